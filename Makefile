@@ -1,0 +1,35 @@
+# Two commands for a newcomer: `make quickstart` and `make test`. Both make their own environment in .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: quickstart test check clean
+quickstart: .venv/installed
+	$(BIN)/actlab run configs/quickstart.yaml
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 tests
+
+# What CI runs before the tests: lint, types, and the examples in the docstrings.
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 -c pyproject.toml --doctest-modules actlab
+
+clean:
+	rm -rf .venv results/quickstart
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "actlab needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ .venv/installed

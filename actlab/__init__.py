@@ -1,0 +1,1 @@
+"""actlab: experiments on activation functions, depth and vanishing gradients."""
