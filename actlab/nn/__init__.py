@@ -1,0 +1,1 @@
+"""The numerical core: deep MLPs, their training and their measurements, in pure JAX without I/O."""

@@ -1,0 +1,208 @@
+"""Weight and bias distributions: what fan-in and fan-out ask for, and one flat draw for the whole network.
+
+An initializer is two things that live apart. Its *standard deviation* per layer is arithmetic on fan-in, fan-out and
+the activation's negative slope, done in plain Python when a study is planned, so that it reaches the compiled program
+as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program.
+
+Layer by layer initialisation of a deep network takes seconds to compile; one draw, cut and scaled, does not.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+# The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
+TRUNCATED_STD = 0.87962566103423978
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """A weight initialisation: its unit-variance ``distribution`` and its ``std(fan_in, fan_out, **options)``.
+
+    ``options`` names the keywords that ``std`` understands beyond the fans (``negative_slope``, ``sigma_w``, ...).
+    """
+
+    name: str
+    distribution: str
+    std: Callable[..., float]
+    options: tuple[str, ...]
+    reference: str
+
+
+INITIALIZERS: dict[str, Initializer] = {}
+
+
+def _initializer(
+    distribution: str, reference: str, options: tuple[str, ...] = (), name: str | None = None
+) -> Callable[[Callable[..., float]], Callable[..., float]]:
+    def register(std: Callable[..., float]) -> Callable[..., float]:
+        key = name or std.__name__
+        INITIALIZERS[key] = Initializer(key, distribution, std, options, reference)
+        return std
+
+    return register
+
+
+@_initializer("uniform", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_uniform")
+@_initializer("truncated_normal", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_truncated_normal")
+@_initializer("normal", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_normal")
+def he(fan_in: int, fan_out: int, *, negative_slope: float = 0.0) -> float:
+    """Std that keeps E z² through rectified layers: √(2 / ((1 + a²)·fan_in)), a the activation's negative slope.
+
+    >>> round(he(50, 50), 6)
+    0.2
+
+    Reference: He et al. 2015, arXiv:1502.01852.
+    """
+    return math.sqrt(2.0 / ((1.0 + negative_slope**2) * fan_in))
+
+
+@_initializer("uniform", "LeCun et al. 1998, Efficient BackProp", name="lecun_uniform")
+@_initializer("truncated_normal", "LeCun et al. 1998, Efficient BackProp", name="lecun_truncated_normal")
+@_initializer("normal", "LeCun et al. 1998, Efficient BackProp", name="lecun_normal")
+def lecun(fan_in: int, fan_out: int) -> float:
+    """Std that keeps the variance through linear layers: √(1 / fan_in).
+
+    >>> lecun(64, 10)
+    0.125
+
+    Reference: LeCun et al. 1998, Efficient BackProp; SELU's condition in Klambauer et al. 2017, arXiv:1706.02515.
+    """
+    return math.sqrt(1.0 / fan_in)
+
+
+@_initializer("uniform", "Glorot & Bengio 2010, AISTATS", name="glorot_uniform")
+@_initializer("truncated_normal", "Glorot & Bengio 2010, AISTATS", name="glorot_truncated_normal")
+@_initializer("normal", "Glorot & Bengio 2010, AISTATS", name="glorot_normal")
+def glorot(fan_in: int, fan_out: int) -> float:
+    """Std that compromises between the forward and the backward pass: √(2 / (fan_in + fan_out)).
+
+    >>> glorot(100, 100)
+    0.1
+
+    Reference: Glorot & Bengio 2010, AISTATS.
+    """
+    return math.sqrt(2.0 / (fan_in + fan_out))
+
+
+@_initializer("orthogonal", "Saxe et al. 2014, arXiv:1312.6120")
+def orthogonal(fan_in: int, fan_out: int) -> float:
+    """Entry std of a (semi-)orthogonal kernel, whose shorter side is orthonormal: √(1 / max(fan_in, fan_out)).
+
+    >>> orthogonal(64, 64)
+    0.125
+
+    Reference: Saxe et al. 2014, arXiv:1312.6120.
+    """
+    return math.sqrt(1.0 / max(fan_in, fan_out))
+
+
+@_initializer("uniform", "PyTorch, torch.nn.Linear")
+def pytorch_default(fan_in: int, fan_out: int) -> float:
+    """Std of PyTorch's default for a linear layer, uniform on ±1/√fan_in: √(1 / (3·fan_in)).
+
+    >>> round(pytorch_default(3, 3), 6)
+    0.333333
+
+    Reference: PyTorch, torch.nn.Linear (kaiming_uniform with a = √5).
+    """
+    return math.sqrt(1.0 / (3.0 * fan_in))
+
+
+@_initializer("normal", "Poole et al. 2016, arXiv:1606.05340", ("sigma_w",))
+def gaussian(fan_in: int, fan_out: int, *, sigma_w: float) -> float:
+    """Std of mean-field theory's parametrisation: σ_w / √fan_in.
+
+    >>> gaussian(64, 64, sigma_w=1.5)
+    0.1875
+
+    Reference: Poole et al. 2016, arXiv:1606.05340.
+    """
+    return sigma_w / math.sqrt(fan_in)
+
+
+@_initializer("normal", "Klambauer et al. 2017, arXiv:1706.02515, generalised", ("second_moment",))
+def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> float:
+    """Std for which E z² = 1 is a fixed point of the forward pass: 1 / √(fan_in · E φ(Z)²), Z standard normal.
+
+    Equal to He's for ReLU and to LeCun's for SELU; for every other activation it is what those two are for theirs.
+
+    >>> variance_preserving(50, 50, second_moment=0.5) == he(50, 50)
+    True
+
+    Reference: He et al. 2015, arXiv:1502.01852, with the second moment computed for the activation at hand.
+    """
+    return 1.0 / math.sqrt(fan_in * second_moment)
+
+
+def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:
+    """Unit-variance kernels of the given shapes from one flat draw.
+
+    Args:
+        distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected), ``uniform``
+            or ``orthogonal``.
+        key: JAX random key.
+        shapes: [..., fan_in, fan_out] of each kernel or stack of kernels.
+        dtype: float32 or float64.
+
+    Returns:
+        One array for each shape, entries of variance 1.
+
+    >>> [w.shape for w in draw("uniform", jax.random.key(0), [(4, 3), (9, 3, 3)], jnp.dtype("float32"))]
+    [(4, 3), (9, 3, 3)]
+    """
+    sizes = [math.prod(shape) for shape in shapes]
+    total = (sum(sizes),)
+    if distribution == "truncated_normal":
+        flat = jax.random.truncated_normal(key, -2.0, 2.0, total, dtype) / TRUNCATED_STD
+    elif distribution == "uniform":
+        flat = jax.random.uniform(key, total, dtype, -math.sqrt(3.0), math.sqrt(3.0))
+    else:
+        flat = jax.random.normal(key, total, dtype)
+    parts = jnp.split(flat, list(accumulate(sizes))[:-1])
+    kernels = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return [orthogonalize(kernel) for kernel in kernels] if distribution == "orthogonal" else kernels
+
+
+def orthogonalize(kernel: Array) -> Array:
+    """The nearest Haar-distributed frame to a Gaussian kernel, scaled to unit entry variance.
+
+    QR of the taller orientation; the signs of R's diagonal are moved into Q, without which Q is not uniform
+    (Mezzadri 2007, arXiv:math-ph/0609050).
+
+    >>> q = orthogonalize(jax.random.normal(jax.random.key(0), (4, 4))) / 2.0
+    >>> bool(jnp.allclose(q @ q.T, jnp.eye(4), atol=1e-5))
+    True
+    """
+    *_, rows, columns = kernel.shape
+    tall = kernel if rows >= columns else jnp.swapaxes(kernel, -1, -2)
+    q, r = jnp.linalg.qr(tall)
+    signs = jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))
+    q = q * jnp.expand_dims(signs, -2) * math.sqrt(max(rows, columns))
+    return q if rows >= columns else jnp.swapaxes(q, -1, -2)
+
+
+def draw_biases(distribution: str, key: Array, mean: ArrayLike, std: ArrayLike, width: int, dtype: jnp.dtype) -> Array:
+    """Biases [L, width] with the given per-layer mean and standard deviation [L].
+
+    ``distribution`` is ``constant`` (no draw; the mean alone), ``normal`` or ``uniform``.
+
+    >>> draw_biases("constant", jax.random.key(0), jnp.array([0.5]), jnp.array([0.0]), 3, jnp.dtype("float32"))
+    Array([[0.5, 0.5, 0.5]], dtype=float32)
+    """
+    mean_Lx1 = jnp.asarray(mean, dtype)[:, None]
+    std_Lx1 = jnp.asarray(std, dtype)[:, None]
+    shape = (mean_Lx1.shape[0], width)
+    if distribution == "constant":
+        return jnp.broadcast_to(mean_Lx1, shape)
+    if distribution == "uniform":
+        unit = jax.random.uniform(key, shape, dtype, -math.sqrt(3.0), math.sqrt(3.0))
+    else:
+        unit = jax.random.normal(key, shape, dtype)
+    return mean_Lx1 + std_Lx1 * unit

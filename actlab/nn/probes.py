@@ -1,0 +1,293 @@
+"""Measurements of a network on fixed rows: per-layer probes, the backward walk that cannot underflow, and unit death.
+
+A probe is a function of one hidden layer's values, named as its arguments: ``z_MxW`` (pre-activations of M probe rows),
+``h_MxW`` (activations), ``slope_MxW`` (φ'(z)), and the thresholds ``weak_threshold``, ``saturation_low``,
+``saturation_high``. Adding one to ``PROBES`` makes it a column. Where any z of a layer is not finite, all its probes
+are NaN.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from actlab.nn.model import Activation, Parameters, apply, example_losses, per_layer, preactivations
+
+# Below this share of the layer's mean a unit counts as dormant (Sokar et al. 2023) or constant.
+DORMANT = 0.025
+
+
+def weak_fraction(slope_MxW: Array, weak_threshold: Array) -> Array:
+    """Share of units with max over rows of |φ'(z)| ≤ .05·√E φ'(Z)², Z standard normal (the threshold is passed in).
+
+    The same question as death, for activations that are nowhere exactly flat.
+    """
+    return jnp.mean(jnp.max(jnp.abs(slope_MxW), axis=0) <= weak_threshold)
+
+
+def saturated_low(z_MxW: Array, saturation_low: Array) -> Array:
+    """Share of (unit, row) at or below the lower point beyond which |φ'| stays weak (−∞: never)."""
+    return jnp.mean(z_MxW <= saturation_low)
+
+
+def saturated_high(z_MxW: Array, saturation_high: Array) -> Array:
+    """Share of (unit, row) at or above the upper point beyond which |φ'| stays weak (∞: never)."""
+    return jnp.mean(z_MxW >= saturation_high)
+
+
+def dormant_fraction(h_MxW: Array) -> Array:
+    """Share of units with mean|h_j| ≤ τ·(mean over units of mean|h|), τ = .025; an all-zero layer is wholly dormant.
+
+    Reference: Sokar et al. 2023, arXiv:2302.12902.
+    """
+    size_W = jnp.mean(jnp.abs(h_MxW), axis=0)
+    return jnp.mean(size_W <= DORMANT * jnp.mean(size_W))
+
+
+def constant_fraction(h_MxW: Array) -> Array:
+    """Share of units whose standard deviation over rows is at most τ = .025 of the layer's mean standard deviation."""
+    spread_W = jnp.std(h_MxW, axis=0)
+    return jnp.mean(spread_W <= DORMANT * jnp.mean(spread_W))
+
+
+def act_mean(h_MxW: Array) -> Array:
+    """Mean of h over units and rows."""
+    return jnp.mean(h_MxW)
+
+
+def act_var(h_MxW: Array) -> Array:
+    """Variance of h over units and rows, pooled."""
+    return jnp.var(h_MxW)
+
+
+def act_var_within(h_MxW: Array) -> Array:
+    """Variance of h over rows for each unit, then averaged: pooled variance hides a collapse to constant units."""
+    return jnp.mean(jnp.var(h_MxW, axis=0))
+
+
+def preact_second_moment(z_MxW: Array) -> Array:
+    """Mean z² over units and rows."""
+    return jnp.mean(z_MxW**2)
+
+
+def preact_mean_share(z_MxW: Array) -> Array:
+    """Share of mean z² that is variance between units of their mean over rows: the bias shift."""
+    return jnp.var(jnp.mean(z_MxW, axis=0)) / jnp.mean(z_MxW**2)
+
+
+def correlation(z_MxW: Array) -> Array:
+    """Mean cosine of z over pairs of different rows, (‖Σ ẑ_x‖² − M)/(M² − M); NaN where a row is zero."""
+    scaled = z_MxW / jnp.max(jnp.abs(z_MxW), axis=1, keepdims=True)  # squares of large z must not overflow
+    unit = scaled / jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    rows = z_MxW.shape[0]
+    return (jnp.sum(jnp.sum(unit, axis=0) ** 2) - rows) / (rows**2 - rows)
+
+
+def effective_rank(h_MxW: Array) -> Array:
+    """exp of the entropy of the normalised singular values of the centred h; 0 for a constant layer.
+
+    Reference: Roy & Vetterli 2007, EUSIPCO.
+    """
+    singular = jnp.linalg.svd(h_MxW - jnp.mean(h_MxW, axis=0, keepdims=True), compute_uv=False)
+    total = jnp.sum(singular)
+    p = singular / jnp.where(total > 0, total, 1.0)
+    entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0))
+    return jnp.where(total > 0, jnp.exp(entropy), 0.0)
+
+
+def stable_rank(h_MxW: Array) -> Array:
+    """‖h‖_F² / ‖h‖₂²; 0 for an all-zero layer.
+
+    Reference: Rudelson & Vershynin 2007, J. ACM 54(4).
+    """
+    squared = jnp.linalg.svd(h_MxW, compute_uv=False) ** 2
+    return jnp.where(squared[0] > 0, jnp.sum(squared) / jnp.where(squared[0] > 0, squared[0], 1.0), 0.0)
+
+
+Probe = Callable[..., Array]
+PROBES: dict[str, Probe] = {
+    probe.__name__: probe
+    for probe in (
+        weak_fraction,
+        saturated_low,
+        saturated_high,
+        dormant_fraction,
+        constant_fraction,
+        act_mean,
+        act_var,
+        act_var_within,
+        preact_second_moment,
+        preact_mean_share,
+        correlation,
+        effective_rank,
+        stable_rank,
+    )
+}
+DEAR = ("effective_rank", "stable_rank")  # a singular value decomposition a layer: only on request
+GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio")
+DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
+
+
+def measure_layers(
+    names: tuple[str, ...],
+    z_LxMxW: Array,
+    learned: Mapping[str, Array],
+    phi: Activation,
+    fixed: Mapping[str, Array],
+    thresholds: Mapping[str, Array],
+) -> dict[str, Array]:
+    """Evaluate the named probes on every layer, one layer after the other.
+
+    Args:
+        names: keys of ``PROBES``.
+        z_LxMxW: pre-activations of the M probe rows, by hidden layer.
+        learned: learnable activation parameters, a row for each layer.
+        phi: the activation.
+        fixed: its other parameters.
+        thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
+
+    Returns:
+        {name: [L]}, NaN in layers with a non-finite z.
+
+    >>> z = jnp.array([[[-1.0, 2.0], [3.0, -4.0]]])
+    >>> measure_layers(("preact_second_moment",), z, {}, jnp.tanh, {}, {})
+    {'preact_second_moment': Array([7.5], dtype=float32)}
+    """
+
+    def layer(row: tuple[Array, dict[str, Array]]) -> dict[str, Array]:
+        z_MxW, learned = row
+        h_MxW, slope_MxW = value_and_slope(phi, z_MxW, fixed | learned)
+        values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "slope_MxW": slope_MxW, **thresholds}
+        finite = jnp.all(jnp.isfinite(z_MxW))
+
+        def value(probe: Probe) -> Array:
+            result = probe(**{name: values[name] for name in inspect.signature(probe).parameters})
+            return jnp.where(finite, result.astype(z_MxW.dtype), jnp.nan)
+
+        return {name: value(PROBES[name]) for name in names}
+
+    return jax.lax.map(layer, (z_LxMxW, per_layer(learned)))
+
+
+def value_and_slope(phi: Activation, z: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array]:
+    """φ(z) and φ'(z), elementwise.
+
+    >>> value_and_slope(jnp.square, jnp.array([3.0]), {})
+    (Array([9.], dtype=float32), Array([6.], dtype=float32))
+    """
+    return jax.jvp(lambda z: phi(z, **parameters), (z,), (jnp.ones_like(z),))
+
+
+def gradient_norms(
+    parameters: Parameters, x_MxF: Array, y: Array, phi: Activation, fixed: Mapping[str, Array], task: str
+) -> tuple[dict[str, Array], Array, Array]:
+    """Norms of the backpropagated signal and of the weight gradients at any depth, without underflow.
+
+    Walks backward layer by layer, δ_l = (δ_{l+1} W_{l+1}ᵀ) ∘ φ'(z_l), and divides δ by a power of two after each layer;
+    the exponents are carried as integers. In float32 automatic differentiation a sigmoid network of depth 100 is all
+    zeros from layer 41 down.
+
+    Args:
+        parameters: the network's tree of arrays.
+        x_MxF, y: the probe rows and their targets.
+        phi, fixed: the activation and its parameters that are not learned.
+        task: ``classification`` or ``regression``.
+
+    Returns:
+        {``signal_grad_norm``, ``weight_grad_norm``: mantissas [L]}, their common binary exponents [L] (the norm is
+        mantissa · 2^exponent), and the pre-activations z [L, M, W]. The signal is √(mean over rows of ‖∂ℓ_x/∂z_l‖²),
+        ℓ_x one example's loss; the weight gradient ‖∂L/∂W_l‖_F is of the mean loss.
+    """
+    outputs_MxC, z_LxMxW = apply(parameters, x_MxF, phi, fixed, preactivations)
+    rows = x_MxF.shape[0]
+    h_LxMxW, slope_LxMxW = jax.vmap(lambda z, learned: value_and_slope(phi, z, fixed | learned))(
+        z_LxMxW, per_layer(parameters["activation"])
+    )
+    error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs_MxC)
+
+    def norms(delta_MxW: Array, h_below: Array) -> dict[str, Array]:
+        return {
+            "signal_grad_norm": jnp.sqrt(jnp.sum(delta_MxW**2) / rows),
+            "weight_grad_norm": jnp.linalg.norm(h_below.T @ delta_MxW) / rows,
+        }
+
+    def backward(carry: tuple[Array, Array], layer: tuple[Array, Array, Array]) -> tuple[Any, Any]:
+        delta_MxW, exponent = carry
+        kernel_WxW, h_below, slope_below = layer
+        measured = (norms(delta_MxW, h_below), exponent)
+        return rescale((delta_MxW @ kernel_WxW.T) * slope_below, exponent), measured
+
+    top = rescale((error_MxC @ parameters["readout"]["kernel"].T) * slope_LxMxW[-1], jnp.int32(0))
+    below = (parameters["hidden"]["kernel"], h_LxMxW[:-1], slope_LxMxW[:-1])
+    (delta_MxW, exponent), (upper, exponents) = jax.lax.scan(backward, top, below, reverse=True)
+    first = norms(delta_MxW, x_MxF)
+    mantissas = {name: jnp.concatenate([first[name][None], upper[name]]) for name in first}
+    return mantissas, jnp.concatenate([exponent[None], exponents]), z_LxMxW
+
+
+def rescale(delta: Array, exponent: Array) -> tuple[Array, Array]:
+    """Move δ's magnitude into a binary exponent: (δ·2^−e, exponent + e) with max|δ|·2^−e in [½, 1).
+
+    >>> rescale(jnp.array([6.0]), jnp.int32(0))
+    (Array([0.75], dtype=float32), Array(3, dtype=int32))
+    """
+    _, shift = jnp.frexp(jnp.max(jnp.abs(delta)))
+    return jnp.ldexp(delta, -shift), exponent + shift
+
+
+def death_observer(
+    flat: Callable[..., Array], fixed: Mapping[str, Array], rows: int
+) -> Callable[[Array, Mapping[str, Array]], tuple[Array, Array]]:
+    """Observe which units lie in the activation's flat set on all of the first ``rows`` rows, and whether z is finite.
+
+    Args:
+        flat: the activation's predicate, ``flat(z, **parameters)``: where it is constant by definition.
+        fixed: activation parameters that are not learned.
+        rows: the training rows, on which death is judged; other splits may follow.
+
+    >>> observe = death_observer(lambda z: z <= 0, {}, rows=2)
+    >>> observe(jnp.array([[-1.0, 2.0], [-3.0, -4.0], [5.0, 5.0]]), {})
+    (Array([ True, False], dtype=bool), Array(True, dtype=bool))
+    """
+
+    def observe(z_NxW: Array, learned: Mapping[str, Array]) -> tuple[Array, Array]:
+        z_NxW = z_NxW[:rows]
+        return jnp.all(flat(z_NxW, **fixed, **learned), axis=0), jnp.all(jnp.isfinite(z_NxW))
+
+    return observe
+
+
+def death_record(
+    dead_LxW: Array, finite_L: Array, born_LxW: Array, ever_LxW: Array, is_first: Array, dtype: jnp.dtype
+) -> tuple[dict[str, Array], Array, Array, Array]:
+    """Fractions of units born dead, died, revived and ever dead, and the masks to carry on.
+
+    Args:
+        dead_LxW: dead now, on the whole training split.
+        finite_L: whether all of a layer's z are finite; the fractions are NaN where not.
+        born_LxW, ever_LxW: masks of units dead at step 0, and dead at any earlier evaluation.
+        is_first: whether this is the evaluation at step 0.
+        dtype: of the fractions.
+
+    Returns:
+        {name in ``DEATH``: [L]}; ``network_dead`` (1 where some hidden layer is wholly dead, NaN if any z is not
+        finite); and the new masks.
+    """
+    born_LxW = jnp.where(is_first, dead_LxW, born_LxW)
+    earlier_LxW = jnp.where(is_first, False, ever_LxW)
+    ever_LxW = earlier_LxW | dead_LxW
+    masks = {
+        "dead_fraction": dead_LxW,
+        "born_dead_fraction": born_LxW,
+        "died_fraction": dead_LxW & ~born_LxW,
+        "revived_fraction": earlier_LxW & ~dead_LxW,
+        "ever_dead_fraction": ever_LxW,
+    }
+    fractions = {
+        name: jnp.where(finite_L, jnp.mean(mask.astype(dtype), axis=1), jnp.nan) for name, mask in masks.items()
+    }
+    some_layer = jnp.any(jnp.all(dead_LxW, axis=1)).astype(dtype)
+    return fractions, jnp.where(jnp.all(finite_L), some_layer, jnp.nan), born_LxW, ever_LxW
