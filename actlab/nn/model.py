@@ -3,7 +3,8 @@
     z_1 = x W_1 + b_1,   h_l = φ(z_l; α_l),   z_{l+1} = h_l W_{l+1} + b_{l+1},   output = h_L W_out + b_out
 
 The module is flax.nnx's; everything outside this file sees its parameters as a plain tree of arrays. Hidden layers
-2..L are stacked and scanned, so that the program's size does not grow with depth; shallow stacks are unrolled, which is faster.
+2..L are stacked and scanned, so that the program's size does not grow with depth; the training loop unrolls shallow
+stacks, which is faster.
 """
 
 from collections.abc import Callable, Mapping

@@ -29,7 +29,7 @@ def rmsprop(numbers: Numbers) -> optax.GradientTransformation:
     return optax.scale_by_rms(decay=numbers["decay"], eps=numbers["eps"], eps_in_sqrt=False)
 
 
-# adamw is adam with another default weight decay: decay is decoupled for every optimizer here (Loshchilov & Hutter 2019).
+# adamw is adam with another default weight decay: decay is decoupled for every optimizer here.
 OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": sgd,
     "momentum": momentum,

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from actlab.nn.model import Activation, Parameters, apply, example_losses, per_layer, preactivations
@@ -107,6 +108,36 @@ def stable_rank(h_MxW: Array) -> Array:
     return jnp.where(squared[0] > 0, jnp.sum(squared) / jnp.where(squared[0] > 0, squared[0], 1.0), 0.0)
 
 
+def depth_slope(norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least-squares slope per layer of log10 of a norm *towards the input*, and its residual standard deviation.
+
+    Negative is vanishing, 0 preserved, positive exploding; the residual is in decades, √(Σ r² / (L − 2)). NaN below
+    depth 3, and where a norm is zero or not finite. Over float64 records on the host, hence NumPy.
+
+    Args:
+        norm_RxL: positive norms by record and hidden layer.
+
+    Returns:
+        slope [R] and residual [R].
+
+    >>> slope, residual = depth_slope(np.array([[1e-3, 1e-2, 1e-1]]))
+    >>> float(round(slope[0], 12)), bool(residual[0] < 1e-12)
+    (-1.0, True)
+    """
+    records, depth = norm_RxL.shape
+    if depth < 3:
+        return np.full(records, np.nan), np.full(records, np.nan)
+    usable = np.isfinite(norm_RxL) & (norm_RxL > 0)
+    log_norm = np.log10(np.where(usable, norm_RxL, 1.0))
+    towards_input = np.arange(depth, 0, -1.0)
+    towards_input -= towards_input.mean()
+    centred = log_norm - log_norm.mean(axis=1, keepdims=True)
+    slope = centred @ towards_input / (towards_input @ towards_input)
+    residual = np.sqrt(np.sum((centred - slope[:, None] * towards_input) ** 2, axis=1) / (depth - 2))
+    whole = usable.all(axis=1)
+    return np.where(whole, slope, np.nan), np.where(whole, residual, np.nan)
+
+
 Probe = Callable[..., Array]
 PROBES: dict[str, Probe] = {
     probe.__name__: probe
@@ -159,7 +190,7 @@ def measure_layers(
 
     def layer(row: tuple[Array, dict[str, Array]]) -> dict[str, Array]:
         z_MxW, learned = row
-        h_MxW, slope_MxW = value_and_slope(phi, z_MxW, fixed | learned)
+        h_MxW, slope_MxW = value_and_slope(phi, z_MxW, {**fixed, **learned})
         values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "slope_MxW": slope_MxW, **thresholds}
         finite = jnp.all(jnp.isfinite(z_MxW))
 
@@ -203,7 +234,7 @@ def gradient_norms(
     """
     outputs_MxC, z_LxMxW = apply(parameters, x_MxF, phi, fixed, preactivations)
     rows = x_MxF.shape[0]
-    h_LxMxW, slope_LxMxW = jax.vmap(lambda z, learned: value_and_slope(phi, z, fixed | learned))(
+    h_LxMxW, slope_LxMxW = jax.vmap(lambda z, learned: value_and_slope(phi, z, {**fixed, **learned}))(
         z_LxMxW, per_layer(parameters["activation"])
     )
     error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs_MxC)

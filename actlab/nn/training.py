@@ -22,7 +22,7 @@ Numbers = Mapping[str, Any]
 """One run's numbers: seed, weight_std, bias_mean, bias_std [L]; fixed, learnable and optimizer {name: scalar};
 weak_threshold, saturation_low, saturation_high."""
 
-State = Mapping[str, Any]
+State = dict[str, Any]
 """What training carries: parameters; the optimizer's memory; diverged_step, the first with a non-finite minibatch loss
 (−1: none); loss_sum and accuracy_sum over the steps ``summed`` since the last record; death masks born, ever [L, W]."""
 
@@ -128,7 +128,7 @@ def advance(
         the state, and records with a leading axis [R]. Cutting a schedule into segments changes no bit.
     """
 
-    def row(state: State, row: Array) -> tuple[State, dict[str, Any]]:
+    def row(state: State, row: Array) -> tuple[dict[str, Any], dict[str, Any]]:
         begin, end, evaluate, active = row
         masks = {"born": state["born"], "ever": state["ever"]}
         masks, record = jax.lax.cond(
