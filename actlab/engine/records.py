@@ -1,0 +1,147 @@
+"""From the records of a compiled program to one row a run: float64 norms, slopes, final numbers, thinned layers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from actlab.nn.probes import DEATH, GRADIENTS, depth_slope
+
+SPLIT_METRICS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
+
+
+def run_row(
+    labels: Mapping[str, Any],
+    records: Mapping[str, Any],
+    *,
+    steps: np.ndarray,
+    last_step: int,
+    diverged_step: int,
+    fan_in: int,
+    width: int,
+    keep_layers: str,
+    columns: tuple[str, ...],
+    target_loss: float,
+    constant_loss: float,
+) -> dict[str, Any]:
+    """One run's row of a part.
+
+    Args:
+        labels: the run's identity and settings, plain columns.
+        records: what ``training.advance`` recorded for this run, leading axis [R].
+        steps: the step of each scheduled record; a lane that diverged stops early and has fewer.
+        last_step: the run's number of steps.
+        diverged_step: the first step with a non-finite minibatch loss, −1 if none.
+        fan_in, width: inputs of the first layer, units of every hidden layer.
+        keep_layers: ``all``, ``log`` (1, 2, 4, ... and the last) or ``ends``.
+        columns: the measures to keep.
+        target_loss, constant_loss: the data set's stated target and the best constant predictor's loss.
+
+    Returns:
+        ``labels``, status and final numbers as scalars, ``steps.*`` as lists [R], ``layers.*`` as flat lists [R·K]. A
+        diverged run's records end with the first one after the divergence, whatever its neighbours went on to do.
+        ``steps.<measure>`` is the mean over *all* hidden layers, so that thinning changes no comparison.
+    """
+    recorded = len(records["train_loss"])
+    steps = steps[:recorded]
+    if diverged_step >= last_step:  # the step after the last one is only taken to measure its size
+        diverged_step = -1
+    # Some activations turn a NaN into 0, and the loss of what is left is finite: no z may be NaN at any evaluation.
+    hidden = np.flatnonzero(np.isfinite(records["validation_loss"]) & np.isnan(records["network_dead"]))
+    if hidden.size and not 0 <= diverged_step <= steps[hidden[0]]:
+        diverged_step = int(steps[hidden[0]])
+    if diverged_step < 0 and recorded and not np.isfinite(records["train_loss"][-1]):
+        diverged_step = last_step  # finite minibatches, but the whole split overflows
+    kept = slice(0, recorded if diverged_step < 0 else int(np.searchsorted(steps, diverged_step, side="right")) + 1)
+    steps = steps[kept]
+    by_step = {name: np.asarray(records[name])[kept] for name in (*SPLIT_METRICS, "network_dead")}
+    layers = layer_measures(records, fan_in, width, kept)
+    for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
+        slope, residual = depth_slope(log10_norms(records, norm)[kept])
+        by_step |= {name: slope, f"{name}_residual": residual}
+    measures = (*GRADIENTS, *DEATH)
+    layers = {name: value for name, value in layers.items() if name in columns or name not in measures}
+    by_step |= {name: value.mean(axis=1) for name, value in layers.items()}
+
+    depth = next(iter(layers.values())).shape[1]
+    at = kept_layers(depth, keep_layers)
+    row = dict(labels) | final_numbers(by_step, steps, diverged_step, target_loss, constant_loss)
+    row |= {f"steps.{name}": value for name, value in {"step": steps, **by_step}.items()}
+    row |= {"layers.layer": at.astype(np.int32) + 1}
+    return row | {f"layers.{name}": value[:, at].ravel() for name, value in layers.items()}
+
+
+def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: slice) -> dict[str, np.ndarray]:
+    """Every per-layer measure [R, L]; gradient norms in float64 from mantissa and binary exponent."""
+    exponent = np.asarray(records["exponent"])
+    with np.errstate(over="ignore", under="ignore"):  # a norm beyond float64 is 0 or ∞; its slope is not
+        layers = {name: np.ldexp(np.float64(value), exponent) for name, value in records["gradients"].items()}
+    depth = exponent.shape[1]
+    size = np.array([fan_in * width] + [width * width] * (depth - 1), np.float64)
+    layers["weight_grad_rms"] = layers["weight_grad_norm"] / np.sqrt(size)
+    layers |= {name: np.asarray(value) for name, value in records["layers"].items()}
+    return {name: value[kept] for name, value in layers.items()}
+
+
+def log10_norms(records: Mapping[str, Any], name: str) -> np.ndarray:
+    """log10 of a gradient norm [R, L], also where the norm itself is below float64: −∞ where it is zero.
+
+    >>> found = {"gradients": {"signal_grad_norm": np.array([[1.0, 0.0]])}, "exponent": np.array([[-2000, 0]])}
+    >>> log10_norms(found, "signal_grad_norm").round(2).tolist()
+    [[-602.06, -inf]]
+    """
+    with np.errstate(divide="ignore"):
+        return np.log10(records["gradients"][name], dtype=np.float64) + np.log10(2) * records["exponent"]
+
+
+def final_numbers(
+    by_step: Mapping[str, np.ndarray], steps: np.ndarray, diverged_step: int, target_loss: float, constant_loss: float
+) -> dict[str, Any]:
+    """The scalar results of a run: its end, NaN where it diverged, and when it first got where."""
+    ok = diverged_step < 0
+    evaluated = np.isfinite(by_step["validation_loss"])
+    last = {name: float(by_step[name][-1]) if ok else np.nan for name in SPLIT_METRICS}
+
+    def first(metric: str) -> int | None:
+        reached = np.flatnonzero(evaluated & (by_step[metric] <= target_loss))
+        return int(reached[0]) if reached.size else None
+
+    def gap(index: int | None, name: str) -> float:
+        if index is None:
+            return np.nan
+        difference = float(by_step[f"test_{name}"][index] - by_step[f"train_{name}"][index])
+        return difference if name == "loss" else -difference  # the error rate is 1 − accuracy
+
+    at_target, to_target = first("train_loss"), first("validation_loss")
+    return {
+        "status": "ok" if ok else "diverged",
+        "diverged_step": np.nan if ok else float(diverged_step),
+        **last,
+        "generalization_gap_loss": gap(-1 if ok else None, "loss"),
+        "generalization_gap_error": gap(-1 if ok else None, "accuracy"),
+        "generalization_gap_loss_at_target": gap(at_target, "loss"),
+        "generalization_gap_error_at_target": gap(at_target, "accuracy"),
+        "steps_to_target": np.nan if to_target is None else float(steps[to_target]),
+        "target_reached": to_target is not None,
+        "trained": ok and last["train_loss"] <= 0.5 * constant_loss,
+        **{
+            f"{name}{part}": float(by_step[f"{name}{part}"][-1]) if ok else np.nan
+            for name in ("vanishing_slope", "weight_slope")
+            for part in ("", "_residual")
+        },
+        "target_loss": target_loss,
+        "constant_loss": constant_loss,
+    }
+
+
+def kept_layers(depth: int, keep: str) -> np.ndarray:
+    """Indices (from 0) of the hidden layers whose rows are kept.
+
+    >>> (kept_layers(10, "log") + 1).tolist(), (kept_layers(10, "ends") + 1).tolist()
+    ([1, 2, 4, 8, 10], [1, 10])
+    """
+    if keep == "all":
+        return np.arange(depth)
+    if keep == "ends":
+        return np.unique([0, depth - 1])
+    return np.unique([*(2**k - 1 for k in range(depth.bit_length())), depth - 1])

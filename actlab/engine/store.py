@@ -1,0 +1,267 @@
+"""The result store: a study's folder, its part files, its manifest, and the three frames that they hold.
+
+A part is one Parquet file, written whole under a temporary name and renamed, with one row a run: the run's settings and
+final numbers as plain columns, its records as list columns (``steps.*`` [R], ``layers.*`` [R·K] for K kept layers). A
+part that was cut short or altered is recognised by its checksum in the manifest, or, where the program died before it
+could write that down, by the file's own page checksums; its runs count as missing.
+
+Reading needs no JAX.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
+
+# Rows of a frame come in the order of these columns, whatever the order in which jobs finished.
+ORDER = ("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
+ORDER += ("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run")
+
+
+class StoreError(ValueError):
+    """The folder is not a study's, or cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study as it was found on disk.
+
+    Attributes:
+        path: the study's folder.
+        study: the resolved study, as plain data.
+        manifest: versions, platform, timings, checksums.
+        runs: one row a run.
+        steps: one row a run and record.
+        layers: one row a run, record and kept hidden layer.
+    """
+
+    path: Path
+    study: dict[str, Any]
+    manifest: dict[str, Any]
+    runs: pd.DataFrame = field(repr=False)
+    steps: pd.DataFrame = field(repr=False)
+    layers: pd.DataFrame = field(repr=False)
+
+
+def load(folder: str | Path) -> Results:
+    """Read a study's folder into frames.
+
+    Args:
+        folder: for instance ``results/depth``.
+
+    Returns:
+        ``Results`` with ``runs``, ``steps`` and ``layers``, all with plain columns and a RangeIndex.
+
+    Raises:
+        StoreError: the folder is missing, is not a study's, or holds no finished run.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    tables = [read_part(folder, name, manifest) for name in part_names(folder)]
+    whole = [table for table in tables if table is not None]
+    if not whole:
+        raise StoreError(f"{folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
+    runs, steps, layers = explode(in_order(whole))
+    study = YAML(typ="safe", pure=True).load((folder / "study.yaml").read_text(encoding="utf-8"))
+    return Results(folder, study, manifest, runs, steps, layers)
+
+
+def in_order(tables: list[pa.Table]) -> pa.Table:
+    """Parts as one table: each run once, in an order that does not depend on how they were cut into jobs."""
+    rows = pa.concat_tables(tables, promote_options="permissive")
+    keys = rows.select([name for name in ORDER if name in rows.column_names]).to_pandas()
+    return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
+
+
+def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Split one-row-a-run parts into the frames ``runs``, ``steps`` and ``layers``."""
+    lists = [name for name in rows.column_names if name.startswith(("steps.", "layers."))]
+    runs = rows.drop_columns(lists).to_pandas()
+    steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
+    records = np.array([len(steps) for steps in steps_of_run])
+    kept = np.array([len(layers) for layers in layers_of_run])
+    names = runs["run"].to_numpy()
+    steps = {"run": np.repeat(names, records), "step": np.concatenate(steps_of_run)}
+    layers = {
+        "run": np.repeat(names, records * kept),
+        "step": np.concatenate([np.repeat(steps, k) for steps, k in zip(steps_of_run, kept, strict=True)]),
+        "layer": np.concatenate([np.tile(layers, r) for layers, r in zip(layers_of_run, records, strict=True)]),
+    }
+    for name in lists:
+        frame, column = name.split(".", 1)
+        if name not in ("steps.step", "layers.layer"):
+            lengths = records if frame == "steps" else records * kept
+            (steps if frame == "steps" else layers)[column] = flat(rows[name], lengths)
+    return runs, pd.DataFrame(steps), pd.DataFrame(layers)
+
+
+def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
+    """A list column end to end; NaN for a run of another job that lacks it (no learned alpha, say)."""
+    if column.null_count == 0:
+        return column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.concatenate(
+        [
+            np.full(length, np.nan) if values is None else np.asarray(values)
+            for values, length in zip(column.to_pylist(), lengths, strict=True)
+        ]
+    )
+
+
+def write_part(folder: Path, name: str, rows: list[Mapping[str, Any]]) -> str:
+    """Write a job's runs as one part and return the file's SHA-256.
+
+    Columns that a run lacks are null in its row. The file appears under its name only when it is whole.
+    """
+    names = list(dict.fromkeys(column for row in rows for column in row))
+    digest = write_table(
+        folder, name, pa.table({column: pa.array([row.get(column) for row in rows]) for column in names})
+    )
+    (folder / "parts" / f"{name}.progress").unlink(missing_ok=True)
+    return digest
+
+
+def write_table(folder: Path, name: str, table: pa.Table) -> str:
+    """Write one part whole, under a temporary name first; returns its SHA-256."""
+    path = folder / "parts" / f"{name}.parquet"
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    words = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    try:
+        # Statistics and the Arrow schema would be most of a small part.
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            compression_level=19,
+            use_dictionary=words,
+            write_statistics=False,
+            store_schema=False,
+            write_page_checksum=True,
+        )
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return checksum(path)
+
+
+def compact(folder: Path) -> None:
+    """Merge a finished study's parts into one: a tenth of the size, and the same bytes however it was cut into jobs.
+
+    Killed in between, it leaves runs in two parts, of which reading takes the first.
+    """
+    manifest = read_manifest(folder)
+    names = part_names(folder)
+    tables = {name: read_part(folder, name, manifest) for name in names}
+    rows = in_order([table for table in tables.values() if table is not None])
+    merged = hashlib.sha256("".join(rows["run"].to_pylist()).encode()).hexdigest()[:16]
+    if names == [f"{merged}.parquet"]:
+        return
+    digest = write_table(folder, merged, rows)
+    manifest["parts"] = {f"{merged}.parquet": digest}
+    write_manifest(folder, manifest)
+    for name in set(names) - {f"{merged}.parquet"}:
+        (folder / "parts" / name).unlink(missing_ok=True)
+
+
+def note_progress(folder: Path, job: str, runs: int) -> None:
+    """Say how many runs of a job are trained; the file is gone once its part stands."""
+    write_text(folder / "parts" / f"{job}.progress", str(runs))
+
+
+def progress(folder: Path, job: str) -> int:
+    """How many runs of an unfinished job are trained."""
+    try:
+        return int((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return 0
+
+
+def part_names(folder: Path) -> list[str]:
+    """The names of the parts in a study's folder, sorted."""
+    return sorted(path.name for path in (folder / "parts").glob("*.parquet"))
+
+
+def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table | None:
+    """One part's rows, or None where the file is not what was written."""
+    path = folder / "parts" / name
+    expected = manifest.get("parts", {}).get(name)
+    if expected is not None and checksum(path) != expected:
+        return None
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError):
+        return None
+
+
+def stored_runs(folder: Path) -> dict[str, list[str]]:
+    """The runs that each sound part holds: {part name: [run]}. Unsound parts are not in it."""
+    manifest = read_manifest(folder)
+    tables = {name: read_part(folder, name, manifest) for name in part_names(folder)}
+    return {name: table["run"].to_pylist() for name, table in tables.items() if table is not None}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a study's folder.
+
+    Raises:
+        StoreError: there is no such folder, or it is not a study's.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: there is no such folder")
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: is not a study's folder (it has no manifest.json)") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{folder / 'manifest.json'}: is not readable JSON ({error})") from None
+    if not isinstance(manifest, dict) or not (folder / "study.yaml").is_file():
+        raise StoreError(f"{folder}: is not a study's folder (it needs manifest.json and study.yaml)")
+    return manifest
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole: under a temporary name, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest whole."""
+    write_text(folder / "manifest.json", json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def create(folder: Path, study_yaml: str, sources: Iterable[Path], manifest: Mapping[str, Any]) -> None:
+    """Make or refresh a study's folder: its parts folder, resolved study, copied sources and manifest."""
+    (folder / "parts").mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        (folder / "sources").mkdir(exist_ok=True)
+        target = folder / "sources" / source.name
+        if not target.exists() or not target.samefile(source):
+            shutil.copyfile(source, target)
+    write_text(folder / "study.yaml", study_yaml)
+    write_manifest(folder, manifest)
+
+
+def remove_results(folder: Path) -> None:
+    """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
+    for name in ("parts", "tables", "figures", "sources"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in ("report.md", "manifest.json", "study.yaml"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
