@@ -1,1 +1,118 @@
-"""actlab: experiments on activation functions, depth and vanishing gradients."""
+"""actlab: experiments on activation functions, depth and vanishing gradients.
+
+actlab.run("configs/depth.yaml")                 train what is missing, write tables, figures and report
+actlab.load("results/depth").layers              every per-layer measurement, as a pandas frame
+actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "depth"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the command line answers --help before any of these is imported
+    import pandas as pd
+
+    from actlab.engine.execute import Progress
+    from actlab.engine.store import Results
+
+__all__ = ["compare", "load", "report", "run"]
+
+
+def run(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    executor: str = "local",
+    workers: int | None = None,
+    fresh: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Results:
+    """Train what a study lacks, then write its tables, figures and report.
+
+    Args:
+        config: the study's YAML file.
+        overrides: ``key.sub=value`` each; a comma list sweeps.
+        out: the study's folder; ``results/<study>`` by default.
+        executor: ``local``: worker processes with one thread each.
+        workers: how many; one for each core by default.
+        fresh: delete what the folder holds and train everything.
+        progress: called now and then with how far it has come.
+
+    Returns:
+        the results, as ``load`` does.
+
+    Raises:
+        StudyError: the request is wrong; nothing was trained or written.
+        StoreError: the folder is not a study's, or holds runs that this study would orphan.
+        RunError: some jobs failed; what the others found is stored and reported.
+
+    >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
+    """
+    from actlab.analysis.figures import FIGURES
+    from actlab.analysis.tables import TABLES
+    from actlab.engine import running
+    from actlab.study.reading import read
+
+    study = read(config, overrides, TABLES, FIGURES)
+    folder = Path(out) if out is not None else Path("results") / study.config.study
+    failures = running.train(study, folder, executor, workers, fresh, progress)
+    if failures:
+        raise running.RunError(folder, failures)
+    report(folder)
+    return load(folder)
+
+
+def load(folder: str | Path) -> Results:
+    """The frames ``runs``, ``steps`` and ``layers`` of a study's folder, its resolved study and its manifest.
+
+    Raises:
+        StoreError: the folder is missing, is not a study's, or holds no finished run.
+
+    >>> load("results/depth").runs.columns  # doctest: +SKIP
+    """
+    from actlab.engine import store
+
+    return store.load(folder)
+
+
+def report(folder: str | Path) -> list[Path]:
+    """Rewrite every table and figure, and the report, from stored measurements; trains and compiles nothing.
+
+    Returns:
+        the files written.
+    """
+    from actlab.analysis import report as writing
+
+    found = load(folder)
+    return writing.write(found.path, found.study, found.manifest, found.runs, found.steps, found.layers)
+
+
+def compare(
+    *folders: str | Path,
+    metric: str = "dead_fraction",
+    by: Sequence[str] = ("activation", "depth"),
+    at: str | int = "final",
+    preset: str | None = None,
+) -> pd.DataFrame:
+    """One comparison table over one or several studies: mean, 95 % interval, n and number diverged in each group.
+
+    Args:
+        folders: studies' folders.
+        metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
+            ``layer`` is in ``by``.
+        by: the columns that make the groups.
+        at: ``final``, ``init``, ``max`` (over records) or a recorded step.
+        preset: ``dying`` for born, died, revived, ever dead and weak side by side.
+
+    >>> compare("results/dying_relu", by=["activation", "learning_rate"])  # doctest: +SKIP
+    """
+    from actlab.analysis.compare import compare as compare_frames
+
+    studies: list[Any] = []
+    for folder in folders:
+        found = load(folder)
+        studies.append((found.study["study"], found.runs, found.steps, found.layers))
+    return compare_frames(studies, metric=metric, by=list(by), at=at, preset=preset)

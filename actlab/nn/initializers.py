@@ -8,7 +8,7 @@ Layer by layer initialisation of a deep network takes seconds to compile; one dr
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -139,6 +139,34 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     Reference: He et al. 2015, arXiv:1502.01852, with the second moment computed for the activation at hand.
     """
     return 1.0 / math.sqrt(fan_in * second_moment)
+
+
+@dataclass(frozen=True)
+class BiasInitializer:
+    """A bias initialisation: its distribution, and ``moments(fan_in, **options) -> (mean, std)`` of a layer's biases.
+
+    ``options`` holds the keywords that ``moments`` takes, with their defaults.
+    """
+
+    distribution: str
+    moments: Callable[..., tuple[float, float]]
+    options: Mapping[str, float]
+    reference: str
+
+
+BIASES: dict[str, BiasInitializer] = {
+    "zeros": BiasInitializer("constant", lambda fan_in: (0.0, 0.0), {}, "common practice"),
+    "constant": BiasInitializer("constant", lambda fan_in, value: (value, 0.0), {"value": 0.1}, "common practice"),
+    "normal": BiasInitializer(
+        "normal",
+        lambda fan_in, mean, std: (mean, std),
+        {"mean": 0.0, "std": 0.1},
+        "Poole et al. 2016, arXiv:1606.05340",
+    ),
+    "pytorch_default": BiasInitializer(
+        "uniform", lambda fan_in: (0.0, math.sqrt(1.0 / (3.0 * fan_in))), {}, "PyTorch, torch.nn.Linear"
+    ),
+}
 
 
 def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:

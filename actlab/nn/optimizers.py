@@ -38,6 +38,16 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "rmsprop": rmsprop,
 }
 
+# Every rule's own settings and their defaults: floats are numbers in the program, booleans shape it.
+SETTINGS: dict[str, dict[str, float | bool]] = {
+    "sgd": {},
+    "momentum": {"momentum": 0.9, "nesterov": False},
+    "adam": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "adamw": {"b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "rmsprop": {"decay": 0.9, "eps": 1e-8},
+}
+WEIGHT_DECAY = {"adamw": 1e-2}  # the default of the paper's authors' code; 0 for every other rule
+
 
 def optimizer(
     name: str, options: Mapping[str, bool], numbers: Numbers, decay_activation_parameters: bool

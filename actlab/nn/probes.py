@@ -21,22 +21,45 @@ from actlab.nn.model import Activation, Parameters, apply, example_losses, per_l
 DORMANT = 0.025
 
 
+def scaled(values: Array) -> Array:
+    """Values divided by the largest magnitude, so that their squares leave float32 neither below nor above.
+
+    >>> scaled(jnp.array([1e-30, -2e-30])), scaled(jnp.zeros(1))
+    (Array([ 0.5, -1. ], dtype=float32), Array([0.], dtype=float32))
+    """
+    largest = jnp.max(jnp.abs(values))
+    return values / jnp.where(largest > 0, largest, 1.0)
+
+
+def centred(h_MxW: Array) -> Array:
+    """h minus its mean over rows, exactly zero where rows are equal: a deep sigmoid network makes them so.
+
+    The mean of equal numbers is not their value in floating point, and what is left would look like a spread; the
+    difference to the first row is exact.
+
+    >>> centred(jnp.full((3, 1), 0.1)).ravel()
+    Array([0., 0., 0.], dtype=float32)
+    """
+    shifted = h_MxW - h_MxW[:1]
+    return shifted - jnp.mean(shifted, axis=0, keepdims=True)
+
+
 def weak_fraction(slope_MxW: Array, weak_threshold: Array) -> Array:
     """Share of units with max over rows of |φ'(z)| ≤ .05·√E φ'(Z)², Z standard normal (the threshold is passed in).
 
     The same question as death, for activations that are nowhere exactly flat.
     """
-    return jnp.mean(jnp.max(jnp.abs(slope_MxW), axis=0) <= weak_threshold)
+    return jnp.mean(jnp.max(jnp.abs(slope_MxW), axis=0) <= weak_threshold, dtype=slope_MxW.dtype)
 
 
 def saturated_low(z_MxW: Array, saturation_low: Array) -> Array:
     """Share of (unit, row) at or below the lower point beyond which |φ'| stays weak (−∞: never)."""
-    return jnp.mean(z_MxW <= saturation_low)
+    return jnp.mean(z_MxW <= saturation_low, dtype=z_MxW.dtype)
 
 
 def saturated_high(z_MxW: Array, saturation_high: Array) -> Array:
     """Share of (unit, row) at or above the upper point beyond which |φ'| stays weak (∞: never)."""
-    return jnp.mean(z_MxW >= saturation_high)
+    return jnp.mean(z_MxW >= saturation_high, dtype=z_MxW.dtype)
 
 
 def dormant_fraction(h_MxW: Array) -> Array:
@@ -45,13 +68,13 @@ def dormant_fraction(h_MxW: Array) -> Array:
     Reference: Sokar et al. 2023, arXiv:2302.12902.
     """
     size_W = jnp.mean(jnp.abs(h_MxW), axis=0)
-    return jnp.mean(size_W <= DORMANT * jnp.mean(size_W))
+    return jnp.mean(size_W <= DORMANT * jnp.mean(size_W), dtype=h_MxW.dtype)
 
 
 def constant_fraction(h_MxW: Array) -> Array:
     """Share of units whose standard deviation over rows is at most τ = .025 of the layer's mean standard deviation."""
-    spread_W = jnp.std(h_MxW, axis=0)
-    return jnp.mean(spread_W <= DORMANT * jnp.mean(spread_W))
+    spread_W = jnp.sqrt(jnp.mean(scaled(centred(h_MxW)) ** 2, axis=0))
+    return jnp.mean(spread_W <= DORMANT * jnp.mean(spread_W), dtype=h_MxW.dtype)
 
 
 def act_mean(h_MxW: Array) -> Array:
@@ -66,7 +89,7 @@ def act_var(h_MxW: Array) -> Array:
 
 def act_var_within(h_MxW: Array) -> Array:
     """Variance of h over rows for each unit, then averaged: pooled variance hides a collapse to constant units."""
-    return jnp.mean(jnp.var(h_MxW, axis=0))
+    return jnp.mean(centred(h_MxW) ** 2)
 
 
 def preact_second_moment(z_MxW: Array) -> Array:
@@ -75,14 +98,15 @@ def preact_second_moment(z_MxW: Array) -> Array:
 
 
 def preact_mean_share(z_MxW: Array) -> Array:
-    """Share of mean z² that is variance between units of their mean over rows: the bias shift."""
+    """Share of mean z² that is variance between units of their mean over rows: the bias shift; NaN where z = 0."""
+    z_MxW = scaled(z_MxW)
     return jnp.var(jnp.mean(z_MxW, axis=0)) / jnp.mean(z_MxW**2)
 
 
 def correlation(z_MxW: Array) -> Array:
     """Mean cosine of z over pairs of different rows, (‖Σ ẑ_x‖² − M)/(M² − M); NaN where a row is zero."""
-    scaled = z_MxW / jnp.max(jnp.abs(z_MxW), axis=1, keepdims=True)  # squares of large z must not overflow
-    unit = scaled / jnp.linalg.norm(scaled, axis=1, keepdims=True)
+    z_MxW = jax.vmap(scaled)(z_MxW)
+    unit = z_MxW / jnp.linalg.norm(z_MxW, axis=1, keepdims=True)
     rows = z_MxW.shape[0]
     return (jnp.sum(jnp.sum(unit, axis=0) ** 2) - rows) / (rows**2 - rows)
 
@@ -92,7 +116,7 @@ def effective_rank(h_MxW: Array) -> Array:
 
     Reference: Roy & Vetterli 2007, EUSIPCO.
     """
-    singular = jnp.linalg.svd(h_MxW - jnp.mean(h_MxW, axis=0, keepdims=True), compute_uv=False)
+    singular = jnp.linalg.svd(centred(h_MxW), compute_uv=False)
     total = jnp.sum(singular)
     p = singular / jnp.where(total > 0, total, 1.0)
     entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0))
@@ -104,36 +128,35 @@ def stable_rank(h_MxW: Array) -> Array:
 
     Reference: Rudelson & Vershynin 2007, J. ACM 54(4).
     """
-    squared = jnp.linalg.svd(h_MxW, compute_uv=False) ** 2
-    return jnp.where(squared[0] > 0, jnp.sum(squared) / jnp.where(squared[0] > 0, squared[0], 1.0), 0.0)
+    return jnp.sum(scaled(jnp.linalg.svd(h_MxW, compute_uv=False)) ** 2)
 
 
-def depth_slope(norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def depth_slope(log10_norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least-squares slope per layer of log10 of a norm *towards the input*, and its residual standard deviation.
 
     Negative is vanishing, 0 preserved, positive exploding; the residual is in decades, √(Σ r² / (L − 2)). NaN below
     depth 3, and where a norm is zero or not finite. Over float64 records on the host, hence NumPy.
 
     Args:
-        norm_RxL: positive norms by record and hidden layer.
+        log10_norm_RxL: log10 of the norms by record and hidden layer; a norm itself may be too small for float64.
 
     Returns:
         slope [R] and residual [R].
 
-    >>> slope, residual = depth_slope(np.array([[1e-3, 1e-2, 1e-1]]))
+    >>> slope, residual = depth_slope(np.array([[-3.0, -2.0, -1.0]]))
     >>> float(round(slope[0], 12)), bool(residual[0] < 1e-12)
     (-1.0, True)
     """
-    records, depth = norm_RxL.shape
+    records, depth = log10_norm_RxL.shape
     if depth < 3:
         return np.full(records, np.nan), np.full(records, np.nan)
-    usable = np.isfinite(norm_RxL) & (norm_RxL > 0)
-    log_norm = np.log10(np.where(usable, norm_RxL, 1.0))
+    usable = np.isfinite(log10_norm_RxL)
+    log_norm = np.where(usable, log10_norm_RxL, 0.0)
     towards_input = np.arange(depth, 0, -1.0)
     towards_input -= towards_input.mean()
-    centred = log_norm - log_norm.mean(axis=1, keepdims=True)
-    slope = centred @ towards_input / (towards_input @ towards_input)
-    residual = np.sqrt(np.sum((centred - slope[:, None] * towards_input) ** 2, axis=1) / (depth - 2))
+    centred_RxL = log_norm - log_norm.mean(axis=1, keepdims=True)
+    slope = centred_RxL @ towards_input / (towards_input @ towards_input)
+    residual = np.sqrt(np.sum((centred_RxL - slope[:, None] * towards_input) ** 2, axis=1) / (depth - 2))
     whole = usable.all(axis=1)
     return np.where(whole, slope, np.nan), np.where(whole, residual, np.nan)
 
@@ -240,9 +263,10 @@ def gradient_norms(
     error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs_MxC)
 
     def norms(delta_MxW: Array, h_below: Array) -> dict[str, Array]:
+        gradient = h_below.T @ delta_MxW  # as small or large as h: its squares may leave float32, unlike those of δ
         return {
             "signal_grad_norm": jnp.sqrt(jnp.sum(delta_MxW**2) / rows),
-            "weight_grad_norm": jnp.linalg.norm(h_below.T @ delta_MxW) / rows,
+            "weight_grad_norm": jnp.max(jnp.abs(gradient)) * jnp.linalg.norm(scaled(gradient)) / rows,
         }
 
     def backward(carry: tuple[Array, Array], layer: tuple[Array, Array, Array]) -> tuple[Any, Any]:

@@ -1,0 +1,350 @@
+"""The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+import actlab
+
+if TYPE_CHECKING:
+    from actlab.engine.execute import Progress
+    from actlab.study.plan import Plan
+
+app = typer.Typer(
+    help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode=None,
+)
+out, err = Console(), Console(stderr=True)
+
+Config = Annotated[Path, typer.Argument(help="the study's YAML file", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[key.sub=value]...", help="overrides; a comma list sweeps: model.depth=2,10,20"),
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
+Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
+
+
+class TextFormat(StrEnum):
+    """How a comparison table is printed."""
+
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+class ExecutorName(StrEnum):
+    """Where jobs run."""
+
+    local = "local"
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
+    executor: Annotated[ExecutorName, typer.Option(help="where jobs run")] = ExecutorName.local,
+    workers: Workers = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
+) -> None:
+    """Train what a study lacks, then write its tables, figures and report."""
+    if dry_run:
+        plan(config, overrides, workers)
+        return
+    begin = time.monotonic()
+    with following() as progress:
+        results = actlab.run(
+            config,
+            overrides or (),
+            out=out_dir,
+            executor=executor.value,
+            workers=workers,
+            fresh=fresh,
+            progress=progress,
+        )
+    from actlab.analysis.report import headline
+
+    out.print(headline(results.study, results.runs, results.steps, results.layers), markup=False, highlight=False)
+    diverged = int((results.runs["status"] == "diverged").sum())
+    out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
+    for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
+        out.print(f"  {results.path / path}{'/' if path.endswith('/') else ''}", markup=False, highlight=False)
+
+
+@app.command()
+def plan(config: Config, overrides: Overrides = None, workers: Workers = None) -> None:
+    """Show the runs, the jobs, and the cost and memory expected; train nothing."""
+    from actlab.analysis.figures import FIGURES
+    from actlab.analysis.tables import TABLES
+    from actlab.engine.executors import cores
+    from actlab.study import plan as planning
+    from actlab.study.reading import read
+
+    study = read(config, overrides or (), TABLES, FIGURES)
+    planned = planning.plan(study)
+    number = workers or cores()
+    show_plan(study.config.study, planned, len(planning.cut(planned.groups, set(planned.runs), number)), number)
+
+
+def show_plan(name: str, planned: "Plan", jobs: int, workers: int) -> None:
+    """Print a plan: a line for each group of cells, then what it will cost."""
+    from rich.table import Table
+
+    from actlab.study import cost
+
+    table = Table(title=f"study {name}", title_justify="left")
+    for title in ("activation", "depth", "width", "optimizer", "learning rates", "seeds", "runs", "GFLOP"):
+        table.add_column(title, justify="left" if title in ("activation", "optimizer") else "right")
+    for group in planned.groups:
+        labels = [run.labels for run in group.runs]
+        rates = ", ".join(f"{rate:g}" for rate in sorted({one["learning_rate"] for one in labels}))
+        names = ", ".join(dict.fromkeys(one["activation"] for one in labels))
+        table.add_row(
+            names,
+            str(group.shape.depth),
+            str(group.shape.width),
+            labels[0]["optimizer"],
+            rates,
+            str(len({one["seed"] for one in labels})),
+            str(len(group.runs)),
+            f"{sum(run.flops for run in group.runs) / 1e9:,.1f}",
+        )
+    out.print(table)
+    total = cost.expected(planned, workers)
+    out.print(
+        f"{len(planned.runs)} runs in {jobs} jobs on {workers} workers; {len(planned.groups)} programs to compile.\n"
+        f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
+        f"(a rough guess for a laptop's cores); about {total.bytes / 2**20:,.0f} MiB of memory a worker."
+    )
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Rewrite every table and figure from stored measurements, without training."""
+    for path in actlab.report(folder):
+        out.print(str(path), markup=False, highlight=False)
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="studies' folders", show_default=False)],
+    metric: Annotated[str, typer.Option(help="a column of runs, steps or layers")] = "dead_fraction",
+    by: Annotated[str, typer.Option(help="the columns that make the groups")] = "activation,depth",
+    at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
+    preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
+    text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
+) -> None:
+    """One comparison table over one or several studies, with intervals and n."""
+    from actlab.analysis.compare import format as formatted
+
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    frame = actlab.compare(*folders, metric=metric, by=names, at=int(at) if at.isdigit() else at, preset=preset)
+    typer.echo(formatted(frame, text.value))
+
+
+@app.command()
+def show(
+    folder: Folder, run_name: Annotated[str, typer.Argument(metavar="RUN", help="its hash, or how that begins")]
+) -> None:
+    """Show one run: its numbers, and one figure."""
+    from actlab.analysis.report import run_card
+
+    found = actlab.load(folder)
+    names = [name for name in found.runs["run"] if name.startswith(run_name)]
+    if len(names) != 1:
+        from actlab.study.schema import nearest
+
+        problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
+        raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(found.runs['run'][:8]))}")
+    text, figure = run_card(names[0], found.runs, found.steps, found.layers, found.path / "figures")
+    typer.echo(text)
+    typer.echo(f"\n{figure}")
+
+
+@app.command()
+def describe(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ACTIVATION]...", help="or path/to/file.py:name")
+    ] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
+) -> None:
+    """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
+    from actlab.activations import CATALOGUE, properties
+    from actlab.study.schema import activation_record
+
+    records = [activation_record(name) for name in names] if names else list(CATALOGUE.values())
+    if names or out_dir is None:
+        typer.echo("\n\n".join(properties.describe(record) for record in records))
+    if out_dir is not None:
+        from actlab.analysis.catalogue import write_catalogue
+
+        for path in write_catalogue(properties.table(records), properties.curves(records), out_dir):
+            typer.echo(str(path))
+
+
+@app.command()
+def example(
+    out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
+) -> None:
+    """The worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
+    from actlab.activations import CATALOGUE
+    from actlab.nn import worked_example
+
+    numbers, descent = worked_example.frames(CATALOGUE.values())
+    from actlab.analysis.catalogue import worked_example_text, write_worked_example
+
+    typer.echo(worked_example_text(numbers))
+    if out_dir is not None:
+        for path in write_worked_example(numbers, descent, out_dir):
+            typer.echo(str(path))
+
+
+@app.command("list")
+def list_names() -> None:
+    """List activations, initializers, optimizers, data sets, probes, tables, figures, and the studies in ./configs."""
+    from actlab import activations, data
+    from actlab.analysis.figures import FIGURES
+    from actlab.analysis.tables import TABLES
+    from actlab.nn.initializers import BIASES, INITIALIZERS
+    from actlab.nn.optimizers import OPTIMIZERS
+    from actlab.study.schema import MEASURES
+
+    rows: dict[str, Any] = {
+        "activations": activations.CATALOGUE,
+        "initializers": ["auto", *INITIALIZERS],
+        "biases": BIASES,
+        "optimizers": OPTIMIZERS,
+        "data sets": data.DATASETS,
+        "probes": MEASURES,
+        "tables": TABLES,
+        "figures": FIGURES,
+        "studies": sorted(str(path) for path in Path("configs").glob("*.yaml")),
+    }
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for title, names in rows.items():
+        table.add_row(title, ", ".join(names) or "(none in ./configs)")
+    out.print(table, markup=False, highlight=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a study's YAML, for completion in an editor."""
+    import json
+
+    from actlab.study.schema import StudyConfig
+
+    typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2))
+
+
+@contextmanager
+def following() -> Iterator[Any]:
+    """A live bar on a terminal, plain lines elsewhere: a function to call with the progress so far."""
+    if not out.is_terminal:
+        yield Lines()
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs  {task.fields[jobs]}  {task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=out) as bar:
+        task = bar.add_task("planning", total=None, jobs="", rate="")
+        begin = time.monotonic()
+
+        def update(state: "Progress") -> None:
+            rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
+            failed = f", {len(state.failures)} failed" if state.failures else ""
+            bar.update(
+                task,
+                description="reporting" if state.jobs_done == state.jobs else "training",
+                total=state.runs,
+                completed=state.runs_done,
+                jobs=f"{state.jobs_done}/{state.jobs} jobs{failed}",
+                rate=f"{rate:.1f} runs/s",
+            )
+
+        yield update
+
+
+class Lines:
+    """Progress as plain lines: at most one in five seconds, and the last."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self.begin = self.last = time.monotonic()
+
+    def __call__(self, state: "Progress") -> None:
+        """Print how far it has come, if it is time to."""
+        now = time.monotonic()
+        if now - self.last < 5 and state.jobs_done < state.jobs:
+            return
+        self.last = now
+        rate = state.runs_done / max(now - self.begin, 1e-9)
+        left = (state.runs - state.runs_done) / rate if rate else float("nan")
+        failed = f", {len(state.failures)} failed" if state.failures else ""
+        typer.echo(
+            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, "
+            f"{rate:.1f} runs/s, about {left:.0f} s left"
+        )
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        err.print("\nInterrupted. Finished jobs are kept: the same command goes on from there.")
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(refuse(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def refuse(error: Exception) -> int:
+    """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
+    if hasattr(error, "exit_code") and hasattr(error, "show"):  # click's own: a wrong option or argument
+        error.show()
+        return int(error.exit_code)
+    if type(error).__name__ == "Abort":
+        err.print("\nInterrupted. Finished jobs are kept: the same command goes on from there.")
+        return 130
+    from actlab.activations import ActivationError
+    from actlab.analysis.compare import CompareError
+    from actlab.data import DataError
+    from actlab.engine.running import RunError
+    from actlab.engine.store import StoreError
+    from actlab.study.reading import StudyError
+
+    wrong = (StudyError, StoreError, DataError, ActivationError, CompareError)
+    if isinstance(error, (*wrong, RunError)):
+        err.print(f"actlab: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 1 if isinstance(error, RunError) else 2
+    raise error

@@ -1,0 +1,394 @@
+"""From a study to runs and jobs: what shapes a compiled program apart from what is only a number in it.
+
+Runs that share one compiled program form a group, and groups are cut into jobs so that every worker has something to
+do even when a study has a single shape. Everything below this file takes plain values.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actlab import activations, data
+from actlab.activations.properties import saturation_points
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
+from actlab.study.reading import Study, StudyError, of_key
+from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
+from actlab.study.sweep import Cell
+from actlab.theory.gaussian import second_moment, weak_threshold
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """What a worker needs to load the data; hashable, so that it loads them once."""
+
+    name: str
+    target: str | None
+    task: str
+    standardize: bool
+    seed: int
+    train_rows: int | None
+    target_loss: float | None
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of ``data.load``."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What shapes a compiled program, and the data that it runs on; the fields are those of ``nn.training.Program``."""
+
+    data: DataKey
+    probe_rows: int
+    activation: str
+    source: str | None
+    source_checksum: str | None
+    learnable_per: str
+    depth: int
+    width: int
+    weight_distribution: str
+    bias_distribution: str
+    optimizer: str
+    optimizer_options: tuple[tuple[str, bool], ...]
+    decay_activation_parameters: bool
+    batch_size: int
+    probes: tuple[str, ...]
+    dtype: str
+    lane: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: its identity and settings as plain columns, and its numbers for the compiled program."""
+
+    id: str
+    labels: Mapping[str, Any] = field(repr=False)
+    numbers: Mapping[str, Any] = field(repr=False)
+    flops: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """Runs of one shape and one schedule, trained by one worker and stored as one part."""
+
+    id: str
+    shape: Shape
+    runs: tuple[Run, ...]
+    steps: int
+    every: int
+    evaluate_every: int
+    keep_layers: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every run of a study, grouped by compiled shape and schedule, and the activation files that it uses."""
+
+    groups: tuple[Job, ...]
+    sources: tuple[Path, ...]
+
+    @property
+    def runs(self) -> dict[str, Run]:
+        """All runs by their identity, in the order of the study."""
+        return {run.id: run for group in self.groups for run in group.runs}
+
+
+def plan(study: Study, platform: str = "cpu") -> Plan:
+    """Resolve every cell and seed of a study into runs, grouped by the program that they share.
+
+    Args:
+        study: a validated study.
+        platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
+
+    Raises:
+        StudyError: a data set, an activation or a combination of settings cannot be used; nothing was compiled for it.
+    """
+    groups: dict[tuple[Any, ...], list[Run]] = {}
+    sources: dict[str, Path] = {}
+    loaded: dict[DataConfig, tuple[data.Data, str | None]] = {}
+    for cell in study.cells:
+        if cell.data not in loaded:
+            loaded[cell.data] = load_data(study, cell.data)
+        found, data_checksum = loaded[cell.data]
+        check_rows(study, cell, found)
+        source, source_checksum = activation_source(cell.model.activation.name, sources)
+        record, parameters = activation(study, cell.model.activation)
+        shape = shape_of(cell, record, source, source_checksum, platform)
+        numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
+        labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
+        flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
+        identity = identity_of(cell, record.name, data_checksum, source_checksum)
+        schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
+        for seed in study.seeds:
+            run = hashlib.sha256(f"{identity}{seed}".encode()).hexdigest()[:12]
+            own = {"run": run, **labels, "seed": seed}
+            groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
+    jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
+    return Plan(tuple(jobs), tuple(sources.values()))
+
+
+def cut(groups: Sequence[Job], wanted: set[str], workers: int) -> list[Job]:
+    """The wanted runs as jobs: about three a worker or more, each of whole lanes, the dear ones first.
+
+    >>> cut([], set(), 2)
+    []
+    """
+    left = [(group, [run for run in group.runs if run.id in wanted]) for group in groups]
+    total = sum(run.flops for _, runs in left for run in runs)
+    share = max(total / (3 * workers), 1.0)
+    jobs = []
+    for group, runs in left:
+        if not runs:
+            continue
+        lane = group.shape.lane
+        lanes = math.ceil(len(runs) / lane)
+        pieces = min(max(round(sum(run.flops for run in runs) / share), 1), lanes)
+        for part in np.array_split(np.arange(lanes), pieces):
+            own = tuple(runs[part[0] * lane : (part[-1] + 1) * lane])
+            schedule = (group.steps, group.every, group.evaluate_every, group.keep_layers)
+            jobs.append(Job(job_id(own), group.shape, own, *schedule))
+    return sorted(jobs, key=lambda job: -sum(run.flops for run in job.runs))
+
+
+def job_id(runs: Sequence[Run]) -> str:
+    """A job's name: a hash of its runs."""
+    return hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
+
+
+def record_steps(steps: int, every: int) -> list[int]:
+    """The steps that are recorded: 0, every multiple of ``every``, and the last.
+
+    >>> record_steps(50, 20)
+    [0, 20, 40, 50]
+    """
+    return [*range(0, steps, every), steps]
+
+
+def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str | None]:
+    """A cell's data set and the checksum of its file."""
+    try:
+        return data.load(**data_key(config).arguments()), data.checksum(config.name)
+    except data.DataError as error:
+        raise StudyError(f"{study.source.where(*of_key(study.source, 'data.name'))}: data: {error}") from None
+
+
+def data_key(config: DataConfig) -> DataKey:
+    """The hashable form of a data section."""
+    return DataKey(**{name: getattr(config, name) for name in DataKey.__dataclass_fields__})
+
+
+def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
+    """Refuse a minibatch larger than the training split, and clamp nothing silently."""
+    rows = len(found.train.y)
+    if cell.train.batch_size > rows:
+        place = study.source.where(*of_key(study.source, "train.batch_size"))
+        raise StudyError(
+            f"{place}: train.batch_size: expected at most the {rows} training rows of {short(cell.data.name)}, "
+            f"not {cell.train.batch_size}"
+        )
+
+
+@lru_cache(maxsize=64)
+def file_checksum(path: Path) -> str:
+    """SHA-256 of a user's activation file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def activation_source(name: str, sources: dict[str, Path]) -> tuple[str | None, str | None]:
+    """The file of a user's activation and its checksum; the file is noted in ``sources`` by its name."""
+    path, colon, _ = name.rpartition(":")
+    if not colon:
+        return None, None
+    file = Path(path)
+    other = sources.setdefault(file.name, file)
+    if other != file:
+        raise StudyError(f"model.activation: two different files are named {file.name}; rename one of them")
+    return file.name, file_checksum(file)
+
+
+def activation(study: Study, choice: Choice) -> tuple[activations.Activation, dict[str, float]]:
+    """An activation's record and parameters, tried out on a few numbers."""
+    record = activation_record(choice.name)
+    parameters = {name: float(choice.options[name]) for name in record.parameters}
+    try:
+        check_once(record, tuple(parameters.items()))
+    except activations.ActivationError as error:
+        place = study.source.where(*of_key(study.source, "model.activation"))
+        raise StudyError(f"{place}: model.activation: {error}") from None
+    return record, parameters
+
+
+@lru_cache(maxsize=1024)
+def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
+    """``activations.check``, once for each activation and parameters."""
+    activations.check(record, dict(parameters))
+
+
+@lru_cache(maxsize=1024)
+def moments(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
+    """What theory says of φ for a standard normal pre-activation: thresholds of the measures, and E φ(Z)²."""
+    phi = partial(record.function, **dict(parameters))
+    threshold = weak_threshold(phi)
+    low, high = saturation_points(phi, threshold)
+    return {
+        "second_moment": second_moment(phi),
+        "weak_threshold": threshold,
+        "saturation_low": low,
+        "saturation_high": high,
+    }
+
+
+def resolve_weight_init(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
+    """The initializer that ``auto`` stands for, and the options that depend on the activation filled in.
+
+    ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
+    """
+    options = dict(choice.options)
+    name = choice.name
+    if name == "auto":
+        name = record.weight_init
+        if "negative_slope" in INITIALIZERS[name].options and record.he_slope:
+            options["negative_slope"] = parameters[record.he_slope]
+    if "second_moment" in INITIALIZERS[name].options and "second_moment" not in options:
+        options["second_moment"] = moments(record, tuple(parameters.items()))["second_moment"]
+    return Choice(name=name, options=options)
+
+
+def shape_of(
+    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, platform: str
+) -> Shape:
+    """What of a cell shapes the compiled program."""
+    model, train = cell.model, cell.train
+    weight_init = record.weight_init if model.weight_init.name == "auto" else model.weight_init.name
+    options = train.optimizer.options
+    return Shape(
+        data=data_key(cell.data),
+        probe_rows=cell.measure.probe_rows,
+        activation=record.name,
+        source=source,
+        source_checksum=source_checksum,
+        learnable_per=str(model.activation.options.get("per", "layer")),
+        depth=model.depth,
+        width=model.width,
+        weight_distribution=INITIALIZERS[weight_init].distribution,
+        bias_distribution=BIASES[model.bias_init.name].distribution,
+        optimizer=train.optimizer.name,
+        optimizer_options=tuple((key, value) for key, value in sorted(options.items()) if isinstance(value, bool)),
+        decay_activation_parameters=train.decay_activation_parameters,
+        batch_size=train.batch_size,
+        probes=cell.measure.names(),
+        dtype=model.dtype,
+        lane=lane_width(model.width, platform),
+    )
+
+
+def lane_width(width: int, platform: str) -> int:
+    """How many runs one call advances: small networks and accelerators are better used by several at once.
+
+    >>> lane_width(64, "cpu"), lane_width(16, "cpu")
+    (1, 4)
+    """
+    if platform != "cpu":
+        return 64
+    return 1 if width >= 64 else 4
+
+
+def numbers_of(
+    cell: Cell, record: activations.Activation, parameters: Mapping[str, float], features: int
+) -> dict[str, Any]:
+    """What of a cell is only a number in the program (see ``nn.training.Numbers``); the seed comes later."""
+    model, train = cell.model, cell.train
+    used = resolve_weight_init(model.weight_init, record, parameters)
+    std = partial(INITIALIZERS[used.name].std, **used.options)
+    bias = partial(BIASES[model.bias_init.name].moments, **model.bias_init.options)
+    fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
+    settings = {key: value for key, value in train.optimizer.options.items() if not isinstance(value, bool)}
+    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
+    found = moments(record, tuple(parameters.items()))
+    return {
+        "weight_init_used": used,
+        "weight_std": tuple(model.weight_gain * std(*fan) for fan in fans),
+        "bias_mean": tuple(bias(fan_in)[0] for fan_in, _ in fans),
+        "bias_std": tuple(bias(fan_in)[1] for fan_in, _ in fans),
+        "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
+        "learnable": {name: parameters[name] for name in record.learnable},
+        "optimizer": {**settings, "learning_rate": train.learning_rate, "weight_decay": decay},
+        "weak_threshold": found["weak_threshold"],
+        "saturation_low": found["saturation_low"],
+        "saturation_high": found["saturation_high"],
+    }
+
+
+def labels_of(
+    cell: Cell, record: activations.Activation, found: data.Data, shape: Shape, weight_init_used: Choice
+) -> dict[str, Any]:
+    """A cell's settings as plain columns of the frame ``runs``."""
+    model, train, measure = cell.model, cell.train, cell.measure
+    options = activation_options(record)
+    choice = Choice(name=record.name, options=model.activation.options)
+    used = {key: show(value) for key, value in weight_init_used.options.items() if key != "second_moment"}
+    shown = ", ".join(f"{key}={value}" for key, value in used.items() if value != "0")
+    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
+    return {
+        "data": short(cell.data.name),
+        "task": found.task,
+        "target": cell.data.target or "",
+        "standardize": cell.data.standardize,
+        "data_seed": cell.data.seed,
+        "train_rows": len(found.train.y),
+        "activation": choice.label(options),
+        "activation_name": record.name,
+        "activation_family": record.family,
+        "activation_order": record.order,
+        "learnable_per": shape.learnable_per if record.learnable else "",
+        "depth": model.depth,
+        "width": model.width,
+        "dtype": model.dtype,
+        "weight_init": model.weight_init.label({}),
+        "weight_init_used": f"{weight_init_used.name}({shown})" if shown else weight_init_used.name,
+        "weight_gain": model.weight_gain,
+        "bias_init": model.bias_init.label({}),
+        "optimizer": train.optimizer.label(SETTINGS[train.optimizer.name]),
+        "learning_rate": train.learning_rate,
+        "batch_size": train.batch_size,
+        "steps": train.steps,
+        "weight_decay": decay,
+        "decay_activation_parameters": train.decay_activation_parameters,
+        "every": measure.every,
+        "evaluate_every": measure.evaluate_every,
+        "probe_rows": min(measure.probe_rows, len(found.train.y)),
+        "lane": shape.lane,
+    }
+
+
+def short(name: str) -> str:
+    """A data set's name, or its file's."""
+    return Path(name).name
+
+
+def identity_of(cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None) -> str:
+    """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path."""
+    plain = {name: getattr(cell, name).model_dump(mode="json") for name in ("data", "model", "train", "measure")}
+    if data_checksum is not None:
+        plain["data"]["name"] = data_checksum
+    if source_checksum is not None:
+        plain["model"]["activation"]["name"] = f"{source_checksum}:{activation_name}"
+    return json.dumps(plain, sort_keys=True)
+
+
+def training_flops(shape: Shape, features: int, outputs: int) -> float:
+    """Matmul floating-point operations of one training step: forward, weight gradient, and input gradient (not of x).
+
+    2·B·(3·(L − 1)·W² + 3·W·C + 2·F·W) for batch B, depth L, width W, F inputs and C outputs.
+    """
+    hidden = 3 * (shape.depth - 1) * shape.width**2
+    ends = 3 * shape.width * outputs + 2 * features * shape.width
+    return 2.0 * shape.batch_size * (hidden + ends)

@@ -1,0 +1,359 @@
+"""From a YAML file and command-line overrides to a validated study; every error names file, line, key and a way out."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from actlab.study.schema import SECTIONS, SWEPT, Choice, ReportConfig, SelectConfig, StudyConfig, SweepConfig, nearest
+from actlab.study.sweep import Cell, expand, put
+
+Place = tuple[str | int, ...]
+
+MAPPINGS = {
+    (): StudyConfig,
+    ("sweep",): SweepConfig,
+    ("report",): ReportConfig,
+    ("report", "select"): SelectConfig,
+    **{(name,): model for name, model in SECTIONS.items()},
+}
+EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a word",
+    "list_type": "a list, as in [2, 10]",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "finite_number": "a finite number",
+}
+
+
+class StudyError(ValueError):
+    """A request that cannot be planned: one line or several, each with its place and what was expected."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a study's values come from: lines of a file, and overrides on the command line."""
+
+    path: Path
+    lines: Mapping[Place, int]
+    overridden: Mapping[Place, str]
+
+    def where(self, *place: str | int) -> str:
+        """``file:line`` of the innermost part of ``place`` that stands somewhere, or the override that set it."""
+        for end in range(len(place), 0, -1):
+            if place[:end] in self.overridden:
+                return f"override {self.overridden[place[:end]]}"
+            if place[:end] in self.lines:
+                return f"{shown(self.path)}:{self.lines[place[:end]]}"
+        return shown(self.path)
+
+    def of_key(self, key: str, value: Any = None) -> str:
+        """Where a dotted key's value is given: in the sweep if it is swept, else in its section."""
+        swept: Place = ("sweep", "matrix", key)
+        place = swept if swept in self.lines or swept in self.overridden else tuple(key.split("."))
+        return self.where(*place)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study.
+
+    Attributes:
+        config: every section, defaults filled in, paths absolute.
+        cells: what is to be compared, in order; each is trained once a seed.
+        seeds: of weights and batch order.
+        source: for error messages.
+    """
+
+    config: StudyConfig
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    source: Source = field(repr=False, compare=False)
+
+
+def read(
+    path: str | Path, overrides: Sequence[str] = (), tables: Iterable[str] = (), figures: Iterable[str] = ()
+) -> Study:
+    """Read and validate a study.
+
+    Args:
+        path: the YAML file.
+        overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
+        tables, figures: the names that the report may ask for; unchecked when empty.
+
+    Raises:
+        StudyError: with file, line, key, what was expected and the nearest valid name.
+    """
+    path = Path(path)
+    raw, lines = parse(path)
+    overridden: dict[Place, str] = {}
+    raw = resolve_paths(raw, path.parent)
+    for text in overrides:
+        override(raw, text, overridden)
+    source = Source(path, lines, overridden)
+    check_matrix(raw, source)
+    config = validate(raw, source)
+    for name, valid in (("tables", list(tables)), ("figures", list(figures))):
+        for asked in (getattr(config.report, name) or []) if valid else []:
+            if asked not in valid:
+                place = source.where("report", name)
+                raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")
+    sections = {name: raw.get(name) or {} for name in SECTIONS}
+    cells = expand(sections, config.sweep, lambda key, error: StudyError(told(source, error, of_key(source, key))))
+    if not cells:
+        raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
+    return Study(config, cells, tuple(config.sweep.seed_list()), source)
+
+
+def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
+    """A YAML 1.2 file as plain data, and the line of every key and list item in it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        yaml = YAML(typ="safe", pure=True)
+        node = yaml.compose(text)
+        raw = yaml.load(text)
+    except FileNotFoundError:
+        raise StudyError(f"{shown(path)}: there is no such file{_neighbours(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{shown(path)}: cannot be read ({error})") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        problem = str(error.problem).split(" with value")[0]
+        raise StudyError(f"{shown(path)}{line}: not valid YAML: {problem}") from None
+    except YAMLError as error:
+        raise StudyError(f"{shown(path)}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(raw, dict):
+        raise StudyError(f"{shown(path)}:1: expected a mapping with the keys study, data, model, ...")
+    return raw, dict(places(node))
+
+
+def _neighbours(path: Path) -> str:
+    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    return nearest(path.name, names) if names else ""
+
+
+def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
+    """The line, from 1, of every key and list item below a YAML node."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield (*place, key.value), key.start_mark.line + 1
+            yield from places(value, (*place, key.value))
+    elif isinstance(node, SequenceNode):
+        for i, item in enumerate(node.value):
+            yield (*place, i), item.start_mark.line + 1
+            yield from places(item, (*place, i))
+
+
+def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> None:
+    """Apply one ``key.sub=value`` to the plain data of a study."""
+    key, equals, value = text.partition("=")
+    keys = key.strip().split(".")
+    if not equals or not all(keys):
+        raise StudyError(f"override {text}: expected key.sub=value, as in model.depth=2,10,20")
+    try:
+        values = YAML(typ="safe", pure=True).load(f"[{value}]")
+    except YAMLError:
+        raise StudyError(f"override {text}: '{value}' is not a YAML value") from None
+    if not values:
+        raise StudyError(f"override {text}: expected a value after '='")
+    dotted = ".".join(keys)
+    swept = ".".join(keys[:2]) in SWEPT
+    values = [absolute(dotted, one, Path.cwd()) for one in values]
+    if raw.get("sweep") is None:
+        raw.pop("sweep", None)
+    matrix = raw.get("sweep", {}).get("matrix") if isinstance(raw.get("sweep"), dict) else None
+    if swept and len(values) > 1:
+        raw["sweep"] = raw.get("sweep", {}) | {"matrix": (matrix or {}) | {dotted: values}}
+        overridden[("sweep", "matrix", dotted)] = text
+        return
+    if isinstance(matrix, dict):
+        matrix.pop(dotted, None)
+        if not matrix:
+            del raw["sweep"]["matrix"]
+    top, *rest = keys
+    if not rest:
+        if top not in StudyConfig.model_fields:
+            raise StudyError(f"override {text}: unknown key '{top}'{nearest(top, StudyConfig.model_fields)}")
+        raw[top] = values if len(values) > 1 else values[0]
+    else:
+        if not isinstance(raw.get(top), dict):
+            raw[top] = {}
+        put(raw[top], rest, values if len(values) > 1 else values[0])
+    overridden[tuple(keys)] = text
+
+
+def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The plain data with the paths of data, activation and claims files made absolute."""
+
+    def cell(values: Any) -> Any:
+        return {k: absolute(str(k), v, base) for k, v in values.items()} if isinstance(values, dict) else values
+
+    raw = dict(raw)
+    for section in ("data", "model"):
+        if isinstance(raw.get(section), dict):
+            raw[section] = {k: absolute(f"{section}.{k}", v, base) for k, v in raw[section].items()}
+    if isinstance(raw.get("sweep"), dict):
+        sweep = raw["sweep"] = dict(raw["sweep"])
+        if isinstance(sweep.get("matrix"), dict):
+            sweep["matrix"] = {
+                key: [absolute(str(key), v, base) for v in values] if isinstance(values, list) else values
+                for key, values in sweep["matrix"].items()
+            }
+        for name in ("exclude", "include"):
+            if isinstance(sweep.get(name), list):
+                sweep[name] = [cell(values) for values in sweep[name]]
+    return raw | ({"claims": absolute("claims", raw["claims"], base)} if "claims" in raw else {})
+
+
+def absolute(key: str, value: Any, base: Path) -> Any:
+    """A path value of ``data.name``, ``model.activation`` or ``claims``, made absolute; anything else as it is."""
+    if key == "model.activation" and isinstance(value, dict):
+        return value | {"name": absolute(key, value["name"], base)} if "name" in value else value
+    if key in ("model.activation", "model.activation.name") and isinstance(value, str):
+        path, colon, function = value.rpartition(":")
+        return f"{(base / path).resolve()}:{function}" if colon else value
+    is_file = key == "claims" or (key == "data.name" and isinstance(value, str) and ("/" in value or "." in value))
+    return str((base / value).resolve()) if is_file and isinstance(value, str) else value
+
+
+def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
+    """Refuse a sweep whose matrix is not {known key: list of different values}."""
+    sweep = raw.get("sweep")
+    if not isinstance(sweep, dict) or "matrix" not in sweep:
+        return
+    matrix = sweep["matrix"]
+    if not isinstance(matrix, dict) or not matrix:
+        raise StudyError(
+            f"{source.where('sweep', 'matrix')}: sweep.matrix: expected keys with lists of values, as in "
+            "model.depth: [2, 10]; leave it out for a single cell"
+        )
+    for key, values in matrix.items():
+        place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
+        if ".".join(str(key).split(".")[:2]) not in SWEPT:
+            raise StudyError(f"{place}unknown key '{key}'{nearest(str(key), SWEPT)}")
+        if not isinstance(values, list):
+            raise StudyError(f"{place}{key}: expected a list of values, as in [{values!r}], not {values!r}")
+        if not values:
+            raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
+        if len({repr(value) for value in values}) < len(values):
+            raise StudyError(f"{place}{key}: names a value twice")
+    for name in ("exclude", "include"):
+        for i, values in enumerate(sweep.get(name) or [] if isinstance(sweep.get(name), list | None) else []):
+            for key in values if isinstance(values, dict) else ():
+                if ".".join(str(key).split(".")[:2]) not in SWEPT:
+                    place = source.where("sweep", name, i, key)
+                    raise StudyError(f"{place}: sweep.{name}: unknown key '{key}'{nearest(str(key), SWEPT)}")
+
+
+def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
+    """The plain data as a frozen, typed study."""
+    for name in (*SECTIONS, "sweep", "report"):
+        if name in raw and raw[name] is None:
+            raise StudyError(f"{source.where(name)}: {name}: is empty; give it keys, or leave it out")
+    try:
+        return StudyConfig.model_validate(dict(raw))
+    except ValidationError as error:
+        raise StudyError(told(source, error)) from None
+
+
+def of_key(source: Source, key: str) -> Place:
+    """The place of a dotted key: in the sweep if it is swept, else in its section."""
+    swept: Place = ("sweep", "matrix", key)
+    return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
+
+
+def told(source: Source, error: ValidationError, at: Place | None = None) -> str:
+    """A validation error in words, a line a mistake.
+
+    Args:
+        source: names the places.
+        error: pydantic's.
+        at: the place of a swept value that is at fault; else the places are the error's own.
+    """
+    lines = []
+    for one in error.errors():
+        place = tuple(part for part in one["loc"] if part not in ("options", "function-before"))
+        key = ".".join(str(part) for part in place)
+        shown_at = source.where(*(at if at is not None else place))
+        if at is not None and at[:2] == ("sweep", "matrix"):
+            key = str(at[2])
+        lines.append(f"{shown_at}: {key}: {reason(one, place)}" if key else f"{shown_at}: {reason(one, place)}")
+    most = 8
+    hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
+
+
+def reason(one: Mapping[str, Any], place: Place) -> str:
+    """What is wrong with one value, and what was expected."""
+    kind, value = one["type"], one["input"]
+    if kind == "extra_forbidden":
+        model = MAPPINGS.get(place[:-1])
+        return f"unknown key{nearest(str(place[-1]), model.model_fields) if model else ''}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "value_error":
+        return str(one["ctx"]["error"])
+    if kind == "literal_error":
+        choices = one["ctx"]["expected"].replace("'", "")
+        return f"expected {choices}, not {value!r}"
+    if kind == "string_pattern_mismatch":
+        return f"expected only a-z, 0-9, _ and -, not {value!r}"
+    bounds = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
+    if kind in bounds:
+        bound = next(iter(one["ctx"].values()))
+        return f"expected a number {bounds[kind]} {bound:g}, not {value!r}"
+    return f"expected {EXPECTED.get(kind, one['msg'])}, not {value!r}"
+
+
+def shown(path: Path) -> str:
+    """A path as short as it can be said: relative to the current directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
+    """The study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
+
+    An activation file is named by its copy in ``sources/``.
+    """
+
+    def plain(key: str, value: Any) -> Any:
+        if isinstance(value, Choice):
+            value = value.plain()
+        if key == "model.activation":
+            if isinstance(value, dict):
+                return value | {"name": plain(key, value["name"])}
+            path, colon, function = value.rpartition(":")
+            return f"sources/{Path(path).name}:{function}" if colon else value
+        if isinstance(value, str) and os.path.isabs(value):
+            return os.path.relpath(value, folder.resolve())
+        return list(value) if isinstance(value, tuple) else value
+
+    sections = {
+        name: {key: plain(f"{name}.{key}", getattr(getattr(config, name), key)) for key in model.model_fields}
+        for name, model in SECTIONS.items()
+    }
+    sweep = config.sweep
+
+    def cell(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: plain(key, value) for key, value in values.items()}
+
+    swept: dict[str, Any] = {"seeds": sweep.seeds}
+    if sweep.matrix:
+        swept["matrix"] = {key: [plain(key, value) for value in values] for key, values in sweep.matrix.items()}
+    swept |= {name: [cell(values) for values in getattr(sweep, name)] for name in ("exclude", "include")}
+    top = {"study": config.study, "question": config.question}
+    claims = {"claims": plain("claims", config.claims)} if config.claims else {}
+    return {**top, **sections, "sweep": swept, "report": config.report.model_dump(), **claims}

@@ -1,0 +1,321 @@
+"""The words of a study's YAML file: every key, its type, its default and its meaning, as frozen pydantic models.
+
+The file is read, with line numbers and overrides, in ``reading.py``; sweeps are spelled out in ``sweep.py``.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+
+from actlab import activations, data
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS, SETTINGS
+from actlab.nn.probes import DEAR, DEATH, GRADIENTS, PROBES
+
+MEASURES = (*GRADIENTS, *DEATH, *PROBES)
+DEFAULT_MEASURES = tuple(name for name in MEASURES if name not in DEAR)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that ends an error message: the nearest valid name, or all of them when none is near.
+
+    >>> nearest("reulu", ["relu", "tanh"]), nearest("x", ["relu", "tanh"])
+    ("; did you mean 'relu'?", '; choose from relu, tanh')
+    """
+    names = list(valid)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else f"; choose from {', '.join(names)}"
+
+
+def _names_schema(names: Iterable[str], *words: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"enum": list(words)}, {"type": "array", "items": {"enum": list(names)}}]})
+
+
+class Section(BaseModel):
+    """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Choice(Section):
+    """A name with options: ``he_normal``, or ``{name: gaussian, sigma_w: 1.5}``."""
+
+    name: str
+    options: dict[str, float | bool | str] = {}
+
+    def label(self, defaults: Mapping[str, Any]) -> str:
+        """The name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
+        told = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]
+        return f"{self.name}({', '.join(told)})" if told else self.name
+
+    def plain(self) -> Any:
+        """The choice as it stands in a YAML file."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+
+def show(value: Any) -> str:
+    """A number as a person would write it.
+
+    >>> show(0.2), show(2.0), show(True), show("unit")
+    ('0.2', '2', 'true', 'unit')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def split_name(value: Any) -> Any:
+    """``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; anything else goes on to be refused."""
+    if isinstance(value, Choice):
+        return value
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a name, or a mapping with a name and its options, not {value!r}")
+    if "name" not in value:
+        raise ValueError("expected a mapping with the key 'name'")
+    return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
+
+
+def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str]) -> Choice:
+    """The choice with its options filled from ``defaults``; an unknown option, or one of another type, is refused."""
+    for key, value in choice.options.items():
+        if key not in defaults:
+            hint = nearest(key, defaults) if defaults else " (it takes none)"
+            raise ValueError(f"{kind} '{choice.name}' has no option '{key}'{hint}")
+        wanted = type(defaults[key])
+        if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
+            name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
+            raise ValueError(f"option '{key}' of {kind} '{choice.name}' must be {name}, not {value!r}")
+    filled = {**defaults, **choice.options}
+    numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
+    return Choice(name=choice.name, options=numbers)
+
+
+def known(name: str, kind: str, valid: Iterable[str]) -> str:
+    """``name`` itself where it is valid; else an error with the nearest valid one."""
+    if name not in (names := list(valid)):
+        raise ValueError(f"unknown {kind} '{name}'{nearest(name, names)}")
+    return name
+
+
+def check_activation(choice: Choice) -> Choice:
+    """A catalogue name or ``path/to/file.py:function``; with ``per: unit`` learnable parameters are each unit's own."""
+    record = activation_record(choice.name)
+    return checked(choice, "activation", activation_options(record))
+
+
+def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
+    """An activation's options and their defaults."""
+    return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
+
+
+def activation_record(name: str) -> activations.Activation:
+    """The record of a catalogue name, or of ``path/to/file.py:function``."""
+    path, colon, function = name.rpartition(":")
+    if not colon:
+        return activations.get(name)
+    file = Path(path)
+    return loaded(file, function, file.read_bytes() if file.is_file() else b"")
+
+
+@lru_cache(maxsize=64)
+def loaded(path: Path, function: str, content: bytes) -> activations.Activation:
+    """A user's activation, loaded once for each content of its file."""
+    return activations.load(path, function)
+
+
+def check_weight_init(choice: Choice) -> Choice:
+    """An initializer; options without a default (``sigma_w``) must be given, ``negative_slope`` and the like may be."""
+    if choice.name == "auto":
+        return checked(choice, "initializer", {})
+    options = INITIALIZERS[known(choice.name, "initializer", ["auto", *INITIALIZERS])].options
+    if "sigma_w" in options and "sigma_w" not in choice.options:
+        raise ValueError(f"initializer '{choice.name}' needs its sigma_w: {{name: {choice.name}, sigma_w: 1.5}}")
+    filled = checked(choice, "initializer", dict.fromkeys(options, 1.0))
+    return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
+
+
+def check_bias_init(choice: Choice) -> Choice:
+    """A bias initialisation with its options."""
+    return checked(choice, "bias initialisation", BIASES[known(choice.name, "bias initialisation", BIASES)].options)
+
+
+def check_optimizer(choice: Choice) -> Choice:
+    """An optimizer with its settings."""
+    return checked(choice, "optimizer", SETTINGS[known(choice.name, "optimizer", OPTIMIZERS)])
+
+
+def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
+    by_name: list[dict[str, Any]] = [{"enum": list(names)}]
+    if others:
+        by_name.append({"type": "string", "pattern": others})
+    mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
+    return WithJsonSchema({"anyOf": [*by_name, mapping]})
+
+
+USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
+ActivationChoice = Annotated[Choice, BeforeValidator(split_name), _choice_schema(activations.CATALOGUE, USER_FILE)]
+WeightInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(["auto", *INITIALIZERS])]
+BiasInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(BIASES)]
+Optimizer = Annotated[Choice, BeforeValidator(split_name), _choice_schema(OPTIMIZERS)]
+
+
+class DataConfig(Section):
+    """Which rows to learn from."""
+
+    name: str = Field(description="digits, breast_cancer, wine, iris, diabetes, or a path to .npz, .csv or .parquet")
+    target: str | None = Field(None, description="the column to predict; the last one by default")
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto", description="auto: text or integer labels classify, floats regress"
+    )
+    standardize: bool = Field(True, description="inputs to mean 0 and variance 1, by the training rows' statistics")
+    seed: int = Field(0, ge=0, lt=2**32, description="of the splits and probe rows, the same for every run")
+    train_rows: int | None = Field(None, ge=1, description="keep only so many training rows (nested, stratified)")
+    target_loss: float | None = Field(None, gt=0, description="the loss that steps_to_target waits for")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        is_path = "/" in name or "." in name
+        return name if is_path else known(name, "data set", data.DATASETS)
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    activation: ActivationChoice = Field(Choice(name="relu"), description="a name, or path/to/file.py:function")
+    depth: int = Field(10, ge=1, le=1000, description="hidden layers, each followed by the activation")
+    width: int = Field(64, ge=1, le=65536, description="units of each hidden layer")
+    weight_init: WeightInit = Field(Choice(name="auto"), description="auto: what suits the activation")
+    weight_gain: float = Field(1.0, gt=0, description="multiplies the hidden layers' standard deviation")
+    bias_init: BiasInit = Field(Choice(name="zeros"), description="zeros, constant, normal or pytorch_default")
+    dtype: Literal["float32", "float64"] = "float32"
+
+    _activation = field_validator("activation")(check_activation)
+    _weight_init = field_validator("weight_init")(check_weight_init)
+    _bias_init = field_validator("bias_init")(check_bias_init)
+
+    @field_validator("activation")
+    @classmethod
+    def _per(cls, choice: Choice) -> Choice:
+        if "per" in choice.options:
+            known(str(choice.options["per"]), "value of 'per'", ["layer", "unit"])
+        return choice
+
+
+class TrainConfig(Section):
+    """How it learns."""
+
+    optimizer: Optimizer = Field(Choice(name="adam", options=dict(SETTINGS["adam"])), description="an update rule")
+    learning_rate: float = Field(1e-3, ge=0)
+    batch_size: int = Field(64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement")
+    steps: int = Field(500, ge=1, le=2**30, description="updates")
+    weight_decay: float | None = Field(None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)")
+    decay_activation_parameters: bool = Field(False, description="whether it also pulls on PReLU's alpha and its like")
+
+    _optimizer = field_validator("optimizer")(check_optimizer)
+
+
+class MeasureConfig(Section):
+    """What to record, and when."""
+
+    every: int = Field(25, ge=1, description="steps between two records")
+    evaluate_every: int = Field(100, ge=1, description="steps between two evaluations; a multiple of every")
+    probe_rows: int = Field(256, ge=2, description="training rows on which the per-layer measures are taken")
+    probes: Annotated[Any, _names_schema(MEASURES, "default", "all")] = "default"
+    keep_layers: Literal["all", "log", "ends"] = Field("all", description="which layers' rows are stored")
+
+    @field_validator("probes")
+    @classmethod
+    def _probes(cls, probes: Any) -> Any:
+        if isinstance(probes, str):
+            return known(probes, "choice of probes", ["default", "all"])
+        if not isinstance(probes, list | tuple) or not probes:
+            raise ValueError(f"expected default, all, or a list of probes, not {probes!r}")
+        return tuple(known(name, "probe", MEASURES) for name in probes)
+
+    @model_validator(mode="after")
+    def _aligned(self) -> "MeasureConfig":
+        if self.evaluate_every % self.every:
+            near = max(round(self.evaluate_every / self.every), 1) * self.every
+            raise ValueError(
+                f"evaluate_every must be a multiple of every ({self.every}): {near} is, {self.evaluate_every} is not"
+            )
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """The measures asked for, in the order of their columns."""
+        if self.probes == "default":
+            return DEFAULT_MEASURES
+        return MEASURES if self.probes == "all" else tuple(name for name in MEASURES if name in self.probes)
+
+
+class SweepConfig(Section):
+    """Which values to cross, and how many seeds to give each cell."""
+
+    matrix: dict[str, list[Any]] = Field({}, description="key: list of values, as in model.depth: [2, 10]")
+    exclude: list[dict[str, Any]] = Field([], description="cells to leave out, by some of their values")
+    include: list[dict[str, Any]] = Field([], description="cells to add or extend, as in a CI matrix")
+    seeds: Annotated[Any, WithJsonSchema({"type": ["integer", "array"], "items": {"type": "integer"}})] = Field(
+        1, description="a number of seeds (0, 1, ...), or a list of them"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: Any) -> Any:
+        listed = seeds if isinstance(seeds, list) else [seeds]
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in listed)
+        if not whole or not listed or len(set(listed)) < len(listed) or seeds == 0:
+            raise ValueError(
+                f"expected a number of seeds (at least 1), or a list of different whole ones, not {seeds!r}"
+            )
+        return seeds
+
+    def seed_list(self) -> list[int]:
+        """The seeds themselves."""
+        return list(self.seeds) if isinstance(self.seeds, list) else list(range(self.seeds))
+
+
+class SelectConfig(Section):
+    """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
+
+    over: str = Field("train.learning_rate", description="the swept key to choose from")
+    by: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
+
+
+class ReportConfig(Section):
+    """What to write."""
+
+    select: SelectConfig | None = SelectConfig()
+    tables: list[str] | None = Field(None, description="names of tables; the default ones when absent")
+    figures: list[str] | None = Field(None, description="names of figures; the default ones when absent")
+
+
+class StudyConfig(Section):
+    """A whole study file."""
+
+    study: str = Field(pattern=r"^[a-z0-9_-]+$", description="its name, and its folder's")
+    question: str = Field("", description="what the study is to answer")
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    measure: MeasureConfig = MeasureConfig()
+    sweep: SweepConfig = SweepConfig()
+    report: ReportConfig = ReportConfig()
+    claims: str | None = Field(None, description="a file in experiments/ that turns frames into verdicts")
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "train": TrainConfig,
+    "measure": MeasureConfig,
+}
+SWEPT = tuple(f"{section}.{key}" for section in ("data", "model", "train") for key in SECTIONS[section].model_fields)

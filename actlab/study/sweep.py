@@ -1,0 +1,118 @@
+"""A sweep spelled out: the matrix crossed, exclude first, then include, as in a CI matrix; each cell validated."""
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from actlab.study.schema import SECTIONS, DataConfig, MeasureConfig, ModelConfig, Section, SweepConfig, TrainConfig
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One setting to train with every seed."""
+
+    data: DataConfig
+    model: ModelConfig
+    train: TrainConfig
+    measure: MeasureConfig
+
+
+def combinations(
+    matrix: Mapping[str, Sequence[Any]], exclude: Sequence[Values], include: Sequence[Values]
+) -> list[Values]:
+    """The cells of a sweep as {dotted key: value}.
+
+    An entry of ``exclude`` removes every cell that has all its values. An entry of ``include`` extends each cell of the
+    matrix whose values it does not contradict; where there is none, it is a cell of its own.
+
+    >>> combinations({"a": [1, 2], "b": [3, 4]}, [{"a": 1, "b": 3}], [{"a": 1, "c": 5}, {"a": 9}])
+    [{'a': 1, 'b': 4, 'c': 5}, {'a': 2, 'b': 3}, {'a': 2, 'b': 4}, {'a': 9}]
+    """
+    crossed = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
+    kept = [cell for cell in crossed if not any(agrees(cell, out) for out in exclude)]
+    original = [dict(cell) for cell in kept]
+    added = []
+    for entry in include:
+        fits = [
+            cell
+            for cell, own in zip(kept, original, strict=True)
+            if all(own.get(key, value) == value for key, value in entry.items())
+        ]
+        for cell in fits:
+            cell.update(entry)
+        if not fits:
+            added.append(dict(entry))
+    return kept + added
+
+
+def agrees(cell: Values, values: Values) -> bool:
+    """Whether a cell has all the given values."""
+    return bool(values) and all(key in cell and cell[key] == value for key, value in values.items())
+
+
+def put(section: dict[str, Any], keys: Sequence[str], value: Any) -> None:
+    """Set a nested value; a bare name on the way becomes a mapping with that name.
+
+    >>> section = {"activation": "prelu"}
+    >>> put(section, ["activation", "alpha"], 0.1)
+    >>> section
+    {'activation': {'name': 'prelu', 'alpha': 0.1}}
+    """
+    *way, last = keys
+    for key in way:
+        inner = section.get(key)
+        section[key] = dict(inner) if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
+        section = section[key]
+    section[last] = value
+
+
+def expand(
+    base: Mapping[str, Mapping[str, Any]], sweep: SweepConfig, refuse: Callable[[str, ValidationError], Exception]
+) -> tuple[Cell, ...]:
+    """The validated cells of a sweep, each once.
+
+    Args:
+        base: the plain sections of the file.
+        sweep: what to cross.
+        refuse: makes the error to raise, from the key of the value at fault and pydantic's error.
+    """
+    seen: dict[str, Section] = {}
+
+    def section(name: str, values: Values, blame: str) -> Any:
+        plain = copy.deepcopy(dict(base[name]))
+        for key, value in values.items():
+            if key.startswith(f"{name}."):
+                put(plain, key.split(".")[1:], value)
+        text = name + json.dumps(plain, sort_keys=True, default=str)
+        if text not in seen:
+            try:
+                seen[text] = SECTIONS[name].model_validate(plain)
+            except ValidationError as error:
+                raise refuse(blame, error) from None
+        return seen[text]
+
+    # Each value alone first, so that an error can name the one that is wrong.
+    for key, values in sweep.matrix.items():
+        if key.count(".") == 1:
+            for value in values:
+                section(key.split(".")[0], {key: value}, key)
+    cells = []
+    for values in combinations(sweep.matrix, sweep.exclude, sweep.include):
+        own = {name: section(name, values, next(iter(values), name)) for name in SECTIONS}
+        cells.append(Cell(**own))
+    return tuple(unique(cells))
+
+
+def unique(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells without repetition, in order."""
+    kept: dict[str, Cell] = {}
+    for cell in cells:
+        kept.setdefault("".join(getattr(cell, name).model_dump_json() for name in SECTIONS), cell)
+    return list(kept.values())

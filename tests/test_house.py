@@ -1,0 +1,72 @@
+"""The house holds: imports go down only, never between rooms of one floor; no file names a registry."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {
+    "activations": 0,
+    "nn": 1,
+    "theory": 1,
+    "data": 1,
+    "study": 2,
+    "engine": 3,
+    "analysis": 3,
+    "cli": 4,
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms(path):
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "actlab" and len(parts) > 1 and parts[1] in FLOORS:
+            yield parts[1]
+
+
+def test_imports_go_down_only():
+    for path in (ROOT / "actlab").rglob("*.py"):
+        own = path.relative_to(ROOT / "actlab").parts[0].removesuffix(".py")
+        if own == "__init__":  # actlab/__init__.py opens the house from outside
+            continue
+        for other in rooms(path):
+            assert other == own or FLOORS[other] < FLOORS[own], f"{path}: {own} must not import {other}"
+
+
+def test_every_room_has_a_floor():
+    found = {p.stem for p in (ROOT / "actlab").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert found - {"__init__"} == set(FLOORS)
+
+
+def test_nothing_imports_experiments():
+    for path in (ROOT / "actlab").rglob("*.py"):
+        assert not any(name.split(".")[0] in ("experiments", "tests", "benchmarks") for name in imports(path)), path
+
+
+@pytest.mark.parametrize("module", ["actlab", "actlab.cli", "actlab.analysis.report", "actlab.engine.store"])
+def test_reading_needs_no_jax(module):
+    code = f"import sys, {module}; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_no_file_names_a_registry():
+    address = re.compile(r"https?://[\w.-]*(pypi|pythonhosted|npmjs|debian)\.(org|com)|--(extra-)?index-url")
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    for name in names or pytest.skip("not a git checkout"):
+        path = ROOT / name
+        if path.suffix in (".py", ".txt", ".toml", ".md", ".yaml", ".cff", "") and path != Path(__file__):
+            assert not address.search(path.read_text(encoding="utf-8")), name
