@@ -50,7 +50,7 @@ def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
 def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
     """Advance one lane from its first step to its last, or until all its runs have diverged; one row a run."""
     shape = job.shape
-    start, advance = programs(shape, folder)
+    start, advance = programs(shape, folder / "sources" / shape.source if shape.source else None)
     found = loaded(shape.data)
     on_device = arrays(shape.data, shape.probe_rows, shape.dtype)
     # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
@@ -111,10 +111,10 @@ def stack(numbers: list[dict[str, Any]], dtype: np.dtype) -> Any:
 
 
 @lru_cache(maxsize=8)
-def programs(shape: Shape, folder: Path) -> tuple[Any, Any]:
+def programs(shape: Shape, source: Path | None) -> tuple[Any, Any]:
     """The two programs of a shape; compiled ones stay with the worker, for its next job of that shape."""
     found = loaded(shape.data)
-    record = activation(shape, folder)
+    record = activation(shape, source)
     program = training.Program(
         phi=record.function,
         flat=record.flat,
@@ -129,18 +129,17 @@ def programs(shape: Shape, folder: Path) -> tuple[Any, Any]:
     return training.compile_programs(program, found.train.x.shape[1], len(found.classes) or 1)
 
 
-def activation(shape: Shape, folder: Path) -> activations.Activation:
+def activation(shape: Shape, source: Path | None) -> activations.Activation:
     """The activation of a shape: from the catalogue, or from the study's own copy of the user's file.
 
     Raises:
         RuntimeError: the copy is not the file that the study was planned with.
     """
-    if shape.source is None:
+    if source is None:
         return activations.get(shape.activation)
-    path = folder / "sources" / shape.source
-    if store.checksum(path) != shape.source_checksum:
-        raise RuntimeError(f"{path}: is not the file that this study was planned with")
-    return activations.load(path, shape.activation)
+    if store.checksum(source) != shape.source_checksum:
+        raise RuntimeError(f"{source}: is not the file that this study was planned with")
+    return activations.load(source, shape.activation)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,261 @@
+"""The road end to end: nothing is trained twice, nothing is lost, and resumed equals uninterrupted."""
+
+import shutil
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import actlab
+from actlab.engine import executors, job, running, store
+
+STUDY = """
+study: s
+data: {name: iris}
+model: {depth: 3, width: 8}
+train: {steps: 12, batch_size: 16}
+measure: {every: 4, evaluate_every: 8}
+sweep:
+  matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e-3, 1e30]}
+  seeds: 2
+report: {tables: [performance, dead_units], figures: []}
+"""
+
+
+class Here(Executor):
+    """Jobs in this process, one after the other: what they compile is shared by all the tests of this file."""
+
+    def submit(self, function, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
+        pass
+
+
+class Forbidden(Executor):
+    def submit(self, function, /, *args, **kwargs):
+        raise AssertionError("nothing is left to train")
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(executors, "local", lambda workers: Here())
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The study, trained in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "s.yaml").write_text(STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "local", lambda workers: Here())
+        actlab.run(folder / "s.yaml", out=folder / "r")
+    return folder / "r"
+
+
+def tables(folder):
+    return {path.name: path.read_bytes() for path in sorted((folder / "tables").iterdir())}
+
+
+def same_frames(one, other):
+    one, other = actlab.load(one), actlab.load(other)
+    for name in ("runs", "steps", "layers"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+
+
+def test_frames(whole):
+    found = actlab.load(whole)
+    assert len(found.runs) == 12
+    assert sorted(found.steps.loc[found.steps["run"] == found.runs["run"][0], "step"]) == [0, 4, 8, 12]
+    assert len(found.layers) == 3 * len(found.steps)
+    for frame in (found.runs, found.steps, found.layers):
+        assert isinstance(frame.index, pd.RangeIndex)
+    by_run = found.steps.groupby("run")["validation_loss"]
+    assert by_run.count().max() == 3  # evaluations at 0, 8 and the last step only
+    alpha = found.layers.merge(found.runs[["run", "activation", "status"]], on="run")
+    learned = alpha[(alpha["activation"] == "prelu") & (alpha["status"] == "ok") & (alpha["step"] == 12)]["alpha"]
+    assert (learned != 0.25).all()
+    assert alpha[alpha["activation"] == "relu"]["alpha"].isna().all()
+
+
+def test_a_diverged_run_is_a_row(whole):
+    runs = actlab.load(whole).runs
+    lost = runs[runs["learning_rate"] == 1e30]
+    assert (lost["status"] == "diverged").all()
+    assert lost["diverged_step"].notna().all()
+    assert lost["test_accuracy"].isna().all()
+    assert (runs[runs["learning_rate"] < 1]["status"] == "ok").all()
+
+
+def test_neighbours_change_no_bit(whole, here, tmp_path, config):
+    """Lanes of 4: a run next to others, next to diverging ones, or alone in a padded lane has the same bits."""
+    actlab.run(config, ["sweep.seeds=[1]", "train.learning_rate=1e-3"], out=tmp_path / "alone")
+    alone, among = actlab.load(tmp_path / "alone"), actlab.load(whole)
+    for name in ("steps", "layers"):
+        one, other = getattr(alone, name), getattr(among, name)
+        other = other[other["run"].isin(alone.runs["run"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(one, other[list(one)], check_exact=True)
+
+
+def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    monkeypatch.setattr(executors, "local", lambda workers: Forbidden())
+    monkeypatch.setattr(running, "execute", Forbidden().submit)
+    before = tables(whole)
+    shutil.rmtree(tmp_path / "r" / "tables")
+    actlab.run(config, out=tmp_path / "r")
+    assert tables(tmp_path / "r") == before
+
+
+def test_report_from_measurements_alone(whole, monkeypatch, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    shutil.rmtree(tmp_path / "r" / "tables")
+    (tmp_path / "r" / "report.md").unlink()
+    actlab.report(tmp_path / "r")
+    assert tables(tmp_path / "r") == tables(whole)
+    assert (tmp_path / "r" / "report.md").read_bytes() == (whole / "report.md").read_bytes()
+
+
+def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_path):
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    class One(Here):
+        jobs = 0
+
+        def submit(self, function, /, *args, **kwargs):
+            self.jobs += 1
+            return super().submit(function, *args, **kwargs) if self.jobs == 1 else Future()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "local", lambda workers: One())
+        with pytest.raises(KeyboardInterrupt):
+            actlab.run(config, out=tmp_path / "r", progress=interrupt)
+    kept = len(actlab.load(tmp_path / "r").runs)
+    assert 0 < kept < 12
+    trained = []
+    original = job.run_job
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("actlab.engine.execute.run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+        actlab.run(config, out=tmp_path / "r")
+    assert len(trained) == 12 - kept
+    same_frames(tmp_path / "r", whole)
+    assert tables(tmp_path / "r") == tables(whole)
+
+
+def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatch):
+    shutil.copytree(whole, tmp_path / "r")
+    trained = []
+    original = job.run_job
+    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+    actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r")
+    assert {run.labels["seed"] for run in trained} == {2}
+    assert len(actlab.load(tmp_path / "r").runs) == 18
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered"])
+def test_a_damaged_part_is_trained_again(damage, whole, here, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    (part,) = (tmp_path / "r" / "parts").glob("*.parquet")
+    content = bytearray(part.read_bytes())
+    if damage == "truncated":
+        content = content[: len(content) // 2]
+    else:
+        content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(store.StoreError, match="no finished run"):
+        actlab.load(tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")
+    same_frames(tmp_path / "r", whole)
+
+
+def test_orphans_are_refused(whole, here, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    before = {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()}
+    with pytest.raises(store.StoreError, match=r"(?s)steps: stored 12; now 16.*--fresh"):
+        actlab.run(config, ["train.steps=16"], out=tmp_path / "r")
+    assert {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()} == before
+    actlab.run(config, ["train.steps=16", "train.learning_rate=1e-3"], out=tmp_path / "r", fresh=True)
+    assert set(actlab.load(tmp_path / "r").runs["steps"]) == {16}
+
+
+def test_own_data_and_activation(here, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    rows["price"] = rows["a"] - rows["b"] ** 2
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "act.py").write_text(
+        textwrap.dedent("""
+        import jax.numpy as jnp
+        from actlab.activations import activation
+
+        @activation(learnable=("beta",))
+        def bent(z, *, beta=0.5):
+            return z + beta * jnp.sin(z)
+        """)
+    )
+    (tmp_path / "s.yaml").write_text(
+        "study: own\ndata: {name: rows.csv}\nmodel: {activation: {name: act.py:bent, per: unit}, depth: 3, width: 8}\n"
+        "train: {steps: 8, batch_size: 8}\nmeasure: {every: 4, evaluate_every: 4}\n"
+    )
+    found = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")
+    assert found.runs["task"].tolist() == ["regression"]
+    assert found.runs["activation"].tolist() == ["bent(per=unit)"]
+    assert found.runs["test_accuracy"].isna().all()
+    assert {"beta", "beta_min", "beta_max"} <= set(found.layers)
+    assert (tmp_path / "r" / "sources" / "act.py").exists()
+    (tmp_path / "r" / "sources" / "act.py").write_text("raise SystemExit")
+    shutil.rmtree(tmp_path / "r" / "parts")
+    again = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")  # the copy is made anew from the user's file
+    assert len(again.runs) == 1
+
+
+def test_float64_is_honoured(here, config, tmp_path):
+    found = actlab.run(
+        config, ["model.dtype=float64", "model.activation=relu", "train.learning_rate=1e-2"], out=tmp_path / "r"
+    )
+    losses = found.steps["train_loss"].to_numpy()
+    assert losses.dtype == np.float64
+    assert (losses != losses.astype(np.float32)).any()
+
+
+def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
+    """Real workers, from a script without a main guard; the activation's file fails in workers only."""
+    (tmp_path / "act.py").write_text(
+        "import os\nif os.environ.get('NPROC') == '1':\n    raise RuntimeError('boom')\n\n\ndef f(z):\n    return z\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import actlab
+        from actlab.engine.running import RunError
+        try:
+            actlab.run("s.yaml", ["model.activation=relu,act.py:f", "train.learning_rate=1e-3"], out="r", workers=2)
+        except RunError as error:
+            print("failed:", error)
+        print(actlab.load("r").runs["activation"].tolist())
+        """)
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "failed: 1 jobs failed" in done.stdout
+    assert "boom" in done.stdout
+    assert done.stdout.strip().endswith("['relu', 'relu']")
+    assert "boom" in Path(tmp_path / "r" / "run.log").read_text()

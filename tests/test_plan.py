@@ -1,0 +1,210 @@
+"""A study's plan: what is a shape and what a number, which runs there are, and that identity is content alone."""
+
+import shutil
+
+import pytest
+
+from actlab.study import plan as planning
+from actlab.study.reading import StudyError, read, resolved_yaml
+from actlab.study.sweep import combinations
+
+BASE = """
+study: s
+data: {name: iris}
+model: {depth: 2, width: 8}
+train: {steps: 4, batch_size: 8}
+measure: {every: 2, evaluate_every: 2}
+"""
+
+
+@pytest.fixture
+def planned(tmp_path):
+    def make(more="", overrides=(), base=BASE, name="s.yaml"):
+        (tmp_path / name).write_text(base + more)
+        return planning.plan(read(tmp_path / name, overrides))
+
+    return make
+
+
+NUMBERS = {
+    "train.learning_rate": [1e-3, 1e-2],
+    "model.weight_gain": [1.0, 1.5],
+    "train.weight_decay": [0.0, 0.1],
+    "train.steps": [4, 6],
+    "model.weight_init": ["he_normal", "lecun_normal", {"name": "gaussian", "sigma_w": 1.2}],
+    "model.bias_init": ["zeros", {"name": "constant", "value": 0.3}],
+    "model.activation": ["leaky_relu", {"name": "leaky_relu", "negative_slope": 0.3}],
+    "train.optimizer": ["adam", {"name": "adam", "b1": 0.5}],
+}
+SHAPES = {
+    "model.activation": ["relu", "tanh"],
+    "model.depth": [2, 3],
+    "model.width": [8, 9],
+    "train.batch_size": [8, 9],
+    "model.dtype": ["float32", "float64"],
+    "train.optimizer": ["sgd", "adam"],
+    "model.weight_init": ["he_normal", "he_uniform"],
+    "data.name": ["iris", "wine"],
+}
+
+
+def yaml_matrix(key, values):
+    def spell(value):
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{k}: {v}" for k, v in value.items()) + "}"
+        return str(value)
+
+    return f"sweep:\n  matrix:\n    {key}: [{', '.join(map(spell, values))}]\n  seeds: 3\n"
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_numbers_share_a_program(key, planned):
+    plan = planned(yaml_matrix(key, NUMBERS[key]))
+    assert len(plan.runs) == 3 * len(NUMBERS[key])
+    assert len({group.shape for group in plan.groups}) == 1
+
+
+@pytest.mark.parametrize("key", SHAPES)
+def test_shapes_do_not(key, planned):
+    plan = planned(yaml_matrix(key, SHAPES[key]))
+    assert len({group.shape for group in plan.groups}) == len(SHAPES[key])
+
+
+def test_adam_and_adamw_differ_in_their_decay_only(planned):
+    plan = planned(yaml_matrix("train.optimizer", ["adam", "adamw"]))
+    decays = {run.labels["optimizer"]: run.labels["weight_decay"] for run in plan.runs.values()}
+    assert decays == {"adam": 0.0, "adamw": 0.01}
+
+
+def test_more_seeds_and_cells_keep_the_old_runs(planned):
+    few = planned("sweep: {matrix: {model.depth: [2]}, seeds: 2}\n")
+    more = planned("sweep: {matrix: {model.depth: [3, 2]}, seeds: 4}\n")
+    assert set(few.runs) < set(more.runs)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["question: why?\n", "report: {tables: null}\n", "report: {select: null}\n"],
+    ids=["question", "tables", "select"],
+)
+def test_words_change_no_run(line, planned):
+    assert set(planned(line).runs) == set(planned().runs)
+
+
+def test_spelling_a_default_out_changes_no_run(planned):
+    spelt = BASE.replace("depth: 2", "depth: 2, activation: {name: relu}, weight_gain: 1, bias_init: {name: zeros}")
+    assert set(planned(base=spelt).runs) == set(planned().runs)
+
+
+@pytest.mark.parametrize("override", ["model.depth=3", "train.steps=6", "data.seed=1", "measure.keep_layers=ends"])
+def test_every_setting_is_identity(override, planned):
+    assert not set(planned(overrides=[override]).runs) & set(planned().runs)
+
+
+def test_runs_are_known_by_content_not_by_path(tmp_path, planned):
+    (tmp_path / "a").mkdir()
+    rows = "a,b,y\n" + "".join(f"{i},{i * i % 7},{'pq'[i % 2]}\n" for i in range(40))
+    act = "def f(z):\n    return z * z\n"
+    for place in (tmp_path, tmp_path / "a"):
+        (place / "rows.csv").write_text(rows)
+        (place / "act.py").write_text(act)
+    base = BASE.replace("iris", "rows.csv").replace("depth: 2", "depth: 2, activation: act.py:f")
+    here = planned(base=base)
+    there = planned(base=base, name="a/s.yaml")
+    assert set(here.runs) == set(there.runs)
+    (tmp_path / "act.py").write_text(act.replace("z * z", "z * z * z"))
+    assert not set(planned(base=base).runs) & set(here.runs)
+    (tmp_path / "act.py").write_text(act)
+    (tmp_path / "rows.csv").write_text(rows.replace("\n3,2,", "\n3,5,"))
+    assert not set(planned(base=base).runs) & set(here.runs)
+
+
+def test_a_resolved_study_reruns_itself(tmp_path, planned):
+    from ruamel.yaml import YAML
+
+    (tmp_path / "act.py").write_text("def f(z):\n    return z * z\n")
+    more = "sweep:\n  matrix: {model.activation: [relu, act.py:f, {name: elu, alpha: 0.5}]}\n  seeds: [3, 1]\n"
+    (tmp_path / "s.yaml").write_text(BASE + more)
+    study = read(tmp_path / "s.yaml", ["train.learning_rate=1e-3,1e-2"])
+    out = tmp_path / "results" / "s"
+    (out / "sources").mkdir(parents=True)
+    shutil.copy(tmp_path / "act.py", out / "sources")
+    with (out / "study.yaml").open("w") as file:
+        YAML().dump(resolved_yaml(study.config, out), file)
+    assert str(tmp_path) not in (out / "study.yaml").read_text()
+    again = planning.plan(read(out / "study.yaml"))
+    assert list(again.runs) == list(planning.plan(study).runs)
+
+
+def test_jobs_hold_every_wanted_run_once_and_whole_lanes(planned):
+    plan = planned("sweep: {matrix: {train.learning_rate: [1e-3, 1e-2], model.depth: [2, 3]}, seeds: 9}\n")
+    wanted = set(list(plan.runs)[5:])
+    jobs = planning.cut(plan.groups, wanted, workers=2)
+    names = [run.id for job in jobs for run in job.runs]
+    assert sorted(names) == sorted(wanted)
+    assert len({job.id for job in jobs}) == len(jobs)
+    for shape in {job.shape for job in jobs}:
+        sizes = [len(job.runs) for job in jobs if job.shape == shape]
+        assert sum(size % shape.lane != 0 for size in sizes) <= 1
+
+
+def test_one_shape_still_occupies_every_core(planned):
+    plan = planned("sweep: {seeds: 40}\n")
+    assert len(planning.cut(plan.groups, set(plan.runs), workers=2)) >= 4
+
+
+def test_auto_initialisation(planned):
+    names = "[sigmoid, tanh, relu, leaky_relu, prelu, elu, selu, gelu, swish, mish]"
+    plan = planned(f"sweep: {{matrix: {{model.activation: {names}}}}}\n")
+    used = {run.labels["activation"]: run.labels["weight_init_used"] for run in plan.runs.values()}
+    assert used == {
+        "sigmoid": "glorot_normal",
+        "tanh": "glorot_normal",
+        "relu": "he_normal",
+        "leaky_relu": "he_normal(negative_slope=0.01)",
+        "prelu": "he_normal(negative_slope=0.25)",
+        "elu": "variance_preserving",
+        "selu": "lecun_normal",
+        "gelu": "he_normal",
+        "swish": "he_normal",
+        "mish": "he_normal",
+    }
+
+
+def test_include_extends_or_adds():
+    """The examples of a CI matrix's documentation: an include may extend cells, but never change a matrix value."""
+    matrix = {"fruit": ["apple", "pear"], "animal": ["cat", "dog"]}
+    include = [
+        {"color": "green"},
+        {"color": "pink", "animal": "cat"},
+        {"fruit": "apple", "shape": "circle"},
+        {"fruit": "banana"},
+        {"fruit": "banana", "animal": "cat"},
+    ]
+    assert combinations(matrix, [], include) == [
+        {"fruit": "apple", "animal": "cat", "color": "pink", "shape": "circle"},
+        {"fruit": "apple", "animal": "dog", "color": "green", "shape": "circle"},
+        {"fruit": "pear", "animal": "cat", "color": "pink"},
+        {"fruit": "pear", "animal": "dog", "color": "green"},
+        {"fruit": "banana"},
+        {"fruit": "banana", "animal": "cat"},
+    ]
+
+
+def test_overrides_sweep_and_replace(planned):
+    swept = "sweep: {matrix: {model.depth: [2, 3]}, seeds: 1}\n"
+    assert {r.labels["depth"] for r in planned(swept, ["model.depth=4"]).runs.values()} == {4}
+    assert {r.labels["depth"] for r in planned(swept, ["model.depth=4,5"]).runs.values()} == {4, 5}
+    assert {r.labels["seed"] for r in planned(swept, ["sweep.seeds=7,9"]).runs.values()} == {7, 9}
+    nested = planned("", ["model.activation=prelu", "model.activation.alpha=0.1,0.2"])
+    assert {r.labels["activation"] for r in nested.runs.values()} == {"prelu(alpha=0.1)", "prelu(alpha=0.2)"}
+    named = planned("", ["model.activation={name: leaky_relu, negative_slope: 0.2},relu"])
+    assert {r.labels["activation"] for r in named.runs.values()} == {"leaky_relu(negative_slope=0.2)", "relu"}
+
+
+def test_two_files_of_one_name(tmp_path, planned):
+    (tmp_path / "a").mkdir()
+    for place, text in ((tmp_path, "z"), (tmp_path / "a", "z * z")):
+        (place / "act.py").write_text(f"def f(z):\n    return {text}\n")
+    with pytest.raises(StudyError, match=r"act\.py"):
+        planned("sweep: {matrix: {model.activation: [act.py:f, a/act.py:f]}}\n")
