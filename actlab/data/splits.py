@@ -1,0 +1,189 @@
+"""Training, validation and test rows: stratified 60/20/20, and units taken from training rows alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from actlab.data.table import DataError, Table
+
+# The share of rows in the validation split, and in the test split.
+HELD_OUT = 0.2
+# Regression targets are stratified by this many quantiles, fewer where a quantile would have under five rows.
+QUANTILES = 10
+# A user's data set without a stated target: this share of the best constant predictor's loss.
+DEFAULT_TARGET = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Rows of one split: x [N, F] float64; y [N] int32 class indices, or [N, 1] float64 standardised targets."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set as runs see it.
+
+    Attributes:
+        name: bundled name or path, as asked for.
+        task: ``classification`` or ``regression``.
+        train, validation, test: the splits.
+        features: names of the F inputs.
+        classes: names of the classes by index; empty for regression.
+        target_loss: the loss that counts as "learned" (nats, or normalised mean squared error).
+        constant_loss: the best constant predictor's loss on the training rows: the entropy of the class frequencies in
+            nats, or the variance of the standardised targets.
+    """
+
+    name: str
+    task: str
+    train: Split
+    validation: Split
+    test: Split
+    features: tuple[str, ...]
+    classes: tuple[str, ...]
+    target_loss: float
+    constant_loss: float
+
+
+def split_table(
+    table: Table,
+    *,
+    name: str,
+    standardize: bool,
+    seed: int,
+    train_rows: int | None,
+    target_loss: float | None,
+) -> Data:
+    """Cut a table into stratified splits in common units.
+
+    Args:
+        table: all rows.
+        name: for the record and for error messages.
+        standardize: whether features are centred and scaled by their training mean and standard deviation. Regression
+            targets always are, so that losses compare between data sets: 1 is what the training mean would score.
+        seed: decides the splits, alone.
+        train_rows: keep only the first so many training rows, in an order whose every beginning is stratified: fewer
+            rows are a subset of more. Units still come from the whole training split, so that validation and test
+            splits do not change and losses compare.
+        target_loss: the stated target; None is a quarter of the whole training split's ``constant_loss``.
+
+    Raises:
+        DataError: too few rows or classes to split, or no such number of training rows.
+    """
+    strata = table.y if table.classes else quantiles(table.y)
+    if table.classes:
+        require_classes(table, name)
+    elif len(table.y) < 10:
+        raise DataError(f"{name}: expected at least 10 rows to split, found {len(table.y)}")
+    train, validation, test = split_rows(strata, np.random.default_rng(seed))
+    if np.ptp(table.y[train]) == 0:
+        raise DataError(f"{name}: the target is the same in every training row; there is nothing to learn")
+
+    x = standardized(table.x, train) if standardize else table.x
+    y = table.y if table.classes else standardized(table.y[:, None], train)
+    whole_constant = constant_loss(y[train], table.task)
+    if train_rows is not None:
+        least = max(len(table.classes), 2)
+        if not least <= train_rows <= len(train):
+            raise DataError(f"{name}: train_rows must be between {least} and {len(train)}, found {train_rows}")
+        train = train[:train_rows]
+    return Data(
+        name=name,
+        task=table.task,
+        train=Split(x[train], y[train]),
+        validation=Split(x[validation], y[validation]),
+        test=Split(x[test], y[test]),
+        features=table.features,
+        classes=table.classes,
+        target_loss=DEFAULT_TARGET * whole_constant if target_loss is None else target_loss,
+        constant_loss=constant_loss(y[train], table.task),
+    )
+
+
+def require_classes(table: Table, name: str) -> None:
+    """Refuse a table with one class, or with a class too small to stand in all three splits.
+
+    Raises:
+        DataError: naming the class.
+    """
+    if len(table.classes) < 2:
+        raise DataError(f"{name}: expected at least two classes, found only {table.classes[0]!r}")
+    count = np.bincount(table.y, minlength=len(table.classes))
+    if count.min() < 3:
+        rare = table.classes[int(count.argmin())]
+        others = f", the smallest of {np.sum(count < 3)} such classes" if np.sum(count < 3) > 1 else ""
+        raise DataError(
+            f"{name}: expected at least 3 rows of each class, one a split; found {count.min()} of {rare!r}{others}. "
+            "If the target is a quantity, set task: regression"
+        )
+
+
+def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row indices of the training, validation and test splits; every stratum is in all three.
+
+    A fifth of each stratum (rounded, at least one row) is for validation, another for testing. Training rows come in an
+    order whose every beginning is stratified: the r-th of a stratum's n rows stands at r/n.
+
+    Args:
+        strata: a small integer for each row [N]; at least three rows of each.
+        rng: the only source of chance.
+
+    >>> train, validation, test = split_rows(np.array([0] * 10 + [1] * 5), np.random.default_rng(0))
+    >>> len(train), len(validation), len(test), sorted(np.concatenate([train, validation, test])) == list(range(15))
+    (9, 3, 3, True)
+    """
+    train, positions, validation, test = [], [], [], []
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        held = max(1, round(HELD_OUT * len(rows)))
+        validation.append(rows[:held])
+        test.append(rows[held : 2 * held])
+        train.append(rows[2 * held :])
+        positions.append(np.arange(len(train[-1])) / len(train[-1]))
+    position = np.concatenate(positions)
+    order = np.lexsort((rng.random(len(position)), position))  # strata that tie take turns at random
+    return np.concatenate(train)[order], np.sort(np.concatenate(validation)), np.sort(np.concatenate(test))
+
+
+def quantiles(y: np.ndarray) -> np.ndarray:
+    """The quantile [N] of each target, by which regression is stratified.
+
+    >>> quantiles(np.arange(20.0)).tolist()
+    [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
+    """
+    bins = max(min(QUANTILES, len(y) // 5), 1)
+    rank = np.empty(len(y), np.int64)
+    rank[np.argsort(y, kind="stable")] = np.arange(len(y))
+    return rank * bins // max(len(y), 1)
+
+
+def standardized(values: np.ndarray, train: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Columns [N, F] centred and scaled by mean and standard deviation over the training rows.
+
+    A column that is constant in training becomes zero in every row: nothing could be learned from it, and its
+    standard deviation may be rounding noise instead of zero.
+
+    >>> standardized(np.array([[1.0, 7.0], [3.0, 7.0], [9.0, 8.0]]), [0, 1]).tolist()
+    [[-1.0, 0.0], [1.0, 0.0], [7.0, 0.0]]
+    """
+    training = values[train]
+    mean, std = training.mean(axis=0), training.std(axis=0)
+    constant = (training.max(axis=0) == training.min(axis=0)) | (std == 0)
+    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, std))
+
+
+def constant_loss(y: np.ndarray, task: str) -> float:
+    """Loss of the best constant predictor: −Σ p_c ln p_c over class frequencies, or the variance of the targets.
+
+    >>> round(constant_loss(np.array([0, 1, 1, 0]), "classification"), 4)
+    0.6931
+    """
+    if task == "regression":
+        return float(np.var(y))
+    p = np.bincount(y) / len(y)
+    p = p[p > 0]
+    return float(-np.sum(p * np.log(p)))
