@@ -1,0 +1,166 @@
+"""The record of an activation, and the decorator that writes it beside the function."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Phi = Callable[..., Array]
+F = TypeVar("F", bound=Callable[..., Array])
+
+
+FAMILIES = ("sigmoidal", "rectifier", "exponential", "gated", "periodic", "shrinkage", "other", "control")
+
+
+class ActivationError(ValueError):
+    """A request for an activation that cannot be met; the message says what to change."""
+
+
+def nowhere(z: Array, **parameters: Array | float) -> Array:
+    """The flat set of a function that is nowhere constant: empty.
+
+    >>> nowhere(jnp.zeros(2))
+    Array([False, False], dtype=bool)
+    """
+    return jnp.zeros(jnp.shape(z), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """An activation function φ(z; parameters) and what is known about it.
+
+    What is declared holds at the default parameters, and ``properties.disagreements`` holds it against the function.
+
+    Attributes:
+        name: its name in YAML and tables.
+        function: φ, ``phi(z, *, parameter=default)``: elementwise, any shape and float dtype.
+        derivative: φ' in closed form, same arguments; at a kink it states the convention that automatic
+            differentiation of ``function`` follows.
+        flat: ``flat(z, **parameters)``: where φ is constant by definition, not by underflow.
+        parameters: {name: default}, read from the signature.
+        learnable: the parameters that training may change.
+        family: one of ``FAMILIES``.
+        formula, derivative_formula, latex: φ and φ' in Unicode, φ in LaTeX.
+        range: the interval of its values; a square bracket where the bound is attained.
+        extremum: (z, φ(z)) of the one point where φ turns; None where it never does, or often.
+        monotonic, convex, odd: φ never decreases; never bends down; φ(−z) = −φ(z).
+        smoothness: ``C0`` (φ' jumps), ``C1`` (φ'' jumps), ``C2`` or ``C∞``.
+        kinks: where a derivative jumps.
+        flat_set: where ``flat`` holds.
+        saturates: the sides on which φ' → 0: ``low``, ``high``, ``both`` or ``none``.
+        weight_init: the initializer recommended with it.
+        he_slope: which parameter is the negative slope of He's initialisation, if one is.
+        reference: where it comes from.
+        order: its place in the story.
+    """
+
+    name: str
+    function: Phi
+    derivative: Phi
+    flat: Phi = nowhere
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    learnable: tuple[str, ...] = ()
+    family: str = "other"
+    formula: str = ""
+    derivative_formula: str = ""
+    latex: str = ""
+    range: str = ""
+    extremum: tuple[float, float] | None = None
+    monotonic: bool | None = None
+    convex: bool | None = None
+    odd: bool | None = None
+    smoothness: str = ""
+    kinks: tuple[float, ...] = ()
+    flat_set: str = "∅"
+    saturates: str = ""
+    weight_init: str = "variance_preserving"
+    he_slope: str | None = None
+    reference: str = ""
+    order: int = 0
+
+
+RECORDS: dict[Phi, Activation] = {}
+"""Function -> record, of everything that ``activation`` has decorated, users' files included."""
+
+
+def activation(*, derivative: Phi | None = None, learnable: tuple[str, ...] = (), **declared: Any) -> Callable[[F], F]:
+    """Record an activation; the function itself comes back unchanged.
+
+    Args:
+        derivative: φ' in closed form; without one, automatic differentiation takes its place.
+        learnable: the parameters that training may change.
+        declared: any other field of ``Activation``. A user's own function needs none of them.
+
+    Raises:
+        ActivationError: a parameter is not a keyword-only float, or ``learnable`` names none of them.
+
+    >>> @activation(learnable=("beta",))
+    ... def tanhexp(z, *, beta=1.0):
+    ...     return z * jnp.tanh(jnp.exp(jnp.minimum(beta * z, 5.0)))
+    >>> RECORDS[tanhexp].parameters
+    {'beta': 1.0}
+    """
+
+    def register(function: F) -> F:
+        name = getattr(function, "__name__", repr(function))
+        parameters = keyword_parameters(name, function)
+        for parameter in learnable:
+            if parameter not in parameters:
+                known = ", ".join(parameters) or "none"
+                raise ActivationError(f"{name}: learnable names {parameter!r}, not a parameter of it ({known})")
+        RECORDS[function] = Activation(
+            name=name,
+            function=function,
+            derivative=derivative or slope(function),
+            parameters=parameters,
+            learnable=tuple(learnable),
+            **declared,
+        )
+        return function
+
+    return register
+
+
+def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
+    """The parameters of ``phi(z, *, parameter=default)``.
+
+    Raises:
+        ActivationError: the signature is another.
+
+    >>> keyword_parameters("f", lambda z, *, alpha=0.25: z)
+    {'alpha': 0.25}
+    """
+    try:
+        first, *others = inspect.signature(function).parameters.values()
+    except ValueError:
+        raise ActivationError(f"{name}: takes no argument; an activation is {name}(z, *, parameter=default)") from None
+    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
+        raise ActivationError(f"{name}: its first argument must be positional: {name}(z, *, parameter=default)")
+    defaults = {}
+    for other in others:
+        default = other.default
+        if other.kind is not other.KEYWORD_ONLY:
+            raise ActivationError(
+                f"{name}: {other.name} must be keyword-only: {name}({first.name}, *, {other.name}=1.0)"
+            )
+        if isinstance(default, bool) or not isinstance(default, int | float):
+            raise ActivationError(f"{name}: {other.name} needs a float as its default: {other.name}=1.0")
+        defaults[other.name] = float(default)
+    return defaults
+
+
+def slope(phi: Phi) -> Phi:
+    """φ' by forward-mode automatic differentiation, elementwise, same arguments as φ.
+
+    >>> slope(jnp.square)(jnp.array([3.0]))
+    Array([6.], dtype=float32)
+    """
+
+    def derivative(z: Array, **parameters: Array | float) -> Array:
+        return jax.jvp(lambda z: phi(z, **parameters), (z,), (jnp.ones_like(z),))[1]
+
+    return derivative

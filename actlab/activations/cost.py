@@ -1,0 +1,61 @@
+"""What an activation costs, counted from its program rather than timed: the same number on every machine.
+
+Weights, for one element: additions, products, comparisons, selects and the like 1; a division or a root 4; a
+transcendental function (exponential, logarithm, tanh, erf, sine, a general power) 10; moving and converting data 0.
+They say what kind of work there is; how long it takes here is a benchmark's business.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+DIVISIONS = {"div": 4, "sqrt": 4, "rsqrt": 8, "rem": 4}
+TRANSCENDENTAL = (
+    *("exp", "exp2", "expm1", "log", "log1p", "logistic", "tanh", "sinh", "cosh", "sin", "cos", "tan", "pow", "erf"),
+    *("atan", "asin", "acos", "atan2", "asinh", "acosh", "atanh", "erfc", "erf_inv", "lgamma", "digamma", "cbrt"),
+)
+FREE = ("broadcast_in_dim", "convert_element_type", "reshape", "squeeze", "copy", "copy_p", "stop_gradient")
+
+
+def operations(function: Callable[..., Any], arguments: int = 1) -> int:
+    """Weighted operations of an elementwise function for one element; what its result does not need is not counted.
+
+    Args:
+        function: of arrays.
+        arguments: how many.
+
+    >>> operations(lambda z: jnp.where(z > 0, z, 0.0)), operations(lambda z: z * jax.nn.sigmoid(z))
+    (2, 11)
+    """
+    closed = jax.make_jaxpr(function)(*[jnp.zeros(1)] * arguments)
+    return count(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
+
+
+def count(jaxpr: Any, wanted: list[bool]) -> int:
+    """Weighted operations of a program, of which only some results are wanted: a walk from its end to its beginning."""
+    needed = {id(variable) for variable, want in zip(jaxpr.outvars, wanted, strict=True) if want}
+    total = 0
+    for equation in reversed(jaxpr.eqns):
+        outputs = [id(variable) in needed for variable in equation.outvars]
+        if not any(outputs):
+            continue
+        needed |= {id(variable) for variable in equation.invars}
+        inner = [value for value in equation.params.values() if hasattr(value, "eqns") or hasattr(value, "jaxpr")]
+        if inner:
+            total += sum(count(getattr(program, "jaxpr", program), outputs) for program in inner)
+        else:
+            total += weight(equation)
+    return total
+
+
+def weight(equation: Any) -> int:
+    """The weight of one primitive."""
+    name = equation.primitive.name
+    if name in FREE:
+        return 0
+    if name == "integer_pow":  # x² is one product, x⁻¹ a division
+        power = equation.params["y"]
+        return max(abs(power) - 1, 0) + (4 if power < 0 else 0)
+    return 10 if name in TRANSCENDENTAL else DIVISIONS.get(name, 1)

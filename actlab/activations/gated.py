@@ -1,0 +1,236 @@
+"""Self-gated activations z·g(z): GELU, swish, mish, and their approximations."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from actlab.activations.base import activation
+
+
+def normal_cdf(z: Array) -> Array:
+    """Φ(z) = (1 + erf(z/√2))/2."""
+    return 0.5 * (1.0 + jax.scipy.special.erf(z * math.sqrt(0.5)))
+
+
+def normal_density(z: Array) -> Array:
+    """e^(−z²/2)/√(2π)."""
+    return jnp.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
+
+
+@activation(
+    family="gated",
+    formula="z·Φ(z), Φ(z) = (1 + erf(z/√2))/2",
+    derivative_formula="Φ(z) + z·e^(−z²/2)/√(2π)",
+    latex=r"z\,\Phi(z), \quad \Phi(z) = \frac{1}{2}\left(1 + \operatorname{erf}(z/\sqrt{2})\right)",
+    derivative=lambda z: normal_cdf(z) + z * normal_density(z),
+    range="[−0.16997, ∞)",
+    extremum=(-0.75179, -0.16997),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+)
+def gelu(z: Array) -> Array:
+    """Gaussian error linear unit, exact: z·Φ(z), Φ the standard normal distribution function.
+
+    >>> round(float(gelu(jnp.array(1.0))), 4)
+    0.8413
+    """
+    return z * normal_cdf(z)
+
+
+def gelu_tanh_argument(z: Array) -> Array:
+    """2u, twice the argument u = √(2/π)·(z + 0.044715·z³) of the tanh."""
+    return math.sqrt(8.0 / math.pi) * z * (1.0 + 0.044715 * z**2)
+
+
+def gelu_tanh_derivative(z: Array) -> Array:
+    """σ(2u)·(1 + z·(1 − σ(2u))·2u')."""
+    two_u = gelu_tanh_argument(z)
+    slope = math.sqrt(8.0 / math.pi) * (1.0 + 0.134145 * z**2)
+    return jax.nn.sigmoid(two_u) * (1.0 + z * jax.nn.sigmoid(-two_u) * slope)
+
+
+@activation(
+    family="gated",
+    formula="z·(1 + tanh(√(2/π)·(z + 0.044715z³)))/2",
+    derivative_formula="(1 + t)/2 + z·(1 − t²)·√(2/π)·(1 + 0.134145z²)/2, t the tanh",
+    latex=r"\frac{z}{2}\left(1 + \tanh\left(\sqrt{2/\pi}\,(z + 0.044715\,z^3)\right)\right)",
+    derivative=gelu_tanh_derivative,
+    range="[−0.17004, ∞)",
+    extremum=(-0.75246, -0.17004),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+)
+def gelu_tanh(z: Array) -> Array:
+    """GELU's tanh approximation: z·(1 + tanh(√(2/π)·(z + 0.044715z³)))/2.
+
+    >>> round(float(gelu_tanh(jnp.array(1.0))), 4)
+    0.8412
+    """
+    return z * jax.nn.sigmoid(gelu_tanh_argument(z))  # (1 + tanh u)/2 = σ(2u), without cancellation in the left tail
+
+
+def gate_derivative(z: Array, beta: Array | float) -> Array:
+    """d/dz of z·σ(βz): σ(βz)·(1 + βz·(1 − σ(βz)))."""
+    return jax.nn.sigmoid(beta * z) * (1.0 + beta * z * jax.nn.sigmoid(-beta * z))
+
+
+@activation(
+    family="gated",
+    formula="z·σ(1.702z)",
+    derivative_formula="σ(1.702z)·(1 + 1.702z·(1 − σ(1.702z)))",
+    latex=r"z\,\sigma(1.702\,z)",
+    derivative=lambda z: gate_derivative(z, 1.702),
+    range="[−0.16361, ∞)",
+    extremum=(-0.75116, -0.16361),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+)
+def quick_gelu(z: Array) -> Array:
+    """GELU's sigmoid approximation: z·σ(1.702z), which is swish at β = 1.702.
+
+    >>> round(float(quick_gelu(jnp.array(1.0))), 4)
+    0.8458
+    """
+    return z * jax.nn.sigmoid(1.702 * z)
+
+
+@activation(
+    family="gated",
+    formula="z·σ(βz), β learned from 1",
+    derivative_formula="σ(βz)·(1 + βz·(1 − σ(βz)))",
+    latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned}",
+    derivative=lambda z, *, beta=1.0: gate_derivative(z, beta),
+    learnable=("beta",),
+    range="[−0.27846, ∞)",
+    extremum=(-1.27846, -0.27846),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Ramachandran, Zoph & Le 2017, arXiv:1710.05941",
+)
+def swish(z: Array, *, beta: float = 1.0) -> Array:
+    """Swish: z·σ(βz), β learned. β alone is a rescaling: swish_β(z) = swish₁(βz)/β; β = 0 is z/2.
+
+    >>> swish(jnp.array([1.0]), beta=0.0)
+    Array([0.5], dtype=float32)
+    """
+    return z * jax.nn.sigmoid(beta * z)
+
+
+@activation(
+    family="gated",
+    formula="z·σ(z)",
+    derivative_formula="σ(z)·(1 + z·(1 − σ(z)))",
+    latex=r"z\,\sigma(z)",
+    derivative=lambda z: gate_derivative(z, 1.0),
+    range="[−0.27846, ∞)",
+    extremum=(-1.27846, -0.27846),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118",
+)
+def silu(z: Array) -> Array:
+    """Sigmoid linear unit: z·σ(z), swish with β fixed at 1.
+
+    >>> silu(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return z * jax.nn.sigmoid(z)
+
+
+@activation(
+    family="gated",
+    formula="z·min(max(z/6 + ½, 0), 1)",
+    derivative_formula="0 if z ≤ −3, 1 if z ≥ 3, else z/3 + ½",
+    latex=r"z\,\min\left(\max\left(\frac{z}{6} + \frac{1}{2}, 0\right), 1\right)",
+    derivative=lambda z: jnp.where(z <= -3.0, 0.0, jnp.where(z >= 3.0, 1.0, z / 3.0 + 0.5)),
+    flat=lambda z: z <= -3.0,
+    flat_set="(−∞, −3]",
+    range="[−0.375, ∞)",
+    extremum=(-1.5, -0.375),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C0",
+    kinks=(-3.0, 3.0),
+    saturates="low",
+    weight_init="he_normal",
+    reference="Howard et al. 2019, arXiv:1905.02244 (MobileNetV3)",
+)
+def hard_swish(z: Array) -> Array:
+    """Hard swish: z times the hard sigmoid; φ'(−3) = 0, φ'(3) = 1.
+
+    >>> hard_swish(jnp.array([-4.0, -1.5, 4.0]))
+    Array([ 0.   , -0.375,  4.   ], dtype=float32)
+    """
+    return jnp.where(z <= -3.0, 0.0, jnp.where(z >= 3.0, z, z * (z / 6.0 + 0.5)))
+
+
+def mish_derivative(z: Array) -> Array:
+    """t + z·σ(z)·(1 − t²), t = tanh(ln(1 + e^z))."""
+    t = jnp.tanh(jax.nn.softplus(z))
+    return t + z * jax.nn.sigmoid(z) * (1.0 - t**2)
+
+
+def mish_value_and_derivative(z: Array) -> tuple[Array, Array]:
+    """Both from one exponential: with n = e^z(e^z + 2), tanh(ln(1 + e^z)) = n/(n + 2)."""
+    w = jnp.exp(jnp.minimum(z, 20.0))  # at 20 the gate is 1 in float64 already; e^2z must not overflow in float32
+    n = w * (w + 2.0)
+    gate = n / (n + 2.0)
+    return z * gate, gate + z * (w / (n + 2.0)) * (4.0 * (w + 1.0) / (n + 2.0))
+
+
+@activation(
+    family="gated",
+    formula="z·tanh(ln(1 + e^z))",
+    derivative_formula="t + z·σ(z)·(1 − t²), t = tanh(ln(1 + e^z))",
+    latex=r"z\,\tanh(\ln(1 + e^z))",
+    derivative=mish_derivative,
+    range="[−0.30884, ∞)",
+    extremum=(-1.19243, -0.30884),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="low",
+    weight_init="he_normal",
+    reference="Misra 2020, arXiv:1908.08681",
+)
+@jax.custom_jvp
+def mish(z: Array) -> Array:
+    """Mish: z·tanh(ln(1 + e^z)), by one exponential where the textbook form takes three transcendental functions.
+
+    >>> round(float(mish(jnp.array(1.0))), 4)
+    0.8651
+    """
+    return mish_value_and_derivative(z)[0]
+
+
+@mish.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    value, derivative = mish_value_and_derivative(*primals)
+    return value, derivative * tangents[0]

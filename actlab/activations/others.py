@@ -1,0 +1,175 @@
+"""Activations that are neither steps nor rectifiers: the linear control, periodic functions, shrinkage, bumps."""
+
+import jax.numpy as jnp
+from jax import Array
+
+from actlab.activations.base import activation
+
+
+@activation(
+    family="control",
+    formula="z",
+    derivative_formula="1",
+    latex="z",
+    derivative=jnp.ones_like,
+    range="(−∞, ∞)",
+    monotonic=True,
+    convex=True,
+    odd=True,
+    smoothness="C∞",
+    saturates="none",
+    weight_init="lecun_normal",
+    reference="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120 (deep linear networks)",
+)
+def linear(z: Array) -> Array:
+    """The identity: the control in which depth acts without any nonlinearity.
+
+    >>> linear(jnp.array([-2.0]))
+    Array([-2.], dtype=float32)
+    """
+    return z
+
+
+@activation(
+    family="periodic",
+    formula="sin(ωz), ω = 1",
+    derivative_formula="ω·cos(ωz)",
+    latex=r"\sin(\omega z), \quad \omega = 1",
+    derivative=lambda z, *, omega=1.0: omega * jnp.cos(omega * z),
+    range="[−1, 1]",
+    monotonic=False,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="none",
+    reference="Sitzmann et al. 2020, arXiv:2006.09661 (SIREN)",
+)
+def sine(z: Array, *, omega: float = 1.0) -> Array:
+    """Sine: sin(ωz); SIREN takes ω = 30 in its first layer.
+
+    >>> sine(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return jnp.sin(omega * z)
+
+
+@activation(
+    family="periodic",
+    formula="z + sin²(αz)/α, α learned from 1",
+    derivative_formula="1 + sin(2αz)",
+    latex=r"z + \frac{1}{\alpha}\sin^2(\alpha z), \quad \alpha \text{ learned}",
+    derivative=lambda z, *, alpha=1.0: 1.0 + jnp.sin(2.0 * alpha * z),
+    learnable=("alpha",),
+    range="(−∞, ∞)",
+    monotonic=True,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="none",
+    reference="Ziyin, Hartwig & Ueda 2020, arXiv:2006.08195",
+)
+def snake(z: Array, *, alpha: float = 1.0) -> Array:
+    """Snake: z + sin²(αz)/α, α learned and not 0: periodic, yet never falling.
+
+    >>> snake(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return z + jnp.sin(alpha * z) ** 2 / alpha
+
+
+@activation(
+    family="other",
+    formula="e^(−z²)",
+    derivative_formula="−2z·e^(−z²)",
+    latex=r"e^{-z^2}",
+    derivative=lambda z: -2.0 * z * jnp.exp(-(z**2)),
+    range="(0, 1]",
+    extremum=(0.0, 1.0),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="both",
+    reference="Broomhead & Lowe 1988, Complex Systems 2",
+)
+def gaussian(z: Array) -> Array:
+    """Gaussian bump: e^(−z²).
+
+    >>> gaussian(jnp.array([0.0]))
+    Array([1.], dtype=float32)
+    """
+    return jnp.exp(-(z**2))
+
+
+@activation(
+    family="other",
+    formula="|z|",
+    derivative_formula="1 if z > 0 else −1",
+    latex="|z|",
+    derivative=lambda z: jnp.where(z > 0, 1.0, -jnp.ones_like(z)),
+    range="[0, ∞)",
+    extremum=(0.0, 0.0),
+    monotonic=False,
+    convex=True,
+    odd=False,
+    smoothness="C0",
+    kinks=(0.0,),
+    saturates="none",
+    reference="Jarrett et al. 2009, ICCV (rectification by absolute value)",
+)
+def absolute(z: Array) -> Array:
+    """Absolute value: |z|, slope ±1 everywhere; φ'(0) = −1, the left one.
+
+    >>> absolute(jnp.array([-2.0]))
+    Array([2.], dtype=float32)
+    """
+    return jnp.where(z > 0, z, -z)
+
+
+@activation(
+    family="shrinkage",
+    formula="z − tanh z",
+    derivative_formula="tanh² z",
+    latex=r"z - \tanh z",
+    derivative=lambda z: jnp.tanh(z) ** 2,
+    range="(−∞, ∞)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="none",
+    reference="PyTorch, torch.nn.Tanhshrink",
+)
+def tanhshrink(z: Array) -> Array:
+    """Tanh shrinkage: z − tanh z, weak around 0 where the others are strong.
+
+    >>> tanhshrink(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return z - jnp.tanh(z)
+
+
+@activation(
+    family="shrinkage",
+    formula="sign(z)·max(|z| − θ, 0), θ = 0.5",
+    derivative_formula="1 if |z| > θ else 0",
+    latex=r"\operatorname{sign}(z)\,\max(|z| - \theta, 0), \quad \theta = 0.5",
+    derivative=lambda z, *, threshold=0.5: jnp.where(jnp.abs(z) > threshold, jnp.ones_like(z), 0.0),
+    flat=lambda z, *, threshold=0.5: jnp.abs(z) <= threshold,
+    flat_set="[−0.5, 0.5]",
+    range="(−∞, ∞)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C0",
+    kinks=(-0.5, 0.5),
+    saturates="none",
+    reference="Donoho 1995, IEEE Trans. Inf. Theory 41(3)",
+)
+def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
+    """Soft thresholding: sign(z)·max(|z| − θ, 0); φ'(±θ) = 0. Its flat set lies in the middle.
+
+    >>> softshrink(jnp.array([-2.0, 0.3]))
+    Array([-1.5,  0. ], dtype=float32)
+    """
+    return jnp.where(jnp.abs(z) <= threshold, 0.0, z - threshold * jnp.sign(z))

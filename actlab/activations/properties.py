@@ -1,0 +1,293 @@
+"""Properties of an activation, found by looking at the function, and what its record declares held against them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jax import Array
+
+from actlab.activations.base import Activation, Phi
+from actlab.activations.cost import operations
+from actlab.activations.shape import (
+    BLOCK,
+    EDGES,
+    NOISE,
+    REACH,
+    bounds,
+    evaluate,
+    find_kinks,
+    flat_intervals,
+    steepest,
+    turning_points,
+    vanishing_sides,
+)
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What the function shows; the names are those of ``Activation``, and three more.
+
+    Attributes:
+        max_slope: sup |φ'|.
+        operations: weighted operations of φ for one element (see ``cost``).
+        operations_with_derivative: of φ and the product of an incoming gradient with φ'.
+    """
+
+    range: str
+    extremum: tuple[float, float] | None
+    monotonic: bool
+    convex: bool
+    odd: bool
+    smoothness: str
+    kinks: tuple[float, ...]
+    flat_set: str
+    saturates: str
+    max_slope: float
+    operations: int
+    operations_with_derivative: int
+
+
+def examine(record: Activation, parameters: Mapping[str, float] | None = None) -> Properties:
+    """Properties of an activation at its default or other parameters.
+
+    Args:
+        record: from ``get`` or ``load``.
+        parameters: values that differ from its defaults.
+
+    >>> from actlab.activations import get
+    >>> examine(get("elu")).smoothness, examine(get("elu"), {"alpha": 0.5}).smoothness
+    ('C1', 'C0')
+    """
+    phi = partial(record.function, **{**record.parameters, **(parameters or {})})
+    values, slopes = evaluate(phi, EDGES)
+    kinks, smoothness = find_kinks(phi)
+    turning = turning_points(phi)
+    flat = flat_intervals(phi)
+    extremum = (turning[0], float(evaluate(phi, np.array(turning))[0, 0])) if len(turning) == 1 else None
+    mirrored = evaluate(phi, -EDGES)[0]
+    return Properties(
+        range=range_text(*bounds(phi, turning, flat)),
+        extremum=extremum,
+        monotonic=bool((slopes >= -NOISE).all()),
+        convex=bool((np.diff(slopes) >= -NOISE).all()),
+        odd=bool((np.abs(values + mirrored) <= NOISE * (1.0 + np.abs(values))).all()),
+        smoothness=smoothness,
+        kinks=kinks,
+        flat_set=interval_text(flat),
+        saturates={(0, 0): "none", (1, 0): "low", (0, 1): "high", (1, 1): "both"}[vanishing_sides(phi)],
+        max_slope=steepest(phi),
+        operations=operations(phi),
+        operations_with_derivative=operations(lambda z, g: value_and_pullback(phi, z, g), arguments=2),
+    )
+
+
+def value_and_pullback(phi: Phi, z: Array, gradient: Array) -> tuple[Array, Array]:
+    """φ(z), and the product of an incoming gradient with φ'(z): what training asks of an activation."""
+    value, pullback = jax.vjp(phi, z)
+    return value, pullback(gradient)[0]
+
+
+def disagreements(record: Activation) -> list[str]:
+    """Where a record declares other than its function shows; empty when all is well.
+
+    >>> from actlab.activations import get
+    >>> disagreements(get("gelu"))
+    []
+    """
+    found = examine(record)
+    wrong = []
+    for name in ("range", "extremum", "monotonic", "convex", "odd", "smoothness", "kinks", "flat_set", "saturates"):
+        declared, shown = getattr(record, name), getattr(found, name)
+        agree = declared == shown
+        if name in ("extremum", "kinks") and declared and shown and len(declared) == len(shown):
+            agree = bool(np.allclose(declared, shown, rtol=0.0, atol=1e-5))
+        if not agree:
+            wrong.append(f"{record.name}: {name} is declared {declared!r}, found {shown!r}")
+    return wrong
+
+
+def interval_predicate(intervals: list[tuple[float, float]]) -> Phi:
+    """``flat(z, **parameters)``: whether z lies in one of the closed intervals.
+
+    >>> interval_predicate([(-float("inf"), 0.0)])(jnp.array([-1.0, 1.0]))
+    Array([ True, False], dtype=bool)
+    """
+
+    def flat(z: Array, **parameters: Array | float) -> Array:
+        return jnp.any(jnp.stack([(z >= low) & (z <= high) for low, high in intervals]), axis=0)
+
+    return flat
+
+
+def number(x: float) -> str:
+    """Five significant digits, a typographic minus, ∞.
+
+    >>> number(-0.1699712), number(float("inf"))
+    ('−0.16997', '∞')
+    """
+    return "∞" if x == inf else "−∞" if x == -inf else f"{round(x, 5) + 0.0:.5g}".replace("-", "−")
+
+
+def interval_text(intervals: list[tuple[float, float]]) -> str:
+    """The union of closed intervals in mathematical notation; ∅ for none.
+
+    >>> interval_text([(-float("inf"), -1.0), (1.0, 2.0)])
+    '(−∞, −1] ∪ [1, 2]'
+    """
+    parts = [f"{'(' if a == -inf else '['}{number(a)}, {number(b)}{')' if b == inf else ']'}" for a, b in intervals]
+    return " ∪ ".join(parts) or "∅"
+
+
+def range_text(low: float, high: float, low_attained: bool, high_attained: bool) -> str:
+    """An interval in mathematical notation.
+
+    >>> range_text(0.0, float("inf"), True, False)
+    '[0, ∞)'
+    """
+    return f"{'[' if low_attained else '('}{number(low)}, {number(high)}{']' if high_attained else ')'}"
+
+
+def saturation_points(phi: Phi, threshold: float) -> tuple[float, float]:
+    """The outermost points past which |φ'| stays at or below a threshold, on a side where φ' → 0.
+
+    Args:
+        phi: the activation with its parameters filled in.
+        threshold: usually ``theory.gaussian.weak_threshold(phi)``.
+
+    Returns:
+        (low, high): |φ'(z)| ≤ threshold for all z ≤ low, and for all z ≥ high; −∞ and ∞ where φ' does not vanish.
+
+    >>> saturation_points(lambda z: jnp.where(z > 0, z, 0.0), 0.05)
+    (0.0, inf)
+    >>> saturation_points(lambda z: jnp.where(z > 0, z, 0.01 * z), 0.05)
+    (-inf, inf)
+    """
+    low, high = vanishing_sides(phi)
+    return (
+        0.0 - outermost(phi, threshold, side=-1.0) if low else -inf,
+        outermost(phi, threshold, side=1.0) if high else inf,
+    )
+
+
+def outermost(phi: Phi, threshold: float, side: float) -> float:
+    """The smallest s with |φ'(side·z)| ≤ threshold for all z ≥ s: a grid, refined where the slope first rises above."""
+    s = np.concatenate([np.geomspace(1e6, 40.0, 256), np.linspace(REACH, -REACH, BLOCK - 256)])
+    for _ in range(6):
+        above = np.abs(evaluate(phi, side * s)[1]) > threshold
+        if not above.any():
+            return -inf
+        first = max(int(above.argmax()), 1)
+        s = np.linspace(s[first - 1], s[first], BLOCK)
+    return float(s[0] + 0.0)
+
+
+def table(records: Iterable[Activation]) -> pd.DataFrame:
+    """One row an activation: what is declared, what is found, and what it costs; plain columns, RangeIndex."""
+    rows = []
+    for record in records:
+        found = examine(record)
+        z, value = found.extremum or (np.nan, np.nan)
+        rows.append(
+            {
+                "activation": record.name,
+                "order": record.order,
+                "family": record.family,
+                "formula": record.formula,
+                "derivative": record.derivative_formula,
+                "latex": record.latex,
+                "parameters": ", ".join(f"{name}={default:g}" for name, default in record.parameters.items()),
+                "learnable": ", ".join(record.learnable),
+                "range": found.range,
+                "extremum_z": round(z, 6),
+                "extremum_value": round(value, 6),
+                "monotonic": found.monotonic,
+                "convex": found.convex,
+                "odd": found.odd,
+                "smoothness": found.smoothness,
+                "kinks": ", ".join(number(kink) for kink in found.kinks),
+                "flat_set": found.flat_set,
+                "saturates": found.saturates,
+                "max_slope": round(found.max_slope, 6),
+                "operations": found.operations,
+                "operations_with_derivative": found.operations_with_derivative,
+                "weight_init": record.weight_init,
+                "reference": record.reference,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321) -> pd.DataFrame:
+    """φ and φ' on [−reach, reach], one row an activation and point: activation, z, value, derivative.
+
+    >>> from actlab.activations import get
+    >>> curves([get("relu")], reach=1.0, points=3)["value"].tolist()
+    [0.0, 0.0, 1.0]
+    """
+    frames = []
+    z = np.linspace(-reach, reach, points).round(12)  # kinks at round numbers are hit exactly
+    with jax.enable_x64(True):
+        for record in records:
+            columns: dict[str, Any] = {"activation": record.name, "z": z}
+            columns["value"] = np.asarray(record.function(jnp.asarray(z)))
+            columns["derivative"] = np.asarray(record.derivative(jnp.asarray(z)))
+            frames.append(pd.DataFrame(columns))
+    return pd.concat(frames, ignore_index=True)
+
+
+def describe(record: Activation, moments: Mapping[str, float] | None = None) -> str:
+    """A card of plain text for the terminal: what is declared, with the properties as the function shows them.
+
+    Args:
+        record: from ``get`` or ``load``.
+        moments: further numbers to print by name, such as E φ(Z)².
+
+    >>> from actlab.activations import get
+    >>> print(describe(get("relu")))
+    relu (rectifier)
+      φ(z)          max(0, z)
+      φ'(z)         1 if z > 0 else 0
+      range         [0, ∞)
+      shape         monotonic, convex
+      smoothness    C0; kinks at 0 (φ' = 0)
+      flat on       (−∞, 0]
+      saturates     low
+      largest |φ'|  1
+      operations    2; 3 with derivative
+      weight init   he_normal
+      reference     Nair & Hinton 2010, ICML; Glorot, Bordes & Bengio 2011, AISTATS
+    """
+    found = examine(record)
+    with jax.enable_x64(True):
+        at_kinks = [float(record.derivative(jnp.asarray(z))) for z in found.kinks]
+    kinks = ", ".join(f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(found.kinks, at_kinks, strict=True))
+    shape = [name for name in ("monotonic", "convex", "odd") if getattr(found, name)]
+    lines = {
+        "φ(z)": record.formula or "not stated",
+        "φ'(z)": record.derivative_formula or "by automatic differentiation",
+        "parameters": ", ".join(
+            f"{name} = {number(default)}{' (learnable)' if name in record.learnable else ''}"
+            for name, default in record.parameters.items()
+        ),
+        "range": found.range,
+        "turns at": "z = {}, φ = {}".format(*map(number, found.extremum)) if found.extremum else "",
+        "shape": ", ".join(shape) or "not monotonic, not convex",
+        "smoothness": f"{found.smoothness}; kinks at {kinks}" if kinks else found.smoothness,
+        "flat on": "nowhere" if found.flat_set == "∅" else found.flat_set,
+        "saturates": found.saturates,
+        "largest |φ'|": number(found.max_slope),
+        "operations": f"{found.operations}; {found.operations_with_derivative} with derivative",
+        **{name: number(value) for name, value in (moments or {}).items()},
+        "weight init": record.weight_init,
+        "reference": record.reference,
+    }
+    width = max(map(len, lines)) + 2
+    return "\n".join(
+        [f"{record.name} ({record.family})", *(f"  {name:<{width - 1}} {text}" for name, text in lines.items() if text)]
+    )

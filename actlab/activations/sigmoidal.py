@@ -1,0 +1,233 @@
+"""Bounded, sigmoid-shaped activations: smooth steps and their piecewise linear stand-ins."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import erf as gauss_error_function
+
+from actlab.activations.base import activation
+
+
+@activation(
+    family="sigmoidal",
+    formula="1/(1 + e^−z)",
+    derivative_formula="σ(z)·(1 − σ(z))",
+    latex=r"\frac{1}{1+e^{-z}}",
+    # σ(−z) for 1 − σ(z): no cancellation in the right tail.
+    derivative=lambda z: jax.nn.sigmoid(z) * jax.nn.sigmoid(-z),
+    range="(0, 1)",
+    monotonic=True,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Rumelhart, Hinton & Williams 1986, Nature 323",
+)
+def sigmoid(z: Array) -> Array:
+    """Logistic sigmoid: σ(z) = 1/(1 + e^−z); σ' = σ·(1 − σ) is at most ¼.
+
+    >>> sigmoid(jnp.array([0.0]))
+    Array([0.5], dtype=float32)
+    """
+    return jax.nn.sigmoid(z)
+
+
+@activation(
+    family="sigmoidal",
+    formula="1/(1 + e^−z) − ½",
+    derivative_formula="σ(z)·(1 − σ(z))",
+    latex=r"\frac{1}{1+e^{-z}} - \frac{1}{2}",
+    derivative=lambda z: jax.nn.sigmoid(z) * jax.nn.sigmoid(-z),
+    range="(−0.5, 0.5)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="the control of this project for what sigmoid's mean does",
+)
+def centred_sigmoid(z: Array) -> Array:
+    """Sigmoid moved to zero mean: σ(z) − ½. The derivative is sigmoid's, so what differs is the mean alone.
+
+    >>> centred_sigmoid(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return jax.nn.sigmoid(z) - 0.5
+
+
+@activation(
+    family="sigmoidal",
+    formula="tanh z",
+    derivative_formula="1 − tanh² z",
+    latex=r"\tanh z",
+    derivative=lambda z: 1.0 - jnp.tanh(z) ** 2,
+    range="(−1, 1)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="LeCun et al. 1998, Efficient BackProp",
+)
+def tanh(z: Array) -> Array:
+    """Hyperbolic tangent: tanh z = 2σ(2z) − 1.
+
+    >>> tanh(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return jnp.tanh(z)
+
+
+@activation(
+    family="sigmoidal",
+    formula="1.7159·tanh(⅔z)",
+    derivative_formula="1.7159·⅔·(1 − tanh²(⅔z))",
+    latex=r"1.7159\,\tanh\left(\frac{2}{3}z\right)",
+    derivative=lambda z: 1.7159 * 2.0 / 3.0 * (1.0 - jnp.tanh(2.0 / 3.0 * z) ** 2),
+    range="(−1.7159, 1.7159)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="LeCun et al. 1998, Efficient BackProp",
+)
+def scaled_tanh(z: Array) -> Array:
+    """LeCun's tanh: 1.7159·tanh(⅔z), scaled so that φ(±1) = ±1.
+
+    >>> round(float(scaled_tanh(jnp.array(1.0))), 4)
+    1.0
+    """
+    return 1.7159 * jnp.tanh(2.0 / 3.0 * z)
+
+
+@activation(
+    family="sigmoidal",
+    formula="erf z",
+    derivative_formula="2·e^(−z²)/√π",
+    latex=r"\operatorname{erf} z",
+    derivative=lambda z: 2.0 / jnp.pi**0.5 * jnp.exp(-(z**2)),
+    range="(−1, 1)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Williams 1997, Computing with infinite networks",
+)
+def erf(z: Array) -> Array:
+    """Error function: erf z = 2/√π·∫₀ᶻ e^(−t²) dt; the sigmoid for which wide-network theory has closed forms.
+
+    >>> erf(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return gauss_error_function(z)
+
+
+@activation(
+    family="sigmoidal",
+    formula="arctan z",
+    derivative_formula="1/(1 + z²)",
+    latex=r"\arctan z",
+    derivative=lambda z: 1.0 / (1.0 + z**2),
+    range="(−1.5708, 1.5708)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C∞",
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Dubey, Singh & Chaudhuri 2022, arXiv:2109.14545 (survey)",
+)
+def arctan(z: Array) -> Array:
+    """Inverse tangent: arctan z, a sigmoid whose slope decays like 1/z² instead of exponentially.
+
+    >>> arctan(jnp.array([0.0]))
+    Array([0.], dtype=float32)
+    """
+    return jnp.arctan(z)
+
+
+@activation(
+    family="sigmoidal",
+    formula="z/(1 + |z|)",
+    derivative_formula="1/(1 + |z|)²",
+    latex=r"\frac{z}{1+|z|}",
+    derivative=lambda z: 1.0 / (1.0 + jnp.abs(z)) ** 2,
+    range="(−1, 1)",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C1",
+    kinks=(0.0,),
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Glorot & Bengio 2010, AISTATS",
+)
+def softsign(z: Array) -> Array:
+    """Softsign: z/(1 + |z|); φ'' jumps from 2 to −2 at 0.
+
+    >>> softsign(jnp.array([-3.0, 1.0]))
+    Array([-0.75,  0.5 ], dtype=float32)
+    """
+    return z / (1.0 + jnp.abs(z))
+
+
+@activation(
+    family="sigmoidal",
+    formula="min(max(z, −1), 1)",
+    derivative_formula="1 if |z| < 1 else 0",
+    latex=r"\min(\max(z, -1), 1)",
+    derivative=lambda z: jnp.where(jnp.abs(z) >= 1.0, 0.0, jnp.ones_like(z)),
+    flat=lambda z: jnp.abs(z) >= 1.0,
+    flat_set="(−∞, −1] ∪ [1, ∞)",
+    range="[−1, 1]",
+    monotonic=True,
+    convex=False,
+    odd=True,
+    smoothness="C0",
+    kinks=(-1.0, 1.0),
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Collobert 2004, Large scale machine learning, thesis",
+)
+def hard_tanh(z: Array) -> Array:
+    """Hard tanh: z clipped to [−1, 1]; φ'(±1) = 0.
+
+    >>> hard_tanh(jnp.array([-2.0, 0.5, 2.0]))
+    Array([-1. ,  0.5,  1. ], dtype=float32)
+    """
+    # Selects, not clip: a NaN passes through, and the slope at the kinks is the flat side's.
+    return jnp.where(z <= -1.0, -1.0, jnp.where(z >= 1.0, 1.0, z))
+
+
+@activation(
+    family="sigmoidal",
+    formula="min(max(z/6 + ½, 0), 1)",
+    derivative_formula="⅙ if |z| < 3 else 0",
+    latex=r"\min\left(\max\left(\frac{z}{6} + \frac{1}{2}, 0\right), 1\right)",
+    derivative=lambda z: jnp.where(jnp.abs(z) >= 3.0, 0.0, jnp.ones_like(z) / 6.0),
+    flat=lambda z: jnp.abs(z) >= 3.0,
+    flat_set="(−∞, −3] ∪ [3, ∞)",
+    range="[0, 1]",
+    monotonic=True,
+    convex=False,
+    odd=False,
+    smoothness="C0",
+    kinks=(-3.0, 3.0),
+    saturates="both",
+    weight_init="glorot_normal",
+    reference="Howard et al. 2019, arXiv:1905.02244 (other papers use a slope of 0.2)",
+)
+def hard_sigmoid(z: Array) -> Array:
+    """Hard sigmoid: z/6 + ½ clipped to [0, 1]; φ'(±3) = 0.
+
+    >>> hard_sigmoid(jnp.array([-4.0, 0.0, 4.0]))
+    Array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return jnp.where(z <= -3.0, 0.0, jnp.where(z >= 3.0, 1.0, z / 6.0 + 0.5))

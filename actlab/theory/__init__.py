@@ -1,0 +1,1 @@
+"""What theory says of an activation at initialisation: pure numerics on callables."""
