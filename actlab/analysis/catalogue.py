@@ -1,0 +1,333 @@
+"""The catalogue's comparison tables and graphs, and the worked example's table and figure: drawn from plain frames."""
+
+import math
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tabulate import tabulate
+
+from actlab.analysis import style
+from actlab.analysis.layout import Table, number, tex, to_csv, to_latex, write_table
+
+WINDOW = 5.0  # graphs show [−5, 5] both ways, or farther out where a kink lies there
+STORY = 9  # the example's figure colours the first nine activations, which are the story's; the others stay grey
+VALUE, SLOPE, FLAT = "φ", "φ′", "#DDE6EE"
+SLOPE_COLOUR = "#444444"
+MATHS = {"∪": r"$\cup$", "∅": r"$\emptyset$", "C∞": r"$C^\infty$", "₁": r"$_1$", "₂": r"$_2$", "∂": r"$\partial$"}
+MATHS |= {"′": r"$'$", "φ": r"$\varphi$", "½": r"$\frac{1}{2}$", "″": r"$''$", "C0": r"$C^0$", "C1": r"$C^1$"}
+
+
+def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
+    """Write the catalogue: two tables, the curves as CSV, one graph an activation, one overview.
+
+    Args:
+        properties: one row an activation, as ``activations.properties.table`` makes it. Columns ``mean``,
+            ``second_moment`` and ``slope_second_moment`` (of φ and φ' over a standard normal z) are shown if there.
+        curves: ``activation``, ``z``, ``value``, ``derivative``.
+        out: the folder; ``tables/`` and ``figures/`` arise in it.
+
+    Returns:
+        The files written.
+    """
+    tables, figures = out / "tables", out / "figures"
+    tables.mkdir(parents=True, exist_ok=True)
+    points = tables / "curves.csv"
+    points.write_text(to_csv(curves.round(8)), encoding="utf-8", newline="\n")
+    latex = dict(zip(properties["activation"], properties["latex"], strict=True))
+    written = [*write(formulas(properties), tables, latex), *write(comparison(properties), tables), points]
+    by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
+    with style.apply():
+        for name, kinks in zip(properties["activation"], properties["kinks"], strict=True):
+            figure = style.new_figure(3.4, 2.7)
+            axes = figure.subplots()
+            draw(axes, by_name[name], window(kinks), labelled=True)
+            axes.set_title(f"{name}\n${latex[name]}$" if latex[name] else name)
+            written += style.save(figure, figures / name)
+        written += style.save(overview(properties, by_name), figures / "overview")
+    return written
+
+
+def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) -> list[Path]:
+    """The three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
+    paths = write_table(table, folder)
+    wide = table.wide.copy()
+    marks = {f"formula of {name}": latex for name, latex in (formulas or {}).items()}
+    if formulas:
+        wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": list(marks)})
+    text = to_latex(Table(table.name, table.title, table.note, table.frame, wide))
+    for mark, latex in sorted(marks.items(), key=lambda pair: -len(pair[0])):
+        text = text.replace(f" {tex(mark)} ", f" ${latex}$ ")
+    for symbol, maths in MATHS.items():
+        text = text.replace(symbol, maths)
+    (folder / f"{table.name}.tex").write_text(text, encoding="utf-8", newline="\n")
+    return paths
+
+
+def formulas(properties: pd.DataFrame) -> Table:
+    """Formula and derivative of each activation, with where it comes from."""
+    shown = ["activation", "family", "formula", "derivative", "parameters", "learnable", "weight_init", "reference"]
+    frame = properties[shown].reset_index(drop=True)
+    wide = pd.DataFrame(
+        {
+            "activation": [f"`{name}`" for name in frame["activation"]],
+            "φ(z)": frame["formula"],
+            "φ′(z)": frame["derivative"],
+            "learnable": frame["learnable"],
+            "weight init": [f"`{name}`" for name in frame["weight_init"]],
+            "reference": frame["reference"],
+        }
+    )
+    note = "Weight init is the initializer recommended with the activation, which `auto` stands for."
+    return Table("formulas", "The activation functions", note, frame, wide)
+
+
+def comparison(properties: pd.DataFrame) -> Table:
+    """The properties that the functions show, beside each other."""
+    left_out = ["formula", "derivative", "latex", "weight_init", "reference", "learnable", "parameters"]
+    frame = properties.drop(columns=left_out).reset_index(drop=True)
+    moments = {"mean": "E φ", "second_moment": "E φ²", "slope_second_moment": "E φ′²"}
+    wide = pd.DataFrame(
+        {
+            "activation": [f"`{name}`" for name in frame["activation"]],
+            "range": frame["range"],
+            "turns at": [
+                "" if math.isnan(z) else f"φ({short(z)}) = {short(value)}"
+                for z, value in zip(frame["extremum_z"], frame["extremum_value"], strict=True)
+            ],
+            **{name: ["yes" if one else "no" for one in frame[name]] for name in ("monotonic", "convex", "odd")},
+            "smoothness": frame["smoothness"],
+            "kinks": frame["kinks"],
+            "flat on": frame["flat_set"],
+            "saturates": frame["saturates"],
+            "max |φ′|": frame["max_slope"].map(short),
+            **{head: frame[name].map(short) for name, head in moments.items() if name in frame},
+            "operations": frame["operations"].astype(str),
+            "with derivative": frame["operations_with_derivative"].astype(str),
+        }
+    )
+    note = (
+        "Found numerically from the functions at their default parameters. Range: a square bracket where the bound is "
+        "attained. Smoothness: C0 where φ′ jumps, C1 where φ″ does. Flat on: constant by definition, not by underflow; "
+        "a unit whose inputs all lie there is dead. Saturates: the sides on which φ′ → 0. Operations for one element: "
+        "arithmetic and comparisons 1, division and roots 4, transcendental functions 10."
+    )
+    if "mean" in frame:
+        note += " Expectations are over a standard normal pre-activation."
+    return Table("properties", "Properties of the activation functions", note, frame, wide)
+
+
+def short(x: float, decimals: int = 4) -> str:
+    """A number with at most so many decimals and a typographic minus.
+
+    >>> short(-0.1699712), short(1.0), short(math.inf), short(-0.00001)
+    ('−0.17', '1', '∞', '0')
+    """
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    text = f"{round(x, decimals) + 0.0:.{decimals}f}".rstrip("0").rstrip(".")
+    return text.replace("-", "−")
+
+
+def window(kinks: str) -> float:
+    """How far out to draw, so that every kink is well inside.
+
+    >>> window("0, 6"), window("−0.5, 0.5")
+    (8.0, 5.0)
+    """
+    places = [abs(float(kink.replace("−", "-"))) for kink in kinks.split(", ") if kink]
+    return 8.0 if max(places, default=0.0) > 4.0 else WINDOW
+
+
+def draw(axes: Axes, curve: pd.DataFrame, reach: float, labelled: bool) -> None:
+    """φ in its activation's colour, φ′ dashed in grey, and a shade where φ is flat by definition."""
+    seen = curve[curve["z"].abs() <= reach + 1e-9]
+    z, value, slope = (seen[name].to_numpy() for name in ("z", "value", "derivative"))
+    low, high = max(min(value.min(), slope.min()), -reach), min(max(value.max(), slope.max()), reach)
+    margin = 0.08 * (high - low)
+    axes.set(xlim=(-reach, reach), ylim=(low - margin, high + margin))
+    for start, end in flat_stretches(curve):
+        axes.axvspan(max(start, -reach), min(end, reach), color=FLAT, linewidth=0, zorder=0)
+    axes.axhline(0.0, color="#999999", linewidth=0.6, zorder=1)
+    axes.axvline(0.0, color="#999999", linewidth=0.6, zorder=1)
+    for begin, end in pieces(slope):  # a jump of φ′ is a jump, not a steep line
+        axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, linestyle=(0, (3, 1.5)), linewidth=1.1)
+    axes.plot(z, value, color=style.look(str(seen["activation"].iloc[0])).colour, linewidth=1.9)
+    if labelled:
+        axes.set_xlabel("z")
+        handles = [axes.lines[-1], axes.lines[2]]
+        names = [VALUE, SLOPE]
+        if flat_stretches(curve):
+            handles.append(axes.patches[0])  # type: ignore[arg-type]
+            names.append("flat")
+        axes.figure.legend(handles, names, loc="outside lower center", ncols=3)
+
+
+def flat_stretches(curve: pd.DataFrame) -> list[tuple[float, float]]:
+    """Where the derivative is exactly 0 at two neighbouring points or more."""
+    z = curve["z"].to_numpy()
+    stretches: list[tuple[float, float]] = []
+    begin = None
+    for i, zero in enumerate([*(curve["derivative"] == 0), False]):
+        if zero and begin is None:
+            begin = i
+        elif not zero and begin is not None:
+            if i - begin > 1:
+                stretches.append((float(z[begin]), float(z[i - 1])))
+            begin = None
+    return stretches
+
+
+def pieces(slope: np.ndarray) -> list[tuple[int, int]]:
+    """Index ranges between jumps: where one step is over five times the steps beside it."""
+    steps = np.abs(np.diff(slope))
+    scale = np.abs(slope).max() * 1e-3
+    beside = [
+        max(steps[max(i - 2, 0) : i].max(initial=0), steps[i + 1 : i + 3].max(initial=0)) for i in range(len(steps))
+    ]
+    cuts = [i + 1 for i, step in enumerate(steps) if step > 5 * max(beside[i], scale)]
+    return list(zip([0, *cuts], [*cuts, len(slope)], strict=True))
+
+
+def overview(properties: pd.DataFrame, curves: dict[str, pd.DataFrame], columns: int = 6) -> Figure:
+    """All activations on one page, small, in story order."""
+    rows = -(-len(properties) // columns)
+    figure = style.new_figure(1.25 * columns, 1.22 * rows + 0.3)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name, kinks in zip(panels, properties["activation"], properties["kinks"], strict=False):
+        reach = window(kinks)
+        draw(axes, curves[name], reach, labelled=False)
+        axes.set_title(name, fontsize=7.5, pad=3)
+        axes.tick_params(labelsize=5.5, length=2, pad=1.5)
+        axes.locator_params(axis="y", nbins=4)
+        axes.set_xticks([-reach, 0, reach])
+    for axes in panels[len(properties) :]:
+        axes.set_axis_off()
+    lines = panels[0].lines
+    shade = panels[0].axvspan(0, 0, color=FLAT, linewidth=0)
+    names = [f"{VALUE}, in its own colour", SLOPE, "flat by definition"]
+    figure.legend([lines[-1], lines[2], shade], names, loc="outside lower center", ncols=3)
+    return figure
+
+
+def example_table(example: pd.DataFrame) -> Table:
+    """The worked example at its start: forward, then backward by hand and by automatic differentiation."""
+    frame = example.drop(columns="largest_difference").round(10)
+    frame["autodiff_agrees"] = example["largest_difference"] <= 1e-12
+    heads = {"h1": "h₁", "h2": "h₂", "y": "y", "dy": "∂L/∂y", "dz1": "∂L/∂z₁", "dz2": "∂L/∂z₂"}
+    heads |= {"autodiff_dz1": "autodiff ∂L/∂z₁", "autodiff_dz2": "autodiff ∂L/∂z₂"}
+    heads |= {"dw1": "∂L/∂w₁", "dw2": "∂L/∂w₂", "dv1": "∂L/∂v₁", "dv2": "∂L/∂v₂"}
+    columns = {head: [fixed(x) for x in example[name]] for name, head in heads.items()}
+    wide = pd.DataFrame({"activation": [f"`{name}`" for name in example["activation"]], **columns})
+    first = example.iloc[0]
+    error = example.loc[example["activation"] == "relu", "dy"]
+    note = (
+        "x = 0.5; w = (0.6, −0.4), b = (0.1, 0.2), v = (0.3, 0.3), c = 0; t = 1; z = wx + b, h = φ(z), y = v·h + c, "
+        f"L = ½(t − y)²; so z₁ = {short(first['z1'])} and z₂ = {short(first['z2'])} exactly. "
+        "∂L/∂b = ∂L/∂z and ∂L/∂c = ∂L/∂y. A plain 0 is exactly 0."
+    )
+    if len(error):
+        note += " ReLU's second unit receives nothing because φ′(0) = 0 by convention: with φ′(0) = 1 it would receive "
+        note += f"∂L/∂z₂ = {fixed(error.iloc[0] * 0.3)}."
+    return Table("worked_example", "The worked example", note, frame, wide)
+
+
+def fixed(x: float) -> str:
+    """Four decimals, but a plain 0 for an exact one.
+
+    >>> fixed(-0.0483197), fixed(0.0)
+    ('−0.0483', '0')
+    """
+    return "0" if x == 0 else f"{x:.4f}".replace("-", "−")
+
+
+def learns(descent: pd.DataFrame) -> dict[str, bool]:
+    """Whether descent ever moves the second unit, by activation."""
+    moves = descent.groupby("activation", sort=False)["z2"].agg(lambda z: (z != z.iloc[0]).any())
+    return {str(name): bool(moved) for name, moved in moves.items()}
+
+
+def tiny(loss: float) -> str:
+    """A loss, down to where rounding takes over.
+
+    >>> tiny(0.3872), tiny(2.5e-5), tiny(1e-21)
+    ('0.387', '2.5e−5', '< 1e−12')
+    """
+    return number(loss) if loss >= 1e-12 else "< 1e−12"
+
+
+def descent_table(descent: pd.DataFrame) -> Table:
+    """Gradient descent on the example: the loss on the way, and what became of the second unit."""
+    frame = descent.round(10).assign(loss=descent["loss"].round(16))  # a loss of 1e−10 still has its digits
+    last = int(descent["step"].max())
+    shown = sorted({0, min(10, last), min(25, last), last})
+    by_step = descent.pivot(index="activation", columns="step", values="loss")
+    ends = descent[descent["step"] == last].set_index("activation")
+    names = list(dict.fromkeys(descent["activation"]))
+    moved = learns(descent)
+    wide = pd.DataFrame(
+        {
+            "activation": [f"`{name}`" for name in names],
+            **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in shown},
+            f"z₂, step {last}": [fixed(ends.loc[name, "z2"]) for name in names],
+            f"h₂, step {last}": [fixed(ends.loc[name, "h2"]) for name in names],
+            "second unit": ["learns" if moved[name] else "never moves" for name in names],
+        }
+    )
+    note = "Plain gradient descent on the one example, learning rate 0.1; activation parameters keep their defaults."
+    return Table("worked_example_descent", "The worked example under gradient descent", note, frame, wide)
+
+
+def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, out: Path) -> list[Path]:
+    """Write the worked example's two tables and its figure.
+
+    Args:
+        example, descent: as ``nn.worked_example.frames`` makes them.
+        out: the folder; ``tables/`` and ``figures/`` arise in it.
+
+    Returns:
+        The files written.
+    """
+    tables = [
+        path for table in (example_table(example), descent_table(descent)) for path in write(table, out / "tables")
+    ]
+    with style.apply():
+        return [*tables, *style.save(descent_figure(descent), out / "figures" / "worked_example")]
+
+
+def worked_example_text(example: pd.DataFrame) -> str:
+    """The worked example's table for a terminal."""
+    table = example_table(example)
+    wide = table.wide.assign(activation=[name.strip("`") for name in table.wide["activation"]])
+    text = tabulate(wide.to_numpy().tolist(), headers=list(wide.columns), disable_numparse=True)
+    return f"{table.title}\n\n{text}\n\n{table.note}"
+
+
+def descent_figure(descent: pd.DataFrame) -> Figure:
+    """Left, the loss of each activation; right, the second unit's pre-activation, which ReLU leaves at its kink."""
+    names = list(dict.fromkeys(descent["activation"]))
+    figure = style.new_figure(7.2, 3.1)
+    loss, unit = figure.subplots(1, 2)
+    for name in reversed(names):
+        curve = descent[descent["activation"] == name]
+        told = name in names[:STORY]
+        look = style.look(name)
+        line = (
+            look.line | {"markevery": (names.index(name) % 5, 10)} if told else {"color": "#D0D0D0", "linewidth": 0.7}
+        )
+        label = name if told else "_"
+        loss.semilogy(curve["step"], curve["loss"], label=label, zorder=3 if told else 2, **line)
+        unit.plot(curve["step"], curve["z2"], zorder=3 if told else 2, **line)
+    last = descent["step"].max()
+    loss.set(xlabel="step", ylabel="loss", title="Loss", xlim=(0, last), ylim=(1e-12, 1.0))
+    unit.set(xlabel="step", ylabel="z₂", title="Pre-activation of the second unit", xlim=(0, last))
+    still = [name for name in names if not learns(descent)[name]]
+    if still:
+        text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
+        unit.annotate(text, (last, 0.0), (0, -6), textcoords="offset points", ha="right", va="top", fontsize=6.5)
+    handles, labels = loss.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="grey: the others", title_fontsize=7)
+    return figure

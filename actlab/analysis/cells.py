@@ -1,0 +1,295 @@
+"""From frames to cells: which settings vary, which learning rate a cell got, and one value a run at a given time.
+
+A *cell* is every setting that varies among the runs, except the seed. Frames are put into one order first, so that
+nothing below depends on the order in which jobs finished.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from actlab.analysis import stats
+
+# Settings in the order in which rows are sorted and named. `activation` is sorted by its place in the story.
+KEYS: tuple[str, ...] = (
+    "data",
+    "data_seed",
+    "standardize",
+    "train_rows",
+    "activation",
+    "depth",
+    "width",
+    "weight_init",
+    "weight_gain",
+)
+KEYS += ("bias_init", "dtype", "optimizer", "learning_rate", "batch_size", "steps", "weight_decay")
+KEYS += ("decay_activation_parameters",)
+# What follows from other settings: a key only where the other keys do not determine it.
+DERIVED: tuple[str, ...] = (
+    "train_rows",
+    "weight_decay",
+    "task",
+    "learnable_per",
+    "weight_init_used",
+    "every",
+    "evaluate_every",
+)
+DERIVED += ("probe_rows",)
+NOT_SETTINGS = ("run", "seed", "lane", "activation_order", "activation_family", "activation_name")
+# Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
+PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
+
+# What `layers` measures besides learned parameters. `steps` holds the same names, averaged over all hidden layers.
+GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio")
+DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
+MEASURES: tuple[str, ...] = (*GRADIENTS, *DEATH, "weak_fraction", "saturated_low", "saturated_high", "dormant_fraction")
+MEASURES += ("constant_fraction", "act_mean", "act_var", "act_var_within", "preact_second_moment", "preact_mean_share")
+MEASURES += ("correlation", "effective_rank", "stable_rank")
+SPLITS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
+
+
+@dataclass(frozen=True)
+class Select:
+    """Choose a value of the swept key ``over`` in each cell by the mean final value of ``by`` over seeds."""
+
+    over: str = "train.learning_rate"
+    by: str = "validation_loss"
+
+    def __post_init__(self) -> None:
+        """Refuse what would let the test split choose."""
+        if not self.by.startswith("validation_"):
+            raise ValueError(
+                f"selection by '{self.by}': only a validation metric may choose (validation_loss or _accuracy)"
+            )
+
+    @property
+    def column(self) -> str:
+        """The column of ``runs`` that holds the swept key: its last word, but for the data set's own."""
+        return {"data.name": "data", "data.seed": "data_seed"}.get(self.over, self.over.rpartition(".")[2])
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Accuracies are to be high, losses low."""
+        return self.by.endswith("accuracy")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A study's frames in one order, its cells' keys, and the runs at the selected value of the swept key.
+
+    Attributes:
+        runs, steps, layers: the frames, sorted by run, step and layer.
+        keys: the columns of ``runs`` that vary, the seed aside: what makes a cell.
+        select: how the swept key was chosen; None where nothing was to choose.
+        selection: one row a cell and value of the swept key; empty without a selection.
+        selected: ``runs`` at the selected values (all runs without a selection).
+        selected_keys: ``keys`` without the selected one.
+        ranks: the place of each activation label in the story, for sorting.
+    """
+
+    runs: pd.DataFrame = field(repr=False)
+    steps: pd.DataFrame = field(repr=False)
+    layers: pd.DataFrame = field(repr=False)
+    keys: list[str]
+    select: Select | None
+    selection: pd.DataFrame = field(repr=False)
+    selected: pd.DataFrame = field(repr=False)
+    selected_keys: list[str]
+    ranks: dict[str, int]
+
+
+def measured(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, select: Select | None = None) -> Measured:
+    """Sort the frames, find the cells, and apply the selection rule.
+
+    Args:
+        runs, steps, layers: a study's frames, rows in any order.
+        select: the rule; it is dropped where its key does not vary.
+    """
+    runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
+    steps = steps.sort_values(["run", "step"], kind="stable").reset_index(drop=True)
+    layers = layers.sort_values(["run", "step", "layer"], kind="stable").reset_index(drop=True)
+    keys = varying(runs)
+    ranks = activation_ranks(runs)
+    if select is None or select.column not in keys:
+        return Measured(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks)
+    selection = selection_frame(runs, keys, select, ranks)
+    others = [key for key in keys if key != select.column]
+    chosen = selection.loc[selection["selected"], [*others, select.column]]
+    selected = runs.merge(chosen, on=[*others, select.column], how="inner") if others else None
+    if selected is None:
+        selected = runs[runs[select.column].isin(chosen[select.column])]
+    selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
+    return Measured(runs, steps, layers, keys, select, selection, selected, others, ranks)
+
+
+def settings(runs: pd.DataFrame) -> list[str]:
+    """The columns of ``runs`` that are settings: known keys, and unknown ones that stand before ``status``."""
+    names = list(runs.columns)
+    before = names[: names.index("status")] if "status" in names else names
+    own = [name for name in KEYS if name not in DERIVED]
+    unknown = [name for name in before if name not in (*KEYS, *DERIVED, *NOT_SETTINGS)]
+    return [name for name in (*own, *DERIVED) if name in names] + unknown
+
+
+def varying(runs: pd.DataFrame) -> list[str]:
+    """The settings that make a cell: those with several values, derived ones only where they add something.
+
+    >>> varying(pd.DataFrame({"run": list("abc"), "depth": [2, 2, 5], "width": 64, "seed": [0, 1, 0], "status": "ok"}))
+    ['depth']
+    """
+    keys: list[str] = []
+    for name in settings(runs):
+        if runs[name].nunique(dropna=False) < 2:
+            continue
+        own = name in KEYS and name not in DERIVED
+        if own or not keys or runs.groupby(keys, dropna=False)[name].nunique(dropna=False).max() > 1:
+            keys.append(name)
+    return [*(key for key in KEYS if key in keys), *(key for key in keys if key not in KEYS)]
+
+
+def activation_ranks(runs: pd.DataFrame) -> dict[str, int]:
+    """The place of each activation label: by the story, then by name, then by the numbers in the label."""
+    order = runs["activation_order"] if "activation_order" in runs else pd.Series(0, index=runs.index)
+    places = {str(label): float(place) for label, place in zip(runs["activation"], order, strict=True)}
+
+    def place(label: str) -> tuple[float, str, list[float], str]:
+        numbers = [float(x) for x in re.findall(r"=(-?\d+(?:\.\d*)?(?:e[-+]?\d+)?)", label)]
+        return places[label], label.partition("(")[0], numbers, label
+
+    return {label: i for i, label in enumerate(sorted(places, key=place))}
+
+
+def sort_rows(frame: pd.DataFrame, by: Sequence[str], ranks: Mapping[str, int]) -> pd.DataFrame:
+    """Rows sorted by the columns ``by``: activations by their place in the story, everything else by value."""
+    if frame.empty or not by:
+        return frame.reset_index(drop=True)
+
+    def key(column: pd.Series) -> pd.Series:
+        return column.map(ranks) if column.name == "activation" else column
+
+    return frame.sort_values(list(by), key=key, kind="stable").reset_index(drop=True)
+
+
+def selection_frame(runs: pd.DataFrame, keys: Sequence[str], select: Select, ranks: Mapping[str, int]) -> pd.DataFrame:
+    """Which value of the swept key each cell got, and why.
+
+    A value with fewer diverged runs goes before one with more; then the better mean over the seeds that did not
+    diverge; then the smaller value. Only ``select.by``, a validation metric, is read.
+
+    Returns:
+        one row a cell and value: the keys, ``mean``, ``low``, ``high``, ``n``, ``method``, ``diverged``, ``selected``.
+    """
+    by = list(keys)
+    others = [key for key in by if key != select.column]
+    found = summarise(runs[["run"]].assign(value=runs[select.by]), runs, by)
+    score = found["mean"].where(found["n"] > 0, math.nan) * (-1 if select.higher_is_better else 1)
+    ranked = found.assign(score=score.fillna(math.inf)).sort_values(["diverged", "score", select.column], kind="stable")
+    best = ranked.groupby(others, dropna=False).head(1).index if others else ranked.index[:1]
+    found["selected"] = found.index.isin(best)
+    return sort_rows(found.drop(columns="missing"), by, ranks)
+
+
+def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: Iterable[str]) -> pd.DataFrame:
+    """The records of ``runs`` at one time: one row a run (``steps``) or a run and layer (``layers``).
+
+    Args:
+        frame: ``steps`` or ``layers``.
+        runs: which runs.
+        at: ``init`` (step 0), ``final`` (the last record), ``max`` (each column's largest value over the records), or a
+            step. A run that had diverged by then, and at ``final`` and ``max`` any that diverged at all, has NaN.
+        columns: the measures.
+
+    Returns:
+        ``run``, (``layer``,) and the measures.
+    """
+    columns = [name for name in columns if name in frame]
+    index = ["run", "layer"] if "layer" in frame else ["run"]
+    frame = frame[frame["run"].isin(runs["run"])]
+    first = frame.loc[frame["step"] == 0, [*index, *columns]]
+    if at == "init":
+        return first.reset_index(drop=True)
+    if isinstance(at, int):
+        found = frame.loc[frame["step"] == at, [*index, *columns]]
+        lost = first[~first["run"].isin(found["run"])]
+    else:
+        lost = first[first["run"].isin(runs.loc[runs["status"] != "ok", "run"])]
+        frame = frame[~frame["run"].isin(lost["run"])]
+        if at == "final":
+            found = frame.loc[frame["step"] == frame.groupby("run")["step"].transform("max"), [*index, *columns]]
+        elif at == "max":
+            found = frame.groupby(index, sort=False)[columns].max().reset_index()
+        else:
+            raise ValueError(f"at: expected init, final, max or a step, not {at!r}")
+    empty = lost.astype(dict.fromkeys(columns, float))
+    empty[columns] = math.nan
+    return pd.concat([part for part in (found, empty) if len(part)] or [found], ignore_index=True)
+
+
+def long(frame: pd.DataFrame, measures: Iterable[str], **labels: Any) -> pd.DataFrame:
+    """Columns to rows: ``measure`` and ``value``, everything else repeated, with constant ``labels`` added."""
+    measures = [name for name in measures if name in frame]
+    index = [name for name in frame.columns if name not in measures]
+    out = frame.melt(id_vars=index, value_vars=measures, var_name="measure", value_name="value")
+    return out.assign(value=out["value"].astype(float), **labels)
+
+
+def summarise(
+    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], kind: str = "mean", level: float = 0.95
+) -> pd.DataFrame:
+    """Intervals over the seeds of each cell, with every run accounted for.
+
+    Args:
+        values: ``run``, ``value`` and any columns that split a cell further (``measure``, ``at``, ``layer``, ...).
+        runs: the runs' settings and ``status``.
+        keys: the columns of ``runs`` that make a cell.
+        kind: ``mean``; ``log10`` (geometric mean, the interval taken of log10: values ≤ 0 have none); ``share`` (0/1).
+        level: coverage.
+
+    Returns:
+        one row a cell (and split): keys, splits, ``mean``, ``low``, ``high``, ``n`` (finite values), ``runs``,
+        ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value), ``method``.
+    """
+    keys = list(keys)
+    within = [name for name in values.columns if name not in ("run", "value")]
+    frame = values.merge(runs[["run", "status", *keys]], on="run", how="inner")
+    if kind == "log10":
+        positive = frame["value"].where(frame["value"] > 0)
+        frame["value"] = np.log10(positive)
+    frame["diverged"] = (frame["status"] != "ok").astype(int)
+    frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
+    by = [*keys, *within]
+    alone = not by
+    if alone:
+        by = ["_"]
+        frame["_"] = 0
+    out = stats.grouped_intervals(frame[[*by, "value"]], by, level, share=kind == "share")
+    counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
+    for name in counts:
+        out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
+    if kind == "log10":
+        out[["mean", "low", "high"]] = 10.0 ** out[["mean", "low", "high"]]
+        out["method"] = out["method"].where(out["n"] < 2, out["method"] + " of log10")
+    return out[[*([] if alone else by), "mean", "low", "high", "n", "runs", "diverged", "missing", "method"]]
+
+
+def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """The columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``).
+
+    They are what is no known measure, is absent wherever nothing is learned, and starts as one number in all layers and
+    seeds of an activation, as a probe of one's own does not.
+    """
+    if "learnable_per" not in runs or not runs["learnable_per"].astype(bool).any():
+        return []
+    learns = runs.loc[runs["learnable_per"].astype(bool), ["run", "activation"]]
+    names = [str(name) for name in layers if name not in ("run", "step", "layer", *MEASURES)]
+    names = [name for name in names if not name.endswith(("_min", "_max"))]
+    others = layers[~layers["run"].isin(learns["run"])]
+    first = layers[layers["step"] == 0].merge(learns, on="run")
+    return [
+        name for name in names if others[name].isna().all() and (first.groupby("activation")[name].nunique() <= 1).all()
+    ]

@@ -1,0 +1,275 @@
+"""One comparison table over one or several studies: any measure, by any settings, at any recorded time."""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from actlab.analysis import layout
+from actlab.analysis.cells import (
+    GRADIENTS,
+    activation_ranks,
+    long,
+    records_at,
+    settings,
+    sort_rows,
+    summarise,
+    varying,
+)
+
+Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
+"""name, runs, steps, layers."""
+
+DYING = ("born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction", "weak_fraction")
+PRESETS: dict[str, tuple[str, ...]] = {"dying": DYING}
+# Not settings, and yet something to group by.
+GROUPS = ("activation_name", "activation_family", "status")
+TIMES = ("final", "init", "max")
+FORMATS = ("markdown", "csv", "latex", "json")
+
+
+class CompareError(ValueError):
+    """The comparison asked for cannot be made; the message names what can."""
+
+
+def compare(
+    studies: Sequence[Study],
+    metric: str | None = None,
+    by: Sequence[str] = ("activation", "depth"),
+    at: str | int = "final",
+    level: float = 0.95,
+    preset: str | None = None,
+) -> pd.DataFrame:
+    """Mean, interval, n and number diverged of a measure in each group.
+
+    Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was.
+
+    Args:
+        studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
+        metric: a column of ``runs``, ``steps`` or ``layers``. Layer measures are averaged over all hidden layers,
+            unless ``layer`` is in ``by``.
+        by: columns of ``runs``, or ``layer``, or ``study``.
+        at: ``final``, ``init``, ``max`` (of each run's records), or a step. Runs that diverged have a value only before
+            they did: at ``init``, or at an earlier step.
+        level: coverage of the intervals.
+        preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
+
+    Returns:
+        ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (values in the mean), ``runs``, ``diverged`` (how many
+        of them), ``missing`` (the others without a value), ``method``. Norms have geometric means; what is true or
+        false of a run has a share and its Wilson interval.
+
+    Raises:
+        CompareError: an unknown metric, key, time or preset; the message names the nearest valid ones.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise CompareError(f"unknown preset '{preset}'{near(preset, PRESETS)}")
+    if preset is None and metric is None:
+        raise CompareError(f"name a metric, or a preset ({', '.join(PRESETS)})")
+    measures = PRESETS[preset] if preset else (str(metric),)
+    at = read_time(at)
+    studies = distinct(studies)
+    keys = check_keys(studies, ["study", *by] if len(studies) > 1 and "study" not in by else list(by))
+    ranks = activation_ranks(pd.concat([runs for _, runs, _, _ in studies], ignore_index=True))
+    by_layer = "layer" in keys
+    values, all_runs = [], []
+    for name, runs, steps, layers in studies:
+        # A run's identity is the same in two studies that share it: told apart here.
+        runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
+        steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
+        own = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
+        values.append(values_at(runs, steps, layers, own, at, by_layer))
+        all_runs.append(runs)
+    pooled_runs = pd.concat(all_runs, ignore_index=True)
+    found = pd.concat(values, ignore_index=True)
+    if found.empty:
+        raise CompareError(unknown_metric(measures[0], studies, by_layer))
+    check_time(found, studies, measures[0], at, by_layer)
+    columns = [key for key in keys if key != "layer"]
+    within = [name for name in ("layer", "measure") if name in found and (name != "measure" or preset)]
+    norm = {name: name in GRADIENTS for name in measures}
+    share = {name: name == "network_dead" or is_flag(name, pooled_runs) for name in measures}
+    kinds = ["log10" if norm[name] else "share" if share[name] else "mean" for name in found["measure"]]
+    out = pd.concat(
+        [
+            summarise(part[["run", *within, "value"]], pooled_runs, columns, str(kind), level)
+            for kind, part in found.groupby(kinds)
+        ],
+        ignore_index=True,
+    )
+    if preset:
+        places = {measure: i for i, measure in enumerate(measures)}
+        out = out.sort_values("measure", key=lambda column: column.map(places), kind="stable")
+    out = sort_rows(out, keys, ranks)
+    rest = [name for name in out if name not in keys]
+    out = out[[*keys, *rest]]
+    out.attrs = {"metric": preset or measures[0], "at": at, "pooled": pooled(pooled_runs, columns)}
+    return out
+
+
+def format(frame: pd.DataFrame, style: str = "markdown") -> str:
+    """A comparison as text: ``markdown`` and ``latex`` for people, ``csv`` and ``json`` with the numbers.
+
+    Raises:
+        CompareError: an unknown format.
+    """
+    if style not in FORMATS:
+        raise CompareError(f"unknown format '{style}'{near(style, FORMATS)}")
+    if style == "csv":
+        return layout.to_csv(frame)
+    if style == "json":
+        rows = [
+            {
+                name: None if isinstance(value, float) and not np.isfinite(value) else value
+                for name, value in row.items()
+            }
+            for row in layout.records(frame)
+        ]
+        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    metric, at = str(frame.attrs.get("metric", "value")), frame.attrs.get("at", "final")
+    rest = ("measure", "mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+    keys = [str(name) for name in frame if name not in rest]
+    if "measure" in frame:
+        wide = layout.pivot(frame, keys, ["measure"])
+    else:
+        texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
+        wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})
+        wide[layout.words(metric)] = texts
+        wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
+    pooled = frame.attrs.get("pooled", [])
+    note = (
+        f"At {f'step {at}' if isinstance(at, int) else at}. 95 % intervals: {', '.join(sorted(set(frame['method'])))}."
+    )
+    note += f" Pooled, as if independent, over {', '.join(map(layout.words, pooled))}." if pooled else ""
+    table = layout.Table("compare", layout.words(metric).capitalize(), note, frame, wide)
+    return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{note}\n"
+
+
+def near(name: str, valid: Iterable[str]) -> str:
+    """The end of an error message: the nearest valid names, or all of them.
+
+    >>> near("dead_fractoin", ["dead_fraction", "act_mean"]), near("x", ["a", "b"])
+    ("; did you mean 'dead_fraction'?", '; choose from a, b')
+    """
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(str(name), names, n=3)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else f"; choose from {', '.join(names)}"
+
+
+def read_time(at: str | int) -> str | int:
+    """``final``, ``init``, ``max``, or a step given as a number or as its digits."""
+    if isinstance(at, int) or at in TIMES:
+        return at
+    if at.isdigit():
+        return int(at)
+    raise CompareError(f"at '{at}': expected a recorded step, or one of {', '.join(TIMES)}")
+
+
+def distinct(studies: Sequence[Study]) -> list[Study]:
+    """The studies under names that differ.
+
+    Raises:
+        CompareError: there is none.
+    """
+    if not studies:
+        raise CompareError("no study to compare")
+    seen: dict[str, int] = {}
+    out = []
+    for name, runs, steps, layers in studies:
+        seen[name] = seen.get(name, 0) + 1
+        out.append((name if seen[name] == 1 else f"{name} ({seen[name]})", runs, steps, layers))
+    return out
+
+
+def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
+    """The keys, if every study has them."""
+    for name, runs, _, _ in studies:
+        valid = {"study", "layer", "seed", *settings(runs), *(key for key in GROUPS if key in runs)}
+        for key in by:
+            if key not in valid:
+                where = f" in study '{name}'" if len(studies) > 1 else ""
+                raise CompareError(f"unknown key '{key}'{where}{near(key, valid)}")
+    return list(dict.fromkeys(by))
+
+
+def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, by_layer: bool) -> bool:
+    """Whether a study can answer for a measure."""
+    if by_layer:
+        return measure in layers and measure not in ("run", "step", "layer")
+    return measure in measurable(runs, steps)
+
+
+def measurable(runs: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
+    """What can be compared: the numbers after ``status`` in ``runs``, and every measure of ``steps``."""
+    names = [str(name) for name in runs]
+    final = [name for name in names[names.index("status") + 1 :] if pd.api.types.is_numeric_dtype(runs[name])]
+    return [*final, *(str(name) for name in steps if name not in ("run", "step", *final))]
+
+
+def is_flag(measure: str, runs: pd.DataFrame) -> bool:
+    """Whether a final number is true or false of a run (``trained``)."""
+    return measure in runs and bool(pd.api.types.is_bool_dtype(runs[measure]))
+
+
+def values_at(
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+    measures: Sequence[str],
+    at: str | int,
+    by_layer: bool,
+) -> pd.DataFrame:
+    """One value a run (and layer) and measure, from the frame that holds it at that time."""
+    frame = layers if by_layer else steps
+    recorded = [measure for measure in measures if measure in frame]
+    parts = [long(records_at(frame, runs, at, recorded), recorded)] if recorded else []
+    only_final = [measure for measure in measures if measure not in frame]
+    if only_final and at != "final":
+        raise CompareError(f"'{only_final[0]}' is known at the end only; leave at: final")
+    if only_final:
+        last = runs[["run", *only_final]].copy()
+        numbers = [name for name in only_final if not is_flag(name, runs)]
+        last.loc[runs["status"] != "ok", numbers] = np.nan  # it may have met a target before it diverged
+        parts.append(long(last, only_final))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])
+
+
+def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> str:
+    """The message for a metric that no study has."""
+    valid = {
+        str(name)
+        for _, runs, steps, layers in studies
+        for name in (layers.columns if by_layer else measurable(runs, steps))
+    } - {"run", "step", "layer"}
+    where = " by layer" if by_layer else ""
+    return f"unknown metric '{measure}'{where}{near(measure, valid)}"
+
+
+def check_time(found: pd.DataFrame, studies: Sequence[Study], measure: str, at: str | int, by_layer: bool) -> None:
+    """Refuse a step that no run has recorded (or not with this measure), naming the nearest ones that are."""
+    if not isinstance(at, int) or np.isfinite(found["value"]).any():
+        return
+    there: set[int] = set()
+    recorded: set[int] = set()
+    for _, _, steps, layers in studies:
+        frame = layers if by_layer else steps
+        recorded |= set(frame["step"].tolist())
+        if measure in frame:
+            there |= set(frame.loc[frame[measure].notna(), "step"].tolist())
+    if not there:
+        return
+    nearest = sorted(sorted(there, key=lambda step: (abs(step - at), step))[:3])
+    why = f"'{measure}' is measured at evaluations only" if at in recorded else "there is no such record"
+    raise CompareError(f"step {at}: {why}; the nearest are {', '.join(map(str, nearest))}")
+
+
+def pooled(runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """The settings that vary within a group: what a mean over it mixes."""
+    extra = ["study"] if "study" not in keys and runs["study"].nunique() > 1 else []
+    inside = [key for key in varying(runs.drop(columns="study")) if key not in keys]
+    if not keys:
+        return [*extra, *inside]
+    groups = runs.groupby(list(keys), dropna=False)
+    return [*extra, *(key for key in inside if groups[key].nunique(dropna=False).max() > 1)]

@@ -1,0 +1,341 @@
+"""The figures: one function each, from a study's measurements to numbers on disk and a drawing of exactly those.
+
+Estimate, interval, draw: a figure function takes one value a run (``cells``), puts intervals on them (``summarise``),
+and names the function of ``panels`` that draws the resulting frame. The frame is written beside the picture as CSV. To
+add a figure, write the function and decorate it; a study's YAML names it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from actlab.analysis import panels, style, tables
+from actlab.analysis.cells import Measured, long, parameter_columns, records_at, sort_rows, summarise
+from actlab.analysis.layout import setting, to_csv, words
+
+MOST_LAYERS = 25  # a line through more points looks the same
+MOST_PAGES = 6
+WHEN = {"init": "\nat init", "final": "\nat the end"}
+MOST_DEPTHS = 5  # columns of a grid
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure before it is drawn.
+
+    Attributes:
+        name: its name in the registry and on disk.
+        title, caption: what it shows, and how to read it.
+        frame: the numbers drawn, with intervals; written as ``<name>.csv``.
+        pages: {file stem: rows of ``frame``}: one picture for each setting that has no place in a panel.
+        draw: from such rows to a figure.
+    """
+
+    name: str
+    title: str
+    caption: str
+    frame: pd.DataFrame = field(repr=False)
+    pages: dict[str, pd.DataFrame] = field(repr=False)
+    draw: Callable[[pd.DataFrame], Figure] = field(repr=False)
+
+
+FigureFunction = Callable[[Measured], Drawing | None]
+FIGURES: dict[str, FigureFunction] = {}
+
+
+def figure(function: FigureFunction) -> FigureFunction:
+    """Register a figure under its function's name."""
+    FIGURES[function.__name__] = function
+    return function
+
+
+def write_figure(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = folder / f"{drawing.name}.csv"
+    numbers.write_text(to_csv(drawing.frame, "%.6g"), encoding="utf-8", newline="\n")
+    paths = [numbers]
+    for stem, rows in drawing.pages.items():
+        with style.apply():
+            picture = drawing.draw(rows)
+            told = stem.removeprefix(drawing.name).strip("-").replace("-", ", ").replace("_", " ")
+            picture.suptitle(f"{drawing.title} ({told})" if told else drawing.title)
+            paths += style.save(picture, folder / stem)
+    return paths
+
+
+@figure
+def accuracy_by_depth(found: Measured) -> Drawing | None:
+    """Test accuracy (or loss) against depth, one line an activation."""
+    table = tables.performance(found)
+    if table is None:
+        return None
+    frame = table.frame.drop(columns=["best", "tie"])
+    caption = "Final metric on the test split, mean over seeds with its 95 % interval."
+    return drawing(
+        "accuracy_by_depth", f"{table.title}", caption, frame, found, panels.against_depth, "lines", found.selected_keys
+    )
+
+
+@figure
+def trained_by_depth(found: Measured) -> Drawing | None:
+    """Share of runs that trained against depth, a row an activation."""
+    table = tables.trained(found)
+    if table is None or found.selected["depth"].nunique() < 2:
+        return None
+    frame = table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"])
+    caption = "Share of runs whose final training loss is at most half of the best constant predictor's."
+    return drawing(
+        "trained_by_depth", table.title, caption, frame, found, panels.share_map, "lines", found.selected_keys
+    )
+
+
+@figure
+def vanishing_slopes(found: Measured) -> Drawing | None:
+    """Vanishing slope against depth at init and at the end."""
+    table = tables.vanishing_slopes(found)
+    if table is None:
+        return None
+    frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
+    caption = "Slope of log10 signal gradient norm a layer towards the input: below 0 it vanishes, above it explodes."
+    return drawing(
+        "vanishing_slopes", table.title, caption, frame, found, panels.against_depth, "lines", found.selected_keys
+    )
+
+
+@figure
+def gradient_norms(found: Measured) -> Drawing | None:
+    """Norm of the backpropagated signal by layer, at init and at the end; one line a depth, one panel an activation."""
+    return norms_by_layer(found, "gradient_norms", "signal_grad_norm", "Signal gradient norm by layer")
+
+
+@figure
+def weight_gradient_norms(found: Measured) -> Drawing | None:
+    """Norm of the weight gradient by layer, at init and at the end."""
+    return norms_by_layer(found, "weight_gradient_norms", "weight_grad_norm", "Weight gradient norm by layer")
+
+
+def norms_by_layer(found: Measured, name: str, measure: str, title: str) -> Drawing | None:
+    """A norm by layer on a log axis: geometric means."""
+    if measure not in found.layers:
+        return None
+    values = pd.concat(
+        [long(records_at(found.layers, found.selected, at, [measure]), [measure], at=at) for at in ("init", "final")]
+    )
+    frame = intervals(thin_layers(values, found), found, ["at", "layer"], "log10")
+    caption = (
+        "Geometric mean over seeds with its 95 % interval; dashed: at init, solid: at the end. Layer 1 is next to "
+    )
+    caption += "the input; a norm of exactly 0 leaves a gap."
+    return drawing(
+        name, title, caption, frame, found, partial(panels.by_activation, log=True), "facet", found.selected_keys
+    )
+
+
+@figure
+def dead_fraction(found: Measured) -> Drawing | None:
+    """Dead units by layer at the end, one line a depth; activations that cannot die are left out."""
+    if "dead_fraction" not in found.layers:
+        return None
+    values = long(records_at(found.layers, found.selected, "final", ["dead_fraction"]), ["dead_fraction"])
+    frame, caption = only_nonzero(intervals(thin_layers(values, found), found, ["layer"]))
+    if frame.empty:
+        return None
+    draw = panels.by_activation
+    return drawing(
+        "dead_fraction", "Dead units by layer at the end", caption, frame, found, draw, "facet", found.selected_keys
+    )
+
+
+@figure
+def dead_over_training(found: Measured) -> Drawing | None:
+    """Dead units over training, mean over all hidden layers."""
+    if "dead_fraction" not in found.steps:
+        return None
+    frame, caption = only_nonzero(intervals(over_training(found, ["dead_fraction"]), found, ["step"]))
+    if frame.empty:
+        return None
+    draw = partial(panels.by_activation, x="step")
+    return drawing(
+        "dead_over_training", "Dead units over training", caption, frame, found, draw, "facet", found.selected_keys
+    )
+
+
+@figure
+def dying(found: Measured) -> Drawing | None:
+    """Dead units at the end over depth and learning rate, one map an activation that can die."""
+    if "dead_fraction" not in found.steps or "learning_rate" not in found.keys:
+        return None
+    values = long(records_at(found.steps, found.runs, "final", ["dead_fraction"]), ["dead_fraction"])
+    keys = tables.cell_keys(found, found.keys)
+    frame, caption = only_nonzero(sort_rows(summarise(values, found.runs, keys), keys, found.ranks))
+    if frame.empty:
+        return None
+    caption = f"Mean over seeds and hidden layers; *div.*: runs that diverged. {caption}"
+    keys = [key for key in found.keys if key != "learning_rate"]
+    return drawing(
+        "dying", "Dead units by depth and learning rate", caption, frame, found, panels.heat_maps, "facet", keys
+    )
+
+
+@figure
+def moments(found: Measured) -> Drawing | None:
+    """Mean and variance of the activations by layer, at init and at the end; one line an activation."""
+    measures = [name for name in ("act_mean", "act_var") if name in found.layers]
+    if not measures:
+        return None
+    values = pd.concat(
+        [long(records_at(found.layers, found.selected, at, measures), measures, at=at) for at in ("init", "final")]
+    )
+    values = thin_layers(values, found, 12)
+    frame = pd.concat(
+        [
+            intervals(part, found, ["measure", "at", "layer"], "log10" if name == "act_var" else "mean")
+            for name, part in values.groupby("measure")
+        ],
+        ignore_index=True,
+    )
+    frame["panel"] = frame["measure"] + "," + frame["at"]
+    draw = partial(
+        columns_by_depth,
+        rows="panel",
+        x="layer",
+        log=lambda panel: str(panel).startswith("act_var"),
+        row_label=lambda panel: panels.label(panel.split(",")[0]) + WHEN[panel.split(",")[1]],
+    )
+    caption = "Over units and probe rows; mean (variances: geometric mean) over seeds with its 95 % interval."
+    return drawing(
+        "moments",
+        "Mean and variance of activations by layer",
+        caption,
+        frame,
+        found,
+        draw,
+        "lines",
+        found.selected_keys,
+    )
+
+
+@figure
+def learned_parameters(found: Measured) -> Drawing | None:
+    """Learned activation parameters over training, one line a layer."""
+    names = parameter_columns(found.layers, found.runs)
+    if not names:
+        return None
+    learns = found.selected[found.selected["learnable_per"].astype(bool) & (found.selected["status"] == "ok")]
+    values = long(found.layers.loc[found.layers["run"].isin(learns["run"]), ["run", "step", "layer", *names]], names)
+    frame = intervals(thin_layers(values.dropna(subset="value"), found, 8), found, ["measure", "layer", "step"])
+    if frame.empty:
+        return None
+    frame["panel"] = frame["activation"] + ": " + frame["measure"]
+    draw = partial(columns_by_depth, rows="panel", x="step", lines="layer", row_label=panels.title)
+    caption = "Mean over seeds (and units, where each has its own) with its 95 % interval; at most 8 layers are drawn."
+    return drawing(
+        "learned_parameters", "Learned parameters over training", caption, frame, found, draw, "", found.selected_keys
+    )
+
+
+@figure
+def training_curves(found: Measured) -> Drawing | None:
+    """Training and validation loss over steps."""
+    frame = intervals(over_training(found, ["train_loss", "validation_loss"]), found, ["measure", "step"], "log10")
+    if frame.empty:
+        return None
+    draw = partial(columns_by_depth, rows="measure", x="step", log=lambda _: True)
+    caption = (
+        "Geometric mean over seeds with its 95 % interval; diverged runs are left out. Training loss is the minibatch "
+    )
+    caption += "mean since the last record, and of the whole split at evaluations."
+    return drawing("training_curves", "Loss over training", caption, frame, found, draw, "lines", found.selected_keys)
+
+
+DEFAULT_FIGURES: tuple[str, ...] = tuple(FIGURES)
+
+
+# What the figures share.
+
+
+def intervals(values: pd.DataFrame, found: Measured, within: Sequence[str], kind: str = "mean") -> pd.DataFrame:
+    """Intervals by cell over the selected runs, in the order in which they are drawn."""
+    keys = tables.cell_keys(found)
+    return tables.order(summarise(values, found.selected, keys, kind), found, keys, within)
+
+
+def over_training(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
+    """Every record of the selected runs that did not diverge; values that were not evaluated are left out."""
+    ok = found.selected.loc[found.selected["status"] == "ok", "run"]
+    measures = [name for name in measures if name in found.steps]
+    steps = found.steps.loc[found.steps["run"].isin(ok), ["run", "step", *measures]]
+    return long(steps, measures).dropna(subset="value")
+
+
+def thin_layers(values: pd.DataFrame, found: Measured, most: int = MOST_LAYERS) -> pd.DataFrame:
+    """At most so many layers of each depth, evenly spread, with the first and the last."""
+    values = values.merge(found.runs[["run", "depth"]], on="run")
+    keep = []
+    for depth, layers in values.groupby("depth")["layer"]:
+        there = np.unique(layers)
+        at = np.unique(np.linspace(0, len(there) - 1, min(most, len(there))).round().astype(int))
+        keep += [(depth, layer) for layer in there[at]]
+    kept = pd.DataFrame(keep, columns=["depth", "layer"])
+    return values.merge(kept, on=["depth", "layer"]).drop(columns="depth")
+
+
+def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The activations with any estimate that is not 0, and a sentence that names the others."""
+    some = frame["mean"].fillna(0) > 0
+    alive = some.groupby(frame["activation"]).transform("any")
+    left_out = list(dict.fromkeys(frame.loc[~alive, "activation"]))
+    told = f" No unit died with {', '.join(f'`{name}`' for name in left_out)}: not drawn." if left_out else ""
+    caption = f"Dead: flat by definition on every training row. Mean over seeds with its 95 % interval.{told}"
+    return frame[alive].reset_index(drop=True), caption
+
+
+def drawing(
+    name: str,
+    title: str,
+    caption: str,
+    frame: pd.DataFrame,
+    found: Measured,
+    draw: Callable[..., Figure],
+    role: str,
+    keys: Sequence[str],
+) -> Drawing:
+    """Cut a frame into pages: what varies beyond depth and the ``role`` (lines or facet) gets a picture of its own."""
+    others = [key for key in keys if key not in ("depth", "activation") and key in frame]
+    if role:
+        varies = found.runs["activation"].nunique() > 1 or not others
+        draw = partial(draw, **{role: "activation" if varies else others.pop(0)})
+    pages: dict[str, pd.DataFrame] = {}
+    for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
+        told = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
+        stem = re.sub(r"[^A-Za-z0-9_.=-]+", "_", f"{name}-{told}" if told else name).strip("_")
+        if rows["mean"].notna().any():
+            pages[stem] = rows.reset_index(drop=True)
+    if others:
+        caption += f" One picture for each setting of {', '.join(map(words, others))}."
+    if len(pages) > MOST_PAGES:
+        caption += f" The first {MOST_PAGES} of {len(pages)} are drawn; the CSV has them all."
+        pages = dict(list(pages.items())[:MOST_PAGES])
+    if found.select is not None and found.select.column not in frame.columns[: frame.columns.get_loc("mean")]:
+        caption += f" {tables.selection_note(found)}"
+    return Drawing(name, title, caption, frame, pages, draw)
+
+
+def few_depths(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of at most ``MOST_DEPTHS`` depths, spread over the sweep, with the shallowest and the deepest."""
+    depths = sorted(rows["depth"].unique())
+    at = np.unique(np.linspace(0, len(depths) - 1, min(MOST_DEPTHS, len(depths))).round().astype(int))
+    return rows[rows["depth"].isin([depths[i] for i in at])]
+
+
+def columns_by_depth(frame: pd.DataFrame, **how: Any) -> Figure:
+    """A grid of panels with depths as columns, as many as fit."""
+    return panels.grid_of_lines(few_depths(frame), columns="depth", **how)

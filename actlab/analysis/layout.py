@@ -1,0 +1,288 @@
+"""How tables look: numbers with their intervals as people read them, and one table as CSV, Markdown and LaTeX.
+
+A wide table is a frame of Markdown strings (``**best**``, ``† ties``, `` `relu` ``); LaTeX is translated from it. The
+long table holds the numbers themselves.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tabulate import tabulate
+
+# Measurements are float32 and carry seven digits; three more keep what was averaged.
+FLOATS = "%.10g"
+DAGGER = "†"
+WORDS = {
+    "act_mean": "mean of h",
+    "act_var": "variance of h",
+    "act_var_within": "variance of h within units",
+    "signal_grad_norm": "signal gradient",
+    "weight_grad_norm": "weight gradient",
+    "preact_mean_share": "bias shift",
+    "vanishing_slope_residual": "residual",
+    "weight_slope_residual": "weight residual",
+    "dead_fraction": "dead",
+    "weak_fraction": "weak",
+    "born_dead_fraction": "born dead",
+    "died_fraction": "died",
+    "revived_fraction": "revived",
+    "ever_dead_fraction": "ever dead",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: the numbers, and the layout for people.
+
+    Attributes:
+        name: its name in the registry and on disk.
+        title: what it shows.
+        note: method, interval, n, selection rule, what the marks mean.
+        frame: long and numeric, one row an estimate: keys, ``measure``, ``mean``, ``low``, ``high``, ``n``, ...
+        wide: the same for people, as Markdown strings.
+    """
+
+    name: str
+    title: str
+    note: str
+    frame: pd.DataFrame = field(repr=False)
+    wide: pd.DataFrame = field(repr=False)
+
+
+def words(name: str) -> str:
+    """A column's name as a person would write it.
+
+    >>> words("learning_rate"), words("act_mean")
+    ('learning rate', 'mean of h')
+    """
+    return WORDS.get(name, name.replace("_", " "))
+
+
+def number(x: float, digits: int = 3) -> str:
+    """A number with ``digits`` significant digits, in powers of ten where it is very small or large.
+
+    >>> number(0.91234), number(12.0), number(3.2e-9), number(float("nan")), number(1500.0)
+    ('0.912', '12.0', '3.2e−9', '–', '1500')
+    """
+    if math.isnan(x):
+        return "–"
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    size = math.floor(math.log10(abs(x))) if x else 0
+    if size < -3 or size > 5:
+        mantissa, exponent = f"{x:.{max(digits - 2, 0)}e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    return f"{x:.{max(digits - 1 - size, 0) if x else 0}f}".replace("-", "−")
+
+
+def setting(value: Any, key: str = "") -> str:
+    """A setting in a table: numbers short, names of activations as code."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:g}"
+    text = str(value)
+    return f"`{text}`" if key in ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init") else text
+
+
+def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
+    """``mean ± half width`` where the interval is symmetric, ``mean [low, high]`` else, with what is missing from it.
+
+    >>> row = {"mean": 0.912, "low": 0.9, "high": 0.924, "n": 5, "runs": 5, "diverged": 0, "method": "Student t"}
+    >>> estimate(row, 3)
+    '0.912 ± 0.012'
+    >>> estimate(row | {"mean": 2e-9, "low": 1e-9, "high": 4e-9, "n": 4, "diverged": 1, "method": "Student t of log10"})
+    '2.0e−9 [1.0e−9, 4.0e−9] (1 of 5 diverged)'
+    """
+    mean, low, high = float(row["mean"]), float(row["low"]), float(row["high"])
+
+    def show(x: float) -> str:
+        return number(x) if decimals is None or not math.isfinite(x) else f"{x:.{decimals}f}".replace("-", "−")
+
+    counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing", "censored")}
+    word = {"missing": "undefined"}
+    told = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
+    if row["n"] == 0:
+        return ", ".join(told) or "–"
+    tail = f" ({', '.join(told)})" if told else ""
+    if math.isnan(low):
+        return show(mean) + tail
+    if row["method"] != "Student t":
+        return f"{show(mean)} [{show(low)}, {show(high)}]{tail}"
+    half = (high - low) / 2
+    return (plus_minus(mean, half) if decimals is None else f"{show(mean)} ± {show(half)}") + tail
+
+
+def plus_minus(mean: float, half: float) -> str:
+    """``mean ± half``, both with as many decimals as the half width supports: two of its digits, four of the mean's.
+
+    >>> plus_minus(1.23456, 0.0123), plus_minus(123.4, 22.0), plus_minus(0.5, 0.0), plus_minus(2e-6, 3e-7)
+    ('1.235 ± 0.012', '123 ± 22', '0.500 ± 0', '2.0e−6 ± 3.0e−7')
+    """
+    largest = max(abs(mean), half)
+    if half == 0 or not 1e-3 <= largest < 1e5:
+        return f"{number(mean)} ± {number(half) if half else '0'}"
+    decimals = min(1 - math.floor(math.log10(half)), 3 - math.floor(math.log10(largest)))
+    return f"{mean:.{max(decimals, 0)}f} ± {half:.{max(decimals, 0)}f}".replace("-", "−")
+
+
+def marked(text: str, row: Mapping[str, Any]) -> str:
+    """Bold for the best cell, a dagger for one that ties with it."""
+    if row.get("best"):
+        return f"**{text}**"
+    return f"{text} {DAGGER}" if row.get("tie") else text
+
+
+# Words that have an order of their own; other values come in the order of numbers, or as they first occur.
+SAID = ("init", "final", "first", "middle", "last")
+
+
+def pivot(
+    frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], decimals: Mapping[str, int] | int | None = None
+) -> pd.DataFrame:
+    """A long table laid out for people: ``rows`` down, the values of ``columns`` across, an estimate in each cell.
+
+    Keys that are constant over the frame are left out of the rows, but for the activation. ``decimals`` may be given by
+    ``measure``.
+    """
+    texts = []
+    for row in records(frame):
+        places = decimals.get(str(row.get("measure"))) if isinstance(decimals, Mapping) else decimals
+        texts.append(marked(estimate(row, places), row))
+    return lay_out(frame.assign(text=texts), rows, columns)
+
+
+def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], empty: str = "") -> pd.DataFrame:
+    """The column ``text`` laid out by ``rows`` and ``columns``; rows come in the order in which they first occur."""
+    shown = [name for name in rows if name == "activation" or frame[name].nunique(dropna=False) > 1]
+    shown = shown or list(rows[:1])
+    seen: dict[tuple[Any, ...], None] = {}
+    lines: dict[tuple[str, ...], dict[tuple[Any, ...], str]] = {}
+    for row in records(frame):
+        across = tuple(row[name] for name in columns)
+        key = tuple(words(row[name]) if name in ("measure", "at") else setting(row[name], name) for name in shown)
+        seen.setdefault(across)
+        lines.setdefault(key, {})[across] = str(row["text"])
+    first = [list(dict.fromkeys(across[i] for across in seen)) for i in range(len(columns))]
+
+    def place(across: tuple[Any, ...]) -> tuple[float, ...]:
+        return tuple(
+            value if not isinstance(value, str) else SAID.index(value) if value in SAID else first[i].index(value)
+            for i, value in enumerate(across)
+        )
+
+    order = sorted(seen, key=place)
+    heads = [", ".join(heading(name, value) for name, value in zip(columns, across, strict=True)) for across in order]
+    if not columns:
+        heads = [words(str(frame["measure"].iloc[0])) if "measure" in frame else "value"]
+    body = [[*key, *(texts.get(across, empty) for across in order)] for key, texts in lines.items()]
+    return pd.DataFrame(body, columns=[*(words(name) for name in shown), *heads])
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def heading(name: str, value: Any) -> str:
+    """A column's heading: ``depth 10``, but words alone for words."""
+    if isinstance(value, str):
+        return words(value)
+    return f"{words(name)} {setting(value, name)}"
+
+
+def write_table(table: Table, folder: Path) -> list[Path]:
+    """Write ``<name>.csv`` (long, numeric), ``.md`` and ``.tex`` (for people): the same bytes for the same table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"csv": to_csv(table.frame), "md": to_markdown(table), "tex": to_latex(table)}
+    paths = []
+    for suffix, text in texts.items():
+        path = folder / f"{table.name}.{suffix}"
+        path.write_text(text, encoding="utf-8", newline="\n")
+        paths.append(path)
+    return paths
+
+
+def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
+    """A long table as CSV: ten significant digits, no index, missing numbers empty."""
+    positive = frame.copy()
+    for name in positive.select_dtypes("float"):
+        positive[name] = positive[name] + 0.0  # no negative zeros
+    return str(positive.to_csv(index=False, float_format=floats, lineterminator="\n"))
+
+
+def pipe_table(wide: pd.DataFrame) -> str:
+    """A wide table as a Markdown pipe table."""
+    safe = [[str(cell).replace("|", "\\|") for cell in row] for row in wide.itertuples(index=False)]
+    heads = [str(name).replace("|", "\\|") for name in wide.columns]
+    return tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")
+
+
+def to_markdown(table: Table) -> str:
+    """Title, wide table and note as Markdown."""
+    return f"### {table.title}\n\n{pipe_table(table.wide)}\n\n{table.note}\n"
+
+
+SPECIAL = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+}
+SPECIAL |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
+SPECIAL |= {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "≥": r"$\geq$", "≤": r"$\leq$", "∞": r"$\infty$"}
+SPECIAL |= {"–": "--", "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "φ": r"$\varphi$", "·": r"$\cdot$"}
+SPECIAL |= {"χ": r"$\chi$", "²": r"$^2$", "‖": r"$\Vert$", "√": r"$\surd$", "→": r"$\to$", "×": r"$\times$"}
+
+
+def tex(markdown: str) -> str:
+    r"""One Markdown string as LaTeX: every special character escaped, bold and code translated.
+
+    >>> print(tex("**`leaky_relu`** 50 % ± 1 †"))
+    \textbf{\texttt{leaky\_relu}} 50 \% $\pm$ 1 $^\dagger$
+    """
+    text = "".join(SPECIAL.get(character, character) for character in markdown)
+    text = re.sub(r"`([^`]*)`", r"\\texttt{\1}", text)
+    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+
+
+def to_latex(table: Table) -> str:
+    """The wide table as a LaTeX ``table`` with booktabs rules, caption and label."""
+    columns = "l" * table.wide.shape[1]
+    lines = [" & ".join(tex(str(cell)) for cell in row) + r" \\" for row in table.wide.itertuples(index=False)]
+    head = " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\"
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{tex(table.title)}. {tex(table.note)}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            head,
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def sentence(parts: Iterable[str]) -> str:
+    """Parts of a note, joined; empty ones vanish."""
+    return " ".join(part for part in parts if part)

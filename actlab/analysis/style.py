@@ -1,0 +1,231 @@
+"""How figures look: one colour, marker and dash an activation in every figure of every study, and files without dates.
+
+A look belongs to an activation's *name*, never to its place in a study, so that two figures can be laid side by side.
+The names of the common story differ in hue and lightness (after Okabe & Ito, and Tol's muted scheme, both made for
+colour-blind readers); a relative shares the hue and differs in marker and dash, which survives a black-and-white print.
+"""
+
+import colorsys
+import io
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+Dash = Any  # what Matplotlib takes as a line style
+
+SOLID: Dash = "-"
+DASHED: Dash = (0, (4, 1.5))
+DOTTED: Dash = (0, (1, 1.2))
+DASHDOT: Dash = (0, (5, 1.5, 1, 1.5))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and dash of one activation."""
+
+    colour: str
+    marker: str
+    dash: Dash
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keywords for ``Axes.plot``."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
+
+
+# The story's own names first, then their relatives by family.
+LOOKS: dict[str, Look] = {
+    "sigmoid": Look("#D55E00", "o", SOLID),
+    "relu": Look("#0072B2", "s", SOLID),
+    "leaky_relu": Look("#56B4E9", "^", DASHED),
+    "prelu": Look("#332288", "v", DASHDOT),
+    "elu": Look("#009E73", "D", SOLID),
+    "selu": Look("#7CAE00", "P", DASHED),
+    "gelu": Look("#CC79A7", "X", SOLID),
+    "swish": Look("#882255", "p", DASHED),
+    "mish": Look("#AA4499", "h", DASHDOT),
+    "tanh": Look("#E69F00", "<", SOLID),
+    "linear": Look("#555555", "|", DOTTED),
+    # sigmoidal
+    "centred_sigmoid": Look("#A63D00", ">", DASHED),
+    "hard_sigmoid": Look("#F28E4B", "d", DOTTED),
+    "hard_tanh": Look("#B88A00", "*", DASHED),
+    "softsign": Look("#F5C242", "8", DASHDOT),
+    # rectified
+    "relu6": Look("#004C78", "d", DASHED),
+    "star_relu": Look("#3F8FC4", "*", DOTTED),
+    "squareplus": Look("#1B9AAA", ">", DASHED),
+    "softplus": Look("#44AA99", "8", SOLID),
+    "rrelu": Look("#7A9FE0", "<", DOTTED),
+    "threshold_relu": Look("#1F4E8C", "H", DOTTED),
+    "crelu": Look("#5D7FB9", "p", DASHDOT),
+    # exponential
+    "celu": Look("#117733", "o", DOTTED),
+    "exponential": Look("#64C39A", "h", DASHDOT),
+    # gated
+    "gelu_tanh": Look("#E5A3C6", "x", DOTTED),
+    "gelu_sigmoid": Look("#B25C8B", "d", DOTTED),
+    "quick_gelu": Look("#B25C8B", "H", DOTTED),
+    "silu": Look("#AA5577", "+", DOTTED),
+    "hard_swish": Look("#661100", "d", DASHED),
+    "hard_silu": Look("#661100", "d", DOTTED),
+    "log_sigmoid": Look("#C66A3A", "H", DASHDOT),
+    "smooth_relu": Look("#7F6FB5", "8", DOTTED),
+    # neither
+    "sine": Look("#999933", "*", DASHDOT),
+    "snake": Look("#6B6B1F", "H", DASHED),
+    "gaussian": Look("#BFB34A", "<", DOTTED),
+    "sparse_plus": Look("#8899AA", "x", DASHDOT),
+    "identity": Look("#555555", "|", DOTTED),
+}
+# Users' own functions: hues that no name of the story has, chosen by a checksum of the name.
+OTHERS = ("#6E4B1F", "#4B7F52", "#A0527F", "#3D6E8F", "#8F6F00", "#7A4FBF", "#B5475A", "#2F8F8F")
+MARKERS = "osD^vP<>Xph*d8"
+DASHES = (SOLID, DASHED, DOTTED, DASHDOT)
+
+
+def colours(labels: Iterable[str], orders: Iterable[float] | None = None) -> dict[str, Look]:
+    """The look of each activation, in the order of the story.
+
+    Args:
+        labels: names, with parameters where a study sets them: ``relu``, ``leaky_relu(negative_slope=0.2)``.
+        orders: the place of each label in the story; the dictionary comes in this order, labels of one place by name.
+
+    Returns:
+        ``{label: Look}``. A label's look depends on the label alone, never on its neighbours.
+
+    >>> looks = colours(["relu", "sigmoid", "leaky_relu(negative_slope=0.2)"], [2, 1, 3])
+    >>> list(looks), looks["relu"].colour
+    (['sigmoid', 'relu', 'leaky_relu(negative_slope=0.2)'], '#0072B2')
+    """
+    names = list(labels)
+    places = [0.0] * len(names) if orders is None else list(orders)
+    place = dict(zip(names, places, strict=True))
+    return {label: look(label) for label in sorted(place, key=lambda name: (place[name], name))}
+
+
+def look(label: str) -> Look:
+    """The look of one label: its name's, shaded by its parameters; users' own names by a checksum of the name."""
+    name, _, parameters = label.partition("(")
+    mark = zlib.crc32(label.encode())
+    base = LOOKS.get(name)
+    if base is None:
+        key = zlib.crc32(name.encode())
+        base = Look(OTHERS[key % len(OTHERS)], MARKERS[key // 8 % len(MARKERS)], DASHES[key // 128 % len(DASHES)])
+    if not parameters:
+        return base
+    return Look(shade(base.colour, parameters), MARKERS[mark % len(MARKERS)], DASHES[mark // 16 % len(DASHES)])
+
+
+def shade(colour: str, parameters: str) -> str:
+    """A colour of the same hue whose lightness follows the first number in ``parameters``: dark small, light large.
+
+    The scale is fixed (10⁻³ to 10, by decades), so that a value has the same shade in every study.
+    """
+    found = re.search(r"=\s*(-?[\d.]+(?:e[-+]?\d+)?)", parameters)
+    value = abs(float(found[1])) if found else (zlib.crc32(parameters.encode()) % 97) / 97
+    t = 0.0 if value == 0 else min(max((math.log10(value) + 3) / 4, 0.0), 1.0)
+    hue, _, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
+    return to_hex(colorsys.hls_to_rgb(hue, 0.22 + 0.48 * t, saturation))
+
+
+def sequence(values: Iterable[float]) -> dict[float, str]:
+    """One colour a value of an ordered quantity (depth, layer): dark for small, light for large, legible on white.
+
+    >>> list(sequence([2, 10])) == [2, 10]
+    True
+    """
+    ordered = sorted(set(values))
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, max(len(ordered), 2)))
+    return {value: to_hex(rgba) for value, rgba in zip(ordered, shades, strict=False)}
+
+
+RC: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.0,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "figure.titlesize": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.5,
+    "lines.markeredgewidth": 0.7,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "path.simplify": True,
+    "path.simplify_threshold": 0.5,
+    "svg.fonttype": "none",  # text stays text: small, searchable, read by screen readers
+    "svg.hashsalt": "actlab",  # else every file has other ids
+}
+
+
+@contextmanager
+def apply() -> Iterator[None]:
+    """Matplotlib's settings for the duration of a ``with`` block: build *and* save a figure inside it."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def save(figure: Figure, stem: Path, dpi: int = 140) -> list[Path]:
+    """Write ``stem.png`` and ``stem.svg``: the same bytes for the same figure, without date or version.
+
+    The PNG has a palette of at most 255 colours, which is a third of the size; the SVG's paths are cut to two decimals.
+
+    Returns:
+        The two paths.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
+    raster, vector = io.BytesIO(), io.StringIO()
+    with apply():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not once a file
+        figure.savefig(raster, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(vector, format="svg", bbox_inches="tight", pad_inches=0.06, metadata=nothing)
+    with Image.open(raster) as image:
+        image.convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png, optimize=True)
+    svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
+    return [png, svg]
+
+
+def short_paths(svg: str) -> str:
+    """Cut the coordinates inside ``d="..."`` and ``x``/``y`` to two decimals; text between tags is left as it is.
+
+    >>> short_paths('<path d="M 1.23456 2 L 3.001 4"/><text>0.00123</text>')
+    '<path d="M 1.23 2 L 3.00 4"/><text>0.00123</text>'
+    """
+    return re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of its own, outside pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure

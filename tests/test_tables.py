@@ -1,0 +1,260 @@
+"""Laws of the tables: every run accounted for, selection blind to the test split, bytes that depend on nothing else."""
+
+import io
+import math
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from actlab.analysis import layout, report, tables
+from actlab.analysis.cells import Select, measured, records_at, varying
+from tests.synthetic import frames
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Six activations, one of which learns; some deep runs diverge at the highest rate."""
+    return frames(("sigmoid", "relu", "leaky_relu(negative_slope=0.2)", "prelu", "elu"), (2, 5, 7), seeds=4)
+
+
+@pytest.fixture(scope="module")
+def found(study):
+    return measured(*study, Select())
+
+
+def shuffled(study, seed):
+    return tuple(frame.sample(frac=1, random_state=seed) for frame in study)
+
+
+def test_the_synthetic_study_has_what_the_tests_need(study):
+    assert 0 < (study[0]["status"] == "diverged").sum() < len(study[0]) / 4
+
+
+def test_the_order_of_rows_changes_no_byte(study, tmp_path):
+    wanted = {"study": "x", "report": {"figures": []}}
+    texts = []
+    for seed in (1, 2):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        paths = report.write(folder, wanted, {}, *shuffled(study, seed))
+        texts.append({path.relative_to(folder): path.read_bytes() for path in paths})
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == 3 * len(tables.DEFAULT_TABLES) + 1
+
+
+@pytest.mark.parametrize("name", [name for name in tables.DEFAULT_TABLES if name != "ranks"])
+def test_every_run_is_in_the_mean_or_accounted_for(found, name):
+    frame = tables.TABLES[name](found).frame
+    lost = frame["diverged"] + sum(frame[key] for key in ("missing", "censored") if key in frame)
+    mean = frame["method"] != "Wilson"
+    assert (frame["n"] + lost == frame["runs"])[mean].all() or name == "selection"
+    assert (frame["runs"] == 4).all()
+    assert (frame["low"] <= frame["mean"])[frame["n"] > 1].all()
+
+
+def test_diverged_runs_are_told_where_they_happened(study):
+    found = measured(*study)  # no selection: all rates are shown
+    table = tables.TABLES["performance"](found)
+    diverged = study[0][study[0]["status"] == "diverged"]
+    assert table.frame["diverged"].sum() == len(diverged)
+    assert sum(int(n) for n in re.findall(r"(\d+) of 4 diverged", table.wide.to_string())) == len(diverged)
+    assert f"{len(diverged)} of {len(study[0])} runs diverged" in table.note
+
+
+def test_selection_never_looks_at_the_test_split(study):
+    runs, steps, layers = study
+    blind = runs.assign(
+        **{name: runs[name].sample(frac=1, random_state=0).to_numpy() for name in runs if "test_" in name}
+    )
+    for a, b in zip(
+        measured(runs, steps, layers, Select()).selected["run"],
+        measured(blind, steps, layers, Select()).selected["run"],
+        strict=True,
+    ):
+        assert a == b
+    with pytest.raises(ValueError, match="only a validation metric"):
+        Select(by="test_loss")
+
+
+def test_a_rate_with_a_diverged_run_ranks_last_however_good():
+    runs, steps, layers = frames(("elu",), (2,), (1e-3, 1e-2), seeds=3)
+    better = (runs["learning_rate"] == 1e-2).to_numpy()
+    runs.loc[better, "validation_loss"] = 0.001
+    assert set(measured(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-2}
+    runs.loc[runs.index[better][0], ["status", "validation_loss"]] = ["diverged", math.nan]
+    assert set(measured(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-3}
+
+
+def test_selection_by_accuracy_takes_the_highest():
+    runs, steps, layers = frames(("elu",), (2,), (1e-3, 1e-2), seeds=2)
+    runs["validation_accuracy"] = np.where(runs["learning_rate"] == 1e-3, 0.9, 0.2)
+    chosen = measured(runs, steps, layers, Select(by="validation_accuracy")).selected
+    assert set(chosen["learning_rate"]) == {1e-3}
+
+
+def test_nothing_is_selected_where_nothing_was_swept():
+    found = measured(*frames(("relu",), (2,), (1e-3,)), Select())
+    assert found.select is None
+    assert tables.TABLES["selection"](found) is None
+
+
+def test_every_varying_setting_makes_rows_of_its_own():
+    study = frames(("relu", "elu"), (2, 5), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"), width=(8, 16))
+    found = measured(*study, Select())
+    assert found.keys == ["data", "activation", "depth", "width", "optimizer", "learning_rate"]
+    frame = tables.TABLES["performance"](found).frame
+    assert len(frame) == 2**5
+    assert (frame["runs"] == 2).all()
+    assert frame["best"].sum() == 4  # one in each data set and depth
+
+
+def test_what_follows_from_other_settings_makes_no_key(study):
+    assert varying(study[0]) == ["activation", "depth", "learning_rate"]  # not weight_init_used, not learnable_per
+    runs = study[0].assign(train_rows=[100, 200] * (len(study[0]) // 2))
+    assert "train_rows" in varying(runs)
+
+
+def test_the_best_is_bold_and_ties_are_marked(found):
+    table = tables.TABLES["performance"](found)
+    assert table.frame.groupby("depth")["best"].sum().eq(1).all()
+    for depth, rows in table.frame.groupby("depth"):
+        best = rows[rows["best"]].iloc[0]
+        assert best["mean"] == rows.loc[rows["diverged"] == 0, "mean"].max()
+        bold = [cell for cell in table.wide[f"depth {depth}"] if cell.startswith("**")]
+        assert len(bold) == 1
+        assert f"{best['mean']:.3f}" in bold[0]
+        daggers = sum("†" in cell for cell in table.wide[f"depth {depth}"])
+        assert daggers == rows["tie"].sum()
+
+
+def test_gradient_norms_are_geometric_means_at_the_ends_of_the_network(found):
+    frame = tables.TABLES["gradient_norms"](found).frame
+    row = frame[(frame["activation"] == "sigmoid") & (frame["depth"] == 7) & (frame["measure"] == "signal_grad_norm")]
+    first = row[(row["at"] == "final") & (row["position"] == "first")].iloc[0]
+    chosen = found.selected[(found.selected["activation"] == "sigmoid") & (found.selected["depth"] == 7)]
+    layers = found.layers[found.layers["run"].isin(chosen["run"])]
+    values = layers[(layers["step"] == 200) & (layers["layer"] == 1)]["signal_grad_norm"]
+    assert first["mean"] == pytest.approx(float(np.exp(np.log(values).mean())))
+    assert sorted(row.loc[row["at"] == "init", "layer"]) == [1, 4, 7]
+
+
+def test_a_norm_of_zero_is_counted_not_averaged(study):
+    runs, steps, layers = study
+    layers = layers.assign(signal_grad_norm=layers["signal_grad_norm"].where(layers["run"] != runs["run"].iloc[0], 0.0))
+    frame = tables.TABLES["gradient_norms"](measured(runs, steps, layers)).frame
+    touched = frame[frame["missing"] > 0]
+    assert set(touched["activation"]) == {runs["activation"].iloc[0]}
+    assert np.isfinite(touched["mean"]).all()
+
+
+def test_the_deepest_trained_depth_is_censored_at_the_end_of_the_grid():
+    runs, steps, layers = frames(("relu", "elu"), (2, 5, 7), (1e-3,), seeds=5)
+    runs["trained"] = (runs["activation"] == "relu") | (runs["depth"] < 5)
+    runs.loc[(runs["depth"] == 5) & (runs["activation"] == "elu") & (runs["seed"] < 3), "trained"] = True  # 60 %
+    table = tables.TABLES["trained"](measured(runs, steps, layers))
+    assert table.wide["deepest"].tolist() == ["≥ 7", "2"]
+
+
+def test_slow_runs_are_censored_never_best(study):
+    runs, steps, layers = study
+    relu = runs["activation"] == "relu"
+    slow = relu & (runs["seed"] == 0)
+    runs = runs.assign(
+        steps_to_target=runs["steps_to_target"].where(~slow), target_reached=runs["target_reached"] & ~slow
+    )
+    runs.loc[relu & ~slow, "steps_to_target"] = 1.0
+    table = tables.TABLES["convergence"](measured(runs, steps, layers, Select()))
+    frame = table.frame[table.frame["measure"] == "steps_to_target"]
+    assert not frame.loc[frame["activation"] == "relu", "best"].any()
+    assert (frame.loc[frame["activation"] == "relu", "censored"] == 1).all()
+    assert "1 of 4 censored" in table.wide.to_string()
+
+
+def test_revival_is_a_share_of_the_ever_dead(study):
+    found = measured(*study)
+    frame = tables.TABLES["death"](found).frame
+    rates = frame[(frame["measure"] == "revival_rate") & (frame["n"] > 0)]
+    assert set(rates["activation"]) == {"relu"}  # the others never die: undefined, not 0
+    end = records_at(found.steps, found.runs, "final", ["revived_fraction", "ever_dead_fraction"]).set_index("run")
+    one = rates.iloc[0]
+    runs = found.runs[
+        (found.runs[["activation", "depth", "learning_rate"]] == one[["activation", "depth", "learning_rate"]]).all(
+            axis=1
+        )
+    ]
+    ratio = end.loc[runs["run"], "revived_fraction"] / end.loc[runs["run"], "ever_dead_fraction"]
+    assert one["mean"] == pytest.approx(ratio.mean())
+    assert "every 100 steps" in tables.TABLES["death"](found).note
+
+
+def test_learned_parameters_are_told_from_measures(study):
+    runs, steps, layers = study
+    layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
+    frame = tables.TABLES["learned_parameters"](measured(runs, steps, layers, Select())).frame
+    assert set(frame["measure"]) == {"alpha"}
+    assert set(frame["activation"]) == {"prelu"}
+    assert tables.TABLES["learned_parameters"](measured(*frames(("relu",)))) is None
+
+
+def test_twenty_seeds_are_bootstrapped_and_the_note_says_so():
+    table = tables.TABLES["performance"](measured(*frames(("relu",), (1,), (1e-3,), seeds=20)))
+    assert table.frame["method"].tolist() == ["BCa bootstrap"]
+    assert "BCa bootstrap" in table.note
+    assert "20 runs a cell" in table.note
+
+
+def test_one_shallow_regression_run_makes_a_report(tmp_path):
+    study = frames(("relu",), (1,), (1e-3,), seeds=1, task="regression")
+    paths = report.write(tmp_path, {"study": "tiny", "report": {"figures": []}}, {}, *study)
+    assert "test loss" in (tmp_path / "tables" / "performance.csv").read_text().replace("_", " ")
+    assert "Not applicable" in (tmp_path / "report.md").read_text()
+    assert not any(path.stem == "vanishing_slopes" for path in paths)
+
+
+@pytest.mark.parametrize("name", tables.DEFAULT_TABLES)
+def test_csv_gives_the_numbers_back(found, name):
+    frame = tables.TABLES[name](found).frame
+    back = pd.read_csv(io.StringIO(layout.to_csv(frame)))
+    pd.testing.assert_frame_equal(back, frame.reset_index(drop=True), check_dtype=False, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", tables.DEFAULT_TABLES)
+def test_latex_leaves_no_special_character_bare(found, name):
+    text = layout.to_latex(tables.TABLES[name](found))
+    body = re.sub(r"\\label\{.*?\}", "", text.split("\n", 1)[1])
+    assert not re.search(r"(?<!\\)[_%#]", body)
+    assert body.count(r"\toprule") == body.count(r"\bottomrule") == 1
+    assert all(ord(c) < 128 or c in "–’é" for c in re.sub(r"[\w\s]", "", body)), {c for c in body if ord(c) > 127}
+    rows = body.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    width = tables.TABLES[name](found).wide.shape[1]
+    assert all(row.count(" & ") == width - 1 for row in rows)
+
+
+def test_markdown_keeps_labels_whole_and_pipes_apart():
+    wide = pd.DataFrame({"a": ["`leaky_relu(negative_slope=0.2)`", "x|y"]})
+    lines = layout.pipe_table(wide).splitlines()
+    assert "`leaky_relu(negative_slope=0.2)`" in lines[2]
+    assert r"x\|y" in lines[3]
+
+
+def test_an_unknown_table_is_named(study, tmp_path):
+    with pytest.raises(ValueError, match="unknown table 'nope'"):
+        report.write(tmp_path, {"report": {"tables": ["nope"]}}, {}, *study)
+    assert not list(tmp_path.iterdir())
+
+
+def test_auto_and_the_diverged_runs_are_in_the_report(study, tmp_path):
+    report.write(
+        tmp_path,
+        {"study": "x", "question": "Why?", "report": {"figures": [], "tables": []}},
+        {"versions": {"jax": "1"}},
+        *study,
+    )
+    text = (tmp_path / "report.md").read_text()
+    assert "`glorot_normal` for `sigmoid`" in text
+    assert "Why?" in text
+    assert "jax 1" in text
+    diverged = study[0][study[0]["status"] == "diverged"]
+    assert f"{len(diverged)} of {len(study[0])} runs diverged" in text
