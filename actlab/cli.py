@@ -345,6 +345,7 @@ def refuse(error: Exception) -> int:
 
     wrong = (StudyError, StoreError, DataError, ActivationError, CompareError)
     if isinstance(error, (*wrong, RunError)):
-        err.print(f"actlab: {error}", markup=False, highlight=False, soft_wrap=True)
+        message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
+        err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
         return 1 if isinstance(error, RunError) else 2
     raise error

@@ -136,8 +136,9 @@ def advance(
             lambda: measure(program, state, numbers, data, begin, evaluate),
             lambda: (masks, missing(jax.eval_shape(measure, program, state, numbers, data, begin, evaluate)[1])),
         )
-        blank = jnp.zeros((), state["loss_sum"].dtype)
-        state = {**state, **masks, "loss_sum": blank, "accuracy_sum": blank, "summed": jnp.int32(0)}
+        sums = {name: state[name] for name in ("loss_sum", "accuracy_sum", "summed")}
+        blank = jax.tree.map(lambda total: jnp.where(active == 1, jnp.zeros_like(total), total), sums)
+        state = {**state, **masks, **blank}
 
         def stretch(state: State, bounds: Array) -> tuple[State, Array]:
             after = take_steps(program, state, numbers, data["train"], *bounds)
@@ -208,7 +209,10 @@ def take_steps(
 
 
 def relative_change(before: model.Parameters, after: model.Parameters) -> Array:
-    """‖ΔW_l‖_F / ‖W_l‖_F by hidden layer [L]: the update ratio."""
+    """‖ΔW_l‖_F / ‖W_l‖_F by hidden layer [L]: the update ratio, of what rounding lets through.
+
+    In float32 a weight moves by nothing or by at least 6e-8 of itself, and a vanished gradient moves it by nothing.
+    """
 
     def norms(first_FxW: Array, hidden_LxWxW: Array) -> Array:
         return jnp.concatenate([jnp.linalg.norm(first_FxW)[None], jnp.linalg.norm(hidden_LxWxW, axis=(1, 2))])

@@ -196,7 +196,6 @@ def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
         )
 
 
-@lru_cache(maxsize=64)
 def file_checksum(path: Path) -> str:
     """SHA-256 of a user's activation file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,215 @@
+"""From records to a run's row: what is kept of a diverged run, thinned layers, first times, and float64 norms."""
+
+import numpy as np
+import pytest
+
+from actlab.engine import records
+from actlab.nn.probes import DEATH, GRADIENTS
+
+STEPS = np.array([0, 20, 40, 60, 80, 90])
+EVALUATED = np.array([True, False, True, False, True, True])  # at every second record, and at the last
+DEPTH = 6
+
+
+def some_records(rows=6, depth=DEPTH, **changes):
+    """Records as ``training.advance`` makes them, of plausible numbers that differ everywhere."""
+    t, l = np.arange(rows)[:, None], np.arange(1, depth + 1)[None, :]
+    evaluated = EVALUATED[:rows]
+    falling = 1.0 / (1 + np.arange(rows))
+    found = {
+        "train_loss": falling,
+        "train_accuracy": 1 - 0.5 * falling,
+        "network_dead": np.where(evaluated, 0.0, np.nan),
+        "exponent": np.broadcast_to(l - depth, (rows, depth)),
+        "gradients": {name: (1 + t + l / 10).astype(np.float32) for name in GRADIENTS[:2]},
+        "layers": dict.fromkeys(("act_mean", "update_ratio", *DEATH), t + l / 100),
+    }
+    for part, extra in (("validation", 0.1), ("test", 0.2)):
+        found[f"{part}_loss"] = np.where(evaluated, falling + extra, np.nan)
+        found[f"{part}_accuracy"] = np.where(evaluated, 1 - 0.5 * falling - extra, np.nan)
+    return found | changes
+
+
+def row_of(found, **changes):
+    options = {
+        "steps": STEPS,
+        "last_step": 90,
+        "diverged_step": -1,
+        "fan_in": 9,
+        "width": 4,
+        "keep_layers": "all",
+        "columns": ("act_mean", *GRADIENTS, *DEATH),
+        "target_loss": 0.4,
+        "constant_loss": 1.0,
+    }
+    return records.run_row({"run": "a", "seed": 1}, found, **options | changes)
+
+
+def test_labels_come_first_and_unchanged():
+    row = row_of(some_records())
+    assert list(row)[:2] == ["run", "seed"]
+    assert row["seed"] == 1
+
+
+def test_a_run_that_ends_well_keeps_every_record():
+    row = row_of(some_records())
+    assert (row["status"], row["steps.step"].tolist()) == ("ok", STEPS.tolist())
+    assert row["train_loss"] == pytest.approx(1 / 6)
+    assert row["layers.act_mean"].shape == (len(STEPS) * DEPTH,)
+
+
+@pytest.mark.parametrize(
+    ("diverged_step", "kept"),
+    [(0, [0, 20]), (19, [0, 20]), (20, [0, 20, 40]), (35, [0, 20, 40]), (79, [0, 20, 40, 60, 80]), (89, STEPS)],
+)
+@pytest.mark.parametrize("recorded", [6, 5, 4])
+def test_a_diverged_run_ends_with_its_first_record_after_whatever_its_neighbours_do(diverged_step, kept, recorded):
+    if STEPS[recorded - 1] <= diverged_step:
+        recorded = 6  # a lane does not stop before that record
+    row = row_of(some_records(recorded), diverged_step=diverged_step)
+    assert row["status"] == "diverged"
+    assert row["diverged_step"] == diverged_step
+    assert row["steps.step"].tolist() == list(kept)
+    for name, value in row.items():
+        if name.startswith("steps."):
+            assert len(value) == len(kept), name
+        elif name.startswith("layers.") and name != "layers.layer":
+            assert len(value) == len(kept) * DEPTH, name
+
+
+def test_no_final_number_of_a_diverged_run_is_a_number():
+    row = row_of(some_records(), diverged_step=85)
+    for split in ("train", "validation", "test"):
+        assert np.isnan([row[f"{split}_loss"], row[f"{split}_accuracy"]]).all()
+    for name in ("generalization_gap_loss", "generalization_gap_error", "vanishing_slope", "weight_slope_residual"):
+        assert np.isnan(row[name]), name
+    assert row["trained"] is False
+    assert row["steps_to_target"] == 80  # it had got there before
+
+
+def test_the_step_after_the_last_does_not_count():
+    row = row_of(some_records(), diverged_step=90)  # taken for its size alone
+    assert row["status"] == "ok"
+    assert np.isnan(row["diverged_step"])
+
+
+def test_an_overflow_on_the_whole_split_is_a_divergence_at_the_end():
+    found = some_records()
+    found["train_loss"] = np.array([*found["train_loss"][:-1], np.inf])
+    row = row_of(found)
+    assert (row["status"], row["diverged_step"]) == ("diverged", 90)
+    assert row["steps.step"].tolist() == STEPS.tolist()
+
+
+def test_a_layer_that_is_not_finite_is_a_divergence_even_under_a_finite_loss():
+    found = some_records()
+    found["network_dead"] = np.array([0, np.nan, np.nan, np.nan, np.nan, np.nan])  # evaluated at 40, 80, 90
+    row = row_of(found)
+    assert (row["status"], row["diverged_step"]) == ("diverged", 40)
+    assert row["steps.step"].tolist() == [0, 20, 40, 60]
+    assert row_of(found, diverged_step=25)["diverged_step"] == 25
+    assert row_of(found, diverged_step=70)["diverged_step"] == 40
+
+
+# First times
+
+
+def test_steps_to_target_is_the_first_evaluation_with_a_validation_loss_at_most_the_target():
+    found = some_records()  # validation loss 1.1, -, .433, -, .3, .267
+    assert row_of(found)["steps_to_target"] == 80
+    exactly = row_of(found, target_loss=found["validation_loss"][2])
+    assert exactly["steps_to_target"] == 40
+    assert exactly["target_reached"] is True
+    never = row_of(found, target_loss=0.01)
+    assert np.isnan(never["steps_to_target"])
+    assert never["target_reached"] is False
+    assert never["target_loss"] == 0.01
+
+
+def test_generalization_gap_at_the_first_evaluated_training_loss_at_most_the_target():
+    found = some_records()  # training loss 1, .5, .333, .25, .2, .167; minibatch means between evaluations
+    row = row_of(found, target_loss=0.5)
+    assert row["generalization_gap_loss_at_target"] == pytest.approx(0.2)
+    assert row["generalization_gap_error_at_target"] == pytest.approx(0.2)
+    at = row_of(found | {"test_loss": np.arange(6.0)}, target_loss=0.5)
+    assert at["generalization_gap_loss_at_target"] == pytest.approx(2 - 1 / 3)  # record 1 is no evaluation
+    assert row["generalization_gap_loss"] == pytest.approx(0.2)
+    assert row["generalization_gap_error"] == pytest.approx(0.2)
+    never = row_of(found, target_loss=0.01)
+    assert np.isnan([never["generalization_gap_loss_at_target"], never["generalization_gap_error_at_target"]]).all()
+
+
+@pytest.mark.parametrize(("constant", "trained"), [(1 / 3 + 1e-9, True), (1 / 3 - 1e-9, False)])
+def test_trained_is_half_of_the_best_constant_predictors_loss(constant, trained):
+    row = row_of(some_records(), constant_loss=constant)  # final training loss 1/6
+    assert row["trained"] is trained
+    assert row["constant_loss"] == constant
+
+
+# Layers
+
+
+@pytest.mark.parametrize(
+    ("depth", "keep", "layers"),
+    [
+        (1, "all", [1]),
+        (1, "log", [1]),
+        (1, "ends", [1]),
+        (2, "ends", [1, 2]),
+        (5, "all", [1, 2, 3, 4, 5]),
+        (7, "log", [1, 2, 4, 7]),
+        (8, "log", [1, 2, 4, 8]),
+        (9, "log", [1, 2, 4, 8, 9]),
+        (100, "log", [1, 2, 4, 8, 16, 32, 64, 100]),
+        (100, "ends", [1, 100]),
+    ],
+)
+def test_kept_layers(depth, keep, layers):
+    assert (records.kept_layers(depth, keep) + 1).tolist() == layers
+
+
+@pytest.mark.parametrize("keep", ["log", "ends"])
+def test_thinning_keeps_rows_of_layers_and_changes_no_mean(keep):
+    whole, thinned = row_of(some_records()), row_of(some_records(), keep_layers=keep)
+    at = thinned["layers.layer"] - 1
+    for name in [name for name in whole if name.startswith("layers.") and name != "layers.layer"]:
+        expected = whole[name].reshape(len(STEPS), DEPTH)[:, at].ravel()
+        np.testing.assert_array_equal(thinned[name], expected, err_msg=name)
+    for name in [name for name in whole if name.startswith("steps.")]:
+        np.testing.assert_array_equal(thinned[name], whole[name], err_msg=name)
+
+
+def test_only_asked_measures_are_kept_but_slopes_do_not_need_their_norms():
+    whole, few = row_of(some_records()), row_of(some_records(), columns=("act_mean",))
+    assert {name for name in few if name.startswith("layers.")} == {"layers.layer", "layers.act_mean"}
+    assert few["vanishing_slope"] == whole["vanishing_slope"]
+    assert np.isfinite(few["vanishing_slope"])
+
+
+def test_norms_are_mantissa_times_power_of_two_in_float64():
+    found = some_records()
+    found["exponent"] = found["exponent"] - 300  # 2^−300 is zero in float32
+    row = row_of(found)
+    expected = found["gradients"]["signal_grad_norm"].astype(np.float64) * 2.0 ** found["exponent"]
+    np.testing.assert_array_equal(row["layers.signal_grad_norm"], expected.ravel())
+    assert row["layers.signal_grad_norm"].dtype == np.float64
+    sizes = np.array([9 * 4] + [16] * (DEPTH - 1))
+    rms = row["layers.weight_grad_norm"].reshape(-1, DEPTH) / np.sqrt(sizes)
+    np.testing.assert_allclose(row["layers.weight_grad_rms"], rms.ravel(), rtol=1e-15)
+
+
+@pytest.mark.parametrize(("sign", "first"), [(-1, 0.0), (1, np.inf)])
+def test_slopes_do_not_end_where_float64_does(sign, first):
+    found, behind = some_records(), DEPTH - np.arange(1, DEPTH + 1)
+    found["gradients"] = dict.fromkeys(GRADIENTS[:2], np.ones((6, DEPTH), np.float32))
+    found["exponent"] = np.broadcast_to(sign * 400 * behind, (6, DEPTH))
+    row = row_of(found)
+    assert row["layers.signal_grad_norm"][0] == first
+    assert row["vanishing_slope"] == pytest.approx(sign * 400 * np.log10(2))
+    assert row["weight_slope_residual"] == pytest.approx(0, abs=1e-9)
+
+
+def test_final_slopes_are_the_last_records():
+    row = row_of(some_records())
+    for name in ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual"):
+        assert row[name] == row[f"steps.{name}"][-1]

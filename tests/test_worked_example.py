@@ -1,0 +1,140 @@
+"""The worked example: digits to check by hand, two ways to the gradients, a unit that stays dead; and its files."""
+
+import re
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from actlab.activations import CATALOGUE, get, properties
+from actlab.analysis.catalogue import worked_example_text, write_catalogue, write_worked_example
+from actlab.nn import worked_example
+
+
+@pytest.fixture(scope="module")
+def found():
+    example, descent = worked_example.frames(CATALOGUE.values())
+    return example.set_index("activation"), descent.set_index(["activation", "step"])
+
+
+@pytest.mark.parametrize(
+    ("name", "digits"),
+    [
+        ("relu", {"h1": 0.4, "h2": 0.0, "y": 0.12, "dy": -0.88, "dz1": -0.264, "dz2": 0.0}),
+        (
+            "sigmoid",
+            {"h1": 0.5987, "h2": 0.5, "y": 0.3296, "dy": -0.6704, "dz1": -0.0483, "dz2": -0.0503},
+        ),
+    ],
+)
+def test_the_printed_digits(found, name, digits):
+    row = found[0].loc[name]
+    assert row["z1"] == 0.4
+    assert row["z2"] == 0.0
+    assert {key: round(row[key], 4) for key in digits} == digits
+
+
+def test_by_hand_and_by_autodiff_agree_for_every_activation(found):
+    example, _ = found
+    assert list(example.index) == list(CATALOGUE)
+    assert (example["largest_difference"] <= 1e-12).all()
+    np.testing.assert_allclose(example[["dz1", "dz2"]], example[["autodiff_dz1", "autodiff_dz2"]], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("key", ["w1", "w2", "b1", "b2", "v1", "v2", "c"])
+def test_gradients_are_slopes_of_the_loss(found, key):
+    # Central differences know nothing of derivatives; sigmoid has no kink near.
+    phi = get("sigmoid").function
+    name, i = (key, ()) if key == "c" else (key[0], int(key[1]) - 1)
+    with jax.enable_x64(True):
+        losses = []
+        for step in (1e-5, -1e-5):
+            parameters = {k: jnp.asarray(v, jnp.float64) for k, v in worked_example.START.items()}
+            parameters[name] = parameters[name].at[i].add(step)
+            losses.append(float(worked_example.forward(phi, parameters)["loss"]))
+    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(found[0].loc["sigmoid", f"d{key}"], abs=1e-9)
+
+
+def test_relus_second_unit_stays_dead(found):
+    _, descent = found
+    relu = descent.loc["relu"]
+    assert (relu["z2"] == 0).all()
+    assert (relu["h2"] == 0).all()
+    assert (relu[["w2", "b2", "v2"]] == [-0.4, 0.2, 0.3]).all(axis=None)
+    assert (descent.loc["leaky_relu"]["z2"].iloc[1:] > 0).all()
+
+
+def test_the_verdict_hangs_on_the_convention():
+    class OtherConvention:
+        name = "relu with φ'(0) = 1"
+        function = staticmethod(lambda z: jnp.where(z >= 0, z, 0.0))
+        derivative = staticmethod(lambda z: jnp.where(z >= 0, 1.0, 0.0))
+
+    example, descent = worked_example.frames([OtherConvention])
+    assert example.loc[0, "dz2"] == pytest.approx(-0.264)
+    assert descent["z2"].iloc[-1] > 0.1
+
+
+def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
+    example, descent = found
+    for name in CATALOGUE:
+        curve = descent.loc[name]
+        assert len(curve) == worked_example.STEPS + 1
+        assert curve.loc[0, "loss"] == example.loc[name, "loss"]
+        for key in ("w1", "b2", "v1", "c"):
+            moved = curve.loc[1, key] - curve.loc[0, key]
+            assert moved == pytest.approx(-worked_example.LEARNING_RATE * example.loc[name, f"d{key}"], abs=1e-15)
+        assert curve.loc[worked_example.STEPS, "loss"] < 2e-4 * curve.loc[0, "loss"]
+
+
+def frames(names):
+    records = [get(name) for name in names]
+    return properties.table(records), properties.curves(records), *worked_example.frames(records)
+
+
+def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
+    table, curves, example, descent = frames(["relu", "gelu"])
+    for folder in ("first", "second"):
+        written = write_catalogue(table, curves, tmp_path / folder)
+        written += write_worked_example(example, descent, tmp_path / folder)
+        assert all(path.is_file() for path in written)
+    names = {str(path.relative_to(tmp_path / "first")) for path in (tmp_path / "first").rglob("*.*")}
+    assert {"tables/properties.csv", "tables/formulas.tex", "figures/relu.svg", "figures/overview.png"} <= names
+    for name in names:
+        first, second = ((tmp_path / folder / name).read_bytes() for folder in ("first", "second"))
+        assert first == second, name
+        if not name.endswith(".png"):
+            assert not re.search(rb"20\d\d-\d\d-\d\d|[Mm]atplotlib v", first), name
+        if name.endswith(".tex"):
+            assert first.isascii(), name
+
+
+def test_last_bits_do_not_reach_the_tables(tmp_path):
+    table, curves, example, descent = frames(["gelu"])
+    write_catalogue(table, curves, tmp_path / "first")
+    write_worked_example(example, descent, tmp_path / "first")
+
+    def shaken(frame: pd.DataFrame) -> pd.DataFrame:
+        numbers = frame.select_dtypes("float").columns
+        return frame.assign(**{name: frame[name] * (1 + 2e-16) for name in numbers})
+
+    write_catalogue(shaken(table), shaken(curves), tmp_path / "second")
+    write_worked_example(shaken(example), shaken(descent), tmp_path / "second")
+    for first in (tmp_path / "first" / "tables").iterdir():
+        assert first.read_bytes() == (tmp_path / "second" / "tables" / first.name).read_bytes(), first.name
+
+
+def test_the_text_for_a_terminal_tells_the_convention():
+    example, _ = worked_example.frames([get("sigmoid"), get("relu")])
+    text = worked_example_text(example)
+    assert re.search(r"relu +0\.4000 +0 +0\.1200 +−0\.8800 +−0\.2640 +0 ", text)
+    assert "it would receive ∂L/∂z₂ = −0.2640" in text.replace("\n", " ")
+
+
+def test_drawing_needs_no_jax():
+    code = "import sys, actlab.analysis.catalogue; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
