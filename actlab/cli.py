@@ -15,7 +15,7 @@ import actlab
 
 if TYPE_CHECKING:
     from actlab.engine.execute import Progress
-    from actlab.study.plan import Plan
+    from actlab.study.plan import Plan, Run
 
 app = typer.Typer(
     help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
@@ -100,28 +100,26 @@ def plan(config: Config, overrides: Overrides = None, workers: Workers = None) -
 
 
 def show_plan(name: str, planned: "Plan", jobs: int, workers: int) -> None:
-    """Print a plan: a line for each group of cells, then what it will cost."""
+    """Print a plan: a line for each activation, then what it will cost."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from actlab.study import cost
 
-    table = Table(title=f"study {name}", title_justify="left")
-    for title in ("activation", "depth", "width", "optimizer", "learning rates", "seeds", "runs", "GFLOP"):
-        table.add_column(title, justify="left" if title in ("activation", "optimizer") else "right")
-    for group in planned.groups:
-        labels = [run.labels for run in group.runs]
-        rates = ", ".join(f"{rate:g}" for rate in sorted({one["learning_rate"] for one in labels}))
-        names = ", ".join(dict.fromkeys(one["activation"] for one in labels))
-        table.add_row(
-            names,
-            str(group.shape.depth),
-            str(group.shape.width),
-            labels[0]["optimizer"],
-            rates,
-            str(len({one["seed"] for one in labels})),
-            str(len(group.runs)),
-            f"{sum(run.flops for run in group.runs) / 1e9:,.1f}",
-        )
+    by_activation: dict[str, list[Run]] = {}
+    for one in planned.runs.values():
+        by_activation.setdefault(one.labels["activation"], []).append(one)
+    listed = {activation: settings(runs) for activation, runs in by_activation.items()}
+    common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
+    out.print(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()), highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("activation", no_wrap=True)
+    varying = [key for key in next(iter(listed.values())) if key not in common]
+    for title in (*varying, "runs", "GFLOP"):
+        table.add_column(title, justify="right")
+    for activation, runs in by_activation.items():
+        work = sum(one.flops for one in runs) / 1e9
+        table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
     out.print(table)
     total = cost.expected(planned, workers)
     out.print(
@@ -129,6 +127,21 @@ def show_plan(name: str, planned: "Plan", jobs: int, workers: int) -> None:
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {total.bytes / 2**20:,.0f} MiB of memory a worker."
     )
+
+
+def settings(runs: "list[Run]") -> dict[str, str]:
+    """What some runs vary over, in words, by setting."""
+    columns = {"depth": "depth", "width": "width", "optimizer": "optimizer", "rate": "learning_rate", "seeds": "seed"}
+    values = {title: sorted({one.labels[column] for one in runs}) for title, column in columns.items()}
+    return {
+        title: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in found)
+        for title, found in values.items()
+    }
+
+
+def all_equal(key: str, listed: dict[str, dict[str, str]]) -> bool:
+    """Whether a setting is the same for every activation."""
+    return len({found[key] for found in listed.values()}) == 1
 
 
 @app.command()
@@ -257,25 +270,17 @@ def following() -> Iterator[Any]:
     if not out.is_terminal:
         yield Lines()
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich import progress as bars
 
     columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs  {task.fields[jobs]}  {task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        bars.TextColumn("[bold]{task.description}"),
+        bars.BarColumn(),
+        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}"),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=out) as bar:
+    with bars.Progress(*columns, console=out) as bar:
         task = bar.add_task("planning", total=None, jobs="", rate="")
         begin = time.monotonic()
 
@@ -285,9 +290,9 @@ def following() -> Iterator[Any]:
             bar.update(
                 task,
                 description="reporting" if state.jobs_done == state.jobs else "training",
-                total=state.runs,
-                completed=state.runs_done,
-                jobs=f"{state.jobs_done}/{state.jobs} jobs{failed}",
+                total=1.0,
+                completed=state.share,
+                jobs=f"{state.runs_done}/{state.runs} runs  {state.jobs_done}/{state.jobs} jobs{failed}",
                 rate=f"{rate:.1f} runs/s",
             )
 
@@ -303,16 +308,17 @@ class Lines:
 
     def __call__(self, state: "Progress") -> None:
         """Print how far it has come, if it is time to."""
+        from actlab.study.cost import clock
+
         now = time.monotonic()
         if now - self.last < 5 and state.jobs_done < state.jobs:
             return
         self.last = now
         rate = state.runs_done / max(now - self.begin, 1e-9)
-        left = (state.runs - state.runs_done) / rate if rate else float("nan")
+        left = f", about {clock((now - self.begin) * (1 / state.share - 1))} left" if state.share else ""
         failed = f", {len(state.failures)} failed" if state.failures else ""
         typer.echo(
-            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, "
-            f"{rate:.1f} runs/s, about {left:.0f} s left"
+            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, {rate:.1f} runs/s{left}"
         )
 
 

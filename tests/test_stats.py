@@ -1,4 +1,4 @@
-"""Laws of the intervals: closed forms of scipy, independence of order and of neighbours, honesty about what is missing."""
+"""Laws of the intervals: closed forms of scipy, independence of order and neighbours, honesty about what is missing."""
 
 import math
 
@@ -92,6 +92,8 @@ def test_a_tie_is_a_difference_that_may_be_zero():
     samples = {"best": base, "close": base - [0.01, -0.02, 0.01, 0.01], "shifted": base - 0.01, "lone": base[:1]}
     # A shift that is the same in every seed is not a tie, however wide each interval is: pairing sees it.
     assert stats.ties_with("best", samples) == {"close"}
+    losses = {name: -sample for name, sample in samples.items()}
+    assert stats.ties_with("best", losses) == {"close"}
 
 
 def test_ranks_agree_with_friedman_and_sum_to_a_constant():

@@ -196,6 +196,10 @@ def test_learned_parameters_are_told_from_measures(study):
     assert set(frame["measure"]) == {"alpha"}
     assert set(frame["activation"]) == {"prelu"}
     assert tables.TABLES["learned_parameters"](measured(*frames(("relu",)))) is None
+    runs, steps, layers = frames(("prelu",))  # nobody else is there to show what is not learned
+    layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
+    frame = tables.TABLES["learned_parameters"](measured(runs, steps, layers, Select())).frame
+    assert set(frame["measure"]) == {"alpha"}
 
 
 def test_twenty_seeds_are_bootstrapped_and_the_note_says_so():

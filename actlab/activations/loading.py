@@ -81,8 +81,13 @@ def import_file(path: Path) -> ModuleType:
                 (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), None
             )
         where = f"{path}, line {line}" if line else f"{path}"
-        raise ActivationError(f"{where}: cannot be imported: {type(error).__name__}: {error}") from error
+        raise ActivationError(f"{where}: cannot be imported: {type(error).__name__}: {first(error)}") from error
     return module
+
+
+def first(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).splitlines() or [""])[0]
 
 
 def check(record: Activation, parameters: Mapping[str, float] | None = None) -> None:
@@ -135,7 +140,7 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
     except ActivationError:
         raise
     except Exception as error:
-        first_line = str(error).splitlines()[0]
+        first_line = first(error)
         if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in first_line:
             told = "JAX cannot trace it: use jnp.where instead of `if`"
         elif isinstance(error, jax.errors.TracerArrayConversionError):

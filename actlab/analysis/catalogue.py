@@ -55,7 +55,7 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
     """The three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
     paths = write_table(table, folder)
     wide = table.wide.copy()
-    marks = {f"formula of {name}": latex for name, latex in (formulas or {}).items()}
+    marks = {f"formula of {name}": latex or r"\varphi(z)" for name, latex in (formulas or {}).items()}
     if formulas:
         wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": list(marks)})
     text = to_latex(Table(table.name, table.title, table.note, table.frame, wide))

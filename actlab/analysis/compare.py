@@ -44,7 +44,8 @@ def compare(
 ) -> pd.DataFrame:
     """Mean, interval, n and number diverged of a measure in each group.
 
-    Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was.
+    Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
+    and ``attrs["without"]`` the studies that do not measure it.
 
     Args:
         studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
@@ -74,18 +75,21 @@ def compare(
     keys = check_keys(studies, ["study", *by] if len(studies) > 1 and "study" not in by else list(by))
     ranks = activation_ranks(pd.concat([runs for _, runs, _, _ in studies], ignore_index=True))
     by_layer = "layer" in keys
-    values, all_runs = [], []
+    values, all_runs, without = [], [], []
     for name, runs, steps, layers in studies:
         # A run's identity is the same in two studies that share it: told apart here.
         runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
         steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
         own = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
-        values.append(values_at(runs, steps, layers, own, at, by_layer))
-        all_runs.append(runs)
+        if own:
+            values.append(values_at(runs, steps, layers, own, at, by_layer))
+            all_runs.append(runs)
+        else:
+            without.append(name)
+    if not values:
+        raise CompareError(unknown_metric(measures[0], studies, by_layer))
     pooled_runs = pd.concat(all_runs, ignore_index=True)
     found = pd.concat(values, ignore_index=True)
-    if found.empty:
-        raise CompareError(unknown_metric(measures[0], studies, by_layer))
     check_time(found, studies, measures[0], at, by_layer)
     columns = [key for key in keys if key != "layer"]
     within = [name for name in ("layer", "measure") if name in found and (name != "measure" or preset)]
@@ -105,7 +109,8 @@ def compare(
     out = sort_rows(out, keys, ranks)
     rest = [name for name in out if name not in keys]
     out = out[[*keys, *rest]]
-    out.attrs = {"metric": preset or measures[0], "at": at, "pooled": pooled(pooled_runs, columns)}
+    mixed = pooled(pooled_runs, columns)
+    out.attrs = {"metric": preset or measures[0], "at": at, "pooled": mixed, "without": without}
     return out
 
 
@@ -143,6 +148,8 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         f"At {f'step {at}' if isinstance(at, int) else at}. 95 % intervals: {', '.join(sorted(set(frame['method'])))}."
     )
     note += f" Pooled, as if independent, over {', '.join(map(layout.words, pooled))}." if pooled else ""
+    without = frame.attrs.get("without", [])
+    note += f" Not measured in: {', '.join(without)}." if without else ""
     table = layout.Table("compare", layout.words(metric).capitalize(), note, frame, wide)
     return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{note}\n"
 
@@ -233,7 +240,7 @@ def values_at(
         numbers = [name for name in only_final if not is_flag(name, runs)]
         last.loc[runs["status"] != "ok", numbers] = np.nan  # it may have met a target before it diverged
         parts.append(long(last, only_final))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])
+    return pd.concat(parts, ignore_index=True)
 
 
 def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> str:

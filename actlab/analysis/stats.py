@@ -207,9 +207,8 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
 def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """BCa bootstrap bounds of the mean of each row; every row is resampled alike, whatever rows are beside it.
 
-    Rows must not be constant. Where BCa is undefined its percentile bounds stand in.
+    Rows must be sorted and not constant. Where BCa is undefined its percentile bounds stand in.
     """
-    samples_GxN = np.sort(samples_GxN, axis=1)
     centre = samples_GxN.mean(axis=1, keepdims=True)
     scale = np.abs(samples_GxN - centre).max(axis=1, keepdims=True)  # third powers of large losses would overflow
     scaled = (samples_GxN - centre) / scale

@@ -23,8 +23,9 @@ POLL = 0.5  # seconds between two looks at what the workers have done
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study has come: counts of runs and jobs, and the failures so far as {job: message}."""
+    """How far a study has come: the share of its floating-point work, runs, jobs, and failures as {job: message}."""
 
+    share: float
     runs_done: int
     runs: int
     jobs_done: int
@@ -116,8 +117,9 @@ def execute(jobs: list[Job], folder: Path, pool: Executor) -> Iterator[Progress]
     log = Log(folder / "run.log")
     futures: dict[Future[Any], Job] = {pool.submit(run_job, job, folder): job for job in jobs}
     total = sum(len(job.runs) for job in jobs)
+    work = {job.id: sum(run.flops for run in job.runs) for job in jobs}
     log.write(f"{total} runs in {len(jobs)} jobs")
-    done, failures, pending = 0, {}, set(futures)
+    done, worked, failures, pending = 0, 0.0, {}, set(futures)
     while pending:
         finished, pending = wait(pending, timeout=POLL, return_when=FIRST_COMPLETED)
         for future in finished:
@@ -127,12 +129,15 @@ def execute(jobs: list[Job], folder: Path, pool: Executor) -> Iterator[Progress]
                 name, digest, device, seconds = future.result()
                 note(folder, name, digest, device, seconds)
                 done += len(job.runs)
+                worked += work[job.id]
                 log.write(f"job {job.id}: {len(job.runs)} runs in {seconds:.1f} s ({describe(job)})")
             else:
                 failures[job.id] = f"{describe(job)}: {type(error).__name__}: {str(error).strip() or 'no message'}"
                 log.write(f"job {job.id}: failed: {failures[job.id]}\n{error.__cause__ or ''}")
-        under_way = sum(store.progress(folder, futures[future].id) for future in pending)
-        yield Progress(done + under_way, total, len(jobs) - len(pending), len(jobs), dict(failures))
+        begun = [(futures[future], store.progress(folder, futures[future].id)) for future in pending]
+        share = (worked + sum(work[job.id] * runs / len(job.runs) for job, runs in begun)) / sum(work.values())
+        trained = done + sum(runs for _, runs in begun)
+        yield Progress(share, trained, total, len(jobs) - len(pending), len(jobs), dict(failures))
 
 
 def note(folder: Path, part: str, digest: str, device: str, seconds: float) -> None:

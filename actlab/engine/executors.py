@@ -2,7 +2,6 @@
 
 import os
 import signal
-from concurrent.futures import Executor
 
 from loky import ProcessPoolExecutor
 
@@ -18,7 +17,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def local(workers: int) -> Executor:
+def local(workers: int) -> ProcessPoolExecutor:
     """A pool of ``workers`` fresh processes, never forked: JAX does not survive a fork.
 
     loky's pool does not import the main module again, so that ``actlab.run`` works in a script without a main guard.

@@ -5,7 +5,7 @@ set before JAX was imported (see ``executors``).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields
 from functools import lru_cache
@@ -100,7 +100,7 @@ def record_schedule(steps: int, every: int, evaluate_every: int) -> np.ndarray:
     )
 
 
-def stack(numbers: list[dict[str, Any]], dtype: np.dtype) -> Any:
+def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
     """Runs' numbers as one tree of arrays with a leading run axis."""
 
     def leaf(*values: Any) -> np.ndarray:

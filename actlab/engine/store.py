@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 # Rows of a frame come in the order of these columns, whatever the order in which jobs finished.
-ORDER = ("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
-ORDER += ("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run")
+ORDER = (
+    *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
+    *("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run"),
+)
 
 
 class StoreError(ValueError):
@@ -117,7 +119,7 @@ def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
     )
 
 
-def write_part(folder: Path, name: str, rows: list[Mapping[str, Any]]) -> str:
+def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Write a job's runs as one part and return the file's SHA-256.
 
     Columns that a run lacks are null in its row. The file appears under its name only when it is whole.

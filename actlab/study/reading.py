@@ -11,12 +11,22 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from actlab.study.schema import SECTIONS, SWEPT, Choice, ReportConfig, SelectConfig, StudyConfig, SweepConfig, nearest
+from actlab.study.schema import (
+    SECTIONS,
+    SWEPT,
+    Choice,
+    ReportConfig,
+    Section,
+    SelectConfig,
+    StudyConfig,
+    SweepConfig,
+    nearest,
+)
 from actlab.study.sweep import Cell, expand, put
 
 Place = tuple[str | int, ...]
 
-MAPPINGS = {
+MAPPINGS: dict[Place, type[Section]] = {
     (): StudyConfig,
     ("sweep",): SweepConfig,
     ("report",): ReportConfig,

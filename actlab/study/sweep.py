@@ -99,9 +99,9 @@ def expand(
         return seen[text]
 
     # Each value alone first, so that an error can name the one that is wrong.
-    for key, values in sweep.matrix.items():
+    for key, listed in sweep.matrix.items():
         if key.count(".") == 1:
-            for value in values:
+            for value in listed:
                 section(key.split(".")[0], {key: value}, key)
     cells = []
     for values in combinations(sweep.matrix, sweep.exclude, sweep.include):

@@ -61,12 +61,12 @@ def gaussian_expectation(f: Function) -> float:
             half = width / 2.0
             halves = integrals(np.concatenate([left, left + half]), np.concatenate([half, half])).reshape(2, -1)
             both = halves.sum(axis=0)
-            open_ = np.abs(both - whole) > TOLERANCE * np.maximum(1.0, np.abs(both))
-            total += both[~open_].sum()
+            unsettled = np.abs(both - whole) > TOLERANCE * np.maximum(1.0, np.abs(both))
+            total += both[~unsettled].sum()
             left, width, whole = (
-                np.concatenate([left[open_], (left + half)[open_]]),
-                np.tile(half[open_], 2),
-                halves[:, open_].ravel(),
+                np.concatenate([left[unsettled], (left + half)[unsettled]]),
+                np.tile(half[unsettled], 2),
+                halves[:, unsettled].ravel(),
             )
             if not len(left):
                 break

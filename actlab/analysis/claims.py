@@ -1,0 +1,94 @@
+"""Claims on trial: a study's own file turns result frames into verdicts, each with a number and its interval."""
+
+import importlib.util
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from actlab.analysis.stats import Interval
+
+SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
+
+
+class ClaimsError(ValueError):
+    """A claims file that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an experiment says of a claim.
+
+    Attributes:
+        claim: its short name, as R3.
+        said: the claim, as it is usually made.
+        measured: what the number is, with its unit.
+        number: mean, interval, n and method.
+        verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``.
+        condition: what follows "only if", as measured.
+    """
+
+    claim: str
+    said: str
+    measured: str
+    number: Interval
+    verdict: str
+    condition: str = ""
+
+
+Claim = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], Verdict]
+
+
+def below(number: Interval, bound: float) -> str:
+    """The verdict on "the number is below the bound", by its whole interval.
+
+    >>> below(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.3), below(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.1)
+    ('supported', 'inconclusive')
+    """
+    if number.high < bound:
+        return SUPPORTED
+    return CONTRADICTED if number.low >= bound else INCONCLUSIVE
+
+
+def above(number: Interval, bound: float) -> str:
+    """The verdict on "the number is above the bound", by its whole interval.
+
+    >>> above(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.3)
+    'contradicted'
+    """
+    if number.low > bound:
+        return SUPPORTED
+    return CONTRADICTED if number.high <= bound else INCONCLUSIVE
+
+
+def load(path: Path) -> tuple[Claim, ...]:
+    """The functions that a study's file lists in ``CLAIMS``.
+
+    Raises:
+        ClaimsError: there is no such file, it does not run, or it lists nothing.
+    """
+    if not path.is_file():
+        raise ClaimsError(f"{path}: there is no such claims file")
+    spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ClaimsError(f"{path}: is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ClaimsError(f"{path}: cannot be run: {type(error).__name__}: {error}") from error
+    claims = tuple(getattr(module, "CLAIMS", ()))
+    if not claims:
+        raise ClaimsError(f"{path}: needs CLAIMS, a list of functions of (runs, steps, layers) that return a Verdict")
+    return claims
+
+
+def decide(claims: Iterable[Claim], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """Every claim's verdict as a frame: claim, said, measured, mean, low, high, n, method, verdict, condition."""
+    rows = []
+    for claim in claims:
+        row = asdict(claim(runs, steps, layers))
+        rows.append({**row, **row.pop("number")})
+    columns = ["claim", "said", "measured", "mean", "low", "high", "n", "method", "verdict", "condition"]
+    return pd.DataFrame(rows, columns=columns)

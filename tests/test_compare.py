@@ -1,0 +1,159 @@
+"""Laws of comparisons: means over layers, times, diverged runs accounted for, and errors that name what is valid."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from actlab.analysis.compare import DYING, CompareError, compare, format
+from tests.synthetic import frames
+
+
+@pytest.fixture(scope="module")
+def study():
+    return frames(("sigmoid", "relu", "elu"), (2, 5, 7), seeds=4)
+
+
+def one(study, *arguments, **options):
+    return compare([("one", *study)], *arguments, **options)
+
+
+def test_layer_measures_are_averaged_over_all_hidden_layers(study):
+    runs, steps, layers = study
+    thinned = (runs, steps, layers[layers["layer"] == 1])  # what keep_layers may leave
+    row = one(thinned, "dead_fraction", ["activation"]).set_index("activation").loc["relu"]
+    relu = runs.loc[(runs["activation"] == "relu") & (runs["status"] == "ok"), "run"]
+    last = layers[(layers["step"] == 200) & layers["run"].isin(relu)]
+    assert row["mean"] == pytest.approx(last.groupby("run")["dead_fraction"].mean().mean())
+
+
+def test_by_layer_each_layer_stands_alone(study):
+    found = one(study, "dead_fraction", ["activation", "depth", "layer"])
+    assert (found.groupby(["activation", "depth"])["layer"].max().reset_index().eval("depth == layer")).all()
+    relu = found[(found["activation"] == "relu") & (found["depth"] == 5)]
+    assert relu["mean"].is_monotonic_increasing  # that is how the synthetic study is made
+
+
+def test_times_are_what_they_say(study):
+    runs, steps, _ = study
+    by = ["activation", "depth", "learning_rate", "seed"]
+    init, final, largest, at_100 = (one(study, "dead_fraction", by, at=at) for at in ("init", "final", "max", 100))
+    ok = final["n"] > 0
+    assert (largest["mean"] >= final["mean"])[ok].all()
+    row = runs[(runs["activation"] == "relu") & (runs["status"] == "ok")].iloc[0]
+    own = steps[steps["run"] == row["run"]].set_index("step")["dead_fraction"]
+
+    def value(frame):
+        return frame[(frame[by] == row[by]).all(axis=1)]["mean"].iloc[0]
+
+    assert value(init) == own[0]
+    assert value(at_100) == own[100]
+    assert value(final) == own[200]
+    assert value(largest) == own.max()
+
+
+@pytest.mark.parametrize("metric", ["test_accuracy", "dead_fraction", "steps_to_target", "vanishing_slope"])
+def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
+    found = one(study, metric, ["activation", "learning_rate"])
+    assert (found["n"] + found["diverged"] + found["missing"] == found["runs"]).all()
+    assert found["runs"].sum() == len(study[0])
+    assert found["diverged"].sum() == (study[0]["status"] == "diverged").sum() > 0
+
+
+def test_a_run_that_met_its_target_and_then_diverged_is_diverged(study):
+    runs, steps, layers = study
+    early = runs.assign(steps_to_target=runs["steps_to_target"].fillna(100.0))
+    found = one((early, steps, layers), "steps_to_target", ["activation"])
+    assert (found["n"] + found["diverged"] == found["runs"]).all()
+
+
+def test_what_is_true_or_false_has_a_wilson_interval(study):
+    found = one(study, "trained", ["activation"])
+    assert set(found["method"]) == {"Wilson"}
+    assert (found["n"] == found["runs"]).all()  # a diverged run is not trained
+
+
+def test_norms_have_geometric_means(study):
+    found = one(study, "signal_grad_norm", ["activation"]).set_index("activation")
+    runs, steps, _ = study
+    last = steps[(steps["step"] == 200) & steps["run"].isin(runs.loc[runs["activation"] == "sigmoid", "run"])]
+    assert found.loc["sigmoid", "mean"] == pytest.approx(10 ** np.log10(last["signal_grad_norm"]).mean())
+
+
+def test_what_is_pooled_is_told(study):
+    assert one(study, "dead_fraction", ["activation"]).attrs["pooled"] == ["depth", "learning_rate"]
+    assert "Pooled, as if independent, over depth, learning rate" in format(one(study, "dead_fraction", ["activation"]))
+
+
+def test_the_order_of_rows_changes_no_byte(study):
+    other = tuple(frame.sample(frac=1, random_state=3) for frame in study)
+    assert format(one(study, "act_mean", ["layer"]), "csv") == format(one(other, "act_mean", ["layer"]), "csv")
+
+
+def test_several_studies_stand_side_by_side(study):
+    found = compare([("a", *study), ("b", *study), ("a", *study)], "act_var", ["activation"])
+    assert list(found)[:2] == ["study", "activation"]
+    assert list(dict.fromkeys(found["study"])) == ["a", "a (2)", "b"]
+    alone = one(study, "act_var", ["activation"])
+    for _, rows in found.groupby("study"):
+        np.testing.assert_array_equal(rows["mean"], alone["mean"])
+
+
+def test_a_study_without_a_measure_does_not_hide_the_others(study):
+    runs, steps, layers = study
+    poor = (runs, steps.drop(columns="act_var"), layers)
+    found = compare([("rich", *study), ("poor", *poor)], "act_var", ["activation"])
+    assert set(found["study"]) == {"rich"}
+    assert "Not measured in: poor" in format(found)
+
+
+def test_the_preset_dying_is_five_measures_side_by_side(study):
+    found = one(study, preset="dying", by=["activation", "depth"])
+    assert tuple(dict.fromkeys(found["measure"])) == DYING
+    head = format(found).splitlines()[0]
+    assert [word.strip() for word in head.strip("|").split("|")][2:] == [
+        "born dead",
+        "died",
+        "revived",
+        "ever dead",
+        "weak",
+    ]
+
+
+def test_formats_carry_the_numbers(study):
+    found = one(study, "dead_fraction")
+    back = pd.read_csv(io.StringIO(format(found, "csv")))
+    np.testing.assert_allclose(back["mean"], found["mean"], rtol=1e-9)
+    assert [row["n"] for row in json.loads(format(found, "json"))] == found["n"].tolist()
+    assert r"\texttt{sigmoid}" in format(found, "latex")
+    single = frames(("relu",), (2,), (1e-3,), seeds=1)
+    assert json.loads(format(one(single, "dead_fraction"), "json"))[0]["low"] is None  # no NaN in JSON
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "dead_fractoin"}, "unknown metric 'dead_fractoin'; did you mean 'dead_fraction'"),
+        ({"metric": "test_accuracy", "by": ["layer"]}, "unknown metric 'test_accuracy' by layer"),
+        ({"metric": "act_mean", "by": ["activatoin"]}, "unknown key 'activatoin'; did you mean 'activation'"),
+        ({"metric": "act_mean", "at": "finale"}, "at 'finale': expected a recorded step, or one of final, init, max"),
+        ({"metric": "act_mean", "at": 70}, "step 70: there is no such record; the nearest are 0, 50, 100"),
+        ({"metric": "dead_fraction", "at": "50"}, "measured at evaluations only; the nearest are 0, 100, 200"),
+        ({"metric": "steps_to_target", "at": "init"}, "'steps_to_target' is known at the end only"),
+        ({"preset": "drying"}, "unknown preset 'drying'; did you mean 'dying'"),
+        ({}, "name a metric, or a preset"),
+    ],
+)
+def test_a_wrong_request_names_what_is_valid(study, options, message):
+    with pytest.raises(CompareError) as caught:
+        one(study, **options)
+    assert message in str(caught.value)
+
+
+def test_no_study_and_no_format_are_refused(study):
+    with pytest.raises(CompareError, match="no study"):
+        compare([], "act_mean")
+    with pytest.raises(CompareError, match="did you mean 'markdown'"):
+        format(one(study, "act_mean"), "markdwn")

@@ -1,0 +1,47 @@
+"""What is committed under results/ is what the program makes of the committed measurements, byte for byte."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import actlab
+from actlab import cli
+
+RESULTS = Path(__file__).parents[1] / "results"
+STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/manifest.json") if path.parent.name != "quickstart")
+
+
+def tables(folder):
+    made = [path for path in sorted(folder.rglob("*")) if path.suffix in (".csv", ".md", ".tex")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in made}
+
+
+def test_there_are_studies():
+    assert {"depth", "dying_relu"} <= set(STUDIES)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_tables_regenerate(study, tmp_path):
+    shutil.copytree(RESULTS / study, tmp_path / study)
+    for made in ("tables", "figures"):
+        shutil.rmtree(tmp_path / study / made)
+    (tmp_path / study / "report.md").unlink()
+    actlab.report(tmp_path / study)
+    assert tables(tmp_path / study) == tables(RESULTS / study)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_is_small_and_whole(study):
+    size = sum(path.stat().st_size for path in (RESULTS / study).rglob("*") if path.is_file())
+    assert size < 3_000_000
+    assert (RESULTS / study / "report.md").exists()
+
+
+@pytest.mark.parametrize(("command", "folder"), [("describe", "catalogue"), ("example", "worked_example")])
+def test_catalogue_and_worked_example_regenerate(command, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["actlab", command, "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 0
+    assert tables(tmp_path) == tables(RESULTS / folder)
