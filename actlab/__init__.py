@@ -45,18 +45,21 @@ def run(
         the results, as ``load`` does.
 
     Raises:
-        StudyError: the request is wrong; nothing was trained or written.
+        StudyError, ClaimsError: the request is wrong; nothing was trained or written.
         StoreError: the folder is not a study's, or holds runs that this study would orphan.
         RunError: some jobs failed; what the others found is stored and reported.
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
+    from actlab.analysis import claims
     from actlab.analysis.figures import FIGURES
     from actlab.analysis.tables import TABLES
     from actlab.engine import running
     from actlab.study.reading import read
 
     study = read(config, overrides, TABLES, FIGURES)
+    if study.config.claims:
+        claims.load(Path(study.config.claims))  # refused now rather than after hours of training
     folder = Path(out) if out is not None else Path("results") / study.config.study
     failures = running.train(study, folder, executor, workers, fresh, progress)
     if failures:

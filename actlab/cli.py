@@ -343,13 +343,14 @@ def refuse(error: Exception) -> int:
         err.print("\nInterrupted. Finished jobs are kept: the same command goes on from there.")
         return 130
     from actlab.activations import ActivationError
+    from actlab.analysis.claims import ClaimsError
     from actlab.analysis.compare import CompareError
     from actlab.data import DataError
     from actlab.engine.running import RunError
     from actlab.engine.store import StoreError
     from actlab.study.reading import StudyError
 
-    wrong = (StudyError, StoreError, DataError, ActivationError, CompareError)
+    wrong = (StudyError, StoreError, DataError, ActivationError, ClaimsError, CompareError)
     if isinstance(error, (*wrong, RunError)):
         message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
         err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)

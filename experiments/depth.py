@@ -10,7 +10,7 @@ import math
 import pandas as pd
 
 from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Verdict, above, below
-from actlab.analysis.stats import mean_interval
+from actlab.analysis.stats import mean_interval, wilson_interval
 
 DEEP = 10  # slopes are judged from this depth on: on a few layers the ends dominate
 KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades a layer
@@ -64,7 +64,7 @@ def activation_decides_depth(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd
     deepest = share.ge(SHARE).mul(share.columns.to_numpy(), axis=1).max(axis=1)
     end = max(share.columns)
     short = "; ".join(f"{name} to {int(depth)}" for name, depth in deepest.items() if depth < end)
-    number = mean_interval((deepest < end).astype(float).to_numpy())
+    number = wilson_interval(int((deepest < end).sum()), len(deepest))
     return Verdict(
         "D1",
         "the choice of activation decides how deep a plain MLP trains",

@@ -176,9 +176,12 @@ def test_the_flat_set_follows_the_parameters(name, parameters, flat):
 @each
 def test_parameters_may_be_one_a_unit(record: Activation):
     z = jnp.linspace(-3.0, 3.0, 12).reshape(4, 3)
-    per_unit = {name: jnp.full((1, 3), value) for name, value in record.parameters.items()}
-    np.testing.assert_array_equal(record.function(z, **per_unit), record.function(z))
-    np.testing.assert_array_equal(record.flat(z, **per_unit), record.flat(z))
+    per_unit = {name: value * jnp.array([[1.0, 1.1, 1.2]]) for name, value in record.parameters.items()}
+    value, flat = record.function(z, **per_unit), record.flat(z, **per_unit)
+    for unit in range(3):
+        own = {name: parameter[0, unit] for name, parameter in per_unit.items()}
+        np.testing.assert_allclose(value[:, unit], record.function(z[:, unit], **own), rtol=1e-6, atol=1e-6)
+        np.testing.assert_array_equal(flat[:, unit], record.flat(z[:, unit], **own))
 
 
 @each

@@ -149,7 +149,10 @@ def test_fewer_training_rows_are_a_stratified_subset_of_more(name):
             assert np.mean(found.train.y <= np.median(whole.train.y)) == pytest.approx(0.5, abs=tolerance)
 
 
-def test_the_smallest_training_subset_has_every_class():
+def test_the_smallest_training_subset_has_every_class_however_rare():
+    strata = np.repeat([0, 1, 2], [200, 50, 5])
+    train, _, _ = splits.split_rows(strata, np.random.default_rng(0))
+    assert set(strata[train[:3]]) == {0, 1, 2}
     assert np.array_equal(np.sort(data.load("digits", train_rows=10).train.y), np.arange(10))
 
 
@@ -319,6 +322,7 @@ CSV = {
     ",a,y\n0,1,2\n": "column 1 has no name",
     "1.5,2,3\n1,2,3\n": "expected column names in the first line, found only numbers",
     "a,b,y\n1,2,0\n1,2,0,7\n": "line 3: expected 3 values, found 4",
+    "a,b,y\n1,2,0,7\n1,2,0,7\n": "line 2: expected 3 values, found 4",
     "a,b,y\n1,2,0\n\n1,2\n": "column 'y', line 4: expected a label or a number, found a missing value",
     "a,b,y\n1,,0\n1,2,0\n": "column 'b', line 2: expected a number, found a missing value",
     "a,b,y\n1,,0\n1,NA,0\n": "column 'b', line 2: expected a number, found a missing value (in 2 rows)",

@@ -32,7 +32,9 @@ def test_the_synthetic_study_has_what_the_tests_need(study):
     assert 0 < (study[0]["status"] == "diverged").sum() < len(study[0]) / 4
 
 
-def test_the_order_of_rows_changes_no_byte(study, tmp_path):
+@pytest.mark.parametrize("seeds", [3, 21])
+def test_the_order_of_rows_changes_no_byte(seeds, tmp_path):
+    study = frames(("relu", "prelu", "elu"), (2, 5, 7) if seeds == 3 else (3,), seeds=seeds)
     wanted = {"study": "x", "report": {"figures": []}}
     texts = []
     for seed in (1, 2):
@@ -41,7 +43,7 @@ def test_the_order_of_rows_changes_no_byte(study, tmp_path):
         paths = report.write(folder, wanted, {}, *shuffled(study, seed))
         texts.append({path.relative_to(folder): path.read_bytes() for path in paths})
     assert texts[0] == texts[1]
-    assert len(texts[0]) == 3 * len(tables.DEFAULT_TABLES) + 1
+    assert len(texts[0]) == 3 * (len(tables.DEFAULT_TABLES) - (seeds != 3)) + 1  # one setting makes no ranks
 
 
 @pytest.mark.parametrize("name", [name for name in tables.DEFAULT_TABLES if name != "ranks"])
@@ -228,10 +230,10 @@ def test_csv_gives_the_numbers_back(found, name):
 def test_latex_leaves_no_special_character_bare(found, name):
     text = layout.to_latex(tables.TABLES[name](found))
     body = re.sub(r"\\label\{.*?\}", "", text.split("\n", 1)[1])
-    assert not re.search(r"(?<!\\)[_%#]", body)
+    assert not re.search(r"(?<!\\)[_%#]|[*`]", body)
     assert body.count(r"\toprule") == body.count(r"\bottomrule") == 1
     assert all(ord(c) < 128 or c in "–’é" for c in re.sub(r"[\w\s]", "", body)), {c for c in body if ord(c) > 127}
-    rows = body.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    rows = body.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(r"\endhead", "").strip().splitlines()
     width = tables.TABLES[name](found).wide.shape[1]
     assert all(row.count(" & ") == width - 1 for row in rows)
 

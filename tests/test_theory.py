@@ -1,7 +1,6 @@
 """Gaussian moments: closed forms where there are some, adaptive quadrature as a second witness everywhere."""
 
 import math
-import time
 
 import jax
 import jax.numpy as jnp
@@ -110,8 +109,6 @@ def test_a_function_is_compiled_once_for_all_its_moments():
         return jnp.tanh(z - 0.1)
 
     second_moment(phi)
-    begin = time.perf_counter()
     slope_second_moment(phi)
     weak_threshold(phi)
     assert len(traces) == 1
-    assert time.perf_counter() - begin < 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from actlab.analysis.layout import Table, number
 from actlab.analysis.stats import Interval
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
@@ -84,11 +85,25 @@ def load(path: Path) -> tuple[Claim, ...]:
     return claims
 
 
-def decide(claims: Iterable[Claim], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    """Every claim's verdict as a frame: claim, said, measured, mean, low, high, n, method, verdict, condition."""
+def decide(claims: Iterable[Claim], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> Table:
+    """Every claim's verdict, as a table."""
     rows = []
     for claim in claims:
         row = asdict(claim(runs, steps, layers))
         rows.append({**row, **row.pop("number")})
     columns = ["claim", "said", "measured", "mean", "low", "high", "n", "method", "verdict", "condition"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    wide = pd.DataFrame(
+        {
+            **{name: frame[name] for name in ("claim", "said", "measured")},
+            "number": [
+                f"{number(row['mean'])} [{number(row['low'])}, {number(row['high'])}], n = {row['n']}" for row in rows
+            ],
+            "verdict": [f"**{row['verdict']}** {row['condition']}".strip() for row in rows],
+        }
+    )
+    note = (
+        "A claim is supported, or contradicted, where the whole 95 % interval lies on one side of the bound that the "
+        "study's claims file states; else it is inconclusive."
+    )
+    return Table("claims", "Claims", note, frame, wide)

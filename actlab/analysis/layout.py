@@ -6,7 +6,7 @@ long table holds the numbers themselves.
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -248,41 +248,33 @@ SPECIAL |= {"χ": r"$\chi$", "²": r"$^2$", "‖": r"$\Vert$", "√": r"$\surd$"
 
 
 def tex(markdown: str) -> str:
-    r"""One Markdown string as LaTeX: every special character escaped, bold and code translated.
+    r"""One Markdown string as LaTeX: every special character escaped; bold, italics and code translated.
 
     >>> print(tex("**`leaky_relu`** 50 % ± 1 †"))
     \textbf{\texttt{leaky\_relu}} 50 \% $\pm$ 1 $^\dagger$
     """
     text = "".join(SPECIAL.get(character, character) for character in markdown)
     text = re.sub(r"`([^`]*)`", r"\\texttt{\1}", text)
-    return re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
+    return re.sub(r"\*([^*]+)\*", r"\\emph{\1}", text)
+
+
+# A float longer than this does not fit on a page: it becomes a longtable.
+ROWS_A_PAGE = 40
 
 
 def to_latex(table: Table) -> str:
-    """The wide table as a LaTeX ``table`` with booktabs rules, caption and label."""
+    """The wide table in LaTeX with booktabs rules, caption and label; long ones as a ``longtable``."""
     columns = "l" * table.wide.shape[1]
-    lines = [" & ".join(tex(str(cell)) for cell in row) + r" \\" for row in table.wide.itertuples(index=False)]
-    head = " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\"
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{tex(table.title)}. {tex(table.note)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
-            r"\toprule",
-            head,
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def sentence(parts: Iterable[str]) -> str:
-    """Parts of a note, joined; empty ones vanish."""
-    return " ".join(part for part in parts if part)
+    rows = [" & ".join(tex(str(cell)) for cell in row) + r" \\" for row in table.wide.itertuples(index=False)]
+    head = [r"\toprule", " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\", r"\midrule"]
+    caption = rf"\caption{{{tex(table.title)}. {tex(table.note)}}}"
+    label = rf"\label{{tab:{table.name}}}"
+    if len(rows) > ROWS_A_PAGE:
+        begin = ["% needs \\usepackage{booktabs,longtable}", rf"\begin{{longtable}}{{{columns}}}"]
+        lines = [*begin, caption, label + r" \\", *head, r"\endhead", *rows, r"\bottomrule", r"\end{longtable}"]
+    else:
+        begin = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering", caption, label]
+        tabular = [rf"\begin{{tabular}}{{{columns}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]
+        lines = [*begin, *tabular, r"\end{table}"]
+    return "\n".join([*lines, ""])

@@ -190,7 +190,7 @@ def dots(frame: pd.DataFrame, lines: str) -> Figure:
     looks = looks_of(lines, values)
     panels = list(frame.groupby(["measure", *(["at"] if "at" in frame else [])], sort=False))
     figure = style.new_figure(2.0 + 3.2 * len(panels), 0.9 + 0.24 * len(values))
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
     for axes, (_, rows) in zip(grid, panels, strict=True):
         for place, value in enumerate(values):
             for _, row in rows[rows[lines] == value].iterrows():

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from actlab.analysis import figures, tables
+from actlab.analysis import claims, figures, tables
 from actlab.analysis.card import run_card
 from actlab.analysis.cells import Measured, Select, measured, sort_rows
 from actlab.analysis.layout import Table, pipe_table, setting, words, write_table
@@ -45,6 +45,7 @@ def write(
 
     Raises:
         ValueError: the study names a table or figure that does not exist.
+        ClaimsError: its claims file cannot be used.
     """
     wanted = study.get("report") or {}
     found = measured(runs, steps, layers, select_rule(wanted))
@@ -55,6 +56,9 @@ def write(
     }
     paths = []
     clear(folder)
+    if study.get("claims"):
+        verdicts = claims.decide(claims.load(folder / str(study["claims"])), runs, steps, layers)
+        made_tables = {verdicts.name: verdicts, **made_tables}
     for table in made_tables.values():
         paths += write_table(table, folder / "tables") if table is not None else []
     for drawing in drawn.values():
@@ -96,7 +100,7 @@ def names(asked: Sequence[str] | None, default: Sequence[str], valid: Mapping[st
 def clear(folder: Path) -> None:
     """Remove what an earlier report wrote, so that no table or picture outlives its reason."""
     for part, suffixes in (("tables", (".csv", ".md", ".tex")), ("figures", (".csv", ".png", ".svg"))):
-        known = tables.TABLES if part == "tables" else figures.FIGURES
+        known = (*tables.TABLES, "claims") if part == "tables" else tuple(figures.FIGURES)
         for path in sorted((folder / part).glob("*")):
             ours = any(path.stem == name or path.stem.startswith(f"{name}-") for name in known)
             if ours and path.suffix in suffixes:

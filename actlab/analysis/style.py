@@ -152,6 +152,7 @@ def sequence(values: Iterable[float]) -> dict[float, str]:
     return {value: to_hex(rgba) for value, rgba in zip(ordered, shades, strict=False)}
 
 
+DPI = 140
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
@@ -192,7 +193,7 @@ def apply() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: Path, dpi: int = 140) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg``: the same bytes for the same figure, without date or version.
 
     The PNG has a palette of at most 255 colours, which is a third of the size; the SVG's paths are cut to two decimals.
@@ -205,10 +206,11 @@ def save(figure: Figure, stem: Path, dpi: int = 140) -> list[Path]:
     raster, vector = io.BytesIO(), io.StringIO()
     with apply():
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, not once a file
-        figure.savefig(raster, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
+        figure.set_layout_engine("none")  # laid out and measured once, not once a file
+        box = figure.get_tightbbox().padded(0.08)
+        figure.savefig(raster, format="png", dpi=DPI, bbox_inches=box, metadata={"Software": None})
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(vector, format="svg", bbox_inches="tight", pad_inches=0.06, metadata=nothing)
+        figure.savefig(vector, format="svg", bbox_inches=box, metadata=nothing)
     with Image.open(raster) as image:
         image.convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png, optimize=True)
     svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
@@ -226,6 +228,7 @@ def short_paths(svg: str) -> str:
 
 def new_figure(width: float, height: float) -> Figure:
     """A figure of its own, outside pyplot's global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    # Measured at the resolution at which it is saved: letters are hinted to whole pixels, so widths depend on it.
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)
     return figure

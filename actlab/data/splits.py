@@ -125,8 +125,8 @@ def require_classes(table: Table, name: str) -> None:
 def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row indices of the training, validation and test splits; every stratum is in all three.
 
-    A fifth of each stratum (rounded, at least one row) is for validation, another for testing. Training rows come in an
-    order whose every beginning is stratified: the r-th of a stratum's n rows stands at r/n.
+    A fifth of each stratum, rounded (of three rows one), is for validation, another for testing. Training rows come in
+    an order whose every beginning is stratified: the r-th of a stratum's n rows stands at r/n.
 
     Args:
         strata: a small integer for each row [N]; at least three rows of each.
@@ -139,7 +139,7 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     train, positions, validation, test = [], [], [], []
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
-        held = max(1, round(HELD_OUT * len(rows)))
+        held = round(HELD_OUT * len(rows))
         validation.append(rows[:held])
         test.append(rows[held : 2 * held])
         train.append(rows[2 * held :])

@@ -4,7 +4,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -67,8 +67,8 @@ def difference(folder: Path, plan: Plan) -> str:
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
 
 
-def prepare(folder: Path, study_yaml: str, plan: Plan) -> None:
-    """Make the study's folder, or bring it up to date; what is measured already stays.
+def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path]) -> None:
+    """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -88,7 +88,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan) -> None:
         "seconds": old.get("seconds", 0.0),
     }
     try:
-        store.create(folder, study_yaml, plan.sources, manifest)
+        store.create(folder, study_yaml, sources, manifest)
     except OSError as error:
         raise store.StoreError(f"{folder}: cannot be written ({error.strerror})") from None
 

@@ -110,7 +110,7 @@ def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
     return jax.tree.map(leaf, *numbers, is_leaf=lambda node: isinstance(node, tuple))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)
 def programs(shape: Shape, source: Path | None) -> tuple[Any, Any]:
     """The two programs of a shape; compiled ones stay with the worker, for its next job of that shape."""
     found = loaded(shape.data)

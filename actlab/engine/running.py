@@ -46,7 +46,8 @@ def train(
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.dump(resolved_yaml(study.config, folder), text)
-    prepare(folder, text.getvalue(), planned)
+    sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
+    prepare(folder, text.getvalue(), planned, sources)
     number = workers or executors.cores()
     jobs = planning.cut(planned.groups, missing, number)
     if not jobs:

@@ -336,7 +336,7 @@ def shown(path: Path) -> str:
 def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
     """The study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
-    An activation file is named by its copy in ``sources/``.
+    Activation and claims files are named by their copies in ``sources/``.
     """
 
     def plain(key: str, value: Any) -> Any:
@@ -365,5 +365,5 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
         swept["matrix"] = {key: [plain(key, value) for value in values] for key, values in sweep.matrix.items()}
     swept |= {name: [cell(values) for values in getattr(sweep, name)] for name in ("exclude", "include")}
     top = {"study": config.study, "question": config.question}
-    claims = {"claims": plain("claims", config.claims)} if config.claims else {}
+    claims = {"claims": f"sources/{Path(config.claims).name}"} if config.claims else {}
     return {**top, **sections, "sweep": swept, "report": config.report.model_dump(), **claims}
