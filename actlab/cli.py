@@ -327,21 +327,19 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        err.print("\nInterrupted. Finished jobs are kept: the same command goes on from there.")
-        sys.exit(130)
+        code = 130
     except Exception as error:
-        sys.exit(refuse(error))
+        code = refuse(error)
+    if code == 130:
+        err.print("\nInterrupted. What is finished is kept: the same command goes on from there.")
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def refuse(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
-    if hasattr(error, "exit_code") and hasattr(error, "show"):  # click's own: a wrong option or argument
+    if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         error.show()
         return int(error.exit_code)
-    if type(error).__name__ == "Abort":
-        err.print("\nInterrupted. Finished jobs are kept: the same command goes on from there.")
-        return 130
     from actlab.activations import ActivationError
     from actlab.analysis.claims import ClaimsError
     from actlab.analysis.compare import CompareError
