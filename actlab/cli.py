@@ -14,6 +14,7 @@ from rich.console import Console
 import actlab
 
 if TYPE_CHECKING:
+    from actlab.activations import Activation
     from actlab.engine.execute import Progress
     from actlab.study.plan import Plan, Run
 
@@ -199,13 +200,37 @@ def describe(
     from actlab.study.schema import activation_record
 
     records = [activation_record(name) for name in names] if names else list(CATALOGUE.values())
+    moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
-        typer.echo("\n\n".join(properties.describe(record) for record in records))
+        labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
+        typer.echo(
+            "\n\n".join(
+                properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
+                for record in records
+            )
+        )
     if out_dir is not None:
         from actlab.analysis.catalogue import write_catalogue
 
-        for path in write_catalogue(properties.table(records), properties.curves(records), out_dir):
+        table = properties.table(records)
+        for column in ("mean", "second_moment", "slope_second_moment"):
+            table[column] = [moments[record.name][column] for record in records]
+        for path in write_catalogue(table, properties.curves(records), out_dir):
             typer.echo(str(path))
+
+
+def gaussian_moments(record: "Activation") -> dict[str, float]:
+    """What theory needs of an activation: its moments for a standard normal pre-activation Z."""
+    from functools import partial
+
+    from actlab.theory.gaussian import gaussian_expectation, second_moment, slope_second_moment
+
+    phi = partial(record.function, **record.parameters)
+    return {
+        "mean": gaussian_expectation(phi),
+        "second_moment": second_moment(phi),
+        "slope_second_moment": slope_second_moment(phi),
+    }
 
 
 @app.command()

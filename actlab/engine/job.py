@@ -2,12 +2,17 @@
 
 A job is arrays of numbers in and arrays of measurements out. It runs in a process of its own, whose thread limits were
 set before JAX was imported (see ``executors``).
+
+Training goes in segments of about a second. After each the job may be killed, or asked to stop, and little is lost:
+every ``SAVE_SECONDS`` it stores the runs that are done, and a checkpoint of the lane in hand (see ``checkpoint``). How a
+run is cut into segments, and on which machine each was computed, changes no bit of it.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,29 +21,97 @@ import jax
 import numpy as np
 
 from actlab import activations, data
-from actlab.engine import store
+from actlab.engine import checkpoint, store
+from actlab.engine.checkpoint import Snapshot
 from actlab.engine.records import run_row
 from actlab.nn import training
-from actlab.study.plan import DataKey, Job, Run, Shape, record_steps
+from actlab.study.plan import DataKey, Job, Run, Shape, job_id, record_steps
 
-# Rows of one call of `advance`: many enough that calls cost nothing, few enough that a diverged lane stops early.
-SEGMENT = 8
+SEGMENT = 8  # rows of one call of `advance`: so many that calls cost nothing
+SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
+SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
+LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
+
+log = logging.getLogger("actlab.job")
 
 
-def run_job(job: Job, folder: Path) -> tuple[str, str, str, float]:
-    """Train a job's runs and write its part.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job that did not fail.
 
-    Returns:
-        the part's name, its checksum, the device, and the seconds spent.
+    Attributes:
+        finished: all its runs are stored; else it was asked to stop, and has saved what there was.
+        parts: the parts that it wrote: {name: checksum}.
+        device: what it ran on.
+        seconds: how long it took.
     """
-    begin = time.perf_counter()
-    rows: list[dict[str, Any]] = []
+
+    finished: bool
+    parts: Mapping[str, str]
+    device: str
+    seconds: float
+
+
+def run_job(job: Job, folder: Path) -> Outcome:
+    """Train a job's runs and store them: as one part, or as several where it takes longer than ``SAVE_SECONDS``.
+
+    Raises:
+        MemoryError: it does not fit, on the device or beside it.
+        StoreError: the folder cannot be written.
+    """
     with jax.enable_x64(True) if job.shape.dtype == "float64" else nullcontext():
-        for lane in lanes(job):
-            rows += run_lane(job, lane, folder)
-            store.note_progress(folder, job.id, len(rows))
-    digest = store.write_part(folder, job.id, rows)
-    return f"{job.id}.parquet", digest, jax.devices()[0].device_kind, time.perf_counter() - begin
+        try:
+            return train_lanes(job, folder)
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" in str(error):
+                raise MemoryError(str(error)) from None
+            raise
+
+
+def train_lanes(job: Job, folder: Path) -> Outcome:
+    """Train lane after lane, looking up between segments: to tell how far it is, to save, to stop when asked to."""
+    begun = saved = looked = time.monotonic()
+    parts: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    done = 0
+
+    def keep() -> None:
+        nonlocal saved
+        if rows:
+            name = job_id([run for run in job.runs if run.id in {row["run"] for row in rows}])
+            parts[f"{name}.parquet"] = store.write_part(folder, name, rows)
+            rows.clear()
+        saved = time.monotonic()
+
+    def outcome(finished: bool) -> Outcome:
+        store.forget_pulse(folder, job.id)
+        return Outcome(finished, parts, jax.devices()[0].device_kind, time.monotonic() - begun)
+
+    log.info("job %s begins: %s runs of %s", job.id, len(job.runs), job.shape)
+    store.note_pulse(folder, job.id, training=False, runs=0)
+    pace = Pace()
+    for runs in lanes(job):
+        path = checkpoint.path_of(folder, job_id(runs))
+        for at in segments(job, runs, folder, pace):
+            if time.monotonic() - looked < LOOK_SECONDS and at.step:
+                continue
+            looked = time.monotonic()
+            store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * at.step / (job.steps + 1))
+            stop = store.stop_asked(folder)
+            if stop or time.monotonic() - saved >= SAVE_SECONDS:
+                if at.recorded:
+                    checkpoint.save(path, identity(job, runs), at)
+                    log.info("job %s: saved runs %s.. at step %s", job.id, runs[0].id, at.step)
+                keep()
+            if stop:
+                return outcome(finished=False)
+        rows += lane_rows(job, runs, at)
+        done += len(runs)
+        if path.exists() or time.monotonic() - saved >= SAVE_SECONDS:
+            keep()
+            path.unlink(missing_ok=True)
+    keep()
+    return outcome(finished=True)
 
 
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
@@ -47,28 +120,112 @@ def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
         yield job.runs[begin : begin + job.shape.lane]
 
 
+def identity(job: Job, runs: Sequence[Run]) -> str:
+    """What a checkpoint of a lane must agree with."""
+    ids = [run.id for run in runs]
+    return checkpoint.identity(ids, job.shape, job.steps, job.every, job.evaluate_every, jax.devices()[0].device_kind)
+
+
 def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
-    """Advance one lane from its first step to its last, or until all its runs have diverged; one row a run."""
+    """Train one lane from its first step to its last, whatever happens; one row a run."""
+    for last in segments(job, runs, folder, Pace()):  # noqa: B007
+        pass
+    return lane_rows(job, runs, last)
+
+
+@dataclass
+class Pace:
+    """How many steps take about ``SEGMENT_SECONDS``, learned from the segments so far.
+
+    >>> pace = Pace()
+    >>> pace.learn(steps=1, seconds=0.001), pace.learn(steps=8, seconds=4.0)
+    (8, 2)
+    """
+
+    steps: int = 0
+
+    def learn(self, steps: int, seconds: float) -> int:
+        """What a segment took, and so what the next may: at most eight times as many steps."""
+        possible = steps * SEGMENT_SECONDS / max(seconds, 1e-9)
+        self.steps = max(int(min(possible, 8 * max(self.steps, 1))), 1)
+        return self.steps
+
+
+def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Iterator[Snapshot]:
+    """Advance one lane from where its checkpoint stands, or from its first step, until it is done.
+
+    Yields:
+        where it stands, to begin with and after each segment; a state is gone once the next is asked for.
+    """
     shape = job.shape
     start, advance = programs(shape, folder / "sources" / shape.source if shape.source else None)
-    found = loaded(shape.data)
     on_device = arrays(shape.data, shape.probe_rows, shape.dtype)
     # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
     filled = runs + (runs[0],) * (shape.lane - len(runs))
     numbers = stack([run.numbers for run in filled], np.dtype(shape.dtype))
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
-    state = start(numbers)
-    segments = []
-    for begin in range(0, len(schedule), SEGMENT):
-        rows = schedule[begin : begin + SEGMENT]
-        count = len(rows)
-        padding = np.zeros((SEGMENT - count, 4), np.int32)
-        state, records = advance(state, numbers, on_device, np.concatenate([rows, padding]))
-        segments.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:, :count], records))
-        if np.all(np.asarray(state["diverged_step"]) >= 0):
+    at = Snapshot(0, 0, start(numbers), ())
+    path = checkpoint.path_of(folder, job_id(runs))
+    if not pace.steps or path.exists():
+        # A call without active rows changes nothing: it compiles, and shows what a record looks like.
+        state, blank = advance(at.state, numbers, on_device, np.zeros((SEGMENT, 4), np.int32))
+        at = Snapshot(0, 0, state, ())
+        found = checkpoint.load(path, identity(job, runs), state, blank)
+        if found is not None:
+            log.info("job %s: runs %s.. go on at step %s", job.id, runs[0].id, found.step)
+            at = found
+        pace.steps = pace.steps or 1
+    yield at
+    while not complete(at, schedule):
+        begun = time.perf_counter()
+        rows = next_rows(schedule, at.recorded, at.step, pace.steps)
+        padding = np.zeros((SEGMENT - len(rows), 4), np.int32)
+        state, records = advance(at.state, numbers, on_device, np.concatenate([rows, padding]))
+        active = np.flatnonzero(rows[:, 3])
+        records = jax.tree.map(lambda leaf, active=active: np.asarray(leaf)[:, active], records)
+        steps = int(rows[-1, 1]) - at.step
+        at = Snapshot(at.recorded + len(active), at.step + steps, state, (*at.records, records))
+        pace.learn(steps, time.perf_counter() - begun)
+        yield at
+
+
+def complete(at: Snapshot, schedule: np.ndarray) -> bool:
+    """Whether a lane is done: at its end, or with a record after the step at which the last of its runs diverged."""
+    if at.step >= schedule[-1, 1]:
+        return True
+    diverged = np.asarray(at.state["diverged_step"])
+    return bool(np.all(diverged >= 0)) and at.recorded > 0 and bool(schedule[at.recorded - 1, 0] > diverged.max())
+
+
+def next_rows(schedule: np.ndarray, recorded: int, step: int, most: int) -> np.ndarray:
+    """The next rows for ``advance``, of at most ``most`` steps together; a longer row is cut.
+
+    What is left of a row that was cut is not active: it takes its steps and records nothing.
+
+    >>> schedule = record_schedule(50, 20, 40)
+    >>> next_rows(schedule, 0, 0, 30).tolist()
+    [[0, 20, 1, 1], [20, 30, 0, 1]]
+    >>> next_rows(schedule, 2, 30, 12).tolist()
+    [[30, 40, 0, 0], [40, 42, 1, 1]]
+    """
+    left = schedule[recorded:].tolist()
+    if recorded and step < schedule[recorded - 1, 1]:
+        left.insert(0, [step, int(schedule[recorded - 1, 1]), 0, 0])
+    rows = []
+    for begin, end, evaluate, active in left[:SEGMENT]:
+        if most <= 0:
             break
-    records = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *segments)
-    diverged = np.asarray(state["diverged_step"])
+        rows.append((begin, min(end, begin + most), evaluate, active))
+        most -= end - begin
+    return np.array(rows, np.int32)
+
+
+def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str, Any]]:
+    """One row a run, of a lane that is done."""
+    shape = job.shape
+    found = loaded(shape.data)
+    schedule = record_schedule(job.steps, job.every, job.evaluate_every)
+    records, diverged = last.joined(), np.asarray(last.state["diverged_step"])
     return [
         run_row(
             run.labels,

@@ -58,7 +58,8 @@ def run_row(
     layers = layer_measures(records, fan_in, width, kept)
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
         slope, residual = depth_slope(log10_norms(records, norm)[kept])
-        by_step |= {name: slope, f"{name}_residual": residual}
+        digits = records["train_loss"].dtype  # as many as were measured
+        by_step |= {name: slope.astype(digits), f"{name}_residual": residual.astype(digits)}
     measures = (*GRADIENTS, *DEATH)
     layers = {name: value for name, value in layers.items() if name in columns or name not in measures}
     by_step |= {name: value.mean(axis=1) for name, value in layers.items()}
@@ -74,11 +75,13 @@ def run_row(
 def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: slice) -> dict[str, np.ndarray]:
     """Every per-layer measure [R, L]; gradient norms in float64 from mantissa and binary exponent."""
     exponent = np.asarray(records["exponent"])
+    mantissas = {name: np.asarray(value) for name, value in records["gradients"].items()}
+    weights = np.array([fan_in * width] + [width * width] * (exponent.shape[1] - 1), float)
+    # Divided before it is scaled: no more digits than were measured, which is half the bytes on disk.
+    norm = mantissas["weight_grad_norm"]
+    mantissas["weight_grad_rms"] = norm / np.sqrt(weights).astype(norm.dtype)
     with np.errstate(over="ignore", under="ignore"):  # a norm beyond float64 is 0 or ∞; its slope is not
-        layers = {name: np.ldexp(np.float64(value), exponent) for name, value in records["gradients"].items()}
-    depth = exponent.shape[1]
-    size = np.array([fan_in * width] + [width * width] * (depth - 1), np.float64)
-    layers["weight_grad_rms"] = layers["weight_grad_norm"] / np.sqrt(size)
+        layers = {name: np.ldexp(np.float64(value), exponent) for name, value in mantissas.items()}
     layers |= {name: np.asarray(value) for name, value in records["layers"].items()}
     return {name: value[kept] for name, value in layers.items()}
 

@@ -5,6 +5,9 @@ final numbers as plain columns, its records as list columns (``steps.*`` [R], ``
 part that was cut short or altered is recognised by its checksum in the manifest, or, where the program died before it
 could write that down, by the file's own page checksums; its runs count as missing.
 
+While a study is trained the same folder says how far each job is, and whether the jobs are to stop: there is no other
+channel between a worker and whoever waits for it.
+
 Reading needs no JAX.
 """
 
@@ -12,8 +15,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +34,19 @@ ORDER = (
     *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
     *("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run"),
 )
+# What can change a result's bits, as far as it is software.
+VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
+LOCK = "run.lock"  # names who trains in this folder, while somebody does
 
 
 class StoreError(ValueError):
     """The folder is not a study's, or cannot be read or written."""
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The installed version of everything that makes a result what it is."""
+    return {name: version(name) for name in VERSIONS}
 
 
 @dataclass(frozen=True)
@@ -68,9 +83,8 @@ def load(folder: str | Path) -> Results:
         StoreError: the folder is missing, is not a study's, or holds no finished run.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    tables = [read_part(folder, name, manifest) for name in part_names(folder)]
-    whole = [table for table in tables if table is not None]
+    manifest, tables = read_parts(folder)
+    whole = list(tables.values())
     if not whole:
         raise StoreError(f"{folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
     runs, steps, layers = explode(in_order(whole))
@@ -120,16 +134,17 @@ def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
 
 
 def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write a job's runs as one part and return the file's SHA-256.
+    """Write runs as one part and return the file's SHA-256.
 
     Columns that a run lacks are null in its row. The file appears under its name only when it is whole.
+
+    Raises:
+        StoreError: it cannot be written.
     """
     names = list(dict.fromkeys(column for row in rows for column in row))
-    digest = write_table(
+    return write_table(
         folder, name, pa.table({column: pa.array([row.get(column) for row in rows]) for column in names})
     )
-    (folder / "parts" / f"{name}.progress").unlink(missing_ok=True)
-    return digest
 
 
 def write_table(folder: Path, name: str, table: pa.Table) -> str:
@@ -137,7 +152,7 @@ def write_table(folder: Path, name: str, table: pa.Table) -> str:
     path = folder / "parts" / f"{name}.parquet"
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
-    try:
+    with writing(path, temporary):
         # Statistics and the Arrow schema would be most of a small part.
         pq.write_table(
             table,
@@ -152,9 +167,23 @@ def write_table(folder: Path, name: str, table: pa.Table) -> str:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        return checksum(path)
+
+
+@contextmanager
+def writing(path: Path, temporary: Path) -> Iterator[None]:
+    """Around writing a file by way of another name: the other name is gone afterwards, whatever happened.
+
+    Raises:
+        StoreError: the file cannot be written; says which, and why.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        temporary.unlink(missing_ok=True)
-    return checksum(path)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def compact(folder: Path) -> None:
@@ -162,10 +191,9 @@ def compact(folder: Path) -> None:
 
     Killed in between, it leaves runs in two parts, of which reading takes the first.
     """
-    manifest = read_manifest(folder)
+    manifest, tables = read_parts(folder)
     names = part_names(folder)
-    tables = {name: read_part(folder, name, manifest) for name in names}
-    rows = in_order([table for table in tables.values() if table is not None])
+    rows = in_order(list(tables.values()))
     merged = hashlib.sha256("".join(rows["run"].to_pylist()).encode()).hexdigest()[:16]
     if names == [f"{merged}.parquet"]:
         return
@@ -176,17 +204,56 @@ def compact(folder: Path) -> None:
         (folder / "parts" / name).unlink(missing_ok=True)
 
 
-def note_progress(folder: Path, job: str, runs: int) -> None:
-    """Say how many runs of a job are trained; the file is gone once its part stands."""
-    write_text(folder / "parts" / f"{job}.progress", str(runs))
+@dataclass(frozen=True)
+class Pulse:
+    """What a job last said of itself.
+
+    Attributes:
+        pid: its process.
+        training: it is past loading and compiling, so that it looks up between segments.
+        runs: how many of its runs are trained; the one in hand counts in part.
+    """
+
+    pid: int = 0
+    training: bool = False
+    runs: float = 0.0
 
 
-def progress(folder: Path, job: str) -> int:
-    """How many runs of an unfinished job are trained."""
+def note_pulse(folder: Path, job: str, training: bool, runs: float) -> None:
+    """Say how far this process has come with a job."""
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Pulse(os.getpid(), training, runs))))
+
+
+def pulse(folder: Path, job: str) -> Pulse:
+    """What a job last said; nothing yet, where it has not begun."""
     try:
-        return int((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
+        return Pulse(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Pulse()
+
+
+def forget_pulse(folder: Path, job: str) -> None:
+    """Remove what a job said of itself."""
+    (folder / "parts" / f"{job}.progress").unlink(missing_ok=True)
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask every job of a study to save what it has and end; `touch parts/stop` does it from anywhere."""
+    (folder / "parts" / "stop").touch()
+
+
+def stop_asked(folder: Path) -> bool:
+    """Whether the jobs of a study are to end."""
+    return (folder / "parts" / "stop").exists()
+
+
+def tidy(folder: Path, finished: bool) -> None:
+    """Remove what an ended run may have left beside the parts; checkpoints too, once everything is finished."""
+    traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
+    for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
+        path.unlink(missing_ok=True)
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def part_names(folder: Path) -> list[str]:
@@ -194,13 +261,25 @@ def part_names(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "parts").glob("*.parquet"))
 
 
+def read_parts(folder: Path) -> tuple[dict[str, Any], dict[str, pa.Table]]:
+    """The manifest and every sound part: {part name: rows}.
+
+    A run that ends meanwhile merges its parts into one: then the names change under our feet, and we look again.
+    """
+    while True:
+        manifest, names = read_manifest(folder), part_names(folder)
+        tables = {name: read_part(folder, name, manifest) for name in names}
+        if part_names(folder) == names:
+            return manifest, {name: table for name, table in tables.items() if table is not None}
+
+
 def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table | None:
     """One part's rows, or None where the file is not what was written."""
     path = folder / "parts" / name
     expected = manifest.get("parts", {}).get(name)
-    if expected is not None and checksum(path) != expected:
-        return None
     try:
+        if expected is not None and checksum(path) != expected:
+            return None
         return pq.ParquetFile(path, page_checksum_verification=True).read()
     except (pa.ArrowException, OSError):
         return None
@@ -208,9 +287,14 @@ def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table 
 
 def stored_runs(folder: Path) -> dict[str, list[str]]:
     """The runs that each sound part holds: {part name: [run]}. Unsound parts are not in it."""
-    manifest = read_manifest(folder)
-    tables = {name: read_part(folder, name, manifest) for name in part_names(folder)}
-    return {name: table["run"].to_pylist() for name, table in tables.items() if table is not None}
+    return {name: table["run"].to_pylist() for name, table in read_parts(folder)[1].items()}
+
+
+def unbegun(folder: Path) -> bool:
+    """Whether nothing was stored here yet: no folder, an empty one, or one whose run was killed before its manifest."""
+    if not folder.is_dir():
+        return not folder.exists()
+    return not any(folder.iterdir()) or ((folder / LOCK).exists() and not (folder / "manifest.json").exists())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -233,10 +317,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole: under a temporary name, then renamed."""
+    """Write a text file whole: under a temporary name, then renamed.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with writing(path, temporary):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -1,0 +1,367 @@
+"""Jobs on Dask: a local cluster, a scheduler that is already running, or Slurm, behind ``concurrent.futures.Executor``.
+
+Whatever the cluster is, a worker is a process with one thread whose thread limits were set before JAX was imported,
+never a fork of this one, watched by a nanny that starts it again when it dies; Dask then runs its job again. Jobs go by
+name and plain values, results come back through the study's folder, which every worker must see under the same absolute
+path. Dask is imported only when it is asked for.
+"""
+
+import asyncio
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from actlab.engine.executors import WORKER_ENVIRONMENT, cores
+from actlab.study.reading import Source, StudyError, parse, reason
+from actlab.study.schema import Section, nearest
+
+LIMITS = {name: value for name, value in WORKER_ENVIRONMENT.items() if not name.startswith("LOKY_")}
+SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
+REACH = 5  # seconds in which a running scheduler must answer
+START = 60  # seconds in which local workers must stand
+DASK = {
+    "distributed.scheduler.allowed-failures": 2,  # a job that kills its third worker fails
+    "distributed.scheduler.worker-saturation": 1.0,  # else a worker's death is blamed on a job that waits there too
+    "distributed.comm.timeouts.connect": f"{REACH} s",
+}
+
+
+class ClusterError(StudyError):
+    """The cluster that was asked for cannot be used as it is; nothing was trained."""
+
+
+class ClusterLost(RuntimeError):
+    """The scheduler went away while jobs ran; what is finished is stored."""
+
+
+class SlurmConfig(Section):
+    """A cluster file: what to ask Slurm for. The names are dask-jobqueue's; ``docs/cluster.md`` explains them."""
+
+    jobs: int = Field(1, ge=1)
+    cores: int = Field(ge=1)
+    memory: str
+    walltime: str = "01:00:00"
+    queue: str | None = None
+    account: str | None = None
+    interface: str | None = None
+    security: bool = True
+    job_script_prologue: list[str] = Field([])
+    job_extra_directives: list[str] = Field([])
+    job_directives_skip: list[str] = Field([])
+    job_cpu: int | None = None
+    job_mem: str | None = None
+    python: str | None = None
+    local_directory: str | None = None
+    log_directory: str | None = None
+    shared_temp_directory: str = "~"
+    death_timeout: int = 60
+
+
+@contextmanager
+def pool(
+    folder: Path, workers: int | None = None, scheduler: str | None = None, cluster: Path | None = None
+) -> Iterator[tuple[Executor, int]]:
+    """An executor whose jobs run on Dask workers, and how many of them there are, or will be when Slurm starts them.
+
+    Args:
+        folder: the study's folder; it need not exist yet.
+        workers: how many: one for each core by default, or what the cluster file asks for; a running scheduler has its
+            own.
+        scheduler: the address of a running scheduler, as ``tcp://host:8786``.
+        cluster: a cluster file, for Slurm.
+
+    Raises:
+        ClusterError: Dask is not installed, the scheduler does not answer, its workers cannot be used, or the file is
+            wrong.
+        ClusterLost: the scheduler went away while jobs ran.
+    """
+    if scheduler is not None and cluster is not None:
+        raise ClusterError("--scheduler and --cluster: give one of them; a cluster file starts its own scheduler")
+    distributed = imported("distributed")
+    with imported("dask").config.set(DASK), quiet():
+        if scheduler is not None:
+            opened = running(distributed, scheduler, folder)
+        elif cluster is not None:
+            opened = slurm(distributed, cluster, workers, folder)
+        else:
+            opened = local(distributed, workers or cores())
+        with opened as (client, number):
+            try:
+                yield client.get_executor(pure=False), number  # pure: a job that failed would not run a second time
+            except CancelledError:
+                raise ClusterLost(
+                    "the Dask scheduler went away; what is finished is kept, and the same command goes on from there"
+                ) from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Dask's own log held back: it would tell of every worker that ends; what matters is raised."""
+    log = logging.getLogger("distributed")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
+def local(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
+    """A scheduler in this process and worker processes beside it, on loopback only.
+
+    The workers are started by Dask's own command rather than by ``LocalCluster``, which would have each of them import
+    the user's main script again, and JAX with it, before the thread limits are set.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="actlab-dask-") as scratch,
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=False
+        ) as scheduler,
+        (Path(scratch) / "workers.txt").open("w+", encoding="utf-8") as log,
+    ):
+        # A session of its own: Ctrl-C is the parent's to handle.
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address),
+                *("--nworkers", str(workers), "--nthreads", "1", "--nanny", "--host", "127.0.0.1", "--no-dashboard"),
+                *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
+            ],
+            env=os.environ | LIMITS,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            with distributed.Client(scheduler, set_as_default=False) as client:
+                try:
+                    client.wait_for_workers(workers, timeout=START)
+                except TimeoutError:
+                    log.seek(0)
+                    last = "".join(log.readlines()[-5:])
+                    raise ClusterError(f"the Dask workers did not start within {START} s:\n{last}") from None
+                yield client, workers
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def running(distributed: Any, address: str, folder: Path) -> Iterator[tuple[Any, int]]:
+    """A scheduler that someone else started; refused where its workers would give other numbers, or none."""
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its loop already
+            kind = thread.submit(asyncio.run, identity(distributed, address)).result()
+    except (OSError, ValueError, TypeError) as error:
+        kind = str(error).partition("\n")[0] or type(error).__name__
+    except Exception:  # whatever listens there may answer anything
+        kind = "what listens there is not Dask"
+    if kind != "Scheduler":
+        raise ClusterError(
+            f"--scheduler {address}: no Dask scheduler answers there ({kind}).\n"
+            "Expected the address that `dask scheduler` prints, as in tcp://node17:8786."
+        )
+    with distributed.Client(address, timeout=REACH, set_as_default=False) as client:
+        try:
+            client.wait_for_workers(1, timeout=REACH)
+        except TimeoutError:
+            raise ClusterError(f"--scheduler {address}: has no workers. Start some:\n  {command(address)}") from None
+        check_workers(client, address, folder)
+        yield client, len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+async def identity(distributed: Any, address: str) -> str:
+    """What answers at an address: ``Scheduler``, ``Worker`` or ``Nanny``."""
+    trust = distributed.Security().get_connection_args("client")
+    async with distributed.rpc(address, connection_args=trust) as remote:
+        return str((await asyncio.wait_for(remote.identity(), REACH))["type"])
+
+
+def check_workers(client: Any, address: str, folder: Path) -> None:
+    """Refuse workers that lack actlab or the folder, or would give other numbers than those of a local pool."""
+    beside = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(dir=beside, prefix=".actlab-") as probe:
+            found = client.run(facts, probe.name, on_error="return")
+    except OSError as error:
+        raise ClusterError(f"{folder}: cannot be written ({error.strerror})") from None
+    threads = {name: worker["nthreads"] for name, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
+    own = {name: version(name) for name in SAME_VERSIONS}
+    for worker, fact in sorted(found.items()):
+        where = f"--scheduler {address}: the worker at {worker}"
+        if isinstance(fact, BaseException):
+            raise ClusterError(f"{where} cannot import actlab ({type(fact).__name__}: {fact}); install it there")
+        if fact["versions"] != own:
+            raise ClusterError(f"{where} has {told(fact['versions'])}, this process {told(own)}; make them the same")
+        if not fact["sees"]:
+            raise ClusterError(f"{where} does not see {beside}: the study's folder must be shared, under the same path")
+        if fact["nproc"] != LIMITS["NPROC"] or threads.get(worker, 1) != 1:
+            raise ClusterError(
+                f"{where} is not limited to one thread and could give other numbers. Start it so:\n  {command(address)}"
+            )
+
+
+def facts(probe: str) -> dict[str, Any]:
+    """What a worker is: its versions, its thread limit, and whether it sees a file."""
+    versions = {name: version(name) for name in SAME_VERSIONS}
+    return {"versions": versions, "nproc": os.environ.get("NPROC"), "sees": os.path.exists(probe)}
+
+
+def told(versions: Mapping[str, str]) -> str:
+    """Versions in words."""
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def command(address: str) -> str:
+    """The command that starts workers for a running scheduler."""
+    limits = " ".join(f"{name}={value}" for name, value in LIMITS.items())
+    return f"{limits} dask worker {address} --nthreads 1 --nworkers 4"
+
+
+@contextmanager
+def slurm(distributed: Any, path: Path, workers: int | None, folder: Path) -> Iterator[tuple[Any, int]]:
+    """A scheduler in this process, and Slurm jobs that hold the workers and are replaced when their time is over."""
+    config = read(path)
+    jobs = config.jobs if workers is None else -(-workers // config.cores)
+    arguments = slurm_arguments(config, path, folder)
+    if shutil.which("sbatch") is None:
+        raise ClusterError("--cluster: there is no `sbatch` here; start this on a machine that can submit to Slurm")
+    logs = log_directory(config, path, folder)
+    logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
+    with slurm_cluster(path)(**arguments) as cluster:
+
+        async def submitted() -> None:
+            await cluster
+
+        cluster.scale(jobs=jobs)
+        try:
+            cluster.sync(submitted)
+        except RuntimeError as error:
+            for made in (logs, folder):
+                with suppress(OSError):  # it is not empty
+                    made.rmdir()
+            said = str(error).partition("stderr:")[2].strip() or str(error)
+            raise ClusterError(f"{path}: Slurm refused the job: {said}") from None
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # replaces a job that Slurm ended
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield client, jobs * config.cores
+
+
+def job_script(path: Path, folder: Path) -> str:
+    """The script that dask-jobqueue would give to ``sbatch``; starts and leaves nothing.
+
+    Raises:
+        ClusterError: dask-jobqueue is not installed, or the file is wrong.
+    """
+    arguments = slurm_arguments(read(path), path, folder)
+    imported("distributed")
+
+    async def script() -> str:
+        cluster = slurm_cluster(path)(asynchronous=True, **arguments)  # in a running loop: starts when awaited
+        text = cluster.job_script()
+        cluster.status = type(cluster.status).closed
+        return str(text)
+
+    return asyncio.run(script())
+
+
+def slurm_cluster(path: Path) -> Any:
+    """dask-jobqueue's class for Slurm."""
+    return imported("dask_jobqueue").SLURMCluster
+
+
+def slurm_arguments(config: SlurmConfig, path: Path, folder: Path) -> dict[str, Any]:
+    """The arguments of ``SLURMCluster``: those of the file, one process of one thread a core, and the thread limits.
+
+    Without ``interface`` the scheduler listens on loopback, and serves only workers on this machine.
+    """
+    own = {"jobs", "log_directory", "interface", "security", "shared_temp_directory", "job_script_prologue"}
+    arguments = config.model_dump(exclude=own, exclude_none=True)
+    logs = log_directory(config, path, folder)
+    limits = [f"export {name}={shlex.quote(value)}" for name, value in LIMITS.items()]
+    arguments |= {
+        "processes": config.cores,
+        "job_script_prologue": [*limits, *config.job_script_prologue],
+        "job_extra_directives": [f"-o {shlex.quote(str(logs / '%x-%j.log'))}", *config.job_extra_directives],
+        "worker_extra_args": ["--no-dashboard"],
+        "scheduler_options": {"dashboard": False, "dashboard_address": None},
+    }
+    if config.interface is None:
+        arguments["scheduler_options"]["host"] = "127.0.0.1"
+        arguments["worker_extra_args"] += ["--host", "127.0.0.1"]
+    else:
+        interfaces = imported("psutil").net_if_addrs()
+        if config.interface not in interfaces:
+            raise ClusterError(
+                f"{place(path, 'interface')}: interface: there is no network interface '{config.interface}' here"
+                f"{nearest(config.interface, interfaces)}"
+            )
+        arguments["interface"] = config.interface
+    if config.security:
+        arguments |= {"security": True, "shared_temp_directory": config.shared_temp_directory}
+    return arguments
+
+
+def log_directory(config: SlurmConfig, path: Path, folder: Path) -> Path:
+    """Where Slurm writes what its jobs print: beside the cluster file if it says where, else in the study's folder."""
+    if config.log_directory is None:
+        return folder.absolute() / "logs"
+    return path.absolute().parent / config.log_directory
+
+
+def read(path: Path) -> SlurmConfig:
+    """A cluster file, validated.
+
+    Raises:
+        ClusterError: with file, line, key, what was expected and the nearest valid key.
+    """
+    try:
+        raw, lines = parse(path)
+    except StudyError as error:
+        raise ClusterError(
+            str(error).replace("the keys study, data, model, ...", "the keys cores, memory, ...")
+        ) from None
+    source = Source(path, lines, {})
+    try:
+        return SlurmConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ClusterError("\n".join(mistake(source, one) for one in error.errors())) from None
+
+
+def mistake(source: Source, one: Any) -> str:
+    """One mistake of a cluster file in words."""
+    key = ".".join(str(part) for part in one["loc"])
+    unknown = one["type"] == "extra_forbidden"
+    why = f"unknown key{nearest(key, SlurmConfig.model_fields)}" if unknown else reason(one, one["loc"])
+    return f"{source.where(*one['loc'])}: {key}: {why}"
+
+
+def place(path: Path, key: str) -> str:
+    """``file:line`` of a key of a cluster file."""
+    return Source(path, parse(path)[1], {}).where(key)
+
+
+def imported(name: str) -> Any:
+    """A module of Dask's, which the extra ``cluster`` installs."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ClusterError(
+            f"running on Dask needs more than actlab itself ({error}): pip install 'actlab[cluster]'"
+        ) from None
