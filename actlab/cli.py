@@ -78,7 +78,7 @@ def run(
         )
     from actlab.analysis.report import headline
 
-    out.print(headline(results.study, results.runs, results.steps, results.layers), markup=False, highlight=False)
+    typer.echo(headline(results.study, results.runs, results.steps, results.layers))
     diverged = int((results.runs["status"] == "diverged").sum())
     out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):

@@ -218,12 +218,13 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 
 
 def short_paths(svg: str) -> str:
-    """Cut the coordinates inside ``d="..."`` and ``x``/``y`` to two decimals; text between tags is left as it is.
+    """Cut the coordinates inside ``d="..."`` and ``x``/``y`` to two decimals, and the indentation of tags.
 
     >>> short_paths('<path d="M 1.23456 2 L 3.001 4"/><text>0.00123</text>')
     '<path d="M 1.23 2 L 3.00 4"/><text>0.00123</text>'
     """
-    return re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)
+    flat = re.sub(r"\n +<", "\n<", svg)
+    return re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), flat)
 
 
 def new_figure(width: float, height: float) -> Figure:
