@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
 
     from actlab.engine.execute import Progress
     from actlab.engine.store import Results
+    from actlab.study.reading import Study
 
 __all__ = ["compare", "load", "report", "run"]
 
@@ -51,21 +52,32 @@ def run(
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
-    from actlab.analysis import claims
-    from actlab.analysis.figures import FIGURES
-    from actlab.analysis.tables import TABLES
     from actlab.engine import running
-    from actlab.study.reading import read
 
-    study = read(config, overrides, TABLES, FIGURES)
-    if study.config.claims:
-        claims.load(Path(study.config.claims))  # refused now rather than after hours of training
+    study = study_of(config, overrides)
     folder = Path(out) if out is not None else Path("results") / study.config.study
     failures = running.train(study, folder, executor, workers, fresh, progress)
     if failures:
         raise running.RunError(folder, failures)
     report(folder)
     return load(folder)
+
+
+def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """A study as ``run`` reads it: validated, its tables, figures and claims file known to exist.
+
+    Raises:
+        StudyError, ClaimsError: the request is wrong.
+    """
+    from actlab.analysis import claims
+    from actlab.analysis.figures import FIGURES
+    from actlab.analysis.tables import TABLES
+    from actlab.study.reading import read
+
+    study = read(config, overrides, TABLES, FIGURES)
+    if study.config.claims:
+        claims.load(Path(study.config.claims))  # refused now rather than after hours of training
+    return study
 
 
 def load(folder: str | Path) -> Results:
@@ -96,7 +108,7 @@ def report(folder: str | Path) -> list[Path]:
 def compare(
     *folders: str | Path,
     metric: str = "dead_fraction",
-    by: Sequence[str] = ("activation", "depth"),
+    by: str | Sequence[str] = ("activation", "depth"),
     at: str | int = "final",
     preset: str | None = None,
 ) -> pd.DataFrame:
@@ -106,7 +118,7 @@ def compare(
         folders: studies' folders.
         metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
             ``layer`` is in ``by``.
-        by: the columns that make the groups.
+        by: the columns that make the groups: a list, or names with commas between.
         at: ``final``, ``init``, ``max`` (over records) or a recorded step.
         preset: ``dying`` for born, died, revived, ever dead and weak side by side.
 
@@ -118,4 +130,5 @@ def compare(
     for folder in folders:
         found = load(folder)
         studies.append((found.study["study"], found.runs, found.steps, found.layers))
-    return compare_frames(studies, metric=metric, by=list(by), at=at, preset=preset)
+    keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
+    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +64,7 @@ def run(
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
-        plan(config, overrides, workers)
+        plan(config, overrides, out_dir, workers)
         return
     begin = time.monotonic()
     with following() as progress:
@@ -86,26 +87,41 @@ def run(
 
 
 @app.command()
-def plan(config: Config, overrides: Overrides = None, workers: Workers = None) -> None:
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
+    workers: Workers = None,
+) -> None:
     """Show the runs, the jobs, and the cost and memory expected; train nothing."""
-    from actlab.analysis.figures import FIGURES
-    from actlab.analysis.tables import TABLES
+    from actlab.engine.execute import missing_runs
     from actlab.engine.executors import cores
+    from actlab.study import cost
     from actlab.study import plan as planning
-    from actlab.study.reading import read
 
-    study = read(config, overrides or (), TABLES, FIGURES)
+    study = actlab.study_of(config, overrides or ())
     planned = planning.plan(study)
+    folder = out_dir or Path("results") / study.config.study
+    missing = missing_runs(folder, planned)
     number = workers or cores()
-    show_plan(study.config.study, planned, len(planning.cut(planned.groups, set(planned.runs), number)), number)
+    show_plan(study.config.study, planned)
+    total = cost.expected(planned, number, missing)
+    jobs = planning.cut(planned.groups, missing, number)
+    if len(missing) < len(planned.runs):
+        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")
+    out.print(
+        f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers; "
+        f"{len({job.shape for job in jobs})} programs to compile.\n"
+        f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
+        f"(a rough guess for a laptop's cores); about {total.bytes / 2**20:,.0f} MiB of memory a worker.",
+        soft_wrap=True,
+    )
 
 
-def show_plan(name: str, planned: "Plan", jobs: int, workers: int) -> None:
-    """Print a plan: a line for each activation, then what it will cost."""
+def show_plan(name: str, planned: "Plan") -> None:
+    """Print a plan: what all its cells share, then a line for each activation."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-
-    from actlab.study import cost
 
     by_activation: dict[str, list[Run]] = {}
     for one in planned.runs.values():
@@ -122,12 +138,6 @@ def show_plan(name: str, planned: "Plan", jobs: int, workers: int) -> None:
         work = sum(one.flops for one in runs) / 1e9
         table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
     out.print(table)
-    total = cost.expected(planned, workers)
-    out.print(
-        f"{len(planned.runs)} runs in {jobs} jobs on {workers} workers; {len(planned.groups)} programs to compile.\n"
-        f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {total.bytes / 2**20:,.0f} MiB of memory a worker."
-    )
 
 
 def settings(runs: "list[Run]") -> dict[str, str]:
@@ -164,8 +174,7 @@ def compare(
     """One comparison table over one or several studies, with intervals and n."""
     from actlab.analysis.compare import format as formatted
 
-    names = [name.strip() for name in by.split(",") if name.strip()]
-    frame = actlab.compare(*folders, metric=metric, by=names, at=int(at) if at.isdigit() else at, preset=preset)
+    frame = actlab.compare(*folders, metric=metric, by=by, at=int(at) if at.isdigit() else at, preset=preset)
     typer.echo(formatted(frame, text.value))
 
 
@@ -312,9 +321,11 @@ def following() -> Iterator[Any]:
         def update(state: "Progress") -> None:
             rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
             failed = f", {len(state.failures)} failed" if state.failures else ""
+            done = state.jobs_done == state.jobs
+            doing = "saving (Ctrl-C: at once)" if state.stopping else "reporting" if done else "training"
             bar.update(
                 task,
-                description="reporting" if state.jobs_done == state.jobs else "training",
+                description=doing,
                 total=1.0,
                 completed=state.share,
                 jobs=f"{state.runs_done}/{state.runs} runs  {state.jobs_done}/{state.jobs} jobs{failed}",
@@ -378,4 +389,7 @@ def refuse(error: Exception) -> int:
         message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
         err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
         return 1 if isinstance(error, RunError) else 2
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
+        err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
+        return 1
     raise error

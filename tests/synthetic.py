@@ -137,6 +137,7 @@ def one_run(
         "activation_family": "rectifier",
         "activation_order": [*NATURE].index(name) if name in NATURE else 99,
         "learnable_per": "layer" if learns else "",
+        "learned": "alpha" if learns else "",
         "width": 64,
         "dtype": "float32",
         "weight_init": "auto",

@@ -122,6 +122,22 @@ YAML_CASES = {
         [],
         ["s.yaml:11", "no cell"],
     ),
+    "misspelt value in exclude": (
+        with_sweep("matrix: {model.activation: [relu, selu]}\nexclude: [{model.activation: seluu}]"),
+        [],
+        ["s.yaml:11", "model.activation", "did you mean 'selu'"],
+    ),
+    "bad value in include": (
+        with_sweep("matrix: {model.depth: [2, 3]}\ninclude: [{model.depth: 4, model.activation: relo}]"),
+        [],
+        ["s.yaml:11", "model.activation", "did you mean 'relu'"],
+    ),
+    "misspelt key to select over": (
+        STUDY + "report: {select: {over: train.learning_rte}}",
+        [],
+        ["s.yaml:9", "did you mean 'train.learning_rate'"],
+    ),
+    "override of a misspelt section": (STUDY, ["modl.depth=2"], ["override modl.depth=2", "did you mean 'model'"]),
     "misspelt key in exclude": (
         with_sweep("matrix: {model.depth: [2, 3]}\nexclude: [{model.depht: 2}]"),
         [],

@@ -24,9 +24,9 @@ def test_layer_measures_are_averaged_over_all_hidden_layers(study):
     runs, steps, layers = study
     thinned = (runs, steps, layers[layers["layer"] == 1])  # what keep_layers may leave
     row = one(thinned, "dead_fraction", ["activation"]).set_index("activation").loc["relu"]
-    relu = runs.loc[(runs["activation"] == "relu") & (runs["status"] == "ok"), "run"]
-    last = layers[(layers["step"] == 200) & layers["run"].isin(relu)]
-    assert row["mean"] == pytest.approx(last.groupby("run")["dead_fraction"].mean().mean())
+    relu = runs.loc[(runs["activation"] == "relu") & (runs["status"] == "ok"), ["run", "seed"]]
+    last = layers[layers["step"] == 200].merge(relu, on="run").groupby(["seed", "run"])["dead_fraction"].mean()
+    assert row["mean"] == pytest.approx(last.groupby("seed").mean().mean())
 
 
 def test_by_layer_each_layer_stands_alone(study):
@@ -56,7 +56,7 @@ def test_times_are_what_they_say(study):
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "dead_fraction", "steps_to_target", "vanishing_slope"])
 def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
-    found = one(study, metric, ["activation", "learning_rate"])
+    found = one(study, metric, ["activation", "depth", "learning_rate"])  # one run a seed
     assert (found["n"] + found["diverged"] + found["missing"] == found["runs"]).all()
     assert found["runs"].sum() == len(study[0])
     assert found["diverged"].sum() == (study[0]["status"] == "diverged").sum() > 0
@@ -65,12 +65,12 @@ def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
 def test_a_run_that_met_its_target_and_then_diverged_is_diverged(study):
     runs, steps, layers = study
     early = runs.assign(steps_to_target=runs["steps_to_target"].fillna(100.0))
-    found = one((early, steps, layers), "steps_to_target", ["activation"])
+    found = one((early, steps, layers), "steps_to_target", ["activation", "depth", "learning_rate"])
     assert (found["n"] + found["diverged"] == found["runs"]).all()
 
 
 def test_what_is_true_or_false_has_a_wilson_interval(study):
-    found = one(study, "trained", ["activation"])
+    found = one(study, "trained", ["activation", "depth", "learning_rate"])
     assert set(found["method"]) == {"Wilson"}
     assert (found["n"] == found["runs"]).all()  # a diverged run is not trained
 
@@ -82,9 +82,34 @@ def test_norms_have_geometric_means(study):
     assert found.loc["sigmoid", "mean"] == pytest.approx(10 ** np.log10(last["signal_grad_norm"]).mean())
 
 
+def test_copies_of_a_seed_are_no_evidence(study):
+    """At step 0 runs that differ in their learning rate are the same network: they must not narrow an interval."""
+    runs, steps, layers = study
+    one_rate = runs["learning_rate"] == runs["learning_rate"].min()
+    first = steps[steps["step"] == 0].merge(runs[["run", "activation", "depth", "seed"]], on="run")
+    copied = first.groupby(["activation", "depth", "seed"])["act_mean"].transform("first")
+    copies = steps[steps["step"] == 0].reset_index(drop=True).assign(act_mean=copied.to_numpy())
+    pooled = one((runs, copies, layers), "act_mean", ["activation", "depth"], at="init")
+    alone = one((runs[one_rate], copies, layers), "act_mean", ["activation", "depth"], at="init")
+    for name in ("mean", "low", "high", "n"):
+        np.testing.assert_allclose(pooled[name], alone[name])
+
+
+def test_a_step_after_divergence_has_no_value(study):
+    runs, steps, layers = study
+    lost = runs["status"] == "diverged"
+    runs = runs.assign(diverged_step=runs["diverged_step"].where(~lost, 50.0))
+    found = one((runs, steps, layers), "validation_accuracy", ["activation", "depth", "learning_rate"], at=100)
+    assert (
+        (found.loc[found["diverged"] > 0, "n"] + found.loc[found["diverged"] > 0, "diverged"])
+        .le(found.loc[found["diverged"] > 0, "runs"])
+        .all()
+    )
+
+
 def test_what_is_pooled_is_told(study):
     assert one(study, "dead_fraction", ["activation"]).attrs["pooled"] == ["depth", "learning_rate"]
-    assert "Pooled, as if independent, over depth, learning rate" in format(one(study, "dead_fraction", ["activation"]))
+    assert "Averaged within each seed over depth, learning rate" in format(one(study, "dead_fraction", ["activation"]))
 
 
 def test_the_order_of_rows_changes_no_byte(study):

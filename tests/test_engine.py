@@ -49,7 +49,7 @@ class Forbidden(Executor):
 
 @pytest.fixture
 def here(monkeypatch):
-    monkeypatch.setattr(executors, "local", lambda workers: Here())
+    monkeypatch.setattr(executors, "local", lambda *_: Here())
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda workers: Here())
+        patch.setattr(executors, "local", lambda *_: Here())
         actlab.run(folder / "s.yaml", out=folder / "r")
     return folder / "r"
 
@@ -116,7 +116,7 @@ def test_neighbours_change_no_bit(whole, here, tmp_path, config):
 
 def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
-    monkeypatch.setattr(executors, "local", lambda workers: Forbidden())
+    monkeypatch.setattr(executors, "local", lambda *_: Forbidden())
     monkeypatch.setattr(running, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
@@ -145,7 +145,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
             return super().submit(function, *args, **kwargs) if self.jobs == 1 else Future()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda workers: One())
+        patch.setattr(executors, "local", lambda *_: One())
         with pytest.raises(KeyboardInterrupt):
             actlab.run(config, out=tmp_path / "r", progress=interrupt)
     kept = len(actlab.load(tmp_path / "r").runs)

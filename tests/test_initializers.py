@@ -214,10 +214,10 @@ def test_drawn_biases_have_each_layers_mean_and_deviation(name):
 
 
 def test_biases_do_not_share_the_weights_numbers():
-    tree = network(features=40, bias_mean=jnp.zeros(4), bias_std=jnp.ones(4))
-    drawn = set(np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree["hidden"]["bias"])]).tolist())
-    units = np.concatenate([np.asarray(tree["hidden"]["kernel"] / jnp.array([0.2, 0.3, 0.4])[:, None, None]).ravel()])
-    assert not any(np.isclose(units, value, rtol=1e-6).any() for value in list(drawn)[:20])
+    tree = network(features=40, weight_std=jnp.ones(4), bias_mean=jnp.zeros(4), bias_std=jnp.ones(4))
+    weights = np.concatenate([np.ravel(tree[part]["kernel"]) for part in ("first", "hidden")])
+    biases = np.concatenate([np.ravel(tree[part]["bias"]) for part in ("first", "hidden")])
+    assert len(np.intersect1d(weights, biases)) < 3  # float32 has few enough values that some may meet
 
 
 def test_bias_initializers_state_their_moments():

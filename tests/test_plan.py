@@ -202,6 +202,13 @@ def test_overrides_sweep_and_replace(planned):
     assert {r.labels["activation"] for r in named.runs.values()} == {"leaky_relu(negative_slope=0.2)", "relu"}
 
 
+def test_an_override_of_one_value_leaves_exclude_in_force(planned):
+    swept = "sweep:\n  matrix: {model.activation: [relu, selu], model.depth: [2, 3]}\n"
+    swept += "  exclude: [{model.activation: selu, model.depth: 2}]\n"
+    runs = planned(swept, ["model.depth=2"]).runs.values()
+    assert [(run.labels["activation"], run.labels["depth"]) for run in runs] == [("relu", 2)]
+
+
 def test_two_files_of_one_name(tmp_path, planned):
     (tmp_path / "a").mkdir()
     for place, text in ((tmp_path, "z"), (tmp_path / "a", "z * z")):

@@ -40,16 +40,12 @@ DERIVED: tuple[str, ...] = (
     "evaluate_every",
 )
 DERIVED += ("probe_rows",)
-NOT_SETTINGS = ("run", "seed", "lane", "activation_order", "activation_family", "activation_name")
+NOT_SETTINGS = ("run", "seed", "lane", "learned", "activation_order", "activation_family", "activation_name")
 # Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
 PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
 
-# What `layers` measures besides learned parameters. `steps` holds the same names, averaged over all hidden layers.
 GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio")
 DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
-MEASURES: tuple[str, ...] = (*GRADIENTS, *DEATH, "weak_fraction", "saturated_low", "saturated_high", "dormant_fraction")
-MEASURES += ("constant_fraction", "act_mean", "act_var", "act_var_within", "preact_second_moment", "preact_mean_share")
-MEASURES += ("correlation", "effective_rank", "stable_rank")
 SPLITS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
 
 
@@ -215,6 +211,8 @@ def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: 
         return first.reset_index(drop=True)
     if isinstance(at, int):
         found = frame.loc[frame["step"] == at, [*index, *columns]]
+        diverged = runs.loc[(runs["status"] != "ok") & (runs["diverged_step"] <= at), "run"]
+        found = found[~found["run"].isin(diverged)]
         lost = first[~first["run"].isin(found["run"])]
     else:
         lost = first[first["run"].isin(runs.loc[runs["status"] != "ok", "run"])]
@@ -243,6 +241,9 @@ def summarise(
 ) -> pd.DataFrame:
     """Intervals over the seeds of each cell, with every run accounted for.
 
+    Runs of one seed are no independent samples (at step 0 those that differ in their learning rate are copies of one
+    another): where a cell has several, they are averaged first, and ``n`` counts seeds.
+
     Args:
         values: ``run``, ``value`` and any columns that split a cell further (``measure``, ``at``, ``layer``, ...).
         runs: the runs' settings and ``status``.
@@ -251,12 +252,13 @@ def summarise(
         level: coverage.
 
     Returns:
-        one row a cell (and split): keys, splits, ``mean``, ``low``, ``high``, ``n`` (finite values), ``runs``,
+        one row a cell (and split): keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value), ``runs``,
         ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value), ``method``.
     """
     keys = list(keys)
     within = [name for name in values.columns if name not in ("run", "value")]
-    frame = values.merge(runs[["run", "status", *keys]], on="run", how="inner")
+    seed = [] if "seed" in keys else ["seed"]
+    frame = values.merge(runs[["run", "status", *seed, *keys]], on="run", how="inner")
     if kind == "log10":
         positive = frame["value"].where(frame["value"] > 0)
         frame["value"] = np.log10(positive)
@@ -267,7 +269,11 @@ def summarise(
     if alone:
         by = ["_"]
         frame["_"] = 0
-    out = stats.grouped_intervals(frame[[*by, "value"]], by, level, share=kind == "share")
+    by_seed = [*by, *([] if "seed" in by else ["seed"])]
+    grouped = frame.groupby(by_seed, dropna=False)["value"]
+    once = bool((grouped.size() <= 1).all())
+    samples = grouped.mean().reset_index()[[*by, "value"]]
+    out = stats.grouped_intervals(samples, by, level, share=kind == "share" and once)
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
     for name in counts:
         out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
@@ -278,18 +284,8 @@ def summarise(
 
 
 def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    """The columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``).
-
-    They are what is no known measure, is absent wherever nothing is learned, and starts as one number in all layers and
-    seeds of an activation, as a probe of one's own does not.
-    """
-    if "learnable_per" not in runs or not runs["learnable_per"].astype(bool).any():
-        return []
-    learns = runs.loc[runs["learnable_per"].astype(bool), ["run", "activation"]]
-    names = [str(name) for name in layers if name not in ("run", "step", "layer", *MEASURES)]
-    names = [name for name in names if not name.endswith(("_min", "_max"))]
-    others = layers[~layers["run"].isin(learns["run"])]
-    first = layers[layers["step"] == 0].merge(learns, on="run")
-    return [
-        name for name in names if others[name].isna().all() and (first.groupby("activation")[name].nunique() <= 1).all()
-    ]
+    """The columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``)."""
+    learned = (
+        {name for names in runs["learned"].unique() for name in str(names).split(",")} if "learned" in runs else ()
+    )
+    return [str(name) for name in layers if name in learned]

@@ -104,6 +104,7 @@ def decide(claims: Iterable[Claim], runs: pd.DataFrame, steps: pd.DataFrame, lay
     )
     note = (
         "A claim is supported, or contradicted, where the whole 95 % interval lies on one side of the bound that the "
-        "study's claims file states; else it is inconclusive."
+        "study's claims file states; else it is inconclusive. "
+        f"{int((runs['status'] != 'ok').sum())} of the study's {len(runs)} runs diverged."
     )
     return Table("claims", "Claims", note, frame, wide)

@@ -58,7 +58,7 @@ def compare(
         preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
 
     Returns:
-        ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (values in the mean), ``runs``, ``diverged`` (how many
+        ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
         of them), ``missing`` (the others without a value), ``method``. Norms have geometric means; what is true or
         false of a run has a share and its Wilson interval.
 
@@ -147,7 +147,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     note = (
         f"At {f'step {at}' if isinstance(at, int) else at}. 95 % intervals: {', '.join(sorted(set(frame['method'])))}."
     )
-    note += f" Pooled, as if independent, over {', '.join(map(layout.words, pooled))}." if pooled else ""
+    note += f" Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else ""
     without = frame.attrs.get("without", [])
     note += f" Not measured in: {', '.join(without)}." if without else ""
     table = layout.Table("compare", layout.words(metric).capitalize(), note, frame, wide)
@@ -211,7 +211,8 @@ def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFr
 def measurable(runs: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
     """What can be compared: the numbers after ``status`` in ``runs``, and every measure of ``steps``."""
     names = [str(name) for name in runs]
-    final = [name for name in names[names.index("status") + 1 :] if pd.api.types.is_numeric_dtype(runs[name])]
+    after = [name for name in names[names.index("status") + 1 :] if name != "diverged_step"]
+    final = [name for name in after if pd.api.types.is_numeric_dtype(runs[name])]
     return [*final, *(str(name) for name in steps if name not in ("run", "step", *final))]
 
 

@@ -23,7 +23,7 @@ from actlab.analysis.layout import setting, to_csv, words
 MOST_LAYERS = 25  # a line through more points looks the same
 MOST_PAGES = 6
 WHEN = {"init": "\nat init", "final": "\nat the end"}
-MOST_DEPTHS = 5  # columns of a grid
+MOST_DEPTHS = 6  # columns of a grid
 
 
 @dataclass(frozen=True)
@@ -326,6 +326,8 @@ def drawing(
         pages = dict(list(pages.items())[:MOST_PAGES])
     if found.select is not None and found.select.column not in frame.columns[: frame.columns.get_loc("mean")]:
         caption += f" {tables.selection_note(found)}"
+    if getattr(draw, "func", draw) is columns_by_depth and "depth" in frame and frame["depth"].nunique() > MOST_DEPTHS:
+        caption += f" {MOST_DEPTHS} of {frame['depth'].nunique()} depths are drawn; the CSV has them all."
     return Drawing(name, title, caption, frame, pages, draw)
 
 

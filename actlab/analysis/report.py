@@ -217,7 +217,7 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> list[str]:
             lines.append(f"{words(key)}: {value}")
     body = "\n".join(f"- {line}" for line in lines)
     again = f"`actlab report results/{name}` writes these tables and figures again from the stored measurements; "
-    again += "`actlab run study.yaml` in this folder trains what is missing."
+    again += "`actlab run study.yaml --out .` in that folder trains what is missing."
     return [body, again]
 
 

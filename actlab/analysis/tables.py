@@ -232,6 +232,8 @@ def convergence(found: Measured) -> Table | None:
         measure="target_reached", value=found.selected["target_reached"].astype(float)
     )
     share = cells(found, reached, keys, kind="share").drop(columns="missing")
+    unsound = frame["censored"] > 0
+    frame[["best", "tie"]] = frame[["best", "tie"]].mask(unsound, False)
     wide = pivot(frame, without(keys, "depth"), ["depth"])
     both = with_selected(pd.concat([frame, share], ignore_index=True), found)
     both[["best", "tie"]] = both[["best", "tie"]].fillna(False).astype(bool)
@@ -474,7 +476,11 @@ def notes(found: Measured, frame: pd.DataFrame, what: str, selected: bool = Fals
     methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
     fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
     parts = [what]
-    parts.append(f"95 % intervals over seeds: {', '.join(methods)}." if methods else "One seed a cell: no intervals.")
+    parts.append(
+        f"95 % intervals over seeds: {', '.join(methods)}."
+        if methods
+        else "Fewer than two values a cell: no intervals."
+    )
     parts.append(f"{fewest if fewest == most else f'{fewest} to {most}'} run{'s' * (most > 1)} a cell.")
     of = found.selected if selected else found.runs
     diverged, elsewhere = int((of["status"] != "ok").sum()), int((found.runs["status"] != "ok").sum())

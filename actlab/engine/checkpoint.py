@@ -6,11 +6,12 @@ another program, another version or another device, is as good as none: its lane
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import jax
 import numpy as np
@@ -111,7 +112,7 @@ def fits(leaves: Sequence[np.ndarray], state: Sequence[Any], records: Sequence[A
     return [leaf.shape for leaf in leaves] == shapes and [leaf.dtype for leaf in leaves] == kinds
 
 
-def digest_of(file: BinaryIO) -> bytes:
+def digest_of(file: io.BufferedIOBase) -> bytes:
     """SHA-256, in hexadecimal, of what follows the digest's own place in a file."""
     file.seek(DIGEST)
     return hashlib.file_digest(file, "sha256").hexdigest().encode()

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -73,12 +73,13 @@ class SlurmConfig(Section):
 
 @contextmanager
 def pool(
-    folder: Path, workers: int | None = None, scheduler: str | None = None, cluster: Path | None = None
-) -> Iterator[tuple[Executor, int]]:
-    """An executor whose jobs run on Dask workers, and how many of them there are, or will be when Slurm starts them.
+    folder: Path, runs: int, workers: int | None = None, scheduler: str | None = None, cluster: Path | None = None
+) -> Iterator[tuple[Callable[[], Executor], int]]:
+    """A way to open Dask workers, all behind one executor, and how many there are, or will be when Slurm starts them.
 
     Args:
         folder: the study's folder; it need not exist yet.
+        runs: how many there are to train: more workers than that are never asked for.
         workers: how many: one for each core by default, or what the cluster file asks for; a running scheduler has its
             own.
         scheduler: the address of a running scheduler, as ``tcp://host:8786``.
@@ -96,12 +97,13 @@ def pool(
         if scheduler is not None:
             opened = running(distributed, scheduler, folder)
         elif cluster is not None:
-            opened = slurm(distributed, cluster, workers, folder)
+            opened = slurm(distributed, cluster, min(workers or runs, runs))
         else:
-            opened = local(distributed, workers or cores())
+            opened = local(distributed, min(workers or cores(), runs))
         with opened as (client, number):
+            executor = client.get_executor(pure=False)  # pure: a job that failed would not run a second time
             try:
-                yield client.get_executor(pure=False), number  # pure: a job that failed would not run a second time
+                yield lambda: executor, number
             except CancelledError:
                 raise ClusterLost(
                     "the Dask scheduler went away; what is finished is kept, and the same command goes on from there"
@@ -111,13 +113,14 @@ def pool(
 @contextmanager
 def quiet() -> Iterator[None]:
     """Dask's own log held back: it would tell of every worker that ends; what matters is raised."""
-    log = logging.getLogger("distributed")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    levels = {log: log.level for log in map(logging.getLogger, ("distributed", "distributed.client"))}
+    for log in levels:
+        log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(level)
+        for log, level in levels.items():
+            log.setLevel(level)
 
 
 @contextmanager
@@ -235,71 +238,73 @@ def command(address: str) -> str:
 
 
 @contextmanager
-def slurm(distributed: Any, path: Path, workers: int | None, folder: Path) -> Iterator[tuple[Any, int]]:
-    """A scheduler in this process, and Slurm jobs that hold the workers and are replaced when their time is over."""
+def slurm(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any, int]]:
+    """A scheduler in this process, and Slurm jobs that hold the workers and are replaced when their time is over.
+
+    Args:
+        distributed: the module.
+        path: the cluster file.
+        most: how many workers there is work for.
+    """
     config = read(path)
-    jobs = config.jobs if workers is None else -(-workers // config.cores)
-    arguments = slurm_arguments(config, path, folder)
+    jobs = min(config.jobs, -(-most // config.cores))
+    arguments = slurm_arguments(config, path)
     if shutil.which("sbatch") is None:
         raise ClusterError("--cluster: there is no `sbatch` here; start this on a machine that can submit to Slurm")
-    logs = log_directory(config, path, folder)
-    logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
-    with slurm_cluster(path)(**arguments) as cluster:
+    logs = log_directory(config, path)
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
+    with imported("dask_jobqueue").SLURMCluster(**arguments) as cluster:
 
-        async def submitted() -> None:
-            await cluster
+        async def submit() -> None:
+            cluster.scale(jobs=jobs)
+            await cluster._correct_state()  # `scale` alone submits in the background, and logs what Slurm says
 
-        cluster.scale(jobs=jobs)
         try:
-            cluster.sync(submitted)
-        except RuntimeError as error:
-            for made in (logs, folder):
-                with suppress(OSError):  # it is not empty
-                    made.rmdir()
+            cluster.sync(submit)
+        except (RuntimeError, ValueError) as error:
+            for job in cluster._created:  # else closing the cluster would wait for them
+                job.status = type(job.status).failed
             said = str(error).partition("stderr:")[2].strip() or str(error)
             raise ClusterError(f"{path}: Slurm refused the job: {said}") from None
         cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # replaces a job that Slurm ended
         with distributed.Client(cluster, set_as_default=False) as client:
-            yield client, jobs * config.cores
+            yield client, min(jobs * config.cores, most)
 
 
-def job_script(path: Path, folder: Path) -> str:
+def job_script(path: Path) -> str:
     """The script that dask-jobqueue would give to ``sbatch``; starts and leaves nothing.
 
     Raises:
         ClusterError: dask-jobqueue is not installed, or the file is wrong.
     """
-    arguments = slurm_arguments(read(path), path, folder)
-    imported("distributed")
+    arguments = slurm_arguments(read(path), path)
 
     async def script() -> str:
-        cluster = slurm_cluster(path)(asynchronous=True, **arguments)  # in a running loop: starts when awaited
-        text = cluster.job_script()
+        cluster = imported("dask_jobqueue").SLURMCluster(asynchronous=True, **arguments)  # would start when awaited
+        text = str(cluster.job_script())
         cluster.status = type(cluster.status).closed
-        return str(text)
+        return text
 
     return asyncio.run(script())
 
 
-def slurm_cluster(path: Path) -> Any:
-    """dask-jobqueue's class for Slurm."""
-    return imported("dask_jobqueue").SLURMCluster
-
-
-def slurm_arguments(config: SlurmConfig, path: Path, folder: Path) -> dict[str, Any]:
+def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
     """The arguments of ``SLURMCluster``: those of the file, one process of one thread a core, and the thread limits.
 
     Without ``interface`` the scheduler listens on loopback, and serves only workers on this machine.
     """
     own = {"jobs", "log_directory", "interface", "security", "shared_temp_directory", "job_script_prologue"}
     arguments = config.model_dump(exclude=own, exclude_none=True)
-    logs = log_directory(config, path, folder)
+    logs = log_directory(config, path)
     limits = [f"export {name}={shlex.quote(value)}" for name, value in LIMITS.items()]
+    output = [] if logs is None else [f"-o {shlex.quote(str(logs / '%x-%j.log'))}"]
     arguments |= {
         "processes": config.cores,
         "job_script_prologue": [*limits, *config.job_script_prologue],
-        "job_extra_directives": [f"-o {shlex.quote(str(logs / '%x-%j.log'))}", *config.job_extra_directives],
-        "worker_extra_args": ["--no-dashboard"],
+        "job_extra_directives": [*output, *config.job_extra_directives],
+        # Slurm holds a job to its memory; Dask would pause and kill workers for what XLA keeps.
+        "worker_extra_args": ["--no-dashboard", "--memory-limit", "0"],
         "scheduler_options": {"dashboard": False, "dashboard_address": None},
     }
     if config.interface is None:
@@ -318,11 +323,9 @@ def slurm_arguments(config: SlurmConfig, path: Path, folder: Path) -> dict[str, 
     return arguments
 
 
-def log_directory(config: SlurmConfig, path: Path, folder: Path) -> Path:
-    """Where Slurm writes what its jobs print: beside the cluster file if it says where, else in the study's folder."""
-    if config.log_directory is None:
-        return folder.absolute() / "logs"
-    return path.absolute().parent / config.log_directory
+def log_directory(config: SlurmConfig, path: Path) -> Path | None:
+    """Where Slurm writes what its jobs print, as the file says, relative to itself; None: where Slurm likes."""
+    return None if config.log_directory is None else path.absolute().parent / config.log_directory
 
 
 def read(path: Path) -> SlurmConfig:

@@ -1,29 +1,41 @@
-"""A plan's missing runs, trained: prepare the folder, submit jobs, follow them, note what they wrote."""
+"""A plan's missing runs, trained: prepare the folder, hand out jobs, follow them, note what they wrote."""
 
 import platform
+import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from actlab.engine import store
-from actlab.engine.job import run_job
-from actlab.study.plan import Job, Plan
+from actlab.engine.executors import log_of
+from actlab.engine.job import Outcome, describe, run_job
+from actlab.study.plan import Job, Plan, Run, job_id
 
-VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
 POLL = 0.5  # seconds between two looks at what the workers have done
+GRACE = 30.0  # seconds that workers get to finish a segment and save it
+PROMPT = 2.0  # seconds that they get while they load and compile: there is nothing to save
+LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study has come: the share of its floating-point work, runs, jobs, and failures as {job: message}."""
+    """How far a study has come.
+
+    Attributes:
+        share: of its floating-point work.
+        runs_done, runs: runs trained, and in all.
+        jobs_done, jobs: likewise; a job that is split counts as two.
+        failures: {job: message}.
+        stopping: it was interrupted, and waits for its workers to save what they have.
+    """
 
     share: float
     runs_done: int
@@ -31,6 +43,7 @@ class Progress:
     jobs_done: int
     jobs: int
     failures: Mapping[str, str]
+    stopping: bool = False
 
 
 def missing_runs(folder: Path, plan: Plan) -> set[str]:
@@ -40,11 +53,9 @@ def missing_runs(folder: Path, plan: Plan) -> set[str]:
         StoreError: the folder is not a study's, or holds runs that the plan does not have.
     """
     planned = plan.runs
-    if not folder.exists():
+    if store.unbegun(folder):
         return set(planned)
-    if folder.is_dir() and not any(folder.iterdir()):
-        return set(planned)
-    stored = {run for runs in store.stored_runs(folder).values() for run in runs}
+    stored = stored_ids(folder)
     orphans = stored - set(planned)
     if orphans:
         raise store.StoreError(
@@ -52,6 +63,11 @@ def missing_runs(folder: Path, plan: Plan) -> set[str]:
             "Give the study another --out, or start over with --fresh (which deletes them)."
         )
     return set(planned) - stored
+
+
+def stored_ids(folder: Path) -> set[str]:
+    """The runs that a study's folder holds."""
+    return {run for runs in store.stored_runs(folder).values() for run in runs}
 
 
 def difference(folder: Path, plan: Plan) -> str:
@@ -79,7 +95,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path]) 
         old = {}
     lanes = {str(group.shape.width): group.shape.lane for group in plan.groups}
     manifest = old | {
-        "versions": {name: version(name) for name in VERSIONS},
+        "versions": store.versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
@@ -89,6 +105,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path]) 
     }
     try:
         store.create(folder, study_yaml, sources, manifest)
+        store.tidy(folder, finished=False)
     except OSError as error:
         raise store.StoreError(f"{folder}: cannot be written ({error.strerror})") from None
 
@@ -109,60 +126,164 @@ def git_revision() -> str | None:
         return None
 
 
-def execute(jobs: list[Job], folder: Path, pool: Executor) -> Iterator[Progress]:
-    """Run jobs on a pool and keep the manifest; yields how far it has come, at least every half second.
+def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executor], workers: int) -> Iterator[Progress]:
+    """Run jobs and keep the manifest; yields how far it has come, at least every half second.
 
-    A job that fails is reported in ``failures`` and does not stop the others.
+    Each job has a worker to itself, so that it is plain which job a worker died of, and no other suffers. It is run
+    once more, and so is one that does not fit in memory, in two halves. A job that then fails is reported in
+    ``failures`` and does not stop the others; only a folder that cannot be written does, for they could store nothing.
+
+    Args:
+        jobs: what is to be done, the dear ones first.
+        folder: the study's folder.
+        open_worker: gives an executor that takes one job; called for each of the workers, and again for one that died.
+            It may be the same executor every time.
+        workers: how many jobs to hand out at once.
+
+    Raises:
+        KeyboardInterrupt: the jobs were asked to stop; they saved what they had, or had nothing yet.
     """
-    log = Log(folder / "run.log")
-    futures: dict[Future[Any], Job] = {pool.submit(run_job, job, folder): job for job in jobs}
-    total = sum(len(job.runs) for job in jobs)
-    work = {job.id: sum(run.flops for run in job.runs) for job in jobs}
-    log.write(f"{total} runs in {len(jobs)} jobs")
-    done, worked, failures, pending = 0, 0.0, {}, set(futures)
-    while pending:
-        finished, pending = wait(pending, timeout=POLL, return_when=FIRST_COMPLETED)
-        for future in finished:
-            job = futures[future]
+    ledger = Ledger(jobs, folder)
+    idle = [open_worker() for _ in range(min(workers, len(jobs)))]
+    running: dict[Future[Outcome], tuple[Job, Executor]] = {}
+    asked: float | None = None  # when it was seen that the jobs are to stop
+    while running or ledger.waiting:
+        if asked is None and (ledger.unwritable or store.stop_asked(folder)):
+            asked = time.monotonic()
+        while ledger.waiting and idle and asked is None:
+            worker = idle.pop()
+            try:
+                running[worker.submit(run_job, ledger.waiting[0], folder.absolute())] = (ledger.waiting[0], worker)
+                ledger.waiting.popleft()
+            except BrokenExecutor:  # it died while it had nothing to do
+                idle.append(open_worker())
+        for future in wait(running, timeout=POLL, return_when=FIRST_COMPLETED).done:
+            job, worker = running.pop(future)
             error = future.exception()
+            idle.append(open_worker() if isinstance(error, BrokenExecutor) else worker)
             if error is None:
-                name, digest, device, seconds = future.result()
-                note(folder, name, digest, device, seconds)
-                done += len(job.runs)
-                worked += work[job.id]
-                log.write(f"job {job.id}: {len(job.runs)} runs in {seconds:.1f} s ({describe(job)})")
+                ledger.keep(job, future.result())
             else:
-                failures[job.id] = f"{describe(job)}: {type(error).__name__}: {str(error).strip() or 'no message'}"
-                log.write(f"job {job.id}: failed: {failures[job.id]}\n{error.__cause__ or ''}")
-        begun = [(futures[future], store.progress(folder, futures[future].id)) for future in pending]
-        share = (worked + sum(work[job.id] * runs / len(job.runs) for job, runs in begun)) / sum(work.values())
-        trained = done + sum(runs for _, runs in begun)
-        yield Progress(share, trained, total, len(jobs) - len(pending), len(jobs), dict(failures))
+                ledger.run_again_or_fail(job, error)
+        in_hand = [job for job, _ in running.values()]
+        yield ledger.progress(in_hand, stopping=asked is not None)
+        if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
+            break
+    if store.stop_asked(folder) and not ledger.unwritable:
+        ledger.write("interrupted")
+        raise KeyboardInterrupt
 
 
-def note(folder: Path, part: str, digest: str, device: str, seconds: float) -> None:
-    """Write a finished part's checksum, device and time into the manifest."""
-    manifest = store.read_manifest(folder)
-    manifest["parts"][part] = digest
-    manifest["seconds"] = round(manifest.get("seconds", 0.0) + seconds, 3)
-    manifest["device"] = device
-    store.write_manifest(folder, manifest)
+class Ledger:
+    """What is still to do of a study, what became of the rest, and the lines of its ``run.log``."""
 
+    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
+        """Everything is still to do."""
+        self.folder = folder
+        self.waiting = deque(jobs)
+        self.flops = {run.id: run.flops for job in jobs for run in job.runs}
+        self.done: set[str] = set()
+        self.ended = 0
+        self.second: set[str] = set()  # jobs that have had their second chance
+        self.failures: dict[str, str] = {}
+        self.unwritable = False
+        self.write(f"{len(self.flops)} runs in {len(jobs)} jobs")
 
-def describe(job: Job) -> str:
-    """A job in a few words: its activation, size and number of runs."""
-    shape = job.shape
-    return f"{shape.activation}, depth {shape.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
+    def keep(self, job: Job, outcome: Outcome) -> None:
+        """Note what a job stored, in the manifest too."""
+        manifest = store.read_manifest(self.folder)
+        manifest["parts"].update(outcome.parts)
+        manifest["seconds"] = round(manifest.get("seconds", 0.0) + outcome.seconds, 3)
+        manifest["device"] = outcome.device
+        store.write_manifest(self.folder, manifest)
+        if not outcome.finished:
+            self.waiting.append(job)
+            return
+        self.ended += 1
+        self.done |= {run.id for run in job.runs}
+        self.write(f"job {job.id}: {len(job.runs)} runs in {outcome.seconds:.1f} s ({describe(job)})")
 
+    def run_again_or_fail(self, job: Job, error: BaseException) -> None:
+        """Put what a job did not store back into the queue, or report the job, by what ended it."""
+        what = reason(error, self.folder, job)
+        store.forget_pulse(self.folder, job.id)
+        stored = stored_ids(self.folder)
+        self.done |= stored & {run.id for run in job.runs}
+        left = [run for run in job.runs if run.id not in stored]
+        pieces = second_chance(job, left, error, job.id in self.second)
+        if pieces:
+            self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(piece.id for piece in pieces)}.")
+            self.second |= {piece.id for piece in pieces}
+            self.waiting.extendleft(reversed(pieces))
+            return
+        self.ended += 1
+        if left:
+            self.failures[job.id] = f"{describe(job)}: {what}"
+            self.unwritable |= isinstance(error, store.StoreError)
+            self.write(f"job {job.id}: failed: {self.failures[job.id]}\n{error.__cause__ or ''}")
 
-class Log:
-    """Lines with a time, appended to a file in the study's folder."""
-
-    def __init__(self, path: Path) -> None:
-        """Append to ``path``."""
-        self.path = path
+    def progress(self, in_hand: Sequence[Job], stopping: bool) -> Progress:
+        """How far the study has come, runs in hand included."""
+        work, runs = sum(self.flops[run] for run in self.done), float(len(self.done))
+        for job in in_hand:
+            trained = store.pulse(self.folder, job.id).runs
+            work += sum(run.flops for run in job.runs) * trained / len(job.runs)
+            runs += trained
+        jobs = self.ended + len(self.waiting) + len(in_hand)
+        share = work / sum(self.flops.values())
+        return Progress(share, int(runs), len(self.flops), self.ended, jobs, dict(self.failures), stopping)
 
     def write(self, text: str) -> None:
-        """Append a line."""
-        with self.path.open("a", encoding="utf-8") as file:
+        """Append a line with the time to the study's log."""
+        with (self.folder / "run.log").open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
+    """Whether workers that were asked to stop have had their time."""
+    training = any(store.pulse(folder, job.id).training for job in jobs)
+    return seconds > (GRACE if training else PROMPT)
+
+
+def second_chance(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
+    """What to run once more of a job that ended badly: nothing, where it would only end badly again.
+
+    A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
+    """
+    halves = split(job, left)
+    if isinstance(error, MemoryError):
+        return halves if len(halves) > 1 else []
+    return halves if isinstance(error, BrokenExecutor) and not second else []
+
+
+def split(job: Job, left: Sequence[Run]) -> list[Job]:
+    """Some runs of a job as two jobs of whole lanes; as one, where they make only one lane."""
+    lanes = -(-len(left) // job.shape.lane)
+    middle = -(-lanes // 2) * job.shape.lane
+    halves = (tuple(left[:middle]), tuple(left[middle:]))
+    return [replace(job, id=job_id(half), runs=half) for half in halves if half]
+
+
+def reason(error: BaseException, folder: Path, job: Job) -> str:
+    """What ended a job, in words; of a worker that died, the last that it wrote."""
+    if not isinstance(error, BrokenExecutor):
+        return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
+    how = re.search(r"\{(.*)\}", str(error))
+    path = log_of(folder / "parts", store.pulse(folder, job.id).pid)
+    lines = [f"its worker died ({how[1] if how else error})"]
+    with suppress(OSError):
+        said = path.read_text(encoding="utf-8", errors="replace")
+        lines += [f"    {line}" for line in last_words(said)]
+        lines[0] += f"; the end of {path}:"
+    return "\n".join(lines)
+
+
+def last_words(log: str) -> list[str]:
+    """The last lines of a log; where Python wrote down how it died, the beginning of that and what came before.
+
+    >>> last_words("a\\nb\\n")
+    ['a', 'b']
+    """
+    lines = log.splitlines()
+    died = next((i for i, line in enumerate(lines) if line.startswith("Fatal Python error")), len(lines))
+    return lines[max(died - LAST_WORDS, 0) : died + LAST_WORDS]

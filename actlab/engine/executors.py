@@ -1,7 +1,15 @@
-"""Where jobs run: a pool of worker processes with one thread each, behind ``concurrent.futures.Executor``."""
+"""Where jobs run: worker processes with one thread each, behind ``concurrent.futures.Executor``."""
 
+import faulthandler
+import logging
 import os
 import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from loky import ProcessPoolExecutor
 
@@ -17,14 +25,64 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def local(workers: int) -> ProcessPoolExecutor:
+def local(workers: int, logs: Path | None = None) -> ProcessPoolExecutor:
     """A pool of ``workers`` fresh processes, never forked: JAX does not survive a fork.
 
     loky's pool does not import the main module again, so that ``actlab.run`` works in a script without a main guard.
+
+    Args:
+        workers: how many.
+        logs: a folder where each worker writes what it and the libraries below it have to say (see ``log_of``); by
+            default that goes where this process's own output goes.
     """
-    return ProcessPoolExecutor(max_workers=workers, env=WORKER_ENVIRONMENT, initializer=ignore_interrupt)
+    return ProcessPoolExecutor(
+        max_workers=workers, env=WORKER_ENVIRONMENT, initializer=begin_worker, initargs=(os.getpid(), logs)
+    )
 
 
-def ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers: a worker's traceback helps nobody."""
+@contextmanager
+def processes(logs: Path) -> Iterator[Callable[[], Executor]]:
+    """A way to open worker processes, each a pool of its own: one that dies takes no other with it.
+
+    In the end all are killed, whatever they do.
+    """
+    pools: list[ProcessPoolExecutor] = []
+
+    def open_worker() -> Executor:
+        pools.append(local(1, logs))
+        return pools[-1]
+
+    try:
+        yield open_worker
+    finally:
+        for pool in pools:
+            pool.shutdown(kill_workers=True)
+
+
+def log_of(logs: Path, pid: int) -> Path:
+    """Where the worker with a process id writes its log."""
+    return logs / f"worker-{pid}.log"
+
+
+def begin_worker(parent: int, logs: Path | None) -> None:
+    """Leave interruptions to the parent, which asks its workers to save; write a log; end when the parent does."""
+    # A terminal's Ctrl-C and a batch system's SIGTERM go to every process of the group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+    if logs is not None:
+        with suppress(OSError):  # a job will soon say better what is wrong with the folder
+            log = os.open(log_of(logs, os.getpid()), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
+        faulthandler.enable(all_threads=False)
+        logging.basicConfig(format="%(asctime)s %(message)s")
+        logging.getLogger("actlab").setLevel(logging.INFO)
+
+
+def end_with(parent: int) -> None:
+    """End this process at once when its parent is gone: nobody would note what it still trains."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

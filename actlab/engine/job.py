@@ -3,13 +3,15 @@
 A job is arrays of numbers in and arrays of measurements out. It runs in a process of its own, whose thread limits were
 set before JAX was imported (see ``executors``).
 
-Training goes in segments of about a second. After each the job may be killed, or asked to stop, and little is lost:
-every ``SAVE_SECONDS`` it stores the runs that are done, and a checkpoint of the lane in hand (see ``checkpoint``). How a
-run is cut into segments, and on which machine each was computed, changes no bit of it.
+Training goes in segments of about a second, and how a run is cut into them changes no bit of it. So little is lost when
+a job is killed or asked to stop: every ``SAVE_SECONDS`` it stores the runs that are done, and a checkpoint of the lane
+in hand (see ``checkpoint``).
 """
 
 import logging
+import math
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
@@ -70,15 +72,16 @@ def run_job(job: Job, folder: Path) -> Outcome:
 
 def train_lanes(job: Job, folder: Path) -> Outcome:
     """Train lane after lane, looking up between segments: to tell how far it is, to save, to stop when asked to."""
-    begun = saved = looked = time.monotonic()
+    begun = saved = time.monotonic()
+    looked = -math.inf
     parts: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []  # of runs that are done and not stored
     done = 0
 
     def keep() -> None:
         nonlocal saved
         if rows:
-            name = job_id([run for run in job.runs if run.id in {row["run"] for row in rows}])
+            name = job_id(job.runs[done - len(rows) : done])
             parts[f"{name}.parquet"] = store.write_part(folder, name, rows)
             rows.clear()
         saved = time.monotonic()
@@ -87,13 +90,15 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
         store.forget_pulse(folder, job.id)
         return Outcome(finished, parts, jax.devices()[0].device_kind, time.monotonic() - begun)
 
-    log.info("job %s begins: %s runs of %s", job.id, len(job.runs), job.shape)
     store.note_pulse(folder, job.id, training=False, runs=0)
+    if store.stop_asked(folder):
+        return outcome(finished=False)
+    log.info("job %s begins: %s", job.id, describe(job))
     pace = Pace()
     for runs in lanes(job):
         path = checkpoint.path_of(folder, job_id(runs))
         for at in segments(job, runs, folder, pace):
-            if time.monotonic() - looked < LOOK_SECONDS and at.step:
+            if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
             store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * at.step / (job.steps + 1))
@@ -114,6 +119,12 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
     return outcome(finished=True)
 
 
+def describe(job: Job) -> str:
+    """A job in a few words: its activation, size and number of runs."""
+    shape = job.shape
+    return f"{shape.activation}, depth {shape.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
+
+
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
     """The job's runs, as many at a time as its shape's lane is wide."""
     for begin in range(0, len(job.runs), job.shape.lane):
@@ -128,9 +139,7 @@ def identity(job: Job, runs: Sequence[Run]) -> str:
 
 def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
     """Train one lane from its first step to its last, whatever happens; one row a run."""
-    for last in segments(job, runs, folder, Pace()):  # noqa: B007
-        pass
-    return lane_rows(job, runs, last)
+    return lane_rows(job, runs, deque(segments(job, runs, folder, Pace()), maxlen=1).pop())
 
 
 @dataclass

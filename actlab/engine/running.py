@@ -1,14 +1,23 @@
 """A study from plan to stored measurements: what ``actlab run`` does before it reports."""
 
 import io
-from collections.abc import Callable, Mapping
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
 from actlab.engine import executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare
 from actlab.study import plan as planning
+from actlab.study.plan import Job
 from actlab.study.reading import Study, resolved_yaml
 
 
@@ -35,32 +44,109 @@ def train(
         the jobs that failed, {job: message}.
 
     Raises:
-        StudyError, StoreError: before anything is written or trained.
+        StudyError, StoreError: before anything is written or trained; also when another run holds the folder.
+        RunError: the folder could no longer be written.
+        KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
     planned = planning.plan(study)
-    missing = set(planned.runs) if fresh and folder.is_dir() else missing_runs(folder, planned)
-    if fresh and folder.is_dir() and any(folder.iterdir()):
+    fresh = fresh and not store.unbegun(folder)
+    if fresh:
         store.read_manifest(folder)  # only a study's folder is ever emptied
-        store.remove_results(folder)
+    else:
+        missing_runs(folder, planned)  # refuses before anything is written
+    with held(folder):
+        if fresh:
+            store.remove_results(folder)
+        missing = missing_runs(folder, planned)
+        sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
+        prepare(folder, resolved_text(study, folder), planned, sources)
+        number = workers or executors.cores()
+        jobs = planning.cut(planned.groups, missing, number)
+        try:
+            failures = follow(jobs, folder, number, progress) if jobs else {}
+            if not failures:
+                store.compact(folder)
+                store.tidy(folder, finished=True)
+        except (OSError, store.StoreError) as error:
+            raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
+        return failures
+
+
+def resolved_text(study: Study, folder: Path) -> str:
+    """The resolved study as YAML, its paths relative to its folder."""
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.dump(resolved_yaml(study.config, folder), text)
-    sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
-    prepare(folder, text.getvalue(), planned, sources)
-    number = workers or executors.cores()
-    jobs = planning.cut(planned.groups, missing, number)
-    if not jobs:
-        return {}
+    return text.getvalue()
+
+
+def follow(
+    jobs: list[Job], folder: Path, workers: int, progress: Callable[[Progress], None] | None
+) -> Mapping[str, str]:
+    """Run jobs on worker processes, tell how far they are, and return those that failed."""
     failures: Mapping[str, str] = {}
-    pool = executors.local(min(number, len(jobs)))
-    try:
-        for state in execute(jobs, folder, pool):
+    with executors.processes(folder.absolute() / "parts") as open_worker, interruptible(folder):
+        for state in execute(jobs, folder, open_worker, workers):
             failures = state.failures
             if progress is not None:
                 progress(state)
-    finally:
-        pool.shutdown(kill_workers=True)
-    if not failures:
-        store.compact(folder)
     return failures
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a study's folder for this run alone. The lock ends with this process, however that ends.
+
+    Raises:
+        StoreError: another run holds it (says which), or it cannot be written.
+    """
+    path = folder / store.LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0)
+        lock.acquire()
+    except Timeout:
+        with suppress(OSError):
+            raise store.StoreError(
+                f"{folder}: another `actlab run` is at work here ({path.read_text(encoding='utf-8').strip()}). "
+                "Wait for it to end, or give this study another --out."
+            ) from None
+        raise store.StoreError(f"{folder}: another `actlab run` has just been at work here; try again") from None
+    except OSError as error:
+        raise store.StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+    try:
+        with suppress(OSError):  # a full disk is for whoever writes next to tell
+            now = time.strftime("%Y-%m-%d %H:%M:%S")
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask the workers to save and stop; a second signal leaves at once.
+
+    Only Python's own handlers are replaced: a program that handles its signals itself goes on doing so.
+    """
+
+    def ask(number: int, frame: Any) -> None:
+        if store.stop_asked(folder):
+            raise KeyboardInterrupt
+        try:
+            store.ask_to_stop(folder)
+        except OSError:
+            raise KeyboardInterrupt from None
+
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                replaced[number] = signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)

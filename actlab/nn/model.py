@@ -190,11 +190,12 @@ def example_losses(outputs_BxC: Array, y: Array, task: str) -> Array:
 
 
 def accuracy(outputs_BxC: Array, y: Array, task: str) -> Array:
-    """Share of rows whose largest output is the label's; NaN for regression.
+    """Share of rows whose largest output is the label's; NaN for regression, and where an output is not finite.
 
     >>> float(accuracy(jnp.eye(2), jnp.array([0, 0]), "classification"))
     0.5
     """
     if task == "classification":
-        return jnp.mean((jnp.argmax(outputs_BxC, axis=1) == y).astype(outputs_BxC.dtype))
+        hits_B = (jnp.argmax(outputs_BxC, axis=1) == y).astype(outputs_BxC.dtype)
+        return jnp.where(jnp.all(jnp.isfinite(outputs_BxC)), jnp.mean(hits_B), jnp.nan)
     return jnp.full((), jnp.nan, outputs_BxC.dtype)

@@ -20,12 +20,15 @@ class Cost:
     bytes: float
 
 
-def expected(plan: Plan, workers: int) -> Cost:
-    """The cost of training a whole plan."""
+def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
+    """The cost of training the wanted runs of a plan."""
     flops = seconds = memory = 0.0
     for group in plan.groups:
-        own = sum(run.flops for run in group.runs)
-        layers = len(group.runs) * group.steps * group.shape.depth
+        runs = [run for run in group.runs if run.id in wanted]
+        if not runs:
+            continue
+        own = sum(run.flops for run in runs)
+        layers = len(runs) * group.steps * group.shape.depth
         flops += own
         seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP + COMPILE_SECONDS
         memory = max(memory, worker_bytes(group.shape))

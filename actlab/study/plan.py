@@ -177,7 +177,9 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str | None]:
     try:
         return data.load(**data_key(config).arguments()), data.checksum(config.name)
     except data.DataError as error:
-        raise StudyError(f"{study.source.where(*of_key(study.source, 'data.name'))}: data: {error}") from None
+        overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
+        place = study.source.where(*(overridden or of_key(study.source, "data.name")))
+        raise StudyError(f"{place}: data: {error}") from None
 
 
 def data_key(config: DataConfig) -> DataKey:
@@ -348,6 +350,7 @@ def labels_of(
         "activation_family": record.family,
         "activation_order": record.order,
         "learnable_per": shape.learnable_per if record.learnable else "",
+        "learned": ",".join(record.learnable),
         "depth": model.depth,
         "width": model.width,
         "dtype": model.dtype,

@@ -22,9 +22,7 @@ from actlab.study.schema import (
     SweepConfig,
     nearest,
 )
-from actlab.study.sweep import Cell, expand, put
-
-Place = tuple[str | int, ...]
+from actlab.study.sweep import Cell, Place, expand, put
 
 MAPPINGS: dict[Place, type[Section]] = {
     (): StudyConfig,
@@ -60,17 +58,12 @@ class Source:
     def where(self, *place: str | int) -> str:
         """``file:line`` of the innermost part of ``place`` that stands somewhere, or the override that set it."""
         for end in range(len(place), 0, -1):
-            if place[:end] in self.overridden:
-                return f"override {self.overridden[place[:end]]}"
+            for key, text in self.overridden.items():
+                if key[: max(end, 1)] == place[:end]:
+                    return f"override {text}"
             if place[:end] in self.lines:
                 return f"{shown(self.path)}:{self.lines[place[:end]]}"
         return shown(self.path)
-
-    def of_key(self, key: str, value: Any = None) -> str:
-        """Where a dotted key's value is given: in the sweep if it is swept, else in its section."""
-        swept: Place = ("sweep", "matrix", key)
-        place = swept if swept in self.lines or swept in self.overridden else tuple(key.split("."))
-        return self.where(*place)
 
 
 @dataclass(frozen=True)
@@ -117,8 +110,9 @@ def read(
             if asked not in valid:
                 place = source.where("report", name)
                 raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")
+    check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
-    cells = expand(sections, config.sweep, lambda key, error: StudyError(told(source, error, of_key(source, key))))
+    cells = expand(sections, config.sweep, lambda place, error: StudyError(told(source, error, place)))
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
     return Study(config, cells, tuple(config.sweep.seed_list()), source)
@@ -186,10 +180,10 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
         raw["sweep"] = raw.get("sweep", {}) | {"matrix": (matrix or {}) | {dotted: values}}
         overridden[("sweep", "matrix", dotted)] = text
         return
-    if isinstance(matrix, dict):
-        matrix.pop(dotted, None)
-        if not matrix:
-            del raw["sweep"]["matrix"]
+    if isinstance(matrix, dict) and dotted in matrix:  # it stays a key of the cells, so that exclude still finds it
+        matrix[dotted] = values
+        overridden[("sweep", "matrix", dotted)] = text
+        return
     top, *rest = keys
     if not rest:
         if top not in StudyConfig.model_fields:
@@ -265,6 +259,20 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
                     raise StudyError(f"{place}: sweep.{name}: unknown key '{key}'{nearest(str(key), SWEPT)}")
 
 
+def check_exclude(sweep: SweepConfig, source: Source) -> None:
+    """Refuse an exclude entry that fits no cell of the file's own matrix: a misspelt value would pass unnoticed."""
+    if any(place[:2] == ("sweep", "matrix") for place in source.overridden):
+        return  # overrides may well leave nothing to exclude
+    for i, entry in enumerate(sweep.exclude):
+        for key, value in entry.items():
+            place = f"{source.where('sweep', 'exclude', i, key)}: sweep.exclude: {key}"
+            if key not in sweep.matrix:
+                raise StudyError(f"{place}: is not a key of the matrix{nearest(key, sweep.matrix)}")
+            if value not in sweep.matrix[key]:
+                listed = [str(one) for one in sweep.matrix[key]]
+                raise StudyError(f"{place}: {value!r} is not in the matrix{nearest(value, listed)}")
+
+
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
     """The plain data as a frozen, typed study."""
     for name in (*SECTIONS, "sweep", "report"):
@@ -288,15 +296,15 @@ def told(source: Source, error: ValidationError, at: Place | None = None) -> str
     Args:
         source: names the places.
         error: pydantic's.
-        at: the place of a swept value that is at fault; else the places are the error's own.
+        at: the place of a swept or included value that is at fault; else the places are the error's own.
     """
     lines = []
     for one in error.errors():
         place = tuple(part for part in one["loc"] if part not in ("options", "function-before"))
         key = ".".join(str(part) for part in place)
         shown_at = source.where(*(at if at is not None else place))
-        if at is not None and at[:2] == ("sweep", "matrix"):
-            key = str(at[2])
+        if at is not None:
+            key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
         lines.append(f"{shown_at}: {key}: {reason(one, place)}" if key else f"{shown_at}: {reason(one, place)}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []

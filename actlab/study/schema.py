@@ -289,6 +289,12 @@ class SelectConfig(Section):
     over: str = Field("train.learning_rate", description="the swept key to choose from")
     by: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
 
+    @field_validator("over")
+    @classmethod
+    def _known(cls, over: str) -> str:
+        known(".".join(over.split(".")[:2]), "key to select over", SWEPT)
+        return over
+
 
 class ReportConfig(Section):
     """What to write."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from actlab.study.schema import SECTIONS, DataConfig, MeasureConfig, ModelConfig, Section, SweepConfig, TrainConfig
 
 Values = dict[str, Any]
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,20 @@ def put(section: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 
 
 def expand(
-    base: Mapping[str, Mapping[str, Any]], sweep: SweepConfig, refuse: Callable[[str, ValidationError], Exception]
+    base: Mapping[str, Mapping[str, Any]], sweep: SweepConfig, refuse: Callable[[Place, ValidationError], Exception]
 ) -> tuple[Cell, ...]:
     """The validated cells of a sweep, each once.
 
     Args:
         base: the plain sections of the file.
         sweep: what to cross.
-        refuse: makes the error to raise, from the key of the value at fault and pydantic's error.
+        refuse: makes the error to raise, from the place of the value at fault and pydantic's error.
     """
     seen: dict[str, Section] = {}
 
-    def section(name: str, values: Values, blame: str) -> Any:
+    def section(name: str, values: Values, blame: Place) -> Any:
         plain = copy.deepcopy(dict(base[name]))
-        for key, value in values.items():
+        for key, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # a name before its options
             if key.startswith(f"{name}."):
                 put(plain, key.split(".")[1:], value)
         text = name + json.dumps(plain, sort_keys=True, default=str)
@@ -99,13 +100,17 @@ def expand(
         return seen[text]
 
     # Each value alone first, so that an error can name the one that is wrong.
+    alone: list[tuple[Place, str, Any]] = []
     for key, listed in sweep.matrix.items():
+        alone += [(("sweep", "matrix", key, i), key, value) for i, value in enumerate(listed)]
+    for i, entry in enumerate(sweep.include):
+        alone += [(("sweep", "include", i, key), key, value) for key, value in entry.items()]
+    for place, key, value in alone:
         if key.count(".") == 1:
-            for value in listed:
-                section(key.split(".")[0], {key: value}, key)
+            section(key.split(".")[0], {key: value}, place)
     cells = []
     for values in combinations(sweep.matrix, sweep.exclude, sweep.include):
-        own = {name: section(name, values, next(iter(values), name)) for name in SECTIONS}
+        own = {name: section(name, values, ("sweep",)) for name in SECTIONS}
         cells.append(Cell(**own))
     return tuple(unique(cells))
 

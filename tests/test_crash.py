@@ -1,0 +1,652 @@
+"""Nothing lost: whatever ends a run in the middle, the finished study is the same, bit for bit.
+
+``python -m pytest tests/test_crash.py --kills 100`` kills a hundred runs at random moments instead of three.
+
+Most of these tests train in this process, where a job that is asked to stop, a full disk or a dead worker can be had at
+an exact place; each was also seen to happen to real processes, and the last three tests are about those.
+"""
+
+import errno
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+import actlab
+from actlab.cli import refuse
+from actlab.engine import checkpoint, execute, executors, job, running, store
+from actlab.engine.running import RunError
+from actlab.study import plan, reading
+
+STUDY = """
+study: s
+data: {name: iris}
+model: {depth: 2, width: 8}
+train: {steps: 40, batch_size: 16}
+measure: {every: 4, evaluate_every: 8}
+sweep:
+  matrix: {model.activation: [relu, tanh], train.learning_rate: [1e-2, 1e30]}
+  seeds: 3
+report: {tables: [performance], figures: []}
+"""
+
+
+class Here(Executor):
+    """Jobs in this process, one after the other."""
+
+    def submit(self, function, /, *args, **kwargs):
+        future = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.setattr(executors, "local", lambda *_: Here())
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Segments of one step, and a checkpoint after each."""
+    for name in ("SEGMENT_SECONDS", "SAVE_SECONDS", "LOOK_SECONDS"):
+        monkeypatch.setattr(job, name, 0.0)
+
+
+@pytest.fixture
+def undivided(monkeypatch):
+    """One job for each shape."""
+    original = plan.cut
+    monkeypatch.setattr(plan, "cut", lambda groups, wanted, workers: original(groups, wanted, 1 / 3))
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "s.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The study, trained in one go."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "s.yaml").write_text(STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "local", lambda *_: Here())
+        actlab.run(folder / "s.yaml", out=folder / "r")
+    return folder / "r"
+
+
+def same(folder, whole):
+    """Frames and tables are the same, and so is the one part; nothing else is left."""
+    one, other = actlab.load(folder), actlab.load(whole)
+    for name in ("runs", "steps", "layers"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+    for inside in ("tables", "parts"):
+        assert contents(folder / inside) == contents(whole / inside)
+    assert sorted(os.listdir(folder)) == sorted(os.listdir(whole))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def stop_after(monkeypatch, looks, how):
+    """Have ``how`` called when a job looks up for the given time."""
+    original, count = store.note_pulse, iter(range(1, 10**9))
+
+    def note(folder, *args, **kwargs):
+        original(folder, *args, **kwargs)
+        if next(count) == looks:
+            how(folder)
+
+    monkeypatch.setattr(store, "note_pulse", note)
+
+
+def stopped(config, folder, looks, how=store.ask_to_stop):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, looks, how)
+        with pytest.raises(KeyboardInterrupt):
+            actlab.run(config, out=folder)
+
+
+def checkpoints(folder):
+    return sorted((folder / "parts").glob("*.checkpoint"))
+
+
+def test_cutting_changes_no_bit(config, tmp_path):
+    """Rows cut anywhere, and lanes of diverging runs, equal rows of whole schedules."""
+    for group in plan.plan(reading.read(config)).groups:
+        for runs in job.lanes(group):
+            expected = job.run_lane(group, runs, tmp_path)
+            for steps in (1, 3, 7):
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(job.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
+                    found = job.run_lane(group, runs, tmp_path)
+                for one, other in zip(found, expected, strict=True):
+                    assert one.keys() == other.keys()
+                    for name in one:
+                        np.testing.assert_array_equal(one[name], other[name], err_msg=f"{name}, {steps} steps")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_next_run_goes_on(number, whole, config, tmp_path, hasty):
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    stopped(config, tmp_path / "r", 30, lambda folder: os.kill(os.getpid(), number))
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert not (tmp_path / "r" / store.LOCK).exists()
+    assert len(checkpoints(tmp_path / "r")) == 1
+    begun_at = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = checkpoint.load
+        patch.setattr(checkpoint, "load", lambda *args: begun_at.append(original(*args)) or begun_at[-1])
+        actlab.run(config, out=tmp_path / "r")
+    assert [at.step for at in begun_at if at is not None] == [28]  # two looks come before the first step
+    same(tmp_path / "r", whole)
+
+
+def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty):
+    """Three lanes of one shape in one job; it is stopped in the second."""
+    narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 60, store.ask_to_stop)
+        with pytest.raises(KeyboardInterrupt):
+            actlab.run(config, narrow, out=tmp_path / "r")
+    assert len(checkpoints(tmp_path / "r")) == 1
+    assert set(actlab.load(tmp_path / "r").runs["seed"]) == {0, 1, 2, 3}
+    trained = []
+    original = job.run_job
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+        actlab.run(config, narrow, out=tmp_path / "r")
+    assert {run.labels["seed"] for run in trained} == {4, 5, 6, 7, 8, 9}
+    actlab.run(config, narrow, out=tmp_path / "once")
+    same(tmp_path / "r", tmp_path / "once")
+
+
+def test_a_second_signal_leaves_at_once(config, tmp_path, hasty):
+    def twice(folder):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    saves = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoint, "save", lambda *args: saves.append(args))
+        stopped(config, tmp_path / "r", 1, twice)
+    assert not saves
+
+
+def test_short_studies_write_no_checkpoint(whole, undivided, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "save", None)
+    parts = []
+    original = store.write_part
+    monkeypatch.setattr(store, "write_part", lambda *args: parts.append(args) or original(*args))
+    actlab.run(config, out=tmp_path / "r")
+    same(tmp_path / "r", whole)
+    assert len(parts) == 2  # one for each job
+
+
+class Trap:
+    """What a pickle would do when it is read."""
+
+    def __reduce__(self):
+        return (os.mkdir, ("sprung",))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "pickle", "foreign", "older"])
+def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, tmp_path, hasty, monkeypatch):
+    stopped(config, tmp_path / "r", 30)
+    (path,) = checkpoints(tmp_path / "r")
+    content = path.read_bytes()
+    if damage == "older":
+        monkeypatch.setattr(store, "versions", lambda: {"actlab": "0"})
+    elif damage == "foreign":
+        stopped(config, tmp_path / "r", 80)  # the first lane is done, and the second begun
+        (other,) = checkpoints(tmp_path / "r")
+        assert other != path
+        other.write_bytes(content)
+    else:
+        half = len(content) // 2
+        altered = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+        damaged = {"truncated": content[:half], "altered": altered, "empty": b"", "pickle": pickle.dumps(Trap())}
+        path.write_bytes(damaged[damage])
+    monkeypatch.chdir(tmp_path)
+    found = []
+    original = checkpoint.load
+    monkeypatch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+    actlab.run(config, out=tmp_path / "r")
+    assert found
+    assert not any(found)
+    assert not (tmp_path / "sprung").exists()
+    same(tmp_path / "r", whole)
+
+
+def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
+    """Even where identity and checksum agree: every shape, type and name is that of the program."""
+    state = {"w": np.ones((2, 3), np.float32), "n": np.zeros(2, np.int32)}
+    records = {"loss": np.ones((2, 8), np.float32)}
+    path = tmp_path / "c.checkpoint"
+    checkpoint.save(path, "name", checkpoint.Snapshot(8, 30, state, (records, records)))
+    assert checkpoint.load(path, "name", state, records) is None  # sixteen rows, and eight said to be recorded
+    checkpoint.save(path, "name", checkpoint.Snapshot(16, 30, state, (records, records)))
+    found = checkpoint.load(path, "name", state, records)
+    assert (found.recorded, found.step) == (16, 30)
+    np.testing.assert_array_equal(found.joined()["loss"], np.ones((2, 16), np.float32))
+    for other in (
+        state | {"w": np.ones((3, 2), np.float32)},
+        state | {"w": np.ones((2, 3))},
+        {"v": state["w"], "n": state["n"]},
+        state | {"x": state["n"]},
+    ):
+        assert checkpoint.load(path, "name", other, records) is None
+    assert checkpoint.load(path, "other", state, records) is None
+    content = path.read_bytes()
+    for at in range(0, len(content), 97):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 16]) + content[at + 1 :])
+        assert checkpoint.load(path, "name", state, records) is None
+
+
+def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypatch):
+    original, sizes = job.train_lanes, []
+
+    def cramped(one, folder):
+        sizes.append(len(one.runs))
+        if len(one.runs) > one.shape.lane:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return original(one, folder)
+
+    monkeypatch.setattr(job, "train_lanes", cramped)
+    actlab.run(config, out=tmp_path / "r")
+    assert sorted(sizes) == [2, 2, 4, 4, 6, 6]
+    same(tmp_path / "r", whole)
+
+
+def test_what_never_fits_is_reported_and_the_rest_is_done(undivided, config, tmp_path, monkeypatch):
+    original = execute.run_job
+
+    def cramped(one, folder):
+        if one.shape.activation == "tanh":
+            raise MemoryError("no room")
+        return original(one, folder)
+
+    monkeypatch.setattr(execute, "run_job", cramped)
+    with pytest.raises(RunError, match=r"2 jobs failed(?s:.)*tanh, depth 2(?s:.)*MemoryError: no room"):
+        actlab.run(config, out=tmp_path / "r")
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+
+
+class Mortal(Here):
+    """A worker that dies of some jobs, and is of no use after that."""
+
+    kills = staticmethod(lambda job: False)
+
+    def __init__(self):
+        self.dead = False
+
+    def submit(self, function, one, folder):
+        if self.dead:
+            raise BrokenExecutor("dead")
+        if type(self).kills(one):
+            self.dead = True
+            store.note_pulse(folder, one.id, training=True, runs=0)
+            executors.log_of(folder / "parts", os.getpid()).write_text("first\nmalloc(): corrupted\n")
+            future = Future()
+            future.set_exception(BrokenExecutor("The exit codes of the workers are {SIGKILL(-9)}"))
+            return future
+        return super().submit(function, one, folder)
+
+
+def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
+    died = []
+
+    class Once(Mortal):
+        kills = staticmethod(lambda one: one.shape.activation == "tanh" and not died and not died.append(one))
+
+    monkeypatch.setattr(executors, "local", lambda *_: Once())
+    actlab.run(config, out=tmp_path / "r")
+    assert len(died) == 1
+    same(tmp_path / "r", whole)
+
+
+def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeypatch):
+    deaths = []
+
+    class Always(Mortal):
+        kills = staticmethod(lambda one: one.shape.activation == "tanh" and not deaths.append(one))
+
+    monkeypatch.setattr(executors, "local", lambda *_: Always())
+    with pytest.raises(
+        RunError, match=r"its worker died \(SIGKILL\(-9\)\);.*\n +first\n +malloc\(\): corrupted"
+    ) as found:
+        actlab.run(config, out=tmp_path / "r", workers=2)
+    assert refuse(found.value) == 1
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+    assert [len(one.runs) for one in deaths] == [6, 4, 2]
+    assert "malloc(): corrupted" in (tmp_path / "r" / "run.log").read_text()
+
+
+def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config, tmp_path, monkeypatch):
+    jobs = []
+    original = job.run_job
+    monkeypatch.setattr(execute, "run_job", lambda j, f: jobs.append(j) or original(j, f))
+
+    def full(table, path, **options):
+        path.write_bytes(b"PAR1 and then no room")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.pq, "write_table", full)
+        with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as found:
+            actlab.run(config, out=tmp_path / "r", workers=2)
+    assert refuse(found.value) == 1
+    assert len(jobs) == 2  # of four: what was begun
+    assert not [path.name for path in (tmp_path / "r" / "parts").iterdir() if path.suffix != ".progress"]
+    with pytest.raises(store.StoreError, match="no finished run"):
+        actlab.load(tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")
+    same(tmp_path / "r", whole)
+
+
+def test_a_full_disk_spares_the_checkpoint_before(config, tmp_path, monkeypatch):
+    state = {"w": np.ones(3)}
+    path = tmp_path / "c.checkpoint"
+    checkpoint.save(path, "name", checkpoint.Snapshot(1, 2, state, ({"loss": np.ones((1, 1))},)))
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(store.StoreError, match=r"c\.checkpoint: cannot be written \(No space"):
+        checkpoint.save(path, "name", checkpoint.Snapshot(1, 3, state, ({"loss": np.ones((1, 1))},)))
+    assert contents(tmp_path) == {"c.checkpoint": before, "s.yaml": config.read_bytes()}
+
+
+def test_folders_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(store.StoreError, match="cannot be written") as found:
+        actlab.run(config, out=tmp_path / "file" / "r")
+    assert refuse(found.value) == 2
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "run.log").mkdir()
+    (tmp_path / "r" / store.LOCK).touch()  # left by a run that was killed at its very beginning
+    with pytest.raises(RunError, match=r"run\.log(?s:.)*what was stored is kept") as found:
+        actlab.run(config, out=tmp_path / "r")
+    assert refuse(found.value) == 1
+
+
+def test_a_data_file_that_vanishes(undivided, config, tmp_path, monkeypatch):
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "price"])
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    original = execute.run_job
+
+    def vanished(one, folder):
+        (tmp_path / "rows.csv").unlink(missing_ok=True)
+        return original(one, folder)
+
+    monkeypatch.setattr(execute, "run_job", vanished)
+    with pytest.raises(RunError, match=r"1 jobs failed(?s:.)*rows\.csv: no such file") as found:
+        actlab.run(
+            config,
+            [f"data.name={tmp_path / 'rows.csv'}", "model.activation=relu", "sweep.seeds=8"],
+            out=tmp_path / "r",
+            workers=1,
+        )
+    assert refuse(found.value) == 1
+    assert "Traceback" not in str(found.value)
+
+
+def test_one_run_at_a_time(whole, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    with running.held(tmp_path / "r"):
+        before = contents(tmp_path / "r" / "parts")
+        with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as found:
+            actlab.run(config, ["sweep.seeds=4"], out=tmp_path / "r")
+        assert refuse(found.value) == 2
+        with pytest.raises(store.StoreError, match="another `actlab run`"):
+            actlab.run(config, out=tmp_path / "r", fresh=True)
+        assert contents(tmp_path / "r" / "parts") == before
+        actlab.report(tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")
+    same(tmp_path / "r", whole)
+
+
+def test_reading_while_parts_are_merged(whole, config, tmp_path, monkeypatch):
+    """A reader that has listed the parts finds them merged when it opens them, and looks again."""
+    monkeypatch.setattr(store, "compact", lambda folder: None)
+    actlab.run(config, out=tmp_path / "r")
+    assert len(store.part_names(tmp_path / "r")) > 1
+    monkeypatch.undo()
+    original = store.read_part
+
+    def merged(folder, name, manifest):
+        monkeypatch.undo()
+        store.compact(folder)
+        return original(folder, name, manifest)
+
+    monkeypatch.setattr(store, "read_part", merged)
+    assert len(actlab.load(tmp_path / "r").runs) == 12
+    same(tmp_path / "r", whole)
+
+
+VICTIM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import actlab
+from actlab.engine import executors, job
+from concurrent.futures import Executor, Future
+
+class Here(Executor):
+    def submit(self, function, *args):
+        future = Future()
+        future.set_result(function(*args))
+        return future
+    def shutdown(self, **_):
+        pass
+
+executors.local = lambda *_: Here()
+job.SEGMENT_SECONDS = job.SAVE_SECONDS = job.LOOK_SECONDS = 0.0
+actlab.run("s.yaml", out=sys.argv[2])
+"""
+
+
+@pytest.fixture
+def started():
+    """Start processes whose output is kept; none outlives the test."""
+    processes = []
+
+    def start(command, **options):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with process:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    """An environment in which compiled programs are kept on disk: what is started again and again starts in no time.
+
+    `whole` is compiled without it, so that equality says that the cache keeps the bits too.
+    """
+    return os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
+def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
+    """SIGKILL, again and again, until a study is done; then the next study, until so many kills are spent.
+
+    To make a kill cheap the victim trains in its own process, with the programs that the first, uninterrupted run
+    compiled. Every step is a segment and is saved, so that a moment in the middle of a write is a likely one.
+    """
+    kills, chance = request.config.getoption("kills"), random.Random(0)
+    (tmp_path / "s.yaml").write_text(STUDY)
+    (tmp_path / "victim.py").write_text(VICTIM)
+
+    def begin(folder):
+        root = str(Path(actlab.__file__).parents[1])
+        return started([sys.executable, "victim.py", root, folder.name], cwd=tmp_path, env=cached)
+
+    def until_held(process, folder):
+        while process.poll() is None and not (folder / store.LOCK).exists():
+            time.sleep(0.005)
+        return time.monotonic()
+
+    def finished(process, folder):
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+        same(folder, whole)
+
+    finished(begin(tmp_path / "first"), tmp_path / "first")
+    victim = begin(tmp_path / "warm")
+    held_at = until_held(victim, tmp_path / "warm")
+    finished(victim, tmp_path / "warm")
+    span = time.monotonic() - held_at
+    studies = killed = 0
+    while killed < kills or victim.returncode != 0:
+        folder = tmp_path / f"study{studies}"
+        victim = begin(folder)
+        if killed < kills:
+            if chance.random() < 0.9:  # else while it starts or plans, where there is less to break
+                until_held(victim, folder)
+            try:
+                victim.communicate(timeout=chance.uniform(0, 0.8 * span))
+            except subprocess.TimeoutExpired:
+                victim.kill()
+                victim.communicate()
+                killed += 1
+                reads_as_whole(folder, whole)
+                continue
+        finished(victim, folder)
+        studies += 1
+    print(f"{killed} kills, {studies} studies finished, each in {span:.1f} s if left alone")
+
+
+def reads_as_whole(folder, whole):
+    """What a killed run left is nothing, or whole runs."""
+    try:
+        found = actlab.load(folder)
+    except store.StoreError:
+        return
+    expected = actlab.load(whole)
+    for name in ("runs", "steps", "layers"):
+        one, other = getattr(found, name), getattr(expected, name)
+        other = other[other["run"].isin(found.runs["run"])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(one, other[list(one)], check_exact=True)
+
+
+LONG = STUDY.replace("steps: 40", "steps: 20000").replace("1e-2, 1e30", "1e-2")
+LONG = LONG.replace("every: 4, evaluate_every: 8", "every: 2000, evaluate_every: 4000")
+
+
+def wait_for(condition, seconds=90):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not come to that"
+        time.sleep(0.02)
+    return found
+
+
+def alive(pid):
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at processes in /proc")
+def test_real_processes(started, cached, tmp_path):
+    """A worker killed, then Ctrl-C; the parent killed; and the study is what it would have been."""
+    (tmp_path / "s.yaml").write_text(LONG)
+    folder = tmp_path / "r"
+
+    def begin():
+        code = "from actlab.cli import main; main()"
+        return started(
+            [sys.executable, "-c", code, "run", "s.yaml", "--out", "r", "--workers", "2"],
+            cwd=tmp_path,
+            env=cached,
+            start_new_session=True,
+        )
+
+    def training():
+        pulses = [store.pulse(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        return [pulse for pulse in pulses if pulse.training and alive(pulse.pid)]
+
+    first = begin()
+    victim = wait_for(training)[0].pid
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: "its worker died (SIGKILL(-9))" in (folder / "run.log").read_text())
+    assert victim not in {pulse.pid for pulse in wait_for(training)}
+    os.killpg(first.pid, signal.SIGINT)  # as a terminal does: to every process of the group
+    begun = time.monotonic()
+    said, _ = first.communicate(timeout=60)
+    assert first.returncode == 130, said
+    assert "the same command goes on from there" in said
+    assert time.monotonic() - begun < 15
+    assert checkpoints(folder)
+
+    second = begin()
+    workers = [pulse.pid for pulse in wait_for(training)]
+    os.kill(second.pid, signal.SIGSTOP)  # it may take its time now
+    third = begin()
+    said, _ = third.communicate(timeout=60)
+    assert third.returncode == 2, said
+    assert f"process {second.pid} on" in said
+    second.kill()
+    second.communicate()
+    wait_for(lambda: not any(alive(pid) for pid in workers), 10)
+
+    actlab.run(tmp_path / "s.yaml", out=folder)
+    actlab.run(tmp_path / "s.yaml", out=tmp_path / "once")
+    same(folder, tmp_path / "once")
+
+
+def test_a_worker_that_always_dies(tmp_path, monkeypatch):
+    """Real workers; the activation's file takes the process with it, and only there."""
+    monkeypatch.undo()
+    (tmp_path / "act.py").write_text(
+        textwrap.dedent("""
+        import os, sys
+        if os.environ.get("NPROC") == "1":
+            print("last words", file=sys.stderr, flush=True)
+            os.abort()
+
+        def f(z):
+            return z
+        """)
+    )
+    (tmp_path / "s.yaml").write_text(STUDY)
+    with pytest.raises(RunError, match=r"1 jobs failed(?s:.)*SIGABRT(?s:.)*act\.py"):
+        actlab.run(
+            tmp_path / "s.yaml",
+            [f"model.activation=relu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],
+            out=tmp_path / "r",
+            workers=2,
+        )
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+    assert "last words" in (tmp_path / "r" / "run.log").read_text()
