@@ -1,8 +1,11 @@
 """Jobs on Dask: the same bytes wherever they run, a worker killed in the middle of a job, refusals in plain words."""
 
 import inspect
+import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -22,9 +25,6 @@ distributed = pytest.importorskip("distributed")
 pytest.importorskip("dask_jobqueue")
 pytestmark = [
     pytest.mark.skipif("scheduler" not in inspect.signature(actlab.run).parameters, reason="not in actlab.run yet"),
-    # Sockets and event loops of Dask's, whose workers are killed on purpose, are closed by the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning"),
 ]
 
 SLURM_FILE = Path(__file__).parents[1] / "configs" / "clusters" / "slurm.yaml"
@@ -182,11 +182,32 @@ def test_workers_and_one_that_dies_too_often(tmp_path):
         assert "on 3 different workers" in str(deadly.exception(timeout=60))
         assert pool.submit(pow, 2, 3).result(timeout=60) == 8
         pid = pool.submit(os.getpid).result(timeout=60)
-    for _ in range(100):
+    assert gone(pid)
+
+
+def test_workers_end_with_a_killed_run(tmp_path):
+    script = """
+import os, pathlib, signal, time
+from actlab.engine import cluster
+with cluster.pool(pathlib.Path("r"), 5, workers=1) as (open_worker, _):
+    worker = open_worker()
+    print(worker.submit(os.getpid).result(), flush=True)
+    worker.submit(sum, range(10**12))  # like a compiler, it lets nothing else in the worker run
+    time.sleep(2)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert gone(int(killed.stdout))
+
+
+def gone(pid, seconds=10):
+    """Whether a process ends within some seconds."""
+    for _ in range(seconds * 10):
         if not psutil.pid_exists(pid):
-            return
+            return True
         time.sleep(0.1)
-    pytest.fail("the worker is still there")
+    return False
 
 
 def test_a_finished_study_asks_for_no_cluster(whole, config):
@@ -236,16 +257,32 @@ def test_a_scheduler_without_workers(scheduler, tmp_path, monkeypatch):
         cluster.pool(tmp_path / "r", 5, scheduler=scheduler.scheduler_address).__enter__()
 
 
-def test_a_scheduler_that_goes_away(scheduler, tmp_path, monkeypatch):
-    monkeypatch.setenv("NPROC", "1")
-    pool = cluster.pool(tmp_path / "r", 5, scheduler=scheduler.scheduler_address)
-    open_worker, _ = pool.__enter__()
-    waiting = open_worker().submit(time.sleep, 2)
-    scheduler.sync(scheduler.scheduler.close)
-    with pytest.raises(CancelledError) as error:
-        waiting.result(timeout=60)
-    with pytest.raises(ClusterLost, match="what is finished is kept"):
-        pool.__exit__(error.type, error.value, error.tb)
+def test_a_scheduler_that_goes_away(tmp_path):
+    def dask(module, *words):
+        environment = os.environ | {"NPROC": "1"}
+        command = [sys.executable, "-m", f"distributed.cli.dask_{module}", "--host", "127.0.0.1", *words]
+        return subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.DEVNULL)
+
+    file = tmp_path / "scheduler.json"
+    with (
+        dask("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file) as scheduler,
+        dask("worker", "--no-nanny", "--nthreads", "1", "--no-dashboard", "--scheduler-file", file) as worker,
+    ):
+        try:
+            while not file.exists() or not file.read_text().endswith("}"):
+                assert scheduler.poll() is None
+                time.sleep(0.1)
+            pool = cluster.pool(tmp_path / "r", 5, scheduler=json.loads(file.read_text())["address"])
+            open_worker, _ = pool.__enter__()
+            waiting = open_worker().submit(time.sleep, 60)
+            scheduler.kill()
+            with pytest.raises(CancelledError) as error:
+                waiting.result(timeout=60)
+            with pytest.raises(ClusterLost, match="what is finished is kept"):
+                pool.__exit__(error.type, error.value, error.tb)
+        finally:
+            scheduler.kill()
+            worker.kill()
 
 
 @pytest.mark.parametrize(

@@ -163,8 +163,9 @@ def test_a_signal_saves_and_the_next_run_goes_on(number, whole, config, tmp_path
     same(tmp_path / "r", whole)
 
 
-def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty):
+def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, monkeypatch):
     """Three lanes of one shape in one job; it is stopped in the second."""
+    monkeypatch.setattr(job, "SAVE_SECONDS", 1e9)
     narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 60, store.ask_to_stop)
@@ -182,15 +183,15 @@ def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty):
     same(tmp_path / "r", tmp_path / "once")
 
 
-def test_a_second_signal_leaves_at_once(config, tmp_path, hasty):
+def test_a_second_signal_leaves_at_once(config, tmp_path, hasty, monkeypatch):
     def twice(folder):
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
     saves = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoint, "save", lambda *args: saves.append(args))
-        stopped(config, tmp_path / "r", 1, twice)
+    monkeypatch.setattr(job, "SAVE_SECONDS", 1e9)
+    monkeypatch.setattr(checkpoint, "save", lambda *args: saves.append(args))
+    stopped(config, tmp_path / "r", 30, twice)
     assert not saves
 
 
@@ -511,30 +512,41 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
         root = str(Path(actlab.__file__).parents[1])
         return started([sys.executable, "victim.py", root, folder.name], cwd=tmp_path, env=cached)
 
-    def until_held(process, folder):
-        while process.poll() is None and not (folder / store.LOCK).exists():
+    def nothing(victim, folder):
+        return True
+
+    def held(victim, folder):
+        lock = folder / store.LOCK
+        return lock.exists() and f"process {victim.pid} " in lock.read_text()
+
+    def training(victim, folder):
+        pulses = [store.pulse(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        return any(pulse.pid == victim.pid and pulse.training for pulse in pulses)
+
+    def until(moment, victim, folder):
+        while victim.poll() is None and not moment(victim, folder):
             time.sleep(0.005)
         return time.monotonic()
 
-    def finished(process, folder):
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
+    def finished(victim, folder):
+        said, _ = victim.communicate()
+        assert victim.returncode == 0, said
         same(folder, whole)
 
     finished(begin(tmp_path / "first"), tmp_path / "first")
-    victim = begin(tmp_path / "warm")
-    held_at = until_held(victim, tmp_path / "warm")
-    finished(victim, tmp_path / "warm")
-    span = time.monotonic() - held_at
+    victim = begin(tmp_path / "second")
+    came = {moment: until(moment, victim, tmp_path / "second") for moment in (nothing, held, training)}
+    finished(victim, tmp_path / "second")
+    spans = {moment: time.monotonic() - at for moment, at in came.items()}
     studies = killed = 0
     while killed < kills or victim.returncode != 0:
         folder = tmp_path / f"study{studies}"
         victim = begin(folder)
         if killed < kills:
-            if chance.random() < 0.9:  # else while it starts or plans, where there is less to break
-                until_held(victim, folder)
+            moment = chance.choices([nothing, held, training], [1, 3, 6])[0]
+            until(moment, victim, folder)
             try:
-                victim.communicate(timeout=chance.uniform(0, 0.8 * span))
+                victim.communicate(timeout=chance.uniform(0, spans[moment]))
             except subprocess.TimeoutExpired:
                 victim.kill()
                 victim.communicate()
@@ -543,7 +555,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
                 continue
         finished(victim, folder)
         studies += 1
-    print(f"{killed} kills, {studies} studies finished, each in {span:.1f} s if left alone")
+    print(f"{killed} kills, {studies} studies finished, each in {spans[nothing]:.1f} s if left alone")
 
 
 def reads_as_whole(folder, whole):

@@ -143,6 +143,7 @@ def local(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                 *(sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address),
                 *("--nworkers", str(workers), "--nthreads", "1", "--nanny", "--host", "127.0.0.1", "--no-dashboard"),
                 *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
+                *("--preload-nanny", "actlab.engine.preload"),
             ],
             env=os.environ | LIMITS,
             stdin=subprocess.DEVNULL,
@@ -249,12 +250,13 @@ def slurm(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any, int]]:
     config = read(path)
     jobs = min(config.jobs, -(-most // config.cores))
     arguments = slurm_arguments(config, path)
+    trust = credentials(distributed, config)
     if shutil.which("sbatch") is None:
         raise ClusterError("--cluster: there is no `sbatch` here; start this on a machine that can submit to Slurm")
     logs = log_directory(config, path)
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
-    with imported("dask_jobqueue").SLURMCluster(**arguments) as cluster:
+    with trust as security, imported("dask_jobqueue").SLURMCluster(security=security, **arguments) as cluster:
 
         async def submit() -> None:
             cluster.scale(jobs=jobs)
@@ -278,15 +280,42 @@ def job_script(path: Path) -> str:
     Raises:
         ClusterError: dask-jobqueue is not installed, or the file is wrong.
     """
-    arguments = slurm_arguments(read(path), path)
+    config = read(path)
+    arguments = slurm_arguments(config, path)
+    trust = credentials(imported("distributed"), config)
+    slurm_cluster = imported("dask_jobqueue").SLURMCluster
 
-    async def script() -> str:
-        cluster = imported("dask_jobqueue").SLURMCluster(asynchronous=True, **arguments)  # would start when awaited
+    async def script(security: Any) -> str:
+        cluster = slurm_cluster(asynchronous=True, security=security, **arguments)  # would start when awaited
         text = str(cluster.job_script())
         cluster.status = type(cluster.status).closed
         return text
 
-    return asyncio.run(script())
+    with trust as security:
+        return asyncio.run(script(security))
+
+
+@contextmanager
+def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
+    """A key and a certificate for one cluster, in files that only this user can read; None where the file says so."""
+    if not config.security:
+        yield None
+        return
+    shared = Path(config.shared_temp_directory).expanduser()
+    try:
+        made = tempfile.TemporaryDirectory(prefix=".actlab-", dir=shared)
+    except OSError as error:
+        raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({error.strerror})") from None
+    with made as folder:
+        arguments: dict[str, str] = {}
+        for name, text in distributed.Security.temporary().get_tls_config_for_role("worker").items():
+            if text is None:
+                continue
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8")
+            roles = ("",) if name == "ca_file" else ("client_", "scheduler_", "worker_")
+            arguments |= {f"tls_{role}{name}": str(path) for role in roles}
+        yield distributed.Security(require_encryption=True, **arguments)
 
 
 def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
@@ -318,8 +347,6 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
                 f"{nearest(config.interface, interfaces)}"
             )
         arguments["interface"] = config.interface
-    if config.security:
-        arguments |= {"security": True, "shared_temp_directory": config.shared_temp_directory}
     return arguments
 
 
