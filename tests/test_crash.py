@@ -634,7 +634,7 @@ def test_real_processes(started, cached, tmp_path):
     assert third.returncode == 2, said
     assert f"process {second.pid} on" in said
     second.kill()
-    second.communicate()
+    second.wait()
     before = store.part_names(folder)
     for pid in workers:
         os.kill(pid, signal.SIGCONT)

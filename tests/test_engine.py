@@ -120,8 +120,11 @@ def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     monkeypatch.setattr(running, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
+    manifest = (tmp_path / "r" / "manifest.json").read_text()
+    (tmp_path / "r" / "manifest.json").write_text(manifest.replace('"git_revision": ', '"git_revision": "then", "x": '))
     actlab.run(config, out=tmp_path / "r")
     assert tables(tmp_path / "r") == before
+    assert actlab.load(tmp_path / "r").manifest["git_revision"] == "then"  # of those who measured, not of this report
 
 
 def test_report_from_measurements_alone(whole, monkeypatch, tmp_path):

@@ -83,8 +83,10 @@ def difference(folder: Path, plan: Plan) -> str:
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
 
 
-def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path]) -> None:
+def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], trains: bool) -> None:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
+
+    Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -94,12 +96,15 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path]) 
     except store.StoreError:
         old = {}
     lanes = {str(group.shape.width): group.shape.lane for group in plan.groups}
-    manifest = old | {
+    here = {
         "versions": store.versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
         "lane_by_width": lanes,
+    }
+    manifest = old | (here if trains or not old else {})
+    manifest |= {
         "parts": old.get("parts", {}),
         "seconds": old.get("seconds", 0.0),
     }
@@ -163,6 +168,8 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
             idle.append(open_worker() if isinstance(error, BrokenExecutor) else worker)
             if error is None:
                 ledger.keep(job, future.result())
+            elif isinstance(error, BrokenExecutor) and store.stop_asked(folder):
+                ledger.waiting.append(job)  # Ctrl-C goes to every process, and met this one before it could ignore it
             else:
                 ledger.run_again_or_fail(job, error)
         in_hand = [job for job, _ in running.values()]

@@ -59,7 +59,7 @@ def train(
             store.remove_results(folder)
         missing = missing_runs(folder, planned)
         sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
-        prepare(folder, resolved_text(study, folder), planned, sources)
+        prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
         number = workers or executors.cores()
         jobs = planning.cut(planned.groups, missing, number)
         try:
