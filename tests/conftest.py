@@ -1,9 +1,13 @@
 """Strictness for every test: silent rank promotion is an error (set before JAX is imported; workers inherit it)."""
 
 import os
+import signal
 
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ.setdefault("MPLBACKEND", "agg")
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every run that they interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

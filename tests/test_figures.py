@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from actlab.activations import CATALOGUE
 from actlab.analysis import figures, layout, panels, report, style
 from actlab.analysis.cells import Select, measured
 from tests.synthetic import frames
@@ -46,8 +47,9 @@ def test_the_story_has_no_two_alike_and_variants_differ():
     assert len({style.look(name).colour for name in story}) == len(story)
     slopes = [style.look(f"leaky_relu(negative_slope={a})").colour for a in (0, 0.01, 0.1, 0.2, 0.5, 1)]
     assert len(set(slopes)) == len(slopes)
-    every = {(one.colour, one.marker, str(one.dash)) for name, one in style.LOOKS.items() if name != "identity"}
-    assert len(every) == len(style.LOOKS) - 1
+    assert set(style.LOOKS) == set(CATALOGUE)
+    every = {(one.colour, one.marker, str(one.dash)) for one in style.LOOKS.values()}
+    assert len(every) == len(style.LOOKS)
 
 
 def test_pictures_have_the_same_bytes_and_no_date(tmp_path):
@@ -95,7 +97,7 @@ def test_a_missing_value_leaves_a_gap():
 def test_activations_that_cannot_die_are_named_not_drawn(found):
     drawing = figures.FIGURES["dead_fraction"](found)
     assert set(drawing.frame["activation"]) == {"relu"}
-    assert "No unit died with `sigmoid`, `prelu`" in drawing.caption
+    assert "No such unit with `sigmoid`, `prelu`" in drawing.caption
 
 
 def test_other_settings_get_pictures_of_their_own():

@@ -24,6 +24,8 @@ MOST_LAYERS = 25  # a line through more points looks the same
 MOST_PAGES = 6
 WHEN = {"init": "\nat init", "final": "\nat the end"}
 MOST_DEPTHS = 6  # columns of a grid
+DEAD = "Dead: flat by definition on every training row."
+WEAK = "Weak: |φ'| is at most 5 % of its usual size on every probe row."
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,10 @@ def dead_fraction(found: Measured) -> Drawing | None:
     if "dead_fraction" not in found.layers:
         return None
     values = long(records_at(found.layers, found.selected, "final", ["dead_fraction"]), ["dead_fraction"])
-    frame, caption = only_nonzero(intervals(thin_layers(values, found), found, ["layer"]))
+    frame, left_out = only_nonzero(intervals(thin_layers(values, found), found, ["layer"]))
     if frame.empty:
         return None
+    caption = f"{DEAD} Mean over seeds with its 95 % interval.{left_out}"
     draw = panels.by_activation
     return drawing(
         "dead_fraction", "Dead units by layer at the end", caption, frame, found, draw, "facet", found.selected_keys
@@ -159,9 +162,10 @@ def dead_over_training(found: Measured) -> Drawing | None:
     """Dead units over training, mean over all hidden layers."""
     if "dead_fraction" not in found.steps:
         return None
-    frame, caption = only_nonzero(intervals(over_training(found, ["dead_fraction"]), found, ["step"]))
+    frame, left_out = only_nonzero(intervals(over_training(found, ["dead_fraction"]), found, ["step"]))
     if frame.empty:
         return None
+    caption = f"{DEAD} Mean over seeds with its 95 % interval.{left_out}"
     draw = partial(panels.by_activation, x="step")
     return drawing(
         "dead_over_training", "Dead units over training", caption, frame, found, draw, "facet", found.selected_keys
@@ -171,18 +175,27 @@ def dead_over_training(found: Measured) -> Drawing | None:
 @figure
 def dying(found: Measured) -> Drawing | None:
     """Dead units at the end over depth and learning rate, one map an activation that can die."""
-    if "dead_fraction" not in found.steps or "learning_rate" not in found.keys:
+    return by_depth_and_rate(found, "dying", "dead_fraction", "Dead units by depth and learning rate", DEAD)
+
+
+@figure
+def weakening(found: Measured) -> Drawing | None:
+    """Weak units at the end over depth and learning rate, one map an activation: also of those that cannot die."""
+    return by_depth_and_rate(found, "weakening", "weak_fraction", "Weak units by depth and learning rate", WEAK)
+
+
+def by_depth_and_rate(found: Measured, name: str, measure: str, title: str, said: str) -> Drawing | None:
+    """A fraction of units at the end, every rate beside the others: a map an activation that has any such unit."""
+    if measure not in found.steps or "learning_rate" not in found.keys:
         return None
-    values = long(records_at(found.steps, found.runs, "final", ["dead_fraction"]), ["dead_fraction"])
+    values = long(records_at(found.steps, found.runs, "final", [measure]), [measure])
     keys = tables.cell_keys(found, found.keys)
-    frame, caption = only_nonzero(sort_rows(summarise(values, found.runs, keys), keys, found.ranks))
+    frame, left_out = only_nonzero(sort_rows(summarise(values, found.runs, keys), keys, found.ranks))
     if frame.empty:
         return None
-    caption = f"Mean over seeds and hidden layers; *div.*: runs that diverged. {caption}"
+    caption = f"{said} Mean over seeds and hidden layers; *div.*: runs that diverged.{left_out}"
     keys = [key for key in found.keys if key != "learning_rate"]
-    return drawing(
-        "dying", "Dead units by depth and learning rate", caption, frame, found, panels.heat_maps, "facet", keys
-    )
+    return drawing(name, title, caption, frame, found, panels.heat_maps, "facet", keys)
 
 
 @figure
@@ -289,13 +302,12 @@ def thin_layers(values: pd.DataFrame, found: Measured, most: int = MOST_LAYERS) 
 
 
 def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The activations with any estimate that is not 0, and a sentence that names the others."""
+    """The activations with any estimate that is not 0, and a sentence that names the others, or nothing."""
     some = frame["mean"].fillna(0) > 0
     alive = some.groupby(frame["activation"]).transform("any")
     left_out = list(dict.fromkeys(frame.loc[~alive, "activation"]))
-    told = f" No unit died with {', '.join(f'`{name}`' for name in left_out)}: not drawn." if left_out else ""
-    caption = f"Dead: flat by definition on every training row. Mean over seeds with its 95 % interval.{told}"
-    return frame[alive].reset_index(drop=True), caption
+    told = f" No such unit with {', '.join(f'`{name}`' for name in left_out)}: not drawn." if left_out else ""
+    return frame[alive].reset_index(drop=True), told
 
 
 def drawing(

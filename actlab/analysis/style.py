@@ -63,32 +63,29 @@ LOOKS: dict[str, Look] = {
     "hard_sigmoid": Look("#F28E4B", "d", DOTTED),
     "hard_tanh": Look("#B88A00", "*", DASHED),
     "softsign": Look("#F5C242", "8", DASHDOT),
+    "scaled_tanh": Look("#C66A3A", "H", DASHDOT),
+    "erf": Look("#D98880", "x", DOTTED),
+    "arctan": Look("#8C6A00", "+", DOTTED),
     # rectified
     "relu6": Look("#004C78", "d", DASHED),
     "star_relu": Look("#3F8FC4", "*", DOTTED),
     "squareplus": Look("#1B9AAA", ">", DASHED),
+    "relu_squared": Look("#1F4E8C", "H", DOTTED),
     "softplus": Look("#44AA99", "8", SOLID),
-    "rrelu": Look("#7A9FE0", "<", DOTTED),
-    "threshold_relu": Look("#1F4E8C", "H", DOTTED),
-    "crelu": Look("#5D7FB9", "p", DASHDOT),
     # exponential
     "celu": Look("#117733", "o", DOTTED),
-    "exponential": Look("#64C39A", "h", DASHDOT),
     # gated
     "gelu_tanh": Look("#E5A3C6", "x", DOTTED),
-    "gelu_sigmoid": Look("#B25C8B", "d", DOTTED),
     "quick_gelu": Look("#B25C8B", "H", DOTTED),
     "silu": Look("#AA5577", "+", DOTTED),
     "hard_swish": Look("#661100", "d", DASHED),
-    "hard_silu": Look("#661100", "d", DOTTED),
-    "log_sigmoid": Look("#C66A3A", "H", DASHDOT),
-    "smooth_relu": Look("#7F6FB5", "8", DOTTED),
     # neither
     "sine": Look("#999933", "*", DASHDOT),
     "snake": Look("#6B6B1F", "H", DASHED),
     "gaussian": Look("#BFB34A", "<", DOTTED),
-    "sparse_plus": Look("#8899AA", "x", DASHDOT),
-    "identity": Look("#555555", "|", DOTTED),
+    "absolute": Look("#4D4D1A", "d", SOLID),
+    "softshrink": Look("#8899AA", "x", DASHDOT),
+    "tanhshrink": Look("#5F7285", "h", DOTTED),
 }
 # Users' own functions: hues that no name of the story has, chosen by a checksum of the name.
 OTHERS = ("#6E4B1F", "#4B7F52", "#A0527F", "#3D6E8F", "#8F6F00", "#7A4FBF", "#B5475A", "#2F8F8F")
