@@ -30,6 +30,8 @@ def run(
     workers: int | None = None,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    scheduler: str | None = None,
+    cluster: str | Path | None = None,
 ) -> Results:
     """Train what a study lacks, then write its tables, figures and report.
 
@@ -37,18 +39,21 @@ def run(
         config: the study's YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps.
         out: the study's folder; ``results/<study>`` by default.
-        executor: ``local``: worker processes with one thread each.
+        executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
         workers: how many; one for each core by default.
         fresh: delete what the folder holds and train everything.
         progress: called now and then with how far it has come.
+        scheduler: the address of a running Dask scheduler; implies ``dask``.
+        cluster: a cluster file, for Slurm; implies ``dask``.
 
     Returns:
         the results, as ``load`` does.
 
     Raises:
-        StudyError, ClaimsError: the request is wrong; nothing was trained or written.
+        StudyError, ClaimsError: the request is wrong, or its cluster out of reach; nothing was trained or written.
         StoreError: the folder is not a study's, or holds runs that this study would orphan.
         RunError: some jobs failed; what the others found is stored and reported.
+        ClusterLost: the Dask scheduler went away while jobs ran; what is finished is stored.
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
@@ -56,7 +61,8 @@ def run(
 
     study = study_of(config, overrides)
     folder = Path(out) if out is not None else Path("results") / study.config.study
-    failures = running.train(study, folder, executor, workers, fresh, progress)
+    where = running.Where(executor, workers, scheduler, None if cluster is None else Path(cluster))
+    failures = running.train(study, folder, where, fresh, progress)
     if failures:
         raise running.RunError(folder, failures)
     report(folder)

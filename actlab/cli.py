@@ -50,6 +50,7 @@ class ExecutorName(StrEnum):
     """Where jobs run."""
 
     local = "local"
+    dask = "dask"
 
 
 @app.command()
@@ -58,6 +59,8 @@ def run(
     overrides: Overrides = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
     executor: Annotated[ExecutorName, typer.Option(help="where jobs run")] = ExecutorName.local,
+    scheduler: Annotated[str | None, typer.Option(help="of a running Dask cluster, as tcp://host:8786")] = None,
+    cluster: Annotated[Path | None, typer.Option(help="file that asks Slurm for workers; see docs/cluster.md")] = None,
     workers: Workers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
@@ -65,6 +68,10 @@ def run(
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         plan(config, overrides, out_dir, workers)
+        if cluster is not None:
+            from actlab.engine.cluster import job_script
+
+            typer.echo(f"\n{job_script(cluster)}")
         return
     begin = time.monotonic()
     with following() as progress:
@@ -76,6 +83,8 @@ def run(
             workers=workers,
             fresh=fresh,
             progress=progress,
+            scheduler=scheduler,
+            cluster=cluster,
         )
     from actlab.analysis.report import headline
 
@@ -380,15 +389,16 @@ def refuse(error: Exception) -> int:
     from actlab.analysis.claims import ClaimsError
     from actlab.analysis.compare import CompareError
     from actlab.data import DataError
+    from actlab.engine.cluster import ClusterLost
     from actlab.engine.running import RunError
     from actlab.engine.store import StoreError
     from actlab.study.reading import StudyError
 
     wrong = (StudyError, StoreError, DataError, ActivationError, ClaimsError, CompareError)
-    if isinstance(error, (*wrong, RunError)):
+    if isinstance(error, (*wrong, RunError, ClusterLost)):
         message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
         err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
-        return 1 if isinstance(error, RunError) else 2
+        return 1 if isinstance(error, RunError | ClusterLost) else 2
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
         return 1

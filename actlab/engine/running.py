@@ -7,18 +7,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
-from actlab.engine import executors, store
+from actlab.engine import cluster, executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare
 from actlab.study import plan as planning
 from actlab.study.plan import Job
-from actlab.study.reading import Study, resolved_yaml
+from actlab.study.reading import Study, StudyError, resolved_yaml
+from actlab.study.schema import nearest
+
+EXECUTORS = ("local", "dask")
 
 
 class RunError(RuntimeError):
@@ -30,11 +35,44 @@ class RunError(RuntimeError):
         super().__init__(f"{len(failures)} jobs failed (see {folder / 'run.log'}):\n{first}")
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where jobs run.
+
+    Attributes:
+        executor: ``local`` (worker processes on this machine) or ``dask``.
+        workers: how many; one for each core by default.
+        scheduler: the address of a running Dask scheduler; implies ``dask``.
+        cluster: a cluster file, for Slurm; implies ``dask``.
+    """
+
+    executor: str = "local"
+    workers: int | None = None
+    scheduler: str | None = None
+    cluster: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an executor that there is not."""
+        if self.executor not in EXECUTORS:
+            close = nearest(self.executor, EXECUTORS)
+            raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
+
+    @contextmanager
+    def pool(self, folder: Path, runs: int) -> Iterator[tuple[Callable[[], Executor], int]]:
+        """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
+        dask = self.executor == "dask" or self.scheduler is not None or self.cluster is not None
+        if dask and runs:
+            with cluster.pool(folder, runs, self.workers, self.scheduler, self.cluster) as opened:
+                yield opened
+        else:
+            with executors.processes(folder.absolute() / "parts") as open_worker:
+                yield open_worker, self.workers or executors.cores()
+
+
 def train(
     study: Study,
     folder: Path,
-    executor: str = "local",
-    workers: int | None = None,
+    where: Where,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Mapping[str, str]:
@@ -52,18 +90,16 @@ def train(
     fresh = fresh and not store.unbegun(folder)
     if fresh:
         store.read_manifest(folder)  # only a study's folder is ever emptied
-    else:
-        missing_runs(folder, planned)  # refuses before anything is written
-    with held(folder):
+    lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
+    with where.pool(folder, len(lacking)) as (open_worker, number), held(folder):
         if fresh:
             store.remove_results(folder)
         missing = missing_runs(folder, planned)
         sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
         prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-        number = workers or executors.cores()
         jobs = planning.cut(planned.groups, missing, number)
         try:
-            failures = follow(jobs, folder, number, progress) if jobs else {}
+            failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
             if not failures:
                 store.compact(folder)
                 store.tidy(folder, finished=True)
@@ -82,11 +118,15 @@ def resolved_text(study: Study, folder: Path) -> str:
 
 
 def follow(
-    jobs: list[Job], folder: Path, workers: int, progress: Callable[[Progress], None] | None
+    jobs: list[Job],
+    folder: Path,
+    open_worker: Callable[[], Executor],
+    workers: int,
+    progress: Callable[[Progress], None] | None,
 ) -> Mapping[str, str]:
-    """Run jobs on worker processes, tell how far they are, and return those that failed."""
+    """Run jobs on workers, tell how far they are, and return those that failed."""
     failures: Mapping[str, str] = {}
-    with executors.processes(folder.absolute() / "parts") as open_worker, interruptible(folder):
+    with interruptible(folder):
         for state in execute(jobs, folder, open_worker, workers):
             failures = state.failures
             if progress is not None:

@@ -1,0 +1,79 @@
+"""Jobs on Dask: a local cluster, a scheduler that is already running, or Slurm, behind ``concurrent.futures.Executor``.
+
+Whatever the cluster is, a worker is a process with one thread whose thread limits were set before JAX was imported,
+never a fork of this one, watched by a nanny that starts it again when it dies; Dask then runs its job again. Jobs go by
+name and plain values, results come back through the study's folder, which every worker must see under the same absolute
+path. Dask is imported only when it is asked for.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, imported
+from actlab.engine.cluster.local import local_cluster
+from actlab.engine.cluster.scheduler import running_cluster
+from actlab.engine.cluster.slurm import job_script, slurm_cluster
+from actlab.engine.executors import cores
+
+__all__ = ["ClusterError", "ClusterLost", "job_script", "pool"]
+
+DASK = {
+    "distributed.scheduler.allowed-failures": 2,  # a job that kills its third worker fails
+    "distributed.scheduler.worker-saturation": 1.0,  # else a worker's death is blamed on a job that waits there too
+    "distributed.comm.timeouts.connect": f"{REACH} s",
+}
+
+
+@contextmanager
+def pool(
+    folder: Path, runs: int, workers: int | None = None, scheduler: str | None = None, cluster: Path | None = None
+) -> Iterator[tuple[Callable[[], Executor], int]]:
+    """A way to open Dask workers, all behind one executor, and how many there are, or will be when Slurm starts them.
+
+    Args:
+        folder: the study's folder; it need not exist yet.
+        runs: how many there are to train: more workers than that are never asked for.
+        workers: how many: one for each core by default, or what the cluster file asks for; a running scheduler has its
+            own.
+        scheduler: the address of a running scheduler, as ``tcp://host:8786``.
+        cluster: a cluster file, for Slurm.
+
+    Raises:
+        ClusterError: Dask is not installed, the scheduler does not answer, its workers cannot be used, or the file is
+            wrong.
+        ClusterLost: the scheduler went away while jobs ran.
+    """
+    if scheduler is not None and cluster is not None:
+        raise ClusterError("--scheduler and --cluster: give one of them; a cluster file starts its own scheduler")
+    distributed = imported("distributed")
+    with imported("dask").config.set(DASK), quiet():
+        if scheduler is not None:
+            opened = running_cluster(distributed, scheduler, folder)
+        elif cluster is not None:
+            opened = slurm_cluster(distributed, cluster, min(workers or runs, runs))
+        else:
+            opened = local_cluster(distributed, min(workers or cores(), runs))
+        with opened as (client, number):
+            executor = client.get_executor(pure=False)  # pure: a job that failed would not run a second time
+            try:
+                yield lambda: executor, number
+            except CancelledError:
+                raise ClusterLost(
+                    "the Dask scheduler went away; what is finished is kept, and the same command goes on from there"
+                ) from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Dask's own log held back: it would tell of every worker that ends; what matters is raised."""
+    levels = {log: log.level for log in map(logging.getLogger, ("distributed", "distributed.client"))}
+    for log in levels:
+        log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for log, level in levels.items():
+            log.setLevel(level)

@@ -1,0 +1,58 @@
+"""A Dask cluster on this machine: a scheduler in this process and worker processes beside it, on loopback only."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError
+
+START = 60  # seconds in which local workers must stand
+
+
+@contextmanager
+def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
+    """Such a cluster, for the duration of a ``with`` block.
+
+    The workers are started by Dask's own command rather than by ``LocalCluster``, which would have each of them import
+    the user's main script again, and JAX with it, before the thread limits are set.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="actlab-dask-") as scratch,
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, host="127.0.0.1", silence_logs=False, scheduler_kwargs=NO_DASHBOARD
+        ) as scheduler,
+        (Path(scratch) / "workers.txt").open("w+", encoding="utf-8") as log,
+    ):
+        # A session of its own: Ctrl-C is the parent's to handle.
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "distributed.cli.dask_worker", scheduler.scheduler_address),
+                *("--nworkers", str(workers), "--nthreads", "1", "--nanny", "--host", "127.0.0.1", *NO_PAGES),
+                *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
+                *("--preload-nanny", "actlab.engine.cluster.preload"),
+            ],
+            env=os.environ | LIMITS,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            with distributed.Client(scheduler, set_as_default=False) as client:
+                try:
+                    client.wait_for_workers(workers, timeout=START)
+                except TimeoutError:
+                    log.seek(0)
+                    last = "".join(log.readlines()[-5:])
+                    raise ClusterError(f"the Dask workers did not start within {START} s:\n{last}") from None
+                yield client, workers
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

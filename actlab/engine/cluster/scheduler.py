@@ -1,0 +1,87 @@
+"""A Dask scheduler that someone else started: is it one, and would its workers give the same numbers?"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from actlab.engine.cluster.common import LIMITS, REACH, ClusterError
+
+SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
+
+
+@contextmanager
+def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tuple[Any, int]]:
+    """A scheduler that someone else started; refused where its workers would give other numbers, or none."""
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its loop already
+            kind = thread.submit(asyncio.run, identity(distributed, address)).result()
+    except (OSError, ValueError, TypeError) as error:
+        kind = str(error).partition("\n")[0] or type(error).__name__
+    except Exception:  # whatever listens there may answer anything
+        kind = "what listens there is not Dask"
+    if kind != "Scheduler":
+        raise ClusterError(
+            f"--scheduler {address}: no Dask scheduler answers there ({kind}).\n"
+            "Expected the address that `dask scheduler` prints, as in tcp://node17:8786."
+        )
+    with distributed.Client(address, timeout=REACH, set_as_default=False) as client:
+        try:
+            client.wait_for_workers(1, timeout=REACH)
+        except TimeoutError:
+            raise ClusterError(f"--scheduler {address}: has no workers. Start some:\n  {command(address)}") from None
+        check_workers(client, address, folder)
+        yield client, len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+async def identity(distributed: Any, address: str) -> str:
+    """What answers at an address: ``Scheduler``, ``Worker`` or ``Nanny``."""
+    trust = distributed.Security().get_connection_args("client")
+    async with distributed.rpc(address, connection_args=trust) as remote:
+        return str((await asyncio.wait_for(remote.identity(), REACH))["type"])
+
+
+def check_workers(client: Any, address: str, folder: Path) -> None:
+    """Refuse workers that lack actlab or the folder, or would give other numbers than those of a local pool."""
+    beside = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    try:
+        with tempfile.NamedTemporaryFile(dir=beside, prefix=".actlab-") as probe:
+            found = client.run(facts, probe.name, on_error="return")
+    except OSError as error:
+        raise ClusterError(f"{folder}: cannot be written ({error.strerror})") from None
+    threads = {name: worker["nthreads"] for name, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
+    own = {name: version(name) for name in SAME_VERSIONS}
+    for worker, fact in sorted(found.items()):
+        where = f"--scheduler {address}: the worker at {worker}"
+        if isinstance(fact, BaseException):
+            raise ClusterError(f"{where} cannot import actlab ({type(fact).__name__}: {fact}); install it there")
+        if fact["versions"] != own:
+            raise ClusterError(f"{where} has {told(fact['versions'])}, this process {told(own)}; make them the same")
+        if not fact["sees"]:
+            raise ClusterError(f"{where} does not see {beside}: the study's folder must be shared, under the same path")
+        if fact["nproc"] != LIMITS["NPROC"] or threads.get(worker, 1) != 1:
+            raise ClusterError(
+                f"{where} is not limited to one thread and could give other numbers. Start it so:\n  {command(address)}"
+            )
+
+
+def facts(probe: str) -> dict[str, Any]:
+    """What a worker is: its versions, its thread limit, and whether it sees a file."""
+    versions = {name: version(name) for name in SAME_VERSIONS}
+    return {"versions": versions, "nproc": os.environ.get("NPROC"), "sees": os.path.exists(probe)}
+
+
+def told(versions: Mapping[str, str]) -> str:
+    """Versions in words."""
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def command(address: str) -> str:
+    """The command that starts workers for a running scheduler."""
+    limits = " ".join(f"{name}={value}" for name, value in LIMITS.items())
+    return f"{limits} dask worker {address} --nthreads 1 --nworkers 4"
