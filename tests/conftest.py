@@ -2,9 +2,13 @@
 
 import os
 import signal
+import tempfile
 
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ.setdefault("MPLBACKEND", "agg")
+# Programs compiled by an earlier state of the code, or by a user, have no part in a test.
+CACHE = tempfile.TemporaryDirectory(prefix="actlab-tests-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every run that they interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,7 +26,7 @@ import pytest
 
 import actlab
 from actlab.cli import refuse
-from actlab.engine import checkpoint, execute, executors, job, running, store
+from actlab.engine import checkpoint, compiled, execute, executors, job, running, store
 from actlab.engine.running import RunError
 from actlab.study import plan, reading
 
@@ -91,6 +91,7 @@ def whole(tmp_path_factory):
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executors, "local", lambda *_: Here())
+        patch.setattr(compiled, "keep", lambda: None)
         actlab.run(folder / "s.yaml", out=folder / "r")
     return folder / "r"
 

@@ -592,8 +592,7 @@ def test_shares_and_ranks_do_not_depend_on_scale_even_where_float32_cannot_squar
     z[0, :, 0] *= 0.01  # dormant, and constant
     names = (*SCALE_FREE, "preact_mean_share")
     plain, scaled = (
-        probes.measure_layers(names, jnp.asarray(values), {}, lambda z: z, {}, {})
-        for values in (z, z * np.float32(scale))
+        probes.measure_layers(names, *(jnp.asarray(values),) * 3, {}) for values in (z, z * np.float32(scale))
     )
     for name in names:
         np.testing.assert_allclose(scaled[name], plain[name], rtol=1e-4, err_msg=name)
@@ -603,7 +602,7 @@ def test_shares_and_ranks_do_not_depend_on_scale_even_where_float32_cannot_squar
 def test_a_layer_equal_in_all_rows_is_constant_and_without_rank(value):
     z = jnp.full((1, 7, WIDTH), value)  # the mean of seven times 0.1 is not 0.1 in float32
     names = ("dormant_fraction", "constant_fraction", "effective_rank", "act_var_within")
-    measured = probes.measure_layers((*names, "stable_rank"), z, {}, lambda z: z, {}, {})
+    measured = probes.measure_layers((*names, "stable_rank"), z, z, z, {})
     found = {name: float(value[0]) for name, value in measured.items()}
     assert [found[name] for name in names] == [float(value == 0), 1.0, 0.0, 0.0]
     assert found["stable_rank"] == pytest.approx(float(value != 0))

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 
 from actlab import activations, data
-from actlab.engine import checkpoint, store
+from actlab.engine import checkpoint, compiled, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.records import run_row
 from actlab.nn import training
@@ -61,6 +61,7 @@ def run_job(job: Job, folder: Path) -> Outcome:
         MemoryError: it does not fit, on the device or beside it.
         StoreError: the folder cannot be written.
     """
+    compiled.keep()
     with jax.enable_x64(True) if job.shape.dtype == "float64" else nullcontext():
         try:
             return train_lanes(job, folder)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.nn.model import Activation, Parameters, apply, example_losses, per_layer, preactivations
+from actlab.nn.model import Activation, Parameters, apply, example_losses, per_layer, preactivations, weight_gradient
 
 # Below this share of the layer's mean a unit counts as dormant (Sokar et al. 2023) or constant.
 DORMANT = 0.025
@@ -186,36 +186,27 @@ DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fracti
 
 
 def measure_layers(
-    names: tuple[str, ...],
-    z_LxMxW: Array,
-    learned: Mapping[str, Array],
-    phi: Activation,
-    fixed: Mapping[str, Array],
-    thresholds: Mapping[str, Array],
+    names: tuple[str, ...], z_LxMxW: Array, h_LxMxW: Array, slope_LxMxW: Array, thresholds: Mapping[str, Array]
 ) -> dict[str, Array]:
     """Evaluate the named probes on every layer, one layer after the other.
 
     Args:
         names: keys of ``PROBES``.
-        z_LxMxW: pre-activations of the M probe rows, by hidden layer.
-        learned: learnable activation parameters, a row for each layer.
-        phi: the activation.
-        fixed: its other parameters.
+        z_LxMxW, h_LxMxW, slope_LxMxW: z, φ(z) and φ'(z) of the M probe rows, by hidden layer.
         thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
 
     Returns:
         {name: [L]}, NaN in layers with a non-finite z.
 
     >>> z = jnp.array([[[-1.0, 2.0], [3.0, -4.0]]])
-    >>> measure_layers(("preact_second_moment",), z, {}, jnp.tanh, {}, {})
+    >>> measure_layers(("preact_second_moment",), z, jnp.tanh(z), 1 - jnp.tanh(z) ** 2, {})
     {'preact_second_moment': Array([7.5], dtype=float32)}
     """
 
-    def layer(row: tuple[Array, dict[str, Array]]) -> dict[str, Array]:
-        z_MxW, learned = row
-        h_MxW, slope_MxW = value_and_slope(phi, z_MxW, {**fixed, **learned})
+    def layer(row: tuple[Array, Array, Array]) -> dict[str, Array]:
+        z_MxW, h_MxW, slope_MxW = row
         values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "slope_MxW": slope_MxW, **thresholds}
-        finite = jnp.all(jnp.isfinite(z_MxW))
+        finite = all_finite(z_MxW)
 
         def value(probe: Probe) -> Array:
             result = probe(**{name: values[name] for name in inspect.signature(probe).parameters})
@@ -223,7 +214,16 @@ def measure_layers(
 
         return {name: value(PROBES[name]) for name in names}
 
-    return jax.lax.map(layer, (z_LxMxW, per_layer(learned)))
+    return jax.lax.map(layer, (z_LxMxW, h_LxMxW, slope_LxMxW))
+
+
+def all_finite(z: Array) -> Array:
+    """Whether no number is NaN or infinite, by the largest magnitude: XLA is slow at reducing truth values.
+
+    >>> bool(all_finite(jnp.array([1.0, -2.0]))), bool(all_finite(jnp.array([jnp.nan, 1.0])))
+    (True, False)
+    """
+    return jnp.isfinite(jnp.max(jnp.abs(z)))
 
 
 def value_and_slope(phi: Activation, z: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array]:
@@ -237,7 +237,7 @@ def value_and_slope(phi: Activation, z: Array, parameters: Mapping[str, Array]) 
 
 def gradient_norms(
     parameters: Parameters, x_MxF: Array, y: Array, phi: Activation, fixed: Mapping[str, Array], task: str
-) -> tuple[dict[str, Array], Array, Array]:
+) -> tuple[dict[str, Array], Array, tuple[Array, Array, Array]]:
     """Norms of the backpropagated signal and of the weight gradients at any depth, without underflow.
 
     Walks backward layer by layer, δ_l = (δ_{l+1} W_{l+1}ᵀ) ∘ φ'(z_l), and divides δ by a power of two after each layer;
@@ -252,8 +252,8 @@ def gradient_norms(
 
     Returns:
         {``signal_grad_norm``, ``weight_grad_norm``: mantissas [L]}, their common binary exponents [L] (the norm is
-        mantissa · 2^exponent), and the pre-activations z [L, M, W]. The signal is √(mean over rows of ‖∂ℓ_x/∂z_l‖²),
-        ℓ_x one example's loss; the weight gradient ‖∂L/∂W_l‖_F is of the mean loss.
+        mantissa · 2^exponent), and what they were computed from: z, φ(z) and φ'(z) [L, M, W]. The signal is
+        √(mean over rows of ‖∂ℓ_x/∂z_l‖²), ℓ_x one example's loss; the weight gradient ‖∂L/∂W_l‖_F is of the mean loss.
     """
     outputs_MxC, z_LxMxW = apply(parameters, x_MxF, phi, fixed, preactivations)
     rows = x_MxF.shape[0]
@@ -263,7 +263,8 @@ def gradient_norms(
     error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs_MxC)
 
     def norms(delta_MxW: Array, h_below: Array) -> dict[str, Array]:
-        gradient = h_below.T @ delta_MxW  # as small or large as h: its squares may leave float32, unlike those of δ
+        # As small or large as h: its squares may leave float32, unlike those of δ.
+        gradient = weight_gradient(h_below, delta_MxW)
         return {
             "signal_grad_norm": jnp.sqrt(jnp.sum(delta_MxW**2) / rows),
             "weight_grad_norm": jnp.max(jnp.abs(gradient)) * jnp.linalg.norm(scaled(gradient)) / rows,
@@ -280,7 +281,7 @@ def gradient_norms(
     (delta_MxW, exponent), (upper, exponents) = jax.lax.scan(backward, top, below, reverse=True)
     first = norms(delta_MxW, x_MxF)
     mantissas = {name: jnp.concatenate([first[name][None], upper[name]]) for name in first}
-    return mantissas, jnp.concatenate([exponent[None], exponents]), z_LxMxW
+    return mantissas, jnp.concatenate([exponent[None], exponents]), (z_LxMxW, h_LxMxW, slope_LxMxW)
 
 
 def rescale(delta: Array, exponent: Array) -> tuple[Array, Array]:
@@ -290,7 +291,9 @@ def rescale(delta: Array, exponent: Array) -> tuple[Array, Array]:
     (Array([0.75], dtype=float32), Array(3, dtype=int32))
     """
     _, shift = jnp.frexp(jnp.max(jnp.abs(delta)))
-    return jnp.ldexp(delta, -shift), exponent + shift
+    half = shift // 2  # 2^−e itself may be beyond float32, its two halves are not
+    one = jnp.ones((), delta.dtype)
+    return delta * jnp.ldexp(one, -half) * jnp.ldexp(one, half - shift), exponent + shift
 
 
 def death_observer(
@@ -310,7 +313,7 @@ def death_observer(
 
     def observe(z_NxW: Array, learned: Mapping[str, Array]) -> tuple[Array, Array]:
         z_NxW = z_NxW[:rows]
-        return jnp.all(flat(z_NxW, **fixed, **learned), axis=0), jnp.all(jnp.isfinite(z_NxW))
+        return jnp.all(flat(z_NxW, **fixed, **learned), axis=0), all_finite(z_NxW)
 
     return observe
 

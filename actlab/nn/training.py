@@ -247,13 +247,13 @@ def measure(
 
     parameters, fixed = state["parameters"], numbers["fixed"]
     x_MxF, y = data["probe"]
-    mantissas, exponent, z_LxMxW = probes.gradient_norms(parameters, x_MxF, y, program.phi, fixed, program.task)
-    finite_L = jnp.all(jnp.isfinite(z_LxMxW), axis=(1, 2))
+    mantissas, exponent, values_LxMxW = probes.gradient_norms(parameters, x_MxF, y, program.phi, fixed, program.task)
+    finite_L = jax.vmap(probes.all_finite)(values_LxMxW[0])
     record["gradients"] = {name: jnp.where(finite_L, value, jnp.nan) for name, value in mantissas.items()}
     record["exponent"] = exponent
     thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
     asked = tuple(name for name in probes.PROBES if name in program.probes)
-    record["layers"] |= probes.measure_layers(asked, z_LxMxW, parameters["activation"], program.phi, fixed, thresholds)
+    record["layers"] |= probes.measure_layers(asked, *values_LxMxW, thresholds)
     for name, value in parameters["activation"].items():
         if value.ndim == 2:
             record["layers"][f"{name}_min"] = jnp.min(value, axis=1)

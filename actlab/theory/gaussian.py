@@ -7,13 +7,12 @@ come first, the usual kinks (0, ±1, ±3, 6) cost nothing.
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
+
+from actlab.activations.shape import evaluate
 
 Function = Callable[[Any], Any]
 
@@ -74,28 +73,18 @@ def gaussian_expectation(f: Function) -> float:
         return float(total + whole.sum())
 
 
-@partial(jax.jit, static_argnums=0)
-def value_and_slope(phi: Function, z: Array) -> tuple[Array, Array]:
-    """φ(z) and φ'(z), elementwise; compiled once for a function object, whatever is asked of it.
-
-    >>> value_and_slope(jnp.square, jnp.array([3.0]))
-    (Array([9.], dtype=float32), Array([6.], dtype=float32))
-    """
-    return jax.jvp(phi, (z,), (jnp.ones_like(z),))
-
-
 def second_moment(phi: Function) -> float:
     """E φ(Z)², Z standard normal: what one layer makes of unit-variance pre-activations.
 
     Args:
         phi: the activation with its parameters filled in, traceable by JAX.
 
-    >>> round(second_moment(lambda z: jnp.where(z > 0, z, 0)), 12)
+    >>> round(second_moment(lambda z: jax.numpy.where(z > 0, z, 0)), 12)
     0.5
 
     Reference: Poole et al. 2016, arXiv:1606.05340 (the length map at q = 1, σ_w = 1, σ_b = 0).
     """
-    return gaussian_expectation(lambda z: value_and_slope(phi, z)[0] ** 2)
+    return gaussian_expectation(lambda z: evaluate(phi, z)[0] ** 2)
 
 
 def slope_second_moment(phi: Function) -> float:
@@ -104,12 +93,12 @@ def slope_second_moment(phi: Function) -> float:
     Args:
         phi: the activation with its parameters filled in, differentiable by JAX.
 
-    >>> round(slope_second_moment(lambda z: jnp.where(z > 0, z, 0)), 12)
+    >>> round(slope_second_moment(lambda z: jax.numpy.where(z > 0, z, 0)), 12)
     0.5
 
     Reference: Schoenholz et al. 2017, arXiv:1611.01232 (χ at q = 1, σ_w = 1).
     """
-    return gaussian_expectation(lambda z: value_and_slope(phi, z)[1] ** 2)
+    return gaussian_expectation(lambda z: evaluate(phi, z)[1] ** 2)
 
 
 def weak_threshold(phi: Function) -> float:
