@@ -6,6 +6,7 @@ directory on a cluster, does not have.
 
 import hashlib
 import logging
+import os
 import platform
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def keep() -> None:
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     folder = user_cache_path("actlab") / "compiled" / processor()
     try:
