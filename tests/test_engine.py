@@ -1,5 +1,6 @@
 """The road end to end: nothing is trained twice, nothing is lost, and resumed equals uninterrupted."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -262,3 +263,43 @@ def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
     assert "boom" in done.stdout
     assert done.stdout.strip().endswith("['relu', 'relu']")
     assert "boom" in Path(tmp_path / "r" / "run.log").read_text()
+
+
+# In one process, because XLA cuts work for as many threads as there are devices, which changes rounding too.
+DEVICES = """
+import sys
+import jax
+from concurrent.futures import Executor, Future
+import actlab
+from actlab.engine import executors, job
+
+class Here(Executor):
+    def submit(self, function, *args):
+        future = Future()
+        future.set_result(function(*args))
+        return future
+    def shutdown(self, **_):
+        pass
+
+executors.local = lambda *_: Here()
+both = jax.local_devices()
+for number in (1, 2):
+    jax.local_devices = lambda: both[:number]
+    jax.local_device_count = lambda: number
+    job.programs.cache_clear()
+    job.arrays.cache_clear()
+    actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
+"""
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
+    """Lanes of four runs and of one; nine runs, so that the second device ends with copies."""
+    words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-c", DEVICES, *words]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    assert store.read_manifest(tmp_path / "1")["device"] == "cpu"
+    assert store.read_manifest(tmp_path / "2")["device"] == "2 × cpu"
+    same_frames(tmp_path / "1", tmp_path / "2")
+    assert tables(tmp_path / "1") == tables(tmp_path / "2")

@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data
 from actlab.engine import checkpoint, compiled, store
@@ -89,7 +90,7 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
 
     def outcome(finished: bool) -> Outcome:
         store.forget_pulse(folder, job.id)
-        return Outcome(finished, parts, jax.devices()[0].device_kind, time.monotonic() - begun)
+        return Outcome(finished, parts, devices(), time.monotonic() - begun)
 
     store.note_pulse(folder, job.id, training=False, runs=0)
     if store.stop_asked(folder):
@@ -120,6 +121,12 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
     return outcome(finished=True)
 
 
+def devices() -> str:
+    """The kind of this process's devices, and how many there are if more than one."""
+    number, kind = jax.local_device_count(), jax.local_devices()[0].device_kind
+    return kind if number == 1 else f"{number} × {kind}"
+
+
 def describe(job: Job) -> str:
     """A job in a few words: its activation, size and number of runs."""
     shape = job.shape
@@ -127,15 +134,16 @@ def describe(job: Job) -> str:
 
 
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
-    """The job's runs, as many at a time as its shape's lane is wide."""
-    for begin in range(0, len(job.runs), job.shape.lane):
-        yield job.runs[begin : begin + job.shape.lane]
+    """The job's runs, as many at a time as its shape's lane is wide: a lane for each device of this process."""
+    width = job.shape.lane * jax.local_device_count()
+    for begin in range(0, len(job.runs), width):
+        yield job.runs[begin : begin + width]
 
 
 def identity(job: Job, runs: Sequence[Run]) -> str:
     """What a checkpoint of a lane must agree with."""
     ids = [run.id for run in runs]
-    return checkpoint.identity(ids, job.shape, job.steps, job.every, job.evaluate_every, jax.devices()[0].device_kind)
+    return checkpoint.identity(ids, job.shape, job.steps, job.every, job.evaluate_every, devices())
 
 
 def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
@@ -171,7 +179,7 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Itera
     start, advance = programs(shape, folder / "sources" / shape.source if shape.source else None)
     on_device = arrays(shape.data, shape.probe_rows, shape.dtype)
     # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
-    filled = runs + (runs[0],) * (shape.lane - len(runs))
+    filled = runs + (runs[0],) * (shape.lane * jax.local_device_count() - len(runs))
     numbers = stack([run.numbers for run in filled], np.dtype(shape.dtype))
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     at = Snapshot(0, 0, start(numbers), ())
@@ -293,7 +301,7 @@ def programs(shape: Shape, source: Path | None) -> tuple[Any, Any]:
             if name not in ("phi", "flat", "learnable", "task")
         },
     )
-    return training.compile_programs(program, found.train.x.shape[1], len(found.classes) or 1)
+    return training.compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
 
 def activation(shape: Shape, source: Path | None) -> activations.Activation:
@@ -317,7 +325,7 @@ def loaded(key: DataKey) -> data.Data:
 
 @lru_cache(maxsize=4)
 def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """The splits and the probe rows on the device: {train, validation, test, probe: (x, y)}.
+    """The splits and the probe rows, on every device: {train, validation, test, probe: (x, y)}.
 
     The probe rows are the first ``probe_rows`` of a permutation of the training rows, by ``data.seed`` alone.
     """
@@ -327,4 +335,8 @@ def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Arr
     host = {name: (split.x, split.y) for name, split in splits.items()}
     host["probe"] = (found.train.x[picked], found.train.y[picked])
     target = np.int32 if found.task == "classification" else dtype
-    return {name: (jax.device_put(x.astype(dtype)), jax.device_put(y.astype(target))) for name, (x, y) in host.items()}
+    everywhere = NamedSharding(Mesh(jax.local_devices(), ("runs",)), PartitionSpec())
+    return {
+        name: (jax.device_put(x.astype(dtype), everywhere), jax.device_put(y.astype(target), everywhere))
+        for name, (x, y) in host.items()
+    }

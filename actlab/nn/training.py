@@ -5,7 +5,7 @@ What shapes a compiled program stands in a frozen ``Program``; everything else a
 is the vmapped batch of runs that one call advances; its width shapes the program because it changes rounding.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab.nn import model, probes
 from actlab.nn.optimizers import optimizer
@@ -286,11 +287,18 @@ def evaluation(
 
 
 def compile_programs(
-    program: Program, features: int, outputs: int
+    program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()
 ) -> tuple[Callable[[Numbers], State], Callable[..., tuple[State, dict[str, Any]]]]:
-    """``start`` and ``advance`` of a lane, jitted: every leaf of numbers and state has a leading run axis [lane].
+    """``start`` and ``advance``, jitted: every leaf of numbers and state has a leading run axis.
 
-    A lane of one drops the axis inside instead of vmapping over it: batched matmuls of one are slower than plain ones.
+    The run axis is as long as a lane, or as a lane for each of several devices: then each device runs the program of
+    one lane on its share, so that their number changes no bit. A lane of one drops the axis inside instead of vmapping
+    over it: batched matmuls of one are slower than plain ones.
+
+    Args:
+        program: the static half of the runs.
+        features, outputs: F inputs and C outputs, given by the data.
+        devices: where to run; JAX's default device if there are none.
 
     >>> start_lane, advance_lane = compile_programs(program, features=64, outputs=10)  # doctest: +SKIP
     """
@@ -301,12 +309,44 @@ def compile_programs(
     def proceed(state: State, numbers: Numbers, data: Data, schedule: Array) -> tuple[State, dict[str, Any]]:
         return advance(program, state, numbers, data, schedule)
 
+    start_lane: Any = jax.vmap(begin)
+    advance_lane: Any = jax.vmap(proceed, in_axes=(0, 0, None, None))
     if program.lane == 1:
-        return (
-            jax.jit(lambda numbers: grow(begin(shrink(numbers)))),
-            jax.jit(lambda s, n, data, rows: grow(proceed(shrink(s), shrink(n), data, rows)), donate_argnums=0),
-        )
-    return jax.jit(jax.vmap(begin)), jax.jit(jax.vmap(proceed, in_axes=(0, 0, None, None)), donate_argnums=0)
+        start_lane = lambda numbers: grow(begin(shrink(numbers)))
+        advance_lane = lambda state, numbers, data, rows: grow(proceed(shrink(state), shrink(numbers), data, rows))
+    start_lane, advance_lane = jax.jit(start_lane), jax.jit(advance_lane, donate_argnums=0)
+    if len(devices) > 1:
+        return spread(start_lane, devices, [True]), spread(advance_lane, devices, [True, True, False, False])
+    return start_lane, advance_lane
+
+
+def spread(function: Callable[..., Any], devices: Sequence[jax.Device], by_run: Sequence[bool]) -> Callable[..., Any]:
+    """A jitted function on several devices at once, each with its share of the run axis.
+
+    Not by ``shard_map``: XLA fuses a partitioned program otherwise than that of one device, and rounds otherwise.
+
+    Args:
+        function: jitted; every result has a leading run axis.
+        devices: where to run; the number of runs must be a multiple of theirs.
+        by_run: for each argument, whether it has a leading run axis; those without go to every device.
+    """
+    mesh = Mesh(devices, ("runs",))
+    shared, whole = NamedSharding(mesh, PartitionSpec("runs")), NamedSharding(mesh, PartitionSpec())
+
+    def on(device: jax.Device, array: Array) -> Array:
+        return next(shard.data for shard in array.addressable_shards if shard.device == device)
+
+    def joined(*pieces: Array) -> Array:
+        shape = (len(devices) * pieces[0].shape[0], *pieces[0].shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, shared, list(pieces))
+
+    def call(*arguments: Any) -> Any:
+        there = [jax.device_put(one, shared if by else whole) for one, by in zip(arguments, by_run, strict=True)]
+        shares = [jax.tree.map(partial(on, device), there) for device in devices]
+        # Calls return before they are done, so that the devices work at the same time.
+        return jax.tree.map(joined, *[function(*share) for share in shares])
+
+    return call
 
 
 def shrink(tree: Any) -> Any:
