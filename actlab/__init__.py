@@ -30,6 +30,7 @@ def run(
     workers: int | None = None,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    memory: str | float | None = None,
     scheduler: str | None = None,
     cluster: str | Path | None = None,
 ) -> Results:
@@ -40,9 +41,10 @@ def run(
         overrides: ``key.sub=value`` each; a comma list sweeps.
         out: the study's folder; ``results/<study>`` by default.
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
-        workers: how many; one for each core by default.
+        workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: delete what the folder holds and train everything.
         progress: called now and then with how far it has come.
+        memory: what all workers together may hold, in bytes or as ``"4GB"``; roughly, so leave some room.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
 
@@ -61,7 +63,8 @@ def run(
 
     study = study_of(config, overrides)
     folder = Path(out) if out is not None else Path("results") / study.config.study
-    where = running.Where(executor, workers, scheduler, None if cluster is None else Path(cluster))
+    file = None if cluster is None else Path(cluster)
+    where = running.Where(executor, workers, running.in_bytes(memory), scheduler, file)
     failures = running.train(study, folder, where, fresh, progress)
     if failures:
         raise running.RunError(folder, failures)

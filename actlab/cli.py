@@ -1,5 +1,6 @@
 """The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ Overrides = Annotated[
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
+Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
 
 
 class TextFormat(StrEnum):
@@ -62,12 +64,13 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="of a running Dask cluster, as tcp://host:8786")] = None,
     cluster: Annotated[Path | None, typer.Option(help="file that asks Slurm for workers; see docs/cluster.md")] = None,
     workers: Workers = None,
+    memory: Memory = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
-        plan(config, overrides, out_dir, workers)
+        plan(config, overrides, out_dir, workers, memory)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
@@ -81,6 +84,7 @@ def run(
             out=out_dir,
             executor=executor.value,
             workers=workers,
+            memory=memory,
             fresh=fresh,
             progress=progress,
             scheduler=scheduler,
@@ -101,18 +105,18 @@ def plan(
     overrides: Overrides = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
     workers: Workers = None,
+    memory: Memory = None,
 ) -> None:
     """Show the runs, the jobs, and the cost and memory expected; train nothing."""
     from actlab.engine.execute import missing_runs
-    from actlab.engine.executors import cores
+    from actlab.engine.running import Where, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
 
     study = actlab.study_of(config, overrides or ())
-    planned = planning.plan(study)
     folder = out_dir or Path("results") / study.config.study
+    planned, number = Where(workers=workers, memory=in_bytes(memory)).plan(study, folder)
     missing = missing_runs(folder, planned)
-    number = workers or cores()
     show_plan(study.config.study, planned)
     total = cost.expected(planned, number, missing)
     jobs = planning.cut(planned.groups, missing, number)
@@ -122,7 +126,7 @@ def plan(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers; "
         f"{len({job.shape for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {total.bytes / 2**20:,.0f} MiB of memory a worker.",
+        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory a worker.",
         soft_wrap=True,
     )
 
@@ -369,6 +373,8 @@ class Lines:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
+    # Planning needs next to nothing of an accelerator; its workers need the rest.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

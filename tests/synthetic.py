@@ -153,6 +153,7 @@ def one_run(
         "evaluate_every": evaluate_every,
         "probe_rows": 256,
         "lane": 1,
+        "pieces": 1,
         **cell,
         "status": "ok" if ok else "diverged",
         "diverged_step": np.nan if ok else float(at[-1]),

@@ -1,5 +1,6 @@
 """The road end to end: nothing is trained twice, nothing is lost, and resumed equals uninterrupted."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,6 +15,11 @@ import pytest
 
 import actlab
 from actlab.engine import executors, job, running, store
+from actlab.study.memory import Size, worker_bytes
+from actlab.study.reading import StudyError
+
+OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
+BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4)
 
 STUDY = """
 study: s
@@ -303,3 +309,33 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     assert store.read_manifest(tmp_path / "2")["device"] == "2 × cpu"
     same_frames(tmp_path / "1", tmp_path / "2")
     assert tables(tmp_path / "1") == tables(tmp_path / "2")
+
+
+def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_on_as_begun(config, tmp_path, here):
+    study = actlab.study_of(config)
+    usual, _ = running.Where(workers=2).plan(study, tmp_path / "r")
+    assert usual.lanes == {8: (4, 1)}
+    need = usual.worker_bytes
+    for memory, workers, lanes in ((2 * need, 2, (4, 1)), (1.5 * need, 1, (4, 1))):
+        plan, number = running.Where(workers=2, memory=memory).plan(study, tmp_path / "r")
+        assert (number, plan.lanes[8]) == (workers, lanes)
+        assert number * plan.worker_bytes <= memory
+    less = worker_bytes(dataclasses.replace(BIG, width=8), 1, 1)
+    plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+    assert (number, plan.lanes[8]) == (1, (1, 1))
+    assert not set(plan.runs) & set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
+    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.8 GB a worker, even one run"):
+        running.Where(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+
+    actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)
+    manifest = store.read_manifest(tmp_path / "r")
+    store.write_manifest(tmp_path / "r", manifest | {"lane_by_width": {"8": 2}})
+    assert running.Where().plan(study, tmp_path / "r")[0].lanes == {8: (2, 1)}
+    assert running.Where().plan(study, tmp_path / "r", fresh=True)[0].lanes == {8: (4, 1)}
+
+
+def test_an_amount_of_memory_that_is_none(config, tmp_path):
+    for wrong in ("lots", "-1GB", 0, float("nan")):
+        with pytest.raises(StudyError, match="expected an amount such as 4GB"):
+            actlab.run(config, out=tmp_path / "r", memory=wrong)
+    assert not (tmp_path / "r").exists()

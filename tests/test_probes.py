@@ -279,6 +279,7 @@ def a_program(case, **changes):
         "probes": ALL,
         "dtype": "float64",
         "lane": 1,
+        "pieces": 1,
     }
     return training.Program(**settings | changes)
 

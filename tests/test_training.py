@@ -42,6 +42,7 @@ def a_program(**changes):
         "probes": ("update_ratio", "act_mean", "dead_fraction"),
         "dtype": "float32",
         "lane": 1,
+        "pieces": 1,
     }
     return training.Program(**settings | changes)
 
@@ -481,3 +482,13 @@ def test_the_seed_sets_weights_and_batches(single, data):
     assert not np.array_equal(first[0], second[0])
     for epoch in (first[:4], first[4:]):
         assert len(set(np.concatenate(epoch))) == 4 * BATCH
+
+
+@pytest.mark.parametrize("pieces", [2, 3, 7])
+def test_an_evaluation_in_pieces_finds_the_same(single, data, pieces):
+    usual = train(single, lane_of(some_numbers()), data)
+    cut = train(programs_of(a_program(pieces=pieces)), lane_of(some_numbers()), data)
+    for name in ("born", "ever"):
+        np.testing.assert_array_equal(cut[0][name], usual[0][name])
+    for one, other in zip(jax.tree.leaves(cut[1]), jax.tree.leaves(usual[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

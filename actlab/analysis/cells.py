@@ -40,7 +40,7 @@ DERIVED: tuple[str, ...] = (
     "evaluate_every",
 )
 DERIVED += ("probe_rows",)
-NOT_SETTINGS = ("run", "seed", "lane", "learned", "activation_order", "activation_family", "activation_name")
+NOT_SETTINGS = ("run", "seed", "lane", "pieces", "learned", "activation_order", "activation_family", "activation_name")
 # Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
 PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
 

@@ -95,13 +95,13 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], 
         old = store.read_manifest(folder)
     except store.StoreError:
         old = {}
-    lanes = {str(group.shape.width): group.shape.lane for group in plan.groups}
     here = {
         "versions": store.versions(),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
-        "lane_by_width": lanes,
+        "lane_by_width": {str(width): lane for width, (lane, _) in plan.lanes.items()},
+        "pieces_by_width": {str(width): pieces for width, (_, pieces) in plan.lanes.items()},
     }
     manifest = old | (here if trains or not old else {})
     manifest |= {

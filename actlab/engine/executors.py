@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 from loky import ProcessPoolExecutor
@@ -23,6 +25,29 @@ WORKER_ENVIRONMENT["LOKY_MAX_MEMORY_LEAK_SIZE"] = "1e12"
 def cores() -> int:
     """The processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def platform() -> str:
+    """``cpu``, or the accelerator that workers will find.
+
+    Asked of a process of its own, and only where some accelerator's library is installed: this process would take hold
+    of the accelerator's memory by asking.
+    """
+    known = find_spec("jax_plugins") is not None or find_spec("libtpu") is not None or entry_points(group="jax_plugins")
+    if not known or os.environ.get("JAX_PLATFORMS") == "cpu":
+        return "cpu"
+    pool = local(1)
+    try:
+        return str(pool.submit(backend).result())
+    finally:
+        pool.shutdown(kill_workers=True)
+
+
+def backend() -> str:
+    """The platform that JAX chooses here."""
+    import jax
+
+    return str(jax.default_backend())
 
 
 def local(workers: int, logs: Path | None = None) -> ProcessPoolExecutor:

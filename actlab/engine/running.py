@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ByteSize, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from actlab.engine import cluster, executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare
 from actlab.study import plan as planning
-from actlab.study.plan import Job
+from actlab.study.plan import Job, Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
 
@@ -41,13 +42,15 @@ class Where:
 
     Attributes:
         executor: ``local`` (worker processes on this machine) or ``dask``.
-        workers: how many; one for each core by default.
+        workers: how many; by default one for each core, or one for all of a machine's accelerators.
+        memory: bytes that all workers on this machine together may hold.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
     """
 
     executor: str = "local"
     workers: int | None = None
+    memory: float | None = None
     scheduler: str | None = None
     cluster: Path | None = None
 
@@ -57,16 +60,56 @@ class Where:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
 
+    def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
+        """A study's plan for such workers, and how many of them there are to be on this machine.
+
+        A study that was begun goes on with the lanes that it was begun with. Where memory is short there are fewer
+        workers, and only a single one gets narrower lanes, or evaluates in pieces.
+
+        Raises:
+            StudyError: see ``study.plan.plan``.
+            StoreError: the folder is not a study's.
+        """
+        lanes = {} if fresh or store.unbegun(folder) else store.lanes(folder)
+        platform = executors.platform()
+        number = self.workers or (executors.cores() if platform == "cpu" else 1)
+        planned = planning.plan(study, platform, lanes=lanes)
+        if self.memory is None:
+            return planned, number
+        number = max(1, min(number, int(self.memory // planned.worker_bytes)))
+        return planning.plan(study, platform, self.memory / number, lanes), number
+
     @contextmanager
-    def pool(self, folder: Path, runs: int) -> Iterator[tuple[Callable[[], Executor], int]]:
+    def pool(self, folder: Path, runs: int, number: int) -> Iterator[tuple[Callable[[], Executor], int]]:
         """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
         dask = self.executor == "dask" or self.scheduler is not None or self.cluster is not None
         if dask and runs:
-            with cluster.pool(folder, runs, self.workers, self.scheduler, self.cluster) as opened:
+            workers = self.workers if self.memory is None else number
+            with cluster.pool(folder, runs, workers, self.scheduler, self.cluster) as opened:
                 yield opened
         else:
             with executors.processes(folder.absolute() / "parts") as open_worker:
-                yield open_worker, self.workers or executors.cores()
+                yield open_worker, number
+
+
+def in_bytes(memory: str | float | None) -> float | None:
+    """An amount of memory in bytes.
+
+    Raises:
+        StudyError: it is not one.
+
+    >>> in_bytes("4GB"), in_bytes("512MiB"), in_bytes(1e9), in_bytes(None)
+    (4000000000.0, 536870912.0, 1000000000.0, None)
+    """
+    if memory is None:
+        return None
+    try:
+        number = float(TypeAdapter(ByteSize).validate_python(memory))
+    except ValidationError:
+        number = 0.0
+    if number <= 0:
+        raise StudyError(f"memory: expected an amount such as 4GB or 800MB, not '{memory}'")
+    return number
 
 
 def train(
@@ -86,12 +129,12 @@ def train(
         RunError: the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
-    planned = planning.plan(study)
+    planned, number = where.plan(study, folder, fresh)
     fresh = fresh and not store.unbegun(folder)
     if fresh:
         store.read_manifest(folder)  # only a study's folder is ever emptied
     lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
-    with where.pool(folder, len(lacking)) as (open_worker, number), held(folder):
+    with where.pool(folder, len(lacking), number) as (open_worker, number), held(folder):
         if fresh:
             store.remove_results(folder)
         missing = missing_runs(folder, planned)

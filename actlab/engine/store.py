@@ -290,6 +290,17 @@ def stored_runs(folder: Path) -> dict[str, list[str]]:
     return {name: table["run"].to_pylist() for name, table in read_parts(folder)[1].items()}
 
 
+def lanes(folder: Path) -> dict[int, tuple[int, int]]:
+    """The lanes that a study was begun with, by width: how many runs a call advances, in how many pieces it evaluates.
+
+    Raises:
+        StoreError: the folder is not a study's.
+    """
+    manifest = read_manifest(folder)
+    pieces = manifest.get("pieces_by_width", {})
+    return {int(width): (lane, pieces.get(width, 1)) for width, lane in manifest.get("lane_by_width", {}).items()}
+
+
 def unbegun(folder: Path) -> bool:
     """Whether nothing was stored here yet: no folder, an empty one, or one whose run was killed before its manifest."""
     if not folder.is_dir():

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -49,6 +50,7 @@ class Program:
         probes: names of the measurements to record.
         dtype: ``float32`` or ``float64``.
         lane: how many runs one call advances.
+        pieces: how many pieces a split is evaluated in, to hold less in memory at a time.
     """
 
     phi: Callable[..., Array]
@@ -67,6 +69,7 @@ class Program:
     probes: tuple[str, ...]
     dtype: str
     lane: int
+    pieces: int
 
     def rule(self, numbers: Numbers) -> optax.GradientTransformation:
         """The update rule with this run's numbers in it."""
@@ -267,23 +270,67 @@ def measure(
 def evaluation(
     program: Program, state: State, numbers: Numbers, data: Data, step: Array
 ) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Losses and accuracies on whole splits, and unit death on the whole training split, in one forward pass."""
+    """Losses and accuracies on whole splits, and unit death on the whole training split."""
     splits = {name: data[name] for name in ("train", "validation", "test")}
-    rows = splits["train"][0].shape[0]
-    death = probes.death_observer(program.flat, numbers["fixed"], rows)
-    x = jnp.concatenate([x for x, _ in splits.values()])
-    outputs, (dead, finite) = model.apply(state["parameters"], x, program.phi, numbers["fixed"], death)
-    layers, network_dead, born, ever = probes.death_record(
-        dead, finite, state["born"], state["ever"], step == 0, x.dtype
-    )
+    outputs, (dead, finite) = evaluate(program, state, numbers, {name: x for name, (x, _) in splits.items()})
+    dtype = splits["train"][0].dtype
+    layers, network_dead, born, ever = probes.death_record(dead, finite, state["born"], state["ever"], step == 0, dtype)
     record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
-    begin = 0
-    for name, (x, y) in splits.items():
-        of_split = outputs[begin : begin + x.shape[0]]
-        begin += x.shape[0]
-        record[f"{name}_loss"] = jnp.mean(model.example_losses(of_split, y, program.task))
-        record[f"{name}_accuracy"] = model.accuracy(of_split, y, program.task)
+    for name, (_, y) in splits.items():
+        record[f"{name}_loss"] = jnp.mean(model.example_losses(outputs[name], y, program.task))
+        record[f"{name}_accuracy"] = model.accuracy(outputs[name], y, program.task)
     return {"born": born, "ever": ever}, record
+
+
+def evaluate(
+    program: Program, state: State, numbers: Numbers, splits: Mapping[str, Array]
+) -> tuple[dict[str, Array], tuple[Array, Array]]:
+    """Outputs of each split, and which units are dead on the training split (see ``probes.death_observer``).
+
+    All splits go in one forward pass, or each in ``pieces``, so that only a part of its rows is in hand at a time.
+    """
+
+    def forward(x_NxF: Array, observe: model.Observer) -> tuple[Array, Any]:
+        return model.apply(state["parameters"], x_NxF, program.phi, numbers["fixed"], observe)
+
+    def death(rows: int) -> model.Observer:
+        return probes.death_observer(program.flat, numbers["fixed"], rows)
+
+    if program.pieces > 1:
+        found = {
+            name: in_pieces(partial(forward, observe=death(x.shape[0])), x, program.pieces)
+            for name, x in splits.items()
+        }
+        return {name: outputs for name, (outputs, _) in found.items()}, found["train"][1]
+    outputs, seen = forward(jnp.concatenate(list(splits.values())), death(splits["train"].shape[0]))
+    ends = np.cumsum([x.shape[0] for x in splits.values()])
+    return dict(zip(splits, jnp.split(outputs, ends[:-1]), strict=True)), seen
+
+
+def in_pieces(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, pieces: int) -> tuple[Array, Any]:
+    """A forward pass over some rows after the others: outputs [N, C], and where all pieces observed what is true.
+
+    The last piece begins early enough to be as long as the others: the rows that it shares change nothing.
+
+    >>> in_pieces(lambda x: (2 * x, jnp.all(x > 0)), jnp.array([[1.0], [2.0], [3.0]]), 2)
+    (Array([[2.],
+           [4.],
+           [6.]], dtype=float32), Array(True, dtype=bool))
+    """
+    rows = x_NxF.shape[0]
+    length = -(-rows // pieces)
+
+    def piece(carry: tuple[Array, Any], i: Array) -> tuple[tuple[Array, Any], None]:
+        outputs, seen = carry
+        begin = jnp.minimum(i * length, rows - length)
+        of_piece, seen_in_piece = forward(jax.lax.dynamic_slice_in_dim(x_NxF, begin, length))
+        outputs = jax.lax.dynamic_update_slice_in_dim(outputs, of_piece, begin, 0)
+        return (outputs, jax.tree.map(jnp.logical_and, seen, seen_in_piece)), None
+
+    like, seen = jax.eval_shape(forward, jax.ShapeDtypeStruct((length, *x_NxF.shape[1:]), x_NxF.dtype))
+    nothing = jnp.zeros((rows, *like.shape[1:]), like.dtype)
+    everything = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), seen)
+    return jax.lax.scan(piece, (nothing, everything), jnp.arange(pieces))[0]
 
 
 def compile_programs(

@@ -1,8 +1,8 @@
-"""What a plan will cost, roughly: floating-point work, time and memory."""
+"""What a plan will cost, roughly: floating-point work and time."""
 
 from dataclasses import dataclass
 
-from actlab.study.plan import Plan, Shape
+from actlab.study.plan import Plan
 
 # What one core of a laptop does in this training loop, measured at depth 20 and batch 128 on a two-core machine: it is
 # bound by matrix products when wide, and by the number of layers and steps when narrow.
@@ -13,16 +13,15 @@ COMPILE_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Floating-point operations of training, seconds on all workers together, bytes that one worker holds."""
+    """Floating-point operations of training, and seconds on all workers together."""
 
     flops: float
     seconds: float
-    bytes: float
 
 
 def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
     """The cost of training the wanted runs of a plan."""
-    flops = seconds = memory = 0.0
+    flops = seconds = 0.0
     for group in plan.groups:
         runs = [run for run in group.runs if run.id in wanted]
         if not runs:
@@ -31,17 +30,7 @@ def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
         layers = len(runs) * group.steps * group.shape.depth
         flops += own
         seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP + COMPILE_SECONDS
-        memory = max(memory, worker_bytes(group.shape))
-    return Cost(flops, seconds / workers, memory)
-
-
-def worker_bytes(shape: Shape) -> float:
-    """Bytes of one worker's arrays while it trains a lane, on top of Python and JAX themselves."""
-    size = 8 if shape.dtype == "float64" else 4
-    parameters = shape.depth * shape.width**2
-    batch = 3 * shape.depth * shape.batch_size * shape.width
-    probe = 4 * shape.depth * shape.probe_rows * shape.width
-    return 4e8 + size * shape.lane * (6 * parameters + batch + probe)
+    return Cost(flops, seconds / workers)
 
 
 def clock(seconds: float) -> str:

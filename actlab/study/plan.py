@@ -19,10 +19,14 @@ from actlab import activations, data
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
+from actlab.study.memory import MOST_PIECES, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
 from actlab.study.sweep import Cell
 from actlab.theory.gaussian import second_moment, weak_threshold
+
+Lane = tuple[int, int]
+"""How many runs one call advances, and in how many pieces it evaluates."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Shape:
     probes: tuple[str, ...]
     dtype: str
     lane: int
+    pieces: int
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,19 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every run of a study, grouped by compiled shape and schedule, and the activation files that it uses."""
+    """Every run of a study, grouped by compiled shape and schedule.
+
+    Attributes:
+        groups: the runs of one shape and schedule each.
+        sources: the activation files that it uses.
+        lanes: by width, how many runs a call advances, and in how many pieces it evaluates.
+        worker_bytes: what a worker holds at most, roughly.
+    """
 
     groups: tuple[Job, ...]
     sources: tuple[Path, ...]
+    lanes: Mapping[int, Lane]
+    worker_bytes: float
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -101,38 +115,44 @@ class Plan:
         return {run.id: run for group in self.groups for run in group.runs}
 
 
-def plan(study: Study, platform: str = "cpu") -> Plan:
+def plan(
+    study: Study, platform: str = "cpu", memory: float | None = None, lanes: Mapping[int, Lane] | None = None
+) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
     Args:
         study: a validated study.
         platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
+        memory: bytes that a worker may hold; lanes become narrower, and evaluations go in pieces, to stay below.
+        lanes: by width, what was chosen before: how a study was begun, it goes on.
 
     Raises:
-        StudyError: a data set, an activation or a combination of settings cannot be used; nothing was compiled for it.
+        StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
+            nothing was compiled for it.
     """
     groups: dict[tuple[Any, ...], list[Run]] = {}
     sources: dict[str, Path] = {}
-    loaded: dict[DataConfig, tuple[data.Data, str | None]] = {}
+    loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
+    sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
+    lanes = choose_lanes(sizes, platform, memory, lanes or {})
     for cell in study.cells:
-        if cell.data not in loaded:
-            loaded[cell.data] = load_data(study, cell.data)
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
         source, source_checksum = activation_source(cell.model.activation.name, sources)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, source, source_checksum, platform)
+        shape = shape_of(cell, record, source, source_checksum, lanes[cell.model.width])
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
-        identity = identity_of(cell, record.name, data_checksum, source_checksum)
+        identity = identity_of(cell, record.name, data_checksum, source_checksum, lanes[cell.model.width])
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = hashlib.sha256(f"{identity}{seed}".encode()).hexdigest()[:12]
             own = {"run": run, **labels, "seed": seed}
             groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
     jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
-    return Plan(tuple(jobs), tuple(sources.values()))
+    most = max(worker_bytes(size, *lanes[size.width]) for size in sizes)
+    return Plan(tuple(jobs), tuple(sources.values()), lanes, most)
 
 
 def cut(groups: Sequence[Job], wanted: set[str], workers: int) -> list[Job]:
@@ -266,7 +286,7 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
 
 
 def shape_of(
-    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, platform: str
+    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, lane: Lane
 ) -> Shape:
     """What of a cell shapes the compiled program."""
     model, train = cell.model, cell.train
@@ -289,8 +309,53 @@ def shape_of(
         batch_size=train.batch_size,
         probes=cell.measure.names(),
         dtype=model.dtype,
-        lane=lane_width(model.width, platform),
+        lane=lane[0],
+        pieces=lane[1],
     )
+
+
+def size_of(cell: Cell, found: data.Data) -> Size:
+    """What decides how much memory a cell's runs take."""
+    return Size(
+        depth=cell.model.depth,
+        width=cell.model.width,
+        batch_size=cell.train.batch_size,
+        probe_rows=cell.measure.probe_rows,
+        rows=sum(len(split.y) for split in (found.train, found.validation, found.test)),
+        features=found.train.x.shape[1],
+        outputs=len(found.classes) or 1,
+        itemsize=8 if cell.model.dtype == "float64" else 4,
+    )
+
+
+def choose_lanes(
+    sizes: Sequence[Size], platform: str, memory: float | None, chosen: Mapping[int, Lane]
+) -> dict[int, Lane]:
+    """How many runs a call advances, and in how many pieces it evaluates, for each width: so that the largest fits.
+
+    Raises:
+        StudyError: not even a single run would.
+    """
+    largest: dict[int, Size] = {}
+    for size in sizes:
+        other = largest.get(size.width, size)
+        largest[size.width] = max(size, other, key=lambda size: worker_bytes(size, 1, 1))
+    lanes = {}
+    for width, size in largest.items():
+        lane = chosen.get(width, (lane_width(width, platform), 1))
+        if memory is not None and worker_bytes(size, *lane) > memory:
+            narrower = None if width in chosen else fit(size, lane[0], memory)
+            if narrower is None:
+                begun = width in chosen
+                why = "with the lanes that this study was begun with" if begun else "even one run at a time"
+                need = worker_bytes(size, *(lane if begun else (1, MOST_PIECES)))
+                raise StudyError(
+                    f"memory: depth {size.depth} and width {width} need about {need / 1e9:.1f} GB "
+                    f"a worker, {why}; {memory / 1e9:.1f} GB were given"
+                )
+            lane = narrower
+        lanes[width] = lane
+    return lanes
 
 
 def lane_width(width: int, platform: str) -> int:
@@ -370,6 +435,7 @@ def labels_of(
         "evaluate_every": measure.evaluate_every,
         "probe_rows": min(measure.probe_rows, len(found.train.y)),
         "lane": shape.lane,
+        "pieces": shape.pieces,
     }
 
 
@@ -378,14 +444,19 @@ def short(name: str) -> str:
     return Path(name).name
 
 
-def identity_of(cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None) -> str:
-    """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path."""
+def identity_of(
+    cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None, lane: Lane
+) -> str:
+    """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path.
+
+    The lane too: it changes rounding.
+    """
     plain = {name: getattr(cell, name).model_dump(mode="json") for name in ("data", "model", "train", "measure")}
     if data_checksum is not None:
         plain["data"]["name"] = data_checksum
     if source_checksum is not None:
         plain["model"]["activation"]["name"] = f"{source_checksum}:{activation_name}"
-    return json.dumps(plain, sort_keys=True)
+    return json.dumps({**plain, "lane": lane}, sort_keys=True)
 
 
 def training_flops(shape: Shape, features: int, outputs: int) -> float:

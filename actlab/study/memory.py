@@ -1,0 +1,59 @@
+"""What a worker holds in memory, and how to make it hold less: narrower lanes, evaluations in more pieces."""
+
+from dataclasses import dataclass
+
+# Python, JAX and the compiler at work, measured on worker processes (see benchmarks/memory.py).
+BASE = 8.2e8
+MOST_PIECES = 256
+
+
+@dataclass(frozen=True)
+class Size:
+    """The numbers that decide how large a run's arrays are: L layers of W units, rows, F inputs, C outputs."""
+
+    depth: int
+    width: int
+    batch_size: int
+    probe_rows: int
+    rows: int
+    features: int
+    outputs: int
+    itemsize: int
+
+
+def worker_bytes(size: Size, lane: int, pieces: int) -> float:
+    """Bytes that one worker process holds at most while it trains a lane.
+
+    A run has six copies of its weights (themselves, Adam's two, gradients, and those before and after an update) and
+    the values of a minibatch by layer; at a record also z, φ, φ' and δ of the probe rows by layer, or two layers of the
+    rows of one piece of an evaluation. The data are held twice.
+
+    >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
+    >>> round(worker_bytes(size, 1, 1) / 2**20), round(worker_bytes(size, 64, 1) / 2**20)
+    (797, 1688)
+    """
+    weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
+    layers = size.depth * size.width
+    piece = -(-size.rows // pieces) * (3 * size.width + size.features + size.outputs)
+    run = 6 * weights + 3 * layers * size.batch_size + max(4 * layers * size.probe_rows, piece)
+    return BASE + size.itemsize * (lane * run + 2 * size.rows * size.features)
+
+
+def fit(size: Size, lane: int, most_bytes: float) -> tuple[int, int] | None:
+    """The widest lane, at most ``lane``, and the fewest pieces with which a worker stays within ``most_bytes``.
+
+    Returns:
+        (lane, pieces); None where even a lane of one run in many pieces is too much.
+
+    >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
+    >>> fit(size, 64, 2e9), fit(size, 64, 1e9), fit(size, 64, 5e8)
+    ((64, 1), (8, 1), None)
+    """
+    while lane >= 1:
+        pieces = 1
+        while pieces <= min(MOST_PIECES, size.rows):
+            if worker_bytes(size, lane, pieces) <= most_bytes:
+                return lane, pieces
+            pieces *= 2
+        lane //= 2
+    return None
