@@ -1,19 +1,33 @@
-"""What the workers of a benchmark do: multiply matrices, or train; each returns floating-point operations a second."""
+"""What the workers of a benchmark do: multiply matrices, or train; each returns floating-point operations a second.
+
+A worker keeps what it has compiled, and the state of the runs that it trains, for the next round of its race.
+"""
 
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 STUDY = """
-study: throughput
+study: benchmark
 data: {{name: digits}}
-model: {{activation: relu, depth: {depth}, width: {width}}}
+model: {{activation: {activation}, depth: {depth}, width: {width}}}
 train: {{optimizer: adam, batch_size: {batch}, steps: {steps}}}
 measure: {{every: {every}, evaluate_every: {every}, keep_layers: ends}}
 """
+
+
+class Shape(NamedTuple):
+    """A run as the benchmarks train it; ``steps`` and ``every`` matter only where whole runs are timed."""
+
+    width: int
+    depth: int = 20
+    batch: int = 128
+    activation: str = "relu"
+    steps: int = 10**6
+    every: int = 250
 
 
 def numpy_rate(batch: int, width: int, seconds: float) -> float:
@@ -30,7 +44,7 @@ def numpy_rate(batch: int, width: int, seconds: float) -> float:
     return done * 2 * batch * width**2 / (time.perf_counter() - begin)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def chain(batch: int, width: int) -> Any:
     """Two hundred dependent matrix products as one compiled program."""
     import jax
@@ -53,23 +67,95 @@ def xla_rate(batch: int, width: int, seconds: float) -> float:
     return done * 2 * batch * width**2 / (time.perf_counter() - begin)
 
 
-@lru_cache(maxsize=8)
-def planned(folder: Path, depth: int, width: int, batch: int, steps: int, every: int) -> Any:
-    """One lane of the study above, planned as `actlab run` would."""
+def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
+    """So many runs of a shape (one lane by default), planned as ``actlab run`` would."""
     from actlab.study import plan, reading
 
-    path = folder / f"{width}-{steps}-{every}.yaml"
-    path.write_text(STUDY.format(depth=depth, width=width, batch=batch, steps=steps, every=every))
-    lane = plan.lane_width(width, "cpu")
-    (job,) = plan.plan(reading.read(path, [f"sweep.seeds={lane}"])).groups
+    path = folder / ("-".join(str(value) for value in shape) + ".yaml")
+    path.write_text(STUDY.format(**shape._asdict()))
+    seeds = runs or plan.lane_width(shape.width, "cpu")
+    (job,) = plan.plan(reading.read(path, [f"sweep.seeds={seeds}"])).groups
     return job
 
 
-def training_rate(folder: Path, depth: int, width: int, batch: int, steps: int, every: int) -> float:
+class Lane:
+    """One lane in the middle of its training, with the engine's own compiled programs."""
+
+    def __init__(self, folder: Path, shape: Shape) -> None:
+        """Compile, draw the weights, and take one step."""
+        from actlab.engine import job as engine
+
+        self.job = planned(folder, shape)
+        self.start, self.advance = engine.programs(self.job.shape, None)
+        self.data = engine.arrays(self.job.shape.data, self.job.shape.probe_rows, self.job.shape.dtype)
+        self.numbers = engine.stack([run.numbers for run in self.job.runs], np.dtype(self.job.shape.dtype))
+        self.rows = engine.SEGMENT
+        self.state, self.step = self.start(self.numbers), 0
+        self.flops = sum(run.flops for run in self.job.runs) / self.job.steps
+        self.seconds_a_step = 1e-3
+        for _ in range(3):  # compiles, then finds out how long a step takes
+            self.train(0.05)
+
+    def call(self, rows: list[tuple[int, int, int, int]]) -> float:
+        """Go through the rows of a schedule; seconds."""
+        import jax
+
+        schedule = np.zeros((self.rows, 4), np.int32)
+        schedule[: len(rows)] = rows
+        begin = time.perf_counter()
+        self.state, _ = self.advance(self.state, self.numbers, self.data, schedule)
+        jax.block_until_ready(self.state)
+        return time.perf_counter() - begin
+
+    def train(self, seconds: float) -> float:
+        """Training steps alone for about so long; matmul operations a second."""
+        steps = max(int(seconds / self.seconds_a_step), 1)
+        took = self.call([(self.step, self.step + steps, 0, 0)])
+        self.step += steps
+        self.seconds_a_step = took / steps
+        return steps * self.flops / took
+
+    def record(self) -> float:
+        """Seconds of one record with an evaluation, of several in a row."""
+        return self.call([(self.step, self.step, 1, 1)] * self.rows) / self.rows
+
+    def record_flops(self) -> float:
+        """Matmul operations of one record: forward and backward on the probe rows, forward on all splits."""
+        shape = self.job.shape
+        features, outputs = self.data["train"][0].shape[1], 10
+        weights = (shape.depth - 1) * shape.width**2 + (features + outputs) * shape.width
+        probe = shape.probe_rows * (6 * weights - 2 * features * shape.width)
+        rows = sum(self.data[name][0].shape[0] for name in ("train", "validation", "test"))
+        return float(shape.lane * (probe + 2 * rows * weights))
+
+
+@lru_cache(maxsize=16)
+def lane(folder: Path, shape: Shape) -> Lane:
+    """The worker's own lane of a shape."""
+    return Lane(folder, shape)
+
+
+def loop_rate(folder: Path, shape: Shape, seconds: float) -> float:
+    """Matmul operations a second of training steps alone."""
+    return lane(folder, shape).train(seconds)
+
+
+def record_cost(folder: Path, shape: Shape) -> tuple[float, float]:
+    """Seconds of a record, and its matmul operations."""
+    return lane(folder, shape).record(), lane(folder, shape).record_flops()
+
+
+@lru_cache(maxsize=16)
+def whole_runs(folder: Path, shape: Shape) -> Any:
+    """A lane planned with its own number of steps, once."""
+    return planned(folder, shape)
+
+
+def whole_rate(folder: Path, shape: Shape) -> float:
     """Matmul operations a second of training a lane from its first step to its last record."""
     from actlab.engine.job import run_lane
 
-    job = planned(folder, depth, width, batch, steps, every)
+    job = whole_runs(folder, shape)
     begin = time.perf_counter()
     run_lane(job, job.runs, folder)
-    return sum(run.flops for run in job.runs) / (time.perf_counter() - begin)
+    return float(sum(run.flops for run in job.runs) / (time.perf_counter() - begin))

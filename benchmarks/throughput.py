@@ -1,68 +1,67 @@
-"""How near the training loop comes to the machine's matrix product: `python -m benchmarks.throughput`.
+"""How near training comes to the machine's matrix product: `python -m benchmarks.throughput`.
 
 In each round two one-thread workers first multiply matrices of the loop's own shape (batch × width by width × width,
-NumPy's BLAS and XLA's, the faster counts), then train a whole run as `actlab run` does, records included. Only the
-matmul operations of training count. A figure is the median over rounds of training rate / peak rate, so that a machine
-that is slow for a while is slow for both.
+NumPy's BLAS and XLA's, the faster counts), then train: steps alone, records alone, and whole runs as `actlab run` does,
+with a record every 250 steps. Only the matmul operations of training count. A figure is the median over rounds of a
+rate over the peak rate of its own round, so that a machine that is slow for a while is slow for both.
 """
 
-import argparse
 import tempfile
-from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from actlab.engine import executors
-from benchmarks.rates import numpy_rate, training_rate, xla_rate
+from benchmarks import race
+from benchmarks.rates import Shape, loop_rate, numpy_rate, record_cost, whole_rate, xla_rate
 
 
-def together(pool: Executor, function: Any, *args: Any) -> float:
-    """Both workers at once; the sum of their rates."""
-    return float(sum(future.result() for future in [pool.submit(function, *args) for _ in range(2)]))
-
-
-def race(widths: list[int], depth: int, batch: int, every: int, rounds: int, folder: Path) -> pd.DataFrame:
-    """One row a width and round: peak and training rates of two workers, in GFLOP/s, and their ratio."""
+def rounds(shape: Shape, number: int, folder: Path) -> list[dict[str, float]]:
+    """The rounds of one shape: rates of two workers in GFLOP/s, and their ratios."""
     pool = executors.local(2)
+    # About two seconds of training, whatever the width.
+    steps = max(int(4e10 / (6 * shape.depth * shape.batch * shape.width**2)) // shape.every, 1) * shape.every
+    whole = shape._replace(steps=steps)
     rows = []
-    for width in widths:
-        # About a second and a half of training, whatever the width.
-        steps = max(int(3e10 / (6 * depth * batch * width**2)) // every, 1) * every
-        contestants = [(numpy_rate, batch, width, 0.5), (xla_rate, batch, width, 0.5)]
-        train = (training_rate, folder, depth, width, batch, steps, every)
-        together(pool, *train)  # compiles
-        together(pool, *contestants[1])
-        for number in range(rounds):
-            by_numpy, by_xla = (together(pool, *one) / 1e9 for one in contestants)
-            trained = together(pool, *train) / 1e9
-            peak = max(by_numpy, by_xla)
-            rows.append((width, number, steps, by_numpy, by_xla, trained, trained / peak))
+    for counted in range(-1, number):  # one round to compile and to warm up
+        peaks = [
+            sum(race.together(pool, 2, rate, shape.batch, shape.width, 0.4)) / 1e9 for rate in (numpy_rate, xla_rate)
+        ]
+        peak = max(peaks)
+        loop = sum(race.together(pool, 2, loop_rate, folder, shape, 0.8)) / 1e9
+        record = [
+            seconds * peak / 2 * 1e9 / flops for seconds, flops in race.together(pool, 2, record_cost, folder, shape)
+        ]
+        trained = sum(race.together(pool, 2, whole_rate, folder, whole)) / 1e9
+        row = {"width": shape.width, "round": counted, "steps": steps, "numpy_gflops": peaks[0], "xla_gflops": peaks[1]}
+        row |= {"loop_gflops": loop, "whole_gflops": trained}
+        row |= {"loop_share": loop / peak, "whole_share": trained / peak, "record_over_its_products": max(record)}
+        rows.append(row)
     pool.shutdown()
-    columns = ["width", "round", "steps", "numpy_gflops", "xla_gflops", "training_gflops", "share_of_peak"]
-    return pd.DataFrame(rows, columns=columns)
+    return rows[1:]
 
 
 def main() -> None:
-    """Race, print the medians, and write every round as CSV."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 256])
+    """Race, print, write."""
+    parser = race.parser(__doc__, rounds=7)
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 256])
     parser.add_argument("--depth", type=int, default=20)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--every", type=int, default=250, help="steps between two records")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        frame = race(given.widths, given.depth, given.batch, given.every, given.rounds, Path(folder))
-    frame.to_csv(given.out / "throughput.csv", index=False, float_format="%.4g")
-    share = frame.groupby("width")["share_of_peak"]
-    table = pd.DataFrame({"median": share.median(), "low": share.min(), "high": share.max()})
-    table["training GFLOP/s"] = frame.groupby("width")["training_gflops"].median()
-    print(f"share of peak, depth {given.depth}, batch {given.batch}, a record every {given.every} steps")
-    print(table.to_markdown(floatfmt=".2f"))
+    arguments = parser.parse_args()
+    rows = []
+    for width in arguments.widths:
+        shape = Shape(width, arguments.depth, arguments.batch, every=arguments.every)
+        with tempfile.TemporaryDirectory() as folder:
+            rows += rounds(shape, arguments.rounds, Path(folder))
+    frame = pd.DataFrame(rows)
+    table = race.medians(frame, ["width"], ["loop_share", "whole_share", "record_over_its_products"])
+    title = (
+        f"Training beside the peak: depth {arguments.depth}, batch {arguments.batch}, relu, Adam; "
+        f"whole runs with a record every {arguments.every} steps"
+    )
+    figure = race.lines(frame, "width", ["loop_share", "whole_share"], "share of the matmul peak", goals=[1.0])
+    race.finish("throughput", title, frame, table, figure, arguments.out)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], 
     manifest |= {
         "parts": old.get("parts", {}),
         "seconds": old.get("seconds", 0.0),
+        "training_seconds": old.get("training_seconds", 0.0),
     }
     try:
         store.create(folder, study_yaml, sources, manifest)
@@ -200,7 +201,8 @@ class Ledger:
         """Note what a job stored, in the manifest too."""
         manifest = store.read_manifest(self.folder)
         manifest["parts"].update(outcome.parts)
-        manifest["seconds"] = round(manifest.get("seconds", 0.0) + outcome.seconds, 3)
+        for name in ("seconds", "training_seconds"):
+            manifest[name] = round(manifest.get(name, 0.0) + getattr(outcome, name), 3)
         manifest["device"] = outcome.device
         store.write_manifest(self.folder, manifest)
         if not outcome.finished:

@@ -47,12 +47,14 @@ class Outcome:
         parts: the parts that it wrote: {name: checksum}.
         device: what it ran on.
         seconds: how long it took.
+        training_seconds: how much of that it trained and recorded.
     """
 
     finished: bool
     parts: Mapping[str, str]
     device: str
     seconds: float
+    training_seconds: float
 
 
 def run_job(job: Job, folder: Path) -> Outcome:
@@ -79,6 +81,7 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
     parts: dict[str, str] = {}
     rows: list[dict[str, Any]] = []  # of runs that are done and not stored
     done = 0
+    pace = Pace()
 
     def keep() -> None:
         nonlocal saved
@@ -90,13 +93,12 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
 
     def outcome(finished: bool) -> Outcome:
         store.forget_pulse(folder, job.id)
-        return Outcome(finished, parts, devices(), time.monotonic() - begun)
+        return Outcome(finished, parts, devices(), time.monotonic() - begun, pace.seconds)
 
     store.note_pulse(folder, job.id, training=False, runs=0)
     if store.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
-    pace = Pace()
     for runs in lanes(job):
         path = checkpoint.path_of(folder, job_id(runs))
         for at in segments(job, runs, folder, pace):
@@ -153,7 +155,7 @@ def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, An
 
 @dataclass
 class Pace:
-    """How many steps take about ``SEGMENT_SECONDS``, learned from the segments so far.
+    """How many steps take about ``SEGMENT_SECONDS``, learned from the segments so far, and how long those took.
 
     >>> pace = Pace()
     >>> pace.learn(steps=1, seconds=0.001), pace.learn(steps=8, seconds=4.0)
@@ -161,9 +163,11 @@ class Pace:
     """
 
     steps: int = 0
+    seconds: float = 0.0
 
     def learn(self, steps: int, seconds: float) -> int:
         """What a segment took, and so what the next may: at most eight times as many steps."""
+        self.seconds += seconds
         possible = steps * SEGMENT_SECONDS / max(seconds, 1e-9)
         self.steps = max(int(min(possible, 8 * max(self.steps, 1))), 1)
         return self.steps

@@ -1,0 +1,55 @@
+"""How much of a whole `actlab run` is training: `python -m benchmarks.command`.
+
+The command runs as a user would give it, from its start to its tables, figures and report, on two workers, once with an
+empty folder of compiled programs and once with the folder that the first left. Training is the time that the workers
+spent in the compiled loop, records included; the rest is starting up, compiling, writing and reporting.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import race
+
+CONFIG = Path(__file__).parents[1] / "configs" / "depth.yaml"
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = race.parser(__doc__, rounds=1)
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("overrides", nargs="*", default=["sweep.seeds=3"], help="as for `actlab run`")
+    arguments = parser.parse_args()
+    rows = []
+    for number in range(arguments.rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            for compiled in ("anew", "from disk"):
+                out = Path(folder) / compiled
+                command = [sys.executable, "-c", "from actlab.cli import main; main()", "run", str(arguments.config)]
+                environment = os.environ | {"XDG_CACHE_HOME": folder}
+                begin = time.perf_counter()
+                subprocess.run(
+                    [*command, *arguments.overrides, "--workers", "2", "--out", str(out)],
+                    env=environment,
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                wall = time.perf_counter() - begin
+                manifest = json.loads((out / "manifest.json").read_text())
+                busy, training = manifest["seconds"], manifest["training_seconds"]
+                rows.append((compiled, number, wall, busy / 2 / wall, training / 2 / wall))
+    frame = pd.DataFrame(rows, columns=["compiled", "round", "wall_s", "share_in_jobs", "share_in_training"])
+    table = race.medians(frame, ["compiled"], list(frame.columns[2:]))
+    title = f"The whole command: {arguments.config.name} {' '.join(arguments.overrides)}, two workers"
+    race.finish("command", title, frame, table, None, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What a worker holds at most, beside what the plan predicts: `python -m benchmarks.memory`.
+
+Each figure is the largest resident size that a worker of its own came to while it compiled a shape and trained a lane.
+"""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from actlab.engine import executors
+from benchmarks import race
+from benchmarks.rates import STUDY, Shape
+
+
+def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float, float]:
+    """Bytes measured and predicted, of a fresh worker that trains a lane of ``runs`` on a data set of ``rows``."""
+    import resource
+    import sys
+
+    import numpy as np
+
+    from actlab.engine.job import run_lane
+    from actlab.study import plan, reading
+
+    text = STUDY.format(**shape._asdict())
+    if rows:
+        x = np.random.default_rng(0).normal(size=(rows, 64)).astype(np.float32)
+        np.savez(folder / "rows.npz", x=x, y=(x[:, 0] > 0).astype(int))
+        text = text.replace("digits", "rows.npz")
+    path = folder / "study.yaml"
+    path.write_text(text)
+    planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), lanes={shape.width: (runs, 1)})
+    (job,) = planned.groups
+    run_lane(job, job.runs, folder)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, planned.worker_bytes
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=2).parse_args()
+    cases = [
+        (Shape(16, 2), 4, 0),
+        (Shape(64, 10), 1, 0),
+        (Shape(64, 20), 16, 0),
+        (Shape(128, 20), 1, 0),
+        (Shape(256, 50), 1, 0),
+        (Shape(512, 50), 1, 0),
+        (Shape(64, 10), 1, 200_000),
+        (Shape(64, 20, activation="mish"), 1, 0),
+    ]
+    rows = []
+    for number in range(arguments.rounds):
+        for shape, runs, data_rows in cases:
+            pool = executors.local(1)
+            short = shape._replace(steps=40, every=20)
+            with tempfile.TemporaryDirectory() as folder:
+                measured, predicted = pool.submit(most_bytes, Path(folder), short, runs, data_rows).result()
+            pool.shutdown(kill_workers=True)
+            rows.append(
+                (shape.activation, shape.depth, shape.width, runs, data_rows or 1797, number, measured, predicted)
+            )
+    columns = ["activation", "depth", "width", "lane", "rows", "round", "measured_mb", "predicted_mb"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame[["measured_mb", "predicted_mb"]] /= 1e6
+    frame["predicted_over_measured"] = frame["predicted_mb"] / frame["measured_mb"]
+    values = ["measured_mb", "predicted_mb"]
+    by = ["activation", "depth", "width", "lane", "rows"]
+    table = race.medians(frame, by, values, digits=0).merge(race.medians(frame, by, ["predicted_over_measured"]), on=by)
+    named = frame.assign(
+        case=frame["activation"]
+        + ", depth "
+        + frame["depth"].astype(str)
+        + ", width "
+        + frame["width"].astype(str)
+        + ", lane "
+        + frame["lane"].astype(str)
+        + ", rows "
+        + frame["rows"].astype(str)
+    )
+    names = list(dict.fromkeys(named["case"]))
+    figure = race.bars(names, named, "case", "predicted_over_measured", "memory predicted / measured")
+    race.finish("memory", "What a worker holds at most", frame, table, figure, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

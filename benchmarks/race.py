@@ -1,0 +1,95 @@
+"""What all benchmarks share: workers that run at once, medians over rounds; a table, a CSV and a figure at the end."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from actlab.analysis import style
+
+RESULTS = Path(__file__).parent / "results"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+
+
+def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Arguments that every benchmark takes."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=int, default=rounds, help=f"rounds of the race [default: {rounds}]")
+    made.add_argument("--out", type=Path, default=RESULTS, help="folder for the CSV and the figure")
+    return made
+
+
+def together(pool: Executor, workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """The same call in every worker at once; what each returns."""
+    return [future.result() for future in [pool.submit(function, *arguments) for _ in range(workers)]]
+
+
+def medians(frame: pd.DataFrame, by: Sequence[str], values: Sequence[str], digits: int = 2) -> pd.DataFrame:
+    """For each value its median over rounds, with the lowest and the highest, as text."""
+
+    def told(column: pd.Series) -> str:
+        return f"{column.median():.{digits}f} ({column.min():.{digits}f}–{column.max():.{digits}f})"
+
+    grouped = frame.groupby(list(by), sort=False)
+    return pd.DataFrame({name: grouped[name].apply(told) for name in values}).reset_index()
+
+
+def finish(name: str, title: str, frame: pd.DataFrame, table: pd.DataFrame, figure: Figure | None, out: Path) -> None:
+    """Print a table, and write every round as CSV, the table as Markdown, and the figure."""
+    out.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(out / f"{name}.csv", index=False, float_format="%.5g")
+    text = table.to_markdown(index=False, disable_numparse=True)
+    (out / f"{name}.md").write_text(f"{title}\n\n{text}\n", encoding="utf-8")
+    print(f"\n{title}\n\n{text}")
+    if figure is not None:
+        style.save(figure, out / name)
+
+
+def lines(
+    frame: pd.DataFrame, x: str, values: Sequence[str], ylabel: str, log: bool = False, goals: Sequence[float] = ()
+) -> Figure:
+    """Medians over rounds against ``x``, whiskers from the lowest to the highest round."""
+    with style.apply():
+        figure = style.new_figure(4.2, 2.9)
+        axes = figure.subplots()
+        for name, colour in zip(values, COLOURS, strict=False):
+            grouped = frame.groupby(x)[name]
+            middle = grouped.median()
+            spread = [middle - grouped.min(), grouped.max() - middle]
+            axes.errorbar(middle.index, middle, yerr=spread, color=colour, marker="o", capsize=2, label=told(name))
+        for goal in goals:
+            axes.axhline(goal, color="#888888", linewidth=0.7, linestyle="--")
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sorted(frame[x].unique()), [str(value) for value in sorted(frame[x].unique())])
+        if log:
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
+        axes.set(xlabel=told(x), ylabel=ylabel)
+        axes.legend()
+        return figure
+
+
+def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel: str) -> Figure:
+    """One bar a name: the median over rounds, whiskers from the lowest to the highest."""
+    with style.apply():
+        figure = style.new_figure(4.6, 0.7 + 0.22 * len(names))
+        axes = figure.subplots()
+        grouped = frame.groupby(by)[value]
+        middle, low, high = (getattr(grouped, how)().loc[list(names)] for how in ("median", "min", "max"))
+        places = list(range(len(names)))[::-1]
+        axes.barh(places, middle, color=COLOURS[0], height=0.62)
+        axes.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="none", ecolor="#333333", capsize=2)
+        axes.set_yticks(places, [told(name) for name in names])
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(xlabel)
+        return figure
+
+
+def told(name: str) -> str:
+    """A column's name in words."""
+    return name.replace("_", " ")

@@ -1,0 +1,88 @@
+"""How cost grows with depth, width and the number of runs: `python -m benchmarks.scaling`.
+
+Training steps alone for depth (2 to 200, width 64) and width (16 to 512, depth 10), in two one-thread workers; whole
+small runs, records and rows included, for their number (1 to 2,000). The ideal line grows with the matmul operations.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from actlab.analysis import style
+from actlab.engine import executors
+from benchmarks import race
+from benchmarks.rates import Shape, loop_rate, planned
+
+DEPTHS = (2, 5, 10, 20, 50, 100, 200)
+WIDTHS = (16, 32, 64, 128, 256, 512)
+RUNS = (1, 10, 100, 500, 2000)
+SMALL = Shape(16, 4, 32, steps=100, every=50)
+
+
+def step_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
+    """Seconds of one run's training step, and its matmul operations."""
+    rate = loop_rate(folder, shape, 0.5)
+    job = planned(folder, shape)
+    flops = job.runs[0].flops / job.steps
+    return flops / rate, flops
+
+
+def runs_seconds(folder: Path, runs: int) -> tuple[float, float]:
+    """Seconds of so many small runs, from their first step to the rows that are stored, and their operations."""
+    from actlab.engine.job import lanes, run_lane
+
+    job = planned(folder, SMALL, runs)
+    begin = time.perf_counter()
+    for lane in lanes(job):
+        run_lane(job, lane, folder)
+    return time.perf_counter() - begin, sum(run.flops for run in job.runs)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=3).parse_args()
+    rows = []
+    pool = executors.local(2)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(arguments.rounds):
+            for axis, values in (("depth", DEPTHS), ("width", WIDTHS)):
+                for value in values:
+                    shape = Shape(64, value) if axis == "depth" else Shape(value, 10)
+                    found = race.together(pool, 2, step_seconds, Path(folder), shape)
+                    seconds, flops = max(found)
+                    rows.append((axis, value, number, seconds, flops))
+            for value in RUNS:
+                # Half of them a worker, as the engine would cut them.
+                found = race.together(pool, 2 if value > 1 else 1, runs_seconds, Path(folder), max(value // 2, 1))
+                seconds, flops = max(found)
+                rows.append(("runs", value, number, seconds, flops))
+    pool.shutdown()
+    frame = pd.DataFrame(rows, columns=["axis", "value", "round", "seconds", "matmul_flops"])
+    frame = frame[frame["round"] > 0].reset_index(drop=True)  # the first compiles
+    frame["gflops_a_worker"] = frame["matmul_flops"] / frame["seconds"] / 1e9
+    table = race.medians(frame, ["axis", "value"], ["seconds"], digits=5).merge(
+        race.medians(frame, ["axis", "value"], ["gflops_a_worker"], digits=1), on=["axis", "value"]
+    )
+    title = "Seconds a training step by depth (width 64) and width (depth 10); seconds of small whole runs by number"
+    race.finish("scaling", title, frame, table, draw(frame), arguments.out)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """Cost on log axes, with the line of the operations through the largest."""
+    with style.apply():
+        figure = style.new_figure(8.4, 2.9)
+        for axes, (axis, rows) in zip(figure.subplots(1, 3), frame.groupby("axis", sort=False), strict=True):
+            middle = rows.groupby("value")[["seconds", "matmul_flops"]].median()
+            ideal = middle["matmul_flops"] * (middle["seconds"] / middle["matmul_flops"]).iloc[-1]
+            axes.loglog(middle.index, middle["seconds"], color=race.COLOURS[0], marker="o", label="measured")
+            axes.loglog(middle.index, ideal, color="#888888", linestyle="--", linewidth=0.9, label="ideal")
+            axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds a step")
+            axes.legend()
+        return figure
+
+
+if __name__ == "__main__":
+    main()
