@@ -70,7 +70,8 @@ def run(
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
-        plan(config, overrides, out_dir, workers, memory)
+        told = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
+        preview(config, overrides, out_dir, workers, memory, fresh, **told)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
@@ -108,6 +109,19 @@ def plan(
     memory: Memory = None,
 ) -> None:
     """Show the runs, the jobs, and the cost and memory expected; train nothing."""
+    preview(config, overrides, out_dir, workers, memory)
+
+
+def preview(
+    config: Path,
+    overrides: list[str] | None,
+    out_dir: Path | None,
+    workers: int | None,
+    memory: str | None,
+    fresh: bool = False,
+    **where: Any,
+) -> None:
+    """What ``run`` would do with the same words."""
     from actlab.engine.execute import missing_runs
     from actlab.engine.running import Where, in_bytes
     from actlab.study import cost
@@ -115,8 +129,8 @@ def plan(
 
     study = actlab.study_of(config, overrides or ())
     folder = out_dir or Path("results") / study.config.study
-    planned, number = Where(workers=workers, memory=in_bytes(memory)).plan(study, folder)
-    missing = missing_runs(folder, planned)
+    planned, number = Where(workers=workers, memory=in_bytes(memory), **where).plan(study, folder, fresh)
+    missing = set(planned.runs) if fresh else missing_runs(folder, planned)
     show_plan(study.config.study, planned)
     total = cost.expected(planned, number, missing)
     jobs = planning.cut(planned.groups, missing, number)

@@ -26,15 +26,16 @@ def kept(cache, **environment):
 def test_in_a_folder_of_this_kind_of_processor(tmp_path):
     assert set(kept(tmp_path)) == {("actlab", "compiled")}
     (folder,) = (tmp_path / "actlab" / "compiled").iterdir()
-    before = {path.name for path in folder.glob("*-cache")}
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")}
     kept(tmp_path)
-    assert {path.name for path in folder.glob("*-cache")} == before  # found again, not compiled under another name
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*-cache")} == before  # found, not made again
 
 
 def test_where_the_user_says_or_not_at_all(tmp_path):
     assert kept(tmp_path / "a", JAX_ENABLE_COMPILATION_CACHE="0") == []
     (tmp_path / "own").mkdir()
     kept(tmp_path / "b", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    assert list((tmp_path / "own").glob("*-cache"))
     assert not (tmp_path / "b").exists()
 
 

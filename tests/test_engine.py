@@ -1,6 +1,5 @@
 """The road end to end: nothing is trained twice, nothing is lost, and resumed equals uninterrupted."""
 
-import dataclasses
 import os
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 import actlab
 from actlab.engine import executors, job, running, store
 from actlab.study.memory import Size, worker_bytes
+from actlab.study.plan import choose_lanes
 from actlab.study.reading import StudyError
 
 OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
@@ -320,7 +320,7 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
         plan, number = running.Where(workers=2, memory=memory).plan(study, tmp_path / "r")
         assert (number, plan.lanes[8]) == (workers, lanes)
         assert number * plan.worker_bytes <= memory
-    less = worker_bytes(dataclasses.replace(BIG, width=8), 1, 1)
+    less = worker_bytes(BIG, 1, 1)
     plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
     assert (number, plan.lanes[8]) == (1, (1, 1))
     assert not set(plan.runs) & set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
@@ -332,6 +332,30 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     store.write_manifest(tmp_path / "r", manifest | {"lane_by_width": {"8": 2}})
     assert running.Where().plan(study, tmp_path / "r")[0].lanes == {8: (2, 1)}
     assert running.Where().plan(study, tmp_path / "r", fresh=True)[0].lanes == {8: (4, 1)}
+    store.write_manifest(tmp_path / "r", manifest)
+    finished = actlab.study_of(config, ["sweep.seeds=1"])
+    assert running.Where(memory=1e6).plan(finished, tmp_path / "r")[0].lanes == {8: (4, 1)}  # there is nothing to train
+    with pytest.raises(StudyError, match="with the lanes that this study was begun with; --fresh begins it anew"):
+        running.Where(memory=1e6).plan(study, tmp_path / "r")
+
+
+def test_every_size_of_a_width_fits():
+    many_rows = Size(2, 64, 32, 32, 400_000, 16, 2, 4)
+    deep = Size(200, 64, 128, 256, 1797, 64, 10, 4)
+    for memory in (9.1e8, 9.5e8, 1.2e9, 4e9):
+        lanes = choose_lanes([many_rows, deep], "gpu", memory, {})
+        assert all(worker_bytes(size, *lanes[64]) <= memory for size in (many_rows, deep))
+
+
+def test_workers_that_cannot_be(config, tmp_path):
+    for wrong, why in (
+        ({"workers": 0}, "workers: expected a number ≥ 1, not 0"),
+        ({"memory": "4GB", "cluster": "slurm.yaml"}, "memory: is for workers on this machine"),
+        ({"workers": 2, "scheduler": "tcp://node17:8786"}, "a running scheduler has its own"),
+    ):
+        with pytest.raises(StudyError, match=why):
+            actlab.run(config, out=tmp_path / "r", **wrong)
+    assert not (tmp_path / "r").exists()
 
 
 def test_an_amount_of_memory_that_is_none(config, tmp_path):

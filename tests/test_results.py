@@ -7,8 +7,11 @@ import pytest
 
 import actlab
 from actlab import cli
+from actlab.engine import running
+from actlab.engine.execute import missing_runs
 
 RESULTS = Path(__file__).parents[1] / "results"
+CONFIGS = RESULTS.parent / "configs"
 STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/manifest.json") if path.parent.name != "quickstart")
 
 
@@ -29,6 +32,12 @@ def test_tables_regenerate(study, tmp_path):
     (tmp_path / study / "report.md").unlink()
     actlab.report(tmp_path / study)
     assert tables(tmp_path / study) == tables(RESULTS / study)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_config_asks_for_what_is_stored(study):
+    planned, _ = running.Where().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), RESULTS / study)
+    assert missing_runs(RESULTS / study, planned) == set()
 
 
 @pytest.mark.parametrize("study", STUDIES)

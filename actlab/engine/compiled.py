@@ -24,6 +24,8 @@ def keep() -> None:
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.
     """
+    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS)
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     folder = user_cache_path("actlab") / "compiled" / processor()
@@ -32,8 +34,6 @@ def keep() -> None:
     except OSError as error:
         log.info("compiled programs are not kept: %s: %s", folder, error.strerror)
         return
-    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS)
     jax.config.update("jax_compilation_cache_dir", str(folder))
 
 

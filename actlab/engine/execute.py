@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from traceback import format_exception
 
 import pandas as pd
 
@@ -229,7 +230,7 @@ class Ledger:
         if left:
             self.failures[job.id] = f"{describe(job)}: {what}"
             self.unwritable |= isinstance(error, store.StoreError)
-            self.write(f"job {job.id}: failed: {self.failures[job.id]}\n{error.__cause__ or ''}")
+            self.write(f"job {job.id}: failed: {self.failures[job.id]}\n{''.join(format_exception(error))}")
 
     def progress(self, in_hand: Sequence[Job], stopping: bool) -> Progress:
         """How far the study has come, runs in hand included."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,27 +28,28 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def platform() -> str:
-    """``cpu``, or the accelerator that workers will find.
+@lru_cache(maxsize=1)
+def hardware() -> tuple[str, int]:
+    """What workers will find: ``cpu`` or an accelerator's name, and how many of its devices.
 
     Asked of a process of its own, and only where some accelerator's library is installed: this process would take hold
     of the accelerator's memory by asking.
     """
     known = find_spec("jax_plugins") is not None or find_spec("libtpu") is not None or entry_points(group="jax_plugins")
     if not known or os.environ.get("JAX_PLATFORMS") == "cpu":
-        return "cpu"
+        return "cpu", 1
     pool = local(1)
     try:
-        return str(pool.submit(backend).result())
+        return pool.submit(backend).result()
     finally:
         pool.shutdown(kill_workers=True)
 
 
-def backend() -> str:
-    """The platform that JAX chooses here."""
+def backend() -> tuple[str, int]:
+    """The platform that JAX chooses here, and the number of its devices."""
     import jax
 
-    return str(jax.default_backend())
+    return jax.default_backend(), jax.local_device_count()
 
 
 def local(workers: int, logs: Path | None = None) -> ProcessPoolExecutor:

@@ -18,7 +18,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from actlab.engine import cluster, executors, store
-from actlab.engine.execute import Progress, execute, missing_runs, prepare
+from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.study import plan as planning
 from actlab.study.plan import Job, Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
@@ -59,6 +59,12 @@ class Where:
         if self.executor not in EXECUTORS:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
+        if self.workers is not None and self.workers < 1:
+            raise StudyError(f"workers: expected a number ≥ 1, not {self.workers}")
+        if self.memory is not None and (self.scheduler is not None or self.cluster is not None):
+            raise StudyError("memory: is for workers on this machine; say in the cluster file what each Slurm job gets")
+        if self.workers is not None and self.scheduler is not None:
+            raise StudyError("workers: a running scheduler has its own; start more of them there")
 
     def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
         """A study's plan for such workers, and how many of them there are to be on this machine.
@@ -70,12 +76,15 @@ class Where:
             StudyError: see ``study.plan.plan``.
             StoreError: the folder is not a study's.
         """
-        lanes = {} if fresh or store.unbegun(folder) else store.lanes(folder)
-        platform = executors.platform()
+        begun = not fresh and not store.unbegun(folder) and stored_ids(folder)
+        lanes = store.lanes(folder) if begun else {}
+        platform, _ = executors.hardware()
         number = self.workers or (executors.cores() if platform == "cpu" else 1)
         planned = planning.plan(study, platform, lanes=lanes)
-        if self.memory is None:
+        if self.memory is None or not (fresh or missing_runs(folder, planned)):
             return planned, number
+        if platform != "cpu":
+            raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
         number = max(1, min(number, int(self.memory // planned.worker_bytes)))
         return planning.plan(study, platform, self.memory / number, lanes), number
 
@@ -84,7 +93,8 @@ class Where:
         """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
         dask = self.executor == "dask" or self.scheduler is not None or self.cluster is not None
         if dask and runs:
-            workers = self.workers if self.memory is None else number
+            # Slurm has as many workers as its cluster file asks for, whatever there is on this machine.
+            workers = self.workers if self.cluster is not None else number
             with cluster.pool(folder, runs, workers, self.scheduler, self.cluster) as opened:
                 yield opened
         else:
@@ -134,13 +144,16 @@ def train(
     if fresh:
         store.read_manifest(folder)  # only a study's folder is ever emptied
     lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
+    if (folder / store.LOCK).exists():
+        with held(folder):  # refuses before a cluster is started
+            pass
     with where.pool(folder, len(lacking), number) as (open_worker, number), held(folder):
         if fresh:
             store.remove_results(folder)
         missing = missing_runs(folder, planned)
         sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
         prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-        jobs = planning.cut(planned.groups, missing, number)
+        jobs = planning.cut(planned.groups, missing, number, executors.hardware()[1])
         try:
             failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
             if not failures:

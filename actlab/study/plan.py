@@ -155,8 +155,14 @@ def plan(
     return Plan(tuple(jobs), tuple(sources.values()), lanes, most)
 
 
-def cut(groups: Sequence[Job], wanted: set[str], workers: int) -> list[Job]:
+def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
     """The wanted runs as jobs: about three a worker or more, each of whole lanes, the dear ones first.
+
+    Args:
+        groups: a plan's.
+        wanted: the runs to train.
+        workers: how many there are.
+        devices: how many devices a worker has: each takes a lane at a time.
 
     >>> cut([], set(), 2)
     []
@@ -168,11 +174,11 @@ def cut(groups: Sequence[Job], wanted: set[str], workers: int) -> list[Job]:
     for group, runs in left:
         if not runs:
             continue
-        lane = group.shape.lane
-        lanes = math.ceil(len(runs) / lane)
-        pieces = min(max(round(sum(run.flops for run in runs) / share), 1), lanes)
-        for part in np.array_split(np.arange(lanes), pieces):
-            own = tuple(runs[part[0] * lane : (part[-1] + 1) * lane])
+        together = group.shape.lane * devices
+        calls = math.ceil(len(runs) / together)
+        parts = min(max(round(sum(run.flops for run in runs) / share), 1), calls)
+        for part in np.array_split(np.arange(calls), parts):
+            own = tuple(runs[part[0] * together : (part[-1] + 1) * together])
             schedule = (group.steps, group.every, group.evaluate_every, group.keep_layers)
             jobs.append(Job(job_id(own), group.shape, own, *schedule))
     return sorted(jobs, key=lambda job: -sum(run.flops for run in job.runs))
@@ -320,7 +326,7 @@ def size_of(cell: Cell, found: data.Data) -> Size:
         depth=cell.model.depth,
         width=cell.model.width,
         batch_size=cell.train.batch_size,
-        probe_rows=cell.measure.probe_rows,
+        probe_rows=min(cell.measure.probe_rows, len(found.train.y)),
         rows=sum(len(split.y) for split in (found.train, found.validation, found.test)),
         features=found.train.x.shape[1],
         outputs=len(found.classes) or 1,
@@ -336,26 +342,30 @@ def choose_lanes(
     Raises:
         StudyError: not even a single run would.
     """
-    largest: dict[int, Size] = {}
+    lanes: dict[int, Lane] = {}
     for size in sizes:
-        other = largest.get(size.width, size)
-        largest[size.width] = max(size, other, key=lambda size: worker_bytes(size, 1, 1))
-    lanes = {}
-    for width, size in largest.items():
-        lane = chosen.get(width, (lane_width(width, platform), 1))
-        if memory is not None and worker_bytes(size, *lane) > memory:
-            narrower = None if width in chosen else fit(size, lane[0], memory)
-            if narrower is None:
-                begun = width in chosen
-                why = "with the lanes that this study was begun with" if begun else "even one run at a time"
-                need = worker_bytes(size, *(lane if begun else (1, MOST_PIECES)))
-                raise StudyError(
-                    f"memory: depth {size.depth} and width {width} need about {need / 1e9:.1f} GB "
-                    f"a worker, {why}; {memory / 1e9:.1f} GB were given"
-                )
-            lane = narrower
-        lanes[width] = lane
+        lane = chosen.get(size.width) or (lane_width(size.width, platform), 1)
+        if memory is not None and size.width not in chosen:
+            fitting = fit(size, lane[0], memory)
+            if fitting is None:
+                need = worker_bytes(size, 1, MOST_PIECES)
+                raise too_large(size, need, memory, "even one run at a time")
+            lane = fitting
+        narrowest, most_pieces = lanes.get(size.width, lane)
+        lanes[size.width] = (min(lane[0], narrowest), max(lane[1], most_pieces))
+    for size in sizes:
+        need = worker_bytes(size, *lanes[size.width])
+        if memory is not None and need > memory:
+            raise too_large(size, need, memory, "with the lanes that this study was begun with; --fresh begins it anew")
     return lanes
+
+
+def too_large(size: Size, need: float, memory: float, why: str) -> StudyError:
+    """That a worker would hold more than it may."""
+    return StudyError(
+        f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, {why}; "
+        f"{memory / 1e9:.1f} GB were given"
+    )
 
 
 def lane_width(width: int, platform: str) -> int:
