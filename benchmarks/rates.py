@@ -3,6 +3,7 @@
 A worker keeps what it has compiled, and the state of the runs that it trains, for the next round of its race.
 """
 
+import os
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -71,7 +72,7 @@ def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
     """So many runs of a shape (one lane by default), planned as ``actlab run`` would."""
     from actlab.study import plan, reading
 
-    path = folder / ("-".join(str(value) for value in shape) + ".yaml")
+    path = folder / ("-".join(str(value) for value in (*shape, os.getpid())) + ".yaml")
     path.write_text(STUDY.format(**shape._asdict()))
     seeds = runs or plan.lane_width(shape.width, "cpu")
     (job,) = plan.plan(reading.read(path, [f"sweep.seeds={seeds}"])).groups

@@ -174,6 +174,9 @@ def against_depth(frame: pd.DataFrame, lines: str, x: str = "depth", log: bool =
             axes.set_ylabel(label(measure))
         if measure.endswith("slope"):
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
+        if measure.endswith("accuracy"):  # an interval may reach beyond what there is
+            low, high = axes.get_ylim()
+            axes.set_ylim(max(low, -0.03), min(high, 1.03))
         if log:
             log_scale(axes, frame["mean"])
         if "at" in rows:
