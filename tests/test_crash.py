@@ -74,7 +74,7 @@ def hasty(monkeypatch):
 def undivided(monkeypatch):
     """One job for each shape."""
     original = plan.cut
-    monkeypatch.setattr(plan, "cut", lambda groups, wanted, workers: original(groups, wanted, 1 / 3))
+    monkeypatch.setattr(plan, "cut", lambda groups, wanted, *_: original(groups, wanted, 1 / 3))
 
 
 @pytest.fixture
