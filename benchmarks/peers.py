@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from loky import ProcessPoolExecutor
+from matplotlib.figure import Figure
 
 from actlab.engine import executors
 from benchmarks import race
@@ -63,9 +64,13 @@ def main() -> None:
     frame = frame.join(own.rename("own"), on=["width", "round"])
     frame["actlab_is_faster_by"] = frame.pop("own") / frame["gflops"]
     table = race.medians(frame, ["width", "arrangement"], ["gflops", "actlab_is_faster_by"])
+    race.finish("peers", "The same training loop, depth 20, batch 128, Adam", frame, table, draw(frame), arguments.out)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """Training rate against width, a line for each arrangement."""
     wide = frame.pivot(index=["width", "round"], columns="arrangement", values="gflops").reset_index()
-    figure = race.lines(wide, "width", [name for name in CONTESTANTS if name in wide], "training GFLOP/s on two cores")
-    race.finish("peers", "The same training loop, depth 20, batch 128, Adam", frame, table, figure, arguments.out)
+    return race.lines(wide, "width", [name for name in CONTESTANTS if name in wide], "training GFLOP/s on two cores")
 
 
 if __name__ == "__main__":

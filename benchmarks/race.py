@@ -54,7 +54,8 @@ def lines(
 ) -> Figure:
     """Medians over rounds against ``x``, whiskers from the lowest to the highest round."""
     with style.apply():
-        figure = style.new_figure(4.2, 2.9)
+        many = len(values) > 3
+        figure = style.new_figure(6.6 if many else 4.2, 2.9)
         axes = figure.subplots()
         for name, colour in zip(values, COLOURS, strict=False):
             grouped = frame.groupby(x)[name]
@@ -70,7 +71,7 @@ def lines(
         else:
             axes.set_ylim(bottom=0)
         axes.set(xlabel=told(x), ylabel=ylabel)
-        axes.legend()
+        figure.legend(loc="outside right center") if many else axes.legend()
         return figure
 
 
