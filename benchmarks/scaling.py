@@ -79,6 +79,8 @@ def draw(frame: pd.DataFrame) -> Figure:
             ideal = middle["matmul_flops"] * (middle["seconds"] / middle["matmul_flops"]).iloc[-1]
             axes.loglog(middle.index, middle["seconds"], color=race.COLOURS[0], marker="o", label="measured")
             axes.loglog(middle.index, ideal, color="#888888", linestyle="--", linewidth=0.9, label="ideal")
+            axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
+            axes.minorticks_off()
             axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds a step")
             axes.legend()
         return figure
