@@ -1,8 +1,8 @@
 """How much of a whole `actlab run` is training: `python -m benchmarks.command`.
 
-The command runs as a user would give it, from its start to its tables, figures and report, on two workers, once with an
-empty folder of compiled programs and once with the folder that the first left. Training is the time that the workers
-spent in the compiled loop, records included; the rest is starting up, compiling, writing and reporting.
+The command runs as a user would give it, from its start to its tables, figures and report, on two workers, with an
+empty folder of compiled programs and, if `--again`, once more with the folder that the first left. Training is the time
+that the workers spent in the compiled loop, records included; the rest is starting, compiling, writing and reporting.
 """
 
 import json
@@ -23,13 +23,16 @@ CONFIG = Path(__file__).parents[1] / "configs" / "depth.yaml"
 def main() -> None:
     """Measure, print, write."""
     parser = race.parser(__doc__, rounds=1)
+    parser.add_argument("--again", action="store_true", help="also with the programs that the first left on disk")
     parser.add_argument("--config", type=Path, default=CONFIG)
-    parser.add_argument("overrides", nargs="*", default=["sweep.seeds=3"], help="as for `actlab run`")
+    parser.add_argument(
+        "overrides", nargs="*", default=["model.depth=30,50", "sweep.seeds=3"], help="as for `actlab run`"
+    )
     arguments = parser.parse_args()
     rows = []
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for compiled in ("anew", "from disk"):
+            for compiled in ("anew", "from disk") if arguments.again else ("anew",):
                 out = Path(folder) / compiled
                 command = [sys.executable, "-c", "from actlab.cli import main; main()", "run", str(arguments.config)]
                 environment = os.environ | {"XDG_CACHE_HOME": folder}
