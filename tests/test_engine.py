@@ -8,6 +8,7 @@ import textwrap
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -363,3 +364,13 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
         with pytest.raises(StudyError, match="expected an amount such as 4GB"):
             actlab.run(config, out=tmp_path / "r", memory=wrong)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_job_compiles_its_two_programs_once(config, tmp_path, here, caplog):
+    job.programs.cache_clear()
+    job.arrays.cache_clear()
+    with jax.log_compiles(True):
+        actlab.run(config, ["model.width=9", "model.activation=relu", "sweep.seeds=9"], out=tmp_path / "r", workers=1)
+    told = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
+    names = [message.split("(")[1].split(")")[0] for message in told]
+    assert [sum(name in message for message in told) for name in ("begin", "proceed")] == [1, 1], names

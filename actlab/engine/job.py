@@ -339,7 +339,9 @@ def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Arr
     host = {name: (split.x, split.y) for name, split in splits.items()}
     host["probe"] = (found.train.x[picked], found.train.y[picked])
     target = np.int32 if found.task == "classification" else dtype
-    everywhere = NamedSharding(Mesh(jax.local_devices(), ("runs",)), PartitionSpec())
+    # On one device without a sharding: a state that begins without one and ends with one would be compiled for twice.
+    mesh = Mesh(jax.local_devices(), ("runs",))
+    everywhere = NamedSharding(mesh, PartitionSpec()) if jax.local_device_count() > 1 else None
     return {
         name: (jax.device_put(x.astype(dtype), everywhere), jax.device_put(y.astype(target), everywhere))
         for name, (x, y) in host.items()
