@@ -55,7 +55,7 @@ class Where:
     cluster: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an executor that there is not."""
+        """Refuse an executor that there is not, and options that do not go together."""
         if self.executor not in EXECUTORS:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
