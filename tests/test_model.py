@@ -102,7 +102,8 @@ def test_losses_of_examples():
     np.testing.assert_allclose(model.example_losses(jnp.asarray(outputs), y, "regression"), [5 / 3, 3.0], rtol=1e-6)
 
 
-def test_accuracy_is_a_share_and_undefined_for_regression():
-    outputs = jnp.array([[1.0, 2.0], [3.0, 2.0], [0.0, 1.0]])
-    assert float(model.accuracy(outputs, jnp.array([1, 1, 1]), "classification")) == pytest.approx(2 / 3)
-    assert np.isnan(model.accuracy(outputs, outputs, "regression"))
+def test_hits_are_of_each_example_and_undefined_where_an_output_is_not_finite_or_for_regression():
+    outputs = jnp.array([[1.0, 2.0], [3.0, 2.0], [0.0, np.nan], [-np.inf, 1.0]])
+    hits = model.example_hits(outputs, jnp.array([1, 1, 0, 1]), "classification")
+    np.testing.assert_array_equal(hits, [1.0, 0.0, np.nan, np.nan])
+    np.testing.assert_array_equal(model.example_hits(outputs, outputs, "regression"), [np.nan] * 4)

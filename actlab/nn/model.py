@@ -221,13 +221,13 @@ def example_losses(outputs_BxC: Array, y: Array, task: str) -> Array:
     return jnp.mean((outputs_BxC - y) ** 2, axis=1)
 
 
-def accuracy(outputs_BxC: Array, y: Array, task: str) -> Array:
-    """Share of rows whose largest output is the label's; NaN for regression, and where an output is not finite.
+def example_hits(outputs_BxC: Array, y: Array, task: str) -> Array:
+    """Whether each example's largest output is its label's [B], as 1 or 0; NaN for regression, or if it is not finite.
 
-    >>> float(accuracy(jnp.eye(2), jnp.array([0, 0]), "classification"))
-    0.5
+    >>> example_hits(jnp.array([[2.0, 1.0], [2.0, 1.0], [2.0, jnp.nan]]), jnp.array([0, 1, 0]), "classification")
+    Array([ 1.,  0., nan], dtype=float32)
     """
     if task == "classification":
         hits_B = (jnp.argmax(outputs_BxC, axis=1) == y).astype(outputs_BxC.dtype)
-        return jnp.where(jnp.all(jnp.isfinite(outputs_BxC)), jnp.mean(hits_B), jnp.nan)
-    return jnp.full((), jnp.nan, outputs_BxC.dtype)
+        return jnp.where(jnp.all(jnp.isfinite(outputs_BxC), axis=1), hits_B, jnp.nan)
+    return jnp.full(outputs_BxC.shape[0], jnp.nan, outputs_BxC.dtype)

@@ -182,7 +182,7 @@ def take_steps(
 
     def losses(parameters: model.Parameters, x: Array, y: Array) -> tuple[Array, Array]:
         outputs, _ = model.apply(parameters, x, program.phi, numbers["fixed"], unroll=unroll)
-        return jnp.mean(model.example_losses(outputs, y, program.task)), model.accuracy(outputs, y, program.task)
+        return tuple(jnp.mean(of(outputs, y, program.task)) for of in (model.example_losses, model.example_hits))
 
     def epoch(carry: tuple[Array, State]) -> tuple[Array, State]:
         i, state = carry
@@ -272,20 +272,22 @@ def evaluation(
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Losses and accuracies on whole splits, and unit death on the whole training split."""
     splits = {name: data[name] for name in ("train", "validation", "test")}
-    outputs, (dead, finite) = evaluate(program, state, numbers, {name: x for name, (x, _) in splits.items()})
-    dtype = splits["train"][0].dtype
+    outputs_NxC, (dead, finite) = evaluate(program, state, numbers, {name: x for name, (x, _) in splits.items()})
+    dtype = outputs_NxC.dtype
     layers, network_dead, born, ever = probes.death_record(dead, finite, state["born"], state["ever"], step == 0, dtype)
     record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
-    for name, (_, y) in splits.items():
-        record[f"{name}_loss"] = jnp.mean(model.example_losses(outputs[name], y, program.task))
-        record[f"{name}_accuracy"] = model.accuracy(outputs[name], y, program.task)
+    y_N = jnp.concatenate([y for _, y in splits.values()])
+    ends = np.cumsum([y.shape[0] for _, y in splits.values()])[:-1]
+    for measured, of in (("loss", model.example_losses), ("accuracy", model.example_hits)):
+        by_split = jnp.split(of(outputs_NxC, y_N, program.task), ends)
+        record |= {f"{name}_{measured}": jnp.mean(one) for name, one in zip(splits, by_split, strict=True)}
     return {"born": born, "ever": ever}, record
 
 
 def evaluate(
     program: Program, state: State, numbers: Numbers, splits: Mapping[str, Array]
-) -> tuple[dict[str, Array], tuple[Array, Array]]:
-    """Outputs of each split, and which units are dead on the training split (see ``probes.death_observer``).
+) -> tuple[Array, tuple[Array, Array]]:
+    """Outputs of all splits [N, C], and which units are dead on the training split (see ``probes.death_observer``).
 
     All splits go in one forward pass, or each in ``pieces``, so that only a part of its rows is in hand at a time.
     """
@@ -296,15 +298,12 @@ def evaluate(
     def death(rows: int) -> model.Observer:
         return probes.death_observer(program.flat, numbers["fixed"], rows)
 
-    if program.pieces > 1:
-        found = {
-            name: in_pieces(partial(forward, observe=death(x.shape[0])), x, program.pieces)
-            for name, x in splits.items()
-        }
-        return {name: outputs for name, (outputs, _) in found.items()}, found["train"][1]
-    outputs, seen = forward(jnp.concatenate(list(splits.values())), death(splits["train"].shape[0]))
-    ends = np.cumsum([x.shape[0] for x in splits.values()])
-    return dict(zip(splits, jnp.split(outputs, ends[:-1]), strict=True)), seen
+    if program.pieces == 1:
+        return forward(jnp.concatenate(list(splits.values())), death(splits["train"].shape[0]))
+    found = {
+        name: in_pieces(partial(forward, observe=death(x.shape[0])), x, program.pieces) for name, x in splits.items()
+    }
+    return jnp.concatenate([outputs for outputs, _ in found.values()]), found["train"][1]
 
 
 def in_pieces(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, pieces: int) -> tuple[Array, Any]:
