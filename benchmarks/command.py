@@ -34,7 +34,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for compiled in ("anew", "from disk") if arguments.again else ("anew",):
                 out = Path(folder) / compiled
-                command = [sys.executable, "-c", "from actlab.cli import main; main()", "run", str(arguments.config)]
+                command = [sys.executable, "-m", "actlab", "run", str(arguments.config)]
                 environment = os.environ | {"XDG_CACHE_HOME": folder}
                 begin = time.perf_counter()
                 subprocess.run(

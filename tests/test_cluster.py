@@ -19,8 +19,11 @@ import actlab
 from actlab import cli
 from actlab.engine import cluster
 from actlab.engine.cluster import ClusterError, ClusterLost
+from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
+from actlab.engine.running import Where
+from actlab.study import reading
 from actlab.study.reading import StudyError
 
 distributed = pytest.importorskip("distributed")
@@ -58,13 +61,17 @@ if os.environ.get("NPROC") == "1" and "MARKER" in os.environ:
         threading.Thread(target=die, daemon=True).start()
 """
 # Slurm, as far as dask-jobqueue sees it: a job starts at once, on this machine; its number is its process group.
-SBATCH = """#!/bin/sh
-log=$(sed -n "s/^#SBATCH -o //p" "$1" | sed "s/%x/job/; s/%j/1/")
-setsid sh -c "$(cat "$1")" >"${log:-/dev/null}" 2>&1 </dev/null &
+SBATCH = r"""#!/bin/sh
+setsid sh -c '
+    log=$(echo "$0" | sed -n "s/^#SBATCH -o //p" | sed "s/%x/job/; s/%j/$$/")
+    exec >"${log:-/dev/null}" 2>&1
+    eval "$0"
+' "$(cat "$1")" </dev/null &
 echo $! >> "$HOME.jobs"
 echo "Submitted batch job $!"
 """
 SCANCEL = '#!/bin/sh\nkill -9 "-$1"\n'
+SQUEUE = '#!/bin/sh\nfor job in $(cat "$HOME.jobs"); do kill -0 "-$job" 2>/dev/null && echo "$job"; done; true\n'
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +92,8 @@ def whole(config, tmp_path_factory):
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """A machine with Slurm's two commands, and a cluster file for it."""
-    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+    """A machine with Slurm's three commands, and a cluster file for it."""
+    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL, "squeue": SQUEUE}.items():
         path = tmp_path / "bin" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -186,6 +193,19 @@ def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
     assert all(gone(int(job)) for job in jobs)
 
 
+@pytest.mark.parametrize("logs", [True, False])
+def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path, monkeypatch, capsys, logs):
+    monkeypatch.setattr(of_slurm, "ASK", 0.5)
+    text = "cores: 1\nmemory: 2GB\njob_script_prologue: ['echo no such module: cuda', exit 1]\n"
+    slurm.write_text(text + ("log_directory: logs\n" if logs else ""))
+    code, _, said = command(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm)
+    assert code == 1
+    assert "Slurm ended its job before any worker had come" in said
+    assert ("no such module: cuda" in said) == logs
+    assert ("log_directory" in said) != logs
+    assert "Traceback" not in said
+
+
 def test_workers_and_one_that_dies_too_often(tmp_path):
     """One thread each, limits set, on loopback; a job that kills its third worker fails, and the next one runs."""
     before = listening()
@@ -202,6 +222,12 @@ def test_workers_and_one_that_dies_too_often(tmp_path):
         assert pool.submit(pow, 2, 3).result(timeout=60) == 8
         pid = pool.submit(os.getpid).result(timeout=60)
     assert gone(pid)
+
+
+def test_local_workers_that_end_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(of_local, "NO_PAGES", ("--no-such-option",))
+    with pytest.raises(ClusterError, match="(?s)did not start.*no-such-option"):
+        cluster.pool(tmp_path, 5, workers=1).__enter__()
 
 
 def test_workers_end_with_a_killed_run(tmp_path):
@@ -355,6 +381,15 @@ def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
     assert not (SLURM_FILE.parent / "logs").exists()
     assert not (tmp_path / "r").exists()
     assert not list(tmp_path.glob(".actlab-*"))  # the keys are gone
+
+
+def test_the_cluster_file_says_what_the_jobs_train_on(config, tmp_path):
+    """A login node has no GPU: what it finds there must not decide the lanes."""
+    file = cluster_file(tmp_path, "cores: 1\nmemory: 2GB\nplatform: gpu\n")
+    study = reading.read(config)
+    lanes = [Where(cluster=of).plan(study, tmp_path / "r")[0].lanes[8] for of in (file, SLURM_FILE)]
+    assert lanes == [(64, 1), (4, 1)]
+    assert cluster.job_script(file)
 
 
 def test_dask_is_not_installed(config, tmp_path, monkeypatch, capsys):

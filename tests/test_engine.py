@@ -15,7 +15,7 @@ import pytest
 
 import actlab
 from actlab.engine import executors, job, running, store
-from actlab.study.memory import Size, worker_bytes
+from actlab.study.memory import PLANNED, Size, worker_bytes
 from actlab.study.plan import choose_lanes
 from actlab.study.reading import StudyError
 
@@ -317,11 +317,11 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     usual, _ = running.Where(workers=2).plan(study, tmp_path / "r")
     assert usual.lanes == {8: (4, 1)}
     need = usual.worker_bytes
-    for memory, workers, lanes in ((2 * need, 2, (4, 1)), (1.5 * need, 1, (4, 1))):
+    for memory, workers, lanes in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
         plan, number = running.Where(workers=2, memory=memory).plan(study, tmp_path / "r")
         assert (number, plan.lanes[8]) == (workers, lanes)
-        assert number * plan.worker_bytes <= memory
-    less = worker_bytes(BIG, 1, 1)
+        assert number * plan.worker_bytes <= PLANNED * memory
+    less = worker_bytes(BIG, 1, 1) / PLANNED
     plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
     assert (number, plan.lanes[8]) == (1, (1, 1))
     assert not set(plan.runs) & set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
@@ -345,7 +345,7 @@ def test_every_size_of_a_width_fits():
     deep = Size(200, 64, 128, 256, 1797, 64, 10, 4)
     for memory in (9.2e8, 9.5e8, 1.2e9, 4e9):
         lanes = choose_lanes([many_rows, deep], "gpu", memory, {})
-        assert all(worker_bytes(size, *lanes[64]) <= memory for size in (many_rows, deep))
+        assert all(worker_bytes(size, *lanes[64]) <= PLANNED * memory for size in (many_rows, deep))
 
 
 def test_workers_that_cannot_be(config, tmp_path):

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from actlab.engine import cluster, executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.study import plan as planning
+from actlab.study.memory import PLANNED
 from actlab.study.plan import Job, Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
@@ -66,6 +67,10 @@ class Where:
         if self.workers is not None and self.scheduler is not None:
             raise StudyError("workers: a running scheduler has its own; start more of them there")
 
+    def hardware(self) -> tuple[str, int]:
+        """What the workers will train on, and how many such devices each has; of Slurm's, the cluster file says so."""
+        return executors.hardware() if self.cluster is None else (cluster.platform(self.cluster), 1)
+
     def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
         """A study's plan for such workers, and how many of them there are to be on this machine.
 
@@ -78,14 +83,14 @@ class Where:
         """
         begun = not fresh and not store.unbegun(folder) and stored_ids(folder)
         lanes = store.lanes(folder) if begun else {}
-        platform, _ = executors.hardware()
+        platform, _ = self.hardware()
         number = self.workers or (executors.cores() if platform == "cpu" else 1)
         planned = planning.plan(study, platform, lanes=lanes)
         if self.memory is None or not (fresh or missing_runs(folder, planned)):
             return planned, number
         if platform != "cpu":
             raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
-        number = max(1, min(number, int(self.memory // planned.worker_bytes)))
+        number = max(1, min(number, int(PLANNED * self.memory // planned.worker_bytes)))
         return planning.plan(study, platform, self.memory / number, lanes), number
 
     @contextmanager
@@ -153,7 +158,8 @@ def train(
         missing = missing_runs(folder, planned)
         sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
         prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-        jobs = planning.cut(planned.groups, missing, number, executors.hardware()[1])
+        _, devices = where.hardware()
+        jobs = planning.cut(planned.groups, missing, number, devices)
         try:
             failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
             if not failures:

@@ -19,7 +19,7 @@ from actlab import activations, data
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
-from actlab.study.memory import MOST_PIECES, Size, fit, worker_bytes
+from actlab.study.memory import MOST_PIECES, PLANNED, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
 from actlab.study.sweep import Cell
@@ -355,7 +355,7 @@ def choose_lanes(
         lanes[size.width] = (min(lane[0], narrowest), max(lane[1], most_pieces))
     for size in sizes:
         need = worker_bytes(size, *lanes[size.width])
-        if memory is not None and need > memory:
+        if memory is not None and need > PLANNED * memory:
             raise too_large(size, need, memory, "with the lanes that this study was begun with; --fresh begins it anew")
     return lanes
 

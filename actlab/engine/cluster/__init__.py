@@ -15,10 +15,10 @@ from pathlib import Path
 from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, imported
 from actlab.engine.cluster.local import local_cluster
 from actlab.engine.cluster.scheduler import running_cluster
-from actlab.engine.cluster.slurm import job_script, slurm_cluster
+from actlab.engine.cluster.slurm import job_script, platform, slurm_cluster
 from actlab.engine.executors import cores
 
-__all__ = ["ClusterError", "ClusterLost", "job_script", "pool"]
+__all__ = ["ClusterError", "ClusterLost", "job_script", "platform", "pool"]
 
 DASK = {
     "distributed.scheduler.allowed-failures": 2,  # a job that kills its third worker fails

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,14 +46,22 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
         )
         try:
             with distributed.Client(scheduler, set_as_default=False) as client:
-                try:
-                    client.wait_for_workers(workers, timeout=START)
-                except TimeoutError:
+                if not stand(client, workers, process):
                     log.seek(0)
                     last = "".join(log.readlines()[-5:])
-                    raise ClusterError(f"the Dask workers did not start within {START} s:\n{last}") from None
+                    raise ClusterError(f"the Dask workers did not start:\n{last}")
                 yield client, workers
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def stand(client: Any, workers: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until so many workers have come; in vain after ``START`` seconds, or if the process of them all ends."""
+    give_up = time.monotonic() + START
+    while time.monotonic() < give_up and process.poll() is None:
+        with suppress(TimeoutError):
+            client.wait_for_workers(workers, timeout=1)
+            return True
+    return False

@@ -1,21 +1,25 @@
 """Workers that Slurm starts: its cluster file, its job script, and jobs that are replaced when their time is over."""
 
 import asyncio
+import getpass
 import shlex
 import shutil
+import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, imported
+from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
 from actlab.study.reading import Source, StudyError, parse, reason
 from actlab.study.schema import Section, nearest
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
+ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
+LAST_WORDS = 6  # lines of an ended job's log that are worth showing
 
 
 class SlurmConfig(Section):
@@ -24,6 +28,7 @@ class SlurmConfig(Section):
     jobs: int = Field(1, ge=1)
     cores: int = Field(ge=1)
     memory: str
+    platform: Literal["cpu", "gpu"] = "cpu"
     walltime: str = "01:00:00"
     queue: str | None = None
     account: str | None = None
@@ -72,12 +77,23 @@ def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any
                 job.status = type(job.status).failed
             said = str(error).partition("stderr:")[2].strip() or str(error)
             raise ClusterError(f"{path}: Slurm refused the job: {said}") from None
-        replacing = asyncio.run_coroutine_threadsafe(replace_ended(cluster, jobs), cluster.loop.asyncio_loop)
-        try:
-            with distributed.Client(cluster, set_as_default=False) as client:
+        with distributed.Client(cluster, set_as_default=False) as client:
+            why: list[str] = []
+            watched = watch(cluster, client, jobs, logs, why)
+            watching = asyncio.run_coroutine_threadsafe(watched, cluster.loop.asyncio_loop)
+            try:
                 yield client, min(jobs * config.cores, most)
-        finally:
-            replacing.cancel()
+            except ClusterLost:
+                if why:
+                    raise ClusterLost(why[0]) from None
+                raise
+            finally:
+                watching.cancel()
+
+
+async def watch(cluster: Any, client: Any, jobs: int, logs: Path | None, why: list[str]) -> None:
+    """Keep as many Slurm jobs as were asked for, until none is left that could bring a worker: then say ``why``."""
+    await asyncio.gather(replace_ended(cluster, jobs), close_when_deserted(cluster, client, logs, why))
 
 
 async def replace_ended(cluster: Any, jobs: int) -> None:
@@ -98,6 +114,44 @@ async def replace_ended(cluster: Any, jobs: int) -> None:
             await cluster.scale_down(ended)
             cluster.scale(jobs=jobs)
             begun -= ended  # its name is given again
+
+
+async def close_when_deserted(cluster: Any, client: Any, logs: Path | None, why: list[str]) -> None:
+    """Close the client, on which the study waits, where Slurm has none of the jobs and no worker is there.
+
+    That is so where jobs end before their workers have come, as for want of a module or of memory.
+    """
+    missed = 0
+    while missed < 2:  # a job may just be replaced
+        await asyncio.sleep(ASK)
+        jobs = {str(job.job_id) for job in cluster.workers.values()}
+        if cluster.scheduler_info["workers"] or not jobs or "None" in jobs:
+            missed = 0
+            continue
+        known = await asyncio.to_thread(known_jobs)
+        missed = 0 if known is None or jobs & known else missed + 1
+    why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, jobs)}")
+    await asyncio.to_thread(client.close)
+
+
+def known_jobs() -> Set[str] | None:
+    """The numbers of this user's Slurm jobs that wait or run; None where Slurm does not say."""
+    command = ["squeue", "--noheader", "--format=%A", f"--user={getpass.getuser()}"]
+    try:
+        return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def last_words(logs: Path | None, jobs: Set[str]) -> str:
+    """The end of what one of some ended jobs printed, or where to have it printed."""
+    if logs is None:
+        return "; with log_directory in the cluster file you would see what it printed"
+    for path in sorted(logs.glob("*.log")):
+        if path.stem.rpartition("-")[2] in jobs:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_WORDS:]
+            return "\n".join([f"; the end of {path}:", *(f"    {line}" for line in lines)])
+    return f"; it wrote nothing into {logs}"
 
 
 def job_script(path: Path) -> str:
@@ -149,7 +203,7 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
 
     Without ``interface`` the scheduler listens on loopback, and serves only workers on this machine.
     """
-    own = {"jobs", "log_directory", "interface", "security", "shared_temp_directory", "job_script_prologue"}
+    own = {"jobs", "platform", "log_directory", "interface", "security", "shared_temp_directory", "job_script_prologue"}
     arguments = config.model_dump(exclude=own, exclude_none=True)
     logs = log_directory(config, path)
     limits = [f"export {name}={shlex.quote(value)}" for name, value in LIMITS.items()]
@@ -174,6 +228,11 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
             )
         arguments["interface"] = config.interface
     return arguments
+
+
+def platform(path: Path) -> str:
+    """What a cluster file says that its jobs train on: ``cpu`` or ``gpu``."""
+    return read(path).platform
 
 
 def log_directory(config: SlurmConfig, path: Path) -> Path | None:

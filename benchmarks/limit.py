@@ -1,0 +1,78 @@
+"""Whether `actlab run --memory` keeps its workers within what it is given: `python -m benchmarks.limit`.
+
+A study of eight runs is trained as a user would start it, on two workers if they may, with less and less memory; what the
+workers together hold is looked at fifty times a second. No compiled program is on the disk: a worker holds most while
+it compiles.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+
+import actlab
+from benchmarks import race
+from benchmarks.rates import STUDY, Shape
+
+WIDE = Shape(512, 30, steps=40, every=20)  # its weights are large
+LONG = Shape(32, 10, steps=40, every=20)  # its evaluations are, with many rows
+CASES = [
+    (WIDE, 1797, ("4GB", "2GB", "1.4GB")),
+    (LONG, 400_000, ("4GB", "2GB", "1.2GB")),
+]
+
+
+def held(command: list[str], environment: dict[str, str]) -> float:
+    """The most bytes that the processes which a command starts hold at once."""
+    most = 0.0
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        here = psutil.Process(process.pid)
+        while process.poll() is None:
+            now = 0
+            for worker in here.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    now += worker.memory_info().rss
+            most = max(most, now)
+            time.sleep(0.02)
+    if process.returncode:
+        raise SystemExit("the study failed")
+    return most
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=2).parse_args()
+    rows = []
+    for number in range(arguments.rounds):
+        for shape, data_rows, limits in CASES:
+            for limit in limits:
+                with tempfile.TemporaryDirectory() as name:
+                    folder = Path(name)
+                    x = np.random.default_rng(0).normal(size=(data_rows, 64)).astype(np.float32)
+                    np.savez(folder / "rows.npz", x=x, y=(x[:, 0] > 0).astype(int))
+                    text = STUDY.format(**shape._asdict()).replace("digits", "rows.npz")
+                    (folder / "study.yaml").write_text(text)
+                    words = [str(folder / "study.yaml"), "sweep.seeds=8", "--out", str(folder / "r")]
+                    most = held(
+                        [sys.executable, "-m", "actlab", "run", *words, "--workers", "2", "--memory", limit],
+                        os.environ | {"XDG_CACHE_HOME": name},
+                    )
+                    (lane,), (pieces,) = (actlab.load(folder / "r").runs[key].unique() for key in ("lane", "pieces"))
+                rows.append((shape.depth, shape.width, data_rows, limit, number, lane, pieces, most / 1e6))
+    columns = ["depth", "width", "rows", "memory", "round", "lane", "pieces", "held_mb"]
+    frame = pd.DataFrame(rows, columns=columns)
+    frame["held_over_given"] = frame["held_mb"] / frame["memory"].str.removesuffix("GB").astype(float) / 1e3
+    by = ["depth", "width", "rows", "memory", "lane", "pieces"]
+    table = race.medians(frame, by, ["held_mb"], digits=0).merge(race.medians(frame, by, ["held_over_given"]), on=by)
+    race.finish("limit", "What all workers together hold, beside --memory", frame, table, None, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
