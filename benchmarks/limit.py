@@ -1,8 +1,8 @@
 """Whether `actlab run --memory` keeps its workers within what it is given: `python -m benchmarks.limit`.
 
-A study of eight runs is trained as a user would start it, on two workers if they may, with less and less memory; what the
-workers together hold is looked at fifty times a second. No compiled program is on the disk: a worker holds most while
-it compiles.
+A study of eight runs is trained as a user would start it, on two workers if they may, with less and less memory; what
+the workers together hold is looked at fifty times a second. No compiled program is on the disk: a worker holds most
+while it compiles.
 """
 
 import os
@@ -24,8 +24,8 @@ from benchmarks.rates import STUDY, Shape
 WIDE = Shape(512, 30, steps=40, every=20)  # its weights are large
 LONG = Shape(32, 10, steps=40, every=20)  # its evaluations are, with many rows
 CASES = [
-    (WIDE, 1797, ("4GB", "2GB", "1.4GB")),
-    (LONG, 400_000, ("4GB", "2GB", "1.2GB")),
+    (WIDE, 1797, ("2.6GB", "2GB", "1.3GB")),
+    (LONG, 400_000, ("3.6GB", "2GB", "1.2GB")),
 ]
 
 

@@ -226,7 +226,7 @@ def test_workers_and_one_that_dies_too_often(tmp_path):
 
 def test_local_workers_that_end_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(of_local, "NO_PAGES", ("--no-such-option",))
-    with pytest.raises(ClusterError, match="(?s)did not start.*no-such-option"):
+    with pytest.raises(ClusterError, match=r"(?s)did not start.*no-such-option"):
         cluster.pool(tmp_path, 5, workers=1).__enter__()
 
 

@@ -182,7 +182,8 @@ def take_steps(
 
     def losses(parameters: model.Parameters, x: Array, y: Array) -> tuple[Array, Array]:
         outputs, _ = model.apply(parameters, x, program.phi, numbers["fixed"], unroll=unroll)
-        return tuple(jnp.mean(of(outputs, y, program.task)) for of in (model.example_losses, model.example_hits))
+        loss, accuracy = (jnp.mean(of(outputs, y, program.task)) for of in (model.example_losses, model.example_hits))
+        return loss, accuracy
 
     def epoch(carry: tuple[Array, State]) -> tuple[Array, State]:
         i, state = carry

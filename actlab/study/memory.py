@@ -6,8 +6,8 @@ from actlab.nn.model import training_unroll
 
 # Python, JAX and the compiler at work, the latter on so many layers of straight-line code: measured on worker processes
 # (see benchmarks/memory.py).
-BASE = 7.1e8
-BASE_PER_LAYER = 1.0e7
+BASE = 7.0e8
+BASE_PER_LAYER = 6e6
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_PIECES = 256
 
@@ -35,7 +35,7 @@ def worker_bytes(size: Size, lane: int, pieces: int) -> float:
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> round(worker_bytes(size, 1, 1) / 2**20), round(worker_bytes(size, 64, 1) / 2**20)
-    (868, 1426)
+    (786, 1344)
     """
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
