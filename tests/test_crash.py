@@ -16,7 +16,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import jax
@@ -29,6 +29,7 @@ from actlab.cli import refuse
 from actlab.engine import checkpoint, compiled, execute, executors, job, running, store
 from actlab.engine.running import RunError
 from actlab.study import plan, reading
+from tests.here import Here
 
 STUDY = """
 study: s
@@ -41,21 +42,6 @@ sweep:
   seeds: 3
 report: {tables: [performance], figures: []}
 """
-
-
-class Here(Executor):
-    """Jobs in this process, one after the other."""
-
-    def submit(self, function, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
-        pass
 
 
 @pytest.fixture(autouse=True)
@@ -454,15 +440,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import actlab
 from actlab.engine import executors, job
-from concurrent.futures import Executor, Future
-
-class Here(Executor):
-    def submit(self, function, *args):
-        future = Future()
-        future.set_result(function(*args))
-        return future
-    def shutdown(self, **_):
-        pass
+from tests.here import Here
 
 executors.local = lambda *_: Here()
 job.SEGMENT_SECONDS = job.SAVE_SECONDS = job.LOOK_SECONDS = 0.0
@@ -510,7 +488,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
     (tmp_path / "victim.py").write_text(VICTIM)
 
     def begin(folder):
-        root = str(Path(actlab.__file__).parents[1])
+        root = str(Path(__file__).parents[1])
         return started([sys.executable, "victim.py", root, folder.name], cwd=tmp_path, env=cached)
 
     def nothing(victim, folder):

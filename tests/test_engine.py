@@ -18,6 +18,7 @@ from actlab.engine import executors, job, running, store
 from actlab.study.memory import PLANNED, Size, worker_bytes
 from actlab.study.plan import choose_lanes
 from actlab.study.reading import StudyError
+from tests.here import Here
 
 OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
 BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4)
@@ -33,21 +34,6 @@ sweep:
   seeds: 2
 report: {tables: [performance, dead_units], figures: []}
 """
-
-
-class Here(Executor):
-    """Jobs in this process, one after the other: what they compile is shared by all the tests of this file."""
-
-    def submit(self, function, /, *args, **kwargs):
-        future = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
-        pass
 
 
 class Forbidden(Executor):
@@ -275,18 +261,11 @@ def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
 # In one process, because XLA cuts work for as many threads as there are devices, which changes rounding too.
 DEVICES = """
 import sys
+sys.path.insert(0, sys.argv.pop(1))
 import jax
-from concurrent.futures import Executor, Future
 import actlab
 from actlab.engine import executors, job
-
-class Here(Executor):
-    def submit(self, function, *args):
-        future = Future()
-        future.set_result(function(*args))
-        return future
-    def shutdown(self, **_):
-        pass
+from tests.here import Here
 
 executors.local = lambda *_: Here()
 both = jax.local_devices()
@@ -304,7 +283,7 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     """Lanes of four runs and of one; nine runs, so that the second device ends with copies."""
     words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    command = [sys.executable, "-c", DEVICES, *words]
+    command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
     assert store.read_manifest(tmp_path / "1")["device"] == "cpu"
     assert store.read_manifest(tmp_path / "2")["device"] == "2 × cpu"
@@ -325,7 +304,7 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
     assert (number, plan.lanes[8]) == (1, (1, 1))
     assert not set(plan.runs) & set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
-    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.8 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.7 GB a worker, even one run"):
         running.Where(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
 
     actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)
