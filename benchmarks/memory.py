@@ -22,6 +22,7 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
 
     from actlab.engine.job import run_lane
     from actlab.study import plan, reading
+    from actlab.study.memory import Chunks
 
     text = STUDY.format(**shape._asdict())
     if rows:
@@ -30,7 +31,7 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
         text = text.replace("digits", "rows.npz")
     path = folder / "study.yaml"
     path.write_text(text)
-    planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), lanes={shape.width: (runs, 1)})
+    planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), begun={shape.width: Chunks(runs, 1)})
     (job,) = planned.groups
     run_lane(job, job.runs, folder)
     unit = 1 if sys.platform == "darwin" else 1024

@@ -387,8 +387,8 @@ def test_the_cluster_file_says_what_the_jobs_train_on(config, tmp_path):
     """A login node has no GPU: what it finds there must not decide the lanes."""
     file = cluster_file(tmp_path, "cores: 1\nmemory: 2GB\nplatform: gpu\n")
     study = reading.read(config)
-    lanes = [Where(cluster=of).plan(study, tmp_path / "r")[0].lanes[8] for of in (file, SLURM_FILE)]
-    assert lanes == [(64, 1), (4, 1)]
+    chunks = [Where(cluster=of).plan(study, tmp_path / "r")[0].chunks[8] for of in (file, SLURM_FILE)]
+    assert chunks == [(64, 1), (4, 1)]
     assert cluster.job_script(file)
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import actlab
 from actlab.engine import executors, job, running, store
-from actlab.study.memory import PLANNED, Size, worker_bytes
-from actlab.study.plan import choose_lanes
+from actlab.study.memory import PLANNED, Chunks, Size, worker_bytes
+from actlab.study.plan import choose_chunks
 from actlab.study.reading import StudyError
 from tests.here import Here
 
@@ -294,15 +294,15 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
 def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_on_as_begun(config, tmp_path, here):
     study = actlab.study_of(config)
     usual, _ = running.Where(workers=2).plan(study, tmp_path / "r")
-    assert usual.lanes == {8: (4, 1)}
+    assert usual.chunks == {8: (4, 1)}
     need = usual.worker_bytes
     for memory, workers, lanes in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
         plan, number = running.Where(workers=2, memory=memory).plan(study, tmp_path / "r")
-        assert (number, plan.lanes[8]) == (workers, lanes)
+        assert (number, plan.chunks[8]) == (workers, lanes)
         assert number * plan.worker_bytes <= PLANNED * memory
-    less = worker_bytes(BIG, 1, 1) / PLANNED
+    less = worker_bytes(BIG, Chunks(1, 1)) / PLANNED
     plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
-    assert (number, plan.lanes[8]) == (1, (1, 1))
+    assert (number, plan.chunks[8]) == (1, (1, 1))
     assert not set(plan.runs) & set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
     with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.7 GB a worker, even one run"):
         running.Where(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
@@ -310,11 +310,12 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)
     manifest = store.read_manifest(tmp_path / "r")
     store.write_manifest(tmp_path / "r", manifest | {"lane_by_width": {"8": 2}})
-    assert running.Where().plan(study, tmp_path / "r")[0].lanes == {8: (2, 1)}
-    assert running.Where().plan(study, tmp_path / "r", fresh=True)[0].lanes == {8: (4, 1)}
+    assert running.Where().plan(study, tmp_path / "r")[0].chunks == {8: (2, 1)}
+    assert running.Where().plan(study, tmp_path / "r", fresh=True)[0].chunks == {8: (4, 1)}
     store.write_manifest(tmp_path / "r", manifest)
     finished = actlab.study_of(config, ["sweep.seeds=1"])
-    assert running.Where(memory=1e6).plan(finished, tmp_path / "r")[0].lanes == {8: (4, 1)}  # there is nothing to train
+    # Of a finished study there is nothing to train.
+    assert running.Where(memory=1e6).plan(finished, tmp_path / "r")[0].chunks == {8: (4, 1)}
     with pytest.raises(StudyError, match="with the lanes that this study was begun with; --fresh begins it anew"):
         running.Where(memory=1e6).plan(study, tmp_path / "r")
 
@@ -323,8 +324,8 @@ def test_every_size_of_a_width_fits():
     many_rows = Size(2, 64, 32, 32, 400_000, 16, 2, 4)
     deep = Size(200, 64, 128, 256, 1797, 64, 10, 4)
     for memory in (9.2e8, 9.5e8, 1.2e9, 4e9):
-        lanes = choose_lanes([many_rows, deep], "gpu", memory, {})
-        assert all(worker_bytes(size, *lanes[64]) <= PLANNED * memory for size in (many_rows, deep))
+        chunks = choose_chunks([many_rows, deep], "gpu", memory, {})
+        assert all(worker_bytes(size, chunks[64]) <= PLANNED * memory for size in (many_rows, deep))
 
 
 def test_workers_that_cannot_be(config, tmp_path):

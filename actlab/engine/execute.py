@@ -101,8 +101,8 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], 
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
-        "lane_by_width": {str(width): lane for width, (lane, _) in plan.lanes.items()},
-        "pieces_by_width": {str(width): pieces for width, (_, pieces) in plan.lanes.items()},
+        "lane_by_width": {str(width): chunks.lane for width, chunks in plan.chunks.items()},
+        "pieces_by_width": {str(width): chunks.pieces for width, chunks in plan.chunks.items()},
     }
     manifest = old | (here if trains or not old else {})
     manifest |= {

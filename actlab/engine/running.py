@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from actlab.engine import cluster, executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.study import plan as planning
-from actlab.study.memory import PLANNED
+from actlab.study.memory import PLANNED, Chunks
 from actlab.study.plan import Job, Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
@@ -81,17 +81,17 @@ class Where:
             StudyError: see ``study.plan.plan``.
             StoreError: the folder is not a study's.
         """
-        begun = not fresh and not store.unbegun(folder) and stored_ids(folder)
-        lanes = store.lanes(folder) if begun else {}
+        goes_on = not fresh and not store.unbegun(folder) and stored_ids(folder)
+        begun = {width: Chunks(*pair) for width, pair in store.chunks(folder).items()} if goes_on else {}
         platform, _ = self.hardware()
         number = self.workers or (executors.cores() if platform == "cpu" else 1)
-        planned = planning.plan(study, platform, lanes=lanes)
+        planned = planning.plan(study, platform, begun=begun)
         if self.memory is None or not (fresh or missing_runs(folder, planned)):
             return planned, number
         if platform != "cpu":
             raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
         number = max(1, min(number, int(PLANNED * self.memory // planned.worker_bytes)))
-        return planning.plan(study, platform, self.memory / number, lanes), number
+        return planning.plan(study, platform, self.memory / number, begun), number
 
     @contextmanager
     def pool(self, folder: Path, runs: int, number: int) -> Iterator[tuple[Callable[[], Executor], int]]:

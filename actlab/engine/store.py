@@ -290,8 +290,8 @@ def stored_runs(folder: Path) -> dict[str, list[str]]:
     return {name: table["run"].to_pylist() for name, table in read_parts(folder)[1].items()}
 
 
-def lanes(folder: Path) -> dict[int, tuple[int, int]]:
-    """The lanes that a study was begun with, by width: how many runs a call advances, in how many pieces it evaluates.
+def chunks(folder: Path) -> dict[int, tuple[int, int]]:
+    """As a study was begun, by width: how many runs a call advances, in how many pieces it evaluates.
 
     Raises:
         StoreError: the folder is not a study's.

@@ -1,6 +1,7 @@
 """What a worker holds in memory, and how to make it hold less: narrower lanes, evaluations in more pieces."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from actlab.nn.model import training_unroll
 
@@ -10,6 +11,13 @@ BASE = 7.0e8
 BASE_PER_LAYER = 6e6
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_PIECES = 256
+
+
+class Chunks(NamedTuple):
+    """How much a worker has in hand at a time: runs that one call advances, and pieces in which it evaluates."""
+
+    lane: int
+    pieces: int
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Size:
     itemsize: int
 
 
-def worker_bytes(size: Size, lane: int, pieces: int) -> float:
+def worker_bytes(size: Size, chunks: Chunks) -> float:
     """Bytes that one worker process holds at most while it trains a lane.
 
     A run has six copies of its weights (themselves, Adam's two, gradients, and those before and after an update) and
@@ -34,9 +42,10 @@ def worker_bytes(size: Size, lane: int, pieces: int) -> float:
     rows of one piece of an evaluation. The data are held twice.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
-    >>> round(worker_bytes(size, 1, 1) / 2**20), round(worker_bytes(size, 64, 1) / 2**20)
-    (786, 1344)
+    >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
+    [786, 1344]
     """
+    lane, pieces = chunks
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
     piece = -(-size.rows // pieces) * (3 * size.width + size.features + size.outputs)
@@ -48,21 +57,22 @@ def worker_bytes(size: Size, lane: int, pieces: int) -> float:
     )
 
 
-def fit(size: Size, lane: int, most_bytes: float) -> tuple[int, int] | None:
+def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
     """The widest lane, at most ``lane``, and the fewest pieces with which a worker stays well within ``most_bytes``.
 
     Returns:
-        (lane, pieces); None where even a lane of one run in many pieces is too much.
+        None where even a lane of one run in many pieces is too much.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> fit(size, 64, 2e9), fit(size, 64, 1.2e9), fit(size, 64, 5e8)
-    ((64, 1), (16, 1), None)
+    (Chunks(lane=64, pieces=1), Chunks(lane=16, pieces=1), None)
     """
     while lane >= 1:
         pieces = 1
         while pieces <= min(MOST_PIECES, size.rows):
-            if worker_bytes(size, lane, pieces) <= PLANNED * most_bytes:
-                return lane, pieces
+            chunks = Chunks(lane, pieces)
+            if worker_bytes(size, chunks) <= PLANNED * most_bytes:
+                return chunks
             pieces *= 2
         lane //= 2
     return None

@@ -19,14 +19,11 @@ from actlab import activations, data
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
-from actlab.study.memory import MOST_PIECES, PLANNED, Size, fit, worker_bytes
+from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
 from actlab.study.sweep import Cell
 from actlab.theory.gaussian import second_moment, weak_threshold
-
-Lane = tuple[int, int]
-"""How many runs one call advances, and in how many pieces it evaluates."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +97,13 @@ class Plan:
     Attributes:
         groups: the runs of one shape and schedule each.
         sources: the activation files that it uses.
-        lanes: by width, how many runs a call advances, and in how many pieces it evaluates.
+        chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
     """
 
     groups: tuple[Job, ...]
     sources: tuple[Path, ...]
-    lanes: Mapping[int, Lane]
+    chunks: Mapping[int, Chunks]
     worker_bytes: float
 
     @property
@@ -116,7 +113,7 @@ class Plan:
 
 
 def plan(
-    study: Study, platform: str = "cpu", memory: float | None = None, lanes: Mapping[int, Lane] | None = None
+    study: Study, platform: str = "cpu", memory: float | None = None, begun: Mapping[int, Chunks] | None = None
 ) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
@@ -124,7 +121,7 @@ def plan(
         study: a validated study.
         platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
         memory: bytes that a worker may hold; lanes become narrower, and evaluations go in pieces, to stay below.
-        lanes: by width, what was chosen before: how a study was begun, it goes on.
+        begun: by width, the chunks that were chosen before: as a study was begun, it goes on.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
@@ -134,25 +131,25 @@ def plan(
     sources: dict[str, Path] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
-    lanes = choose_lanes(sizes, platform, memory, lanes or {})
+    chunks = choose_chunks(sizes, platform, memory, begun or {})
     for cell in study.cells:
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
         source, source_checksum = activation_source(cell.model.activation.name, sources)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, source, source_checksum, lanes[cell.model.width])
+        shape = shape_of(cell, record, source, source_checksum, chunks[cell.model.width])
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
-        identity = identity_of(cell, record.name, data_checksum, source_checksum, lanes[cell.model.width])
+        identity = identity_of(cell, record.name, data_checksum, source_checksum, chunks[cell.model.width])
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = hashlib.sha256(f"{identity}{seed}".encode()).hexdigest()[:12]
             own = {"run": run, **labels, "seed": seed}
             groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
     jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
-    most = max(worker_bytes(size, *lanes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), tuple(sources.values()), lanes, most)
+    most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
+    return Plan(tuple(jobs), tuple(sources.values()), chunks, most)
 
 
 def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
@@ -292,7 +289,7 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
 
 
 def shape_of(
-    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, lane: Lane
+    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, chunks: Chunks
 ) -> Shape:
     """What of a cell shapes the compiled program."""
     model, train = cell.model, cell.train
@@ -315,8 +312,8 @@ def shape_of(
         batch_size=train.batch_size,
         probes=cell.measure.names(),
         dtype=model.dtype,
-        lane=lane[0],
-        pieces=lane[1],
+        lane=chunks.lane,
+        pieces=chunks.pieces,
     )
 
 
@@ -334,30 +331,30 @@ def size_of(cell: Cell, found: data.Data) -> Size:
     )
 
 
-def choose_lanes(
-    sizes: Sequence[Size], platform: str, memory: float | None, chosen: Mapping[int, Lane]
-) -> dict[int, Lane]:
-    """How many runs a call advances, and in how many pieces it evaluates, for each width: so that the largest fits.
+def choose_chunks(
+    sizes: Sequence[Size], platform: str, memory: float | None, begun: Mapping[int, Chunks]
+) -> dict[int, Chunks]:
+    """How much of the work is in hand at a time, for each width: so that the largest of its networks fits.
 
     Raises:
         StudyError: not even a single run would.
     """
-    lanes: dict[int, Lane] = {}
+    chosen: dict[int, Chunks] = {}
     for size in sizes:
-        lane = chosen.get(size.width) or (lane_width(size.width, platform), 1)
-        if memory is not None and size.width not in chosen:
-            fitting = fit(size, lane[0], memory)
+        chunks = begun.get(size.width) or Chunks(lane_width(size.width, platform), 1)
+        if memory is not None and size.width not in begun:
+            fitting = fit(size, chunks.lane, memory)
             if fitting is None:
-                need = worker_bytes(size, 1, MOST_PIECES)
+                need = worker_bytes(size, Chunks(1, MOST_PIECES))
                 raise too_large(size, need, memory, "even one run at a time")
-            lane = fitting
-        narrowest, most_pieces = lanes.get(size.width, lane)
-        lanes[size.width] = (min(lane[0], narrowest), max(lane[1], most_pieces))
+            chunks = fitting
+        lane, pieces = chosen.get(size.width, chunks)
+        chosen[size.width] = Chunks(min(chunks.lane, lane), max(chunks.pieces, pieces))
     for size in sizes:
-        need = worker_bytes(size, *lanes[size.width])
+        need = worker_bytes(size, chosen[size.width])
         if memory is not None and need > PLANNED * memory:
             raise too_large(size, need, memory, "with the lanes that this study was begun with; --fresh begins it anew")
-    return lanes
+    return chosen
 
 
 def too_large(size: Size, need: float, memory: float, why: str) -> StudyError:
@@ -455,18 +452,18 @@ def short(name: str) -> str:
 
 
 def identity_of(
-    cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None, lane: Lane
+    cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None, chunks: Chunks
 ) -> str:
     """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path.
 
-    The lane too: it changes rounding.
+    The chunks too: they change rounding.
     """
     plain = {name: getattr(cell, name).model_dump(mode="json") for name in ("data", "model", "train", "measure")}
     if data_checksum is not None:
         plain["data"]["name"] = data_checksum
     if source_checksum is not None:
         plain["model"]["activation"]["name"] = f"{source_checksum}:{activation_name}"
-    return json.dumps({**plain, "lane": lane}, sort_keys=True)
+    return json.dumps({**plain, "lane": chunks}, sort_keys=True)
 
 
 def training_flops(shape: Shape, features: int, outputs: int) -> float:
