@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="also with the programs that the first left on disk")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument(
-        "overrides", nargs="*", default=["model.depth=30,50", "sweep.seeds=3"], help="as for `actlab run`"
+        "overrides", nargs="*", default=["model.depth=30,50", "sweep.seeds=11"], help="as for `actlab run`"
     )
     arguments = parser.parse_args()
     rows = []
