@@ -7,6 +7,7 @@ actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,8 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         StudyError, ClaimsError: the request is wrong.
     """
+    # Planning needs next to nothing of an accelerator; its workers need the rest.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from actlab.analysis import claims
     from actlab.analysis.figures import FIGURES
     from actlab.analysis.tables import TABLES

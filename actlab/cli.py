@@ -1,6 +1,5 @@
 """The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -129,15 +128,17 @@ def preview(
 
     study = actlab.study_of(config, overrides or ())
     folder = out_dir or Path("results") / study.config.study
-    planned, number = Where(workers=workers, memory=in_bytes(memory), **where).plan(study, folder, fresh)
+    asked = Where(workers=workers, memory=in_bytes(memory), **where)
+    planned, number = asked.plan(study, folder, fresh)
     missing = set(planned.runs) if fresh else missing_runs(folder, planned)
     show_plan(study.config.study, planned)
     total = cost.expected(planned, number, missing)
-    jobs = planning.cut(planned.groups, missing, number)
+    jobs = planning.cut(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
         out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")
     out.print(
-        f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers; "
+        f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
+        f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
         f"{len({job.shape for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory a worker.",
@@ -387,8 +388,6 @@ class Lines:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
-    # Planning needs next to nothing of an accelerator; its workers need the rest.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import BrokenExecutor, CancelledError
 from pathlib import Path
 
 import pandas as pd
@@ -62,6 +62,7 @@ if os.environ.get("NPROC") == "1" and "MARKER" in os.environ:
 """
 # Slurm, as far as dask-jobqueue sees it: a job starts at once, on this machine; its number is its process group.
 SBATCH = r"""#!/bin/sh
+if rm "$HOME.refuse" 2>/dev/null; then echo "sbatch: error: Socket timed out" >&2; exit 1; fi
 setsid sh -c '
     log=$(echo "$0" | sed -n "s/^#SBATCH -o //p" | sed "s/%x/job/; s/%j/$$/")
     exec >"${log:-/dev/null}" 2>&1
@@ -175,6 +176,25 @@ def test_begun_here_and_finished_on_slurm(whole, config, slurm, tmp_path):
     same(tmp_path / "r", whole)
 
 
+def test_slurm_takes_no_more_jobs(slurm, tmp_path, monkeypatch):
+    monkeypatch.setattr(of_slurm, "LOOK", 0.2)
+    monkeypatch.setattr(of_slurm, "ASK", 0.2)
+    monkeypatch.setattr(of_slurm, "PATIENCE", 5)
+    slurm.write_text("cores: 1\nmemory: 2GB\nsecurity: false\n")
+    pool = cluster.pool(tmp_path / "r", 5, cluster=slurm)
+    open_worker, _ = pool.__enter__()
+    assert open_worker().submit(pow, 2, 3).result(timeout=60) == 8
+    time.sleep(1)  # until it is noticed that the job has begun
+    (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho 'over quota' >&2\nexit 1\n")
+    lost = open_worker().submit(time.sleep, 60)
+    os.killpg(int((tmp_path / "home.jobs").read_text()), signal.SIGKILL)
+    assert isinstance(lost.exception(timeout=60), BrokenExecutor)
+    with pytest.raises(CancelledError) as error:
+        open_worker().submit(pow, 2, 3).result(timeout=60)
+    with pytest.raises(ClusterLost, match="Slurm has taken no job for"):
+        pool.__exit__(error.type, error.value, error.tb)
+
+
 def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
     """As when its walltime is over; with several workers in it, and one of them in the middle of a job."""
     monkeypatch.setattr(of_slurm, "LOOK", 0.5)
@@ -185,8 +205,9 @@ def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
         time.sleep(1.5)  # until it is noticed that the job has begun
         waiting = open_worker().submit(time.sleep, 3)
         (job,) = (tmp_path / "home.jobs").read_text().split()
+        (tmp_path / "home.refuse").touch()  # at first
         os.killpg(int(job), signal.SIGKILL)
-        assert waiting.result(timeout=60) is None
+        assert isinstance(waiting.exception(timeout=60), BrokenExecutor)
         assert open_worker().submit(os.getppid).result(timeout=60) != first
     jobs = (tmp_path / "home.jobs").read_text().split()
     assert len(jobs) == 2
@@ -207,18 +228,20 @@ def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path,
 
 
 def test_workers_and_one_that_dies_too_often(tmp_path):
-    """One thread each, limits set, on loopback; a job that kills its third worker fails, and the next one runs."""
+    """One thread each, limits set, on loopback; a job that kills its worker is told of, and the next one runs."""
     before = listening()
     with cluster.pool(tmp_path, 100, workers=1) as (open_worker, number):
         pool = open_worker()
         assert number == 1
         assert pool.submit(os.getenv, "NPROC").result(timeout=60) == "1"
         assert pool.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=60) == "1"
-        (worker,) = pool._client.scheduler_info()["workers"].values()
+        (worker,) = pool.dask._client.scheduler_info()["workers"].values()
         assert worker["nthreads"] == 1
         assert {address.ip for address in listening() - before} == {"127.0.0.1"}
         deadly = pool.submit(os._exit, 1)
-        assert "on 3 different workers" in str(deadly.exception(timeout=60))
+        died = deadly.exception(timeout=60)
+        assert isinstance(died, BrokenExecutor)
+        assert "workers died while running it" in str(died)
         assert pool.submit(pow, 2, 3).result(timeout=60) == 8
         pid = pool.submit(os.getpid).result(timeout=60)
     assert gone(pid)
@@ -371,6 +394,7 @@ def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     code, said, _ = command(capsys, "run", config, "--out", tmp_path / "r", "--dry-run", "--cluster", SLURM_FILE)
     assert code == 0
+    assert "24 runs to train in 6 jobs on 64 workers" in said
     script = said[said.index("#!") :]
     assert f"#SBATCH -o {SLURM_FILE.parent}/logs/%x-%j.log" in script
     assert "#SBATCH --cpus-per-task=16" in script

@@ -34,7 +34,8 @@ def test_in_a_folder_of_this_kind_of_processor(tmp_path):
 def test_where_the_user_says_or_not_at_all(tmp_path):
     assert kept(tmp_path / "a", JAX_ENABLE_COMPILATION_CACHE="0") == []
     (tmp_path / "own").mkdir()
-    kept(tmp_path / "b", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    own = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "own"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    kept(tmp_path / "b", **own)
     assert list((tmp_path / "own").glob("*-cache"))
     assert not (tmp_path / "b").exists()
 

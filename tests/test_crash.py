@@ -163,7 +163,7 @@ def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, 
     trained = []
     original = job.run_job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+        patch.setattr(execute, "run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
         actlab.run(config, narrow, out=tmp_path / "r")
     assert {run.labels["seed"] for run in trained} == {4, 5, 6, 7, 8, 9}
     actlab.run(config, narrow, out=tmp_path / "once")
@@ -255,11 +255,11 @@ def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
 def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypatch):
     original, sizes = job.train_lanes, []
 
-    def cramped(one, folder):
+    def cramped(one, *own):
         sizes.append(len(one.runs))
         if len(one.runs) > one.shape.lane:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
-        return original(one, folder)
+        return original(one, *own)
 
     monkeypatch.setattr(job, "train_lanes", cramped)
     actlab.run(config, out=tmp_path / "r")
@@ -270,10 +270,10 @@ def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypa
 def test_what_never_fits_is_reported_and_the_rest_is_done(undivided, config, tmp_path, monkeypatch):
     original = execute.run_job
 
-    def cramped(one, folder):
+    def cramped(one, *own):
         if one.shape.activation == "tanh":
             raise MemoryError("no room")
-        return original(one, folder)
+        return original(one, *own)
 
     monkeypatch.setattr(execute, "run_job", cramped)
     with pytest.raises(RunError, match=r"2 jobs failed(?s:.)*tanh, depth 2(?s:.)*MemoryError: no room"):
@@ -285,21 +285,22 @@ class Mortal(Here):
     """A worker that dies of some jobs, and is of no use after that."""
 
     kills = staticmethod(lambda job: False)
+    saved = 0
 
     def __init__(self):
         self.dead = False
 
-    def submit(self, function, one, folder):
+    def submit(self, function, one, folder, holder):
         if self.dead:
             raise BrokenExecutor("dead")
         if type(self).kills(one):
             self.dead = True
-            store.note_pulse(folder, one.id, training=True, runs=0)
+            store.note_pulse(folder, one.id, training=True, runs=0, saved=self.saved)
             executors.log_of(folder / "parts", os.getpid()).write_text("first\nmalloc(): corrupted\n")
             future = Future()
             future.set_exception(BrokenExecutor("The exit codes of the workers are {SIGKILL(-9)}"))
             return future
-        return super().submit(function, one, folder)
+        return super().submit(function, one, folder, holder)
 
 
 def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
@@ -331,10 +332,63 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
     assert "malloc(): corrupted" in (tmp_path / "r" / "run.log").read_text()
 
 
+def test_a_job_that_gets_on_may_lose_any_number_of_workers(undivided, whole, config, tmp_path, monkeypatch):
+    """As on a cluster, where a worker's time is over again and again."""
+    deaths = []
+
+    class Patient(Mortal):
+        kills = staticmethod(lambda one: one.shape.activation == "tanh" and len(deaths) < 5 and not deaths.append(one))
+        saved = 1
+
+    monkeypatch.setattr(executors, "local", lambda *_: Patient())
+    actlab.run(config, out=tmp_path / "r", workers=2)
+    assert len(deaths) == 5
+    same(tmp_path / "r", whole)
+
+
+def test_a_job_ends_where_another_run_holds_the_folder(whole, config, tmp_path, hasty):
+    """A worker on a running cluster outlives the process that gave it its job."""
+    shutil.copytree(whole, tmp_path / "r")
+    (one, *_) = plan.plan(reading.read(config)).groups
+    for looks, after in ((0, {}), (3, {"checkpoint"})):
+        store.remove_results(tmp_path / "r")
+        (tmp_path / "r" / "parts").mkdir()
+        (tmp_path / "r" / store.LOCK).write_text("me" if looks else "another")
+        with pytest.MonkeyPatch.context() as patch:
+            stop_after(patch, looks, lambda folder: (folder / store.LOCK).write_text("another"))
+            outcome = job.run_job(one, tmp_path / "r", "me")
+        assert not outcome.finished
+        assert not outcome.parts
+        assert {path.suffix[1:] for path in (tmp_path / "r" / "parts").iterdir()} - {"progress"} <= set(after)
+
+
+def test_a_full_disk_at_the_very_beginning(whole, config, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write_manifest", full)
+        with pytest.raises(store.StoreError, match="No space left on device"):
+            actlab.run(config, out=tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")
+    same(tmp_path / "r", whole)
+
+
+def test_a_study_with_nothing_but_a_checkpoint_goes_on_with_its_lanes(config, tmp_path, hasty):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "lane_width", lambda *_: 3)
+        stopped(config, tmp_path / "r", 10)
+    assert checkpoints(tmp_path / "r")
+    assert not store.part_names(tmp_path / "r")
+    study = reading.read(config)
+    (chunks,) = running.Where().plan(study, tmp_path / "r")[0].chunks.values()
+    assert chunks.lane == 3
+
+
 def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config, tmp_path, monkeypatch):
     jobs = []
     original = job.run_job
-    monkeypatch.setattr(execute, "run_job", lambda j, f: jobs.append(j) or original(j, f))
+    monkeypatch.setattr(execute, "run_job", lambda j, *own: jobs.append(j) or original(j, *own))
 
     def full(table, path, **options):
         path.write_bytes(b"PAR1 and then no room")
@@ -381,17 +435,22 @@ def test_folders_that_cannot_be_written(config, tmp_path):
     assert refuse(found.value) == 1
 
 
-def test_a_data_file_that_vanishes(undivided, config, tmp_path, monkeypatch):
+@pytest.mark.parametrize("how", ["vanishes", "changes"])
+def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, monkeypatch):
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "price"])
     rows.to_csv(tmp_path / "rows.csv", index=False)
     original = execute.run_job
 
-    def vanished(one, folder):
-        (tmp_path / "rows.csv").unlink(missing_ok=True)
-        return original(one, folder)
+    def changed(one, *own):
+        if how == "vanishes":
+            (tmp_path / "rows.csv").unlink(missing_ok=True)
+        else:
+            (2 * rows).to_csv(tmp_path / "rows.csv", index=False)
+        return original(one, *own)
 
-    monkeypatch.setattr(execute, "run_job", vanished)
-    with pytest.raises(RunError, match=r"1 jobs failed(?s:.)*rows\.csv: no such file") as found:
+    monkeypatch.setattr(execute, "run_job", changed)
+    why = {"vanishes": "no such file", "changes": "is not the file that this study was planned with"}[how]
+    with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as found:
         actlab.run(
             config,
             [f"data.name={tmp_path / 'rows.csv'}", "model.activation=relu", "sweep.seeds=8"],
@@ -576,9 +635,8 @@ def test_real_processes(started, cached, tmp_path):
     folder = tmp_path / "r"
 
     def begin():
-        code = "from actlab.cli import main; main()"
         return started(
-            [sys.executable, "-c", code, "run", "s.yaml", "--out", "r", "--workers", "2"],
+            [sys.executable, "-m", "actlab", "run", "s.yaml", "--out", "r", "--workers", "2"],
             cwd=tmp_path,
             env=cached,
             start_new_session=True,

@@ -150,7 +150,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
     trained = []
     original = job.run_job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("actlab.engine.execute.run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+        patch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
         actlab.run(config, out=tmp_path / "r")
     assert len(trained) == 12 - kept
     same_frames(tmp_path / "r", whole)
@@ -161,7 +161,7 @@ def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatc
     shutil.copytree(whole, tmp_path / "r")
     trained = []
     original = job.run_job
-    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, f: trained.extend(j.runs) or original(j, f))
+    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
     actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r")
     assert {run.labels["seed"] for run in trained} == {2}
     assert len(actlab.load(tmp_path / "r").runs) == 18
@@ -181,6 +181,34 @@ def test_a_damaged_part_is_trained_again(damage, whole, here, config, tmp_path):
         actlab.load(tmp_path / "r")
     actlab.run(config, out=tmp_path / "r")
     same_frames(tmp_path / "r", whole)
+
+
+def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, monkeypatch):
+    """Of a large study: no more than a certain number of runs lies in one part."""
+    monkeypatch.setattr(store, "RUNS_IN_PART", 5)
+    shutil.copytree(whole, tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges anew
+    parts = {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")}
+    assert sorted(len(runs) for runs in store.stored_runs(tmp_path / "r").values()) == [2, 5, 5]
+    damaged = max(parts, key=lambda path: len(parts[path]))
+    damaged.write_bytes(parts[damaged][:-1])
+    trained = []
+    original = job.run_job
+    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
+    actlab.run(config, out=tmp_path / "r")
+    assert len(trained) == 5
+    assert {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")} == parts
+    same_frames(tmp_path / "r", whole)
+
+
+def test_files_of_one_name(config, tmp_path, here):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "mine.py").write_text("def f(z):\n    return z / (1 + z * z)\n")
+    (tmp_path / "mine.py").write_text("def claim(runs, steps, layers):\n    pass\n\nCLAIMS = [claim]\n")
+    words = [f"model.activation={tmp_path}/a/mine.py:f", f"claims={tmp_path}/mine.py"]
+    with pytest.raises(StudyError, match=r"claims: an activation's file is named mine\.py too; rename one of them"):
+        actlab.run(config, words, out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 def test_orphans_are_refused(whole, here, config, tmp_path):

@@ -18,6 +18,7 @@ FLOORS = {
     "engine": 3,
     "analysis": 3,
     "cli": 4,
+    "__main__": 5,
 }
 
 

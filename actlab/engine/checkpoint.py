@@ -65,7 +65,7 @@ def save(path: Path, name: str, snapshot: Snapshot) -> None:
     tree = (snapshot.state, snapshot.joined())
     header = np.array([name, str(jax.tree.structure(tree))])
     position = np.array([snapshot.recorded, snapshot.step])
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{store.OWN}.tmp")
     with store.writing(path, temporary):
         with temporary.open("wb+") as file:
             file.write(b" " * DIGEST)

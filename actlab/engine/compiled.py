@@ -24,10 +24,10 @@ def keep() -> None:
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.
     """
-    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS)
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
+    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS)
     folder = user_cache_path("actlab") / "compiled" / processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     Raises:
         KeyboardInterrupt: the jobs were asked to stop; they saved what they had, or had nothing yet.
     """
-    ledger = Ledger(jobs, folder)
+    ledger, holder = Ledger(jobs, folder), store.holder(folder)
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     asked: float | None = None  # when it was seen that the jobs are to stop
@@ -160,7 +160,8 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
         while ledger.waiting and idle and asked is None:
             worker = idle.pop()
             try:
-                running[worker.submit(run_job, ledger.waiting[0], folder.absolute())] = (ledger.waiting[0], worker)
+                future = worker.submit(run_job, ledger.waiting[0], folder.absolute(), holder)
+                running[future] = (ledger.waiting[0], worker)
                 ledger.waiting.popleft()
             except BrokenExecutor:  # it died while it had nothing to do
                 idle.append(open_worker())
@@ -216,11 +217,13 @@ class Ledger:
     def run_again_or_fail(self, job: Job, error: BaseException) -> None:
         """Put what a job did not store back into the queue, or report the job, by what ended it."""
         what = reason(error, self.folder, job)
+        # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
+        second = job.id in self.second and not store.pulse(self.folder, job.id).saved
         store.forget_pulse(self.folder, job.id)
         stored = stored_ids(self.folder)
         self.done |= stored & {run.id for run in job.runs}
         left = [run for run in job.runs if run.id not in stored]
-        pieces = second_chance(job, left, error, job.id in self.second)
+        pieces = second_chance(job, left, error, second)
         if pieces:
             self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(piece.id for piece in pieces)}.")
             self.second |= {piece.id for piece in pieces}

@@ -58,8 +58,14 @@ class Outcome:
     training_seconds: float
 
 
-def run_job(job: Job, folder: Path) -> Outcome:
+def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
     """Train a job's runs and store them: as one part, or as several where it takes longer than ``SAVE_SECONDS``.
+
+    Args:
+        job: the runs, and what they have in common.
+        folder: the study's folder.
+        holder: who gave the job, as the folder's lock says (see ``store.holder``). Where it says something else, the
+            job ends: a worker that a killed run has left on a cluster must not write among what the next one writes.
 
     Raises:
         MemoryError: it does not fit, on the device or beside it.
@@ -69,7 +75,7 @@ def run_job(job: Job, folder: Path) -> Outcome:
     settle()
     with jax.enable_x64(True) if job.shape.dtype == "float64" else nullcontext():
         try:
-            return train_lanes(job, folder)
+            return train_lanes(job, folder, holder)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" in str(error):
                 raise MemoryError(str(error)) from None
@@ -87,28 +93,33 @@ def settle() -> None:
     gc.freeze()
 
 
-def train_lanes(job: Job, folder: Path) -> Outcome:
+def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
     """Train lane after lane, looking up between segments: to tell how far it is, to save, to stop when asked to."""
     begun = saved = time.monotonic()
     looked = -math.inf
     parts: dict[str, str] = {}
     rows: list[dict[str, Any]] = []  # of runs that are done and not stored
-    done = 0
+    done = saves = 0
     pace = Pace()
 
+    def abandoned() -> bool:
+        return store.holder(folder) not in (holder, None)
+
     def keep() -> None:
-        nonlocal saved
-        if rows:
+        nonlocal saved, saves
+        if rows and not abandoned():
             name = job_id(job.runs[done - len(rows) : done])
             parts[f"{name}.parquet"] = store.write_part(folder, name, rows)
             rows.clear()
-        saved = time.monotonic()
+        saved, saves = time.monotonic(), saves + 1
 
     def outcome(finished: bool) -> Outcome:
         store.forget_pulse(folder, job.id)
         return Outcome(finished, parts, devices(), time.monotonic() - begun, pace.seconds)
 
-    store.note_pulse(folder, job.id, training=False, runs=0)
+    if abandoned():
+        return Outcome(False, {}, devices(), 0.0, 0.0)
+    store.note_pulse(folder, job.id, training=False, runs=0, saved=0)
     if store.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
@@ -118,7 +129,10 @@ def train_lanes(job: Job, folder: Path) -> Outcome:
             if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
-            store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * at.step / (job.steps + 1))
+            if abandoned():
+                return Outcome(False, {}, devices(), time.monotonic() - begun, pace.seconds)
+            share = at.step / (job.steps + 1)
+            store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
             stop = store.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if at.recorded:
@@ -336,8 +350,15 @@ def activation(shape: Shape, source: Path | None) -> activations.Activation:
 
 @lru_cache(maxsize=4)
 def loaded(key: DataKey) -> data.Data:
-    """A data set, read once a worker."""
-    return data.load(**key.arguments())
+    """A data set, read once a worker.
+
+    Raises:
+        RuntimeError: its file is not what the study was planned with.
+    """
+    found = data.load(**key.arguments())
+    if data.checksum(key.name) != key.checksum:
+        raise RuntimeError(f"{key.name}: is not the file that this study was planned with")
+    return found
 
 
 @lru_cache(maxsize=4)

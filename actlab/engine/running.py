@@ -69,10 +69,10 @@ class Where:
 
     def hardware(self) -> tuple[str, int]:
         """What the workers will train on, and how many such devices each has; of Slurm's, the cluster file says so."""
-        return executors.hardware() if self.cluster is None else (cluster.platform(self.cluster), 1)
+        return executors.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
 
     def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
-        """A study's plan for such workers, and how many of them there are to be on this machine.
+        """A study's plan for such workers, and how many of them there are to be: here, or as the cluster file says.
 
         A study that was begun goes on with the lanes that it was begun with. Where memory is short there are fewer
         workers, and only a single one gets narrower lanes, or evaluates in pieces.
@@ -81,10 +81,13 @@ class Where:
             StudyError: see ``study.plan.plan``.
             StoreError: the folder is not a study's.
         """
-        goes_on = not fresh and not store.unbegun(folder) and stored_ids(folder)
+        goes_on = not fresh and not store.unbegun(folder) and (stored_ids(folder) or store.checkpoints(folder))
         begun = {width: Chunks(*pair) for width, pair in store.chunks(folder).items()} if goes_on else {}
         platform, _ = self.hardware()
         number = self.workers or (executors.cores() if platform == "cpu" else 1)
+        if self.cluster is not None:
+            _, most = cluster.promised(self.cluster)
+            number = min(self.workers or most, most)
         planned = planning.plan(study, platform, begun=begun)
         if self.memory is None or not (fresh or missing_runs(folder, planned)):
             return planned, number
@@ -98,9 +101,7 @@ class Where:
         """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
         dask = self.executor == "dask" or self.scheduler is not None or self.cluster is not None
         if dask and runs:
-            # Slurm has as many workers as its cluster file asks for, whatever there is on this machine.
-            workers = self.workers if self.cluster is not None else number
-            with cluster.pool(folder, runs, workers, self.scheduler, self.cluster) as opened:
+            with cluster.pool(folder, runs, number, self.scheduler, self.cluster) as opened:
                 yield opened
         else:
             with executors.processes(folder.absolute() / "parts") as open_worker:
@@ -145,6 +146,7 @@ def train(
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
     planned, number = where.plan(study, folder, fresh)
+    sources = sources_of(study, planned)
     fresh = fresh and not store.unbegun(folder)
     if fresh:
         store.read_manifest(folder)  # only a study's folder is ever emptied
@@ -156,7 +158,6 @@ def train(
         if fresh:
             store.remove_results(folder)
         missing = missing_runs(folder, planned)
-        sources = [*planned.sources, *([Path(study.config.claims)] if study.config.claims else [])]
         prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
         _, devices = where.hardware()
         jobs = planning.cut(planned.groups, missing, number, devices)
@@ -168,6 +169,18 @@ def train(
         except (OSError, store.StoreError) as error:
             raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
         return failures
+
+
+def sources_of(study: Study, planned: Plan) -> list[Path]:
+    """The files that a study's folder gets copies of: of activations, and of claims.
+
+    Raises:
+        StudyError: two of them have the same name.
+    """
+    claims = [] if study.config.claims is None else [Path(study.config.claims)]
+    if any(path.name == source.name for path in claims for source in planned.sources):
+        raise StudyError(f"claims: an activation's file is named {claims[0].name} too; rename one of them")
+    return [*planned.sources, *claims]
 
 
 def resolved_text(study: Study, folder: Path) -> str:
@@ -223,7 +236,9 @@ def held(folder: Path) -> Iterator[None]:
             path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
         yield
     finally:
-        path.unlink(missing_ok=True)
+        # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
+        if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
+            path.unlink(missing_ok=True)
         lock.release()
 
 

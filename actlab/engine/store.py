@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,8 @@ ORDER = (
 )
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
+RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
+OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
 LOCK = "run.lock"  # names who trains in this folder, while somebody does
 
 
@@ -150,7 +153,7 @@ def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> st
 def write_table(folder: Path, name: str, table: pa.Table) -> str:
     """Write one part whole, under a temporary name first; returns its SHA-256."""
     path = folder / "parts" / f"{name}.parquet"
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{OWN}.tmp")
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
     with writing(path, temporary):
         # Statistics and the Arrow schema would be most of a small part.
@@ -187,20 +190,22 @@ def writing(path: Path, temporary: Path) -> Iterator[None]:
 
 
 def compact(folder: Path) -> None:
-    """Merge a finished study's parts into one: a tenth of the size, and the same bytes however it was cut into jobs.
+    """Merge a finished study's parts: a tenth of the size, and the same bytes however it was cut into jobs.
 
     Killed in between, it leaves runs in two parts, of which reading takes the first.
     """
     manifest, tables = read_parts(folder)
     names = part_names(folder)
     rows = in_order(list(tables.values()))
-    merged = hashlib.sha256("".join(rows["run"].to_pylist()).encode()).hexdigest()[:16]
-    if names == [f"{merged}.parquet"]:
+    merged = {}
+    for begin in range(0, len(rows), RUNS_IN_PART):
+        piece = rows.slice(begin, RUNS_IN_PART)
+        merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
+    if names == sorted(f"{name}.parquet" for name in merged):
         return
-    digest = write_table(folder, merged, rows)
-    manifest["parts"] = {f"{merged}.parquet": digest}
+    manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
     write_manifest(folder, manifest)
-    for name in set(names) - {f"{merged}.parquet"}:
+    for name in set(names) - set(manifest["parts"]):
         (folder / "parts" / name).unlink(missing_ok=True)
 
 
@@ -212,16 +217,18 @@ class Pulse:
         pid: its process.
         training: it is past loading and compiling, so that it looks up between segments.
         runs: how many of its runs are trained; the one in hand counts in part.
+        saved: how often it has saved what it had.
     """
 
     pid: int = 0
     training: bool = False
     runs: float = 0.0
+    saved: int = 0
 
 
-def note_pulse(folder: Path, job: str, training: bool, runs: float) -> None:
+def note_pulse(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
     """Say how far this process has come with a job."""
-    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Pulse(os.getpid(), training, runs))))
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Pulse(os.getpid(), training, runs, saved))))
 
 
 def pulse(folder: Path, job: str) -> Pulse:
@@ -245,6 +252,14 @@ def ask_to_stop(folder: Path) -> None:
 def stop_asked(folder: Path) -> bool:
     """Whether the jobs of a study are to end."""
     return (folder / "parts" / "stop").exists()
+
+
+def holder(folder: Path) -> str | None:
+    """What the lock says of the process that trains in a study's folder; None where there is none."""
+    try:
+        return (folder / LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return None
 
 
 def tidy(folder: Path, finished: bool) -> None:
@@ -283,6 +298,11 @@ def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table 
         return pq.ParquetFile(path, page_checksum_verification=True).read()
     except (pa.ArrowException, OSError):
         return None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of runs that were begun and are not finished."""
+    return list((folder / "parts").glob("*.checkpoint"))
 
 
 def stored_runs(folder: Path) -> dict[str, list[str]]:
@@ -333,7 +353,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{OWN}.tmp")
     with writing(path, temporary):
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)

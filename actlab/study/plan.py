@@ -37,10 +37,11 @@ class DataKey:
     seed: int
     train_rows: int | None
     target_loss: float | None
+    checksum: str | None
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of ``data.load``."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "checksum"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def plan(
         check_rows(study, cell, found)
         source, source_checksum = activation_source(cell.model.activation.name, sources)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, source, source_checksum, chunks[cell.model.width])
+        shape = shape_of(cell, record, data_checksum, source, source_checksum, chunks[cell.model.width])
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
@@ -198,16 +199,17 @@ def record_steps(steps: int, every: int) -> list[int]:
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str | None]:
     """A cell's data set and the checksum of its file."""
     try:
-        return data.load(**data_key(config).arguments()), data.checksum(config.name)
+        return data.load(**data_key(config, None).arguments()), data.checksum(config.name)
     except data.DataError as error:
         overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
         place = study.source.where(*(overridden or of_key(study.source, "data.name")))
         raise StudyError(f"{place}: data: {error}") from None
 
 
-def data_key(config: DataConfig) -> DataKey:
-    """The hashable form of a data section."""
-    return DataKey(**{name: getattr(config, name) for name in DataKey.__dataclass_fields__})
+def data_key(config: DataConfig, checksum: str | None) -> DataKey:
+    """The hashable form of a data section, and of what stood in its file."""
+    names = [name for name in DataKey.__dataclass_fields__ if name != "checksum"]
+    return DataKey(**{name: getattr(config, name) for name in names}, checksum=checksum)
 
 
 def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
@@ -289,14 +291,19 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
 
 
 def shape_of(
-    cell: Cell, record: activations.Activation, source: str | None, source_checksum: str | None, chunks: Chunks
+    cell: Cell,
+    record: activations.Activation,
+    data_checksum: str | None,
+    source: str | None,
+    source_checksum: str | None,
+    chunks: Chunks,
 ) -> Shape:
     """What of a cell shapes the compiled program."""
     model, train = cell.model, cell.train
     weight_init = record.weight_init if model.weight_init.name == "auto" else model.weight_init.name
     options = train.optimizer.options
     return Shape(
-        data=data_key(cell.data),
+        data=data_key(cell.data, data_checksum),
         probe_rows=cell.measure.probe_rows,
         activation=record.name,
         source=source,

@@ -1,27 +1,28 @@
 """Jobs on Dask: a local cluster, a scheduler that is already running, or Slurm, behind ``concurrent.futures.Executor``.
 
 Whatever the cluster is, a worker is a process with one thread whose thread limits were set before JAX was imported,
-never a fork of this one, watched by a nanny that starts it again when it dies; Dask then runs its job again. Jobs go by
-name and plain values, results come back through the study's folder, which every worker must see under the same absolute
-path. Dask is imported only when it is asked for.
+never a fork of this one, watched by a nanny that starts it again when it dies. Jobs go by name and plain values,
+results come back through the study's folder, which every worker must see under the same absolute path. Dask is imported
+only when it is asked for.
 """
 
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, imported
 from actlab.engine.cluster.local import local_cluster
 from actlab.engine.cluster.scheduler import running_cluster
-from actlab.engine.cluster.slurm import job_script, platform, slurm_cluster
+from actlab.engine.cluster.slurm import job_script, promised, slurm_cluster
 from actlab.engine.executors import cores
 
-__all__ = ["ClusterError", "ClusterLost", "job_script", "platform", "pool"]
+__all__ = ["ClusterError", "ClusterLost", "job_script", "pool", "promised"]
 
 DASK = {
-    "distributed.scheduler.allowed-failures": 2,  # a job that kills its third worker fails
+    "distributed.scheduler.allowed-failures": 0,  # what becomes of a job whose worker died is not Dask's to decide
     "distributed.scheduler.worker-saturation": 1.0,  # else a worker's death is blamed on a job that waits there too
     "distributed.comm.timeouts.connect": f"{REACH} s",
 }
@@ -57,13 +58,40 @@ def pool(
         else:
             opened = local_cluster(distributed, min(workers or cores(), runs))
         with opened as (client, number):
-            executor = client.get_executor(pure=False)  # pure: a job that failed would not run a second time
+            executor = Workers(client, distributed.KilledWorker)
             try:
                 yield lambda: executor, number
             except CancelledError:
                 raise ClusterLost(
                     "the Dask scheduler went away; what is finished is kept, and the same command goes on from there"
                 ) from None
+
+
+class Workers(Executor):
+    """Dask's workers, of which one that dies is told of as of any pool's: by ``BrokenExecutor``."""
+
+    def __init__(self, client: Any, killed: type[Exception]) -> None:
+        """Of a client; ``killed`` is what Dask says when a worker died of a job."""
+        self.dask = client.get_executor(pure=False)  # pure: a job that failed would not run a second time
+        self.killed = killed
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        """Run a function in a worker."""
+        told: Future[Any] = Future()
+
+        def tell(done: Future[Any]) -> None:
+            if done.cancelled():
+                told.cancel()
+                told.set_running_or_notify_cancel()
+            elif isinstance(error := done.exception(), self.killed):
+                told.set_exception(BrokenExecutor(str(error)))
+            elif error is not None:
+                told.set_exception(error)
+            else:
+                told.set_result(done.result())
+
+        self.dask.submit(function, *arguments, **named).add_done_callback(tell)
+        return told
 
 
 @contextmanager

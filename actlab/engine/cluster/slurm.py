@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from actlab.study.schema import Section, nearest
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
+PATIENCE = 30  # questions until it is believed that Slurm takes no more jobs
 LAST_WORDS = 6  # lines of an ended job's log that are worth showing
 
 
@@ -65,16 +66,11 @@ def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
     with trust as security, imported("dask_jobqueue").SLURMCluster(security=security, **arguments) as cluster:
-
-        async def submit() -> None:
-            cluster.scale(jobs=jobs)
-            await cluster._correct_state()  # `scale` alone submits in the background, and logs what Slurm says
-
         try:
-            cluster.sync(submit)
+            cluster.sync(submit, cluster, jobs)
         except (RuntimeError, ValueError) as error:
-            for job in cluster._created:  # else closing the cluster would wait for them
-                job.status = type(job.status).failed
+            for job in cluster._created:
+                job.status = type(job.status).failed  # else closing the cluster would wait for it
             said = str(error).partition("stderr:")[2].strip() or str(error)
             raise ClusterError(f"{path}: Slurm refused the job: {said}") from None
         with distributed.Client(cluster, set_as_default=False) as client:
@@ -99,7 +95,7 @@ async def watch(cluster: Any, client: Any, jobs: int, logs: Path | None, why: li
 async def replace_ended(cluster: Any, jobs: int) -> None:
     """Ask Slurm for another job wherever one has had workers and has none any more, as when its walltime is over.
 
-    Dask's own ``adapt`` does not see that a job with several workers has ended.
+    Dask's own ``adapt`` does not see that a job with several workers has ended, nor that Slurm has refused one.
     """
     begun: set[str] = set()
     absent: set[str] = set()
@@ -112,25 +108,46 @@ async def replace_ended(cluster: Any, jobs: int) -> None:
         ended, absent = gone & absent, gone  # twice: a nanny may just be starting its worker again
         if ended:
             await cluster.scale_down(ended)
-            cluster.scale(jobs=jobs)
             begun -= ended  # its name is given again
+        if ended or refused(cluster):
+            with suppress(RuntimeError, ValueError):  # what Slurm refuses, it is asked for again
+                await submit(cluster, jobs)
+
+
+async def submit(cluster: Any, jobs: int) -> None:
+    """Have so many Slurm jobs; unlike ``scale`` alone, not in the background.
+
+    Raises:
+        RuntimeError, ValueError: Slurm refused one; with what it said.
+    """
+    for name in refused(cluster):
+        job = cluster.workers.pop(name)
+        job.status = type(job.status).failed  # else closing the cluster would wait for it
+    cluster.scale(jobs=jobs)
+    await cluster._correct_state()
+
+
+def refused(cluster: Any) -> list[str]:
+    """The jobs that Slurm was asked for in vain."""
+    return [name for name, job in cluster.workers.items() if job.job_id is None]
 
 
 async def close_when_deserted(cluster: Any, client: Any, logs: Path | None, why: list[str]) -> None:
     """Close the client, on which the study waits, where Slurm has none of the jobs and no worker is there.
 
-    That is so where jobs end before their workers have come, as for want of a module or of memory.
+    That is so where jobs end before their workers have come, as for want of a module or of memory; and where Slurm
+    takes no more of them, for which it is given time.
     """
     missed = 0
-    while missed < 2:  # a job may just be replaced
+    while missed < (PATIENCE if refused(cluster) else 2):  # twice: a job may just be replaced
         await asyncio.sleep(ASK)
         jobs = {str(job.job_id) for job in cluster.workers.values()}
-        if cluster.scheduler_info["workers"] or not jobs or "None" in jobs:
-            missed = 0
-            continue
-        known = await asyncio.to_thread(known_jobs)
+        known = None if cluster.scheduler_info["workers"] or not jobs else await asyncio.to_thread(known_jobs)
         missed = 0 if known is None or jobs & known else missed + 1
-    why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, jobs)}")
+    if refused(cluster):
+        why.append(f"Slurm has taken no job for {PATIENCE * ASK / 60:.0f} minutes; see what it says to `sbatch`")
+    else:
+        why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, jobs)}")
     await asyncio.to_thread(client.close)
 
 
@@ -230,9 +247,10 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
     return arguments
 
 
-def platform(path: Path) -> str:
-    """What a cluster file says that its jobs train on: ``cpu`` or ``gpu``."""
-    return read(path).platform
+def promised(path: Path) -> tuple[str, int]:
+    """What a cluster file says that its jobs train on, ``cpu`` or ``gpu``, and how many workers they hold."""
+    config = read(path)
+    return config.platform, config.jobs * config.cores
 
 
 def log_directory(config: SlurmConfig, path: Path) -> Path | None:
