@@ -1,8 +1,8 @@
 """Whether `actlab run --memory` keeps its workers within what it is given: `python -m benchmarks.limit`.
 
-A study of eight runs is trained as a user would start it, on two workers if they may, with less and less memory; what
-the workers together hold is looked at fifty times a second. No compiled program is on the disk: a worker holds most
-while it compiles.
+Studies are trained as a user would start them, on two workers if they may, with less and less memory: one with large
+weights, one with many rows, one with many programs to compile. What the workers together hold is looked at fifty times
+a second. No compiled program is on the disk: a worker holds most while it compiles.
 """
 
 import os
@@ -23,9 +23,11 @@ from benchmarks.rates import STUDY, Shape
 
 WIDE = Shape(512, 30, steps=40, every=20)  # its weights are large
 LONG = Shape(32, 10, steps=40, every=20)  # its evaluations are, with many rows
+MANY = Shape(64, 20, steps=40, every=20)
 CASES = [
-    (WIDE, 1797, ("2.6GB", "2GB", "1.3GB")),
-    (LONG, 400_000, ("3.6GB", "2GB", "1.2GB")),
+    (WIDE, 1797, ["relu"], ("2.6GB", "2GB", "1.3GB")),
+    (LONG, 400_000, ["relu"], ("3.6GB", "2GB", "1.2GB")),
+    (MANY, 1797, ["relu", "tanh", "sigmoid", "elu", "gelu", "swish", "mish", "prelu"], ("1.9GB", "1.2GB")),
 ]
 
 
@@ -51,7 +53,7 @@ def main() -> None:
     arguments = race.parser(__doc__, rounds=2).parse_args()
     rows = []
     for number in range(arguments.rounds):
-        for shape, data_rows, limits in CASES:
+        for shape, data_rows, activations, limits in CASES:
             for limit in limits:
                 with tempfile.TemporaryDirectory() as name:
                     folder = Path(name)
@@ -59,17 +61,19 @@ def main() -> None:
                     np.savez(folder / "rows.npz", x=x, y=(x[:, 0] > 0).astype(int))
                     text = STUDY.format(**shape._asdict()).replace("digits", "rows.npz")
                     (folder / "study.yaml").write_text(text)
-                    words = [str(folder / "study.yaml"), "sweep.seeds=8", "--out", str(folder / "r")]
+                    words = [str(folder / "study.yaml"), f"model.activation={','.join(activations)}", "sweep.seeds=8"]
+                    options = ["--out", str(folder / "r"), "--workers", "2", "--memory", limit]
                     most = held(
-                        [sys.executable, "-m", "actlab", "run", *words, "--workers", "2", "--memory", limit],
+                        [sys.executable, "-m", "actlab", "run", *words, *options],
                         os.environ | {"XDG_CACHE_HOME": name},
                     )
                     (lane,), (pieces,) = (actlab.load(folder / "r").runs[key].unique() for key in ("lane", "pieces"))
-                rows.append((shape.depth, shape.width, data_rows, limit, number, lane, pieces, most / 1e6))
-    columns = ["depth", "width", "rows", "memory", "round", "lane", "pieces", "held_mb"]
+                size = (shape.depth, shape.width, data_rows, len(activations))
+                rows.append((*size, limit, number, lane, pieces, most / 1e6))
+    columns = ["depth", "width", "rows", "programs", "memory", "round", "lane", "pieces", "held_mb"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["held_over_given"] = frame["held_mb"] / frame["memory"].str.removesuffix("GB").astype(float) / 1e3
-    by = ["depth", "width", "rows", "memory", "lane", "pieces"]
+    by = ["depth", "width", "rows", "programs", "memory", "lane", "pieces"]
     table = race.medians(frame, by, ["held_mb"], digits=0).merge(race.medians(frame, by, ["held_over_given"]), on=by)
     race.finish("limit", "What all workers together hold, beside --memory", frame, table, None, arguments.out)
 

@@ -20,7 +20,7 @@ def rounds(shape: Shape, number: int, folder: Path) -> list[dict[str, float]]:
     """The rounds of one shape: rates of two workers in GFLOP/s, and their ratios."""
     pool = executors.local(2)
     # About two seconds of training, whatever the width.
-    steps = max(int(4e10 / (6 * shape.depth * shape.batch * shape.width**2)) // shape.every, 1) * shape.every
+    steps = max(int(1.5e11 / (6 * shape.depth * shape.batch * shape.width**2)) // shape.every, 1) * shape.every
     whole = shape._replace(steps=steps)
     rows = []
     for counted in range(-1, number):  # one round to compile and to warm up
