@@ -106,12 +106,12 @@ def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
         return store.holder(folder) not in (holder, None)
 
     def keep() -> None:
-        nonlocal saved, saves
+        nonlocal saved
         if rows and not abandoned():
             name = job_id(job.runs[done - len(rows) : done])
             parts[f"{name}.parquet"] = store.write_part(folder, name, rows)
             rows.clear()
-        saved, saves = time.monotonic(), saves + 1
+        saved = time.monotonic()
 
     def outcome(finished: bool) -> Outcome:
         store.forget_pulse(folder, job.id)
@@ -125,7 +125,7 @@ def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
     log.info("job %s begins: %s", job.id, describe(job))
     for runs in lanes(job):
         path = checkpoint.path_of(folder, job_id(runs))
-        for at in segments(job, runs, folder, pace):
+        for number, at in enumerate(segments(job, runs, folder, pace)):
             if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
@@ -135,8 +135,9 @@ def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
             store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
             stop = store.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
-                if at.recorded:
+                if number and at.recorded:  # at first it stands where its checkpoint does
                     checkpoint.save(path, identity(job, runs), at)
+                    saves += 1
                     log.info("job %s: saved runs %s.. at step %s", job.id, runs[0].id, at.step)
                 keep()
             if stop:

@@ -217,7 +217,7 @@ class Pulse:
         pid: its process.
         training: it is past loading and compiling, so that it looks up between segments.
         runs: how many of its runs are trained; the one in hand counts in part.
-        saved: how often it has saved what it had.
+        saved: how many checkpoints it has saved.
     """
 
     pid: int = 0

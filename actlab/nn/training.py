@@ -339,8 +339,9 @@ def compile_programs(
     """``start`` and ``advance``, jitted: every leaf of numbers and state has a leading run axis.
 
     The run axis is as long as a lane, or as a lane for each of several devices: then each device runs the program of
-    one lane on its share, so that their number changes no bit. A lane of one drops the axis inside instead of vmapping
-    over it: batched matmuls of one are slower than plain ones.
+    one lane on its share, so that how many of a process's devices are used changes no bit. (How many there are may, if
+    they are made of one processor by XLA_FLAGS: XLA then cuts a product otherwise.) A lane of one drops the axis inside
+    instead of vmapping over it: batched matmuls of one are slower than plain ones.
 
     Args:
         program: the static half of the runs.

@@ -50,11 +50,8 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     layers = size.depth * size.width
     piece = -(-size.rows // pieces) * (3 * size.width + size.features + size.outputs)
     run = 6 * weights + 3 * layers * size.batch_size + max(4 * layers * size.probe_rows, piece)
-    return (
-        BASE
-        + BASE_PER_LAYER * training_unroll(size.depth)
-        + size.itemsize * (lane * run + 2 * size.rows * size.features)
-    )
+    numbers = lane * run + 2 * size.rows * size.features
+    return BASE + BASE_PER_LAYER * training_unroll(size.depth) + size.itemsize * numbers
 
 
 def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
