@@ -45,7 +45,7 @@ def run(
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: delete what the folder holds and train everything.
         progress: called now and then with how far it has come.
-        memory: what all workers together may hold, in bytes or as ``"4GB"``; roughly, so leave some room.
+        memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
 

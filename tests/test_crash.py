@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
 
 
 def same(folder, whole):
-    """Frames and tables are the same, and so is the one part; nothing else is left."""
+    """Frames and tables are the same, and so are the parts; nothing else is left."""
     one, other = actlab.load(folder), actlab.load(whole)
     for name in ("runs", "steps", "layers"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
