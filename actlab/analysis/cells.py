@@ -183,7 +183,7 @@ def natural(values: pd.Series) -> list[str]:
     """Different values as texts, numbers in them by their size.
 
     >>> natural(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), natural(pd.Series([4.0, 1.0, None]))
-    (['none', '0.9', '0.10.2'], ['1', '4'])
+    (['0.9', '0.10.2', 'none'], ['1', '4'])
     """
     texts = {f"{value:g}" if isinstance(value, float) else str(value) or "none" for value in values.dropna()}
     return sorted(texts, key=lambda text: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)])

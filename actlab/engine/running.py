@@ -185,8 +185,7 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
     except user_files.SourceError as error:
         raise StudyError(f"claims: {error}") from None
     for place, file in claims.items():
-        other = planned.sources.get(place, file)
-        if other != file and user_files.trace(other).digest != user_files.trace(file).digest:
+        if not user_files.same(planned.sources.get(place, file), file):
             raise StudyError(f"claims: an activation's file is named {place} too; rename one of them")
     return {**claims, **planned.sources}
 

@@ -5,6 +5,6 @@ Whatever a study names as ``path/to/file.py:function`` goes through here. Needs 
 
 from actlab.sources.running import import_file
 from actlab.sources.statements import SourceError
-from actlab.sources.tracing import Traced, fingerprint, parse, trace
+from actlab.sources.tracing import Traced, fingerprint, parse, same, trace
 
-__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "parse", "trace"]
+__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "parse", "same", "trace"]

@@ -74,6 +74,15 @@ def trace(path: Path, function: str | None = None) -> Traced:
     return Traced({path.name: path} | dict(sorted(found.items())), hashlib.sha256(facts.encode()).hexdigest())
 
 
+def same(one: Path, other: Path) -> bool:
+    """Whether two files have the same tokens, whatever stands in those that they import.
+
+    Raises:
+        SourceError: one of them cannot be read, or is not Python.
+    """
+    return one == other or statements.read(one) == statements.read(other)
+
+
 def fingerprint(path: Path) -> str:
     """A hash of every byte that running a file may run of its folder: who keeps what came of it must look here."""
     try:

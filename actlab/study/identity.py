@@ -74,7 +74,7 @@ def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Pat
             traced = sources.trace(*named)
             for place, file in traced.files.items():
                 other = copies.setdefault(place, file)
-                if other != file and sources.trace(other).digest != sources.trace(file).digest:
+                if not sources.same(other, file):
                     raise StudyError(f"{name}: two different files are named {place}; rename one of them")
         except sources.SourceError as error:
             raise StudyError(f"{name}: {error}") from None
@@ -186,7 +186,9 @@ def check_told_apart(
         for key, value in getattr(cell, section):
             then = getattr(getattr(before, section), key)
             if value != then:
-                two = [Choice.plain(one) if isinstance(one, Choice) else one for one in (then, value)]
+                two = [
+                    "null" if one is None else one.plain() if isinstance(one, Choice) else one for one in (then, value)
+                ]
                 raise StudyError(
                     f"{study.source.where(*of_key(study.source, f'{section}.{key}'))}: {section}.{key}: {two[0]} and "
                     f"{two[1]} would be told apart in no table; leave one out, or give it another name"
