@@ -84,7 +84,7 @@ def difference(folder: Path, plan: Plan) -> str:
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
 
 
-def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], trains: bool) -> None:
+def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> None:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.

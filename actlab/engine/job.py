@@ -14,7 +14,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +23,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab import activations, data
-from actlab.engine import checkpoint, compiled, store
+from actlab import activations, data, sources
+from actlab.engine import checkpoint, compiled, environment, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.records import run_row
 from actlab.nn import training
@@ -71,9 +70,10 @@ def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
         MemoryError: it does not fit, on the device or beside it.
         StoreError: the folder cannot be written.
     """
+    environment.pin_draws()
     compiled.keep()
     settle()
-    with jax.enable_x64(True) if job.shape.dtype == "float64" else nullcontext():
+    with jax.enable_x64(job.shape.dtype == "float64"):
         try:
             return train_lanes(job, folder, holder)
         except jax.errors.JaxRuntimeError as error:
@@ -276,9 +276,10 @@ def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str,
     found = loaded(shape.data)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     records, diverged = last.joined(), np.asarray(last.state["diverged_step"])
+    where = environment.environment_columns(shape.lane, shape.pieces)
     return [
         run_row(
-            run.labels,
+            {**run.labels, **where},
             jax.tree.map(lambda leaf, i=i: leaf[i], records),
             steps=schedule[:, 0],
             last_step=job.steps,
@@ -340,12 +341,12 @@ def activation(shape: Shape, source: Path | None) -> activations.Activation:
     """The activation of a shape: from the catalogue, or from the study's own copy of the user's file.
 
     Raises:
-        RuntimeError: the copy is not the file that the study was planned with.
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
     """
     if source is None:
         return activations.get(shape.activation)
-    if store.checksum(source) != shape.source_checksum:
-        raise RuntimeError(f"{source}: is not the file that this study was planned with")
+    if sources.trace(source, shape.activation).digest != shape.source_checksum:
+        raise RuntimeError(f"{source}: it, or a file that it imports, is not what this study was planned with")
     return activations.load(source, shape.activation)
 
 
@@ -354,11 +355,11 @@ def loaded(key: DataKey) -> data.Data:
     """A data set, read once a worker.
 
     Raises:
-        RuntimeError: its file is not what the study was planned with.
+        RuntimeError: its content is not what the study was planned with.
     """
     found = data.load(**key.arguments())
     if data.checksum(key.name) != key.checksum:
-        raise RuntimeError(f"{key.name}: is not the file that this study was planned with")
+        raise RuntimeError(f"{key.name}: is not the data that this study was planned with")
     return found
 
 

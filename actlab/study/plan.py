@@ -5,7 +5,6 @@ do even when a study has a single shape. Everything below this file takes plain 
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from actlab import activations, data
+from actlab import activations, data, sources
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
+from actlab.study import identity
 from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
@@ -37,7 +37,7 @@ class DataKey:
     seed: int
     train_rows: int | None
     target_loss: float | None
-    checksum: str | None
+    checksum: str
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of ``data.load``."""
@@ -97,13 +97,13 @@ class Plan:
 
     Attributes:
         groups: the runs of one shape and schedule each.
-        sources: the activation files that it uses.
+        sources: the user's files that it uses, by their path in the study's ``sources/``.
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
     """
 
     groups: tuple[Job, ...]
-    sources: tuple[Path, ...]
+    sources: Mapping[str, Path]
     chunks: Mapping[int, Chunks]
     worker_bytes: float
 
@@ -122,35 +122,42 @@ def plan(
         study: a validated study.
         platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
         memory: bytes that a worker may hold; lanes become narrower, and evaluations go in pieces, to stay below.
-        begun: by width, the chunks that were chosen before: as a study was begun, it goes on.
+        begun: by width, the chunks that were chosen before: as a study was begun it goes on where that fits, so that
+            its checkpoints are of use.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
             nothing was compiled for it.
     """
     groups: dict[tuple[Any, ...], list[Run]] = {}
-    sources: dict[str, Path] = {}
+    checksums, copies = identity.user_functions(study.cells)
+    known: set[str] = set()
+    called: dict[str, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
     chunks = choose_chunks(sizes, platform, memory, begun or {})
     for cell in study.cells:
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
-        source, source_checksum = activation_source(cell.model.activation.name, sources)
+        source, source_checksum = activation_source(cell.model.activation.name, checksums)
         record, parameters = activation(study, cell.model.activation)
         shape = shape_of(cell, record, data_checksum, source, source_checksum, chunks[cell.model.width])
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
-        identity = identity_of(cell, record.name, data_checksum, source_checksum, chunks[cell.model.width])
+        own_identity = identity.cell_identity(cell, {**checksums, cell.data.name: data_checksum})
+        identity.check_told_apart(study, cell, labels, own_identity, called)
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
-            run = hashlib.sha256(f"{identity}{seed}".encode()).hexdigest()[:12]
+            run = identity.run_id(own_identity, seed)
+            if run in known:  # two names of one content
+                continue
+            known.add(run)
             own = {"run": run, **labels, "seed": seed}
             groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
     jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
     most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
-    return Plan(tuple(jobs), tuple(sources.values()), chunks, most)
+    return Plan(tuple(jobs), copies, chunks, most)
 
 
 def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
@@ -196,18 +203,18 @@ def record_steps(steps: int, every: int) -> list[int]:
     return [*range(0, steps, every), steps]
 
 
-def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str | None]:
-    """A cell's data set and the checksum of its file."""
+def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
+    """A cell's data set and the checksum of its content."""
     try:
-        return data.load(**data_key(config, None).arguments()), data.checksum(config.name)
+        return data.load(**data_key(config, "").arguments()), data.checksum(config.name)
     except data.DataError as error:
         overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
         place = study.source.where(*(overridden or of_key(study.source, "data.name")))
         raise StudyError(f"{place}: data: {error}") from None
 
 
-def data_key(config: DataConfig, checksum: str | None) -> DataKey:
-    """The hashable form of a data section, and of what stood in its file."""
+def data_key(config: DataConfig, checksum: str) -> DataKey:
+    """The hashable form of a data section, and of its content."""
     names = [name for name in DataKey.__dataclass_fields__ if name != "checksum"]
     return DataKey(**{name: getattr(config, name) for name in names}, checksum=checksum)
 
@@ -223,21 +230,10 @@ def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
         )
 
 
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a user's activation file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def activation_source(name: str, sources: dict[str, Path]) -> tuple[str | None, str | None]:
-    """The file of a user's activation and its checksum; the file is noted in ``sources`` by its name."""
-    path, colon, _ = name.rpartition(":")
-    if not colon:
-        return None, None
-    file = Path(path)
-    other = sources.setdefault(file.name, file)
-    if other != file:
-        raise StudyError(f"model.activation: two different files are named {file.name}; rename one of them")
-    return file.name, file_checksum(file)
+def activation_source(name: str, checksums: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The copy of a user's activation file, as a path in ``sources/``, and the function's checksum."""
+    named = sources.parse(name)
+    return (named[0].name, checksums[name]) if named else (None, None)
 
 
 def activation(study: Study, choice: Choice) -> tuple[activations.Activation, dict[str, float]]:
@@ -293,7 +289,7 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
 def shape_of(
     cell: Cell,
     record: activations.Activation,
-    data_checksum: str | None,
+    data_checksum: str,
     source: str | None,
     source_checksum: str | None,
     chunks: Chunks,
@@ -349,27 +345,18 @@ def choose_chunks(
     chosen: dict[int, Chunks] = {}
     for size in sizes:
         chunks = begun.get(size.width) or Chunks(lane_width(size.width, platform), 1)
-        if memory is not None and size.width not in begun:
+        if memory is not None and worker_bytes(size, chunks) > PLANNED * memory:
             fitting = fit(size, chunks.lane, memory)
             if fitting is None:
                 need = worker_bytes(size, Chunks(1, MOST_PIECES))
-                raise too_large(size, need, memory, "even one run at a time")
+                raise StudyError(
+                    f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, even "
+                    f"one run at a time; {memory / 1e9:.1f} GB were given"
+                )
             chunks = fitting
         lane, pieces = chosen.get(size.width, chunks)
         chosen[size.width] = Chunks(min(chunks.lane, lane), max(chunks.pieces, pieces))
-    for size in sizes:
-        need = worker_bytes(size, chosen[size.width])
-        if memory is not None and need > PLANNED * memory:
-            raise too_large(size, need, memory, "with the lanes that this study was begun with; --fresh begins it anew")
     return chosen
-
-
-def too_large(size: Size, need: float, memory: float, why: str) -> StudyError:
-    """That a worker would hold more than it may."""
-    return StudyError(
-        f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, {why}; "
-        f"{memory / 1e9:.1f} GB were given"
-    )
 
 
 def lane_width(width: int, platform: str) -> int:
@@ -412,7 +399,7 @@ def numbers_of(
 def labels_of(
     cell: Cell, record: activations.Activation, found: data.Data, shape: Shape, weight_init_used: Choice
 ) -> dict[str, Any]:
-    """A cell's settings as plain columns of the frame ``runs``."""
+    """A cell's settings as plain columns of the frame ``runs``; ``data_content`` tells two files of one name apart."""
     model, train, measure = cell.model, cell.train, cell.measure
     options = activation_options(record)
     choice = Choice(name=record.name, options=model.activation.options)
@@ -421,6 +408,7 @@ def labels_of(
     decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
     return {
         "data": short(cell.data.name),
+        "data_content": shape.data.checksum[:12],
         "task": found.task,
         "target": cell.data.target or "",
         "standardize": cell.data.standardize,
@@ -448,29 +436,12 @@ def labels_of(
         "every": measure.every,
         "evaluate_every": measure.evaluate_every,
         "probe_rows": min(measure.probe_rows, len(found.train.y)),
-        "lane": shape.lane,
-        "pieces": shape.pieces,
     }
 
 
 def short(name: str) -> str:
     """A data set's name, or its file's."""
     return Path(name).name
-
-
-def identity_of(
-    cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None, chunks: Chunks
-) -> str:
-    """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path.
-
-    The chunks too: they change rounding.
-    """
-    plain = {name: getattr(cell, name).model_dump(mode="json") for name in ("data", "model", "train", "measure")}
-    if data_checksum is not None:
-        plain["data"]["name"] = data_checksum
-    if source_checksum is not None:
-        plain["model"]["activation"]["name"] = f"{source_checksum}:{activation_name}"
-    return json.dumps({**plain, "lane": chunks}, sort_keys=True)
 
 
 def training_flops(shape: Shape, features: int, outputs: int) -> float:

@@ -4,14 +4,15 @@ The file is read, with line numbers and overrides, in ``reading.py``; sweeps are
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from actlab import activations, data
+from actlab import activations, data, sources
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS, SETTINGS
 from actlab.nn.probes import DEAR, DEATH, GRADIENTS, PROBES
@@ -39,6 +40,17 @@ class Section(BaseModel):
     """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class OptionDefaults:
+    """Part of the type of a key that holds a ``Choice``: what each option is where a study says nothing of it.
+
+    Attributes:
+        of: from the choice's name to its options that have a default.
+    """
+
+    of: Callable[[str], Mapping[str, Any]]
 
 
 class Choice(Section):
@@ -122,12 +134,12 @@ def activation_record(name: str) -> activations.Activation:
     if not colon:
         return activations.get(name)
     file = Path(path)
-    return loaded(file, function, file.read_bytes() if file.is_file() else b"")
+    return loaded(file, function, sources.fingerprint(file))
 
 
 @lru_cache(maxsize=64)
-def loaded(path: Path, function: str, content: bytes) -> activations.Activation:
-    """A user's activation, loaded once for each content of its file."""
+def loaded(path: Path, function: str, fingerprint: str) -> activations.Activation:
+    """A user's activation, loaded once for each content of its file and of what that imports."""
     return activations.load(path, function)
 
 
@@ -161,10 +173,31 @@ def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
 
 
 USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
-ActivationChoice = Annotated[Choice, BeforeValidator(split_name), _choice_schema(activations.CATALOGUE, USER_FILE)]
-WeightInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(["auto", *INITIALIZERS])]
-BiasInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(BIASES)]
-Optimizer = Annotated[Choice, BeforeValidator(split_name), _choice_schema(OPTIMIZERS)]
+
+
+def weight_init_defaults(name: str) -> Mapping[str, float]:
+    """The options of an initializer that may be left out."""
+    return {} if name == "auto" else INITIALIZERS[name].std.__kwdefaults__ or {}
+
+
+ActivationChoice = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(lambda name: activation_options(activation_record(name))),
+    _choice_schema(activations.CATALOGUE, USER_FILE),
+]
+WeightInit = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(weight_init_defaults),
+    _choice_schema(["auto", *INITIALIZERS]),
+]
+BiasInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES[name].options), _choice_schema(BIASES)
+]
+Optimizer = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: SETTINGS[name]), _choice_schema(OPTIMIZERS)
+]
 
 
 class DataConfig(Section):
