@@ -271,8 +271,8 @@ def second_chance(job: Job, left: Sequence[Run], error: BaseException, second: b
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
     """Some runs of a job as two jobs of whole lanes; as one, where they make only one lane."""
-    lanes = -(-len(left) // job.shape.lane)
-    middle = -(-lanes // 2) * job.shape.lane
+    lanes = -(-len(left) // job.shape.runs_per_call)
+    middle = -(-lanes // 2) * job.shape.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
     return [replace(job, id=job_id(half), runs=half) for half in halves if half]
 

@@ -154,4 +154,3 @@ def slope_and_loss(function: Function, u_MxW: Array, layer: Layer, fixed: Array,
         return slope_MxW, jnp.zeros((), bool)
     underflowed = (slope_MxW == 0) & ~function.flat(u_MxW, **parameters) & (dh_MxW != 0)
     return slope_MxW, jnp.max(underflowed.astype(u_MxW.dtype)) > 0
-

@@ -105,9 +105,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         {"nesterov": False},
         reference="Polyak 1964; Sutskever et al. 2013 (Nesterov's form)",
     ),
-    "adam": Optimizer(
-        average_moments, adaptive, ("m", "v"), _ADAM, reference="Kingma & Ba 2015, arXiv:1412.6980"
-    ),
+    "adam": Optimizer(average_moments, adaptive, ("m", "v"), _ADAM, reference="Kingma & Ba 2015, arXiv:1412.6980"),
     # Decay is decoupled for every optimizer here; the default is that of the paper's authors' code.
     "adamw": Optimizer(
         average_moments,

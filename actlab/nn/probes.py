@@ -8,7 +8,6 @@ A probe is a function of one hidden layer's values, named as its arguments: ``z_
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp

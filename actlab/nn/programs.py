@@ -37,9 +37,7 @@ class Programs:
     evaluate: Callable[..., Any]
 
 
-def compile_programs(
-    program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()
-) -> Programs:
+def compile_programs(program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()) -> Programs:
     """The programs of a run, jitted.
 
     With several devices each runs the very program of one device on its share of the runs, so that how many of a
@@ -65,7 +63,15 @@ def compile_programs(
         state: Any, numbers: Any, data: Any, begin: Any, end: Any, recorded: Any, depth: Any, activation: Any
     ) -> Any:
         after = training.train(
-            program, inside(state, runs), drop(numbers, runs), data["train"], begin, end, recorded, known(depth), activation
+            program,
+            inside(state, runs),
+            drop(numbers, runs),
+            data["train"],
+            begin,
+            end,
+            recorded,
+            known(depth),
+            activation,
         )
         return outside(after, runs)
 

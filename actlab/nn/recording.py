@@ -105,7 +105,19 @@ def measure(
         program.depth_bound,
     )
     _, found = walk.backward(
-        network, parameters, x_MxF, up, error, depth, activation, fixed, local, weigh, weigh_first, stacks, measured=True
+        network,
+        parameters,
+        x_MxF,
+        up,
+        error,
+        depth,
+        activation,
+        fixed,
+        local,
+        weigh,
+        weigh_first,
+        stacks,
+        measured=True,
     )
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
@@ -171,7 +183,7 @@ def forward_splits(
     depth: Array | int,
     activation: Array,
 ) -> tuple[Array, Array, Array]:
-    """Outputs of all splits [(R,) N, C]; which units are dead on the training split [L, (R,) W]; layers finite [L, (R)].
+    """Outputs of all splits [(R,) N, C]; units dead on the training split [L, (R,) W]; layers that are finite [L, (R)].
 
     All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
     Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.

@@ -7,7 +7,7 @@ two; how many there are shapes the program, because it changes rounding.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -67,7 +67,7 @@ class Program:
     dtype: str
     runs_per_call: int
     eval_chunks: int
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     clip: bool = False
     static_depth: bool = False
 
@@ -248,9 +248,7 @@ def minibatch_gradients(
     last_h, up = walk.forward(
         *shared, depth, activation, numbers["fixed"], lambda *_: {}, scratch["up"], dropout=dropout
     )
-    loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.task))(
-        last_h, parameters["readout"], y
-    )
+    loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.task))(last_h, parameters["readout"], y)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         return {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}

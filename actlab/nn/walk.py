@@ -11,7 +11,7 @@ only then XLA works in place. A loop that reads and writes a stack otherwise cop
 Runs that go together share depth and activation; their axis comes after that of layers. A single run has no such axis.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,11 @@ def branch(activation: Array, branches: list[Callable[..., Any]], *operands: Any
     return jax.lax.switch(activation, [*branches, never], *operands)
 
 
+def of_layer(dropout: tuple[Array, Array] | None, l: Array) -> tuple[Array, Array] | None:
+    """A step's dropout key and rate as those of a layer."""
+    return None if dropout is None else (jax.random.fold_in(dropout[0], l), dropout[1])
+
+
 def beside_kernels(parameters: Any) -> Stacks:
     """The stacks of the hidden layers but for the kernels: small."""
     return {name: stack for name, stack in parameters["layers"].items() if name != "kernel"}
@@ -142,8 +147,8 @@ def forward(
         ) -> tuple[Array, dict[str, Any]]:
             z_BxW = pre_BxW + layer["bias"][None]
             statistics = None if statistics_rows is None else batch_statistics(z_BxW[:statistics_rows])
-            mask = None if noise is None else (jax.random.fold_in(noise[0], l), noise[1])
-            h_BxW = block(function, network.options, z_BxW, below_BxW, layer, fixed, statistics=statistics, dropout=mask)
+            more: dict[str, Any] = {"statistics": statistics, "dropout": of_layer(noise, l)}
+            h_BxW = block(function, network.options, z_BxW, below_BxW, layer, fixed, **more)
             kept = observe(function, argument(network.options, z_BxW, layer, statistics), layer, fixed)
             return h_BxW, kept | ({} if statistics is None else {"statistics": statistics})
 
@@ -209,12 +214,10 @@ def backward(
         def of_run(
             z_BxW: Array, dh_BxW: Array, layer: Any, fixed: Array, noise: Any, statistics: Any, l: Array
         ) -> dict[str, Any]:
-            mask = None if noise is None else (jax.random.fold_in(noise[0], l), noise[1])
+            more: dict[str, Any] = {"statistics": statistics, "dropout": of_layer(noise, l)}
 
             def up(z_BxW: Array, below_BxW: Array, layer: Any) -> Array:
-                return block(
-                    function, network.options, z_BxW, below_BxW, layer, fixed, statistics=statistics, dropout=mask
-                )
+                return block(function, network.options, z_BxW, below_BxW, layer, fixed, **more)
 
             _, pull = jax.vjp(up, z_BxW, jnp.zeros_like(z_BxW), layer)
             dz_BxW, dbelow_BxW, dlayer = pull(dh_BxW)
@@ -271,8 +274,6 @@ def rescale(signals: dict[str, Array], exponent: Array) -> tuple[dict[str, Array
     return {name: signal * low * high for name, signal in signals.items()}, exponent + shift
 
 
-def per_layer(
-    depth: Array | int, stacks: Stacks, of: Callable[[Array], Any], first: int | Array = 0
-) -> Stacks:
+def per_layer(depth: Array | int, stacks: Stacks, of: Callable[[Array], Any], first: int | Array = 0) -> Stacks:
     """The stacks with row l set to ``of(l)``, for each layer in use."""
     return jax.lax.fori_loop(first, depth, lambda l, stacks: put(stacks, of(l), l), stacks)

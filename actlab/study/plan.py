@@ -6,8 +6,8 @@ do even when a study has a single shape. Everything below this file takes plain 
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,19 @@ import numpy as np
 from actlab import activations, data, sources
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
-from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
 from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
+from actlab.study.schema import (
+    SCHEDULES,
+    Choice,
+    DataConfig,
+    TrainConfig,
+    activation_options,
+    activation_record,
+    show,
+)
 from actlab.study.sweep import Cell
 from actlab.theory.gaussian import second_moment, weak_threshold
 
@@ -45,27 +53,44 @@ class DataKey:
 
 
 @dataclass(frozen=True)
+class ActivationKey:
+    """What a worker needs to find an activation: its name, and of a user's own its file and checksum."""
+
+    name: str
+    source: str | None
+    source_checksum: str | None
+
+
+@dataclass(frozen=True)
 class Shape:
-    """What shapes a compiled program, and the data that it runs on; the fields are those of ``nn.training.Program``."""
+    """What shapes the compiled programs, and the data that they run on.
+
+    The activations are those of all runs that have everything else in common, and ``depth_bound`` the deepest of them:
+    which of the activations a run has, and how deep it is, are numbers (see ``Job``). On an accelerator, each depth has
+    its own programs (``static_depth``).
+    """
 
     data: DataKey
     probe_rows: int
-    activation: str
-    source: str | None
-    source_checksum: str | None
+    activations: tuple[ActivationKey, ...]
     learnable_per: str
-    depth: int
+    depth_bound: int
+    static_depth: bool
     width: int
+    norm: str
+    residual: bool
+    dropout: str
     weight_distribution: str
     bias_distribution: str
     optimizer: str
     optimizer_options: tuple[tuple[str, bool], ...]
     decay_activation_parameters: bool
+    clip: bool
     batch_size: int
     probes: tuple[str, ...]
     dtype: str
-    lane: int
-    pieces: int
+    runs_per_call: int
+    eval_chunks: int
 
 
 @dataclass(frozen=True)
@@ -80,10 +105,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one shape and one schedule, trained by one worker and stored as one part."""
+    """Runs of one shape, activation, depth and schedule, trained by one worker and stored as one part."""
 
     id: str
     shape: Shape
+    activation: int
+    depth: int
     runs: tuple[Run, ...]
     steps: int
     every: int
@@ -96,7 +123,7 @@ class Plan:
     """Every run of a study, grouped by compiled shape and schedule.
 
     Attributes:
-        groups: the runs of one shape and schedule each.
+        groups: the runs of one shape, activation, depth and schedule each.
         sources: the user's files that it uses, by their path in the study's ``sources/``.
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
@@ -141,10 +168,11 @@ def plan(
         check_rows(study, cell, found)
         source, source_checksum = activation_source(cell.model.activation.name, checksums)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, data_checksum, source, source_checksum, chunks[cell.model.width])
+        shape = shape_of(cell, record, data_checksum, chunks[cell.model.width], platform)
+        key = ActivationKey(record.name, source, source_checksum)
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
-        flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
+        flops = training_flops(cell, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
         own_identity = identity.cell_identity(cell, {**checksums, cell.data.name: data_checksum})
         identity.check_told_apart(study, cell, labels, own_identity, called)
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
@@ -154,10 +182,29 @@ def plan(
                 continue
             known.add(run)
             own = {"run": run, **labels, "seed": seed}
-            groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
-    jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
+            one = Run(run, own, {**numbers, "seed": seed}, flops)
+            groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
+    shared = shared_shapes(groups)
+    jobs = (
+        Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
+        for (shape, key, depth, *schedule), runs in groups.items()
+    )
     most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
     return Plan(tuple(jobs), copies, chunks, most)
+
+
+def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
+    """Each shape as it is compiled: with the activations and the largest depth of all groups that share it.
+
+    Args:
+        groups: (shape, activation, depth, ...) each.
+    """
+    shared: dict[Shape, Shape] = {}
+    for shape, key, depth, *_ in groups:
+        found = shared.get(shape, shape)
+        activations = found.activations if key in found.activations else (*found.activations, key)
+        shared[shape] = replace(found, activations=activations, depth_bound=max(found.depth_bound, depth))
+    return shared
 
 
 def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
@@ -179,13 +226,12 @@ def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1)
     for group, runs in left:
         if not runs:
             continue
-        together = group.shape.lane * devices
+        together = group.shape.runs_per_call * devices
         calls = math.ceil(len(runs) / together)
         parts = min(max(round(sum(run.flops for run in runs) / share), 1), calls)
         for part in np.array_split(np.arange(calls), parts):
             own = tuple(runs[part[0] * together : (part[-1] + 1) * together])
-            schedule = (group.steps, group.every, group.evaluate_every, group.keep_layers)
-            jobs.append(Job(job_id(own), group.shape, own, *schedule))
+            jobs.append(replace(group, id=job_id(own), runs=own))
     return sorted(jobs, key=lambda job: -sum(run.flops for run in job.runs))
 
 
@@ -286,37 +332,33 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
     return Choice(name=name, options=options)
 
 
-def shape_of(
-    cell: Cell,
-    record: activations.Activation,
-    data_checksum: str,
-    source: str | None,
-    source_checksum: str | None,
-    chunks: Chunks,
-) -> Shape:
-    """What of a cell shapes the compiled program."""
+def shape_of(cell: Cell, record: activations.Activation, data_checksum: str, chunks: Chunks, platform: str) -> Shape:
+    """What of a cell shapes the compiled programs, still without the activations that share them."""
     model, train = cell.model, cell.train
     weight_init = record.weight_init if model.weight_init.name == "auto" else model.weight_init.name
     options = train.optimizer.options
     return Shape(
         data=data_key(cell.data, data_checksum),
         probe_rows=cell.measure.probe_rows,
-        activation=record.name,
-        source=source,
-        source_checksum=source_checksum,
+        activations=(),
         learnable_per=str(model.activation.options.get("per", "layer")),
-        depth=model.depth,
+        depth_bound=1 if platform == "cpu" else model.depth,
+        static_depth=platform != "cpu",
         width=model.width,
+        norm=model.norm,
+        residual=model.residual,
+        dropout=model.dropout.kind if model.dropout.rate > 0 else "none",
         weight_distribution=INITIALIZERS[weight_init].distribution,
         bias_distribution=BIASES[model.bias_init.name].distribution,
         optimizer=train.optimizer.name,
         optimizer_options=tuple((key, value) for key, value in sorted(options.items()) if isinstance(value, bool)),
         decay_activation_parameters=train.decay_activation_parameters,
+        clip=train.clip_norm is not None,
         batch_size=train.batch_size,
         probes=cell.measure.names(),
         dtype=model.dtype,
-        lane=chunks.lane,
-        pieces=chunks.pieces,
+        runs_per_call=chunks.lane,
+        eval_chunks=chunks.pieces,
     )
 
 
@@ -380,7 +422,6 @@ def numbers_of(
     bias = partial(BIASES[model.bias_init.name].moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     settings = {key: value for key, value in train.optimizer.options.items() if not isinstance(value, bool)}
-    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
     found = moments(record, tuple(parameters.items()))
     return {
         "weight_init_used": used,
@@ -389,7 +430,16 @@ def numbers_of(
         "bias_std": tuple(bias(fan_in)[1] for fan_in, _ in fans),
         "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
         "learnable": {name: parameters[name] for name in record.learnable},
-        "optimizer": {**settings, "learning_rate": train.learning_rate, "weight_decay": decay},
+        "optimizer": {
+            **settings,
+            "learning_rate": train.learning_rate,
+            "weight_decay": weight_decay(train),
+            "warmup_steps": train.schedule.options["warmup_steps"],
+            "cosine": float(train.schedule.name == "cosine"),
+            "schedule_steps": float(train.steps),
+        },
+        "dropout_rate": model.dropout.rate,
+        "clip_norm": train.clip_norm or math.inf,
         "weak_threshold": found["weak_threshold"],
         "saturation_low": found["saturation_low"],
         "saturation_high": found["saturation_high"],
@@ -405,7 +455,6 @@ def labels_of(
     choice = Choice(name=record.name, options=model.activation.options)
     used = {key: show(value) for key, value in weight_init_used.options.items() if key != "second_moment"}
     shown = ", ".join(f"{key}={value}" for key, value in used.items() if value != "0")
-    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
     return {
         "data": short(cell.data.name),
         "data_content": shape.data.checksum[:12],
@@ -427,11 +476,17 @@ def labels_of(
         "weight_init_used": f"{weight_init_used.name}({shown})" if shown else weight_init_used.name,
         "weight_gain": model.weight_gain,
         "bias_init": model.bias_init.label({}),
-        "optimizer": train.optimizer.label(SETTINGS[train.optimizer.name]),
+        "norm": model.norm,
+        "residual": model.residual,
+        "dropout": model.dropout.rate,
+        "dropout_kind": model.dropout.kind if model.dropout.rate else "",
+        "optimizer": train.optimizer.label(OPTIMIZERS[train.optimizer.name].options),
         "learning_rate": train.learning_rate,
         "batch_size": train.batch_size,
         "steps": train.steps,
-        "weight_decay": decay,
+        "schedule": train.schedule.label(SCHEDULES[train.schedule.name]),
+        "clip_norm": train.clip_norm,
+        "weight_decay": weight_decay(train),
         "decay_activation_parameters": train.decay_activation_parameters,
         "every": measure.every,
         "evaluate_every": measure.evaluate_every,
@@ -439,16 +494,22 @@ def labels_of(
     }
 
 
+def weight_decay(train: TrainConfig) -> float:
+    """λ: what the study asks for, else the optimizer's own."""
+    return OPTIMIZERS[train.optimizer.name].weight_decay if train.weight_decay is None else train.weight_decay
+
+
 def short(name: str) -> str:
     """A data set's name, or its file's."""
     return Path(name).name
 
 
-def training_flops(shape: Shape, features: int, outputs: int) -> float:
+def training_flops(cell: Cell, features: int, outputs: int) -> float:
     """Matmul floating-point operations of one training step: forward, weight gradient, and input gradient (not of x).
 
     2·B·(3·(L − 1)·W² + 3·W·C + 2·F·W) for batch B, depth L, width W, F inputs and C outputs.
     """
-    hidden = 3 * (shape.depth - 1) * shape.width**2
-    ends = 3 * shape.width * outputs + 2 * features * shape.width
-    return 2.0 * shape.batch_size * (hidden + ends)
+    depth, width = cell.model.depth, cell.model.width
+    hidden = 3 * (depth - 1) * width**2
+    ends = 3 * width * outputs + 2 * features * width
+    return 2.0 * cell.train.batch_size * (hidden + ends)
