@@ -228,8 +228,8 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Itera
         begun, first = time.perf_counter(), at.step
         state, records, recorded, step = at.state, at.records, at.recorded, at.step
         if step == schedule[recorded, 0]:
-            state, found = lane.record(state, step, evaluated=bool(schedule[recorded, 1]))
-            records, recorded, step = (*records, found), recorded + 1, step + 1
+            state, one = lane.record(state, step, evaluated=bool(schedule[recorded, 1]))
+            records, recorded, step = (*records, one), recorded + 1, step + 1
         if recorded < len(schedule):
             end = min(int(schedule[recorded, 0]), step + pace.steps)
             state, step = lane.train(state, step, end), end
@@ -322,7 +322,7 @@ def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
 
 def learned_columns(function: Function, parameters: Any) -> dict[str, np.ndarray]:
     """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest."""
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for slot, name in enumerate(function.learnable):
         value = np.asarray(parameters["layers"]["activation"])[:, :, slot]
         if value.ndim == 3:

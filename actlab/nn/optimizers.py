@@ -46,7 +46,7 @@ class Optimizer:
     reference: str = ""
 
     @property
-    def options(self) -> dict[str, float | bool]:
+    def options(self) -> dict[str, float | bool | str]:
         """Every option with its default."""
         return {**self.settings, **self.switches}
 

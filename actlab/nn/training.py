@@ -356,7 +356,7 @@ def clipping(program: Program, gradients: Any, numbers: Numbers, depth: Array | 
     """
 
     def squares(tree: Any) -> Array:
-        return sum(jnp.sum(g**2) for g in jax.tree.leaves(tree))
+        return jnp.sum(jnp.stack([jnp.sum(g**2) for g in jax.tree.leaves(tree)]))
 
     over_runs = program.network.over_runs
     ends = over_runs(squares)({name: part for name, part in gradients.items() if name != "layers"})

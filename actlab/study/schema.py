@@ -204,7 +204,7 @@ Optimizer = Annotated[
 ]
 
 
-SCHEDULES: dict[str, dict[str, float]] = {"constant": {"warmup_steps": 0.0}, "cosine": {"warmup_steps": 0.0}}
+SCHEDULES: dict[str, dict[str, float | bool | str]] = {"constant": {"warmup_steps": 0.0}, "cosine": {"warmup_steps": 0.0}}
 Schedule = Annotated[
     Choice, BeforeValidator(split_name), OptionDefaults(lambda name: SCHEDULES[name]), _choice_schema(SCHEDULES)
 ]
@@ -289,7 +289,7 @@ class TrainConfig(Section):
     @classmethod
     def _schedule(cls, choice: Choice) -> Choice:
         filled = checked(choice, "schedule", SCHEDULES[known(choice.name, "schedule", SCHEDULES)])
-        if filled.options["warmup_steps"] < 0:
+        if float(filled.options["warmup_steps"]) < 0:
             raise ValueError(f"warmup_steps: expected a number ≥ 0, not {show(filled.options['warmup_steps'])}")
         return filled
 
