@@ -1,11 +1,11 @@
-"""Optimizers as formulas for one array: what it remembers of gradients, and the direction that it takes from that.
+"""Optimizers as two formulas for one array: what it remembers of gradients, and the direction that it takes from that.
 
-    memory ← remember(g, memory),   θ ← θ − η_t·(direction(g, memory, t) + λ·θ),   t = 1, 2, ...
+    memory ← remember(g, memory),   θ ← θ − η_t·(direction(memory, t) + λ·θ),   t = 1, 2, ...
 
-Each hyperparameter is a number in the compiled program. The two formulas stand apart because the training loop updates
-layer after layer of a stack in place: it first renews the memory of all layers, reading nothing but that memory and the
-gradients, and then moves the parameters. A formula that read the old memory while it writes the parameters would make
-XLA copy the whole stack at each layer.
+Each hyperparameter is a number in the compiled program. The formulas stand apart because the training loop works on a
+stack of layers in place: walking down it renews the memory of each layer as soon as its gradient is there, and then it
+moves the parameters. A formula that wrote parameters and memory at once would make XLA copy whole stacks at each layer.
+A rule that needs the gradient itself remembers it.
 
 Optax's rules are the same by test.
 """
@@ -29,7 +29,7 @@ class Optimizer:
 
     Attributes:
         remember: (g, memory, numbers) -> memory; what is remembered starts at zero.
-        direction: (g, memory, t, numbers, **switches) -> the direction in which θ descends.
+        direction: (memory, t, numbers, **switches) -> the direction in which θ descends.
         memory: the names of what is remembered: as many arrays of θ's shape.
         settings: its numbers and their defaults.
         switches: its options that change the code, and their defaults.
@@ -39,7 +39,7 @@ class Optimizer:
 
     remember: Callable[[Array, Memory, Numbers], dict[str, Array]]
     direction: Callable[..., Array]
-    memory: tuple[str, ...] = ()
+    memory: tuple[str, ...]
     settings: Mapping[str, float] = field(default_factory=dict)
     switches: Mapping[str, bool] = field(default_factory=dict)
     weight_decay: float = 0.0
@@ -51,24 +51,24 @@ class Optimizer:
         return {**self.settings, **self.switches}
 
 
-def remember_nothing(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-    """No memory."""
-    return {}
+def gradient(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
+    """The gradient itself."""
+    return {"g": g}
 
 
-def descend(g: Array, memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
-    """Plain gradient descent: the gradient itself."""
-    return g
+def descend(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+    """Plain gradient descent: g."""
+    return memory["g"]
 
 
 def accumulate(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
     """m ← μ·m + g."""
-    return {"m": numbers["momentum"] * memory["m"] + g}
+    return {"m": numbers["momentum"] * memory["m"] + g, "g": g}
 
 
-def heavy_ball(g: Array, memory: Memory, t: ArrayLike, numbers: Numbers, *, nesterov: bool = False) -> Array:
+def heavy_ball(memory: Memory, t: ArrayLike, numbers: Numbers, *, nesterov: bool = False) -> Array:
     """Heavy-ball momentum: m; Nesterov's form: g + μ·m."""
-    return g + numbers["momentum"] * memory["m"] if nesterov else memory["m"]
+    return memory["g"] + numbers["momentum"] * memory["m"] if nesterov else memory["m"]
 
 
 def average_moments(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
@@ -77,30 +77,30 @@ def average_moments(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Arr
     return {"m": b1 * memory["m"] + (1 - b1) * g, "v": b2 * memory["v"] + (1 - b2) * g**2}
 
 
-def adaptive(g: Array, memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+def adaptive(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
     """m̂ / (√v̂ + ε), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ)."""
-    t = jnp.asarray(t, g.dtype)
+    t = jnp.asarray(t, memory["m"].dtype)
     m, v = memory["m"] / (1 - numbers["b1"] ** t), memory["v"] / (1 - numbers["b2"] ** t)
     return m / (jnp.sqrt(v) + numbers["eps"])
 
 
 def average_squares(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
     """v ← ρ·v + (1 − ρ)·g²."""
-    return {"v": numbers["decay"] * memory["v"] + (1 - numbers["decay"]) * g**2}
+    return {"v": numbers["decay"] * memory["v"] + (1 - numbers["decay"]) * g**2, "g": g}
 
 
-def normalised(g: Array, memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+def normalised(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
     """g / (√v + ε), ε outside the root."""
-    return g / (jnp.sqrt(memory["v"]) + numbers["eps"])
+    return memory["g"] / (jnp.sqrt(memory["v"]) + numbers["eps"])
 
 
 _ADAM = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(remember_nothing, descend, reference="Robbins & Monro 1951"),
+    "sgd": Optimizer(gradient, descend, ("g",), reference="Robbins & Monro 1951"),
     "momentum": Optimizer(
         accumulate,
         heavy_ball,
-        ("m",),
+        ("m", "g"),
         {"momentum": 0.9},
         {"nesterov": False},
         reference="Polyak 1964; Sutskever et al. 2013 (Nesterov's form)",
@@ -118,7 +118,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "rmsprop": Optimizer(
         average_squares,
         normalised,
-        ("v",),
+        ("v", "g"),
         {"decay": 0.9, "eps": 1e-8},
         reference="Tieleman & Hinton 2012, lecture 6.5",
     ),
@@ -161,20 +161,18 @@ def learning_rate(t: ArrayLike, numbers: Numbers) -> Array:
 def remember(name: str, gradients: Any, memory: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
     """The memory of a tree of parameters after one more gradient: {name: tree}."""
     rule = OPTIMIZERS[name]
-    leaves, tree = jax.tree.flatten(gradients)
-    of_leaf = zip(*(jax.tree.leaves(memory[kept]) for kept in rule.memory), strict=True) if rule.memory else ()
-    renewed = [
-        rule.remember(g, dict(zip(rule.memory, kept, strict=True)), numbers)
-        for g, kept in zip(leaves, of_leaf, strict=bool(rule.memory))
-    ]
-    return {kept: tree.unflatten([one[kept] for one in renewed]) for kept in rule.memory}
+    renewed = jax.tree.map(
+        lambda g, *kept: rule.remember(g, dict(zip(rule.memory, kept, strict=True)), numbers),
+        gradients,
+        *(memory[kept] for kept in rule.memory),
+    )
+    return jax.tree.transpose(jax.tree.structure(gradients), jax.tree.structure(dict.fromkeys(rule.memory, 0)), renewed)
 
 
 def move(
     name: str,
     switches: Mapping[str, bool],
     parameters: Any,
-    gradients: Any,
     memory: Mapping[str, Any],
     t: ArrayLike,
     numbers: Numbers,
@@ -185,7 +183,7 @@ def move(
     Args:
         name: a key of ``OPTIMIZERS``.
         switches: the rule's options that change the code (``nesterov``).
-        parameters, gradients: trees of the same structure.
+        parameters: a tree.
         memory: as renewed by ``remember``.
         t: steps taken before this one: 0, 1, ...
         numbers: what ``learning_rate`` takes, ``weight_decay`` λ and the rule's own; may be traced.
@@ -193,18 +191,18 @@ def move(
 
     >>> numbers = {"learning_rate": 0.5, "weight_decay": 0.0, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 1.0}
     >>> theta = {"kernel": jnp.ones(1)}
-    >>> move("sgd", {}, theta, theta, remember("sgd", theta, {}, numbers), 0, numbers)["kernel"]
+    >>> move("sgd", {}, theta, {"g": theta}, 0, numbers)["kernel"]
     Array([0.5], dtype=float32)
     """
     rule, rate = OPTIMIZERS[name], learning_rate(t, numbers)
 
-    def of_leaf(path: tuple[Any, ...], theta: Array, g: Array, *kept: Array) -> Array:
-        step = rule.direction(g, dict(zip(rule.memory, kept, strict=True)), t + 1, numbers, **switches)
+    def of_leaf(path: tuple[Any, ...], theta: Array, *kept: Array) -> Array:
+        step = rule.direction(dict(zip(rule.memory, kept, strict=True)), t + 1, numbers, **switches)
         if decays(path, decay_activation_parameters):
             step = step + numbers["weight_decay"] * theta
         return theta - rate.astype(theta.dtype) * step
 
-    return jax.tree_util.tree_map_with_path(of_leaf, parameters, gradients, *(memory[kept] for kept in rule.memory))
+    return jax.tree_util.tree_map_with_path(of_leaf, parameters, *(memory[kept] for kept in rule.memory))
 
 
 def clip_factor(squared_norm: ArrayLike, most: ArrayLike) -> Array:

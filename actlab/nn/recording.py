@@ -116,6 +116,7 @@ def measure(
         local,
         weigh,
         weigh_first,
+        walk.put,
         stacks,
         measured=True,
     )

@@ -6,9 +6,9 @@ and depth and activation are numbers of a call. Runs that one call advances toge
 two; how many there are shapes the program, because it changes rounding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -192,10 +192,13 @@ def train(
 
 
 def scratch_for(program: Program, parameters: Any) -> dict[str, Any]:
-    """Where a step keeps what each layer passes on: z and h going up, gradients going down. Filled once a call."""
+    """Where a step keeps what each layer passes on: z and h going up, and gradients going down where they are clipped.
+
+    It is filled once a call; in a step only the rows in use are written, and then read.
+    """
     layers = parameters["layers"]
     rows = jnp.zeros((*layers["bias"].shape[:-1], program.batch_size, program.width), layers["bias"].dtype)
-    return {"up": {"z": rows, "h": rows}, "down": jax.tree.map(jnp.zeros_like, layers)}
+    return {"up": {"z": rows, "h": rows}, "down": jax.tree.map(jnp.zeros_like, layers) if program.clip else {}}
 
 
 def take_step(
@@ -208,70 +211,126 @@ def take_step(
     depth: Array | int,
     activation: Array,
 ) -> tuple[State, dict[str, Any]]:
-    """One step of minibatch descent, at step ``i``."""
-    over_runs = program.network.over_runs
-    loss, accuracy, gradients, scratch = minibatch_gradients(
-        program, state["parameters"], scratch, numbers, batch, i, depth, activation
+    """One step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
+    over_runs, own = program.network.over_runs, numbers["optimizer"]
+    old, memory = ends_and_layers(state["parameters"]), of_each(ends_and_layers, state["memory"])
+    kept_layers = {name: layers for name, (_, layers) in memory.items()}
+
+    def remember(gradients: Any, memory: Any, own: Any) -> Any:
+        return optimizers.remember(program.optimizer, gradients, memory, own)
+
+    def renew(kept: Any, gradients: Any, l: Array) -> Any:
+        return walk.replace_row(lambda memory: over_runs(remember)(gradients, memory, own), kept, l)
+
+    walked = minibatch_gradients(
+        program,
+        state["parameters"],
+        numbers,
+        batch,
+        i,
+        depth,
+        activation,
+        scratch["up"],
+        walk.put if program.clip else renew,
+        scratch["down"] if program.clip else kept_layers,
     )
-    parameters, memory = update(program, state["parameters"], state["memory"], gradients, numbers, i, depth)
+    gradients, kept = walked.ends, walked.layers
+    scratch = {"up": walked.up, "down": {}}
+    if program.clip:
+        scratch["down"] = kept
+        factor = clip_factor(program, gradients, kept, numbers, depth)
+        clip = over_runs(lambda tree, factor: jax.tree.map(lambda g: g * factor, tree))
+        gradients, unclipped = clip(gradients, factor), kept
+        kept = jax.lax.fori_loop(
+            0, depth, lambda l, kept: renew(kept, clip(walk.at(unclipped, l), factor), l), kept_layers
+        )
+    kept_ends = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
+
+    def move(parameters: Any, memory: Any, own: Any) -> Any:
+        switches = dict(program.optimizer_options)
+        return optimizers.move(
+            program.optimizer, switches, parameters, memory, i, own, program.decay_activation_parameters
+        )
+
+    def move_layer(l: Array, layers: Any) -> Any:
+        return walk.replace_row(lambda row, memory: over_runs(move)(row, memory, own), layers, l, kept)
+
+    ends, layers = over_runs(move)(old[0], kept_ends, own), jax.lax.fori_loop(0, depth, move_layer, old[1])
 
     def first_nonfinite(diverged_step: Array, loss: Array) -> Array:
         return jnp.where((diverged_step < 0) & ~jnp.isfinite(loss), i, diverged_step)
 
     return {
-        "parameters": parameters,
-        "memory": memory,
-        "diverged_step": over_runs(first_nonfinite)(state["diverged_step"], loss),
-        "loss_sum": state["loss_sum"] + loss,
-        "accuracy_sum": state["accuracy_sum"] + accuracy,
+        "parameters": {**ends, "layers": layers},
+        "memory": {name: {**kept_ends[name], "layers": kept[name]} for name in memory},
+        "diverged_step": over_runs(first_nonfinite)(state["diverged_step"], walked.loss),
+        "loss_sum": state["loss_sum"] + walked.loss,
+        "accuracy_sum": state["accuracy_sum"] + walked.accuracy,
         "steps_since_record": state["steps_since_record"] + 1,
     }, scratch
+
+
+def ends_and_layers(parameters: Any) -> tuple[Any, Any]:
+    """A tree of parameters as the first layer's kernel with the readout, and the stacks of hidden layers."""
+    return {name: part for name, part in parameters.items() if name != "layers"}, parameters["layers"]
+
+
+def of_each(function: Callable[[Any], Any], trees: Mapping[str, Any]) -> dict[str, Any]:
+    """A function of each of some trees."""
+    return {name: function(tree) for name, tree in trees.items()}
+
+
+class Walked(NamedTuple):
+    """What a minibatch gave: mean loss and accuracy, gradients of first kernel and readout, and what was kept."""
+
+    loss: Array
+    accuracy: Array
+    ends: Any
+    layers: Any
+    up: Any
 
 
 def minibatch_gradients(
     program: Program,
     parameters: Any,
-    scratch: dict[str, Any],
     numbers: Numbers,
     batch: tuple[Array, Array],
     i: Array,
     depth: Array | int,
     activation: Array,
-) -> tuple[Array, Array, Any, dict[str, Any]]:
-    """Mean loss and accuracy of a minibatch, the loss's gradient in every parameter, and the scratch to use again."""
+    up: Any,
+    keep: Callable[[Any, Any, Array], Any],
+    kept: Any,
+) -> Walked:
+    """Walk a minibatch up and down.
+
+    Args:
+        program, parameters, numbers, batch, i, depth, activation: as of ``take_step``.
+        up: where z and h of each layer are kept.
+        keep: (kept, gradients of a layer's parameters, l) -> kept: what is done with them.
+        kept: to begin with; returned as ``layers``.
+    """
     network, (x, y) = program.network, batch
     dropout = None
     if program.options.dropout != "none":
-        keys = network.over_runs(dropout_key, (1,))(numbers["seed"], i)
-        dropout = (keys, numbers["dropout_rate"])
-    shared = (network, parameters, x)
-    last_h, up = walk.forward(
-        *shared, depth, activation, numbers["fixed"], lambda *_: {}, scratch["up"], dropout=dropout
-    )
+        dropout = (network.over_runs(dropout_key, (1,))(numbers["seed"], i), numbers["dropout_rate"])
+    call = (depth, activation, numbers["fixed"])
+    last_h, up = walk.forward(network, parameters, x, *call, lambda *_: {}, up, dropout=dropout)
     loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.task))(last_h, parameters["readout"], y)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         return {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}
 
-    def no_kernel(delta: Array) -> dict[str, Array]:
-        return {"kernel": jnp.zeros_like(scratch["down"]["kernel"][0])}
+    def weigh(h_below: Array, delta: Array) -> dict[str, Array]:
+        return {"kernel": network.over_runs(walk.weight_gradient)(h_below, delta)}
 
-    first_delta, down = walk.backward(
-        *shared,
-        up,
-        dh,
-        depth,
-        activation,
-        numbers["fixed"],
-        local,
-        lambda h, delta: {"kernel": network.over_runs(walk.weight_gradient)(h, delta)},
-        no_kernel,
-        scratch["down"],
-        dropout=dropout,
-    )
+    def weigh_first(delta: Array) -> dict[str, Array]:  # the first layer's kernel is not one of the stack's
+        return {"kernel": jnp.zeros_like(parameters["layers"]["kernel"][0])}
+
+    visits = (local, weigh, weigh_first, keep, kept)
+    first_delta, kept = walk.backward(network, parameters, x, up, dh, *call, *visits, dropout=dropout)
     dinput = network.over_runs(walk.weight_gradient)(x, first_delta)
-    gradients = {"input": {"kernel": dinput}, "layers": down, "readout": dreadout}
-    return loss, accuracy, gradients, {"up": up, "down": down}
+    return Walked(loss, accuracy, {"input": {"kernel": dinput}, "readout": dreadout}, kept, up)
 
 
 def dropout_key(seed: Array, i: Array) -> Array:
@@ -293,74 +352,12 @@ def readout_gradients(task: str) -> Any:
     return of_run
 
 
-def update(
-    program: Program, parameters: Any, memory: Any, gradients: Any, numbers: Numbers, i: Array, depth: Array | int
-) -> tuple[Any, Any]:
-    """Parameters and memory after step i: first layer and readout at once, the hidden layers row by row, in place."""
-    over_runs, layer_wise = program.network.over_runs, ("layers",)
-    switches = dict(program.optimizer_options)
-    own = numbers["optimizer"]
-
-    def remember(gradients: Any, memory: Any, own: Any, scale: Any) -> Any:
-        return optimizers.remember(program.optimizer, scaled(gradients, scale), memory, own)
-
-    def move(parameters: Any, gradients: Any, memory: Any, own: Any, scale: Any) -> Any:
-        return optimizers.move(
-            program.optimizer,
-            switches,
-            parameters,
-            scaled(gradients, scale),
-            memory,
-            i,
-            own,
-            program.decay_activation_parameters,
-        )
-
-    def ends(tree: Any) -> Any:
-        return {name: part for name, part in tree.items() if name not in layer_wise}
-
-    scale = clipping(program, gradients, numbers, depth) if program.clip else None
-    old_ends = {name: ends(kept) for name, kept in memory.items()}
-    new_ends = over_runs(remember)(ends(gradients), old_ends, own, scale)
-    moved_ends = over_runs(move)(ends(parameters), ends(gradients), new_ends, own, scale)
-
-    stacks, slopes = parameters["layers"], gradients["layers"]
-    kept = {name: tree["layers"] for name, tree in memory.items()}
-    if kept:
-        kept = jax.lax.fori_loop(
-            0,
-            depth,
-            lambda l, kept: walk.put(kept, over_runs(remember)(walk.at(slopes, l), walk.at(kept, l), own, scale), l),
-            kept,
-        )
-    stacks = jax.lax.fori_loop(
-        0,
-        depth,
-        lambda l, stacks: walk.put(
-            stacks, over_runs(move)(walk.at(stacks, l), walk.at(slopes, l), walk.at(kept, l), own, scale), l
-        ),
-        stacks,
-    )
-    return {**moved_ends, "layers": stacks}, {name: {**new_ends[name], "layers": kept[name]} for name in memory}
-
-
-def scaled(gradients: Any, factor: Array | None) -> Any:
-    """Gradients times a factor, if there is one."""
-    return gradients if factor is None else jax.tree.map(lambda g: g * factor, gradients)
-
-
-def clipping(program: Program, gradients: Any, numbers: Numbers, depth: Array | int) -> Array:
+def clip_factor(program: Program, ends: Any, layers: Any, numbers: Numbers, depth: Array | int) -> Array:
     """The factor by which a run's gradients are multiplied, so that their joint norm is at most ``clip_norm``.
 
     Summed layer by layer: in what order does not depend on the bound.
     """
-
-    def squares(tree: Any) -> Array:
-        return jnp.sum(jnp.stack([jnp.sum(g**2) for g in jax.tree.leaves(tree)]))
-
     over_runs = program.network.over_runs
-    ends = over_runs(squares)({name: part for name, part in gradients.items() if name != "layers"})
-    total = jax.lax.fori_loop(
-        0, depth, lambda l, total: total + over_runs(squares)(walk.at(gradients["layers"], l)), ends
-    )
+    squares = over_runs(lambda tree: jnp.sum(jnp.stack([jnp.sum(g**2) for g in jax.tree.leaves(tree)])))
+    total = jax.lax.fori_loop(0, depth, lambda l, total: total + squares(walk.at(layers, l)), squares(ends))
     return over_runs(optimizers.clip_factor)(total, numbers["clip_norm"])

@@ -55,13 +55,39 @@ class Network:
 
 
 def at(stacks: Any, l: Array) -> Any:
-    """Row l of each stack."""
-    return jax.tree.map(lambda stack: jax.lax.dynamic_index_in_dim(stack, l, 0, keepdims=False), stacks)
+    """Row l of each stack.
+
+    Its index is l itself here and in ``put``, not l or L + l by its sign: only then XLA sees that a row is read where
+    it is written, and spares a copy.
+    """
+    return jax.tree.map(
+        lambda stack: jax.lax.dynamic_index_in_dim(stack, l, 0, keepdims=False, allow_negative_indices=False), stacks
+    )
 
 
 def put(stacks: Any, rows: Any, l: Array) -> Any:
     """The stacks with row l replaced."""
-    return jax.tree.map(lambda stack, row: jax.lax.dynamic_update_index_in_dim(stack, row, l, 0), stacks, rows)
+    return jax.tree.map(
+        lambda stack, row: jax.lax.dynamic_update_index_in_dim(stack, row, l, 0, allow_negative_indices=False),
+        stacks,
+        rows,
+    )
+
+
+def replace_row(function: Callable[..., Any], stacks: Any, l: Array, *others: Any) -> Any:
+    """The stacks with row l replaced by a function of it and of the same row of other stacks.
+
+    On slices of length 1, without a reshape in between: XLA then computes the row where it lies.
+    """
+
+    def row(stack: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(stack, l, 1, allow_negative_indices=False)
+
+    def write(stack: Array, row: Array) -> Array:
+        return jax.lax.dynamic_update_slice_in_dim(stack, row, l, 0, allow_negative_indices=False)
+
+    rows = jax.vmap(function)(*jax.tree.map(row, (stacks, *others)))
+    return jax.tree.map(write, stacks, rows)
 
 
 def stacks_for(row: Any, bound: int) -> Any:
@@ -188,6 +214,7 @@ def backward(
     local: Callable[..., Any],
     weigh: Callable[[Array, Array], Any],
     weigh_first: Callable[[Array], Any],
+    keep: Callable[[Stacks, Any, Array], Stacks],
     stacks: Stacks,
     *,
     measured: bool = False,
@@ -203,7 +230,8 @@ def backward(
             layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``lost`` and
             ``exponent``.
         weigh: (h below, δ) -> what to keep that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
-        stacks: where things are kept, of the structure of what ``local`` and ``weigh`` return together.
+        keep: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
+        stacks: where things are kept.
         measured: divide δ by a power of two after each layer, carried as an integer, so that it cannot underflow: a vjp
             is linear. In float32 a sigmoid network of depth 100 has no gradients from layer 41 down.
     """
@@ -253,7 +281,7 @@ def backward(
             return weigh(at(kept["h"], l - 1), dz), dh + pulled["below"] if network.options.residual else dh
 
         weighed, dh = jax.lax.cond(l > 0, of_upper, lambda: (weigh_first(dz), jnp.zeros_like(dh)))
-        return dh, dz, exponent, put(stacks, local(l, pulled) | weighed, l)
+        return dh, dz, exponent, keep(stacks, local(l, pulled) | weighed, l)
 
     exponent = jnp.zeros(dh.shape[:-2], jnp.int32)
     _, dz, _, stacks = jax.lax.fori_loop(0, depth, layer, (dh, jnp.zeros_like(dh), exponent, stacks))

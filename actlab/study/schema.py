@@ -204,7 +204,10 @@ Optimizer = Annotated[
 ]
 
 
-SCHEDULES: dict[str, dict[str, float | bool | str]] = {"constant": {"warmup_steps": 0.0}, "cosine": {"warmup_steps": 0.0}}
+SCHEDULES: dict[str, dict[str, float | bool | str]] = {
+    "constant": {"warmup_steps": 0.0},
+    "cosine": {"warmup_steps": 0.0},
+}
 Schedule = Annotated[
     Choice, BeforeValidator(split_name), OptionDefaults(lambda name: SCHEDULES[name]), _choice_schema(SCHEDULES)
 ]
