@@ -5,8 +5,9 @@ of memory. A single run drops its axis: batched matrix products of one are slowe
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -18,6 +19,12 @@ from actlab.nn import recording, training
 from actlab.nn.training import Program
 
 BY_RUN, SHARED = True, False
+
+# On a processor. LLVM's lower level compiles a training program a fifth faster than its default, and trains as fast;
+# XLA's older way of making kernels halves what the others take to compile. It is a fifth slower in training, and no
+# slower in records.
+OFTEN = (("xla_backend_optimization_level", 1),)
+SELDOM = (*OFTEN, ("xla_cpu_use_fusion_emitters", False))
 
 
 @dataclass(frozen=True)
@@ -90,8 +97,14 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
         by_layer = jax.tree.map(partial(runs_first, runs), {"masks": masks, "layers": found.pop("layers")})
         return by_layer["masks"], add(found, runs) | {"layers": by_layer["layers"]}
 
-    start_all = jax.vmap(start, in_axes=(0, None))
-    jitted = Programs(jax.jit(start_all), jax.jit(train), jax.jit(measure), jax.jit(evaluate))
+    on_processor = (devices[0].platform if devices else jax.default_backend()) == "cpu"
+    often, seldom = (usable_options(options) if on_processor else {} for options in (OFTEN, SELDOM))
+    jitted = Programs(
+        jax.jit(jax.vmap(start, in_axes=(0, None)), compiler_options=seldom),
+        jax.jit(train, compiler_options=often),
+        jax.jit(measure, compiler_options=seldom),
+        jax.jit(evaluate, compiler_options=seldom),
+    )
     if len(devices) <= 1:
         return jitted
     return Programs(
@@ -100,6 +113,17 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
         map_over_devices(jitted.measure, devices, [BY_RUN, BY_RUN, BY_RUN, *[SHARED] * 3]),
         map_over_devices(jitted.evaluate, devices, [BY_RUN, BY_RUN, BY_RUN, *[SHARED] * 4]),
     )
+
+
+@lru_cache(maxsize=4)
+def usable_options(options: tuple[tuple[str, int | bool], ...]) -> dict[str, int | bool]:
+    """Those of XLA's options that the installed version knows, found by trying."""
+    usable = {}
+    for name, value in options:
+        with suppress(Exception):
+            jax.jit(lambda x: x, compiler_options={name: value}).lower(0.0).compile()
+            usable[name] = value
+    return usable
 
 
 def is_stack(path: tuple[Any, ...]) -> bool:
