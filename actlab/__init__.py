@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.measures import measure
+
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.engine.store import Results
     from actlab.study.reading import Study
 
-__all__ = ["compare", "load", "report", "run"]
+__all__ = ["compare", "load", "measure", "report", "run"]
 
 
 def run(
@@ -137,10 +139,10 @@ def compare(
     >>> compare("results/dying_relu", by=["activation", "learning_rate"])  # doctest: +SKIP
     """
     from actlab.analysis.compare import compare as compare_frames
+    from actlab.analysis.compare import own_measures
 
-    studies: list[Any] = []
-    for folder in folders:
-        found = load(folder)
-        studies.append((found.study["study"], found.runs, found.steps, found.layers))
+    found = [load(folder) for folder in folders]
+    studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in found]
+    own = own_measures({str(one.path): one.manifest for one in found})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
-    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset)
+    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own)

@@ -411,9 +411,10 @@ def refuse(error: Exception) -> int:
     from actlab.engine.cluster import ClusterLost
     from actlab.engine.running import RunError
     from actlab.engine.store import StoreError
+    from actlab.measures import MeasureError
     from actlab.study.reading import StudyError
 
-    wrong = (StudyError, StoreError, DataError, ActivationError, ClaimsError, CompareError)
+    wrong = (StudyError, StoreError, DataError, ActivationError, ClaimsError, CompareError, MeasureError)
     if isinstance(error, (*wrong, RunError, ClusterLost)):
         message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
         err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)

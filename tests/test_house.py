@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "sources": -1,  # below the catalogue: the user's files, whatever they hold
     "activations": 0,
+    "measures": 0,
     "nn": 1,
     "theory": 1,
     "data": 1,
@@ -60,7 +61,8 @@ def test_nothing_imports_experiments():
 
 
 @pytest.mark.parametrize(
-    "module", ["actlab", "actlab.cli", "actlab.sources", "actlab.analysis.report", "actlab.engine.store"]
+    "module",
+    ["actlab", "actlab.cli", "actlab.measures", "actlab.sources", "actlab.analysis.report", "actlab.engine.store"],
 )
 def test_reading_needs_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"

@@ -17,7 +17,7 @@ from actlab import activations, data
 from actlab.data.bundled import bundled_checksum
 from actlab.engine import store
 from actlab.nn.initializers import BIASES, INITIALIZERS
-from actlab.nn.optimizers import SETTINGS
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
@@ -186,7 +186,8 @@ def test_a_new_section_at_its_defaults_changes_no_identity(monkeypatch):
 @pytest.mark.parametrize("key", ["train.optimizer={name: adam, b1: 0.5}", "model.bias_init=normal"])
 def test_a_new_option_with_a_default_changes_no_run(key, runs, monkeypatch):
     before = runs(overrides=[key])
-    monkeypatch.setitem(SETTINGS, "adam", SETTINGS["adam"] | {"amsgrad": False})
+    adam = OPTIMIZERS["adam"]
+    monkeypatch.setitem(OPTIMIZERS, "adam", replace(adam, switches={"amsgrad": False}))
     normal = BIASES["normal"]
     monkeypatch.setitem(BIASES, "normal", replace(normal, options=normal.options | {"skew": 0.0}))
     monkeypatch.setattr(planning, "numbers_of", lambda *_: {"weight_init_used": Choice(name="he_normal")})
@@ -238,6 +239,9 @@ def test_a_default_is_for_good():
             "weight_gain": "1.0",
             "bias_init": "name='zeros' options={}",
             "dtype": "float32",
+            "norm": "none",
+            "residual": "False",
+            "dropout": "rate=0.0 kind='standard'",
         },
         "train": {
             "optimizer": "name='adam' options={'b1': 0.9, 'b2': 0.999, 'eps': 1e-08}",
@@ -246,6 +250,8 @@ def test_a_default_is_for_good():
             "steps": "500",
             "weight_decay": "None",
             "decay_activation_parameters": "False",
+            "schedule": "name='constant' options={'warmup_steps': 0.0}",
+            "clip_norm": "None",
         },
         "measure": {
             "every": "25",
@@ -257,7 +263,8 @@ def test_a_default_is_for_good():
     }
     adam = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
     optimizers = {"sgd": {}, "momentum": {"momentum": 0.9, "nesterov": False}, "adam": adam, "adamw": adam}
-    assert optimizers | {"rmsprop": {"decay": 0.9, "eps": 1e-8}} == SETTINGS
+    found = {name: rule.options for name, rule in OPTIMIZERS.items()}
+    assert optimizers | {"rmsprop": {"decay": 0.9, "eps": 1e-8}} == found
     assert {name: dict(bias.options) for name, bias in BIASES.items() if bias.options} == {
         "constant": {"value": 0.1},
         "normal": {"mean": 0.0, "std": 0.1},

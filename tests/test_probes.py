@@ -187,6 +187,16 @@ def entropy_rank(h):
     return np.exp(-sum(s * np.log(s) for s in share if s > 0))
 
 
+def duplicates(h):
+    """Share of units that another one goes along with, of those that move at all."""
+
+    def alike(a, b):
+        return np.ptp(a) > 0 and np.ptp(b) > 0 and abs(np.corrcoef(a, b)[0, 1]) > 0.99
+
+    units = range(h.shape[1])
+    return np.mean([any(alike(h[:, i], h[:, j]) for j in units if j != i) for i in units])
+
+
 def activation_columns(p, case, x):
     zs, hs, _ = forward(p, case, x)
     columns = {name: [] for name in probes.PROBES}
@@ -208,6 +218,8 @@ def activation_columns(p, case, x):
             "preact_second_moment": np.mean(z**2),
             "preact_mean_share": np.mean((unit_means - np.mean(unit_means)) ** 2) / np.mean(z**2),
             "correlation": mean_pair_cosine(z),
+            "zero_fraction": np.mean([value == 0 for value in h.ravel()]),
+            "duplicate_fraction": duplicates(h),
             "effective_rank": entropy_rank(h),
             "stable_rank": np.sum(h**2) / np.linalg.norm(h, 2) ** 2 if np.any(h) else 0.0,
         }

@@ -75,6 +75,15 @@ def first(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0]
 
 
+def why_untraceable(error: Exception) -> str:
+    """Why a user's function fails on arrays, and what to write instead where that is known."""
+    if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in first(error):
+        return "JAX cannot trace it: use jnp.where instead of `if`"
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        return "JAX cannot trace it: use jax.numpy instead of numpy"
+    return f"fails on an array: {type(error).__name__}: {first(error)}"
+
+
 def check(record: Activation, parameters: Mapping[str, float] | None = None) -> None:
     """Try an activation on a few inputs, as training will use it.
 
@@ -125,14 +134,7 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
     except ActivationError:
         raise
     except Exception as error:
-        first_line = first(error)
-        if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in first_line:
-            told = "JAX cannot trace it: use jnp.where instead of `if`"
-        elif isinstance(error, jax.errors.TracerArrayConversionError):
-            told = "JAX cannot trace it: use jax.numpy instead of numpy"
-        else:
-            told = f"fails on an array: {type(error).__name__}: {first_line}"
-        raise ActivationError(f"{name}: {told}") from error
+        raise ActivationError(f"{name}: {why_untraceable(error)}") from error
 
     flat = record.flat(z, **parameters)
     if jnp.shape(flat) != z.shape or jnp.result_type(flat) != jnp.bool_:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actlab.analysis import panels, style
-from actlab.analysis.cells import settings
+from actlab.analysis.cells import natural, settings
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.style import Look
 
@@ -38,7 +38,7 @@ def run_card(run: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataF
         raise KeyError(run)
     row = {str(name): value for name, value in found.iloc[0].items()}
     by_step = steps[steps["run"] == run].sort_values("step")
-    by_layer = layers[layers["run"] == run].sort_values(["step", "layer"])
+    by_layer = natural(layers[layers["run"] == run].sort_values(["step", "layer"]))
     with style.apply():
         picture = four_panels(row, by_step, by_layer)
         picture.suptitle(f"{row['activation']}, depth {row['depth']}, seed {row['seed']} (run {run})")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from actlab.analysis import stats
+from actlab.measures import GEOMETRIC, LOG10, SHARE, Measure, about
 
 # Settings in the order in which rows are sorted and named. `activation` is sorted by its place in the story.
 KEYS: tuple[str, ...] = (
@@ -46,10 +47,6 @@ NOT_SETTINGS = ("run", "seed", "learned", "activation_order", "activation_family
 # Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
 PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
 
-GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio")
-DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
-SPLITS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
-
 
 @dataclass(frozen=True)
 class Select:
@@ -73,7 +70,7 @@ class Select:
     @property
     def higher_is_better(self) -> bool:
         """Accuracies are to be high, losses low."""
-        return self.by.endswith("accuracy")
+        return about(self.by).better == "higher"
 
 
 @dataclass(frozen=True)
@@ -88,6 +85,7 @@ class Measured:
         selected: ``runs`` at the selected values (all runs without a selection).
         selected_keys: ``keys`` without the selected one.
         ranks: the place of each activation label in the story, for sorting.
+        own: the records of the user's measures, by their columns.
     """
 
     runs: pd.DataFrame = field(repr=False)
@@ -99,22 +97,31 @@ class Measured:
     selected: pd.DataFrame = field(repr=False)
     selected_keys: list[str]
     ranks: dict[str, int]
+    own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
 
 
-def measured(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, select: Select | None = None) -> Measured:
+def measured(
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+    select: Select | None = None,
+    own: Mapping[str, Measure] | None = None,
+) -> Measured:
     """Sort the frames, find the cells, and apply the selection rule.
 
     Args:
         runs, steps, layers: a study's frames, rows in any order.
         select: the rule; it is dropped where its key does not vary.
+        own: the records of the user's measures, as the manifest has them.
     """
+    own = own or {}
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
     steps = steps.sort_values(["run", "step"], kind="stable").reset_index(drop=True)
     layers = layers.sort_values(["run", "step", "layer"], kind="stable").reset_index(drop=True)
     keys = varying(runs)
     ranks = activation_ranks(runs)
     if select is None or select.column not in keys:
-        return Measured(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks)
+        return Measured(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks, own)
     selection = selection_frame(runs, keys, select, ranks)
     others = [key for key in keys if key != select.column]
     chosen = selection.loc[selection["selected"], [*others, select.column]]
@@ -122,7 +129,7 @@ def measured(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, sele
     if selected is None:
         selected = runs[runs[select.column].isin(chosen[select.column])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    return Measured(runs, steps, layers, keys, select, selection, selected, others, ranks)
+    return Measured(runs, steps, layers, keys, select, selection, selected, others, ranks, own)
 
 
 def settings(runs: pd.DataFrame) -> list[str]:
@@ -166,8 +173,8 @@ def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
             return []
         if name in ("runs_per_call", "eval_chunks") and keys:
             varies = runs.groupby(list(keys), dropna=False)[name].transform("nunique") > 1
-            return natural(runs.loc[varies, name])
-        return natural(runs[name])
+            return by_size(runs.loc[varies, name])
+        return by_size(runs[name])
 
     found = {name: values(name) for name in ENVIRONMENT}
     if found["jaxlib"] == found["jax"]:
@@ -179,10 +186,10 @@ def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
     return f"Runs of this table were made {listed(parts)}." if parts else ""
 
 
-def natural(values: pd.Series) -> list[str]:
+def by_size(values: pd.Series) -> list[str]:
     """Different values as texts, numbers in them by their size.
 
-    >>> natural(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), natural(pd.Series([4.0, 1.0, None]))
+    >>> by_size(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), by_size(pd.Series([4.0, 1.0, None]))
     (['0.9', '0.10.2', 'none'], ['1', '4'])
     """
     texts = {f"{value:g}" if isinstance(value, float) else str(value) or "none" for value in values.dropna()}
@@ -232,7 +239,7 @@ def selection_frame(runs: pd.DataFrame, keys: Sequence[str], select: Select, ran
     """
     by = list(keys)
     others = [key for key in by if key != select.column]
-    found = summarise(runs[["run"]].assign(value=runs[select.by]), runs, by)
+    found = summarise(runs[["run"]].assign(measure=select.by, value=runs[select.by]), runs, by).drop(columns="measure")
     score = found["mean"].where(found["n"] > 0, math.nan) * (-1 if select.higher_is_better else 1)
     ranked = found.assign(score=score.fillna(math.inf)).sort_values(["diverged", "score", select.column], kind="stable")
     best = ranked.groupby(others, dropna=False).head(1).index if others else ranked.index[:1]
@@ -251,11 +258,12 @@ def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: 
         columns: the measures.
 
     Returns:
-        ``run``, (``layer``,) and the measures.
+        ``run``, (``layer``,) and the measures that there are; those that the frame holds as log10 under that name.
     """
-    columns = [name for name in columns if name in frame]
+    columns = list(columns)
     index = ["run", "layer"] if "layer" in frame else ["run"]
-    frame = frame[frame["run"].isin(runs["run"])]
+    frame = in_one_form(frame[frame["run"].isin(runs["run"])], columns)
+    columns = columns_of(frame, columns)
     first = frame.loc[frame["step"] == 0, [*index, *columns]]
     if at == "init":
         return first.reset_index(drop=True)
@@ -278,59 +286,121 @@ def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: 
     return pd.concat([part for part in (found, empty) if len(part)] or [found], ignore_index=True)
 
 
+def held(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
+    """Those of the measures that a frame holds, be it as their log10.
+
+    >>> held(pd.DataFrame(columns=["run", "act_mean", "log10_signal_grad_norm"]), ["signal_grad_norm", "act_var"])
+    ['signal_grad_norm']
+    """
+    return [name for name in measures if name in frame or LOG10 + name in frame]
+
+
+def columns_of(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
+    """The columns in which a frame holds the measures."""
+    return [column for name in measures for column in (name, LOG10 + name) if column in frame]
+
+
+def in_one_form(frame: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
+    """The frame with each measure in one column, where parts of two versions hold it as it is and as its log10."""
+    for name in measures:
+        if name in frame and LOG10 + name in frame:
+            own = np.log10(frame[name].where(frame[name] > 0))
+            frame = frame.assign(**{LOG10 + name: frame[LOG10 + name].fillna(own)}).drop(columns=name)
+    return frame
+
+
+def natural(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what it holds as log10 also as it is; what lies beyond float64 is 0 or ∞ there.
+
+    >>> natural(pd.DataFrame({"log10_signal_grad_norm": [-2.0, -400.0]}))["signal_grad_norm"].tolist()
+    [0.01, 0.0]
+    """
+    logged = [str(name) for name in frame if str(name).startswith(LOG10)]
+    powers = {name.removeprefix(LOG10): 10.0 ** frame[name] for name in logged}
+    return frame.assign(
+        **{name: frame[name].fillna(power) if name in frame else power for name, power in powers.items()}
+    )
+
+
 def long(frame: pd.DataFrame, measures: Iterable[str], **labels: Any) -> pd.DataFrame:
-    """Columns to rows: ``measure`` and ``value``, everything else repeated, with constant ``labels`` added."""
-    measures = [name for name in measures if name in frame]
+    """Columns to rows: ``measure`` and ``value``, everything else repeated, with constant ``labels`` added.
+
+    What the frame holds as log10 stays so, and ``measure`` says so: ``summarise`` knows.
+    """
+    measures = columns_of(frame, measures)
     index = [name for name in frame.columns if name not in measures]
     out = frame.melt(id_vars=index, value_vars=measures, var_name="measure", value_name="value")
     return out.assign(value=out["value"].astype(float), **labels)
 
 
 def summarise(
-    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], kind: str = "mean", level: float = 0.95
+    values: pd.DataFrame,
+    runs: pd.DataFrame,
+    keys: Sequence[str],
+    level: float = 0.95,
+    own: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
-    """Intervals over the seeds of each cell, with every run accounted for.
+    """Intervals over the seeds of each cell, pooled as each measure's record says, with every run accounted for.
+
+    Of a geometric mean the interval is that of log10, and values ≤ 0 have none; of a share it is Wilson's.
 
     Runs of one seed are no independent samples (at step 0 those that differ in their learning rate are copies of one
     another): where a cell has several, they are averaged first, and ``n`` counts seeds.
 
     Args:
-        values: ``run``, ``value`` and any columns that split a cell further (``measure``, ``at``, ``layer``, ...).
+        values: ``run``, ``measure``, ``value`` and any columns that split a cell further (``at``, ``layer``, ...).
         runs: the runs' settings and ``status``.
         keys: the columns of ``runs`` that make a cell.
-        kind: ``mean``; ``log10`` (geometric mean, the interval taken of log10: values ≤ 0 have none); ``share`` (0/1).
         level: coverage.
+        own: the records of the user's measures.
 
     Returns:
-        one row a cell (and split): keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value), ``runs``,
-        ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value), ``method``.
+        one row a cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
+        ``runs``, ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value),
+        ``method``.
     """
+    records = {name: about(str(name), own) for name in values["measure"].unique()}
+    poolings = values["measure"].map({name: one.over_seeds for name, one in records.items()})
+    parts = []
+    for pooling, part in values.groupby(poolings, sort=False):
+        named = part["measure"].map({name: one.name for name, one in records.items()})
+        if pooling == GEOMETRIC:
+            logged = part["measure"].ne(named)
+            natural = np.log10(part["value"].where(~logged & (part["value"] > 0)))
+            part = part.assign(value=part["value"].where(logged & (part["value"] > -np.inf), natural))
+        parts.append(pooled_intervals(part.assign(measure=named), runs, keys, str(pooling), level))
+    if len(parts) < 2:
+        return parts[0] if parts else pooled_intervals(values, runs, keys, "", level)
+    by = [str(name) for name in parts[0] if name not in ESTIMATE]
+    return pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
+
+
+ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+
+
+def pooled_intervals(
+    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], pooling: str, level: float
+) -> pd.DataFrame:
+    """``summarise`` of measures that are pooled alike; where by geometric means, ``value`` is log10."""
     keys = list(keys)
     within = [name for name in values.columns if name not in ("run", "value")]
     seed = [] if "seed" in keys else ["seed"]
     frame = values.merge(runs[["run", "status", *seed, *keys]], on="run", how="inner")
-    if kind == "log10":
-        positive = frame["value"].where(frame["value"] > 0)
-        frame["value"] = np.log10(positive)
     frame["diverged"] = (frame["status"] != "ok").astype(int)
     frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
     by = [*keys, *within]
-    alone = not by
-    if alone:
-        by = ["_"]
-        frame["_"] = 0
     by_seed = [*by, *([] if "seed" in by else ["seed"])]
     grouped = frame.groupby(by_seed, dropna=False)["value"]
     once = bool((grouped.size() <= 1).all())
     samples = grouped.mean().reset_index()[[*by, "value"]]
-    out = stats.grouped_intervals(samples, by, level, share=kind == "share" and once)
+    out = stats.grouped_intervals(samples, by, level, share=pooling == SHARE and once)
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
     for name in counts:
         out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
-    if kind == "log10":
+    if pooling == GEOMETRIC:
         out[["mean", "low", "high"]] = 10.0 ** out[["mean", "low", "high"]]
         out["method"] = out["method"].where(out["n"] < 2, out["method"] + " of log10")
-    return out[[*([] if alone else by), "mean", "low", "high", "n", "runs", "diverged", "missing", "method"]]
+    return out[[*by, *ESTIMATE]]
 
 
 def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:

@@ -2,15 +2,17 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from actlab.analysis import layout
 from actlab.analysis.cells import (
-    GRADIENTS,
     activation_ranks,
+    columns_of,
+    held,
     long,
     records_at,
     settings,
@@ -18,6 +20,7 @@ from actlab.analysis.cells import (
     summarise,
     varying,
 )
+from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 
 Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """name, runs, steps, layers."""
@@ -41,11 +44,13 @@ def compare(
     at: str | int = "final",
     level: float = 0.95,
     preset: str | None = None,
+    own: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
     """Mean, interval, n and number diverged of a measure in each group.
 
     Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
-    and ``attrs["without"]`` the studies that do not measure it.
+    ``attrs["without"]`` the studies that do not measure it, and ``attrs["arithmetic"]`` those that an earlier version
+    made, which averaged layers where their geometric mean is meant now.
 
     Args:
         studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
@@ -56,11 +61,12 @@ def compare(
             they did: at ``init``, or at an earlier step.
         level: coverage of the intervals.
         preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
+        own: the records of users' measures (see ``own_measures``).
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
-        of them), ``missing`` (the others without a value), ``method``. Norms have geometric means; what is true or
-        false of a run has a share and its Wilson interval.
+        of them), ``missing`` (the others without a value), ``method``. Each measure's record says how it is pooled:
+        what spans decades has geometric means; what is true or false of a run has a share and its Wilson interval.
 
     Raises:
         CompareError: an unknown metric, key, time or preset; the message names the nearest valid ones.
@@ -69,21 +75,22 @@ def compare(
         raise CompareError(f"unknown preset '{preset}'{near(preset, PRESETS)}")
     if preset is None and metric is None:
         raise CompareError(f"name a metric, or a preset ({', '.join(PRESETS)})")
-    measures = PRESETS[preset] if preset else (str(metric),)
+    measures = PRESETS[preset] if preset else (about(str(metric), own).name,)
     at = read_time(at)
     studies = distinct(studies)
     keys = check_keys(studies, ["study", *by] if len(studies) > 1 and "study" not in by else list(by))
     ranks = activation_ranks(pd.concat([runs for _, runs, _, _ in studies], ignore_index=True))
     by_layer = "layer" in keys
-    values, all_runs, without = [], [], []
+    values, all_runs, without, arithmetic = [], [], [], []
     for name, runs, steps, layers in studies:
         # A run's identity is the same in two studies that share it: told apart here.
         runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
         steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
-        own = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
-        if own:
-            values.append(values_at(runs, steps, layers, own, at, by_layer))
+        there = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
+        if there:
+            values.append(values_at(runs, steps, layers, there, at, by_layer))
             all_runs.append(runs)
+            arithmetic += [name] if not by_layer and averaged(steps, there, own) else []
         else:
             without.append(name)
     if not values:
@@ -92,26 +99,41 @@ def compare(
     found = pd.concat(values, ignore_index=True)
     check_time(found, studies, measures[0], at, by_layer)
     columns = [key for key in keys if key != "layer"]
-    within = [name for name in ("layer", "measure") if name in found and (name != "measure" or preset)]
-    norm = {name: name in GRADIENTS for name in measures}
-    share = {name: name == "network_dead" or is_flag(name, pooled_runs) for name in measures}
-    kinds = ["log10" if norm[name] else "share" if share[name] else "mean" for name in found["measure"]]
-    out = pd.concat(
-        [
-            summarise(part[["run", *within, "value"]], pooled_runs, columns, str(kind), level)
-            for kind, part in found.groupby(kinds)
-        ],
-        ignore_index=True,
-    )
+    within = ["layer"] if by_layer else []
+    unknown = [name for name in measures if name not in MEASURES and is_flag(name, pooled_runs)]
+    flags = {name: Measure(name, over_seeds=SHARE) for name in unknown}
+    out = summarise(found[["run", "measure", *within, "value"]], pooled_runs, columns, level, {**flags, **(own or {})})
     if preset:
         places = {measure: i for i, measure in enumerate(measures)}
         out = out.sort_values("measure", key=lambda column: column.map(places), kind="stable")
-    out = sort_rows(out, keys, ranks)
+    out = sort_rows(out if preset else out.drop(columns="measure"), keys, ranks)
     rest = [name for name in out if name not in keys]
     out = out[[*keys, *rest]]
     mixed = pooled(pooled_runs, columns)
-    out.attrs = {"metric": preset or measures[0], "at": at, "pooled": mixed, "without": without}
+    words = preset or about(measures[0], own).words
+    out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
+    out.attrs["arithmetic"] = arithmetic
     return out
+
+
+def averaged(steps: pd.DataFrame, measures: Iterable[str], own: Mapping[str, Measure] | None) -> bool:
+    """Whether ``steps`` hold an arithmetic mean over layers of a measure that is to have geometric ones."""
+    return any(about(name, own).over_layers == GEOMETRIC and LOG10 + name not in steps for name in measures)
+
+
+def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
+    """The records of the measures that users brought to some studies, from {study: manifest}.
+
+    Raises:
+        CompareError: two studies mean different things by one name.
+        MeasureError: a manifest's records are not readable.
+    """
+    found: dict[str, Measure] = {}
+    for study, manifest in manifests.items():
+        for name, record in from_plain(manifest.get("measures", {})).items():
+            if found.setdefault(name, record).over_seeds != record.over_seeds:
+                raise CompareError(f"'{name}' has {record.over_seeds} means in study '{study}', other ones elsewhere")
+    return found
 
 
 def format(frame: pd.DataFrame, style: str = "markdown") -> str:
@@ -133,7 +155,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
             for row in layout.records(frame)
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-    metric, at = str(frame.attrs.get("metric", "value")), frame.attrs.get("at", "final")
+    metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
     rest = ("measure", "mean", "low", "high", "n", "runs", "diverged", "missing", "method")
     keys = [str(name) for name in frame if name not in rest]
     if "measure" in frame:
@@ -141,7 +163,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     else:
         texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
         wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})
-        wide[layout.words(metric)] = texts
+        wide[metric] = texts
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
     pooled = frame.attrs.get("pooled", [])
     note = (
@@ -150,7 +172,9 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     note += f" Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else ""
     without = frame.attrs.get("without", [])
     note += f" Not measured in: {', '.join(without)}." if without else ""
-    table = layout.Table("compare", layout.words(metric).capitalize(), note, frame, wide)
+    arithmetic = frame.attrs.get("arithmetic", [])
+    note += f" Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else ""
+    table = layout.Table("compare", metric.capitalize(), note, frame, wide)
     return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{note}\n"
 
 
@@ -204,7 +228,7 @@ def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
 def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, by_layer: bool) -> bool:
     """Whether a study can answer for a measure."""
     if by_layer:
-        return measure in layers and measure not in ("run", "step", "layer")
+        return bool(held(layers, [measure])) and measure not in ("run", "step", "layer")
     return measure in measurable(runs, steps)
 
 
@@ -213,7 +237,8 @@ def measurable(runs: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
     names = [str(name) for name in runs]
     after = [name for name in names[names.index("status") + 1 :] if name != "diverged_step"]
     final = [name for name in after if pd.api.types.is_numeric_dtype(runs[name])]
-    return [*final, *(str(name) for name in steps if name not in ("run", "step", *final))]
+    names = [about(str(name)).name for name in steps]
+    return [*final, *dict.fromkeys(name for name in names if name not in ("run", "step", *final))]
 
 
 def is_flag(measure: str, runs: pd.DataFrame) -> bool:
@@ -231,9 +256,9 @@ def values_at(
 ) -> pd.DataFrame:
     """One value a run (and layer) and measure, from the frame that holds it at that time."""
     frame = layers if by_layer else steps
-    recorded = [measure for measure in measures if measure in frame]
+    recorded = held(frame, measures)
     parts = [long(records_at(frame, runs, at, recorded), recorded)] if recorded else []
-    only_final = [measure for measure in measures if measure not in frame]
+    only_final = [measure for measure in measures if measure not in recorded]
     if only_final and at != "final":
         raise CompareError(f"'{only_final[0]}' is known at the end only; leave at: final")
     if only_final:
@@ -249,7 +274,7 @@ def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> st
     valid = {
         str(name)
         for _, runs, steps, layers in studies
-        for name in (layers.columns if by_layer else measurable(runs, steps))
+        for name in (map(str, layers.columns) if by_layer else measurable(runs, steps))
     } - {"run", "step", "layer"}
     where = " by layer" if by_layer else ""
     return f"unknown metric '{measure}'{where}{near(measure, valid)}"
@@ -264,8 +289,8 @@ def check_time(found: pd.DataFrame, studies: Sequence[Study], measure: str, at: 
     for _, _, steps, layers in studies:
         frame = layers if by_layer else steps
         recorded |= set(frame["step"].tolist())
-        if measure in frame:
-            there |= set(frame.loc[frame[measure].notna(), "step"].tolist())
+        for column in columns_of(frame, [measure]):
+            there |= set(frame.loc[frame[column].notna(), "step"].tolist())
     if not there:
         return
     nearest = sorted(sorted(there, key=lambda step: (abs(step - at), step))[:3])

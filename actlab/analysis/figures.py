@@ -17,15 +17,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from actlab.analysis import panels, style, tables
-from actlab.analysis.cells import Measured, long, parameter_columns, records_at, sort_rows, summarise
+from actlab.analysis.cells import (
+    Measured,
+    columns_of,
+    held,
+    in_one_form,
+    long,
+    parameter_columns,
+    records_at,
+    sort_rows,
+    summarise,
+)
 from actlab.analysis.layout import setting, to_csv, words
+from actlab.measures import GEOMETRIC, about
 
 MOST_LAYERS = 25  # a line through more points looks the same
 MOST_PAGES = 6
 WHEN = {"init": "\nat init", "final": "\nat the end"}
 MOST_DEPTHS = 6  # columns of a grid
-DEAD = "Dead: flat by definition on every training row."
-WEAK = "Weak: |φ'| is at most 5 % of its usual size on every probe row."
 
 
 @dataclass(frozen=True)
@@ -126,15 +135,13 @@ def weight_gradient_norms(found: Measured) -> Drawing | None:
 
 def norms_by_layer(found: Measured, name: str, measure: str, title: str) -> Drawing | None:
     """A norm by layer on a log axis: geometric means."""
-    if measure not in found.layers:
+    if not held(found.layers, [measure]):
         return None
     values = pd.concat(
         [long(records_at(found.layers, found.selected, at, [measure]), [measure], at=at) for at in ("init", "final")]
     )
-    frame = intervals(thin_layers(values, found), found, ["at", "layer"], "log10")
-    caption = (
-        "Geometric mean over seeds with its 95 % interval; dashed: at init, solid: at the end. Layer 1 is next to "
-    )
+    frame = intervals(thin_layers(values, found), found, ["at", "layer"])
+    caption = f"{mean_of(measure)}; dashed: at init, solid: at the end. Layer 1 is next to "
     caption += "the input; a norm of exactly 0 leaves a gap."
     return drawing(
         name, title, caption, frame, found, partial(panels.by_activation, log=True), "facet", found.selected_keys
@@ -144,13 +151,13 @@ def norms_by_layer(found: Measured, name: str, measure: str, title: str) -> Draw
 @figure
 def dead_fraction(found: Measured) -> Drawing | None:
     """Dead units by layer at the end, one line a depth; activations that cannot die are left out."""
-    if "dead_fraction" not in found.layers:
+    if not held(found.layers, ["dead_fraction"]):
         return None
     values = long(records_at(found.layers, found.selected, "final", ["dead_fraction"]), ["dead_fraction"])
     frame, left_out = only_nonzero(intervals(thin_layers(values, found), found, ["layer"]))
     if frame.empty:
         return None
-    caption = f"{DEAD} Mean over seeds with its 95 % interval.{left_out}"
+    caption = f"{definition('dead_fraction')} {mean_of('dead_fraction')}.{left_out}"
     draw = panels.by_activation
     return drawing(
         "dead_fraction", "Dead units by layer at the end", caption, frame, found, draw, "facet", found.selected_keys
@@ -160,12 +167,12 @@ def dead_fraction(found: Measured) -> Drawing | None:
 @figure
 def dead_over_training(found: Measured) -> Drawing | None:
     """Dead units over training, mean over all hidden layers."""
-    if "dead_fraction" not in found.steps:
+    if not held(found.steps, ["dead_fraction"]):
         return None
     frame, left_out = only_nonzero(intervals(over_training(found, ["dead_fraction"]), found, ["step"]))
     if frame.empty:
         return None
-    caption = f"{DEAD} Mean over seeds with its 95 % interval.{left_out}"
+    caption = f"{definition('dead_fraction')} {mean_of('dead_fraction')}.{left_out}"
     draw = partial(panels.by_activation, x="step")
     return drawing(
         "dead_over_training", "Dead units over training", caption, frame, found, draw, "facet", found.selected_keys
@@ -175,25 +182,25 @@ def dead_over_training(found: Measured) -> Drawing | None:
 @figure
 def dying(found: Measured) -> Drawing | None:
     """Dead units at the end over depth and learning rate, one map an activation that can die."""
-    return by_depth_and_rate(found, "dying", "dead_fraction", "Dead units by depth and learning rate", DEAD)
+    return by_depth_and_rate(found, "dying", "dead_fraction", "Dead units by depth and learning rate")
 
 
 @figure
 def weakening(found: Measured) -> Drawing | None:
     """Weak units at the end over depth and learning rate, one map an activation: also of those that cannot die."""
-    return by_depth_and_rate(found, "weakening", "weak_fraction", "Weak units by depth and learning rate", WEAK)
+    return by_depth_and_rate(found, "weakening", "weak_fraction", "Weak units by depth and learning rate")
 
 
-def by_depth_and_rate(found: Measured, name: str, measure: str, title: str, said: str) -> Drawing | None:
+def by_depth_and_rate(found: Measured, name: str, measure: str, title: str) -> Drawing | None:
     """A fraction of units at the end, every rate beside the others: a map an activation that has any such unit."""
-    if measure not in found.steps or "learning_rate" not in found.keys:
+    if not held(found.steps, [measure]) or "learning_rate" not in found.keys:
         return None
     values = long(records_at(found.steps, found.runs, "final", [measure]), [measure])
     keys = tables.cell_keys(found, found.keys)
     frame, left_out = only_nonzero(sort_rows(summarise(values, found.runs, keys), keys, found.ranks))
     if frame.empty:
         return None
-    caption = f"{said} Mean over seeds and hidden layers; *div.*: runs that diverged.{left_out}"
+    caption = f"{definition(measure)} Mean over seeds and hidden layers; *div.*: runs that diverged.{left_out}"
     keys = [key for key in found.keys if key != "learning_rate"]
     return drawing(name, title, caption, frame, found, panels.heat_maps, "facet", keys)
 
@@ -201,29 +208,26 @@ def by_depth_and_rate(found: Measured, name: str, measure: str, title: str, said
 @figure
 def moments(found: Measured) -> Drawing | None:
     """Mean and variance of the activations by layer, at init and at the end; one line an activation."""
-    measures = [name for name in ("act_mean", "act_var") if name in found.layers]
+    measures = held(found.layers, ("act_mean", "act_var"))
     if not measures:
         return None
     values = pd.concat(
         [long(records_at(found.layers, found.selected, at, measures), measures, at=at) for at in ("init", "final")]
     )
-    values = thin_layers(values, found, 12)
-    frame = pd.concat(
-        [
-            intervals(part, found, ["measure", "at", "layer"], "log10" if name == "act_var" else "mean")
-            for name, part in values.groupby("measure")
-        ],
-        ignore_index=True,
-    )
+    frame = intervals(thin_layers(values, found, 12), found, ["measure", "at", "layer"])
+    # All of one measure, then all of the next: so the panels come.
+    frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     frame["panel"] = frame["measure"] + "," + frame["at"]
     draw = partial(
         columns_by_depth,
         rows="panel",
         x="layer",
-        log=lambda panel: str(panel).startswith("act_var"),
+        log=lambda panel: about(str(panel).split(",")[0]).over_seeds == GEOMETRIC,
         row_label=lambda panel: panels.label(panel.split(",")[0]) + WHEN[panel.split(",")[1]],
     )
-    caption = "Over units and probe rows; mean (variances: geometric mean) over seeds with its 95 % interval."
+    geometric = " and ".join(words(name) for name in measures if about(name).over_seeds == GEOMETRIC)
+    means = f"mean ({geometric}: geometric mean)" if geometric else "mean"
+    caption = f"Over units and probe rows; {means} over seeds with its 95 % interval."
     return drawing(
         "moments",
         "Mean and variance of activations by layer",
@@ -258,14 +262,14 @@ def learned_parameters(found: Measured) -> Drawing | None:
 @figure
 def training_curves(found: Measured) -> Drawing | None:
     """Training and validation loss over steps."""
-    frame = intervals(over_training(found, ["train_loss", "validation_loss"]), found, ["measure", "step"], "log10")
+    frame = intervals(over_training(found, ["train_loss", "validation_loss"]), found, ["measure", "step"])
     if frame.empty:
         return None
     draw = partial(columns_by_depth, rows="measure", x="step", log=lambda _: True)
     caption = (
-        "Geometric mean over seeds with its 95 % interval; diverged runs are left out. Training loss is the minibatch "
+        f"{mean_of('train_loss')}; diverged runs are left out. Training loss is the minibatch mean since the last "
     )
-    caption += "mean since the last record, and of the whole split at evaluations."
+    caption += "record, and of the whole split at evaluations."
     return drawing("training_curves", "Loss over training", caption, frame, found, draw, "lines", found.selected_keys)
 
 
@@ -275,18 +279,28 @@ DEFAULT_FIGURES: tuple[str, ...] = tuple(FIGURES)
 # What the figures share.
 
 
-def intervals(values: pd.DataFrame, found: Measured, within: Sequence[str], kind: str = "mean") -> pd.DataFrame:
+def intervals(values: pd.DataFrame, found: Measured, within: Sequence[str]) -> pd.DataFrame:
     """Intervals by cell over the selected runs, in the order in which they are drawn."""
     keys = tables.cell_keys(found)
-    return tables.order(summarise(values, found.selected, keys, kind), found, keys, within)
+    return tables.order(summarise(values, found.selected, keys, own=found.own), found, keys, within)
+
+
+def definition(measure: str) -> str:
+    """What a measure is, as a sentence of a caption: ``Dead: share of units for which ....``."""
+    return f"{words(measure).capitalize()}: {about(measure).definition}."
+
+
+def mean_of(measure: str) -> str:
+    """Which mean over seeds of a measure is drawn."""
+    mean = "Geometric mean" if about(measure).over_seeds == GEOMETRIC else "Mean"
+    return f"{mean} over seeds with its 95 % interval"
 
 
 def over_training(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
     """Every record of the selected runs that did not diverge; values that were not evaluated are left out."""
     ok = found.selected.loc[found.selected["status"] == "ok", "run"]
-    measures = [name for name in measures if name in found.steps]
-    steps = found.steps.loc[found.steps["run"].isin(ok), ["run", "step", *measures]]
-    return long(steps, measures).dropna(subset="value")
+    steps = in_one_form(found.steps[found.steps["run"].isin(ok)], measures)
+    return long(steps[["run", "step", *columns_of(steps, measures)]], measures).dropna(subset="value")
 
 
 def thin_layers(values: pd.DataFrame, found: Measured, most: int = MOST_LAYERS) -> pd.DataFrame:

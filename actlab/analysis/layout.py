@@ -15,25 +15,11 @@ import numpy as np
 import pandas as pd
 from tabulate import tabulate
 
+from actlab.measures import about
+
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
 FLOATS = "%.10g"
 DAGGER = "†"
-WORDS = {
-    "act_mean": "mean of h",
-    "act_var": "variance of h",
-    "act_var_within": "variance of h within units",
-    "signal_grad_norm": "signal gradient",
-    "weight_grad_norm": "weight gradient",
-    "preact_mean_share": "bias shift",
-    "vanishing_slope_residual": "residual",
-    "weight_slope_residual": "weight residual",
-    "dead_fraction": "dead",
-    "weak_fraction": "weak",
-    "born_dead_fraction": "born dead",
-    "died_fraction": "died",
-    "revived_fraction": "revived",
-    "ever_dead_fraction": "ever dead",
-}
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,12 @@ class Table:
 
 
 def words(name: str) -> str:
-    """A column's name as a person would write it.
+    """A column's name as a person would write it: a measure's by its record.
 
     >>> words("learning_rate"), words("act_mean")
     ('learning rate', 'mean of h')
     """
-    return WORDS.get(name, name.replace("_", " "))
+    return about(name).words
 
 
 def number(x: float, digits: int = 3) -> str:

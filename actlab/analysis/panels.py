@@ -17,27 +17,15 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from actlab.analysis import style
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.style import Look
+from actlab.measures import DECADES_A_LAYER, about
 
 BAND = 0.16
 MARKED = 8  # a longer line has no markers
-LABELS = {
-    "test_accuracy": "test accuracy",
-    "test_loss": "test loss",
-    "trained": "share of runs trained",
-    "vanishing_slope": "signal slope [decades / layer]",
-    "weight_slope": "weight slope [decades / layer]",
-    "signal_grad_norm": "signal gradient norm",
-    "weight_grad_norm": "weight gradient norm",
-    "dead_fraction": "dead units",
-    "weak_fraction": "weak units",
-    "act_mean": "mean of h",
-    "act_var": "variance of h",
-}
 
 
 def label(name: str) -> str:
     """An axis label for a measure or a setting."""
-    return LABELS.get(name, words(name))
+    return about(name).axis
 
 
 def title(text: str) -> str:
@@ -172,9 +160,9 @@ def against_depth(frame: pd.DataFrame, lines: str, x: str = "depth", log: bool =
         depth_axis(axes, sorted(frame[x].unique()), x)
         if axes is grid[0] or not shared:
             axes.set_ylabel(label(measure))
-        if measure.endswith("slope"):
+        if about(measure).unit == DECADES_A_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        if measure.endswith("accuracy"):  # an interval may reach beyond what there is
+        if about(measure).range == (0.0, 1.0):  # an interval may reach beyond what there is
             low, high = axes.get_ylim()
             axes.set_ylim(max(low, -0.03), min(high, 1.03))
         if log:

@@ -15,6 +15,7 @@ from actlab.analysis import claims, figures, tables
 from actlab.analysis.card import run_card
 from actlab.analysis.cells import Measured, Select, measured, sort_rows
 from actlab.analysis.layout import Table, pipe_table, setting, words, write_table
+from actlab.measures import from_plain
 
 __all__ = ["headline", "run_card", "write"]
 
@@ -46,9 +47,10 @@ def write(
     Raises:
         ValueError: the study names a table or figure that does not exist.
         ClaimsError: its claims file cannot be used.
+        MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    found = measured(runs, steps, layers, select_rule(wanted))
+    found = measured(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
     made_tables = tables.make_tables(found, names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table"))
     drawn = {
         name: figures.FIGURES[name](found)

@@ -15,6 +15,7 @@ from actlab.analysis.cells import (
     KEYS,
     PROBLEM,
     Measured,
+    held,
     long,
     made_with,
     parameter_columns,
@@ -23,6 +24,7 @@ from actlab.analysis.cells import (
     summarise,
 )
 from actlab.analysis.layout import DAGGER, Table, lay_out, number, pivot, records, setting, words, write_table
+from actlab.measures import GEOMETRIC, about
 
 __all__ = ["DEFAULT_TABLES", "TABLES", "Table", "make_tables", "write_table"]
 
@@ -61,7 +63,7 @@ def performance(found: Measured) -> Table | None:
     value = np.where(measure == "test_accuracy", found.selected["test_accuracy"], found.selected["test_loss"])
     values = pd.DataFrame({"run": found.selected["run"], "measure": measure, "value": value.astype(float)})
     keys = cell_keys(found)
-    frame = mark_best(cells(found, values, keys), values, found, keys, {"test_accuracy": True, "test_loss": False})
+    frame = mark_best(cells(found, values, keys), values, found, keys)
     frame = with_selected(frame, found)
     wide = pivot(frame, [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
     metrics = " and ".join(words(name) for name in sorted(set(measure)))
@@ -74,7 +76,7 @@ def trained(found: Measured) -> Table | None:
     """Share of runs that trained, and the deepest network of which at least 80 % did."""
     keys = cell_keys(found)
     values = found.selected[["run"]].assign(measure="trained", value=found.selected["trained"].astype(float))
-    frame = with_selected(cells(found, values, keys, kind="share"), found)
+    frame = with_selected(cells(found, values, keys), found)
     wide = pivot(frame, without(keys, "depth"), ["depth"], 2)
     groups = frame.assign(_=frame["depth"].where(frame["mean"] >= TRAINED_SHARE)).groupby(
         without(keys, "depth"), dropna=False, sort=False
@@ -94,11 +96,11 @@ def trained(found: Measured) -> Table | None:
 @table
 def gradient_norms(found: Measured) -> Table | None:
     """Norms of the backpropagated signal and of the weight gradient, by place in the network, at init and end."""
-    measures = [name for name in ("signal_grad_norm", "weight_grad_norm") if name in found.layers]
+    measures = held(found.layers, ("signal_grad_norm", "weight_grad_norm"))
     if not measures:
         return None
     keys = cell_keys(found)
-    frame = cells(found, at_both_ends(found, measures), keys, kind="log10")
+    frame = cells(found, at_both_ends(found, measures), keys)
     frame = order(frame, found, keys, ["measure", "at", "position"])
     wide = pivot(frame, [*keys, "measure", "at"], ["position"])
     note = (
@@ -113,7 +115,7 @@ def vanishing_slopes(found: Measured) -> Table | None:
     """Least-squares slope per layer of log10 gradient norm towards the input, at init and at the end."""
     names = ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual")
     deep = found.selected[found.selected["depth"] >= 3]
-    measures = [name for name in names if name in found.steps]
+    measures = held(found.steps, names)
     if deep.empty or not measures:
         return None
     keys = cell_keys(found)
@@ -131,35 +133,33 @@ def vanishing_slopes(found: Measured) -> Table | None:
 @table
 def dead_units(found: Measured) -> Table | None:
     """Dead, weak and born dead units at the end, at every learning rate."""
-    measures = [n for n in ("dead_fraction", "weak_fraction", "born_dead_fraction") if n in found.steps]
+    measures = held(found.steps, ("dead_fraction", "weak_fraction", "born_dead_fraction"))
     if not measures:
         return None
     keys = cell_keys(found, found.keys)
     frame = summarise(long(records_at(found.steps, found.runs, "final", measures), measures), found.runs, keys)
     frame = order(frame, found, keys, ["measure"], {"measure": measures})
     whole = long(records_at(found.steps, found.runs, "final", ["network_dead"]), ["network_dead"])
-    frame = pd.concat([frame, order(summarise(whole, found.runs, keys, "share"), found, keys, [])], ignore_index=True)
+    frame = pd.concat([frame, order(summarise(whole, found.runs, keys), found, keys, [])], ignore_index=True)
     others = [*without(keys, "depth"), "measure"]
     shown, left_out = without_zeros(frame, others, "dead_fraction")
     wide = pivot(sort_rows(shown, others[:-1], found.ranks), others, ["depth"], 3)
-    note = (
-        "At the end, mean over all hidden layers. *dead*: flat by definition on every training row; *weak*: |φ'| small "
-    )
-    note += "on every probe row; *network dead*: share of runs with a wholly dead layer." + left_out
+    note = f"At the end, mean over all hidden layers. {definitions('dead_fraction', 'weak_fraction', 'network_dead')}."
+    note += left_out
     return Table("dead_units", "Dead and weak units", notes(found, frame, note), frame, wide)
 
 
 @table
 def death(found: Measured) -> Table | None:
     """How units died: born dead, died in training, revived, ever dead."""
-    measures = [name for name in DEATHS if name in found.steps or name == "revival_rate"]
+    measures = [*held(found.steps, DEATHS), "revival_rate"]
     if "ever_dead_fraction" not in found.steps:
         return None
     keys = cell_keys(found, found.keys)
     at_end = records_at(found.steps, found.runs, "final", measures)
     ever = at_end["ever_dead_fraction"]
     at_end["revival_rate"] = at_end["revived_fraction"] / ever.where(ever > 0)
-    frame = order(summarise(long(at_end, measures), found.runs, keys), found, keys, ["measure"], {"measure": DEATHS})
+    frame = order(summarise(long(at_end, DEATHS), found.runs, keys), found, keys, ["measure"], {"measure": DEATHS})
     frame["measure"] = frame["measure"].astype(str)
     died = frame[frame["measure"] == "ever_dead_fraction"].assign(_=lambda f: ~(f["mean"] == 0))
     cells_with = frame.merge(died[[*keys, "_"]], on=keys)["_"].to_numpy()
@@ -172,7 +172,7 @@ def death(found: Measured) -> Table | None:
         if every
         else ". "
     )
-    note += "*revival rate*: revived / ever dead, undefined where no unit was ever dead."
+    note += f"{definitions('revival_rate')}."
     note += "" if len(shown) == len(frame) else " Cells in which no unit was ever dead are in the CSV only."
     return Table("death", "How units died", notes(found, frame, note), frame, wide)
 
@@ -180,20 +180,18 @@ def death(found: Measured) -> Table | None:
 @table
 def moments(found: Measured) -> Table | None:
     """Mean and variance of the activations in the first, middle and last hidden layer, at init and at the end."""
-    measures = [n for n in ("act_mean", "act_var", "act_var_within", "preact_mean_share") if n in found.layers]
+    measures = held(found.layers, ("act_mean", "act_var", "act_var_within", "preact_mean_share"))
     if not measures:
         return None
     keys = cell_keys(found)
-    values = at_both_ends(found, measures)
-    variance = values["measure"].isin(["act_var", "act_var_within"])
-    parts = [cells(found, values[~variance], keys), cells(found, values[variance], keys, "log10")]
-    frame = order(pd.concat(parts, ignore_index=True), found, keys, ["at", "measure", "position"])
+    frame = order(cells(found, at_both_ends(found, measures), keys), found, keys, ["at", "measure", "position"])
     both = frame["measure"].isin(["act_mean", "act_var"]) & (frame["position"] == "first")
     shown = frame[both | (frame["position"] == "last")]
     wide = pivot(shown, [*keys, "at"], ["measure", "position"])
-    note = "h = φ(z) over units and probe rows; *within units*: over rows for each unit, then averaged; *bias shift*: "
-    note += "share of mean z² that is variance between units of their mean. Variances have geometric means. The "
-    note += "other layers are in the CSV."
+    geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
+    note = f"{definitions(*measures)}. "
+    note += f"Of {' and '.join(geometric)} geometric means. " if geometric else ""
+    note += "The other layers are in the CSV."
     return Table("moments", "Means and variances of activations", notes(found, frame, note, selected=True), frame, wide)
 
 
@@ -203,7 +201,7 @@ def learned_parameters(found: Measured) -> Table | None:
     names = parameter_columns(found.layers, found.runs)
     if not names:
         return None
-    measures = [name + part for name in names for part in ("", "_min", "_max") if name + part in found.layers]
+    measures = held(found.layers, [name + part for name in names for part in ("", "_min", "_max")])
     learns = found.selected[found.selected["learnable_per"].astype(bool)]
     keys = cell_keys(found)
     values = long(records_at(found.layers, learns, "final", measures), measures)
@@ -227,12 +225,12 @@ def convergence(found: Measured) -> Table | None:
     ok = found.selected["status"] == "ok"
     steps = found.selected["steps_to_target"].astype(float).where(ok)
     values = found.selected[["run"]].assign(measure="steps_to_target", value=steps)
-    frame = mark_best(cells(found, values, keys), values, found, keys, {"steps_to_target": False})
+    frame = mark_best(cells(found, values, keys), values, found, keys)
     frame = frame.rename(columns={"missing": "censored"})
     reached = found.selected[["run"]].assign(
         measure="target_reached", value=found.selected["target_reached"].astype(float)
     )
-    share = cells(found, reached, keys, kind="share").drop(columns="missing")
+    share = cells(found, reached, keys).drop(columns="missing")
     unsound = frame["censored"] > 0
     frame[["best", "tie"]] = frame[["best", "tie"]].mask(unsound, False)
     wide = pivot(frame, without(keys, "depth"), ["depth"])
@@ -263,7 +261,6 @@ def generalization(found: Measured) -> Table | None:
     frame = order(cells(found, long(values, measures), keys), found, keys, ["measure"])
     frame = with_selected(frame, found)
     wide = pivot(frame, keys, ["measure"])
-    wide.columns = [str(name).replace("generalization gap", "gap in") for name in wide.columns]
     note = "Test − train, at the end and at the first evaluation whose training loss is at most the data set's target "
     note += "(*at target*; undefined for a run that never gets there). A network that learned nothing has no gap."
     return Table("generalization", "Generalisation gaps", notes(found, frame, note, selected=True), frame, wide)
@@ -276,7 +273,7 @@ def ranks(found: Measured) -> Table | None:
     shown = performance(found)
     if shown is None or not others or found.selected["activation"].nunique() < 2:
         return None
-    higher = shown.frame["measure"] == "test_accuracy"
+    higher = shown.frame["measure"].map(lambda name: about(name).better == "higher")
     score = shown.frame["mean"] * np.where(higher, -1, 1)
     score = score.where(shown.frame["diverged"] == 0, math.inf)
     scores = shown.frame.assign(score=score).pivot_table(
@@ -373,9 +370,14 @@ def without(keys: Sequence[str], name: str) -> list[str]:
     return [key for key in keys if key != name]
 
 
-def cells(found: Measured, values: pd.DataFrame, keys: Sequence[str], kind: str = "mean") -> pd.DataFrame:
+def cells(found: Measured, values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Intervals by cell over the selected runs, sorted."""
-    return sort_rows(summarise(values, found.selected, keys, kind), keys, found.ranks)
+    return sort_rows(summarise(values, found.selected, keys, own=found.own), keys, found.ranks)
+
+
+def definitions(*measures: str) -> str:
+    """What measures are, as a table's note says it: ``*dead*: share of units for which ...; *weak*: ...``."""
+    return "; ".join(f"*{about(name).words}*: {about(name).definition}" for name in measures)
 
 
 def order(
@@ -425,9 +427,7 @@ def at_both_ends(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
     return values.drop(columns="depth")
 
 
-def mark_best(
-    frame: pd.DataFrame, values: pd.DataFrame, found: Measured, keys: Sequence[str], higher: Mapping[str, bool]
-) -> pd.DataFrame:
+def mark_best(frame: pd.DataFrame, values: pd.DataFrame, found: Measured, keys: Sequence[str]) -> pd.DataFrame:
     """Add ``best`` and ``tie``: within one data set and depth, the best mean, and what cannot be told from it.
 
     A cell with a diverged or undefined run is best only where every cell has one.
@@ -446,7 +446,8 @@ def mark_best(
         pool = sound if len(sound) else some
         if len(rows) < 2 or pool.empty:
             continue
-        best = pool["mean"].idxmax() if higher[str(rows["measure"].iloc[0])] else pool["mean"].idxmin()
+        higher = about(str(rows["measure"].iloc[0])).better == "higher"
+        best = pool["mean"].idxmax() if higher else pool["mean"].idxmin()
         frame.loc[best, "best"] = True
         tied = stats.ties_with(best, {row: by_row[row] for row in some.index})
         frame.loc[[row for row in pool.index if row in tied], "tie"] = True

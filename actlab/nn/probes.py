@@ -2,21 +2,28 @@
 
 A probe is a function of one hidden layer's values, named as its arguments: ``z_MxW`` (pre-activations of M probe rows),
 ``h_MxW`` (what the layer passes on), ``u_MxW`` (φ's own argument: z, or what a normalisation makes of it),
-``slope_MxW`` (φ'(u)), and the thresholds ``weak_threshold``, ``saturation_low``, ``saturation_high``. Adding one to
-``PROBES`` makes it a column. Where any z of a layer is not finite, all its probes are NaN.
+``slope_MxW`` (φ'(u)), and the thresholds ``weak_threshold``, ``saturation_low``, ``saturation_high``. What it is,
+whether it is a default and what it costs stands in its record in ``actlab.measures``, which names it. Where any z of a
+layer is not finite, all its probes are NaN.
 """
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from actlab.measures import MEASURES, named
 from actlab.nn.walk import weight_gradient
+
+log = logging.getLogger("actlab.probes")
 
 # Below this share of the layer's mean a unit counts as dormant (Sokar et al. 2023) or constant.
 DORMANT = 0.025
+# Above this correlation a unit duplicates another.
+DUPLICATE = 0.99
 
 
 def scaled(values: Array) -> Array:
@@ -105,8 +112,28 @@ def correlation(z_MxW: Array) -> Array:
     """Mean cosine of z over pairs of different rows, (‖Σ ẑ_x‖² − M)/(M² − M); NaN where a row is zero."""
     z_MxW = jax.vmap(scaled)(z_MxW)
     unit = z_MxW / jnp.linalg.norm(z_MxW, axis=1, keepdims=True)
-    rows = z_MxW.shape[0]
+    rows = float(z_MxW.shape[0])  # as a whole number, the pairs of 60,000 rows would be beyond int32
     return (jnp.sum(jnp.sum(unit, axis=0) ** 2) - rows) / (rows**2 - rows)
+
+
+def zero_fraction(h_MxW: Array) -> Array:
+    """Share of (unit, row) with h exactly 0: how sparse a layer is."""
+    return jnp.mean(h_MxW == 0, dtype=h_MxW.dtype)
+
+
+def duplicate_fraction(h_MxW: Array) -> Array:
+    """Share of units whose h has |Pearson correlation over rows| > .99 with that of another unit of the layer.
+
+    A unit that is constant over rows has no correlation, and duplicates none. Every unit is centred and scaled first:
+    whatever its size, its squares stay within float32.
+    """
+    h_MxW = jax.vmap(scaled, in_axes=1, out_axes=1)(centred(h_MxW))
+    norm_1xW = jnp.linalg.norm(h_MxW, axis=0, keepdims=True)
+    unit_MxW = h_MxW / jnp.where(norm_1xW > 0, norm_1xW, 1.0)
+    correlation_WxW = jnp.matmul(unit_MxW.T, unit_MxW, precision="highest")
+    others_WxW = jnp.where(jnp.eye(h_MxW.shape[1], dtype=bool), 0.0, jnp.abs(correlation_WxW))
+    share = jnp.mean(jnp.max(others_WxW, axis=0) > DUPLICATE, dtype=h_MxW.dtype)
+    return jnp.where(all_finite(correlation_WxW), share, jnp.nan)
 
 
 def effective_rank(h_MxW: Array) -> Array:
@@ -130,27 +157,8 @@ def stable_rank(h_MxW: Array) -> Array:
 
 
 Probe = Callable[..., Array]
-PROBES: dict[str, Probe] = {
-    probe.__name__: probe
-    for probe in (
-        weak_fraction,
-        saturated_low,
-        saturated_high,
-        dormant_fraction,
-        constant_fraction,
-        act_mean,
-        act_var,
-        act_var_within,
-        preact_second_moment,
-        preact_mean_share,
-        correlation,
-        effective_rank,
-        stable_rank,
-    )
-}
-DEAR = ("effective_rank", "stable_rank")  # a singular value decomposition a layer: only on request
-GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio")
-DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
+GRADIENTS, DEATH = named("gradients"), named("death")
+PROBES: dict[str, Probe] = {name: globals()[str(MEASURES[name].function)] for name in named("activations")}
 
 
 def measure_layer(
@@ -160,13 +168,18 @@ def measure_layer(
     u_MxW: Array,
     slope_MxW: Array,
     thresholds: Mapping[str, Array],
+    own: Mapping[str, Probe] | None = None,
+    report: Callable[[str, str], None] | None = None,
 ) -> dict[str, Array]:
     """Evaluate the named probes on one layer.
 
     Args:
-        names: keys of ``PROBES``.
+        names: of measures: keys of ``PROBES``, or of ``own``.
         z_MxW, h_MxW, u_MxW, slope_MxW: z, h, φ's argument u and φ'(u) of the M probe rows.
         thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
+        own: the user's measures. One that cannot be evaluated is NaN: it ends no run.
+        report: told the name and the reason of each such measure, while the program is traced; a warning in the log
+            by default.
 
     Returns:
         {name: scalar}, NaN where a z is not finite.
@@ -178,11 +191,49 @@ def measure_layer(
     values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "u_MxW": u_MxW, "slope_MxW": slope_MxW, **thresholds}
     finite = all_finite(z_MxW)
 
-    def value(probe: Probe) -> Array:
-        result = probe(**{name: values[name] for name in inspect.signature(probe).parameters})
+    def value(result: Array) -> Array:
         return jnp.where(finite, result.astype(z_MxW.dtype), jnp.nan)
 
-    return {name: value(PROBES[name]) for name in names}
+    found = {}
+    for name in names:
+        if name in PROBES:
+            found[name] = value(evaluate(PROBES[name], values))
+        else:
+            result, reason = evaluate_own((own or {})[name], values)
+            found[name] = value(result)
+            if reason:
+                (report or warn)(name, reason)
+    return found
+
+
+def evaluate(probe: Probe, values: Mapping[str, Array]) -> Array:
+    """A probe of those values that its arguments name.
+
+    >>> evaluate(act_mean, {"h_MxW": jnp.ones((2, 3)), "z_MxW": jnp.zeros((2, 3))})
+    Array(1., dtype=float32)
+    """
+    return probe(**{name: values[name] for name in inspect.signature(probe).parameters})
+
+
+def evaluate_own(probe: Probe, values: Mapping[str, Array]) -> tuple[Array, str]:
+    """A user's probe, and the empty string; NaN and the reason where it cannot be had.
+
+    >>> evaluate_own(lambda z_MxW: z_MxW.max(axis=0), {"z_MxW": jnp.zeros((2, 3))})
+    (Array(nan, dtype=float32, weak_type=True), 'gives float32 of shape (3,); expected one real number a layer')
+    """
+    missing = jnp.full((), jnp.nan)
+    try:
+        result = jnp.asarray(evaluate(probe, values))
+    except Exception as error:
+        return missing, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    if result.shape != () or jnp.iscomplexobj(result):
+        return missing, f"gives {result.dtype} of shape {result.shape}; expected one real number a layer"
+    return result, ""
+
+
+def warn(name: str, reason: str) -> None:
+    """Log that a user's measure is NaN, and why."""
+    log.warning("measure '%s' is NaN: %s", name, reason)
 
 
 def all_finite(z: Array) -> Array:

@@ -199,13 +199,13 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
 
 
 def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The plain data with the paths of data, activation and claims files made absolute."""
+    """The plain data with the paths of data, activation, measure and claims files made absolute."""
 
     def cell(values: Any) -> Any:
         return {k: absolute(str(k), v, base) for k, v in values.items()} if isinstance(values, dict) else values
 
     raw = dict(raw)
-    for section in ("data", "model"):
+    for section in ("data", "model", "measure"):
         if isinstance(raw.get(section), dict):
             raw[section] = {k: absolute(f"{section}.{k}", v, base) for k, v in raw[section].items()}
     if isinstance(raw.get("sweep"), dict):
@@ -222,10 +222,12 @@ def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 
 def absolute(key: str, value: Any, base: Path) -> Any:
-    """A path value of ``data.name``, ``model.activation`` or ``claims``, made absolute; anything else as it is."""
+    """A path of ``data.name``, ``model.activation``, ``measure.probes`` or ``claims``, made absolute; else as it is."""
+    if key == "measure.probes" and isinstance(value, list):
+        return [absolute(key, one, base) for one in value]
     if key == "model.activation" and isinstance(value, dict):
         return value | {"name": absolute(key, value["name"], base)} if "name" in value else value
-    if key in ("model.activation", "model.activation.name") and isinstance(value, str):
+    if key in ("model.activation", "model.activation.name", "measure.probes") and isinstance(value, str):
         path, colon, function = value.rpartition(":")
         return f"{(base / path).resolve()}:{function}" if colon else value
     is_file = key == "claims" or (key == "data.name" and isinstance(value, str) and ("/" in value or "." in value))
@@ -346,13 +348,15 @@ def shown(path: Path) -> str:
 def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
     """The study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
-    Activation and claims files are named by their copies in ``sources/``.
+    Activation, measure and claims files are named by their copies in ``sources/``.
     """
 
     def plain(key: str, value: Any) -> Any:
         if isinstance(value, Section):
             value = value.plain() if isinstance(value, Choice) else value.model_dump()
-        if key == "model.activation":
+        if key == "measure.probes" and isinstance(value, list | tuple):
+            return [plain(key, one) for one in value]
+        if key in ("model.activation", "measure.probes"):
             if isinstance(value, dict):
                 return value | {"name": plain(key, value["name"])}
             path, colon, function = value.rpartition(":")

@@ -13,13 +13,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from actlab import activations, data, sources
+from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
 from actlab.nn.blocks import NORMS
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.nn.probes import DEAR, DEATH, GRADIENTS, PROBES
 
-MEASURES = (*GRADIENTS, *DEATH, *PROBES)
-DEFAULT_MEASURES = tuple(name for name in MEASURES if name not in DEAR)
+MEASURES = (*PROBES, *HISTOGRAMS)
+"""What ``measure.probes`` may name."""
+
+USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
+PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
@@ -33,8 +36,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f"; choose from {', '.join(names)}"
 
 
-def _names_schema(names: Iterable[str], *words: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"enum": list(words)}, {"type": "array", "items": {"enum": list(names)}}]})
+def _probes_schema(names: Iterable[str], sets: Iterable[str]) -> WithJsonSchema:
+    listed = {"anyOf": [{"enum": [*sets, *names]}, {"type": "string", "pattern": USER_FILE}]}
+    return WithJsonSchema({"anyOf": [{"enum": list(sets)}, {"type": "array", "items": listed}]})
 
 
 class Section(BaseModel):
@@ -144,6 +148,25 @@ def loaded(path: Path, function: str, fingerprint: str) -> activations.Activatio
     return activations.load(path, function)
 
 
+def check_probe(name: Any) -> str:
+    """The column of a measure: a name, ``default`` or ``all``, or that of ``path/to/file.py:function``, tried out."""
+    path, colon, function = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+    if not colon:
+        return known(name, "probe", [*PROBE_SETS, *MEASURES])
+    file = Path(path)
+    return loaded_measure(file, function, file.read_bytes() if file.is_file() else b"").name
+
+
+@lru_cache(maxsize=64)
+def loaded_measure(path: Path, function: str, content: bytes) -> Measure:
+    """The record of a user's measure, loaded and tried out once for each content of its file."""
+    from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
+
+    record, probe = load_measure(path, function)
+    check_measure(probe, f"{path.name}:{function}")
+    return record
+
+
 def check_weight_init(choice: Choice) -> Choice:
     """An initializer; options without a default (``sigma_w``) must be given, ``negative_slope`` and the like may be."""
     if choice.name == "auto":
@@ -171,9 +194,6 @@ def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
         by_name.append({"type": "string", "pattern": others})
     mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
     return WithJsonSchema({"anyOf": [*by_name, mapping]})
-
-
-USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 
 
 def weight_init_defaults(name: str) -> Mapping[str, float]:
@@ -305,17 +325,23 @@ class MeasureConfig(Section):
     every: int = Field(25, ge=1, description="steps between two records")
     evaluate_every: int = Field(100, ge=1, description="steps between two evaluations; a multiple of every")
     probe_rows: int = Field(256, ge=2, description="training rows on which the per-layer measures are taken")
-    probes: Annotated[Any, _names_schema(MEASURES, "default", "all")] = "default"
+    probes: Annotated[Any, _probes_schema(MEASURES, PROBE_SETS)] = Field(
+        "default", description="default, all, or a list of those words, names and path/to/file.py:function"
+    )
     keep_layers: Literal["all", "log", "ends"] = Field("all", description="which layers' rows are stored")
 
     @field_validator("probes")
     @classmethod
     def _probes(cls, probes: Any) -> Any:
         if isinstance(probes, str):
-            return known(probes, "choice of probes", ["default", "all"])
+            return known(probes, "choice of probes", PROBE_SETS)
         if not isinstance(probes, list | tuple) or not probes:
             raise ValueError(f"expected default, all, or a list of probes, not {probes!r}")
-        return tuple(known(name, "probe", MEASURES) for name in probes)
+        names = [check_probe(probe) for probe in probes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"names the probe '{name}' twice")
+        return tuple(probes)
 
     @model_validator(mode="after")
     def _aligned(self) -> "MeasureConfig":
@@ -327,10 +353,16 @@ class MeasureConfig(Section):
         return self
 
     def names(self) -> tuple[str, ...]:
-        """The measures asked for, in the order of their columns."""
-        if self.probes == "default":
-            return DEFAULT_MEASURES
-        return MEASURES if self.probes == "all" else tuple(name for name in MEASURES if name in self.probes)
+        """The measures asked for, in the order of their columns; the user's own after the others."""
+        listed = (self.probes,) if isinstance(self.probes, str) else self.probes
+        asked = {name for probe in listed for name in PROBE_SETS.get(probe, (probe,))}
+        return (*(name for name in MEASURES if name in asked), *(function for _, function in self.own()))
+
+    def own(self) -> tuple[tuple[Path, str], ...]:
+        """File and function of each measure of the user's own."""
+        listed = () if isinstance(self.probes, str) else self.probes
+        named = (probe.rpartition(":") for probe in listed if ":" in probe)
+        return tuple((Path(path), function) for path, _, function in named)
 
 
 class SweepConfig(Section):

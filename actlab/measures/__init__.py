@@ -1,0 +1,52 @@
+"""What is measured: one record each, from which code, tables, labels, documents and tests read. No JAX here.
+
+To add a measure of one hidden layer's values, write its record in ``catalogue`` and its function, which the record
+names, in ``actlab.nn.probes``. A user's own comes from a file (``my_probes.py:gaussianity``); ``measure`` says more.
+"""
+
+from actlab.measures.base import (
+    ARGUMENTS,
+    ARITHMETIC,
+    BIN,
+    DECADES_A_LAYER,
+    END,
+    GEOMETRIC,
+    LAYER,
+    LOG10,
+    RUN,
+    SHARE,
+    Measure,
+    MeasureError,
+    nearest,
+)
+from actlab.measures.bins import EDGES, bounds
+from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, MEASURES, PROBES, about, named
+from actlab.measures.own import declared, from_plain, measure, to_plain
+
+__all__ = [
+    "ARGUMENTS",
+    "ARITHMETIC",
+    "BIN",
+    "DECADES_A_LAYER",
+    "DEFAULT_PROBES",
+    "EDGES",
+    "END",
+    "GEOMETRIC",
+    "HISTOGRAMS",
+    "LAYER",
+    "LOG10",
+    "MEASURES",
+    "PROBES",
+    "RUN",
+    "SHARE",
+    "Measure",
+    "MeasureError",
+    "about",
+    "bounds",
+    "declared",
+    "from_plain",
+    "measure",
+    "named",
+    "nearest",
+    "to_plain",
+]

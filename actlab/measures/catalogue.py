@@ -1,0 +1,382 @@
+"""Every measure of the house: its record, in the order of the columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from actlab.measures.base import (
+    BIN,
+    DECADES_A_LAYER,
+    END,
+    EVALUATIONS,
+    GEOMETRIC,
+    LAYER,
+    LOG10,
+    MINIBATCH,
+    RUN,
+    SHARE,
+    TRAINING_SPLIT,
+    Measure,
+)
+
+Facts = dict[str, Any]
+FRACTION: Facts = {"range": (0.0, 1.0)}
+POSITIVE: Facts = {"range": (0.0, None)}
+# What is positive and spans decades. Its arithmetic mean is that of the largest alone.
+MAGNITUDE: Facts = {"over_layers": GEOMETRIC, "over_seeds": GEOMETRIC, **POSITIVE}
+GRADIENT: Facts = {"group": "gradients", "default": True, **MAGNITUDE}
+ON_TRAINING_SPLIT: Facts = {"on": TRAINING_SPLIT, "at": EVALUATIONS}
+DEATH: Facts = {"group": "death", "default": True, "function": "death_record", **ON_TRAINING_SPLIT, **FRACTION}
+ACTIVATION: Facts = {"group": "activations", "default": True}
+ON_REQUEST: Facts = {"group": "activations"}
+OF_RUN: Facts = {"per": RUN, "over_layers": ""}
+SLOPE: Facts = {"group": "slopes", "function": "depth_slope", **OF_RUN}
+OUTCOME: Facts = {"group": "outcomes", "on": "", "at": END, **OF_RUN}
+
+LAYERS = (
+    Measure(
+        "signal_grad_norm",
+        "√(mean over x in X of ‖∂ℓ_x/∂z_l‖²), ℓ_x one example's loss; carried with a binary exponent, so that it does "
+        "not underflow at any depth",
+        label="signal gradient norm",
+        short="signal gradient",
+        log10=True,
+        function="gradient_norms",
+        **GRADIENT,
+    ),
+    Measure(
+        "weight_grad_norm",
+        "‖∂L/∂W_l‖_F of the mean loss on X",
+        label="weight gradient norm",
+        short="weight gradient",
+        log10=True,
+        function="gradient_norms",
+        **GRADIENT,
+    ),
+    Measure("weight_grad_rms", "`weight_grad_norm` divided by √(number of weights)", log10=True, **GRADIENT),
+    Measure("update_ratio", "‖ΔW_l‖_F / ‖W_l‖_F of the update about to be applied", on=MINIBATCH, **GRADIENT),
+    Measure(
+        "dead_fraction",
+        "share of units for which every training row lies where the activation is flat by definition",
+        label="dead units",
+        short="dead",
+        **DEATH,
+    ),
+    Measure("born_dead_fraction", "share of units dead at step 0", label="units born dead", short="born dead", **DEATH),
+    Measure(
+        "died_fraction",
+        "share of units alive at step 0 and dead now",
+        label="units that died",
+        short="died",
+        **DEATH,
+    ),
+    Measure(
+        "revived_fraction",
+        "share of units dead at an earlier evaluation and alive now",
+        label="revived units",
+        short="revived",
+        **DEATH,
+    ),
+    Measure(
+        "ever_dead_fraction",
+        "share of units dead at any evaluation so far",
+        label="units ever dead",
+        short="ever dead",
+        **DEATH,
+    ),
+    Measure(
+        "weak_fraction",
+        "share of units with max over rows of |φ'(z)| ≤ .05·√E φ'(Z)², Z standard normal",
+        label="weak units",
+        short="weak",
+        function="weak_fraction",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure(
+        "saturated_low",
+        "share of (unit, row) at or below the lowest point past which |φ'| stays under the weak threshold, on a side "
+        "where φ' → 0",
+        function="saturated_low",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure(
+        "saturated_high",
+        "share of (unit, row) at or above the highest point past which |φ'| stays under the weak threshold, on a side "
+        "where φ' → 0",
+        function="saturated_high",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure(
+        "dormant_fraction",
+        "share of units with mean|h_j| ≤ .025·(mean over units of mean|h|); an all-zero layer is wholly dormant",
+        label="dormant units",
+        short="dormant",
+        function="dormant_fraction",
+        reference="Sokar et al. 2023",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure(
+        "constant_fraction",
+        "share of units with a standard deviation over rows ≤ .025·(its mean over units)",
+        label="constant units",
+        short="constant",
+        function="constant_fraction",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure("act_mean", "mean of h over units and rows", label="mean of h", function="act_mean", **ACTIVATION),
+    Measure(
+        "act_var",
+        "variance of h over units and rows",
+        label="variance of h",
+        function="act_var",
+        **ACTIVATION,
+        **MAGNITUDE,
+    ),
+    Measure(
+        "act_var_within",
+        "variance of h over rows for each unit, then averaged: the pooled one hides a collapse to constant units",
+        label="variance of h within units",
+        function="act_var_within",
+        **ACTIVATION,
+        **MAGNITUDE,
+    ),
+    Measure(
+        "preact_second_moment",
+        "mean z² over units and rows",
+        label="mean z²",
+        function="preact_second_moment",
+        **ACTIVATION,
+        **MAGNITUDE,
+    ),
+    Measure(
+        "preact_mean_share",
+        "share of mean z² that is variance between units of their mean over rows",
+        label="bias shift",
+        function="preact_mean_share",
+        **ACTIVATION,
+        **FRACTION,
+    ),
+    Measure(
+        "correlation",
+        "mean cosine of z over pairs of different rows",
+        function="correlation",
+        range=(-1.0, 1.0),
+        **ACTIVATION,
+    ),
+    Measure(
+        "zero_fraction",
+        "share of (unit, row) with h exactly 0",
+        label="zero activations",
+        short="zero",
+        function="zero_fraction",
+        **ON_REQUEST,
+        **FRACTION,
+    ),
+    Measure(
+        "effective_rank",
+        "exp of the entropy of the normalised singular values of the centred h",
+        expensive=True,
+        function="effective_rank",
+        reference="Roy & Vetterli 2007",
+        **ON_REQUEST,
+        **POSITIVE,
+    ),
+    Measure(
+        "stable_rank",
+        "‖h‖_F²/‖h‖₂²",
+        expensive=True,
+        function="stable_rank",
+        reference="Rudelson & Vershynin 2007",
+        **ON_REQUEST,
+        **POSITIVE,
+    ),
+    Measure(
+        "duplicate_fraction",
+        "share of units whose h has |correlation over rows| > .99 with that of another unit of the layer; a constant "
+        "unit duplicates none",
+        label="duplicate units",
+        short="duplicate",
+        expensive=True,
+        function="duplicate_fraction",
+        **ON_REQUEST,
+        **FRACTION,
+    ),
+)
+
+OF_BINS: Facts = {"group": "histograms", "per": BIN, "over_layers": "", **POSITIVE}
+BINNED = (
+    Measure("hist_z", "number of (unit, row) with z in each bin", function="hist_z", **OF_BINS),
+    Measure("hist_h", "number of (unit, row) with h in each bin", function="hist_h", **OF_BINS),
+    Measure(
+        "hist_delta",
+        "number of (unit, row) with log10|∂ℓ_x/∂z_l| in each bin, computed with the carried exponent",
+        function="hist_delta",
+        **OF_BINS,
+    ),
+)
+
+
+def of_split(split: str) -> tuple[Measure, Measure]:
+    """Loss and accuracy of one split.
+
+    A loss is a risk, an expectation: its mean over seeds is that of a network with a random seed.
+    """
+    taken: Facts = {"group": "splits", "on": f"{split} split", "at": EVALUATIONS, **OF_RUN}
+    between = ""
+    if split == "train":
+        taken |= ON_TRAINING_SPLIT
+        between = "; between evaluations of the minibatches since the last record"
+    right = f"share of rows put into their class, undefined for regression{between}"
+    return (
+        Measure(f"{split}_loss", f"mean loss{between}", better="lower", **taken, **POSITIVE),
+        Measure(f"{split}_accuracy", right, better="higher", **taken, **FRACTION),
+    )
+
+
+def gap(in_: str, what: str) -> tuple[Measure, Measure]:
+    """A generalisation gap at the end and at equal training loss."""
+    return (
+        Measure(
+            f"generalization_gap_{in_}",
+            f"{what} of the test split − that of the training split",
+            label=f"generalization gap in {what}",
+            short=f"gap in {in_}",
+            **OUTCOME,
+        ),
+        Measure(
+            f"generalization_gap_{in_}_at_target",
+            f"the gap in {what} at the first evaluation whose training loss is at most the data set's target",
+            label=f"generalization gap in {what} at target",
+            short=f"gap in {in_} at target",
+            **OUTCOME,
+        ),
+    )
+
+
+RUNS = (
+    Measure(
+        "network_dead",
+        "whether some hidden layer is wholly dead: the output is constant",
+        group="death",
+        over_seeds=SHARE,
+        function="death_record",
+        **ON_TRAINING_SPLIT,
+        **OF_RUN,
+        **FRACTION,
+    ),
+    Measure(
+        "revival_rate",
+        "revived / ever dead, undefined where no unit was ever dead",
+        group="derived",
+        **ON_TRAINING_SPLIT,
+        **OF_RUN,
+        **FRACTION,
+    ),
+    Measure(
+        "vanishing_slope",
+        "least-squares slope per layer of log10 `signal_grad_norm` towards the input: negative vanishes, positive "
+        "explodes; undefined below depth 3 and where a norm is exactly 0",
+        label="signal slope",
+        short="vanishing slope",
+        unit=DECADES_A_LAYER,
+        **SLOPE,
+    ),
+    Measure(
+        "vanishing_slope_residual",
+        "residual standard deviation about the line of `vanishing_slope`",
+        label="residual of the signal slope",
+        short="residual",
+        unit="decades",
+        **SLOPE,
+        **POSITIVE,
+    ),
+    Measure("weight_slope", "the same slope of log10 `weight_grad_norm`", unit=DECADES_A_LAYER, **SLOPE),
+    Measure(
+        "weight_slope_residual",
+        "residual standard deviation about the line of `weight_slope`",
+        label="residual of the weight slope",
+        short="weight residual",
+        unit="decades",
+        **SLOPE,
+        **POSITIVE,
+    ),
+    *of_split("train"),
+    *of_split("validation"),
+    *of_split("test"),
+    *gap("loss", "loss"),
+    *gap("error", "error rate"),
+    Measure(
+        "steps_to_target",
+        "first evaluation with validation loss at most the data set's target; missing where it is never reached, and "
+        "counted as such",
+        better="lower",
+        **OUTCOME,
+        **POSITIVE,
+    ),
+    Measure(
+        "target_reached",
+        "whether an evaluation had a validation loss at most the target",
+        over_seeds=SHARE,
+        better="higher",
+        **OUTCOME,
+        **FRACTION,
+    ),
+    Measure(
+        "trained",
+        "whether the final training loss is at most half of the best constant predictor's",
+        label="share of runs trained",
+        short="trained",
+        over_seeds=SHARE,
+        better="higher",
+        **OUTCOME,
+        **FRACTION,
+    ),
+    Measure(
+        "diverged_step",
+        "first step whose minibatch loss, or evaluation at which a loss or any z, is not finite; missing where none is",
+        **OUTCOME,
+        **POSITIVE,
+    ),
+    Measure("target_loss", "the data set's target for the validation loss", **OUTCOME, **POSITIVE),
+    Measure("constant_loss", "training loss of the best constant predictor", **OUTCOME, **POSITIVE),
+)
+
+MEASURES: Mapping[str, Measure] = {one.name: one for one in (*LAYERS, *BINNED, *RUNS)}
+"""Name -> record, of everything that is measured, in the order of the columns."""
+
+
+def named(*groups: str, per: str = LAYER) -> tuple[str, ...]:
+    """The names of the measures of some groups that have one number for each layer (or ``run``, or ``bin``).
+
+    >>> named("gradients"), named("death", per="run")
+    (('signal_grad_norm', 'weight_grad_norm', 'weight_grad_rms', 'update_ratio'), ('network_dead',))
+    """
+    return tuple(name for name, one in MEASURES.items() if one.group in groups and one.per == per)
+
+
+PROBES = named("gradients", "death", "activations")
+"""The columns of ``layers`` that ``measure.probes`` may name; ``all`` is all of them."""
+
+DEFAULT_PROBES = tuple(name for name in PROBES if MEASURES[name].default)
+
+HISTOGRAMS = named("histograms", per=BIN)
+"""What ``measure.probes`` may name besides: rows of a frame of their own."""
+
+
+def about(name: str, own: Mapping[str, Measure] | None = None) -> Measure:
+    """The record of a column, also of one that holds log10: a study's own (``own``), or one of the house's.
+
+    A column that is in neither (a learned parameter, say) has a record that knows only its name.
+
+    >>> about("act_var").over_seeds, about("log10_act_var").name, about("alpha").over_seeds
+    ('geometric', 'act_var', 'arithmetic')
+    """
+    records = {**MEASURES, **(own or {})}
+    logged = records.get(name.removeprefix(LOG10))
+    if name not in records and logged is not None and logged.over_seeds == GEOMETRIC:
+        return logged
+    return records.get(name, Measure(name, group=""))

@@ -1,0 +1,56 @@
+"""Histograms of one hidden layer's values in the fixed bins of ``actlab.measures.EDGES``: counts, [bins] int32.
+
+Their arguments are named as a probe's; ``hist_delta`` needs the backpropagated signal and its binary exponent. NaN
+lies in no bin: then the counts no longer add up to the number of values.
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax import Array
+
+from actlab.measures import EDGES
+
+
+def counts(values: Array, edges: Sequence[float]) -> Array:
+    """How many values lie in each bin: bin i holds edges[i − 1] ≤ value < edges[i], the outer two have no end.
+
+    Args:
+        values: any shape; ±∞ lies in an outer bin, NaN in none.
+        edges: the inner edges, increasing; as exact as the values' dtype.
+
+    Returns:
+        len(edges) + 1 counts, int32.
+
+    >>> counts(jnp.array([-jnp.inf, -1.0, 0.5, 2.0, jnp.nan]), (-1.0, 1.0))
+    Array([1, 2, 1], dtype=int32)
+    """
+    bins = jnp.searchsorted(jnp.asarray(edges, values.dtype), values.ravel(), side="right")
+    bins = jnp.where(jnp.isnan(values.ravel()), len(edges) + 1, bins)
+    return jnp.zeros(len(edges) + 1, jnp.int32).at[bins].add(1, mode="drop")
+
+
+def hist_z(z_MxW: Array) -> Array:
+    """Of z, in symmetric-log bins."""
+    return counts(z_MxW, EDGES["hist_z"])
+
+
+def hist_h(h_MxW: Array) -> Array:
+    """Of h = φ(z), in symmetric-log bins."""
+    return counts(h_MxW, EDGES["hist_h"])
+
+
+def hist_delta(delta_MxW: Array, exponent: Array) -> Array:
+    """Of log10|δ·2^exponent|: at any depth, however small δ is; the first bin is δ = 0.
+
+    Args:
+        delta_MxW: ∂ℓ_x/∂z_l of each row and unit, but for the power of two.
+        exponent: that power, int32. Parts of a layer whose δ is 1e-38 of the largest are 0 in float32.
+
+    >>> found = hist_delta(jnp.array([[0.5, 0.0]]), jnp.int32(-2000))
+    >>> from actlab.measures import bounds
+    >>> [bounds("hist_delta")[i] for i in jnp.flatnonzero(found)]
+    [(-inf, -1000000000.0), (-608.874..., -558.339...)]
+    """
+    decades = jnp.log10(jnp.abs(delta_MxW)) + exponent.astype(delta_MxW.dtype) * jnp.log10(2.0).astype(delta_MxW.dtype)
+    return counts(decades, EDGES["hist_delta"])

@@ -1,0 +1,417 @@
+"""Properties of the records of measures: whatever reads them says the same, and nothing is measured without one."""
+
+import inspect
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import actlab
+from actlab import measures
+from actlab.analysis import card, documents, figures, layout, panels, tables
+from actlab.analysis.cells import Select, held, measured, records_at
+from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
+from actlab.measures import MEASURES, PROBES, Measure, MeasureError
+from actlab.nn import histograms, probes
+from tests.synthetic import frames
+from tests.test_records import row_of, some_records
+
+ROOT = Path(__file__).parents[1]
+
+# What spans decades, and what is yes or no of a run: said here once more, against a record changed by mistake.
+GEOMETRIC = {"signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio"}
+GEOMETRIC |= {"act_var", "act_var_within", "preact_second_moment"}
+YES_OR_NO = {"network_dead", "trained", "target_reached"}
+
+
+# The records
+
+
+def test_a_name_is_given_once_and_every_measure_says_what_it_is():
+    catalogue = measures.catalogue
+    assert len(MEASURES) == len((*catalogue.LAYERS, *catalogue.BINNED, *catalogue.RUNS))
+    for name, one in MEASURES.items():
+        assert one.name == name
+        assert one.definition, name
+        assert one.definition.strip(".;, ") == one.definition, name
+        low, high = one.range
+        assert low is None or high is None or low < high, name
+        assert one.better in ("", "higher", "lower"), name
+
+
+def test_means_are_those_that_are_stated():
+    assert {name for name, one in MEASURES.items() if one.over_seeds == "geometric"} == GEOMETRIC
+    assert {name for name, one in MEASURES.items() if one.over_layers == "geometric"} == GEOMETRIC
+    assert {name for name, one in MEASURES.items() if one.over_seeds == "share"} == YES_OR_NO
+    for name in GEOMETRIC:  # the logarithm of anything else is not defined
+        assert MEASURES[name].range == (0.0, None)
+    for name, one in MEASURES.items():
+        assert bool(one.over_layers) == (one.per == "layer"), name
+
+
+@pytest.mark.parametrize("name", [name for name, one in MEASURES.items() if one.function])
+def test_the_function_that_a_record_names_exists(name):
+    one = MEASURES[name]
+    function = getattr(histograms if one.per == "bin" else probes, one.function)
+    if one.group == "activations":
+        assert set(inspect.signature(function).parameters) <= set(measures.ARGUMENTS)
+        assert probes.PROBES[name] is function
+
+
+def test_the_lists_of_the_numerical_core_are_those_of_the_records():
+    assert (*probes.GRADIENTS, *probes.DEATH, *probes.PROBES) == PROBES
+    assert tuple(n for n, one in MEASURES.items() if one.log10) == probes.GRADIENTS[:3]
+
+
+def test_what_is_expensive_is_no_default():
+    assert {name for name, one in MEASURES.items() if one.expensive} == {
+        "effective_rank",
+        "stable_rank",
+        "duplicate_fraction",
+    }
+    assert not any(one.default and one.expensive for one in MEASURES.values())
+
+
+@pytest.mark.parametrize("name", sorted({*DYING, *tables.DEATHS}))
+def test_presets_name_measures(name):
+    assert name in MEASURES
+
+
+def test_every_column_that_a_run_stores_has_a_record():
+    found = some_records()
+    found["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), found["layers"]["act_mean"])
+    row = row_of(found, columns=PROBES)
+    stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
+    assert stored <= set(MEASURES)
+    assert stored == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
+
+
+def test_labels_and_headings_are_the_records():
+    for name, one in MEASURES.items():
+        assert layout.words(name) == one.words
+        assert panels.label(name) == one.axis
+    assert layout.words("learning_rate") == panels.label("learning_rate") == "learning rate"
+
+
+def test_the_documents_are_current():
+    path = ROOT / "docs" / "measures.md"
+    text = path.read_text(encoding="utf-8")
+    assert documents.written(text) == text, f"python -m actlab.analysis.documents {path.relative_to(ROOT)}"
+    assert documents.measures_table() in text
+    for name in measures.ARGUMENTS:
+        assert f"`{name}`" in text
+
+
+# Reading: one pooling, whoever asks
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Runs that diverge, a measure in every column."""
+    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=4))
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """The same with one learning rate, at which none diverges."""
+    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), (1e-3,), seeds=4))
+
+
+def with_every_measure(study):
+    runs, steps, layers = study
+    rng = np.random.default_rng(0)
+    lost = layers["act_mean"].isna()
+    for name in [name for name in PROBES if name not in layers]:
+        drawn = 10.0 ** rng.normal(size=len(layers)) if name in GEOMETRIC else rng.uniform(size=len(layers))
+        layers = layers.assign(**{name: np.where(lost, np.nan, drawn)})
+        steps = steps.merge(layers.groupby(["run", "step"])[name].mean().reset_index(), on=["run", "step"])
+    return runs, steps, layers
+
+
+def average(values, name):
+    values = np.asarray(values, float)
+    return 10 ** np.log10(values).mean() if name in GEOMETRIC else values.mean()
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if name not in ("revival_rate", *measures.HISTOGRAMS)])
+def test_a_comparison_pools_as_the_record_says(sound, name):
+    runs, steps, layers = sound
+    if name == "diverged_step":  # of no sound run
+        return
+    found = compare([("one", *sound)], name, ["activation", "depth"])
+    frame = steps[steps["step"] == 200] if name in steps else runs[["run", name]]
+    values = frame[["run", name]].merge(runs[["run", "activation", "depth"]], on="run").dropna()
+    assert len(values) or found["mean"].isna().all()
+    for _, row in found.dropna(subset="mean").iterrows():
+        chosen = values[(values["activation"] == row["activation"]) & (values["depth"] == row["depth"])]
+        assert row["mean"] == pytest.approx(average(chosen[name], name))
+    several = found[found["n"] > 1]
+    if name in YES_OR_NO:
+        assert set(several["method"]) == {"Wilson"}
+    else:
+        assert set(several["method"]) <= {"Student t of log10" if name in GEOMETRIC else "Student t"}
+    if name in layers:
+        by_layer = compare([("one", *sound)], name, ["activation", "depth", "layer"])
+        row = by_layer[by_layer["layer"] == 4].iloc[0]
+        of_cell = runs.loc[(runs["activation"] == row["activation"]) & (runs["depth"] == 5), "run"]
+        chosen = layers[layers["run"].isin(of_cell) & (layers["step"] == 200) & (layers["layer"] == 4)]
+        assert row["mean"] == pytest.approx(average(chosen[name], name))
+
+
+def agree(frame, study, by):
+    """Whether every row of a table or figure is what a comparison gives for the same cell; how many rows were held."""
+    seen = 0
+    within = [name for name in ("at", "step") if name in frame]
+    for key, rows in frame.groupby(["measure", *within]):
+        name, at = (*key, "final")[:2]
+        if name not in MEASURES or name == "revival_rate":
+            continue
+        layer = ["layer"] if "layer" in frame else []
+        other = compare([("one", *study)], name, [*by, *layer], at=at)
+        pairs = rows.merge(other, on=[*by, *layer], suffixes=("", "_other"))
+        assert len(pairs) == len(rows)
+        for column in ("mean", "low", "high", "n"):
+            np.testing.assert_allclose(pairs[column], pairs[f"{column}_other"], rtol=1e-12, err_msg=f"{name} {column}")
+        assert (pairs["method"] == pairs["method_other"]).all()
+        seen += len(pairs)
+    return seen
+
+
+@pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in ("ranks", "selection")])
+def test_tables_and_comparisons_agree(study, name):
+    frame = tables.TABLES[name](measured(*study)).frame
+    assert agree(frame, study, ["activation", "depth", "learning_rate"]) > 0 or name == "learned_parameters"
+
+
+@pytest.mark.parametrize("name", [name for name in figures.FIGURES if name not in ("dying", "weakening")])
+def test_figures_and_comparisons_agree(sound, name):
+    frame = figures.FIGURES[name](measured(*sound)).frame
+    assert agree(frame, sound, ["activation", "depth"]) > 0 or name == "learned_parameters"
+
+
+@pytest.mark.parametrize("name", ["dying", "weakening"])
+def test_maps_and_comparisons_agree(study, name):
+    assert agree(figures.FIGURES[name](measured(*study)).frame, study, ["activation", "depth", "learning_rate"]) > 0
+
+
+# Reading what is stored as log10
+
+
+def logged(study):
+    """A study as one that stores norms in log scale has it: see ``Measure.column`` and ``mean_column``."""
+    runs, steps, layers = study
+    for name, one in MEASURES.items():
+        if one.per != "layer" or name not in layers:
+            continue
+        if one.mean_column != name:
+            by_run = layers.assign(_=np.log10(layers[name])).groupby(["run", "step"])["_"].mean().to_numpy()
+            steps = steps.sort_values(["run", "step"]).assign(**{one.mean_column: by_run}).drop(columns=name)
+        if one.column != name:
+            layers = layers.assign(**{one.column: np.log10(layers[name])}).drop(columns=name)
+    return runs, steps, layers
+
+
+@pytest.fixture(scope="module")
+def in_logs(study):
+    found = logged(study)
+    assert "log10_signal_grad_norm" in found[2]
+    assert "signal_grad_norm" not in found[2]
+    assert "log10_act_var" in found[1]
+    return found
+
+
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_tables_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
+    one, other = (tables.TABLES[name](measured(*frames_, Select())) for frames_ in (study, in_logs))
+    pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
+    assert one.wide.equals(other.wide)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
+    one, other = (figures.FIGURES[name](measured(*frames_, Select())) for frames_ in (study, in_logs))
+    pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(GEOMETRIC))
+def test_means_over_layers_are_geometric_where_they_are_stored_so_and_said_to_be_arithmetic_else(study, in_logs, name):
+    by = ["activation", "depth", "learning_rate", "seed"]
+    found = compare([("new", *in_logs)], name, by).dropna(subset="mean")
+    assert found.attrs["arithmetic"] == []
+    runs, _, layers = study
+    row = found[found["depth"] == 5].iloc[0]
+    run = runs.loc[(runs[by] == row[by]).all(axis=1), "run"].iloc[0]
+    chosen = layers[(layers["run"] == run) & (layers["step"] == 200)]
+    assert row["mean"] == pytest.approx(average(chosen[name], name))
+    both = compare([("old", *study), ("new", *in_logs)], name, by)
+    assert both.attrs["arithmetic"] == ["old"]
+    assert "Layers averaged arithmetically in: old." in format(both)
+    assert compare([("old", *study)], name, [*by, "layer"]).attrs["arithmetic"] == []
+    assert compare([("old", *study)], "act_mean", by).attrs["arithmetic"] == []
+
+
+def test_a_measure_goes_by_either_of_its_names(study, in_logs):
+    for frames_ in (study, in_logs):
+        one, other = (compare([("one", *frames_)], name) for name in ("signal_grad_norm", "log10_signal_grad_norm"))
+        pd.testing.assert_frame_equal(one, other)
+    with pytest.raises(CompareError, match="did you mean 'signal_grad_norm'"):
+        compare([("one", *in_logs)], "signal_grad_nrom")
+    with pytest.raises(CompareError, match="nearest are 0, 50, 100"):
+        compare([("one", *in_logs)], "signal_grad_norm", at=51)
+
+
+def test_a_card_draws_norms_in_their_own_scale(study, in_logs, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(card, "gradients", lambda axes, layers: drawn.append(layers))
+    run = study[0].loc[study[0]["status"] == "ok", "run"].iloc[0]
+    for frames_ in (study, in_logs):
+        card.run_card(run, *frames_, tmp_path)
+    one, other = drawn
+    for name in ("signal_grad_norm", "weight_grad_norm"):
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-12)
+
+
+def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
+    runs, steps, layers = in_logs
+    deep = layers.assign(log10_signal_grad_norm=layers["log10_signal_grad_norm"] - 400)
+    frame = tables.TABLES["gradient_norms"](measured(runs, steps, deep, Select())).frame
+    signal = frame[frame["measure"] == "signal_grad_norm"]
+    assert (signal["n"] == 4).all()
+    assert (signal["missing"] == 0).all()
+    exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
+    frame = tables.TABLES["gradient_norms"](measured(runs, steps, exact, Select())).frame
+    assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 4).all()
+
+
+def test_parts_of_two_versions_are_read_as_one(study, in_logs):
+    """Runs of a study that was begun by one version and continued by the next."""
+    runs, _, layers = study
+    half = set(runs["run"][::2])
+    mixed = pd.concat([layers[layers["run"].isin(half)], in_logs[2][~in_logs[2]["run"].isin(half)]])
+    names = ["signal_grad_norm", "act_var"]
+    assert held(mixed, names) == names
+    at_end = records_at(mixed, runs, "final", names)
+    assert "signal_grad_norm" not in at_end
+    found = at_end.set_index(["run", "layer"])["log10_signal_grad_norm"].sort_index()
+    whole = records_at(layers, runs, "final", names).set_index(["run", "layer"])["signal_grad_norm"].sort_index()
+    np.testing.assert_allclose(10**found, whole, rtol=1e-12)
+
+
+# A user's measures in what is stored
+
+
+def test_records_survive_json():
+    plain = json.loads(json.dumps(measures.to_plain(MEASURES.values()), allow_nan=False))
+    assert measures.from_plain(plain) == dict(MEASURES)
+    assert measures.from_plain({}) == {}
+    assert measures.from_plain({"x": {"of_tomorrow": 3}}) == {"x": Measure("x")}
+
+
+@pytest.mark.parametrize(
+    ("plain", "message"),
+    [
+        (["x"], "expected records by name"),
+        ({"x": 3}, "x: expected its facts by name"),
+        ({"x": {"label": 3}}, "x: label: cannot be 3"),
+        ({"x": {"range": [0.0]}}, "x: range: cannot be"),
+        ({"x": {"over_seeds": "geometrical"}}, "did you mean 'geometric'"),
+        ({"x": {"over_layers": "harmonic"}}, "choose from arithmetic, geometric"),
+    ],
+)
+def test_a_manifest_that_is_not_readable_is_named(plain, message):
+    with pytest.raises(MeasureError, match=message):
+        measures.from_plain(plain)
+
+
+def test_what_a_user_said_of_a_measure_is_read_from_the_manifest(sound):
+    runs, steps, layers = sound
+    mine = 10.0 ** np.random.default_rng(1).normal(size=len(layers))
+    study = (runs, steps.assign(spread=1.0), layers.assign(spread=mine))
+    record = Measure("spread", label="my spread", over_seeds="geometric", over_layers="geometric")
+    own = own_measures({"one": {"measures": measures.to_plain([record])}, "two": {}})
+    by = ["activation", "layer"]
+    plain, said = (compare([("one", *study)], "spread", by, own=records) for records in (None, own))
+    chosen = study[2].merge(runs[["run", "activation", "seed"]], on="run").query("step == 200 and layer == 1")
+    chosen = chosen[chosen["activation"] == said["activation"].iloc[0]]
+    by_seed = chosen.assign(logs=np.log10(chosen["spread"])).groupby("seed")[["spread", "logs"]].mean()
+    assert plain["mean"].iloc[0] == pytest.approx(by_seed["spread"].mean())
+    assert said["mean"].iloc[0] == pytest.approx(10 ** by_seed["logs"].mean())
+    assert "| my spread" in format(said)
+    other = {"measures": measures.to_plain([replace(record, over_seeds="arithmetic")])}
+    with pytest.raises(CompareError, match="'spread' has arithmetic means in study 'two'"):
+        own_measures({"one": {"measures": measures.to_plain([record])}, "two": other})
+
+
+def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_path):
+    folder = tmp_path / "dying_relu"
+    shutil.copytree(ROOT / "results" / "dying_relu", folder, ignore=shutil.ignore_patterns("figures", "tables"))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["measures"] = {"alpha": {"label": "learned slope", "over_layers": "geometric"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    found = actlab.compare(folder, metric="alpha", by=["activation"])
+    assert found.attrs["words"] == "learned slope"
+    assert found.attrs["arithmetic"] == ["dying_relu"]
+    manifest["measures"] = {"alpha": {"over_seeds": "none"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for command in (actlab.compare, actlab.report):
+        with pytest.raises(MeasureError, match="over_seeds 'none'"):
+            command(folder)
+
+
+# The new functions, and one old trap
+
+
+def layer_measure(name, values):
+    return float(probes.measure_layers((name,), *(jnp.asarray(values)[None],) * 3, {})[name][0])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_duplicates_whatever_their_size(scale):
+    rng = np.random.default_rng(0)
+    h = rng.normal(size=(40, 7)).astype(np.float32)
+    h[:, 1] = -3 * h[:, 0] + 5  # goes along with unit 0, the other way round
+    h[:, 3] = h[:, 2] + 0.5 * rng.normal(size=40)  # correlation about .9
+    h[:, 4] = h[:, 5] = 0.7  # two constant units are alike, and yet duplicate nothing
+    h[:, 6] = h[:, 2] * 1e-6  # a small copy
+    h *= np.float32(scale)
+    assert layer_measure("duplicate_fraction", h) == pytest.approx(4 / 7)
+
+
+def test_a_spread_far_from_zero_is_centred_first():
+    rng = np.random.default_rng(0)
+    h = (1000 + 1e-3 * rng.normal(size=(64, 5))).astype(np.float32)
+    h[:, 4] = h[:, 0]
+    assert layer_measure("duplicate_fraction", h) == pytest.approx(2 / 5)
+
+
+def test_duplicates_of_one_unit_and_of_nothing_finite():
+    assert layer_measure("duplicate_fraction", np.random.default_rng(0).normal(size=(9, 1))) == 0
+    h = np.ones((4, 3), np.float32)
+    assert layer_measure("duplicate_fraction", h) == 0
+    h[1, 1] = np.nan
+    z = jnp.zeros((1, 4, 3))
+    assert np.isnan(
+        probes.measure_layers(("duplicate_fraction",), z, jnp.asarray(h)[None], z, {})["duplicate_fraction"]
+    )
+    assert np.isnan(layer_measure("zero_fraction", h))
+
+
+def test_only_exact_zeros_are_zero():
+    h = np.array([[0.0, -0.0, 1e-37], [2.0, 0.0, -1.0]], np.float32)
+    assert layer_measure("zero_fraction", h) == pytest.approx(3 / 6)
+
+
+def test_the_correlation_of_more_rows_than_int32_has_pairs():
+    rng = np.random.default_rng(0)
+    z = (rng.normal(size=(60_000, 2)) + np.array([1.0, 0.0])).astype(np.float32)
+    unit = z.astype(float) / np.linalg.norm(z.astype(float), axis=1, keepdims=True)
+    mean = unit.mean(axis=0)
+    rows = len(z)
+    expected = (mean @ mean - 1 / rows) / (1 - 1 / rows)
+    assert float(jax.jit(probes.correlation)(z)) == pytest.approx(expected, rel=1e-4)
