@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actlab.nn import initializers, model
+from actlab.nn import initializers, training
+from actlab.nn.blocks import Function, Options
+from tests.core import a_program, nowhere
 
 FLOAT32 = jnp.dtype("float32")
 ENTRIES = (300, 400)
@@ -40,22 +42,22 @@ CASES = {
 }
 
 
-def network(key=0, **changes):
-    options = {
-        "features": 30,
-        "outputs": 10,
-        "depth": 4,
-        "width": 40,
-        "weight_distribution": "normal",
-        "bias_distribution": "normal",
-        "weight_std": jnp.array([0.1, 0.2, 0.3, 0.4]),
-        "bias_mean": jnp.array([0.0, 1.0, 2.0, 3.0]),
-        "bias_std": jnp.array([0.5, 0.0, 0.1, 0.2]),
-        "learnable": {"alpha": 0.25},
-        "learnable_per": "layer",
-        "dtype": FLOAT32,
-    }
-    return model.init(jax.random.key(key), **options | changes)
+STDS, MEANS, BIAS_STDS = (0.1, 0.2, 0.3, 0.4), (0.0, 1.0, 2.0, 3.0), (0.5, 0.0, 0.1, 0.2)
+PRELU = Function(lambda z, alpha: jnp.where(z > 0, z, alpha * z), nowhere, (), ("alpha",))
+
+
+def start(seed=0, depth=4, *, stds=STDS, means=MEANS, bias_stds=BIAS_STDS, features=30, outputs=10, **changes):
+    """The parameters of a network of four hidden layers of forty units, or of another."""
+    settings = {"depth_bound": depth, "width": 40, "optimizer": "sgd"} | changes
+    numbers = {"seed": seed, "learnable": np.array([0.25])}
+    for name, values in (("weight_std", stds), ("bias_mean", means), ("bias_std", bias_stds)):
+        numbers[name] = np.array([*values[:depth], *[0.0] * (settings["depth_bound"] - depth)])
+    return training.start(a_program(PRELU, **settings), numbers, depth, features, outputs)["parameters"]
+
+
+def kernels_of(tree):
+    """The kernels of the hidden layers."""
+    return [tree["input"]["kernel"], *tree["layers"]["kernel"][1:]]
 
 
 def test_the_cases_here_are_the_catalogue():
@@ -80,16 +82,14 @@ def test_a_drawn_kernel_has_that_variance(name):
     record = initializers.INITIALIZERS[name]
     distribution, variance, options = CASES[name]
     fan_in, fan_out = ENTRIES
-    tree = network(
+    tree = start(
+        depth=1,
+        stds=(record.std(fan_in, fan_out, **options),),
         features=fan_in,
         width=fan_out,
-        depth=1,
         weight_distribution=distribution,
-        weight_std=jnp.array([record.std(fan_in, fan_out, **options)]),
-        bias_mean=jnp.zeros(1),
-        bias_std=jnp.zeros(1),
     )
-    kernel = np.asarray(tree["first"]["kernel"], np.float64)
+    kernel = np.asarray(tree["input"]["kernel"], np.float64)
     # the relative standard error of a variance estimate is at most √(2/n) here: normal has the heaviest tails
     assert kernel.var() == pytest.approx(variance(fan_in, fan_out), rel=4 * math.sqrt(2 / kernel.size))
     assert abs(kernel.mean()) < 4 * kernel.std() / math.sqrt(kernel.size)
@@ -149,13 +149,12 @@ def test_orthogonal_kernels_are_uniform_on_the_group():
 
 
 def test_a_layer_is_scaled_by_its_own_deviation_alone():
-    tree = network()
-    kernels = [tree["first"]["kernel"], *tree["hidden"]["kernel"]]
-    for l, std in enumerate([0.1, 0.2, 0.3, 0.4]):
+    tree = start()
+    kernels = kernels_of(tree)
+    for l, std in enumerate(STDS):
         assert float(jnp.std(kernels[l])) == pytest.approx(std, rel=0.1)
-        stds = jnp.array([0.1, 0.2, 0.3, 0.4]).at[l].multiply(2.0)
-        changed = network(weight_std=stds)
-        for other, kernel in enumerate([changed["first"]["kernel"], *changed["hidden"]["kernel"]]):
+        changed = start(stds=[2.0 * std if other == l else std for other, std in enumerate(STDS)])
+        for other, kernel in enumerate(kernels_of(changed)):
             assert np.array_equal(kernel, kernels[other] * (2.0 if other == l else 1.0))
         assert np.array_equal(changed["readout"]["kernel"], tree["readout"]["kernel"])
 
@@ -163,10 +162,9 @@ def test_a_layer_is_scaled_by_its_own_deviation_alone():
 @pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
 def test_layers_are_independent_of_each_other_whatever_their_order(distribution):
     kernels = []
-    for key in range(40):
-        tree = network(key, features=12, width=12, outputs=12, weight_distribution=distribution)
-        std = np.array([0.1, 0.2, 0.3, 0.4])[:, None, None]
-        hidden = np.concatenate([tree["first"]["kernel"][None], tree["hidden"]["kernel"]]) / std
+    for seed in range(40):
+        tree = start(seed, features=12, width=12, outputs=12, weight_distribution=distribution)
+        hidden = np.array(kernels_of(tree)) / np.array(STDS)[:, None, None]
         kernels.append([*hidden, np.asarray(tree["readout"]["kernel"]) * math.sqrt(12)])
     # [layer, sample]: the same distribution in every place, and no correlation between places
     samples = np.array(kernels).transpose(1, 0, 2, 3).reshape(5, -1)
@@ -179,26 +177,44 @@ def test_layers_are_independent_of_each_other_whatever_their_order(distribution)
 
 @pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
 def test_the_readout_is_lecun_normal_with_zero_bias_whatever_the_hidden_layers_are(distribution):
-    tree = network(weight_distribution=distribution, outputs=500)
+    tree = start(weight_distribution=distribution, outputs=500)
     readout = np.asarray(tree["readout"]["kernel"], np.float64)
     assert stats.kstest(readout.ravel(), stats.norm(scale=1 / math.sqrt(40)).cdf).pvalue > 1e-3
-    assert np.array_equal(tree["readout"]["kernel"], network(outputs=500)["readout"]["kernel"])
+    assert np.array_equal(tree["readout"]["kernel"], start(outputs=500)["readout"]["kernel"])
     assert not np.any(tree["readout"]["bias"])
 
 
-def test_the_key_decides_everything():
-    one, same, other = network(0), network(0), network(1)
-    for a, b, c in zip(*map(jax.tree.leaves, (one, same, other)), strict=True):
+def test_the_seed_decides_everything():
+    one, same, other = start(0), start(0), start(1)
+    drawn = ("kernel", "bias")
+    for (path, a), b, c in zip(jax.tree.leaves_with_path(one), *map(jax.tree.leaves, (same, other)), strict=True):
         assert np.array_equal(a, b)
-        assert a.ndim < 2 or not np.array_equal(a, c)
+        assert path[-1].key not in drawn or not np.any(a) or not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
+@pytest.mark.parametrize("per", ["layer", "unit"])
+def test_a_higher_bound_adds_layers_of_zeros_and_changes_none(distribution, per):
+    """Whatever a study's deepest network is, a run has the same draws, to the bit; so have its first layers in any."""
+    changes = {"weight_distribution": distribution, "learnable_per": per, "options": Options(norm="layer")}
+    changes |= {"bias_distribution": "uniform" if distribution == "uniform" else "normal", "width": 11}
+    own, deeper = start(**changes), start(**changes, depth_bound=9)
+    shallow = start(depth=2, **changes, depth_bound=9)
+    for part in ("input", "readout"):
+        for tree in (deeper, shallow):
+            assert all(np.array_equal(own[part][name], tree[part][name]) for name in own[part]), part
+    for name, stack in own["layers"].items():
+        assert np.any(stack[1:]) == (name != "shift")
+        for tree, depth in ((deeper, 4), (shallow, 2)):
+            assert np.array_equal(tree["layers"][name][:depth], stack[:depth]), name
+            assert not np.any(tree["layers"][name][depth:]), name
 
 
 # Biases
 
 
 def test_constant_biases_are_their_mean():
-    tree = network(bias_distribution="constant")
-    biases = np.concatenate([tree["first"]["bias"][None], tree["hidden"]["bias"]])
+    biases = start(bias_distribution="constant")["layers"]["bias"]
     assert np.array_equal(biases, np.broadcast_to(np.arange(4.0)[:, None], (4, 40)))
 
 
@@ -214,9 +230,8 @@ def test_drawn_biases_have_each_layers_mean_and_deviation(name):
 
 
 def test_biases_do_not_share_the_weights_numbers():
-    tree = network(features=40, weight_std=jnp.ones(4), bias_mean=jnp.zeros(4), bias_std=jnp.ones(4))
-    weights = np.concatenate([np.ravel(tree[part]["kernel"]) for part in ("first", "hidden")])
-    biases = np.concatenate([np.ravel(tree[part]["bias"]) for part in ("first", "hidden")])
+    tree = start(features=40, stds=(1.0,) * 4, means=(0.0,) * 4, bias_stds=(1.0,) * 4)
+    weights, biases = np.ravel(kernels_of(tree)), np.ravel(tree["layers"]["bias"])
     assert len(np.intersect1d(weights, biases)) < 3  # float32 has few enough values that some may meet
 
 
@@ -238,8 +253,15 @@ def test_bias_initializers_state_their_moments():
 # Activation parameters
 
 
-@pytest.mark.parametrize(("per", "shape"), [("layer", (4,)), ("unit", (4, 40))])
+@pytest.mark.parametrize(("per", "shape"), [("layer", (4, 1)), ("unit", (4, 1, 40))])
 def test_learnable_parameters_start_at_their_value(per, shape):
-    alpha = network(learnable_per=per)["activation"]["alpha"]
+    alpha = start(learnable_per=per)["layers"]["activation"]
     assert alpha.shape == shape
     assert np.all(alpha == 0.25)
+
+
+def test_a_normalisation_starts_as_none():
+    layers = start(options=Options(norm="batch"))["layers"]
+    assert layers["scale"].shape == layers["shift"].shape == (4, 40)
+    assert np.all(layers["scale"] == 1)
+    assert np.all(layers["shift"] == 0)

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from actlab.engine import records
-from actlab.nn import probes, training
+from actlab.nn import probes
+from actlab.nn.blocks import Function, Options
+from tests.core import OUTPUTS, Runs, a_program, kernels_of, nowhere, programs_of, some_data, some_numbers
 
-DEPTH, WIDTH, FEATURES, OUTPUTS = 4, 5, 6, 3
+DEPTH, BOUND, WIDTH, FEATURES = 4, 6, 5, 6
 EVALUATE = (1, 0, 1, 1, 0, 1)
 WEAK, LOW, HIGH = 0.3, -1.2, 0.9  # thresholds that some units cross and others do not
 ALL = (*probes.GRADIENTS, *probes.DEATH, *probes.PROBES)
@@ -19,86 +21,114 @@ ALL = (*probes.GRADIENTS, *probes.DEATH, *probes.PROBES)
 
 @dataclass(frozen=True)
 class Case:
-    """An activation as the program sees it (phi, flat) and again in NumPy (value, slope, constant)."""
+    """An activation in NumPy (value, slope, constant), its parameters, and what else a block has."""
 
-    phi: object
-    flat: object
     value: object
     slope: object
     constant: object
     task: str
     fixed: dict = field(default_factory=dict)
-    learnable: dict = field(default_factory=dict)
+    learnable: tuple = ()
+    norm: str = "none"
+    residual: bool = False
 
 
-def nowhere(z, **_):
-    return z != z
-
-
+RELU = {
+    "value": lambda z: max(z, 0.0),
+    "slope": lambda z: 1.0 if z > 0 else 0.0,
+    "constant": lambda z: z <= 0,
+    "task": "classification",
+}
+TANH = {
+    "value": np.tanh,
+    "slope": lambda z: 1 - np.tanh(z) ** 2,
+    "constant": lambda z: False,
+    "task": "classification",
+}
 CASES = {
-    "relu": Case(
-        phi=lambda z: jnp.where(z > 0, z, 0.0),
-        flat=lambda z: z <= 0,
-        value=lambda z: max(z, 0.0),
-        slope=lambda z: 1.0 if z > 0 else 0.0,
-        constant=lambda z: z <= 0,
-        task="classification",
-    ),
+    "relu": Case(**RELU),
+    "tanh": Case(**TANH),
     "relu6": Case(
-        phi=lambda z, top: jnp.where((z > 0) & (z < top), z, jnp.where(z > 0, top, 0.0)),
-        flat=lambda z, top: (z <= 0) | (z >= top),
         value=lambda z, top: min(max(z, 0.0), top),
         slope=lambda z, top: 1.0 if 0 < z < top else 0.0,
         constant=lambda z, top: z <= 0 or z >= top,
         task="regression",
         fixed={"top": 2.0},
     ),
-    "tanh": Case(
-        phi=jnp.tanh,
-        flat=nowhere,
-        value=np.tanh,
-        slope=lambda z: 1 - np.tanh(z) ** 2,
-        constant=lambda z: False,
-        task="classification",
-    ),
     "prelu": Case(
-        phi=lambda z, alpha: jnp.where(z > 0, z, alpha * z),
-        flat=nowhere,
         value=lambda z, alpha: z if z > 0 else alpha * z,
         slope=lambda z, alpha: 1.0 if z > 0 else alpha,
         constant=lambda z, alpha: False,
         task="regression",
-        learnable={"alpha": 0.25},
+        learnable=("alpha",),
     ),
+    "relu, layer normalisation, residual": Case(**RELU, norm="layer", residual=True),
+    "tanh, batch normalisation": Case(**TANH, norm="batch"),
+}
+FUNCTIONS = {
+    "classification": {
+        "relu": Function(lambda z: jnp.where(z > 0, z, 0.0), lambda z: z <= 0),
+        "tanh": Function(jnp.tanh, nowhere),
+    },
+    "regression": {
+        "relu6": Function(
+            lambda z, top: jnp.where((z > 0) & (z < top), z, jnp.where(z > 0, top, 0.0)),
+            lambda z, top: (z <= 0) | (z >= top),
+            ("top",),
+        ),
+        "prelu": Function(lambda z, alpha: jnp.where(z > 0, z, alpha * z), nowhere, (), ("alpha",)),
+    },
 }
 
 
 # The witness: one example, one unit, one layer at a time
 
 
-def kernels_and_biases(p):
-    first, hidden = p["first"], p["hidden"]
-    return [(first["kernel"], first["bias"]), *zip(hidden["kernel"], hidden["bias"], strict=True)]
-
-
-def elementwise(function, case, p, l, z):
-    """A scalar function of z, with the layer's own parameters, at every unit."""
-    result = np.empty(np.shape(z))
-    for at in np.ndindex(*np.shape(z)):
-        learned = {name: value[l] if value.ndim == 1 else value[l, at[-1]] for name, value in p["activation"].items()}
-        result[at] = function(z[at], **case.fixed, **learned)
+def elementwise(function, case, p, l, u):
+    """A scalar function of u, with the layer's own parameters, at every unit."""
+    result = np.empty(np.shape(u))
+    for at in np.ndindex(*np.shape(u)):
+        learned = {name: p["layers"]["activation"][l, slot, at[-1]] for slot, name in enumerate(case.learnable)}
+        result[at] = function(u[at], **case.fixed, **learned)
     return result
 
 
-def forward(p, case, x):
-    """Pre-activations and activations by hidden layer, and the outputs."""
-    h, zs, hs = x, [], []
-    for l, (kernel, bias) in enumerate(kernels_and_biases(p)):
-        z = h @ kernel + bias
-        h = elementwise(case.value, case, p, l, z)
-        zs.append(z)
-        hs.append(h)
-    return zs, hs, h @ p["readout"]["kernel"] + p["readout"]["bias"]
+def normalised(case, p, l, z, statistics):
+    """φ's own argument, and what makes its gradient that of z; ``statistics``: mean and variance, if they are fixed."""
+    if case.norm == "none":
+        return z, lambda du: du
+    axis = {"layer": 1, "batch": 0}[case.norm]
+    mean, variance = statistics or (z.mean(axis, keepdims=True), z.var(axis, keepdims=True))
+    scale, shift = p["layers"]["scale"][l], p["layers"]["shift"][l]
+    deviation = np.sqrt(variance + 1e-5)
+    unit = (z - mean) / deviation
+
+    def pull(du):
+        d = du * scale
+        if statistics is None:
+            d = d - d.mean(axis, keepdims=True) - unit * (d * unit).mean(axis, keepdims=True)
+        return d / deviation
+
+    return unit * scale + shift, pull
+
+
+def forward(p, case, x, statistics=None):
+    """By hidden layer h below, z, φ's argument u, h and the pullback of u; and the outputs."""
+    h, layers = x, []
+    for l, (kernel, bias) in enumerate(zip(kernels_of(p), p["layers"]["bias"], strict=True)):
+        below, z = h, h @ kernel + bias
+        u, pull = normalised(case, p, l, z, statistics and statistics[l])
+        h = elementwise(case.value, case, p, l, u) + (below if case.residual and l else 0.0)
+        layers.append(SimpleNamespace(below=below, z=z, u=u, h=h, pull=pull))
+    return layers, h @ p["readout"]["kernel"] + p["readout"]["bias"]
+
+
+def training_statistics(p, case, data):
+    """Means and variances of z on the whole training split, by layer, where a normalisation takes them from there."""
+    if case.norm != "batch":
+        return None
+    layers, _ = forward(p, case, data["train"][0])
+    return [(layer.z.mean(axis=0), layer.z.var(axis=0)) for layer in layers]
 
 
 def loss(outputs, y, task):
@@ -108,51 +138,44 @@ def loss(outputs, y, task):
     return np.mean((outputs - y) ** 2)
 
 
-def example_gradients(p, case, x, y):
-    """∂ℓ/∂z_l of one example, by hidden layer, and ∂ℓ/∂W_l."""
-    zs, hs, outputs = forward(p, case, x)
-    if case.task == "classification":
-        error = np.exp(outputs) / np.sum(np.exp(outputs)) - np.eye(len(outputs))[y]
-    else:
-        error = 2 * (outputs - y) / len(outputs)
-    layers = kernels_and_biases(p)
-    behind = error @ p["readout"]["kernel"].T
+def backward(p, case, x, y, statistics=None):
+    """Of the sum of the rows' losses, by hidden layer: ∂/∂z of every row, and ∂/∂W."""
+    layers, outputs = forward(p, case, x, statistics)
+    error = np.empty_like(outputs)
+    for i in range(len(x)):
+        if case.task == "classification":
+            error[i] = np.exp(outputs[i]) / np.sum(np.exp(outputs[i])) - np.eye(OUTPUTS)[y[i]]
+        else:
+            error[i] = 2 * (outputs[i] - y[i]) / len(outputs[i])
+    dh = error @ p["readout"]["kernel"].T
     signal, weight = [None] * len(layers), [None] * len(layers)
     for l in reversed(range(len(layers))):
-        signal[l] = behind * elementwise(case.slope, case, p, l, zs[l])
-        weight[l] = np.outer(hs[l - 1] if l else x, signal[l])
-        behind = signal[l] @ layers[l][0].T
+        signal[l] = layers[l].pull(dh * elementwise(case.slope, case, p, l, layers[l].u))
+        weight[l] = sum(np.outer(one, delta) for one, delta in zip(layers[l].below, signal[l], strict=True))
+        dh = signal[l] @ kernels_of(p)[l].T + (dh if case.residual and l else 0.0)
     return signal, weight
 
 
-def mean_weight_gradients(p, case, x, y):
-    each = [example_gradients(p, case, x[i], y[i])[1] for i in range(len(x))]
-    return [np.mean([weights[l] for weights in each], axis=0) for l in range(len(each[0]))]
-
-
-def gradient_columns(p, case, x, y, batch_x, batch_y, learning_rate):
+def gradient_columns(p, case, x, y, batch_x, batch_y, learning_rate, statistics):
     """Norms on the probe rows, and the relative size of the plain descent step on a minibatch."""
-    signals = [example_gradients(p, case, x[i], y[i])[0] for i in range(len(x))]
-    weights = mean_weight_gradients(p, case, x, y)
-    steps = mean_weight_gradients(p, case, batch_x, batch_y)
-    kernels = [kernel for kernel, _ in kernels_and_biases(p)]
+    signals, weights = backward(p, case, x, y, statistics)
+    _, steps = backward(p, case, batch_x, batch_y)
+    means = [w / len(x) for w in weights]
     return {
-        "signal_grad_norm": [
-            np.sqrt(np.mean([np.sum(signal[l] ** 2) for signal in signals])) for l in range(len(kernels))
-        ],
-        "weight_grad_norm": [np.sqrt(np.sum(w**2)) for w in weights],
-        "weight_grad_rms": [np.sqrt(np.mean(w**2)) for w in weights],
+        "signal_grad_norm": [np.sqrt(np.mean([np.sum(row**2) for row in signal])) for signal in signals],
+        "weight_grad_norm": [np.sqrt(np.sum(w**2)) for w in means],
+        "weight_grad_rms": [np.sqrt(np.mean(w**2)) for w in means],
         "update_ratio": [
-            learning_rate * np.sqrt(np.sum(w**2)) / np.sqrt(np.sum(kernel**2))
-            for w, kernel in zip(steps, kernels, strict=True)
+            learning_rate * np.sqrt(np.sum((w / len(batch_x)) ** 2)) / np.sqrt(np.sum(kernel**2))
+            for w, kernel in zip(steps, kernels_of(p), strict=True)
         ],
     }
 
 
 def dead_units(p, case, x):
     """Whether each unit is flat on every row, [L, W]."""
-    zs, _, _ = forward(p, case, x)
-    return np.array([np.all(elementwise(case.constant, case, p, l, z), axis=0) for l, z in enumerate(zs)])
+    layers, _ = forward(p, case, x)
+    return np.array([np.all(elementwise(case.constant, case, p, l, layer.u), axis=0) for l, layer in enumerate(layers)])
 
 
 def death_columns(history):
@@ -197,19 +220,19 @@ def duplicates(h):
     return np.mean([any(alike(h[:, i], h[:, j]) for j in units if j != i) for i in units])
 
 
-def activation_columns(p, case, x):
-    zs, hs, _ = forward(p, case, x)
+def activation_columns(p, case, x, statistics):
     columns = {name: [] for name in probes.PROBES}
-    for l, (z, h) in enumerate(zip(zs, hs, strict=True)):
+    for l, layer in enumerate(forward(p, case, x, statistics)[0]):
+        z, u, h = layer.z, layer.u, layer.h
         units = range(z.shape[1])
-        slope = elementwise(case.slope, case, p, l, z)
+        slope = elementwise(case.slope, case, p, l, u)
         size = [np.mean([abs(value) for value in h[:, j]]) for j in units]
         spread = [np.sqrt(np.mean(centred(h)[:, j] ** 2)) for j in units]
         unit_means = [z[:, j].mean() for j in units]
-        layer = {
+        found = {
             "weak_fraction": np.mean([max(abs(slope[:, j])) <= WEAK for j in units]),
-            "saturated_low": np.mean([value <= LOW for value in z.ravel()]),
-            "saturated_high": np.mean([value >= HIGH for value in z.ravel()]),
+            "saturated_low": np.mean([value <= LOW for value in u.ravel()]),
+            "saturated_high": np.mean([value >= HIGH for value in u.ravel()]),
             "dormant_fraction": np.mean([size[j] <= 0.025 * np.mean(size) for j in units]),
             "constant_fraction": np.mean([spread[j] <= 0.025 * np.mean(spread) for j in units]),
             "act_mean": np.mean(h),
@@ -223,7 +246,7 @@ def activation_columns(p, case, x):
             "effective_rank": entropy_rank(h),
             "stable_rank": np.sum(h**2) / np.linalg.norm(h, 2) ** 2 if np.any(h) else 0.0,
         }
-        for name, value in layer.items():
+        for name, value in found.items():
             columns[name].append(value)
     return columns
 
@@ -236,9 +259,9 @@ def slope_columns(norms):
     return slope, np.sqrt(np.sum(residual**2) / (len(norms) - 2))
 
 
-def split_columns(p, case, split, part):
+def split_columns(p, case, split, part, statistics):
     x, y = split
-    outputs = forward(p, case, x)[2]
+    outputs = forward(p, case, x, statistics)[1]
     right = [np.argmax(outputs[i]) == y[i] for i in range(len(x))] if case.task == "classification" else [np.nan]
     losses = [loss(outputs[i], y[i], case.task) for i in range(len(x))]
     return {f"{part}_loss": np.mean(losses), f"{part}_accuracy": np.mean(right)}
@@ -247,68 +270,46 @@ def split_columns(p, case, split, part):
 # The program's measurements of six networks in a row, and the witness's
 
 
-def a_network(case, rng, per_unit):
+def a_network(case, rng):
     """Weights of a trained network's size, with biases so uneven that units die, saturate and revive."""
     outputs = OUTPUTS if case.task == "classification" else 1
-    learned = {name: rng.uniform(0.1, 0.9, (DEPTH, WIDTH) if per_unit else DEPTH) for name in case.learnable}
-    return {
-        "first": {
-            "kernel": rng.normal(size=(FEATURES, WIDTH)) / np.sqrt(FEATURES),
-            "bias": rng.choice([-5.0, 0.0, 0.3], WIDTH),
-        },
-        "hidden": {
-            "kernel": rng.normal(size=(DEPTH - 1, WIDTH, WIDTH)),
-            "bias": rng.choice([-5.0, 0.0, 0.3], (DEPTH - 1, WIDTH)),
-        },
-        "readout": {"kernel": rng.normal(size=(WIDTH, outputs)), "bias": rng.normal(size=outputs)},
-        "activation": learned,
+    input_kernel = rng.normal(size=(FEATURES, WIDTH)) / np.sqrt(FEATURES)
+    layers = {
+        "kernel": np.concatenate([np.zeros((1, WIDTH, WIDTH)), rng.normal(size=(DEPTH - 1, WIDTH, WIDTH))]),
+        "bias": rng.choice([-5.0, 0.0, 0.3], (DEPTH, WIDTH)),
+        "activation": rng.uniform(0.1, 0.9, (DEPTH, len(case.learnable), WIDTH)),
     }
+    if case.norm != "none":
+        layers |= {"scale": rng.uniform(0.5, 2.0, (DEPTH, WIDTH)), "shift": rng.choice([-3.0, 0.3], (DEPTH, WIDTH))}
+    readout = {"kernel": rng.normal(size=(WIDTH, outputs)), "bias": rng.normal(size=outputs)}
+    return {"input": {"kernel": input_kernel}, "layers": layers, "readout": readout}
 
 
-def some_data(task, rng):
-    def split(rows):
-        y = rng.integers(0, OUTPUTS, rows) if task == "classification" else rng.normal(size=(rows, 1))
-        return rng.normal(size=(rows, FEATURES)), y
-
-    return {"train": split(30), "validation": split(10), "test": split(11), "probe": split(12)}
-
-
-def a_program(case, **changes):
-    settings = {
-        "phi": case.phi,
-        "flat": case.flat,
-        "learnable": tuple(case.learnable),
-        "learnable_per": "unit",
-        "depth": DEPTH,
-        "width": WIDTH,
-        "weight_distribution": "normal",
-        "bias_distribution": "constant",
-        "optimizer": "sgd",
-        "optimizer_options": (),
-        "decay_activation_parameters": False,
-        "batch_size": 7,
-        "task": case.task,
-        "probes": ALL,
-        "dtype": "float64",
-        "lane": 1,
-        "pieces": 1,
-    }
-    return training.Program(**settings | changes)
-
-
-def some_numbers(case, depth=DEPTH):
-    return {
-        "seed": np.array([3], np.uint32),
-        "weight_std": np.full((1, depth), 0.5),
-        "bias_mean": np.zeros((1, depth)),
-        "bias_std": np.zeros((1, depth)),
-        "fixed": {name: np.array([value]) for name, value in case.fixed.items()},
-        "learnable": {name: np.array([value]) for name, value in case.learnable.items()},
-        "optimizer": {"learning_rate": np.array([0.01]), "weight_decay": np.array([0.0])},
-        "weak_threshold": np.array([WEAK]),
-        "saturation_low": np.array([LOW]),
-        "saturation_high": np.array([HIGH]),
-    }
+def runs_of(name, case, data):
+    """The program's side of a case: among other activations, in stacks that are longer than it is deep."""
+    functions = FUNCTIONS[case.task]
+    program = a_program(
+        *functions.values(),
+        learnable_per="unit",
+        depth_bound=BOUND,
+        width=WIDTH,
+        optimizer="sgd",
+        task=case.task,
+        probes=ALL,
+        dtype="float64",
+        options=Options(case.norm, case.residual),
+    )
+    numbers = some_numbers(
+        DEPTH,
+        fixed=case.fixed,
+        learnable=dict.fromkeys(case.learnable, 0.25),
+        learning_rate=0.01,
+        weight_decay=0.0,
+        weak_threshold=WEAK,
+        saturation_low=LOW,
+        saturation_high=HIGH,
+    )
+    return Runs(program, [numbers], data, DEPTH, list(functions).index(name.split(",")[0]))
 
 
 def first_batches(seed, rows, size):
@@ -318,13 +319,17 @@ def first_batches(seed, rows, size):
     return [order[begin : begin + size] for begin in range(0, rows - size + 1, size)]
 
 
-def measured_by_program(advance, state, numbers, data, networks, evaluate):
+def measured_by_program(runs, networks, evaluate):
     """Put one network after another into the program's state, and record each."""
-    found = []
+
+    def padded(leaf, like):
+        return np.pad(leaf[None], [(0, most - size) for most, size in zip(like.shape, leaf[None].shape, strict=True)])
+
+    found, state = [], runs.begin().state
     for t, network in enumerate(networks):
-        state["parameters"] = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], network)
-        row = np.array([[t, t + 1, evaluate[t], 1]], np.int32)
-        state, record = advance(state, numbers, data, row)
+        parameters = jax.tree.map(padded, network, state["training"]["parameters"])
+        state = state | {"training": state["training"] | {"parameters": parameters}}
+        state, record = runs.record(state, t, bool(evaluate[t]))
         found.append(jax.tree.map(lambda leaf: np.asarray(leaf)[0], record))
     return jax.tree.map(lambda *rows: np.concatenate(rows), *found)
 
@@ -349,34 +354,31 @@ def both(request):
     """What the program measured (as a run's row) and what the witness says, of the same six networks."""
     case = CASES[request.param]
     rng = np.random.default_rng(sum(map(ord, request.param)))
-    data = some_data(case.task, rng)
-    networks = [a_network(case, rng, per_unit=True) for _ in EVALUATE]
+    networks = [a_network(case, rng) for _ in EVALUATE]
     if request.param == "relu":
-        networks[3]["hidden"]["bias"][1] = -20.0  # a wholly dead layer
+        networks[3]["layers"]["bias"][2] = -20.0  # a wholly dead layer
     with jax.enable_x64(True):
-        outputs = OUTPUTS if case.task == "classification" else 1
-        start, advance = training.compile_programs(a_program(case), FEATURES, outputs)
-        numbers = some_numbers(case)
-        found = measured_by_program(advance, start(numbers), numbers, data, networks, EVALUATE)
+        data = some_data("float64", case.task, FEATURES, probe=12)
+        runs = runs_of(request.param, case, data)
+        found = measured_by_program(runs, networks, EVALUATE)
     row = as_row(found, len(EVALUATE))
-    batches = [*first_batches(3, 30, 7)] * 2  # epoch 1 is another permutation; see `in_first_epoch`
+    batches = [*first_batches(3, 30, 7)] * 2  # epoch 1 is another permutation; see `IN_FIRST_EPOCH`
     witness, history = [], []
     for p, evaluate, batch in zip(networks, EVALUATE, batches, strict=False):
         batch_x, batch_y = (array[batch] for array in data["train"])
-        layers = gradient_columns(p, case, *data["probe"], batch_x, batch_y, 0.01)
-        layers |= activation_columns(p, case, data["probe"][0])
+        statistics = training_statistics(p, case, data)
+        layers = gradient_columns(p, case, *data["probe"], batch_x, batch_y, 0.01, statistics)
+        layers |= activation_columns(p, case, data["probe"][0], statistics)
         if evaluate:
             history.append(dead_units(p, case, data["train"][0]))
             layers |= death_columns(history)
         run = {}
         for part in ("train", "validation", "test") if evaluate else ():
-            run |= split_columns(p, case, data[part], part)
+            run |= split_columns(p, case, data[part], part, statistics)
         if evaluate:
             run["network_dead"] = float(np.any(np.all(history[-1], axis=1)))
         witness.append((layers, run))
-    return SimpleNamespace(
-        case=case, data=data, networks=networks, row=row, witness=witness, history=history, advance=advance, start=start
-    )
+    return SimpleNamespace(case=case, data=data, networks=networks, row=row, witness=witness, runs=runs)
 
 
 IN_FIRST_EPOCH = 30 // 7
@@ -439,8 +441,8 @@ def test_slopes_towards_the_input(both, name):
 
 
 def test_learnable_activation_parameters_are_recorded(both):
-    for name in both.case.learnable:
-        values = np.array([p["activation"][name] for p in both.networks])
+    for slot, name in enumerate(both.case.learnable):
+        values = np.array([p["layers"]["activation"][:, slot] for p in both.networks])
         for column, expected in (
             (name, values.mean(axis=2)),
             (f"{name}_min", values.min(axis=2)),
@@ -465,11 +467,10 @@ def test_final_numbers_are_the_last_records(both):
 @pytest.mark.parametrize("both", ["relu"], indirect=True)  # which hides −∞ and NaN: its value there is 0
 def test_a_measure_of_something_not_finite_is_nan_and_never_alive(both):
     broken = [jax.tree.map(np.array, both.networks[t]) for t in (0, 1)]
-    broken[0]["hidden"]["bias"][1, 2] = -np.inf  # the third hidden layer's z; what follows is finite
-    broken[1]["hidden"]["bias"][1, 2] = np.nan
-    numbers = some_numbers(both.case)
+    broken[0]["layers"]["bias"][2, 2] = -np.inf  # the third hidden layer's z; what follows is finite
+    broken[1]["layers"]["bias"][2, 2] = np.nan
     with jax.enable_x64(True):
-        found = measured_by_program(both.advance, both.start(numbers), numbers, both.data, broken, (1, 1))
+        found = measured_by_program(both.runs, broken, (1, 1))
     for name in (*probes.PROBES, *probes.DEATH):
         assert np.isnan(found["layers"][name]).tolist() == [[False, False, True, False]] * 2, name
     for name in ("signal_grad_norm", "weight_grad_norm"):
@@ -485,48 +486,71 @@ def test_a_measure_of_something_not_finite_is_nan_and_never_alive(both):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_witness_gradients_are_central_differences(name):
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "own"])
+def test_the_witness_gradients_are_central_differences(name, fixed):
+    """With statistics that are fixed or, as in training, the rows' own."""
     case = CASES[name]
     rng = np.random.default_rng(1)
-    p = a_network(case, rng, per_unit=True)
-    p["first"]["bias"][:] = p["hidden"]["bias"][:] = 0.1
-    x, y = some_data(case.task, rng)["probe"]
-    signal, weight = example_gradients(p, case, x[0], y[0])
-    kernels, biases = (
-        [p["first"]["kernel"], *p["hidden"]["kernel"]],
-        [p["first"]["bias"], *p["hidden"]["bias"]],
-    )  # views: nudging one nudges the network; ∂ℓ/∂z is ∂ℓ/∂b
+    p = a_network(case, rng)
+    p["layers"]["bias"][:] = 0.1
+    data = some_data("float64", case.task, FEATURES)
+    statistics = training_statistics(p, case, data) if fixed else None
+    x, y = (array[:4] for array in data["probe"])
+    signal, weight = backward(p, case, x, y, statistics)
+
+    def total():
+        outputs = forward(p, case, x, statistics)[1]
+        return sum(loss(outputs[i], y[i], case.task) for i in range(len(x)))
 
     def difference(array, at):
         kept, sides = array[at], []
         for nudge in (1e-6, -1e-6):
             array[at] = kept + nudge
-            sides.append(loss(forward(p, case, x[0])[2], y[0], case.task))
+            sides.append(total())
         array[at] = kept
         return (sides[0] - sides[1]) / 2e-6
 
-    for l in range(DEPTH):
-        np.testing.assert_allclose([difference(biases[l], j) for j in range(WIDTH)], signal[l], rtol=1e-5, atol=1e-8)
+    # ∂/∂b is ∂/∂z summed over rows; kernels are views, so that nudging one nudges the network
+    for l, kernel in enumerate(kernels_of(p)):
+        of_bias = [difference(p["layers"]["bias"][l], j) for j in range(WIDTH)]
+        np.testing.assert_allclose(of_bias, signal[l].sum(axis=0), rtol=1e-5, atol=1e-7)
         at = (0, 1)
-        assert difference(kernels[l], at) == pytest.approx(weight[l][at], rel=1e-5, abs=1e-8)
+        assert difference(kernel, at) == pytest.approx(weight[l][at], rel=1e-5, abs=1e-7)
 
 
 # Numerical traps
 
 
-def sigmoid_network(depth, width, dtype):
-    rng = np.random.default_rng(0)
-    std = 1 / np.sqrt(width)
+def relu(z):
+    return z * (z > 0)
+
+
+FLAT_LEFT = lambda z: z <= 0
+# name: φ as a program sees it
+TRAPS = {
+    "sigmoid": Function(jax.nn.sigmoid, nowhere),
+    "relu": Function(relu, FLAT_LEFT),
+    "tanh, a user's": Function(jnp.tanh, nowhere, closed_form=False),
+    "tanh, closed": Function(jnp.tanh, nowhere),
+    "relu, a user's": Function(relu, FLAT_LEFT, closed_form=False),
+    "relu, a user's that does not say where it is flat": Function(relu, nowhere, closed_form=False),
+}
+DEEP = 200
+
+
+def a_trap(depth, width, std=1.0, rng=None):
+    rng = rng or np.random.default_rng(0)
+    weights = rng.normal(size=(depth - 1, width, width)) * std / np.sqrt(width)
     return jax.tree.map(
-        lambda a: a.astype(dtype),
+        lambda a: a.astype(np.float32),
         {
-            "first": {"kernel": rng.normal(size=(FEATURES, width)) * 0.4, "bias": np.zeros(width)},
-            "hidden": {
-                "kernel": rng.normal(size=(depth - 1, width, width)) * std,
-                "bias": np.zeros((depth - 1, width)),
+            "input": {"kernel": rng.normal(size=(FEATURES, width)) * 0.4},
+            "layers": {
+                "kernel": np.concatenate([np.zeros((1, width, width)), weights]),
+                "bias": np.zeros((depth, width)),
+                "activation": np.zeros((depth, 0)),
             },
-            "readout": {"kernel": rng.normal(size=(width, OUTPUTS)) * std, "bias": np.zeros(OUTPUTS)},
-            "activation": {},
+            "readout": {"kernel": rng.normal(size=(width, OUTPUTS)) / np.sqrt(width), "bias": np.zeros(OUTPUTS)},
         },
     )
 
@@ -535,7 +559,7 @@ def exact_norms(p, phi, slope, x, y):
     """Backpropagation on all rows in NumPy's widest float, plain."""
     p = jax.tree.map(lambda a: np.asarray(a, np.longdouble), p)
     h, zs, below = x.astype(np.longdouble), [], []
-    layers = kernels_and_biases(p)
+    layers = list(zip(kernels_of(p), p["layers"]["bias"], strict=True))
     for kernel, bias in layers:
         below.append(h)
         zs.append(h @ kernel + bias)
@@ -551,49 +575,87 @@ def exact_norms(p, phi, slope, x, y):
     return np.array(signal), np.array(weight)
 
 
-def program_norms(p, phi, x, y):
-    mantissas, exponent, _ = jax.jit(
-        lambda p: probes.gradient_norms(p, jnp.asarray(x, jnp.float32), y, phi, {}, "classification")
-    )(p)
-    found = {"gradients": mantissas, "exponent": exponent, "layers": {}}
-    one = jax.tree.map(lambda leaf: np.asarray(leaf)[None], found)
-    norms = records.layer_measures(one, FEATURES, p["first"]["kernel"].shape[1], slice(0, 1))
-    return norms["signal_grad_norm"][0], norms["weight_grad_norm"][0]
+def program_norms(p, name, data):
+    """Norms as they are recorded [L], and their decimal logarithms."""
+    depth, width = p["layers"]["bias"].shape
+    program = a_program(*TRAPS.values(), depth_bound=DEEP, width=width, probes=("signal_grad_norm",))
+    runs = Runs(program, [some_numbers(depth)], data, depth, list(TRAPS).index(name))
+    rest = [(0, 0), (0, DEEP - depth)]
+    stacks = {key: np.pad(leaf[None], rest + [(0, 0)] * (leaf.ndim - 1)) for key, leaf in p["layers"].items()}
+    padded = jax.tree.map(lambda leaf: leaf[None], p | {"layers": {}}) | {"layers": stacks}
+    found = runs.programs.measure(padded, padded, runs.numbers, data, *runs.call)
+    own = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found)
+    norms = records.layer_measures(own, FEATURES, width, slice(0, 1))
+    names = ("signal_grad_norm", "weight_grad_norm")
+    return [norms[name][0] for name in names], [records.log10_norms(own, name)[0] for name in names]
 
 
 def sigmoid(z):
     return 1 / (1 + np.exp(-z))
 
 
-def test_a_sigmoid_network_of_depth_100_does_not_underflow_in_float32():
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(20, FEATURES)).astype(np.float32), rng.integers(0, OUTPUTS, 20)
-    p = sigmoid_network(100, 16, np.float32)
-    signal, weight = program_norms(p, jax.nn.sigmoid, x, y)
-    exact_signal, exact_weight = exact_norms(p, sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z)), x, y)
-    assert exact_signal[0] < 1e-50  # float32 ends at 1e-45
-    np.testing.assert_allclose(signal, exact_signal.astype(np.float64), rtol=1e-4)
-    np.testing.assert_allclose(weight, exact_weight.astype(np.float64), rtol=1e-4)
-    (slope,), (residual,) = probes.depth_slope(np.log10(signal[None]))
-    expected = slope_columns(exact_signal.astype(np.float64))
+@pytest.fixture(scope="module")
+def rows():
+    return some_data(features=FEATURES, probe=20)
+
+
+@pytest.mark.parametrize(("depth", "smallest"), [(100, 1e-50), (DEEP, 1e-110)])
+def test_a_deep_sigmoid_network_does_not_underflow_in_float32(rows, depth, smallest):
+    p = a_trap(depth, 16)
+    (signal, weight), logs = program_norms(p, "sigmoid", rows)
+    exact = exact_norms(p, sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z)), *rows["probe"])
+    assert exact[0][0] < smallest  # float32 ends at 1e-45
+    np.testing.assert_allclose(signal, exact[0].astype(np.float64), rtol=1e-4)
+    np.testing.assert_allclose(weight, exact[1].astype(np.float64), rtol=1e-4)
+    for found, norms in zip(logs, exact, strict=True):
+        np.testing.assert_allclose(found, np.log10(norms).astype(np.float64), rtol=0, atol=5e-5)
+    (slope,), (residual,) = records.depth_slope(logs[0][None])
+    expected = slope_columns(exact[0].astype(np.float64))
     assert (slope, residual) == pytest.approx(expected, rel=1e-4)
     assert slope == pytest.approx(np.log10(1 / 4), abs=0.1)  # σ'(0) = 1/4, σ_w = 1
 
 
 @pytest.mark.parametrize("gain", [0.05, 20.0])
-def test_weight_gradients_survive_activations_whose_squares_do_not(gain):
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=(20, FEATURES)).astype(np.float32), rng.integers(0, OUTPUTS, 20)
-    p = sigmoid_network(24, 16, np.float32)
-    p["hidden"]["kernel"] *= np.float32(gain)
+def test_weight_gradients_survive_activations_whose_squares_do_not(rows, gain):
+    p = a_trap(24, 16, gain)
     p["readout"]["kernel"] *= np.float32(1 / gain**23) if gain > 1 else np.float32(1)
-
-    def relu(z):
-        return z * (z > 0)
-
-    _, weight = program_norms(p, relu, x, y)
-    _, exact = exact_norms(p, relu, lambda z: 1.0 * (z > 0), x, y)
+    (_, weight), _ = program_norms(p, "relu", rows)
+    _, exact = exact_norms(p, relu, lambda z: 1.0 * (z > 0), *rows["probe"])
     np.testing.assert_allclose(weight, exact.astype(np.float64), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "bias", "norm"),
+    [
+        ("tanh, a user's", 20.0, np.nan),  # 1 − tanh²(20) is 0 in float32, and 10^−17 in truth
+        ("tanh, closed", 20.0, 0.0),  # a closed form says that it is 0
+        ("relu", -20.0, 0.0),
+        ("relu, a user's", -20.0, 0.0),
+        ("relu, a user's that does not say where it is flat", -20.0, np.nan),
+    ],
+)
+def test_a_norm_is_zero_where_the_truth_is_and_not_known_where_a_derivative_underflowed(rows, name, bias, norm):
+    p = a_trap(6, 16)
+    p["layers"]["bias"][3], p["layers"]["bias"][4:] = bias, 0.5
+    signal, weight = program_norms(p, name, rows)[0]
+    assert np.all(signal[4:] > 0)
+    assert weight[5] > 0
+    for norms in (signal, weight):
+        np.testing.assert_array_equal(norms[:4], [norm] * 4)  # nothing is known of what comes below either
+
+
+def test_what_does_not_matter_is_not_lost(rows):
+    """A derivative that underflows at some units, or where there is no signal to lose, takes nothing away."""
+    p = a_trap(6, 16)
+    p["layers"]["bias"][3, ::2] = 20.0
+    (signal, weight), _ = program_norms(p, "tanh, a user's", rows)
+    expected = exact_norms(p, np.tanh, lambda z: np.cosh(z) ** -2, *rows["probe"])
+    np.testing.assert_allclose(signal, expected[0].astype(np.float64), rtol=1e-4)
+    np.testing.assert_allclose(weight, expected[1].astype(np.float64), rtol=1e-4)
+    p["readout"]["kernel"][:] = 0.0
+    p["layers"]["bias"][3] = 20.0
+    for norms in program_norms(p, "tanh, a user's", rows)[0]:
+        np.testing.assert_array_equal(norms, [0.0] * 6)
 
 
 SCALE_FREE = ("dormant_fraction", "constant_fraction", "correlation", "effective_rank", "stable_rank")
@@ -601,11 +663,11 @@ SCALE_FREE = ("dormant_fraction", "constant_fraction", "correlation", "effective
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-22, 1e22, 1e30])
 def test_shares_and_ranks_do_not_depend_on_scale_even_where_float32_cannot_square_it(scale):
-    z = np.random.default_rng(0).normal(size=(1, 12, WIDTH)).astype(np.float32)
-    z[0, :, 0] *= 0.01  # dormant, and constant
+    z = np.random.default_rng(0).normal(size=(12, WIDTH)).astype(np.float32)
+    z[:, 0] *= 0.01  # dormant, and constant
     names = (*SCALE_FREE, "preact_mean_share")
     plain, scaled = (
-        probes.measure_layers(names, *(jnp.asarray(values),) * 3, {}) for values in (z, z * np.float32(scale))
+        probes.measure_layer(names, *(jnp.asarray(values),) * 4, {}) for values in (z, z * np.float32(scale))
     )
     for name in names:
         np.testing.assert_allclose(scaled[name], plain[name], rtol=1e-4, err_msg=name)
@@ -613,33 +675,42 @@ def test_shares_and_ranks_do_not_depend_on_scale_even_where_float32_cannot_squar
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -0.7])
 def test_a_layer_equal_in_all_rows_is_constant_and_without_rank(value):
-    z = jnp.full((1, 7, WIDTH), value)  # the mean of seven times 0.1 is not 0.1 in float32
+    z = jnp.full((7, WIDTH), value)  # the mean of seven times 0.1 is not 0.1 in float32
     names = ("dormant_fraction", "constant_fraction", "effective_rank", "act_var_within")
-    measured = probes.measure_layers((*names, "stable_rank"), z, z, z, {})
-    found = {name: float(value[0]) for name, value in measured.items()}
+    measured = probes.measure_layer((*names, "stable_rank"), z, z, z, z, {})
+    found = {name: float(value) for name, value in measured.items()}
     assert [found[name] for name in names] == [float(value == 0), 1.0, 0.0, 0.0]
     assert found["stable_rank"] == pytest.approx(float(value != 0))
 
 
-@pytest.mark.parametrize("depth", [1, 2])
-def test_no_slope_below_depth_3(depth):
-    slope, residual = probes.depth_slope(np.zeros((2, depth)))
-    assert np.isnan(slope).all()
-    assert np.isnan(residual).all()
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_death_is_judged_on_every_training_row_and_on_no_other(chunks):
+    """A layer's kernel is the identity: its units are dead where all their inputs are negative."""
+    program = a_program(TRAPS["relu"], depth_bound=2, width=FEATURES, eval_chunks=chunks)
+    data = some_data(features=FEATURES)
+    data["train"][0][:] = -1.0
+    data["train"][0][:, 2] = 1.0
+    p = a_trap(2, FEATURES)
+    p["input"]["kernel"] = np.eye(FEATURES, dtype=np.float32)
+    parameters = jax.tree.map(lambda leaf: leaf[None], p)
+    masks = dict.fromkeys(("dead_at_init", "ever_dead"), np.zeros((1, 2, FEATURES), bool))
+    numbers = Runs(program, [some_numbers(1)], data, 1).numbers
 
+    def judged():
+        call = (np.int32(1), np.int32(1), np.int32(0))  # the first evaluation; depth; activation
+        found, record = programs_of(program, FEATURES).evaluate(parameters, masks, numbers, data, *call)
+        return np.flatnonzero(found["dead_at_init"][0, 0]).tolist(), float(record["network_dead"][0])
 
-@pytest.mark.parametrize("bad", [-np.inf, np.nan, np.inf])
-def test_no_slope_through_a_norm_that_has_no_logarithm(bad):
-    slope, residual = probes.depth_slope(np.array([[0.0, 1.0, 2.0, 3.0], [0.0, bad, 2.0, 3.0]]))
-    assert slope[0] == pytest.approx(-1)
-    assert residual[0] == pytest.approx(0, abs=1e-12)
-    assert np.isnan([slope[1], residual[1]]).all()
-
-
-def test_death_is_judged_on_every_training_row_and_on_no_other():
-    z = jnp.array([[-1.0, -1.0, 0.0], [-2.0, 3.0, 0.0], [5.0, -1.0, 1.0]])
-    dead, finite = probes.death_observer(lambda z: z <= 0, {}, rows=2)(z, {})
-    assert dead.tolist() == [True, False, True]
-    assert bool(finite)
-    dead, finite = probes.death_observer(lambda z: z <= 0, {}, rows=2)(z.at[2, 0].set(jnp.nan), {})
-    assert bool(finite)
+    assert judged() == ([0, 1, 3, 4, 5], 0.0)
+    for row in (0, 13, 29):
+        data["train"][0][row, 4] = 0.5
+        assert judged() == ([0, 1, 3, 5], 0.0), row
+        data["train"][0][row, 4] = np.nan
+        assert np.isnan(judged()[1]), row
+        data["train"][0][row, 4] = -1.0
+    data["train"][0][:] = -1.0
+    assert judged() == ([0, 1, 2, 3, 4, 5], 1.0)
+    for split in ("validation", "test", "probe"):
+        for value in (1.0, np.nan):
+            data[split][0][:] = value
+            assert judged() == ([0, 1, 2, 3, 4, 5], 1.0), split

@@ -12,7 +12,7 @@ DEPTH = 6
 
 
 def some_records(rows=6, depth=DEPTH, **changes):
-    """Records as ``training.advance`` makes them, of plausible numbers that differ everywhere."""
+    """Records as a worker makes them, of plausible numbers that differ everywhere."""
     t, l = np.arange(rows)[:, None], np.arange(1, depth + 1)[None, :]
     evaluated = EVALUATED[:rows]
     falling = 1.0 / (1 + np.arange(rows))
@@ -213,3 +213,18 @@ def test_final_slopes_are_the_last_records():
     row = row_of(some_records())
     for name in ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual"):
         assert row[name] == row[f"steps.{name}"][-1]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_no_slope_below_depth_3(depth):
+    slope, residual = records.depth_slope(np.zeros((2, depth)))
+    assert np.isnan(slope).all()
+    assert np.isnan(residual).all()
+
+
+@pytest.mark.parametrize("bad", [-np.inf, np.nan, np.inf])
+def test_no_slope_through_a_norm_that_has_no_logarithm(bad):
+    slope, residual = records.depth_slope(np.array([[0.0, 1.0, 2.0, 3.0], [0.0, bad, 2.0, 3.0]]))
+    assert slope[0] == pytest.approx(-1)
+    assert residual[0] == pytest.approx(0, abs=1e-12)
+    assert np.isnan([slope[1], residual[1]]).all()

@@ -1,17 +1,30 @@
 """Training against an obvious loop, and its promises: cuts, neighbours and numbers change neither bits nor programs."""
 
-from functools import cache
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.nn import training
+from actlab.nn.blocks import Function
+from tests.core import (
+    BATCH,
+    OUTPUTS,
+    ROWS,
+    Runs,
+    a_program,
+    assert_same_bits,
+    go,
+    kernels_of,
+    network,
+    nowhere,
+    of_run,
+    programs_of,
+    some_data,
+    some_numbers,
+)
 
-FEATURES, OUTPUTS, DEPTH, WIDTH = 4, 3, 3, 6
-ROWS, BATCH = 30, 7  # four batches an epoch; two rows of each permutation are left out
-SCHEDULE = np.array([[0, 3, 1, 1], [3, 8, 0, 1], [8, 9, 1, 1], [9, 11, 0, 1], [11, 12, 1, 1]], np.int32)
+DEPTH, WIDTH = 3, 6
+SCHEDULE = ((0, 1), (3, 0), (8, 1), (9, 0), (11, 1))  # records, and whether whole splits are evaluated
 STEPS = 12  # three epochs, with the last record's one step more
 
 
@@ -20,101 +33,24 @@ def phi(z, *, slope, beta):
     return jnp.tanh(beta * z) + slope * z
 
 
-def nowhere(z, **_):
-    return z != z
+BENT = Function(phi, nowhere, ("slope",), ("beta",))
+CUT = Function(lambda z, *, top: jnp.clip(z, 0.0, top), lambda z, *, top: (z <= 0) | (z >= top), ("top",))
+SLOPE = 0.1
 
 
-def a_program(**changes):
-    settings = {
-        "phi": phi,
-        "flat": nowhere,
-        "learnable": ("beta",),
-        "learnable_per": "layer",
-        "depth": DEPTH,
-        "width": WIDTH,
-        "weight_distribution": "normal",
-        "bias_distribution": "normal",
-        "optimizer": "adam",
-        "optimizer_options": (),
-        "decay_activation_parameters": False,
-        "batch_size": BATCH,
-        "task": "classification",
-        "probes": ("update_ratio", "act_mean", "dead_fraction"),
-        "dtype": "float32",
-        "lane": 1,
-        "pieces": 1,
-    }
-    return training.Program(**settings | changes)
+def bent_program(**changes):
+    return a_program(BENT, CUT, width=WIDTH, **changes)
 
 
-def some_numbers(dtype="float32", depth=DEPTH, gain=1.0, seed=3, slope=0.1, beta=0.7, bias_mean=0.0, **optimizer):
-    rates = {"learning_rate": 0.02, "weight_decay": 0.1, "b1": 0.8, "b2": 0.95, "eps": 1e-6}
-    numbers = {
-        "weight_std": np.full(depth, gain * 0.4),
-        "bias_mean": np.full(depth, bias_mean),
-        "bias_std": np.full(depth, 0.1),
-        "fixed": {"slope": slope},
-        "learnable": {"beta": beta},
-        "optimizer": rates | optimizer,
-        "weak_threshold": 0.05,
-        "saturation_low": -2.0,
-        "saturation_high": 2.0,
-    }
-    return {"seed": np.uint32(seed), **jax.tree.map(lambda value: np.asarray(value, dtype), numbers)}
+def bent_numbers(depth=DEPTH, *, slope=SLOPE, beta=0.7, **changes):
+    return some_numbers(depth, fixed={"slope": slope}, learnable={"beta": beta}, **changes)
 
 
-def lane_of(*runs):
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *runs)
+def train(program, data, *numbers, depth=DEPTH, longest=None):
+    return go(Runs(program, numbers, data, depth), SCHEDULE, longest)
 
 
-def some_data(dtype="float32"):
-    rng = np.random.default_rng(0)
-
-    def split(rows):
-        return rng.normal(size=(rows, FEATURES)).astype(dtype), rng.integers(0, OUTPUTS, rows).astype(np.int32)
-
-    return {"train": split(ROWS), "validation": split(8), "test": split(9), "probe": split(10)}
-
-
-def padded(rows, length):
-    return np.concatenate([rows, np.zeros((max(length - len(rows), 0), 4), np.int32)])
-
-
-@cache
-def programs_of(program):
-    return training.compile_programs(program, FEATURES, OUTPUTS)
-
-
-def train(programs, numbers, data, cuts=(5,), length=0):
-    """Advance through SCHEDULE in segments that end at ``cuts``, filled up to ``length`` with rows that do nothing."""
-    start, advance = programs
-    state, found = start(numbers), []
-    for begin, end in zip((0, *cuts), cuts, strict=False):
-        rows = padded(SCHEDULE[begin:end], length)
-        state, records = advance(state, numbers, data, rows)
-        found.append(jax.tree.map(lambda leaf, kept=end - begin: np.asarray(leaf)[:, :kept], records))
-    return jax.tree.map(np.asarray, state), jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *found)
-
-
-def assert_same_bits(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for (path, a), b in zip(jax.tree.leaves_with_path(one), jax.tree.leaves(other), strict=True):
-        assert a.dtype == b.dtype, path
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), path
-
-
-def of_run(tree, i):
-    return jax.tree.map(lambda leaf: leaf[i], tree)
-
-
-@pytest.fixture(scope="module")
-def single():
-    return programs_of(a_program())
-
-
-@pytest.fixture(scope="module")
-def wide():
-    return programs_of(a_program(lane=4))
+SINGLE, WIDE = bent_program(), bent_program(runs_per_call=4)
 
 
 @pytest.fixture(scope="module")
@@ -127,45 +63,45 @@ def data():
 
 def layers_of(parameters):
     """(kernel, bias, beta) of each hidden layer."""
-    kernels, biases = ([parameters["first"][name], *parameters["hidden"][name]] for name in ("kernel", "bias"))
-    return list(zip(kernels, biases, parameters["activation"]["beta"], strict=True))
+    layers = parameters["layers"]
+    return list(zip(kernels_of(parameters), layers["bias"], layers["activation"][:, 0], strict=True))
 
 
-def forward(parameters, x, slope):
+def forward(parameters, x):
     """What goes into each hidden layer, its pre-activations, and the outputs."""
     h, inputs, zs = x, [], []
     for kernel, bias, beta in layers_of(parameters):
         inputs.append(h)
         zs.append(h @ kernel + bias)
-        h = np.tanh(beta * zs[-1]) + slope * zs[-1]
+        h = np.tanh(beta * zs[-1]) + SLOPE * zs[-1]
     return [*inputs, h], zs, h @ parameters["readout"]["kernel"] + parameters["readout"]["bias"]
 
 
-def mean_loss(parameters, x, y, slope):
-    outputs = forward(parameters, x, slope)[2]
+def mean_loss(parameters, x, y):
+    outputs = forward(parameters, x)[2]
     return np.mean([np.log(np.sum(np.exp(row))) - row[label] for row, label in zip(outputs, y, strict=True)])
 
 
-def gradients(parameters, x, y, slope):
+def gradients(parameters, x, y):
     """Of the mean loss, by backpropagation, in the shape of the parameters."""
-    inputs, zs, outputs = forward(parameters, x, slope)
+    inputs, zs, outputs = forward(parameters, x)
     p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
     delta = (p - np.eye(OUTPUTS)[y]) / len(y)
     readout = {"kernel": inputs[-1].T @ delta, "bias": delta.sum(axis=0)}
     behind = delta @ parameters["readout"]["kernel"].T
-    found = []
-    for (kernel, _, beta), h, z in reversed(list(zip(layers_of(parameters), inputs, zs, strict=False))):
-        bend = 1 - np.tanh(beta * z) ** 2
-        of_beta = (behind * bend * z).sum(axis=0)
-        delta = behind * (bend * beta + slope)
-        found.insert(0, (h.T @ delta, delta.sum(axis=0), of_beta if np.ndim(beta) else of_beta.sum()))
+    found = jax.tree.map(np.zeros_like, parameters) | {"readout": readout}
+    layers = layers_of(parameters)
+    for l in reversed(range(len(layers))):
+        kernel, _, beta = layers[l]
+        bend = 1 - np.tanh(beta * zs[l]) ** 2
+        of_beta = (behind * bend * zs[l]).sum(axis=0)
+        delta = behind * (bend * beta + SLOPE)
+        found["layers"]["activation"][l, 0] = of_beta if np.ndim(beta) else of_beta.sum()
+        found["layers"]["bias"][l] = delta.sum(axis=0)
+        place = found["layers"]["kernel"][l] if l else found["input"]["kernel"]
+        place[:] = inputs[l].T @ delta
         behind = delta @ kernel.T
-    kernels, biases, betas = zip(*found, strict=True)
-    hidden = {name: parameters["hidden"][name].copy() for name in ("kernel", "bias")}
-    for l in range(1, len(found)):
-        hidden["kernel"][l - 1], hidden["bias"][l - 1] = kernels[l], biases[l]
-    first = {"kernel": kernels[0], "bias": biases[0]}
-    return {"first": first, "hidden": hidden, "readout": readout, "activation": {"beta": np.array(betas)}}
+    return found
 
 
 def batches(seed, steps):
@@ -208,130 +144,150 @@ def rmsprop(g, memory, t, o):
     return g / (np.sqrt(memory["v"]) + o["eps"])
 
 
+def rate(t, o):
+    """The learning rate at step t: it rises along a line, then falls along half a cosine, and stays at its end."""
+    rising = o["warmup_steps"]
+    if t < rising:
+        return o["learning_rate"] * (t + 1) / (rising + 1)
+    if not o["cosine"]:
+        return o["learning_rate"]
+    passed = min((t - rising) / (o["schedule_steps"] - rising), 1)
+    return o["learning_rate"] * (1 + np.cos(np.pi * passed)) / 2
+
+
 def loop(parameters, numbers, data, rule, decayed, steps=STEPS):
-    """Train in NumPy, and note every minibatch's loss and accuracy, and ‖ΔW_l‖/‖W_l‖."""
+    """Train in NumPy, and note every minibatch's loss, accuracy and gradient norm, and ‖ΔW_l‖/‖W_l‖."""
     x, y = data["train"]
-    o, slope = numbers["optimizer"], numbers["fixed"]["slope"]
+    o = numbers["optimizer"]
     parameters = jax.tree.map(np.array, parameters)
     memory = [{} for _ in jax.tree.leaves(parameters)]
     log = []
     for t, rows in enumerate(batches(numbers["seed"], steps)):
-        loss = mean_loss(parameters, x[rows], y[rows], slope)
-        right = np.argmax(forward(parameters, x[rows], slope)[2], axis=1) == y[rows]
-        steepest = jax.tree.leaves(gradients(parameters, x[rows], y[rows], slope))
-        before = [kernel.copy() for kernel, _, _ in layers_of(parameters)]
+        loss = mean_loss(parameters, x[rows], y[rows])
+        right = np.argmax(forward(parameters, x[rows])[2], axis=1) == y[rows]
+        steepest = jax.tree.leaves(gradients(parameters, x[rows], y[rows]))
+        norm = np.sqrt(sum(np.sum(g**2) for g in steepest))
+        before = [kernel.copy() for kernel in kernels_of(parameters)]
         for (path, theta), g, m in zip(jax.tree.leaves_with_path(parameters), steepest, memory, strict=True):
-            decay = o["weight_decay"] * theta if decayed([entry.key for entry in path]) else 0.0
-            theta -= o["learning_rate"] * (rule(g, m, t, o) + decay)
-        after = [kernel for kernel, _, _ in layers_of(parameters)]
-        moved = [np.linalg.norm(new - old) / np.linalg.norm(old) for old, new in zip(before, after, strict=True)]
-        log.append((loss, np.mean(right), moved))
+            decay = o["weight_decay"] * theta if path[-1].key in decayed else 0.0
+            clipped = g * min(1, numbers["clip_norm"] / norm)
+            theta -= rate(t, o) * (rule(clipped, m, t, o) + decay)
+        moved = [
+            np.linalg.norm(new - old) / np.linalg.norm(old)
+            for old, new in zip(before, kernels_of(parameters), strict=True)
+        ]
+        log.append((loss, np.mean(right), moved, norm))
     return parameters, log
 
 
-def kernels(keys):
-    return keys[-1] == "kernel"
-
-
-def kernels_and_activation(keys):
-    return keys[-1] == "kernel" or keys[0] == "activation"
-
-
+# name: what of the program, what of the numbers, the rule, and which parameters decay
+KERNELS = ("kernel",)
 OPTIMIZERS = {
-    "sgd": ({"optimizer": "sgd"}, {"learning_rate": 0.3}, sgd, kernels),
+    "sgd": ({"optimizer": "sgd", "depth_bound": 200}, {"learning_rate": 0.3}, sgd, KERNELS),
     "momentum": (
-        {"optimizer": "momentum", "optimizer_options": (("nesterov", False),)},
-        {"momentum": 0.8},
+        {"optimizer": "momentum", "optimizer_options": (("nesterov", False),), "clip": True},
+        {"clip_norm": 0.5},
         momentum,
-        kernels,
+        KERNELS,
     ),
     "nesterov": (
         {"optimizer": "momentum", "optimizer_options": (("nesterov", True),), "learnable_per": "unit"},
-        {"momentum": 0.8},
+        {"cosine": 1.0, "schedule_steps": 10.0},
         nesterov,
-        kernels,
+        KERNELS,
     ),
-    "adam": ({"optimizer": "adam"}, {"weight_decay": 0.0}, adam, kernels),
-    "adamw": ({"optimizer": "adamw", "decay_activation_parameters": True}, {}, adam, kernels_and_activation),
-    "rmsprop": ({"optimizer": "rmsprop"}, {"decay": 0.7}, rmsprop, kernels),
+    "adam": ({"optimizer": "adam"}, {"weight_decay": 0.0}, adam, KERNELS),
+    "adamw": (
+        {"optimizer": "adamw", "decay_activation_parameters": True, "clip": True, "learnable_per": "unit"},
+        {"clip_norm": 0.4, "warmup_steps": 4.0, "cosine": 1.0},
+        adam,
+        ("kernel", "activation"),
+    ),
+    "rmsprop": ({"optimizer": "rmsprop"}, {"warmup_steps": 5.0}, rmsprop, KERNELS),
 }
 
 
+def optimized(name):
+    return bent_program(dtype="float64", **OPTIMIZERS[name][0])
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_advance_is_the_obvious_loop(name):
-    changes, rates, rule, decayed = OPTIMIZERS[name]
-    numbers, data = some_numbers("float64", **rates), some_data("float64")
+def test_training_is_the_obvious_loop(name):
+    _, own, rule, decayed = OPTIMIZERS[name]
+    numbers, data = bent_numbers(**own), some_data("float64")
     with jax.enable_x64(True):
-        programs = programs_of(a_program(dtype="float64", **changes))
-        initial = of_run(jax.tree.map(np.asarray, programs[0](lane_of(numbers))["parameters"]), 0)
-        state, records = train(programs, lane_of(numbers), data)
+        runs = Runs(optimized(name), [numbers], data)
+        initial = network(runs.begin().state["training"]["parameters"], 0, DEPTH)
+        state, records = go(runs, SCHEDULE)
         parameters, log = loop(initial, numbers, data, rule, decayed)
-    for (path, a), b in zip(
-        jax.tree.leaves_with_path(of_run(state["parameters"], 0)), jax.tree.leaves(parameters), strict=True
-    ):
+    found = network(state["training"]["parameters"], 0, DEPTH)
+    for (path, a), b in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=str(path))
-        assert not np.array_equal(b, initial[path[0].key][path[1].key]) or b.size == 0
-    for i, (begin, _, evaluate, _) in enumerate(SCHEDULE):
-        np.testing.assert_allclose(records["layers"]["update_ratio"][0, i], log[begin][2], rtol=1e-8)
-        if i > 0 and not evaluate:  # mean over the minibatches since the record before
-            stretch = log[SCHEDULE[i - 1, 0] : begin]
-            assert records["train_loss"][0, i] == pytest.approx(np.mean([loss for loss, _, _ in stretch]), rel=1e-9)
-            assert records["train_accuracy"][0, i] == pytest.approx(np.mean([right for _, right, _ in stretch]))
-    assert of_run(state["diverged_step"], 0) == -1
+        assert not np.array_equal(b, initial[path[0].key][path[1].key])
+    for i, (step, evaluated) in enumerate(SCHEDULE):
+        np.testing.assert_allclose(records["layers"]["update_ratio"][0, i], log[step][2], rtol=1e-8, atol=1e-15)
+        if i > 0 and not evaluated:  # mean over the minibatches since the record before
+            stretch = log[SCHEDULE[i - 1][0] : step]
+            assert records["train_loss"][0, i] == pytest.approx(np.mean([loss for loss, *_ in stretch]), rel=1e-9)
+            assert records["train_accuracy"][0, i] == pytest.approx(np.mean([right for _, right, *_ in stretch]))
+    assert of_run(state["training"]["diverged_step"], 0) == -1
+    if "clip_norm" in own:  # it is reached by some gradients and not by others
+        assert {norm > own["clip_norm"] for *_, norm in log} == {True, False}
 
 
 def test_float64_is_honoured_throughout():
-    numbers, data = lane_of(some_numbers("float64")), some_data("float64")
-    with jax.enable_x64(True):
-        start, advance = programs_of(a_program(dtype="float64"))
-        shapes = jax.eval_shape(start, numbers)
-        after = jax.eval_shape(advance, shapes, numbers, data, SCHEDULE)
-    for tree in (shapes, after):
-        floats = {leaf.dtype for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)}
-        assert floats == {np.dtype("float64")}
-    start, advance = programs_of(a_program())
-    shapes = jax.eval_shape(start, lane_of(some_numbers()))
-    after = jax.eval_shape(advance, shapes, lane_of(some_numbers()), some_data(), SCHEDULE)
-    floats = {leaf.dtype for leaf in jax.tree.leaves(after) if jnp.issubdtype(leaf.dtype, jnp.floating)}
-    assert floats == {np.dtype("float32")}
+    for dtype in ("float64", "float32"):
+        with jax.enable_x64(dtype == "float64"):
+            runs = Runs(bent_program(dtype=dtype), [bent_numbers()], some_data(dtype))
+            numbers, data, call, programs = runs.numbers, runs.data, runs.call, runs.programs
+            one, masks = np.int32(1), runs.begin().state["masks"]
+            state = jax.eval_shape(programs.start, numbers, call[0])
+            after = jax.eval_shape(programs.train, state, numbers, data, one, one, one, *call)
+            own = state["parameters"]
+            measured = jax.eval_shape(programs.measure, own, own, numbers, data, *call)
+            evaluated = jax.eval_shape(programs.evaluate, own, masks, numbers, data, one, *call)
+        assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+            lambda leaf: (leaf.shape, leaf.dtype), state
+        )
+        for tree in (state, measured, evaluated):
+            floats = {leaf.dtype for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+            assert floats == {np.dtype(dtype)}
 
 
-@pytest.mark.parametrize("depth", [1, 200])
+@pytest.mark.parametrize("depth", [1, 2, 200])
 def test_any_depth(depth):
-    numbers, data = some_numbers("float64", depth=depth, learning_rate=0.01), some_data("float64")
-    rows = np.array([[0, 2, 1, 1]], np.int32)
+    numbers, data = bent_numbers(depth, learning_rate=0.01), some_data("float64")
     with jax.enable_x64(True):
-        program = a_program(dtype="float64", depth=depth, optimizer="sgd")
-        start, advance = programs_of(program)
-        state = start(lane_of(numbers))
-        initial = of_run(jax.tree.map(np.asarray, state["parameters"]), 0)
-        state, records = advance(state, lane_of(numbers), data, rows)
-        parameters, log = loop(initial, numbers, data, sgd, kernels, steps=2)
-    for a, b in zip(jax.tree.leaves(of_run(state["parameters"], 0)), jax.tree.leaves(parameters), strict=True):
+        runs = Runs(optimized("sgd"), [numbers], data, depth)
+        initial = network(runs.begin().state["training"]["parameters"], 0, depth)
+        state, record = runs.record(runs.begin().state, 0, evaluated=True)
+        state = runs.train(state, 1, 2)
+        parameters, log = loop(initial, numbers, data, sgd, KERNELS, steps=2)
+    found = network(state["training"]["parameters"], 0, depth)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
-    assert records["layers"]["act_mean"].shape == (1, 1, depth)
-    np.testing.assert_allclose(records["layers"]["update_ratio"][0, 0], log[0][2], rtol=1e-6, atol=1e-14)
-    assert np.all(np.isfinite(records["gradients"]["signal_grad_norm"]))
+    assert record["layers"]["act_mean"].shape == (1, 1, depth)
+    np.testing.assert_allclose(record["layers"]["update_ratio"][0, 0], log[0][2], rtol=1e-6, atol=1e-14)
+    assert np.all(np.isfinite(record["gradients"]["signal_grad_norm"]))
 
 
 @pytest.mark.parametrize(("per", "name"), [("layer", "momentum"), ("unit", "nesterov")])
 def test_learnable_parameters_descend_along_finite_differences(per, name):
-    numbers, data = some_numbers("float64", learning_rate=1.0, momentum=0.0), some_data("float64")
+    numbers, data = bent_numbers(learning_rate=1.0, momentum=0.0), some_data("float64")
     with jax.enable_x64(True):
-        start, advance = programs_of(a_program(dtype="float64", **OPTIMIZERS[name][0]))
-        state = start(lane_of(numbers))
-        parameters = of_run(jax.tree.map(np.array, state["parameters"]), 0)
-        state, _ = advance(state, lane_of(numbers), data, padded(np.array([[0, 1, 0, 1]], np.int32), 5))
-        after = np.asarray(state["parameters"]["activation"]["beta"])[0]
-        beta = parameters["activation"]["beta"]
-        assert beta.shape == ((DEPTH,) if per == "layer" else (DEPTH, WIDTH))
-        moved = beta - after
+        runs = Runs(optimized(name), [numbers], data)
+        state = runs.begin().state
+        parameters = network(state["training"]["parameters"], 0, DEPTH)
+        after = network(runs.train(state, 0, 1)["training"]["parameters"], 0, DEPTH)
+        beta = parameters["layers"]["activation"]
+        assert beta.shape == ((DEPTH, 1) if per == "layer" else (DEPTH, 1, WIDTH))
+        moved = beta - after["layers"]["activation"]
         x, y = (array[next(batches(3, 1))] for array in data["train"])
         for at in np.ndindex(*beta.shape):
             sides = []
             for nudge in (1e-5, -1e-5):
                 beta[at] += nudge
-                sides.append(mean_loss(parameters, x, y, 0.1))
+                sides.append(mean_loss(parameters, x, y))
                 beta[at] -= nudge
             assert moved[at] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-5, abs=1e-9)
     assert np.all(moved != 0)
@@ -340,65 +296,59 @@ def test_learnable_parameters_descend_along_finite_differences(per, name):
 # Cuts
 
 
-@pytest.mark.parametrize(("cuts", "length"), [((1, 2, 3, 4, 5), 1), ((2, 4, 5), 2), ((2, 5), 5)])
-def test_cutting_a_schedule_changes_no_bit(single, data, cuts, length):
-    numbers = lane_of(some_numbers())
-    assert_same_bits(train(single, numbers, data), train(single, numbers, data, cuts, length))
+@pytest.mark.parametrize("longest", [1, 2, 3])
+def test_cutting_a_schedule_changes_no_bit(data, longest):
+    assert_same_bits(train(SINGLE, data, bent_numbers()), train(SINGLE, data, bent_numbers(), longest=longest))
 
 
-def test_a_state_that_was_stored_and_read_goes_on_with_the_same_bits(single, data):
-    numbers = lane_of(some_numbers())
-    start, advance = single
-    state, _ = advance(start(numbers), numbers, data, SCHEDULE[:1])
+def test_records_change_no_bit_of_training(data):
+    runs = Runs(SINGLE, [bent_numbers()], data)
+    straight = runs.train(runs.begin().state, 0, STEPS)["training"]
+    recorded = go(runs, SCHEDULE)[0]["training"]
+    for name in ("parameters", "memory", "diverged_step"):
+        assert_same_bits(straight[name], recorded[name])
+
+
+def test_no_step_changes_no_bit(data):
+    runs = Runs(SINGLE, [bent_numbers()], data)
+    state = runs.train(runs.begin().state, 0, 3)
+    assert_same_bits(runs.train(state, 3, 3), state)
+
+
+def test_a_state_that_was_stored_and_read_goes_on_with_the_same_bits(data):
+    runs = Runs(SINGLE, [bent_numbers()], data)
+    state, _ = runs.record(runs.begin().state, 0, evaluated=True)
     stored = [(leaf.dtype, leaf.shape, np.asarray(leaf).tobytes()) for leaf in jax.tree.leaves(state)]
     read = [np.frombuffer(content, dtype).reshape(shape) for dtype, shape, content in stored]
-    state = jax.tree.unflatten(jax.tree.structure(state), read)
-    for row in SCHEDULE[1:]:
-        state, _ = advance(state, numbers, data, row[None])
-    assert_same_bits(jax.tree.map(np.asarray, state), train(single, numbers, data)[0])
-
-
-def test_rows_that_only_pad_do_nothing(single, data):
-    numbers = lane_of(some_numbers())
-    start, advance = single
-    state, _ = advance(start(numbers), numbers, data, SCHEDULE[:1])
-    before = jax.tree.map(np.array, state)
-    state, records = advance(state, numbers, data, np.zeros((1, 4), np.int32))
-    assert_same_bits(jax.tree.map(np.asarray, state), before)
-    assert np.isnan(records["train_loss"]).all()
-
-
-def test_what_is_measured_does_not_depend_on_when_the_next_record_is(single, data):
-    numbers = lane_of(some_numbers())
-    start, advance = single
-    _, short = advance(start(numbers), numbers, data, np.array([[0, 1, 1, 1]], np.int32))
-    _, long = advance(start(numbers), numbers, data, np.array([[0, 9, 1, 1]], np.int32))
-    assert_same_bits(short, long)
+    read = jax.tree.unflatten(jax.tree.structure(state), read)
+    assert_same_bits(runs.train(read, 1, STEPS), runs.train(state, 1, STEPS))
+    for one, other in zip(runs.record(read, 1, True), runs.record(state, 1, True), strict=True):
+        assert_same_bits(one, other)
 
 
 # Neighbours
 
 
 RUNS = (
-    some_numbers(),
-    some_numbers(seed=4, learning_rate=0.1),
-    some_numbers(gain=2.0, weight_decay=0.0),
-    some_numbers(slope=0.5, beta=1.3),
+    bent_numbers(),
+    bent_numbers(seed=4, learning_rate=0.1),
+    bent_numbers(gain=2.0, weight_decay=0.0),
+    bent_numbers(slope=0.5, beta=1.3),
 )
 
 
-def test_a_lane_equals_its_runs_alone(single, wide, data):
-    together = train(wide, lane_of(*RUNS), data)
+def test_runs_of_one_call_equal_each_alone(data):
+    together = train(WIDE, data, *RUNS)
     for i, run in enumerate(RUNS):
-        alone = train(single, lane_of(run), data)
+        alone = train(SINGLE, data, run)
         for a, b in zip(jax.tree.leaves(of_run(together, i)), jax.tree.leaves(of_run(alone, 0)), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("order", [(0, 0, 0, 0), (0, 3, 3, 2), (1, 2, 3, 0), (2, 0, 1, 1)])
-def test_neighbours_and_the_place_beside_them_change_no_bit(wide, data, order):
-    usual = train(wide, lane_of(*RUNS), data)
-    other = train(wide, lane_of(*(RUNS[i] for i in order)), data)
+def test_neighbours_and_the_place_beside_them_change_no_bit(data, order):
+    usual = train(WIDE, data, *RUNS)
+    other = train(WIDE, data, *(RUNS[i] for i in order))
     for place, i in enumerate(order):
         assert_same_bits(of_run(other, place), of_run(usual, i))
 
@@ -407,10 +357,10 @@ def test_neighbours_and_the_place_beside_them_change_no_bit(wide, data, order):
     ("changes", "step"),
     [({"learning_rate": 1e30}, 1), ({"gain": np.inf}, 0), ({"bias_mean": np.nan}, 0), ({"learning_rate": np.nan}, 1)],
 )
-def test_a_diverging_neighbour_disturbs_nobody_and_knows_its_step(wide, data, changes, step):
-    usual = train(wide, lane_of(*RUNS), data)
-    other = train(wide, lane_of(RUNS[0], some_numbers(**changes), RUNS[2], RUNS[3]), data)
-    assert other[0]["diverged_step"].tolist() == [-1, step, -1, -1]
+def test_a_diverging_neighbour_disturbs_nobody_and_knows_its_step(data, changes, step):
+    usual = train(WIDE, data, *RUNS)
+    other = train(WIDE, data, RUNS[0], bent_numbers(**changes), RUNS[2], RUNS[3])
+    assert other[0]["training"]["diverged_step"].tolist() == [-1, step, -1, -1]
     for i in (0, 2, 3):
         assert_same_bits(of_run(other, i), of_run(usual, i))
     assert not np.isfinite(other[1]["train_loss"][1, -1])
@@ -419,19 +369,16 @@ def test_a_diverging_neighbour_disturbs_nobody_and_knows_its_step(wide, data, ch
 # Numbers
 
 
-@pytest.mark.parametrize("lane", [1, 4])
-def test_another_number_compiles_nothing(request, data, caplog, lane):
-    programs = request.getfixturevalue("single" if lane == 1 else "wide")
-
-    def compiled(run, data=data, schedule=SCHEDULE):
+@pytest.mark.parametrize("program", [SINGLE, WIDE], ids=["one", "four"])
+def test_another_number_depth_or_activation_compiles_nothing(data, caplog, program):
+    def compiled(run, data=data, depth=DEPTH, activation=0):
         caplog.clear()
-        start, advance = programs
+        runs = Runs(program, [run] * program.runs_per_call, data, depth, activation)
         with jax.log_compiles(True):
-            numbers = lane_of(*[run] * lane)
-            jax.block_until_ready(advance(start(numbers), numbers, data, schedule))
+            jax.block_until_ready(go(runs, SCHEDULE))
         return [record.getMessage() for record in caplog.records if "ompil" in record.getMessage()]
 
-    compiled(some_numbers())
+    compiled(bent_numbers())
     for changes in (
         {},
         {"seed": 11},
@@ -442,12 +389,14 @@ def test_another_number_compiles_nothing(request, data, caplog, lane):
         {"beta": 0.0},
         {"bias_mean": 1.0},
         {"b1": 0.0},
+        {"cosine": 1.0, "warmup_steps": 2.0},
     ):
-        assert compiled(some_numbers(**changes)) == [], changes
-    fewer = padded(np.concatenate([SCHEDULE[:2], np.array([[8, 9, 1, 1]], np.int32)]), 5)
-    assert compiled(some_numbers(), schedule=fewer) == []
+        assert compiled(bent_numbers(**changes)) == [], changes
+    for depth in (1, 2, 5):
+        assert compiled(bent_numbers(depth), depth=depth) == [], depth
+        assert compiled(some_numbers(depth, fixed={"top": 0.5}), depth=depth, activation=1) == [], depth
     other = jax.tree.map(lambda leaf: leaf[::-1].copy(), data)
-    assert compiled(some_numbers(), data=other) == []
+    assert compiled(bent_numbers(), data=other) == []
     # ... and the counting counts:
     wider = np.concatenate([array[0] for array in data.values()])
     with jax.log_compiles(True):
@@ -455,8 +404,11 @@ def test_another_number_compiles_nothing(request, data, caplog, lane):
     assert any("ompil" in record.getMessage() for record in caplog.records)
 
 
-def test_every_number_matters(single, data):
-    usual = train(single, lane_of(some_numbers()), data)[0]["parameters"]
+def test_every_number_matters(data):
+    def readout(**changes):
+        return train(SINGLE, data, bent_numbers(**changes))[0]["training"]["parameters"]["readout"]["kernel"]
+
+    usual = readout()
     for changes in (
         {"seed": 11},
         {"learning_rate": 0.5},
@@ -468,27 +420,36 @@ def test_every_number_matters(single, data):
         {"b1": 0.0},
         {"b2": 0.5},
         {"eps": 1.0},
+        {"cosine": 1.0},
+        {"warmup_steps": 6.0},
     ):
-        found = train(single, lane_of(some_numbers(**changes)), data)[0]["parameters"]
-        assert not np.allclose(found["readout"]["kernel"], usual["readout"]["kernel"], rtol=1e-3), changes
+        assert not np.allclose(readout(**changes), usual, rtol=1e-3), changes
+    other = some_numbers(fixed={"top": 0.5})
+    found = go(Runs(SINGLE, [other], data, activation=1), SCHEDULE)[0]["training"]["parameters"]
+    assert not np.allclose(found["readout"]["kernel"], usual, rtol=1e-3)
 
 
-def test_the_seed_sets_weights_and_batches(single, data):
-    start, _ = single
-    one, same, other = (start(lane_of(some_numbers(seed=seed))) for seed in (1, 1, 2))
+def test_the_seed_sets_weights_and_batches(data):
+    one, same, other = (Runs(SINGLE, [bent_numbers(seed=seed)], data).begin().state for seed in (1, 1, 2))
     assert_same_bits(one, same)
-    assert not np.array_equal(one["parameters"]["first"]["kernel"], other["parameters"]["first"]["kernel"])
+    first, another = (state["training"]["parameters"]["input"]["kernel"] for state in (one, other))
+    assert not np.array_equal(first, another)
     first, second = (list(batches(seed, 8)) for seed in (1, 2))
     assert not np.array_equal(first[0], second[0])
     for epoch in (first[:4], first[4:]):
         assert len(set(np.concatenate(epoch))) == 4 * BATCH
 
 
-@pytest.mark.parametrize("pieces", [2, 3, 7])
-def test_an_evaluation_in_pieces_finds_the_same(single, data, pieces):
-    usual = train(single, lane_of(some_numbers()), data)
-    cut = train(programs_of(a_program(pieces=pieces)), lane_of(some_numbers()), data)
-    for name in ("born", "ever"):
-        np.testing.assert_array_equal(cut[0][name], usual[0][name])
-    for one, other in zip(jax.tree.leaves(cut[1]), jax.tree.leaves(usual[1]), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("chunks", [2, 3, 7])
+def test_an_evaluation_in_chunks_finds_the_same(data, chunks):
+    runs = Runs(SINGLE, [some_numbers(fixed={"top": 0.5}, bias_std=1.0)], data, activation=1)
+    state = runs.begin().state
+    cut = programs_of(bent_program(eval_chunks=chunks))
+    for step in (0, 5):
+        own = (state["training"]["parameters"], state["masks"], runs.numbers, data, np.int32(step == 0), *runs.call)
+        usual, found = runs.programs.evaluate(*own), cut.evaluate(*own)
+        assert_same_bits(*(jax.tree.map(np.asarray, masks) for masks, _ in (found, usual)))
+        assert 0 < np.mean(usual[0]["ever_dead"][0, :DEPTH]) < 1
+        for one, other in zip(jax.tree.leaves(found[1]), jax.tree.leaves(usual[1]), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        state = runs.train(state | {"masks": usual[0]}, step, step + 5)

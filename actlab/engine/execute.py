@@ -18,6 +18,7 @@ import pandas as pd
 from actlab.engine import store
 from actlab.engine.executors import log_of
 from actlab.engine.job import Outcome, describe, run_job
+from actlab.measures import to_plain
 from actlab.study.plan import Job, Plan, Run, job_id
 
 POLL = 0.5  # seconds between two looks at what the workers have done
@@ -110,6 +111,8 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         "seconds": old.get("seconds", 0.0),
         "training_seconds": old.get("training_seconds", 0.0),
     }
+    if plan.measures:  # what reading must know of them, for it runs no code
+        manifest["measures"] = to_plain(plan.measures)
     try:
         store.create(folder, study_yaml, sources, manifest)
         store.tidy(folder, finished=False)

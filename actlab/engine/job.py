@@ -28,10 +28,11 @@ from actlab.engine import checkpoint, compiled, environment, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.records import SPLIT_METRICS, run_row
 from actlab.nn.blocks import Function, Options
+from actlab.nn.own_measures import load_measure
 from actlab.nn.probes import DEATH
 from actlab.nn.programs import Programs, blank_masks, compile_programs
 from actlab.nn.training import Program
-from actlab.study.plan import ActivationKey, DataKey, Job, Run, Shape, job_id, record_steps
+from actlab.study.plan import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
 
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
@@ -418,6 +419,7 @@ def program_of(shape: Shape, sources_folder: Path) -> Program:
         optimizer_options=shape.optimizer_options,
         decay_activation_parameters=shape.decay_activation_parameters,
         clip=shape.clip,
+        own_measures=tuple((key.name, own_measure(key, sources_folder)) for key in shape.own_measures),
         batch_size=shape.batch_size,
         task=loaded(shape.data).task,
         probes=shape.probes,
@@ -431,12 +433,34 @@ def program_of(shape: Shape, sources_folder: Path) -> Program:
 def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     """The activations of a shape, as its programs take them."""
 
-    def function(key: ActivationKey) -> Function:
-        record = activation(key, sources_folder / key.source if key.source else None)
+    def function(key: FunctionKey) -> Function:
+        record = activation(key, sources_folder)
         fixed = tuple(name for name in record.parameters if name not in record.learnable)
         return Function(record.function, record.flat, fixed, record.learnable)
 
     return tuple(function(key) for key in shape.activations)
+
+
+def own_measure(key: FunctionKey, sources_folder: Path) -> Any:
+    """A user's measure, from the study's own copy of its file.
+
+    Raises:
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
+    """
+    path = unaltered(key, sources_folder)
+    return load_measure(path, key.name)[1]
+
+
+def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
+    """The study's copy of a user's file.
+
+    Raises:
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
+    """
+    path = sources_folder / str(key.source)
+    if sources.trace(path, key.name).digest != key.source_checksum:
+        raise RuntimeError(f"{path}: it, or a file that it imports, is not what this study was planned with")
+    return path
 
 
 @lru_cache(maxsize=2)
@@ -446,17 +470,11 @@ def programs(program: Program, key: DataKey) -> Programs:
     return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
 
-def activation(key: ActivationKey, source: Path | None) -> activations.Activation:
-    """An activation: from the catalogue, or from the study's own copy of the user's file.
-
-    Raises:
-        RuntimeError: the copy, or what it imports, is not what the study was planned with.
-    """
-    if source is None:
+def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation:
+    """An activation: from the catalogue, or from the study's own copy of the user's file."""
+    if key.source is None:
         return activations.get(key.name)
-    if sources.trace(source, key.name).digest != key.source_checksum:
-        raise RuntimeError(f"{source}: it, or a file that it imports, is not what this study was planned with")
-    return activations.load(source, key.name)
+    return activations.load(unaltered(key, sources_folder), key.name)
 
 
 @lru_cache(maxsize=4)

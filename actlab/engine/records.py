@@ -69,7 +69,9 @@ def run_row(
     row = dict(labels) | final_numbers(by_step, steps, diverged_step, target_loss, constant_loss)
     row |= {f"steps.{name}": value for name, value in {"step": steps, **by_step}.items()}
     row |= {"layers.layer": at.astype(np.int32) + 1}
-    return row | {f"layers.{name}": value[:, at].ravel() for name, value in layers.items()}
+    row |= {f"layers.{name}": value[:, at].ravel() for name, value in layers.items()}
+    counts = {name: np.asarray(value)[kept][:, at] for name, value in records["histograms"].items()}
+    return row | {f"histograms.{name}": value.ravel() for name, value in counts.items()}
 
 
 def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: slice) -> dict[str, np.ndarray]:

@@ -30,6 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
+from actlab.measures import EDGES
+
 # Rows of a frame come in the order of these columns, whatever the order in which jobs finished.
 ORDER = (
     *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
@@ -65,6 +67,7 @@ class Results:
         runs: one row a run.
         steps: one row a run and record.
         layers: one row a run, record and kept hidden layer.
+        histograms: one row a run, record, kept hidden layer and bin that is not empty; none where none were asked for.
     """
 
     path: Path
@@ -73,6 +76,7 @@ class Results:
     runs: pd.DataFrame = field(repr=False)
     steps: pd.DataFrame = field(repr=False)
     layers: pd.DataFrame = field(repr=False)
+    histograms: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
 
 
 def load(folder: str | Path) -> Results:
@@ -92,9 +96,10 @@ def load(folder: str | Path) -> Results:
     whole = list(tables.values())
     if not whole:
         raise StoreError(f"{folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
-    runs, steps, layers = explode(in_order(whole))
+    rows = in_order(whole)
+    runs, steps, layers = explode(rows)
     study = YAML(typ="safe", pure=True).load((folder / "study.yaml").read_text(encoding="utf-8"))
-    return Results(folder, study, manifest, runs, steps, layers)
+    return Results(folder, study, manifest, runs, steps, layers, histograms_of(rows, layers))
 
 
 def in_order(tables: list[pa.Table]) -> pa.Table:
@@ -106,7 +111,7 @@ def in_order(tables: list[pa.Table]) -> pa.Table:
 
 def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Split one-row-a-run parts into the frames ``runs``, ``steps`` and ``layers``."""
-    lists = [name for name in rows.column_names if name.startswith(("steps.", "layers."))]
+    lists = [name for name in rows.column_names if name.startswith(("steps.", "layers.", "histograms."))]
     runs = one_name(rows.drop_columns(lists).to_pandas())
     steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
     records = np.array([len(steps) for steps in steps_of_run])
@@ -120,10 +125,33 @@ def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     }
     for name in lists:
         frame, column = name.split(".", 1)
-        if name not in ("steps.step", "layers.layer"):
+        if frame != "histograms" and name not in ("steps.step", "layers.layer"):
             lengths = records if frame == "steps" else records * kept
             (steps if frame == "steps" else layers)[column] = flat(rows[name], lengths)
     return runs, pd.DataFrame(steps), pd.DataFrame(layers)
+
+
+def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:
+    """The counts of bins that are not empty: run, step, layer, of, bin, count.
+
+    Args:
+        rows: parts, with columns ``histograms.*`` of flat counts [R·K·bins], null for a run without.
+        layers: the frame, whose rows of a run are its records and kept layers in the same order.
+    """
+    places = layers[["run", "step", "layer"]]
+    first_of_run = {run: group.index[0] for run, group in places.groupby("run", sort=False)}
+    frames = []
+    for name in (name for name in rows.column_names if name.startswith("histograms.")):
+        of = name.partition(".")[2]
+        for run, flat_counts in zip(rows["run"].to_pylist(), rows[name].combine_chunks(), strict=True):
+            if not flat_counts.is_valid:
+                continue
+            counts = np.asarray(flat_counts.values).reshape(-1, len(EDGES[of]) + 1)
+            row, bins = np.nonzero(counts)
+            found = places.iloc[first_of_run[run] + row].reset_index(drop=True)
+            frames.append(found.assign(of=of, bin=bins, count=counts[row, bins]))
+    columns = ["run", "step", "layer", "of", "bin", "count"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
 
 
 def one_name(runs: pd.DataFrame) -> pd.DataFrame:

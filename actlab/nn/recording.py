@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.nn import probes, walk
+from actlab.measures import EDGES
+from actlab.nn import histograms, probes, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.training import Numbers, Program
@@ -41,8 +42,8 @@ def measure(
         depth, activation: of all runs.
 
     Returns:
-        {``layers``: {measure: [L, (R)]}, ``gradients``: {norm: mantissa [L, (R)]}, ``exponent`` [L, (R)]}; rows beyond
-        the depth are not set.
+        {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
+        [L, (R)]}, ``exponent`` [L, (R)]}; rows beyond the depth are not set.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -66,12 +67,17 @@ def measure(
     )
     error = over_runs(signal_at_output(program.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
     thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
-    asked = tuple(name for name in probes.PROBES if name in program.probes)
+    own = dict(program.own_measures)
+    asked = tuple(name for name in (*probes.PROBES, *own) if name in program.probes)
     changes = "update_ratio" in program.probes
+    counted = tuple(name for name in EDGES if name in program.probes)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         z, h = walk.at(up["z"], l), walk.at(up["h"], l)
-        values = over_runs(partial(probes.measure_layer, asked))(z, h, pulled["u"], pulled["slope"], thresholds)
+        values = over_runs(partial(probes.measure_layer, asked, own=own))(
+            z, h, pulled["u"], pulled["slope"], thresholds
+        )
+        counts = over_runs(partial(histograms_of, counted))(z, h, pulled["z"], pulled["exponent"])
         finite = over_runs(probes.all_finite)(z)
         signal = over_runs(partial(probes.signal_norm, rows))(pulled["z"])
         signal = jnp.where(finite & ~((signal == 0) & pulled["lost"]), signal, jnp.nan)
@@ -83,7 +89,8 @@ def measure(
                 lambda: ratio(parameters["input"]["kernel"], after["input"]["kernel"]),
                 lambda: ratio(old, new),
             )
-        return {"layers": values, "exponent": pulled["exponent"], "signal_grad_norm": signal}
+        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal}
+        return {"layers": values, "histograms": counts, **norms}
 
     weight_norm = partial(probes.weight_norm, rows)
 
@@ -98,6 +105,7 @@ def measure(
     stacks = walk.stacks_for(
         {
             "layers": dict.fromkeys(wanted, one),
+            "histograms": {name: jnp.zeros((*one.shape, len(EDGES[name]) + 1), jnp.int32) for name in counted},
             "exponent": one.astype(jnp.int32),
             "signal_grad_norm": one,
             "weight_grad_norm": one,
@@ -123,7 +131,15 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
     gradients = {"signal_grad_norm": found["signal_grad_norm"], "weight_grad_norm": weight}
-    return {"layers": found["layers"], "gradients": gradients, "exponent": found["exponent"]}
+    return {name: found[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+
+
+def histograms_of(
+    names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponent: Array
+) -> dict[str, Array]:
+    """The named histograms of one layer: {name: counts [bins]}."""
+    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponent": exponent}
+    return {name: probes.evaluate(getattr(histograms, name), values) for name in names}
 
 
 def signal_at_output(task: str) -> Callable[[Array, Any, Array], Array]:

@@ -48,6 +48,7 @@ class Program:
         eval_chunks: in how many chunks a split is evaluated, to hold less in memory at a time.
         options: normalisation, residual connections, dropout.
         clip: whether gradients are clipped by their joint norm.
+        own_measures: the user's measures among ``probes``: name and function each.
         static_depth: every run is as deep as the bound, which the compiler may know: on an accelerator, where a loop of
             unknown length asks the host at every turn.
     """
@@ -69,6 +70,7 @@ class Program:
     eval_chunks: int
     options: Options = field(default_factory=Options)
     clip: bool = False
+    own_measures: tuple[tuple[str, Callable[..., Array]], ...] = ()
     static_depth: bool = False
 
     @property
@@ -327,8 +329,9 @@ def minibatch_gradients(
     def weigh_first(delta: Array) -> dict[str, Array]:  # the first layer's kernel is not one of the stack's
         return {"kernel": jnp.zeros_like(parameters["layers"]["kernel"][0])}
 
-    visits = (local, weigh, weigh_first, keep, kept)
-    first_delta, kept = walk.backward(network, parameters, x, up, dh, *call, *visits, dropout=dropout)
+    first_delta, kept = walk.backward(
+        network, parameters, x, up, dh, *call, local, weigh, weigh_first, keep, kept, dropout=dropout
+    )
     dinput = network.over_runs(walk.weight_gradient)(x, first_delta)
     return Walked(loss, accuracy, {"input": {"kernel": dinput}, "readout": dreadout}, kept, up)
 

@@ -227,8 +227,8 @@ def backward(
         kept: what ``forward`` kept: z, h, and the statistics of batch normalisation where they are fixed.
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to keep of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
-            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``lost`` and
-            ``exponent``.
+            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``exponent``, and
+            ``lost``: whether any signal was lost in this layer or one above (see ``slope_and_loss``).
         weigh: (h below, δ) -> what to keep that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
         keep: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
         stacks: where things are kept.
@@ -266,14 +266,15 @@ def backward(
     branches = [down(function) for function in network.functions]
     product_with_transpose = network.over_runs(lambda dz, kernel: dz @ kernel.T)
 
-    def layer(i: Array, carry: tuple[Array, Array, Array, Stacks]) -> tuple[Array, Array, Array, Stacks]:
-        dh, _, exponent, stacks = carry
+    def layer(i: Array, carry: tuple[Array, Array, Any, Stacks]) -> tuple[Array, Array, Any, Stacks]:
+        dh, _, passed, stacks = carry
         l = depth - 1 - i
         pulled = branch(activation, branches, dh, l)
         if measured:
             largest = {name: pulled[name] for name in ("z", "below") if name in pulled}
-            rescaled, exponent = network.over_runs(rescale)(largest, exponent)
-            pulled |= rescaled | {"exponent": exponent}
+            rescaled, exponent = network.over_runs(rescale)(largest, passed["exponent"])
+            passed = {"exponent": exponent, "lost": passed["lost"] | pulled["lost"]}
+            pulled |= rescaled | passed
         dz = pulled["z"]
 
         def of_upper() -> tuple[Any, Array]:
@@ -281,10 +282,11 @@ def backward(
             return weigh(at(kept["h"], l - 1), dz), dh + pulled["below"] if network.options.residual else dh
 
         weighed, dh = jax.lax.cond(l > 0, of_upper, lambda: (weigh_first(dz), jnp.zeros_like(dh)))
-        return dh, dz, exponent, keep(stacks, local(l, pulled) | weighed, l)
+        return dh, dz, passed, keep(stacks, local(l, pulled) | weighed, l)
 
-    exponent = jnp.zeros(dh.shape[:-2], jnp.int32)
-    _, dz, _, stacks = jax.lax.fori_loop(0, depth, layer, (dh, jnp.zeros_like(dh), exponent, stacks))
+    of_runs = dh.shape[:-2]
+    passed = {"exponent": jnp.zeros(of_runs, jnp.int32), "lost": jnp.zeros(of_runs, bool)} if measured else {}
+    _, dz, _, stacks = jax.lax.fori_loop(0, depth, layer, (dh, jnp.zeros_like(dh), passed, stacks))
     return dz, stacks
 
 

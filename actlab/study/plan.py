@@ -16,6 +16,7 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.activations.properties import saturation_points
+from actlab.measures import Measure
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
@@ -28,6 +29,7 @@ from actlab.study.schema import (
     TrainConfig,
     activation_options,
     activation_record,
+    loaded_measure,
     show,
 )
 from actlab.study.sweep import Cell
@@ -53,8 +55,8 @@ class DataKey:
 
 
 @dataclass(frozen=True)
-class ActivationKey:
-    """What a worker needs to find an activation: its name, and of a user's own its file and checksum."""
+class FunctionKey:
+    """What a worker needs to find an activation or measure: its name, and of a user's own its file and checksum."""
 
     name: str
     source: str | None
@@ -72,7 +74,7 @@ class Shape:
 
     data: DataKey
     probe_rows: int
-    activations: tuple[ActivationKey, ...]
+    activations: tuple[FunctionKey, ...]
     learnable_per: str
     depth_bound: int
     static_depth: bool
@@ -88,6 +90,7 @@ class Shape:
     clip: bool
     batch_size: int
     probes: tuple[str, ...]
+    own_measures: tuple[FunctionKey, ...]
     dtype: str
     runs_per_call: int
     eval_chunks: int
@@ -127,12 +130,14 @@ class Plan:
         sources: the user's files that it uses, by their path in the study's ``sources/``.
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
+        measures: the records of the user's measures.
     """
 
     groups: tuple[Job, ...]
     sources: Mapping[str, Path]
     chunks: Mapping[int, Chunks]
     worker_bytes: float
+    measures: tuple[Measure, ...] = ()
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -168,8 +173,8 @@ def plan(
         check_rows(study, cell, found)
         source, source_checksum = activation_source(cell.model.activation.name, checksums)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, data_checksum, chunks[cell.model.width], platform)
-        key = ActivationKey(record.name, source, source_checksum)
+        shape = shape_of(cell, record, data_checksum, checksums, chunks[cell.model.width], platform)
+        key = FunctionKey(record.name, source, source_checksum)
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(cell, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
@@ -190,7 +195,13 @@ def plan(
         for (shape, key, depth, *schedule), runs in groups.items()
     )
     most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, chunks, most)
+    return Plan(tuple(jobs), copies, chunks, most, own_measures(study.cells))
+
+
+def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
+    """The records of the user's measures that some cells ask for."""
+    asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
+    return tuple(loaded_measure(path, name, path.read_bytes()) for path, name in asked)
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
@@ -332,7 +343,14 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
     return Choice(name=name, options=options)
 
 
-def shape_of(cell: Cell, record: activations.Activation, data_checksum: str, chunks: Chunks, platform: str) -> Shape:
+def shape_of(
+    cell: Cell,
+    record: activations.Activation,
+    data_checksum: str,
+    checksums: Mapping[str, str],
+    chunks: Chunks,
+    platform: str,
+) -> Shape:
     """What of a cell shapes the compiled programs, still without the activations that share them."""
     model, train = cell.model, cell.train
     weight_init = record.weight_init if model.weight_init.name == "auto" else model.weight_init.name
@@ -356,6 +374,9 @@ def shape_of(cell: Cell, record: activations.Activation, data_checksum: str, chu
         clip=train.clip_norm is not None,
         batch_size=train.batch_size,
         probes=cell.measure.names(),
+        own_measures=tuple(
+            FunctionKey(name, path.name, checksums[f"{path}:{name}"]) for path, name in cell.measure.own()
+        ),
         dtype=model.dtype,
         runs_per_call=chunks.lane,
         eval_chunks=chunks.pieces,
