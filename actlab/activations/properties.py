@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from jax import Array
 
-from actlab.activations.base import Activation, Phi
+from actlab.activations.base import Activation
+from actlab.activations.closed_form import Phi
 from actlab.activations.cost import operations
 from actlab.activations.shape import (
     BLOCK,
