@@ -76,7 +76,7 @@ class ClosedForm:
                     along = partial(varied, phi, name, z, given)
                     terms.append(jax.jvp(along, (given[name],), (dp,))[1])
             total = sum(terms[1:], terms[0]) if terms else jnp.zeros_like(value)
-            return value, jnp.broadcast_to(total, jnp.shape(value)).astype(value.dtype)
+            return value, jnp.broadcast_to(total, jnp.shape(value)).astype(jnp.result_type(value))
 
         self.positional = positional
 
