@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-Phi = Callable[..., Array]
+from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
+
 F = TypeVar("F", bound=Callable[..., Array])
 
 
@@ -37,9 +38,13 @@ class Activation:
 
     Attributes:
         name: its name in YAML and tables.
-        function: φ, ``phi(z, *, parameter=default)``: elementwise, any shape and float dtype.
-        derivative: φ' in closed form, same arguments; at a kink it states the convention that automatic
-            differentiation of ``function`` follows.
+        function: φ, ``phi(z, *, parameter=default)``: elementwise, any shape and float dtype; differentiated by its
+            closed forms.
+        exact: the same for measures. Another than ``function`` only where closed forms without cancellation would slow
+            a training step by more than 2 %: then ``function`` is differentiated automatically.
+        derivative: φ', same arguments; at a kink it states the convention that ``function`` follows.
+        parameter_derivatives: {parameter: ∂φ/∂parameter, same arguments}, where declared.
+        closed_form: whether φ' was declared; an automatic one that underflows may do so long before the truth does.
         flat: ``flat(z, **parameters)``: where φ is constant by definition, not by underflow.
         parameters: {name: default}, read from the signature.
         learnable: the parameters that training may change.
@@ -60,7 +65,10 @@ class Activation:
 
     name: str
     function: Phi
+    exact: Phi
     derivative: Phi
+    parameter_derivatives: Mapping[str, Phi] = field(default_factory=dict)
+    closed_form: bool = False
     flat: Phi = nowhere
     parameters: Mapping[str, float] = field(default_factory=dict)
     learnable: tuple[str, ...] = ()
@@ -87,42 +95,73 @@ RECORDS: dict[Phi, Activation] = {}
 """Function -> record, of everything that ``activation`` has decorated, users' files included."""
 
 
-def activation(*, derivative: Phi | None = None, learnable: tuple[str, ...] = (), **declared: Any) -> Callable[[F], F]:
-    """Record an activation; the function itself comes back unchanged.
+def activation(
+    *,
+    derivative: Phi | None = None,
+    value_and_derivative: ValueAndDerivative | None = None,
+    parameter_derivatives: Mapping[str, Phi] | None = None,
+    train_automatically: bool = False,
+    learnable: tuple[str, ...] = (),
+    **declared: Any,
+) -> Callable[[F], F]:
+    """Record an activation, and have it differentiated by the closed forms that are declared.
 
     Args:
-        derivative: φ' in closed form; without one, automatic differentiation takes its place.
+        derivative: φ' in closed form, same arguments; without one, automatic differentiation takes its place.
+        value_and_derivative: both φ and φ', instead of ``derivative`` where they share what is expensive.
+        parameter_derivatives: {parameter: ∂φ/∂parameter, same arguments}.
+        train_automatically: use the closed forms in measures alone (see ``Activation.exact``).
         learnable: the parameters that training may change.
         declared: any other field of ``Activation``. A user's own function needs none of them.
 
     Raises:
-        ActivationError: a parameter is not a keyword-only float, or ``learnable`` names none of them.
+        ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
+            of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given.
 
-    >>> @activation(learnable=("beta",))
-    ... def tanhexp(z, *, beta=1.0):
-    ...     return z * jnp.tanh(jnp.exp(jnp.minimum(beta * z, 5.0)))
-    >>> RECORDS[tanhexp].parameters
-    {'beta': 1.0}
+    >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))
+    ... def bent(z, *, beta=1.0):
+    ...     return jnp.arctan(beta * z)
+    >>> RECORDS[bent].parameters, float(jax.grad(bent)(1.0))
+    ({'beta': 1.0}, 0.5)
     """
+    partials = dict(parameter_derivatives or {})
 
     def register(function: F) -> F:
         name = getattr(function, "__name__", repr(function))
         parameters = keyword_parameters(name, function)
-        for parameter in learnable:
-            if parameter not in parameters:
-                known = ", ".join(parameters) or "none"
-                raise ActivationError(f"{name}: learnable names {parameter!r}, not a parameter of it ({known})")
-        RECORDS[function] = Activation(
+        for what, named in (("learnable", learnable), ("parameter_derivatives", partials)):
+            for parameter in named:
+                if parameter not in parameters:
+                    known = ", ".join(parameters) or "none"
+                    raise ActivationError(f"{name}: {what} names {parameter!r}, not a parameter of it ({known})")
+        if derivative and value_and_derivative:
+            raise ActivationError(f"{name}: declares both derivative and value_and_derivative; one of them is enough")
+        if not (derivative or value_and_derivative) and (partials or train_automatically):
+            raise ActivationError(f"{name}: declares other closed forms, but no derivative in z")
+        in_z = second(value_and_derivative) if value_and_derivative else derivative
+        exact: Phi = function
+        if in_z:
+            exact = ClosedForm(function, parameters, in_z, value_and_derivative, partials)
+        recorded = function if train_automatically else exact
+        RECORDS[recorded] = Activation(
             name=name,
-            function=function,
-            derivative=derivative or slope(function),
+            function=recorded,
+            exact=exact,
+            derivative=in_z or slope(function),
+            parameter_derivatives=partials,
+            closed_form=exact is not function,
             parameters=parameters,
             learnable=tuple(learnable),
             **declared,
         )
-        return function
+        return cast(F, recorded)
 
     return register
+
+
+def second(value_and_derivative: ValueAndDerivative) -> Phi:
+    """φ' alone."""
+    return lambda z, **parameters: value_and_derivative(z, **parameters)[1]
 
 
 def keyword_parameters(name: str, function: Phi) -> dict[str, float]:

@@ -1,23 +1,30 @@
 """Rectifiers with an exponential or otherwise smooth bend: the ELU family, softplus and squareplus."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from actlab.activations.base import activation
+from actlab.activations.stable import expm1_and_exp
 
 # Klambauer et al. 2017, equation 14: the fixed point (mean 0, variance 1) of standard normal pre-activations.
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-def exponential_branch(z: Array) -> Array:
-    """e^z − 1 for z ≤ 0; for z > 0, where a select discards it, 0.
+def negative_part(z: Array) -> Array:
+    """min(z, 0), by a select: its derivative at 0 is the left one, not a half."""
+    return jnp.where(z > 0, 0.0, z)
 
-    Both branches of a select are differentiated: without the inner one, e^z overflows for large z, and 0·∞ is NaN.
-    ``expm1`` keeps tiny z exact, which e^z − 1 rounds to 0.
+
+def elu_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
+    """z if z ≥ 0 else α(e^z − 1); 1 if z > 0 else αe^z.
+
+    Both branches of a select are computed, and differentiated: e^z takes z ≤ 0 alone, lest it overflow where it is
+    not selected.
     """
-    return jnp.expm1(jnp.where(z > 0, 0.0, z))
+    right = z > 0
+    expm1, exp = expm1_and_exp(jnp.where(right, 0.0, z))
+    return jnp.where(right, z, alpha * expm1), jnp.where(right, 1.0, alpha * exp)
 
 
 @activation(
@@ -25,7 +32,8 @@ def exponential_branch(z: Array) -> Array:
     formula="z if z ≥ 0 else α(e^z − 1), α = 1",
     derivative_formula="1 if z > 0 else αe^z",
     latex=r"z \text{ if } z \geq 0 \text{ else } \alpha\,(e^z - 1), \quad \alpha = 1",
-    derivative=lambda z, *, alpha=1.0: jnp.where(z > 0, 1.0, alpha * jnp.exp(jnp.minimum(z, 0.0))),
+    value_and_derivative=lambda z, *, alpha=1.0: elu_and_derivative(z, alpha),
+    parameter_derivatives={"alpha": lambda z, *, alpha=1.0: expm1_and_exp(negative_part(z))[0]},
     flat=lambda z, *, alpha=1.0: (z <= 0) & (alpha == 0),
     range="(−1, ∞)",
     monotonic=True,
@@ -42,7 +50,13 @@ def elu(z: Array, *, alpha: float = 1.0) -> Array:
     >>> elu(jnp.array([-100.0, 2.0]))
     Array([-1.,  2.], dtype=float32)
     """
-    return jnp.where(z > 0, z, alpha * exponential_branch(z))
+    return elu_and_derivative(z, alpha)[0]
+
+
+def selu_and_derivative(z: Array) -> tuple[Array, Array]:
+    """λ·elu(z; α) and its derivative."""
+    elu_z, slope = elu_and_derivative(z, SELU_ALPHA)
+    return SELU_SCALE * elu_z, SELU_SCALE * slope
 
 
 @activation(
@@ -51,7 +65,7 @@ def elu(z: Array, *, alpha: float = 1.0) -> Array:
     derivative_formula="λ if z > 0 else λαe^z",
     latex=r"\lambda z \text{ if } z \geq 0 \text{ else } \lambda\alpha\,(e^z - 1), "
     r"\quad \alpha \approx 1.6733,\ \lambda \approx 1.0507",
-    derivative=lambda z: SELU_SCALE * jnp.where(z > 0, 1.0, SELU_ALPHA * jnp.exp(jnp.minimum(z, 0.0))),
+    value_and_derivative=selu_and_derivative,
     range="(−1.7581, ∞)",
     monotonic=True,
     convex=False,
@@ -68,7 +82,21 @@ def selu(z: Array) -> Array:
     >>> round(float(selu(jnp.array(1.0))), 4)
     1.0507
     """
-    return SELU_SCALE * jnp.where(z > 0, z, SELU_ALPHA * exponential_branch(z))
+    return selu_and_derivative(z)[0]
+
+
+def celu_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
+    """z if z ≥ 0 else α(e^(z/α) − 1); 1 if z > 0 else e^(z/α)."""
+    right = z > 0
+    expm1, exp = expm1_and_exp(jnp.where(right, 0.0, z) / alpha)
+    return jnp.where(right, z, alpha * expm1), jnp.where(right, 1.0, exp)
+
+
+def celu_in_alpha(z: Array, alpha: Array | float) -> Array:
+    """∂/∂α: e^x − 1 − x·e^x, x = min(z, 0)/α."""
+    x = negative_part(z) / alpha
+    expm1, exp = expm1_and_exp(x)
+    return expm1 - x * exp
 
 
 @activation(
@@ -76,7 +104,8 @@ def selu(z: Array) -> Array:
     formula="z if z ≥ 0 else α(e^(z/α) − 1), α = 1",
     derivative_formula="1 if z > 0 else e^(z/α)",
     latex=r"z \text{ if } z \geq 0 \text{ else } \alpha\,(e^{z/\alpha} - 1), \quad \alpha = 1",
-    derivative=lambda z, *, alpha=1.0: jnp.where(z > 0, 1.0, jnp.exp(jnp.minimum(z, 0.0) / alpha)),
+    value_and_derivative=lambda z, *, alpha=1.0: celu_and_derivative(z, alpha),
+    parameter_derivatives={"alpha": lambda z, *, alpha=1.0: celu_in_alpha(z, alpha)},
     range="(−1, ∞)",
     monotonic=True,
     convex=True,
@@ -92,7 +121,14 @@ def celu(z: Array, *, alpha: float = 1.0) -> Array:
     >>> celu(jnp.array([-100.0, 2.0]), alpha=0.5)
     Array([-0.5,  2. ], dtype=float32)
     """
-    return jnp.where(z > 0, z, alpha * exponential_branch(z / alpha))
+    return celu_and_derivative(z, alpha)[0]
+
+
+def softplus_and_derivative(z: Array) -> tuple[Array, Array]:
+    """max(z, 0) + ln(1 + e^−|z|), and σ(z), from one exponential."""
+    left = z < 0
+    e = jnp.exp(jnp.where(left, z, -z))
+    return jnp.where(left, 0.0, z) + jnp.log1p(e), jnp.where(left, e, 1.0) / (1.0 + e)
 
 
 @activation(
@@ -100,7 +136,7 @@ def celu(z: Array, *, alpha: float = 1.0) -> Array:
     formula="ln(1 + e^z)",
     derivative_formula="σ(z)",
     latex=r"\ln(1 + e^z)",
-    derivative=jax.nn.sigmoid,
+    value_and_derivative=softplus_and_derivative,
     range="(0, ∞)",
     monotonic=True,
     convex=True,
@@ -115,7 +151,16 @@ def softplus(z: Array) -> Array:
     >>> softplus(jnp.array([0.0]))
     Array([0.6931472], dtype=float32)
     """
-    return jax.nn.softplus(z)
+    return softplus_and_derivative(z)[0]
+
+
+def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]:
+    """(z + √(z² + b))/2, which on the left, where it cancels, is b/(√(z² + b) − z)/2; and itself over √(z² + b)."""
+    root = jnp.sqrt(z**2 + b)
+    left = z < 0
+    total = root + jnp.where(left, -z, z)
+    value = 0.5 * jnp.where(left, b / total, total)
+    return value, value / root
 
 
 @activation(
@@ -123,7 +168,8 @@ def softplus(z: Array) -> Array:
     formula="(z + √(z² + b))/2, b = 4",
     derivative_formula="(1 + z/√(z² + b))/2",
     latex=r"\frac{1}{2}\left(z + \sqrt{z^2 + b}\right), \quad b = 4",
-    derivative=lambda z, *, b=4.0: 0.5 * (1.0 + z / jnp.sqrt(z**2 + b)),
+    value_and_derivative=lambda z, *, b=4.0: squareplus_and_derivative(z, b),
+    parameter_derivatives={"b": lambda z, *, b=4.0: 0.25 / jnp.sqrt(z**2 + b)},
     range="(0, ∞)",
     monotonic=True,
     convex=True,
@@ -138,4 +184,4 @@ def squareplus(z: Array, *, b: float = 4.0) -> Array:
     >>> squareplus(jnp.array([0.0]))
     Array([1.], dtype=float32)
     """
-    return 0.5 * (z + jnp.sqrt(z**2 + b))
+    return squareplus_and_derivative(z, b)[0]

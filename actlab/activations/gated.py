@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.activations.base import activation
+from actlab.activations.stable import sigmoid_and_derivative
 
 
 def normal_cdf(z: Array) -> Array:
@@ -24,7 +25,9 @@ def normal_density(z: Array) -> Array:
     formula="z·Φ(z), Φ(z) = (1 + erf(z/√2))/2",
     derivative_formula="Φ(z) + z·e^(−z²/2)/√(2π)",
     latex=r"z\,\Phi(z), \quad \Phi(z) = \frac{1}{2}\left(1 + \operatorname{erf}(z/\sqrt{2})\right)",
-    derivative=lambda z: normal_cdf(z) + z * normal_density(z),
+    # erfc keeps Φ's left tail, which 1 + erf rounds away; z·Φ itself is tiny there, and what is lost of it is too.
+    derivative=lambda z: 0.5 * jax.lax.erfc(-z * math.sqrt(0.5)) + z * normal_density(z),
+    train_automatically=True,
     range="[−0.16997, ∞)",
     extremum=(-0.75179, -0.16997),
     monotonic=False,
@@ -44,16 +47,11 @@ def gelu(z: Array) -> Array:
     return z * normal_cdf(z)
 
 
-def gelu_tanh_argument(z: Array) -> Array:
-    """2u, twice the argument u = √(2/π)·(z + 0.044715·z³) of the tanh."""
-    return math.sqrt(8.0 / math.pi) * z * (1.0 + 0.044715 * z**2)
-
-
-def gelu_tanh_derivative(z: Array) -> Array:
-    """σ(2u)·(1 + z·(1 − σ(2u))·2u')."""
-    two_u = gelu_tanh_argument(z)
-    slope = math.sqrt(8.0 / math.pi) * (1.0 + 0.134145 * z**2)
-    return jax.nn.sigmoid(two_u) * (1.0 + z * jax.nn.sigmoid(-two_u) * slope)
+def gelu_tanh_and_derivative(z: Array) -> tuple[Array, Array]:
+    """z·σ(2u), u = √(2/π)·(z + 0.044715·z³) the argument of the tanh: (1 + tanh u)/2 = σ(2u) without cancellation."""
+    scale = math.sqrt(8.0 / math.pi)
+    gate, slope = sigmoid_and_derivative(scale * z * (1.0 + 0.044715 * z**2))
+    return z * gate, gate + z * slope * (scale * (1.0 + 0.134145 * z**2))
 
 
 @activation(
@@ -61,7 +59,7 @@ def gelu_tanh_derivative(z: Array) -> Array:
     formula="z·(1 + tanh(√(2/π)·(z + 0.044715z³)))/2",
     derivative_formula="(1 + t)/2 + z·(1 − t²)·√(2/π)·(1 + 0.134145z²)/2, t the tanh",
     latex=r"\frac{z}{2}\left(1 + \tanh\left(\sqrt{2/\pi}\,(z + 0.044715\,z^3)\right)\right)",
-    derivative=gelu_tanh_derivative,
+    value_and_derivative=gelu_tanh_and_derivative,
     range="[−0.17004, ∞)",
     extremum=(-0.75246, -0.17004),
     monotonic=False,
@@ -78,12 +76,14 @@ def gelu_tanh(z: Array) -> Array:
     >>> round(float(gelu_tanh(jnp.array(1.0))), 4)
     0.8412
     """
-    return z * jax.nn.sigmoid(gelu_tanh_argument(z))  # (1 + tanh u)/2 = σ(2u), without cancellation in the left tail
+    return gelu_tanh_and_derivative(z)[0]
 
 
-def gate_derivative(z: Array, beta: Array | float) -> Array:
-    """d/dz of z·σ(βz): σ(βz)·(1 + βz·(1 − σ(βz)))."""
-    return jax.nn.sigmoid(beta * z) * (1.0 + beta * z * jax.nn.sigmoid(-beta * z))
+def swish_and_derivative(z: Array, beta: Array | float) -> tuple[Array, Array]:
+    """z·σ(βz) and σ(βz) + βz·σ'(βz)."""
+    x = beta * z
+    gate, slope = sigmoid_and_derivative(x)
+    return z * gate, gate + x * slope
 
 
 @activation(
@@ -91,7 +91,7 @@ def gate_derivative(z: Array, beta: Array | float) -> Array:
     formula="z·σ(1.702z)",
     derivative_formula="σ(1.702z)·(1 + 1.702z·(1 − σ(1.702z)))",
     latex=r"z\,\sigma(1.702\,z)",
-    derivative=lambda z: gate_derivative(z, 1.702),
+    value_and_derivative=lambda z: swish_and_derivative(z, 1.702),
     range="[−0.16361, ∞)",
     extremum=(-0.75116, -0.16361),
     monotonic=False,
@@ -108,7 +108,7 @@ def quick_gelu(z: Array) -> Array:
     >>> round(float(quick_gelu(jnp.array(1.0))), 4)
     0.8458
     """
-    return z * jax.nn.sigmoid(1.702 * z)
+    return swish_and_derivative(z, 1.702)[0]
 
 
 @activation(
@@ -116,7 +116,8 @@ def quick_gelu(z: Array) -> Array:
     formula="z·σ(βz), β learned from 1",
     derivative_formula="σ(βz)·(1 + βz·(1 − σ(βz)))",
     latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned}",
-    derivative=lambda z, *, beta=1.0: gate_derivative(z, beta),
+    value_and_derivative=lambda z, *, beta=1.0: swish_and_derivative(z, beta),
+    parameter_derivatives={"beta": lambda z, *, beta=1.0: z**2 * sigmoid_and_derivative(beta * z)[1]},
     learnable=("beta",),
     range="[−0.27846, ∞)",
     extremum=(-1.27846, -0.27846),
@@ -134,7 +135,7 @@ def swish(z: Array, *, beta: float = 1.0) -> Array:
     >>> swish(jnp.array([1.0]), beta=0.0)
     Array([0.5], dtype=float32)
     """
-    return z * jax.nn.sigmoid(beta * z)
+    return swish_and_derivative(z, beta)[0]
 
 
 @activation(
@@ -142,7 +143,7 @@ def swish(z: Array, *, beta: float = 1.0) -> Array:
     formula="z·σ(z)",
     derivative_formula="σ(z)·(1 + z·(1 − σ(z)))",
     latex=r"z\,\sigma(z)",
-    derivative=lambda z: gate_derivative(z, 1.0),
+    value_and_derivative=lambda z: swish_and_derivative(z, 1.0),
     range="[−0.27846, ∞)",
     extremum=(-1.27846, -0.27846),
     monotonic=False,
@@ -159,7 +160,7 @@ def silu(z: Array) -> Array:
     >>> silu(jnp.array([0.0]))
     Array([0.], dtype=float32)
     """
-    return z * jax.nn.sigmoid(z)
+    return swish_and_derivative(z, 1.0)[0]
 
 
 @activation(
@@ -190,15 +191,9 @@ def hard_swish(z: Array) -> Array:
     return jnp.where(z <= -3.0, 0.0, jnp.where(z >= 3.0, z, z * (z / 6.0 + 0.5)))
 
 
-def mish_derivative(z: Array) -> Array:
-    """t + z·σ(z)·(1 − t²), t = tanh(ln(1 + e^z))."""
-    t = jnp.tanh(jax.nn.softplus(z))
-    return t + z * jax.nn.sigmoid(z) * (1.0 - t**2)
-
-
-def mish_value_and_derivative(z: Array) -> tuple[Array, Array]:
+def mish_and_derivative(z: Array) -> tuple[Array, Array]:
     """Both from one exponential: with n = e^z(e^z + 2), tanh(ln(1 + e^z)) = n/(n + 2)."""
-    w = jnp.exp(jnp.minimum(z, 20.0))  # at 20 the gate is 1 in float64 already; e^2z must not overflow in float32
+    w = jnp.exp(jnp.minimum(z, 40.0))  # at 20 the gate is 1 in float64 already; e^2z must not overflow in float32
     n = w * (w + 2.0)
     gate = n / (n + 2.0)
     return z * gate, gate + z * (w / (n + 2.0)) * (4.0 * (w + 1.0) / (n + 2.0))
@@ -209,7 +204,7 @@ def mish_value_and_derivative(z: Array) -> tuple[Array, Array]:
     formula="z·tanh(ln(1 + e^z))",
     derivative_formula="t + z·σ(z)·(1 − t²), t = tanh(ln(1 + e^z))",
     latex=r"z\,\tanh(\ln(1 + e^z))",
-    derivative=mish_derivative,
+    value_and_derivative=mish_and_derivative,
     range="[−0.30884, ∞)",
     extremum=(-1.19243, -0.30884),
     monotonic=False,
@@ -220,17 +215,10 @@ def mish_value_and_derivative(z: Array) -> tuple[Array, Array]:
     weight_init="he_normal",
     reference="Misra 2020, arXiv:1908.08681",
 )
-@jax.custom_jvp
 def mish(z: Array) -> Array:
     """Mish: z·tanh(ln(1 + e^z)), by one exponential where the textbook form takes three transcendental functions.
 
     >>> round(float(mish(jnp.array(1.0))), 4)
     0.8651
     """
-    return mish_value_and_derivative(z)[0]
-
-
-@mish.defjvp
-def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    value, derivative = mish_value_and_derivative(*primals)
-    return value, derivative * tangents[0]
+    return mish_and_derivative(z)[0]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -12,12 +13,15 @@ import numpy as np
 
 from actlab import sources
 from actlab.activations.base import RECORDS, Activation, ActivationError, activation, nowhere
+from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.properties import interval_predicate, interval_text
 from actlab.activations.shape import flat_intervals
 
 # Ordinary inputs, on which value and derivative are finite; and large ones, on which no NaN may arise.
 ORDINARY = np.array([-30.0, -10.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 10.0, 30.0])
 LARGE = np.array([-1e4, -1e3, -100.0, 100.0, 1e3, 1e4])
+OFF_KINKS = ORDINARY + 0.0137  # kinks are at round numbers
+STEP = 1e-6  # of the central differences that declared derivatives are held against
 
 
 def load(path: str | Path, function_name: str) -> Activation:
@@ -93,7 +97,8 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
 
     Raises:
         ActivationError: a parameter is unknown; the function cannot be traced, changes shape or dtype, or gives NaN, or
-            (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter.
+            (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; a derivative that
+            it declares is not that of its values.
 
     >>> from actlab.activations import get
     >>> check(get("elu"), {"alpha": 0.5})
@@ -109,6 +114,9 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     for dtype in (jnp.float32, jnp.float64):
         with jax.enable_x64(dtype is jnp.float64):
             try_out(record, {name: jnp.asarray(value, dtype) for name, value in values.items()}, dtype)
+    if record.closed_form and not record.exact.__module__.startswith(f"{__package__}."):  # the catalogue has its tests
+        with jax.enable_x64(True):
+            hold_to_values(record, values)
 
 
 def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.dtype) -> None:
@@ -118,15 +126,16 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
 
     def value_and_slopes(z: jax.Array, parameters: Mapping[str, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
         # Reverse mode, as in training: forward mode would not show what the unselected branch of a select does.
-        value, pull = jax.vjp(lambda z, parameters: phi(z, **parameters), z, parameters)
+        learned = {key: parameters[key] for key in record.learnable}
+        value, pull = jax.vjp(lambda z, learned: phi(z, **{**parameters, **learned}), z, learned)
         if not isinstance(value, jax.Array):
             raise ActivationError(f"{name}: returns a {type(value).__name__}; it must return one array")
         if value.shape != z.shape:
             raise ActivationError(f"{name}: z of shape {z.shape} gives shape {value.shape}; it must be elementwise")
         if value.dtype != z.dtype:
             raise ActivationError(f"{name}: z of {z.dtype} gives {value.dtype}; it must keep the dtype")
-        in_z, in_parameters = pull(jnp.ones_like(value))
-        return value, {"z": in_z, **{learned: in_parameters[learned] for learned in record.learnable}}
+        in_z, in_learned = pull(jnp.ones_like(value))
+        return value, {"z": in_z, **in_learned}
 
     try:
         # A parameter for each z: then its derivative shows where it breaks.
@@ -149,4 +158,44 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
                 hint = "; both branches of a jnp.where are differentiated: keep the one not taken from overflowing"
             raise ActivationError(
                 f"{name}: its {what} at z = {float(z[0, at]):g} is {float(array[0, at])} ({z.dtype}){hint}"
+            )
+
+
+def hold_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
+    """Hold declared derivatives, in z and in parameters, against the function's values, off its kinks.
+
+    They pass where they agree with automatic differentiation of the plain function or with central differences: the
+    one is exact, the other sees through all that is done to gradients.
+    """
+    start = np.stack([OFF_KINKS, *(np.full_like(OFF_KINKS, value) for value in parameters.values())])
+
+    def along(phi: Phi, arguments: jax.Array) -> jax.Array:
+        z, *values = arguments
+        return phi(z, **dict(zip(parameters, values, strict=True)))
+
+    def slopes(phi: Phi, row: int) -> np.ndarray:
+        return np.asarray(jax.grad(lambda one: jnp.sum(along(phi, jnp.asarray(start).at[row].set(one))))(start[row]))
+
+    value = jax.jit(partial(along, record.exact))
+    for row, argument in enumerate(["z", *parameters]):
+        if row and argument not in record.parameter_derivatives:
+            continue
+        declared = slopes(record.exact, row)
+        try:
+            witness = slopes(automatic(record.exact), row)
+        except Exception:  # what cannot be differentiated automatically has all the more use for a closed form
+            witness = np.full_like(declared, np.nan)
+        step = np.zeros_like(start)
+        # A parameter may be tiny, and its domain may end at 0.
+        step[row] = STEP * np.where((row == 0) | (start[row] == 0), 1.0, np.abs(start[row]))
+        above, below = np.asarray(value(start + step)), np.asarray(value(start - step))
+        rise = (above - below) / (2.0 * step[row])
+        slack = 1e-6 + 1e-14 * (1.0 + np.abs(above)) / step[row]
+        differ = [~(np.abs(declared - found) <= 1e-4 * np.abs(found) + slack) for found in (witness, rise)]
+        wrong = differ[0] & differ[1] & np.isfinite(rise)
+        if wrong.any():
+            at = np.abs(np.where(wrong, OFF_KINKS, np.inf)).argmin()
+            raise ActivationError(
+                f"{record.name}: its derivative in {argument} at z = {OFF_KINKS[at]:g} is declared as "
+                f"{declared[at]:.6g}, but its values rise there by {rise[at]:.6g} for each unit of {argument}"
             )

@@ -36,6 +36,7 @@ def linear(z: Array) -> Array:
     derivative_formula="ω·cos(ωz)",
     latex=r"\sin(\omega z), \quad \omega = 1",
     derivative=lambda z, *, omega=1.0: omega * jnp.cos(omega * z),
+    parameter_derivatives={"omega": lambda z, *, omega=1.0: z * jnp.cos(omega * z)},
     range="[−1, 1]",
     monotonic=False,
     convex=False,
@@ -53,12 +54,25 @@ def sine(z: Array, *, omega: float = 1.0) -> Array:
     return jnp.sin(omega * z)
 
 
+def snake_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
+    """z + sin²(αz)/α, and 1 + sin(2αz) as (sin αz + cos αz)²: never negative, and accurate near its zeros."""
+    sine, cosine = jnp.sin(alpha * z), jnp.cos(alpha * z)
+    return z + sine**2 / alpha, (sine + cosine) ** 2
+
+
+def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
+    """∂/∂α: (z·sin(2αz) − sin²(αz)/α)/α."""
+    sine, cosine = jnp.sin(alpha * z), jnp.cos(alpha * z)
+    return sine * (2.0 * z * cosine - sine / alpha) / alpha
+
+
 @activation(
     family="periodic",
     formula="z + sin²(αz)/α, α learned from 1",
     derivative_formula="1 + sin(2αz)",
     latex=r"z + \frac{1}{\alpha}\sin^2(\alpha z), \quad \alpha \text{ learned}",
-    derivative=lambda z, *, alpha=1.0: 1.0 + jnp.sin(2.0 * alpha * z),
+    value_and_derivative=lambda z, *, alpha=1.0: snake_and_derivative(z, alpha),
+    parameter_derivatives={"alpha": lambda z, *, alpha=1.0: snake_in_alpha(z, alpha)},
     learnable=("alpha",),
     range="(−∞, ∞)",
     monotonic=True,
@@ -74,7 +88,13 @@ def snake(z: Array, *, alpha: float = 1.0) -> Array:
     >>> snake(jnp.array([0.0]))
     Array([0.], dtype=float32)
     """
-    return z + jnp.sin(alpha * z) ** 2 / alpha
+    return snake_and_derivative(z, alpha)[0]
+
+
+def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
+    """e^(−z²) and −2z·e^(−z²)."""
+    bump = jnp.exp(-(z**2))
+    return bump, -2.0 * z * bump
 
 
 @activation(
@@ -82,7 +102,7 @@ def snake(z: Array, *, alpha: float = 1.0) -> Array:
     formula="e^(−z²)",
     derivative_formula="−2z·e^(−z²)",
     latex=r"e^{-z^2}",
-    derivative=lambda z: -2.0 * z * jnp.exp(-(z**2)),
+    value_and_derivative=gaussian_and_derivative,
     range="(0, 1]",
     extremum=(0.0, 1.0),
     monotonic=False,
@@ -98,7 +118,7 @@ def gaussian(z: Array) -> Array:
     >>> gaussian(jnp.array([0.0]))
     Array([1.], dtype=float32)
     """
-    return jnp.exp(-(z**2))
+    return gaussian_and_derivative(z)[0]
 
 
 @activation(
@@ -106,7 +126,7 @@ def gaussian(z: Array) -> Array:
     formula="|z|",
     derivative_formula="1 if z > 0 else −1",
     latex="|z|",
-    derivative=lambda z: jnp.where(z > 0, 1.0, -jnp.ones_like(z)),
+    derivative=lambda z: jnp.where(z > 0, 1.0, jnp.where(z <= 0, -1.0, z)),
     range="[0, ∞)",
     extremum=(0.0, 0.0),
     monotonic=False,
@@ -126,12 +146,21 @@ def absolute(z: Array) -> Array:
     return jnp.where(z > 0, z, -z)
 
 
+def tanhshrink_and_derivative(z: Array) -> tuple[Array, Array]:
+    """z − tanh z, near 0, where it cancels, by the [7/8] Padé approximant of tanh; and tanh² z."""
+    tanh = jnp.tanh(z)
+    y = jnp.minimum(z**2, 1.0)
+    cubic = z * y * (675675.0 + y * (45045.0 + y * (594.0 + y)))
+    near = cubic / (2027025.0 + y * (945945.0 + y * (51975.0 + y * (630.0 + y))))
+    return jnp.where(y < 0.25, near, z - tanh), tanh**2
+
+
 @activation(
     family="shrinkage",
     formula="z − tanh z",
     derivative_formula="tanh² z",
     latex=r"z - \tanh z",
-    derivative=lambda z: jnp.tanh(z) ** 2,
+    value_and_derivative=tanhshrink_and_derivative,
     range="(−∞, ∞)",
     monotonic=True,
     convex=False,
@@ -146,7 +175,15 @@ def tanhshrink(z: Array) -> Array:
     >>> tanhshrink(jnp.array([0.0]))
     Array([0.], dtype=float32)
     """
-    return z - jnp.tanh(z)
+    return tanhshrink_and_derivative(z)[0]
+
+
+def softshrink_and_derivative(z: Array, threshold: Array | float) -> tuple[Array, Array]:
+    """sign(z)·max(|z| − θ, 0); 1 if |z| > θ else 0, and NaN where z is."""
+    size = jnp.abs(z)
+    flat = size <= threshold
+    value = jnp.where(flat, 0.0, z - threshold * jnp.sign(z))
+    return value, jnp.where(flat, 0.0, jnp.where(size > threshold, 1.0, size))
 
 
 @activation(
@@ -154,7 +191,10 @@ def tanhshrink(z: Array) -> Array:
     formula="sign(z)·max(|z| − θ, 0), θ = 0.5",
     derivative_formula="1 if |z| > θ else 0",
     latex=r"\operatorname{sign}(z)\,\max(|z| - \theta, 0), \quad \theta = 0.5",
-    derivative=lambda z, *, threshold=0.5: jnp.where(jnp.abs(z) > threshold, jnp.ones_like(z), 0.0),
+    value_and_derivative=lambda z, *, threshold=0.5: softshrink_and_derivative(z, threshold),
+    parameter_derivatives={
+        "threshold": lambda z, *, threshold=0.5: jnp.where(jnp.abs(z) <= threshold, 0.0, -jnp.sign(z))
+    },
     flat=lambda z, *, threshold=0.5: jnp.abs(z) <= threshold,
     flat_set="[−0.5, 0.5]",
     range="(−∞, ∞)",
@@ -172,4 +212,4 @@ def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
     >>> softshrink(jnp.array([-2.0, 0.3]))
     Array([-1.5,  0. ], dtype=float32)
     """
-    return jnp.where(jnp.abs(z) <= threshold, 0.0, z - threshold * jnp.sign(z))
+    return softshrink_and_derivative(z, threshold)[0]

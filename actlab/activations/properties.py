@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from jax import Array
 
-from actlab.activations.base import Activation, Phi
+from actlab.activations.base import Activation
+from actlab.activations.closed_form import Phi
 from actlab.activations.cost import operations
 from actlab.activations.shape import (
     BLOCK,
@@ -259,7 +260,7 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
       flat on       (−∞, 0]
       saturates     low
       largest |φ'|  1
-      operations    2; 3 with derivative
+      operations    2; 5 with derivative
       weight init   he_normal
       reference     Nair & Hinton 2010, ICML; Glorot, Bordes & Bengio 2011, AISTATS
     """
@@ -270,7 +271,7 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
     shape = [name for name in ("monotonic", "convex", "odd") if getattr(found, name)]
     lines = {
         "φ(z)": record.formula or "not stated",
-        "φ'(z)": record.derivative_formula or "by automatic differentiation",
+        "φ'(z)": record.derivative_formula or ("as declared" if record.closed_form else "by automatic differentiation"),
         "parameters": ", ".join(
             f"{name} = {number(default)}{' (learnable)' if name in record.learnable else ''}"
             for name, default in record.parameters.items()

@@ -1,7 +1,8 @@
 """ReLU and its piecewise polynomial kin.
 
 At a kink every derivative here is the left one, or the flat side's where there is one: ReLU'(0) = 0, as in PyTorch. The
-conditions are written so that a NaN passes through: ``where(z > 0, z, 0)`` would turn it into a healthy-looking 0.
+conditions are written so that a NaN passes through, value and derivative: ``where(z > 0, z, 0)`` would turn it into a
+healthy-looking 0.
 """
 
 import jax.numpy as jnp
@@ -10,12 +11,23 @@ from jax import Array
 from actlab.activations.base import activation
 
 
+def positive_part(z: Array) -> Array:
+    """max(0, z)."""
+    return jnp.where(z <= 0, 0.0, z)
+
+
+def relu_and_derivative(z: Array) -> tuple[Array, Array]:
+    """max(0, z), and 1 where that is positive."""
+    h = positive_part(z)
+    return h, jnp.where(h > 0, 1.0, h)
+
+
 @activation(
     family="rectifier",
     formula="max(0, z)",
     derivative_formula="1 if z > 0 else 0",
     latex=r"\max(0, z)",
-    derivative=lambda z: jnp.where(z > 0, jnp.ones_like(z), 0.0),
+    value_and_derivative=relu_and_derivative,
     flat=lambda z: z <= 0,
     flat_set="(−∞, 0]",
     range="[0, ∞)",
@@ -34,7 +46,13 @@ def relu(z: Array) -> Array:
     >>> relu(jnp.array([-1.0, 0.0, 2.0]))
     Array([0., 0., 2.], dtype=float32)
     """
-    return jnp.where(z <= 0, 0.0, z)
+    return positive_part(z)
+
+
+def leaky_and_derivative(z: Array, negative_slope: Array | float) -> tuple[Array, Array]:
+    """z if z ≥ 0 else αz; 1 if z > 0 else α."""
+    right = z > 0
+    return jnp.where(right, z, negative_slope * z), jnp.where(right, 1.0, jnp.where(z <= 0, negative_slope, z))
 
 
 @activation(
@@ -42,7 +60,8 @@ def relu(z: Array) -> Array:
     formula="z if z ≥ 0 else αz, α = 0.01",
     derivative_formula="1 if z > 0 else α",
     latex=r"z \text{ if } z \geq 0 \text{ else } \alpha z, \quad \alpha = 0.01",
-    derivative=lambda z, *, negative_slope=0.01: jnp.where(z > 0, 1.0, negative_slope * jnp.ones_like(z)),
+    value_and_derivative=lambda z, *, negative_slope=0.01: leaky_and_derivative(z, negative_slope),
+    parameter_derivatives={"negative_slope": lambda z, *, negative_slope=0.01: jnp.where(z > 0, 0.0, z)},
     flat=lambda z, *, negative_slope=0.01: (z <= 0) & (negative_slope == 0),
     range="(−∞, ∞)",
     monotonic=True,
@@ -61,7 +80,7 @@ def leaky_relu(z: Array, *, negative_slope: float = 0.01) -> Array:
     >>> leaky_relu(jnp.array([-1.0, 2.0]), negative_slope=0.2)
     Array([-0.2,  2. ], dtype=float32)
     """
-    return jnp.where(z > 0, z, negative_slope * z)
+    return leaky_and_derivative(z, negative_slope)[0]
 
 
 @activation(
@@ -69,7 +88,8 @@ def leaky_relu(z: Array, *, negative_slope: float = 0.01) -> Array:
     formula="z if z ≥ 0 else αz, α learned from 0.25",
     derivative_formula="1 if z > 0 else α",
     latex=r"z \text{ if } z \geq 0 \text{ else } \alpha z, \quad \alpha \text{ learned}",
-    derivative=lambda z, *, alpha=0.25: jnp.where(z > 0, 1.0, alpha * jnp.ones_like(z)),
+    value_and_derivative=lambda z, *, alpha=0.25: leaky_and_derivative(z, alpha),
+    parameter_derivatives={"alpha": lambda z, *, alpha=0.25: jnp.where(z > 0, 0.0, z)},
     flat=lambda z, *, alpha=0.25: (z <= 0) & (alpha == 0),
     learnable=("alpha",),
     range="(−∞, ∞)",
@@ -89,7 +109,14 @@ def prelu(z: Array, *, alpha: float = 0.25) -> Array:
     >>> prelu(jnp.array([-1.0, 2.0]))
     Array([-0.25,  2.  ], dtype=float32)
     """
-    return jnp.where(z > 0, z, alpha * z)
+    return leaky_and_derivative(z, alpha)[0]
+
+
+def relu6_and_derivative(z: Array) -> tuple[Array, Array]:
+    """min(max(0, z), 6), and 1 where that is neither."""
+    high = z >= 6.0
+    h = jnp.where(z <= 0, 0.0, jnp.where(high, 6.0, z))
+    return h, jnp.where(high, 0.0, jnp.where(h > 0, 1.0, h))
 
 
 @activation(
@@ -97,7 +124,7 @@ def prelu(z: Array, *, alpha: float = 0.25) -> Array:
     formula="min(max(0, z), 6)",
     derivative_formula="1 if 0 < z < 6 else 0",
     latex=r"\min(\max(0, z), 6)",
-    derivative=lambda z: jnp.where((z <= 0) | (z >= 6.0), 0.0, jnp.ones_like(z)),
+    value_and_derivative=relu6_and_derivative,
     flat=lambda z: (z <= 0) | (z >= 6.0),
     flat_set="(−∞, 0] ∪ [6, ∞)",
     range="[0, 6]",
@@ -116,7 +143,7 @@ def relu6(z: Array) -> Array:
     >>> relu6(jnp.array([-1.0, 2.0, 9.0]))
     Array([0., 2., 6.], dtype=float32)
     """
-    return jnp.where(z <= 0, 0.0, jnp.where(z >= 6.0, 6.0, z))
+    return relu6_and_derivative(z)[0]
 
 
 @activation(
@@ -124,7 +151,7 @@ def relu6(z: Array) -> Array:
     formula="max(0, z)²",
     derivative_formula="2·max(0, z)",
     latex=r"\max(0, z)^2",
-    derivative=lambda z: jnp.where(z <= 0, 0.0, 2.0 * z),
+    derivative=lambda z: 2.0 * positive_part(z),
     flat=lambda z: z <= 0,
     flat_set="(−∞, 0]",
     range="[0, ∞)",
@@ -142,7 +169,7 @@ def relu_squared(z: Array) -> Array:
     >>> relu_squared(jnp.array([-1.0, 3.0]))
     Array([0., 9.], dtype=float32)
     """
-    return jnp.where(z <= 0, 0.0, z) ** 2
+    return positive_part(z) ** 2
 
 
 @activation(
@@ -150,7 +177,11 @@ def relu_squared(z: Array) -> Array:
     formula="s·max(0, z)² + b, s = 0.8944, b = −0.4472, both learned",
     derivative_formula="2s·max(0, z)",
     latex=r"s\,\max(0, z)^2 + b, \quad s = 0.8944,\ b = -0.4472 \text{ learned}",
-    derivative=lambda z, *, scale=0.8944, bias=-0.4472: jnp.where(z <= 0, 0.0, 2.0 * scale * z),
+    derivative=lambda z, *, scale=0.8944, bias=-0.4472: 2.0 * scale * positive_part(z),
+    parameter_derivatives={
+        "scale": lambda z, *, scale=0.8944, bias=-0.4472: positive_part(z) ** 2,
+        "bias": lambda z, *, scale=0.8944, bias=-0.4472: jnp.ones_like(z),
+    },
     flat=lambda z, *, scale=0.8944, bias=-0.4472: (z <= 0) | (scale == 0),
     learnable=("scale", "bias"),
     flat_set="(−∞, 0]",
@@ -169,4 +200,4 @@ def star_relu(z: Array, *, scale: float = 0.8944, bias: float = -0.4472) -> Arra
     >>> star_relu(jnp.array([-1.0, 1.0]))
     Array([-0.4472,  0.4472], dtype=float32)
     """
-    return scale * jnp.where(z <= 0, 0.0, z) ** 2 + bias
+    return scale * positive_part(z) ** 2 + bias

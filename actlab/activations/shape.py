@@ -11,7 +11,8 @@ import jax
 import numpy as np
 from jax import Array
 
-from actlab.activations.base import Phi, slope
+from actlab.activations.base import slope
+from actlab.activations.closed_form import Phi
 
 REACH = 32.0
 CELLS = 2048

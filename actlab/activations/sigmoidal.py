@@ -1,11 +1,11 @@
 """Bounded, sigmoid-shaped activations: smooth steps and their piecewise linear stand-ins."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import erf as gauss_error_function
 
 from actlab.activations.base import activation
+from actlab.activations.stable import sech_squared, sigmoid_and_derivative
 
 
 @activation(
@@ -13,8 +13,7 @@ from actlab.activations.base import activation
     formula="1/(1 + e^−z)",
     derivative_formula="σ(z)·(1 − σ(z))",
     latex=r"\frac{1}{1+e^{-z}}",
-    # σ(−z) for 1 − σ(z): no cancellation in the right tail.
-    derivative=lambda z: jax.nn.sigmoid(z) * jax.nn.sigmoid(-z),
+    value_and_derivative=sigmoid_and_derivative,
     range="(0, 1)",
     monotonic=True,
     convex=False,
@@ -30,7 +29,7 @@ def sigmoid(z: Array) -> Array:
     >>> sigmoid(jnp.array([0.0]))
     Array([0.5], dtype=float32)
     """
-    return jax.nn.sigmoid(z)
+    return sigmoid_and_derivative(z)[0]
 
 
 @activation(
@@ -38,7 +37,8 @@ def sigmoid(z: Array) -> Array:
     formula="1/(1 + e^−z) − ½",
     derivative_formula="σ(z)·(1 − σ(z))",
     latex=r"\frac{1}{1+e^{-z}} - \frac{1}{2}",
-    derivative=lambda z: jax.nn.sigmoid(z) * jax.nn.sigmoid(-z),
+    derivative=lambda z: sigmoid_and_derivative(z)[1],
+    train_automatically=True,
     range="(−0.5, 0.5)",
     monotonic=True,
     convex=False,
@@ -54,15 +54,16 @@ def centred_sigmoid(z: Array) -> Array:
     >>> centred_sigmoid(jnp.array([0.0]))
     Array([0.], dtype=float32)
     """
-    return jax.nn.sigmoid(z) - 0.5
+    return 0.5 * jnp.tanh(0.5 * z)  # σ(z) − ½ itself loses what is small: it is 0 at 1e−8
 
 
 @activation(
     family="sigmoidal",
     formula="tanh z",
-    derivative_formula="1 − tanh² z",
+    derivative_formula="1/cosh² z",
     latex=r"\tanh z",
-    derivative=lambda z: 1.0 - jnp.tanh(z) ** 2,
+    derivative=sech_squared,
+    train_automatically=True,
     range="(−1, 1)",
     monotonic=True,
     convex=False,
@@ -84,9 +85,10 @@ def tanh(z: Array) -> Array:
 @activation(
     family="sigmoidal",
     formula="1.7159·tanh(⅔z)",
-    derivative_formula="1.7159·⅔·(1 − tanh²(⅔z))",
+    derivative_formula="1.7159·⅔/cosh²(⅔z)",
     latex=r"1.7159\,\tanh\left(\frac{2}{3}z\right)",
-    derivative=lambda z: 1.7159 * 2.0 / 3.0 * (1.0 - jnp.tanh(2.0 / 3.0 * z) ** 2),
+    derivative=lambda z: 1.7159 * 2.0 / 3.0 * sech_squared(2.0 / 3.0 * z),
+    train_automatically=True,
     range="(−1.7159, 1.7159)",
     monotonic=True,
     convex=False,
@@ -153,12 +155,18 @@ def arctan(z: Array) -> Array:
     return jnp.arctan(z)
 
 
+def softsign_and_derivative(z: Array) -> tuple[Array, Array]:
+    """z/(1 + |z|) and 1/(1 + |z|)²."""
+    scale = 1.0 + jnp.abs(z)
+    return z / scale, 1.0 / scale**2
+
+
 @activation(
     family="sigmoidal",
     formula="z/(1 + |z|)",
     derivative_formula="1/(1 + |z|)²",
     latex=r"\frac{z}{1+|z|}",
-    derivative=lambda z: 1.0 / (1.0 + jnp.abs(z)) ** 2,
+    value_and_derivative=softsign_and_derivative,
     range="(−1, 1)",
     monotonic=True,
     convex=False,
@@ -175,7 +183,13 @@ def softsign(z: Array) -> Array:
     >>> softsign(jnp.array([-3.0, 1.0]))
     Array([-0.75,  0.5 ], dtype=float32)
     """
-    return z / (1.0 + jnp.abs(z))
+    return softsign_and_derivative(z)[0]
+
+
+def slope_within(z: Array, bound: float, slope: float) -> Array:
+    """A slope where |z| < bound, 0 where |z| ≥ bound, and NaN where z is."""
+    size = jnp.abs(z)
+    return jnp.where(size >= bound, 0.0, jnp.where(size < bound, slope, z))
 
 
 @activation(
@@ -183,7 +197,7 @@ def softsign(z: Array) -> Array:
     formula="min(max(z, −1), 1)",
     derivative_formula="1 if |z| < 1 else 0",
     latex=r"\min(\max(z, -1), 1)",
-    derivative=lambda z: jnp.where(jnp.abs(z) >= 1.0, 0.0, jnp.ones_like(z)),
+    derivative=lambda z: slope_within(z, 1.0, 1.0),
     flat=lambda z: jnp.abs(z) >= 1.0,
     flat_set="(−∞, −1] ∪ [1, ∞)",
     range="[−1, 1]",
@@ -211,7 +225,7 @@ def hard_tanh(z: Array) -> Array:
     formula="min(max(z/6 + ½, 0), 1)",
     derivative_formula="⅙ if |z| < 3 else 0",
     latex=r"\min\left(\max\left(\frac{z}{6} + \frac{1}{2}, 0\right), 1\right)",
-    derivative=lambda z: jnp.where(jnp.abs(z) >= 3.0, 0.0, jnp.ones_like(z) / 6.0),
+    derivative=lambda z: slope_within(z, 3.0, 1.0 / 6.0),
     flat=lambda z: jnp.abs(z) >= 3.0,
     flat_set="(−∞, −3] ∪ [3, ∞)",
     range="[0, 1]",

@@ -436,7 +436,7 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     def function(key: FunctionKey) -> Function:
         record = activation(key, sources_folder)
         fixed = tuple(name for name in record.parameters if name not in record.learnable)
-        return Function(record.function, record.flat, fixed, record.learnable)
+        return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
 
     return tuple(function(key) for key in shape.activations)
 

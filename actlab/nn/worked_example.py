@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from jax import Array
 
+from actlab.activations.closed_form import automatic
+
 Phi = Callable[[Array], Array]
 Parameters = dict[str, Array]  # w, b, v: [2]; c: scalar
 
@@ -54,8 +56,8 @@ def gradients_by_hand(derivative: Phi, parameters: Parameters, seen: Mapping[str
 
 
 def gradients_by_autodiff(phi: Phi, parameters: Parameters) -> dict[str, Array]:
-    """The same gradients by automatic differentiation of the loss, but for ∂L/∂y, which is ∂L/∂c."""
-    loss = lambda parameters, shift: forward(phi, parameters, shift)["loss"]
+    """The same gradients by automatic differentiation of the loss, φ included, but for ∂L/∂y, which is ∂L/∂c."""
+    loss = lambda parameters, shift: forward(automatic(phi), parameters, shift)["loss"]
     gradients, dz = jax.grad(loss, argnums=(0, 1))(parameters, jnp.zeros(2))
     return {"y": gradients["c"], "z": dz, **gradients}
 
