@@ -103,7 +103,8 @@ def main() -> None:
                         rows.append((*named, cached, number, traced, compiled, traced + compiled))
     keys = ["revision", "activation", "depth", "from_disk"]
     frame = pd.DataFrame(rows, columns=[*keys, "round", "tracing_s", "xla_s", "total_s"])
-    one = frame[(frame[keys[:3]] == ONE).all(axis=1) & ~frame["from_disk"]].set_index("round")["total_s"]
+    is_one = frame[keys[:3]].eq(list(ONE)).all(axis=1) & ~frame["from_disk"]
+    one = frame[is_one].set_index("round")["total_s"]
     frame["over_one_program"] = frame["total_s"] / frame["round"].map(one)
     table = race.medians(frame, keys, ["tracing_s", "xla_s", "total_s", "over_one_program"])
     title = f"Seconds to compile, width {arguments.width}: a study of this checkout beside programs of the base"

@@ -102,7 +102,8 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     """What the goals are about, by round: this checkout over the base, and how often as fast as a script each is."""
     wide = frame.pivot(index=["study", "round", "cached"], columns="contestant", values=list(SECONDS))
     found = pd.DataFrame({f"{what[:-2]}_over_base": wide[what]["this"] / wide[what]["base"] for what in SECONDS})
-    walls = wide["wall_s"].groupby(level=["study", "round"]).ffill()  # the eager script caches nothing: it ran once
+    # The eager script caches nothing, and ran once a round.
+    walls = pd.DataFrame(wide["wall_s"]).groupby(level=["study", "round"]).ffill()
     scripts = walls.filter(like="PyTorch")
     if "PyTorch, eager" in scripts:
         found["base_beside_eager"] = scripts["PyTorch, eager"] / walls["base"]
