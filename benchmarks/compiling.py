@@ -1,72 +1,114 @@
-"""How long a shape takes to compile, anew and from the disk: `python -m benchmarks.compiling`.
+"""How long a study takes to compile, and one shape: `python -m benchmarks.compiling`.
 
-Each figure comes from a worker of its own: tracing and lowering, then XLA, for `start` and `advance` together; once
-with an empty folder of compiled programs, once with the folder that the first left.
+Everything that a worker compiles for a study of ten activations and depths from 2 to 200 at one width, raced against
+single shapes of this checkout and of an older revision. Each figure comes from a worker of its own: tracing and
+lowering, then XLA, for `start` and `advance` together; once with an empty folder of compiled programs, once with the
+folder that the first left. Ratios are to the base's relu of depth 20 in the same round, compiled anew.
 """
 
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from loky import ProcessPoolExecutor
 
-from actlab.engine import executors
-from benchmarks import race
-from benchmarks.rates import Shape, planned
+from benchmarks import race, revisions
+from benchmarks.rates import Shape, groups, planned
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish")
+DEPTHS = (2, 10, 20, 50, 100, 200)
+ONE = ("base", "relu", "20")  # the program that the gates are ratios to
+ALSO = (("relu", 2), ("relu", 200), ("prelu", 20), ("mish", 20))  # other programs of the base
 
 
 def compile_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
     """Seconds of tracing and lowering, and of XLA, for both programs of a shape."""
+    return seconds_of([planned(folder, shape)])
+
+
+def study_seconds(folder: Path, width: int, activations: Sequence[str], depths: Sequence[int]) -> tuple[float, float]:
+    """The same for all programs of a study of so many activations and depths, one after the other."""
+    swept = f"model.activation={','.join(activations)}", f"model.depth={','.join(map(str, depths))}"
+    return seconds_of(groups(folder, Shape(width), *swept))
+
+
+def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
+    """Seconds of tracing and lowering, and of XLA, for both programs of each job."""
     import jax
     import numpy as np
 
     from actlab.engine import job as engine
 
-    job = planned(folder, shape)
-    start, advance = engine.programs(job.shape, None)
-    data = engine.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
-    numbers = engine.stack([run.numbers for run in job.runs], np.dtype(job.shape.dtype))
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside
-    marks = [time.perf_counter()]
-    lowered = start.lower(numbers)
-    marks.append(time.perf_counter())
-    state = lowered.compile()(numbers)
-    marks.append(time.perf_counter())
-    lowered = advance.lower(state, numbers, data, np.zeros((engine.SEGMENT, 4), np.int32))
-    marks.append(time.perf_counter())
-    lowered.compile()
-    marks.append(time.perf_counter())
-    start_trace, start_xla, advance_trace, advance_xla = np.diff(marks)
-    return float(start_trace + advance_trace), float(start_xla + advance_xla)
+    traced = compiled = 0.0
+    for job in jobs:
+        start, advance = engine.programs(job.shape, None)
+        data = engine.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
+        runs = job.runs[: job.shape.lane]
+        runs += runs[:1] * (job.shape.lane - len(runs))
+        numbers = engine.stack([run.numbers for run in runs], np.dtype(job.shape.dtype))
+        marks = [time.perf_counter()]
+        lowered = start.lower(numbers)
+        marks.append(time.perf_counter())
+        state = lowered.compile()(numbers)
+        marks.append(time.perf_counter())
+        lowered = advance.lower(state, numbers, data, np.zeros((engine.SEGMENT, 4), np.int32))
+        marks.append(time.perf_counter())
+        lowered.compile()
+        marks.append(time.perf_counter())
+        start_trace, start_xla, advance_trace, advance_xla = np.diff(marks)
+        traced += float(start_trace + advance_trace)
+        compiled += float(start_xla + advance_xla)
+    return traced, compiled
+
+
+def contestants(
+    this: revisions.Server, base: revisions.Server, width: int, activations: Sequence[str], depths: Sequence[int]
+) -> Iterator[tuple[tuple[str, str, str], revisions.Server, str, dict[str, Any]]]:
+    """(revision, activation, depth) as the table shows them, and what to ask of whom."""
+    study = {"width": width, "activations": activations, "depths": depths}
+    named = ("this", f"{len(activations)} activations", f"{min(depths)} to {max(depths)}")
+    yield named, this, "compile_study", study
+    for activation, depth in (("relu", 20), *ALSO):
+        yield ("base", activation, f"{depth}"), base, "compile", {"shape": shape_of(width, depth, activation)}
+    yield ("this", "relu", "20"), this, "compile", {"shape": shape_of(width, 20, "relu")}
+
+
+def shape_of(width: int, depth: int, activation: str) -> dict[str, Any]:
+    """A shape as a server is asked for it."""
+    return {"width": width, "depth": depth, "activation": activation}
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Race, print, write."""
     parser = race.parser(__doc__, rounds=3)
+    revisions.add_arguments(parser)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--activations", nargs="+", default=list(ACTIVATIONS))
+    parser.add_argument("--depths", type=int, nargs="+", default=list(DEPTHS))
     arguments = parser.parse_args()
-    shapes = [Shape(64, depth) for depth in (2, 10, 20, 50, 100)]
-    shapes += [Shape(16), Shape(256), Shape(64, activation="mish"), Shape(64, activation="prelu")]
     rows = []
-    for number in range(arguments.rounds):
-        for shape in shapes:
-            with tempfile.TemporaryDirectory() as folder:
-                for cached in (False, True):
-                    kept = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-                    pool = ProcessPoolExecutor(1, env=executors.WORKER_ENVIRONMENT | kept)
-                    traced, compiled = pool.submit(compile_seconds, Path(folder), shape).result()
-                    pool.shutdown(kill_workers=True)
-                    rows.append((shape.activation, shape.depth, shape.width, cached, number, traced, compiled))
-    frame = pd.DataFrame(rows, columns=["activation", "depth", "width", "from_disk", "round", "tracing_s", "xla_s"])
-    frame["total_s"] = frame["tracing_s"] + frame["xla_s"]
-    table = race.medians(frame, ["activation", "depth", "width", "from_disk"], ["tracing_s", "xla_s", "total_s"])
-    chosen = frame[(frame["activation"] == "relu") & (frame["width"] == 64)]
-    wide = chosen.assign(kept=chosen["from_disk"].map({True: "from_disk", False: "anew"}))
-    wide = wide.pivot(index=["depth", "round"], columns="kept", values="total_s").reset_index()
-    figure = race.lines(wide, "depth", ["anew", "from_disk"], "seconds to compile", goals=[1.5, 0.3])
-    race.finish(
-        "compiling", "Seconds to compile a shape, start and advance together", frame, table, figure, arguments.out
-    )
+    with (
+        revisions.checkout(arguments.revision, arguments.base) as path,
+        revisions.servers(revisions.HERE, path) as (this, base),
+    ):
+        for number in range(arguments.rounds):
+            race_of = contestants(this, base, arguments.width, arguments.activations, arguments.depths)
+            for named, server, op, request in race_of:
+                with tempfile.TemporaryDirectory() as cache:
+                    for cached in (False, True):
+                        traced, compiled = server.ask(op, cache=cache, **request)
+                        rows.append((*named, cached, number, traced, compiled, traced + compiled))
+    keys = ["revision", "activation", "depth", "from_disk"]
+    frame = pd.DataFrame(rows, columns=[*keys, "round", "tracing_s", "xla_s", "total_s"])
+    is_one = frame[keys[:3]].eq(list(ONE)).all(axis=1) & ~frame["from_disk"]
+    one = frame[is_one].set_index("round")["total_s"]
+    frame["over_one_program"] = frame["total_s"] / frame["round"].map(one)
+    table = race.medians(frame, keys, ["tracing_s", "xla_s", "total_s", "over_one_program"])
+    title = f"Seconds to compile, width {arguments.width}: a study of this checkout beside programs of the base"
+    race.finish("compiling", title, frame, table, None, arguments.out)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,11 @@ measure: {{every: {every}, evaluate_every: {every}, keep_layers: ends}}
 
 
 class Shape(NamedTuple):
-    """A run as the benchmarks train it; ``steps`` and ``every`` matter only where whole runs are timed."""
+    """A run as the benchmarks train it.
+
+    ``steps`` and ``every`` matter only where whole runs are timed. With ``deepest`` the run belongs to a study that
+    also has networks so deep.
+    """
 
     width: int
     depth: int = 20
@@ -29,6 +33,7 @@ class Shape(NamedTuple):
     activation: str = "relu"
     steps: int = 10**6
     every: int = 250
+    deepest: int | None = None
 
 
 def numpy_rate(batch: int, width: int, seconds: float) -> float:
@@ -68,15 +73,23 @@ def xla_rate(batch: int, width: int, seconds: float) -> float:
     return done * 2 * batch * width**2 / (time.perf_counter() - begin)
 
 
-def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
-    """So many runs of a shape (one lane by default), planned as ``actlab run`` would."""
+def groups(folder: Path, shape: Shape, *overrides: str) -> Any:
+    """The groups of a study of a shape, planned as ``actlab run`` would: runs that share one compiled program each."""
     from actlab.study import plan, reading
 
     path = folder / ("-".join(str(value) for value in (*shape, os.getpid())) + ".yaml")
     path.write_text(STUDY.format(**shape._asdict()))
-    seeds = runs or plan.lane_width(shape.width, "cpu")
-    (job,) = plan.plan(reading.read(path, [f"sweep.seeds={seeds}"])).groups
-    return job
+    return plan.plan(reading.read(path, overrides)).groups
+
+
+def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
+    """So many runs of a shape (one lane by default)."""
+    from actlab.study.plan import lane_width
+
+    depths = f"{shape.depth},{shape.deepest}" if shape.deepest else f"{shape.depth}"
+    seeds = runs or lane_width(shape.width, "cpu")
+    found = groups(folder, shape, f"sweep.seeds={seeds}", f"model.depth={depths}")
+    return next(group for group in found if group.shape.depth == shape.depth)
 
 
 class Lane:

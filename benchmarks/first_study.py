@@ -1,0 +1,140 @@
+"""A whole small study from command to table, beside an older revision and PyTorch: `python -m benchmarks.first_study`.
+
+In each round take turns: `actlab run configs/quickstart.yaml` of this checkout and of the base, each with nothing
+cached (no compiled programs, no list of fonts) and again with what the first left; and `plain_torch.py`, eager and with
+`--compile`: the same networks as a user would write them. Then the smallest study: one activation, depth 2, 50 steps.
+Seconds are the command's, wall and CPU (its workers included); outside training and in training are the workers' own,
+from the manifest. A ratio is of one round.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import race, revisions
+
+QUICKSTART = "configs/quickstart.yaml"
+STUDIES: dict[str, list[str]] = {
+    "quickstart": [],
+    "smallest": [
+        "model.activation=relu",
+        "model.depth=2",
+        "train.learning_rate=1e-3",
+        "train.steps=50",
+        "sweep.seeds=1",
+    ],
+}
+SCRIPTS = {"eager": [], "compiled": ["--compile"]}
+Contestant = tuple[Callable[[Path, str], dict[str, float]], tuple[str, ...]]
+SECONDS = ("wall_s", "cpu_s", "outside_training_s", "training_s")
+
+
+def timed(command: list[str], cwd: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Run a command; its wall seconds, and the CPU seconds of it and its children.
+
+    Raises:
+        RuntimeError: it failed, with the end of what it printed.
+    """
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wall, after = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} in {cwd}: exit code {done.returncode}\n{done.stdout[-2000:]}")
+    return {"wall_s": wall, "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+
+
+def cached_in(folder: Path) -> dict[str, str]:
+    """Environment variables that have everything cached in a folder, by actlab, Matplotlib and torch.compile."""
+    return {"XDG_CACHE_HOME": str(folder / "cache"), "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache" / "inductor")}
+
+
+def study(checkout: Path, name: str, folder: Path, out: str) -> dict[str, float]:
+    """One study of a checkout, from command to tables; into a new folder, with the caches beside it."""
+    command = [sys.executable, "-m", "actlab", "run", QUICKSTART, *STUDIES[name], "--workers", "2"]
+    environment = revisions.environment(checkout) | cached_in(folder)
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # else nothing would be compiled anew
+    found = timed([*command, "--out", str(folder / out)], checkout, environment)
+    manifest = json.loads((folder / out / "manifest.json").read_text())
+    training = manifest["training_seconds"]
+    return found | {"outside_training_s": manifest["seconds"] - training, "training_s": training}
+
+
+def script(python: str, name: str, folder: Path, out: str) -> dict[str, float]:
+    """The PyTorch script, from command to table."""
+    (folder / out).mkdir()
+    command = [python, "-P", str(revisions.HERE / "benchmarks" / "plain_torch.py"), *SCRIPTS[name]]
+    return timed(command, folder / out, os.environ | cached_in(folder))
+
+
+def contestants(name: str, checkouts: dict[str, Path], scripts: Sequence[str], python: str) -> dict[str, Contestant]:
+    """Who takes part in a study's race: functions of a folder and a name in it, and whether they run cached too."""
+    both = ("no", "yes")
+    found: dict[str, Contestant] = {key: (partial(study, path, name), both) for key, path in checkouts.items()}
+    if name == "quickstart":
+        for kind in scripts:
+            found[f"PyTorch, {kind}"] = partial(script, python, kind), both if kind == "compiled" else both[:1]
+    return found
+
+
+def race_once(number: int, name: str, contestants: dict[str, Contestant]) -> Iterator[dict[str, Any]]:
+    """One round of a study; who went first goes last in the next."""
+    for contestant, (run, caches) in list(contestants.items())[:: 1 if number % 2 == 0 else -1]:
+        with tempfile.TemporaryDirectory() as folder:
+            for cached in caches:
+                found = run(Path(folder), f"cached-{cached}")
+                print(f"round {number}, {name}, {contestant}, cached: {cached}: {found['wall_s']:.1f} s", flush=True)
+                yield {"study": name, "contestant": contestant, "cached": cached, "round": number, **found}
+
+
+def ratios(frame: pd.DataFrame) -> pd.DataFrame:
+    """What the goals are about, by round: this checkout over the base, and how often as fast as a script each is."""
+    wide = frame.pivot(index=["study", "round", "cached"], columns="contestant", values=list(SECONDS))
+    found = pd.DataFrame({f"{what[:-2]}_over_base": wide[what]["this"] / wide[what]["base"] for what in SECONDS})
+    # The eager script caches nothing, and ran once a round.
+    walls = pd.DataFrame(wide["wall_s"]).groupby(level=["study", "round"]).ffill()
+    scripts = walls.filter(like="PyTorch")
+    if "PyTorch, eager" in scripts:
+        found["base_beside_eager"] = scripts["PyTorch, eager"] / walls["base"]
+    if not scripts.empty:
+        found["this_beside_the_faster"] = scripts.min(axis=1) / walls["this"]
+    return found.reset_index()
+
+
+def main() -> None:
+    """Race, print, write."""
+    parser = race.parser(__doc__, rounds=3)
+    revisions.add_arguments(parser)
+    parser.add_argument("--studies", nargs="+", choices=list(STUDIES), default=list(STUDIES))
+    parser.add_argument("--scripts", nargs="*", choices=list(SCRIPTS), default=list(SCRIPTS))
+    parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="a Python that has PyTorch")
+    arguments = parser.parse_args()
+    revisions.compile_bytecode(revisions.HERE)
+    rows: list[dict[str, Any]] = []
+    with revisions.checkout(arguments.revision, arguments.base) as base:
+        for number in range(arguments.rounds):
+            for name in arguments.studies:
+                checkouts = {"this": revisions.HERE, "base": base}
+                rows += race_once(number, name, contestants(name, checkouts, arguments.scripts, arguments.torch))
+    frame = pd.DataFrame(rows)
+    keys = ["study", "contestant", "cached"]
+    title = f"From command to table on two cores, this checkout and revision {arguments.revision}"
+    race.finish("first_study", title, frame, race.medians(frame, keys, SECONDS, digits=1), None, arguments.out)
+    found = ratios(frame)
+    table = race.medians(found, ["study", "cached"], list(found.columns[3:])).replace("nan (nan–nan)", "")
+    race.finish("first_study_ratios", "The same as ratios within a round", found, table, None, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
