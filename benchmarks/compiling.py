@@ -35,7 +35,7 @@ def study_seconds(folder: Path, width: int, activations: Sequence[str], depths: 
 
 
 def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
-    """Seconds of tracing and lowering, and of XLA, for both programs of each job."""
+    """Seconds of tracing and lowering, and of XLA, for the programs of all jobs: one after the other, once a shape."""
     import jax
     import numpy as np
 
@@ -43,24 +43,24 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
 
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside
     traced = compiled = 0.0
-    for job in jobs:
-        start, advance = engine.programs(job.shape, None)
+    for job in {job.shape: job for job in jobs}.values():
+        with tempfile.TemporaryDirectory() as folder:
+            program = engine.program_of(job.shape, Path(folder))
+            functions = engine.functions_of(job.shape, Path(folder))
+        jitted = engine.programs(program, job.shape.data)
         data = engine.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
-        runs = job.runs[: job.shape.lane]
-        runs += runs[:1] * (job.shape.lane - len(runs))
-        numbers = engine.stack([run.numbers for run in runs], np.dtype(job.shape.dtype))
-        marks = [time.perf_counter()]
-        lowered = start.lower(numbers)
-        marks.append(time.perf_counter())
-        state = lowered.compile()(numbers)
-        marks.append(time.perf_counter())
-        lowered = advance.lower(state, numbers, data, np.zeros((engine.SEGMENT, 4), np.int32))
-        marks.append(time.perf_counter())
-        lowered.compile()
-        marks.append(time.perf_counter())
-        start_trace, start_xla, advance_trace, advance_xla = np.diff(marks)
-        traced += float(start_trace + advance_trace)
-        compiled += float(start_xla + advance_xla)
+        filled = [job.runs[0]] * job.shape.runs_per_call
+        numbers = engine.stack(
+            [engine.numbers_for(program, functions[job.activation], run) for run in filled], np.dtype(job.shape.dtype)
+        )
+        call = (np.int32(job.depth), np.int32(job.activation))
+        for name, arguments in engine.arguments_of(jitted, numbers, data, call, program).items():
+            begin = time.perf_counter()
+            lowered = getattr(jitted, name).lower(*arguments)
+            lowering = time.perf_counter()
+            lowered.compile()
+            traced += lowering - begin
+            compiled += time.perf_counter() - lowering
     return traced, compiled
 
 

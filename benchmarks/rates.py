@@ -89,7 +89,7 @@ def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
     depths = f"{shape.depth},{shape.deepest}" if shape.deepest else f"{shape.depth}"
     seeds = runs or lane_width(shape.width, "cpu")
     found = groups(folder, shape, f"sweep.seeds={seeds}", f"model.depth={depths}")
-    return next(group for group in found if group.shape.depth == shape.depth)
+    return next(group for group in found if group.depth == shape.depth)
 
 
 class Lane:
@@ -100,47 +100,47 @@ class Lane:
         from actlab.engine import job as engine
 
         self.job = planned(folder, shape)
-        self.start, self.advance = engine.programs(self.job.shape, None)
-        self.data = engine.arrays(self.job.shape.data, self.job.shape.probe_rows, self.job.shape.dtype)
-        self.numbers = engine.stack([run.numbers for run in self.job.runs], np.dtype(self.job.shape.dtype))
-        self.rows = engine.SEGMENT
-        self.state, self.step = self.start(self.numbers), 0
+        self.lane = engine.Lane(self.job, self.job.runs, folder)
+        self.state, self.step = self.lane.begin().state, 0
         self.flops = sum(run.flops for run in self.job.runs) / self.job.steps
         self.seconds_a_step = 1e-3
-        for _ in range(3):  # compiles, then finds out how long a step takes
+        for _ in range(3):  # finds out how long a step takes
             self.train(0.05)
-
-    def call(self, rows: list[tuple[int, int, int, int]]) -> float:
-        """Go through the rows of a schedule; seconds."""
-        import jax
-
-        schedule = np.zeros((self.rows, 4), np.int32)
-        schedule[: len(rows)] = rows
-        begin = time.perf_counter()
-        self.state, _ = self.advance(self.state, self.numbers, self.data, schedule)
-        jax.block_until_ready(self.state)
-        return time.perf_counter() - begin
 
     def train(self, seconds: float) -> float:
         """Training steps alone for about so long; matmul operations a second."""
+        import jax
+
         steps = max(int(seconds / self.seconds_a_step), 1)
-        took = self.call([(self.step, self.step + steps, 0, 0)])
+        begin = time.perf_counter()
+        self.state = self.lane.train(self.state, self.step, self.step + steps)
+        jax.block_until_ready(self.state)
+        took = time.perf_counter() - begin
         self.step += steps
         self.seconds_a_step = took / steps
         return steps * self.flops / took
 
     def record(self) -> float:
         """Seconds of one record with an evaluation, of several in a row."""
-        return self.call([(self.step, self.step, 1, 1)] * self.rows) / self.rows
+        import jax
+
+        parameters, masks = self.state["training"]["parameters"], self.state["masks"]
+        lane, several = self.lane, 8
+        begin = time.perf_counter()
+        for _ in range(several):
+            found = lane.programs.measure(parameters, parameters, lane.numbers, lane.data, *lane.call)
+            whole = lane.programs.evaluate(parameters, masks, lane.numbers, lane.data, np.int32(0), *lane.call)
+            jax.block_until_ready((found, whole))
+        return (time.perf_counter() - begin) / several
 
     def record_flops(self) -> float:
         """Matmul operations of one record: forward and backward on the probe rows, forward on all splits."""
-        shape = self.job.shape
-        features, outputs = self.data["train"][0].shape[1], 10
-        weights = (shape.depth - 1) * shape.width**2 + (features + outputs) * shape.width
+        shape, data = self.job.shape, self.lane.data
+        features, outputs = data["train"][0].shape[1], 10
+        weights = (self.job.depth - 1) * shape.width**2 + (features + outputs) * shape.width
         probe = shape.probe_rows * (6 * weights - 2 * features * shape.width)
-        rows = sum(self.data[name][0].shape[0] for name in ("train", "validation", "test"))
-        return float(shape.lane * (probe + 2 * rows * weights))
+        rows = sum(data[name][0].shape[0] for name in ("train", "validation", "test"))
+        return float(shape.runs_per_call * (probe + 2 * rows * weights))
 
 
 @lru_cache(maxsize=16)

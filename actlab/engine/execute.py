@@ -156,6 +156,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     ledger, holder = Ledger(jobs, folder), store.holder(folder)
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
+    turn = 0  # how many jobs were handed out
     asked: float | None = None  # when it was seen that the jobs are to stop
     while running or ledger.waiting:
         if asked is None and (ledger.unwritable or store.stop_asked(folder)):
@@ -163,7 +164,8 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
         while ledger.waiting and idle and asked is None:
             worker = idle.pop()
             try:
-                future = worker.submit(run_job, ledger.waiting[0], folder.absolute(), holder)
+                future = worker.submit(run_job, ledger.waiting[0], folder.absolute(), holder, turn)
+                turn += 1
                 running[future] = (ledger.waiting[0], worker)
                 ledger.waiting.popleft()
             except BrokenExecutor:  # it died while it had nothing to do

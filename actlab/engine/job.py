@@ -14,6 +14,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +39,12 @@ SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop 
 SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
 LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
 
+KEPT_SHAPES = 2  # whose programs a worker keeps
+COMPILERS = 2  # programs that a worker compiles at a time
+
 log = logging.getLogger("actlab.job")
+
+COMPILED: dict[tuple[Program, DataKey], Programs] = {}
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Outcome:
     training_seconds: float
 
 
-def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
+def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
     """Train a job's runs and store them: as one part, or as several where it takes longer than ``SAVE_SECONDS``.
 
     Args:
@@ -68,6 +74,8 @@ def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
         folder: the study's folder.
         holder: who gave the job, as the folder's lock says (see ``store.holder``). Where it says something else, the
             job ends: a worker that a killed run has left on a cluster must not write among what the next one writes.
+        turn: of the first jobs every other one compiles its programs from the last to the first: two workers that begin
+            together then find what the other has compiled on the disk.
 
     Raises:
         MemoryError: it does not fit, on the device or beside it.
@@ -78,7 +86,7 @@ def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
     settle()
     with jax.enable_x64(job.shape.dtype == "float64"):
         try:
-            return train_lanes(job, folder, holder)
+            return train_lanes(job, folder, holder, turn)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" in str(error):
                 raise MemoryError(str(error)) from None
@@ -96,7 +104,7 @@ def settle() -> None:
     gc.freeze()
 
 
-def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
+def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
     """Train lane after lane, looking up between segments: to tell how far it is, to save, to stop when asked to."""
     begun = saved = time.monotonic()
     looked = -math.inf
@@ -128,7 +136,7 @@ def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
     log.info("job %s begins: %s", job.id, describe(job))
     for runs in lanes(job):
         path = checkpoint.path_of(folder, job_id(runs))
-        for number, at in enumerate(segments(job, runs, folder, pace)):
+        for number, at in enumerate(segments(job, runs, folder, pace, turn)):
             if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
@@ -207,13 +215,13 @@ class Pace:
         return self.steps
 
 
-def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Iterator[Snapshot]:
+def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0) -> Iterator[Snapshot]:
     """Advance one lane from where its checkpoint stands, or from its first step, until it is done.
 
     Yields:
         where it stands, to begin with and after each segment: at most one record, and the steps to the next.
     """
-    lane = Lane(job, runs, folder)
+    lane = Lane(job, runs, folder, turn)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     path = checkpoint.path_of(folder, job_id(runs))
     at = lane.begin()
@@ -243,7 +251,7 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Itera
 class Lane:
     """Runs that one call advances, with their numbers and the programs that do it."""
 
-    def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path) -> None:
+    def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.call = (np.int32(job.depth), np.int32(job.activation))
@@ -253,7 +261,12 @@ class Lane:
         filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
         self.program = program_of(shape, sources_folder)
         self.numbers = stack([numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.dtype))
-        self.programs = programs(self.program, shape.data)
+        key = (self.program, shape.data)
+        if key not in COMPILED:
+            if len(COMPILED) == KEPT_SHAPES:
+                COMPILED.pop(next(iter(COMPILED)))
+            COMPILED[key] = compiled_programs(programs(*key), self.numbers, self.data, self.call, self.program, turn)
+        self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
         """Where a lane stands that has done nothing."""
@@ -441,6 +454,46 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     return tuple(function(key) for key in shape.activations)
 
 
+def compiled_programs(
+    jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program, turn: int
+) -> Programs:
+    """Programs compiled for a lane, several at a time: XLA, which takes most of it, leaves Python's lock alone.
+
+    Args:
+        jitted: the programs.
+        numbers, data, call: of the lane: what the programs are called with.
+        program: the static half.
+        turn: see ``run_job``.
+    """
+    if jax.local_device_count() > 1:  # compiled for each device when they are first called
+        return jitted
+    arguments = arguments_of(jitted, numbers, data, call, program)
+    order = list(arguments) if turn % 2 == 0 else list(reversed(arguments))
+    precision = bool(jax.config.read("jax_enable_x64"))
+
+    def compiled(name: str) -> Any:
+        with jax.enable_x64(precision):  # which is a thread's own
+            return getattr(jitted, name).lower(*arguments[name]).compile()
+
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        return Programs(**dict(zip(order, pool.map(compiled, order), strict=True)))
+
+
+def arguments_of(
+    jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program
+) -> dict[str, tuple[Any, ...]]:
+    """What each program is called with, as far as it shapes the program."""
+    none, depth = np.int32(0), call[0]
+    state = jax.eval_shape(jitted.start, numbers, depth)
+    masks, parameters = blank_masks(program, program.runs_per_call), state["parameters"]
+    return {
+        "train": (state, numbers, data, none, none, none, *call),
+        "start": (numbers, depth),
+        "evaluate": (parameters, masks, numbers, data, none, *call),
+        "measure": (parameters, parameters, numbers, data, *call),
+    }
+
+
 def own_measure(key: FunctionKey, sources_folder: Path) -> Any:
     """A user's measure, from the study's own copy of its file.
 
@@ -465,7 +518,7 @@ def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
 
 @lru_cache(maxsize=2)
 def programs(program: Program, key: DataKey) -> Programs:
-    """The programs of a shape; compiled ones stay with the worker, for its next job of that shape."""
+    """The programs of a shape, not compiled yet."""
     found = loaded(key)
     return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
