@@ -235,6 +235,23 @@ def test_training_is_the_obvious_loop(name):
         assert {norm > own["clip_norm"] for *_, norm in log} == {True, False}
 
 
+@pytest.mark.parametrize(("depth", "activation", "learned"), [(2, 0, 1), (3, 1, 0)])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_what_a_run_does_not_have_stays_zero(name, depth, activation, learned):
+    """Layers beyond its depth, and learned parameters of other activations: in parameters and in memory."""
+    numbers = [bent_numbers, lambda depth, **own: some_numbers(depth, fixed={"top": 0.5}, **own)][activation]
+    with jax.enable_x64(True):
+        runs = Runs(optimized(name), [numbers(depth, **OPTIMIZERS[name][1])], some_data("float64"), depth, activation)
+        state, _ = go(runs, SCHEDULE)
+    state = state["training"]
+    assert np.isfinite(state["loss_sum"]).all()
+    for tree in (state["parameters"], *state["memory"].values()):
+        for key, stack in tree["layers"].items():
+            own = stack[0, :depth, :learned] if key == "activation" else stack[0, 1 if key == "kernel" else 0 : depth]
+            assert np.any(own) or own.size == 0, key
+            assert np.count_nonzero(stack) == np.count_nonzero(own), key
+
+
 def test_float64_is_honoured_throughout():
     for dtype in ("float64", "float32"):
         with jax.enable_x64(dtype == "float64"):
