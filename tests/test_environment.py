@@ -218,8 +218,15 @@ def test_runs_per_call_that_go_with_the_width_are_not_worth_a_word():
     assert cells.made_with(runs, ["width"]) == "Runs of this table were made on A and B."
 
 
-def test_older_parts_are_read_under_todays_names():
-    found = store.load(ROOT / "results" / "depth")
-    assert set(found.runs["runs_per_call"]) == {1}
-    assert "lane" not in found.runs
-    assert not set(cells.varying(found.runs)) & set(cells.ENVIRONMENT)
+def test_older_parts_are_read_under_todays_names(tmp_path):
+    store.create(tmp_path / "r", "study: s\n", {}, {})
+    row = {"depth": 2, "status": "ok", "steps.step": [0], "layers.layer": [1]}
+    store.write_part(tmp_path / "r", "old", [{"run": "a", "lane": 4, "pieces": 2, **row}])
+    store.write_part(tmp_path / "r", "new", [{"run": "b", "runs_per_call": 1, "eval_chunks": 2, "jax": "1", **row}])
+    found = store.load(tmp_path / "r").runs
+    assert found["runs_per_call"].tolist() == [4, 1]
+    assert found["eval_chunks"].tolist() == [2, 2]
+    assert not {"lane", "pieces"} & set(found)
+    assert cells.varying(found) == []
+    store.compact(tmp_path / "r")
+    pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, found)
