@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -12,7 +13,9 @@ import pytest
 
 import actlab
 from actlab.analysis import cells, tables
-from actlab.engine import environment, store
+from actlab.engine import environment, job, store
+from actlab.study import plan as planning
+from actlab.study import reading
 from tests.synthetic import frames
 
 ROOT = Path(__file__).parents[1]
@@ -185,7 +188,8 @@ def mixed(**columns):
     """A study's frames, every other run with another value."""
     runs, steps, layers = frames()
     for name, (one, other) in columns.items():
-        runs[name] = [one if i % 2 else other for i in range(len(runs))]
+        runs = runs.drop(columns=name, errors="ignore")
+        runs.insert(1, name, [one if i % 2 else other for i in range(len(runs))])
     return runs, steps, layers
 
 
@@ -230,3 +234,18 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
     assert cells.varying(found) == []
     store.compact(tmp_path / "r")
     pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, found)
+
+
+def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
+    write(tmp_path, FILES | {"s.yaml": STUDY})
+    (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
+    assert job.activation(group.shape, tmp_path / "act.py").name == "bent"
+    (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
+    job.activation(group.shape, tmp_path / "act.py")
+    (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
+    with pytest.raises(
+        RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
+    ):
+        job.activation(group.shape, tmp_path / "act.py")
+    with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
+        job.loaded(replace(group.shape.data, checksum="0" * 64))
