@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -12,7 +13,9 @@ import pytest
 
 import actlab
 from actlab.analysis import cells, tables
-from actlab.engine import environment, store
+from actlab.engine import environment, job, store
+from actlab.study import plan as planning
+from actlab.study import reading
 from tests.synthetic import frames
 
 ROOT = Path(__file__).parents[1]
@@ -185,7 +188,8 @@ def mixed(**columns):
     """A study's frames, every other run with another value."""
     runs, steps, layers = frames()
     for name, (one, other) in columns.items():
-        runs[name] = [one if i % 2 else other for i in range(len(runs))]
+        runs = runs.drop(columns=name, errors="ignore")
+        runs.insert(1, name, [one if i % 2 else other for i in range(len(runs))])
     return runs, steps, layers
 
 
@@ -218,8 +222,30 @@ def test_runs_per_call_that_go_with_the_width_are_not_worth_a_word():
     assert cells.made_with(runs, ["width"]) == "Runs of this table were made on A and B."
 
 
-def test_older_parts_are_read_under_todays_names():
-    found = store.load(ROOT / "results" / "depth")
-    assert set(found.runs["runs_per_call"]) == {1}
-    assert "lane" not in found.runs
-    assert not set(cells.varying(found.runs)) & set(cells.ENVIRONMENT)
+def test_older_parts_are_read_under_todays_names(tmp_path):
+    store.create(tmp_path / "r", "study: s\n", {}, {})
+    row = {"depth": 2, "status": "ok", "steps.step": [0], "layers.layer": [1]}
+    store.write_part(tmp_path / "r", "old", [{"run": "a", "lane": 4, "pieces": 2, **row}])
+    store.write_part(tmp_path / "r", "new", [{"run": "b", "runs_per_call": 1, "eval_chunks": 2, "jax": "1", **row}])
+    found = store.load(tmp_path / "r").runs
+    assert found["runs_per_call"].tolist() == [4, 1]
+    assert found["eval_chunks"].tolist() == [2, 2]
+    assert not {"lane", "pieces"} & set(found)
+    assert cells.varying(found) == []
+    store.compact(tmp_path / "r")
+    pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, found)
+
+
+def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
+    write(tmp_path, FILES | {"s.yaml": STUDY})
+    (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
+    assert job.activation(group.shape, tmp_path / "act.py").name == "bent"
+    (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
+    job.activation(group.shape, tmp_path / "act.py")
+    (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
+    with pytest.raises(
+        RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
+    ):
+        job.activation(group.shape, tmp_path / "act.py")
+    with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
+        job.loaded(replace(group.shape.data, checksum="0" * 64))

@@ -123,11 +123,11 @@ def test_encodings_and_ends_of_lines(folder):
 def test_letters_of_several_bytes_move_nothing(folder):
     """``ast`` counts bytes, ``tokenize`` characters."""
     path = folder / "mine.py"
-    path.write_text('φ = "ä"; ψ = 2; χ = 3\ndef f(z): "über"; return z + ψ\n')
+    path.write_text('φ = "äöüäöü"; ψ = 2; χ = 3\ndef f(z): "über"; return z + ψ\n')
     before = digest(folder, "f")
-    path.write_text('φ = "ö"; ψ = 2; χ = 4\ndef f(z): "ob"; return z + ψ\n')
+    path.write_text('φ = "öäüöäü"; ψ = 2; χ = 4\ndef f(z): "ob"; return z + ψ\n')
     assert digest(folder, "f") == before
-    path.write_text('φ = "ö"; ψ = 3; χ = 4\ndef f(z): "ob"; return z + ψ\n')
+    path.write_text('φ = "öäüöäü"; ψ = 3; χ = 4\ndef f(z): "ob"; return z + ψ\n')
     assert digest(folder, "f") != before
 
 
@@ -138,7 +138,7 @@ def test_its_own_name_and_not_its_files(folder):
     for name, text in (("mine.py", FILE), ("helper.py", HELPER)):
         (folder / "a" / name).write_text(text)
     assert digest(folder / "a") == digest(folder)
-    text = "def f(z):\n    return z\n\n\nprint(f)\ng = f\n"  # both bear on both
+    text = "def f(z):\n    return z\n\n\ng = f\nf.other = g\n"  # all of it bears on both
     (folder / "two.py").write_text(text)
     assert digest(folder, "f", "two.py") != digest(folder, "g", "two.py")
 
@@ -186,7 +186,8 @@ def modules(tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_import_is_followed_and_run(form, modules):
+def test_every_form_of_import_is_followed_and_run(form, modules, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     statement, value, files = FORMS[form]
     body = "    import one\n    return z + one.k\n" if value == "__import_one__" else f"    return z + {value}\n"
     (modules / "main.py").write_text(f"{statement}\n\nBASE = 1\n\n\ndef f(z):\n{body}")
@@ -218,8 +219,9 @@ def test_a_package_that_the_file_itself_lies_in(tmp_path):
     assert sources.import_file(tmp_path / "__init__.py").g(1) == 3
 
 
-def test_folders_keep_to_themselves(tmp_path):
+def test_folders_keep_to_themselves(tmp_path, monkeypatch):
     """Each has a helper, and one that is named as an installed package; Python's own library and actlab stay."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = list(sys.path)
     loaded = []
     for number, name in enumerate(("a", "b")):
