@@ -432,11 +432,15 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     """The activations of a shape, as its programs take them."""
 
     def function(key: ActivationKey) -> Function:
-        record = activation(key, sources_folder / key.source if key.source else None)
-        fixed = tuple(name for name in record.parameters if name not in record.learnable)
-        return Function(record.function, record.flat, fixed, record.learnable)
+        return function_of(activation(key, sources_folder / key.source if key.source else None))
 
     return tuple(function(key) for key in shape.activations)
+
+
+def function_of(record: activations.Activation) -> Function:
+    """An activation as programs take it."""
+    fixed = tuple(name for name in record.parameters if name not in record.learnable)
+    return Function(record.function, record.flat, fixed, record.learnable)
 
 
 @lru_cache(maxsize=2)
