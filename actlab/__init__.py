@@ -3,12 +3,13 @@
 actlab.run("configs/depth.yaml")                 train what is missing, write tables, figures and report
 actlab.load("results/depth").layers              every per-layer measurement, as a pandas frame
 actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "depth"])
+actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx module
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
 
     from actlab.engine.execute import Progress
     from actlab.engine.store import Results
+    from actlab.nn.model import DeepMLP
     from actlab.study.reading import Study
 
-__all__ = ["compare", "load", "measure", "report", "run"]
+__all__ = ["compare", "load", "measure", "model", "report", "run"]
 
 
 def run(
@@ -146,3 +148,55 @@ def compare(
     own = own_measures({str(one.path): one.manifest for one in found})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own)
+
+
+def model(
+    run: str | Mapping[str, Any] | pd.Series | None = None,
+    weights: Mapping[str, Any] | None = None,
+    *,
+    study: Results | str | Path | None = None,
+    **settings: Any,
+) -> DeepMLP:
+    """The network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
+
+    Studies store measurements, no weights. So without ``weights`` it is the network that a run of a study begins with,
+    drawn anew from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
+
+    Args:
+        run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,
+            or any mapping with its columns ``activation`` (as its label, or as in a study's file), ``depth``,
+            ``width``, ``norm``, ``residual``, ``dropout`` and ``dropout_kind``: what is missing is at its default.
+        weights: of one run, as training has them: {input: {kernel [F, W]}, layers: {kernel [L, W, W] (row 0 is not
+            used), bias [L, W], activation [L, P] or [L, P, W], and with a norm scale and shift [L, W]}, readout:
+            {kernel [W, C], bias [C]}}; L is the depth or more. Float64 ones need ``jax.enable_x64``, before and after.
+        study: results, or their folder. The data and the user's own activations are then those of the study; the latter
+            are taken from its ``sources/``, and from nowhere else.
+        **settings: columns as above, one by one, in place of or beyond those in ``run``.
+
+    Returns:
+        ``DeepMLP``: ``network(x)`` are the outputs of standardised inputs x [B, F], such as
+        ``actlab.data.load("iris").test.x``.
+
+    Raises:
+        StudyError: a setting is wrong, the weights are not of that network, or the study has no such run.
+
+    >>> results = load("results/depth")  # doctest: +SKIP
+    >>> network = model(results.runs.iloc[0], study=results)  # doctest: +SKIP
+    >>> network = model(activation="tanh", depth=3, norm="layer", weights=weights)  # doctest: +SKIP
+    """
+    from actlab.engine import network
+    from actlab.study.reading import StudyError
+    from actlab.study.schema import nearest
+
+    for name in settings:
+        if name not in network.SETTINGS:
+            raise StudyError(f"model: no setting '{name}'{nearest(name, network.SETTINGS)}")
+    if study is not None:
+        if run is None or settings:
+            raise StudyError("model: a run of a study has its settings; give the run, and no others")
+        name = run if isinstance(run, str) else str(run.get("run"))
+        folder = Path(study) if isinstance(study, str | Path) else study.path
+        return network.of_run(folder, name, weights)
+    if isinstance(run, str) or weights is None:
+        raise StudyError("model: without a study, settings and weights; with study=results, the run")
+    return network.of_settings({**dict(run if run is not None else {}), **settings}, weights)

@@ -28,12 +28,14 @@ KEYS: tuple[str, ...] = (
     "weight_init",
     "weight_gain",
 )
-KEYS += ("bias_init", "dtype", "optimizer", "learning_rate", "batch_size", "steps", "weight_decay")
+KEYS += ("bias_init", "dtype", "norm", "residual", "dropout", "dropout_kind")
+KEYS += ("optimizer", "learning_rate", "schedule", "batch_size", "steps", "clip_norm", "weight_decay")
 KEYS += ("decay_activation_parameters",)
 # What follows from other settings: a key only where the other keys do not determine it.
 DERIVED: tuple[str, ...] = (
     "train_rows",
     "weight_decay",
+    "dropout_kind",
     "task",
     "learnable_per",
     "weight_init_used",

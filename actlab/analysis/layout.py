@@ -75,7 +75,7 @@ def setting(value: Any, key: str = "") -> str:
         return str(bool(value)).lower()
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:g}"
-    text = str(value)
+    text = str(value) or "–"
     return f"`{text}`" if key in ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init") else text
 
 

@@ -23,6 +23,9 @@ __all__ = ["headline", "run_card", "write"]
 FOLD_FROM = 24
 SETTINGS = ("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
 SETTINGS_TRAIN = ("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed")
+# Told where a run has them.
+OPTIONS = {"norm": "none", "residual": False, "dropout": 0.0, "dropout_kind": "", "schedule": "constant"}
+OPTIONS |= {"clip_norm": None}
 
 
 def write(
@@ -152,9 +155,11 @@ def what_was_run(found: Measured) -> list[str]:
                 else sorted(set(runs[key]))
             )
             rows.append((words(key), ", ".join(setting(value, key) for value in values)))
-    for key in found.keys:
+    options = [key for key, without in OPTIONS.items() if key in runs and set(runs[key].dropna()) - {without}]
+    for key in dict.fromkeys([*found.keys, *options]):
         if key not in (*SETTINGS, *SETTINGS_TRAIN):
-            rows.append((words(key), ", ".join(setting(value, key) for value in dict.fromkeys(runs[key]))))
+            different = runs[key].drop_duplicates().sort_values()
+            rows.append((words(key), ", ".join(setting(value, key) for value in different)))
     parts.append(pipe_table(pd.DataFrame(rows, columns=["setting", "values"])))
     auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
     if len(auto):

@@ -5,6 +5,8 @@ Two runs of one identity have the same draws anywhere, and equal numbers but for
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,20 @@ def pin_draws() -> None:
     """
     for name, value in PINNED.items():
         if hasattr(jax.config, name):  # a later JAX may know no other way
+            jax.config.update(name, value)
+
+
+@contextmanager
+def pinned_draws() -> Iterator[None]:
+    """What ``pin_draws`` sets, the type of numbers aside, for a while: in a process that is the user's."""
+    names = [name for name in PINNED if hasattr(jax.config, name) and name != "jax_enable_x64"]
+    before = {name: getattr(jax.config, name) for name in names}
+    try:
+        for name in names:
+            jax.config.update(name, PINNED[name])
+        yield
+    finally:
+        for name, value in before.items():
             jax.config.update(name, value)
 
 

@@ -447,11 +447,22 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     """The activations of a shape, as its programs take them."""
 
     def function(key: FunctionKey) -> Function:
-        record = activation(key, sources_folder)
-        fixed = tuple(name for name in record.parameters if name not in record.learnable)
-        return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+        return function_of(activation(key, sources_folder))
 
     return tuple(function(key) for key in shape.activations)
+
+
+def function_of(record: activations.Activation) -> Function:
+    """An activation as programs take it."""
+    fixed = tuple(name for name in record.parameters if name not in record.learnable)
+    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+
+
+@lru_cache(maxsize=2)
+def programs(program: Program, key: DataKey) -> Programs:
+    """The programs of a shape, not compiled yet."""
+    found = loaded(key)
+    return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
 
 def compiled_programs(
@@ -514,13 +525,6 @@ def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
     if sources.trace(path, key.name).digest != key.source_checksum:
         raise RuntimeError(f"{path}: it, or a file that it imports, is not what this study was planned with")
     return path
-
-
-@lru_cache(maxsize=2)
-def programs(program: Program, key: DataKey) -> Programs:
-    """The programs of a shape, not compiled yet."""
-    found = loaded(key)
-    return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
 
 def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation:

@@ -1,13 +1,13 @@
-"""The deep multilayer perceptron: L hidden layers of one width, each followed by the activation, and a linear readout.
+"""The network of one run as a flax.nnx module: to read, to inspect, to take away.
 
-    z_1 = x W_1 + b_1,   h_l = φ(z_l; α_l),   z_{l+1} = h_l W_{l+1} + b_{l+1},   output = h_L W_out + b_out
+    z_l = h_{l−1} W_l + b_l,   h_l = [h_{l−1} +] dropout(φ(norm(z_l))),   output = h_L W_out + b_out
 
-The module is flax.nnx's; everything outside this file sees its parameters as a plain tree of arrays. Hidden layers
-2..L are stacked and scanned, so that the program's size does not grow with depth; the training loop unrolls shallow
-stacks, which is faster.
+with h_0 = x; the residual connection begins at the second hidden layer, the first has another fan-in. Its parts are
+flax's own layers where flax has them. Nothing here trains or measures runs: that is the walk's (see ``walk``), on the
+same arrays in a stack, and equal by test under every option.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -15,219 +15,188 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from actlab.nn import initializers
-
-Parameters = Any  # {first, hidden, readout: {kernel, bias}, activation: {name: [L] or [L, W]}}
-Activation = Callable[..., Array]
-Observer = Callable[[Array, Mapping[str, Array]], Any]
-
-# Up to here the training loop's layers are straight-line code: faster than a loop, and compiled in about a second.
-UNROLLED_DEPTH = 20
+from actlab.nn.blocks import EPSILON, Function, Options, batch_statistics, drop
 
 
-class Dense(nnx.Module):
-    """x W + b, or a stack of such layers with a leading layer axis."""
+class Fixed(nnx.Variable):
+    """An activation's parameter that training leaves alone."""
 
-    def __init__(self, kernel: Array, bias: Array) -> None:
-        """Hold given arrays: kernel [..., fan_in, fan_out], bias [..., fan_out]."""
-        self.kernel = nnx.Param(kernel)
-        self.bias = nnx.Param(bias)
+
+class Activation(nnx.Module):
+    """φ with its parameters; a learnable one is a scalar, or one for each unit [W]."""
+
+    def __init__(self, function: Function, fixed: Mapping[str, Array], learnable: Mapping[str, Array]) -> None:
+        """Hold the parameters' values by name."""
+        self.phi = function.phi
+        learned = {name: nnx.Param(value) for name, value in learnable.items()}
+        self.parameters = nnx.Dict({name: Fixed(value) for name, value in fixed.items()} | learned)
+
+    def __call__(self, u_BxW: Array) -> Array:
+        """φ(u)."""
+        values = {name: parameter[...] for name, parameter in self.parameters.items()}
+        return self.phi(u_BxW, **{name: value[None] if value.ndim else value for name, value in values.items()})
+
+
+class AlphaDropout(nnx.Module):
+    """Dropout that keeps SELU's mean and variance, which flax does not have (see ``blocks.drop``)."""
+
+    def __init__(self, rate: float) -> None:
+        """In training mode until told otherwise, as flax's own."""
+        self.rate = rate
+        self.deterministic = False
+
+    def __call__(self, h_BxW: Array, deterministic: bool | None = None, *, rngs: Any = None) -> Array:
+        """h in evaluation mode, else with units dropped by the key ``rngs``."""
+        off = self.deterministic if deterministic is None else deterministic
+        return h_BxW if off else drop("alpha", h_BxW, rngs, self.rate)
+
+
+class Hidden(nnx.Module):
+    """One hidden layer: affine, normalisation, activation, dropout, residual connection."""
+
+    def __init__(
+        self,
+        kernel: Array,
+        layer: Mapping[str, Array],
+        function: Function,
+        fixed: Mapping[str, Array],
+        options: Options,
+        rate: float,
+        residual: bool,
+    ) -> None:
+        """Hold a layer's arrays: kernel [I, W], and what ``blocks.Layer`` names."""
+        learnable = dict(zip(function.learnable, layer["activation"], strict=False))
+        self.affine = linear(kernel, layer["bias"])
+        self.norm = normalisation(options.norm, layer)
+        self.activation = Activation(function, fixed, learnable)
+        dropouts = {"none": None, "standard": nnx.Dropout(rate), "alpha": AlphaDropout(rate)}
+        self.dropout = dropouts[options.dropout]
+        self.residual = residual
+        self.has_statistics = options.norm != "batch"
+
+    def __call__(self, h_BxI: Array, key: Array | None = None, training: bool | None = None) -> Array:
+        """h of this layer [B, W] from that of the layer below; in the mode that was set, unless ``training`` is."""
+        u_BxW = self.normalised(self.affine(h_BxI), training)
+        passed_BxW = self.activation(u_BxW)
+        if self.dropout is not None:
+            off = None if training is None else not training
+            passed_BxW = self.dropout(passed_BxW, deterministic=off, rngs=key)
+        return h_BxI + passed_BxW if self.residual else passed_BxW
+
+    def normalised(self, z_BxW: Array, training: bool | None) -> Array:
+        """φ's argument."""
+        if not isinstance(self.norm, nnx.BatchNorm):
+            return z_BxW if self.norm is None else self.norm(z_BxW)
+        fixed = self.norm.use_running_average if training is None else not training
+        if fixed and not self.has_statistics:
+            raise ValueError(
+                "batch normalisation has no statistics yet: take_statistics(x) takes those of the training rows x, "
+                "train() those of each minibatch"
+            )
+        return self.norm(z_BxW, use_running_average=fixed)
 
 
 class DeepMLP(nnx.Module):
-    """A plain deep MLP; ``activation`` holds the learnable activation parameters, a row for each hidden layer."""
+    """A deep multilayer perceptron: hidden layers of one width, and a linear readout.
 
-    def __init__(self, parameters: Parameters) -> None:
-        """Hold the given tree of arrays."""
-        self.first = Dense(**parameters["first"])
-        self.hidden = Dense(**parameters["hidden"])
-        self.readout = Dense(**parameters["readout"])
-        self.activation = nnx.data({name: nnx.Param(value) for name, value in parameters["activation"].items()})
-
-    def layers(self) -> tuple[Any, Any, Any]:
-        """Plain arrays: (first layer, stacked hidden layers 2..L, readout), with their activation parameters."""
-        learned = per_layer({name: parameter[...] for name, parameter in self.activation.items()})
-        first = (self.first.kernel[...], self.first.bias[...], {name: value[0] for name, value in learned.items()})
-        hidden = (self.hidden.kernel[...], self.hidden.bias[...], {name: value[1:] for name, value in learned.items()})
-        return first, hidden, (self.readout.kernel[...], self.readout.bias[...])
-
-    def __call__(
-        self, x_BxF: Array, phi: Activation, fixed: Mapping[str, Array], observe: Observer, unroll: int
-    ) -> tuple[Array, Any]:
-        """Outputs [B, C], and what ``observe`` makes of each hidden layer, stacked over layers."""
-        (kernel, bias, learned), hidden, (kernel_out, bias_out) = self.layers()
-        z_BxW = affine(x_BxF, kernel, bias)
-        h_BxW = phi(z_BxW, **fixed, **learned)
-
-        def layer(h_BxW: Array, parameters: Any) -> tuple[Array, Array]:
-            kernel_WxW, bias_W, learned = parameters
-            z_BxW = affine(h_BxW, kernel_WxW, bias_W)
-            return phi(z_BxW, **fixed, **learned), observe(z_BxW, learned)
-
-        seen = observe(z_BxW, learned)
-        h_BxW, seen_hidden = jax.lax.scan(layer, h_BxW, hidden, unroll=unroll)
-        seen_by_layer = jax.tree.map(lambda one, others: jnp.concatenate([one[None], others]), seen, seen_hidden)
-        return affine(h_BxW, kernel_out, bias_out), seen_by_layer
-
-
-@jax.custom_vjp
-def affine(h_BxI: Array, kernel_IxO: Array, bias_O: Array) -> Array:
-    """h W + b, with the usual gradients, ∂L/∂W by ``weight_gradient``.
-
-    >>> jax.grad(lambda kernel: affine(jnp.ones((2, 1)), kernel, jnp.zeros(1)).sum())(jnp.ones((1, 1)))
-    Array([[2.]], dtype=float32)
+    ``train()`` and ``eval()`` set the mode, as of any flax module: in training, dropout is on, and batch normalisation
+    takes the minibatch's statistics; in evaluation dropout is off, and statistics are fixed.
     """
-    return h_BxI @ kernel_IxO + bias_O[None, :]
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        depth: int,
+        function: Function,
+        fixed: Mapping[str, float],
+        options: Options | None = None,
+        rate: float = 0.0,
+    ) -> None:
+        """Hold a run's arrays.
+
+        Args:
+            parameters: of one run, as training has them: {input: {kernel}, layers: {kernel, bias, activation, and with
+                a norm scale and shift}, readout: {kernel, bias}}; stacks may be deeper than the run.
+            depth: L, how many hidden layers it has.
+            function: its activation.
+            fixed: values of the activation's parameters that are not learned.
+            options: normalisation, residual connections, dropout.
+            rate: the share of units that dropout leaves out.
+        """
+        options = options or Options()
+        stack = parameters["layers"]
+        kernels = [parameters["input"]["kernel"], *stack["kernel"][1:depth]]
+        dtype = kernels[0].dtype
+        constants = {name: jnp.asarray(value, dtype) for name, value in fixed.items()}
+
+        def hidden(l: int) -> Hidden:
+            layer = {name: array[l] for name, array in stack.items() if name != "kernel"}
+            return Hidden(kernels[l], layer, function, constants, options, rate, options.residual and l > 0)
+
+        self.hidden = nnx.List([hidden(l) for l in range(depth)])
+        self.readout = linear(**parameters["readout"])
+
+    def __call__(self, x_BxF: Array, rngs: nnx.Rngs | Array | None = None) -> Array:
+        """Outputs [B, C].
+
+        Args:
+            x_BxF: inputs.
+            rngs: for dropout in training mode: a source of keys, or the key itself. Layer l (from 0) folds its number
+                into the key, so that with ``training.dropout_key(seed, step)`` the masks are those of a run's step.
+        """
+        key = rngs.dropout() if isinstance(rngs, nnx.Rngs) else rngs
+        h_BxW = x_BxF
+        for l, layer in enumerate(self.hidden):
+            if key is None and layer.dropout is not None and not layer.dropout.deterministic:
+                raise ValueError("dropout in training mode needs rngs: nnx.Rngs(0), or a key")
+            h_BxW = layer(h_BxW, None if key is None else jax.random.fold_in(key, l))
+        return self.readout(h_BxW)
+
+    def take_statistics(self, x_NxF: Array) -> None:
+        """Fix batch normalisation's statistics at those of a forward pass over the rows x, dropout off.
+
+        So they are taken at each record of a run, over the training split. Without batch normalisation nothing changes.
+        """
+        h_NxW = x_NxF
+        for layer in self.hidden:
+            if isinstance(layer.norm, nnx.BatchNorm):
+                layer.norm.mean[...], layer.norm.var[...] = batch_statistics(layer.affine(h_NxW))
+                layer.has_statistics = True
+            h_NxW = layer(h_NxW, training=False)
 
 
-def affine_forward(h_BxI: Array, kernel_IxO: Array, bias_O: Array) -> tuple[Array, tuple[Array, Array]]:
-    """The value of ``affine``, and what its gradients need."""
-    return affine(h_BxI, kernel_IxO, bias_O), (h_BxI, kernel_IxO)
+def linear(kernel: Array, bias: Array) -> nnx.Linear:
+    """x W + b with the given arrays [I, O] and [O].
 
-
-def affine_backward(needed: tuple[Array, Array], delta_BxO: Array) -> tuple[Array, Array, Array]:
-    """The gradients of ``affine`` from that of its value."""
-    h_BxI, kernel_IxO = needed
-    return delta_BxO @ kernel_IxO.T, weight_gradient(h_BxI, delta_BxO), jnp.sum(delta_BxO, axis=0)
-
-
-affine.defvjp(affine_forward, affine_backward)
-
-
-def weight_gradient(h_BxI: Array, delta_BxO: Array) -> Array:
-    """hᵀ δ, the gradient of the weights [I, O], from h turned first.
-
-    XLA would rather have the matrix product turn it, which on a processor is a tenth slower.
+    >>> linear(jnp.ones((2, 1)), jnp.array([0.5]))(jnp.ones((1, 2)))
+    Array([[2.5]], dtype=float32)
     """
-    return jax.lax.optimization_barrier(h_BxI.T) @ delta_BxO
+    inputs, outputs = kernel.shape
+    return nnx.Linear(
+        inputs,
+        outputs,
+        param_dtype=kernel.dtype,
+        kernel_init=lambda *_: kernel,
+        bias_init=lambda *_: bias,
+        rngs=nnx.Rngs(0),
+    )
 
 
-def nothing(z_BxW: Array, learned: Mapping[str, Array]) -> None:
-    """Observe nothing: the training loop's choice."""
-
-
-def preactivations(z_BxW: Array, learned: Mapping[str, Array]) -> Array:
-    """Observe the pre-activations themselves."""
-    return z_BxW
-
-
-def per_layer(learned: Mapping[str, Array]) -> dict[str, Array]:
-    """Activation parameters [L] or [L, W] so shaped that a row of them broadcasts against z [B, W].
-
-    >>> per_layer({"alpha": jnp.ones((3, 5))})["alpha"].shape
-    (3, 1, 5)
-    """
-    return {name: value[:, None, :] if value.ndim == 2 else value for name, value in learned.items()}
-
-
-def training_unroll(depth: int) -> int:
-    """How far the training loop unrolls its layers: wholly while that compiles in about a second, not at all beyond.
-
-    >>> training_unroll(10), training_unroll(100)
-    (9, 1)
-    """
-    return max(depth - 1, 1) if depth <= UNROLLED_DEPTH else 1
-
-
-def apply(
-    parameters: Parameters,
-    x_BxF: Array,
-    phi: Activation,
-    fixed: Mapping[str, Array],
-    observe: Observer = nothing,
-    unroll: int = 1,
-) -> tuple[Array, Any]:
-    """Run the network given by a plain tree of arrays.
-
-    Args:
-        parameters: the tree that ``init`` returns.
-        x_BxF: inputs [B, F].
-        phi: the activation, ``phi(z, **parameters)``.
-        fixed: activation parameters that are not learned, by name (scalars).
-        observe: a function of a layer's pre-activations z [B, W] and learned activation parameters; it keeps memory
-            small where only a reduction over rows is wanted.
-        unroll: how many hidden layers become straight-line code in one turn of the scan (see ``training_unroll``).
-
-    Returns:
-        outputs [B, C], and the observations with a leading layer axis [L, ...].
-
-    >>> tree = init(jax.random.key(0), features=3, outputs=2, depth=4, width=5, weight_distribution="normal",
-    ...             bias_distribution="constant", weight_std=jnp.full(4, 0.5), bias_mean=jnp.zeros(4),
-    ...             bias_std=jnp.zeros(4), learnable={}, learnable_per="layer", dtype=jnp.dtype("float32"))
-    >>> outputs, z = apply(tree, jnp.ones((7, 3)), jnp.tanh, {}, preactivations)
-    >>> outputs.shape, z.shape
-    ((7, 2), (4, 7, 5))
-    """
-    graph, state = nnx.split(DeepMLP(parameters))
-    return nnx.merge(graph, state)(x_BxF, phi, fixed, observe, unroll)
-
-
-def init(
-    key: Array,
-    *,
-    features: int,
-    outputs: int,
-    depth: int,
-    width: int,
-    weight_distribution: str,
-    bias_distribution: str,
-    weight_std: Array,
-    bias_mean: Array,
-    bias_std: Array,
-    learnable: Mapping[str, Array],
-    learnable_per: str,
-    dtype: jnp.dtype,
-) -> Parameters:
-    """Draw all weights from one flat draw, then scale by layer.
-
-    Args:
-        key: JAX random key.
-        features, outputs, depth, width: F inputs, C outputs, L hidden layers of W units.
-        weight_distribution: ``normal``, ``truncated_normal``, ``uniform`` or ``orthogonal``, of the hidden layers.
-        bias_distribution: ``constant``, ``normal`` or ``uniform``.
-        weight_std, bias_mean, bias_std: [L], by hidden layer.
-        learnable: starting values (scalars) of the activation's learnable parameters.
-        learnable_per: ``layer`` (one value a layer) or ``unit`` (one value a unit).
-        dtype: float32 or float64.
-
-    Returns:
-        {first, hidden, readout: {kernel, bias}, activation: {name: [L] or [L, W]}}; the readout is always LeCun normal
-        with zero bias, so that comparisons of hidden initialisers do not change the scale of the output layer as well.
-    """
-    weights_key, readout_key, bias_key = jax.random.split(key, 3)
-    shapes: list[tuple[int, ...]] = [(features, width), (depth - 1, width, width)]
-    first, hidden = initializers.draw(weight_distribution, weights_key, shapes, dtype)
-    std = jnp.asarray(weight_std, dtype)
-    biases_LxW = initializers.draw_biases(bias_distribution, bias_key, bias_mean, bias_std, width, dtype)
-    (readout,) = initializers.draw("normal", readout_key, [(width, outputs)], dtype)
-    shape = (depth,) if learnable_per == "layer" else (depth, width)
-    return {
-        "first": {"kernel": std[0] * first, "bias": biases_LxW[0]},
-        "hidden": {"kernel": std[1:, None, None] * hidden, "bias": biases_LxW[1:]},
-        "readout": {"kernel": readout * initializers.lecun(width, outputs), "bias": jnp.zeros(outputs, dtype)},
-        "activation": {name: jnp.full(shape, value, dtype) for name, value in learnable.items()},
-    }
-
-
-def example_losses(outputs_BxC: Array, y: Array, task: str) -> Array:
-    """The loss of each example [B]: softmax cross-entropy (nats) or squared error averaged over outputs.
-
-    >>> example_losses(jnp.zeros((1, 2)), jnp.array([0]), "classification")
-    Array([0.6931472], dtype=float32)
-    """
-    if task == "classification":
-        log_p = jax.nn.log_softmax(outputs_BxC)
-        return -jnp.take_along_axis(log_p, y[:, None], axis=1)[:, 0]
-    return jnp.mean((outputs_BxC - y) ** 2, axis=1)
-
-
-def example_hits(outputs_BxC: Array, y: Array, task: str) -> Array:
-    """Whether each example's largest output is its label's [B], as 1 or 0; NaN for regression, or if it is not finite.
-
-    >>> example_hits(jnp.array([[2.0, 1.0], [2.0, 1.0], [2.0, jnp.nan]]), jnp.array([0, 1, 0]), "classification")
-    Array([ 1.,  0., nan], dtype=float32)
-    """
-    if task == "classification":
-        hits_B = (jnp.argmax(outputs_BxC, axis=1) == y).astype(outputs_BxC.dtype)
-        return jnp.where(jnp.all(jnp.isfinite(outputs_BxC), axis=1), hits_B, jnp.nan)
-    return jnp.full(outputs_BxC.shape[0], jnp.nan, outputs_BxC.dtype)
+def normalisation(name: str, layer: Mapping[str, Array]) -> nnx.Module | None:
+    """The layer of a key of ``blocks.NORMS`` with the given scale and shift [W]; variances are Σ (z − mean)²/n."""
+    if name == "none":
+        return None
+    width, dtype = layer["shift"].shape[0], layer["shift"].dtype
+    kind = nnx.LayerNorm if name == "layer" else nnx.BatchNorm
+    norm = kind(
+        width,
+        epsilon=EPSILON,
+        use_fast_variance=False,
+        param_dtype=dtype,
+        scale_init=lambda *_: layer["scale"],
+        bias_init=lambda *_: layer["shift"],
+        rngs=nnx.Rngs(0),
+    )
+    if name == "batch":  # flax has them in float32 always
+        norm.mean, norm.var = nnx.BatchStat(jnp.zeros(width, dtype)), nnx.BatchStat(jnp.ones(width, dtype))
+    return norm

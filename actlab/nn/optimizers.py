@@ -142,7 +142,9 @@ def learning_rate(t: ArrayLike, numbers: Numbers) -> Array:
         η_t = η · min(1, (t + 1)/(T_w + 1)) · (1 + cos(π·(t − T_w)/(T − T_w)))/2   (the last factor if ``cosine`` is 1)
 
     ``numbers``: ``learning_rate`` η, ``warmup_steps`` T_w, ``cosine`` (0 or 1), ``schedule_steps`` T. A constant rate
-    is η to the last bit.
+    is η to the last bit. The first step is not lost to a rate of 0. With init_value = η/(T_w + 1), peak_value = η,
+    warmup_steps = T_w and decay_steps = T it is Optax's ``warmup_cosine_decay_schedule``, and without the cosine its
+    ``warmup_constant_schedule``.
 
     >>> numbers = {"learning_rate": 1.0, "warmup_steps": 4.0, "cosine": 0.0, "schedule_steps": 10.0}
     >>> [round(float(learning_rate(t, numbers)), 6) for t in (0, 1, 4, 9)]

@@ -18,7 +18,10 @@ class Chunks(NamedTuple):
 
 @dataclass(frozen=True)
 class Size:
-    """The numbers that decide how large a run's arrays are: L layers of W units, rows, F inputs, C outputs."""
+    """The numbers that decide how large a run's arrays are: L layers of W units, rows, F inputs, C outputs.
+
+    ``normed_rows`` are the training rows, where batch normalisation has their statistics taken; else 0.
+    """
 
     depth: int
     width: int
@@ -28,6 +31,7 @@ class Size:
     features: int
     outputs: int
     itemsize: int
+    normed_rows: int = 0
 
 
 def worker_bytes(size: Size, chunks: Chunks) -> float:
@@ -37,6 +41,9 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     and z and h of a minibatch by layer; at a record z and h of the probe rows by layer, or three layers of the rows of
     one piece of an evaluation. The data are held twice. ``size.depth`` is the bound on depth: of a study's deepest.
 
+    Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and a
+    record has three layers of the training rows in hand as well.
+
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
     [786, 1344]
@@ -44,8 +51,10 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     lane, pieces = chunks
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
-    piece = -(-size.rows // pieces) * (3 * size.width + size.features + size.outputs)
-    run = 10 * weights + 2 * layers * size.batch_size + max(2 * layers * size.probe_rows, piece)
+    a_row = 3 * size.width + size.features + size.outputs
+    piece = -(-size.rows // (1 if size.normed_rows else pieces)) * a_row
+    record = 2 * layers * size.probe_rows + (size.normed_rows + size.probe_rows if size.normed_rows else 0) * a_row
+    run = 10 * weights + 2 * layers * size.batch_size + max(record, piece)
     numbers = lane * run + 2 * size.rows * size.features
     return BASE + size.itemsize * numbers
 

@@ -171,6 +171,7 @@ def plan(
     for cell in study.cells:
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
+        check_warmup(study, cell)
         source, source_checksum = activation_source(cell.model.activation.name, checksums)
         record, parameters = activation(study, cell.model.activation)
         shape = shape_of(cell, record, data_checksum, checksums, chunks[cell.model.width], platform)
@@ -287,6 +288,16 @@ def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
         )
 
 
+def check_warmup(study: Study, cell: Cell) -> None:
+    """Refuse a warm-up that would not end."""
+    warmup, steps = float(cell.train.schedule.options["warmup_steps"]), cell.train.steps
+    if warmup >= steps:
+        place = study.source.where(*of_key(study.source, "train.schedule"))
+        raise StudyError(
+            f"{place}: train.schedule: warmup_steps: expected fewer than the {steps} steps, not {warmup:.0f}"
+        )
+
+
 def activation_source(name: str, checksums: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The copy of a user's activation file, as a path in ``sources/``, and the function's checksum."""
     named = sources.parse(name)
@@ -379,7 +390,7 @@ def shape_of(
         ),
         dtype=model.dtype,
         runs_per_call=chunks.lane,
-        eval_chunks=chunks.pieces,
+        eval_chunks=1 if model.norm == "batch" else chunks.pieces,  # statistics are of all training rows at once
     )
 
 
@@ -394,6 +405,7 @@ def size_of(cell: Cell, found: data.Data) -> Size:
         features=found.train.x.shape[1],
         outputs=len(found.classes) or 1,
         itemsize=8 if cell.model.dtype == "float64" else 4,
+        normed_rows=len(found.train.y) if cell.model.norm == "batch" else 0,
     )
 
 

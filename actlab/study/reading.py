@@ -114,7 +114,7 @@ def read(
                 raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")
     check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
-    cells = expand(sections, config.sweep, lambda place, error: StudyError(told(source, error, place)))
+    cells = expand(sections, config.sweep, lambda place, name, error: StudyError(told(source, error, place, name)))
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
     return Study(config, cells, tuple(config.sweep.seed_list()), source)
@@ -294,17 +294,19 @@ def of_key(source: Source, key: str) -> Place:
     return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
 
 
-def told(source: Source, error: ValidationError, at: Place | None = None) -> str:
+def told(source: Source, error: ValidationError, at: Place | None = None, section: str | None = None) -> str:
     """A validation error in words, a line a mistake.
 
     Args:
         source: names the places.
         error: pydantic's.
         at: the place of a swept or included value that is at fault; else the places are the error's own.
+        section: where the error is from that alone.
     """
     lines = []
     for one in error.errors():
-        place = tuple(part for part in one["loc"] if part not in ("options", "function-before"))
+        within = (section,) if section else ()
+        place = (*within, *(part for part in one["loc"] if part not in ("options", "function-before")))
         key = ".".join(str(part) for part in place)
         shown_at = source.where(*(at if at is not None else place))
         if at is not None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from actlab import activations, data, sources
 from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
-from actlab.nn.blocks import NORMS
+from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 
@@ -75,14 +75,17 @@ class Choice(Section):
 
 
 def show(value: Any) -> str:
-    """A number as a person would write it.
+    """A number as a person would write it, all of its digits.
 
-    >>> show(0.2), show(2.0), show(True), show("unit")
-    ('0.2', '2', 'true', 'unit')
+    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
+    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
     """
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 def split_name(value: Any) -> Any:
@@ -257,7 +260,22 @@ class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
 
     rate: float = Field(0.0, ge=0, lt=1, description="share of units; 0 is no dropout")
-    kind: Annotated[Literal["standard", "alpha"], Field(description="alpha: what SELU needs")] = "standard"
+    kind: Annotated[str, WithJsonSchema({"enum": list(DROPOUTS[1:])})] = Field(
+        "standard", description="standard, or alpha: what SELU needs"
+    )
+
+    @field_validator("kind")
+    @classmethod
+    def _kind(cls, kind: str) -> str:
+        return known(kind, "kind of dropout", DROPOUTS[1:])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_of_no_kind(cls, values: Any) -> Any:
+        """At rate 0 every kind is the same: one cell, where a sweep crosses the two."""
+        if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
+            return {key: value for key, value in values.items() if key != "kind"}
+        return values
 
 
 class ModelConfig(Section):
@@ -312,8 +330,9 @@ class TrainConfig(Section):
     @classmethod
     def _schedule(cls, choice: Choice) -> Choice:
         filled = checked(choice, "schedule", SCHEDULES[known(choice.name, "schedule", SCHEDULES)])
-        if float(filled.options["warmup_steps"]) < 0:
-            raise ValueError(f"warmup_steps: expected a number ≥ 0, not {show(filled.options['warmup_steps'])}")
+        steps = float(filled.options["warmup_steps"])
+        if steps < 0 or not steps.is_integer():
+            raise ValueError(f"warmup_steps: expected a whole number ≥ 0, not {show(steps)}")
         return filled
 
     _optimizer = field_validator("optimizer")(check_optimizer)

@@ -75,18 +75,20 @@ def put(section: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 
 
 def expand(
-    base: Mapping[str, Mapping[str, Any]], sweep: SweepConfig, refuse: Callable[[Place, ValidationError], Exception]
+    base: Mapping[str, Mapping[str, Any]],
+    sweep: SweepConfig,
+    refuse: Callable[[Place, str, ValidationError], Exception],
 ) -> tuple[Cell, ...]:
     """The validated cells of a sweep, each once.
 
     Args:
         base: the plain sections of the file.
         sweep: what to cross.
-        refuse: makes the error to raise, from the place of the value at fault and pydantic's error.
+        refuse: makes the error to raise, from the place of the value at fault, its section, and pydantic's error.
     """
     seen: dict[str, Section] = {}
 
-    def section(name: str, values: Values, blame: Place) -> Any:
+    def section(name: str, values: Values, blame: Place | None = None) -> Any:
         plain = copy.deepcopy(dict(base[name]))
         for key, value in sorted(values.items(), key=lambda item: item[0].count(".")):  # a name before its options
             if key.startswith(f"{name}."):
@@ -96,7 +98,7 @@ def expand(
             try:
                 seen[text] = SECTIONS[name].model_validate(plain)
             except ValidationError as error:
-                raise refuse(blame, error) from None
+                raise refuse(blame or culprit(name, values, sweep, error), name, error) from None
         return seen[text]
 
     # Each value alone first, so that an error can name the one that is wrong.
@@ -110,9 +112,22 @@ def expand(
             section(key.split(".")[0], {key: value}, place)
     cells = []
     for values in combinations(sweep.matrix, sweep.exclude, sweep.include):
-        own = {name: section(name, values, ("sweep",)) for name in SECTIONS}
+        own = {name: section(name, values) for name in SECTIONS}
         cells.append(Cell(**own))
     return tuple(unique(cells))
+
+
+def culprit(section: str, values: Values, sweep: SweepConfig, error: ValidationError) -> Place:
+    """The place of the cell's value that an error is about; of the sweep, where it is about none or several."""
+    about = (section, *(str(part) for part in error.errors()[0]["loc"]))
+    for key in sorted(values, key=lambda key: -key.count(".")):
+        if all(one == other for one, other in zip(key.split("."), about, strict=False)):
+            listed = sweep.matrix.get(key, [])
+            if values[key] in listed:
+                return ("sweep", "matrix", key, listed.index(values[key]))
+            entries = [i for i, entry in enumerate(sweep.include) if entry.get(key) == values[key]]
+            return ("sweep", "include", entries[0], key) if entries else ("sweep",)
+    return ("sweep",)
 
 
 def unique(cells: Sequence[Cell]) -> list[Cell]:

@@ -1,0 +1,219 @@
+"""A run's network to take away, as a flax.nnx module: of given weights, or as the run begins."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from actlab import activations, sources
+from actlab.engine import environment, job
+from actlab.nn import training
+from actlab.nn.blocks import Function, Options
+from actlab.nn.model import DeepMLP
+from actlab.study.plan import Job, Run, plan
+from actlab.study.reading import StudyError, read, reason
+from actlab.study.schema import ModelConfig, nearest
+
+# The columns of ``runs`` that make a network, its weights apart.
+SETTINGS = ("activation", "depth", "width", "norm", "residual", "dropout", "dropout_kind")
+# Weights and their axes: F inputs, W units, C outputs, L layers, P learnable parameters (of units' own [L, P, W]).
+AXES = {
+    "input.kernel": "FW",
+    "layers.kernel": "LWW",
+    "layers.bias": "LW",
+    "layers.activation": "LP",
+    "layers.scale": "LW",
+    "layers.shift": "LW",
+    "readout.kernel": "WC",
+    "readout.bias": "C",
+}
+OF_NORM = ("layers.scale", "layers.shift")
+
+
+def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> DeepMLP:
+    """The network of some settings and weights: see ``actlab.model``.
+
+    Raises:
+        StudyError: there is none.
+    """
+    known = {name: plain(value) for name, value in settings.items() if name in SETTINGS}
+    known = {name: value for name, value in known.items() if value is not None}
+    choice = parsed(known.pop("activation", "relu"))
+    if sources.parse(choice["name"]) or settings.get("activation_order") == 0:
+        raise StudyError(
+            f"activation: {choice['name']} is a function of the user's, and those are taken from a study's folder "
+            "alone: actlab.model(run, weights, study=folder)"
+        )
+    rate, kind = known.pop("dropout", 0.0), known.pop("dropout_kind", None) or "standard"
+    dropout = rate if isinstance(rate, Mapping) else {"rate": rate, "kind": kind}
+    try:
+        config = ModelConfig.model_validate({**known, "activation": choice, "dropout": dropout})
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
+        raise StudyError("\n".join(lines)) from None
+    function = job.function_of(activations.get(config.activation.name))
+    options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
+    fixed = {name: float(config.activation.options[name]) for name in function.fixed}
+    return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
+
+
+def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
+    """The network of a study's run: see ``actlab.model``.
+
+    Args:
+        folder: the study's.
+        name: the run's, or how that begins.
+        weights: of the run; without them, those that it begins with.
+
+    Raises:
+        StudyError: the study has no such run, or the weights are not of its network.
+    """
+    group, run = found(folder, name)
+    shape, copies = replace(group.shape, runs_per_call=1, eval_chunks=1), folder / "sources"
+    function = job.functions_of(shape, copies)[group.activation]
+    options = Options(shape.norm, shape.residual, shape.dropout)
+    own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
+    if weights is not None:
+        return assembled(weights, *own)
+    data = job.loaded(shape.data)
+    with jax.enable_x64(shape.dtype == "float64"), environment.pinned_draws():
+        program = job.program_of(shape, copies)
+        numbers = job.stack([job.numbers_for(program, function, run)], np.dtype(shape.dtype))
+        numbers = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), numbers)
+        features, outputs = data.train.x.shape[1], len(data.classes) or 1
+        drawn = training.start(program, numbers, jnp.int32(group.depth), features, outputs)
+        network = assembled(drawn["parameters"], *own)
+        network.take_statistics(jnp.asarray(data.train.x, shape.dtype))
+    return network
+
+
+def found(folder: Path, name: str) -> tuple[Job, Run]:
+    """A run of the study in a folder, by how its name begins, and the runs that it goes with.
+
+    Raises:
+        StudyError: there is none, or there are several; or the study names a function outside its own folder.
+    """
+    file = folder / "study.yaml"
+    if not file.is_file():
+        raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
+    for word in strings(YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))):
+        named = sources.parse(word)
+        if named and not (folder / named[0]).resolve().is_relative_to((folder / "sources").resolve()):
+            raise StudyError(f"{file}: {word} is not among the study's own sources")
+    runs = {run.id: (group, run) for group in plan(read(file)).groups for run in group.runs}
+    several = [run for run in runs if run.startswith(name)]
+    if len(several) != 1:
+        problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
+        raise StudyError(f"{folder}: {problem}{nearest(name, (several or list(runs))[:8])}")
+    return runs[several[0]]
+
+
+def assembled(
+    weights: Mapping[str, Any],
+    depth: int | None,
+    width: int | None,
+    function: Function,
+    fixed: Mapping[str, float],
+    options: Options,
+    rate: float,
+) -> DeepMLP:
+    """The module, in evaluation mode, of weights that are held against what they are to be the weights of.
+
+    Args:
+        weights: as of ``DeepMLP``; of depth or width None, it is theirs.
+        depth, width, function, fixed, options, rate: the network's.
+
+    Raises:
+        StudyError: they are of another network.
+    """
+    check(weights, depth, width, function, options)
+    with jax.enable_x64(np.asarray(weights["input"]["kernel"]).dtype == "float64"):
+        parameters = jax.tree.map(jnp.asarray, weights)
+        layers = depth or len(parameters["layers"]["bias"])
+        network = DeepMLP(parameters, layers, function, fixed, options, rate)
+    network.eval()
+    return network
+
+
+def check(
+    weights: Mapping[str, Any], depth: int | None, width: int | None, function: Function, options: Options
+) -> None:
+    """Refuse weights that are not of such a network: missing or superfluous arrays, and wrong shapes.
+
+    Raises:
+        StudyError: they are not.
+    """
+    shapes = {
+        f"{part}.{name}": np.shape(array)
+        for part, arrays in (weights.items() if isinstance(weights, Mapping) else ())
+        for name, array in (arrays.items() if isinstance(arrays, Mapping) else ())
+    }
+    axes = {name: letters for name, letters in AXES.items() if options.norm != "none" or name not in OF_NORM}
+    for name in [*axes, *shapes]:
+        if name not in shapes or name not in axes:
+            lack = "lack" if name in axes else "have"
+            raise StudyError(f"weights: {lack} {name}; with norm: {options.norm} they are {', '.join(axes)}")
+    sizes = {
+        "F": shapes["input.kernel"][0] if shapes["input.kernel"] else 1,
+        "W": width or (shapes["input.kernel"] or (1,))[-1],
+        "C": (shapes["readout.bias"] or (1,))[-1],
+        "L": depth or (shapes["layers.bias"] or (1,))[0],
+        "P": len(function.learnable),
+    }
+    for name, letters in axes.items():
+        shape = shapes[name]
+        letters = letters + "W" if name == "layers.activation" and len(shape) == 3 else letters
+        wrong = [
+            letter
+            for letter, size in zip(letters, shape, strict=False)
+            if (size < sizes[letter] if letter in "LP" else size != sizes[letter])
+        ]
+        if wrong or len(shape) != len(letters):
+            meant = ", ".join(
+                f"{letter} {'≥' if letter in 'LP' else '='} {sizes[letter]}" for letter in sorted({*letters})
+            )
+            raise StudyError(f"weights: {name} has shape {shape}, expected [{', '.join(letters)}] with {meant}")
+
+
+def parsed(activation: Any) -> dict[str, Any]:
+    """An activation's name and parameters, from its label in ``runs`` or as a study's file has it.
+
+    >>> parsed("leaky_relu(negative_slope=0.2)"), parsed("prelu(per=unit)"), parsed("relu")
+    ({'name': 'leaky_relu', 'negative_slope': 0.2}, {'name': 'prelu', 'per': 'unit'}, {'name': 'relu'})
+    """
+    if isinstance(activation, Mapping):
+        return {"name": "relu", **activation}
+    name, options = re.fullmatch(r"([^(]*)(?:\((.*)\))?", str(activation), re.DOTALL).groups()  # type: ignore[union-attr]
+    pairs = [one.partition("=") for one in (options or "").split(", ") if one]
+    return {"name": name, **{key: YAML(typ="safe", pure=True).load(value) for key, _, value in pairs}}
+
+
+def plain(value: Any) -> Any:
+    """A cell of a frame as a Python value; None where it is missing.
+
+    >>> plain(np.int64(3)), plain(float("nan")), plain("relu"), plain({"rate": 0.1})
+    (3, None, 'relu', {'rate': 0.1})
+    """
+    if isinstance(value, Mapping):
+        return value
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if pd.isna(value) else value
+
+
+def strings(node: Any) -> Iterator[str]:
+    """Every text in plain data."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, Mapping):
+        yield from strings(list(node.values()))
+    elif isinstance(node, list):
+        for inner in node:
+            yield from strings(inner)
