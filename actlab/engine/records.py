@@ -70,7 +70,7 @@ def run_row(
     row |= {f"steps.{name}": value for name, value in {"step": steps, **by_step}.items()}
     row |= {"layers.layer": at.astype(np.int32) + 1}
     row |= {f"layers.{name}": value[:, at].ravel() for name, value in layers.items()}
-    counts = {name: np.asarray(value)[kept][:, at] for name, value in records["histograms"].items()}
+    counts = {name: np.asarray(value)[kept][:, at] for name, value in records.get("histograms", {}).items()}
     return row | {f"histograms.{name}": value.ravel() for name, value in counts.items()}
 
 
