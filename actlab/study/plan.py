@@ -164,11 +164,13 @@ def plan(
     groups: dict[tuple[Any, ...], list[Run]] = {}
     checksums, copies = identity.user_functions(study.cells)
     known: set[str] = set()
-    called: dict[str, tuple[str, Cell]] = {}
+    called: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
     chunks = choose_chunks(sizes, platform, memory, begun or {})
-    for cell in study.cells:
+    contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
+    identities = identity.cell_identities(study.cells, contents)
+    for cell, own_identity in zip(study.cells, identities, strict=True):
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
         check_warmup(study, cell)
@@ -179,7 +181,6 @@ def plan(
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
         flops = training_flops(cell, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
-        own_identity = identity.cell_identity(cell, {**checksums, cell.data.name: data_checksum})
         identity.check_told_apart(study, cell, labels, own_identity, called)
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
