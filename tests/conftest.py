@@ -16,3 +16,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=3, help="how often tests/test_crash.py kills a run [default: 3]")
+    parser.addoption(
+        "--thorough", action="store_true", help="test_independence: each option by itself, and wide layers"
+    )
