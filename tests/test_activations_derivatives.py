@@ -82,7 +82,7 @@ def test_forward_mode_is_reverse_mode(record: Activation):
 
 @each
 def test_second_and_third_derivatives(record: Activation):
-    # Where it is smooth, at 0 too: |z| in a closed form must not show there.
+    # Where it is smooth, at 0 too: that its closed form takes |z| must not show there.
     z = np.append(Z, 0.0) if record.smoothness == "C∞" else Z
     slope = CLOSED_FORMS[record.name][1]
     h = 1e-3
@@ -122,19 +122,22 @@ def test_derivatives_in_parameters(record: Activation, name: str):
 
 
 @each_parameter
-@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 3), (4, 3)])
-def test_parameters_of_every_shape(record: Activation, name: str, shape):
+@pytest.mark.parametrize(
+    ("z_shape", "shape"),
+    [*(((4, 3), shape) for shape in [(), (1,), (3,), (1, 3), (4, 3)]), ((1, 3), (4, 3)), ((), (3,))],
+)
+def test_parameters_of_every_shape(record: Activation, name: str, z_shape, shape):
     rng = np.random.default_rng(0)
-    z, weight = (jnp.asarray(rng.normal(size=(4, 3))) for _ in range(2))
+    z = jnp.asarray(rng.normal(size=z_shape))
     value = jnp.asarray(record.parameters[name] * rng.uniform(0.9, 1.1, shape))
+    weight = jnp.asarray(rng.normal(size=np.broadcast_shapes(z_shape, shape)))
 
     def gradients(phi):
-        return jax.jit(jax.grad(lambda z, value: jnp.sum(weight * with_parameter(phi, name)(z, value)), (0, 1)))
+        loss = lambda z, value: jnp.sum(weight * with_parameter(phi, name)(z, value))
+        return jax.jit(lambda z, value: (jax.grad(loss)(z, value), jax.grad(loss, 1)(z, value)))(z, value)
 
     with jax.numpy_rank_promotion("allow"):
-        for found, plain in zip(
-            gradients(record.exact)(z, value), gradients(automatic(record.exact))(z, value), strict=True
-        ):
+        for found, plain in zip(gradients(record.exact), gradients(automatic(record.exact)), strict=True):
             assert found.shape == plain.shape
             assert found.dtype == jnp.float32
             np.testing.assert_allclose(found, plain, rtol=2e-5, atol=1e-6)
@@ -151,6 +154,10 @@ def test_the_dtype_is_kept(dtype, wide):
                 gradient = jax.eval_shape(jax.grad(lambda z, phi=phi: jnp.sum(phi(z))), z)
                 assert value.dtype == slope.dtype == gradient.dtype == z.dtype, record.name
                 assert jax.eval_shape(record.derivative, z).dtype == z.dtype, record.name
+            for name in record.parameters:  # one of a wider type widens value and derivative alike
+                phi = partial(record.exact, **{name: np.full(z.shape, 2.0)})
+                value, slope = jax.eval_shape(lambda z, phi=phi: jax.jvp(phi, (z,), (jnp.ones_like(z),)), z)
+                assert value.dtype == slope.dtype == (jnp.float64 if wide else jnp.float32), record.name
 
 
 @each
@@ -168,12 +175,13 @@ def test_vmap_over_runs_with_parameters_of_their_own(record: Activation):
     learned = {name: runs[name] for name in record.learnable}
     fixed = {name: value for name, value in runs.items() if name not in learned}
 
-    def gradients(z, learned, fixed):
-        return jax.grad(lambda z, learned: jnp.sum(record.exact(z, **fixed, **learned) ** 2), (0, 1))(z, learned)
+    def gradients(phi, z, learned, fixed):
+        return jax.grad(lambda z, learned: jnp.sum(phi(z, **fixed, **learned) ** 2), (0, 1))(z, learned)
 
-    together = jax.jit(jax.vmap(gradients))(z, learned, fixed)
+    together = jax.jit(jax.vmap(partial(gradients, record.exact)))(z, learned, fixed)
+    plain = jax.jit(partial(gradients, automatic(record.exact)))
     for run in range(3):
-        alone = gradients(z[run], *({name: value[run] for name, value in one.items()} for one in (learned, fixed)))
+        alone = plain(z[run], *({name: value[run] for name, value in one.items()} for one in (learned, fixed)))
         for found, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
             np.testing.assert_allclose(found[run], expected, rtol=2e-5, atol=1e-6)
 
@@ -307,6 +315,8 @@ def test_a_users_closed_form_is_used_and_a_missing_one_is_automatic():
 
     record = RECORDS[mine]
     assert (mine.__name__, mine.__doc__, record.closed_form) == ("mine", "Doc.", True)
+    assert isinstance(mine, ClosedForm)
+    assert record.function is mine
     found = jax.grad(lambda z, p, q: mine(z, p=p, q=q), (0, 1, 2))(0.5, 2.0, 3.0)
     np.testing.assert_allclose(found, [2.0 * np.cos(0.5), np.sin(0.5), 1.0], rtol=1e-6)
     check(record)

@@ -127,7 +127,7 @@ def celu(z: Array, *, alpha: float = 1.0) -> Array:
 def softplus_and_derivative(z: Array) -> tuple[Array, Array]:
     """max(z, 0) + ln(1 + e^−|z|), and σ(z), from one exponential."""
     left = z < 0
-    e = jnp.exp(jnp.where(left, z, -z))
+    e = jnp.exp(-jnp.abs(z))
     return jnp.where(left, 0.0, z) + jnp.log1p(e), jnp.where(left, e, 1.0) / (1.0 + e)
 
 
@@ -157,9 +157,8 @@ def softplus(z: Array) -> Array:
 def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]:
     """(z + √(z² + b))/2, which on the left, where it cancels, is b/(√(z² + b) − z)/2; and itself over √(z² + b)."""
     root = jnp.sqrt(z**2 + b)
-    left = z < 0
-    total = root + jnp.where(left, -z, z)
-    value = 0.5 * jnp.where(left, b / total, total)
+    total = root + jnp.abs(z)
+    value = 0.5 * jnp.where(z < 0, b / total, total)
     return value, value / root
 
 
