@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
+    "compiler_flags": -1,  # what must stand before a room imports JAX
     "activations": 0,
     "nn": 1,
     "theory": 1,
@@ -58,7 +59,9 @@ def test_nothing_imports_experiments():
         assert not any(name.split(".")[0] in ("experiments", "tests", "benchmarks") for name in imports(path)), path
 
 
-@pytest.mark.parametrize("module", ["actlab", "actlab.cli", "actlab.analysis.report", "actlab.engine.store"])
+@pytest.mark.parametrize(
+    "module", ["actlab", "actlab.cli", "actlab.analysis.report", "actlab.engine.store", "actlab.compiler_flags"]
+)
 def test_reading_needs_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
