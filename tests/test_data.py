@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from actlab import data
 from actlab.data import splits
+from actlab.data.bundled import bundled_checksum
 
 NAMES = tuple(data.DATASETS)
 
@@ -257,7 +259,19 @@ def test_checksum_is_the_files(tmp_path):
     path = tmp_path / "rows.csv"
     frame().to_csv(path, index=False)
     assert data.checksum(str(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert data.checksum("digits") is None
+
+
+def test_a_bundled_checksum_is_of_the_arrays_and_of_nothing_else():
+    checksums = {name: data.checksum(name) for name in data.DATASETS}
+    assert len(set(checksums.values())) == len(data.DATASETS)
+    iris = data.DATASETS["iris"]
+    table = iris.load()
+    again = replace(iris, name="flowers", load=lambda: replace(table, features=("a", "b", "c", "d")))
+    assert bundled_checksum(again) == checksums["iris"]
+    big_endian = replace(iris, load=lambda: replace(table, x=table.x.astype(">f8"), y=table.y.astype(">i4")))
+    assert bundled_checksum(big_endian) == checksums["iris"]
+    for x, y in ((np.nextafter(table.x, 9), table.y), (table.x, table.y[::-1]), (table.x.T, table.y)):
+        assert bundled_checksum(replace(iris, load=lambda x=x, y=y: replace(table, x=x, y=y))) != checksums["iris"]
 
 
 def test_importing_data_imports_neither_jax_nor_scikit_learn():

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "compiler_flags": -1,  # what must stand before a room imports JAX
+    "sources": -1,  # below the catalogue: the user's files, whatever they hold
     "activations": 0,
     "nn": 1,
     "theory": 1,
@@ -61,6 +62,7 @@ def test_nothing_imports_experiments():
 
 @pytest.mark.parametrize(
     "module", ["actlab", "actlab.cli", "actlab.analysis.report", "actlab.engine.store", "actlab.compiler_flags"]
+    "module", ["actlab", "actlab.cli", "actlab.sources", "actlab.analysis.report", "actlab.engine.store"]
 )
 def test_reading_needs_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"

@@ -1,4 +1,4 @@
-"""A study's plan: what is a shape and what a number, which runs there are, and that identity is content alone."""
+"""A study's plan: what is a shape and what a number, and which runs there are (``test_identity``: what they are)."""
 
 import shutil
 
@@ -80,43 +80,6 @@ def test_more_seeds_and_cells_keep_the_old_runs(planned):
     few = planned("sweep: {matrix: {model.depth: [2]}, seeds: 2}\n")
     more = planned("sweep: {matrix: {model.depth: [3, 2]}, seeds: 4}\n")
     assert set(few.runs) < set(more.runs)
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["question: why?\n", "report: {tables: null}\n", "report: {select: null}\n"],
-    ids=["question", "tables", "select"],
-)
-def test_words_change_no_run(line, planned):
-    assert set(planned(line).runs) == set(planned().runs)
-
-
-def test_spelling_a_default_out_changes_no_run(planned):
-    spelt = BASE.replace("depth: 2", "depth: 2, activation: {name: relu}, weight_gain: 1, bias_init: {name: zeros}")
-    assert set(planned(base=spelt).runs) == set(planned().runs)
-
-
-@pytest.mark.parametrize("override", ["model.depth=3", "train.steps=6", "data.seed=1", "measure.keep_layers=ends"])
-def test_every_setting_is_identity(override, planned):
-    assert not set(planned(overrides=[override]).runs) & set(planned().runs)
-
-
-def test_runs_are_known_by_content_not_by_path(tmp_path, planned):
-    (tmp_path / "a").mkdir()
-    rows = "a,b,y\n" + "".join(f"{i},{i * i % 7},{'pq'[i % 2]}\n" for i in range(40))
-    act = "def f(z):\n    return z * z\n"
-    for place in (tmp_path, tmp_path / "a"):
-        (place / "rows.csv").write_text(rows)
-        (place / "act.py").write_text(act)
-    base = BASE.replace("iris", "rows.csv").replace("depth: 2", "depth: 2, activation: act.py:f")
-    here = planned(base=base)
-    there = planned(base=base, name="a/s.yaml")
-    assert set(here.runs) == set(there.runs)
-    (tmp_path / "act.py").write_text(act.replace("z * z", "z * z * z"))
-    assert not set(planned(base=base).runs) & set(here.runs)
-    (tmp_path / "act.py").write_text(act)
-    (tmp_path / "rows.csv").write_text(rows.replace("\n3,2,", "\n3,5,"))
-    assert not set(planned(base=base).runs) & set(here.runs)
 
 
 def test_a_resolved_study_reruns_itself(tmp_path, planned):

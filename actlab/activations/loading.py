@@ -1,7 +1,5 @@
 """A user's own activation: read from a file, and tried out before anything is trained with it."""
 
-import importlib.util
-import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -12,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from actlab import sources
 from actlab.activations.base import RECORDS, Activation, ActivationError, activation, nowhere
 from actlab.activations.properties import interval_predicate, interval_text
 from actlab.activations.shape import flat_intervals
@@ -60,29 +59,15 @@ def load(path: str | Path, function_name: str) -> Activation:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Run a Python file as a module of its own.
+    """Run a Python file as a module of its own, which may import from the file's folder.
 
     Raises:
         ActivationError: it is not there, or running it fails.
     """
-    if not path.is_file():
-        raise ActivationError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"user_activation_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ActivationError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        if isinstance(error, SyntaxError) and error.filename == str(path):
-            line = error.lineno
-        else:
-            line = next(
-                (f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), None
-            )
-        where = f"{path}, line {line}" if line else f"{path}"
-        raise ActivationError(f"{where}: cannot be imported: {type(error).__name__}: {first(error)}") from error
-    return module
+        return sources.import_file(path)
+    except sources.SourceError as error:
+        raise ActivationError(str(error)) from error.__cause__
 
 
 def first(error: Exception) -> str:

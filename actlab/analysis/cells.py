@@ -39,8 +39,10 @@ DERIVED: tuple[str, ...] = (
     "every",
     "evaluate_every",
 )
-DERIVED += ("probe_rows",)
-NOT_SETTINGS = ("run", "seed", "lane", "pieces", "learned", "activation_order", "activation_family", "activation_name")
+DERIVED += ("probe_rows", "data_content")
+# Where a run was executed: no part of its identity, so that runs of one cell may differ in it (see `made_with`).
+ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
+NOT_SETTINGS = ("run", "seed", "learned", "activation_order", "activation_family", "activation_name", *ENVIRONMENT)
 # Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
 PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
 
@@ -146,6 +148,54 @@ def varying(runs: pd.DataFrame) -> list[str]:
         if own or not keys or runs.groupby(keys, dropna=False)[name].nunique(dropna=False).max() > 1:
             keys.append(name)
     return [*(key for key in KEYS if key in keys), *(key for key in keys if key not in KEYS)]
+
+
+def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
+    """A sentence on what the runs of a table were executed with, where that varies; empty where it does not.
+
+    How many runs a call advances, and in how many pieces it evaluates, hangs on width and device: it is told only where
+    runs of one cell differ in it.
+
+    >>> runs = pd.DataFrame({"run": ["a", "b"], "jax": ["0.10.2", "0.9"], "platform": "P", "runs_per_call": [1, 4]})
+    >>> made_with(runs, [])
+    'Runs of this table were made with JAX 0.9 and 0.10.2 and with 1 and 4 runs per call.'
+    """
+
+    def values(name: str) -> list[str]:
+        if name not in runs:
+            return []
+        if name in ("runs_per_call", "eval_chunks") and keys:
+            varies = runs.groupby(list(keys), dropna=False)[name].transform("nunique") > 1
+            return natural(runs.loc[varies, name])
+        return natural(runs[name])
+
+    found = {name: values(name) for name in ENVIRONMENT}
+    if found["jaxlib"] == found["jax"]:
+        found["jaxlib"] = []
+    said = {"actlab": "with actlab {}", "jax": "with JAX {}", "jaxlib": "with jaxlib {}", "optax": "with Optax {}"}
+    said |= {"numpy": "with NumPy {}", "platform": "on {}", "flags": "with the flags {}"}
+    said |= {"runs_per_call": "with {} runs per call", "eval_chunks": "with {} evaluation chunks"}
+    parts = [said[name].format(listed(values)) for name, values in found.items() if len(values) > 1]
+    return f"Runs of this table were made {listed(parts)}." if parts else ""
+
+
+def natural(values: pd.Series) -> list[str]:
+    """Different values as texts, numbers in them by their size.
+
+    >>> natural(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), natural(pd.Series([4.0, 1.0, None]))
+    (['0.9', '0.10.2', 'none'], ['1', '4'])
+    """
+    texts = {f"{value:g}" if isinstance(value, float) else str(value) or "none" for value in values.dropna()}
+    return sorted(texts, key=lambda text: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several texts as one.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
 
 
 def activation_ranks(runs: pd.DataFrame) -> dict[str, int]:

@@ -1,12 +1,12 @@
 """Claims on trial: a study's own file turns result frames into verdicts, each with a number and its interval."""
 
-import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from actlab import sources
 from actlab.analysis.layout import Table, number
 from actlab.analysis.stats import Interval
 
@@ -71,14 +71,10 @@ def load(path: Path) -> tuple[Claim, ...]:
     """
     if not path.is_file():
         raise ClaimsError(f"{path}: there is no such claims file")
-    spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ClaimsError(f"{path}: is not a Python file")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ClaimsError(f"{path}: cannot be run: {type(error).__name__}: {error}") from error
+        module = sources.import_file(path)
+    except sources.SourceError as error:
+        raise ClaimsError(str(error)) from error.__cause__
     claims = tuple(getattr(module, "CLAIMS", ()))
     if not claims:
         raise ClaimsError(f"{path}: needs CLAIMS, a list of functions of (runs, steps, layers) that return a Verdict")

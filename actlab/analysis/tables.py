@@ -16,6 +16,7 @@ from actlab.analysis.cells import (
     PROBLEM,
     Measured,
     long,
+    made_with,
     parameter_columns,
     records_at,
     sort_rows,
@@ -490,6 +491,8 @@ def notes(found: Measured, frame: pd.DataFrame, what: str, selected: bool = Fals
         parts.append(
             "No run diverged." if not elsewhere else f"No selected run diverged; {elsewhere} of the others did."
         )
+    if (mixed := made_with(of, found.keys)) != "":
+        parts.append(mixed)
     if selected:
         parts.append(selection_note(found))
     if marks:

@@ -84,7 +84,7 @@ def difference(folder: Path, plan: Plan) -> str:
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
 
 
-def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Sequence[Path], trains: bool) -> None:
+def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> None:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.
@@ -271,8 +271,8 @@ def second_chance(job: Job, left: Sequence[Run], error: BaseException, second: b
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
     """Some runs of a job as two jobs of whole lanes; as one, where they make only one lane."""
-    lanes = -(-len(left) // job.shape.lane)
-    middle = -(-lanes // 2) * job.shape.lane
+    lanes = -(-len(left) // job.shape.runs_per_call)
+    middle = -(-lanes // 2) * job.shape.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
     return [replace(job, id=job_id(half), runs=half) for half in halves if half]
 

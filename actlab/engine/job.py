@@ -1,4 +1,4 @@
-"""One job in one worker: compile its shape once, advance its runs lane by lane, hand their rows to the store.
+"""One job in one worker: compile its programs once, advance its runs lane by lane, hand their rows to the store.
 
 A job is arrays of numbers in and arrays of measurements out. It runs in a process of its own, whose thread limits were
 set before JAX was imported (see ``executors``).
@@ -14,8 +14,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,16 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab import activations, data
-from actlab.engine import checkpoint, compiled, store
+from actlab import activations, data, sources
+from actlab.engine import checkpoint, compiled, environment, store
 from actlab.engine.checkpoint import Snapshot
-from actlab.engine.records import run_row
-from actlab.nn import training
-from actlab.study.plan import DataKey, Job, Run, Shape, job_id, record_steps
+from actlab.engine.records import SPLIT_METRICS, run_row
+from actlab.nn.blocks import Function, Options
+from actlab.nn.probes import DEATH
+from actlab.nn.programs import Programs, blank_masks, compile_programs
+from actlab.nn.training import Program
+from actlab.study.plan import ActivationKey, DataKey, Job, Run, Shape, job_id, record_steps
 
-SEGMENT = 8  # rows of one call of `advance`: so many that calls cost nothing
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
 LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
@@ -71,9 +72,10 @@ def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
         MemoryError: it does not fit, on the device or beside it.
         StoreError: the folder cannot be written.
     """
+    environment.pin_draws()
     compiled.keep()
     settle()
-    with jax.enable_x64(True) if job.shape.dtype == "float64" else nullcontext():
+    with jax.enable_x64(job.shape.dtype == "float64"):
         try:
             return train_lanes(job, folder, holder)
         except jax.errors.JaxRuntimeError as error:
@@ -136,7 +138,8 @@ def train_lanes(job: Job, folder: Path, holder: str | None) -> Outcome:
             stop = store.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if number and at.recorded:  # at first it stands where its checkpoint does
-                    checkpoint.save(path, identity(job, runs), at)
+                    own = portable(job, folder, at.state)
+                    checkpoint.save(path, identity(job, runs), replace(at, state=own))
                     saves += 1
                     log.info("job %s: saved runs %s.. at step %s", job.id, runs[0].id, at.step)
                 keep()
@@ -160,20 +163,22 @@ def devices() -> str:
 def describe(job: Job) -> str:
     """A job in a few words: its activation, size and number of runs."""
     shape = job.shape
-    return f"{shape.activation}, depth {shape.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
+    name = shape.activations[job.activation].name
+    return f"{name}, depth {job.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
 
 
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
     """The job's runs, as many at a time as its shape's lane is wide: a lane for each device of this process."""
-    width = job.shape.lane * jax.local_device_count()
+    width = job.shape.runs_per_call * jax.local_device_count()
     for begin in range(0, len(job.runs), width):
         yield job.runs[begin : begin + width]
 
 
 def identity(job: Job, runs: Sequence[Run]) -> str:
-    """What a checkpoint of a lane must agree with."""
+    """What a checkpoint of a lane must agree with: nothing of what other runs of the study share its programs."""
     ids = [run.id for run in runs]
-    return checkpoint.identity(ids, job.shape, job.steps, job.every, job.evaluate_every, devices())
+    own = replace(job.shape, activations=(job.shape.activations[job.activation],), depth_bound=job.depth)
+    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
 
 
 def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
@@ -205,69 +210,126 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace) -> Itera
     """Advance one lane from where its checkpoint stands, or from its first step, until it is done.
 
     Yields:
-        where it stands, to begin with and after each segment; a state is gone once the next is asked for.
+        where it stands, to begin with and after each segment: at most one record, and the steps to the next.
     """
-    shape = job.shape
-    start, advance = programs(shape, folder / "sources" / shape.source if shape.source else None)
-    on_device = arrays(shape.data, shape.probe_rows, shape.dtype)
-    # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
-    filled = runs + (runs[0],) * (shape.lane * jax.local_device_count() - len(runs))
-    numbers = stack([run.numbers for run in filled], np.dtype(shape.dtype))
+    lane = Lane(job, runs, folder)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
-    at = Snapshot(0, 0, start(numbers), ())
     path = checkpoint.path_of(folder, job_id(runs))
-    if not pace.steps or path.exists():
-        # A call without active rows changes nothing: it compiles, and shows what a record looks like.
-        state, blank = advance(at.state, numbers, on_device, np.zeros((SEGMENT, 4), np.int32))
-        at = Snapshot(0, 0, state, ())
-        found = checkpoint.load(path, identity(job, runs), state, blank)
+    at = lane.begin()
+    if path.exists():
+        _, blank = lane.record(at.state, 0, evaluated=True)
+        found = checkpoint.load(path, identity(job, runs), portable(job, folder, at.state), blank)
         if found is not None:
             log.info("job %s: runs %s.. go on at step %s", job.id, runs[0].id, found.step)
-            at = found
-        pace.steps = pace.steps or 1
+            at = replace(found, state=usable(found.state, at.state))
+    pace.steps = pace.steps or 1
     yield at
     while not complete(at, schedule):
-        begun = time.perf_counter()
-        rows = next_rows(schedule, at.recorded, at.step, pace.steps)
-        padding = np.zeros((SEGMENT - len(rows), 4), np.int32)
-        state, records = advance(at.state, numbers, on_device, np.concatenate([rows, padding]))
-        active = np.flatnonzero(rows[:, 3])
-        records = jax.tree.map(lambda leaf, active=active: np.asarray(leaf)[:, active], records)
-        steps = int(rows[-1, 1]) - at.step
-        at = Snapshot(at.recorded + len(active), at.step + steps, state, (*at.records, records))
-        pace.learn(steps, time.perf_counter() - begun)
+        begun, first = time.perf_counter(), at.step
+        state, records, recorded, step = at.state, at.records, at.recorded, at.step
+        if step == schedule[recorded, 0]:
+            state, one = lane.record(state, step, evaluated=bool(schedule[recorded, 1]))
+            records, recorded, step = (*records, one), recorded + 1, step + 1
+        if recorded < len(schedule):
+            end = min(int(schedule[recorded, 0]), step + pace.steps)
+            state, step = lane.train(state, step, end), end
+        jax.block_until_ready(state)
+        at = Snapshot(recorded, step, state, records)
+        pace.learn(step - first, time.perf_counter() - begun)
         yield at
 
 
-def complete(at: Snapshot, schedule: np.ndarray) -> bool:
-    """Whether a lane is done: at its end, or with a record after the step at which the last of its runs diverged."""
-    if at.step >= schedule[-1, 1]:
-        return True
-    diverged = np.asarray(at.state["diverged_step"])
-    return bool(np.all(diverged >= 0)) and at.recorded > 0 and bool(schedule[at.recorded - 1, 0] > diverged.max())
+class Lane:
+    """Runs that one call advances, with their numbers and the programs that do it."""
+
+    def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path) -> None:
+        """Compile, unless this worker has done so for the job's shape before."""
+        shape, sources_folder = job.shape, folder / "sources"
+        self.call = (np.int32(job.depth), np.int32(job.activation))
+        self.function = functions_of(shape, sources_folder)[job.activation]
+        self.data = arrays(shape.data, shape.probe_rows, shape.dtype)
+        # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
+        filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
+        self.program = program_of(shape, sources_folder)
+        self.numbers = stack([numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.dtype))
+        self.programs = programs(self.program, shape.data)
+
+    def begin(self) -> Snapshot:
+        """Where a lane stands that has done nothing."""
+        masks = blank_masks(self.program, len(self.numbers["seed"]))
+        return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
+
+    def train(self, state: Any, begin: int, end: int, recorded: bool = False) -> Any:
+        """The state after steps begin..end; if it was just recorded, with its sums begun anew."""
+        training = self.programs.train(
+            state["training"], self.numbers, self.data, *map(np.int32, (begin, end, recorded)), *self.call
+        )
+        return state | {"training": training}
+
+    def record(self, state: Any, step: int, evaluated: bool) -> tuple[Any, dict[str, Any]]:
+        """The state one step later, and what is recorded before that step, leaves [runs, 1, ...].
+
+        What belongs to evaluations is NaN at other records; there, training loss and accuracy are minibatch means since
+        the record before.
+        """
+        training, after = state["training"], self.train(state, step, step + 1, recorded=True)
+        parameters, depth = training["parameters"], int(self.call[0])
+        found = self.programs.measure(parameters, after["training"]["parameters"], self.numbers, self.data, *self.call)
+        if evaluated:
+            first = np.int32(step == 0)
+            masks, whole = self.programs.evaluate(
+                parameters, state["masks"], self.numbers, self.data, first, *self.call
+            )
+            after |= {"masks": masks}
+        else:
+            with np.errstate(invalid="ignore"):  # nothing since the record before
+                steps = np.asarray(training["steps_since_record"]).astype(self.program.dtype)
+                means = {f"train_{name}": np.asarray(training[f"{name}_sum"]) / steps for name in ("loss", "accuracy")}
+            whole = not_evaluated(self.program, len(self.numbers["seed"])) | means
+        layers = found["layers"] | whole.pop("layers") | learned_columns(self.function, parameters)
+        by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found | {"layers": layers})
+        return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
 
 
-def next_rows(schedule: np.ndarray, recorded: int, step: int, most: int) -> np.ndarray:
-    """The next rows for ``advance``, of at most ``most`` steps together; a longer row is cut.
+def portable(job: Job, folder: Path, state: Any) -> Any:
+    """A lane's state without what it would not have if no other run of the study shared its programs."""
+    slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
 
-    What is left of a row that was cut is not active: it takes its steps and records nothing.
+    def own(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        keys = [entry.key for entry in path]
+        leaf = np.asarray(leaf)
+        leaf = leaf[:, : job.depth] if "layers" in keys or "masks" in keys else leaf
+        return leaf[:, :, :slots] if keys[-1] == "activation" else leaf
 
-    >>> schedule = record_schedule(50, 20, 40)
-    >>> next_rows(schedule, 0, 0, 30).tolist()
-    [[0, 20, 1, 1], [20, 30, 0, 1]]
-    >>> next_rows(schedule, 2, 30, 12).tolist()
-    [[30, 40, 0, 0], [40, 42, 1, 1]]
-    """
-    left = schedule[recorded:].tolist()
-    if recorded and step < schedule[recorded - 1, 1]:
-        left.insert(0, [step, int(schedule[recorded - 1, 1]), 0, 0])
-    rows = []
-    for begin, end, evaluate, active in left[:SEGMENT]:
-        if most <= 0:
-            break
-        rows.append((begin, min(end, begin + most), evaluate, active))
-        most -= end - begin
-    return np.array(rows, np.int32)
+    return jax.tree_util.tree_map_with_path(own, state)
+
+
+def usable(state: Any, like: Any) -> Any:
+    """The inverse of ``portable``: a state in the shapes of this study's programs, zeros where it has nothing."""
+
+    def filled(own: np.ndarray, whole: Any) -> np.ndarray:
+        return np.pad(own, [(0, most - size) for size, most in zip(own.shape, whole.shape, strict=True)])
+
+    return jax.tree.map(filled, state, like)
+
+
+def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
+    """The record of an evaluation that was not made: NaN, as ``nn.recording.evaluate`` would shape it."""
+    nothing = np.full(runs, np.nan, program.dtype)
+    by_layer = np.full((runs, program.depth_bound), np.nan, program.dtype)
+    return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
+
+
+def learned_columns(function: Function, parameters: Any) -> dict[str, np.ndarray]:
+    """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest."""
+    columns: dict[str, np.ndarray] = {}
+    for slot, name in enumerate(function.learnable):
+        value = np.asarray(parameters["layers"]["activation"])[:, :, slot]
+        if value.ndim == 3:
+            columns |= {name: value.mean(axis=2), f"{name}_min": value.min(axis=2), f"{name}_max": value.max(axis=2)}
+        else:
+            columns[name] = value
+    return columns
 
 
 def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str, Any]]:
@@ -275,10 +337,11 @@ def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str,
     shape = job.shape
     found = loaded(shape.data)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
-    records, diverged = last.joined(), np.asarray(last.state["diverged_step"])
+    records, diverged = last.joined(), np.asarray(last.state["training"]["diverged_step"])
+    where = environment.environment_columns(shape.runs_per_call, shape.eval_chunks)
     return [
         run_row(
-            run.labels,
+            {**run.labels, **where},
             jax.tree.map(lambda leaf, i=i: leaf[i], records),
             steps=schedule[:, 0],
             last_step=job.steps,
@@ -294,17 +357,22 @@ def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str,
     ]
 
 
+def complete(at: Snapshot, schedule: np.ndarray) -> bool:
+    """Whether a lane is done: at its end, or with a record after the step at which the last of its runs diverged."""
+    if at.recorded == len(schedule):
+        return True
+    diverged = np.asarray(at.state["training"]["diverged_step"])
+    return bool(np.all(diverged >= 0)) and at.recorded > 0 and bool(schedule[at.recorded - 1, 0] > diverged.max())
+
+
 def record_schedule(steps: int, every: int, evaluate_every: int) -> np.ndarray:
-    """Rows (begin, end, evaluate, active) of ``training.advance`` for a whole run, [R, 4] int32.
+    """The records of a whole run: step, and whether whole splits are evaluated, [R, 2] int32.
 
     >>> record_schedule(50, 20, 40).tolist()
-    [[0, 20, 1, 1], [20, 40, 0, 1], [40, 50, 1, 1], [50, 51, 1, 1]]
+    [[0, 1], [20, 0], [40, 1], [50, 1]]
     """
     at = record_steps(steps, every)
-    ends = [*at[1:], steps + 1]
-    return np.array(
-        [(t, end, t % evaluate_every == 0 or t == steps, 1) for t, end in zip(at, ends, strict=True)], np.int32
-    )
+    return np.array([(t, t % evaluate_every == 0 or t == steps) for t in at], np.int32)
 
 
 def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
@@ -317,36 +385,78 @@ def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
     return jax.tree.map(leaf, *numbers, is_leaf=lambda node: isinstance(node, tuple))
 
 
-@lru_cache(maxsize=2)
-def programs(shape: Shape, source: Path | None) -> tuple[Any, Any]:
-    """The two programs of a shape; compiled ones stay with the worker, for its next job of that shape."""
-    found = loaded(shape.data)
-    record = activation(shape, source)
-    program = training.Program(
-        phi=record.function,
-        flat=record.flat,
-        learnable=record.learnable,
-        task=found.task,
-        **{
-            name: getattr(shape, name)
-            for name in (field.name for field in fields(training.Program))
-            if name not in ("phi", "flat", "learnable", "task")
-        },
+def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any]:
+    """A run's numbers in the shapes that the program takes: zeros beyond its depth and its activation's parameters."""
+
+    def filled(values: Sequence[float], most: int) -> tuple[float, ...]:
+        return (*values, *[0.0] * (most - len(values)))
+
+    numbers = dict(run.numbers)
+    for name in ("weight_std", "bias_mean", "bias_std"):
+        numbers[name] = filled(numbers[name], program.depth_bound)
+    for name, names, most in (
+        ("fixed", function.fixed, max(len(one.fixed) for one in program.functions)),
+        ("learnable", function.learnable, program.slots),
+    ):
+        numbers[name] = filled([numbers[name][parameter] for parameter in names], most)
+    return numbers
+
+
+@lru_cache(maxsize=4)
+def program_of(shape: Shape, sources_folder: Path) -> Program:
+    """The static half of a shape's runs."""
+    return Program(
+        functions=functions_of(shape, sources_folder),
+        learnable_per=shape.learnable_per,
+        depth_bound=shape.depth_bound,
+        static_depth=shape.static_depth,
+        width=shape.width,
+        options=Options(shape.norm, shape.residual, shape.dropout),
+        weight_distribution=shape.weight_distribution,
+        bias_distribution=shape.bias_distribution,
+        optimizer=shape.optimizer,
+        optimizer_options=shape.optimizer_options,
+        decay_activation_parameters=shape.decay_activation_parameters,
+        clip=shape.clip,
+        batch_size=shape.batch_size,
+        task=loaded(shape.data).task,
+        probes=shape.probes,
+        dtype=shape.dtype,
+        runs_per_call=shape.runs_per_call,
+        eval_chunks=shape.eval_chunks,
     )
-    return training.compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
 
 
-def activation(shape: Shape, source: Path | None) -> activations.Activation:
-    """The activation of a shape: from the catalogue, or from the study's own copy of the user's file.
+@lru_cache(maxsize=4)
+def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
+    """The activations of a shape, as its programs take them."""
+
+    def function(key: ActivationKey) -> Function:
+        record = activation(key, sources_folder / key.source if key.source else None)
+        fixed = tuple(name for name in record.parameters if name not in record.learnable)
+        return Function(record.function, record.flat, fixed, record.learnable)
+
+    return tuple(function(key) for key in shape.activations)
+
+
+@lru_cache(maxsize=2)
+def programs(program: Program, key: DataKey) -> Programs:
+    """The programs of a shape; compiled ones stay with the worker, for its next job of that shape."""
+    found = loaded(key)
+    return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
+
+
+def activation(key: ActivationKey, source: Path | None) -> activations.Activation:
+    """An activation: from the catalogue, or from the study's own copy of the user's file.
 
     Raises:
-        RuntimeError: the copy is not the file that the study was planned with.
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
     """
     if source is None:
-        return activations.get(shape.activation)
-    if store.checksum(source) != shape.source_checksum:
-        raise RuntimeError(f"{source}: is not the file that this study was planned with")
-    return activations.load(source, shape.activation)
+        return activations.get(key.name)
+    if sources.trace(source, key.name).digest != key.source_checksum:
+        raise RuntimeError(f"{source}: it, or a file that it imports, is not what this study was planned with")
+    return activations.load(source, key.name)
 
 
 @lru_cache(maxsize=4)
@@ -354,11 +464,11 @@ def loaded(key: DataKey) -> data.Data:
     """A data set, read once a worker.
 
     Raises:
-        RuntimeError: its file is not what the study was planned with.
+        RuntimeError: its content is not what the study was planned with.
     """
     found = data.load(**key.arguments())
     if data.checksum(key.name) != key.checksum:
-        raise RuntimeError(f"{key.name}: is not the file that this study was planned with")
+        raise RuntimeError(f"{key.name}: is not the data that this study was planned with")
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.nn.probes import DEATH, GRADIENTS, depth_slope
+from actlab.nn.probes import DEATH, GRADIENTS
 
 SPLIT_METRICS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
 
@@ -148,3 +148,33 @@ def kept_layers(depth: int, keep: str) -> np.ndarray:
     if keep == "ends":
         return np.unique([0, depth - 1])
     return np.unique([*(2**k - 1 for k in range(depth.bit_length())), depth - 1])
+
+
+def depth_slope(log10_norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least-squares slope per layer of log10 of a norm *towards the input*, and its residual standard deviation.
+
+    Negative is vanishing, 0 preserved, positive exploding; the residual is in decades, √(Σ r² / (L − 2)). NaN below
+    depth 3, and where a norm is zero or not finite. Over float64 records on the host, hence NumPy.
+
+    Args:
+        log10_norm_RxL: log10 of the norms by record and hidden layer; a norm itself may be too small for float64.
+
+    Returns:
+        slope [R] and residual [R].
+
+    >>> slope, residual = depth_slope(np.array([[-3.0, -2.0, -1.0]]))
+    >>> float(round(slope[0], 12)), bool(residual[0] < 1e-12)
+    (-1.0, True)
+    """
+    records, depth = log10_norm_RxL.shape
+    if depth < 3:
+        return np.full(records, np.nan), np.full(records, np.nan)
+    usable = np.isfinite(log10_norm_RxL)
+    log_norm = np.where(usable, log10_norm_RxL, 0.0)
+    towards_input = np.arange(depth, 0, -1.0)
+    towards_input -= towards_input.mean()
+    centred_RxL = log_norm - log_norm.mean(axis=1, keepdims=True)
+    slope = centred_RxL @ towards_input / (towards_input @ towards_input)
+    residual = np.sqrt(np.sum((centred_RxL - slope[:, None] * towards_input) ** 2, axis=1) / (depth - 2))
+    whole = usable.all(axis=1)
+    return np.where(whole, slope, np.nan), np.where(whole, residual, np.nan)

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
+from actlab import sources as user_files
 from actlab.engine import cluster, executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.study import plan as planning
@@ -74,8 +75,8 @@ class Where:
     def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
         """A study's plan for such workers, and how many of them there are to be: here, or as the cluster file says.
 
-        A study that was begun goes on with the lanes that it was begun with. Where memory is short there are fewer
-        workers, and only a single one gets narrower lanes, or evaluates in pieces.
+        A study that was begun goes on with the lanes that it was begun with, so that its checkpoints are of use. Where
+        memory is short there are fewer workers, and only a single one gets narrower lanes, or evaluates in pieces.
 
         Raises:
             StudyError: see ``study.plan.plan``.
@@ -171,16 +172,22 @@ def train(
         return failures
 
 
-def sources_of(study: Study, planned: Plan) -> list[Path]:
-    """The files that a study's folder gets copies of: of activations, and of claims.
+def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
+    """The files that a study's folder gets copies of, by their path in ``sources/``: of activations, and of claims.
 
     Raises:
         StudyError: two of them have the same name.
     """
-    claims = [] if study.config.claims is None else [Path(study.config.claims)]
-    if any(path.name == source.name for path in claims for source in planned.sources):
-        raise StudyError(f"claims: an activation's file is named {claims[0].name} too; rename one of them")
-    return [*planned.sources, *claims]
+    if study.config.claims is None:
+        return planned.sources
+    try:
+        claims = user_files.trace(Path(study.config.claims)).files
+    except user_files.SourceError as error:
+        raise StudyError(f"claims: {error}") from None
+    for place, file in claims.items():
+        if not user_files.same(planned.sources.get(place, file), file):
+            raise StudyError(f"claims: an activation's file is named {place} too; rename one of them")
+    return {**claims, **planned.sources}
 
 
 def resolved_text(study: Study, folder: Path) -> str:

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -35,6 +35,8 @@ ORDER = (
     *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
     *("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run"),
 )
+# Columns of older parts, and what they are called now.
+RENAMED = {"lane": "runs_per_call", "pieces": "eval_chunks"}
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
@@ -105,7 +107,7 @@ def in_order(tables: list[pa.Table]) -> pa.Table:
 def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Split one-row-a-run parts into the frames ``runs``, ``steps`` and ``layers``."""
     lists = [name for name in rows.column_names if name.startswith(("steps.", "layers."))]
-    runs = rows.drop_columns(lists).to_pandas()
+    runs = one_name(rows.drop_columns(lists).to_pandas())
     steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
     records = np.array([len(steps) for steps in steps_of_run])
     kept = np.array([len(layers) for layers in layers_of_run])
@@ -122,6 +124,13 @@ def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
             lengths = records if frame == "steps" else records * kept
             (steps if frame == "steps" else layers)[column] = flat(rows[name], lengths)
     return runs, pd.DataFrame(steps), pd.DataFrame(layers)
+
+
+def one_name(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, with data of one content under one name: a file that was renamed between two calls is one setting."""
+    if "data_content" in runs:
+        runs["data"] = runs.groupby("data_content")["data"].transform("min").fillna(runs["data"])
+    return runs
 
 
 def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
@@ -295,7 +304,8 @@ def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table 
     try:
         if expected is not None and checksum(path) != expected:
             return None
-        return pq.ParquetFile(path, page_checksum_verification=True).read()
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        return table.rename_columns([RENAMED.get(column, column) for column in table.column_names])
     except (pa.ArrowException, OSError):
         return None
 
@@ -364,12 +374,19 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     write_text(folder / "manifest.json", json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def create(folder: Path, study_yaml: str, sources: Iterable[Path], manifest: Mapping[str, Any]) -> None:
-    """Make or refresh a study's folder: its parts folder, resolved study, copied sources and manifest."""
+def create(folder: Path, study_yaml: str, sources: Mapping[str, Path], manifest: Mapping[str, Any]) -> None:
+    """Make or refresh a study's folder: its parts folder, resolved study, copied sources and manifest.
+
+    Args:
+        folder: the study's.
+        study_yaml: the resolved study.
+        sources: the files to copy, by their path in ``sources/``.
+        manifest: see ``write_manifest``.
+    """
     (folder / "parts").mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        (folder / "sources").mkdir(exist_ok=True)
-        target = folder / "sources" / source.name
+    for place, source in sources.items():
+        target = folder / "sources" / place
+        target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or not target.samefile(source):
             shutil.copyfile(source, target)
     write_text(folder / "study.yaml", study_yaml)

@@ -1,21 +1,19 @@
-"""Measurements of a network on fixed rows: per-layer probes, the backward walk that cannot underflow, and unit death.
+"""Measures of one layer on fixed rows: probes, norms of gradients, and unit death.
 
 A probe is a function of one hidden layer's values, named as its arguments: ``z_MxW`` (pre-activations of M probe rows),
-``h_MxW`` (activations), ``slope_MxW`` (φ'(z)), and the thresholds ``weak_threshold``, ``saturation_low``,
-``saturation_high``. Adding one to ``PROBES`` makes it a column. Where any z of a layer is not finite, all its probes
-are NaN.
+``h_MxW`` (what the layer passes on), ``u_MxW`` (φ's own argument: z, or what a normalisation makes of it),
+``slope_MxW`` (φ'(u)), and the thresholds ``weak_threshold``, ``saturation_low``, ``saturation_high``. Adding one to
+``PROBES`` makes it a column. Where any z of a layer is not finite, all its probes are NaN.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from actlab.nn.model import Activation, Parameters, apply, example_losses, per_layer, preactivations, weight_gradient
+from actlab.nn.walk import weight_gradient
 
 # Below this share of the layer's mean a unit counts as dormant (Sokar et al. 2023) or constant.
 DORMANT = 0.025
@@ -45,21 +43,21 @@ def centred(h_MxW: Array) -> Array:
 
 
 def weak_fraction(slope_MxW: Array, weak_threshold: Array) -> Array:
-    """Share of units with max over rows of |φ'(z)| ≤ .05·√E φ'(Z)², Z standard normal (the threshold is passed in).
+    """Share of units with max over rows of |φ'(u)| ≤ .05·√E φ'(Z)², Z standard normal (the threshold is passed in).
 
     The same question as death, for activations that are nowhere exactly flat.
     """
     return jnp.mean(jnp.max(jnp.abs(slope_MxW), axis=0) <= weak_threshold, dtype=slope_MxW.dtype)
 
 
-def saturated_low(z_MxW: Array, saturation_low: Array) -> Array:
+def saturated_low(u_MxW: Array, saturation_low: Array) -> Array:
     """Share of (unit, row) at or below the lower point beyond which |φ'| stays weak (−∞: never)."""
-    return jnp.mean(z_MxW <= saturation_low, dtype=z_MxW.dtype)
+    return jnp.mean(u_MxW <= saturation_low, dtype=u_MxW.dtype)
 
 
-def saturated_high(z_MxW: Array, saturation_high: Array) -> Array:
+def saturated_high(u_MxW: Array, saturation_high: Array) -> Array:
     """Share of (unit, row) at or above the upper point beyond which |φ'| stays weak (∞: never)."""
-    return jnp.mean(z_MxW >= saturation_high, dtype=z_MxW.dtype)
+    return jnp.mean(u_MxW >= saturation_high, dtype=u_MxW.dtype)
 
 
 def dormant_fraction(h_MxW: Array) -> Array:
@@ -131,36 +129,6 @@ def stable_rank(h_MxW: Array) -> Array:
     return jnp.sum(scaled(jnp.linalg.svd(h_MxW, compute_uv=False)) ** 2)
 
 
-def depth_slope(log10_norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares slope per layer of log10 of a norm *towards the input*, and its residual standard deviation.
-
-    Negative is vanishing, 0 preserved, positive exploding; the residual is in decades, √(Σ r² / (L − 2)). NaN below
-    depth 3, and where a norm is zero or not finite. Over float64 records on the host, hence NumPy.
-
-    Args:
-        log10_norm_RxL: log10 of the norms by record and hidden layer; a norm itself may be too small for float64.
-
-    Returns:
-        slope [R] and residual [R].
-
-    >>> slope, residual = depth_slope(np.array([[-3.0, -2.0, -1.0]]))
-    >>> float(round(slope[0], 12)), bool(residual[0] < 1e-12)
-    (-1.0, True)
-    """
-    records, depth = log10_norm_RxL.shape
-    if depth < 3:
-        return np.full(records, np.nan), np.full(records, np.nan)
-    usable = np.isfinite(log10_norm_RxL)
-    log_norm = np.where(usable, log10_norm_RxL, 0.0)
-    towards_input = np.arange(depth, 0, -1.0)
-    towards_input -= towards_input.mean()
-    centred_RxL = log_norm - log_norm.mean(axis=1, keepdims=True)
-    slope = centred_RxL @ towards_input / (towards_input @ towards_input)
-    residual = np.sqrt(np.sum((centred_RxL - slope[:, None] * towards_input) ** 2, axis=1) / (depth - 2))
-    whole = usable.all(axis=1)
-    return np.where(whole, slope, np.nan), np.where(whole, residual, np.nan)
-
-
 Probe = Callable[..., Array]
 PROBES: dict[str, Probe] = {
     probe.__name__: probe
@@ -185,36 +153,36 @@ GRADIENTS = ("signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_
 DEATH = ("dead_fraction", "born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction")
 
 
-def measure_layers(
-    names: tuple[str, ...], z_LxMxW: Array, h_LxMxW: Array, slope_LxMxW: Array, thresholds: Mapping[str, Array]
+def measure_layer(
+    names: tuple[str, ...],
+    z_MxW: Array,
+    h_MxW: Array,
+    u_MxW: Array,
+    slope_MxW: Array,
+    thresholds: Mapping[str, Array],
 ) -> dict[str, Array]:
-    """Evaluate the named probes on every layer, one layer after the other.
+    """Evaluate the named probes on one layer.
 
     Args:
         names: keys of ``PROBES``.
-        z_LxMxW, h_LxMxW, slope_LxMxW: z, φ(z) and φ'(z) of the M probe rows, by hidden layer.
+        z_MxW, h_MxW, u_MxW, slope_MxW: z, h, φ's argument u and φ'(u) of the M probe rows.
         thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
 
     Returns:
-        {name: [L]}, NaN in layers with a non-finite z.
+        {name: scalar}, NaN where a z is not finite.
 
-    >>> z = jnp.array([[[-1.0, 2.0], [3.0, -4.0]]])
-    >>> measure_layers(("preact_second_moment",), z, jnp.tanh(z), 1 - jnp.tanh(z) ** 2, {})
-    {'preact_second_moment': Array([7.5], dtype=float32)}
+    >>> z = jnp.array([[-1.0, 2.0], [3.0, -4.0]])
+    >>> measure_layer(("preact_second_moment",), z, jnp.tanh(z), z, 1 - jnp.tanh(z) ** 2, {})
+    {'preact_second_moment': Array(7.5, dtype=float32)}
     """
+    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "u_MxW": u_MxW, "slope_MxW": slope_MxW, **thresholds}
+    finite = all_finite(z_MxW)
 
-    def layer(row: tuple[Array, Array, Array]) -> dict[str, Array]:
-        z_MxW, h_MxW, slope_MxW = row
-        values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "slope_MxW": slope_MxW, **thresholds}
-        finite = all_finite(z_MxW)
+    def value(probe: Probe) -> Array:
+        result = probe(**{name: values[name] for name in inspect.signature(probe).parameters})
+        return jnp.where(finite, result.astype(z_MxW.dtype), jnp.nan)
 
-        def value(probe: Probe) -> Array:
-            result = probe(**{name: values[name] for name in inspect.signature(probe).parameters})
-            return jnp.where(finite, result.astype(z_MxW.dtype), jnp.nan)
-
-        return {name: value(PROBES[name]) for name in names}
-
-    return jax.lax.map(layer, (z_LxMxW, h_LxMxW, slope_LxMxW))
+    return {name: value(PROBES[name]) for name in names}
 
 
 def all_finite(z: Array) -> Array:
@@ -226,126 +194,54 @@ def all_finite(z: Array) -> Array:
     return jnp.isfinite(jnp.max(jnp.abs(z)))
 
 
-def value_and_slope(phi: Activation, z: Array, parameters: Mapping[str, Array]) -> tuple[Array, Array]:
-    """φ(z) and φ'(z), elementwise.
+def signal_norm(rows: int, delta_MxW: Array) -> Array:
+    """√(Σ δ² / M): the root mean square over rows of ‖∂ℓ_x/∂z‖, δ of each row's own loss.
 
-    >>> value_and_slope(jnp.square, jnp.array([3.0]), {})
-    (Array([9.], dtype=float32), Array([6.], dtype=float32))
+    >>> signal_norm(1, jnp.array([[3.0, 4.0]]))
+    Array(5., dtype=float32)
     """
-    return jax.jvp(lambda z: phi(z, **parameters), (z,), (jnp.ones_like(z),))
+    return jnp.max(jnp.abs(delta_MxW)) * jnp.linalg.norm(scaled(delta_MxW)) / rows**0.5
 
 
-def gradient_norms(
-    parameters: Parameters, x_MxF: Array, y: Array, phi: Activation, fixed: Mapping[str, Array], task: str
-) -> tuple[dict[str, Array], Array, tuple[Array, Array, Array]]:
-    """Norms of the backpropagated signal and of the weight gradients at any depth, without underflow.
+def weight_norm(rows: int, h_MxI: Array, delta_MxO: Array) -> Array:
+    """‖hᵀδ‖_F / M: of the mean loss's gradient in the weights. As large or small as h, its squares may leave float32.
 
-    Walks backward layer by layer, δ_l = (δ_{l+1} W_{l+1}ᵀ) ∘ φ'(z_l), and divides δ by a power of two after each layer;
-    the exponents are carried as integers. In float32 automatic differentiation a sigmoid network of depth 100 is all
-    zeros from layer 41 down.
-
-    Args:
-        parameters: the network's tree of arrays.
-        x_MxF, y: the probe rows and their targets.
-        phi, fixed: the activation and its parameters that are not learned.
-        task: ``classification`` or ``regression``.
-
-    Returns:
-        {``signal_grad_norm``, ``weight_grad_norm``: mantissas [L]}, their common binary exponents [L] (the norm is
-        mantissa · 2^exponent), and what they were computed from: z, φ(z) and φ'(z) [L, M, W]. The signal is
-        √(mean over rows of ‖∂ℓ_x/∂z_l‖²), ℓ_x one example's loss; the weight gradient ‖∂L/∂W_l‖_F is of the mean loss.
+    >>> weight_norm(1, jnp.array([[2.0]]), jnp.array([[3.0, 4.0]]))
+    Array(10., dtype=float32)
     """
-    outputs_MxC, z_LxMxW = apply(parameters, x_MxF, phi, fixed, preactivations)
-    rows = x_MxF.shape[0]
-    h_LxMxW, slope_LxMxW = jax.vmap(lambda z, learned: value_and_slope(phi, z, {**fixed, **learned}))(
-        z_LxMxW, per_layer(parameters["activation"])
-    )
-    error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs_MxC)
-
-    def norms(delta_MxW: Array, h_below: Array) -> dict[str, Array]:
-        # As small or large as h: its squares may leave float32, unlike those of δ.
-        gradient = weight_gradient(h_below, delta_MxW)
-        return {
-            "signal_grad_norm": jnp.sqrt(jnp.sum(delta_MxW**2) / rows),
-            "weight_grad_norm": jnp.max(jnp.abs(gradient)) * jnp.linalg.norm(scaled(gradient)) / rows,
-        }
-
-    def backward(carry: tuple[Array, Array], layer: tuple[Array, Array, Array]) -> tuple[Any, Any]:
-        delta_MxW, exponent = carry
-        kernel_WxW, h_below, slope_below = layer
-        measured = (norms(delta_MxW, h_below), exponent)
-        return rescale((delta_MxW @ kernel_WxW.T) * slope_below, exponent), measured
-
-    top = rescale((error_MxC @ parameters["readout"]["kernel"].T) * slope_LxMxW[-1], jnp.int32(0))
-    below = (parameters["hidden"]["kernel"], h_LxMxW[:-1], slope_LxMxW[:-1])
-    (delta_MxW, exponent), (upper, exponents) = jax.lax.scan(backward, top, below, reverse=True)
-    first = norms(delta_MxW, x_MxF)
-    mantissas = {name: jnp.concatenate([first[name][None], upper[name]]) for name in first}
-    return mantissas, jnp.concatenate([exponent[None], exponents]), (z_LxMxW, h_LxMxW, slope_LxMxW)
-
-
-def rescale(delta: Array, exponent: Array) -> tuple[Array, Array]:
-    """Move δ's magnitude into a binary exponent: (δ·2^−e, exponent + e) with max|δ|·2^−e in [½, 1).
-
-    >>> rescale(jnp.array([6.0]), jnp.int32(0))
-    (Array([0.75], dtype=float32), Array(3, dtype=int32))
-    """
-    _, shift = jnp.frexp(jnp.max(jnp.abs(delta)))
-    half = shift // 2  # 2^−e itself may be beyond float32, its two halves are not
-    one = jnp.ones((), delta.dtype)
-    return delta * jnp.ldexp(one, -half) * jnp.ldexp(one, half - shift), exponent + shift
-
-
-def death_observer(
-    flat: Callable[..., Array], fixed: Mapping[str, Array], rows: int
-) -> Callable[[Array, Mapping[str, Array]], tuple[Array, Array]]:
-    """Observe which units lie in the activation's flat set on all of the first ``rows`` rows, and whether z is finite.
-
-    Args:
-        flat: the activation's predicate, ``flat(z, **parameters)``: where it is constant by definition.
-        fixed: activation parameters that are not learned.
-        rows: the training rows, on which death is judged; other splits may follow.
-
-    >>> observe = death_observer(lambda z: z <= 0, {}, rows=2)
-    >>> observe(jnp.array([[-1.0, 2.0], [-3.0, -4.0], [5.0, 5.0]]), {})
-    (Array([ True, False], dtype=bool), Array(True, dtype=bool))
-    """
-
-    def observe(z_NxW: Array, learned: Mapping[str, Array]) -> tuple[Array, Array]:
-        z_NxW = z_NxW[:rows]
-        return jnp.all(flat(z_NxW, **fixed, **learned), axis=0), all_finite(z_NxW)
-
-    return observe
+    gradient = weight_gradient(h_MxI, delta_MxO)
+    return jnp.max(jnp.abs(gradient)) * jnp.linalg.norm(scaled(gradient)) / rows
 
 
 def death_record(
-    dead_LxW: Array, finite_L: Array, born_LxW: Array, ever_LxW: Array, is_first: Array, dtype: jnp.dtype
-) -> tuple[dict[str, Array], Array, Array, Array]:
+    dead_LxW: Array, finite_L: Array, masks: Mapping[str, Array], is_first: Array, dtype: jnp.dtype
+) -> tuple[dict[str, Array], Array, dict[str, Array]]:
     """Fractions of units born dead, died, revived and ever dead, and the masks to carry on.
 
     Args:
-        dead_LxW: dead now, on the whole training split.
+        dead_LxW: dead now, on the whole training split; there may be an axis of runs between L and W.
         finite_L: whether all of a layer's z are finite; the fractions are NaN where not.
-        born_LxW, ever_LxW: masks of units dead at step 0, and dead at any earlier evaluation.
-        is_first: whether this is the evaluation at step 0.
+        masks: {dead_at_init, ever_dead}: units dead at step 0, and dead at any earlier evaluation.
+        is_first: 1 at the evaluation at step 0, else 0.
         dtype: of the fractions.
 
     Returns:
         {name in ``DEATH``: [L]}; ``network_dead`` (1 where some hidden layer is wholly dead, NaN if any z is not
         finite); and the new masks.
     """
-    born_LxW = jnp.where(is_first, dead_LxW, born_LxW)
-    earlier_LxW = jnp.where(is_first, False, ever_LxW)
+    at_init_LxW = jnp.where(is_first == 1, dead_LxW, masks["dead_at_init"])
+    earlier_LxW = jnp.where(is_first == 1, False, masks["ever_dead"])
     ever_LxW = earlier_LxW | dead_LxW
-    masks = {
+    by_name = {
         "dead_fraction": dead_LxW,
-        "born_dead_fraction": born_LxW,
-        "died_fraction": dead_LxW & ~born_LxW,
+        "born_dead_fraction": at_init_LxW,
+        "died_fraction": dead_LxW & ~at_init_LxW,
         "revived_fraction": earlier_LxW & ~dead_LxW,
         "ever_dead_fraction": ever_LxW,
     }
     fractions = {
-        name: jnp.where(finite_L, jnp.mean(mask.astype(dtype), axis=1), jnp.nan) for name, mask in masks.items()
+        name: jnp.where(finite_L, jnp.mean(mask.astype(dtype), axis=-1), jnp.nan) for name, mask in by_name.items()
     }
-    some_layer = jnp.any(jnp.all(dead_LxW, axis=1)).astype(dtype)
-    return fractions, jnp.where(jnp.all(finite_L), some_layer, jnp.nan), born_LxW, ever_LxW
+    some_layer = jnp.any(jnp.all(dead_LxW, axis=-1), axis=0).astype(dtype)
+    network_dead = jnp.where(jnp.all(finite_L, axis=0), some_layer, jnp.nan)
+    return fractions, network_dead, {"dead_at_init": at_init_LxW, "ever_dead": ever_LxW}

@@ -1,35 +1,31 @@
-"""Training as two pure programs: ``start`` draws a network, ``advance`` trains and records it.
+"""Training as two pure programs: ``start`` draws a network, ``train`` takes steps.
 
 What shapes a compiled program stands in a frozen ``Program``; everything else about a run is a number in its
-``Numbers`` tree, so that seeds, learning rates, gains, slopes, weight decay and step counts never recompile. A *lane*
-is the vmapped batch of runs that one call advances; its width shapes the program because it changes rounding.
+``Numbers`` tree, so that seeds, learning rates, schedules, gains, slopes, weight decay and step counts never recompile,
+and depth and activation are numbers of a call. Runs that one call advances together (``runs_per_call``) share those
+two; how many there are shapes the program, because it changes rounding.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
 from jax import Array
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab.nn import model, probes
-from actlab.nn.optimizers import optimizer
+from actlab.nn import initializers, optimizers, walk
+from actlab.nn.blocks import Function, Options
+from actlab.nn.losses import example_accuracy, example_losses
 
 Numbers = Mapping[str, Any]
-"""One run's numbers: seed, weight_std, bias_mean, bias_std [L]; fixed, learnable and optimizer {name: scalar};
+"""One run's numbers: seed; weight_std, bias_mean, bias_std [L], 0 beyond the run's depth; fixed [Q] and learnable [P],
+the activation's parameters; optimizer {name: scalar} with those of the schedule; dropout_rate; clip_norm;
 weak_threshold, saturation_low, saturation_high."""
 
 State = dict[str, Any]
 """What training carries: parameters; the optimizer's memory; diverged_step, the first with a non-finite minibatch loss
-(−1: none); loss_sum and accuracy_sum over the steps ``summed`` since the last record; death masks born, ever [L, W]."""
-
-Data = Mapping[str, tuple[Array, Array]]
-"""{train, validation, test, probe: (x [N, F], y)}."""
+(−1: none); loss_sum and accuracy_sum over the ``steps_since_record``."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +33,28 @@ class Program:
     """The static half of a run: everything that changes the compiled code.
 
     Attributes:
-        phi: the activation, ``phi(z, **parameters)``.
-        flat: where it is constant by definition, ``flat(z, **parameters)``.
-        learnable: names of its learnable parameters.
-        learnable_per: ``layer`` or ``unit``.
-        depth, width: L hidden layers of W units.
+        functions: the activations that it may train, a branch each.
+        learnable_per: ``layer`` or ``unit``: whose own an activation's learnable parameters are.
+        depth_bound: the most hidden layers.
+        width: units of each.
         weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
-        optimizer, optimizer_options: a rule of ``optimizers.OPTIMIZERS`` and its static options.
+        optimizer, optimizer_options: a rule of ``optimizers.OPTIMIZERS`` and its switches.
         decay_activation_parameters: whether weight decay also pulls on learnable activation parameters.
         batch_size: rows of a minibatch.
         task: ``classification`` or ``regression``.
-        probes: names of the measurements to record.
+        probes: names of the measures to record.
         dtype: ``float32`` or ``float64``.
-        lane: how many runs one call advances.
-        pieces: how many pieces a split is evaluated in, to hold less in memory at a time.
+        runs_per_call: how many runs one call advances.
+        eval_chunks: in how many chunks a split is evaluated, to hold less in memory at a time.
+        options: normalisation, residual connections, dropout.
+        clip: whether gradients are clipped by their joint norm.
+        static_depth: every run is as deep as the bound, which the compiler may know: on an accelerator, where a loop of
+            unknown length asks the host at every turn.
     """
 
-    phi: Callable[..., Array]
-    flat: Callable[..., Array]
-    learnable: tuple[str, ...]
+    functions: tuple[Function, ...]
     learnable_per: str
-    depth: int
+    depth_bound: int
     width: int
     weight_distribution: str
     bias_distribution: str
@@ -68,340 +65,299 @@ class Program:
     task: str
     probes: tuple[str, ...]
     dtype: str
-    lane: int
-    pieces: int
+    runs_per_call: int
+    eval_chunks: int
+    options: Options = field(default_factory=Options)
+    clip: bool = False
+    static_depth: bool = False
 
-    def rule(self, numbers: Numbers) -> optax.GradientTransformation:
-        """The update rule with this run's numbers in it."""
-        options = dict(self.optimizer_options)
-        return optimizer(self.optimizer, options, numbers["optimizer"], self.decay_activation_parameters)
+    @property
+    def network(self) -> walk.Network:
+        """What the walk over the layers needs to know."""
+        return walk.Network(self.functions, self.options, self.runs_per_call)
+
+    @property
+    def slots(self) -> int:
+        """How many learnable parameters an activation of this program has at most."""
+        return max(len(function.learnable) for function in self.functions)
 
 
-def start(program: Program, numbers: Numbers, features: int, outputs: int) -> State:
-    """Draw one network and its optimizer state.
+def start(program: Program, numbers: Numbers, depth: Array, features: int, outputs: int) -> State:
+    """Draw one network; what an optimizer remembers starts at zero.
+
+    Draws are counter-based and layer by layer, so that a deeper bound adds layers and changes none. Rows of the stacks
+    beyond the run's depth are zeros.
 
     Args:
         program: the static half of the run.
         numbers: its numbers.
+        depth: how many hidden layers it has.
         features, outputs: F inputs and C outputs, given by the data.
+
+    Returns:
+        a state without run axis, stacks [L, ...]; the readout is always LeCun normal with zero bias, so that
+        comparisons of hidden initialisers do not change the scale of the output layer as well.
     """
+    bound, width, dtype = program.depth_bound, program.width, jnp.dtype(program.dtype)
     weights_key, _ = jax.random.split(jax.random.key(numbers["seed"]))
-    parameters = model.init(
-        weights_key,
-        features=features,
-        outputs=outputs,
-        depth=program.depth,
-        width=program.width,
-        weight_distribution=program.weight_distribution,
-        bias_distribution=program.bias_distribution,
-        weight_std=numbers["weight_std"],
-        bias_mean=numbers["bias_mean"],
-        bias_std=numbers["bias_std"],
-        learnable=numbers["learnable"],
-        learnable_per=program.learnable_per,
-        dtype=jnp.dtype(program.dtype),
-    )
-    nobody = jnp.zeros((program.depth, program.width), bool)
+    weights_key, readout_key, bias_key = jax.random.split(weights_key, 3)
+    shapes: list[tuple[int, ...]] = [(features, width), (bound - 1, width, width)]
+    first, hidden = initializers.draw(program.weight_distribution, weights_key, shapes, dtype)
+    std_L = jnp.asarray(numbers["weight_std"], dtype)
+    means, stds = numbers["bias_mean"], numbers["bias_std"]
+    (readout,) = initializers.draw("normal", readout_key, [(width, outputs)], dtype)
+    used_L = (jnp.arange(bound) < depth).astype(dtype)
+    kernel_LxWxW = jnp.concatenate([jnp.zeros((1, width, width), dtype), std_L[1:, None, None] * hidden])
+    learnable = jnp.asarray(numbers["learnable"], dtype)
+    layers = {
+        "kernel": kernel_LxWxW,
+        "bias": initializers.draw_biases(program.bias_distribution, bias_key, means, stds, width, dtype),
+        "activation": used_L[:, None] * learnable[None],
+    }
+    if program.learnable_per == "unit":
+        layers["activation"] = jnp.repeat(layers["activation"][..., None], width, axis=-1)
+    if program.options.norm != "none":
+        layers["scale"] = jnp.repeat(used_L[:, None], width, axis=1)
+        layers["shift"] = jnp.zeros((bound, width), dtype)
+    parameters = {
+        "input": {"kernel": std_L[0] * first},
+        "layers": layers,
+        "readout": {"kernel": readout * initializers.lecun(width, outputs), "bias": jnp.zeros(outputs, dtype)},
+    }
     return {
         "parameters": parameters,
-        "optimizer": program.rule(numbers).init(parameters),
+        "memory": {
+            name: jax.tree.map(jnp.zeros_like, parameters) for name in optimizers.OPTIMIZERS[program.optimizer].memory
+        },
         "diverged_step": jnp.int32(-1),
-        "loss_sum": jnp.zeros((), program.dtype),
-        "accuracy_sum": jnp.zeros((), program.dtype),
-        "summed": jnp.int32(0),
-        "born": nobody,
-        "ever": nobody,
+        "loss_sum": jnp.zeros((), dtype),
+        "accuracy_sum": jnp.zeros((), dtype),
+        "steps_since_record": jnp.int32(0),
     }
 
 
-def advance(
-    program: Program, state: State, numbers: Numbers, data: Data, schedule_Rx4: Array
-) -> tuple[State, dict[str, Any]]:
-    """Go through the rows of a schedule: measure where the row begins, then train to where it ends.
-
-    Args:
-        program: the static half of the run.
-        state: from ``start`` or an earlier ``advance``.
-        numbers: the run's numbers.
-        data: {train, validation, test, probe: (x, y)}.
-        schedule_Rx4: int32 rows (begin, end, evaluate, active): record at step ``begin``, judging whole splits and unit
-            death too where ``evaluate`` is 1, then take steps begin..end. A run's last row takes one step more, for the
-            size of the update that would come next. Rows not ``active`` pad a segment and do nothing.
-
-    Returns:
-        the state, and records with a leading axis [R]. Cutting a schedule into segments changes no bit.
-    """
-
-    def row(state: State, row: Array) -> tuple[dict[str, Any], dict[str, Any]]:
-        begin, end, evaluate, active = row
-        masks = {"born": state["born"], "ever": state["ever"]}
-        masks, record = jax.lax.cond(
-            active == 1,
-            lambda: measure(program, state, numbers, data, begin, evaluate),
-            lambda: (masks, missing(jax.eval_shape(measure, program, state, numbers, data, begin, evaluate)[1])),
-        )
-        sums = {name: state[name] for name in ("loss_sum", "accuracy_sum", "summed")}
-        blank = jax.tree.map(lambda total: jnp.where(active == 1, jnp.zeros_like(total), total), sums)
-        state = {**state, **masks, **blank}
-
-        def stretch(state: State, bounds: Array) -> tuple[State, Array]:
-            after = take_steps(program, state, numbers, data["train"], *bounds)
-            return after, relative_change(state["parameters"], after["parameters"])
-
-        # The first step stands alone because its size is a measure; both stretches are one piece of compiled code.
-        middle = jnp.minimum(begin + 1, end)
-        state, change_2xL = jax.lax.scan(stretch, state, jnp.array([[begin, middle], [middle, end]]))
-        if "update_ratio" in program.probes:
-            record["layers"]["update_ratio"] = change_2xL[0]
-        return state, record
-
-    return jax.lax.scan(row, state, schedule_Rx4)
-
-
-def missing(shapes: Any) -> Any:
-    """NaN (or zero, for integers) in the given shapes: the record of something not measured."""
-    return jax.tree.map(
-        lambda a: jnp.full(a.shape, jnp.nan if jnp.issubdtype(a.dtype, jnp.floating) else 0, a.dtype), shapes
-    )
-
-
-def take_steps(
-    program: Program, state: State, numbers: Numbers, split: tuple[Array, Array], begin: Array, end: Array
+def train(
+    program: Program,
+    state: State,
+    numbers: Numbers,
+    split: tuple[Array, Array],
+    begin: Array,
+    end: Array,
+    recorded: Array,
+    depth: Array | int,
+    activation: Array,
 ) -> State:
     """Steps begin..end of minibatch descent; minibatch losses and accuracies are added to the state's sums.
 
     Each epoch is a fresh permutation from (seed, epoch) alone, its last incomplete batch dropped: batches depend on
-    nothing that a checkpoint would have to carry.
-    """
-    x_NxF, y = split
-    _, batch_key = jax.random.split(jax.random.key(numbers["seed"]))
-    rows, batch = x_NxF.shape[0], program.batch_size
-    steps_per_epoch = rows // batch
-    unroll = model.training_unroll(program.depth)
-    rule = program.rule(numbers)
-
-    def losses(parameters: model.Parameters, x: Array, y: Array) -> tuple[Array, Array]:
-        outputs, _ = model.apply(parameters, x, program.phi, numbers["fixed"], unroll=unroll)
-        loss, accuracy = (jnp.mean(of(outputs, y, program.task)) for of in (model.example_losses, model.example_hits))
-        return loss, accuracy
-
-    def epoch(carry: tuple[Array, State]) -> tuple[Array, State]:
-        i, state = carry
-        number = i // steps_per_epoch
-        order = jax.random.permutation(jax.random.fold_in(batch_key, number), rows)
-
-        def step(i: Array, state: State) -> State:
-            picked = jax.lax.dynamic_slice(order, ((i % steps_per_epoch) * batch,), (batch,))
-            x_BxF, y_B = (a.at[picked].get(mode="promise_in_bounds") for a in (x_NxF, y))
-            parameters = state["parameters"]
-            (loss, accuracy), gradients = jax.value_and_grad(losses, has_aux=True)(parameters, x_BxF, y_B)
-            update, memory = rule.update(gradients, state["optimizer"], parameters)
-            first_nonfinite = (state["diverged_step"] < 0) & ~jnp.isfinite(loss)
-            return {
-                **state,
-                "parameters": optax.apply_updates(parameters, update),
-                "optimizer": memory,
-                "diverged_step": jnp.where(first_nonfinite, i, state["diverged_step"]),
-                "loss_sum": state["loss_sum"] + loss,
-                "accuracy_sum": state["accuracy_sum"] + accuracy,
-                "summed": state["summed"] + 1,
-            }
-
-        stop = jnp.minimum(end, (number + 1) * steps_per_epoch)
-        return stop, jax.lax.fori_loop(i, stop, step, state)
-
-    return jax.lax.while_loop(lambda carry: carry[0] < end, epoch, (begin, state))[1]
-
-
-def relative_change(before: model.Parameters, after: model.Parameters) -> Array:
-    """‖ΔW_l‖_F / ‖W_l‖_F by hidden layer [L]: the update ratio, of what rounding lets through.
-
-    In float32 a weight moves by nothing or by at least 6e-8 of itself, and a vanished gradient moves it by nothing.
-    """
-
-    def norms(first_FxW: Array, hidden_LxWxW: Array) -> Array:
-        return jnp.concatenate([jnp.linalg.norm(first_FxW)[None], jnp.linalg.norm(hidden_LxWxW, axis=(1, 2))])
-
-    (old_first, old), (new_first, new) = ((p["first"]["kernel"], p["hidden"]["kernel"]) for p in (before, after))
-    return norms(new_first - old_first, new - old) / norms(old_first, old)
-
-
-@partial(jax.jit, static_argnums=0)  # nested jit: its trace is reused where only the shape of the record is wanted
-def measure(
-    program: Program, state: State, numbers: Numbers, data: Data, step: Array, evaluate: Array
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Everything that one record holds, and the masks of born-dead and ever-dead units.
-
-    Returns:
-        {born, ever} and {``layers``: {probe: [L]}, ``gradients``: {norm: mantissa [L]}, ``exponent`` [L], losses and
-        accuracies, ``network_dead``}. What belongs to evaluations is NaN at other records; there, training loss and
-        accuracy are minibatch means since the record before.
-    """
-    masks, record = jax.lax.cond(
-        evaluate == 1,
-        lambda: evaluation(program, state, numbers, data, step),
-        lambda: (
-            {"born": state["born"], "ever": state["ever"]},
-            missing(jax.eval_shape(evaluation, program, state, numbers, data, step)[1]),
-        ),
-    )
-    steps = state["summed"].astype(state["loss_sum"].dtype)
-    for name in ("loss", "accuracy"):
-        mean = state[f"{name}_sum"] / steps
-        record[f"train_{name}"] = jnp.where(evaluate == 1, record[f"train_{name}"], mean)
-
-    parameters, fixed = state["parameters"], numbers["fixed"]
-    x_MxF, y = data["probe"]
-    mantissas, exponent, values_LxMxW = probes.gradient_norms(parameters, x_MxF, y, program.phi, fixed, program.task)
-    finite_L = jax.vmap(probes.all_finite)(values_LxMxW[0])
-    record["gradients"] = {name: jnp.where(finite_L, value, jnp.nan) for name, value in mantissas.items()}
-    record["exponent"] = exponent
-    thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
-    asked = tuple(name for name in probes.PROBES if name in program.probes)
-    record["layers"] |= probes.measure_layers(asked, *values_LxMxW, thresholds)
-    for name, value in parameters["activation"].items():
-        if value.ndim == 2:
-            record["layers"][f"{name}_min"] = jnp.min(value, axis=1)
-            record["layers"][f"{name}_max"] = jnp.max(value, axis=1)
-        record["layers"][name] = jnp.mean(value, axis=1) if value.ndim == 2 else value
-    return masks, record
-
-
-@partial(jax.jit, static_argnums=0)
-def evaluation(
-    program: Program, state: State, numbers: Numbers, data: Data, step: Array
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Losses and accuracies on whole splits, and unit death on the whole training split."""
-    splits = {name: data[name] for name in ("train", "validation", "test")}
-    outputs_NxC, (dead, finite) = evaluate(program, state, numbers, {name: x for name, (x, _) in splits.items()})
-    dtype = outputs_NxC.dtype
-    layers, network_dead, born, ever = probes.death_record(dead, finite, state["born"], state["ever"], step == 0, dtype)
-    record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
-    y_N = jnp.concatenate([y for _, y in splits.values()])
-    ends = np.cumsum([y.shape[0] for _, y in splits.values()])[:-1]
-    for measured, of in (("loss", model.example_losses), ("accuracy", model.example_hits)):
-        by_split = jnp.split(of(outputs_NxC, y_N, program.task), ends)
-        record |= {f"{name}_{measured}": jnp.mean(one) for name, one in zip(splits, by_split, strict=True)}
-    return {"born": born, "ever": ever}, record
-
-
-def evaluate(
-    program: Program, state: State, numbers: Numbers, splits: Mapping[str, Array]
-) -> tuple[Array, tuple[Array, Array]]:
-    """Outputs of all splits [N, C], and which units are dead on the training split (see ``probes.death_observer``).
-
-    All splits go in one forward pass, or each in ``pieces``, so that only a part of its rows is in hand at a time.
-    """
-
-    def forward(x_NxF: Array, observe: model.Observer) -> tuple[Array, Any]:
-        return model.apply(state["parameters"], x_NxF, program.phi, numbers["fixed"], observe)
-
-    def death(rows: int) -> model.Observer:
-        return probes.death_observer(program.flat, numbers["fixed"], rows)
-
-    if program.pieces == 1:
-        return forward(jnp.concatenate(list(splits.values())), death(splits["train"].shape[0]))
-    found = {
-        name: in_pieces(partial(forward, observe=death(x.shape[0])), x, program.pieces) for name, x in splits.items()
-    }
-    return jnp.concatenate([outputs for outputs, _ in found.values()]), found["train"][1]
-
-
-def in_pieces(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, pieces: int) -> tuple[Array, Any]:
-    """A forward pass over some rows after the others: outputs [N, C], and where all pieces observed what is true.
-
-    The last piece begins early enough to be as long as the others: the rows that it shares change nothing.
-
-    >>> in_pieces(lambda x: (2 * x, jnp.all(x > 0)), jnp.array([[1.0], [2.0], [3.0]]), 2)
-    (Array([[2.],
-           [4.],
-           [6.]], dtype=float32), Array(True, dtype=bool))
-    """
-    rows = x_NxF.shape[0]
-    length = -(-rows // pieces)
-
-    def piece(carry: tuple[Array, Any], i: Array) -> tuple[tuple[Array, Any], None]:
-        outputs, seen = carry
-        begin = jnp.minimum(i * length, rows - length)
-        of_piece, seen_in_piece = forward(jax.lax.dynamic_slice_in_dim(x_NxF, begin, length))
-        outputs = jax.lax.dynamic_update_slice_in_dim(outputs, of_piece, begin, 0)
-        return (outputs, jax.tree.map(jnp.logical_and, seen, seen_in_piece)), None
-
-    like, seen = jax.eval_shape(forward, jax.ShapeDtypeStruct((length, *x_NxF.shape[1:]), x_NxF.dtype))
-    nothing = jnp.zeros((rows, *like.shape[1:]), like.dtype)
-    everything = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), seen)
-    return jax.lax.scan(piece, (nothing, everything), jnp.arange(pieces))[0]
-
-
-def compile_programs(
-    program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()
-) -> tuple[Callable[[Numbers], State], Callable[..., tuple[State, dict[str, Any]]]]:
-    """``start`` and ``advance``, jitted: every leaf of numbers and state has a leading run axis.
-
-    The run axis is as long as a lane, or as a lane for each of several devices: then each device runs the program of
-    one lane on its share, so that how many of a process's devices are used changes no bit. (How many there are may, if
-    they are made of one processor by XLA_FLAGS: XLA then cuts a product otherwise.) A lane of one drops the axis inside
-    instead of vmapping over it: batched matmuls of one are slower than plain ones.
+    nothing that a checkpoint would have to carry. Cutting a stretch into several calls changes no bit.
 
     Args:
         program: the static half of the runs.
-        features, outputs: F inputs and C outputs, given by the data.
-        devices: where to run; JAX's default device if there are none.
-
-    >>> start_lane, advance_lane = compile_programs(program, features=64, outputs=10)  # doctest: +SKIP
+        state, numbers: of all runs; stacks [L, (R,) ...], everything else [(R,) ...].
+        split: the training rows (x [N, F], y), the same for all runs.
+        begin, end: the steps to take.
+        recorded: 1 where a record was just made: the sums begin anew.
+        depth, activation: of all runs.
     """
+    network, rows = program.network, split[0].shape[0]
+    steps_per_epoch = rows // program.batch_size
+    blank = {name: state[name] for name in ("loss_sum", "accuracy_sum", "steps_since_record")}
+    state = state | jax.tree.map(lambda total: jnp.where(recorded == 1, jnp.zeros_like(total), total), blank)
 
-    def begin(numbers: Numbers) -> State:
-        return start(program, numbers, features, outputs)
+    def permutation(seed: Array, epoch: Array) -> Array:
+        _, batch_key = jax.random.split(jax.random.key(seed))
+        return jax.random.permutation(jax.random.fold_in(batch_key, epoch), rows)
 
-    def proceed(state: State, numbers: Numbers, data: Data, schedule: Array) -> tuple[State, dict[str, Any]]:
-        return advance(program, state, numbers, data, schedule)
+    def minibatch(order: Array, i: Array) -> tuple[Array, Array]:
+        begin = (i % steps_per_epoch) * program.batch_size
+        picked = jax.lax.dynamic_slice(order, (begin,), (program.batch_size,))
+        x, y = (a.at[picked].get(mode="promise_in_bounds") for a in split)
+        return x, y
 
-    start_lane: Any = jax.vmap(begin)
-    advance_lane: Any = jax.vmap(proceed, in_axes=(0, 0, None, None))
-    if program.lane == 1:
-        start_lane = lambda numbers: grow(begin(shrink(numbers)))
-        advance_lane = lambda state, numbers, data, rows: grow(proceed(shrink(state), shrink(numbers), data, rows))
-    start_lane, advance_lane = jax.jit(start_lane), jax.jit(advance_lane, donate_argnums=0)
-    if len(devices) > 1:
-        return spread(start_lane, devices, [True]), spread(advance_lane, devices, [True, True, False, False])
-    return start_lane, advance_lane
+    def epoch(carry: tuple[Array, State, Any]) -> tuple[Array, State, Any]:
+        i, state, scratch = carry
+        number = i // steps_per_epoch
+        order = network.over_runs(permutation, (1,))(numbers["seed"], number)
+
+        def step(i: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
+            batch = network.over_runs(minibatch, (1,))(order, i)
+            return take_step(program, *carry, numbers, batch, i, depth, activation)
+
+        stop = jnp.minimum(end, (number + 1) * steps_per_epoch)
+        return stop, *jax.lax.fori_loop(i, stop, step, (state, scratch))
+
+    carry = (begin, state, scratch_for(program, state["parameters"]))
+    return jax.lax.while_loop(lambda carry: carry[0] < end, epoch, carry)[1]
 
 
-def spread(function: Callable[..., Any], devices: Sequence[jax.Device], by_run: Sequence[bool]) -> Callable[..., Any]:
-    """A jitted function on several devices at once, each with its share of the run axis.
+def scratch_for(program: Program, parameters: Any) -> dict[str, Any]:
+    """Where a step keeps what each layer passes on: z and h going up, and gradients going down where they are clipped.
 
-    Not by ``shard_map``: XLA fuses a partitioned program otherwise than that of one device, and rounds otherwise.
+    It is filled once a call; in a step only the rows in use are written, and then read.
+    """
+    layers = parameters["layers"]
+    rows = jnp.zeros((*layers["bias"].shape[:-1], program.batch_size, program.width), layers["bias"].dtype)
+    return {"up": {"z": rows, "h": rows}, "down": jax.tree.map(jnp.zeros_like, layers) if program.clip else {}}
+
+
+def take_step(
+    program: Program,
+    state: State,
+    scratch: dict[str, Any],
+    numbers: Numbers,
+    batch: tuple[Array, Array],
+    i: Array,
+    depth: Array | int,
+    activation: Array,
+) -> tuple[State, dict[str, Any]]:
+    """One step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
+    over_runs, own = program.network.over_runs, numbers["optimizer"]
+    old, memory = ends_and_layers(state["parameters"]), of_each(ends_and_layers, state["memory"])
+    kept_layers = {name: layers for name, (_, layers) in memory.items()}
+
+    def remember(gradients: Any, memory: Any, own: Any) -> Any:
+        return optimizers.remember(program.optimizer, gradients, memory, own)
+
+    def renew(kept: Any, gradients: Any, l: Array) -> Any:
+        return walk.replace_row(lambda memory: over_runs(remember)(gradients, memory, own), kept, l)
+
+    walked = minibatch_gradients(
+        program,
+        state["parameters"],
+        numbers,
+        batch,
+        i,
+        depth,
+        activation,
+        scratch["up"],
+        walk.put if program.clip else renew,
+        scratch["down"] if program.clip else kept_layers,
+    )
+    gradients, kept = walked.ends, walked.layers
+    scratch = {"up": walked.up, "down": {}}
+    if program.clip:
+        scratch["down"] = kept
+        factor = clip_factor(program, gradients, kept, numbers, depth)
+        clip = over_runs(lambda tree, factor: jax.tree.map(lambda g: g * factor, tree))
+        gradients, unclipped = clip(gradients, factor), kept
+        kept = jax.lax.fori_loop(
+            0, depth, lambda l, kept: renew(kept, clip(walk.at(unclipped, l), factor), l), kept_layers
+        )
+    kept_ends = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
+
+    def move(parameters: Any, memory: Any, own: Any) -> Any:
+        switches = dict(program.optimizer_options)
+        return optimizers.move(
+            program.optimizer, switches, parameters, memory, i, own, program.decay_activation_parameters
+        )
+
+    def move_layer(l: Array, layers: Any) -> Any:
+        return walk.replace_row(lambda row, memory: over_runs(move)(row, memory, own), layers, l, kept)
+
+    ends, layers = over_runs(move)(old[0], kept_ends, own), jax.lax.fori_loop(0, depth, move_layer, old[1])
+
+    def first_nonfinite(diverged_step: Array, loss: Array) -> Array:
+        return jnp.where((diverged_step < 0) & ~jnp.isfinite(loss), i, diverged_step)
+
+    return {
+        "parameters": {**ends, "layers": layers},
+        "memory": {name: {**kept_ends[name], "layers": kept[name]} for name in memory},
+        "diverged_step": over_runs(first_nonfinite)(state["diverged_step"], walked.loss),
+        "loss_sum": state["loss_sum"] + walked.loss,
+        "accuracy_sum": state["accuracy_sum"] + walked.accuracy,
+        "steps_since_record": state["steps_since_record"] + 1,
+    }, scratch
+
+
+def ends_and_layers(parameters: Any) -> tuple[Any, Any]:
+    """A tree of parameters as the first layer's kernel with the readout, and the stacks of hidden layers."""
+    return {name: part for name, part in parameters.items() if name != "layers"}, parameters["layers"]
+
+
+def of_each(function: Callable[[Any], Any], trees: Mapping[str, Any]) -> dict[str, Any]:
+    """A function of each of some trees."""
+    return {name: function(tree) for name, tree in trees.items()}
+
+
+class Walked(NamedTuple):
+    """What a minibatch gave: mean loss and accuracy, gradients of first kernel and readout, and what was kept."""
+
+    loss: Array
+    accuracy: Array
+    ends: Any
+    layers: Any
+    up: Any
+
+
+def minibatch_gradients(
+    program: Program,
+    parameters: Any,
+    numbers: Numbers,
+    batch: tuple[Array, Array],
+    i: Array,
+    depth: Array | int,
+    activation: Array,
+    up: Any,
+    keep: Callable[[Any, Any, Array], Any],
+    kept: Any,
+) -> Walked:
+    """Walk a minibatch up and down.
 
     Args:
-        function: jitted; every result has a leading run axis.
-        devices: where to run; the number of runs must be a multiple of theirs.
-        by_run: for each argument, whether it has a leading run axis; those without go to every device.
+        program, parameters, numbers, batch, i, depth, activation: as of ``take_step``.
+        up: where z and h of each layer are kept.
+        keep: (kept, gradients of a layer's parameters, l) -> kept: what is done with them.
+        kept: to begin with; returned as ``layers``.
     """
-    mesh = Mesh(devices, ("runs",))
-    shared, whole = NamedSharding(mesh, PartitionSpec("runs")), NamedSharding(mesh, PartitionSpec())
+    network, (x, y) = program.network, batch
+    dropout = None
+    if program.options.dropout != "none":
+        dropout = (network.over_runs(dropout_key, (1,))(numbers["seed"], i), numbers["dropout_rate"])
+    call = (depth, activation, numbers["fixed"])
+    last_h, up = walk.forward(network, parameters, x, *call, lambda *_: {}, up, dropout=dropout)
+    loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.task))(last_h, parameters["readout"], y)
 
-    def on(device: jax.Device, array: Array) -> Array:
-        return next(shard.data for shard in array.addressable_shards if shard.device == device)
+    def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
+        return {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}
 
-    def joined(*pieces: Array) -> Array:
-        shape = (len(devices) * pieces[0].shape[0], *pieces[0].shape[1:])
-        return jax.make_array_from_single_device_arrays(shape, shared, list(pieces))
+    def weigh(h_below: Array, delta: Array) -> dict[str, Array]:
+        return {"kernel": network.over_runs(walk.weight_gradient)(h_below, delta)}
 
-    def call(*arguments: Any) -> Any:
-        there = [jax.device_put(one, shared if by else whole) for one, by in zip(arguments, by_run, strict=True)]
-        shares = [jax.tree.map(partial(on, device), there) for device in devices]
-        # Calls return before they are done, so that the devices work at the same time.
-        return jax.tree.map(joined, *[function(*share) for share in shares])
+    def weigh_first(delta: Array) -> dict[str, Array]:  # the first layer's kernel is not one of the stack's
+        return {"kernel": jnp.zeros_like(parameters["layers"]["kernel"][0])}
 
-    return call
-
-
-def shrink(tree: Any) -> Any:
-    """Drop the run axis of a lane of one."""
-    return jax.tree.map(lambda leaf: leaf[0], tree)
+    visits = (local, weigh, weigh_first, keep, kept)
+    first_delta, kept = walk.backward(network, parameters, x, up, dh, *call, *visits, dropout=dropout)
+    dinput = network.over_runs(walk.weight_gradient)(x, first_delta)
+    return Walked(loss, accuracy, {"input": {"kernel": dinput}, "readout": dreadout}, kept, up)
 
 
-def grow(tree: Any) -> Any:
-    """Restore the run axis of a lane of one."""
-    return jax.tree.map(lambda leaf: leaf[None], tree)
+def dropout_key(seed: Array, i: Array) -> Array:
+    """The key of step i's masks, apart from those of weights and minibatches; each layer folds in its own number."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 2**32 - 1), i)
+
+
+def readout_gradients(task: str) -> Any:
+    """(h, readout, y) -> mean loss, mean accuracy, and the loss's gradients in h and readout."""
+
+    def of_run(h_BxW: Array, readout: Any, y: Array) -> tuple[Array, Array, Array, Any]:
+        def loss(h_BxW: Array, readout: Any) -> tuple[Array, Array]:
+            outputs = walk.affine(h_BxW, readout["kernel"], readout["bias"])
+            return jnp.mean(example_losses(outputs, y, task)), outputs
+
+        (value, outputs), (dh, dreadout) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(h_BxW, readout)
+        return value, jnp.mean(example_accuracy(outputs, y, task)), dh, dreadout
+
+    return of_run
+
+
+def clip_factor(program: Program, ends: Any, layers: Any, numbers: Numbers, depth: Array | int) -> Array:
+    """The factor by which a run's gradients are multiplied, so that their joint norm is at most ``clip_norm``.
+
+    Summed layer by layer: in what order does not depend on the bound.
+    """
+    over_runs = program.network.over_runs
+    squares = over_runs(lambda tree: jnp.sum(jnp.stack([jnp.sum(g**2) for g in jax.tree.leaves(tree)])))
+    total = jax.lax.fori_loop(0, depth, lambda l, total: total + squares(walk.at(layers, l)), squares(ends))
+    return over_runs(optimizers.clip_factor)(total, numbers["clip_norm"])

@@ -8,7 +8,7 @@ from actlab.study.plan import Plan
 # bound by matrix products when wide, and by the number of layers and steps when narrow.
 FLOPS = 25e9
 SECONDS_A_LAYER_STEP = 6e-6
-COMPILE_SECONDS = 4.0
+COMPILE_SECONDS = 6.0  # of all of a shape's programs, in each worker
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,17 @@ class Cost:
 def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
     """The cost of training the wanted runs of a plan."""
     flops = seconds = 0.0
+    shapes = set()
     for group in plan.groups:
         runs = [run for run in group.runs if run.id in wanted]
         if not runs:
             continue
         own = sum(run.flops for run in runs)
-        layers = len(runs) * group.steps * group.shape.depth
+        layers = len(runs) * group.steps * group.depth
         flops += own
-        seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP + COMPILE_SECONDS
-    return Cost(flops, seconds / workers)
+        seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP
+        shapes.add(group.shape)
+    return Cost(flops, seconds / workers + len(shapes) * COMPILE_SECONDS)
 
 
 def clock(seconds: float) -> str:

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from actlab.nn.model import training_unroll
-
-# Python, JAX and the compiler at work, the latter on so many layers of straight-line code: measured on worker processes
-# (see benchmarks/memory.py).
+# Python, JAX and the compiler at work: measured on worker processes (see benchmarks/memory.py).
 BASE = 7.0e8
-BASE_PER_LAYER = 6e6
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_PIECES = 256
 
@@ -37,9 +33,9 @@ class Size:
 def worker_bytes(size: Size, chunks: Chunks) -> float:
     """Bytes that one worker process holds at most while it trains a lane.
 
-    A run has six copies of its weights (themselves, Adam's two, gradients, and those before and after an update) and
-    the values of a minibatch by layer; at a record also z, φ, φ' and δ of the probe rows by layer, or two layers of the
-    rows of one piece of an evaluation. The data are held twice.
+    A run has ten copies of its weights (themselves and Adam's two, before a call, in it and after it, and gradients)
+    and z and h of a minibatch by layer; at a record z and h of the probe rows by layer, or three layers of the rows of
+    one piece of an evaluation. The data are held twice. ``size.depth`` is the bound on depth: of a study's deepest.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
@@ -49,9 +45,9 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
     piece = -(-size.rows // pieces) * (3 * size.width + size.features + size.outputs)
-    run = 6 * weights + 3 * layers * size.batch_size + max(4 * layers * size.probe_rows, piece)
+    run = 10 * weights + 2 * layers * size.batch_size + max(2 * layers * size.probe_rows, piece)
     numbers = lane * run + 2 * size.rows * size.features
-    return BASE + BASE_PER_LAYER * training_unroll(size.depth) + size.itemsize * numbers
+    return BASE + size.itemsize * numbers
 
 
 def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:

@@ -5,23 +5,31 @@ do even when a study has a single shape. Everything below this file takes plain 
 """
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actlab import activations, data
+from actlab import activations, data, sources
 from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
-from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study import identity
 from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
+from actlab.study.schema import (
+    SCHEDULES,
+    Choice,
+    DataConfig,
+    TrainConfig,
+    activation_options,
+    activation_record,
+    show,
+)
 from actlab.study.sweep import Cell
 from actlab.theory.gaussian import second_moment, weak_threshold
 
@@ -37,7 +45,7 @@ class DataKey:
     seed: int
     train_rows: int | None
     target_loss: float | None
-    checksum: str | None
+    checksum: str
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of ``data.load``."""
@@ -45,27 +53,44 @@ class DataKey:
 
 
 @dataclass(frozen=True)
+class ActivationKey:
+    """What a worker needs to find an activation: its name, and of a user's own its file and checksum."""
+
+    name: str
+    source: str | None
+    source_checksum: str | None
+
+
+@dataclass(frozen=True)
 class Shape:
-    """What shapes a compiled program, and the data that it runs on; the fields are those of ``nn.training.Program``."""
+    """What shapes the compiled programs, and the data that they run on.
+
+    The activations are those of all runs that have everything else in common, and ``depth_bound`` the deepest of them:
+    which of the activations a run has, and how deep it is, are numbers (see ``Job``). On an accelerator, each depth has
+    its own programs (``static_depth``).
+    """
 
     data: DataKey
     probe_rows: int
-    activation: str
-    source: str | None
-    source_checksum: str | None
+    activations: tuple[ActivationKey, ...]
     learnable_per: str
-    depth: int
+    depth_bound: int
+    static_depth: bool
     width: int
+    norm: str
+    residual: bool
+    dropout: str
     weight_distribution: str
     bias_distribution: str
     optimizer: str
     optimizer_options: tuple[tuple[str, bool], ...]
     decay_activation_parameters: bool
+    clip: bool
     batch_size: int
     probes: tuple[str, ...]
     dtype: str
-    lane: int
-    pieces: int
+    runs_per_call: int
+    eval_chunks: int
 
 
 @dataclass(frozen=True)
@@ -80,10 +105,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one shape and one schedule, trained by one worker and stored as one part."""
+    """Runs of one shape, activation, depth and schedule, trained by one worker and stored as one part."""
 
     id: str
     shape: Shape
+    activation: int
+    depth: int
     runs: tuple[Run, ...]
     steps: int
     every: int
@@ -96,14 +123,14 @@ class Plan:
     """Every run of a study, grouped by compiled shape and schedule.
 
     Attributes:
-        groups: the runs of one shape and schedule each.
-        sources: the activation files that it uses.
+        groups: the runs of one shape, activation, depth and schedule each.
+        sources: the user's files that it uses, by their path in the study's ``sources/``.
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
     """
 
     groups: tuple[Job, ...]
-    sources: tuple[Path, ...]
+    sources: Mapping[str, Path]
     chunks: Mapping[int, Chunks]
     worker_bytes: float
 
@@ -122,35 +149,62 @@ def plan(
         study: a validated study.
         platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
         memory: bytes that a worker may hold; lanes become narrower, and evaluations go in pieces, to stay below.
-        begun: by width, the chunks that were chosen before: as a study was begun, it goes on.
+        begun: by width, the chunks that were chosen before: as a study was begun it goes on where that fits, so that
+            its checkpoints are of use.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
             nothing was compiled for it.
     """
     groups: dict[tuple[Any, ...], list[Run]] = {}
-    sources: dict[str, Path] = {}
+    checksums, copies = identity.user_functions(study.cells)
+    known: set[str] = set()
+    called: dict[str, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
     chunks = choose_chunks(sizes, platform, memory, begun or {})
     for cell in study.cells:
         found, data_checksum = loaded[cell.data]
         check_rows(study, cell, found)
-        source, source_checksum = activation_source(cell.model.activation.name, sources)
+        source, source_checksum = activation_source(cell.model.activation.name, checksums)
         record, parameters = activation(study, cell.model.activation)
-        shape = shape_of(cell, record, data_checksum, source, source_checksum, chunks[cell.model.width])
+        shape = shape_of(cell, record, data_checksum, chunks[cell.model.width], platform)
+        key = ActivationKey(record.name, source, source_checksum)
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
-        flops = training_flops(shape, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
-        identity = identity_of(cell, record.name, data_checksum, source_checksum, chunks[cell.model.width])
+        flops = training_flops(cell, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
+        own_identity = identity.cell_identity(cell, {**checksums, cell.data.name: data_checksum})
+        identity.check_told_apart(study, cell, labels, own_identity, called)
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
-            run = hashlib.sha256(f"{identity}{seed}".encode()).hexdigest()[:12]
+            run = identity.run_id(own_identity, seed)
+            if run in known:  # two names of one content
+                continue
+            known.add(run)
             own = {"run": run, **labels, "seed": seed}
-            groups.setdefault((shape, *schedule), []).append(Run(run, own, {**numbers, "seed": seed}, flops))
-    jobs = (Job(job_id(runs), shape, tuple(runs), *schedule) for (shape, *schedule), runs in groups.items())
+            one = Run(run, own, {**numbers, "seed": seed}, flops)
+            groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
+    shared = shared_shapes(groups)
+    jobs = (
+        Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
+        for (shape, key, depth, *schedule), runs in groups.items()
+    )
     most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
-    return Plan(tuple(jobs), tuple(sources.values()), chunks, most)
+    return Plan(tuple(jobs), copies, chunks, most)
+
+
+def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
+    """Each shape as it is compiled: with the activations and the largest depth of all groups that share it.
+
+    Args:
+        groups: (shape, activation, depth, ...) each.
+    """
+    shared: dict[Shape, Shape] = {}
+    for shape, key, depth, *_ in groups:
+        found = shared.get(shape, shape)
+        activations = found.activations if key in found.activations else (*found.activations, key)
+        shared[shape] = replace(found, activations=activations, depth_bound=max(found.depth_bound, depth))
+    return shared
 
 
 def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
@@ -172,13 +226,12 @@ def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1)
     for group, runs in left:
         if not runs:
             continue
-        together = group.shape.lane * devices
+        together = group.shape.runs_per_call * devices
         calls = math.ceil(len(runs) / together)
         parts = min(max(round(sum(run.flops for run in runs) / share), 1), calls)
         for part in np.array_split(np.arange(calls), parts):
             own = tuple(runs[part[0] * together : (part[-1] + 1) * together])
-            schedule = (group.steps, group.every, group.evaluate_every, group.keep_layers)
-            jobs.append(Job(job_id(own), group.shape, own, *schedule))
+            jobs.append(replace(group, id=job_id(own), runs=own))
     return sorted(jobs, key=lambda job: -sum(run.flops for run in job.runs))
 
 
@@ -196,18 +249,18 @@ def record_steps(steps: int, every: int) -> list[int]:
     return [*range(0, steps, every), steps]
 
 
-def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str | None]:
-    """A cell's data set and the checksum of its file."""
+def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
+    """A cell's data set and the checksum of its content."""
     try:
-        return data.load(**data_key(config, None).arguments()), data.checksum(config.name)
+        return data.load(**data_key(config, "").arguments()), data.checksum(config.name)
     except data.DataError as error:
         overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
         place = study.source.where(*(overridden or of_key(study.source, "data.name")))
         raise StudyError(f"{place}: data: {error}") from None
 
 
-def data_key(config: DataConfig, checksum: str | None) -> DataKey:
-    """The hashable form of a data section, and of what stood in its file."""
+def data_key(config: DataConfig, checksum: str) -> DataKey:
+    """The hashable form of a data section, and of its content."""
     names = [name for name in DataKey.__dataclass_fields__ if name != "checksum"]
     return DataKey(**{name: getattr(config, name) for name in names}, checksum=checksum)
 
@@ -223,21 +276,10 @@ def check_rows(study: Study, cell: Cell, found: data.Data) -> None:
         )
 
 
-def file_checksum(path: Path) -> str:
-    """SHA-256 of a user's activation file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def activation_source(name: str, sources: dict[str, Path]) -> tuple[str | None, str | None]:
-    """The file of a user's activation and its checksum; the file is noted in ``sources`` by its name."""
-    path, colon, _ = name.rpartition(":")
-    if not colon:
-        return None, None
-    file = Path(path)
-    other = sources.setdefault(file.name, file)
-    if other != file:
-        raise StudyError(f"model.activation: two different files are named {file.name}; rename one of them")
-    return file.name, file_checksum(file)
+def activation_source(name: str, checksums: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The copy of a user's activation file, as a path in ``sources/``, and the function's checksum."""
+    named = sources.parse(name)
+    return (named[0].name, checksums[name]) if named else (None, None)
 
 
 def activation(study: Study, choice: Choice) -> tuple[activations.Activation, dict[str, float]]:
@@ -290,37 +332,33 @@ def resolve_weight_init(choice: Choice, record: activations.Activation, paramete
     return Choice(name=name, options=options)
 
 
-def shape_of(
-    cell: Cell,
-    record: activations.Activation,
-    data_checksum: str | None,
-    source: str | None,
-    source_checksum: str | None,
-    chunks: Chunks,
-) -> Shape:
-    """What of a cell shapes the compiled program."""
+def shape_of(cell: Cell, record: activations.Activation, data_checksum: str, chunks: Chunks, platform: str) -> Shape:
+    """What of a cell shapes the compiled programs, still without the activations that share them."""
     model, train = cell.model, cell.train
     weight_init = record.weight_init if model.weight_init.name == "auto" else model.weight_init.name
     options = train.optimizer.options
     return Shape(
         data=data_key(cell.data, data_checksum),
         probe_rows=cell.measure.probe_rows,
-        activation=record.name,
-        source=source,
-        source_checksum=source_checksum,
+        activations=(),
         learnable_per=str(model.activation.options.get("per", "layer")),
-        depth=model.depth,
+        depth_bound=1 if platform == "cpu" else model.depth,
+        static_depth=platform != "cpu",
         width=model.width,
+        norm=model.norm,
+        residual=model.residual,
+        dropout=model.dropout.kind if model.dropout.rate > 0 else "none",
         weight_distribution=INITIALIZERS[weight_init].distribution,
         bias_distribution=BIASES[model.bias_init.name].distribution,
         optimizer=train.optimizer.name,
         optimizer_options=tuple((key, value) for key, value in sorted(options.items()) if isinstance(value, bool)),
         decay_activation_parameters=train.decay_activation_parameters,
+        clip=train.clip_norm is not None,
         batch_size=train.batch_size,
         probes=cell.measure.names(),
         dtype=model.dtype,
-        lane=chunks.lane,
-        pieces=chunks.pieces,
+        runs_per_call=chunks.lane,
+        eval_chunks=chunks.pieces,
     )
 
 
@@ -349,27 +387,18 @@ def choose_chunks(
     chosen: dict[int, Chunks] = {}
     for size in sizes:
         chunks = begun.get(size.width) or Chunks(lane_width(size.width, platform), 1)
-        if memory is not None and size.width not in begun:
+        if memory is not None and worker_bytes(size, chunks) > PLANNED * memory:
             fitting = fit(size, chunks.lane, memory)
             if fitting is None:
                 need = worker_bytes(size, Chunks(1, MOST_PIECES))
-                raise too_large(size, need, memory, "even one run at a time")
+                raise StudyError(
+                    f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, even "
+                    f"one run at a time; {memory / 1e9:.1f} GB were given"
+                )
             chunks = fitting
         lane, pieces = chosen.get(size.width, chunks)
         chosen[size.width] = Chunks(min(chunks.lane, lane), max(chunks.pieces, pieces))
-    for size in sizes:
-        need = worker_bytes(size, chosen[size.width])
-        if memory is not None and need > PLANNED * memory:
-            raise too_large(size, need, memory, "with the lanes that this study was begun with; --fresh begins it anew")
     return chosen
-
-
-def too_large(size: Size, need: float, memory: float, why: str) -> StudyError:
-    """That a worker would hold more than it may."""
-    return StudyError(
-        f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, {why}; "
-        f"{memory / 1e9:.1f} GB were given"
-    )
 
 
 def lane_width(width: int, platform: str) -> int:
@@ -393,7 +422,6 @@ def numbers_of(
     bias = partial(BIASES[model.bias_init.name].moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     settings = {key: value for key, value in train.optimizer.options.items() if not isinstance(value, bool)}
-    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
     found = moments(record, tuple(parameters.items()))
     return {
         "weight_init_used": used,
@@ -402,7 +430,16 @@ def numbers_of(
         "bias_std": tuple(bias(fan_in)[1] for fan_in, _ in fans),
         "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
         "learnable": {name: parameters[name] for name in record.learnable},
-        "optimizer": {**settings, "learning_rate": train.learning_rate, "weight_decay": decay},
+        "optimizer": {
+            **settings,
+            "learning_rate": train.learning_rate,
+            "weight_decay": weight_decay(train),
+            "warmup_steps": train.schedule.options["warmup_steps"],
+            "cosine": float(train.schedule.name == "cosine"),
+            "schedule_steps": float(train.steps),
+        },
+        "dropout_rate": model.dropout.rate,
+        "clip_norm": train.clip_norm or math.inf,
         "weak_threshold": found["weak_threshold"],
         "saturation_low": found["saturation_low"],
         "saturation_high": found["saturation_high"],
@@ -412,15 +449,15 @@ def numbers_of(
 def labels_of(
     cell: Cell, record: activations.Activation, found: data.Data, shape: Shape, weight_init_used: Choice
 ) -> dict[str, Any]:
-    """A cell's settings as plain columns of the frame ``runs``."""
+    """A cell's settings as plain columns of the frame ``runs``; ``data_content`` tells two files of one name apart."""
     model, train, measure = cell.model, cell.train, cell.measure
     options = activation_options(record)
     choice = Choice(name=record.name, options=model.activation.options)
     used = {key: show(value) for key, value in weight_init_used.options.items() if key != "second_moment"}
     shown = ", ".join(f"{key}={value}" for key, value in used.items() if value != "0")
-    decay = WEIGHT_DECAY.get(train.optimizer.name, 0.0) if train.weight_decay is None else train.weight_decay
     return {
         "data": short(cell.data.name),
+        "data_content": shape.data.checksum[:12],
         "task": found.task,
         "target": cell.data.target or "",
         "standardize": cell.data.standardize,
@@ -439,18 +476,27 @@ def labels_of(
         "weight_init_used": f"{weight_init_used.name}({shown})" if shown else weight_init_used.name,
         "weight_gain": model.weight_gain,
         "bias_init": model.bias_init.label({}),
-        "optimizer": train.optimizer.label(SETTINGS[train.optimizer.name]),
+        "norm": model.norm,
+        "residual": model.residual,
+        "dropout": model.dropout.rate,
+        "dropout_kind": model.dropout.kind if model.dropout.rate else "",
+        "optimizer": train.optimizer.label(OPTIMIZERS[train.optimizer.name].options),
         "learning_rate": train.learning_rate,
         "batch_size": train.batch_size,
         "steps": train.steps,
-        "weight_decay": decay,
+        "schedule": train.schedule.label(SCHEDULES[train.schedule.name]),
+        "clip_norm": train.clip_norm,
+        "weight_decay": weight_decay(train),
         "decay_activation_parameters": train.decay_activation_parameters,
         "every": measure.every,
         "evaluate_every": measure.evaluate_every,
         "probe_rows": min(measure.probe_rows, len(found.train.y)),
-        "lane": shape.lane,
-        "pieces": shape.pieces,
     }
+
+
+def weight_decay(train: TrainConfig) -> float:
+    """λ: what the study asks for, else the optimizer's own."""
+    return OPTIMIZERS[train.optimizer.name].weight_decay if train.weight_decay is None else train.weight_decay
 
 
 def short(name: str) -> str:
@@ -458,26 +504,12 @@ def short(name: str) -> str:
     return Path(name).name
 
 
-def identity_of(
-    cell: Cell, activation_name: str, data_checksum: str | None, source_checksum: str | None, chunks: Chunks
-) -> str:
-    """Everything that makes a cell what it is, as canonical JSON: files by their content, never by their path.
-
-    The chunks too: they change rounding.
-    """
-    plain = {name: getattr(cell, name).model_dump(mode="json") for name in ("data", "model", "train", "measure")}
-    if data_checksum is not None:
-        plain["data"]["name"] = data_checksum
-    if source_checksum is not None:
-        plain["model"]["activation"]["name"] = f"{source_checksum}:{activation_name}"
-    return json.dumps({**plain, "lane": chunks}, sort_keys=True)
-
-
-def training_flops(shape: Shape, features: int, outputs: int) -> float:
+def training_flops(cell: Cell, features: int, outputs: int) -> float:
     """Matmul floating-point operations of one training step: forward, weight gradient, and input gradient (not of x).
 
     2·B·(3·(L − 1)·W² + 3·W·C + 2·F·W) for batch B, depth L, width W, F inputs and C outputs.
     """
-    hidden = 3 * (shape.depth - 1) * shape.width**2
-    ends = 3 * shape.width * outputs + 2 * features * shape.width
-    return 2.0 * shape.batch_size * (hidden + ends)
+    depth, width = cell.model.depth, cell.model.width
+    hidden = 3 * (depth - 1) * width**2
+    ends = 3 * width * outputs + 2 * features * width
+    return 2.0 * cell.train.batch_size * (hidden + ends)

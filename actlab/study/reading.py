@@ -15,6 +15,7 @@ from actlab.study.schema import (
     SECTIONS,
     SWEPT,
     Choice,
+    DropoutConfig,
     ReportConfig,
     Section,
     SelectConfig,
@@ -30,6 +31,7 @@ MAPPINGS: dict[Place, type[Section]] = {
     ("report",): ReportConfig,
     ("report", "select"): SelectConfig,
     **{(name,): model for name, model in SECTIONS.items()},
+    ("model", "dropout"): DropoutConfig,
 }
 EXPECTED = {
     "int_type": "a whole number",
@@ -348,8 +350,8 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
     """
 
     def plain(key: str, value: Any) -> Any:
-        if isinstance(value, Choice):
-            value = value.plain()
+        if isinstance(value, Section):
+            value = value.plain() if isinstance(value, Choice) else value.model_dump()
         if key == "model.activation":
             if isinstance(value, dict):
                 return value | {"name": plain(key, value["name"])}

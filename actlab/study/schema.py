@@ -4,16 +4,18 @@ The file is read, with line numbers and overrides, in ``reading.py``; sweeps are
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from actlab import activations, data
+from actlab import activations, data, sources
+from actlab.nn.blocks import NORMS
 from actlab.nn.initializers import BIASES, INITIALIZERS
-from actlab.nn.optimizers import OPTIMIZERS, SETTINGS
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.probes import DEAR, DEATH, GRADIENTS, PROBES
 
 MEASURES = (*GRADIENTS, *DEATH, *PROBES)
@@ -39,6 +41,17 @@ class Section(BaseModel):
     """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class OptionDefaults:
+    """Part of the type of a key that holds a ``Choice``: what each option is where a study says nothing of it.
+
+    Attributes:
+        of: from the choice's name to its options that have a default.
+    """
+
+    of: Callable[[str], Mapping[str, Any]]
 
 
 class Choice(Section):
@@ -122,12 +135,12 @@ def activation_record(name: str) -> activations.Activation:
     if not colon:
         return activations.get(name)
     file = Path(path)
-    return loaded(file, function, file.read_bytes() if file.is_file() else b"")
+    return loaded(file, function, sources.fingerprint(file))
 
 
 @lru_cache(maxsize=64)
-def loaded(path: Path, function: str, content: bytes) -> activations.Activation:
-    """A user's activation, loaded once for each content of its file."""
+def loaded(path: Path, function: str, fingerprint: str) -> activations.Activation:
+    """A user's activation, loaded once for each content of its file and of what that imports."""
     return activations.load(path, function)
 
 
@@ -149,7 +162,7 @@ def check_bias_init(choice: Choice) -> Choice:
 
 def check_optimizer(choice: Choice) -> Choice:
     """An optimizer with its settings."""
-    return checked(choice, "optimizer", SETTINGS[known(choice.name, "optimizer", OPTIMIZERS)])
+    return checked(choice, "optimizer", OPTIMIZERS[known(choice.name, "optimizer", OPTIMIZERS)].options)
 
 
 def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
@@ -161,10 +174,43 @@ def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
 
 
 USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
-ActivationChoice = Annotated[Choice, BeforeValidator(split_name), _choice_schema(activations.CATALOGUE, USER_FILE)]
-WeightInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(["auto", *INITIALIZERS])]
-BiasInit = Annotated[Choice, BeforeValidator(split_name), _choice_schema(BIASES)]
-Optimizer = Annotated[Choice, BeforeValidator(split_name), _choice_schema(OPTIMIZERS)]
+
+
+def weight_init_defaults(name: str) -> Mapping[str, float]:
+    """The options of an initializer that may be left out."""
+    return {} if name == "auto" else INITIALIZERS[name].std.__kwdefaults__ or {}
+
+
+ActivationChoice = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(lambda name: activation_options(activation_record(name))),
+    _choice_schema(activations.CATALOGUE, USER_FILE),
+]
+WeightInit = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(weight_init_defaults),
+    _choice_schema(["auto", *INITIALIZERS]),
+]
+BiasInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES[name].options), _choice_schema(BIASES)
+]
+Optimizer = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(lambda name: OPTIMIZERS[name].options),
+    _choice_schema(OPTIMIZERS),
+]
+
+
+SCHEDULES: dict[str, dict[str, float | bool | str]] = {
+    "constant": {"warmup_steps": 0.0},
+    "cosine": {"warmup_steps": 0.0},
+}
+Schedule = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: SCHEDULES[name]), _choice_schema(SCHEDULES)
+]
 
 
 class DataConfig(Section):
@@ -187,6 +233,13 @@ class DataConfig(Section):
         return name if is_path else known(name, "data set", data.DATASETS)
 
 
+class DropoutConfig(Section):
+    """Which share of each hidden layer's units a training step leaves out, and how."""
+
+    rate: float = Field(0.0, ge=0, lt=1, description="share of units; 0 is no dropout")
+    kind: Annotated[Literal["standard", "alpha"], Field(description="alpha: what SELU needs")] = "standard"
+
+
 class ModelConfig(Section):
     """The network."""
 
@@ -197,6 +250,16 @@ class ModelConfig(Section):
     weight_gain: float = Field(1.0, gt=0, description="multiplies the hidden layers' standard deviation")
     bias_init: BiasInit = Field(Choice(name="zeros"), description="zeros, constant, normal or pytorch_default")
     dtype: Literal["float32", "float64"] = "float32"
+    norm: Annotated[str, WithJsonSchema({"enum": list(NORMS)})] = Field(
+        "none", description="normalisation before the activation: none, layer or batch"
+    )
+    residual: bool = Field(False, description="add the layer's input to its output, from the second hidden layer on")
+    dropout: DropoutConfig = Field(DropoutConfig(), description="after the activation, in training")
+
+    @field_validator("norm")
+    @classmethod
+    def _norm(cls, norm: str) -> str:
+        return known(norm, "normalisation", NORMS)
 
     _activation = field_validator("activation")(check_activation)
     _weight_init = field_validator("weight_init")(check_weight_init)
@@ -213,12 +276,25 @@ class ModelConfig(Section):
 class TrainConfig(Section):
     """How it learns."""
 
-    optimizer: Optimizer = Field(Choice(name="adam", options=dict(SETTINGS["adam"])), description="an update rule")
+    optimizer: Optimizer = Field(Choice(name="adam", options=OPTIMIZERS["adam"].options), description="an update rule")
     learning_rate: float = Field(1e-3, ge=0)
     batch_size: int = Field(64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement")
     steps: int = Field(500, ge=1, le=2**30, description="updates")
     weight_decay: float | None = Field(None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)")
     decay_activation_parameters: bool = Field(False, description="whether it also pulls on PReLU's alpha and its like")
+    schedule: Schedule = Field(
+        Choice(name="constant", options=SCHEDULES["constant"]),
+        description="constant or cosine (a half period down to 0), each after a linear warm-up of warmup_steps",
+    )
+    clip_norm: float | None = Field(None, gt=0, description="the most that the norm of all gradients together may be")
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, choice: Choice) -> Choice:
+        filled = checked(choice, "schedule", SCHEDULES[known(choice.name, "schedule", SCHEDULES)])
+        if float(filled.options["warmup_steps"]) < 0:
+            raise ValueError(f"warmup_steps: expected a number ≥ 0, not {show(filled.options['warmup_steps'])}")
+        return filled
 
     _optimizer = field_validator("optimizer")(check_optimizer)
 

@@ -1,0 +1,156 @@
+"""A block: what follows the affine map of a hidden layer, written once, as forward code.
+
+    h = [below +] dropout(φ(norm(z)))
+
+φ alone by default; a normalisation before it, dropout after it, and the residual connection are options. The walk over
+the layers (see ``walk``) differentiates a block with ``jax.vjp`` from its stored z: elementwise work and reductions
+over rows or units, never a matrix product.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+EPSILON = 1e-5  # of both normalisations, as in their papers' code and PyTorch
+# The value that SELU tends to for z → −∞, −λα: alpha dropout sets units to it (Klambauer et al. 2017).
+SELU_FLOOR = -1.7580993408473766
+
+NORMS = ("none", "layer", "batch")
+DROPOUTS = ("none", "standard", "alpha")
+
+
+@dataclass(frozen=True)
+class Function:
+    """An activation as a program sees it.
+
+    Attributes:
+        phi: φ(z, **parameters).
+        flat: where it is constant by definition, ``flat(z, **parameters)``.
+        fixed, learnable: the names of its parameters, each in the order of their slots.
+        closed_form: its derivatives are closed forms, which underflow only where the truth does.
+    """
+
+    phi: Callable[..., Array]
+    flat: Callable[..., Array]
+    fixed: tuple[str, ...] = ()
+    learnable: tuple[str, ...] = ()
+    closed_form: bool = True
+
+    def parameters(self, learned: Array, fixed: Array) -> dict[str, Array]:
+        """Parameters by name, from the slots of a layer's learned ones [P] or [P, W] and of a run's fixed ones [Q]."""
+        of_layer = learned[:, None, :] if learned.ndim == 2 else learned
+        return {name: fixed[i] for i, name in enumerate(self.fixed)} | {
+            name: of_layer[i] for i, name in enumerate(self.learnable)
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a block has beside φ: a key of ``NORMS``, a residual connection, a key of ``DROPOUTS``."""
+
+    norm: str = "none"
+    residual: bool = False
+    dropout: str = "none"
+
+
+Layer = Mapping[str, Array]
+"""One layer's parameters beside its kernel: bias [W]; activation [P] or [P, W]; with a norm scale and shift [W]."""
+
+
+def block(
+    function: Function,
+    options: Options,
+    z_BxW: Array,
+    below_BxW: Array,
+    layer: Layer,
+    fixed: Array,
+    *,
+    statistics: tuple[Array, Array] | None = None,
+    dropout: tuple[Array, ArrayLike] | None = None,
+) -> Array:
+    """h of one layer [B, W].
+
+    Args:
+        function, options: what the block is made of.
+        z_BxW: pre-activations.
+        below_BxW: h of the layer below, for a residual connection; zero in the first layer.
+        layer: the layer's parameters.
+        fixed: the activation parameters that are not learned [Q].
+        statistics: mean and variance [W] of z, fixed; without them batch normalisation takes the minibatch's own.
+        dropout: a key and a rate, in training; off without them.
+
+    >>> relu = Function(lambda z: jnp.maximum(z, 0), lambda z: z <= 0)
+    >>> z = jnp.array([[-1.0, 2.0]])
+    >>> block(relu, Options(residual=True), z, jnp.ones_like(z), {"activation": jnp.zeros(0)}, jnp.zeros(0))
+    Array([[1., 3.]], dtype=float32)
+    """
+    u_BxW = argument(options, z_BxW, layer, statistics)
+    h_BxW = function.phi(u_BxW, **function.parameters(layer["activation"], fixed))
+    if dropout is not None:
+        h_BxW = drop(options.dropout, h_BxW, *dropout)
+    return below_BxW + h_BxW if options.residual else h_BxW
+
+
+def argument(options: Options, z_BxW: Array, layer: Layer, statistics: tuple[Array, Array] | None = None) -> Array:
+    """φ's own argument u [B, W]: z, normalised where the options say so.
+
+    Layer normalisation is over the units of a row, batch normalisation over the rows of a unit, both with the biased
+    variance: u = γ·(z − mean)/√(var + ε) + β.
+
+    Reference: Ba, Kiros & Hinton 2016, arXiv:1607.06450; Ioffe & Szegedy 2015, arXiv:1502.03167.
+    """
+    if options.norm == "none":
+        return z_BxW
+    if options.norm == "layer":
+        mean, variance = moments(z_BxW, axis=1)
+    else:
+        mean, variance = (one[None] for one in (statistics or batch_statistics(z_BxW)))
+    return layer["scale"][None] * ((z_BxW - mean) / jnp.sqrt(variance + EPSILON)) + layer["shift"][None]
+
+
+def batch_statistics(z_BxW: Array) -> tuple[Array, Array]:
+    """Mean and variance of each unit over the rows, [W] each."""
+    mean, variance = moments(z_BxW, axis=0)
+    return mean[0], variance[0]
+
+
+def moments(z_BxW: Array, axis: int) -> tuple[Array, Array]:
+    """Mean and biased variance along an axis, which stays with length 1."""
+    mean = jnp.mean(z_BxW, axis=axis, keepdims=True)
+    return mean, jnp.mean((z_BxW - mean) ** 2, axis=axis, keepdims=True)
+
+
+def drop(kind: str, h_BxW: Array, key: Array, rate: ArrayLike) -> Array:
+    """Dropout of units: to 0, the others divided by 1 − rate; or alpha dropout, which keeps SELU's mean and variance.
+
+    Alpha dropout sets units to α' = −λα and maps what comes out by a·x + b, where with q = 1 − rate
+    a = (q + α'²·q·(1 − q))^−½ and b = −a·(1 − q)·α'.
+
+    >>> float(drop("standard", jnp.ones((1, 10_000)), jax.random.key(0), 0.25).mean().round(1))
+    1.0
+
+    Reference: Srivastava et al. 2014, JMLR 15; Klambauer et al. 2017, arXiv:1706.02515.
+    """
+    keep = 1.0 - jnp.asarray(rate, h_BxW.dtype)
+    kept_BxW = jax.random.uniform(key, h_BxW.shape, h_BxW.dtype) < keep
+    if kind == "standard":
+        return jnp.where(kept_BxW, h_BxW / keep, 0.0)
+    a = 1.0 / jnp.sqrt(keep + SELU_FLOOR**2 * keep * (1.0 - keep))
+    return a * jnp.where(kept_BxW, h_BxW, SELU_FLOOR) - a * (1.0 - keep) * SELU_FLOOR
+
+
+def slope_and_loss(function: Function, u_MxW: Array, layer: Layer, fixed: Array, dh_MxW: Array) -> tuple[Array, Array]:
+    """φ'(u) [M, W], and whether any of the signal dh was lost because a derivative without closed form underflowed.
+
+    Lost is what is multiplied by a slope of 0 outside the flat set.
+    """
+    parameters = function.parameters(layer["activation"], fixed)
+    slope_MxW = jax.jvp(lambda u: function.phi(u, **parameters), (u_MxW,), (jnp.ones_like(u_MxW),))[1]
+    if function.closed_form:
+        return slope_MxW, jnp.zeros((), bool)
+    underflowed = (slope_MxW == 0) & ~function.flat(u_MxW, **parameters) & (dh_MxW != 0)
+    return slope_MxW, jnp.max(underflowed.astype(u_MxW.dtype)) > 0

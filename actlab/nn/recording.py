@@ -1,0 +1,255 @@
+"""What one record holds, as two pure programs: ``measure`` on the probe rows, ``evaluate`` on whole splits."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from actlab.nn import probes, walk
+from actlab.nn.blocks import Function
+from actlab.nn.losses import example_accuracy, example_losses
+from actlab.nn.training import Numbers, Program
+
+Data = Mapping[str, tuple[Array, Array]]
+"""{train, validation, test, probe: (x [N, F], y)}."""
+
+Masks = dict[str, Array]
+"""{dead_at_init, ever_dead}: [L, (R,) W], which units were dead at step 0, and at any evaluation so far."""
+
+
+def measure(
+    program: Program,
+    parameters: Any,
+    after: Any,
+    numbers: Numbers,
+    data: Data,
+    depth: Array | int,
+    activation: Array,
+) -> dict[str, Any]:
+    """Every measure of the probe rows, layer by layer on the walk down.
+
+    Args:
+        program: the static half of the runs.
+        parameters: at the record.
+        after: the parameters one step later, for the size of the update.
+        numbers: of all runs.
+        data: {train, probe: (x, y)}; the training rows matter to batch normalisation only.
+        depth, activation: of all runs.
+
+    Returns:
+        {``layers``: {measure: [L, (R)]}, ``gradients``: {norm: mantissa [L, (R)]}, ``exponent`` [L, (R)]}; rows beyond
+        the depth are not set.
+    """
+    network, over_runs = program.network, program.network.over_runs
+    (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
+    x, statistics_rows, extra = x_MxF, None, {}
+    layers = parameters["layers"]
+    if program.options.norm == "batch":  # statistics of the whole training split, at this moment
+        statistics_rows = data["train"][0].shape[0]
+        x, extra = jnp.concatenate([data["train"][0], x_MxF]), {"statistics": (layers["bias"], layers["bias"])}
+    blank = jnp.zeros((*layers["bias"].shape[:-1], rows, program.width), x.dtype)
+    last_h, up = walk.forward(
+        network,
+        parameters,
+        x,
+        depth,
+        activation,
+        fixed,
+        lambda *_: {},
+        {"z": blank, "h": blank, **extra},
+        shared=True,
+        statistics_rows=statistics_rows,
+    )
+    error = over_runs(signal_at_output(program.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
+    thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
+    asked = tuple(name for name in probes.PROBES if name in program.probes)
+    changes = "update_ratio" in program.probes
+
+    def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
+        z, h = walk.at(up["z"], l), walk.at(up["h"], l)
+        values = over_runs(partial(probes.measure_layer, asked))(z, h, pulled["u"], pulled["slope"], thresholds)
+        finite = over_runs(probes.all_finite)(z)
+        signal = over_runs(partial(probes.signal_norm, rows))(pulled["z"])
+        signal = jnp.where(finite & ~((signal == 0) & pulled["lost"]), signal, jnp.nan)
+        if changes:
+            ratio = over_runs(relative_change)
+            old, new = walk.at(layers["kernel"], l), walk.at(after["layers"]["kernel"], l)
+            values["update_ratio"] = jax.lax.cond(
+                l == 0,
+                lambda: ratio(parameters["input"]["kernel"], after["input"]["kernel"]),
+                lambda: ratio(old, new),
+            )
+        return {"layers": values, "exponent": pulled["exponent"], "signal_grad_norm": signal}
+
+    weight_norm = partial(probes.weight_norm, rows)
+
+    def weigh(h_below: Array, delta: Array) -> dict[str, Array]:
+        return {"weight_grad_norm": over_runs(weight_norm)(h_below, delta)}
+
+    def weigh_first(delta: Array) -> dict[str, Array]:
+        return {"weight_grad_norm": over_runs(weight_norm, (0,))(x_MxF, delta)}
+
+    one = jnp.zeros(last_h.shape[:-2], x.dtype)
+    wanted = (*asked, "update_ratio") if changes else asked
+    stacks = walk.stacks_for(
+        {
+            "layers": dict.fromkeys(wanted, one),
+            "exponent": one.astype(jnp.int32),
+            "signal_grad_norm": one,
+            "weight_grad_norm": one,
+        },
+        program.depth_bound,
+    )
+    _, found = walk.backward(
+        network,
+        parameters,
+        x_MxF,
+        up,
+        error,
+        depth,
+        activation,
+        fixed,
+        local,
+        weigh,
+        weigh_first,
+        walk.put,
+        stacks,
+        measured=True,
+    )
+    # A layer whose signal is not known, or not finite, has no known weight gradient either.
+    weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
+    gradients = {"signal_grad_norm": found["signal_grad_norm"], "weight_grad_norm": weight}
+    return {"layers": found["layers"], "gradients": gradients, "exponent": found["exponent"]}
+
+
+def signal_at_output(task: str) -> Callable[[Array, Any, Array], Array]:
+    """(h, readout, y) -> the gradient of each row's own loss in the last h [M, W]."""
+
+    def of_run(h_MxW: Array, readout: Any, y: Array) -> Array:
+        outputs = walk.affine(h_MxW, readout["kernel"], readout["bias"])
+        error_MxC = jax.grad(lambda outputs: jnp.sum(example_losses(outputs, y, task)))(outputs)
+        return error_MxC @ readout["kernel"].T
+
+    return of_run
+
+
+def relative_change(before: Array, after: Array) -> Array:
+    """‖ΔW‖_F / ‖W‖_F: the update ratio, of what rounding lets through.
+
+    In float32 a weight moves by nothing or by at least 6e-8 of itself, and a vanished gradient moves it by nothing.
+    """
+    return jnp.linalg.norm(after - before) / jnp.linalg.norm(before)
+
+
+def evaluate(
+    program: Program,
+    parameters: Any,
+    masks: Masks,
+    numbers: Numbers,
+    data: Data,
+    is_first: Array,
+    depth: Array | int,
+    activation: Array,
+) -> tuple[Masks, dict[str, Any]]:
+    """Losses and accuracies on whole splits, and unit death on the whole training split.
+
+    Returns:
+        the masks to carry on, and {``layers``: {death measure: [L, (R)]}, ``network_dead``, and for each split its loss
+        and accuracy [(R)]}.
+    """
+    splits = {name: data[name] for name in ("train", "validation", "test")}
+    outputs, dead, finite = forward_splits(
+        program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
+    )
+    layers, network_dead, masks = probes.death_record(dead, finite, masks, is_first, outputs.dtype)
+    record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
+    y_N = jnp.concatenate([y for _, y in splits.values()])
+    ends = np.cumsum([y.shape[0] for _, y in splits.values()])[:-1]
+    for measured, of in (("loss", example_losses), ("accuracy", example_accuracy)):
+        by_row = program.network.over_runs(lambda outputs, y, of=of: of(outputs, y, program.task), (1,))(outputs, y_N)
+        by_split = jnp.split(by_row, ends, axis=-1)
+        record |= {f"{name}_{measured}": jnp.mean(one, axis=-1) for name, one in zip(splits, by_split, strict=True)}
+    return masks, record
+
+
+def forward_splits(
+    program: Program,
+    parameters: Any,
+    numbers: Numbers,
+    splits: Mapping[str, Array],
+    depth: Array | int,
+    activation: Array,
+) -> tuple[Array, Array, Array]:
+    """Outputs of all splits [(R,) N, C]; units dead on the training split [L, (R,) W]; layers that are finite [L, (R)].
+
+    All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
+    Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.
+    """
+    network = program.network
+    layer = parameters["layers"]["bias"]
+    batch_norm = program.options.norm == "batch"
+
+    def pass_over(x_NxF: Array, rows: int) -> tuple[Array, tuple[Array, Array]]:
+        """Outputs, and death judged on the first ``rows`` of the inputs."""
+
+        def observe(function: Function, u_NxW: Array, layer: Any, fixed: Array) -> dict[str, Array]:
+            u_NxW, parameters = u_NxW[:rows], function.parameters(layer["activation"], fixed)
+            dead_W = jnp.all(function.flat(u_NxW, **parameters), axis=0)
+            return {"dead": dead_W, "finite": probes.all_finite(u_NxW)}
+
+        stacks: dict[str, Any] = {"dead": jnp.zeros(layer.shape, bool), "finite": jnp.ones(layer.shape[:-1], bool)}
+        stacks |= {"statistics": (layer, layer)} if batch_norm else {}
+        h, kept = walk.forward(
+            network,
+            parameters,
+            x_NxF,
+            depth,
+            activation,
+            numbers["fixed"],
+            observe,
+            stacks,
+            shared=True,
+            statistics_rows=rows if batch_norm else None,
+        )
+        readout = parameters["readout"]
+        outputs = network.over_runs(walk.affine)(h, readout["kernel"], readout["bias"])
+        return outputs, (kept["dead"], kept["finite"])
+
+    if program.eval_chunks == 1 or batch_norm:
+        outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
+        return outputs, *seen
+    found = {
+        name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.eval_chunks)
+        for name, x_NxF in splits.items()
+    }
+    return jnp.concatenate([outputs for outputs, _ in found.values()], axis=-2), *found["train"][1]
+
+
+def in_chunks(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, chunks: int) -> tuple[Array, Any]:
+    """A forward pass over some rows after the others: outputs [..., N, C], and where all chunks observed what is true.
+
+    The last chunk begins early enough to be as long as the others: the rows that it shares change nothing.
+
+    >>> in_chunks(lambda x: (2 * x, jnp.all(x > 0)), jnp.array([[1.0], [2.0], [3.0]]), 2)
+    (Array([[2.],
+           [4.],
+           [6.]], dtype=float32), Array(True, dtype=bool))
+    """
+    rows = x_NxF.shape[0]
+    length = -(-rows // chunks)
+
+    def chunk(carry: tuple[Array, Any], i: Array) -> tuple[tuple[Array, Any], None]:
+        outputs, seen = carry
+        begin = jnp.minimum(i * length, rows - length)
+        of_chunk, seen_in_chunk = forward(jax.lax.dynamic_slice_in_dim(x_NxF, begin, length))
+        outputs = jax.lax.dynamic_update_slice_in_dim(outputs, of_chunk, begin, outputs.ndim - 2)
+        return (outputs, jax.tree.map(jnp.logical_and, seen, seen_in_chunk)), None
+
+    like, seen = jax.eval_shape(forward, jax.ShapeDtypeStruct((length, *x_NxF.shape[1:]), x_NxF.dtype))
+    nothing = jnp.zeros((*like.shape[:-2], rows, like.shape[-1]), like.dtype)
+    everything = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), seen)
+    return jax.lax.scan(chunk, (nothing, everything), jnp.arange(chunks))[0]

@@ -1,0 +1,10 @@
+"""The user's own Python files: what one of their functions is made of, which files that takes, and how they are run.
+
+Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
+"""
+
+from actlab.sources.running import import_file
+from actlab.sources.statements import SourceError
+from actlab.sources.tracing import Traced, fingerprint, parse, same, trace
+
+__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "parse", "same", "trace"]

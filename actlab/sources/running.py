@@ -1,0 +1,150 @@
+"""Running a user's file as a module, with the modules of its own folder within reach of its import statements.
+
+Each file that is run gets a package of its own, under a name that nobody else has, whose modules are those of the
+file's folder. ``import helper`` in it means ``<that package>.helper``. So two studies may each have a ``helper``, none
+of them meets an installed module of that name, an import inside a function finds what one at the top would, and a
+changed file is run as it stands now.
+"""
+
+import builtins
+import importlib
+import itertools
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from actlab.sources.statements import SourceError
+from actlab.sources.tracing import is_own, located, trace
+
+PREFIX = "actlab_user_file_"
+NUMBER = itertools.count()
+MAIN: dict[str, tuple[str, Path]] = {}  # of each package the module's name in it, and the file that was asked for
+
+
+def import_file(path: Path) -> ModuleType:
+    """Run a Python file as a module of its own.
+
+    Raises:
+        SourceError: it is not there, or running it fails; with the file and line that failed.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file")
+    if path.suffix != ".py":
+        raise SourceError(f"{path}: not a Python file")
+    path = path.absolute()
+    package = f"{PREFIX}{next(NUMBER)}"
+    name = path.stem.replace(".", "_")
+    MAIN[package] = (name, path)
+    try:
+        spec = package_spec(package, path)
+        sys.modules[package] = module = module_from_spec(spec)
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+        return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
+    except Exception as error:
+        for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
+            del sys.modules[loaded]
+        where = place(error, path, package)
+        raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first(error)}") from error
+
+
+def package_spec(package: str, path: Path) -> ModuleSpec:
+    """The package of a file that is run: its folder, whose ``__init__.py`` is run where an import is relative to it."""
+    if path.name == "__init__.py":
+        return file_spec(package, path)
+    try:
+        init = trace(path).files.get("__init__.py")
+    except SourceError:  # running the file will say why
+        init = None
+    return folder_spec(package, path.parent) if init is None else file_spec(package, init)
+
+
+def folder_spec(name: str, folder: Path) -> ModuleSpec:
+    """A package that is only a folder."""
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(folder)]
+    return spec
+
+
+def file_spec(name: str, path: Path) -> ModuleSpec:
+    """A module, or a package where the file is an ``__init__.py``."""
+    inside = [str(path.parent)] if path.name == "__init__.py" else None
+    spec = spec_from_file_location(name, path, loader=Loader(name, str(path)), submodule_search_locations=inside)
+    assert spec is not None  # it has a loader
+    return spec
+
+
+class Finder(MetaPathFinder):
+    """Finds the modules of the packages that ``import_file`` makes, and nothing else."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        """The spec of a module in the folder of a user's file."""
+        package, _, inside = fullname.partition(".")
+        if package not in MAIN or not inside:
+            return None
+        name, main = MAIN[package]
+        if inside == name:
+            return file_spec(fullname, main)
+        module = tuple(inside.split("."))
+        file = located(main.parent, module)
+        if file is not None:
+            return file_spec(fullname, file)
+        folder = main.parent.joinpath(*module)
+        return folder_spec(fullname, folder) if folder.is_dir() else None
+
+
+class Loader(SourceFileLoader):
+    """Runs a file of the user's as it stands, with import statements that look into its folder first."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The file's code; never a cached one, which is told from another by time and size alone."""
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run it. ``__import__`` is what import statements call, those inside its functions too."""
+        vars(module)["__builtins__"] = vars(builtins) | {"__import__": own_import}
+        super().exec_module(module)
+
+
+def own_import(
+    name: str,
+    globals: Mapping[str, Any] | None = None,
+    locals: Mapping[str, Any] | None = None,
+    fromlist: Sequence[str] | None = (),
+    level: int = 0,
+) -> ModuleType:
+    """``builtins.__import__`` for a user's file: a bare name that its folder has is a module of its package."""
+    package = str((globals or {}).get("__name__", "")).partition(".")[0]
+    top = name.partition(".")[0]
+    if level or package not in MAIN or not is_own(MAIN[package][1].parent, top):
+        return builtins.__import__(name, globals, locals, fromlist or (), level)
+    importlib.import_module(f"{package}.{name}")
+    if not fromlist:
+        return sys.modules[f"{package}.{top}"]
+    return builtins.__import__(f"{package}.{name}", globals, locals, fromlist, 0)
+
+
+def place(error: Exception, path: Path, package: str) -> str:
+    """Which of the user's files failed, and the line."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(path.parent):
+        return f"{error.filename}, line {error.lineno}"
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else str(path)
+
+
+def first(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).splitlines() or [""])[0]
+
+
+sys.meta_path.insert(0, Finder())

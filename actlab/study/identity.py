@@ -1,0 +1,195 @@
+"""What identifies a run: a hash of what defines it, and of nothing else.
+
+In it are
+
+- the settings **other than at their default**, options of a choice likewise, so that a key that is new and has a
+  default changes no run. It follows that a default, once released, is for good: another one would give runs that are
+  stored another meaning (a test holds the list). ``auto`` stays ``auto``: it is the name of a rule.
+- the seed.
+- the content of the data: of a file its bytes, of a bundled set its arrays, of generated data what generates it (see
+  ``generated``).
+- the tokens of every function of the user's that it calls, with what those import from their own folder (see
+  ``actlab.sources.tracing``).
+
+Paths, times and the order of keys are not: two names of one content are one cell. Versions, platform, flags and runs
+per call are not either: they move last bits, and are columns of ``runs`` (see ``engine.environment``). The catalogue's
+own functions go by their names, as versions do.
+
+What is measured is in it, though no number that is measured hangs on what else is: a run is stored with the columns
+that were asked for, and without them could not stand for one that has them. ``measure`` at its default is not in it, so
+that a measure that is new among the default ones trains nothing again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from actlab import sources
+from actlab.study.reading import Study, StudyError, of_key
+from actlab.study.schema import SECTIONS, Choice, OptionDefaults, Section
+from actlab.study.sweep import Cell
+
+UNORDERED = ("probes",)  # keys whose lists are sets
+
+
+def run_id(cell: str, seed: int) -> str:
+    """A run's name: a hash of its cell's identity and its seed.
+
+    >>> run_id("{}", 0), run_id("{}", 1)
+    ('376d5b2d2208', 'ab55bc4e0b44')
+    """
+    return hashlib.sha256(canonical({"cell": cell, "seed": seed}).encode()).hexdigest()[:12]
+
+
+def cell_identity(cell: Cell, contents: Mapping[str, str]) -> str:
+    """What defines a cell, as canonical JSON.
+
+    Args:
+        cell: its settings.
+        contents: for the names of its data and of the user's functions in it, a hash of what they stand for.
+    """
+    found = {name: beyond_defaults(getattr(cell, name), contents) for name in SECTIONS}
+    return canonical({name: settings for name, settings in found.items() if settings})
+
+
+def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Path]]:
+    """What defines each function of the user's, and the files that they take by their path in a study's ``sources/``.
+
+    Args:
+        cells: wherever one stands in their settings, as ``path/to/file.py:function``, it is found.
+
+    Raises:
+        StudyError: a file cannot be read, or two that differ would have the same place in ``sources/``.
+    """
+    checksums: dict[str, str] = {}
+    copies: dict[str, Path] = {}
+    for name in dict.fromkeys(word for cell in cells for section in SECTIONS for word in words(getattr(cell, section))):
+        if (named := sources.parse(name)) is None:
+            continue
+        try:
+            traced = sources.trace(*named)
+            for place, file in traced.files.items():
+                other = copies.setdefault(place, file)
+                if not sources.same(other, file):
+                    raise StudyError(f"{name}: two different files are named {place}; rename one of them")
+        except sources.SourceError as error:
+            raise StudyError(f"{name}: {error}") from None
+        checksums[name] = traced.digest
+    return checksums, copies
+
+
+def words(settings: Any) -> Iterator[str]:
+    """Every text in some settings."""
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, Mapping | Section):
+        for _, inner in settings.items() if isinstance(settings, Mapping) else settings:
+            yield from words(inner)
+    elif isinstance(settings, list | tuple):
+        for inner in settings:
+            yield from words(inner)
+
+
+def generated(name: str, options: Mapping[str, Any], seed: int, generator: tuple[Path, str]) -> str:
+    """A hash that stands for generated data: not of its numbers, whose last bits may differ between processors.
+
+    Args:
+        name: what a study calls it.
+        options: all of them, those at their default too.
+        seed: what it is drawn with.
+        generator: the file and the name of the function that makes it, known by its tokens.
+    """
+    tokens = sources.trace(*generator).digest
+    facts = {"name": name, "options": options, "seed": seed, "tokens": tokens}
+    return hashlib.sha256(canonical(facts).encode()).hexdigest()
+
+
+def beyond_defaults(section: Section, contents: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of a section that are not at their default, as plain data."""
+    kept = {}
+    for name, field in type(section).model_fields.items():
+        value = plain(getattr(section, name), field, contents)
+        if name in UNORDERED and isinstance(value, list):
+            value = sorted(set(value))
+        default = None if field.is_required() else plain(field.get_default(call_default_factory=True), field, contents)
+        if field.is_required() or canonical(value) != canonical(default):
+            kept[name] = value
+    return kept
+
+
+def plain(value: Any, field: FieldInfo, contents: Mapping[str, str]) -> Any:
+    """A setting as plain data, names of what has a content replaced by that, options at their default left out.
+
+    Raises:
+        TypeError: the field is a choice, and the schema does not say what its options' defaults are.
+    """
+    if isinstance(value, Choice):
+        of = next((extra.of for extra in field.metadata if isinstance(extra, OptionDefaults)), None)
+        if of is None:
+            raise TypeError(f"'{field.title or value.name}': a choice needs OptionDefaults in its annotation")
+        defaults = of(value.name)
+        options = {
+            key: plain(option, field, contents)
+            for key, option in value.options.items()
+            if key not in defaults or canonical(option) != canonical(defaults[key])
+        }
+        name = contents.get(value.name, value.name)
+        return {"name": name, "options": options} if options else name
+    if isinstance(value, Section):
+        return beyond_defaults(value, contents)
+    if isinstance(value, str):
+        return contents.get(value, value)
+    if isinstance(value, list | tuple):
+        return [plain(inner, field, contents) for inner in value]
+    return value
+
+
+def canonical(value: Any) -> str:
+    """Plain data as JSON, in one spelling only.
+
+    >>> canonical({"b": 1.0, "a": [1e-3, True]}), canonical({"a": (0.001, True), "b": 1})
+    ('{"a":[0.001,true],"b":1}', '{"a":[0.001,true],"b":1}')
+    """
+
+    def spelt(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(key): spelt(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [spelt(inner) for inner in value]
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return json.dumps(spelt(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def check_told_apart(
+    study: Study, cell: Cell, labels: Mapping[str, Any], own: str, called: dict[str, tuple[str, Cell]]
+) -> None:
+    """Refuse two cells that differ and would be one in every table: two functions of one name, say.
+
+    Args:
+        study: for the place of what is at fault.
+        cell: the one at hand.
+        labels: its columns.
+        own: its identity.
+        called: identity and cell by what they are called; the one at hand is noted.
+    """
+    unseen = ("activation_family", "activation_order", "learned")  # follow from the activation, and make no cell
+    name = canonical({key: value for key, value in labels.items() if key not in unseen})
+    other, before = called.setdefault(name, (own, cell))
+    if other == own:
+        return
+    for section in SECTIONS:
+        for key, value in getattr(cell, section):
+            then = getattr(getattr(before, section), key)
+            if value != then:
+                two = [
+                    "null" if one is None else one.plain() if isinstance(one, Choice) else one for one in (then, value)
+                ]
+                raise StudyError(
+                    f"{study.source.where(*of_key(study.source, f'{section}.{key}'))}: {section}.{key}: {two[0]} and "
+                    f"{two[1]} would be told apart in no table; leave one out, or give it another name"
+                )

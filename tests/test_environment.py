@@ -1,0 +1,225 @@
+"""Where a run is executed: what would change its draws is pinned, what may change its last bits is in its row."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+import actlab
+from actlab.analysis import cells, tables
+from actlab.engine import environment, store
+from tests.synthetic import frames
+
+ROOT = Path(__file__).parents[1]
+
+
+def threefry(key, counts):
+    """Threefry-2x32, 20 rounds, from the paper (Salmon et al. 2011): two words of 32 bits for each pair of counts."""
+    x0, x1 = (np.asarray(count, np.uint32) for count in counts)
+    k0, k1 = (np.uint32(word) for word in key)
+    keys = (k0, k1, k0 ^ k1 ^ np.uint32(0x1BD11BDA))
+    with np.errstate(over="ignore"):
+        x0, x1 = x0 + k0, x1 + k1
+        for group in range(5):
+            for rotation in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
+                x0 = x0 + x1
+                x1 = ((x1 << np.uint32(rotation)) | (x1 >> np.uint32(32 - rotation))) ^ x0
+            x0 = x0 + keys[(group + 1) % 3]
+            x1 = x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return x0, x1
+
+
+def test_the_witness_is_threefry():
+    """The known answers that its authors publish with their library."""
+    for key, count, answer in (
+        ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
+        ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
+        ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
+    ):
+        assert tuple(int(word) for word in threefry(key, count)) == answer
+
+
+def bits(seed, number):
+    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i hangs on i alone."""
+    high, low = threefry((0, seed), (np.zeros(number, np.uint32), np.arange(number, dtype=np.uint32)))
+    return high ^ low
+
+
+HOSTILE = {
+    "jax_default_prng_impl": "rbg",
+    "jax_threefry_partitionable": False,
+    "jax_random_seed_offset": 5,
+    "jax_enable_x64": True,
+}
+VARIABLES = {name.upper(): str(value).replace("True", "1").replace("False", "0") for name, value in HOSTILE.items()}
+DRAW = "print(jax.random.bits(jax.random.key(3), (7,)).tolist(), jax.numpy.zeros(1).dtype)"
+
+
+def printed(code, **variables):
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def config():
+    before = {name: getattr(jax.config, name) for name in HOSTILE}
+    yield jax.config
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_configuration_changes_a_draw(name, config):
+    config.update(name, HOSTILE[name])
+    assert getattr(config, name) == HOSTILE[name]
+    environment.pin_draws()
+    drawn = jax.random.bits(jax.random.key(3), (7,))
+    assert np.asarray(drawn).tolist() == bits(3, 7).tolist()
+
+
+def test_no_variable_of_the_environment_changes_a_draw():
+    pinned = printed(f"import jax; from actlab.engine import environment; environment.pin_draws(); {DRAW}", **VARIABLES)
+    assert pinned == f"{bits(3, 7).tolist()} float32"
+    assert printed(f"import jax; {DRAW}", **VARIABLES) != pinned  # it would
+
+
+ACT = """
+import jax.numpy as jnp
+from helper import scale
+from pkg.more import shift
+
+
+def bent(z, *, beta=0.5):
+    from later import bend
+
+    return scale(z) + shift(beta * bend(z))
+"""
+FILES = {
+    "act.py": ACT,
+    "helper.py": "def scale(z):\n    return 0.5 * z\n",
+    "later.py": "import jax.numpy as jnp\n\n\ndef bend(z):\n    return jnp.sin(z)\n",
+    "pkg/__init__.py": "",
+    "pkg/more.py": "from .deep import SHIFT\n\n\ndef shift(z):\n    return z + SHIFT\n",
+    "pkg/deep.py": "SHIFT = 0.25\n",
+    "unused.py": "1 / 0\n",
+}
+STUDY = """
+study: own
+data: {name: iris}
+model: {activation: act.py:bent, depth: 2, width: 8}
+train: {steps: 4, batch_size: 16, learning_rate: 1e-2}
+measure: {every: 2, evaluate_every: 2}
+report: {tables: [performance], figures: []}
+"""
+
+
+def write(folder, files):
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def test_a_real_run_of_several_files_draws_the_same_under_any_variables(tmp_path):
+    """Real workers, who have the study's own copies alone: the originals are gone, and others of their names about."""
+    write(tmp_path / "mine", FILES | {"s.yaml": STUDY})
+    command = [sys.executable, "-m", "actlab", "run"]
+    here = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def run(config, out, **variables):
+        done = subprocess.run(
+            [*command, str(config), "--out", str(out), "--workers", "1"],
+            cwd=tmp_path / "mine",
+            env=here | variables,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return actlab.load(out)
+
+    first = run("s.yaml", tmp_path / "r")
+    copied = {str(path.relative_to(tmp_path / "r" / "sources")) for path in (tmp_path / "r" / "sources").rglob("*.*")}
+    assert copied == set(FILES) - {"unused.py"}
+    for name in FILES:
+        (tmp_path / "mine" / name).unlink()
+    write(tmp_path / "mine", {"helper.py": "1 / 0\n", "later.py": "1 / 0\n", "pkg/__init__.py": "1 / 0\n"})
+    (tmp_path / "again").mkdir()
+    (tmp_path / "r" / "sources").rename(tmp_path / "again" / "sources")
+    (tmp_path / "r" / "study.yaml").rename(tmp_path / "again" / "study.yaml")
+    second = run(
+        tmp_path / "again" / "study.yaml", tmp_path / "again" / "r", **VARIABLES, XLA_FLAGS="--xla_dump_to=/x/y"
+    )
+    for name in ("runs", "steps", "layers"):
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
+    row = first.runs.iloc[0]
+    assert row["jax"] == jax.__version__
+    assert row["runs_per_call"] == 4
+    assert row["flags"] == ""
+
+
+# The columns
+
+
+def test_a_row_says_where_its_run_was_executed(monkeypatch):
+    environment.surroundings.cache_clear()
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1  --xla_dump_to=/home/me/dump --xla_b")
+    try:
+        with jax.default_matmul_precision("highest"):
+            found = environment.environment_columns(4, 2)
+    finally:
+        environment.surroundings.cache_clear()
+    assert found["flags"] == "--xla_a=1 --xla_b jax_default_matmul_precision=highest"
+    assert found["numpy"] == np.__version__
+    assert (found["runs_per_call"], found["eval_chunks"]) == (4, 2)
+    assert set(found) == set(cells.ENVIRONMENT)
+
+
+def mixed(**columns):
+    """A study's frames, every other run with another value."""
+    runs, steps, layers = frames()
+    for name, (one, other) in columns.items():
+        runs[name] = [one if i % 2 else other for i in range(len(runs))]
+    return runs, steps, layers
+
+
+def test_runs_of_one_cell_may_differ_in_where_they_ran_and_the_note_says_so():
+    plain = tables.make_tables(cells.measured(*frames()))
+    runs, steps, layers = mixed(
+        jax=("0.10.2", "0.9.1"), jaxlib=("0.10.2", "0.9.1"), runs_per_call=(4, 1), flags=("", "-x")
+    )
+    found = cells.measured(runs, steps, layers)
+    made = tables.make_tables(found)
+    said = (
+        "Runs of this table were made with JAX 0.9.1 and 0.10.2, with the flags -x and none and with 1 and 4 runs per "
+    )
+    said += "call."
+    for name, table in made.items():
+        assert (table is None) == (plain[name] is None)
+        if table is not None:
+            pd.testing.assert_frame_equal(table.frame, plain[name].frame)
+            assert said in table.note or name in ("selection", "ranks"), name
+            assert "were made" not in plain[name].note
+
+
+def test_runs_per_call_that_go_with_the_width_are_not_worth_a_word():
+    runs, *_ = mixed()
+    runs["width"] = [16 if i % 2 else 64 for i in range(len(runs))]
+    runs["runs_per_call"] = runs["width"].map({16: 4, 64: 1})
+    assert cells.made_with(runs, ["width"]) == ""
+    assert cells.made_with(runs, []) != ""
+    runs["platform"] = runs["width"].map({16: "A", 64: "B"})
+    assert cells.made_with(runs, ["width"]) == "Runs of this table were made on A and B."
+
+
+def test_older_parts_are_read_under_todays_names():
+    found = store.load(ROOT / "results" / "depth")
+    assert set(found.runs["runs_per_call"]) == {1}
+    assert "lane" not in found.runs
+    assert not set(cells.varying(found.runs)) & set(cells.ENVIRONMENT)

@@ -1,0 +1,497 @@
+"""What identifies a run: everything that defines it; not how that is written, where it lies or where it runs."""
+
+import copy
+import itertools
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Annotated, Literal
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import create_model
+
+from actlab import activations, data
+from actlab.data.bundled import bundled_checksum
+from actlab.engine import store
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import SETTINGS
+from actlab.study import identity
+from actlab.study import plan as planning
+from actlab.study.reading import StudyError, read
+from actlab.study.schema import SECTIONS, Choice, MeasureConfig, OptionDefaults, Section
+from actlab.study.sweep import Cell
+
+BASE = """
+study: s
+data: {name: iris}
+model: {depth: 2, width: 8}
+train: {steps: 4, batch_size: 8}
+measure: {every: 2, evaluate_every: 2}
+"""
+ACT = "from helper import twice\n\n\ndef f(z):\n    return twice(z) * z\n\n\ndef g(z):\n    return twice(z) + z\n"
+HELPER = "def twice(z):\n    return 2.0 * z\n"
+ROWS = "a,b,y\n" + "".join(f"{i},{i * i % 7},{'pq'[i % 2]}\n" for i in range(40))
+
+
+@pytest.fixture
+def planned(tmp_path):
+    def make(more="", overrides=(), base=BASE, name="s.yaml", **where):
+        (tmp_path / name).write_text(base + more)
+        return planning.plan(read(tmp_path / name, overrides), **where)
+
+    return make
+
+
+@pytest.fixture
+def runs(planned):
+    return lambda *words, **more: set(planned(*words, **more).runs)
+
+
+@pytest.fixture
+def own(tmp_path, runs):
+    """The runs of a study of the user's own: rows.csv, and act.py, which imports helper.py."""
+    base = BASE.replace("iris", "rows.csv").replace("depth: 2", "depth: 2, activation: act.py:f")
+    for name, text in (("rows.csv", ROWS), ("act.py", ACT), ("helper.py", HELPER)):
+        (tmp_path / name).write_text(text)
+    return lambda *words, **more: runs(*words, **{"base": base} | more)
+
+
+# Settings
+
+VALUES = {
+    "data": {
+        "name": ["iris"],
+        "target": [None, "y"],
+        "task": ["auto", "classification"],
+        "standardize": [True, False],
+        "seed": [0, 1],
+        "train_rows": [None, 10],
+        "target_loss": [None, 0.5],
+    },
+    "model": {
+        "activation": ["relu", "prelu", {"name": "prelu", "alpha": 0.25}, {"name": "prelu", "alpha": 1, "per": "unit"}],
+        "depth": [10, 1],
+        "width": [64, 1],
+        "weight_init": ["auto", "he_normal", {"name": "gaussian", "sigma_w": 1}, {"name": "gaussian", "sigma_w": 1.5}],
+        "weight_gain": [1, 1.0, 1e0, 2, 1.5],
+        "bias_init": ["zeros", "constant", {"name": "constant", "value": 0.1}, {"name": "normal", "std": 1}],
+        "dtype": ["float32", "float64"],
+    },
+    "train": {
+        "optimizer": ["adam", {"name": "adam", "b1": 0.9}, {"name": "adam", "b1": 0.5}, "adamw", "momentum"],
+        "learning_rate": [1e-3, 0.001, 1, 1.0],
+        "batch_size": [64, 1],
+        "steps": [500, 1],
+        "weight_decay": [None, 0, 0.0, 1e-2],
+        "decay_activation_parameters": [False, True],
+    },
+    "measure": {
+        "every": [25, 1],
+        "evaluate_every": [100, 25],
+        "probe_rows": [256, 2],
+        "probes": ["default", "all", ["act_mean", "act_var"], ["act_mean"]],
+        "keep_layers": ["all", "log"],
+    },
+}
+
+
+def sections(drawn):
+    return {name: SECTIONS[name].model_validate(values) for name, values in drawn.items()}
+
+
+def identity_of(**own):
+    return identity.cell_identity(Cell(**own), {})
+
+
+raw_cells = st.fixed_dictionaries(
+    {
+        section: st.fixed_dictionaries(
+            {key: st.sampled_from(values) for key, values in keys.items() if key == "name"},
+            optional={key: st.sampled_from(values) for key, values in keys.items() if key != "name"},
+        )
+        for section, keys in VALUES.items()
+    }
+)
+
+
+def test_the_values_are_of_every_key():
+    assert {section: set(keys) for section, keys in VALUES.items()} == {
+        section: set(model.model_fields) for section, model in SECTIONS.items()
+    }
+
+
+@settings(max_examples=300, deadline=None)
+@given(raw_cells, raw_cells, st.randoms())
+def test_two_cells_are_one_where_all_their_settings_are(one, other, random):
+    """Witness: the settings with every default filled in, compared by Python."""
+    if random.random() < 0.8:  # else hardly any two would agree
+        other = copy.deepcopy(one)
+        section = random.choice(list(other))
+        key = random.choice(list(VALUES[section]))
+        other[section][key] = random.choice(VALUES[section][key])
+    own, its = sections(one), sections(other)
+    same = all(own[name].model_dump() == its[name].model_dump() for name in SECTIONS)
+    assert (identity_of(**own) == identity_of(**its)) is same
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@settings(max_examples=20, deadline=None)
+@given(raw=raw_cells)
+def test_a_new_key_with_a_default_changes_no_identity_and_another_value_does(section, raw):
+    dropout = create_model(
+        "Dropout", __base__=Section, rate=(float, 0.0), kind=(Literal["standard", "alpha"], "standard")
+    )
+    schedule = Annotated[Choice, OptionDefaults(lambda name: {"warmup": 0.0, "cosine": True})]
+    new = create_model(
+        "New",
+        __base__=SECTIONS[section],
+        norm=(Literal["none", "layer"], "none"),
+        clip_norm=(float | None, None),
+        dropout=(dropout, dropout()),
+        schedule=(schedule, Choice(name="constant", options={"warmup": 0.0, "cosine": True})),
+        layers=(list[int], [1, 2]),
+    )
+    before = sections(raw)
+    values = raw[section]
+    assert identity_of(**before | {section: new.model_validate(values)}) == identity_of(**before)
+    spelt = {"norm": "none", "clip_norm": None, "dropout": {"rate": 0, "kind": "standard"}, "layers": [1, 2]}
+    spelt["schedule"] = {"name": "constant", "options": {"warmup": 0}}
+    assert identity_of(**before | {section: new.model_validate(values | spelt)}) == identity_of(**before)
+    others = [
+        {"norm": "layer"},
+        {"clip_norm": 1.0},
+        {"dropout": {"rate": 0.5}},
+        {"dropout": {"kind": "alpha"}},
+        {"schedule": {"name": "cosine"}},
+        {"schedule": {"name": "constant", "options": {"warmup": 0.1}}},
+        {"schedule": {"name": "constant", "options": {"cosine": False}}},
+        {"layers": [2, 1]},
+    ]
+    found = {identity_of(**before | {section: new.model_validate(values | other)}) for other in others}
+    assert len(found | {identity_of(**before)}) == len(others) + 1
+
+
+def test_a_new_section_at_its_defaults_changes_no_identity(monkeypatch):
+    own = sections({"data": {"name": "iris"}, "model": {"depth": 3}, "train": {}, "measure": {}})
+    before = identity_of(**own)
+    new = create_model("New", __base__=Section, threshold=(float, 0.5))
+    monkeypatch.setattr(identity, "SECTIONS", {**SECTIONS, "new": new})
+    assert identity.cell_identity(SimpleNamespace(**own, new=new()), {}) == before
+    assert identity.cell_identity(SimpleNamespace(**own, new=new(threshold=1)), {}) != before
+
+
+@pytest.mark.parametrize("key", ["train.optimizer={name: adam, b1: 0.5}", "model.bias_init=normal"])
+def test_a_new_option_with_a_default_changes_no_run(key, runs, monkeypatch):
+    before = runs(overrides=[key])
+    monkeypatch.setitem(SETTINGS, "adam", SETTINGS["adam"] | {"amsgrad": False})
+    normal = BIASES["normal"]
+    monkeypatch.setitem(BIASES, "normal", replace(normal, options=normal.options | {"skew": 0.0}))
+    monkeypatch.setattr(planning, "numbers_of", lambda *_: {"weight_init_used": Choice(name="he_normal")})
+    assert runs(overrides=[key]) == before
+
+
+def test_he_asked_for_by_name_is_hes_for_relu(runs):
+    assert runs(overrides=["model.weight_init=he_normal"]) == runs(
+        overrides=["model.weight_init={name: he_normal, negative_slope: 0}"]
+    )
+    assert runs(overrides=["model.weight_init=he_normal"]) != runs(overrides=["model.weight_init=auto"])
+
+
+def test_every_choice_says_what_its_options_are_by_default():
+    for name, section in SECTIONS.items():
+        for key, field in section.model_fields.items():
+            if isinstance(field.get_default(), Choice):
+                assert any(isinstance(extra, OptionDefaults) for extra in field.metadata), f"{name}.{key}"
+    new = create_model("New", __base__=MeasureConfig, forgotten=(Choice, Choice(name="a")))
+    own = sections({"data": {"name": "iris"}, "model": {}, "train": {}})
+    with pytest.raises(TypeError, match="OptionDefaults"):
+        identity_of(**own, measure=new())
+
+
+def test_a_default_is_for_good():
+    """Another one would give stored runs another meaning. New keys and options are added here, and none changed."""
+    found = {
+        name: {
+            key: field.get_default(call_default_factory=True)
+            for key, field in section.model_fields.items()
+            if not field.is_required()
+        }
+        for name, section in SECTIONS.items()
+    }
+    assert json.loads(identity.canonical({k: {n: str(v) for n, v in keys.items()} for k, keys in found.items()})) == {
+        "data": {
+            "target": "None",
+            "task": "auto",
+            "standardize": "True",
+            "seed": "0",
+            "train_rows": "None",
+            "target_loss": "None",
+        },
+        "model": {
+            "activation": "name='relu' options={}",
+            "depth": "10",
+            "width": "64",
+            "weight_init": "name='auto' options={}",
+            "weight_gain": "1.0",
+            "bias_init": "name='zeros' options={}",
+            "dtype": "float32",
+        },
+        "train": {
+            "optimizer": "name='adam' options={'b1': 0.9, 'b2': 0.999, 'eps': 1e-08}",
+            "learning_rate": "0.001",
+            "batch_size": "64",
+            "steps": "500",
+            "weight_decay": "None",
+            "decay_activation_parameters": "False",
+        },
+        "measure": {
+            "every": "25",
+            "evaluate_every": "100",
+            "probe_rows": "256",
+            "probes": "default",
+            "keep_layers": "all",
+        },
+    }
+    adam = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
+    optimizers = {"sgd": {}, "momentum": {"momentum": 0.9, "nesterov": False}, "adam": adam, "adamw": adam}
+    assert optimizers | {"rmsprop": {"decay": 0.9, "eps": 1e-8}} == SETTINGS
+    assert {name: dict(bias.options) for name, bias in BIASES.items() if bias.options} == {
+        "constant": {"value": 0.1},
+        "normal": {"mean": 0.0, "std": 0.1},
+    }
+    assert {name: one.std.__kwdefaults__ for name, one in INITIALIZERS.items() if one.std.__kwdefaults__} == {
+        name: {"negative_slope": 0.0} for name in ("he_normal", "he_uniform", "he_truncated_normal")
+    }
+    assert {name: dict(one.parameters) for name, one in activations.CATALOGUE.items() if one.parameters} == PARAMETERS
+
+
+PARAMETERS = {
+    "leaky_relu": {"negative_slope": 0.01},
+    "prelu": {"alpha": 0.25},
+    "elu": {"alpha": 1.0},
+    "swish": {"beta": 1.0},
+    "star_relu": {"scale": 0.8944, "bias": -0.4472},
+    "celu": {"alpha": 1.0},
+    "squareplus": {"b": 4.0},
+    "sine": {"omega": 1.0},
+    "snake": {"alpha": 1.0},
+    "softshrink": {"threshold": 0.5},
+}
+
+
+def test_ids_that_were_given_are_for_good(planned):
+    """Recorded: whoever changes how a run is identified has every stored study trained again."""
+    found = [list(planned("sweep: {seeds: 2}\n", overrides).runs) for overrides in ((), ["train.optimizer=adamw"])]
+    assert found == [["6b11b88c7b23", "276d4df678ef"], ["70d63d8154dc", "09c851b7df8c"]]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["question: why?\n", "report: {tables: null}\n", "report: {select: null}\n", "sweep: {seeds: [0]}\n"],
+    ids=["question", "tables", "select", "seeds"],
+)
+def test_words_change_no_run(line, runs):
+    assert runs(line) == runs()
+
+
+def test_one_setting_in_other_words_is_one(runs):
+    spellings = [
+        BASE.replace("depth: 2", "depth: 2, activation: {name: relu}, weight_gain: 1, bias_init: {name: zeros}"),
+        BASE.replace("depth: 2", "weight_gain: 1.0, depth: 2").replace(
+            "{steps: 4, batch_size: 8}", "{batch_size: 8, steps: 4}"
+        ),
+        BASE.replace("depth: 2", "weight_gain: 1e0, depth: 2").replace("steps: 4", "steps: 4, learning_rate: 0.001"),
+        BASE.replace("steps: 4", "steps: 4, optimizer: {eps: 1e-8, b2: 0.9990, name: adam}, learning_rate: 1e-3"),
+    ]
+    assert {frozenset(runs(base=base)) for base in spellings} == {frozenset(runs())}
+    parts = BASE.strip().split("\n")
+    assert runs(base="\n".join(reversed(parts)) + "\n") == runs()
+    assert runs(overrides=["measure.probes=act_mean,act_var"]) == runs(overrides=["measure.probes=act_var,act_mean"])
+    assert runs(overrides=["train.learning_rate=1"]) == runs(overrides=["train.learning_rate=1.0"])
+
+
+@pytest.mark.parametrize(
+    "override", ["model.depth=3", "train.steps=6", "data.seed=1", "measure.keep_layers=ends", "sweep.seeds=[1]"]
+)
+def test_every_setting_is_identity(override, runs):
+    assert not runs(overrides=[override]) & runs()
+
+
+def test_cells_that_no_table_would_tell_apart_are_refused(tmp_path, planned):
+    (tmp_path / "one.py").write_text("def relu(z):\n    return z\n")
+    (tmp_path / "two.py").write_text("def relu(z):\n    return -z\n")
+    for key, values in {
+        "model.activation": ["one.py:relu", "two.py:relu"],
+        "data.task": ["auto", "classification"],
+        "data.target_loss": ["0.1", "0.2"],
+        "train.weight_decay": ["null", "0"],
+    }.items():
+        with pytest.raises(StudyError, match=rf"(?s)s\.yaml:\d+: {key}: .*{values[1]} would be told apart in no table"):
+            planned(f"sweep: {{matrix: {{{key}: [{', '.join(values)}]}}}}\n")
+    with pytest.raises(StudyError, match=r"model\.activation: .*relu would be told apart in no table"):
+        planned("sweep: {matrix: {model.activation: [relu, one.py:relu]}}\n", ["model.weight_init=he_normal"])
+
+
+# Where a run is executed
+
+
+def test_versions_platform_flags_and_runs_per_call_are_no_identity(planned, monkeypatch):
+    here = planned()
+    there = planned(platform="gpu")
+    assert {group.shape.lane for group in here.groups} != {group.shape.lane for group in there.groups}
+    assert list(there.runs) == list(here.runs)
+    store.versions.cache_clear()
+    monkeypatch.setattr(store, "version", lambda name: "99.0")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    try:
+        assert store.versions()["jax"] == "99.0"
+        assert list(planned().runs) == list(here.runs)
+    finally:
+        store.versions.cache_clear()
+
+
+# Data
+
+
+def test_data_is_known_by_its_content(tmp_path, own, runs, planned):
+    here = own()
+    (tmp_path / "a").mkdir()
+    for name in ("rows.csv", "act.py", "helper.py"):
+        (tmp_path / "a" / name).write_bytes((tmp_path / name).read_bytes())
+    assert own(name="a/s.yaml") == here
+    (tmp_path / "rows.csv").rename(tmp_path / "other.csv")
+    assert own(overrides=["data.name=" + str(tmp_path / "other.csv")]) == here
+    (tmp_path / "rows.csv").write_text(ROWS.replace("\n3,2,", "\n3,5,"))
+    assert not own() & here
+    two = planned("sweep: {matrix: {data.name: [a/rows.csv, other.csv, rows.csv]}, seeds: 2}\n")
+    assert sorted(run.labels["data"] for run in two.runs.values()) == ["rows.csv"] * 4
+    assert len({run.labels["data_content"] for run in two.runs.values()}) == 2
+
+
+def test_bundled_data_is_known_by_its_arrays(runs, monkeypatch):
+    before = runs()
+    iris = data.DATASETS["iris"]
+    monkeypatch.setitem(data.DATASETS, "flowers", replace(iris, name="flowers"))
+    assert runs(overrides=["data.name=flowers"]) == before
+    table = iris.load()
+    monkeypatch.setitem(data.DATASETS, "iris", replace(iris, load=lambda: replace(table, x=table.x[::-1])))
+    assert not runs() & before
+    bundled_checksum.cache_clear()
+
+
+def test_generated_data_is_known_by_what_generates_it(tmp_path):
+    """Not by its numbers: their last bits may differ between processors."""
+    path = tmp_path / "moons.py"
+    path.write_text("from helper import twice\n\n\ndef moons(n, seed):\n    return twice(n)  # rows\n")
+    (tmp_path / "helper.py").write_text(HELPER)
+
+    def of(name="moons", options=None, seed=0):
+        return identity.generated(
+            name, {"rows": 100, "noise": 0.1} if options is None else options, seed, (path, "moons")
+        )
+
+    before = of()
+    assert of(options={"noise": 1e-1, "rows": 100.0}) == before
+    assert len({before, of(name="m"), of(options={"rows": 100, "noise": 0.2}), of(seed=1)}) == 4
+    path.write_text(path.read_text().replace("  # rows", ""))
+    assert of() == before
+    (tmp_path / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
+    assert of() != before
+
+
+# Functions of the user's
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("act.py", "def f", "\n# The one.\n\ndef f"),
+        ("act.py", "def f(z):\n", 'def f(z):\n    """Twice the square."""\n'),
+        ("act.py", "return twice(z) + z", "return twice(z) - z"),
+        ("helper.py", "return", "# half of four times\n    return"),
+        ("helper.py", "    return", "  return"),
+    ],
+)
+def test_what_changes_nothing_that_runs_changes_no_run(name, old, new, tmp_path, own):
+    before = own()
+    text = (tmp_path / name).read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1))
+    assert own() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("act.py", "return twice(z) * z", "return twice(z) * z * z"),
+        ("helper.py", "2.0", "3.0"),
+        ("helper.py", "def twice", "import other\n\n\ndef twice"),
+    ],
+)
+def test_a_change_that_is_run_changes_every_run(name, old, new, tmp_path, own):
+    before = own()
+    (tmp_path / "other.py").write_text("")
+    (tmp_path / name).write_text((tmp_path / name).read_text().replace(old, new))
+    after = own()
+    assert not after & before
+    if "other" in new:
+        (tmp_path / "other.py").write_text("k = 1\n")
+        assert not own() & after
+
+
+def test_an_indent_is_part_of_a_function(tmp_path, own):
+    body = "def f(z):\n    for _ in range(2):\n        z = z * 0.5\n        z = z + 1.0\n    return z\n"
+    (tmp_path / "act.py").write_text(body)
+    before = own()
+    (tmp_path / "act.py").write_text(body.replace("        z = z + 1.0", "    z = z + 1.0"))
+    assert not own() & before
+
+
+def test_one_function_under_two_names_is_one_run_and_two_of_one_file_are_two(tmp_path, planned, own):
+    own()
+    (tmp_path / "b.py").write_text("# a copy\n" + ACT)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "act.py").write_text(ACT)
+    (tmp_path / "a" / "helper.py").write_text(HELPER + "# the same\n")
+    plan = planned("sweep: {matrix: {model.activation: [act.py:f, b.py:f, a/act.py:f, act.py:g]}, seeds: 2}\n")
+    assert [run.labels["activation"] for run in plan.runs.values()] == ["f", "f", "g", "g"]
+    assert sum(len(group.runs) for group in plan.groups) == 4
+    assert sorted(plan.sources) == ["act.py", "b.py", "helper.py"]
+    (tmp_path / "a" / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
+    with pytest.raises(StudyError, match=r"two different files are named helper\.py; rename one"):
+        planned("sweep: {matrix: {model.activation: [act.py:f, a/act.py:g]}}\n")
+
+
+def test_a_function_goes_by_its_tokens_wherever_it_stands_in_the_settings(tmp_path):
+    """A measure of the user's, once a study may name one."""
+    named = create_model("Named", __base__=MeasureConfig, mine=(list[str], []))
+    own = sections({"data": {"name": "iris"}, "model": {}, "train": {}})
+    (tmp_path / "m.py").write_text("def gauss(z):\n    return z\n")
+    cell = Cell(**own, measure=named(mine=[f"{tmp_path}/m.py:gauss", "act_mean"]))
+
+    def of(cell):
+        checksums, copies = identity.user_functions([cell])
+        assert copies == {"m.py": tmp_path / "m.py"}
+        return identity.cell_identity(cell, checksums)
+
+    before = of(cell)
+    assert str(tmp_path) not in before
+    (tmp_path / "m.py").write_text("def gauss(z):\n    return -z\n")
+    assert of(cell) != before
+
+
+# One name for one content when reading
+
+
+def test_data_that_was_renamed_is_one_setting():
+    rows = {"run": list("abcd"), "data": ["new", "old", "b", "digits"], "data_content": ["1", "1", "2", None]}
+    assert store.one_name(pd.DataFrame(rows))["data"].tolist() == ["new", "new", "b", "digits"]
+
+
+def test_ids_differ_by_seed_and_cell():
+    ids = [identity.run_id(cell, seed) for cell, seed in itertools.product(("{}", '{"a":1}'), (0, 1, 10))]
+    assert len(set(ids)) == 6
+    assert all(len(name) == 12 for name in ids)
