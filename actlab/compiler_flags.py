@@ -61,8 +61,16 @@ def needs_flag(jaxlib: str) -> bool:
     >>> needs_flag("0.10.1"), needs_flag("0.10.2"), needs_flag("0.12.0.1")
     (False, True, True)
     """
-    found = tuple(int(number) for number in re.findall(r"\d+", jaxlib.partition(".dev")[0].partition("+")[0]))
-    return found >= FIRST_WRONG and (found <= LAST_TRIED or installed_xla_knows_flag())
+    return numbers(jaxlib) >= FIRST_WRONG and (numbers(jaxlib) <= LAST_TRIED or installed_xla_knows_flag())
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    """The numbers of a version, to be compared.
+
+    >>> numbers("0.12.0.1"), numbers("0.13.0.dev20270101+cuda12")
+    ((0, 12, 0, 1), (0, 13, 0))
+    """
+    return tuple(int(number) for number in re.findall(r"\d+", release.partition(".dev")[0].partition("+")[0]))
 
 
 @cache

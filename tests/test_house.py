@@ -61,8 +61,15 @@ def test_nothing_imports_experiments():
 
 
 @pytest.mark.parametrize(
-    "module", ["actlab", "actlab.cli", "actlab.analysis.report", "actlab.engine.store", "actlab.compiler_flags"]
-    "module", ["actlab", "actlab.cli", "actlab.sources", "actlab.analysis.report", "actlab.engine.store"]
+    "module",
+    [
+        "actlab",
+        "actlab.cli",
+        "actlab.sources",
+        "actlab.analysis.report",
+        "actlab.engine.store",
+        "actlab.compiler_flags",
+    ],
 )
 def test_reading_needs_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"
