@@ -4,6 +4,10 @@ import os
 import signal
 import tempfile
 
+from actlab import compiler_flags
+
+# Not left to the first room that is imported: a test file may compute something before.
+compiler_flags.ensure()
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ.setdefault("MPLBACKEND", "agg")
 # Programs compiled by an earlier state of the code, or by a user, have no part in a test.

@@ -314,6 +314,7 @@ def test_a_running_scheduler(scheduler, tmp_path, monkeypatch):
     for wrong, message in {
         "sees": ({"sees": False}, "must be shared, under the same path"),
         "versions": ({"versions": found["versions"] | {"jax": "0.1"}}, r"jax 0\.1,.* make them the same"),
+        "flags": ({"flags": False}, "started JAX without --xla_cpu.*=-reduce"),
     }.values():
         monkeypatch.setattr(of_scheduler, "facts", lambda probe, wrong=wrong: found | wrong)
         with pytest.raises(ClusterError, match=message):

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
+    "compiler_flags": -1,  # what must stand before a room imports JAX
     "sources": -1,  # below the catalogue: the user's files, whatever they hold
     "activations": 0,
     "measures": 0,
@@ -62,7 +63,15 @@ def test_nothing_imports_experiments():
 
 @pytest.mark.parametrize(
     "module",
-    ["actlab", "actlab.cli", "actlab.measures", "actlab.sources", "actlab.analysis.report", "actlab.engine.store"],
+    [
+        "actlab",
+        "actlab.cli",
+        "actlab.measures",
+        "actlab.sources",
+        "actlab.analysis.report",
+        "actlab.engine.store",
+        "actlab.compiler_flags",
+    ],
 )
 def test_reading_needs_no_jax(module):
     code = f"import sys, {module}; sys.exit('jax' in sys.modules)"

@@ -3,12 +3,16 @@
 from dataclasses import replace
 from difflib import get_close_matches
 
+from actlab import compiler_flags
+
 # Families register their activations when they are imported.
 from actlab.activations import exponential, gated, others, rectifiers, sigmoidal  # noqa: F401
 from actlab.activations.base import FAMILIES, RECORDS, Activation, ActivationError, activation
 from actlab.activations.loading import check, load
 
 __all__ = ["CATALOGUE", "STORY", "Activation", "ActivationError", "activation", "check", "get", "load"]
+
+compiler_flags.ensure()
 
 STORY = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish")
 """The chain in which each activation is said to repair the one before."""

@@ -17,7 +17,8 @@ from pathlib import Path
 from loky import ProcessPoolExecutor
 
 # XLA sizes its thread pool by NPROC when it is imported; the Eigen flag alone does not hold it to one thread. Two
-# one-thread workers train about twice as many runs as one process with two threads.
+# one-thread workers train about twice as many runs as one process with two threads. XLA_FLAGS is not among these: the
+# rooms that compute with JAX set what it needs in whatever process imports them (see ``compiler_flags``).
 WORKER_ENVIRONMENT = {"NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 # loky takes compiled programs for a leak and restarts the worker, which would compile them again.
 WORKER_ENVIRONMENT["LOKY_MAX_MEMORY_LEAK_SIZE"] = "1e12"

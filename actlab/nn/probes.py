@@ -141,7 +141,7 @@ def effective_rank(h_MxW: Array) -> Array:
 
     Reference: Roy & Vetterli 2007, EUSIPCO.
     """
-    singular = jnp.linalg.svd(centred(h_MxW), compute_uv=False)
+    singular = jnp.linalg.svd(centred(h_MxW), full_matrices=False, compute_uv=False)
     total = jnp.sum(singular)
     p = singular / jnp.where(total > 0, total, 1.0)
     entropy = -jnp.sum(jnp.where(p > 0, p * jnp.log(jnp.where(p > 0, p, 1.0)), 0.0))
@@ -153,7 +153,7 @@ def stable_rank(h_MxW: Array) -> Array:
 
     Reference: Rudelson & Vershynin 2007, J. ACM 54(4).
     """
-    return jnp.sum(scaled(jnp.linalg.svd(h_MxW, compute_uv=False)) ** 2)
+    return jnp.sum(scaled(jnp.linalg.svd(h_MxW, full_matrices=False, compute_uv=False)) ** 2)
 
 
 Probe = Callable[..., Array]

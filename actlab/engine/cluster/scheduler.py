@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from actlab import compiler_flags
 from actlab.engine.cluster.common import LIMITS, REACH, ClusterError
 
 SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
@@ -68,12 +69,18 @@ def check_workers(client: Any, address: str, folder: Path) -> None:
             raise ClusterError(
                 f"{where} is not limited to one thread and could give other numbers. Start it so:\n  {command(address)}"
             )
+        if not fact["flags"]:
+            raise ClusterError(
+                f"{where} started JAX without {compiler_flags.SAFE} in XLA_FLAGS; jaxlib {own['jaxlib']} could give "
+                "wrong numbers so. Start it again, and leave that flag to actlab"
+            )
 
 
 def facts(probe: str) -> dict[str, Any]:
-    """What a worker is: its versions, its thread limit, and whether it sees a file."""
+    """What a worker is: its versions, its thread limit, whether its compiler is right, and whether it sees a file."""
     versions = {name: version(name) for name in SAME_VERSIONS}
-    return {"versions": versions, "nproc": os.environ.get("NPROC"), "sees": os.path.exists(probe)}
+    limit, sees = os.environ.get("NPROC"), os.path.exists(probe)
+    return {"versions": versions, "nproc": limit, "flags": compiler_flags.ensure(), "sees": sees}
 
 
 def told(versions: Mapping[str, str]) -> str:
