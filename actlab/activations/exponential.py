@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.activations.base import activation
-from actlab.activations.stable import expm1_and_exp
+from actlab.activations.stable import expm1_and_exp, quotient
 
 # Klambauer et al. 2017, equation 14: the fixed point (mean 0, variance 1) of standard normal pre-activations.
 SELU_ALPHA = 1.6732632423543772
@@ -157,8 +157,8 @@ def softplus(z: Array) -> Array:
 def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]:
     """(z + √(z² + b))/2, which on the left, where it cancels, is b/(√(z² + b) − z)/2; and itself over √(z² + b)."""
     root = jnp.sqrt(z**2 + b)
-    total = root + jnp.abs(z)
-    value = 0.5 * jnp.where(z < 0, b / total, total)
+    total, left = root + jnp.abs(z), z < 0
+    value = 0.5 * quotient(left, b, total, total)
     return value, value / root
 
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.activations.base import activation
+from actlab.activations.stable import quotient
 
 
 @activation(
@@ -151,8 +152,8 @@ def tanhshrink_and_derivative(z: Array) -> tuple[Array, Array]:
     tanh = jnp.tanh(z)
     y = jnp.minimum(z**2, 1.0)
     cubic = z * y * (675675.0 + y * (45045.0 + y * (594.0 + y)))
-    near = cubic / (2027025.0 + y * (945945.0 + y * (51975.0 + y * (630.0 + y))))
-    return jnp.where(y < 0.25, near, z - tanh), tanh**2
+    scale = 2027025.0 + y * (945945.0 + y * (51975.0 + y * (630.0 + y)))
+    return quotient(y < 0.25, cubic, scale, z - tanh), tanh**2
 
 
 @activation(
