@@ -156,8 +156,8 @@ def what_was_run(found: Measured) -> list[str]:
     options = [key for key, without in OPTIONS.items() if key in runs and set(runs[key].dropna()) - {without}]
     for key in dict.fromkeys([*found.keys, *options]):
         if key not in (*SETTINGS, *SETTINGS_TRAIN):
-            values = runs[key].drop_duplicates().sort_values()
-            rows.append((words(key), ", ".join(setting(value, key) for value in values)))
+            different = runs[key].drop_duplicates().sort_values()
+            rows.append((words(key), ", ".join(setting(value, key) for value in different)))
     parts.append(pipe_table(pd.DataFrame(rows, columns=["setting", "values"])))
     auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
     if len(auto):
