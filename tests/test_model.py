@@ -5,82 +5,41 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from flax import nnx
 
+import actlab
+from actlab.engine import job
+from actlab.engine.execute import prepare
+from actlab.engine.running import resolved_text, sources_of
 from actlab.nn import recording, training
-from actlab.nn.blocks import Function, Options
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
-
-FEATURES, OUTPUTS, WIDTH, DEPTH, BOUND = 3, 2, 5, 3, 4
-SEED, STEP, RATE, SLOPE = 7, 11, 0.3, 0.1
-BENT = Function(
-    lambda z, *, slope, beta, lift: jnp.tanh(beta * z) + slope * z + lift * jnp.sin(z),
-    lambda z, **_: z != z,
-    fixed=("slope",),
-    learnable=("beta", "lift"),
+from actlab.study.plan import plan
+from actlab.study.reading import StudyError, read
+from tests.small_networks import (
+    BENT,
+    DEPTH,
+    FEATURES,
+    OUTPUTS,
+    RATE,
+    SLOPE,
+    WIDTH,
+    a_program,
+    rows,
+    some_numbers,
+    some_weights,
 )
-TANH = Function(jnp.tanh, lambda z: z != z)
+
+STEP = 11
 CASES = list(
     itertools.product(("none", "layer", "batch"), (False, True), ("none", "standard", "alpha"), ("layer", "unit"))
 )
 
 
-def a_program(norm="none", residual=False, dropout="none", per="layer", **changes):
-    settings = {
-        "functions": (TANH, BENT),
-        "learnable_per": per,
-        "depth_bound": BOUND,
-        "width": WIDTH,
-        "weight_distribution": "normal",
-        "bias_distribution": "normal",
-        "optimizer": "sgd",
-        "optimizer_options": (),
-        "decay_activation_parameters": False,
-        "batch_size": 7,
-        "task": "classification",
-        "probes": (),
-        "dtype": "float64",
-        "runs_per_call": 1,
-        "eval_chunks": 1,
-        "options": Options(norm, residual, dropout),
-    }
-    return training.Program(**settings | changes)
-
-
-def some_numbers():
-    deviations = jnp.array([0.6] * DEPTH + [0.0] * (BOUND - DEPTH))
-    optimizer = {"learning_rate": 0.1, "weight_decay": 0.0, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 9.0}
-    return {
-        "seed": jnp.uint32(SEED),
-        "weight_std": deviations,
-        "bias_mean": jnp.zeros(BOUND),
-        "bias_std": deviations,
-        "fixed": jnp.array([SLOPE]),
-        "learnable": jnp.array([0.7, 0.2]),
-        "optimizer": jax.tree.map(jnp.asarray, optimizer),
-        "dropout_rate": jnp.asarray(RATE),
-        "clip_norm": jnp.asarray(jnp.inf),
-    }
-
-
-def some_weights(program, numbers):
-    """A run's parameters in the middle of training: none is what it begins with."""
-    weights = training.start(program, numbers, jnp.int32(DEPTH), FEATURES, OUTPUTS)["parameters"]
-    leaves, tree = jax.tree.flatten(weights)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)]
-    return tree.unflatten(moved)
-
-
 def a_module(program, weights):
     return DeepMLP(weights, DEPTH, BENT, {"slope": SLOPE}, program.options, RATE)
-
-
-def rows(n, seed=0):
-    rng = np.random.default_rng(seed)
-    return jnp.asarray(rng.normal(size=(n, FEATURES)) + 1), jnp.asarray(rng.integers(0, OUTPUTS, n))
 
 
 def stacked(gradients):
@@ -143,3 +102,232 @@ def test_evaluation_mode_is_the_walks_forward_pass(norm, residual, dropout, per)
         module.eval()
         found = [module(x) for x in splits.values()]
     np.testing.assert_allclose(np.concatenate(found), outputs, rtol=1e-10, atol=1e-13)
+
+
+# Modes
+
+
+def test_training_mode_needs_keys_and_evaluation_mode_statistics():
+    weights = jax.tree.map(
+        np.float32, some_weights(a_program("batch", False, "alpha", dtype="float32"), some_numbers(dtype="float32"))
+    )
+    x = np.float32(rows(7)[0])
+    for dropout in ("standard", "alpha"):
+        module = a_module(a_program("none", False, dropout, dtype="float32"), weights)
+        with pytest.raises(ValueError, match="dropout in training mode needs rngs"):
+            module(x)
+        one, same, other = (module(x, rngs) for rngs in (nnx.Rngs(0), nnx.Rngs(0), nnx.Rngs(1)))
+        np.testing.assert_array_equal(one, same)
+        assert not np.allclose(one, other)
+    module = a_module(a_program("batch", dtype="float32"), weights)
+    module.eval()
+    with pytest.raises(ValueError, match=r"no statistics yet: take_statistics\(x\)"):
+        module(x)
+    module.take_statistics(x)
+    in_evaluation = module(x)
+    module.train()
+    np.testing.assert_allclose(in_evaluation, module(x), rtol=1e-5, atol=1e-6)  # the same rows, the same statistics
+
+
+# From settings
+
+
+def weights_of(depth, width, slots=0, per_unit=False, norm="none", features=FEATURES, outputs=OUTPUTS):
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.normal(size=shape).astype(np.float32)
+    normed = {} if norm == "none" else {"scale": draw(depth, width), "shift": draw(depth, width)}
+    activation = draw(depth, slots, width) if per_unit else draw(depth, slots)
+    layers = {"kernel": draw(depth, width, width), "bias": draw(depth, width), "activation": activation, **normed}
+    readout = {"kernel": draw(width, outputs), "bias": draw(outputs)}
+    return {"input": {"kernel": draw(features, width)}, "layers": layers, "readout": readout}
+
+
+def test_a_row_of_runs_and_weights_make_the_network():
+    row = pd.Series(
+        {
+            "run": "0123456789ab",
+            "activation": "leaky_relu(negative_slope=0.3333333333333333)",
+            "activation_order": 3,
+            "depth": np.int64(2),
+            "width": np.int64(4),
+            "norm": "layer",
+            "residual": np.True_,
+            "dropout": np.float64(0.25),
+            "dropout_kind": "alpha",
+            "clip_norm": np.nan,
+        }
+    )
+    weights = weights_of(2, 4, norm="layer")
+    network = actlab.model(row, weights)
+    x = np.float32(rows(6)[0])
+    h = x
+    for l, kernel in enumerate([weights["input"]["kernel"], weights["layers"]["kernel"][1]]):
+        z = h @ kernel + weights["layers"]["bias"][l]
+        u = (z - z.mean(1, keepdims=True)) / np.sqrt(z.var(1, keepdims=True) + 1e-5)
+        u = u * weights["layers"]["scale"][l] + weights["layers"]["shift"][l]
+        h = np.where(u > 0, u, u / 3) + (h if l else 0)
+    np.testing.assert_allclose(network(x), h @ weights["readout"]["kernel"] + weights["readout"]["bias"], rtol=1e-4)
+    assert [layer.residual for layer in network.hidden] == [False, True]
+    assert [type(layer.dropout).__name__ for layer in network.hidden] == ["AlphaDropout"] * 2
+    assert network.hidden[0].dropout.rate == 0.25
+    by_word = {"activation": {"name": "leaky_relu", "negative_slope": 1 / 3}, "norm": "layer", "residual": True}
+    same = actlab.model(weights=weights, dropout={"rate": 0.25, "kind": "alpha"}, **by_word)
+    np.testing.assert_array_equal(same(x), network(x))
+    unlike = actlab.model(row, weights, residual=False)
+    assert not np.allclose(unlike(x), network(x))
+
+
+@pytest.mark.parametrize("per_unit", [False, True])
+def test_learned_parameters_are_those_of_the_weights_and_more_slots_and_layers_do_not_matter(per_unit):
+    weights = weights_of(3, 4, 2, per_unit)
+    x = np.float32(rows(6)[0])
+    network = actlab.model(weights=weights, depth=2, activation="prelu(per=unit)" if per_unit else "prelu")
+    h = x
+    for l, kernel in enumerate([weights["input"]["kernel"], weights["layers"]["kernel"][1]]):
+        z = h @ kernel + weights["layers"]["bias"][l]
+        h = np.where(z > 0, z, weights["layers"]["activation"][l, 0] * z)
+    np.testing.assert_allclose(
+        network(x), h @ weights["readout"]["kernel"] + weights["readout"]["bias"], rtol=1e-4, atol=1e-5
+    )
+
+
+def without(tree, part, name):
+    return tree | {part: {key: value for key, value in tree[part].items() if key != name}}
+
+
+FINE = weights_of(3, 4)
+WRONG = {
+    "wide": ({"width": 5}, FINE, r"weights: input.kernel has shape \(3, 4\), expected \[F, W\] with F = 3, W = 5"),
+    "deep": ({"depth": 4}, FINE, r"weights: layers.kernel has shape \(3, 4, 4\), expected \[L, W, W\] with L ≥ 4"),
+    "of several runs": ({}, jax.tree.map(lambda leaf: leaf[None], FINE), r"weights: .* expected \["),
+    "without a scale": ({"norm": "batch"}, FINE, r"weights: lack layers.scale; with norm: batch they are input.kernel"),
+    "with a scale": ({}, weights_of(3, 4, norm="layer"), r"weights: have layers.scale; with norm: none"),
+    "without a part": ({}, without(FINE, "readout", "bias"), "weights: lack readout.bias"),
+    "no slot": ({"activation": "prelu"}, FINE, r"weights: layers.activation has shape .*P ≥ 1"),
+    "no tree": ({}, [1, 2], "weights: lack input.kernel"),
+    "unknown activation": ({"activation": "rellu"}, FINE, "activation: .*rellu.*did you mean 'relu'"),
+    "unknown parameter": ({"activation": "elu(alhpa=2)"}, FINE, "activation: .*alhpa.*did you mean 'alpha'"),
+    "unknown norm": ({"norm": "bacth"}, FINE, "norm: unknown normalisation 'bacth'; did you mean 'batch'"),
+    "unknown kind": ({"dropout": 0.1, "dropout_kind": "alfa"}, FINE, "dropout.kind: .*did you mean 'alpha'"),
+    "rate above 1": ({"dropout": 1.5}, FINE, "dropout.rate: expected a number < 1, not 1.5"),
+    "unknown setting": ({"residaul": True}, FINE, "model: no setting 'residaul'; did you mean 'residual'"),
+    "a file": ({"activation": "mine.py:relu"}, FINE, "activation: mine.py:relu is a function of the user's"),
+    "no weights": ({}, None, "model: without a study, settings and weights"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_makes_no_network_is_refused(name):
+    settings, weights, said = WRONG[name]
+    with pytest.raises(StudyError, match=said):
+        actlab.model(weights=weights, **settings)
+
+
+def test_a_users_function_is_not_taken_for_the_catalogues_of_its_name():
+    with pytest.raises(StudyError, match="activation: relu is a function of the user's"):
+        actlab.model({"activation": "relu", "activation_order": 0}, FINE)
+
+
+# From a study
+
+
+STUDY = """
+study: s
+data: {name: iris}
+model: {depth: 3, width: 8, weight_init: orthogonal, bias_init: {name: normal, std: 0.3}, dtype: float64}
+train: {steps: 8, batch_size: 16}
+sweep:
+  matrix:
+    model.activation: [relu, {name: prelu, alpha: 0.3, per: unit}, act.py:bent]
+    model.norm: [none, batch]
+    model.residual: [false, true]
+    model.dropout: [{rate: 0.0}, {rate: 0.2, kind: alpha}]
+  seeds: [5, 6]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study's folder before any run of it is trained."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "act.py").write_text("def bent(z, *, slope=0.1):\n    return z / (1 + z * z) + slope * z\n")
+    (folder / "s.yaml").write_text(STUDY)
+    study = actlab.study_of(folder / "s.yaml")
+    planned = plan(study)
+    prepare(folder / "r", resolved_text(study, folder / "r"), planned, sources_of(study, planned), trains=True)
+    (folder / "act.py").unlink()
+    return folder / "r"
+
+
+def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(folder):
+    groups = plan(read(folder / "study.yaml")).groups
+    assert sum(len(group.runs) for group in groups) == 3 * 2 * 2 * 2 * 2
+    for group in groups[::5]:
+        with jax.enable_x64(True):
+            lane = job.Lane(group, group.runs, folder)
+            begun = lane.begin().state["training"]["parameters"]
+        for i, run in enumerate(group.runs):
+            network = actlab.model(run.id[:10], study=folder)
+            own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], begun)
+            kernels = [own["input"]["kernel"], *own["layers"]["kernel"][1 : group.depth]]
+            for l, layer in enumerate(network.hidden):
+                np.testing.assert_array_equal(layer.affine.kernel[...], kernels[l])
+                np.testing.assert_array_equal(layer.affine.bias[...], own["layers"]["bias"][l])
+                assert layer.affine.kernel[...].dtype == np.float64
+            np.testing.assert_array_equal(network.readout.kernel[...], own["readout"]["kernel"])
+            with jax.enable_x64(True):
+                x = lane.data["test"][0]
+                same = actlab.model(run.labels, own, study=folder)
+                if group.shape.norm == "batch":
+                    same.take_statistics(lane.data["train"][0])
+                np.testing.assert_array_equal(same(x), network(x))
+                if group.shape.norm == "batch":  # those of the training rows, at once
+                    np.testing.assert_allclose(
+                        network.hidden[0].norm.mean[...],
+                        (np.asarray(lane.data["train"][0]) @ kernels[0] + own["layers"]["bias"][0]).mean(0),
+                        atol=1e-12,
+                    )
+
+
+def test_a_network_of_a_study_has_its_activation_and_parameters(folder):
+    runs = {run.labels["activation"]: run for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
+    z = np.linspace(-2, 2, 8)[None]
+    expected = {
+        "relu": np.maximum(z, 0),
+        "prelu(alpha=0.3, per=unit)": np.where(z > 0, z, 0.3 * z),
+        "bent": z / (1 + z * z) + 0.1 * z,
+    }
+    assert set(runs) == set(expected)
+    with jax.enable_x64(True):
+        for label, run in runs.items():
+            activation = actlab.model(run.labels, study=folder).hidden[1].activation
+            np.testing.assert_allclose(activation(jnp.asarray(z)), expected[label], rtol=1e-14)
+            learned = nnx.state(activation, nnx.Param)
+            assert [leaf.shape for leaf in jax.tree.leaves(learned)] == ([(8,)] if "prelu" in label else [])
+
+
+def test_drawing_leaves_the_users_settings_of_jax_alone(folder):
+    run = plan(read(folder / "study.yaml")).groups[0].runs[0].id
+    usual = actlab.model(run, study=folder)
+    with jax.enable_x64(True), jax.threefry_partitionable(False):
+        other = actlab.model(run, study=folder)
+        assert not jax.config.jax_threefry_partitionable
+        assert jax.config.jax_enable_x64
+        np.testing.assert_array_equal(other.hidden[0].affine.kernel[...], usual.hidden[0].affine.kernel[...])
+    assert jax.config.jax_threefry_partitionable
+
+
+def test_runs_that_a_study_has_not_are_refused(folder, tmp_path):
+    run = plan(read(folder / "study.yaml")).groups[0].runs[0].id
+    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "48 runs begin with ''")):
+        with pytest.raises(StudyError, match=said):
+            actlab.model(name, study=folder)
+    with pytest.raises(StudyError, match="not a study's folder"):
+        actlab.model(run, study=tmp_path)
+    with pytest.raises(StudyError, match="a run of a study has its settings"):
+        actlab.model(run, study=folder, norm="none")
+    (tmp_path / "mine.py").write_text("raise SystemExit('ran')\n")
+    text = (folder / "study.yaml").read_text()
+    (tmp_path / "study.yaml").write_text(text.replace("sources/act.py:bent", "mine.py:bent"))
+    with pytest.raises(StudyError, match=r"mine\.py:bent is not among the study's own sources"):
+        actlab.model(run, study=tmp_path)

@@ -6,7 +6,7 @@ Two runs of one identity have the same draws anywhere, and equal numbers but for
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,16 @@ def pin_draws() -> None:
 
 @contextmanager
 def pinned_draws() -> Iterator[None]:
-    """What ``pin_draws`` sets, the type of numbers aside, for a while: in a process that is the user's."""
-    names = [name for name in PINNED if hasattr(jax.config, name) and name != "jax_enable_x64"]
-    before = {name: getattr(jax.config, name) for name in names}
-    try:
-        for name in names:
-            jax.config.update(name, PINNED[name])
+    """What ``pin_draws`` does, for a while: in a process that is the user's."""
+    with ExitStack() as stack:
+        for name, value in PINNED.items():
+            # Of what has a context manager, the user may be inside one, which goes before what the process has set.
+            if (context := getattr(jax, name.removeprefix("jax_"), None)) is not None:
+                stack.enter_context(context(value))
+            elif hasattr(jax.config, name):
+                stack.callback(jax.config.update, name, getattr(jax.config, name))
+                jax.config.update(name, value)
         yield
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
 
 
 def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ruamel.yaml import YAML
 
 from actlab import activations, sources
 from actlab.engine import environment, job
-from actlab.nn import training
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.study.plan import Job, Run, plan
@@ -77,21 +75,17 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
         StudyError: the study has no such run, or the weights are not of its network.
     """
     group, run = found(folder, name)
-    shape, copies = replace(group.shape, runs_per_call=1, eval_chunks=1), folder / "sources"
-    function = job.functions_of(shape, copies)[group.activation]
+    shape = group.shape
+    function = job.functions_of(shape, folder / "sources")[group.activation]
     options = Options(shape.norm, shape.residual, shape.dropout)
     own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
-    data = job.loaded(shape.data)
-    with jax.enable_x64(shape.dtype == "float64"), environment.pinned_draws():
-        program = job.program_of(shape, copies)
-        numbers = job.stack([job.numbers_for(program, function, run)], np.dtype(shape.dtype))
-        numbers = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), numbers)
-        features, outputs = data.train.x.shape[1], len(data.classes) or 1
-        drawn = training.start(program, numbers, jnp.int32(group.depth), features, outputs)
-        network = assembled(drawn["parameters"], *own)
-        network.take_statistics(jnp.asarray(data.train.x, shape.dtype))
+    with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
+        lane = job.Lane(group, (run,), folder)  # as a worker begins
+        begun = jax.tree.map(lambda leaf: leaf[0], lane.begin().state["training"]["parameters"])
+        network = assembled(begun, *own)
+        network.take_statistics(lane.data["train"][0])
     return network
 
 
