@@ -449,7 +449,7 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
         return original(one, *own)
 
     monkeypatch.setattr(execute, "run_job", changed)
-    why = {"vanishes": "no such file", "changes": "is not the file that this study was planned with"}[how]
+    why = {"vanishes": "no such file", "changes": "is not the data that this study was planned with"}[how]
     with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as found:
         actlab.run(
             config,
