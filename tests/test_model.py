@@ -234,14 +234,14 @@ def test_a_users_function_is_not_taken_for_the_catalogues_of_its_name():
 STUDY = """
 study: s
 data: {name: iris}
-model: {depth: 3, width: 8, weight_init: orthogonal, bias_init: {name: normal, std: 0.3}, dtype: float64}
+model:
+  {depth: 3, width: 8, weight_init: orthogonal, bias_init: {name: normal, std: 0.3}, dtype: float64, residual: true,
+   dropout: {rate: 0.2, kind: alpha}}
 train: {steps: 8, batch_size: 16}
 sweep:
   matrix:
     model.activation: [relu, {name: prelu, alpha: 0.3, per: unit}, act.py:bent]
     model.norm: [none, batch]
-    model.residual: [false, true]
-    model.dropout: [{rate: 0.0}, {rate: 0.2, kind: alpha}]
   seeds: [5, 6]
 """
 
@@ -261,8 +261,8 @@ def folder(tmp_path_factory):
 
 def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(folder):
     groups = plan(read(folder / "study.yaml")).groups
-    assert sum(len(group.runs) for group in groups) == 3 * 2 * 2 * 2 * 2
-    for group in groups[::5]:
+    assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
+    for group in groups[1::2]:
         with jax.enable_x64(True):
             lane = job.Lane(group, group.runs, folder)
             begun = lane.begin().state["training"]["parameters"]
@@ -319,7 +319,7 @@ def test_drawing_leaves_the_users_settings_of_jax_alone(folder):
 
 def test_runs_that_a_study_has_not_are_refused(folder, tmp_path):
     run = plan(read(folder / "study.yaml")).groups[0].runs[0].id
-    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "48 runs begin with ''")):
+    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "12 runs begin with ''")):
         with pytest.raises(StudyError, match=said):
             actlab.model(name, study=folder)
     with pytest.raises(StudyError, match="not a study's folder"):
