@@ -99,7 +99,7 @@ def test_a_diverged_run_is_a_row(whole):
 
 
 def test_neighbours_change_no_bit(whole, here, tmp_path, config):
-    """Lanes of 4: a run next to others, next to diverging ones, or alone in a padded lane has the same bits."""
+    """Four runs a call: a run next to others, next to diverging ones, or alone among copies has the same bits."""
     actlab.run(config, ["sweep.seeds=[1]", "train.learning_rate=1e-3"], out=tmp_path / "alone")
     alone, among = actlab.load(tmp_path / "alone"), actlab.load(whole)
     for name in ("steps", "layers"):
@@ -308,7 +308,7 @@ for number in (1, 2):
 
 @pytest.mark.parametrize("width", [8, 64])
 def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
-    """Lanes of four runs and of one; nine runs, so that the second device ends with copies."""
+    """Four runs a call and one; nine runs, so that the second device ends with copies."""
     words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
@@ -376,11 +376,13 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-def test_a_job_compiles_its_two_programs_once(config, tmp_path, here, caplog):
+def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
     job.programs.cache_clear()
     job.arrays.cache_clear()
     with jax.log_compiles(True):
-        actlab.run(config, ["model.width=9", "model.activation=relu", "sweep.seeds=9"], out=tmp_path / "r", workers=1)
+        words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
+        found = actlab.run(config, words, out=tmp_path / "r", workers=1)
+    assert len(found.runs) == 2 * 3 * 2 * 5  # in twelve jobs and more
     told = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
     names = [message.split("(")[1].split(")")[0] for message in told]
-    assert [sum(name in message for message in told) for name in ("begin", "proceed")] == [1, 1], names
+    assert [names.count(name) for name in ("start", "train", "measure", "evaluate")] == [1] * 4, names
