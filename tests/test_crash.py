@@ -343,7 +343,7 @@ class Mortal(Here):
     def __init__(self):
         self.dead = False
 
-    def submit(self, function, one, folder, holder):
+    def submit(self, function, one, folder, holder, turn):
         if self.dead:
             raise BrokenExecutor("dead")
         if type(self).kills(one):
