@@ -13,7 +13,7 @@ import actlab
 from actlab.engine import job
 from actlab.engine.execute import prepare
 from actlab.engine.running import resolved_text, sources_of
-from actlab.nn import recording, training
+from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
 from actlab.study.plan import plan
@@ -65,11 +65,12 @@ def test_training_mode_is_the_walks_minibatch(norm, residual, dropout, per):
     with jax.enable_x64(True):
         program, numbers, (x, y) = a_program(norm, residual, dropout, per), some_numbers(), rows(7)
         weights = some_weights(program, numbers)
-        scratch = training.scratch_for(program, weights)
+        up, kept = training.scratch_for(program, weights)["up"], jax.tree.map(jnp.zeros_like, weights["layers"])
         with jax.disable_jit():  # every operation by itself: nothing to compile
-            loss, _, gradients, _ = training.minibatch_gradients(
-                program, weights, scratch, numbers, (x, y), jnp.int32(STEP), DEPTH, jnp.int32(1)
+            walked = training.minibatch_gradients(
+                program, weights, numbers, (x, y), jnp.int32(STEP), DEPTH, jnp.int32(1), up, walk.put, kept
             )
+        loss, gradients = walked.loss, {**walked.ends, "layers": walked.layers}
         module = a_module(program, weights)
         module.train()
         key = training.dropout_key(numbers["seed"], jnp.int32(STEP))
