@@ -7,9 +7,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import datasets
 
 from actlab import data
 from actlab.data import splits
+from actlab.data.bundled import stored
 
 NAMES = tuple(data.DATASETS)
 
@@ -33,6 +35,23 @@ def parts(found):
 
 
 # Bundled data sets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundled_data_are_what_scikit_learn_loads(name):
+    table = data.DATASETS[name].load()
+    theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    assert np.array_equal(table.x, theirs.data)
+    assert np.array_equal(table.y, theirs.target)
+    assert table.features == tuple(map(str, theirs.feature_names))
+    assert table.classes == (() if table.task == "regression" else tuple(map(str, theirs.target_names)))
+    assert table.x.dtype == np.float64
+    assert table.y.dtype == (np.float64 if table.task == "regression" else np.int32)
+
+
+def test_a_data_file_that_scikit_learn_lacks_is_named():
+    with pytest.raises(data.DataError, match=r"gone\.csv.*scikit-learn"):
+        stored("gone.csv")
 
 
 @pytest.mark.parametrize("name", NAMES)

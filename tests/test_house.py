@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
+    "later": -1,
     "activations": 0,
     "nn": 1,
     "theory": 1,

@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
-from jax import Array
+from actlab.later import Array, jax, jnp
 
 Phi = Callable[..., Array]
 F = TypeVar("F", bound=Callable[..., Array])

@@ -1,10 +1,7 @@
 """Rectifiers with an exponential or otherwise smooth bend: the ELU family, softplus and squareplus."""
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
+from actlab.later import Array, jax, jnp
 
 # Klambauer et al. 2017, equation 14: the fixed point (mean 0, variance 1) of standard normal pre-activations.
 SELU_ALPHA = 1.6732632423543772
@@ -100,7 +97,7 @@ def celu(z: Array, *, alpha: float = 1.0) -> Array:
     formula="ln(1 + e^z)",
     derivative_formula="σ(z)",
     latex=r"\ln(1 + e^z)",
-    derivative=jax.nn.sigmoid,
+    derivative=lambda z: jax.nn.sigmoid(z),
     range="(0, ∞)",
     monotonic=True,
     convex=True,

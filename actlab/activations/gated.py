@@ -2,11 +2,8 @@
 
 import math
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
+from actlab.later import Array, jax, jnp
 
 
 def normal_cdf(z: Array) -> Array:

@@ -1,9 +1,7 @@
 """Activations that are neither steps nor rectifiers: the linear control, periodic functions, shrinkage, bumps."""
 
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
+from actlab.later import Array, jnp
 
 
 @activation(
@@ -11,7 +9,7 @@ from actlab.activations.base import activation
     formula="z",
     derivative_formula="1",
     latex="z",
-    derivative=jnp.ones_like,
+    derivative=lambda z: jnp.ones_like(z),
     range="(−∞, ∞)",
     monotonic=True,
     convex=True,

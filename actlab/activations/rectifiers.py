@@ -4,10 +4,8 @@ At a kink every derivative here is the left one, or the flat side's where there 
 conditions are written so that a NaN passes through: ``where(z > 0, z, 0)`` would turn it into a healthy-looking 0.
 """
 
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
+from actlab.later import Array, jnp
 
 
 @activation(

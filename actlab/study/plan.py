@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 
 from actlab import activations, data
-from actlab.activations.properties import saturation_points
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import SETTINGS, WEIGHT_DECAY
 from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import Choice, DataConfig, activation_options, activation_record, show
 from actlab.study.sweep import Cell
-from actlab.theory.gaussian import second_moment, weak_threshold
+from actlab.theory.moments import moments
 
 
 @dataclass(frozen=True)
@@ -258,20 +257,6 @@ def activation(study: Study, choice: Choice) -> tuple[activations.Activation, di
 def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
     """``activations.check``, once for each activation and parameters."""
     activations.check(record, dict(parameters))
-
-
-@lru_cache(maxsize=1024)
-def moments(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """What theory says of φ for a standard normal pre-activation: thresholds of the measures, and E φ(Z)²."""
-    phi = partial(record.function, **dict(parameters))
-    threshold = weak_threshold(phi)
-    low, high = saturation_points(phi, threshold)
-    return {
-        "second_moment": second_moment(phi),
-        "weak_threshold": threshold,
-        "saturation_low": low,
-        "saturation_high": high,
-    }
 
 
 def resolve_weight_init(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
