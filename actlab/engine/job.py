@@ -27,6 +27,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from actlab import activations, data
 from actlab.engine import checkpoint, compiled, store
 from actlab.engine.checkpoint import Snapshot
+from actlab.engine.handover import Outcome, describe
 from actlab.engine.records import run_row
 from actlab.nn import training
 from actlab.study.plan import DataKey, Job, Run, Shape, job_id, record_steps
@@ -37,25 +38,6 @@ SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes n
 LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
 
 log = logging.getLogger("actlab.job")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job that did not fail.
-
-    Attributes:
-        finished: all its runs are stored; else it was asked to stop, and has saved what there was.
-        parts: the parts that it wrote: {name: checksum}.
-        device: what it ran on.
-        seconds: how long it took.
-        training_seconds: how much of that it trained and recorded.
-    """
-
-    finished: bool
-    parts: Mapping[str, str]
-    device: str
-    seconds: float
-    training_seconds: float
 
 
 def run_job(job: Job, folder: Path, holder: str | None) -> Outcome:
@@ -155,12 +137,6 @@ def devices() -> str:
     """The kind of this process's devices, and how many there are if more than one."""
     number, kind = jax.local_device_count(), jax.local_devices()[0].device_kind
     return kind if number == 1 else f"{number} × {kind}"
-
-
-def describe(job: Job) -> str:
-    """A job in a few words: its activation, size and number of runs."""
-    shape = job.shape
-    return f"{shape.activation}, depth {shape.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
 
 
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
