@@ -1,11 +1,12 @@
 """One comparison table over one or several studies: any measure, by any settings, at any recorded time."""
 
+from __future__ import annotations
+
 import difflib
 import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import pandas as pd
 
 from actlab.analysis import layout
 from actlab.analysis.cells import (
@@ -18,6 +19,7 @@ from actlab.analysis.cells import (
     summarise,
     varying,
 )
+from actlab.later import pd
 
 Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """name, runs, steps, layers."""
