@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from actlab.engine import job
+from actlab.nn import probes
 from actlab.nn.blocks import Options
 from actlab.nn.programs import compile_programs
 from actlab.nn.training import Program
@@ -125,3 +126,12 @@ def assert_same_bits(one, other):
     for (path, a), b in zip(jax.tree.leaves_with_path(one), jax.tree.leaves(other), strict=True):
         assert a.dtype == b.dtype, path
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), path
+
+
+def measure_layers(names, z_LxMxW, h_LxMxW, slope_LxMxW, thresholds, own=None, report=None):
+    """Measures of each layer [L]; φ's argument is z."""
+
+    def layer(z, h, slope):
+        return probes.measure_layer(names, z, h, z, slope, thresholds, own, report)
+
+    return jax.vmap(layer)(z_LxMxW, h_LxMxW, slope_LxMxW)

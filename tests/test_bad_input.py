@@ -133,6 +133,70 @@ YAML_CASES = {
         [],
         ["s.yaml:11", "model.activation", "did you mean 'relu'"],
     ),
+    "misspelt option": (study(**{"  width: 8": "  residaul: true"}), [], ["s.yaml:6", "did you mean 'residual'"]),
+    "misspelt norm": (
+        study(**{"  width: 8": "  norm: bacth"}),
+        [],
+        ["s.yaml:6", "model.norm", "'bacth'", "did you mean 'batch'"],
+    ),
+    "residual a word": (study(**{"  width: 8": "  residual: yes"}), [], ["s.yaml:6", "true or false", "'yes'"]),
+    "dropout a number": (study(**{"  width: 8": "  dropout: 0.2"}), [], ["s.yaml:6", "model.dropout", "mapping"]),
+    "misspelt key of dropout": (
+        study(**{"  width: 8": "  dropout: {rte: 0.2}"}),
+        [],
+        ["s.yaml:6", "model.dropout.rte", "did you mean 'rate'"],
+    ),
+    "everything dropped": (
+        study(**{"  width: 8": "  dropout: {rate: 1}"}),
+        [],
+        ["s.yaml:6", "model.dropout.rate", "< 1"],
+    ),
+    "misspelt kind of dropout": (
+        study(**{"  width: 8": "  dropout:\n    rate: 0.2\n    kind: alfa"}),
+        [],
+        ["s.yaml:8", "model.dropout.kind", "did you mean 'alpha'"],
+    ),
+    "misspelt schedule": (
+        study(**{"steps: 4": "schedule: cosin"}),
+        [],
+        ["s.yaml:7", "train.schedule", "did you mean 'cosine'"],
+    ),
+    "unknown schedule option": (
+        study(**{"steps: 4": "schedule: {name: cosine, warmup: 5}"}),
+        [],
+        ["s.yaml:7", "warmup", "did you mean 'warmup_steps'"],
+    ),
+    "half a step of warm-up": (
+        study(**{"steps: 4": "schedule: {name: cosine, warmup_steps: 2.5}"}),
+        [],
+        ["s.yaml:7", "warmup_steps", "whole number", "2.5"],
+    ),
+    "warm-up without end": (
+        study(**{"steps: 4": "steps: 4, schedule: {name: cosine, warmup_steps: 4}"}),
+        [],
+        ["s.yaml:7", "train.schedule", "fewer than the 4 steps"],
+    ),
+    "nothing left after clipping": (study(**{"steps: 4": "clip_norm: 0"}), [], ["s.yaml:7", "train.clip_norm", "> 0"]),
+    "misspelt norm in the matrix": (
+        with_sweep("matrix:\n  model.norm:\n  - none\n  - bacth"),
+        [],
+        ["s.yaml:13", "model.norm", "did you mean 'batch'"],
+    ),
+    "misspelt option of an option in the matrix": (
+        with_sweep("matrix:\n  model.norm: [none, batch]\n  model.dropout.rte: [0.0, 0.2]"),
+        [],
+        ["s.yaml:12", "model.dropout.rte", "did you mean 'rate'"],
+    ),
+    "bad option of an option in the matrix": (
+        with_sweep("matrix:\n  model.norm: [none, batch]\n  model.dropout.rate:\n  - 0.0\n  - 1.5"),
+        [],
+        ["s.yaml:14", "model.dropout.rate", "< 1", "1.5"],
+    ),
+    "bad option of an option in include": (
+        with_sweep("matrix: {model.norm: [none]}\ninclude:\n- {model.norm: batch, model.dropout.kind: alfa}"),
+        [],
+        ["s.yaml:12", "model.dropout.kind", "did you mean 'alpha'"],
+    ),
     "misspelt key to select over": (
         STUDY + "report: {select: {over: train.learning_rte}}",
         [],

@@ -58,7 +58,7 @@ def hasty(monkeypatch):
 
 @pytest.fixture
 def undivided(monkeypatch):
-    """One job for each shape."""
+    """One job for each activation."""
     original = plan.cut
     monkeypatch.setattr(plan, "cut", lambda groups, wanted, *_: original(groups, wanted, 1 / 3))
 
@@ -115,12 +115,17 @@ def stopped(config, folder, looks, how=store.ask_to_stop):
             actlab.run(config, out=folder)
 
 
+def named(one):
+    """The name of a job's activation."""
+    return one.shape.activations[one.activation].name
+
+
 def checkpoints(folder):
     return sorted((folder / "parts").glob("*.checkpoint"))
 
 
 def test_cutting_changes_no_bit(config, tmp_path):
-    """Rows cut anywhere, and lanes of diverging runs, equal rows of whole schedules."""
+    """Training cut anywhere, also next to diverging runs, equals training in one go between records."""
     for group in plan.plan(reading.read(config)).groups:
         for runs in job.lanes(group):
             expected = job.run_lane(group, runs, tmp_path)
@@ -146,7 +151,55 @@ def test_a_signal_saves_and_the_next_run_goes_on(number, whole, config, tmp_path
         original = checkpoint.load
         patch.setattr(checkpoint, "load", lambda *args: begun_at.append(original(*args)) or begun_at[-1])
         actlab.run(config, out=tmp_path / "r")
-    assert [at.step for at in begun_at if at is not None] == [28]  # two looks come before the first step
+    # Two looks come before the first step; a segment with a record is two steps.
+    assert [at.step for at in begun_at if at is not None] == [38]
+    same(tmp_path / "r", whole)
+
+
+@pytest.mark.parametrize("grows", [True, False])
+def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_path, hasty):
+    """Other activations, with more that is learned, and deeper networks come or go; a run's bits stay."""
+    words = ["train.learning_rate=1e-2", "train.clip_norm=0.5", "model.norm=layer", "model.dropout.rate=0.2"]
+    one, more = "{name: prelu, per: unit}", "{name: star_relu, per: unit},{name: prelu, per: unit}"
+    few, many = [f"model.activation={one}", *words], [f"model.activation={more}", "model.depth=5,2", *words]
+    begun, now = (few, many) if grows else (many, few)
+
+    def job_of(overrides):
+        groups = plan.plan(reading.read(config, overrides)).groups
+        return next(group for group in groups if named(group) == "prelu" and group.depth == 2)
+
+    (tmp_path / "parts").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 20, store.ask_to_stop)
+        assert not job.run_job(job_of(begun), tmp_path, None).finished
+    (path,) = checkpoints(tmp_path)
+    job_now = job_of(now)
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = checkpoint.load
+        patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+        rows = job.run_lane(job_now, job_now.runs, tmp_path)
+    assert [at.step for at in found] == [24]
+    path.unlink()
+    for overrides in (few, many):
+        for row, other in zip(rows, job.run_lane(job_of(overrides), job_now.runs, tmp_path), strict=True):
+            assert row.keys() == other.keys()
+            for name in row:
+                np.testing.assert_array_equal(row[name], other[name], err_msg=name)
+
+
+def test_a_study_that_was_interrupted_and_grew_goes_on(whole, config, tmp_path, hasty):
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(patch, 20, store.ask_to_stop)
+        with pytest.raises(KeyboardInterrupt):
+            actlab.run(config, ["model.activation=tanh"], out=tmp_path / "r")
+    assert len(checkpoints(tmp_path / "r")) == 1
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = checkpoint.load
+        patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+        actlab.run(config, out=tmp_path / "r")
+    assert [at.step for at in found if at is not None] == [24]
     same(tmp_path / "r", whole)
 
 
@@ -207,7 +260,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, t
     if damage == "older":
         monkeypatch.setattr(store, "versions", lambda: {"actlab": "0"})
     elif damage == "foreign":
-        stopped(config, tmp_path / "r", 80)  # the first lane is done, and the second begun
+        stopped(config, tmp_path / "r", 20)  # the first lane is done, and another begun
         (other,) = checkpoints(tmp_path / "r")
         assert other != path
         other.write_bytes(content)
@@ -257,7 +310,7 @@ def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypa
 
     def cramped(one, *own):
         sizes.append(len(one.runs))
-        if len(one.runs) > one.shape.lane:
+        if len(one.runs) > one.shape.runs_per_call:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return original(one, *own)
 
@@ -271,7 +324,7 @@ def test_what_never_fits_is_reported_and_the_rest_is_done(undivided, config, tmp
     original = execute.run_job
 
     def cramped(one, *own):
-        if one.shape.activation == "tanh":
+        if named(one) == "tanh":
             raise MemoryError("no room")
         return original(one, *own)
 
@@ -295,7 +348,7 @@ class Mortal(Here):
             raise BrokenExecutor("dead")
         if not job:  # it is to get ready
             return super().submit(function)
-        one, folder, _ = job
+        one, folder, *_ = job
         if type(self).kills(one):
             self.dead = True
             store.note_pulse(folder, one.id, training=True, runs=0, saved=self.saved)
@@ -310,7 +363,7 @@ def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
     died = []
 
     class Once(Mortal):
-        kills = staticmethod(lambda one: one.shape.activation == "tanh" and not died and not died.append(one))
+        kills = staticmethod(lambda one: named(one) == "tanh" and not died and not died.append(one))
 
     monkeypatch.setattr(executors, "local", lambda *_: Once())
     actlab.run(config, out=tmp_path / "r")
@@ -322,7 +375,7 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
     deaths = []
 
     class Always(Mortal):
-        kills = staticmethod(lambda one: one.shape.activation == "tanh" and not deaths.append(one))
+        kills = staticmethod(lambda one: named(one) == "tanh" and not deaths.append(one))
 
     monkeypatch.setattr(executors, "local", lambda *_: Always())
     with pytest.raises(
@@ -340,7 +393,7 @@ def test_a_job_that_gets_on_may_lose_any_number_of_workers(undivided, whole, con
     deaths = []
 
     class Patient(Mortal):
-        kills = staticmethod(lambda one: one.shape.activation == "tanh" and len(deaths) < 5 and not deaths.append(one))
+        kills = staticmethod(lambda one: named(one) == "tanh" and len(deaths) < 5 and not deaths.append(one))
         saved = 1
 
     monkeypatch.setattr(executors, "local", lambda *_: Patient())
@@ -452,7 +505,7 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
         return original(one, *own)
 
     monkeypatch.setattr(execute, "run_job", changed)
-    why = {"vanishes": "no such file", "changes": "is not the file that this study was planned with"}[how]
+    why = {"vanishes": "no such file", "changes": "is not the data that this study was planned with"}[how]
     with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as found:
         actlab.run(
             config,

@@ -100,7 +100,7 @@ def test_a_diverged_run_is_a_row(whole):
 
 
 def test_neighbours_change_no_bit(whole, here, tmp_path, config):
-    """Lanes of 4: a run next to others, next to diverging ones, or alone in a padded lane has the same bits."""
+    """Four runs a call: a run next to others, next to diverging ones, or alone among copies has the same bits."""
     actlab.run(config, ["sweep.seeds=[1]", "train.learning_rate=1e-3"], out=tmp_path / "alone")
     alone, among = actlab.load(tmp_path / "alone"), actlab.load(whole)
     for name in ("steps", "layers"):
@@ -355,13 +355,14 @@ for number in (1, 2):
     jax.local_device_count = lambda: number
     job.programs.cache_clear()
     job.arrays.cache_clear()
+    job.COMPILED.clear()
     actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
 """
 
 
 @pytest.mark.parametrize("width", [8, 64])
 def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
-    """Lanes of four runs and of one; nine runs, so that the second device ends with copies."""
+    """Four runs a call and one; nine runs, so that the second device ends with copies."""
     words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
@@ -399,7 +400,7 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     assert running.Where(memory=1e6).plan(finished, tmp_path / "r")[0].chunks == {8: (4, 1)}
     # Of one that goes on with less than it was begun with, checkpoints are lost, and nothing else.
     plan, number = running.Where(memory=0.999999 * need / PLANNED).plan(study, tmp_path / "r")
-    assert (number, plan.chunks[8]) == (1, (2, 1))
+    assert (number, plan.chunks[8]) == (1, (4, 2))
     assert set(plan.runs) == set(usual.runs)
 
 
@@ -429,11 +430,17 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-def test_a_job_compiles_its_two_programs_once(config, tmp_path, here, caplog):
+def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
     job.programs.cache_clear()
     job.arrays.cache_clear()
-    with jax.log_compiles(True):
-        actlab.run(config, ["model.width=9", "model.activation=relu", "sweep.seeds=9"], out=tmp_path / "r", workers=1)
+    job.COMPILED.clear()
+    words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
+    jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
+    try:
+        found = actlab.run(config, words, out=tmp_path / "r", workers=1)
+    finally:
+        jax.config.update("jax_log_compiles", False)
+    assert len(found.runs) == 2 * 3 * 2 * 5  # in twelve jobs and more
     told = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
     names = [message.split("(")[1].split(")")[0] for message in told]
-    assert [sum(name in message for message in told) for name in ("begin", "proceed")] == [1, 1], names
+    assert [names.count(name) for name in ("start", "train", "measure", "evaluate")] == [1] * 4, names

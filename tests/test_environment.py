@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import actlab
+from actlab import compiler_flags
 from actlab.analysis import cells, tables
 from actlab.engine import environment, job, store
 from actlab.study import plan as planning
@@ -164,7 +166,7 @@ def test_a_real_run_of_several_files_draws_the_same_under_any_variables(tmp_path
     row = first.runs.iloc[0]
     assert row["jax"] == jax.__version__
     assert row["runs_per_call"] == 4
-    assert row["flags"] == ""
+    assert row["flags"] == (compiler_flags.SAFE if compiler_flags.needs_flag(version("jaxlib")) else "")
 
 
 # The columns
@@ -239,13 +241,13 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     write(tmp_path, FILES | {"s.yaml": STUDY})
     (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
-    assert job.activation(group.shape, tmp_path / "act.py").name == "bent"
+    assert job.activation(group.shape.activations[0], tmp_path).name == "bent"
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
-    job.activation(group.shape, tmp_path / "act.py")
+    job.activation(group.shape.activations[0], tmp_path)
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
     with pytest.raises(
         RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
     ):
-        job.activation(group.shape, tmp_path / "act.py")
+        job.activation(group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
         job.loaded(replace(group.shape.data, checksum="0" * 64))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.nn import recording, training
+from actlab.nn import recording, training, walk
 from actlab.nn.blocks import Function, Options
 from tests.core import BATCH, FEATURES, OUTPUTS, ROWS, a_program, nowhere
 
@@ -140,10 +140,12 @@ def test_gradients_of_every_parameter(case):
     batches = [some_rows(BATCH, seed) for seed in range(runs)]
     batch = batches[0] if runs == 1 else tuple(np.stack(arrays) for arrays in zip(*batches, strict=True))
     given = together(program, parameters, fill=np.nan)
-    scratch = training.scratch_for(program, given)
-    loss, accuracy, found, _ = jax.jit(partial(training.minibatch_gradients, program))(
-        given, scratch, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1)
+    up, kept = training.scratch_for(program, given)["up"], jax.tree.map(jnp.zeros_like, given["layers"])
+    minibatch = partial(training.minibatch_gradients, program, keep=walk.put)
+    walked = jax.jit(minibatch)(
+        given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, kept=kept
     )
+    loss, accuracy, found = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
     expected = []
     for run, own in enumerate(parameters):
         x, y = batches[run]

@@ -7,13 +7,14 @@ import jax
 import numpy as np
 
 from actlab.activations import CATALOGUE
+from actlab.measures import MEASURES
 from actlab.nn import probes
 from actlab.nn.blocks import Function, Options
 from tests.core import Runs, a_program, assert_same_bits, go, of_run, some_data, some_numbers
 
 DEPTH, BOUND = 3, 200
 SCHEDULE = ((0, 1), (3, 0), (8, 1), (9, 0), (11, 1))
-CHEAP = (*probes.GRADIENTS, *probes.DEATH, *(name for name in probes.PROBES if name not in probes.DEAR))
+CHEAP = (*probes.GRADIENTS, *probes.DEATH, *(name for name in probes.PROBES if not MEASURES[name].expensive))
 
 
 def function(name):

@@ -19,6 +19,7 @@ from actlab.analysis.cells import Select, held, measured, records_at
 from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
 from actlab.measures import MEASURES, PROBES, Measure, MeasureError
 from actlab.nn import histograms, probes
+from tests.core import measure_layers
 from tests.synthetic import frames
 from tests.test_records import row_of, some_records
 
@@ -368,7 +369,7 @@ def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_p
 
 
 def layer_measure(name, values):
-    return float(probes.measure_layers((name,), *(jnp.asarray(values)[None],) * 3, {})[name][0])
+    return float(measure_layers((name,), *(jnp.asarray(values)[None],) * 3, {})[name][0])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
@@ -396,9 +397,7 @@ def test_duplicates_of_one_unit_and_of_nothing_finite():
     assert layer_measure("duplicate_fraction", h) == 0
     h[1, 1] = np.nan
     z = jnp.zeros((1, 4, 3))
-    assert np.isnan(
-        probes.measure_layers(("duplicate_fraction",), z, jnp.asarray(h)[None], z, {})["duplicate_fraction"]
-    )
+    assert np.isnan(measure_layers(("duplicate_fraction",), z, jnp.asarray(h)[None], z, {})["duplicate_fraction"])
     assert np.isnan(layer_measure("zero_fraction", h))
 
 

@@ -13,7 +13,7 @@ import actlab
 from actlab.engine import job
 from actlab.engine.execute import prepare
 from actlab.engine.running import resolved_text, sources_of
-from actlab.nn import recording, training
+from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
 from actlab.study.plan import plan
@@ -65,11 +65,12 @@ def test_training_mode_is_the_walks_minibatch(norm, residual, dropout, per):
     with jax.enable_x64(True):
         program, numbers, (x, y) = a_program(norm, residual, dropout, per), some_numbers(), rows(7)
         weights = some_weights(program, numbers)
-        scratch = training.scratch_for(program, weights)
+        up, kept = training.scratch_for(program, weights)["up"], jax.tree.map(jnp.zeros_like, weights["layers"])
         with jax.disable_jit():  # every operation by itself: nothing to compile
-            loss, _, gradients, _ = training.minibatch_gradients(
-                program, weights, scratch, numbers, (x, y), jnp.int32(STEP), DEPTH, jnp.int32(1)
+            walked = training.minibatch_gradients(
+                program, weights, numbers, (x, y), jnp.int32(STEP), DEPTH, jnp.int32(1), up, walk.put, kept
             )
+        loss, gradients = walked.loss, {**walked.ends, "layers": walked.layers}
         module = a_module(program, weights)
         module.train()
         key = training.dropout_key(numbers["seed"], jnp.int32(STEP))
@@ -234,14 +235,14 @@ def test_a_users_function_is_not_taken_for_the_catalogues_of_its_name():
 STUDY = """
 study: s
 data: {name: iris}
-model: {depth: 3, width: 8, weight_init: orthogonal, bias_init: {name: normal, std: 0.3}, dtype: float64}
+model:
+  {depth: 3, width: 8, weight_init: orthogonal, bias_init: {name: normal, std: 0.3}, dtype: float64, residual: true,
+   dropout: {rate: 0.2, kind: alpha}}
 train: {steps: 8, batch_size: 16}
 sweep:
   matrix:
     model.activation: [relu, {name: prelu, alpha: 0.3, per: unit}, act.py:bent]
     model.norm: [none, batch]
-    model.residual: [false, true]
-    model.dropout: [{rate: 0.0}, {rate: 0.2, kind: alpha}]
   seeds: [5, 6]
 """
 
@@ -261,8 +262,8 @@ def folder(tmp_path_factory):
 
 def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(folder):
     groups = plan(read(folder / "study.yaml")).groups
-    assert sum(len(group.runs) for group in groups) == 3 * 2 * 2 * 2 * 2
-    for group in groups[::5]:
+    assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
+    for group in groups[1::2]:
         with jax.enable_x64(True):
             lane = job.Lane(group, group.runs, folder)
             begun = lane.begin().state["training"]["parameters"]
@@ -319,7 +320,7 @@ def test_drawing_leaves_the_users_settings_of_jax_alone(folder):
 
 def test_runs_that_a_study_has_not_are_refused(folder, tmp_path):
     run = plan(read(folder / "study.yaml")).groups[0].runs[0].id
-    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "48 runs begin with ''")):
+    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "12 runs begin with ''")):
         with pytest.raises(StudyError, match=said):
             actlab.model(name, study=folder)
     with pytest.raises(StudyError, match="not a study's folder"):

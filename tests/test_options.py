@@ -1,6 +1,7 @@
 """Each option against an independent implementation, and what it promises: statistics, masks, rates, clipped steps."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import pytest
 from flax import nnx
 
 from actlab import activations
-from actlab.nn import blocks, optimizers, programs, training
+from actlab.nn import blocks, optimizers, training
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import blank_masks, compile_programs
@@ -152,21 +153,26 @@ def by_optax(begun, run, own, rule, of_activation):
 
 
 def by_ours(program, begun, numbers):
-    """All runs' parameters after all steps, runs before layers."""
-    memory = {
-        kept: inside(jax.tree.map(np.zeros_like, begun)) for kept in optimizers.OPTIMIZERS[program.optimizer].memory
-    }
-    weights, update = inside(begun), jax.jit(lambda *a: training.update(program, *a))
-    numbers = jax.tree.map(lambda *leaves: np.stack(leaves) if len(leaves) > 1 else leaves[0], *numbers)
+    """All runs' parameters after all steps, runs before layers: clipped, remembered, moved, as a step does."""
+    rule, switches = program.optimizer, dict(program.optimizer_options)
+
+    def step(weights, memory, gradients, numbers, t):
+        ends, layers = training.ends_and_layers(gradients)
+        factor = training.clip_factor(replace(program, runs_per_call=1), ends, layers, numbers, jnp.int32(DEPTH))
+        clipped = jax.tree.map(lambda g: g * factor, gradients)
+        memory = optimizers.remember(rule, clipped, memory, numbers["optimizer"])
+        own = (t, numbers["optimizer"], program.decay_activation_parameters)
+        return optimizers.move(rule, switches, weights, memory, *own), memory
+
+    def of_all(trees):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+    weights, numbers, step = of_all(begun), of_all(numbers), jax.jit(jax.vmap(step, in_axes=(0, 0, 0, 0, None)))
+    memory = {kept: jax.tree.map(jnp.zeros_like, weights) for kept in optimizers.OPTIMIZERS[rule].memory}
     for t in range(STEPS):
-        gradients = inside([a_gradient(one, t, run) for run, one in enumerate(begun)])
-        weights, memory = update(weights, memory, gradients, numbers, jnp.int32(t), jnp.int32(DEPTH))
-    return programs.outside(weights, len(begun))
-
-
-def inside(trees):
-    """Runs' trees as one, as the walk takes them."""
-    return programs.inside(jax.tree.map(lambda *leaves: np.stack(leaves), *trees), len(trees))
+        gradients = of_all([a_gradient(one, t, run) for run, one in enumerate(begun)])
+        weights, memory = step(weights, memory, gradients, numbers, jnp.int32(t))
+    return weights
 
 
 @pytest.mark.parametrize("runs", [1, 3])

@@ -19,6 +19,7 @@ from actlab.nn import probes
 from actlab.nn.own_measures import check_measure, load_measure
 from actlab.study.reading import StudyError, read, resolved_yaml
 from actlab.study.schema import MeasureConfig
+from tests.core import measure_layers
 
 GOOD = '''
 import jax.numpy as jnp
@@ -94,7 +95,7 @@ def test_a_plain_one_has_its_name_in_words_and_arithmetic_means(good):
         ("def mine(z_MxW, weak_treshold=0.1): return 0.0", "did you mean 'weak_threshold'"),
         ("def mine(*values): return 0.0", "'\\*values' cannot be given by name"),
         ("def mine(z_MxW, /): return 0.0", "'z_MxW' cannot be given by name"),
-        ("def mine(): return 0.0", "measures nothing; it needs one of z_MxW, h_MxW, slope_MxW"),
+        ("def mine(): return 0.0", "measures nothing; it needs one of z_MxW, h_MxW, u_MxW, slope_MxW"),
         ("def mine(weak_threshold): return weak_threshold", "measures nothing"),
         ("def mine(z_MxW): return z_MxW", r"returns shape \(7, 5\) for z of shape \(7, 5\); expected one number"),
         ("def mine(z_MxW): return jnp.mean(z_MxW, axis=1)", r"returns shape \(7,\)"),
@@ -136,7 +137,7 @@ def test_no_such_file(tmp_path):
 def test_a_number_of_any_kind_is_one_number(tmp_path, value):
     _, function = loaded(tmp_path, f"def mine(z_MxW): return {value}")
     z = jnp.ones((2, 4, 3))
-    found = probes.measure_layers(("mine",), z, z, z, {}, {"mine": function})["mine"]
+    found = measure_layers(("mine",), z, z, z, {}, {"mine": function})["mine"]
     assert found.dtype == z.dtype
     assert found.shape == (2,)
     assert np.isfinite(found).all()
@@ -153,7 +154,7 @@ def test_own_measures_stand_beside_the_others_and_one_that_fails_is_nan(good):
     told = []
     thresholds = {"weak_threshold": jnp.float32(0.5)}
     names = ("act_mean", *own)
-    measure = jax.jit(lambda z: probes.measure_layers(names, z, z, z, thresholds, own, lambda *why: told.append(why)))
+    measure = jax.jit(lambda z: measure_layers(names, z, z, z, thresholds, own, lambda *why: told.append(why)))
     found = {name: np.asarray(value) for name, value in measure(z).items()}
     assert set(found) == set(names)
     for l in (0, 2):
@@ -175,7 +176,7 @@ def test_own_measures_stand_beside_the_others_and_one_that_fails_is_nan(good):
 def test_without_anyone_to_tell_it_is_logged(caplog):
     z = jnp.ones((1, 4, 3))
     with caplog.at_level(logging.WARNING, "actlab.probes"):
-        probes.measure_layers(("mine",), z, z, z, {}, {"mine": lambda z_MxW: 1 / 0})
+        measure_layers(("mine",), z, z, z, {}, {"mine": lambda z_MxW: 1 / 0})
     assert caplog.messages == ["measure 'mine' is NaN: ZeroDivisionError: division by zero"]
 
 
@@ -183,7 +184,7 @@ def test_a_measure_of_the_house_that_fails_is_no_users_mistake(monkeypatch):
     monkeypatch.setitem(probes.PROBES, "act_mean", lambda h_MxW: 1 / 0)
     z = jnp.ones((1, 4, 3))
     with pytest.raises(ZeroDivisionError):
-        probes.measure_layers(("act_mean",), z, z, z, {})
+        measure_layers(("act_mean",), z, z, z, {})
 
 
 # In a study

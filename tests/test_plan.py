@@ -19,9 +19,9 @@ measure: {every: 2, evaluate_every: 2}
 
 @pytest.fixture
 def planned(tmp_path):
-    def make(more="", overrides=(), base=BASE, name="s.yaml"):
+    def make(more="", overrides=(), base=BASE, name="s.yaml", **options):
         (tmp_path / name).write_text(base + more)
-        return planning.plan(read(tmp_path / name, overrides))
+        return planning.plan(read(tmp_path / name, overrides), **options)
 
     return make
 
@@ -33,16 +33,23 @@ NUMBERS = {
     "train.steps": [4, 6],
     "model.weight_init": ["he_normal", "lecun_normal", {"name": "gaussian", "sigma_w": 1.2}],
     "model.bias_init": ["zeros", {"name": "constant", "value": 0.3}],
-    "model.activation": ["leaky_relu", {"name": "leaky_relu", "negative_slope": 0.3}],
+    "model.activation": ["leaky_relu", {"name": "leaky_relu", "negative_slope": 0.3}, "relu", "tanh", "prelu"],
+    "model.depth": [2, 3, 200],
+    "model.dropout": [{"rate": 0.1}, {"rate": 0.2}],
     "train.optimizer": ["adam", {"name": "adam", "b1": 0.5}],
+    "train.schedule": ["constant", "cosine", {"name": "cosine", "warmup_steps": 2}],
+    "train.clip_norm": [0.5, 1.0],
 }
 SHAPES = {
-    "model.activation": ["relu", "tanh"],
-    "model.depth": [2, 3],
+    "model.activation": ["prelu", {"name": "prelu", "per": "unit"}],
     "model.width": [8, 9],
+    "model.norm": ["none", "layer", "batch"],
+    "model.residual": [False, True],
+    "model.dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.1, "kind": "alpha"}],
     "train.batch_size": [8, 9],
     "model.dtype": ["float32", "float64"],
     "train.optimizer": ["sgd", "adam"],
+    "train.clip_norm": ["null", 1.0],
     "model.weight_init": ["he_normal", "he_uniform"],
     "data.name": ["iris", "wine"],
 }
@@ -68,6 +75,26 @@ def test_numbers_share_a_program(key, planned):
 def test_shapes_do_not(key, planned):
     plan = planned(yaml_matrix(key, SHAPES[key]))
     assert len({group.shape for group in plan.groups}) == len(SHAPES[key])
+
+
+def test_a_shape_has_room_for_every_activation_and_depth_that_share_it(planned):
+    more = "sweep: {matrix: {model.activation: [relu, prelu, tanh], model.depth: [5, 2], model.width: [8, 9]}}\n"
+    plan = planned(more, ["model.weight_init=he_normal"])
+    assert sorted(group.shape.width for group in plan.groups) == [8] * 6 + [9] * 6
+    for group in plan.groups:
+        assert [key.name for key in group.shape.activations] == ["relu", "prelu", "tanh"]
+        assert group.shape.depth_bound == 5
+        for run in group.runs:
+            assert group.shape.activations[group.activation].name == run.labels["activation"]
+            assert group.depth == run.labels["depth"]
+            assert len(run.numbers["weight_std"]) == group.depth
+
+
+def test_on_an_accelerator_each_depth_has_its_own_program(planned):
+    plan = planned("sweep: {matrix: {model.activation: [relu, tanh], model.depth: [5, 2]}}\n", platform="gpu")
+    assert {(group.depth, group.shape.depth_bound) for group in plan.groups} == {(5, 5), (2, 2)}
+    assert len({group.shape for group in plan.groups}) == 2
+    assert all(group.shape.static_depth and len(group.shape.activations) == 2 for group in plan.groups)
 
 
 def test_adam_and_adamw_differ_in_their_decay_only(planned):
@@ -99,16 +126,18 @@ def test_a_resolved_study_reruns_itself(tmp_path, planned):
     assert list(again.runs) == list(planning.plan(study).runs)
 
 
-def test_jobs_hold_every_wanted_run_once_and_whole_lanes(planned):
+def test_jobs_hold_every_wanted_run_once_and_whole_calls(planned):
     plan = planned("sweep: {matrix: {train.learning_rate: [1e-3, 1e-2], model.depth: [2, 3]}, seeds: 9}\n")
     wanted = set(list(plan.runs)[5:])
     jobs = planning.cut(plan.groups, wanted, workers=2)
     names = [run.id for job in jobs for run in job.runs]
     assert sorted(names) == sorted(wanted)
     assert len({job.id for job in jobs}) == len(jobs)
-    for shape in {job.shape for job in jobs}:
-        sizes = [len(job.runs) for job in jobs if job.shape == shape]
-        assert sum(size % shape.lane != 0 for size in sizes) <= 1
+    assert {job.depth for job in jobs} == {2, 3}
+    for depth in (2, 3):
+        sizes = [len(job.runs) for job in jobs if job.depth == depth]
+        assert sum(size % jobs[0].shape.runs_per_call != 0 for size in sizes) <= 1
+        assert all(run.labels["depth"] == depth for job in jobs if job.depth == depth for run in job.runs)
 
 
 def test_one_shape_still_occupies_every_core(planned):

@@ -268,11 +268,18 @@ def second_chance(job: Job, left: Sequence[Run], error: BaseException, second: b
     """What to run once more of a job that ended badly: nothing, where it would only end badly again.
 
     A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
+    And it may have died of another run's activation, whose branch its programs had: so they have that no more.
     """
     halves = split(job, left)
     if isinstance(error, MemoryError):
         return halves if len(halves) > 1 else []
-    return halves if isinstance(error, BrokenExecutor) and not second else []
+    return [alone(half) for half in halves] if isinstance(error, BrokenExecutor) and not second else []
+
+
+def alone(job: Job) -> Job:
+    """A job whose programs serve its own activation only, which changes no bit of its runs."""
+    own = (job.shape.activations[job.activation],)
+    return replace(job, shape=replace(job.shape, activations=own), activation=0)
 
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:

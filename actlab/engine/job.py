@@ -230,7 +230,7 @@ class Lane:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.call = (np.int32(job.depth), np.int32(job.activation))
-        self.function = functions_of(shape, sources_folder)[job.activation]
+        self.function = function_of(activation(shape.activations[job.activation], sources_folder))
         self.data = arrays(shape.data, shape.probe_rows, shape.dtype)
         # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
         filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
@@ -419,10 +419,17 @@ def program_of(shape: Shape, sources_folder: Path) -> Program:
 
 @lru_cache(maxsize=4)
 def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
-    """The activations of a shape, as its programs take them."""
+    """The activations of a shape, as its programs take them.
+
+    One that cannot be loaded fails the jobs that have it (see ``Lane``) and no others: its branch is never taken there.
+    """
 
     def function(key: FunctionKey) -> Function:
-        return function_of(activation(key, sources_folder))
+        try:
+            return function_of(activation(key, sources_folder))
+        except Exception as error:
+            log.warning("%s cannot be used: %s", key.name, error)
+            return function_of(activations.get("linear"))
 
     return tuple(function(key) for key in shape.activations)
 

@@ -29,7 +29,7 @@ DEATH: Facts = {"group": "death", "default": True, "function": "death_record", *
 ACTIVATION: Facts = {"group": "activations", "default": True}
 ON_REQUEST: Facts = {"group": "activations"}
 OF_RUN: Facts = {"per": RUN, "over_layers": ""}
-SLOPE: Facts = {"group": "slopes", "function": "depth_slope", **OF_RUN}
+SLOPE: Facts = {"group": "slopes", **OF_RUN}
 OUTCOME: Facts = {"group": "outcomes", "on": "", "at": END, **OF_RUN}
 
 LAYERS = (
@@ -40,7 +40,7 @@ LAYERS = (
         label="signal gradient norm",
         short="signal gradient",
         log10=True,
-        function="gradient_norms",
+        function="signal_norm",
         **GRADIENT,
     ),
     Measure(
@@ -49,7 +49,7 @@ LAYERS = (
         label="weight gradient norm",
         short="weight gradient",
         log10=True,
-        function="gradient_norms",
+        function="weight_norm",
         **GRADIENT,
     ),
     Measure("weight_grad_rms", "`weight_grad_norm` divided by √(number of weights)", log10=True, **GRADIENT),

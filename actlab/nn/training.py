@@ -18,6 +18,8 @@ from actlab.nn import initializers, optimizers, walk
 from actlab.nn.blocks import Function, Options
 from actlab.nn.losses import example_accuracy, example_losses
 
+GENERATOR = "threefry2x32"  # whatever JAX's default is set to, which its cache of traces does not heed
+
 Numbers = Mapping[str, Any]
 """One run's numbers: seed; weight_std, bias_mean, bias_std [L], 0 beyond the run's depth; fixed [Q] and learnable [P],
 the activation's parameters; optimizer {name: scalar} with those of the schedule; dropout_rate; clip_norm;
@@ -101,7 +103,7 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
         comparisons of hidden initialisers do not change the scale of the output layer as well.
     """
     bound, width, dtype = program.depth_bound, program.width, jnp.dtype(program.dtype)
-    weights_key, _ = jax.random.split(jax.random.key(numbers["seed"]))
+    weights_key, _ = jax.random.split(jax.random.key(numbers["seed"], impl=GENERATOR))
     weights_key, readout_key, bias_key = jax.random.split(weights_key, 3)
     shapes: list[tuple[int, ...]] = [(features, width), (bound - 1, width, width)]
     first, hidden = initializers.draw(program.weight_distribution, weights_key, shapes, dtype)
@@ -168,7 +170,7 @@ def train(
     state = state | jax.tree.map(lambda total: jnp.where(recorded == 1, jnp.zeros_like(total), total), blank)
 
     def permutation(seed: Array, epoch: Array) -> Array:
-        _, batch_key = jax.random.split(jax.random.key(seed))
+        _, batch_key = jax.random.split(jax.random.key(seed, impl=GENERATOR))
         return jax.random.permutation(jax.random.fold_in(batch_key, epoch), rows)
 
     def minibatch(order: Array, i: Array) -> tuple[Array, Array]:
@@ -338,7 +340,7 @@ def minibatch_gradients(
 
 def dropout_key(seed: Array, i: Array) -> Array:
     """The key of step i's masks, apart from those of weights and minibatches; each layer folds in its own number."""
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 2**32 - 1), i)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed, impl=GENERATOR), 2**32 - 1), i)
 
 
 def readout_gradients(task: str) -> Any:

@@ -202,7 +202,7 @@ def plan(
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
     """The records of the user's measures that some cells ask for."""
     asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
-    return tuple(loaded_measure(path, name, path.read_bytes()) for path, name in asked)
+    return tuple(loaded_measure(path, name, sources.fingerprint(path)) for path, name in asked)
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:

@@ -157,11 +157,11 @@ def check_probe(name: Any) -> str:
     if not colon:
         return known(name, "probe", [*PROBE_SETS, *MEASURES])
     file = Path(path)
-    return loaded_measure(file, function, file.read_bytes() if file.is_file() else b"").name
+    return loaded_measure(file, function, sources.fingerprint(file)).name
 
 
 @lru_cache(maxsize=64)
-def loaded_measure(path: Path, function: str, content: bytes) -> Measure:
+def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
     """The record of a user's measure, loaded and tried out once for each content of its file."""
     from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
 
