@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test check clean
+.PHONY: quickstart test check moments clean
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -15,6 +15,10 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 -c pyproject.toml --doctest-modules actlab
+
+# What theory says of each activation, for plans that compile nothing: after a change to one, or to how it is found.
+moments: .venv/installed
+	$(BIN)/python -m actlab.theory.moments
 
 clean:
 	rm -rf .venv results/quickstart

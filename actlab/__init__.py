@@ -9,7 +9,10 @@ actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,17 +67,33 @@ def run(
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
-    from actlab.engine import running
-
     study = study_of(config, overrides)
+    from actlab.engine import running
+    from actlab.engine.execute import Progress
+
     folder = Path(out) if out is not None else Path("results") / study.config.study
     file = None if cluster is None else Path(cluster)
     where = running.Where(executor, workers, running.in_bytes(memory), scheduler, file)
-    failures = running.train(study, folder, where, fresh, progress)
+    state: Progress | None = None
+
+    def told(new: Progress) -> None:
+        nonlocal state
+        if state is None:  # the workers have their jobs: this process has time to import what the report needs
+            threading.Thread(target=import_module, args=["actlab.analysis.report"]).start()
+        state = new
+        if progress is not None:
+            progress(state)
+
+    def written(number: int, of: int) -> None:
+        if progress is not None:
+            progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
+
+    failures = running.train(study, folder, where, fresh, told)
     if failures:
         raise running.RunError(folder, failures)
-    report(folder)
-    return load(folder)
+    found = load(folder)
+    write_report(found, written)
+    return found
 
 
 def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -85,15 +104,19 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     """
     # Planning needs next to nothing of an accelerator; its workers need the rest.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    from actlab.analysis import claims
-    from actlab.analysis.figures import FIGURES
-    from actlab.analysis.tables import TABLES
     from actlab.study.reading import read
 
-    study = read(config, overrides, TABLES, FIGURES)
+    study = read(config, overrides, names("analysis.tables", "TABLES"), names("analysis.figures", "FIGURES"))
     if study.config.claims:
+        from actlab.analysis import claims
+
         claims.load(Path(study.config.claims))  # refused now rather than after hours of training
     return study
+
+
+def names(module: str, registry: str) -> Iterator[str]:
+    """The names in a registry of actlab's, whose module is imported when the first is asked for."""
+    yield from getattr(import_module(f"actlab.{module}"), registry)
 
 
 def load(folder: str | Path) -> Results:
@@ -115,10 +138,18 @@ def report(folder: str | Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.analysis import report as writing
+    return write_report(load(folder))
 
-    found = load(folder)
-    return writing.write(found.path, found.study, found.manifest, found.runs, found.steps, found.layers)
+
+def write_report(found: Results, progress: Callable[[int, int], None] = lambda done, pages: None) -> list[Path]:
+    """``report`` of what was read already; ``progress`` is called with how many pictures are drawn, and of how many."""
+    from actlab.analysis import report as writing
+    from actlab.engine import executors
+
+    frames = (found.runs, found.steps, found.layers)
+    with executors.processes() as processes:
+        get_helper = processes.open if executors.cores() > 1 else lambda: None
+        return writing.write(found.path, found.study, found.manifest, *frames, progress, get_helper)
 
 
 def compare(

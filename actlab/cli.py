@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,6 +53,24 @@ class ExecutorName(StrEnum):
 
     local = "local"
     dask = "dask"
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version of actlab, and of what it stands on."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"actlab {version('actlab')} (JAX {version('jax')}, Python {python_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="show the version and exit", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -121,12 +140,12 @@ def preview(
     **where: Any,
 ) -> None:
     """What ``run`` would do with the same words."""
+    study = actlab.study_of(config, overrides or ())
     from actlab.engine.execute import missing_runs
     from actlab.engine.running import Where, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
 
-    study = actlab.study_of(config, overrides or ())
     folder = out_dir or Path("results") / study.config.study
     asked = Where(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, folder, fresh)
@@ -328,6 +347,9 @@ def schema() -> None:
     typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
+WRITING = "writing tables and figures"
+
+
 @contextmanager
 def following() -> Iterator[Any]:
     """A live bar on a terminal, plain lines elsewhere: a function to call with the progress so far."""
@@ -349,6 +371,10 @@ def following() -> Iterator[Any]:
         begin = time.monotonic()
 
         def update(state: "Progress") -> None:
+            if state.to_write:
+                doing, total, done = WRITING, state.to_write, state.written
+                bar.update(task, description=doing, total=total, completed=done, jobs=f"{done}/{total}", rate="")
+                return
             rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
             failed = f", {len(state.failures)} failed" if state.failures else ""
             done = state.jobs_done == state.jobs
@@ -366,16 +392,22 @@ def following() -> Iterator[Any]:
 
 
 class Lines:
-    """Progress as plain lines: at most one in five seconds, and the last."""
+    """Progress as plain lines: at most one in five seconds, the last, and one before the report is written."""
 
     def __init__(self) -> None:
         """Start the clock."""
         self.begin = self.last = time.monotonic()
+        self.writing = False
 
     def __call__(self, state: "Progress") -> None:
         """Print how far it has come, if it is time to."""
         from actlab.study.cost import clock
 
+        if state.to_write:
+            if not self.writing:
+                typer.echo(f"{WRITING} ({state.to_write})")
+            self.writing = True
+            return
         now = time.monotonic()
         if now - self.last < 5 and state.jobs_done < state.jobs:
             return
@@ -401,26 +433,34 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
+# Errors by name: one that was raised has its module imported, and for the others nobody should wait.
+WRONG = {
+    "actlab.study.reading": "StudyError",
+    "actlab.engine.store": "StoreError",
+    "actlab.data": "DataError",
+    "actlab.activations": "ActivationError",
+    "actlab.analysis.claims": "ClaimsError",
+    "actlab.analysis.compare": "CompareError",
+    "actlab.measures": "MeasureError",
+}
+INCOMPLETE = {"actlab.engine.running": "RunError", "actlab.engine.cluster": "ClusterLost"}
+
+
+def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
+    """Those of some errors, {module: name}, whose modules are imported by now."""
+    return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
+
+
 def refuse(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         error.show()
         return int(error.exit_code)
-    from actlab.activations import ActivationError
-    from actlab.analysis.claims import ClaimsError
-    from actlab.analysis.compare import CompareError
-    from actlab.data import DataError
-    from actlab.engine.cluster import ClusterLost
-    from actlab.engine.running import RunError
-    from actlab.engine.store import StoreError
-    from actlab.measures import MeasureError
-    from actlab.study.reading import StudyError
-
-    wrong = (StudyError, StoreError, DataError, ActivationError, ClaimsError, CompareError, MeasureError)
-    if isinstance(error, (*wrong, RunError, ClusterLost)):
-        message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
-        err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
-        return 1 if isinstance(error, RunError | ClusterLost) else 2
+    for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
+        if isinstance(error, imported(kinds)):
+            message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
+            err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
+            return code
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
         return 1

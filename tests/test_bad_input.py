@@ -3,12 +3,13 @@
 import json
 import os
 import textwrap
+from concurrent.futures import Executor, Future
 
 import numpy as np
 import pytest
 
 from actlab import cli
-from actlab.engine import executors
+from actlab.engine import executors, handover
 
 STUDY = """
 study: s
@@ -250,16 +251,29 @@ def snapshot(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+class Waiting(Executor):
+    """A worker that may get ready for a job, and must never get one."""
+
+    def __init__(self):
+        self.ended = False
+
+    def submit(self, function, /, *args):
+        assert function is handover.warm_up, "a wrong request must not reach the workers"
+        return Future()
+
+    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
+        assert kill_workers
+        self.ended = True
+
+
 def call(monkeypatch, capsys, *words):
-    """The exit code and all that a command prints; training is out of the question."""
-
-    def never(*_):
-        raise AssertionError("a wrong request must not reach the workers")
-
-    monkeypatch.setattr(executors, "local", never)
+    """The exit code and all that a command prints; training is out of the question, and no worker outlives it."""
+    opened = []
+    monkeypatch.setattr(executors, "local", lambda _: opened.append(Waiting()) or opened[-1])
     monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
     with pytest.raises(SystemExit) as stop:
         cli.main()
+    assert all(worker.ended for worker in opened)
     printed = capsys.readouterr()
     return stop.value.code, printed.out + printed.err
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import datasets
 
 from actlab import data
 from actlab.data import splits
-from actlab.data.bundled import bundled_checksum
+from actlab.data.bundled import bundled_checksum, stored
 
 NAMES = tuple(data.DATASETS)
 
@@ -35,6 +36,23 @@ def parts(found):
 
 
 # Bundled data sets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bundled_data_are_what_scikit_learn_loads(name):
+    table = data.DATASETS[name].load()
+    theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    assert np.array_equal(table.x, theirs.data)
+    assert np.array_equal(table.y, theirs.target)
+    assert table.features == tuple(map(str, theirs.feature_names))
+    assert table.classes == (() if table.task == "regression" else tuple(map(str, theirs.target_names)))
+    assert table.x.dtype == np.float64
+    assert table.y.dtype == (np.float64 if table.task == "regression" else np.int32)
+
+
+def test_a_data_file_that_scikit_learn_lacks_is_named():
+    with pytest.raises(data.DataError, match=r"gone\.csv.*scikit-learn"):
+        stored("gone.csv")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,6 +15,7 @@ import pytest
 
 import actlab
 from actlab.engine import executors, job, running, store
+from actlab.study import plan
 from actlab.study.memory import PLANNED, Chunks, Size, worker_bytes
 from actlab.study.plan import choose_chunks
 from actlab.study.reading import StudyError
@@ -137,9 +138,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
     class One(Here):
         jobs = 0
 
-        def submit(self, function, /, *args, **kwargs):
-            self.jobs += 1
-            return super().submit(function, *args, **kwargs) if self.jobs == 1 else Future()
+        def submit(self, function, /, *job):
+            self.jobs += bool(job)
+            return super().submit(function, *job) if self.jobs <= 1 else Future()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executors, "local", lambda *_: One())
@@ -155,6 +156,58 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
     assert len(trained) == 12 - kept
     same_frames(tmp_path / "r", whole)
     assert tables(tmp_path / "r") == tables(whole)
+
+
+class Observed(Here):
+    """A worker that notes what becomes of it in the list ``events`` that its class has."""
+
+    def __init__(self, workers):
+        self.name = sum(event == "opened" for event, _ in self.events)
+        self.events.append(("opened", self.name))
+
+    def submit(self, function, /, *args):
+        self.events.append((function.__name__, self.name))
+        return super().submit(function, *args)
+
+    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
+        self.events.append(("killed", self.name))
+
+
+@pytest.fixture
+def observed(monkeypatch):
+    """What happens to workers, and when the study is planned."""
+    events, original = [], plan.plan
+    monkeypatch.setattr(executors, "local", type("Now", (Observed,), {"events": events}))
+    monkeypatch.setattr(plan, "plan", lambda *own, **named: events.append(("plan", None)) or original(*own, **named))
+    return events
+
+
+def test_workers_get_ready_while_the_study_is_planned(observed, config, tmp_path):
+    actlab.run(config, ["sweep.seeds=1", "train.learning_rate=1e-2"], out=tmp_path / "r", workers=5)  # two runs
+    names = [name for name, _ in observed]
+    assert names[:5] == ["opened", "warm_up", "opened", "warm_up", "plan"]
+    assert names.count("run_job") == 2
+    assert {worker for name, worker in observed if name == "run_job"} == {0, 1}
+    assert sorted(worker for name, worker in observed if name == "killed") == [0, 1]
+
+
+def test_a_worker_without_a_job_is_not_kept(observed, config, tmp_path):
+    one = ["sweep.seeds=2", "train.learning_rate=1e-2", "model.activation=relu"]  # two runs, which are one job
+    actlab.run(config, one, out=tmp_path / "r", workers=2)
+    assert observed.index(("killed", 1)) < observed.index(("run_job", 0))
+
+
+def test_nobody_gets_ready_where_all_is_stored(whole, observed, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    actlab.run(config, out=tmp_path / "r")
+    assert [name for name, _ in observed] == ["plan"]
+
+
+def test_a_plan_that_is_refused_leaves_nobody_behind(observed, config, tmp_path):
+    with pytest.raises(StudyError, match=r"train\.batch_size"):
+        actlab.run(config, ["train.batch_size=1000"], out=tmp_path / "r", workers=2)
+    assert sorted(worker for name, worker in observed if name == "killed") == [0, 1]
+    assert not (tmp_path / "r").exists()
 
 
 def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import io
 import re
+from concurrent.futures import BrokenExecutor, Future
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,8 @@ from matplotlib.figure import Figure
 from actlab.activations import CATALOGUE
 from actlab.analysis import figures, layout, panels, report, style
 from actlab.analysis.cells import Select, measured
+from actlab.engine import executors
+from tests.here import Here
 from tests.synthetic import frames
 
 
@@ -92,6 +95,65 @@ def test_a_missing_value_leaves_a_gap():
         axes = style.new_figure(2, 2).subplots()
         line = panels.curve(axes, frame, "layer", style.look("relu"))
     assert np.isnan(np.asarray(line.get_ydata(), float)).tolist() == [False, True, False]
+
+
+def test_a_band_is_what_matplotlib_fills_between_two_curves():
+    low, high = np.array([0.0, 0.1, np.nan, 0.2, 0.1, 0.3]), np.array([0.5, 0.4, 0.9, 0.6, 0.8, np.nan])
+    at = np.arange(6.0)
+    pictures, limits = [], []
+    for own in (True, False):
+        with style.apply():
+            figure = style.new_figure(3, 2)
+            axes = figure.subplots()
+            if own:
+                panels.shade(axes, at, low, high, color="#0072B2", alpha=0.5)
+                axes.autoscale_view()
+            else:
+                axes.fill_between(at, low, high, color="#0072B2", alpha=0.5, linewidth=0)
+            raster = io.BytesIO()
+            figure.savefig(raster, format="rgba")
+        pictures.append(raster.getvalue())
+        limits.append((axes.get_xlim(), axes.get_ylim()))
+    assert limits[0] == limits[1]
+    assert pictures[0] == pictures[1]
+
+
+class Lost(Here):
+    """A process that dies as it begins to draw."""
+
+    def submit(self, function, /, *args):
+        future = Future()
+        future.set_exception(BrokenExecutor("killed"))
+        return future
+
+
+class Busy(Here):
+    """A process that takes the first thing it is asked, and has no time for another."""
+
+    asked = 0
+
+    def submit(self, function, /, *args):
+        self.asked += 1
+        return super().submit(function, *args) if self.asked == 1 else Future()
+
+
+@pytest.mark.parametrize("helper", [Here, Busy, Lost])
+def test_whoever_draws_the_pictures_are_the_same(found, tmp_path, helper):
+    drawings = [figures.FIGURES[name](found) for name in ("accuracy_by_depth", "dead_fraction", "learned_parameters")]
+    told = []
+    alone = figures.write_figures(drawings, tmp_path / "alone")
+    helped = figures.write_figures(drawings, tmp_path / "helped", helper(), lambda done, of: told.append((done, of)))
+    assert [path.name for path in alone] == [path.name for path in helped]
+    assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
+    assert told == [(0, 3), (1, 3), (2, 3)]
+
+
+def test_a_process_of_its_own_draws_the_same(found, tmp_path):
+    drawing = figures.FIGURES["moments"](found)  # drawn by a function that has functions for arguments
+    alone = figures.write_page(drawing, "moments", tmp_path)
+    with executors.processes() as processes:
+        helped = processes.open().submit(figures.write_page, drawing, "moments", tmp_path / "helped").result()
+    assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
 
 
 def test_activations_that_cannot_die_are_named_not_drawn(found):

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "compiler_flags": -1,  # what must stand before a room imports JAX
     "sources": -1,  # below the catalogue: the user's files, whatever they hold
+    "later": -1,
     "activations": 0,
     "measures": 0,
     "nn": 1,

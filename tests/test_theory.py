@@ -1,6 +1,7 @@
 """Gaussian moments: closed forms where there are some, adaptive quadrature as a second witness everywhere."""
 
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from actlab.activations import CATALOGUE
+from actlab.theory import moments as known
 from actlab.theory.gaussian import gaussian_expectation, second_moment, slope_second_moment, weak_threshold
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(400)
@@ -124,3 +126,46 @@ def test_a_function_is_compiled_once_for_all_its_moments():
     slope_second_moment(phi)
     weak_threshold(phi)
     assert len(traces) == 2  # φ and φ′, in one program
+
+
+# What is known of the catalogue beforehand
+
+
+def test_the_stored_moments_are_of_todays_code():
+    assert {code for _, code in known.known()} == {known.checksum()}, "run `make moments`"
+    assert [name for name, _ in known.known()] == list(CATALOGUE)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_stored_moments_are_what_is_computed(name):
+    parameters = tuple(CATALOGUE[name].parameters.items())
+    stored = known.known()[name, known.checksum()]
+    assert stored == pytest.approx(known.computed(CATALOGUE[name], parameters), rel=1e-12, abs=1e-12)
+
+
+@pytest.fixture
+def computing(monkeypatch):
+    """What is computed rather than looked up, by name; the numbers are nonsense."""
+    asked = []
+    monkeypatch.setattr(known, "computed", lambda record, _: asked.append(record.name) or {"second_moment": -1.0})
+    known.moments.cache_clear()
+    yield asked
+    known.moments.cache_clear()
+
+
+def test_nothing_is_computed_for_the_catalogue_at_its_defaults(computing):
+    for record in CATALOGUE.values():
+        assert known.moments(record, tuple(record.parameters.items()))["second_moment"] > 0
+    assert computing == []
+
+
+def test_other_parameters_and_other_functions_are_computed(computing):
+    assert known.moments(CATALOGUE["leaky_relu"], (("negative_slope", 0.2),))["second_moment"] == -1.0
+    known.moments(replace(CATALOGUE["relu"], function=jnp.abs), ())  # a user's own of the same name
+    assert computing == ["leaky_relu", "relu"]
+
+
+def test_changed_code_is_computed_anew(computing, monkeypatch):
+    monkeypatch.setattr(known, "checksum", lambda: "changed")
+    known.moments(CATALOGUE["relu"], ())
+    assert computing == ["relu"]

@@ -5,11 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
+from actlab.later import Array, jax, jnp
 
 F = TypeVar("F", bound=Callable[..., Array])
 

@@ -1,13 +1,10 @@
 """φ with its derivatives in closed form: a ``jax.custom_jvp`` that keeps the parameters keyword-only."""
 
 from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
-from typing import Any
+from functools import cached_property, partial, update_wrapper
+from typing import Any, cast
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-from jax.custom_derivatives import SymbolicZero
+from actlab.later import Array, jax, jnp
 
 Phi = Callable[..., Array]
 ValueAndDerivative = Callable[..., tuple[Array, Array]]
@@ -46,8 +43,17 @@ class ClosedForm:
         """
         update_wrapper(self, phi)
         self.parameters = dict(parameters)
-        names = tuple(parameters)
-        partials = parameter_derivatives or {}
+        self.derivative = derivative
+        self.value_and_derivative = value_and_derivative
+        self.parameter_derivatives = dict(parameter_derivatives or {})
+
+    @cached_property
+    def positional(self) -> Callable[..., Array]:
+        """φ of positional arguments with its differential; made when first called, as JAX is imported for it."""
+        from jax.custom_derivatives import SymbolicZero
+
+        phi, derivative, value_and_derivative = self.__wrapped__, self.derivative, self.value_and_derivative
+        names, partials = tuple(self.parameters), self.parameter_derivatives
 
         @jax.custom_jvp  # takes positional arguments only
         def positional(z: Array, *values: Array | float) -> Array:
@@ -78,7 +84,7 @@ class ClosedForm:
             total = sum(terms[1:], terms[0]) if terms else jnp.zeros_like(value)
             return value, jnp.broadcast_to(total, jnp.shape(value)).astype(jnp.result_type(value))
 
-        self.positional = positional
+        return cast(Callable[..., Array], positional)
 
     def __call__(self, z: Array, **parameters: Array | float) -> Array:
         """φ(z), parameters at their default where not given."""

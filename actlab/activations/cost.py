@@ -8,8 +8,7 @@ They say what kind of work there is; how long it takes here is a benchmark's bus
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+from actlab.later import jax, jnp
 
 COMPOUND = {"div": 4, "sqrt": 4, "rsqrt": 8, "rem": 4, "logistic": 16}  # 1/(1 + e^−z): an exponential, and 6
 TRANSCENDENTAL = (

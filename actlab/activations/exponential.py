@@ -1,10 +1,8 @@
 """Rectifiers with an exponential or otherwise smooth bend: the ELU family, softplus and squareplus."""
 
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
 from actlab.activations.stable import expm1_and_exp, quotient
+from actlab.later import Array, jnp
 
 # Klambauer et al. 2017, equation 14: the fixed point (mean 0, variance 1) of standard normal pre-activations.
 SELU_ALPHA = 1.6732632423543772

@@ -2,12 +2,9 @@
 
 import math
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
 from actlab.activations.stable import sigmoid_and_derivative
+from actlab.later import Array, jax, jnp
 
 
 def normal_cdf(z: Array) -> Array:

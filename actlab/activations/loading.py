@@ -1,5 +1,7 @@
 """A user's own activation: read from a file, and tried out before anything is trained with it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -7,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from actlab import sources
@@ -16,6 +16,7 @@ from actlab.activations.base import RECORDS, Activation, ActivationError, activa
 from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.properties import interval_predicate, interval_text
 from actlab.activations.shape import flat_intervals
+from actlab.later import jax, jnp
 
 # Ordinary inputs, on which value and derivative are finite; and large ones, on which no NaN may arise.
 ORDINARY = np.array([-30.0, -10.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 10.0, 30.0])

@@ -1,10 +1,8 @@
 """Activations that are neither steps nor rectifiers: the linear control, periodic functions, shrinkage, bumps."""
 
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
 from actlab.activations.stable import quotient
+from actlab.later import Array, jnp
 
 
 @activation(
@@ -12,7 +10,7 @@ from actlab.activations.stable import quotient
     formula="z",
     derivative_formula="1",
     latex="z",
-    derivative=jnp.ones_like,
+    derivative=lambda z: jnp.ones_like(z),
     range="(−∞, ∞)",
     monotonic=True,
     convex=True,

@@ -1,16 +1,14 @@
 """Properties of an activation, found by looking at the function, and what its record declares held against them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import pandas as pd
-from jax import Array
 
 from actlab.activations.base import Activation
 from actlab.activations.closed_form import Phi
@@ -28,6 +26,7 @@ from actlab.activations.shape import (
     turning_points,
     vanishing_sides,
 )
+from actlab.later import Array, jax, jnp, pd
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ conditions are written so that a NaN passes through, value and derivative: ``whe
 healthy-looking 0.
 """
 
-import jax.numpy as jnp
-from jax import Array
-
 from actlab.activations.base import activation
+from actlab.later import Array, jnp
 
 
 def positive_part(z: Array) -> Array:

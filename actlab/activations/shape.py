@@ -4,15 +4,15 @@ Everything is computed in float64 on [−32, 32], with a few points far out for 
 take any ``phi(z)`` with its parameters filled in.
 """
 
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache
 from math import inf
 
-import jax
 import numpy as np
-from jax import Array
 
 from actlab.activations.base import slope
 from actlab.activations.closed_form import Phi
+from actlab.later import Array, jax
 
 REACH = 32.0
 CELLS = 2048
@@ -23,7 +23,6 @@ FAR = 10.0 ** np.linspace(5.9, 6.1, 9)  # nine points, lest a periodic function 
 NOISE = 1e-12
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def derivatives(phi: Phi, order: int, z: Array) -> list[Array]:
     """φ, φ', ..., up to an order, by forward-mode automatic differentiation.
 
@@ -46,9 +45,15 @@ def evaluate(phi: Phi, z: np.ndarray, order: int = 1) -> np.ndarray:
     with jax.enable_x64(True):
         for begin in range(0, len(z), BLOCK):
             block = z[begin : begin + BLOCK]
-            found = derivatives(phi, order, np.pad(block, (0, BLOCK - len(block)), mode="edge"))
+            found = compiled_derivatives()(phi, order, np.pad(block, (0, BLOCK - len(block)), mode="edge"))
             blocks.append(np.stack([np.asarray(d) for d in found])[:, : len(block)])
     return np.concatenate(blocks, axis=1)
+
+
+@lru_cache(maxsize=1)
+def compiled_derivatives() -> Callable[..., list[Array]]:
+    """``derivatives``, compiled for each function and order."""
+    return jax.jit(derivatives, static_argnums=(0, 1))
 
 
 def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:

@@ -1,11 +1,8 @@
 """Bounded, sigmoid-shaped activations: smooth steps and their piecewise linear stand-ins."""
 
-import jax.numpy as jnp
-from jax import Array
-from jax.scipy.special import erf as gauss_error_function
-
 from actlab.activations.base import activation
 from actlab.activations.stable import sech_squared, sigmoid_and_derivative
+from actlab.later import Array, jax, jnp
 
 
 @activation(
@@ -128,7 +125,7 @@ def erf(z: Array) -> Array:
     >>> erf(jnp.array([0.0]))
     Array([0.], dtype=float32)
     """
-    return gauss_error_function(z)
+    return jax.scipy.special.erf(z)
 
 
 @activation(

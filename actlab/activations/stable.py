@@ -4,8 +4,7 @@ Exponents are −|z|, never positive. At 0, JAX gives |z| the slope 1 and the se
 branch is analytic and equals the function, so that derivatives of every order are right at 0 too.
 """
 
-import jax.numpy as jnp
-from jax import Array
+from actlab.later import Array, jnp
 
 
 def sigmoid_and_derivative(z: Array) -> tuple[Array, Array]:

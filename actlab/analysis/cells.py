@@ -4,6 +4,8 @@ A *cell* is every setting that varies among the runs, except the seed. Frames ar
 nothing below depends on the order in which jobs finished.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from actlab.analysis import stats
+from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, SHARE, Measure, about
 
 # Settings in the order in which rows are sorted and named. `activation` is sorted by its place in the story.
@@ -88,6 +90,7 @@ class Measured:
         selected_keys: ``keys`` without the selected one.
         ranks: the place of each activation label in the story, for sorting.
         own: the records of the user's measures, by their columns.
+        tables: those made so far, by name: figures draw some of them again.
     """
 
     runs: pd.DataFrame = field(repr=False)
@@ -100,6 +103,7 @@ class Measured:
     selected_keys: list[str]
     ranks: dict[str, int]
     own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
+    tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def measured(

@@ -1,14 +1,15 @@
 """Claims on trial: a study's own file turns result frames into verdicts, each with a number and its interval."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from actlab import sources
 from actlab.analysis.layout import Table, number
 from actlab.analysis.stats import Interval
+from actlab.later import pd
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 

@@ -1,12 +1,13 @@
 """One comparison table over one or several studies: any measure, by any settings, at any recorded time."""
 
+from __future__ import annotations
+
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from actlab.analysis import layout
 from actlab.analysis.cells import (
@@ -20,6 +21,7 @@ from actlab.analysis.cells import (
     summarise,
     varying,
 )
+from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 
 Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]

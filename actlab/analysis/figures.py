@@ -5,18 +5,19 @@ and names the function of ``panels`` that draws the resulting frame. The frame i
 add a figure, write the function and decorate it; a study's YAML names it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 
-from actlab.analysis import panels, style, tables
+from actlab.analysis import tables
 from actlab.analysis.cells import (
     Measured,
     columns_of,
@@ -29,7 +30,15 @@ from actlab.analysis.cells import (
     summarise,
 )
 from actlab.analysis.layout import setting, to_csv, words
+from actlab.later import Later, pd
 from actlab.measures import GEOMETRIC, about
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from actlab.analysis import panels, style
+else:  # Matplotlib, for whom the names of the figures need not wait
+    panels, style = Later("actlab.analysis.panels"), Later("actlab.analysis.style")
 
 MOST_LAYERS = 25  # a line through more points looks the same
 MOST_PAGES = 6
@@ -69,17 +78,52 @@ def figure(function: FigureFunction) -> FigureFunction:
 
 def write_figure(drawing: Drawing, folder: Path) -> list[Path]:
     """Write ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``."""
+    return write_figures([drawing], folder)
+
+
+def write_figures(
+    drawings: Sequence[Drawing],
+    folder: Path,
+    helper: Executor | None = None,
+    progress: Callable[[int, int], None] = lambda done, pages: None,
+) -> list[Path]:
+    """``write_figure`` of several.
+
+    Args:
+        drawings: the figures.
+        folder: where they go.
+        helper: a process that draws too: it begins with the first page, and this one with the last.
+        progress: called with the number of pages that are done, and of all.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = folder / f"{drawing.name}.csv"
-    numbers.write_text(to_csv(drawing.frame, "%.6g"), encoding="utf-8", newline="\n")
-    paths = [numbers]
-    for stem, rows in drawing.pages.items():
-        with style.apply():
-            picture = drawing.draw(rows)
-            told = stem.removeprefix(drawing.name).strip("-").replace("-", ", ").replace("_", " ")
-            picture.suptitle(f"{drawing.title} ({told})" if told else drawing.title)
-            paths += style.save(picture, folder / stem)
+    pages = [(drawing, stem) for drawing in drawings for stem in drawing.pages]
+    shared = [] if helper is None else [helper.submit(write_page, *page, folder) for page in pages]
+    written: dict[str, list[Path]] = {}
+    for i in reversed(range(len(pages))):
+        progress(len(written), len(pages))
+        drawing, stem = pages[i]
+        if shared and not shared[i].cancel():
+            try:
+                written[stem] = shared[i].result()
+                continue
+            except BrokenExecutor:  # the helper died, of memory perhaps
+                pass
+        written[stem] = write_page(drawing, stem, folder)
+    paths = []
+    for drawing in drawings:
+        numbers = folder / f"{drawing.name}.csv"
+        numbers.write_text(to_csv(drawing.frame, "%.6g"), encoding="utf-8", newline="\n")
+        paths += [numbers, *(path for stem in drawing.pages for path in written[stem])]
     return paths
+
+
+def write_page(drawing: Drawing, stem: str, folder: Path) -> list[Path]:
+    """One picture of a figure, as ``<stem>.png`` and ``.svg``."""
+    with style.apply():
+        picture = drawing.draw(drawing.pages[stem])
+        told = stem.removeprefix(drawing.name).strip("-").replace("-", ", ").replace("_", " ")
+        picture.suptitle(f"{drawing.title} ({told})" if told else drawing.title)
+        return style.save(picture, folder / stem)
 
 
 @figure

@@ -4,6 +4,8 @@ A wide table is a frame of Markdown strings (``**best**``, ``† ties``, `` `rel
 long table holds the numbers themselves.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from tabulate import tabulate
 
+from actlab.later import pd
 from actlab.measures import about
 
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
@@ -207,6 +208,8 @@ def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
 
 def pipe_table(wide: pd.DataFrame) -> str:
     """A wide table as a Markdown pipe table."""
+    from tabulate import tabulate
+
     safe = [[str(cell).replace("|", "\\|") for cell in row] for row in wide.itertuples(index=False)]
     heads = [str(name).replace("|", "\\|") for name in wide.columns]
     return tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -52,19 +53,33 @@ def curve(
     axes: Axes, rows: pd.DataFrame, x: str, look: Look, band: bool = True, alpha: float = BAND, **line: Any
 ) -> Line2D:
     """One line with its interval as a band; markers only where there are few points."""
-    rows = rows.sort_values(x, kind="stable")
-    at, mean = rows[x].to_numpy(float), rows["mean"].to_numpy(float)
+    order = np.argsort(rows[x].to_numpy(float), kind="stable")
+    at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**look.line, **line}
     if len(at) > MARKED:
         settings["marker"] = ""
-    (drawn,) = axes.plot(at, mean, **settings)
-    low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
     if band and np.isfinite(low).any():
         if len(at) > 1:
-            axes.fill_between(at, low, high, color=look.colour, alpha=alpha, linewidth=0)
+            shade(axes, at, low, high, color=look.colour, alpha=alpha)
         else:
             axes.vlines(at, low, high, color=look.colour, linewidth=1.0)
+    (drawn,) = axes.plot(at, mean, **settings)
     return drawn
+
+
+def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band: Any) -> None:
+    """A band between two curves, with a gap where either is not known.
+
+    ``Axes.fill_between`` draws the same, and finds the limits of all axes that share one anew each time.
+    """
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    stretches = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
+    corners = [
+        np.column_stack([np.concatenate([at[i], at[i][::-1]]), np.concatenate([low[i], high[i][::-1]])])
+        for i in stretches
+    ]
+    axes.add_collection(PolyCollection(corners, linewidth=0, **band), autolim=False)
+    axes.update_datalim(np.concatenate(corners))
 
 
 def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
@@ -170,7 +185,7 @@ def against_depth(frame: pd.DataFrame, lines: str, x: str = "depth", log: bool =
         if "at" in rows:
             axes.set_title({"init": "at init", "final": "at the end"}.get(str(rows["at"].iloc[0]), ""))
         if ends and axes is grid[-1]:
-            figure.draw_without_rendering()  # positions are known only once the layout has run
+            style.lay_out(figure)  # positions are known only then
             name_lines(axes, ends)
     return figure
 

@@ -4,7 +4,9 @@ Nothing in it depends on when or in which order it was made: the same measuremen
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ __all__ = ["headline", "run_card", "write"]
 
 # Longer tables are folded: the report stays readable, and everything is in it.
 FOLD_FROM = 24
+# A process that helps to draw takes a second to begin, which is as long as two or three figures take.
+FIGURES_TO_SHARE = 4
 SETTINGS = ("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
 SETTINGS_TRAIN = ("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed")
 # Told where a run has them.
@@ -35,6 +39,8 @@ def write(
     runs: pd.DataFrame,
     steps: pd.DataFrame,
     layers: pd.DataFrame,
+    progress: Callable[[int, int], None] = lambda done, pages: None,
+    get_helper: Callable[[], Executor | None] = lambda: None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -43,6 +49,8 @@ def write(
         study: the resolved study; ``report`` may hold ``select``, ``tables`` and ``figures``.
         manifest: versions and platform.
         runs, steps, layers: the study's frames, rows in any order.
+        progress: called with how many pictures are done, and how many there are to be.
+        get_helper: opens a process that draws too, asked for where there is enough to draw.
 
     Returns:
         the files written, tables first.
@@ -54,11 +62,14 @@ def write(
     """
     wanted = study.get("report") or {}
     found = measured(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
-    made_tables = tables.make_tables(found, names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table"))
-    drawn = {
-        name: figures.FIGURES[name](found)
-        for name in names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
-    }
+    table_names = names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table")
+    figure_names = names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
+    progress(0, len(figure_names))
+    helper = get_helper() if len(figure_names) >= FIGURES_TO_SHARE else None
+    if helper is not None:
+        helper.submit(import_module, "actlab.analysis.panels")  # while the tables are made
+    made_tables = tables.make_tables(found, table_names)
+    drawn = {name: figures.FIGURES[name](found) for name in figure_names}
     paths = []
     clear(folder)
     if study.get("claims"):
@@ -66,8 +77,9 @@ def write(
         made_tables = {verdicts.name: verdicts, **made_tables}
     for table in made_tables.values():
         paths += write_table(table, folder / "tables") if table is not None else []
-    for drawing in drawn.values():
-        paths += figures.write_figure(drawing, folder / "figures") if drawing is not None else []
+    drawings = [drawing for drawing in drawn.values() if drawing is not None]
+    if drawings:
+        paths += figures.write_figures(drawings, folder / "figures", helper, progress)
     report = folder / "report.md"
     report.write_text(page(study, manifest, found, made_tables, drawn), encoding="utf-8", newline="\n")
     return [*paths, report]

@@ -5,14 +5,19 @@ dropped and why (diverged, undefined). Values are sorted before they are summed,
 in which runs finished.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats as sps
+
+from actlab.later import Later, pd
+
+# Quantiles come from the smaller room: most studies need nothing of the other, which takes a second to import.
+special, sps = Later("scipy.special"), Later("scipy.stats")
 
 # From here on the bootstrap: below, its intervals are too narrow.
 BOOTSTRAP_FROM = 20
@@ -59,7 +64,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     if x[0] == x[-1]:
         return Interval(float(x[0]), float(x[0]), float(x[0]), n, method)
     if method == STUDENT:
-        half = float(sps.t.ppf((1 + level) / 2, n - 1)) * float(x.std(ddof=1)) / math.sqrt(n)
+        half = float(special.stdtrit(n - 1, (1 + level) / 2)) * float(x.std(ddof=1)) / math.sqrt(n)
         return Interval(mean, mean - half, mean + half, n, method)
     low, high = bootstrap_bounds(x[None], level)
     return Interval(mean, float(low[0]), float(high[0]), n, method)
@@ -77,7 +82,7 @@ def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
     """
     if n == 0:
         return Interval(math.nan, math.nan, math.nan, 0, WILSON)
-    p, z = successes / n, float(sps.norm.ppf((1 + level) / 2))
+    p, z = successes / n, float(special.ndtri((1 + level) / 2))
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # At the ends the bound is exact; rounding must not put it on the wrong side.
@@ -111,7 +116,7 @@ def difference_interval(a: pd.Series, b: pd.Series, level: float = 0.95) -> tupl
     if u + v == 0:
         return difference, difference
     freedom = (u + v) ** 2 / (u * u / (len(x) - 1) + v * v / (len(y) - 1))
-    half = float(sps.t.ppf((1 + level) / 2, freedom)) * math.sqrt(u + v)
+    half = float(special.stdtrit(freedom, (1 + level) / 2)) * math.sqrt(u + v)
     return difference - half, difference + half
 
 
@@ -188,7 +193,7 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
         return out[[*by, "mean"]].assign(**bounds, n=n)[[*by, "mean", "low", "high", "n", "method"]]
     constant = (out["min"] == out["max"]).to_numpy()
     out["mean"] = out["mean"].where(~constant, out["min"])  # a mean of equal numbers may differ from them by rounding
-    quantile = sps.t.ppf((1 + level) / 2, np.maximum(n - 1, 1))
+    quantile = special.stdtrit(np.maximum(n - 1, 1), (1 + level) / 2)
     half = np.where(n >= 2, quantile * out["std"].where(~constant, 0.0) / np.sqrt(np.maximum(n, 1)), np.nan)
     out["low"], out["high"] = out["mean"] - half, out["mean"] + half
     out["method"] = np.select([n < 2, n < BOOTSTRAP_FROM], [NO_INTERVAL, STUDENT], BOOTSTRAP)

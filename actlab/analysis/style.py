@@ -154,6 +154,7 @@ RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
     "axes.titlesize": 8.5,
+    "axes.titley": 1.0,  # no ticks above a panel: else the place of its title is sought again at each look
     "axes.labelsize": 8.0,
     "xtick.labelsize": 7.0,
     "ytick.labelsize": 7.0,
@@ -202,16 +203,27 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     raster, vector = io.BytesIO(), io.StringIO()
     with apply():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out and measured once, not once a file
+        lay_out(figure)
+        figure.set_layout_engine(None)  # laid out and measured once, not twice a file
         box = figure.get_tightbbox().padded(0.08)
-        figure.savefig(raster, format="png", dpi=DPI, bbox_inches=box, metadata={"Software": None})
+        for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+            if not axis.get_label_text():
+                axis.set_label_coords(0.0, 0.0)  # else its place is sought for each file
+        figure.savefig(raster, format="rgba", dpi=DPI, bbox_inches=box)
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(vector, format="svg", bbox_inches=box, metadata=nothing)
-    with Image.open(raster) as image:
-        image.convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png, optimize=True)
+    width = int(box.width * DPI)
+    pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, width, 4)
+    Image.fromarray(pixels).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png)
     svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
     return [png, svg]
+
+
+def lay_out(figure: Figure) -> None:
+    """Give every panel its place, without drawing."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
 
 
 def short_paths(svg: str) -> str:

@@ -4,11 +4,14 @@ A table function takes ``cells.Measured`` and returns a ``Table``, or None where
 parameters, no deep network). To add one, write the function and decorate it; a study's YAML names it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import cast
 
 import numpy as np
-import pandas as pd
 
 from actlab.analysis import stats
 from actlab.analysis.cells import (
@@ -24,6 +27,7 @@ from actlab.analysis.cells import (
     summarise,
 )
 from actlab.analysis.layout import DAGGER, Table, lay_out, number, pivot, records, setting, words, write_table
+from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 
 __all__ = ["DEFAULT_TABLES", "TABLES", "Table", "make_tables", "write_table"]
@@ -42,9 +46,17 @@ TRAINED_SHARE = 0.8
 
 
 def table(function: TableFunction) -> TableFunction:
-    """Register a table under its function's name."""
-    TABLES[function.__name__] = function
-    return function
+    """Register a table under its function's name; it is made once, whoever asks for it."""
+    name = function.__name__
+
+    @wraps(function)
+    def once(found: Measured) -> Table | None:
+        if name not in found.tables:
+            found.tables[name] = function(found)
+        return cast(Table | None, found.tables[name])
+
+    TABLES[name] = once
+    return once
 
 
 def make_tables(found: Measured, names: Sequence[str] | None = None) -> dict[str, Table | None]:

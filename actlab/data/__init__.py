@@ -9,7 +9,7 @@ Every refusal is a ``DataError`` with one message: where, what was expected, wha
 import math
 from pathlib import Path
 
-from actlab.data import files, splits
+from actlab.data import splits
 from actlab.data.bundled import DATASETS, Dataset, bundled_checksum
 from actlab.data.splits import Data, Split
 from actlab.data.table import DataError, suggestion
@@ -55,6 +55,8 @@ def load(
     if target_loss is not None and not 0 < target_loss < math.inf:
         raise DataError(f"{name}: target_loss must be a positive number, found {target_loss}")
     if is_file(name):
+        from actlab.data import files  # pandas, for whom a bundled data set need not wait
+
         table = files.read(name, target, task)
     else:
         found = bundled(name)
@@ -78,7 +80,11 @@ def checksum(name: str) -> str:
     >>> checksum("digits")[:8]
     'd8cdd979'
     """
-    return files.checksum(files.existing(name)) if is_file(name) else bundled_checksum(bundled(name))
+    if is_file(name):
+        from actlab.data import files
+
+        return files.checksum(files.existing(name))
+    return bundled_checksum(bundled(name))
 
 
 def is_file(name: str) -> bool:
@@ -97,6 +103,8 @@ def bundled(name: str) -> Dataset:
         DataError: there is none of that name.
     """
     if name not in DATASETS:
+        from actlab.data import files
+
         hint = suggestion(name, DATASETS, "data sets")
         raise DataError(f"unknown data set {name!r}; {hint}; or the path to a {', '.join(files.SUFFIXES)} file")
     return DATASETS[name]

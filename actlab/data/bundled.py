@@ -4,17 +4,21 @@ Adding one is a function that returns a ``Table``, with its record above it. The
 shallow network (two layers of 64, Adam) reaches on the validation split within a few hundred steps:
 ``steps_to_target`` counts the steps to it, and ``generalization_gap`` is also taken where the training loss first gets
 there.
+
+The files are read where scikit-learn keeps them, without importing it: that would take two seconds of every worker and
+of every plan.
 """
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
-from actlab.data.table import Table
+from actlab.data.table import DataError, Table
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,9 @@ def digits() -> Table:
     >>> digits().x.shape
     (1797, 64)
     """
-    from sklearn.datasets import load_digits
-
-    return _classification(load_digits())
+    rows = np.loadtxt(stored("digits.csv.gz"), delimiter=",")
+    features = tuple(f"pixel_{row}_{column}" for row in range(8) for column in range(8))
+    return labelled(rows, features, tuple(map(str, range(10))))
 
 
 @_dataset("classification", 0.15, "Street, Wolberg & Mangasarian 1993, UCI Breast Cancer Wisconsin (Diagnostic)")
@@ -79,9 +83,10 @@ def breast_cancer() -> Table:
     >>> breast_cancer().classes
     ('malignant', 'benign')
     """
-    from sklearn.datasets import load_breast_cancer
-
-    return _classification(load_breast_cancer())
+    measures = ["radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points"]
+    measures += ["symmetry", "fractal dimension"]
+    over_cells = ("mean {}", "{} error", "worst {}")
+    return classification("breast_cancer.csv", tuple(how.format(name) for how in over_cells for name in measures))
 
 
 @_dataset("classification", 0.2, "Aeberhard, Coomans & de Vel 1992, UCI Wine")
@@ -91,9 +96,9 @@ def wine() -> Table:
     >>> wine().x.shape
     (178, 13)
     """
-    from sklearn.datasets import load_wine
-
-    return _classification(load_wine())
+    features = "alcohol malic_acid ash alcalinity_of_ash magnesium total_phenols flavanoids nonflavanoid_phenols "
+    features += "proanthocyanins color_intensity hue od280/od315_of_diluted_wines proline"
+    return classification("wine_data.csv", tuple(features.split()))
 
 
 @_dataset("classification", 0.25, "Fisher 1936, The use of multiple measurements in taxonomic problems")
@@ -103,9 +108,9 @@ def iris() -> Table:
     >>> iris().classes
     ('setosa', 'versicolor', 'virginica')
     """
-    from sklearn.datasets import load_iris
-
-    return _classification(load_iris())
+    return classification(
+        "iris.csv", tuple(f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width"))
+    )
 
 
 @_dataset("regression", 0.6, "Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression")
@@ -117,13 +122,40 @@ def diabetes() -> Table:
     >>> diabetes().task
     'regression'
     """
-    from sklearn.datasets import load_diabetes
-
-    found = load_diabetes(scaled=False)  # scaling is done from training statistics alone
-    return Table(found.data.astype(np.float64), found.target.astype(np.float64), tuple(found.feature_names), ())
+    x, y = (np.loadtxt(stored(f"diabetes_{part}.csv.gz")) for part in ("data_raw", "target"))
+    return Table(x, y, ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"), ())
 
 
-def _classification(found: Any) -> Table:
-    classes = tuple(str(name) for name in found.target_names)
-    features = tuple(str(name) for name in found.feature_names)
-    return Table(found.data.astype(np.float64), found.target.astype(np.int32), features, classes)
+def classification(name: str, features: tuple[str, ...]) -> Table:
+    """One of scikit-learn's CSV files: a line "rows,columns,class,class,...", then the features and the class's index.
+
+    Raises:
+        DataError: the installed scikit-learn has no such file.
+    """
+    path = stored(name)
+    with path.open(encoding="utf-8") as file:
+        _, _, *classes = file.readline().strip().split(",")
+        rows = np.loadtxt(file, delimiter=",")
+    return labelled(rows, features, tuple(classes))
+
+
+def labelled(rows: np.ndarray, features: tuple[str, ...], classes: tuple[str, ...]) -> Table:
+    """Rows [N, F + 1] whose last column is the class's index, as a table."""
+    return Table(np.ascontiguousarray(rows[:, :-1]), rows[:, -1].astype(np.int32), features, classes)
+
+
+def stored(name: str) -> Path:
+    """The path of a data file in the installed scikit-learn.
+
+    Raises:
+        DataError: there is none of that name.
+
+    >>> stored("iris.csv").name
+    'iris.csv'
+    """
+    package = find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = Path(folder) / "datasets" / "data" / name
+        if path.is_file():
+            return path
+    raise DataError(f"{name}: the installed scikit-learn has no such data file; see what versions actlab asks for")

@@ -13,11 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import format_exception
 
-import pandas as pd
-
 from actlab.engine import store
 from actlab.engine.executors import log_of
-from actlab.engine.job import Outcome, describe, run_job
+from actlab.engine.handover import Outcome, describe, run_job
 from actlab.measures import to_plain
 from actlab.study.plan import Job, Plan, Run, job_id
 
@@ -37,6 +35,7 @@ class Progress:
         jobs_done, jobs: likewise; a job that is split counts as two.
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
+        written, to_write: tables and figures written, once all jobs have ended, and in all.
     """
 
     share: float
@@ -46,6 +45,8 @@ class Progress:
     jobs: int
     failures: Mapping[str, str]
     stopping: bool = False
+    written: int = 0
+    to_write: int = 0
 
 
 def missing_runs(folder: Path, plan: Plan) -> set[str]:
@@ -75,11 +76,11 @@ def stored_ids(folder: Path) -> set[str]:
 def difference(folder: Path, plan: Plan) -> str:
     """The settings in which stored and planned runs differ, a line each."""
     runs = store.load(folder).runs
-    planned = pd.DataFrame([dict(run.labels) for run in plan.runs.values()])
+    planned = [run.labels for run in plan.runs.values()]
     lines = []
-    for name in planned.columns.drop("run"):
+    for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
         then = set(runs[name].astype(str)) if name in runs else set()
-        now = set(planned[name].astype(str))
+        now = {str(labels.get(name)) for labels in planned}
         if then - now:
             lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"

@@ -1,20 +1,25 @@
 """Where jobs run: worker processes with one thread each, behind ``concurrent.futures.Executor``."""
 
+from __future__ import annotations
+
 import faulthandler
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from loky import ProcessPoolExecutor
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
 
 # XLA sizes its thread pool by NPROC when it is imported; the Eigen flag alone does not hold it to one thread. Two
 # one-thread workers train about twice as many runs as one process with two threads. XLA_FLAGS is not among these: the
@@ -22,6 +27,7 @@ from loky import ProcessPoolExecutor
 WORKER_ENVIRONMENT = {"NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 # loky takes compiled programs for a leak and restarts the worker, which would compile them again.
 WORKER_ENVIRONMENT["LOKY_MAX_MEMORY_LEAK_SIZE"] = "1e12"
+is_worker = False  # whether this process was opened here, for jobs alone
 
 
 def cores() -> int:
@@ -53,38 +59,64 @@ def backend() -> tuple[str, int]:
     return jax.default_backend(), jax.local_device_count()
 
 
-def local(workers: int, logs: Path | None = None) -> ProcessPoolExecutor:
+def local(workers: int) -> ProcessPoolExecutor:
     """A pool of ``workers`` fresh processes, never forked: JAX does not survive a fork.
 
     loky's pool does not import the main module again, so that ``actlab.run`` works in a script without a main guard.
-
-    Args:
-        workers: how many.
-        logs: a folder where each worker writes what it and the libraries below it have to say (see ``log_of``); by
-            default that goes where this process's own output goes.
     """
+    from loky import ProcessPoolExecutor
+
     return ProcessPoolExecutor(
-        max_workers=workers, env=WORKER_ENVIRONMENT, initializer=begin_worker, initargs=(os.getpid(), logs)
+        max_workers=workers, env=WORKER_ENVIRONMENT, initializer=begin_worker, initargs=(os.getpid(),)
     )
 
 
-@contextmanager
-def processes(logs: Path) -> Iterator[Callable[[], Executor]]:
-    """A way to open worker processes, each a pool of its own: one that dies takes no other with it.
+class Processes:
+    """Worker processes, each a pool of its own: one that dies takes no other with it."""
 
-    In the end all are killed, whatever they do.
-    """
-    pools: list[ProcessPoolExecutor] = []
+    def __init__(self) -> None:
+        """None yet."""
+        self.pools: list[ProcessPoolExecutor] = []
+        self.ready: deque[ProcessPoolExecutor] = deque()
 
-    def open_worker() -> Executor:
-        pools.append(local(1, logs))
-        return pools[-1]
+    def get_ready(self, number: int) -> None:
+        """Have so many import what a job needs, before anyone knows which job; ``open`` gives these first."""
+        from actlab.engine.handover import warm_up
 
-    try:
-        yield open_worker
-    finally:
-        for pool in pools:
+        for _ in range(number):
+            pool = local(1)
+            self.pools.append(pool)
+            self.ready.append(pool)
+            pool.submit(warm_up)
+
+    def keep_ready(self, number: int) -> None:
+        """End those that are ready beyond so many: there is less to do than was thought."""
+        while len(self.ready) > number:
+            pool = self.ready.pop()
+            self.pools.remove(pool)
             pool.shutdown(kill_workers=True)
+
+    def open(self) -> Executor:
+        """A worker that takes one job at a time: one that is ready, or else a new one."""
+        if self.ready:
+            return self.ready.popleft()
+        self.pools.append(local(1))
+        return self.pools[-1]
+
+    def kill(self) -> None:
+        """End all, whatever they do."""
+        for pool in self.pools:
+            pool.shutdown(kill_workers=True)
+
+
+@contextmanager
+def processes() -> Iterator[Processes]:
+    """Worker processes for the duration of a ``with`` block; in the end all are killed."""
+    opened = Processes()
+    try:
+        yield opened
+    finally:
+        opened.kill()
 
 
 def log_of(logs: Path, pid: int) -> Path:
@@ -92,21 +124,29 @@ def log_of(logs: Path, pid: int) -> Path:
     return logs / f"worker-{pid}.log"
 
 
-def begin_worker(parent: int, logs: Path | None) -> None:
-    """Leave interruptions to the parent, which asks its workers to save; write a log; end when the parent does."""
+def begin_worker(parent: int) -> None:
+    """Leave interruptions to the parent, which asks its workers to save; end when the parent does."""
+    global is_worker
+    is_worker = True
     # A terminal's Ctrl-C and a batch system's SIGTERM go to every process of the group.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
-    if logs is not None:
-        with suppress(OSError):  # a job will soon say better what is wrong with the folder
-            log = os.open(log_of(logs, os.getpid()), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            os.close(log)
-        faulthandler.enable(all_threads=False)
-        logging.basicConfig(format="%(asctime)s %(message)s")
-        logging.getLogger("actlab").setLevel(logging.INFO)
+
+
+@lru_cache(maxsize=1)
+def write_log(logs: Path) -> None:
+    """Have a worker write what it and the libraries below it have to say from now on into a file (see ``log_of``)."""
+    if not is_worker:  # a job that runs in the user's own process, or in Dask's, leaves its output alone
+        return
+    with suppress(OSError):  # a job will soon say better what is wrong with the folder
+        log = os.open(log_of(logs, os.getpid()), os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o666)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
+    faulthandler.enable(all_threads=False)
+    logging.basicConfig(format="%(asctime)s %(message)s")
+    logging.getLogger("actlab").setLevel(logging.INFO)
 
 
 def end_with(parent: int) -> None:

@@ -27,6 +27,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from actlab import activations, data, sources
 from actlab.engine import checkpoint, compiled, environment, store
 from actlab.engine.checkpoint import Snapshot
+from actlab.engine.handover import Outcome, describe
 from actlab.engine.records import SPLIT_METRICS, run_row
 from actlab.nn.blocks import Function, Options
 from actlab.nn.own_measures import load_measure
@@ -45,25 +46,6 @@ COMPILERS = 2  # programs that a worker compiles at a time
 log = logging.getLogger("actlab.job")
 
 COMPILED: dict[tuple[Program, DataKey], Programs] = {}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job that did not fail.
-
-    Attributes:
-        finished: all its runs are stored; else it was asked to stop, and has saved what there was.
-        parts: the parts that it wrote: {name: checksum}.
-        device: what it ran on.
-        seconds: how long it took.
-        training_seconds: how much of that it trained and recorded.
-    """
-
-    finished: bool
-    parts: Mapping[str, str]
-    device: str
-    seconds: float
-    training_seconds: float
 
 
 def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
@@ -167,13 +149,6 @@ def devices() -> str:
     """The kind of this process's devices, and how many there are if more than one."""
     number, kind = jax.local_device_count(), jax.local_devices()[0].device_kind
     return kind if number == 1 else f"{number} × {kind}"
-
-
-def describe(job: Job) -> str:
-    """A job in a few words: its activation, size and number of runs."""
-    shape = job.shape
-    name = shape.activations[job.activation].name
-    return f"{name}, depth {job.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
 
 
 def lanes(job: Job) -> Iterator[tuple[Run, ...]]:

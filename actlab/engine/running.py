@@ -11,20 +11,24 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from pydantic import ByteSize, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
 
 from actlab import sources as user_files
-from actlab.engine import cluster, executors, store
+from actlab.engine import executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
+from actlab.later import Later
 from actlab.study import plan as planning
 from actlab.study.memory import PLANNED, Chunks
 from actlab.study.plan import Job, Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
+
+if TYPE_CHECKING:
+    from actlab.engine import cluster
+else:
+    cluster = Later("actlab.engine.cluster")
 
 EXECUTORS = ("local", "dask")
 
@@ -84,8 +88,7 @@ class Where:
         """
         goes_on = not fresh and not store.unbegun(folder) and (stored_ids(folder) or store.checkpoints(folder))
         begun = {width: Chunks(*pair) for width, pair in store.chunks(folder).items()} if goes_on else {}
-        platform, _ = self.hardware()
-        number = self.workers or (executors.cores() if platform == "cpu" else 1)
+        platform, number = self.hardware()[0], self.number
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
             number = min(self.workers or most, most)
@@ -97,16 +100,39 @@ class Where:
         number = max(1, min(number, int(PLANNED * self.memory // planned.worker_bytes)))
         return planning.plan(study, platform, self.memory / number, begun), number
 
+    @property
+    def dask(self) -> bool:
+        """Whether jobs go to Dask, rather than to processes of our own."""
+        return self.executor == "dask" or self.scheduler is not None or self.cluster is not None
+
+    def get_ready(self, study: Study, folder: Path, fresh: bool, processes: executors.Processes) -> None:
+        """Open the worker processes that a study will want, so that they import what they need while it is planned.
+
+        Not where it is likely that there is nothing to do, or that the request will yet be refused; and not where
+        memory, or Dask, will have a say in how many there are to be.
+        """
+        if self.dask or self.memory is not None or (folder / store.LOCK).exists():
+            return
+        runs = len(study.cells) * len(study.seeds)
+        stored = 0 if store.unbegun(folder) else store.count_runs(folder)
+        if stored is not None and (fresh or stored < runs):
+            processes.get_ready(min(self.number, runs))
+
+    @property
+    def number(self) -> int:
+        """How many workers there are to be here: as many as asked for, or one a core, or one for all accelerators."""
+        return self.workers or (executors.cores() if self.hardware()[0] == "cpu" else 1)
+
     @contextmanager
-    def pool(self, folder: Path, runs: int, number: int) -> Iterator[tuple[Callable[[], Executor], int]]:
+    def pool(
+        self, folder: Path, runs: int, number: int, processes: executors.Processes
+    ) -> Iterator[tuple[Callable[[], Executor], int]]:
         """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
-        dask = self.executor == "dask" or self.scheduler is not None or self.cluster is not None
-        if dask and runs:
+        if self.dask and runs:
             with cluster.pool(folder, runs, number, self.scheduler, self.cluster) as opened:
                 yield opened
         else:
-            with executors.processes(folder.absolute() / "parts") as open_worker:
-                yield open_worker, number
+            yield processes.open, number
 
 
 def in_bytes(memory: str | float | None) -> float | None:
@@ -146,30 +172,33 @@ def train(
         RunError: the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
-    planned, number = where.plan(study, folder, fresh)
-    sources = sources_of(study, planned)
-    fresh = fresh and not store.unbegun(folder)
-    if fresh:
-        store.read_manifest(folder)  # only a study's folder is ever emptied
-    lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
-    if (folder / store.LOCK).exists():
-        with held(folder):  # refuses before a cluster is started
-            pass
-    with where.pool(folder, len(lacking), number) as (open_worker, number), held(folder):
+    with executors.processes() as processes:
+        where.get_ready(study, folder, fresh, processes)
+        planned, number = where.plan(study, folder, fresh)
+        sources = sources_of(study, planned)
+        fresh = fresh and not store.unbegun(folder)
         if fresh:
-            store.remove_results(folder)
-        missing = missing_runs(folder, planned)
-        prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-        _, devices = where.hardware()
-        jobs = planning.cut(planned.groups, missing, number, devices)
-        try:
-            failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
-            if not failures:
-                store.compact(folder)
-                store.tidy(folder, finished=True)
-        except (OSError, store.StoreError) as error:
-            raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
-        return failures
+            store.read_manifest(folder)  # only a study's folder is ever emptied
+        lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
+        if (folder / store.LOCK).exists():
+            with held(folder):  # refuses before a cluster is started
+                pass
+        with where.pool(folder, len(lacking), number, processes) as (open_worker, number), held(folder):
+            if fresh:
+                store.remove_results(folder)
+            missing = missing_runs(folder, planned)
+            _, devices = where.hardware()
+            jobs = planning.cut(planned.groups, missing, number, devices)
+            processes.keep_ready(min(number, len(jobs)))
+            prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
+            try:
+                failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
+                if not failures:
+                    store.compact(folder)
+                    store.tidy(folder, finished=True)
+            except (OSError, store.StoreError) as error:
+                raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
+            return failures
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
@@ -192,6 +221,8 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
 
 def resolved_text(study: Study, folder: Path) -> str:
     """The resolved study as YAML, its paths relative to its folder."""
+    from ruamel.yaml import YAML
+
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
@@ -223,6 +254,8 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         StoreError: another run holds it (says which), or it cannot be written.
     """
+    from filelock import FileLock, Timeout
+
     path = folder / store.LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)

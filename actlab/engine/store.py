@@ -8,8 +8,10 @@ could write that down, by the file's own page checksums; its runs count as missi
 While a study is trained the same folder says how far each job is, and whether the jobs are to stop: there is no other
 channel between a worker and whoever waits for it.
 
-Reading needs no JAX.
+Reading needs no JAX, and knowing what is there no pandas.
 """
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -22,13 +24,17 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-from ruamel.yaml import YAML
+
+from actlab.later import Later, pd
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa, pq = Later("pyarrow"), Later("pyarrow.parquet")
 
 from actlab.measures import EDGES
 
@@ -76,7 +82,7 @@ class Results:
     runs: pd.DataFrame = field(repr=False)
     steps: pd.DataFrame = field(repr=False)
     layers: pd.DataFrame = field(repr=False)
-    histograms: pd.DataFrame = field(repr=False, default_factory=pd.DataFrame)
+    histograms: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
 
 
 def load(folder: str | Path) -> Results:
@@ -98,6 +104,8 @@ def load(folder: str | Path) -> Results:
         raise StoreError(f"{folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
     rows = in_order(whole)
     runs, steps, layers = explode(rows)
+    from ruamel.yaml import YAML
+
     study = YAML(typ="safe", pure=True).load((folder / "study.yaml").read_text(encoding="utf-8"))
     return Results(folder, study, manifest, runs, steps, layers, histograms_of(rows, layers))
 
@@ -346,6 +354,18 @@ def checkpoints(folder: Path) -> list[Path]:
 def stored_runs(folder: Path) -> dict[str, list[str]]:
     """The runs that each sound part holds: {part name: [run]}. Unsound parts are not in it."""
     return {name: table["run"].to_pylist() for name, table in read_parts(folder)[1].items()}
+
+
+def count_runs(folder: Path) -> int | None:
+    """How many runs the parts of a study's folder say they hold; None where it is not a study's, or a part is unsound.
+
+    Only the ends of the files are read, and no checksum taken.
+    """
+    try:
+        read_manifest(folder)
+        return sum(pq.read_metadata(folder / "parts" / name).num_rows for name in part_names(folder))
+    except (StoreError, pa.ArrowException, OSError):
+        return None
 
 
 def chunks(folder: Path) -> dict[int, tuple[int, int]]:

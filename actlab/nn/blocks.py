@@ -10,10 +10,7 @@ over rows or units, never a matrix product.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from actlab.later import Array, ArrayLike, jax, jnp
 
 EPSILON = 1e-5  # of both normalisations, as in their papers' code and PyTorch
 # The value that SELU tends to for z → −∞, −λα: alpha dropout sets units to it (Klambauer et al. 2017).

@@ -7,15 +7,14 @@ as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) 
 Layer by layer initialisation of a deep network takes seconds to compile; one draw, cut and scaled, does not.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from actlab.later import Array, ArrayLike, jax, jnp
 
 # The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
 TRUNCATED_STD = 0.87962566103423978

@@ -14,10 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-from jax.typing import ArrayLike
+from actlab.later import Array, ArrayLike, jax, jnp
 
 Numbers = Mapping[str, Any]
 Memory = Mapping[str, Array]

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from actlab import activations, data, sources
-from actlab.activations.properties import saturation_points
 from actlab.measures import Measure
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -33,7 +32,7 @@ from actlab.study.schema import (
     show,
 )
 from actlab.study.sweep import Cell
-from actlab.theory.gaussian import second_moment, weak_threshold
+from actlab.theory.moments import moments
 
 
 @dataclass(frozen=True)
@@ -323,20 +322,6 @@ def activation(study: Study, choice: Choice) -> tuple[activations.Activation, di
 def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
     """``activations.check``, once for each activation and parameters."""
     activations.check(record, dict(parameters))
-
-
-@lru_cache(maxsize=1024)
-def moments(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """What theory says of φ for a standard normal pre-activation: thresholds of the measures, and E φ(Z)²."""
-    phi = partial(record.function, **dict(parameters))
-    threshold = weak_threshold(phi)
-    low, high = saturation_points(phi, threshold)
-    return {
-        "second_moment": second_moment(phi),
-        "weak_threshold": threshold,
-        "saturation_low": low,
-        "saturation_high": high,
-    }
 
 
 def resolve_weight_init(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:

@@ -93,7 +93,7 @@ def read(
     Args:
         path: the YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
-        tables, figures: the names that the report may ask for; unchecked when empty.
+        tables, figures: the names that the report may ask for, looked at only if it does; unchecked when empty.
 
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
@@ -107,8 +107,10 @@ def read(
     source = Source(path, lines, overridden)
     check_matrix(raw, source)
     config = validate(raw, source)
-    for name, valid in (("tables", list(tables)), ("figures", list(figures))):
-        for asked in (getattr(config.report, name) or []) if valid else []:
+    for name, names in (("tables", tables), ("figures", figures)):
+        wanted = getattr(config.report, name) or []
+        valid = list(names) if wanted else []
+        for asked in wanted if valid else []:
             if asked not in valid:
                 place = source.where("report", name)
                 raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")

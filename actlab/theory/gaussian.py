@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 from actlab.activations.shape import evaluate
+from actlab.later import jax
 
 Function = Callable[[Any], Any]
 

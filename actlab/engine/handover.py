@@ -1,0 +1,57 @@
+"""What passes between a study and its workers: a job on the way out, what became of it on the way back.
+
+Nothing that trains is imported before a worker calls ``run_job``: whoever plans, hands out jobs and follows them does
+not wait for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from actlab.study.plan import Job
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job that did not fail.
+
+    Attributes:
+        finished: all its runs are stored; else it was asked to stop, and has saved what there was.
+        parts: the parts that it wrote: {name: checksum}.
+        device: what it ran on.
+        seconds: how long it took.
+        training_seconds: how much of that it trained and recorded.
+    """
+
+    finished: bool
+    parts: Mapping[str, str]
+    device: str
+    seconds: float
+    training_seconds: float
+
+
+def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
+    """Train a job's runs and store them, in the process that calls this (see ``job.run_job``)."""
+    from actlab.engine.executors import write_log
+
+    write_log(folder / "parts")
+    from actlab.engine import job as worker
+
+    return worker.run_job(job, folder, holder, turn)
+
+
+def warm_up() -> None:
+    """Import all that a job needs, so that it is there when the first job comes."""
+    from actlab.engine import job  # noqa: F401
+
+
+def describe(job: Job) -> str:
+    """A job in a few words: its activation, size and number of runs."""
+    shape = job.shape
+    name = shape.activations[job.activation].name
+    return f"{name}, depth {job.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"

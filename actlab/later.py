@@ -1,0 +1,46 @@
+"""Modules that are imported when something of them is first asked for: a command waits only for what it uses.
+
+    pd = Later("pandas")
+
+stands for ``import pandas as pd`` at the top of a file. Whoever reads the names in a file, as ``actlab list`` does, or
+plans with what it says of itself, need not wait for the library that its functions use. JAX takes a second, pandas half
+of one, Matplotlib with SciPy two. (Python 3.15 has lazy imports of its own, PEP 810.)
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+
+class Later(ModuleType):
+    """A module by name, imported on first use.
+
+    >>> ast = Later("ast")
+    >>> ast.literal_eval("[2, 10]")
+    [2, 10]
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """What the module has under a name, kept for the next time."""
+        if name.startswith("__"):  # nobody needs these, but doctest and inspect go looking for them everywhere
+            raise AttributeError(name)
+        value = getattr(import_module(self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process: the module itself."""
+        return import_module, (self.__name__,)
+
+
+if TYPE_CHECKING:
+    import jax
+    import jax.numpy as jnp
+    import pandas as pd
+    from jax import Array
+    from jax.typing import ArrayLike
+else:
+    jax, jnp, pd = Later("jax"), Later("jax.numpy"), Later("pandas")
+    Array = ArrayLike = Any  # for signatures, which are read by people and mypy
+
+__all__ = ["Array", "ArrayLike", "Later", "jax", "jnp", "pd"]
