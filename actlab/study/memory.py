@@ -46,7 +46,7 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
-    [786, 1344]
+    [676, 1120]
     """
     lane, pieces = chunks
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
@@ -67,7 +67,7 @@ def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> fit(size, 64, 2e9), fit(size, 64, 1.2e9), fit(size, 64, 5e8)
-    (Chunks(lane=64, pieces=1), Chunks(lane=16, pieces=1), None)
+    (Chunks(lane=64, pieces=1), Chunks(lane=32, pieces=1), None)
     """
     while lane >= 1:
         pieces = 1
