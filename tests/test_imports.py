@@ -67,7 +67,6 @@ def test_planning_and_refusing_need_numpy_alone(name):
     assert heavy(modules(ROOT, *words, code=code)) <= {"numpy"}
 
 
-@pytest.mark.xfail(reason="results/depth holds runs of an earlier identity, beside which its plan is refused")
 def test_a_plan_beside_stored_runs_reads_them():
     imported = heavy(modules(ROOT, "plan", "configs/depth.yaml"))  # its claims ask for pandas
     assert imported <= {"numpy", "pyarrow", "pandas"}
