@@ -1,5 +1,6 @@
 """The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
 
+import gc
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -422,6 +423,7 @@ class Lines:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
+    gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
