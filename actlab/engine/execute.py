@@ -79,11 +79,16 @@ def difference(folder: Path, plan: Plan) -> str:
     planned = [run.labels for run in plan.runs.values()]
     lines = []
     for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
-        then = set(runs[name].astype(str)) if name in runs else set()
-        now = {str(labels.get(name)) for labels in planned}
+        then = {as_told(value) for value in runs[name]} if name in runs else set()
+        now = {as_told(labels.get(name)) for labels in planned}
         if then - now:
             lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
+
+
+def as_told(value: object) -> str:
+    """A setting in a message: none, whether a plan has it or a frame reads it back as a missing number, is one word."""
+    return "none" if value is None or value != value else str(value)
 
 
 def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> None:
