@@ -22,9 +22,18 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     import pandas as pd
 
     from actlab.engine.execute import Progress
+    from actlab.engine.executors import Processes
     from actlab.engine.store import Results
     from actlab.nn.model import DeepMLP
     from actlab.study.reading import Study
+
+RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
+TO_REPORT = (
+    "pyarrow.parquet",
+    "actlab.analysis.report",
+    "actlab.analysis.panels",
+    "scipy.special",
+)  # what takes a second to import
 
 __all__ = ["compare", "load", "measure", "model", "report", "run"]
 
@@ -68,7 +77,7 @@ def run(
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
     study = study_of(config, overrides)
-    from actlab.engine import running
+    from actlab.engine import executors, running
     from actlab.engine.execute import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
@@ -79,7 +88,8 @@ def run(
     def told(new: Progress) -> None:
         nonlocal state
         if state is None:  # the workers have their jobs: this process has time to import what the report needs
-            threading.Thread(target=import_module, args=["actlab.analysis.report"]).start()
+            names = [*TO_REPORT, "scipy.stats"] if new.jobs > executors.cores() else TO_REPORT
+            threading.Thread(target=import_all, args=names).start()
         state = new
         if progress is not None:
             progress(state)
@@ -88,11 +98,13 @@ def run(
         if progress is not None:
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
-    failures = running.train(study, folder, where, fresh, told)
-    if failures:
-        raise running.RunError(folder, failures)
-    found = load(folder)
-    write_report(found, written)
+    with executors.Processes() as processes:
+        failures = running.train(study, folder, where, processes, fresh, told)
+        if failures:
+            raise running.RunError(folder, failures)
+        processes.keep_one()
+        found = load(folder)
+        write_report(found, written, processes)
     return found
 
 
@@ -138,18 +150,36 @@ def report(folder: str | Path) -> list[Path]:
     Returns:
         the files written.
     """
-    return write_report(load(folder))
+    from actlab.engine import executors
+
+    found = load(folder)
+    with executors.Processes() as helpers:
+        return write_report(found, lambda done, pages: None, helpers)
 
 
-def write_report(found: Results, progress: Callable[[int, int], None] = lambda done, pages: None) -> list[Path]:
-    """``report`` of what was read already; ``progress`` is called with how many pictures are drawn, and of how many."""
+def write_report(found: Results, progress: Callable[[int, int], None], helpers: Processes) -> list[Path]:
+    """``report`` of what was read already.
+
+    Args:
+        found: the study.
+        progress: called with how many pictures are drawn, and of how many.
+        helpers: where a process that draws too is ready, or is opened.
+    """
     from actlab.analysis import report as writing
     from actlab.engine import executors
 
     frames = (found.runs, found.steps, found.layers)
-    with executors.processes() as processes:
-        get_helper = processes.open if executors.cores() > 1 else lambda: None
-        return writing.write(found.path, found.study, found.manifest, *frames, progress, get_helper)
+    shared = executors.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
+    helper = helpers.open() if shared else None
+    if helper is not None:
+        helper.submit(import_all, *TO_REPORT)  # while the tables are made
+    return writing.write(found.path, found.study, found.manifest, *frames, progress, helper)
+
+
+def import_all(*modules: str) -> None:
+    """Import modules, so that they are there when they are needed."""
+    for name in modules:
+        import_module(name)
 
 
 def compare(

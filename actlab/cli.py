@@ -19,7 +19,8 @@ import actlab
 if TYPE_CHECKING:
     from actlab.activations import Activation
     from actlab.engine.execute import Progress
-    from actlab.study.plan import Plan, Run
+    from actlab.study.jobs import Run
+    from actlab.study.plan import Plan
 
 app = typer.Typer(
     help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
@@ -432,6 +433,7 @@ def main() -> None:
         code = refuse(error)
     if code == 130:
         err.print("\nInterrupted. What is finished is kept: the same command goes on from there.")
+    gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -151,7 +151,7 @@ def test_whoever_draws_the_pictures_are_the_same(found, tmp_path, helper):
 def test_a_process_of_its_own_draws_the_same(found, tmp_path):
     drawing = figures.FIGURES["moments"](found)  # drawn by a function that has functions for arguments
     alone = figures.write_page(drawing, "moments", tmp_path)
-    with executors.processes() as processes:
+    with executors.Processes() as processes:
         helped = processes.open().submit(figures.write_page, drawing, "moments", tmp_path / "helped").result()
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
 

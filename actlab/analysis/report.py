@@ -6,7 +6,6 @@ Nothing in it depends on when or in which order it was made: the same measuremen
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ __all__ = ["headline", "run_card", "write"]
 
 # Longer tables are folded: the report stays readable, and everything is in it.
 FOLD_FROM = 24
-# A process that helps to draw takes a second to begin, which is as long as two or three figures take.
-FIGURES_TO_SHARE = 4
 SETTINGS = ("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
 SETTINGS_TRAIN = ("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed")
 # Told where a run has them.
@@ -40,7 +37,7 @@ def write(
     steps: pd.DataFrame,
     layers: pd.DataFrame,
     progress: Callable[[int, int], None] = lambda done, pages: None,
-    get_helper: Callable[[], Executor | None] = lambda: None,
+    helper: Executor | None = None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -50,7 +47,7 @@ def write(
         manifest: versions and platform.
         runs, steps, layers: the study's frames, rows in any order.
         progress: called with how many pictures are done, and how many there are to be.
-        get_helper: opens a process that draws too, asked for where there is enough to draw.
+        helper: a process that draws too.
 
     Returns:
         the files written, tables first.
@@ -65,9 +62,6 @@ def write(
     table_names = names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table")
     figure_names = names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
     progress(0, len(figure_names))
-    helper = get_helper() if len(figure_names) >= FIGURES_TO_SHARE else None
-    if helper is not None:
-        helper.submit(import_module, "actlab.analysis.panels")  # while the tables are made
     made_tables = tables.make_tables(found, table_names)
     drawn = {name: figures.FIGURES[name](found) for name in figure_names}
     paths = []

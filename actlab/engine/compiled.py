@@ -1,4 +1,7 @@
-"""Compiled programs kept on disk by JAX, so that the next worker, run or study of the same shape need not wait.
+"""Compiled programs kept on disk, so that the next worker, run or study of the same shape need not wait.
+
+JAX keeps what XLA made of a program, and finds it once the program is traced again, which takes Python most of a
+second. ``kept`` finds a program by what it was made from, without tracing it; JAX keeps the others.
 
 One folder for each kind of processor: a program made for one may use instructions that another, reading the same home
 directory on a cluster, does not have.
@@ -6,35 +9,164 @@ directory on a cluster, does not have.
 
 import hashlib
 import logging
+import math
 import os
+import pickle
 import platform
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import jax
+from jax.experimental import serialize_executable
 from platformdirs import user_cache_path
 
-MOST_BYTES = 2**30  # the least recently used go first
-WORTH_SECONDS = 0.2  # what compiles faster than this is not kept
+import actlab
+
+MOST_BYTES = 2**29  # of either; the least recently used go first
+DIGEST_BYTES = 32
+WORTH_SECONDS = 0.2  # what compiles faster than this JAX does not keep
 
 log = logging.getLogger("actlab.compiled")
 
 
 def keep() -> None:
-    """Have JAX keep what it compiles from now on, unless the user told it where to (``JAX_COMPILATION_CACHE_DIR``).
+    """Keep what is compiled from now on, in a folder of actlab's or the user's (``JAX_COMPILATION_CACHE_DIR``).
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
     jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS)
-    folder = user_cache_path("actlab") / "compiled" / processor()
+    let_jax_keep(True)
+    folder = user_cache_path("actlab") / "programs" / processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         log.info("compiled programs are not kept: %s: %s", folder, error.strerror)
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
+    """A compiled program: as it lies on the disk, or else compiled now and kept for the next time.
+
+    What cannot be read, or was altered, is compiled anew. Whoever can write such a file decides what a process that
+    reads it will run, so that files of other users are left alone.
+
+    Args:
+        made_from: what determines the program, beside what ``surroundings`` lists: its ``repr`` counts.
+        compile: makes it (``jax.stages.Compiled``); without it, only the disk is looked at.
+
+    Returns:
+        the program; None if it is not there and must not be compiled.
+    """
+    path = place(made_from)
+    found = None if path is None else read(path)
+    if found is None and compile is not None:
+        before = read_by_jax()
+        found = compile()
+        if path is not None and read_by_jax() == before:  # what JAX read from its own files cannot be written again
+            write(path, found)
+    return found
+
+
+def let_jax_keep(wanted: bool) -> None:
+    """Whether JAX keeps what it compiles from now on: what ``kept`` does not."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS if wanted else math.inf)
+
+
+@lru_cache(maxsize=1)
+def counted() -> threading.local:
+    """How many programs JAX has read from its own files since this was first asked for, by thread."""
+    mine = threading.local()
+
+    def listen(event: str, **_: Any) -> None:
+        if event == "/jax/compilation_cache/cache_hits":
+            mine.number = getattr(mine, "number", 0) + 1
+
+    jax.monitoring.register_event_listener(listen)
+    return mine
+
+
+def read_by_jax() -> int:
+    """How many programs JAX has read from its own files, in this thread."""
+    return getattr(counted(), "number", 0)
+
+
+def place(made_from: object) -> Path | None:
+    """The file of a program; none where nothing is to be kept."""
+    settings = jax.config.values
+    folder = settings["jax_compilation_cache_dir"]
+    if not folder or "://" in folder or not settings["jax_enable_compilation_cache"]:
+        return None
+    name = hashlib.sha256(repr((made_from, surroundings())).encode()).hexdigest()
+    return Path(folder) / "whole" / name
+
+
+def surroundings() -> tuple[Any, ...]:
+    """What else a program depends on: actlab itself, JAX and its settings, the device."""
+    settings = sorted((name, str(value)) for name, value in jax.config.values.items() if "cache" not in name)
+    device = jax.local_devices()[0]
+    versions = (jax.__version__, device.client.platform_version, platform.python_version())
+    return own_code(), versions, settings, os.environ.get("XLA_FLAGS"), device.platform, device.device_kind
+
+
+@lru_cache(maxsize=1)
+def own_code() -> str:
+    """A hash of actlab's own files."""
+    folder = Path(actlab.__file__).parent
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        found.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def read(path: Path) -> Any:
+    """A program that was kept; none if there is none that can be used."""
+    try:
+        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
+            return None
+        content = path.read_bytes()
+        if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
+            return None
+        found = serialize_executable.deserialize_and_load(*pickle.loads(content[DIGEST_BYTES:]))
+        os.utime(path)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # of whatever kind: it can be compiled
+        log.info("%s cannot be used: %s: %s", path, type(error).__name__, error)
+        return None
+    return found
+
+
+def write(path: Path, program: Any) -> None:
+    """Keep a program, whole or not at all, and no more of them than there is room for."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        content = pickle.dumps(serialize_executable.serialize(program))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(hashlib.sha256(content).digest() + content)
+        scratch.replace(path)
+        make_room(path.parent)
+    except Exception as error:  # some programs cannot be written, and some disks be written to
+        log.info("%s is not kept: %s: %s", path, type(error).__name__, error)
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+
+
+def make_room(folder: Path) -> None:
+    """Remove the programs that were not used for longest, beyond ``MOST_BYTES``."""
+    files = [(path, path.stat()) for path in folder.iterdir()]
+    room = MOST_BYTES
+    for path, about in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
+        room -= about.st_size
+        if room < 0:
+            path.unlink(missing_ok=True)
 
 
 def processor() -> str:

@@ -17,7 +17,8 @@ from actlab.engine import store
 from actlab.engine.executors import log_of
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.measures import to_plain
-from actlab.study.plan import Job, Plan, Run, job_id
+from actlab.study.jobs import Job, Run, job_id
+from actlab.study.plan import Plan
 
 POLL = 0.5  # seconds between two looks at what the workers have done
 GRACE = 30.0  # seconds that workers get to finish a segment and save it
@@ -164,6 +165,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     turn = 0  # how many jobs were handed out
     asked: float | None = None  # when it was seen that the jobs are to stop
+    pause = 0.0  # the first look is at once: whoever follows learns that the jobs are handed out
     while running or ledger.waiting:
         if asked is None and (ledger.unwritable or store.stop_asked(folder)):
             asked = time.monotonic()
@@ -176,7 +178,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
                 ledger.waiting.popleft()
             except BrokenExecutor:  # it died while it had nothing to do
                 idle.append(open_worker())
-        for future in wait(running, timeout=POLL, return_when=FIRST_COMPLETED).done:
+        for future in wait(running, timeout=pause, return_when=FIRST_COMPLETED).done:
             job, worker = running.pop(future)
             error = future.exception()
             idle.append(open_worker() if isinstance(error, BrokenExecutor) else worker)
@@ -188,6 +190,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
                 ledger.run_again_or_fail(job, error)
         in_hand = [job for job, _ in running.values()]
         yield ledger.progress(in_hand, stopping=asked is not None)
+        pause = POLL
         if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
             break
     if store.stop_asked(folder) and not ledger.unwritable:

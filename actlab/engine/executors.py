@@ -9,9 +9,9 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -72,22 +72,41 @@ def local(workers: int) -> ProcessPoolExecutor:
 
 
 class Processes:
-    """Worker processes, each a pool of its own: one that dies takes no other with it."""
+    """Worker processes for the duration of a ``with`` block, each a pool of its own: one that dies takes no other."""
 
     def __init__(self) -> None:
         """None yet."""
         self.pools: list[ProcessPoolExecutor] = []
         self.ready: deque[ProcessPoolExecutor] = deque()
 
-    def get_ready(self, number: int) -> None:
-        """Have so many import what a job needs, before anyone knows which job; ``open`` gives these first."""
-        from actlab.engine.handover import warm_up
+    def __enter__(self) -> Processes:
+        """Itself."""
+        return self
 
+    def __exit__(self, *error: object) -> None:
+        """End all, whatever they do."""
+        for pool in self.pools:
+            pool.shutdown(kill_workers=True)
+
+    def get_ready(self, number: int, warm_up: Callable[..., None], *arguments: str) -> None:
+        """Have so many import what they will need, before anyone knows for what; ``open`` gives these first."""
         for _ in range(number):
             pool = local(1)
             self.pools.append(pool)
             self.ready.append(pool)
-            pool.submit(warm_up)
+            pool.submit(warm_up, *arguments)
+
+    def keep_one(self) -> None:
+        """Once all work is done: have one process ready for work of another kind, and end the others."""
+        self.ready.clear()
+        for pool in self.pools:
+            with suppress(BrokenExecutor):  # it died of its last job
+                if not self.ready:
+                    pool.submit(os.getpid)
+                    self.ready.append(pool)
+            if pool not in self.ready:
+                pool.shutdown(kill_workers=True)
+        self.pools = list(self.ready)
 
     def keep_ready(self, number: int) -> None:
         """End those that are ready beyond so many: there is less to do than was thought."""
@@ -102,21 +121,6 @@ class Processes:
             return self.ready.popleft()
         self.pools.append(local(1))
         return self.pools[-1]
-
-    def kill(self) -> None:
-        """End all, whatever they do."""
-        for pool in self.pools:
-            pool.shutdown(kill_workers=True)
-
-
-@contextmanager
-def processes() -> Iterator[Processes]:
-    """Worker processes for the duration of a ``with`` block; in the end all are killed."""
-    opened = Processes()
-    try:
-        yield opened
-    finally:
-        opened.kill()
 
 
 def log_of(logs: Path, pid: int) -> Path:

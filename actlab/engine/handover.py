@@ -6,14 +6,16 @@ not wait for it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from actlab.study.plan import Job
+    from actlab.study.jobs import Job
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcom
 
 
 def warm_up() -> None:
-    """Import all that a job needs, so that it is there when the first job comes."""
+    """Import all that a job needs, so that it is there when the first job comes.
+
+    What it needs at its end follows in a thread: compiling, which comes first, leaves Python time for it.
+    """
     from actlab.engine import job  # noqa: F401
+
+    threading.Thread(target=import_module, args=["pyarrow.pandas_compat"], daemon=True).start()
 
 
 def describe(job: Job) -> str:

@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from actlab.nn.own_measures import load_measure
 from actlab.nn.probes import DEATH
 from actlab.nn.programs import Programs, blank_masks, compile_programs
 from actlab.nn.training import Program
-from actlab.study.plan import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
+from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
 
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
@@ -240,7 +240,7 @@ class Lane:
         if key not in COMPILED:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
-            COMPILED[key] = compiled_programs(programs(*key), self.numbers, self.data, self.call, self.program, turn)
+            COMPILED[key] = compiled_programs(shape, self.program, self.numbers, self.data, self.call, turn)
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
@@ -448,28 +448,44 @@ def programs(program: Program, key: DataKey) -> Programs:
 
 
 def compiled_programs(
-    jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program, turn: int
+    shape: Shape, program: Program, numbers: Any, data: Any, call: tuple[Any, Any], turn: int
 ) -> Programs:
     """Programs compiled for a lane, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
+    Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also hangs on
+    what its file says of other packages, so that a program with one is always traced.
+
     Args:
-        jitted: the programs.
+        shape: of the job.
+        program: its static half.
         numbers, data, call: of the lane: what the programs are called with.
-        program: the static half.
         turn: see ``run_job``.
     """
-    if jax.local_device_count() > 1:  # compiled for each device when they are first called
-        return jitted
-    arguments = arguments_of(jitted, numbers, data, call, program)
-    order = list(arguments) if turn % 2 == 0 else list(reversed(arguments))
+    own = any(key.source for key in (*shape.activations, *shape.own_measures))
+    several = jax.local_device_count() > 1
+    compiled.let_jax_keep(own or several)
+    if several:  # compiled for each device when they are first called
+        return programs(program, shape.data)
     precision = bool(jax.config.read("jax_enable_x64"))
+    forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
+    outputs = (program.task, len(loaded(shape.data).classes))
+    made_from = (replace(shape, data=None), outputs, forms, precision)  # type: ignore[arg-type]
+    found = {} if own else {field.name: compiled.kept((field.name, made_from)) for field in fields(Programs)}
+    if None in found.values() or own:
+        jitted = programs(program, shape.data)
+        arguments = arguments_of(jitted, numbers, data, call, program)
+        missing = [name for name in arguments if found.get(name) is None][:: 1 if turn % 2 == 0 else -1]
 
-    def compiled(name: str) -> Any:
-        with jax.enable_x64(precision):  # which is a thread's own
-            return getattr(jitted, name).lower(*arguments[name]).compile()
+        def compile(name: str) -> Any:
+            with jax.enable_x64(precision):  # which is a thread's own
+                return getattr(jitted, name).lower(*arguments[name]).compile()
 
-    with ThreadPoolExecutor(COMPILERS) as pool:
-        return Programs(**dict(zip(order, pool.map(compiled, order), strict=True)))
+        def made(name: str) -> Any:
+            return compile(name) if own else compiled.kept((name, made_from), partial(compile, name))
+
+        with ThreadPoolExecutor(COMPILERS) as pool:
+            found |= dict(zip(missing, pool.map(made, missing), strict=True))
+    return Programs(**found)
 
 
 def arguments_of(

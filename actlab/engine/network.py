@@ -16,7 +16,8 @@ from actlab import activations, sources
 from actlab.engine import environment, job
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
-from actlab.study.plan import Job, Run, plan
+from actlab.study.jobs import Job, Run
+from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read, reason
 from actlab.study.schema import ModelConfig, nearest
 

@@ -18,10 +18,12 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from actlab import sources as user_files
 from actlab.engine import executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
+from actlab.engine.handover import warm_up
 from actlab.later import Later
 from actlab.study import plan as planning
+from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, Chunks
-from actlab.study.plan import Job, Plan
+from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
 
@@ -116,7 +118,7 @@ class Where:
         runs = len(study.cells) * len(study.seeds)
         stored = 0 if store.unbegun(folder) else store.count_runs(folder)
         if stored is not None and (fresh or stored < runs):
-            processes.get_ready(min(self.number, runs))
+            processes.get_ready(min(self.number, runs), warm_up)
 
     @property
     def number(self) -> int:
@@ -159,10 +161,19 @@ def train(
     study: Study,
     folder: Path,
     where: Where,
+    processes: executors.Processes,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Mapping[str, str]:
     """Train what the folder lacks of a study.
+
+    Args:
+        study: what to train.
+        folder: the study's.
+        where: where jobs run.
+        processes: where workers on this machine are opened; whoever opened it ends them.
+        fresh: whether to delete what the folder holds first.
+        progress: called at least every half second.
 
     Returns:
         the jobs that failed, {job: message}.
@@ -172,33 +183,32 @@ def train(
         RunError: the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
-    with executors.processes() as processes:
-        where.get_ready(study, folder, fresh, processes)
-        planned, number = where.plan(study, folder, fresh)
-        sources = sources_of(study, planned)
-        fresh = fresh and not store.unbegun(folder)
+    where.get_ready(study, folder, fresh, processes)
+    planned, number = where.plan(study, folder, fresh)
+    sources = sources_of(study, planned)
+    fresh = fresh and not store.unbegun(folder)
+    if fresh:
+        store.read_manifest(folder)  # only a study's folder is ever emptied
+    lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
+    if (folder / store.LOCK).exists():
+        with held(folder):  # refuses before a cluster is started
+            pass
+    with where.pool(folder, len(lacking), number, processes) as (open_worker, number), held(folder):
         if fresh:
-            store.read_manifest(folder)  # only a study's folder is ever emptied
-        lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
-        if (folder / store.LOCK).exists():
-            with held(folder):  # refuses before a cluster is started
-                pass
-        with where.pool(folder, len(lacking), number, processes) as (open_worker, number), held(folder):
-            if fresh:
-                store.remove_results(folder)
-            missing = missing_runs(folder, planned)
-            _, devices = where.hardware()
-            jobs = planning.cut(planned.groups, missing, number, devices)
-            processes.keep_ready(min(number, len(jobs)))
-            prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-            try:
-                failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
-                if not failures:
-                    store.compact(folder)
-                    store.tidy(folder, finished=True)
-            except (OSError, store.StoreError) as error:
-                raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
-            return failures
+            store.remove_results(folder)
+        missing = missing_runs(folder, planned)
+        _, devices = where.hardware()
+        jobs = planning.cut(planned.groups, missing, number, devices)
+        processes.keep_ready(min(number, len(jobs)))
+        prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
+        try:
+            failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
+            if not failures:
+                store.compact(folder)
+                store.tidy(folder, finished=True)
+        except (OSError, store.StoreError) as error:
+            raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
+        return failures
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:

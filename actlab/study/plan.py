@@ -4,10 +4,9 @@ Runs that share one compiled program form a group, and groups are cut into jobs 
 do even when a study has a single shape. Everything below this file takes plain values.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from actlab.measures import Measure
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
+from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import (
@@ -33,91 +33,6 @@ from actlab.study.schema import (
 )
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
-
-
-@dataclass(frozen=True)
-class DataKey:
-    """What a worker needs to load the data; hashable, so that it loads them once."""
-
-    name: str
-    target: str | None
-    task: str
-    standardize: bool
-    seed: int
-    train_rows: int | None
-    target_loss: float | None
-    checksum: str
-
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of ``data.load``."""
-        return {name: value for name, value in vars(self).items() if name != "checksum"}
-
-
-@dataclass(frozen=True)
-class FunctionKey:
-    """What a worker needs to find an activation or measure: its name, and of a user's own its file and checksum."""
-
-    name: str
-    source: str | None
-    source_checksum: str | None
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What shapes the compiled programs, and the data that they run on.
-
-    The activations are those of all runs that have everything else in common, and ``depth_bound`` the deepest of them:
-    which of the activations a run has, and how deep it is, are numbers (see ``Job``). On an accelerator, each depth has
-    its own programs (``static_depth``).
-    """
-
-    data: DataKey
-    probe_rows: int
-    activations: tuple[FunctionKey, ...]
-    learnable_per: str
-    depth_bound: int
-    static_depth: bool
-    width: int
-    norm: str
-    residual: bool
-    dropout: str
-    weight_distribution: str
-    bias_distribution: str
-    optimizer: str
-    optimizer_options: tuple[tuple[str, bool], ...]
-    decay_activation_parameters: bool
-    clip: bool
-    batch_size: int
-    probes: tuple[str, ...]
-    own_measures: tuple[FunctionKey, ...]
-    dtype: str
-    runs_per_call: int
-    eval_chunks: int
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training: its identity and settings as plain columns, and its numbers for the compiled program."""
-
-    id: str
-    labels: Mapping[str, Any] = field(repr=False)
-    numbers: Mapping[str, Any] = field(repr=False)
-    flops: float
-
-
-@dataclass(frozen=True)
-class Job:
-    """Runs of one shape, activation, depth and schedule, trained by one worker and stored as one part."""
-
-    id: str
-    shape: Shape
-    activation: int
-    depth: int
-    runs: tuple[Run, ...]
-    steps: int
-    every: int
-    evaluate_every: int
-    keep_layers: str
 
 
 @dataclass(frozen=True)
@@ -245,20 +160,6 @@ def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1)
             own = tuple(runs[part[0] * together : (part[-1] + 1) * together])
             jobs.append(replace(group, id=job_id(own), runs=own))
     return sorted(jobs, key=lambda job: -sum(run.flops for run in job.runs))
-
-
-def job_id(runs: Sequence[Run]) -> str:
-    """A job's name: a hash of its runs."""
-    return hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
-
-
-def record_steps(steps: int, every: int) -> list[int]:
-    """The steps that are recorded: 0, every multiple of ``every``, and the last.
-
-    >>> record_steps(50, 20)
-    [0, 20, 40, 50]
-    """
-    return [*range(0, steps, every), steps]
 
 
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
