@@ -2,8 +2,9 @@
 
 Everything that a worker compiles for a study of ten activations and depths from 2 to 200 at one width, raced against
 single shapes of this checkout and of an older revision. Each figure comes from a worker of its own: XLA, and the rest
-(tracing and lowering, or reading files), for all its programs, one after the other; once with an empty folder of compiled programs, once with the
-folder that the first left. Ratios are to the base's relu of depth 20 in the same round, compiled anew.
+(tracing and lowering, or reading files), for all its programs, one after the other; once with an empty folder of
+compiled programs, once with the folder that the first left. Ratios are to the base's relu of depth 20 in the same
+round, compiled anew.
 """
 
 import tempfile
