@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test check moments clean
+TESTS ?= tests
+
+.PHONY: quickstart test check moments clean test-lowest test-newest
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -20,8 +22,23 @@ check: .venv/installed-dev
 moments: .venv/installed
 	$(BIN)/python -m actlab.theory.moments
 
+# With the oldest versions that pyproject.toml allows (on Python 3.11), and with the newest that there are; each in an
+# environment of its own. TESTS="tests/test_house.py ..." runs some of the tests only.
+test-lowest:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "constraints-lowest.txt is for Python 3.11; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)"; exit 1; }
+	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test]'
+	.venv-lowest/bin/python -m pytest -n 2 $(TESTS)
+
+test-newest:
+	test -d .venv-newest || $(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --upgrade --upgrade-strategy eager -e '.[test]'
+	.venv-newest/bin/python -m pytest -n 2 $(TESTS)
+
 clean:
-	rm -rf .venv results/quickstart
+	rm -rf .venv .venv-lowest .venv-newest results/quickstart
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

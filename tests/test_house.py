@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,12 @@ def test_no_file_names_a_registry():
         path = ROOT / name
         if path.suffix in (".py", ".txt", ".toml", ".md", ".yaml", ".cff", "") and path != Path(__file__):
             assert not address.search(path.read_text(encoding="utf-8")), name
+
+
+def test_the_lowest_versions_are_those_that_pyproject_allows():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["test"], *extras["cluster"]]
+    bounds = {tuple(one.split(">=")) for one in wanted if not one.startswith("actlab")}
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    assert bounds <= {tuple(line.split("==")) for line in lines}
