@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from actlab import compiler_flags
+
+compiler_flags.ensure()  # as in any worker; some measure JAX before they import what computes with it
+
 STUDY = """
 study: benchmark
 data: {{name: digits}}
