@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jax.experimental import serialize_executable
 from platformdirs import user_cache_path
 
@@ -109,11 +110,12 @@ def place(made_from: object) -> Path | None:
 
 
 def surroundings() -> tuple[Any, ...]:
-    """What else a program depends on: actlab itself, JAX and its settings, the device."""
+    """What else a program depends on: actlab itself, JAX and its settings, processor and device."""
     settings = sorted((name, str(value)) for name, value in jax.config.values.items() if "cache" not in name)
     device = jax.local_devices()[0]
-    versions = (jax.__version__, device.client.platform_version, platform.python_version())
-    return own_code(), versions, settings, os.environ.get("XLA_FLAGS"), device.platform, device.device_kind
+    versions = (jax.__version__, np.__version__, device.client.platform_version, platform.python_version())
+    where = (processor(), device.platform, device.device_kind)
+    return own_code(), versions, settings, os.environ.get("XLA_FLAGS"), where
 
 
 @lru_cache(maxsize=1)
@@ -169,6 +171,7 @@ def make_room(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@lru_cache(maxsize=1)
 def processor() -> str:
     """A name for this kind of processor: a hash of its model and its instructions."""
     told = {platform.machine(), platform.processor()}
