@@ -46,9 +46,9 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside
     xla: list[float] = []
 
-    def listen(event: str, seconds: float, **_: Any) -> None:
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            xla.append(seconds)
+            xla.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     whole = 0.0

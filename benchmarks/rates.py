@@ -130,11 +130,14 @@ class Lane:
 
         parameters, masks = self.state["training"]["parameters"], self.state["masks"]
         lane, several = self.lane, 8
+        assert lane.scratch is not None
+        scratch = lane.scratch["measure"]
         begin = time.perf_counter()
         for _ in range(several):
-            found = lane.programs.measure(parameters, parameters, lane.numbers, lane.data, *lane.call)
+            found, scratch = lane.programs.measure(parameters, parameters, scratch, lane.numbers, lane.data, *lane.call)
             whole = lane.programs.evaluate(parameters, masks, lane.numbers, lane.data, np.int32(0), *lane.call)
             jax.block_until_ready((found, whole))
+        lane.scratch["measure"] = scratch
         return (time.perf_counter() - begin) / several
 
     def record_flops(self) -> float:

@@ -1,5 +1,6 @@
 """The numerical core, driven as a worker drives it, on data and numbers made up here."""
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import numpy as np
 from actlab.engine import job
 from actlab.nn import probes
 from actlab.nn.blocks import Options
-from actlab.nn.programs import compile_programs
+from actlab.nn.programs import compile_programs, turned
 from actlab.nn.training import Program
 
 FEATURES, OUTPUTS = 4, 3
@@ -81,15 +82,40 @@ def programs_of(program, features=FEATURES):
     return compile_programs(program, features, OUTPUTS if program.task == "classification" else 1)
 
 
-class Runs(job.Lane):
-    """What a worker calls a lane, without a study: its programs, numbers and data are given."""
+class Runs:
+    """What a worker calls a lane, without a study: its programs, numbers and data are given.
+
+    States that it takes and gives have the run axis first in every leaf; it leaves those that it is given.
+    """
 
     def __init__(self, program, numbers, data, depth=3, activation=0):
-        self.program, self.data, self.function = program, data, program.functions[activation]
-        self.call = (np.int32(depth), np.int32(activation))
-        runs = [job.numbers_for(program, self.function, SimpleNamespace(numbers=one)) for one in numbers]
-        self.numbers = job.stack(runs, np.dtype(program.dtype))
-        self.programs = programs_of(program, data["train"][0].shape[1])
+        self.lane = lane = object.__new__(job.Lane)
+        lane.program, lane.data, lane.function = program, data, program.functions[activation]
+        lane.call = (np.int32(depth), np.int32(activation))
+        runs = [job.numbers_for(program, lane.function, SimpleNamespace(numbers=one)) for one in numbers]
+        lane.numbers = job.stack(runs, np.dtype(program.dtype))
+        lane.programs = programs_of(program, data["train"][0].shape[1])
+
+    def __getattr__(self, name):
+        return getattr(self.lane, name)
+
+    def begin(self):
+        begun = self.lane.begin()
+        return replace(begun, state=turned(begun.state, self.program.runs_per_call))
+
+    def train(self, state, *steps, **recorded):
+        runs = self.program.runs_per_call
+        return turned(self.lane.train(own(turned(state, runs)), *steps, **recorded), runs)
+
+    def record(self, state, *step, **evaluated):
+        runs = self.program.runs_per_call
+        after, found = self.lane.record(own(turned(state, runs)), *step, **evaluated)
+        return turned(after, runs), found
+
+
+def own(tree):
+    """A copy, which may be given away."""
+    return jax.tree.map(np.array, tree)
 
 
 def go(runs, schedule, longest=None):

@@ -169,8 +169,9 @@ def test_measured_norms(case):
     runs = program.runs_per_call
     data = {"train": some_rows(ROWS, 7), "probe": some_rows(10, 8)}
     given = together(program, parameters, fill=np.nan)
-    found = jax.jit(partial(recording.measure, program))(
-        given, given, numbers_of(runs), data, np.int32(DEPTH), np.int32(1)
+    scratch = recording.scratch_for(program, given, len(data["probe"][1]))
+    found, _ = jax.jit(partial(recording.measure, program))(
+        given, given, scratch, numbers_of(runs), data, np.int32(DEPTH), np.int32(1)
     )
     (x, y), options = data["probe"], program.options
     for run, own in enumerate(parameters):

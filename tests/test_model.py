@@ -16,6 +16,7 @@ from actlab.engine.running import resolved_text, sources_of
 from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
+from actlab.nn.programs import turned
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 from tests.small_networks import (
@@ -266,7 +267,7 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
     for group in groups[1::2]:
         with jax.enable_x64(True):
             lane = job.Lane(group, group.runs, folder)
-            begun = lane.begin().state["training"]["parameters"]
+            begun = turned(lane.begin().state["training"]["parameters"], group.shape.runs_per_call)
         for i, run in enumerate(group.runs):
             network = actlab.model(run.id[:10], study=folder)
             own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], begun)

@@ -14,7 +14,7 @@ from actlab import activations
 from actlab.nn import blocks, optimizers, training
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
-from actlab.nn.programs import blank_masks, compile_programs
+from actlab.nn.programs import blank_masks, blank_scratches, compile_programs
 from tests.small_networks import (
     BOUND,
     DEPTH,
@@ -332,14 +332,18 @@ class Trained:
         numbers = self.numbers if numbers is None else numbers
         counts = (np.int32(n) for n in (begin, end, recorded))
         with jax.enable_x64(True):
-            return self.programs.train(state, numbers, DATA, *counts, self.depth, np.int32(2))
+            given = jax.tree.map(np.array, state)
+            scratch = blank_scratches(self.program, given["parameters"], 1)["train"]
+            after, _ = self.programs.train(given, scratch, numbers, DATA, *counts, self.depth, np.int32(2))
+            return after
 
     def record(self, state):
         before = state["parameters"]
         masks = blank_masks(self.program, 1)
         call = (self.depth, np.int32(2))
         with jax.enable_x64(True):
-            found = self.programs.measure(before, before, self.numbers, DATA, *call)
+            scratch = blank_scratches(self.program, before, len(DATA["probe"][1]))["measure"]
+            found, _ = self.programs.measure(before, before, scratch, self.numbers, DATA, *call)
             _, whole = self.programs.evaluate(before, masks, self.numbers, DATA, np.int32(1), *call)
             return jax.tree.map(lambda leaf: np.asarray(leaf)[0], (found, whole))
 

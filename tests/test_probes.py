@@ -11,6 +11,7 @@ import pytest
 from actlab.engine import records
 from actlab.nn import probes
 from actlab.nn.blocks import Function, Options
+from actlab.nn.programs import blank_scratches
 from tests.core import OUTPUTS, Runs, a_program, kernels_of, nowhere, programs_of, some_data, some_numbers
 
 DEPTH, BOUND, WIDTH, FEATURES = 4, 6, 5, 6
@@ -583,7 +584,8 @@ def program_norms(p, name, data):
     rest = [(0, 0), (0, DEEP - depth)]
     stacks = {key: np.pad(leaf[None], rest + [(0, 0)] * (leaf.ndim - 1)) for key, leaf in p["layers"].items()}
     padded = jax.tree.map(lambda leaf: leaf[None], p | {"layers": {}}) | {"layers": stacks}
-    found = runs.programs.measure(padded, padded, runs.numbers, data, *runs.call)
+    scratch = blank_scratches(program, padded, len(data["probe"][1]))["measure"]
+    found, _ = runs.programs.measure(padded, padded, scratch, runs.numbers, data, *runs.call)
     own = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found)
     norms = records.layer_measures(own, FEATURES, width, slice(0, 1))
     names = ("signal_grad_norm", "weight_grad_norm")

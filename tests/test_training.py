@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.nn.blocks import Function
+from actlab.nn.programs import blank_scratches
 from tests.core import (
     BATCH,
     OUTPUTS,
@@ -259,13 +260,15 @@ def test_float64_is_honoured_throughout():
             numbers, data, call, programs = runs.numbers, runs.data, runs.call, runs.programs
             one, masks = np.int32(1), runs.begin().state["masks"]
             state = jax.eval_shape(programs.start, numbers, call[0])
-            after = jax.eval_shape(programs.train, state, numbers, data, one, one, one, *call)
             own = state["parameters"]
-            measured = jax.eval_shape(programs.measure, own, own, numbers, data, *call)
+            scratch = blank_scratches(runs.program, own, len(data["probe"][1]))
+            after, used = jax.eval_shape(programs.train, state, scratch["train"], numbers, data, one, one, one, *call)
+            measured, kept = jax.eval_shape(programs.measure, own, own, scratch["measure"], numbers, data, *call)
             evaluated = jax.eval_shape(programs.evaluate, own, masks, numbers, data, one, *call)
-        assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
-            lambda leaf: (leaf.shape, leaf.dtype), state
-        )
+        for back, given in ((after, state), (used, scratch["train"]), (kept, scratch["measure"])):
+            assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), back) == jax.tree.map(
+                lambda leaf: (leaf.shape, leaf.dtype), given
+            )
         for tree in (state, measured, evaluated):
             floats = {leaf.dtype for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.floating)}
             assert floats == {np.dtype(dtype)}
@@ -463,7 +466,14 @@ def test_an_evaluation_in_chunks_finds_the_same(data, chunks):
     state = runs.begin().state
     cut = programs_of(bent_program(eval_chunks=chunks))
     for step in (0, 5):
-        own = (state["training"]["parameters"], state["masks"], runs.numbers, data, np.int32(step == 0), *runs.call)
+        own = (
+            state["training"]["parameters"],
+            state["masks"],
+            runs.numbers,
+            data,
+            np.int32(step == 0),
+            *runs.call,
+        )
         usual, found = runs.programs.evaluate(*own), cut.evaluate(*own)
         assert_same_bits(*(jax.tree.map(np.asarray, masks) for masks, _ in (found, usual)))
         assert 0 < np.mean(usual[0]["ever_dead"][0, :DEPTH]) < 1

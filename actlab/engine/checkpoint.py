@@ -28,7 +28,7 @@ class Snapshot:
     Attributes:
         recorded: how many rows of its schedule are recorded.
         step: the next step to take; below the end of the last recorded row where that row was cut.
-        state: see ``nn.training.State``, with a leading run axis.
+        state: see ``nn.training.State`` and ``nn.programs``.
         records: what each segment recorded, in order, leaves [lane, rows, ...].
     """
 

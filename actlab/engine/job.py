@@ -32,7 +32,7 @@ from actlab.engine.records import SPLIT_METRICS, run_row
 from actlab.nn.blocks import Function, Options
 from actlab.nn.own_measures import load_measure
 from actlab.nn.probes import DEATH
-from actlab.nn.programs import Programs, blank_masks, compile_programs
+from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
 from actlab.nn.training import Program
 from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
 
@@ -201,8 +201,9 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
     path = checkpoint.path_of(folder, job_id(runs))
     at = lane.begin()
     if path.exists():
-        _, blank = lane.record(at.state, 0, evaluated=True)
-        found = checkpoint.load(path, identity(job, runs), portable(job, folder, at.state), blank)
+        own = portable(job, folder, at.state)
+        _, blank = lane.record(lane.begin().state, 0, evaluated=True)
+        found = checkpoint.load(path, identity(job, runs), own, blank)
         if found is not None:
             log.info("job %s: runs %s.. go on at step %s", job.id, runs[0].id, found.step)
             at = replace(found, state=usable(found.state, at.state))
@@ -225,6 +226,8 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
 
 class Lane:
     """Runs that one call advances, with their numbers and the programs that do it."""
+
+    scratch: dict[str, Any] | None = None  # what the programs are given beside their arguments proper, and give back
 
     def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
@@ -249,9 +252,13 @@ class Lane:
         return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
 
     def train(self, state: Any, begin: int, end: int, recorded: bool = False) -> Any:
-        """The state after steps begin..end; if it was just recorded, with its sums begun anew."""
-        training = self.programs.train(
-            state["training"], self.numbers, self.data, *map(np.int32, (begin, end, recorded)), *self.call
+        """The state after steps begin..end, in the place of the one given; if recorded, with its sums begun anew."""
+        if self.scratch is None:
+            rows = len(self.data["probe"][1])
+            self.scratch = blank_scratches(self.program, state["training"]["parameters"], rows)
+        steps = map(np.int32, (begin, end, recorded))
+        training, self.scratch["train"] = self.programs.train(
+            state["training"], self.scratch["train"], self.numbers, self.data, *steps, *self.call
         )
         return state | {"training": training}
 
@@ -261,21 +268,28 @@ class Lane:
         What belongs to evaluations is NaN at other records; there, training loss and accuracy are minibatch means since
         the record before.
         """
-        training, after = state["training"], self.train(state, step, step + 1, recorded=True)
-        parameters, depth = training["parameters"], int(self.call[0])
-        found = self.programs.measure(parameters, after["training"]["parameters"], self.numbers, self.data, *self.call)
+        training, depth = state["training"], int(self.call[0])
         if evaluated:
-            first = np.int32(step == 0)
             masks, whole = self.programs.evaluate(
-                parameters, state["masks"], self.numbers, self.data, first, *self.call
+                training["parameters"], state["masks"], self.numbers, self.data, np.int32(step == 0), *self.call
             )
-            after |= {"masks": masks}
+            state = state | {"masks": masks}
         else:
             with np.errstate(invalid="ignore"):  # nothing since the record before
                 steps = np.asarray(training["steps_since_record"]).astype(self.program.dtype)
                 means = {f"train_{name}": np.asarray(training[f"{name}_sum"]) / steps for name in ("loss", "accuracy")}
             whole = not_evaluated(self.program, len(self.numbers["seed"])) | means
-        layers = found["layers"] | whole.pop("layers") | learned_columns(self.function, parameters)
+        after = self.train(state, step, step + 1, recorded=True)
+        assert self.scratch is not None
+        parameters, later = self.scratch["train"]["before"], after["training"]["parameters"]
+        found, self.scratch["measure"] = self.programs.measure(
+            parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
+        )
+        layers = (
+            found["layers"]
+            | whole.pop("layers")
+            | learned_columns(self.function, turned(parameters, self.program.runs_per_call))
+        )
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
 
@@ -283,11 +297,13 @@ class Lane:
 def portable(job: Job, folder: Path, state: Any) -> Any:
     """A lane's state without what it would not have if no other run of the study shared its programs."""
     slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
+    run_axis = state_axis(job.shape.runs_per_call)
 
     def own(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
         keys = [entry.key for entry in path]
         leaf = np.asarray(leaf)
-        leaf = leaf[:, : job.depth] if "layers" in keys or "masks" in keys else leaf
+        if "layers" in keys or "masks" in keys:
+            leaf = leaf[: job.depth] if run_axis(path) else leaf[:, : job.depth]
         return leaf[:, :, :slots] if keys[-1] == "activation" else leaf
 
     return jax.tree_util.tree_map_with_path(own, state)
@@ -495,11 +511,12 @@ def arguments_of(
     none, depth = np.int32(0), call[0]
     state = jax.eval_shape(jitted.start, numbers, depth)
     masks, parameters = blank_masks(program, program.runs_per_call), state["parameters"]
+    scratch = blank_scratches(program, parameters, len(data["probe"][1]))
     return {
-        "train": (state, numbers, data, none, none, none, *call),
+        "train": (state, scratch["train"], numbers, data, none, none, none, *call),
         "start": (numbers, depth),
         "evaluate": (parameters, masks, numbers, data, none, *call),
-        "measure": (parameters, parameters, numbers, data, *call),
+        "measure": (parameters, parameters, scratch["measure"], numbers, data, *call),
     }
 
 

@@ -16,6 +16,7 @@ from actlab import activations, sources
 from actlab.engine import environment, job
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
+from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read, reason
@@ -84,7 +85,8 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
         return assembled(weights, *own)
     with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
         lane = job.Lane(group, (run,), folder)  # as a worker begins
-        begun = jax.tree.map(lambda leaf: leaf[0], lane.begin().state["training"]["parameters"])
+        begun = turned(lane.begin().state["training"]["parameters"], group.shape.runs_per_call)
+        begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)
         network.take_statistics(lane.data["train"][0])
     return network

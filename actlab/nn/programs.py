@@ -1,7 +1,8 @@
 """A run's four programs, compiled: start, train, measure, evaluate. Every leaf that they take or give has a run axis.
 
-Outside, the run axis is the first of every leaf; inside, that of stacked layers is, so that a layer's row is one piece
-of memory. A single run drops its axis: batched matrix products of one are slower than plain ones.
+It is the first, but for stacked layers in a state, in parameters and in a scratch: there it comes after the layer axis,
+so that a layer's row is one piece of memory. A single run has its axis first everywhere, and drops it inside: batched
+matrix products of one are slower than plain ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +19,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from actlab.nn import recording, training
 from actlab.nn.training import Program
 
-BY_RUN, SHARED = True, False
-
 # On a processor. LLVM's lower level compiles a training program a fifth faster than its default, and trains as fast;
 # XLA's older way of making kernels halves what the others take to compile. It is a fifth slower in training, and no
 # slower in records.
@@ -29,12 +28,16 @@ SELDOM = (*OFTEN, ("xla_cpu_use_fusion_emitters", False))
 
 @dataclass(frozen=True)
 class Programs:
-    """Compiled functions of trees whose leaves have a leading run axis, of ``runs_per_call`` runs for each device.
+    """Compiled functions of trees whose leaves have a run axis, of ``runs_per_call`` runs for each device.
+
+    See ``state_axis`` for where.
+    A state and a scratch are given away: what comes back lies where they did, and they cannot be used again. So a call
+    costs nothing for layers that a run does not have.
 
     Attributes:
         start: (numbers, depth) -> state.
-        train: (state, numbers, data, begin, end, recorded, depth, activation) -> state.
-        measure: (parameters, parameters one step later, numbers, data, depth, activation) -> record.
+        train: (state, scratch, numbers, data, begin, end, recorded, depth, activation) -> state, scratch.
+        measure: (parameters, parameters one step later, scratch, numbers, data, depth, activation) -> record, scratch.
         evaluate: (parameters, masks, numbers, data, is_first, depth, activation) -> masks, record.
     """
 
@@ -64,35 +67,40 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
         return program.depth_bound if program.static_depth else depth
 
     def start(numbers: Any, depth: Any) -> Any:
-        return training.start(program, numbers, known(depth), features, outputs)
+        one = partial(training.start, program, depth=known(depth), features=features, outputs=outputs)
+        return turned(jax.vmap(one)(numbers), runs)
 
     def train(
-        state: Any, numbers: Any, data: Any, begin: Any, end: Any, recorded: Any, depth: Any, activation: Any
+        state: Any,
+        scratch: Any,
+        numbers: Any,
+        data: Any,
+        begin: Any,
+        end: Any,
+        recorded: Any,
+        depth: Any,
+        activation: Any,
     ) -> Any:
-        after = training.train(
-            program,
-            inside(state, runs),
-            drop(numbers, runs),
-            data["train"],
-            begin,
-            end,
-            recorded,
-            known(depth),
-            activation,
+        state, scratch = (drop(one, runs) for one in (state, scratch))
+        steps = (begin, end, recorded)
+        found = training.train(
+            program, state, scratch, drop(numbers, runs), data["train"], *steps, known(depth), activation
         )
-        return outside(after, runs)
+        return tuple(add(one, runs) for one in found)
 
-    def measure(parameters: Any, after: Any, numbers: Any, data: Any, depth: Any, activation: Any) -> Any:
-        before, after = (inside(one, runs) for one in (parameters, after))
-        found = recording.measure(program, before, after, drop(numbers, runs), data, known(depth), activation)
-        return jax.tree.map(partial(runs_first, runs), found)
+    def measure(parameters: Any, after: Any, scratch: Any, numbers: Any, data: Any, depth: Any, activation: Any) -> Any:
+        before, after, scratch = (drop(one, runs) for one in (parameters, after, scratch))
+        found, scratch = recording.measure(
+            program, before, after, scratch, drop(numbers, runs), data, known(depth), activation
+        )
+        return jax.tree.map(partial(runs_first, runs), found), add(scratch, runs)
 
     def evaluate(
         parameters: Any, masks: Any, numbers: Any, data: Any, is_first: Any, depth: Any, activation: Any
     ) -> Any:
         masks = jax.tree.map(partial(layers_first, runs), masks)
         masks, found = recording.evaluate(
-            program, inside(parameters, runs), masks, drop(numbers, runs), data, is_first, known(depth), activation
+            program, drop(parameters, runs), masks, drop(numbers, runs), data, is_first, known(depth), activation
         )
         by_layer = jax.tree.map(partial(runs_first, runs), {"masks": masks, "layers": found.pop("layers")})
         return by_layer["masks"], add(found, runs) | {"layers": by_layer["layers"]}
@@ -100,18 +108,20 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
     on_processor = (devices[0].platform if devices else jax.default_backend()) == "cpu"
     often, seldom = (usable_options(options) if on_processor else {} for options in (OFTEN, SELDOM))
     jitted = Programs(
-        jax.jit(jax.vmap(start, in_axes=(0, None)), compiler_options=seldom),
-        jax.jit(train, compiler_options=often),
-        jax.jit(measure, compiler_options=seldom),
+        jax.jit(start, compiler_options=seldom),
+        jax.jit(train, compiler_options=often, donate_argnums=(0, 1)),
+        jax.jit(measure, compiler_options=seldom, donate_argnums=2),
         jax.jit(evaluate, compiler_options=seldom),
     )
     if len(devices) <= 1:
         return jitted
+    on_all, first, own = partial(map_over_devices, devices=devices), first_axis, state_axis(runs)
+    start_all = on_all(lambda *given: (jitted.start(*given),), arguments=[first, None], results=[own])
     return Programs(
-        map_over_devices(jitted.start, devices, [BY_RUN, SHARED]),
-        map_over_devices(jitted.train, devices, [BY_RUN, BY_RUN, *[SHARED] * 6]),
-        map_over_devices(jitted.measure, devices, [BY_RUN, BY_RUN, BY_RUN, *[SHARED] * 3]),
-        map_over_devices(jitted.evaluate, devices, [BY_RUN, BY_RUN, BY_RUN, *[SHARED] * 4]),
+        lambda numbers, depth: start_all(numbers, depth)[0],
+        on_all(jitted.train, arguments=[own, own, first, *[None] * 6], results=[own, own]),
+        on_all(jitted.measure, arguments=[own, own, own, first, *[None] * 3], results=[first, own]),
+        on_all(jitted.evaluate, arguments=[own, first, first, *[None] * 4], results=[first, first]),
     )
 
 
@@ -127,22 +137,29 @@ def usable_options(options: tuple[tuple[str, int | bool], ...]) -> dict[str, int
 
 
 def is_stack(path: tuple[Any, ...]) -> bool:
-    """Whether a leaf of a state or of parameters has a layer axis."""
-    return any(getattr(entry, "key", None) == "layers" for entry in path)
+    """Whether a leaf of a state, of parameters or of a scratch has a layer axis."""
+    return any(getattr(entry, "key", None) in ("layers", "up", "down", "z", "h") for entry in path)
 
 
-def inside(tree: Any, runs: int) -> Any:
-    """A state or parameters as the walk takes them: layers first in stacks; without run axis for a single run."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: layers_first(runs, leaf) if is_stack(path) else drop(leaf, runs), tree
-    )
+# Where the leaves of a tree have their run axis; None where they have none.
+Axis = Callable[[tuple[Any, ...]], int] | None
 
 
-def outside(tree: Any, runs: int) -> Any:
-    """The inverse of ``inside``."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: runs_first(runs, leaf) if is_stack(path) else add(leaf, runs), tree
-    )
+def first_axis(path: tuple[Any, ...]) -> int:
+    """Of numbers, masks and records."""
+    return 0
+
+
+def state_axis(runs: int) -> Callable[[tuple[Any, ...]], int]:
+    """Of a state, of parameters, of a scratch."""
+    return lambda path: 1 if runs > 1 and is_stack(path) else 0
+
+
+def turned(tree: Any, runs: int) -> Any:
+    """From a state, parameters or scratch with the run axis first in every leaf to one as it is here, and back."""
+    if runs == 1:
+        return tree
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: leaf.swapaxes(0, 1) if is_stack(path) else leaf, tree)
 
 
 def layers_first(runs: int, leaf: Any) -> Any:
@@ -171,32 +188,62 @@ def blank_masks(program: Program, runs: int) -> dict[str, np.ndarray]:
     return {"dead_at_init": nothing, "ever_dead": nothing}
 
 
+def blank_scratches(program: Program, parameters: Any, probe_rows: int) -> dict[str, Any]:
+    """What ``train`` and ``measure`` are given the first time, by their names; of parameters only shapes matter."""
+    axis, runs = state_axis(program.runs_per_call), len(parameters["readout"]["bias"])  # of all devices
+
+    def one_run(path: tuple[Any, ...], leaf: Any) -> Any:
+        at = axis(path)
+        return jax.ShapeDtypeStruct(leaf.shape[:at] + leaf.shape[at + 1 :], leaf.dtype)
+
+    def for_one_run(parameters: Any) -> Any:
+        return {
+            "train": training.scratch_for(program, parameters),
+            "measure": recording.scratch_for(program, parameters, probe_rows),
+        }
+
+    def of_all(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        at = axis(path)
+        return np.zeros((*leaf.shape[:at], runs, *leaf.shape[at:]), leaf.dtype)
+
+    found = jax.eval_shape(for_one_run, jax.tree_util.tree_map_with_path(one_run, parameters))
+    return jax.tree_util.tree_map_with_path(of_all, found)
+
+
 def map_over_devices(
-    function: Callable[..., Any], devices: Sequence[jax.Device], by_run: Sequence[bool]
+    function: Callable[..., Any], devices: Sequence[jax.Device], arguments: Sequence[Axis], results: Sequence[Axis]
 ) -> Callable[..., Any]:
     """A jitted function on several devices at once, each with its share of the run axis.
 
     Not by ``shard_map``: XLA fuses a partitioned program otherwise than that of one device, and rounds otherwise.
 
     Args:
-        function: jitted; every result has a leading run axis.
+        function: jitted; returns a tuple.
         devices: where to run; the number of runs must be a multiple of theirs.
-        by_run: for each argument, whether it has a leading run axis; those without go to every device.
+        arguments, results: for each, where its leaves have their run axis; what has none goes to every device.
     """
     mesh = Mesh(devices, ("runs",))
-    shared, whole = NamedSharding(mesh, PartitionSpec("runs")), NamedSharding(mesh, PartitionSpec())
+
+    def spread(axis: Axis, path: tuple[Any, ...]) -> NamedSharding:
+        return NamedSharding(mesh, PartitionSpec(*([None] * axis(path) + ["runs"] if axis else [])))
+
+    def placed(argument: Any, axis: Axis) -> Any:
+        return jax.device_put(argument, jax.tree_util.tree_map_with_path(lambda path, _: spread(axis, path), argument))
 
     def on(device: jax.Device, array: Any) -> Any:
         return next(shard.data for shard in array.addressable_shards if shard.device == device)
 
-    def joined(*parts: Any) -> Any:
-        shape = (len(devices) * parts[0].shape[0], *parts[0].shape[1:])
-        return jax.make_array_from_single_device_arrays(shape, shared, list(parts))
+    def joined(axis: Axis, path: tuple[Any, ...], *parts: Any) -> Any:
+        assert axis is not None
+        shape = list(parts[0].shape)
+        shape[axis(path)] *= len(devices)
+        return jax.make_array_from_single_device_arrays(tuple(shape), spread(axis, path), list(parts))
 
-    def call(*arguments: Any) -> Any:
-        there = [jax.device_put(one, shared if by else whole) for one, by in zip(arguments, by_run, strict=True)]
+    def call(*given: Any) -> Any:
+        there = [placed(*one) for one in zip(given, arguments, strict=True)]
         shares = [jax.tree.map(partial(on, device), there) for device in devices]
         # Calls return before they are done, so that the devices work at the same time.
-        return jax.tree.map(joined, *[function(*share) for share in shares])
+        found = zip(results, *[function(*share) for share in shares], strict=True)
+        return tuple(jax.tree_util.tree_map_with_path(partial(joined, axis), *parts) for axis, *parts in found)
 
     return call

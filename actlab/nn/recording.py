@@ -13,7 +13,7 @@ from actlab.measures import EDGES
 from actlab.nn import histograms, probes, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
-from actlab.nn.training import Numbers, Program
+from actlab.nn.training import Numbers, Program, Scratch
 
 Data = Mapping[str, tuple[Array, Array]]
 """{train, validation, test, probe: (x [N, F], y)}."""
@@ -26,24 +26,26 @@ def measure(
     program: Program,
     parameters: Any,
     after: Any,
+    scratch: Scratch,
     numbers: Numbers,
     data: Data,
     depth: Array | int,
     activation: Array,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Scratch]:
     """Every measure of the probe rows, layer by layer on the walk down.
 
     Args:
         program: the static half of the runs.
         parameters: at the record.
         after: the parameters one step later, for the size of the update.
+        scratch: see ``scratch_for``.
         numbers: of all runs.
         data: {train, probe: (x, y)}; the training rows matter to batch normalisation only.
         depth, activation: of all runs.
 
     Returns:
         {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
-        [L, (R)]}, ``exponent`` [L, (R)]}; rows beyond the depth are not set.
+        [L, (R)]}, ``exponent`` [L, (R)]}, rows beyond the depth not set; and the scratch.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -52,7 +54,6 @@ def measure(
     if program.options.norm == "batch":  # statistics of the whole training split, at this moment
         statistics_rows = data["train"][0].shape[0]
         x, extra = jnp.concatenate([data["train"][0], x_MxF]), {"statistics": (layers["bias"], layers["bias"])}
-    blank = jnp.zeros((*layers["bias"].shape[:-1], rows, program.width), x.dtype)
     last_h, up = walk.forward(
         network,
         parameters,
@@ -61,7 +62,7 @@ def measure(
         activation,
         fixed,
         lambda *_: {},
-        {"z": blank, "h": blank, **extra},
+        {**scratch, **extra},
         shared=True,
         statistics_rows=statistics_rows,
     )
@@ -131,7 +132,15 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
     gradients = {"signal_grad_norm": found["signal_grad_norm"], "weight_grad_norm": weight}
-    return {name: found[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+    record = {name: found[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+    return record, {name: up[name] for name in scratch}
+
+
+def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
+    """Zeros for what ``measure`` writes beside its record: z and h of each layer, for so many probe rows."""
+    bias = parameters["layers"]["bias"]
+    blank = jnp.zeros((*bias.shape[:-1], rows, program.width), bias.dtype)
+    return {"z": blank, "h": blank}
 
 
 def histograms_of(

@@ -29,6 +29,9 @@ State = dict[str, Any]
 """What training carries: parameters; the optimizer's memory; diverged_step, the first with a non-finite minibatch loss
 (−1: none); loss_sum and accuracy_sum over the ``steps_since_record``."""
 
+Scratch = dict[str, Any]
+"""What calls of a program write beside their results, given and taken back: see ``scratch_for``."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -143,6 +146,7 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
 def train(
     program: Program,
     state: State,
+    scratch: Scratch,
     numbers: Numbers,
     split: tuple[Array, Array],
     begin: Array,
@@ -150,7 +154,7 @@ def train(
     recorded: Array,
     depth: Array | int,
     activation: Array,
-) -> State:
+) -> tuple[State, Scratch]:
     """Steps begin..end of minibatch descent; minibatch losses and accuracies are added to the state's sums.
 
     Each epoch is a fresh permutation from (seed, epoch) alone, its last incomplete batch dropped: batches depend on
@@ -158,13 +162,15 @@ def train(
 
     Args:
         program: the static half of the runs.
-        state, numbers: of all runs; stacks [L, (R,) ...], everything else [(R,) ...].
+        state, scratch, numbers: of all runs; stacks [L, (R,) ...], everything else [(R,) ...].
         split: the training rows (x [N, F], y), the same for all runs.
         begin, end: the steps to take.
-        recorded: 1 where a record was just made: the sums begin anew.
+        recorded: 1 where a record is being made: the sums begin anew, and the parameters are also returned as they
+            were, as ``before`` in the scratch.
         depth, activation: of all runs.
     """
     network, rows = program.network, split[0].shape[0]
+    before, late = copied(state["parameters"], scratch["before"], jnp.where(recorded == 1, depth, 0))
     steps_per_epoch = rows // program.batch_size
     blank = {name: state[name] for name in ("loss_sum", "accuracy_sum", "steps_since_record")}
     state = state | jax.tree.map(lambda total: jnp.where(recorded == 1, jnp.zeros_like(total), total), blank)
@@ -191,30 +197,53 @@ def train(
         stop = jnp.minimum(end, (number + 1) * steps_per_epoch)
         return stop, *jax.lax.fori_loop(i, stop, step, (state, scratch))
 
-    carry = (begin, state, scratch_for(program, state["parameters"]))
-    return jax.lax.while_loop(lambda carry: carry[0] < end, epoch, carry)[1]
+    carry = (begin + late, state, {name: scratch[name] for name in ("up", "down")})
+    _, state, used = jax.lax.while_loop(lambda carry: carry[0] < end, epoch, carry)
+    return state, {**used, "before": before}
 
 
-def scratch_for(program: Program, parameters: Any) -> dict[str, Any]:
-    """Where a step keeps what each layer passes on: z and h going up, and gradients going down where they are clipped.
+def scratch_for(program: Program, parameters: Any) -> Scratch:
+    """Zeros for what a call of ``train`` writes beside the state, of which only the rows in use are ever read.
 
-    It is filled once a call; in a step only the rows in use are written, and then read.
+    Given and taken back by each call, so that none has to find memory for layers that a run does not have.
+
+    Returns:
+        {``up``: z and h of each layer, ``down``: gradients, where they are clipped, ``before``: see ``train``}.
     """
     layers = parameters["layers"]
     rows = jnp.zeros((*layers["bias"].shape[:-1], program.batch_size, program.width), layers["bias"].dtype)
-    return {"up": {"z": rows, "h": rows}, "down": jax.tree.map(jnp.zeros_like, layers) if program.clip else {}}
+
+    def blank(tree: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
+
+    return {"up": {"z": rows, "h": rows}, "down": blank(layers) if program.clip else {}, "before": blank(parameters)}
+
+
+def copied(parameters: Any, onto: Any, depth: Array | int) -> tuple[Any, Array]:
+    """Parameters, their first ``depth`` layers only, written onto others; and 0.
+
+    Whatever waits for that 0 waits until all is copied. Without it XLA, which cannot know that training comes after,
+    copies all layers beforehand, used or not.
+    """
+
+    def layer(carry: tuple[Array, Any]) -> tuple[Array, Any]:
+        l, onto = carry
+        return l + 1, walk.put(onto, walk.at(parameters["layers"], l), l)
+
+    end, layers = jax.lax.while_loop(lambda carry: carry[0] < depth, layer, (jnp.int32(0), onto["layers"]))
+    return {**parameters, "layers": layers}, end - depth
 
 
 def take_step(
     program: Program,
     state: State,
-    scratch: dict[str, Any],
+    scratch: Scratch,
     numbers: Numbers,
     batch: tuple[Array, Array],
     i: Array,
     depth: Array | int,
     activation: Array,
-) -> tuple[State, dict[str, Any]]:
+) -> tuple[State, Scratch]:
     """One step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
     over_runs, own = program.network.over_runs, numbers["optimizer"]
     old, memory = ends_and_layers(state["parameters"]), of_each(ends_and_layers, state["memory"])
