@@ -22,7 +22,7 @@ from actlab.study.reading import StudyError
 from tests.here import Here
 
 OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
-BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4)
+BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4, activations=2)
 
 STUDY = """
 study: s
@@ -386,7 +386,7 @@ def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_
     plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
     assert (number, plan.chunks[8]) == (1, (1, 1))
     assert set(plan.runs) == set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
-    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.7 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB a worker, even one run"):
         running.Where(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
 
     actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Python, JAX and the compiler at work: measured on worker processes (see benchmarks/memory.py).
-BASE = 7.0e8
+# Python, JAX, and the compiler at work, who holds more the more activations there are, half as much again where blocks
+# have more than an activation: measured on worker processes (see benchmarks/memory.py).
+BASE, AN_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_PIECES = 256
 
@@ -20,7 +21,8 @@ class Chunks(NamedTuple):
 class Size:
     """The numbers that decide how large a run's arrays are: L layers of W units, rows, F inputs, C outputs.
 
-    ``normed_rows`` are the training rows, where batch normalisation has their statistics taken; else 0.
+    ``normed_rows`` are the training rows, where batch normalisation has their statistics taken; else 0. ``activations``
+    is how many the study has, ``plain`` whether its blocks are an activation and nothing else.
     """
 
     depth: int
@@ -32,31 +34,34 @@ class Size:
     outputs: int
     itemsize: int
     normed_rows: int = 0
+    activations: int = 1
+    plain: bool = True
 
 
 def worker_bytes(size: Size, chunks: Chunks) -> float:
     """Bytes that one worker process holds at most while it trains a lane.
 
-    A run has ten copies of its weights (themselves and Adam's two, before a call, in it and after it, and gradients)
-    and z and h of a minibatch by layer; at a record z and h of the probe rows by layer, or three layers of the rows of
-    one piece of an evaluation. The data are held twice. ``size.depth`` is the bound on depth: of a study's deepest.
+    A run has five copies of its weights (themselves, Adam's two, those before a record's step, one at work), z and h
+    by layer of a minibatch and of the probe rows, and five layers of the rows of one piece of an evaluation. The data
+    are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
     Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and a
     record has three layers of the training rows in hand as well.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
-    [676, 1120]
+    [476, 986]
     """
     lane, pieces = chunks
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
-    a_row = 3 * size.width + size.features + size.outputs
+    a_row = 5 * size.width + size.features + size.outputs
     piece = -(-size.rows // (1 if size.normed_rows else pieces)) * a_row
-    record = 2 * layers * size.probe_rows + (size.normed_rows + size.probe_rows if size.normed_rows else 0) * a_row
-    run = 10 * weights + 2 * layers * size.batch_size + max(record, piece)
-    numbers = lane * run + 2 * size.rows * size.features
-    return BASE + size.itemsize * numbers
+    normed = (size.normed_rows + size.probe_rows) * a_row if size.normed_rows else 0
+    run = 5 * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(piece, normed)
+    numbers = lane * run + 3 * size.rows * size.features
+    compiler = AN_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
+    return BASE + compiler + size.itemsize * numbers
 
 
 def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
@@ -66,7 +71,7 @@ def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
         None where even a lane of one run in many pieces is too much.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
-    >>> fit(size, 64, 2e9), fit(size, 64, 1.2e9), fit(size, 64, 5e8)
+    >>> fit(size, 64, 2e9), fit(size, 64, 9e8), fit(size, 64, 5e8)
     (Chunks(lane=64, pieces=1), Chunks(lane=32, pieces=1), None)
     """
     while lane >= 1:

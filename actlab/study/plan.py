@@ -80,7 +80,8 @@ def plan(
     known: set[str] = set()
     called: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
-    sizes = [size_of(cell, loaded[cell.data][0]) for cell in study.cells]
+    several = len({cell.model.activation.name for cell in study.cells})
+    sizes = [size_of(cell, loaded[cell.data][0], several) for cell in study.cells]
     chunks = choose_chunks(sizes, platform, memory, begun or {})
     contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
     identities = identity.cell_identities(study.cells, contents)
@@ -281,8 +282,8 @@ def shape_of(
     )
 
 
-def size_of(cell: Cell, found: data.Data) -> Size:
-    """What decides how much memory a cell's runs take."""
+def size_of(cell: Cell, found: data.Data, activations: int) -> Size:
+    """What decides how much memory a cell's runs take, in a study of so many activations."""
     return Size(
         depth=cell.model.depth,
         width=cell.model.width,
@@ -293,6 +294,8 @@ def size_of(cell: Cell, found: data.Data) -> Size:
         outputs=len(found.classes) or 1,
         itemsize=8 if cell.model.dtype == "float64" else 4,
         normed_rows=len(found.train.y) if cell.model.norm == "batch" else 0,
+        activations=activations,
+        plain=cell.model.norm == "none" and not cell.model.residual and not cell.model.dropout.rate,
     )
 
 
