@@ -163,6 +163,11 @@ def test_a_study_is_the_same_with_programs_from_the_disk(tmp_path, monkeypatch):
     (_, first), count = part("first"), len(list(tmp_path.rglob("whole/*")))
     assert count == 4
     assert part("second")[1] == first
+    # A process that finds a program has never lowered it, and JAX finds LAPACK where it lowers what needs it.
+    factorised = ["model.weight_init=orthogonal", "measure.probes=default,stable_rank,effective_rank"]
+    (_, first), count = part("factorised", *factorised), len(list(tmp_path.rglob("whole/*")))
+    assert count == 8
+    assert part("factorised-again", *factorised)[1] == first
     own, _ = part("own", f"model.activation={tmp_path}/mine.py:own")
     assert len(own.runs) == 2
     assert len(list(tmp_path.rglob("whole/*"))) == count

@@ -24,7 +24,8 @@ def test_no_call_copies_or_fills_all_layers(runs, clip):
     lane = Runs(program, numbers, some_data(), depth=2).lane
     jitted = programs_of(program, FEATURES)
     arguments = job.arguments_of(jitted, lane.numbers, lane.data, lane.call, program)
-    whole = rf"f32\[(?:{BOUND},(?:{runs},)?|{runs},{BOUND},)[1-9]\d*,[1-9]\d*\]\S* (?:copy|broadcast|transpose|wrapped_copy\S*)\("
+    stack = rf"f32\[(?:{BOUND},(?:{runs},)?|{runs},{BOUND},)[1-9]\d*,[1-9]\d*\]"
+    whole = rf"{stack}\S* (?:copy|broadcast|transpose|wrapped_copy\S*)\("
     for name in ("train", "measure", "evaluate"):
         compiled = getattr(jitted, name).lower(*arguments[name]).compile().as_text()
         assert re.findall(whole, compiled) == [], name

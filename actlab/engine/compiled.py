@@ -13,6 +13,7 @@ import math
 import os
 import pickle
 import platform
+import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import serialize_executable
+from jaxlib import lapack
 from platformdirs import user_cache_path
 
 import actlab
@@ -136,7 +138,10 @@ def read(path: Path) -> Any:
         content = path.read_bytes()
         if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
             return None
-        found = serialize_executable.deserialize_and_load(*pickle.loads(content[DIGEST_BYTES:]))
+        calls, *program = pickle.loads(content[DIGEST_BYTES:])
+        if calls:
+            lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
+        found = serialize_executable.deserialize_and_load(*program)
         os.utime(path)
     except FileNotFoundError:
         return None
@@ -150,7 +155,10 @@ def write(path: Path, program: Any) -> None:
     """Keep a program, whole or not at all, and no more of them than there is room for."""
     scratch = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        content = pickle.dumps(serialize_executable.serialize(program))
+        calls = set(re.findall(r'custom_call_target="(.*?)"', program.as_text()))
+        if not all(call.startswith("lapack_") for call in calls):  # who knows what those need in another process
+            return
+        content = pickle.dumps((calls, *serialize_executable.serialize(program)))
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_bytes(hashlib.sha256(content).digest() + content)
         scratch.replace(path)

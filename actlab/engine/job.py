@@ -477,17 +477,18 @@ def compiled_programs(
         numbers, data, call: of the lane: what the programs are called with.
         turn: see ``run_job``.
     """
-    own = any(key.source for key in (*shape.activations, *shape.own_measures))
     several = jax.local_device_count() > 1
-    compiled.let_jax_keep(own or several)
+    own = any(key.source for key in (*shape.activations, *shape.own_measures))
+    traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
+    compiled.let_jax_keep(traced)
     if several:  # compiled for each device when they are first called
         return programs(program, shape.data)
     precision = bool(jax.config.read("jax_enable_x64"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
     outputs = (program.task, len(loaded(shape.data).classes))
     made_from = (replace(shape, data=None), outputs, forms, precision)  # type: ignore[arg-type]
-    found = {} if own else {field.name: compiled.kept((field.name, made_from)) for field in fields(Programs)}
-    if None in found.values() or own:
+    found = {} if traced else {field.name: compiled.kept((field.name, made_from)) for field in fields(Programs)}
+    if None in found.values() or traced:
         jitted = programs(program, shape.data)
         arguments = arguments_of(jitted, numbers, data, call, program)
         missing = [name for name in arguments if found.get(name) is None][:: 1 if turn % 2 == 0 else -1]
@@ -497,7 +498,7 @@ def compiled_programs(
                 return getattr(jitted, name).lower(*arguments[name]).compile()
 
         def made(name: str) -> Any:
-            return compile(name) if own else compiled.kept((name, made_from), partial(compile, name))
+            return compile(name) if traced else compiled.kept((name, made_from), partial(compile, name))
 
         with ThreadPoolExecutor(COMPILERS) as pool:
             found |= dict(zip(missing, pool.map(made, missing), strict=True))
