@@ -191,7 +191,7 @@ def evaluate(
         program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
     )
     layers, network_dead, masks = probes.death_record(dead, finite, masks, is_first, outputs.dtype)
-    if program.options.residual:  # which passes every layer by but the first: its death alone makes the output constant
+    if program.options.residual:  # which pass every layer by but the first
         first_dead = jnp.all(dead[0], axis=-1).astype(outputs.dtype)
         network_dead = jnp.where(jnp.isnan(network_dead), jnp.nan, first_dead)
     record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
