@@ -54,7 +54,7 @@ def test_completion_needs_nothing(tmp_path):
 PLANS = {
     "schema": (["schema"], 0),
     "list": (["list"], 0),
-    "plan": (["plan", "configs/quickstart.yaml"], 0),
+    "plan": (["plan", "configs/quickstart.yaml", "--out", "nowhere"], 0),
     "misspelt key": (["plan", "configs/quickstart.yaml", "model.dpeth=3"], 2),
     "misspelt name": (["run", "configs/quickstart.yaml", "model.activation=rellu", "--out", "nowhere"], 2),
     "no such file": (["plan", "configs/quikstart.yaml"], 2),

@@ -260,7 +260,7 @@ def gap(in_: str, what: str) -> tuple[Measure, Measure]:
 RUNS = (
     Measure(
         "network_dead",
-        "whether some hidden layer is wholly dead, so that no gradient passes it (with residual connections: the first)",
+        "whether a hidden layer is wholly dead, so that no gradient passes it (with residual connections: the first)",
         group="death",
         over_seeds=SHARE,
         function="death_record",
