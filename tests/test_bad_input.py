@@ -140,7 +140,7 @@ YAML_CASES = {
         ["s.yaml:6", "model.norm", "'bacth'", "did you mean 'batch'"],
     ),
     "residual a word": (study(**{"  width: 8": "  residual: yes"}), [], ["s.yaml:6", "true or false", "'yes'"]),
-    "dropout a number": (study(**{"  width: 8": "  dropout: 0.2"}), [], ["s.yaml:6", "model.dropout", "mapping"]),
+    "dropout a number": (study(**{"  width: 8": "  dropout: 0.2"}), [], ["s.yaml:6", "model.dropout", "{rate: 0.2}"]),
     "misspelt key of dropout": (
         study(**{"  width: 8": "  dropout: {rte: 0.2}"}),
         [],

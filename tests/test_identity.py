@@ -324,6 +324,8 @@ def test_one_setting_in_other_words_is_one(runs):
     parts = BASE.strip().split("\n")
     assert runs(base="\n".join(reversed(parts)) + "\n") == runs()
     assert runs(overrides=["measure.probes=act_mean,act_var"]) == runs(overrides=["measure.probes=act_var,act_mean"])
+    warm = ["train.schedule.name=constant", "train.schedule.warmup_steps=2"]
+    assert runs(overrides=warm[1:]) == runs(overrides=warm)
     assert runs(overrides=["train.learning_rate=1"]) == runs(overrides=["train.learning_rate=1.0"])
 
 
@@ -345,8 +347,9 @@ def test_cells_that_no_table_would_tell_apart_are_refused(tmp_path, planned):
     }.items():
         with pytest.raises(StudyError, match=rf"(?s)s\.yaml:\d+: {key}: .*{values[1]} would be told apart in no table"):
             planned(f"sweep: {{matrix: {{{key}: [{', '.join(values)}]}}}}\n")
-    with pytest.raises(StudyError, match=r"model\.activation: .*relu would be told apart in no table"):
-        planned("sweep: {matrix: {model.activation: [relu, one.py:relu]}}\n", ["model.weight_init=he_normal"])
+    for overrides in (["model.weight_init=he_normal"], []):  # `auto` is another initialiser for each of the two
+        with pytest.raises(StudyError, match=r"model\.activation: .*relu would be told apart in no table"):
+            planned("sweep: {matrix: {model.activation: [relu, one.py:relu]}}\n", overrides)
 
 
 # Where a run is executed

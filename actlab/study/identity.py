@@ -185,7 +185,8 @@ def check_told_apart(
         own: its identity.
         called: identity and cell by what they are called; the one at hand is noted.
     """
-    unseen = ("activation_family", "activation_order", "learned")  # follow from the activation, and make no cell
+    # These follow from the activation, and make no cell.
+    unseen = ("activation_family", "activation_order", "learned", "weight_init_used")
     name = tuple(value for key, value in labels.items() if key not in unseen)
     other, before = called.setdefault(name, (own, cell))
     if other == own:

@@ -231,8 +231,19 @@ SCHEDULES: dict[str, dict[str, float | bool | str]] = {
     "constant": {"warmup_steps": 0.0},
     "cosine": {"warmup_steps": 0.0},
 }
+
+
+def named_constant(value: Any) -> Any:
+    """Options of a schedule without a name are those of the default one."""
+    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
+
+
 Schedule = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: SCHEDULES[name]), _choice_schema(SCHEDULES)
+    Choice,
+    BeforeValidator(split_name),
+    BeforeValidator(named_constant),
+    OptionDefaults(lambda name: SCHEDULES[name]),
+    _choice_schema(SCHEDULES),
 ]
 
 
@@ -273,6 +284,8 @@ class DropoutConfig(Section):
     @classmethod
     def _none_is_of_no_kind(cls, values: Any) -> Any:
         """At rate 0 every kind is the same: one cell, where a sweep crosses the two."""
+        if isinstance(values, int | float):
+            raise ValueError(f"expected a mapping such as {{rate: {values}}}, not {values}")
         if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
             return {key: value for key, value in values.items() if key != "kind"}
         return values
