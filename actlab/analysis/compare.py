@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -193,7 +194,9 @@ def near(name: str, valid: Iterable[str]) -> str:
 
 def read_time(at: str | int) -> str | int:
     """``final``, ``init``, ``max``, or a step given as a number or as its digits."""
-    if isinstance(at, int) or at in TIMES:
+    if not isinstance(at, str):
+        return operator.index(at)  # numpy's too, as some versions of pandas hand out
+    if at in TIMES:
         return at
     if at.isdigit():
         return int(at)

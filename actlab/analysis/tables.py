@@ -247,7 +247,7 @@ def convergence(found: Measured) -> Table | None:
     frame[["best", "tie"]] = frame[["best", "tie"]].mask(unsound, False)
     wide = pivot(frame, without(keys, "depth"), ["depth"])
     both = with_selected(pd.concat([frame, share], ignore_index=True), found)
-    both[["best", "tie"]] = both[["best", "tie"]].fillna(False).astype(bool)
+    both[["best", "tie"]] = both[["best", "tie"]].eq(True)  # where the share has none: False
     both["censored"] = both["censored"].fillna(0).astype(int)
     pairs = found.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
     targets = ", ".join(
