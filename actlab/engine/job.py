@@ -32,7 +32,7 @@ from actlab.engine.records import SPLIT_METRICS, run_row
 from actlab.nn.blocks import Function, Options
 from actlab.nn.own_measures import load_measure
 from actlab.nn.probes import DEATH
-from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
+from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis
 from actlab.nn.training import Program
 from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
 
@@ -285,11 +285,8 @@ class Lane:
         found, self.scratch["measure"] = self.programs.measure(
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
         )
-        layers = (
-            found["layers"]
-            | whole.pop("layers")
-            | learned_columns(self.function, turned(parameters, self.program.runs_per_call))
-        )
+        learned = learned_columns(self.function, np.asarray(parameters["layers"]["activation"]), self.program)
+        layers = found["layers"] | whole.pop("layers") | learned
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
 
@@ -325,11 +322,18 @@ def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
     return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
 
 
-def learned_columns(function: Function, parameters: Any) -> dict[str, np.ndarray]:
-    """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest."""
+def learned_columns(function: Function, values: np.ndarray, program: Program) -> dict[str, np.ndarray]:
+    """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest.
+
+    Args:
+        function: the activation.
+        values: of all slots [R, L, P] or [R, L, P, W], the run axis where a state has it.
+        program: of the lane.
+    """
     columns: dict[str, np.ndarray] = {}
+    values = values if program.runs_per_call == 1 else values.swapaxes(0, 1)
     for slot, name in enumerate(function.learnable):
-        value = np.asarray(parameters["layers"]["activation"])[:, :, slot]
+        value = values[:, :, slot]
         if value.ndim == 3:
             columns |= {name: value.mean(axis=2), f"{name}_min": value.min(axis=2), f"{name}_max": value.max(axis=2)}
         else:
