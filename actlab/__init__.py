@@ -28,12 +28,8 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.study.reading import Study
 
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
-TO_REPORT = (
-    "pyarrow.parquet",
-    "actlab.analysis.report",
-    "actlab.analysis.panels",
-    "scipy.special",
-)  # what takes a second to import
+# What takes a second to import.
+TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 __all__ = ["compare", "load", "measure", "model", "report", "run"]
 

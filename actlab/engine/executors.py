@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import suppress
 from functools import lru_cache
@@ -88,13 +87,15 @@ class Processes:
         for pool in self.pools:
             pool.shutdown(kill_workers=True)
 
-    def get_ready(self, number: int, warm_up: Callable[..., None], *arguments: str) -> None:
-        """Have so many import what they will need, before anyone knows for what; ``open`` gives these first."""
+    def get_ready(self, number: int) -> None:
+        """Have so many import what a job needs, before anyone knows which job; ``open`` gives these first."""
+        from actlab.engine.handover import warm_up
+
         for _ in range(number):
             pool = local(1)
             self.pools.append(pool)
             self.ready.append(pool)
-            pool.submit(warm_up, *arguments)
+            pool.submit(warm_up)
 
     def keep_one(self) -> None:
         """Once all work is done: have one process ready for work of another kind, and end the others."""

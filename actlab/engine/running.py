@@ -18,7 +18,6 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from actlab import sources as user_files
 from actlab.engine import executors, store
 from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
-from actlab.engine.handover import warm_up
 from actlab.later import Later
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
@@ -118,7 +117,7 @@ class Where:
         runs = len(study.cells) * len(study.seeds)
         stored = 0 if store.unbegun(folder) else store.count_runs(folder)
         if stored is not None and (fresh or stored < runs):
-            processes.get_ready(min(self.number, runs), warm_up)
+            processes.get_ready(min(self.number, runs))
 
     @property
     def number(self) -> int:
