@@ -252,13 +252,15 @@ class Trap:
         return (os.mkdir, ("sprung",))
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "pickle", "foreign", "older"])
+@pytest.mark.parametrize("damage", ["truncated", "altered", "empty", "pickle", "foreign", "older", "other layout"])
 def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, tmp_path, hasty, monkeypatch):
     stopped(config, tmp_path / "r", 30)
     (path,) = checkpoints(tmp_path / "r")
     content = path.read_bytes()
     if damage == "older":
         monkeypatch.setattr(store, "versions", lambda: {"actlab": "0"})
+    elif damage == "other layout":
+        monkeypatch.setattr(checkpoint, "LAYOUT", "runs before layers")
     elif damage == "foreign":
         stopped(config, tmp_path / "r", 20)  # the first lane is done, and another begun
         (other,) = checkpoints(tmp_path / "r")

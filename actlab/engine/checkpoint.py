@@ -19,6 +19,7 @@ import numpy as np
 from actlab.engine import store
 
 DIGEST = 64  # hexadecimal digits of a SHA-256
+LAYOUT = "layers before runs"  # of a state's stacks: where both are as many, shapes alone would not tell
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def identity(*facts: Any) -> str:
     >>> identity("run", 1) == identity("run", 1), identity("run", 1) == identity("run", 2)
     (True, False)
     """
-    return hashlib.sha256(repr((facts, sorted(store.versions().items()))).encode()).hexdigest()
+    return hashlib.sha256(repr((facts, LAYOUT, sorted(store.versions().items()))).encode()).hexdigest()
 
 
 def save(path: Path, name: str, snapshot: Snapshot) -> None:

@@ -46,7 +46,7 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
     Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and a
-    record has three layers of the training rows in hand as well.
+    record has five layers of the training rows in hand as well.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
