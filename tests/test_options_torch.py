@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.nn import blocks, training
+from actlab.nn import blocks, training, walk
 from actlab.nn.blocks import Options
 from tests.small_networks import DEPTH, a_program, rows, some_numbers, some_weights
 
@@ -68,10 +68,15 @@ def test_a_minibatchs_gradients(norm, residual):
     with jax.enable_x64(True):
         program, numbers = a_program(norm, residual), some_numbers()
         weights = jax.tree.map(np.asarray, some_weights(program, numbers))
+        up, kept = (
+            training.scratch_for(program, weights)["layers"]["up"],
+            jax.tree.map(jnp.zeros_like, weights["layers"]),
+        )
         with jax.disable_jit():
-            loss, _, gradients, _ = training.minibatch_gradients(
-                program, weights, training.scratch_for(program, weights), numbers, (x, y), 0, DEPTH, jnp.int32(0)
+            walked = training.minibatch_gradients(
+                program, weights, numbers, (x, y), 0, DEPTH, jnp.int32(0), up, keep=walk.put, kept=kept
             )
+    loss, gradients = walked.loss, {**walked.ends, "layers": walked.layers}
     leaf = lambda array: tensor(array).requires_grad_()
     theirs = jax.tree.map(leaf, weights)
     h, layers = tensor(x), theirs["layers"]
