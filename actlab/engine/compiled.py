@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
 
 
 def let_jax_keep(wanted: bool) -> None:
-    """Whether JAX keeps what it compiles from now on: what ``kept`` does not."""
+    """Switch JAX's own files on or off: off while ``kept`` writes whole programs, so that nothing is stored twice."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS if wanted else math.inf)
 
@@ -115,7 +116,8 @@ def surroundings() -> tuple[Any, ...]:
     """What else a program depends on: actlab itself, JAX and its settings, processor and device."""
     settings = sorted((name, str(value)) for name, value in jax.config.values.items() if "cache" not in name)
     device = jax.local_devices()[0]
-    versions = (jax.__version__, np.__version__, device.client.platform_version, platform.python_version())
+    versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
+    versions += [device.client.platform_version, platform.python_version()]
     where = (processor(), device.platform, device.device_kind)
     return own_code(), versions, settings, os.environ.get("XLA_FLAGS"), where
 
@@ -142,12 +144,13 @@ def read(path: Path) -> Any:
         if calls:
             lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
         found = serialize_executable.deserialize_and_load(*program)
-        os.utime(path)
     except FileNotFoundError:
         return None
     except Exception as error:  # of whatever kind: it can be compiled
         log.info("%s cannot be used: %s: %s", path, type(error).__name__, error)
         return None
+    with suppress(OSError):
+        os.utime(path)  # used today
     return found
 
 
@@ -162,21 +165,26 @@ def write(path: Path, program: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_bytes(hashlib.sha256(content).digest() + content)
         scratch.replace(path)
-        make_room(path.parent)
     except Exception as error:  # some programs cannot be written, and some disks be written to
         log.info("%s is not kept: %s: %s", path, type(error).__name__, error)
         with suppress(OSError):
             scratch.unlink(missing_ok=True)
+    make_room(path.parent)
 
 
 def make_room(folder: Path) -> None:
     """Remove the programs that were not used for longest, beyond ``MOST_BYTES``."""
-    files = [(path, path.stat()) for path in folder.iterdir()]
+    files = []
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):  # another worker has just removed it
+                files.append((path, path.stat()))
     room = MOST_BYTES
     for path, about in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
         room -= about.st_size
         if room < 0:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 @lru_cache(maxsize=1)
