@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.study.reading import Study
 
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
-# What takes a second to import.
+# What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 __all__ = ["compare", "load", "measure", "model", "report", "run"]
@@ -165,7 +165,8 @@ def write_report(found: Results, progress: Callable[[int, int], None], helpers: 
     from actlab.engine import executors
 
     frames = (found.runs, found.steps, found.layers)
-    shared = executors.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
+    drawn = (found.study.get("report") or {}).get("figures") != []
+    shared = drawn and executors.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
     helper = helpers.open() if shared else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made

@@ -25,7 +25,7 @@ ALSO = (("relu", 2), ("relu", 200), ("prelu", 20), ("mish", 20))  # other progra
 
 
 def compile_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
-    """Seconds of XLA's compiler, and of the rest (tracing, lowering, reading files), for the programs of a shape."""
+    """Seconds of tracing, lowering and reading files, and of XLA's compiler, for the programs of a shape."""
     return seconds_of([planned(folder, shape)])
 
 
@@ -36,7 +36,7 @@ def study_seconds(folder: Path, width: int, activations: Sequence[str], depths: 
 
 
 def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
-    """Seconds of XLA's compiler, and of the rest, for the programs of all jobs: one after the other, once a shape."""
+    """The same for the programs of all jobs: one after the other, once a shape."""
     import jax
     import numpy as np
 
@@ -104,8 +104,8 @@ def main() -> None:
             for named, server, op, request in race_of:
                 with tempfile.TemporaryDirectory() as cache:
                     for cached in (False, True):
-                        traced, compiled = server.ask(op, cache=cache, **request)
-                        rows.append((*named, cached, number, traced, compiled, traced + compiled))
+                        rest, xla = server.ask(op, cache=cache, **request)
+                        rows.append((*named, cached, number, rest, xla, rest + xla))
     keys = ["revision", "activation", "depth", "from_disk"]
     frame = pd.DataFrame(rows, columns=[*keys, "round", "rest_s", "xla_s", "total_s"])
     is_one = frame[keys[:3]].eq(list(ONE)).all(axis=1) & ~frame["from_disk"]

@@ -44,7 +44,7 @@ def main() -> None:
             "steps": lambda shape, seconds: both(rates.loop_rate, folder, rates.Shape(**shape), seconds),
             # Seconds of one record with an evaluation, and its matmul operations.
             "record": lambda shape: both(rates.record_cost, folder, rates.Shape(**shape)),
-            # Seconds of XLA, and of the rest: of one shape, of all that a study needs.
+            # Seconds of XLA, after those of the rest: of one shape, of all that a study needs.
             "compile": lambda shape, cache: fresh(cache, compiling.compile_seconds, folder, rates.Shape(**shape)),
             "compile_study": lambda cache, **study: fresh(cache, compiling.study_seconds, folder, *study.values()),
         }

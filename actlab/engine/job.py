@@ -32,7 +32,7 @@ from actlab.engine.records import SPLIT_METRICS, run_row
 from actlab.nn.blocks import Function, Options
 from actlab.nn.own_measures import load_measure
 from actlab.nn.probes import DEATH
-from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis
+from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
 from actlab.nn.training import Program
 from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id, record_steps
 
@@ -285,7 +285,8 @@ class Lane:
         found, self.scratch["measure"] = self.programs.measure(
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
         )
-        learned = learned_columns(self.function, np.asarray(parameters["layers"]["activation"]), self.program)
+        own = {"layers": {"activation": np.asarray(parameters["layers"]["activation"])}}
+        learned = learned_columns(self.function, turned(own, self.program.runs_per_call)["layers"]["activation"])
         layers = found["layers"] | whole.pop("layers") | learned
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
@@ -322,16 +323,14 @@ def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
     return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
 
 
-def learned_columns(function: Function, values: np.ndarray, program: Program) -> dict[str, np.ndarray]:
+def learned_columns(function: Function, values: np.ndarray) -> dict[str, np.ndarray]:
     """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest.
 
     Args:
         function: the activation.
-        values: of all slots [R, L, P] or [R, L, P, W], the run axis where a state has it.
-        program: of the lane.
+        values: of all slots [R, L, P], or [R, L, P, W] of units' own.
     """
     columns: dict[str, np.ndarray] = {}
-    values = values if program.runs_per_call == 1 else values.swapaxes(0, 1)
     for slot, name in enumerate(function.learnable):
         value = values[:, :, slot]
         if value.ndim == 3:
@@ -490,19 +489,20 @@ def compiled_programs(
     precision = bool(jax.config.read("jax_enable_x64"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
     outputs = (program.task, len(loaded(shape.data).classes))
-    made_from = (replace(shape, data=None), outputs, forms, precision)  # type: ignore[arg-type]
-    found = {} if traced else {field.name: compiled.kept((field.name, made_from)) for field in fields(Programs)}
-    if None in found.values() or traced:
+    made_from = (replace(shape, data=None), outputs, forms)  # type: ignore[arg-type]
+    names = [field.name for field in fields(Programs)]
+    found: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
+    if None in found.values():
         jitted = programs(program, shape.data)
         arguments = arguments_of(jitted, numbers, data, call, program)
-        missing = [name for name in arguments if found.get(name) is None][:: 1 if turn % 2 == 0 else -1]
+        missing = [name for name in arguments if found[name] is None][:: 1 if turn % 2 == 0 else -1]
 
-        def compile(name: str) -> Any:
+        def compile_one(name: str) -> Any:
             with jax.enable_x64(precision):  # which is a thread's own
                 return getattr(jitted, name).lower(*arguments[name]).compile()
 
-        def made(name: str) -> Any:
-            return compile(name) if traced else compiled.kept((name, made_from), partial(compile, name))
+        def made(name: str) -> Any:  # looked for once more: the other worker may have it by now (see ``turn``)
+            return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
 
         with ThreadPoolExecutor(COMPILERS) as pool:
             found |= dict(zip(missing, pool.map(made, missing), strict=True))

@@ -138,7 +138,7 @@ def usable_options(options: tuple[tuple[str, int | bool], ...]) -> dict[str, int
 
 def is_stack(path: tuple[Any, ...]) -> bool:
     """Whether a leaf of a state, of parameters or of a scratch has a layer axis."""
-    return any(getattr(entry, "key", None) in ("layers", "up", "down", "z", "h") for entry in path)
+    return any(getattr(entry, "key", None) == "layers" for entry in path)
 
 
 # Where the leaves of a tree have their run axis; None where they have none.
@@ -190,24 +190,14 @@ def blank_masks(program: Program, runs: int) -> dict[str, np.ndarray]:
 
 def blank_scratches(program: Program, parameters: Any, probe_rows: int) -> dict[str, Any]:
     """What ``train`` and ``measure`` are given the first time, by their names; of parameters only shapes matter."""
-    axis, runs = state_axis(program.runs_per_call), len(parameters["readout"]["bias"])  # of all devices
 
-    def one_run(path: tuple[Any, ...], leaf: Any) -> Any:
-        at = axis(path)
-        return jax.ShapeDtypeStruct(leaf.shape[:at] + leaf.shape[at + 1 :], leaf.dtype)
-
-    def for_one_run(parameters: Any) -> Any:
+    def blank(parameters: Any) -> dict[str, Any]:
         return {
             "train": training.scratch_for(program, parameters),
             "measure": recording.scratch_for(program, parameters, probe_rows),
         }
 
-    def of_all(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
-        at = axis(path)
-        return np.zeros((*leaf.shape[:at], runs, *leaf.shape[at:]), leaf.dtype)
-
-    found = jax.eval_shape(for_one_run, jax.tree_util.tree_map_with_path(one_run, parameters))
-    return jax.tree_util.tree_map_with_path(of_all, found)
+    return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(blank, parameters))
 
 
 def map_over_devices(

@@ -62,7 +62,7 @@ def measure(
         activation,
         fixed,
         lambda *_: {},
-        {**scratch, **extra},
+        {**scratch["layers"], **extra},
         shared=True,
         statistics_rows=statistics_rows,
     )
@@ -133,14 +133,14 @@ def measure(
     weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
     gradients = {"signal_grad_norm": found["signal_grad_norm"], "weight_grad_norm": weight}
     record = {name: found[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
-    return record, {name: up[name] for name in scratch}
+    return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 
 def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
     """Zeros for what ``measure`` writes beside its record: z and h of each layer, for so many probe rows."""
     bias = parameters["layers"]["bias"]
     blank = jnp.zeros((*bias.shape[:-1], rows, program.width), bias.dtype)
-    return {"z": blank, "h": blank}
+    return {"layers": {"z": blank, "h": blank}}
 
 
 def histograms_of(

@@ -165,12 +165,14 @@ def train(
         state, scratch, numbers: of all runs; stacks [L, (R,) ...], everything else [(R,) ...].
         split: the training rows (x [N, F], y), the same for all runs.
         begin, end: the steps to take.
-        recorded: 1 where a record is being made: the sums begin anew, and the parameters are also returned as they
-            were, as ``before`` in the scratch.
+        recorded: 1 where a record is being made: the sums begin anew, and the parameters are kept as they were.
         depth, activation: of all runs.
+
+    Returns:
+        the state, and the scratch: with ``recorded``, its ``before`` are the parameters before step ``begin``.
     """
     network, rows = program.network, split[0].shape[0]
-    before, late = copied(state["parameters"], scratch["before"], jnp.where(recorded == 1, depth, 0))
+    before, zero = copied(state["parameters"], scratch["before"], jnp.where(recorded == 1, depth, 0))
     steps_per_epoch = rows // program.batch_size
     blank = {name: state[name] for name in ("loss_sum", "accuracy_sum", "steps_since_record")}
     state = state | jax.tree.map(lambda total: jnp.where(recorded == 1, jnp.zeros_like(total), total), blank)
@@ -197,9 +199,9 @@ def train(
         stop = jnp.minimum(end, (number + 1) * steps_per_epoch)
         return stop, *jax.lax.fori_loop(i, stop, step, (state, scratch))
 
-    carry = (begin + late, state, {name: scratch[name] for name in ("up", "down")})
+    carry = (begin + zero, state, scratch["layers"])
     _, state, used = jax.lax.while_loop(lambda carry: carry[0] < end, epoch, carry)
-    return state, {**used, "before": before}
+    return state, {"layers": used, "before": before}
 
 
 def scratch_for(program: Program, parameters: Any) -> Scratch:
@@ -208,7 +210,7 @@ def scratch_for(program: Program, parameters: Any) -> Scratch:
     Given and taken back by each call, so that none has to find memory for layers that a run does not have.
 
     Returns:
-        {``up``: z and h of each layer, ``down``: gradients, where they are clipped, ``before``: see ``train``}.
+        {``layers``: {``up``: z and h of each, ``down``: gradients, where they are clipped}, ``before``: see ``train``}.
     """
     layers = parameters["layers"]
     rows = jnp.zeros((*layers["bias"].shape[:-1], program.batch_size, program.width), layers["bias"].dtype)
@@ -216,7 +218,8 @@ def scratch_for(program: Program, parameters: Any) -> Scratch:
     def blank(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
 
-    return {"up": {"z": rows, "h": rows}, "down": blank(layers) if program.clip else {}, "before": blank(parameters)}
+    steps = {"up": {"z": rows, "h": rows}, "down": blank(layers) if program.clip else {}}
+    return {"layers": steps, "before": blank(parameters)}
 
 
 def copied(parameters: Any, onto: Any, depth: Array | int) -> tuple[Any, Array]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-# Python, JAX, and the compiler at work, who holds more the more activations there are, half as much again where blocks
+# Python and JAX; and the compiler at work, which holds more with each activation, and OPTIONS times that where blocks
 # have more than an activation: measured on worker processes (see benchmarks/memory.py).
 BASE, AN_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
@@ -45,8 +45,8 @@ def worker_bytes(size: Size, chunks: Chunks) -> float:
     by layer of a minibatch and of the probe rows, and five layers of the rows of one piece of an evaluation. The data
     are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
-    Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and a
-    record has five layers of the training rows in hand as well.
+    Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and where
+    that is more, a record's five layers of training and probe rows count in its place.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]

@@ -80,8 +80,8 @@ def plan(
     known: set[str] = set()
     called: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
-    several = len({cell.model.activation.name for cell in study.cells})
-    sizes = [size_of(cell, loaded[cell.data][0], several) for cell in study.cells]
+    activations_used = len({cell.model.activation.name for cell in study.cells})
+    sizes = [size_of(cell, loaded[cell.data][0], activations_used) for cell in study.cells]
     chunks = choose_chunks(sizes, platform, memory, begun or {})
     contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
     identities = identity.cell_identities(study.cells, contents)
