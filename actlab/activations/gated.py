@@ -114,7 +114,7 @@ def quick_gelu(z: Array) -> Array:
     derivative_formula="σ(βz)·(1 + βz·(1 − σ(βz)))",
     latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned}",
     value_and_derivative=lambda z, *, beta=1.0: swish_and_derivative(z, beta),
-    parameter_derivatives={"beta": lambda z, *, beta=1.0: z**2 * sigmoid_and_derivative(beta * z)[1]},
+    parameter_derivatives={"beta": lambda z, *, beta=1.0: z * (z * sigmoid_and_derivative(beta * z)[1])},
     learnable=("beta",),
     range="[−0.27846, ∞)",
     extremum=(-1.27846, -0.27846),
