@@ -1,6 +1,5 @@
 """Compiled programs are kept where they belong, or not at all; a run never fails for it."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import sys
 import pytest
 
 import actlab
+from actlab.engine import compiled
 
 SCRIPT = """
 from actlab.engine import compiled
@@ -86,14 +86,16 @@ def test_a_program_is_found_whole_and_computes_the_same_bits(tmp_path):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("damage", ["torn", "altered", "not a program"])
+@pytest.mark.parametrize("damage", ["torn", "altered", "not a program", "another's name"])
 def test_a_whole_program_that_cannot_be_used_is_compiled_anew(tmp_path, damage):
     (_, value), (path,) = whole(tmp_path)
     good = path.read_bytes()
     middle = len(good) // 2
     altered = good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]
-    signed = hashlib.sha256(b"no pickle").digest() + b"no pickle"
-    path.write_bytes({"torn": good[:1000], "altered": altered, "not a program": signed}[damage])
+    signed = compiled.digest(path, b"no pickle") + b"no pickle"
+    named = compiled.digest(path.with_name("other"), good[32:]) + good[32:]
+    damaged = {"torn": good[:1000], "altered": altered, "not a program": signed, "another's name": named}
+    path.write_bytes(damaged[damage])
     assert whole(tmp_path) == (["compiled", value], [path])
     assert whole(tmp_path) == ([value], [path])
 
@@ -103,6 +105,15 @@ def test_another_users_program_is_not_read(tmp_path):
     whole(tmp_path)
     as_another = WHOLE.replace("compiled.keep()", "compiled.keep(); compiled.os.getuid = lambda: 12345")
     assert whole(tmp_path, as_another)[0][0] == "compiled"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")
+def test_a_program_that_others_can_write_is_not_read(tmp_path):
+    (_, value), (path,) = whole(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o622)
+    assert whole(tmp_path) == (["compiled", value], [path])
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_folder_that_can_only_be_read_is_of_use(tmp_path):

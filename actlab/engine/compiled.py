@@ -135,11 +135,12 @@ def own_code() -> str:
 def read(path: Path) -> Any:
     """A program that was kept; none if there is none that can be used."""
     try:
-        if hasattr(os, "getuid") and path.stat().st_uid != os.getuid():
-            return None
-        content = path.read_bytes()
-        if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
-            return None
+        with path.open("rb") as file:
+            if not is_ours_alone(os.fstat(file.fileno())):
+                return None
+            content = file.read()
+        if digest(path, content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
+            raise ValueError("it was altered")
         calls, *program = pickle.loads(content[DIGEST_BYTES:])
         if calls:
             lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
@@ -154,6 +155,16 @@ def read(path: Path) -> Any:
     return found
 
 
+def is_ours_alone(about: os.stat_result) -> bool:
+    """Whether nobody else can have written what a file holds, as far as the system has owners."""
+    return not hasattr(os, "getuid") or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
+
+
+def digest(path: Path, content: bytes) -> bytes:
+    """A checksum of a file's name and content: under another name it is another program."""
+    return hashlib.sha256(path.name.encode() + content).digest()
+
+
 def write(path: Path, program: Any) -> None:
     """Keep a program, whole or not at all, and no more of them than there is room for."""
     scratch = path.with_name(f"{path.name}.{os.getpid()}")
@@ -163,7 +174,8 @@ def write(path: Path, program: Any) -> None:
             return
         content = pickle.dumps((calls, *serialize_executable.serialize(program)))
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_bytes(hashlib.sha256(content).digest() + content)
+        scratch.touch(mode=0o600)
+        scratch.write_bytes(digest(path, content) + content)
         scratch.replace(path)
     except Exception as error:  # some programs cannot be written, and some disks be written to
         log.info("%s is not kept: %s: %s", path, type(error).__name__, error)
