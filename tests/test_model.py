@@ -66,7 +66,8 @@ def test_training_mode_is_the_walks_minibatch(norm, residual, dropout, per):
     with jax.enable_x64(True):
         program, numbers, (x, y) = a_program(norm, residual, dropout, per), some_numbers(), rows(7)
         weights = some_weights(program, numbers)
-        up, kept = training.scratch_for(program, weights)["up"], jax.tree.map(jnp.zeros_like, weights["layers"])
+        up = training.scratch_for(program, weights)["layers"]["up"]
+        kept = jax.tree.map(jnp.zeros_like, weights["layers"])
         with jax.disable_jit():  # every operation by itself: nothing to compile
             walked = training.minibatch_gradients(
                 program, weights, numbers, (x, y), jnp.int32(STEP), DEPTH, jnp.int32(1), up, walk.put, kept
