@@ -21,9 +21,9 @@ from actlab.measures import measure
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
-    from actlab.engine.execute import Progress
-    from actlab.engine.executors import Processes
+    from actlab.engine.scheduling import Progress
     from actlab.engine.store import Results
+    from actlab.engine.worker_pools import Processes
     from actlab.nn.model import DeepMLP
     from actlab.study.reading import Study
 
@@ -73,18 +73,18 @@ def run(
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
     study = study_of(config, overrides)
-    from actlab.engine import executors, running
-    from actlab.engine.execute import Progress
+    from actlab.engine import train_study, worker_pools
+    from actlab.engine.scheduling import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
     file = None if cluster is None else Path(cluster)
-    where = running.Where(executor, workers, running.in_bytes(memory), scheduler, file)
+    where = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
     def told(new: Progress) -> None:
         nonlocal state
         if state is None:  # the workers have their jobs: this process has time to import what the report needs
-            names = [*TO_REPORT, "scipy.stats"] if new.jobs > executors.cores() else TO_REPORT
+            names = [*TO_REPORT, "scipy.stats"] if new.jobs > worker_pools.cores() else TO_REPORT
             threading.Thread(target=import_all, args=names).start()
         state = new
         if progress is not None:
@@ -94,10 +94,10 @@ def run(
         if progress is not None:
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
-    with executors.Processes() as processes:
-        failures = running.train(study, folder, where, processes, fresh, told)
+    with worker_pools.Processes() as processes:
+        failures = train_study.train(study, folder, where, processes, fresh, told)
         if failures:
-            raise running.RunError(folder, failures)
+            raise train_study.RunError(folder, failures)
         processes.keep_one()
         found = load(folder)
         write_report(found, written, processes)
@@ -146,10 +146,10 @@ def report(folder: str | Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.engine import executors
+    from actlab.engine import worker_pools
 
     found = load(folder)
-    with executors.Processes() as helpers:
+    with worker_pools.Processes() as helpers:
         return write_report(found, lambda done, pages: None, helpers)
 
 
@@ -162,11 +162,11 @@ def write_report(found: Results, progress: Callable[[int, int], None], helpers: 
         helpers: where a process that draws too is ready, or is opened.
     """
     from actlab.analysis import report as writing
-    from actlab.engine import executors
+    from actlab.engine import worker_pools
 
     frames = (found.runs, found.steps, found.layers)
     drawn = (found.study.get("report") or {}).get("figures") != []
-    shared = drawn and executors.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
+    shared = drawn and worker_pools.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
     helper = helpers.open() if shared else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made

@@ -18,7 +18,7 @@ import actlab
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
-    from actlab.engine.execute import Progress
+    from actlab.engine.scheduling import Progress
     from actlab.study.jobs import Run
     from actlab.study.plan import Plan
 
@@ -98,7 +98,7 @@ def run(
             typer.echo(f"\n{job_script(cluster)}")
         return
     begin = time.monotonic()
-    with following() as progress:
+    with progress_display() as progress:
         results = actlab.run(
             config,
             overrides or (),
@@ -143,18 +143,18 @@ def preview(
 ) -> None:
     """What ``run`` would do with the same words."""
     study = actlab.study_of(config, overrides or ())
-    from actlab.engine.execute import missing_runs
-    from actlab.engine.running import Where, in_bytes
+    from actlab.engine.scheduling import missing_runs
+    from actlab.engine.train_study import ExecutionConfig, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
 
     folder = out_dir or Path("results") / study.config.study
-    asked = Where(workers=workers, memory=in_bytes(memory), **where)
+    asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, folder, fresh)
     missing = set(planned.runs) if fresh else missing_runs(folder, planned)
     show_plan(study.config.study, planned)
     total = cost.expected(planned, number, missing)
-    jobs = planning.cut(planned.groups, missing, number, asked.hardware()[1])
+    jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
         out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")
     out.print(
@@ -232,7 +232,7 @@ def show(
     folder: Folder, run_name: Annotated[str, typer.Argument(metavar="RUN", help="its hash, or how that begins")]
 ) -> None:
     """Show one run: its numbers, and one figure."""
-    from actlab.analysis.report import run_card
+    from actlab.analysis.report import run_summary
 
     found = actlab.load(folder)
     names = [name for name in found.runs["run"] if name.startswith(run_name)]
@@ -241,7 +241,7 @@ def show(
 
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(found.runs['run'][:8]))}")
-    text, figure = run_card(names[0], found.runs, found.steps, found.layers, found.path / "figures")
+    text, figure = run_summary(names[0], found.runs, found.steps, found.layers, found.path / "figures")
     typer.echo(text)
     typer.echo(f"\n{figure}")
 
@@ -353,10 +353,10 @@ WRITING = "writing tables and figures"
 
 
 @contextmanager
-def following() -> Iterator[Any]:
+def progress_display() -> Iterator[Any]:
     """A live bar on a terminal, plain lines elsewhere: a function to call with the progress so far."""
     if not out.is_terminal:
-        yield Lines()
+        yield PlainProgress()
         return
     from rich import progress as bars
 
@@ -393,7 +393,7 @@ def following() -> Iterator[Any]:
         yield update
 
 
-class Lines:
+class PlainProgress:
     """Progress as plain lines: at most one in five seconds, the last, and one before the report is written."""
 
     def __init__(self) -> None:
@@ -447,7 +447,7 @@ WRONG = {
     "actlab.analysis.compare": "CompareError",
     "actlab.measures": "MeasureError",
 }
-INCOMPLETE = {"actlab.engine.running": "RunError", "actlab.engine.cluster": "ClusterLost"}
+INCOMPLETE = {"actlab.engine.train_study": "RunError", "actlab.engine.cluster": "ClusterLost"}
 
 
 def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from actlab.activations import CATALOGUE
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import Shape, loop_rate
 
@@ -23,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names = sorted(CATALOGUE, key=lambda name: CATALOGUE[name].order)
     names = names if arguments.all else [*names[:9], "tanh", "gelu_tanh", "linear"]
-    pool = executors.local(2)
+    pool = worker_pools.local(2)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(-1, arguments.rounds):

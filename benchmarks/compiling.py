@@ -40,7 +40,7 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     import jax
     import numpy as np
 
-    from actlab.engine import job as engine
+    from actlab.engine import worker as engine
 
     engine.COMPILERS = 1
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside

@@ -24,27 +24,27 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
     import jax
 
     from actlab.activations.closed_form import automatic
-    from actlab.engine import job as engine
+    from actlab.engine import worker as engine
     from actlab.nn.programs import compile_programs
 
     folder = Path(tempfile.mkdtemp())
     job = planned(folder, Shape(width, depth=DEPTH, batch=BATCH, activation=name))
-    lanes: list[list[Any]] = []
+    batches: list[list[Any]] = []
     for function in (lambda phi: phi, automatic):
-        lane = engine.Lane(job, job.runs, folder)
-        changed = replace(lane.function, phi=function(lane.function.phi))
-        program = replace(lane.program, functions=(changed,))
-        lane.programs = compile_programs(program, lane.data["train"][0].shape[1], 10, jax.local_devices())
-        lanes.append([lane, jax.block_until_ready(lane.train(lane.begin().state, 0, 2)), 2])
+        batch = engine.RunBatch(job, job.runs, folder)
+        changed = replace(batch.function, phi=function(batch.function.phi))
+        program = replace(batch.program, functions=(changed,))
+        batch.programs = compile_programs(program, batch.data["train"][0].shape[1], 10, jax.local_devices())
+        batches.append([batch, jax.block_until_ready(batch.train(batch.begin().state, 0, 2)), 2])
     found, steps = [], 8
     for number in range(-1, rounds):
         took = [0.0, 0.0]
         for place in (0, 1) if number % 2 == 0 else (1, 0):
-            lane, state, step = lanes[place]
+            batch, state, step = batches[place]
             begin = time.perf_counter()
-            state = jax.block_until_ready(lane.train(state, step, step + steps))
+            state = jax.block_until_ready(batch.train(state, step, step + steps))
             took[place] = time.perf_counter() - begin
-            lanes[place][1:] = state, step + steps
+            batches[place][1:] = state, step + steps
         if number >= 0:
             found.append((took[0], took[1]))
         steps = max(int(SECONDS * steps / max(took)), 4) if number < 0 else steps
@@ -54,7 +54,7 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
 def main() -> None:
     """Race, print, write."""
     from actlab.activations import CATALOGUE
-    from actlab.engine import executors
+    from actlab.engine import worker_pools
 
     parser = race.parser(__doc__, rounds=9)
     parser.add_argument("--width", type=int, default=128)
@@ -62,7 +62,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     for name in arguments.activations:
-        with executors.Processes() as processes:
+        with worker_pools.Processes() as processes:
             raced = processes.open().submit(seconds, arguments.width, name, arguments.rounds).result()
         rows += [(name, number, *took, took[0] / took[1]) for number, took in enumerate(raced)]
     columns = ["activation", "round", "closed_form_s", "automatic_s", "closed_over_automatic"]

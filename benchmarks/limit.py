@@ -67,13 +67,14 @@ def main() -> None:
                         [sys.executable, "-m", "actlab", "run", *words, *options],
                         os.environ | {"XDG_CACHE_HOME": name},
                     )
-                    (lane,), (pieces,) = (actlab.load(folder / "r").runs[key].unique() for key in ("lane", "pieces"))
+                    runs = actlab.load(folder / "r").runs
+                    (runs_per_call,), (eval_chunks,) = runs["runs_per_call"].unique(), runs["eval_chunks"].unique()
                 size = (shape.depth, shape.width, data_rows, len(activations))
-                rows.append((*size, limit, number, lane, pieces, most / 1e6))
-    columns = ["depth", "width", "rows", "programs", "memory", "round", "lane", "pieces", "held_mb"]
+                rows.append((*size, limit, number, runs_per_call, eval_chunks, most / 1e6))
+    columns = ["depth", "width", "rows", "programs", "memory", "round", "runs_per_call", "eval_chunks", "held_mb"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["held_over_given"] = frame["held_mb"] / frame["memory"].str.removesuffix("GB").astype(float) / 1e3
-    by = ["depth", "width", "rows", "programs", "memory", "lane", "pieces"]
+    by = ["depth", "width", "rows", "programs", "memory", "runs_per_call", "eval_chunks"]
     table = race.medians(frame, by, ["held_mb"], digits=0).merge(race.medians(frame, by, ["held_over_given"]), on=by)
     race.finish("limit", "What all workers together hold, beside --memory", frame, table, None, arguments.out)
 

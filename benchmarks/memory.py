@@ -1,6 +1,6 @@
 """What a worker holds at most, beside what the plan predicts: `python -m benchmarks.memory`.
 
-Each figure is the largest resident size that a worker of its own came to while it compiled a shape and trained a lane.
+Each figure is the largest resident size that a worker of its own came to while it compiled a shape and trained a batch.
 """
 
 import tempfile
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import STUDY, Shape
 
 
 def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float, float]:
-    """Bytes measured and predicted, of a fresh worker that trains a lane of ``runs`` on a data set of ``rows``."""
+    """Bytes measured and predicted, of a fresh worker that trains a batch of ``runs`` on a data set of ``rows``."""
     import resource
     import sys
 
     import numpy as np
 
-    from actlab.engine.job import run_lane
+    from actlab.engine.worker import run_batch
     from actlab.study import plan, reading
-    from actlab.study.memory import Chunks
+    from actlab.study.memory import CallSize
 
     text = STUDY.format(**shape._asdict())
     if rows:
@@ -31,9 +31,9 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
         text = text.replace("digits", "rows.npz")
     path = folder / "study.yaml"
     path.write_text(text)
-    planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), begun={shape.width: Chunks(runs, 1)})
+    planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), begun={shape.width: CallSize(runs, 1)})
     (job,) = planned.groups
-    run_lane(job, job.runs, folder)
+    run_batch(job, job.runs, folder)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, planned.worker_bytes
 
@@ -54,7 +54,7 @@ def main() -> None:
     rows = []
     for number in range(arguments.rounds):
         for shape, runs, data_rows in cases:
-            pool = executors.local(1)
+            pool = worker_pools.local(1)
             short = shape._replace(steps=40, every=20)
             with tempfile.TemporaryDirectory() as folder:
                 measured, predicted = pool.submit(most_bytes, Path(folder), short, runs, data_rows).result()
@@ -62,12 +62,12 @@ def main() -> None:
             rows.append(
                 (shape.activation, shape.depth, shape.width, runs, data_rows or 1797, number, measured, predicted)
             )
-    columns = ["activation", "depth", "width", "lane", "rows", "round", "measured_mb", "predicted_mb"]
+    columns = ["activation", "depth", "width", "runs_per_call", "rows", "round", "measured_mb", "predicted_mb"]
     frame = pd.DataFrame(rows, columns=columns)
     frame[["measured_mb", "predicted_mb"]] /= 1e6
     frame["predicted_over_measured"] = frame["predicted_mb"] / frame["measured_mb"]
     values = ["measured_mb", "predicted_mb"]
-    by = ["activation", "depth", "width", "lane", "rows"]
+    by = ["activation", "depth", "width", "runs_per_call", "rows"]
     table = race.medians(frame, by, values, digits=0).merge(race.medians(frame, by, ["predicted_over_measured"]), on=by)
     named = frame.assign(
         case=frame["activation"]
@@ -75,8 +75,8 @@ def main() -> None:
         + frame["depth"].astype(str)
         + ", width "
         + frame["width"].astype(str)
-        + ", lane "
-        + frame["lane"].astype(str)
+        + ", runs per call "
+        + frame["runs_per_call"].astype(str)
         + ", rows "
         + frame["rows"].astype(str)
     )

@@ -6,7 +6,7 @@ peak that the other benchmarks divide by is the faster of the two, two processes
 
 import pandas as pd
 
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import numpy_rate, xla_rate
 
@@ -14,7 +14,7 @@ from benchmarks.rates import numpy_rate, xla_rate
 def main() -> None:
     """Race, print, write."""
     arguments = race.parser(__doc__, rounds=7).parse_args()
-    pool = executors.local(2)
+    pool = worker_pools.local(2)
     rows = []
     for width in (16, 32, 64, 128, 256, 512):
         for number in range(arguments.rounds):

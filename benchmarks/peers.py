@@ -14,7 +14,7 @@ import pandas as pd
 from loky import ProcessPoolExecutor
 from matplotlib.figure import Figure
 
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import Shape, loop_rate
 from benchmarks.rivals import jax_rate, torch_rate, vmap_rate
@@ -40,7 +40,9 @@ def main() -> None:
     results = []
     for width in arguments.widths:
         pools = {
-            threads: ProcessPoolExecutor(3 - threads, env=executors.WORKER_ENVIRONMENT | (BOTH if threads == 2 else {}))
+            threads: ProcessPoolExecutor(
+                3 - threads, env=worker_pools.WORKER_ENVIRONMENT | (BOTH if threads == 2 else {})
+            )
             for threads in (1, 2)
         }
         failed: dict[str, str] = {}

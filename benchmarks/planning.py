@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 
 STUDY = """
@@ -36,7 +36,7 @@ def plan_seconds(folder: Path) -> tuple[float, float, int, int]:
     study = reading.read(path)
     read = time.perf_counter()
     planned = plan.plan(study)
-    jobs = plan.cut(planned.groups, set(planned.runs), 2)
+    jobs = plan.partition_into_jobs(planned.groups, set(planned.runs), 2)
     return read - begin, time.perf_counter() - read, len(planned.runs), len(jobs)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     arguments = race.parser(__doc__, rounds=5).parse_args()
     rows = []
     for number in range(arguments.rounds):
-        pool = executors.local(1)
+        pool = worker_pools.local(1)
         with tempfile.TemporaryDirectory() as folder:
             rows.append((number, *pool.submit(plan_seconds, Path(folder)).result()))
         pool.shutdown(kill_workers=True)

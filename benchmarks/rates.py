@@ -87,25 +87,25 @@ def groups(folder: Path, shape: Shape, *overrides: str) -> Any:
 
 
 def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
-    """So many runs of a shape (one lane by default)."""
-    from actlab.study.plan import lane_width
+    """So many runs of a shape (one batch by default)."""
+    from actlab.study.plan import default_runs_per_call
 
     depths = f"{shape.depth},{shape.deepest}" if shape.deepest else f"{shape.depth}"
-    seeds = runs or lane_width(shape.width, "cpu")
+    seeds = runs or default_runs_per_call(shape.width, "cpu")
     found = groups(folder, shape, f"sweep.seeds={seeds}", f"model.depth={depths}")
     return next(group for group in found if group.depth == shape.depth)
 
 
-class Lane:
-    """One lane in the middle of its training, with the engine's own compiled programs."""
+class RunBatch:
+    """One batch in the middle of its training, with the engine's own compiled programs."""
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         """Compile, draw the weights, and take one step."""
-        from actlab.engine import job as engine
+        from actlab.engine import worker as engine
 
         self.job = planned(folder, shape)
-        self.lane = engine.Lane(self.job, self.job.runs, folder)
-        self.state, self.step = self.lane.begin().state, 0
+        self.batch = engine.RunBatch(self.job, self.job.runs, folder)
+        self.state, self.step = self.batch.begin().state, 0
         self.flops = sum(run.flops for run in self.job.runs) / self.job.steps
         self.seconds_a_step = 1e-3
         for _ in range(3):  # finds out how long a step takes
@@ -117,7 +117,7 @@ class Lane:
 
         steps = max(int(seconds / self.seconds_a_step), 1)
         begin = time.perf_counter()
-        self.state = self.lane.train(self.state, self.step, self.step + steps)
+        self.state = self.batch.train(self.state, self.step, self.step + steps)
         jax.block_until_ready(self.state)
         took = time.perf_counter() - begin
         self.step += steps
@@ -129,20 +129,22 @@ class Lane:
         import jax
 
         parameters, masks = self.state["training"]["parameters"], self.state["masks"]
-        lane, several = self.lane, 8
-        assert lane.scratch is not None
-        scratch = lane.scratch["measure"]
+        batch, several = self.batch, 8
+        assert batch.scratch is not None
+        scratch = batch.scratch["measure"]
         begin = time.perf_counter()
         for _ in range(several):
-            found, scratch = lane.programs.measure(parameters, parameters, scratch, lane.numbers, lane.data, *lane.call)
-            whole = lane.programs.evaluate(parameters, masks, lane.numbers, lane.data, np.int32(0), *lane.call)
+            found, scratch = batch.programs.measure(
+                parameters, parameters, scratch, batch.numbers, batch.data, *batch.call
+            )
+            whole = batch.programs.evaluate(parameters, masks, batch.numbers, batch.data, np.int32(0), *batch.call)
             jax.block_until_ready((found, whole))
-        lane.scratch["measure"] = scratch
+        batch.scratch["measure"] = scratch
         return (time.perf_counter() - begin) / several
 
     def record_flops(self) -> float:
         """Matmul operations of one record: forward and backward on the probe rows, forward on all splits."""
-        shape, data = self.job.shape, self.lane.data
+        shape, data = self.job.shape, self.batch.data
         features, outputs = data["train"][0].shape[1], 10
         weights = (self.job.depth - 1) * shape.width**2 + (features + outputs) * shape.width
         probe = shape.probe_rows * (6 * weights - 2 * features * shape.width)
@@ -151,32 +153,32 @@ class Lane:
 
 
 @lru_cache(maxsize=16)
-def lane(folder: Path, shape: Shape) -> Lane:
-    """The worker's own lane of a shape."""
-    return Lane(folder, shape)
+def batch(folder: Path, shape: Shape) -> RunBatch:
+    """The worker's own batch of a shape."""
+    return RunBatch(folder, shape)
 
 
 def loop_rate(folder: Path, shape: Shape, seconds: float) -> float:
     """Matmul operations a second of training steps alone."""
-    return lane(folder, shape).train(seconds)
+    return batch(folder, shape).train(seconds)
 
 
 def record_cost(folder: Path, shape: Shape) -> tuple[float, float]:
     """Seconds of a record, and its matmul operations."""
-    return lane(folder, shape).record(), lane(folder, shape).record_flops()
+    return batch(folder, shape).record(), batch(folder, shape).record_flops()
 
 
 @lru_cache(maxsize=16)
 def whole_runs(folder: Path, shape: Shape) -> Any:
-    """A lane planned with its own number of steps, once."""
+    """A batch planned with its own number of steps, once."""
     return planned(folder, shape)
 
 
 def whole_rate(folder: Path, shape: Shape) -> float:
-    """Matmul operations a second of training a lane from its first step to its last record."""
-    from actlab.engine.job import run_lane
+    """Matmul operations a second of training a batch from its first step to its last record."""
+    from actlab.engine.worker import run_batch
 
     job = whole_runs(folder, shape)
     begin = time.perf_counter()
-    run_lane(job, job.runs, folder)
+    run_batch(job, job.runs, folder)
     return float(sum(run.flops for run in job.runs) / (time.perf_counter() - begin))

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from actlab.analysis import style
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import Shape, loop_rate, planned
 
@@ -32,12 +32,12 @@ def step_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
 
 def runs_seconds(folder: Path, runs: int) -> tuple[float, float]:
     """Seconds of so many small runs, from their first step to the rows that are stored, and their operations."""
-    from actlab.engine.job import lanes, run_lane
+    from actlab.engine.worker import run_batch, run_batches
 
     job = planned(folder, SMALL, runs)
     begin = time.perf_counter()
-    for lane in lanes(job):
-        run_lane(job, lane, folder)
+    for batch in run_batches(job):
+        run_batch(job, batch, folder)
     return time.perf_counter() - begin, sum(run.flops for run in job.runs)
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Measure, print, write."""
     arguments = race.parser(__doc__, rounds=3).parse_args()
     rows = []
-    pool = executors.local(2)
+    pool = worker_pools.local(2)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(arguments.rounds):
             for axis, values in (("depth", DEPTHS), ("width", WIDTHS)):

@@ -19,7 +19,11 @@ from typing import Any
 from loky import ProcessPoolExecutor
 
 import actlab
-from actlab.engine import executors
+
+try:
+    from actlab.engine import worker_pools
+except ImportError:  # an older revision's name for it
+    from actlab.engine import executors as worker_pools  # type: ignore[attr-defined, no-redef]
 from benchmarks import compiling, race, rates
 
 WORKERS = 2
@@ -29,7 +33,7 @@ def main() -> None:
     """Answer until the input ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever libraries print is not an answer
-    pool = executors.local(WORKERS)
+    pool = worker_pools.local(WORKERS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
@@ -62,7 +66,7 @@ def main() -> None:
 def fresh(cache: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """A call in a worker of its own, which keeps compiled programs in a folder, however small."""
     kept = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    pool = ProcessPoolExecutor(1, env=executors.WORKER_ENVIRONMENT | kept | {"XDG_CACHE_HOME": cache})
+    pool = ProcessPoolExecutor(1, env=worker_pools.WORKER_ENVIRONMENT | kept | {"XDG_CACHE_HOME": cache})
     try:
         return pool.submit(function, *arguments).result()
     finally:

@@ -38,7 +38,7 @@ WRITE = """
 import json, resource, sys, time
 import matplotlib.figure, scipy.special, scipy.stats
 import actlab
-from actlab.analysis import card, report
+from actlab.analysis import run_summary, report
 found = actlab.load(sys.argv[1])
 begin, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
 report.write(found.path, found.study, found.manifest, found.runs, found.steps, found.layers)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from actlab.engine import executors
+from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import Shape, loop_rate, numpy_rate, record_cost, whole_rate, xla_rate
 
 
 def rounds(shape: Shape, number: int, folder: Path) -> list[dict[str, float]]:
     """The rounds of one shape: rates of two workers in GFLOP/s, and their ratios."""
-    pool = executors.local(2)
+    pool = worker_pools.local(2)
     # About two seconds of training, whatever the width.
     steps = max(int(1.5e11 / (6 * shape.depth * shape.batch * shape.width**2)) // shape.every, 1) * shape.every
     whole = shape._replace(steps=steps)

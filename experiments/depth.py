@@ -9,7 +9,7 @@ import math
 
 import pandas as pd
 
-from actlab.analysis.cells import Select, measured
+from actlab.analysis.cells import Select, build_cells
 from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Verdict, above, below
 from actlab.analysis.stats import mean_interval
 
@@ -26,7 +26,7 @@ def slope_at_init(runs: pd.DataFrame, steps: pd.DataFrame, activation: str) -> p
 
 def trained_at_the_end(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
     """Whether a run trained at the deepest network, seed by activation, each at the rate that validation loss chose."""
-    found = measured(runs, steps, layers, Select()).selected
+    found = build_cells(runs, steps, layers, Select()).selected
     deepest = found[found["depth"] == found["depth"].max()]
     return deepest.pivot(index="seed", columns="activation", values="trained").astype(float)
 

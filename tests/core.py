@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 
-from actlab.engine import job
+from actlab.engine import worker
 from actlab.nn import probes
 from actlab.nn.blocks import Options
 from actlab.nn.programs import compile_programs, turned
@@ -83,33 +83,33 @@ def programs_of(program, features=FEATURES):
 
 
 class Runs:
-    """What a worker calls a lane, without a study: its programs, numbers and data are given.
+    """What a worker calls a batch, without a study: its programs, numbers and data are given.
 
     States that it takes and gives have the run axis first in every leaf; it leaves those that it is given.
     """
 
     def __init__(self, program, numbers, data, depth=3, activation=0):
-        self.lane = lane = object.__new__(job.Lane)
-        lane.program, lane.data, lane.function = program, data, program.functions[activation]
-        lane.call = (np.int32(depth), np.int32(activation))
-        runs = [job.numbers_for(program, lane.function, SimpleNamespace(numbers=one)) for one in numbers]
-        lane.numbers = job.stack(runs, np.dtype(program.dtype))
-        lane.programs = programs_of(program, data["train"][0].shape[1])
+        self.batch = batch = object.__new__(worker.RunBatch)
+        batch.program, batch.data, batch.function = program, data, program.functions[activation]
+        batch.call = (np.int32(depth), np.int32(activation))
+        runs = [worker.numbers_for(program, batch.function, SimpleNamespace(numbers=one)) for one in numbers]
+        batch.numbers = worker.stack(runs, np.dtype(program.dtype))
+        batch.programs = programs_of(program, data["train"][0].shape[1])
 
     def __getattr__(self, name):
-        return getattr(self.lane, name)
+        return getattr(self.batch, name)
 
     def begin(self):
-        begun = self.lane.begin()
+        begun = self.batch.begin()
         return replace(begun, state=turned(begun.state, self.program.runs_per_call))
 
     def train(self, state, *steps, **recorded):
         runs = self.program.runs_per_call
-        return turned(self.lane.train(own(turned(state, runs)), *steps, **recorded), runs)
+        return turned(self.batch.train(own(turned(state, runs)), *steps, **recorded), runs)
 
     def record(self, state, *step, **evaluated):
         runs = self.program.runs_per_call
-        after, found = self.lane.record(own(turned(state, runs)), *step, **evaluated)
+        after, found = self.batch.record(own(turned(state, runs)), *step, **evaluated)
         return turned(after, runs), found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from actlab import cli
-from actlab.engine import executors, handover
+from actlab.engine import handover, worker_pools
 
 STUDY = """
 study: s
@@ -269,7 +269,7 @@ class Waiting(Executor):
 def call(monkeypatch, capsys, *words):
     """The exit code and all that a command prints; training is out of the question, and no worker outlives it."""
     opened = []
-    monkeypatch.setattr(executors, "local", lambda _: opened.append(Waiting()) or opened[-1])
+    monkeypatch.setattr(worker_pools, "local", lambda _: opened.append(Waiting()) or opened[-1])
     monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
     with pytest.raises(SystemExit) as stop:
         cli.main()

@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 
 from actlab import cli
-from actlab.engine.execute import Progress
+from actlab.engine.scheduling import Progress
 
 
 def test_the_version_is_the_installed_one(monkeypatch, capsys):
@@ -17,7 +17,7 @@ def test_the_version_is_the_installed_one(monkeypatch, capsys):
 
 
 def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
-    tell = cli.Lines()
+    tell = cli.PlainProgress()
     tell(Progress(1.0, 4, 4, 2, 2, {}))
     for written in range(3):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
@@ -28,7 +28,7 @@ def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
     monkeypatch.setattr(cli, "out", cli.Console(force_terminal=True, width=120))
-    with cli.following() as tell:
+    with cli.progress_display() as tell:
         tell(Progress(0.5, 2, 4, 1, 2, {}))
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=1, to_write=3))
     said = capsys.readouterr().out

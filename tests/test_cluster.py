@@ -22,7 +22,7 @@ from actlab.engine.cluster import ClusterError, ClusterLost
 from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
-from actlab.engine.running import Where
+from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
 from actlab.study.reading import StudyError
 
@@ -409,10 +409,10 @@ def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
 
 
 def test_the_cluster_file_says_what_the_jobs_train_on(config, tmp_path):
-    """A login node has no GPU: what it finds there must not decide the lanes."""
+    """A login node has no GPU: what it finds there must not decide the batches."""
     file = cluster_file(tmp_path, "cores: 1\nmemory: 2GB\nplatform: gpu\n")
     study = reading.read(config)
-    chunks = [Where(cluster=of).plan(study, tmp_path / "r")[0].chunks[8] for of in (file, SLURM_FILE)]
+    chunks = [ExecutionConfig(cluster=of).plan(study, tmp_path / "r")[0].call_sizes[8] for of in (file, SLURM_FILE)]
     assert chunks == [(64, 1), (4, 1)]
     assert cluster.job_script(file)
 

@@ -12,7 +12,7 @@ from actlab.engine import compiled
 SCRIPT = """
 from actlab.engine import compiled
 compiled.WORTH_SECONDS = 0.0
-compiled.keep()
+compiled.enable_compilation_cache()
 import jax
 assert jax.jit(lambda x: x * 2 + 1)(3.0) == 7.0
 """
@@ -60,7 +60,7 @@ WHOLE = """
 import sys
 from actlab.engine import compiled
 compiled.WORTH_SECONDS = float("inf")
-compiled.keep()
+compiled.enable_compilation_cache()
 import jax, numpy as np
 x = np.linspace(-3.0, 3.0, 1000, dtype=np.float32).reshape(10, 100)
 def compile():
@@ -103,7 +103,9 @@ def test_a_whole_program_that_cannot_be_used_is_compiled_anew(tmp_path, damage):
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")
 def test_another_users_program_is_not_read(tmp_path):
     whole(tmp_path)
-    as_another = WHOLE.replace("compiled.keep()", "compiled.keep(); compiled.os.getuid = lambda: 12345")
+    as_another = WHOLE.replace(
+        "compiled.enable_compilation_cache()", "compiled.enable_compilation_cache(); compiled.os.getuid = lambda: 12345"
+    )
     assert whole(tmp_path, as_another)[0][0] == "compiled"
 
 
@@ -119,7 +121,7 @@ def test_a_program_that_others_can_write_is_not_read(tmp_path):
 def test_a_folder_that_can_only_be_read_is_of_use(tmp_path):
     (_, value), _ = whole(tmp_path)
     utime = "def refused(*_): raise PermissionError\ncompiled.os.utime = refused\ncompiled.keep()"
-    assert whole(tmp_path, WHOLE.replace("compiled.keep()", utime))[0] == [value]
+    assert whole(tmp_path, WHOLE.replace("compiled.enable_compilation_cache()", utime))[0] == [value]
 
 
 def test_a_program_depends_on_flags_settings_and_actlab_itself(tmp_path):
@@ -127,18 +129,27 @@ def test_a_program_depends_on_flags_settings_and_actlab_itself(tmp_path):
     flags = os.environ.get("XLA_FLAGS", "")
     assert whole(tmp_path, XLA_FLAGS=f"{flags} --xla_cpu_enable_fast_min_max=true")[0][0] == "compiled"
     assert whole(tmp_path, JAX_DEFAULT_MATMUL_PRECISION="highest")[0][0] == "compiled"
-    edited = WHOLE.replace("compiled.keep()", "compiled.keep(); compiled.own_code = lambda: 'edited'")
+    edited = WHOLE.replace(
+        "compiled.enable_compilation_cache()",
+        "compiled.enable_compilation_cache(); compiled.own_code = lambda: 'edited'",
+    )
     assert whole(tmp_path, edited)[0][0] == "compiled"
     upgraded = (
         "version = compiled.version\ncompiled.version = lambda name: '99' if name == 'jaxlib' else version(name)\n"
     )
-    assert whole(tmp_path, WHOLE.replace("compiled.keep()", f"{upgraded}compiled.keep()"))[0][0] == "compiled"
+    assert (
+        whole(
+            tmp_path,
+            WHOLE.replace("compiled.enable_compilation_cache()", f"{upgraded}compiled.enable_compilation_cache()"),
+        )[0][0]
+        == "compiled"
+    )
     assert len(whole(tmp_path)[1]) == 5
 
 
 def test_what_jax_read_from_its_own_files_is_not_written_again(tmp_path):
     """Such a program would be found, and then fail for want of its machine code."""
-    by_jax = WHOLE.replace("compiled.keep()", "compiled.WORTH_SECONDS = 0.0\ncompiled.keep()")
+    by_jax = WHOLE.replace("compiled.enable_compilation_cache()", "compiled.WORTH_SECONDS = 0.0\ncompiled.keep()")
     (_, value), (path,) = whole(tmp_path, by_jax)
     path.unlink()
     assert whole(tmp_path, by_jax) == (["compiled", value], [])

@@ -16,7 +16,7 @@ import pytest
 
 from actlab import compiler_flags
 from actlab.compiler_flags import FLAG, SAFE, ensure, needs_flag
-from actlab.engine import executors
+from actlab.engine import worker_pools
 
 ROOT = Path(__file__).parents[1]
 JAXLIB = version("jaxlib")
@@ -104,7 +104,7 @@ def test_the_users_flags_stay():
 @tried
 def test_a_worker_sets_it_for_itself(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS")
-    pool = executors.local(1)
+    pool = worker_pools.local(1)
     try:
         assert pool.submit(eval, "__import__('actlab.nn') and __import__('os').environ['XLA_FLAGS']").result() == SAFE
     finally:

@@ -26,10 +26,10 @@ import pytest
 
 import actlab
 from actlab.cli import refuse
-from actlab.engine import checkpoint, compiled, execute, executors, job, running, store
-from actlab.engine.running import RunError
+from actlab.engine import checkpoint, compiled, scheduling, store, train_study, worker, worker_pools
+from actlab.engine.train_study import RunError
 from actlab.study import plan, reading
-from tests.here import Here
+from tests.serial import SerialExecutor
 
 STUDY = """
 study: s
@@ -46,14 +46,14 @@ report: {tables: [performance], figures: []}
 
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
-    monkeypatch.setattr(executors, "local", lambda *_: Here())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
 
 
 @pytest.fixture
 def hasty(monkeypatch):
     """Segments of one step, and a checkpoint after each."""
     for name in ("SEGMENT_SECONDS", "SAVE_SECONDS", "LOOK_SECONDS"):
-        monkeypatch.setattr(job, name, 0.0)
+        monkeypatch.setattr(worker, name, 0.0)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda *_: Here())
+        patch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
         patch.setattr(compiled, "keep", lambda: None)
         actlab.run(folder / "s.yaml", out=folder / "r")
     return folder / "r"
@@ -98,14 +98,14 @@ def contents(folder):
 
 def stop_after(monkeypatch, looks, how):
     """Have ``how`` called when a job looks up for the given time."""
-    original, count = store.note_pulse, iter(range(1, 10**9))
+    original, count = store.write_heartbeat, iter(range(1, 10**9))
 
     def note(folder, *args, **kwargs):
         original(folder, *args, **kwargs)
         if next(count) == looks:
             how(folder)
 
-    monkeypatch.setattr(store, "note_pulse", note)
+    monkeypatch.setattr(store, "write_heartbeat", note)
 
 
 def stopped(config, folder, looks, how=store.ask_to_stop):
@@ -127,12 +127,12 @@ def checkpoints(folder):
 def test_cutting_changes_no_bit(config, tmp_path):
     """Training cut anywhere, also next to diverging runs, equals training in one go between records."""
     for group in plan.plan(reading.read(config)).groups:
-        for runs in job.lanes(group):
-            expected = job.run_lane(group, runs, tmp_path)
+        for runs in worker.run_batches(group):
+            expected = worker.run_batch(group, runs, tmp_path)
             for steps in (1, 3, 7):
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(job.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
-                    found = job.run_lane(group, runs, tmp_path)
+                    patch.setattr(worker.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
+                    found = worker.run_batch(group, runs, tmp_path)
                 for one, other in zip(found, expected, strict=True):
                     assert one.keys() == other.keys()
                     for name in one:
@@ -171,18 +171,18 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
     (tmp_path / "parts").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 20, store.ask_to_stop)
-        assert not job.run_job(job_of(begun), tmp_path, None).finished
+        assert not worker.run_job(job_of(begun), tmp_path, None).finished
     (path,) = checkpoints(tmp_path)
     job_now = job_of(now)
     found = []
     with pytest.MonkeyPatch.context() as patch:
         original = checkpoint.load
         patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
-        rows = job.run_lane(job_now, job_now.runs, tmp_path)
+        rows = worker.run_batch(job_now, job_now.runs, tmp_path)
     assert [at.step for at in found] == [24]
     path.unlink()
     for overrides in (few, many):
-        for row, other in zip(rows, job.run_lane(job_of(overrides), job_now.runs, tmp_path), strict=True):
+        for row, other in zip(rows, worker.run_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
             assert row.keys() == other.keys()
             for name in row:
                 np.testing.assert_array_equal(row[name], other[name], err_msg=name)
@@ -204,8 +204,8 @@ def test_a_study_that_was_interrupted_and_grew_goes_on(whole, config, tmp_path, 
 
 
 def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, monkeypatch):
-    """Three lanes of one shape in one job; it is stopped in the second."""
-    monkeypatch.setattr(job, "SAVE_SECONDS", 1e9)
+    """Three batches of one shape in one job; it is stopped in the second."""
+    monkeypatch.setattr(worker, "SAVE_SECONDS", 1e9)
     narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 60, store.ask_to_stop)
@@ -214,9 +214,9 @@ def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, 
     assert len(checkpoints(tmp_path / "r")) == 1
     assert set(actlab.load(tmp_path / "r").runs["seed"]) == {0, 1, 2, 3}
     trained = []
-    original = job.run_job
+    original = worker.run_job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
+        patch.setattr(scheduling, "run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
         actlab.run(config, narrow, out=tmp_path / "r")
     assert {run.labels["seed"] for run in trained} == {4, 5, 6, 7, 8, 9}
     actlab.run(config, narrow, out=tmp_path / "once")
@@ -229,7 +229,7 @@ def test_a_second_signal_leaves_at_once(config, tmp_path, hasty, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
 
     saves = []
-    monkeypatch.setattr(job, "SAVE_SECONDS", 1e9)
+    monkeypatch.setattr(worker, "SAVE_SECONDS", 1e9)
     monkeypatch.setattr(checkpoint, "save", lambda *args: saves.append(args))
     stopped(config, tmp_path / "r", 30, twice)
     assert not saves
@@ -262,7 +262,7 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, t
     elif damage == "other layout":
         monkeypatch.setattr(checkpoint, "LAYOUT", "runs before layers")
     elif damage == "foreign":
-        stopped(config, tmp_path / "r", 20)  # the first lane is done, and another begun
+        stopped(config, tmp_path / "r", 20)  # the first batch is done, and another begun
         (other,) = checkpoints(tmp_path / "r")
         assert other != path
         other.write_bytes(content)
@@ -308,7 +308,7 @@ def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
 
 
 def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypatch):
-    original, sizes = job.train_lanes, []
+    original, sizes = worker.train_batches, []
 
     def cramped(one, *own):
         sizes.append(len(one.runs))
@@ -316,27 +316,27 @@ def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypa
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return original(one, *own)
 
-    monkeypatch.setattr(job, "train_lanes", cramped)
+    monkeypatch.setattr(worker, "train_batches", cramped)
     actlab.run(config, out=tmp_path / "r")
     assert sorted(sizes) == [2, 2, 4, 4, 6, 6]
     same(tmp_path / "r", whole)
 
 
 def test_what_never_fits_is_reported_and_the_rest_is_done(undivided, config, tmp_path, monkeypatch):
-    original = execute.run_job
+    original = scheduling.run_job
 
     def cramped(one, *own):
         if named(one) == "tanh":
             raise MemoryError("no room")
         return original(one, *own)
 
-    monkeypatch.setattr(execute, "run_job", cramped)
+    monkeypatch.setattr(scheduling, "run_job", cramped)
     with pytest.raises(RunError, match=r"2 jobs failed(?s:.)*tanh, depth 2(?s:.)*MemoryError: no room"):
         actlab.run(config, out=tmp_path / "r")
     assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
 
 
-class Mortal(Here):
+class Mortal(SerialExecutor):
     """A worker that dies of some jobs, and is of no use after that."""
 
     kills = staticmethod(lambda job: False)
@@ -353,8 +353,8 @@ class Mortal(Here):
         one, folder, *_ = job
         if type(self).kills(one):
             self.dead = True
-            store.note_pulse(folder, one.id, training=True, runs=0, saved=self.saved)
-            executors.log_of(folder / "parts", os.getpid()).write_text("first\nmalloc(): corrupted\n")
+            store.write_heartbeat(folder, one.id, training=True, runs=0, saved=self.saved)
+            worker_pools.log_of(folder / "parts", os.getpid()).write_text("first\nmalloc(): corrupted\n")
             future = Future()
             future.set_exception(BrokenExecutor("The exit codes of the workers are {SIGKILL(-9)}"))
             return future
@@ -367,7 +367,7 @@ def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
     class Once(Mortal):
         kills = staticmethod(lambda one: named(one) == "tanh" and not died and not died.append(one))
 
-    monkeypatch.setattr(executors, "local", lambda *_: Once())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Once())
     actlab.run(config, out=tmp_path / "r")
     assert len(died) == 1
     same(tmp_path / "r", whole)
@@ -379,7 +379,7 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
     class Always(Mortal):
         kills = staticmethod(lambda one: named(one) == "tanh" and not deaths.append(one))
 
-    monkeypatch.setattr(executors, "local", lambda *_: Always())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Always())
     with pytest.raises(
         RunError, match=r"its worker died \(SIGKILL\(-9\)\);.*\n +first\n +malloc\(\): corrupted"
     ) as found:
@@ -398,7 +398,7 @@ def test_a_job_that_gets_on_may_lose_any_number_of_workers(undivided, whole, con
         kills = staticmethod(lambda one: named(one) == "tanh" and len(deaths) < 5 and not deaths.append(one))
         saved = 1
 
-    monkeypatch.setattr(executors, "local", lambda *_: Patient())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Patient())
     actlab.run(config, out=tmp_path / "r", workers=2)
     assert len(deaths) == 5
     same(tmp_path / "r", whole)
@@ -414,7 +414,7 @@ def test_a_job_ends_where_another_run_holds_the_folder(whole, config, tmp_path, 
         (tmp_path / "r" / store.LOCK).write_text("me" if looks else "another")
         with pytest.MonkeyPatch.context() as patch:
             stop_after(patch, looks, lambda folder: (folder / store.LOCK).write_text("another"))
-            outcome = job.run_job(one, tmp_path / "r", "me")
+            outcome = worker.run_job(one, tmp_path / "r", "me")
         assert not outcome.finished
         assert not outcome.parts
         assert {path.suffix[1:] for path in (tmp_path / "r" / "parts").iterdir()} - {"progress"} <= set(after)
@@ -434,19 +434,19 @@ def test_a_full_disk_at_the_very_beginning(whole, config, tmp_path, monkeypatch)
 
 def test_a_study_with_nothing_but_a_checkpoint_goes_on_with_its_lanes(config, tmp_path, hasty):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "lane_width", lambda *_: 3)
+        patch.setattr(plan, "default_runs_per_call", lambda *_: 3)
         stopped(config, tmp_path / "r", 10)
     assert checkpoints(tmp_path / "r")
     assert not store.part_names(tmp_path / "r")
     study = reading.read(config)
-    (chunks,) = running.Where().plan(study, tmp_path / "r")[0].chunks.values()
-    assert chunks.lane == 3
+    (chunks,) = train_study.ExecutionConfig().plan(study, tmp_path / "r")[0].call_sizes.values()
+    assert chunks.runs_per_call == 3
 
 
 def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config, tmp_path, monkeypatch):
     jobs = []
-    original = job.run_job
-    monkeypatch.setattr(execute, "run_job", lambda j, *own: jobs.append(j) or original(j, *own))
+    original = worker.run_job
+    monkeypatch.setattr(scheduling, "run_job", lambda j, *own: jobs.append(j) or original(j, *own))
 
     def full(table, path, **options):
         path.write_bytes(b"PAR1 and then no room")
@@ -497,7 +497,7 @@ def test_folders_that_cannot_be_written(config, tmp_path):
 def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, monkeypatch):
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "price"])
     rows.to_csv(tmp_path / "rows.csv", index=False)
-    original = execute.run_job
+    original = scheduling.run_job
 
     def changed(one, *own):
         if how == "vanishes":
@@ -506,7 +506,7 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
             (2 * rows).to_csv(tmp_path / "rows.csv", index=False)
         return original(one, *own)
 
-    monkeypatch.setattr(execute, "run_job", changed)
+    monkeypatch.setattr(scheduling, "run_job", changed)
     why = {"vanishes": "no such file", "changes": "is not the data that this study was planned with"}[how]
     with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as found:
         actlab.run(
@@ -521,7 +521,7 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
 
 def test_one_run_at_a_time(whole, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
-    with running.held(tmp_path / "r"):
+    with train_study.study_lock(tmp_path / "r"):
         before = contents(tmp_path / "r" / "parts")
         with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as found:
             actlab.run(config, ["sweep.seeds=4"], out=tmp_path / "r")
@@ -556,11 +556,11 @@ VICTIM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import actlab
-from actlab.engine import executors, job
-from tests.here import Here
+from actlab.engine import worker_pools, worker
+from tests.serial import SerialExecutor
 
-executors.local = lambda *_: Here()
-job.SEGMENT_SECONDS = job.SAVE_SECONDS = job.LOOK_SECONDS = 0.0
+worker_pools.local = lambda *_: SerialExecutor()
+worker.SEGMENT_SECONDS = worker.SAVE_SECONDS = worker.LOOK_SECONDS = 0.0
 actlab.run("s.yaml", out=sys.argv[2])
 """
 
@@ -616,7 +616,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
         return lock.exists() and f"process {victim.pid} " in lock.read_text()
 
     def training(victim, folder):
-        pulses = [store.pulse(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        pulses = [store.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
         return any(pulse.pid == victim.pid and pulse.training for pulse in pulses)
 
     def until(moment, victim, folder):
@@ -701,7 +701,7 @@ def test_real_processes(started, cached, tmp_path):
         )
 
     def training():
-        pulses = [store.pulse(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        pulses = [store.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
         return [pulse for pulse in pulses if pulse.training and alive(pulse.pid)]
 
     first = begin()

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.engine import executors, job, running, store
+from actlab.engine import store, train_study, worker, worker_pools
 from actlab.study import plan
-from actlab.study.memory import PLANNED, Chunks, Size, worker_bytes
-from actlab.study.plan import choose_chunks
+from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
+from actlab.study.plan import choose_call_sizes
 from actlab.study.reading import StudyError
-from tests.here import Here
+from tests.serial import SerialExecutor
 
 OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
 BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4, activations=2)
@@ -44,7 +44,7 @@ class Forbidden(Executor):
 
 @pytest.fixture
 def here(monkeypatch):
-    monkeypatch.setattr(executors, "local", lambda *_: Here())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda *_: Here())
+        patch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
         actlab.run(folder / "s.yaml", out=folder / "r")
     return folder / "r"
 
@@ -111,8 +111,8 @@ def test_neighbours_change_no_bit(whole, here, tmp_path, config):
 
 def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
-    monkeypatch.setattr(executors, "local", lambda *_: Forbidden())
-    monkeypatch.setattr(running, "execute", Forbidden().submit)
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Forbidden())
+    monkeypatch.setattr(train_study, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
     manifest = (tmp_path / "r" / "manifest.json").read_text()
@@ -135,7 +135,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
     def interrupt(state):
         raise KeyboardInterrupt
 
-    class One(Here):
+    class One(SerialExecutor):
         jobs = 0
 
         def submit(self, function, /, *job):
@@ -143,22 +143,22 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_p
             return super().submit(function, *job) if self.jobs <= 1 else Future()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda *_: One())
+        patch.setattr(worker_pools, "local", lambda *_: One())
         with pytest.raises(KeyboardInterrupt):
             actlab.run(config, out=tmp_path / "r", progress=interrupt)
     kept = len(actlab.load(tmp_path / "r").runs)
     assert 0 < kept < 12
     trained = []
-    original = job.run_job
+    original = worker.run_job
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
+        patch.setattr("actlab.engine.scheduling.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
         actlab.run(config, out=tmp_path / "r")
     assert len(trained) == 12 - kept
     same_frames(tmp_path / "r", whole)
     assert tables(tmp_path / "r") == tables(whole)
 
 
-class Observed(Here):
+class Observed(SerialExecutor):
     """A worker that notes what becomes of it in the list ``events`` that its class has."""
 
     def __init__(self, workers):
@@ -177,7 +177,7 @@ class Observed(Here):
 def observed(monkeypatch):
     """What happens to workers, and when the study is planned."""
     events, original = [], plan.plan
-    monkeypatch.setattr(executors, "local", type("Now", (Observed,), {"events": events}))
+    monkeypatch.setattr(worker_pools, "local", type("Now", (Observed,), {"events": events}))
     monkeypatch.setattr(plan, "plan", lambda *own, **named: events.append(("plan", None)) or original(*own, **named))
     return events
 
@@ -213,8 +213,8 @@ def test_a_plan_that_is_refused_leaves_nobody_behind(observed, config, tmp_path)
 def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     trained = []
-    original = job.run_job
-    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
+    original = worker.run_job
+    monkeypatch.setattr("actlab.engine.scheduling.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
     actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r")
     assert {run.labels["seed"] for run in trained} == {2}
     assert len(actlab.load(tmp_path / "r").runs) == 18
@@ -246,8 +246,8 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, m
     damaged = max(parts, key=lambda path: len(parts[path]))
     damaged.write_bytes(parts[damaged][:-1])
     trained = []
-    original = job.run_job
-    monkeypatch.setattr("actlab.engine.execute.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
+    original = worker.run_job
+    monkeypatch.setattr("actlab.engine.scheduling.run_job", lambda j, *own: trained.extend(j.runs) or original(j, *own))
     actlab.run(config, out=tmp_path / "r")
     assert len(trained) == 5
     assert {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")} == parts
@@ -323,7 +323,7 @@ def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
     script.write_text(
         textwrap.dedent("""
         import actlab
-        from actlab.engine.running import RunError
+        from actlab.engine.train_study import RunError
         try:
             actlab.run("s.yaml", ["model.activation=relu,act.py:f", "train.learning_rate=1e-3"], out="r", workers=2)
         except RunError as error:
@@ -345,17 +345,17 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 import jax
 import actlab
-from actlab.engine import executors, job
-from tests.here import Here
+from actlab.engine import worker_pools, worker
+from tests.serial import SerialExecutor
 
-executors.local = lambda *_: Here()
+worker_pools.local = lambda *_: SerialExecutor()
 both = jax.local_devices()
 for number in (1, 2):
     jax.local_devices = lambda: both[:number]
     jax.local_device_count = lambda: number
-    job.programs.cache_clear()
-    job.arrays.cache_clear()
-    job.COMPILED.clear()
+    worker.programs.cache_clear()
+    worker.arrays.cache_clear()
+    worker.COMPILED.clear()
     actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
 """
 
@@ -373,34 +373,36 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     assert tables(tmp_path / "1") == tables(tmp_path / "2")
 
 
-def test_little_memory_means_fewer_workers_then_narrower_lanes_and_a_study_goes_on_as_begun(config, tmp_path, here):
+def test_little_memory_means_fewer_workers_then_fewer_runs_per_call_and_a_study_resumes_as_begun(config, tmp_path, here):
     study = actlab.study_of(config)
-    usual, _ = running.Where(workers=2).plan(study, tmp_path / "r")
-    assert usual.chunks == {8: (4, 1)}
+    usual, _ = train_study.ExecutionConfig(workers=2).plan(study, tmp_path / "r")
+    assert usual.call_sizes == {8: (4, 1)}
     need = usual.worker_bytes
-    for memory, workers, lanes in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
-        plan, number = running.Where(workers=2, memory=memory).plan(study, tmp_path / "r")
-        assert (number, plan.chunks[8]) == (workers, lanes)
+    for memory, workers, batches in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
+        plan, number = train_study.ExecutionConfig(workers=2, memory=memory).plan(study, tmp_path / "r")
+        assert (number, plan.call_sizes[8]) == (workers, batches)
         assert number * plan.worker_bytes <= PLANNED * memory
-    less = worker_bytes(BIG, Chunks(1, 1)) / PLANNED
-    plan, number = running.Where(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
-    assert (number, plan.chunks[8]) == (1, (1, 1))
-    assert set(plan.runs) == set(running.Where().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs)
+    less = worker_bytes(BIG, CallSize(1, 1)) / PLANNED
+    plan, number = train_study.ExecutionConfig(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+    assert (number, plan.call_sizes[8]) == (1, (1, 1))
+    assert set(plan.runs) == set(
+        train_study.ExecutionConfig().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs
+    )
     with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB a worker, even one run"):
-        running.Where(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+        train_study.ExecutionConfig(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
 
     actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)
     manifest = store.read_manifest(tmp_path / "r")
     store.write_manifest(tmp_path / "r", manifest | {"lane_by_width": {"8": 2}})
-    assert running.Where().plan(study, tmp_path / "r")[0].chunks == {8: (2, 1)}
-    assert running.Where().plan(study, tmp_path / "r", fresh=True)[0].chunks == {8: (4, 1)}
+    assert train_study.ExecutionConfig().plan(study, tmp_path / "r")[0].call_sizes == {8: (2, 1)}
+    assert train_study.ExecutionConfig().plan(study, tmp_path / "r", fresh=True)[0].call_sizes == {8: (4, 1)}
     store.write_manifest(tmp_path / "r", manifest)
     finished = actlab.study_of(config, ["sweep.seeds=1"])
     # Of a finished study there is nothing to train.
-    assert running.Where(memory=1e6).plan(finished, tmp_path / "r")[0].chunks == {8: (4, 1)}
+    assert train_study.ExecutionConfig(memory=1e6).plan(finished, tmp_path / "r")[0].call_sizes == {8: (4, 1)}
     # Of one that goes on with less than it was begun with, checkpoints are lost, and nothing else.
-    plan, number = running.Where(memory=0.999999 * need / PLANNED).plan(study, tmp_path / "r")
-    assert (number, plan.chunks[8]) == (1, (4, 2))
+    plan, number = train_study.ExecutionConfig(memory=0.999999 * need / PLANNED).plan(study, tmp_path / "r")
+    assert (number, plan.call_sizes[8]) == (1, (4, 2))
     assert set(plan.runs) == set(usual.runs)
 
 
@@ -408,7 +410,7 @@ def test_every_size_of_a_width_fits():
     many_rows = Size(2, 64, 32, 32, 400_000, 16, 2, 4)
     deep = Size(200, 64, 128, 256, 1797, 64, 10, 4)
     for memory in (9.2e8, 9.5e8, 1.2e9, 4e9):
-        chunks = choose_chunks([many_rows, deep], "gpu", memory, {})
+        chunks = choose_call_sizes([many_rows, deep], "gpu", memory, {})
         assert all(worker_bytes(size, chunks[64]) <= PLANNED * memory for size in (many_rows, deep))
 
 
@@ -431,9 +433,9 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
 
 
 def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
-    job.programs.cache_clear()
-    job.arrays.cache_clear()
-    job.COMPILED.clear()
+    worker.programs.cache_clear()
+    worker.arrays.cache_clear()
+    worker.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
     jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
     try:

@@ -15,7 +15,7 @@ import pytest
 import actlab
 from actlab import compiler_flags
 from actlab.analysis import cells, tables
-from actlab.engine import environment, job, store
+from actlab.engine import environment, store, worker
 from actlab.study import plan as planning
 from actlab.study import reading
 from tests.synthetic import frames
@@ -196,11 +196,11 @@ def mixed(**columns):
 
 
 def test_runs_of_one_cell_may_differ_in_where_they_ran_and_the_note_says_so():
-    plain = tables.make_tables(cells.measured(*frames()))
+    plain = tables.make_tables(cells.build_cells(*frames()))
     runs, steps, layers = mixed(
         jax=("0.10.2", "0.9.1"), jaxlib=("0.10.2", "0.9.1"), runs_per_call=(4, 1), flags=("", "-x")
     )
-    found = cells.measured(runs, steps, layers)
+    found = cells.build_cells(runs, steps, layers)
     made = tables.make_tables(found)
     said = (
         "Runs of this table were made with JAX 0.9.1 and 0.10.2, with the flags -x and none and with 1 and 4 runs per "
@@ -241,13 +241,13 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     write(tmp_path, FILES | {"s.yaml": STUDY})
     (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
-    assert job.activation(group.shape.activations[0], tmp_path).name == "bent"
+    assert worker.activation(group.shape.activations[0], tmp_path).name == "bent"
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
-    job.activation(group.shape.activations[0], tmp_path)
+    worker.activation(group.shape.activations[0], tmp_path)
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
     with pytest.raises(
         RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
     ):
-        job.activation(group.shape.activations[0], tmp_path)
+        worker.activation(group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
-        job.loaded(replace(group.shape.data, checksum="0" * 64))
+        worker.loaded(replace(group.shape.data, checksum="0" * 64))

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from actlab.activations import CATALOGUE
 from actlab.analysis import figures, layout, panels, report, style
-from actlab.analysis.cells import Select, measured
-from actlab.engine import executors
-from tests.here import Here
+from actlab.analysis.cells import Select, build_cells
+from actlab.engine import worker_pools
+from tests.serial import SerialExecutor
 from tests.synthetic import frames
 
 
@@ -24,7 +24,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def found(study):
-    return measured(*study, Select())
+    return build_cells(*study, Select())
 
 
 def lines_of(figure: Figure) -> set[tuple[float, ...]]:
@@ -118,7 +118,7 @@ def test_a_band_is_what_matplotlib_fills_between_two_curves():
     assert pictures[0] == pictures[1]
 
 
-class Lost(Here):
+class Lost(SerialExecutor):
     """A process that dies as it begins to draw."""
 
     def submit(self, function, /, *args):
@@ -127,7 +127,7 @@ class Lost(Here):
         return future
 
 
-class Busy(Here):
+class Busy(SerialExecutor):
     """A process that takes the first thing it is asked, and has no time for another."""
 
     asked = 0
@@ -137,7 +137,7 @@ class Busy(Here):
         return super().submit(function, *args) if self.asked == 1 else Future()
 
 
-@pytest.mark.parametrize("helper", [Here, Busy, Lost])
+@pytest.mark.parametrize("helper", [SerialExecutor, Busy, Lost])
 def test_whoever_draws_the_pictures_are_the_same(found, tmp_path, helper):
     drawings = [figures.FIGURES[name](found) for name in ("accuracy_by_depth", "dead_fraction", "learned_parameters")]
     told = []
@@ -151,7 +151,7 @@ def test_whoever_draws_the_pictures_are_the_same(found, tmp_path, helper):
 def test_a_process_of_its_own_draws_the_same(found, tmp_path):
     drawing = figures.FIGURES["moments"](found)  # drawn by a function that has functions for arguments
     alone = figures.write_page(drawing, "moments", tmp_path)
-    with executors.Processes() as processes:
+    with worker_pools.Processes() as processes:
         helped = processes.open().submit(figures.write_page, drawing, "moments", tmp_path / "helped").result()
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
 
@@ -164,7 +164,7 @@ def test_activations_that_cannot_die_are_named_not_drawn(found):
 
 def test_other_settings_get_pictures_of_their_own():
     study = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"))
-    drawing = figures.FIGURES["accuracy_by_depth"](measured(*study, Select()))
+    drawing = figures.FIGURES["accuracy_by_depth"](build_cells(*study, Select()))
     assert len(drawing.pages) == 4
     assert "accuracy_by_depth-data=wine-optimizer=sgd" in drawing.pages
     assert sum(len(rows) for rows in drawing.pages.values()) == len(drawing.frame)
@@ -172,7 +172,7 @@ def test_other_settings_get_pictures_of_their_own():
 
 def test_without_several_activations_another_setting_takes_their_place():
     study = frames(("relu",), (2, 5), (1e-3,), seeds=2, weight_init=("he_normal", "lecun_normal"))
-    drawing = figures.FIGURES["gradient_norms"](measured(*study, Select()))
+    drawing = figures.FIGURES["gradient_norms"](build_cells(*study, Select()))
     assert len(drawing.pages) == 1
     with style.apply():
         titles = [axes.get_title() for axes in drawing.draw(drawing.frame).axes]
@@ -208,7 +208,7 @@ def test_one_shallow_regression_run_draws_without_a_warning(tmp_path):
 def test_a_run_has_a_card(study, tmp_path):
     runs, steps, layers = study
     for run in (runs.loc[runs["status"] == "ok", "run"].iloc[0], runs["run"].iloc[-1]):
-        text, path = report.run_card(run, runs, steps, layers, tmp_path)
+        text, path = report.run_summary(run, runs, steps, layers, tmp_path)
         assert path.is_file()
         assert run in text
         assert "test accuracy" in text

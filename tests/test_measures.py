@@ -14,8 +14,8 @@ import pytest
 
 import actlab
 from actlab import measures
-from actlab.analysis import card, documents, figures, layout, panels, tables
-from actlab.analysis.cells import Select, held, measured, records_at
+from actlab.analysis import documents, figures, layout, panels, run_summary, tables
+from actlab.analysis.cells import Select, build_cells, held, records_at
 from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
 from actlab.measures import MEASURES, PROBES, Measure, MeasureError
 from actlab.nn import histograms, probes
@@ -186,19 +186,19 @@ def agree(frame, study, by):
 
 @pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in ("ranks", "selection")])
 def test_tables_and_comparisons_agree(study, name):
-    frame = tables.TABLES[name](measured(*study)).frame
+    frame = tables.TABLES[name](build_cells(*study)).frame
     assert agree(frame, study, ["activation", "depth", "learning_rate"]) > 0 or name == "learned_parameters"
 
 
 @pytest.mark.parametrize("name", [name for name in figures.FIGURES if name not in ("dying", "weakening")])
 def test_figures_and_comparisons_agree(sound, name):
-    frame = figures.FIGURES[name](measured(*sound)).frame
+    frame = figures.FIGURES[name](build_cells(*sound)).frame
     assert agree(frame, sound, ["activation", "depth"]) > 0 or name == "learned_parameters"
 
 
 @pytest.mark.parametrize("name", ["dying", "weakening"])
 def test_maps_and_comparisons_agree(study, name):
-    assert agree(figures.FIGURES[name](measured(*study)).frame, study, ["activation", "depth", "learning_rate"]) > 0
+    assert agree(figures.FIGURES[name](build_cells(*study)).frame, study, ["activation", "depth", "learning_rate"]) > 0
 
 
 # Reading what is stored as log10
@@ -229,14 +229,14 @@ def in_logs(study):
 
 @pytest.mark.parametrize("name", tables.TABLES)
 def test_tables_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
-    one, other = (tables.TABLES[name](measured(*frames_, Select())) for frames_ in (study, in_logs))
+    one, other = (tables.TABLES[name](build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
     assert one.wide.equals(other.wide)
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
-    one, other = (figures.FIGURES[name](measured(*frames_, Select())) for frames_ in (study, in_logs))
+    one, other = (figures.FIGURES[name](build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
 
 
@@ -269,10 +269,10 @@ def test_a_measure_goes_by_either_of_its_names(study, in_logs):
 
 def test_a_card_draws_norms_in_their_own_scale(study, in_logs, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(card, "gradients", lambda axes, layers: drawn.append(layers))
+    monkeypatch.setattr(run_summary, "gradients", lambda axes, layers: drawn.append(layers))
     run = study[0].loc[study[0]["status"] == "ok", "run"].iloc[0]
     for frames_ in (study, in_logs):
-        card.run_card(run, *frames_, tmp_path)
+        run_summary.run_summary(run, *frames_, tmp_path)
     one, other = drawn
     for name in ("signal_grad_norm", "weight_grad_norm"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-12)
@@ -281,12 +281,12 @@ def test_a_card_draws_norms_in_their_own_scale(study, in_logs, tmp_path, monkeyp
 def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     runs, steps, layers = in_logs
     deep = layers.assign(log10_signal_grad_norm=layers["log10_signal_grad_norm"] - 400)
-    frame = tables.TABLES["gradient_norms"](measured(runs, steps, deep, Select())).frame
+    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, deep, Select())).frame
     signal = frame[frame["measure"] == "signal_grad_norm"]
     assert (signal["n"] == 4).all()
     assert (signal["missing"] == 0).all()
     exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
-    frame = tables.TABLES["gradient_norms"](measured(runs, steps, exact, Select())).frame
+    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, exact, Select())).frame
     assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 4).all()
 
 

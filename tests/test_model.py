@@ -10,9 +10,9 @@ import pytest
 from flax import nnx
 
 import actlab
-from actlab.engine import job
-from actlab.engine.execute import prepare
-from actlab.engine.running import resolved_text, sources_of
+from actlab.engine import worker
+from actlab.engine.scheduling import prepare
+from actlab.engine.train_study import resolved_text, sources_of
 from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
@@ -267,8 +267,8 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
     assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
     for group in groups[1::2]:
         with jax.enable_x64(True):
-            lane = job.Lane(group, group.runs, folder)
-            begun = turned(lane.begin().state["training"]["parameters"], group.shape.runs_per_call)
+            batch = worker.RunBatch(group, group.runs, folder)
+            begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
         for i, run in enumerate(group.runs):
             network = actlab.model(run.id[:10], study=folder)
             own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], begun)
@@ -279,15 +279,15 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
                 assert layer.affine.kernel[...].dtype == np.float64
             np.testing.assert_array_equal(network.readout.kernel[...], own["readout"]["kernel"])
             with jax.enable_x64(True):
-                x = lane.data["test"][0]
+                x = batch.data["test"][0]
                 same = actlab.model(run.labels, own, study=folder)
                 if group.shape.norm == "batch":
-                    same.take_statistics(lane.data["train"][0])
+                    same.take_statistics(batch.data["train"][0])
                 np.testing.assert_array_equal(same(x), network(x))
                 if group.shape.norm == "batch":  # those of the training rows, at once
                     np.testing.assert_allclose(
                         network.hidden[0].norm.mean[...],
-                        (np.asarray(lane.data["train"][0]) @ kernels[0] + own["layers"]["bias"][0]).mean(0),
+                        (np.asarray(batch.data["train"][0]) @ kernels[0] + own["layers"]["bias"][0]).mean(0),
                         atol=1e-12,
                     )
 

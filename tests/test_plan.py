@@ -129,7 +129,7 @@ def test_a_resolved_study_reruns_itself(tmp_path, planned):
 def test_jobs_hold_every_wanted_run_once_and_whole_calls(planned):
     plan = planned("sweep: {matrix: {train.learning_rate: [1e-3, 1e-2], model.depth: [2, 3]}, seeds: 9}\n")
     wanted = set(list(plan.runs)[5:])
-    jobs = planning.cut(plan.groups, wanted, workers=2)
+    jobs = planning.partition_into_jobs(plan.groups, wanted, workers=2)
     names = [run.id for job in jobs for run in job.runs]
     assert sorted(names) == sorted(wanted)
     assert len({job.id for job in jobs}) == len(jobs)
@@ -142,7 +142,7 @@ def test_jobs_hold_every_wanted_run_once_and_whole_calls(planned):
 
 def test_one_shape_still_occupies_every_core(planned):
     plan = planned("sweep: {seeds: 40}\n")
-    assert len(planning.cut(plan.groups, set(plan.runs), workers=2)) >= 4
+    assert len(planning.partition_into_jobs(plan.groups, set(plan.runs), workers=2)) >= 4
 
 
 def test_auto_initialisation(planned):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from actlab.activations import CATALOGUE
-from actlab.engine import job
+from actlab.engine import worker
 from actlab.nn.programs import state_axis
 from tests.core import FEATURES, Runs, a_program, assert_same_bits, programs_of, some_data, some_numbers
 
 BOUND, WIDTH = 48, 8
-RELU = job.function_of(CATALOGUE["relu"])
+RELU = worker.function_of(CATALOGUE["relu"])
 
 
 @pytest.mark.parametrize("runs", [1, 4])
@@ -21,9 +21,9 @@ def test_no_call_copies_or_fills_all_layers(runs, clip):
     """Every loop over layers goes to the depth, so that only a copy, a fill or a turn of whole stacks could."""
     program = a_program(RELU, depth_bound=BOUND, width=WIDTH, runs_per_call=runs, clip=clip, optimizer="adam")
     numbers = [some_numbers(2, clip_norm=1.0) for _ in range(runs)]
-    lane = Runs(program, numbers, some_data(), depth=2).lane
+    batch = Runs(program, numbers, some_data(), depth=2).batch
     jitted = programs_of(program, FEATURES)
-    arguments = job.arguments_of(jitted, lane.numbers, lane.data, lane.call, program)
+    arguments = worker.arguments_of(jitted, batch.numbers, batch.data, batch.call, program)
     stack = rf"f32\[(?:{BOUND},(?:{runs},)?|{runs},{BOUND},)[1-9]\d*,[1-9]\d*\]"
     whole = rf"{stack}\S* (?:copy|broadcast|transpose|wrapped_copy\S*)\("
     for name in ("train", "measure", "evaluate"):
@@ -34,11 +34,11 @@ def test_no_call_copies_or_fills_all_layers(runs, clip):
 @pytest.mark.parametrize("runs", [1, 4])
 def test_a_state_and_a_scratch_are_given_away(runs):
     program = a_program(RELU, depth_bound=3, width=WIDTH, runs_per_call=runs)
-    lane = Runs(program, [some_numbers(3) for _ in range(runs)], some_data()).lane
-    given = lane.begin().state
-    state = lane.train(given, 0, 1, recorded=True)
-    scratch = lane.scratch["train"]
-    lane.train(state, 1, 2)
+    batch = Runs(program, [some_numbers(3) for _ in range(runs)], some_data()).batch
+    given = batch.begin().state
+    state = batch.train(given, 0, 1, recorded=True)
+    scratch = batch.scratch["train"]
+    batch.train(state, 1, 2)
     kernel, before = (tree["layers"]["kernel"] for tree in (given["training"]["parameters"], scratch["before"]))
     assert kernel.is_deleted()
     assert before.is_deleted()
@@ -49,5 +49,5 @@ def test_what_lies_in_a_scratch_beyond_a_run_is_never_read():
     program = a_program(RELU, depth_bound=5, width=WIDTH)
     runs = Runs(program, [some_numbers(2)], some_data(), depth=2)
     usual = runs.record(runs.begin().state, 0, evaluated=True)
-    runs.lane.scratch = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), runs.lane.scratch)
+    runs.batch.scratch = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), runs.batch.scratch)
     assert_same_bits(usual, runs.record(runs.begin().state, 0, evaluated=True))

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlab.engine import executors
-from tests.here import Here
+from actlab.engine import worker_pools
 from tests.recorded import make
+from tests.serial import SerialExecutor
 
 # The catalogue of that revision. What came later has nothing to be held against.
 ACTIVATIONS = """
@@ -53,7 +53,7 @@ def comparable(rows):
 
 
 def found_with_todays_engine(study, recorded, folder, monkeypatch):
-    monkeypatch.setattr(executors, "local", lambda *_: Here())
+    monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     found = make.frame(study, ACTIVATIONS.split(), folder)
     assert set(found) == set(recorded)
     return found[list(recorded)]

@@ -65,7 +65,7 @@ def test_a_run_that_ends_well_keeps_every_record():
 @pytest.mark.parametrize("recorded", [6, 5, 4])
 def test_a_diverged_run_ends_with_its_first_record_after_whatever_its_neighbours_do(diverged_step, kept, recorded):
     if STEPS[recorded - 1] <= diverged_step:
-        recorded = 6  # a lane does not stop before that record
+        recorded = 6  # a batch does not stop before that record
     row = row_of(some_records(recorded), diverged_step=diverged_step)
     assert row["status"] == "diverged"
     assert row["diverged_step"] == diverged_step

@@ -7,8 +7,8 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import running
-from actlab.engine.execute import missing_runs
+from actlab.engine import train_study
+from actlab.engine.scheduling import missing_runs
 
 RESULTS = Path(__file__).parents[1] / "results"
 CONFIGS = RESULTS.parent / "configs"
@@ -36,7 +36,7 @@ def test_tables_regenerate(study, tmp_path):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_config_asks_for_what_is_stored(study):
-    planned, _ = running.Where().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), RESULTS / study)
+    planned, _ = train_study.ExecutionConfig().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), RESULTS / study)
     assert missing_runs(RESULTS / study, planned) == set()
 
 

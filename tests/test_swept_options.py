@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.engine import executors
-from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
-from actlab.study.plan import choose_chunks, plan
+from actlab.engine import worker_pools
+from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
+from actlab.study.plan import choose_call_sizes, plan
 from actlab.study.reading import StudyError, read
-from tests.here import Here
+from tests.serial import SerialExecutor
 
 BASE = """
 study: s
@@ -60,7 +60,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     (folder / "s.yaml").write_text(BASE + TRAINED)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "local", lambda *_: Here())
+        patch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
         return actlab.run(folder / "s.yaml", out=folder / "r")
 
 
@@ -150,20 +150,20 @@ def test_a_stored_run_gives_its_network(trained):
 
 def test_batch_normalisation_is_evaluated_in_one_piece():
     few, many = (Size(2, 64, 32, 32, 400_000, 16, 2, 4, normed) for normed in (0, 240_000))
-    assert worker_bytes(few, Chunks(1, 8)) < worker_bytes(few, Chunks(1, 1)) <= worker_bytes(many, Chunks(1, 1))
-    assert worker_bytes(many, Chunks(1, 8)) == worker_bytes(many, Chunks(1, 1))
-    enough = worker_bytes(many, Chunks(2, 1)) / PLANNED
-    assert fit(many, 16, enough) == Chunks(2, 1)
-    too_little = 0.99 * worker_bytes(many, Chunks(1, 1)) / PLANNED
-    assert fit(few, 16, too_little).pieces > 1
+    assert worker_bytes(few, CallSize(1, 8)) < worker_bytes(few, CallSize(1, 1)) <= worker_bytes(many, CallSize(1, 1))
+    assert worker_bytes(many, CallSize(1, 8)) == worker_bytes(many, CallSize(1, 1))
+    enough = worker_bytes(many, CallSize(2, 1)) / PLANNED
+    assert fit(many, 16, enough) == CallSize(2, 1)
+    too_little = 0.99 * worker_bytes(many, CallSize(1, 1)) / PLANNED
+    assert fit(few, 16, too_little).eval_chunks > 1
     with pytest.raises(StudyError, match=r"need about 1\.1 GB a worker, even one run"):
-        choose_chunks([many], "cpu", too_little, {})
-    assert worker_bytes(many, Chunks(1, MOST_PIECES)) == worker_bytes(many, Chunks(1, 1))
+        choose_call_sizes([many], "cpu", too_little, {})
+    assert worker_bytes(many, CallSize(1, MOST_EVAL_CHUNKS)) == worker_bytes(many, CallSize(1, 1))
 
 
 def test_a_width_whose_evaluations_go_in_pieces_leaves_those_of_batch_normalisation_whole(studied):
     study = studied("sweep: {matrix: {model.norm: [none, batch]}}\n")
-    shapes = {group.shape.norm: group.shape for group in plan(study, begun={8: Chunks(2, 4)}).groups}
+    shapes = {group.shape.norm: group.shape for group in plan(study, begun={8: CallSize(2, 4)}).groups}
     assert {norm: (shape.runs_per_call, shape.eval_chunks) for norm, shape in shapes.items()} == {
         "none": (2, 4),
         "batch": (2, 1),

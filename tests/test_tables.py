@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import layout, report, tables
-from actlab.analysis.cells import Select, measured, records_at, varying
+from actlab.analysis.cells import Select, build_cells, records_at, varying
 from tests.synthetic import frames
 
 
@@ -21,7 +21,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def found(study):
-    return measured(*study, Select())
+    return build_cells(*study, Select())
 
 
 def shuffled(study, seed):
@@ -57,7 +57,7 @@ def test_every_run_is_in_the_mean_or_accounted_for(found, name):
 
 
 def test_diverged_runs_are_told_where_they_happened(study):
-    found = measured(*study)  # no selection: all rates are shown
+    found = build_cells(*study)  # no selection: all rates are shown
     table = tables.TABLES["performance"](found)
     diverged = study[0][study[0]["status"] == "diverged"]
     assert table.frame["diverged"].sum() == len(diverged)
@@ -71,8 +71,8 @@ def test_selection_never_looks_at_the_test_split(study):
         **{name: runs[name].sample(frac=1, random_state=0).to_numpy() for name in runs if "test_" in name}
     )
     for a, b in zip(
-        measured(runs, steps, layers, Select()).selected["run"],
-        measured(blind, steps, layers, Select()).selected["run"],
+        build_cells(runs, steps, layers, Select()).selected["run"],
+        build_cells(blind, steps, layers, Select()).selected["run"],
         strict=True,
     ):
         assert a == b
@@ -84,27 +84,27 @@ def test_a_rate_with_a_diverged_run_ranks_last_however_good():
     runs, steps, layers = frames(("elu",), (2,), (1e-3, 1e-2), seeds=3)
     better = (runs["learning_rate"] == 1e-2).to_numpy()
     runs.loc[better, "validation_loss"] = 0.001
-    assert set(measured(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-2}
+    assert set(build_cells(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-2}
     runs.loc[runs.index[better][0], ["status", "validation_loss"]] = ["diverged", math.nan]
-    assert set(measured(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-3}
+    assert set(build_cells(runs, steps, layers, Select()).selected["learning_rate"]) == {1e-3}
 
 
 def test_selection_by_accuracy_takes_the_highest():
     runs, steps, layers = frames(("elu",), (2,), (1e-3, 1e-2), seeds=2)
     runs["validation_accuracy"] = np.where(runs["learning_rate"] == 1e-3, 0.9, 0.2)
-    chosen = measured(runs, steps, layers, Select(by="validation_accuracy")).selected
+    chosen = build_cells(runs, steps, layers, Select(by="validation_accuracy")).selected
     assert set(chosen["learning_rate"]) == {1e-3}
 
 
 def test_nothing_is_selected_where_nothing_was_swept():
-    found = measured(*frames(("relu",), (2,), (1e-3,)), Select())
+    found = build_cells(*frames(("relu",), (2,), (1e-3,)), Select())
     assert found.select is None
     assert tables.TABLES["selection"](found) is None
 
 
 def test_every_varying_setting_makes_rows_of_its_own():
     study = frames(("relu", "elu"), (2, 5), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"), width=(8, 16))
-    found = measured(*study, Select())
+    found = build_cells(*study, Select())
     assert found.keys == ["data", "activation", "depth", "width", "optimizer", "learning_rate"]
     frame = tables.TABLES["performance"](found).frame
     assert len(frame) == 2**5
@@ -145,7 +145,7 @@ def test_gradient_norms_are_geometric_means_at_the_ends_of_the_network(found):
 def test_a_norm_of_zero_is_counted_not_averaged(study):
     runs, steps, layers = study
     layers = layers.assign(signal_grad_norm=layers["signal_grad_norm"].where(layers["run"] != runs["run"].iloc[0], 0.0))
-    frame = tables.TABLES["gradient_norms"](measured(runs, steps, layers)).frame
+    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, layers)).frame
     touched = frame[frame["missing"] > 0]
     assert set(touched["activation"]) == {runs["activation"].iloc[0]}
     assert np.isfinite(touched["mean"]).all()
@@ -155,7 +155,7 @@ def test_the_deepest_trained_depth_is_censored_at_the_end_of_the_grid():
     runs, steps, layers = frames(("relu", "elu"), (2, 5, 7), (1e-3,), seeds=5)
     runs["trained"] = (runs["activation"] == "relu") | (runs["depth"] < 5)
     runs.loc[(runs["depth"] == 5) & (runs["activation"] == "elu") & (runs["seed"] < 3), "trained"] = True  # 60 %
-    table = tables.TABLES["trained"](measured(runs, steps, layers))
+    table = tables.TABLES["trained"](build_cells(runs, steps, layers))
     assert table.wide["deepest"].tolist() == ["≥ 7", "2"]
 
 
@@ -167,7 +167,7 @@ def test_slow_runs_are_censored_never_best(study):
         steps_to_target=runs["steps_to_target"].where(~slow), target_reached=runs["target_reached"] & ~slow
     )
     runs.loc[relu & ~slow, "steps_to_target"] = 1.0
-    table = tables.TABLES["convergence"](measured(runs, steps, layers, Select()))
+    table = tables.TABLES["convergence"](build_cells(runs, steps, layers, Select()))
     frame = table.frame[table.frame["measure"] == "steps_to_target"]
     assert not frame.loc[frame["activation"] == "relu", "best"].any()
     assert (frame.loc[frame["activation"] == "relu", "censored"] == 1).all()
@@ -175,7 +175,7 @@ def test_slow_runs_are_censored_never_best(study):
 
 
 def test_revival_is_a_share_of_the_ever_dead(study):
-    found = measured(*study)
+    found = build_cells(*study)
     frame = tables.TABLES["death"](found).frame
     rates = frame[(frame["measure"] == "revival_rate") & (frame["n"] > 0)]
     assert set(rates["activation"]) == {"relu"}  # the others never die: undefined, not 0
@@ -194,18 +194,18 @@ def test_revival_is_a_share_of_the_ever_dead(study):
 def test_learned_parameters_are_told_from_measures(study):
     runs, steps, layers = study
     layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
-    frame = tables.TABLES["learned_parameters"](measured(runs, steps, layers, Select())).frame
+    frame = tables.TABLES["learned_parameters"](build_cells(runs, steps, layers, Select())).frame
     assert set(frame["measure"]) == {"alpha"}
     assert set(frame["activation"]) == {"prelu"}
-    assert tables.TABLES["learned_parameters"](measured(*frames(("relu",)))) is None
+    assert tables.TABLES["learned_parameters"](build_cells(*frames(("relu",)))) is None
     runs, steps, layers = frames(("prelu",))  # nobody else is there to show what is not learned
     layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
-    frame = tables.TABLES["learned_parameters"](measured(runs, steps, layers, Select())).frame
+    frame = tables.TABLES["learned_parameters"](build_cells(runs, steps, layers, Select())).frame
     assert set(frame["measure"]) == {"alpha"}
 
 
 def test_twenty_seeds_are_bootstrapped_and_the_note_says_so():
-    table = tables.TABLES["performance"](measured(*frames(("relu",), (1,), (1e-3,), seeds=20)))
+    table = tables.TABLES["performance"](build_cells(*frames(("relu",), (1,), (1e-3,), seeds=20)))
     assert table.frame["method"].tolist() == ["BCa bootstrap"]
     assert "BCa bootstrap" in table.note
     assert "20 runs a cell" in table.note

@@ -14,8 +14,8 @@ import numpy as np
 from actlab import sources
 from actlab.activations.base import RECORDS, Activation, ActivationError, activation, nowhere
 from actlab.activations.closed_form import Phi, automatic
+from actlab.activations.inspect import flat_intervals
 from actlab.activations.properties import interval_predicate, interval_text
-from actlab.activations.shape import flat_intervals
 from actlab.later import jax, jnp
 
 # Ordinary inputs, on which value and derivative are finite; and large ones, on which no NaN may arise.

@@ -13,7 +13,7 @@ import numpy as np
 from actlab.activations.base import Activation
 from actlab.activations.closed_form import Phi
 from actlab.activations.cost import operations
-from actlab.activations.shape import (
+from actlab.activations.inspect import (
     BLOCK,
     EDGES,
     NOISE,
@@ -242,7 +242,7 @@ def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321)
 
 
 def describe(record: Activation, moments: Mapping[str, float] | None = None) -> str:
-    """A card of plain text for the terminal: what is declared, with the properties as the function shows them.
+    """A run_summary of plain text for the terminal: what is declared, with the properties as the function shows them.
 
     Args:
         record: from ``get`` or ``load``.

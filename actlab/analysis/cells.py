@@ -78,7 +78,7 @@ class Select:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Cells:
     """A study's frames in one order, its cells' keys, and the runs at the selected value of the swept key.
 
     Attributes:
@@ -106,13 +106,13 @@ class Measured:
     tables: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
-def measured(
+def build_cells(
     runs: pd.DataFrame,
     steps: pd.DataFrame,
     layers: pd.DataFrame,
     select: Select | None = None,
     own: Mapping[str, Measure] | None = None,
-) -> Measured:
+) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
     Args:
@@ -127,7 +127,7 @@ def measured(
     keys = varying(runs)
     ranks = activation_ranks(runs)
     if select is None or select.column not in keys:
-        return Measured(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks, own)
+        return Cells(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks, own)
     selection = selection_frame(runs, keys, select, ranks)
     others = [key for key in keys if key != select.column]
     chosen = selection.loc[selection["selected"], [*others, select.column]]
@@ -135,7 +135,7 @@ def measured(
     if selected is None:
         selected = runs[runs[select.column].isin(chosen[select.column])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    return Measured(runs, steps, layers, keys, select, selection, selected, others, ranks, own)
+    return Cells(runs, steps, layers, keys, select, selection, selected, others, ranks, own)
 
 
 def settings(runs: pd.DataFrame) -> list[str]:
@@ -166,7 +166,7 @@ def varying(runs: pd.DataFrame) -> list[str]:
 def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
     """A sentence on what the runs of a table were executed with, where that varies; empty where it does not.
 
-    How many runs a call advances, and in how many pieces it evaluates, hangs on width and device: it is told only where
+    How many runs a call advances, and in how many chunks it evaluates, hangs on width and device: it is told only where
     runs of one cell differ in it.
 
     >>> runs = pd.DataFrame({"run": ["a", "b"], "jax": ["0.10.2", "0.9"], "platform": "P", "runs_per_call": [1, 4]})

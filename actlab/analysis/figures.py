@@ -19,7 +19,7 @@ import numpy as np
 
 from actlab.analysis import tables
 from actlab.analysis.cells import (
-    Measured,
+    Cells,
     columns_of,
     held,
     in_one_form,
@@ -66,7 +66,7 @@ class Drawing:
     draw: Callable[[pd.DataFrame], Figure] = field(repr=False)
 
 
-FigureFunction = Callable[[Measured], Drawing | None]
+FigureFunction = Callable[[Cells], Drawing | None]
 FIGURES: dict[str, FigureFunction] = {}
 
 
@@ -127,7 +127,7 @@ def write_page(drawing: Drawing, stem: str, folder: Path) -> list[Path]:
 
 
 @figure
-def accuracy_by_depth(found: Measured) -> Drawing | None:
+def accuracy_by_depth(found: Cells) -> Drawing | None:
     """Test accuracy (or loss) against depth, one line an activation."""
     table = tables.performance(found)
     if table is None:
@@ -140,7 +140,7 @@ def accuracy_by_depth(found: Measured) -> Drawing | None:
 
 
 @figure
-def trained_by_depth(found: Measured) -> Drawing | None:
+def trained_by_depth(found: Cells) -> Drawing | None:
     """Share of runs that trained against depth, a row an activation."""
     table = tables.trained(found)
     if table is None or found.selected["depth"].nunique() < 2:
@@ -153,7 +153,7 @@ def trained_by_depth(found: Measured) -> Drawing | None:
 
 
 @figure
-def vanishing_slopes(found: Measured) -> Drawing | None:
+def vanishing_slopes(found: Cells) -> Drawing | None:
     """Vanishing slope against depth at init and at the end."""
     table = tables.vanishing_slopes(found)
     if table is None:
@@ -166,18 +166,18 @@ def vanishing_slopes(found: Measured) -> Drawing | None:
 
 
 @figure
-def gradient_norms(found: Measured) -> Drawing | None:
+def gradient_norms(found: Cells) -> Drawing | None:
     """Norm of the backpropagated signal by layer, at init and at the end; one line a depth, one panel an activation."""
     return norms_by_layer(found, "gradient_norms", "signal_grad_norm", "Signal gradient norm by layer")
 
 
 @figure
-def weight_gradient_norms(found: Measured) -> Drawing | None:
+def weight_gradient_norms(found: Cells) -> Drawing | None:
     """Norm of the weight gradient by layer, at init and at the end."""
     return norms_by_layer(found, "weight_gradient_norms", "weight_grad_norm", "Weight gradient norm by layer")
 
 
-def norms_by_layer(found: Measured, name: str, measure: str, title: str) -> Drawing | None:
+def norms_by_layer(found: Cells, name: str, measure: str, title: str) -> Drawing | None:
     """A norm by layer on a log axis: geometric means."""
     if not held(found.layers, [measure]):
         return None
@@ -193,7 +193,7 @@ def norms_by_layer(found: Measured, name: str, measure: str, title: str) -> Draw
 
 
 @figure
-def dead_fraction(found: Measured) -> Drawing | None:
+def dead_fraction(found: Cells) -> Drawing | None:
     """Dead units by layer at the end, one line a depth; activations that cannot die are left out."""
     if not held(found.layers, ["dead_fraction"]):
         return None
@@ -209,7 +209,7 @@ def dead_fraction(found: Measured) -> Drawing | None:
 
 
 @figure
-def dead_over_training(found: Measured) -> Drawing | None:
+def dead_over_training(found: Cells) -> Drawing | None:
     """Dead units over training, mean over all hidden layers."""
     if not held(found.steps, ["dead_fraction"]):
         return None
@@ -224,18 +224,18 @@ def dead_over_training(found: Measured) -> Drawing | None:
 
 
 @figure
-def dying(found: Measured) -> Drawing | None:
+def dying(found: Cells) -> Drawing | None:
     """Dead units at the end over depth and learning rate, one map an activation that can die."""
     return by_depth_and_rate(found, "dying", "dead_fraction", "Dead units by depth and learning rate")
 
 
 @figure
-def weakening(found: Measured) -> Drawing | None:
+def weakening(found: Cells) -> Drawing | None:
     """Weak units at the end over depth and learning rate, one map an activation: also of those that cannot die."""
     return by_depth_and_rate(found, "weakening", "weak_fraction", "Weak units by depth and learning rate")
 
 
-def by_depth_and_rate(found: Measured, name: str, measure: str, title: str) -> Drawing | None:
+def by_depth_and_rate(found: Cells, name: str, measure: str, title: str) -> Drawing | None:
     """A fraction of units at the end, every rate beside the others: a map an activation that has any such unit."""
     if not held(found.steps, [measure]) or "learning_rate" not in found.keys:
         return None
@@ -250,7 +250,7 @@ def by_depth_and_rate(found: Measured, name: str, measure: str, title: str) -> D
 
 
 @figure
-def moments(found: Measured) -> Drawing | None:
+def moments(found: Cells) -> Drawing | None:
     """Mean and variance of the activations by layer, at init and at the end; one line an activation."""
     measures = held(found.layers, ("act_mean", "act_var"))
     if not measures:
@@ -285,7 +285,7 @@ def moments(found: Measured) -> Drawing | None:
 
 
 @figure
-def learned_parameters(found: Measured) -> Drawing | None:
+def learned_parameters(found: Cells) -> Drawing | None:
     """Learned activation parameters over training, one line a layer."""
     names = parameter_columns(found.layers, found.runs)
     if not names:
@@ -304,7 +304,7 @@ def learned_parameters(found: Measured) -> Drawing | None:
 
 
 @figure
-def training_curves(found: Measured) -> Drawing | None:
+def training_curves(found: Cells) -> Drawing | None:
     """Training and validation loss over steps."""
     frame = intervals(over_training(found, ["train_loss", "validation_loss"]), found, ["measure", "step"])
     if frame.empty:
@@ -323,7 +323,7 @@ DEFAULT_FIGURES: tuple[str, ...] = tuple(FIGURES)
 # What the figures share.
 
 
-def intervals(values: pd.DataFrame, found: Measured, within: Sequence[str]) -> pd.DataFrame:
+def intervals(values: pd.DataFrame, found: Cells, within: Sequence[str]) -> pd.DataFrame:
     """Intervals by cell over the selected runs, in the order in which they are drawn."""
     keys = tables.cell_keys(found)
     return tables.order(summarise(values, found.selected, keys, own=found.own), found, keys, within)
@@ -340,14 +340,14 @@ def mean_of(measure: str) -> str:
     return f"{mean} over seeds with its 95 % interval"
 
 
-def over_training(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
+def over_training(found: Cells, measures: Sequence[str]) -> pd.DataFrame:
     """Every record of the selected runs that did not diverge; values that were not evaluated are left out."""
     ok = found.selected.loc[found.selected["status"] == "ok", "run"]
     steps = in_one_form(found.steps[found.steps["run"].isin(ok)], measures)
     return long(steps[["run", "step", *columns_of(steps, measures)]], measures).dropna(subset="value")
 
 
-def thin_layers(values: pd.DataFrame, found: Measured, most: int = MOST_LAYERS) -> pd.DataFrame:
+def thin_layers(values: pd.DataFrame, found: Cells, most: int = MOST_LAYERS) -> pd.DataFrame:
     """At most so many layers of each depth, evenly spread, with the first and the last."""
     values = values.merge(found.runs[["run", "depth"]], on="run")
     keep = []
@@ -373,7 +373,7 @@ def drawing(
     title: str,
     caption: str,
     frame: pd.DataFrame,
-    found: Measured,
+    found: Cells,
     draw: Callable[..., Figure],
     role: str,
     keys: Sequence[str],

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from actlab.analysis import style
 from actlab.analysis.layout import records, setting, words
-from actlab.analysis.style import Look
+from actlab.analysis.style import LineStyle
 from actlab.measures import DECADES_A_LAYER, about
 
 BAND = 0.16
@@ -38,19 +38,19 @@ def title(text: str) -> str:
     return text.replace("(", "\n(", 1) if len(text) > 18 else text
 
 
-def looks_of(column: str, values: Sequence[Any]) -> dict[Any, Look]:
+def looks_of(column: str, values: Sequence[Any]) -> dict[Any, LineStyle]:
     """A look for each value of the column that tells lines apart: an activation's own, or one by order."""
     if column == "activation":
         return {value: style.look(str(value)) for value in values}
     if all(isinstance(value, int | float | np.number) for value in values):
         colours = style.sequence(values)
-        return {value: Look(colours[value], style.MARKERS[i % 14], style.SOLID) for i, value in enumerate(values)}
+        return {value: LineStyle(colours[value], style.MARKERS[i % 14], style.SOLID) for i, value in enumerate(values)}
     named = list(style.LOOKS.values())
     return {value: named[i % 11] for i, value in enumerate(values)}
 
 
 def curve(
-    axes: Axes, rows: pd.DataFrame, x: str, look: Look, band: bool = True, alpha: float = BAND, **line: Any
+    axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, band: bool = True, alpha: float = BAND, **line: Any
 ) -> Line2D:
     """One line with its interval as a band; markers only where there are few points."""
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
@@ -225,7 +225,7 @@ def by_activation(frame: pd.DataFrame, facet: str, x: str = "layer", lines: str 
     for axes, value in zip(grid.flat, facets, strict=False):
         panel = frame[frame[facet] == value]
         for name, line in panel.groupby(lines):
-            look = Look(colours[name], "o" if line[x].nunique() == 1 else "", style.SOLID)
+            look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "", style.SOLID)
             if "at" in line:
                 curve(axes, line[line["at"] == "init"], x, look, False, linewidth=1.0, linestyle=style.DASHED)
                 line = line[line["at"] == "final"]
@@ -342,7 +342,7 @@ def heat_maps(frame: pd.DataFrame, facet: str, x: str = "learning_rate", y: str 
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     top = max(float(frame["mean"].max()), 0.2)
     for axes, value in zip(grid.flat, facets, strict=False):
-        one_map(axes, frame[frame[facet] == value], x, y, across, down, top)
+        heat_map(axes, frame[frame[facet] == value], x, y, across, down, top)
         axes.set_title(title(str(value)))
     name_edges(grid, len(facets), label(x), label(y))
     return figure
@@ -354,12 +354,12 @@ def share_map(frame: pd.DataFrame, lines: str, x: str = "depth") -> Figure:
     longest = max(len(str(value)) for value in down)
     figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))
     axes = figure.subplots()
-    one_map(axes, frame, x, lines, across, down, 1.0, "Blues")
+    heat_map(axes, frame, x, lines, across, down, 1.0, "Blues")
     axes.set_xlabel(label(x))
     return figure
 
 
-def one_map(
+def heat_map(
     axes: Axes,
     frame: pd.DataFrame,
     x: str,

@@ -13,12 +13,12 @@ import pandas as pd
 from tabulate import tabulate
 
 from actlab.analysis import claims, figures, tables
-from actlab.analysis.card import run_card
-from actlab.analysis.cells import Measured, Select, measured, sort_rows
+from actlab.analysis.cells import Cells, Select, build_cells, sort_rows
 from actlab.analysis.layout import Table, pipe_table, setting, words, write_table
+from actlab.analysis.run_summary import run_summary
 from actlab.measures import from_plain
 
-__all__ = ["headline", "run_card", "write"]
+__all__ = ["headline", "run_summary", "write"]
 
 # Longer tables are folded: the report stays readable, and everything is in it.
 FOLD_FROM = 24
@@ -58,7 +58,7 @@ def write(
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    found = measured(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
+    found = build_cells(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
     table_names = names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table")
     figure_names = names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
     progress(0, len(figure_names))
@@ -81,7 +81,7 @@ def write(
 
 def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
     """What a study found, for the terminal: its question and the table of final performance."""
-    found = measured(runs, steps, layers, select_rule(study.get("report") or {}))
+    found = build_cells(runs, steps, layers, select_rule(study.get("report") or {}))
     table = tables.TABLES["performance"](found)
     assert table is not None  # every run has a final loss
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
@@ -121,7 +121,7 @@ def clear(folder: Path) -> None:
 def page(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
-    found: Measured,
+    found: Cells,
     made_tables: Mapping[str, Table | None],
     drawn: Mapping[str, figures.Drawing | None],
 ) -> str:
@@ -145,7 +145,7 @@ def page(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def what_was_run(found: Measured) -> list[str]:
+def what_was_run(found: Cells) -> list[str]:
     """Paragraphs on the runs: how many, what varied, which diverged, which initialisation ``auto`` was."""
     runs = found.runs
     cells = runs.drop_duplicates(found.keys) if found.keys else runs.head(1)
@@ -180,7 +180,7 @@ def what_was_run(found: Measured) -> list[str]:
     return parts
 
 
-def diverged_runs(diverged: pd.DataFrame, found: Measured) -> list[str]:
+def diverged_runs(diverged: pd.DataFrame, found: Cells) -> list[str]:
     """Which runs diverged, by cell."""
     if diverged.empty:
         return ["No run diverged."]

@@ -32,7 +32,7 @@ DASHDOT: Dash = (0, (5, 1.5, 1, 1.5))
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """Colour, marker and dash of one activation."""
 
     colour: str
@@ -46,46 +46,46 @@ class Look:
 
 
 # The story's own names first, then their relatives by family.
-LOOKS: dict[str, Look] = {
-    "sigmoid": Look("#D55E00", "o", SOLID),
-    "relu": Look("#0072B2", "s", SOLID),
-    "leaky_relu": Look("#56B4E9", "^", DASHED),
-    "prelu": Look("#332288", "v", DASHDOT),
-    "elu": Look("#009E73", "D", SOLID),
-    "selu": Look("#7CAE00", "P", DASHED),
-    "gelu": Look("#CC79A7", "X", SOLID),
-    "swish": Look("#882255", "p", DASHED),
-    "mish": Look("#AA4499", "h", DASHDOT),
-    "tanh": Look("#E69F00", "<", SOLID),
-    "linear": Look("#555555", "|", DOTTED),
+LOOKS: dict[str, LineStyle] = {
+    "sigmoid": LineStyle("#D55E00", "o", SOLID),
+    "relu": LineStyle("#0072B2", "s", SOLID),
+    "leaky_relu": LineStyle("#56B4E9", "^", DASHED),
+    "prelu": LineStyle("#332288", "v", DASHDOT),
+    "elu": LineStyle("#009E73", "D", SOLID),
+    "selu": LineStyle("#7CAE00", "P", DASHED),
+    "gelu": LineStyle("#CC79A7", "X", SOLID),
+    "swish": LineStyle("#882255", "p", DASHED),
+    "mish": LineStyle("#AA4499", "h", DASHDOT),
+    "tanh": LineStyle("#E69F00", "<", SOLID),
+    "linear": LineStyle("#555555", "|", DOTTED),
     # sigmoidal
-    "centred_sigmoid": Look("#A63D00", ">", DASHED),
-    "hard_sigmoid": Look("#F28E4B", "d", DOTTED),
-    "hard_tanh": Look("#B88A00", "*", DASHED),
-    "softsign": Look("#F5C242", "8", DASHDOT),
-    "scaled_tanh": Look("#C66A3A", "H", DASHDOT),
-    "erf": Look("#D98880", "x", DOTTED),
-    "arctan": Look("#8C6A00", "+", DOTTED),
+    "centred_sigmoid": LineStyle("#A63D00", ">", DASHED),
+    "hard_sigmoid": LineStyle("#F28E4B", "d", DOTTED),
+    "hard_tanh": LineStyle("#B88A00", "*", DASHED),
+    "softsign": LineStyle("#F5C242", "8", DASHDOT),
+    "scaled_tanh": LineStyle("#C66A3A", "H", DASHDOT),
+    "erf": LineStyle("#D98880", "x", DOTTED),
+    "arctan": LineStyle("#8C6A00", "+", DOTTED),
     # rectified
-    "relu6": Look("#004C78", "d", DASHED),
-    "star_relu": Look("#3F8FC4", "*", DOTTED),
-    "squareplus": Look("#1B9AAA", ">", DASHED),
-    "relu_squared": Look("#1F4E8C", "H", DOTTED),
-    "softplus": Look("#44AA99", "8", SOLID),
+    "relu6": LineStyle("#004C78", "d", DASHED),
+    "star_relu": LineStyle("#3F8FC4", "*", DOTTED),
+    "squareplus": LineStyle("#1B9AAA", ">", DASHED),
+    "relu_squared": LineStyle("#1F4E8C", "H", DOTTED),
+    "softplus": LineStyle("#44AA99", "8", SOLID),
     # exponential
-    "celu": Look("#117733", "o", DOTTED),
+    "celu": LineStyle("#117733", "o", DOTTED),
     # gated
-    "gelu_tanh": Look("#E5A3C6", "x", DOTTED),
-    "quick_gelu": Look("#B25C8B", "H", DOTTED),
-    "silu": Look("#AA5577", "+", DOTTED),
-    "hard_swish": Look("#661100", "d", DASHED),
+    "gelu_tanh": LineStyle("#E5A3C6", "x", DOTTED),
+    "quick_gelu": LineStyle("#B25C8B", "H", DOTTED),
+    "silu": LineStyle("#AA5577", "+", DOTTED),
+    "hard_swish": LineStyle("#661100", "d", DASHED),
     # neither
-    "sine": Look("#999933", "*", DASHDOT),
-    "snake": Look("#6B6B1F", "H", DASHED),
-    "gaussian": Look("#BFB34A", "<", DOTTED),
-    "absolute": Look("#4D4D1A", "d", SOLID),
-    "softshrink": Look("#8899AA", "x", DASHDOT),
-    "tanhshrink": Look("#5F7285", "h", DOTTED),
+    "sine": LineStyle("#999933", "*", DASHDOT),
+    "snake": LineStyle("#6B6B1F", "H", DASHED),
+    "gaussian": LineStyle("#BFB34A", "<", DOTTED),
+    "absolute": LineStyle("#4D4D1A", "d", SOLID),
+    "softshrink": LineStyle("#8899AA", "x", DASHDOT),
+    "tanhshrink": LineStyle("#5F7285", "h", DOTTED),
 }
 # Users' own functions: hues that no name of the story has, chosen by a checksum of the name.
 OTHERS = ("#6E4B1F", "#4B7F52", "#A0527F", "#3D6E8F", "#8F6F00", "#7A4FBF", "#B5475A", "#2F8F8F")
@@ -93,7 +93,7 @@ MARKERS = "osD^vP<>Xph*d8"
 DASHES = (SOLID, DASHED, DOTTED, DASHDOT)
 
 
-def colours(labels: Iterable[str], orders: Iterable[float] | None = None) -> dict[str, Look]:
+def colours(labels: Iterable[str], orders: Iterable[float] | None = None) -> dict[str, LineStyle]:
     """The look of each activation, in the order of the story.
 
     Args:
@@ -101,7 +101,7 @@ def colours(labels: Iterable[str], orders: Iterable[float] | None = None) -> dic
         orders: the place of each label in the story; the dictionary comes in this order, labels of one place by name.
 
     Returns:
-        ``{label: Look}``. A label's look depends on the label alone, never on its neighbours.
+        ``{label: LineStyle}``. A label's look depends on the label alone, never on its neighbours.
 
     >>> looks = colours(["relu", "sigmoid", "leaky_relu(negative_slope=0.2)"], [2, 1, 3])
     >>> list(looks), looks["relu"].colour
@@ -113,17 +113,17 @@ def colours(labels: Iterable[str], orders: Iterable[float] | None = None) -> dic
     return {label: look(label) for label in sorted(place, key=lambda name: (place[name], name))}
 
 
-def look(label: str) -> Look:
+def look(label: str) -> LineStyle:
     """The look of one label: its name's, shaded by its parameters; users' own names by a checksum of the name."""
     name, _, parameters = label.partition("(")
     mark = zlib.crc32(label.encode())
     base = LOOKS.get(name)
     if base is None:
         key = zlib.crc32(name.encode())
-        base = Look(OTHERS[key % len(OTHERS)], MARKERS[key // 8 % len(MARKERS)], DASHES[key // 128 % len(DASHES)])
+        base = LineStyle(OTHERS[key % len(OTHERS)], MARKERS[key // 8 % len(MARKERS)], DASHES[key // 128 % len(DASHES)])
     if not parameters:
         return base
-    return Look(shade(base.colour, parameters), MARKERS[mark % len(MARKERS)], DASHES[mark // 16 % len(DASHES)])
+    return LineStyle(shade(base.colour, parameters), MARKERS[mark % len(MARKERS)], DASHES[mark // 16 % len(DASHES)])
 
 
 def shade(colour: str, parameters: str) -> str:

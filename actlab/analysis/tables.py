@@ -1,6 +1,6 @@
 """The tables: one function each, from a study's measurements to numbers with intervals, laid out for people.
 
-A table function takes ``cells.Measured`` and returns a ``Table``, or None where it has nothing to say (no learned
+A table function takes ``cells.Cells`` and returns a ``Table``, or None where it has nothing to say (no learned
 parameters, no deep network). To add one, write the function and decorate it; a study's YAML names it.
 """
 
@@ -17,7 +17,7 @@ from actlab.analysis import stats
 from actlab.analysis.cells import (
     KEYS,
     PROBLEM,
-    Measured,
+    Cells,
     held,
     long,
     made_with,
@@ -32,7 +32,7 @@ from actlab.measures import GEOMETRIC, about
 
 __all__ = ["DEFAULT_TABLES", "TABLES", "Table", "make_tables", "write_table"]
 
-TableFunction = Callable[[Measured], Table | None]
+TableFunction = Callable[[Cells], Table | None]
 TABLES: dict[str, TableFunction] = {}
 DEATHS = (
     "born_dead_fraction",
@@ -50,7 +50,7 @@ def table(function: TableFunction) -> TableFunction:
     name = function.__name__
 
     @wraps(function)
-    def once(found: Measured) -> Table | None:
+    def once(found: Cells) -> Table | None:
         if name not in found.tables:
             found.tables[name] = function(found)
         return cast(Table | None, found.tables[name])
@@ -59,7 +59,7 @@ def table(function: TableFunction) -> TableFunction:
     return once
 
 
-def make_tables(found: Measured, names: Sequence[str] | None = None) -> dict[str, Table | None]:
+def make_tables(found: Cells, names: Sequence[str] | None = None) -> dict[str, Table | None]:
     """The named tables (the default ones without names), None where a table does not apply.
 
     Raises:
@@ -69,7 +69,7 @@ def make_tables(found: Measured, names: Sequence[str] | None = None) -> dict[str
 
 
 @table
-def performance(found: Measured) -> Table | None:
+def performance(found: Cells) -> Table | None:
     """Test accuracy (classification) or test loss (regression) at the end, by cell."""
     measure = np.where(found.selected["task"] == "classification", "test_accuracy", "test_loss")
     value = np.where(measure == "test_accuracy", found.selected["test_accuracy"], found.selected["test_loss"])
@@ -84,7 +84,7 @@ def performance(found: Measured) -> Table | None:
 
 
 @table
-def trained(found: Measured) -> Table | None:
+def trained(found: Cells) -> Table | None:
     """Share of runs that trained, and the deepest network of which at least 80 % did."""
     keys = cell_keys(found)
     values = found.selected[["run"]].assign(measure="trained", value=found.selected["trained"].astype(float))
@@ -106,7 +106,7 @@ def trained(found: Measured) -> Table | None:
 
 
 @table
-def gradient_norms(found: Measured) -> Table | None:
+def gradient_norms(found: Cells) -> Table | None:
     """Norms of the backpropagated signal and of the weight gradient, by place in the network, at init and end."""
     measures = held(found.layers, ("signal_grad_norm", "weight_grad_norm"))
     if not measures:
@@ -123,7 +123,7 @@ def gradient_norms(found: Measured) -> Table | None:
 
 
 @table
-def vanishing_slopes(found: Measured) -> Table | None:
+def vanishing_slopes(found: Cells) -> Table | None:
     """Least-squares slope per layer of log10 gradient norm towards the input, at init and at the end."""
     names = ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual")
     deep = found.selected[found.selected["depth"] >= 3]
@@ -143,7 +143,7 @@ def vanishing_slopes(found: Measured) -> Table | None:
 
 
 @table
-def dead_units(found: Measured) -> Table | None:
+def dead_units(found: Cells) -> Table | None:
     """Dead, weak and born dead units at the end, at every learning rate."""
     measures = held(found.steps, ("dead_fraction", "weak_fraction", "born_dead_fraction"))
     if not measures:
@@ -162,7 +162,7 @@ def dead_units(found: Measured) -> Table | None:
 
 
 @table
-def death(found: Measured) -> Table | None:
+def death(found: Cells) -> Table | None:
     """How units died: born dead, died in training, revived, ever dead."""
     measures = [*held(found.steps, DEATHS), "revival_rate"]
     if "ever_dead_fraction" not in found.steps:
@@ -190,7 +190,7 @@ def death(found: Measured) -> Table | None:
 
 
 @table
-def moments(found: Measured) -> Table | None:
+def moments(found: Cells) -> Table | None:
     """Mean and variance of the activations in the first, middle and last hidden layer, at init and at the end."""
     measures = held(found.layers, ("act_mean", "act_var", "act_var_within", "preact_mean_share"))
     if not measures:
@@ -208,7 +208,7 @@ def moments(found: Measured) -> Table | None:
 
 
 @table
-def learned_parameters(found: Measured) -> Table | None:
+def learned_parameters(found: Cells) -> Table | None:
     """Learned activation parameters by layer at the end."""
     names = parameter_columns(found.layers, found.runs)
     if not names:
@@ -231,7 +231,7 @@ def learned_parameters(found: Measured) -> Table | None:
 
 
 @table
-def convergence(found: Measured) -> Table | None:
+def convergence(found: Cells) -> Table | None:
     """Steps to the stated validation loss, with the runs that never got there."""
     keys = cell_keys(found)
     ok = found.selected["status"] == "ok"
@@ -260,7 +260,7 @@ def convergence(found: Measured) -> Table | None:
 
 
 @table
-def generalization(found: Measured) -> Table | None:
+def generalization(found: Cells) -> Table | None:
     """Test minus train, for loss and error rate, at the end and at equal training loss."""
     names = ("generalization_gap_loss", "generalization_gap_error")
     measures = [name + part for name in names for part in ("", "_at_target") if name in found.selected]
@@ -279,7 +279,7 @@ def generalization(found: Measured) -> Table | None:
 
 
 @table
-def ranks(found: Measured) -> Table | None:
+def ranks(found: Cells) -> Table | None:
     """Mean rank of each activation over all other settings, with the Friedman test."""
     others = without(found.selected_keys, "activation")
     shown = performance(found)
@@ -323,7 +323,7 @@ def ranks(found: Measured) -> Table | None:
 
 
 @table
-def selection(found: Measured) -> Table | None:
+def selection(found: Cells) -> Table | None:
     """Which value of the swept key each cell got, and what diverged at the others."""
     if found.select is None:
         return None
@@ -371,7 +371,7 @@ DEFAULT_TABLES: tuple[str, ...] = (
 # What the tables share.
 
 
-def cell_keys(found: Measured, keys: Sequence[str] | None = None) -> list[str]:
+def cell_keys(found: Cells, keys: Sequence[str] | None = None) -> list[str]:
     """The keys of a table: what varies, and activation and depth in any case, in the order of ``KEYS``."""
     wanted = {*(found.selected_keys if keys is None else keys), "activation", "depth"}
     return [*(key for key in KEYS if key in wanted), *sorted(wanted - set(KEYS))]
@@ -382,7 +382,7 @@ def without(keys: Sequence[str], name: str) -> list[str]:
     return [key for key in keys if key != name]
 
 
-def cells(found: Measured, values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def cells(found: Cells, values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Intervals by cell over the selected runs, sorted."""
     return sort_rows(summarise(values, found.selected, keys, own=found.own), keys, found.ranks)
 
@@ -394,7 +394,7 @@ def definitions(*measures: str) -> str:
 
 def order(
     frame: pd.DataFrame,
-    found: Measured,
+    found: Cells,
     keys: Sequence[str],
     within: Sequence[str],
     places: Mapping[str, Sequence[str]] | None = None,
@@ -418,7 +418,7 @@ def order(
     return sort_rows(out, keys, found.ranks)
 
 
-def positions(found: Measured) -> pd.DataFrame:
+def positions(found: Cells) -> pd.DataFrame:
     """First, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``."""
     kept = found.layers[["run", "layer"]].drop_duplicates().merge(found.runs[["run", "depth"]], on="run")
     rows = []
@@ -431,7 +431,7 @@ def positions(found: Measured) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["depth", "layer", "position"])
 
 
-def at_both_ends(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
+def at_both_ends(found: Cells, measures: Sequence[str]) -> pd.DataFrame:
     """Layer measures of the selected runs at init and at the end, in the first, middle and last kept layer."""
     depth = found.runs[["run", "depth"]]
     parts = [long(records_at(found.layers, found.selected, at, measures), measures, at=at) for at in ("init", "final")]
@@ -439,7 +439,7 @@ def at_both_ends(found: Measured, measures: Sequence[str]) -> pd.DataFrame:
     return values.drop(columns="depth")
 
 
-def mark_best(frame: pd.DataFrame, values: pd.DataFrame, found: Measured, keys: Sequence[str]) -> pd.DataFrame:
+def mark_best(frame: pd.DataFrame, values: pd.DataFrame, found: Cells, keys: Sequence[str]) -> pd.DataFrame:
     """Add ``best`` and ``tie``: within one data set and depth, the best mean, and what cannot be told from it.
 
     A cell with a diverged or undefined run is best only where every cell has one.
@@ -466,7 +466,7 @@ def mark_best(frame: pd.DataFrame, values: pd.DataFrame, found: Measured, keys: 
     return frame
 
 
-def with_selected(frame: pd.DataFrame, found: Measured) -> pd.DataFrame:
+def with_selected(frame: pd.DataFrame, found: Cells) -> pd.DataFrame:
     """Add the selected value of the swept key to each cell."""
     if found.select is None:
         return frame
@@ -485,7 +485,7 @@ def without_zeros(frame: pd.DataFrame, by: Sequence[str], keep: str) -> tuple[pd
     return shown, " Rows that are 0 throughout are in the CSV only."
 
 
-def notes(found: Measured, frame: pd.DataFrame, what: str, selected: bool = False, marks: bool = False) -> str:
+def notes(found: Cells, frame: pd.DataFrame, what: str, selected: bool = False, marks: bool = False) -> str:
     """A table's note: what it shows, interval and n, what diverged, the selection rule, what the marks mean."""
     methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
     fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
@@ -513,7 +513,7 @@ def notes(found: Measured, frame: pd.DataFrame, what: str, selected: bool = Fals
     return " ".join(parts)
 
 
-def selection_note(found: Measured) -> str:
+def selection_note(found: Cells) -> str:
     """How the swept key was chosen, in a sentence."""
     if found.select is None:
         return "Nothing was selected: every setting is shown."

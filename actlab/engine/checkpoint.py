@@ -1,8 +1,8 @@
-"""Where a lane stands in the middle of its training, on disk: arrays and a checksum, never a pickle.
+"""Where a run batch stands in the middle of its training, on disk: arrays and a checksum, never a pickle.
 
 A checkpoint is the SHA-256 of what follows it, then NumPy's npz: a header, the leaves of the state, and the leaves of
 the records so far. It appears under its name only when it is whole. One that is damaged, or was written for other runs,
-another program, another version or another device, is as good as none: its lane begins anew.
+another program, another version or another device, is as good as none: its run batch begins anew.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ LAYOUT = "layers before runs"  # of a state's stacks: where both are as many, sh
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A lane between two segments.
+    """A run batch between two segments.
 
     Attributes:
         recorded: how many rows of its schedule are recorded.
         step: the next step to take; below the end of the last recorded row where that row was cut.
         state: see ``nn.training.State`` and ``nn.programs``.
-        records: what each segment recorded, in order, leaves [lane, rows, ...].
+        records: what each segment recorded, in order, leaves [runs, rows, ...].
     """
 
     recorded: int
@@ -39,13 +39,13 @@ class Snapshot:
     records: tuple[Any, ...]
 
     def joined(self) -> Any:
-        """All records as one tree, leaves [lane, R, ...]."""
+        """All records as one tree, leaves [runs, R, ...]."""
         return jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *self.records)
 
 
-def path_of(folder: Path, lane: str) -> Path:
-    """Where a lane's checkpoint lies."""
-    return folder / "parts" / f"{lane}.checkpoint"
+def path_of(folder: Path, batch: str) -> Path:
+    """Where a run batch's checkpoint lies."""
+    return folder / "parts" / f"{batch}.checkpoint"
 
 
 def identity(*facts: Any) -> str:

@@ -37,7 +37,7 @@ WORTH_SECONDS = 0.2  # what compiles faster than this JAX does not keep
 log = logging.getLogger("actlab.compiled")
 
 
-def keep() -> None:
+def enable_compilation_cache() -> None:
     """Keep what is compiled from now on, in a folder of actlab's or the user's (``JAX_COMPILATION_CACHE_DIR``).
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.

@@ -54,7 +54,7 @@ def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
 
     Args:
         runs_per_call: how many runs one call advanced.
-        eval_chunks: in how many pieces a split was evaluated.
+        eval_chunks: in how many chunks a split was evaluated.
     """
     return {**surroundings(), "runs_per_call": runs_per_call, "eval_chunks": eval_chunks}
 

@@ -37,14 +37,14 @@ class Outcome:
     training_seconds: float
 
 
-def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
-    """Train a job's runs and store them, in the process that calls this (see ``job.run_job``)."""
-    from actlab.engine.executors import write_log
+def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
+    """Train a job's runs and store them, in the process that calls this (see ``worker.run_job``)."""
+    from actlab.engine.worker_pools import write_log
 
     write_log(folder / "parts")
-    from actlab.engine import job as worker
+    from actlab.engine import worker
 
-    return worker.run_job(job, folder, holder, turn)
+    return worker.run_job(job, folder, lock_owner, turn)
 
 
 def warm_up() -> None:
@@ -52,7 +52,7 @@ def warm_up() -> None:
 
     What it needs at its end follows in a thread: compiling, which comes first, leaves Python time for it.
     """
-    from actlab.engine import job  # noqa: F401
+    from actlab.engine import worker  # noqa: F401
 
     threading.Thread(target=import_module, args=["pyarrow.pandas_compat"], daemon=True).start()
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from actlab import activations, sources
-from actlab.engine import environment, job
+from actlab.engine import environment, worker
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
@@ -59,7 +59,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
-    function = job.function_of(activations.get(config.activation.name))
+    function = worker.function_of(activations.get(config.activation.name))
     options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
@@ -78,17 +78,17 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     """
     group, run = found(folder, name)
     shape = group.shape
-    function = job.functions_of(shape, folder / "sources")[group.activation]
+    function = worker.functions_of(shape, folder / "sources")[group.activation]
     options = Options(shape.norm, shape.residual, shape.dropout)
     own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
     with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
-        lane = job.Lane(group, (run,), folder)  # as a worker begins
-        begun = turned(lane.begin().state["training"]["parameters"], group.shape.runs_per_call)
+        batch = worker.RunBatch(group, (run,), folder)  # as a worker begins
+        begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)
-        network.take_statistics(lane.data["train"][0])
+        network.take_statistics(batch.data["train"][0])
     return network
 
 

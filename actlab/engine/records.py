@@ -29,7 +29,7 @@ def run_row(
     Args:
         labels: the run's identity and settings, plain columns.
         records: what ``training.advance`` recorded for this run, leading axis [R].
-        steps: the step of each scheduled record; a lane that diverged stops early and has fewer.
+        steps: the step of each scheduled record; a run batch that diverged stops early and has fewer.
         last_step: the run's number of steps.
         diverged_step: the first step with a non-finite minibatch loss, −1 if none.
         fan_in, width: inputs of the first layer, units of every hidden layer.

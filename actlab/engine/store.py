@@ -45,6 +45,7 @@ ORDER = (
 )
 # Columns of older parts, and what they are called now.
 RENAMED = {"lane": "runs_per_call", "pieces": "eval_chunks"}
+RENAMED_BY_WIDTH = {"runs_per_call_by_width": "lane_by_width", "eval_chunks_by_width": "pieces_by_width"}
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
@@ -255,7 +256,7 @@ def compact(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Heartbeat:
     """What a job last said of itself.
 
     Attributes:
@@ -271,20 +272,20 @@ class Pulse:
     saved: int = 0
 
 
-def note_pulse(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
+def write_heartbeat(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
     """Say how far this process has come with a job."""
-    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Pulse(os.getpid(), training, runs, saved))))
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Heartbeat(os.getpid(), training, runs, saved))))
 
 
-def pulse(folder: Path, job: str) -> Pulse:
+def read_heartbeat(folder: Path, job: str) -> Heartbeat:
     """What a job last said; nothing yet, where it has not begun."""
     try:
-        return Pulse(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
+        return Heartbeat(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return Pulse()
+        return Heartbeat()
 
 
-def forget_pulse(folder: Path, job: str) -> None:
+def remove_heartbeat(folder: Path, job: str) -> None:
     """Remove what a job said of itself."""
     (folder / "parts" / f"{job}.progress").unlink(missing_ok=True)
 
@@ -299,7 +300,7 @@ def stop_asked(folder: Path) -> bool:
     return (folder / "parts" / "stop").exists()
 
 
-def holder(folder: Path) -> str | None:
+def lock_owner(folder: Path) -> str | None:
     """What the lock says of the process that trains in a study's folder; None where there is none."""
     try:
         return (folder / LOCK).read_text(encoding="utf-8")
@@ -368,15 +369,15 @@ def count_runs(folder: Path) -> int | None:
         return None
 
 
-def chunks(folder: Path) -> dict[int, tuple[int, int]]:
-    """As a study was begun, by width: how many runs a call advances, in how many pieces it evaluates.
+def call_sizes(folder: Path) -> dict[int, tuple[int, int]]:
+    """As a study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
 
     Raises:
         StoreError: the folder is not a study's.
     """
     manifest = read_manifest(folder)
-    pieces = manifest.get("pieces_by_width", {})
-    return {int(width): (lane, pieces.get(width, 1)) for width, lane in manifest.get("lane_by_width", {}).items()}
+    runs, chunks = (manifest.get(name, manifest.get(old, {})) for name, old in RENAMED_BY_WIDTH.items())
+    return {int(width): (number, chunks.get(width, 1)) for width, number in runs.items()}
 
 
 def unbegun(folder: Path) -> bool:

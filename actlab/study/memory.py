@@ -1,4 +1,4 @@
-"""What a worker holds in memory, and how to make it hold less: narrower lanes, evaluations in more pieces."""
+"""What a worker holds in memory, and how to make it hold less: fewer runs per call, evaluations in more chunks."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,14 +7,14 @@ from typing import NamedTuple
 # have more than an activation: measured on worker processes (see benchmarks/memory.py).
 BASE, AN_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
-MOST_PIECES = 256
+MOST_EVAL_CHUNKS = 256
 
 
-class Chunks(NamedTuple):
-    """How much a worker has in hand at a time: runs that one call advances, and pieces in which it evaluates."""
+class CallSize(NamedTuple):
+    """How much a worker computes at a time: runs that one call advances, and chunks in which it evaluates."""
 
-    lane: int
-    pieces: int
+    runs_per_call: int
+    eval_chunks: int
 
 
 @dataclass(frozen=True)
@@ -38,48 +38,48 @@ class Size:
     plain: bool = True
 
 
-def worker_bytes(size: Size, chunks: Chunks) -> float:
-    """Bytes that one worker process holds at most while it trains a lane.
+def worker_bytes(size: Size, call: CallSize) -> float:
+    """Bytes that one worker process holds at most while it trains a run batch.
 
     A run has five copies of its weights (themselves, Adam's two, those before a record's step, one at work), z and h
-    by layer of a minibatch and of the probe rows, and five layers of the rows of one piece of an evaluation. The data
+    by layer of a minibatch and of the probe rows, and five layers of the rows of one chunk of an evaluation. The data
     are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
-    Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one piece, and where
+    Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one chunk, and where
     that is more, a record's five layers of training and probe rows count in its place.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
-    >>> [round(worker_bytes(size, Chunks(lane, 1)) / 2**20) for lane in (1, 64)]
+    >>> [round(worker_bytes(size, CallSize(runs, 1)) / 2**20) for runs in (1, 64)]
     [476, 986]
     """
-    lane, pieces = chunks
+    runs_per_call, eval_chunks = call
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
     a_row = 5 * size.width + size.features + size.outputs
-    piece = -(-size.rows // (1 if size.normed_rows else pieces)) * a_row
+    chunk = -(-size.rows // (1 if size.normed_rows else eval_chunks)) * a_row
     normed = (size.normed_rows + size.probe_rows) * a_row if size.normed_rows else 0
-    run = 5 * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(piece, normed)
-    numbers = lane * run + 3 * size.rows * size.features
+    run = 5 * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
+    numbers = runs_per_call * run + 3 * size.rows * size.features
     compiler = AN_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
     return BASE + compiler + size.itemsize * numbers
 
 
-def fit(size: Size, lane: int, most_bytes: float) -> Chunks | None:
-    """The widest lane, at most ``lane``, and the fewest pieces with which a worker stays well within ``most_bytes``.
+def fit(size: Size, runs_per_call: int, most_bytes: float) -> CallSize | None:
+    """The most runs per call, at most those given, and the fewest chunks that keep a worker well within a limit.
 
     Returns:
-        None where even a lane of one run in many pieces is too much.
+        None where even one run per call, evaluated in many chunks, is too much.
 
     >>> size = Size(20, 64, 128, 256, 1797, 64, 10, 4)
     >>> fit(size, 64, 2e9), fit(size, 64, 9e8), fit(size, 64, 5e8)
-    (Chunks(lane=64, pieces=1), Chunks(lane=32, pieces=1), None)
+    (CallSize(runs_per_call=64, eval_chunks=1), CallSize(runs_per_call=32, eval_chunks=1), None)
     """
-    while lane >= 1:
-        pieces = 1
-        while pieces <= min(MOST_PIECES, size.rows):
-            chunks = Chunks(lane, pieces)
-            if worker_bytes(size, chunks) <= PLANNED * most_bytes:
-                return chunks
-            pieces *= 2
-        lane //= 2
+    while runs_per_call >= 1:
+        eval_chunks = 1
+        while eval_chunks <= min(MOST_EVAL_CHUNKS, size.rows):
+            call = CallSize(runs_per_call, eval_chunks)
+            if worker_bytes(size, call) <= PLANNED * most_bytes:
+                return call
+            eval_chunks *= 2
+        runs_per_call //= 2
     return None

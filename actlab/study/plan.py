@@ -19,7 +19,7 @@ from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
 from actlab.study.jobs import DataKey, FunctionKey, Job, Run, Shape, job_id
-from actlab.study.memory import MOST_PIECES, PLANNED, Chunks, Size, fit, worker_bytes
+from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import (
     SCHEDULES,
@@ -49,7 +49,7 @@ class Plan:
 
     groups: tuple[Job, ...]
     sources: Mapping[str, Path]
-    chunks: Mapping[int, Chunks]
+    call_sizes: Mapping[int, CallSize]
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
 
@@ -60,14 +60,14 @@ class Plan:
 
 
 def plan(
-    study: Study, platform: str = "cpu", memory: float | None = None, begun: Mapping[int, Chunks] | None = None
+    study: Study, platform: str = "cpu", memory: float | None = None, begun: Mapping[int, CallSize] | None = None
 ) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
     Args:
         study: a validated study.
-        platform: ``cpu`` or an accelerator's name; decides how many runs a lane holds.
-        memory: bytes that a worker may hold; lanes become narrower, and evaluations go in pieces, to stay below.
+        platform: ``cpu`` or an accelerator's name; decides how many runs a call advances.
+        memory: bytes that a worker may hold; fewer runs per call, and evaluations in chunks, to stay below.
         begun: by width, the chunks that were chosen before: as a study was begun it goes on where that fits, so that
             its checkpoints are of use.
 
@@ -82,7 +82,7 @@ def plan(
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     activations_used = len({cell.model.activation.name for cell in study.cells})
     sizes = [size_of(cell, loaded[cell.data][0], activations_used) for cell in study.cells]
-    chunks = choose_chunks(sizes, platform, memory, begun or {})
+    chunks = choose_call_sizes(sizes, platform, memory, begun or {})
     contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
     identities = identity.cell_identities(study.cells, contents)
     for cell, own_identity in zip(study.cells, identities, strict=True):
@@ -135,16 +135,16 @@ def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
     return shared
 
 
-def cut(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
-    """The wanted runs as jobs: about three a worker or more, each of whole lanes, the dear ones first.
+def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
+    """The wanted runs as jobs: about three a worker or more, each of whole run batches, most expensive first.
 
     Args:
         groups: a plan's.
         wanted: the runs to train.
         workers: how many there are.
-        devices: how many devices a worker has: each takes a lane at a time.
+        devices: how many devices a worker has: each takes a run batch at a time.
 
-    >>> cut([], set(), 2)
+        >>> partition_into_jobs([], set(), 2)
     []
     """
     left = [(group, [run for run in group.runs if run.id in wanted]) for group in groups]
@@ -247,7 +247,7 @@ def shape_of(
     record: activations.Activation,
     data_checksum: str,
     checksums: Mapping[str, str],
-    chunks: Chunks,
+    call: CallSize,
     platform: str,
 ) -> Shape:
     """What of a cell shapes the compiled programs, still without the activations that share them."""
@@ -277,8 +277,8 @@ def shape_of(
             FunctionKey(name, path.name, checksums[f"{path}:{name}"]) for path, name in cell.measure.own()
         ),
         dtype=model.dtype,
-        runs_per_call=chunks.lane,
-        eval_chunks=1 if model.norm == "batch" else chunks.pieces,  # statistics are of all training rows at once
+        runs_per_call=call.runs_per_call,
+        eval_chunks=1 if model.norm == "batch" else call.eval_chunks,  # statistics are of all training rows at once
     )
 
 
@@ -299,35 +299,35 @@ def size_of(cell: Cell, found: data.Data, activations: int) -> Size:
     )
 
 
-def choose_chunks(
-    sizes: Sequence[Size], platform: str, memory: float | None, begun: Mapping[int, Chunks]
-) -> dict[int, Chunks]:
+def choose_call_sizes(
+    sizes: Sequence[Size], platform: str, memory: float | None, begun: Mapping[int, CallSize]
+) -> dict[int, CallSize]:
     """How much of the work is in hand at a time, for each width: so that the largest of its networks fits.
 
     Raises:
         StudyError: not even a single run would.
     """
-    chosen: dict[int, Chunks] = {}
+    chosen: dict[int, CallSize] = {}
     for size in sizes:
-        chunks = begun.get(size.width) or Chunks(lane_width(size.width, platform), 1)
-        if memory is not None and worker_bytes(size, chunks) > PLANNED * memory:
-            fitting = fit(size, chunks.lane, memory)
+        call = begun.get(size.width) or CallSize(default_runs_per_call(size.width, platform), 1)
+        if memory is not None and worker_bytes(size, call) > PLANNED * memory:
+            fitting = fit(size, call.runs_per_call, memory)
             if fitting is None:
-                need = worker_bytes(size, Chunks(1, MOST_PIECES))
+                need = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
                 raise StudyError(
                     f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, even "
                     f"one run at a time; {memory / 1e9:.1f} GB were given"
                 )
-            chunks = fitting
-        lane, pieces = chosen.get(size.width, chunks)
-        chosen[size.width] = Chunks(min(chunks.lane, lane), max(chunks.pieces, pieces))
+            call = fitting
+        runs_per_call, eval_chunks = chosen.get(size.width, call)
+        chosen[size.width] = CallSize(min(call.runs_per_call, runs_per_call), max(call.eval_chunks, eval_chunks))
     return chosen
 
 
-def lane_width(width: int, platform: str) -> int:
+def default_runs_per_call(width: int, platform: str) -> int:
     """How many runs one call advances: small networks and accelerators are better used by several at once.
 
-    >>> lane_width(64, "cpu"), lane_width(16, "cpu")
+    >>> default_runs_per_call(64, "cpu"), default_runs_per_call(16, "cpu")
     (1, 4)
     """
     if platform != "cpu":

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab.activations.shape import evaluate
+from actlab.activations.inspect import evaluate
 from actlab.later import jax
 
 Function = Callable[[Any], Any]

@@ -112,7 +112,7 @@ def main(path: Path) -> None:
     # Without it jaxlib 0.10.2 computes some sums wrongly. That engine did not know; today's sets it by itself.
     os.environ["XLA_FLAGS"] = "--xla_cpu_experimental_ynn_fusion_type=-reduce"
     from actlab import activations, load
-    from actlab.engine.execute import git_revision
+    from actlab.engine.scheduling import git_revision
 
     revision = git_revision() or "no known revision"
     assert revision.startswith(REVISION), f"this is the engine of {revision}"

@@ -17,7 +17,7 @@ from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, impor
 from actlab.engine.cluster.local import local_cluster
 from actlab.engine.cluster.scheduler import running_cluster
 from actlab.engine.cluster.slurm import job_script, promised, slurm_cluster
-from actlab.engine.executors import cores
+from actlab.engine.worker_pools import cores
 
 __all__ = ["ClusterError", "ClusterLost", "job_script", "pool", "promised"]
 

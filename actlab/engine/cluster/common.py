@@ -5,7 +5,7 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from actlab.engine.executors import WORKER_ENVIRONMENT
+from actlab.engine.worker_pools import WORKER_ENVIRONMENT
 from actlab.study.reading import StudyError
 
 LIMITS = {name: value for name, value in WORKER_ENVIRONMENT.items() if not name.startswith("LOKY_")}

@@ -3,7 +3,7 @@
 from concurrent.futures import Executor, Future
 
 
-class Here(Executor):
+class SerialExecutor(Executor):
     def submit(self, function, /, *args, **kwargs):
         future = Future()
         try:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import sources as user_files
-from actlab.engine import executors, store
-from actlab.engine.execute import Progress, execute, missing_runs, prepare, stored_ids
+from actlab.engine import store, worker_pools
+from actlab.engine.scheduling import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.later import Later
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
-from actlab.study.memory import PLANNED, Chunks
+from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
 from actlab.study.schema import nearest
@@ -44,7 +44,7 @@ class RunError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Where:
+class ExecutionConfig:
     """Where jobs run.
 
     Attributes:
@@ -75,20 +75,21 @@ class Where:
 
     def hardware(self) -> tuple[str, int]:
         """What the workers will train on, and how many such devices each has; of Slurm's, the cluster file says so."""
-        return executors.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
+        return worker_pools.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
 
     def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
         """A study's plan for such workers, and how many of them there are to be: here, or as the cluster file says.
 
-        A study that was begun goes on with the lanes that it was begun with, so that its checkpoints are of use. Where
-        memory is short there are fewer workers, and only a single one gets narrower lanes, or evaluates in pieces.
+        A study that was begun resumes with the runs per call that it was begun with, so that its checkpoints stay
+        usable. Where memory is short there are fewer workers, and only a single one advances fewer runs per call, or
+        evaluates in chunks.
 
         Raises:
             StudyError: see ``study.plan.plan``.
             StoreError: the folder is not a study's.
         """
-        goes_on = not fresh and not store.unbegun(folder) and (stored_ids(folder) or store.checkpoints(folder))
-        begun = {width: Chunks(*pair) for width, pair in store.chunks(folder).items()} if goes_on else {}
+        resumes = not fresh and not store.unbegun(folder) and (stored_ids(folder) or store.checkpoints(folder))
+        begun = {width: CallSize(*pair) for width, pair in store.call_sizes(folder).items()} if resumes else {}
         platform, number = self.hardware()[0], self.number
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
@@ -106,7 +107,7 @@ class Where:
         """Whether jobs go to Dask, rather than to processes of our own."""
         return self.executor == "dask" or self.scheduler is not None or self.cluster is not None
 
-    def get_ready(self, study: Study, folder: Path, fresh: bool, processes: executors.Processes) -> None:
+    def get_ready(self, study: Study, folder: Path, fresh: bool, processes: worker_pools.Processes) -> None:
         """Open the worker processes that a study will want, so that they import what they need while it is planned.
 
         Not where it is likely that there is nothing to do, or that the request will yet be refused; and not where
@@ -122,11 +123,11 @@ class Where:
     @property
     def number(self) -> int:
         """How many workers there are to be here: as many as asked for, or one a core, or one for all accelerators."""
-        return self.workers or (executors.cores() if self.hardware()[0] == "cpu" else 1)
+        return self.workers or (worker_pools.cores() if self.hardware()[0] == "cpu" else 1)
 
     @contextmanager
     def pool(
-        self, folder: Path, runs: int, number: int, processes: executors.Processes
+        self, folder: Path, runs: int, number: int, processes: worker_pools.Processes
     ) -> Iterator[tuple[Callable[[], Executor], int]]:
         """A way to open workers for so many runs, and how many to open; Dask only where there is anything to do."""
         if self.dask and runs:
@@ -159,8 +160,8 @@ def in_bytes(memory: str | float | None) -> float | None:
 def train(
     study: Study,
     folder: Path,
-    where: Where,
-    processes: executors.Processes,
+    where: ExecutionConfig,
+    processes: worker_pools.Processes,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Mapping[str, str]:
@@ -190,14 +191,14 @@ def train(
         store.read_manifest(folder)  # only a study's folder is ever emptied
     lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
     if (folder / store.LOCK).exists():
-        with held(folder):  # refuses before a cluster is started
+        with study_lock(folder):  # refuses before a cluster is started
             pass
-    with where.pool(folder, len(lacking), number, processes) as (open_worker, number), held(folder):
+    with where.pool(folder, len(lacking), number, processes) as (open_worker, number), study_lock(folder):
         if fresh:
             store.remove_results(folder)
         missing = missing_runs(folder, planned)
         _, devices = where.hardware()
-        jobs = planning.cut(planned.groups, missing, number, devices)
+        jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
         processes.keep_ready(min(number, len(jobs)))
         prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
         try:
@@ -257,7 +258,7 @@ def follow(
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def study_lock(folder: Path) -> Iterator[None]:
     """Keep a study's folder for this run alone. The lock ends with this process, however that ends.
 
     Raises:

@@ -14,8 +14,8 @@ from pathlib import Path
 from traceback import format_exception
 
 from actlab.engine import store
-from actlab.engine.executors import log_of
 from actlab.engine.handover import Outcome, describe, run_job
+from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
 from actlab.study.jobs import Job, Run, job_id
 from actlab.study.plan import Plan
@@ -109,8 +109,8 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
-        "lane_by_width": {str(width): chunks.lane for width, chunks in plan.chunks.items()},
-        "pieces_by_width": {str(width): chunks.pieces for width, chunks in plan.chunks.items()},
+        "runs_per_call_by_width": {str(width): call.runs_per_call for width, call in plan.call_sizes.items()},
+        "eval_chunks_by_width": {str(width): call.eval_chunks for width, call in plan.call_sizes.items()},
     }
     manifest = old | (here if trains or not old else {})
     manifest |= {
@@ -151,7 +151,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     ``failures`` and does not stop the others; only a folder that cannot be written does, for they could store nothing.
 
     Args:
-        jobs: what is to be done, the dear ones first.
+        jobs: what is to be done, most expensive first.
         folder: the study's folder.
         open_worker: gives an executor that takes one job; called for each of the workers, and again for one that died.
             It may be the same executor every time.
@@ -160,22 +160,22 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     Raises:
         KeyboardInterrupt: the jobs were asked to stop; they saved what they had, or had nothing yet.
     """
-    ledger, holder = Ledger(jobs, folder), store.holder(folder)
+    tracker, lock_owner = JobTracker(jobs, folder), store.lock_owner(folder)
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     turn = 0  # how many jobs were handed out
     asked: float | None = None  # when it was seen that the jobs are to stop
     pause = 0.0  # the first look is at once: whoever follows learns that the jobs are handed out
-    while running or ledger.waiting:
-        if asked is None and (ledger.unwritable or store.stop_asked(folder)):
+    while running or tracker.waiting:
+        if asked is None and (tracker.unwritable or store.stop_asked(folder)):
             asked = time.monotonic()
-        while ledger.waiting and idle and asked is None:
+        while tracker.waiting and idle and asked is None:
             worker = idle.pop()
             try:
-                future = worker.submit(run_job, ledger.waiting[0], folder.absolute(), holder, turn)
+                future = worker.submit(run_job, tracker.waiting[0], folder.absolute(), lock_owner, turn)
                 turn += 1
-                running[future] = (ledger.waiting[0], worker)
-                ledger.waiting.popleft()
+                running[future] = (tracker.waiting[0], worker)
+                tracker.waiting.popleft()
             except BrokenExecutor:  # it died while it had nothing to do
                 idle.append(open_worker())
         for future in wait(running, timeout=pause, return_when=FIRST_COMPLETED).done:
@@ -183,22 +183,22 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
             error = future.exception()
             idle.append(open_worker() if isinstance(error, BrokenExecutor) else worker)
             if error is None:
-                ledger.keep(job, future.result())
+                tracker.keep(job, future.result())
             elif isinstance(error, BrokenExecutor) and store.stop_asked(folder):
-                ledger.waiting.append(job)  # Ctrl-C goes to every process, and met this one before it could ignore it
+                tracker.waiting.append(job)  # Ctrl-C goes to every process, and met this one before it could ignore it
             else:
-                ledger.run_again_or_fail(job, error)
+                tracker.retry_or_fail(job, error)
         in_hand = [job for job, _ in running.values()]
-        yield ledger.progress(in_hand, stopping=asked is not None)
+        yield tracker.progress(in_hand, stopping=asked is not None)
         pause = POLL
         if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
             break
-    if store.stop_asked(folder) and not ledger.unwritable:
-        ledger.write("interrupted")
+    if store.stop_asked(folder) and not tracker.unwritable:
+        tracker.write("interrupted")
         raise KeyboardInterrupt
 
 
-class Ledger:
+class JobTracker:
     """What is still to do of a study, what became of the rest, and the lines of its ``run.log``."""
 
     def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
@@ -228,20 +228,20 @@ class Ledger:
         self.done |= {run.id for run in job.runs}
         self.write(f"job {job.id}: {len(job.runs)} runs in {outcome.seconds:.1f} s ({describe(job)})")
 
-    def run_again_or_fail(self, job: Job, error: BaseException) -> None:
+    def retry_or_fail(self, job: Job, error: BaseException) -> None:
         """Put what a job did not store back into the queue, or report the job, by what ended it."""
         what = reason(error, self.folder, job)
         # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
-        second = job.id in self.second and not store.pulse(self.folder, job.id).saved
-        store.forget_pulse(self.folder, job.id)
+        second = job.id in self.second and not store.read_heartbeat(self.folder, job.id).saved
+        store.remove_heartbeat(self.folder, job.id)
         stored = stored_ids(self.folder)
         self.done |= stored & {run.id for run in job.runs}
         left = [run for run in job.runs if run.id not in stored]
-        pieces = second_chance(job, left, error, second)
-        if pieces:
-            self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(piece.id for piece in pieces)}.")
-            self.second |= {piece.id for piece in pieces}
-            self.waiting.extendleft(reversed(pieces))
+        again = jobs_to_retry(job, left, error, second)
+        if again:
+            self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(one.id for one in again)}.")
+            self.second |= {one.id for one in again}
+            self.waiting.extendleft(reversed(again))
             return
         self.ended += 1
         if left:
@@ -253,7 +253,7 @@ class Ledger:
         """How far the study has come, runs in hand included."""
         work, runs = sum(self.flops[run] for run in self.done), float(len(self.done))
         for job in in_hand:
-            trained = store.pulse(self.folder, job.id).runs
+            trained = store.read_heartbeat(self.folder, job.id).runs
             work += sum(run.flops for run in job.runs) * trained / len(job.runs)
             runs += trained
         jobs = self.ended + len(self.waiting) + len(in_hand)
@@ -268,11 +268,11 @@ class Ledger:
 
 def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
     """Whether workers that were asked to stop have had their time."""
-    training = any(store.pulse(folder, job.id).training for job in jobs)
+    training = any(store.read_heartbeat(folder, job.id).training for job in jobs)
     return seconds > (GRACE if training else PROMPT)
 
 
-def second_chance(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
+def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
     """What to run once more of a job that ended badly: nothing, where it would only end badly again.
 
     A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
@@ -291,9 +291,9 @@ def alone(job: Job) -> Job:
 
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
-    """Some runs of a job as two jobs of whole lanes; as one, where they make only one lane."""
-    lanes = -(-len(left) // job.shape.runs_per_call)
-    middle = -(-lanes // 2) * job.shape.runs_per_call
+    """Some runs of a job as two jobs of whole run batches; as one, where they make only one batch."""
+    batches = -(-len(left) // job.shape.runs_per_call)
+    middle = -(-batches // 2) * job.shape.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
     return [replace(job, id=job_id(half), runs=half) for half in halves if half]
 
@@ -303,7 +303,7 @@ def reason(error: BaseException, folder: Path, job: Job) -> str:
     if not isinstance(error, BrokenExecutor):
         return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     how = re.search(r"\{(.*)\}", str(error))
-    path = log_of(folder / "parts", store.pulse(folder, job.id).pid)
+    path = log_of(folder / "parts", store.read_heartbeat(folder, job.id).pid)
     lines = [f"its worker died ({how[1] if how else error})"]
     with suppress(OSError):
         said = path.read_text(encoding="utf-8", errors="replace")

@@ -13,13 +13,15 @@ from matplotlib.figure import Figure
 from actlab.analysis import panels, style
 from actlab.analysis.cells import natural, settings
 from actlab.analysis.layout import number, setting, words
-from actlab.analysis.style import Look
+from actlab.analysis.style import LineStyle
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 MOST_LINES = 8
 
 
-def run_card(run: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, folder: Path) -> tuple[str, Path]:
+def run_summary(
+    run: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, folder: Path
+) -> tuple[str, Path]:
     """The text of one run, and its figure, written as ``run-<run>.png`` and ``.svg``.
 
     Args:
@@ -131,4 +133,4 @@ def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: b
 def draw(axes: Axes, rows: pd.DataFrame, x: str, name: str, colour: str, told: str, dash: Any = style.SOLID) -> None:
     """One line of one run, without an interval; records without a value are passed over."""
     line = rows[[x, name]].dropna().rename(columns={name: "mean"}).assign(low=np.nan, high=np.nan)
-    panels.curve(axes, line, x, Look(colour, "o" if len(line) < 12 else "", dash), label=told, markersize=2.5)
+    panels.curve(axes, line, x, LineStyle(colour, "o" if len(line) < 12 else "", dash), label=told, markersize=2.5)

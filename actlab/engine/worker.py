@@ -1,11 +1,11 @@
-"""One job in one worker: compile its programs once, advance its runs lane by lane, hand their rows to the store.
+"""One job in one worker: compile its programs once, advance its runs batch by batch, hand their rows to the store.
 
 A job is arrays of numbers in and arrays of measurements out. It runs in a process of its own, whose thread limits were
-set before JAX was imported (see ``executors``).
+set before JAX was imported (see ``worker_pools``).
 
 Training goes in segments of about a second, and how a run is cut into them changes no bit of it. So little is lost when
-a job is killed or asked to stop: every ``SAVE_SECONDS`` it stores the runs that are done, and a checkpoint of the lane
-in hand (see ``checkpoint``).
+a job is killed or asked to stop: every ``SAVE_SECONDS`` it stores the runs that are done, and a checkpoint of the run
+batch in hand (see ``checkpoint``).
 """
 
 import gc
@@ -48,14 +48,15 @@ log = logging.getLogger("actlab.job")
 COMPILED: dict[tuple[Program, DataKey], Programs] = {}
 
 
-def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
+def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
     """Train a job's runs and store them: as one part, or as several where it takes longer than ``SAVE_SECONDS``.
 
     Args:
         job: the runs, and what they have in common.
         folder: the study's folder.
-        holder: who gave the job, as the folder's lock says (see ``store.holder``). Where it says something else, the
-            job ends: a worker that a killed run has left on a cluster must not write among what the next one writes.
+        lock_owner: who gave the job, as the folder's lock says (see ``store.lock_owner``). Where it says something
+            else, the job ends: a worker that a killed run has left on a cluster must not write among what the next one
+            writes.
         turn: of the first jobs every other one compiles its programs from the last to the first: two workers that begin
             together then find what the other has compiled on the disk.
 
@@ -64,11 +65,11 @@ def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcom
         StoreError: the folder cannot be written.
     """
     environment.pin_draws()
-    compiled.keep()
-    settle()
+    compiled.enable_compilation_cache()
+    freeze_gc()
     with jax.enable_x64(job.shape.dtype == "float64"):
         try:
-            return train_lanes(job, folder, holder, turn)
+            return train_batches(job, folder, lock_owner, turn)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" in str(error):
                 raise MemoryError(str(error)) from None
@@ -76,7 +77,7 @@ def run_job(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcom
 
 
 @lru_cache(maxsize=1)
-def settle() -> None:
+def freeze_gc() -> None:
     """Tell Python's garbage collector, once a process, that what is loaded by now will stay.
 
     Tracing a program makes so many objects that it would look through all of JAX's as well, which takes a quarter of
@@ -86,8 +87,8 @@ def settle() -> None:
     gc.freeze()
 
 
-def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Outcome:
-    """Train lane after lane, looking up between segments: to tell how far it is, to save, to stop when asked to."""
+def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
+    """Train run batch by run batch, looking up between segments: to report progress, to save, to stop if asked to."""
     begun = saved = time.monotonic()
     looked = -math.inf
     parts: dict[str, str] = {}
@@ -96,7 +97,7 @@ def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Ou
     pace = Pace()
 
     def abandoned() -> bool:
-        return store.holder(folder) not in (holder, None)
+        return store.lock_owner(folder) not in (lock_owner, None)
 
     def keep() -> None:
         nonlocal saved
@@ -107,16 +108,16 @@ def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Ou
         saved = time.monotonic()
 
     def outcome(finished: bool) -> Outcome:
-        store.forget_pulse(folder, job.id)
+        store.remove_heartbeat(folder, job.id)
         return Outcome(finished, parts, devices(), time.monotonic() - begun, pace.seconds)
 
     if abandoned():
         return Outcome(False, {}, devices(), 0.0, 0.0)
-    store.note_pulse(folder, job.id, training=False, runs=0, saved=0)
+    store.write_heartbeat(folder, job.id, training=False, runs=0, saved=0)
     if store.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
-    for runs in lanes(job):
+    for runs in run_batches(job):
         path = checkpoint.path_of(folder, job_id(runs))
         for number, at in enumerate(segments(job, runs, folder, pace, turn)):
             if time.monotonic() - looked < LOOK_SECONDS:
@@ -125,7 +126,7 @@ def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Ou
             if abandoned():
                 return Outcome(False, {}, devices(), time.monotonic() - begun, pace.seconds)
             share = at.step / (job.steps + 1)
-            store.note_pulse(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
+            store.write_heartbeat(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
             stop = store.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if number and at.recorded:  # at first it stands where its checkpoint does
@@ -136,7 +137,7 @@ def train_lanes(job: Job, folder: Path, holder: str | None, turn: int = 0) -> Ou
                 keep()
             if stop:
                 return outcome(finished=False)
-        rows += lane_rows(job, runs, at)
+        rows += batch_rows(job, runs, at)
         done += len(runs)
         if path.exists() or time.monotonic() - saved >= SAVE_SECONDS:
             keep()
@@ -151,23 +152,23 @@ def devices() -> str:
     return kind if number == 1 else f"{number} × {kind}"
 
 
-def lanes(job: Job) -> Iterator[tuple[Run, ...]]:
-    """The job's runs, as many at a time as its shape's lane is wide: a lane for each device of this process."""
+def run_batches(job: Job) -> Iterator[tuple[Run, ...]]:
+    """The job's runs, as many at a time as one call advances: a run batch for each device of this process."""
     width = job.shape.runs_per_call * jax.local_device_count()
     for begin in range(0, len(job.runs), width):
         yield job.runs[begin : begin + width]
 
 
 def identity(job: Job, runs: Sequence[Run]) -> str:
-    """What a checkpoint of a lane must agree with: nothing of what other runs of the study share its programs."""
+    """What a checkpoint of a run batch must agree with: nothing of what other runs of the study share its programs."""
     ids = [run.id for run in runs]
     own = replace(job.shape, activations=(job.shape.activations[job.activation],), depth_bound=job.depth)
     return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
 
 
-def run_lane(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
-    """Train one lane from its first step to its last, whatever happens; one row a run."""
-    return lane_rows(job, runs, deque(segments(job, runs, folder, Pace()), maxlen=1).pop())
+def run_batch(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
+    """Train one run batch from its first step to its last, whatever happens; one row a run."""
+    return batch_rows(job, runs, deque(segments(job, runs, folder, Pace()), maxlen=1).pop())
 
 
 @dataclass
@@ -191,18 +192,18 @@ class Pace:
 
 
 def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0) -> Iterator[Snapshot]:
-    """Advance one lane from where its checkpoint stands, or from its first step, until it is done.
+    """Advance one run batch from where its checkpoint stands, or from its first step, until it is done.
 
     Yields:
         where it stands, to begin with and after each segment: at most one record, and the steps to the next.
     """
-    lane = Lane(job, runs, folder, turn)
+    batch = RunBatch(job, runs, folder, turn)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     path = checkpoint.path_of(folder, job_id(runs))
-    at = lane.begin()
+    at = batch.begin()
     if path.exists():
         own = portable(job, folder, at.state)
-        _, blank = lane.record(lane.begin().state, 0, evaluated=True)
+        _, blank = batch.record(batch.begin().state, 0, evaluated=True)
         found = checkpoint.load(path, identity(job, runs), own, blank)
         if found is not None:
             log.info("job %s: runs %s.. go on at step %s", job.id, runs[0].id, found.step)
@@ -213,18 +214,18 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
         begun, first = time.perf_counter(), at.step
         state, records, recorded, step = at.state, at.records, at.recorded, at.step
         if step == schedule[recorded, 0]:
-            state, one = lane.record(state, step, evaluated=bool(schedule[recorded, 1]))
+            state, one = batch.record(state, step, evaluated=bool(schedule[recorded, 1]))
             records, recorded, step = (*records, one), recorded + 1, step + 1
         if recorded < len(schedule):
             end = min(int(schedule[recorded, 0]), step + pace.steps)
-            state, step = lane.train(state, step, end), end
+            state, step = batch.train(state, step, end), end
         jax.block_until_ready(state)
         at = Snapshot(recorded, step, state, records)
         pace.learn(step - first, time.perf_counter() - begun)
         yield at
 
 
-class Lane:
+class RunBatch:
     """Runs that one call advances, with their numbers and the programs that do it."""
 
     scratch: dict[str, Any] | None = None  # what the programs are given beside their arguments proper, and give back
@@ -235,7 +236,7 @@ class Lane:
         self.call = (np.int32(job.depth), np.int32(job.activation))
         self.function = function_of(activation(shape.activations[job.activation], sources_folder))
         self.data = arrays(shape.data, shape.probe_rows, shape.dtype)
-        # A short lane is filled up with copies of its first run: never narrowed, because the width changes rounding.
+        # A short batch is padded with copies of its first run, never narrowed: its size changes rounding.
         filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
         self.program = program_of(shape, sources_folder)
         self.numbers = stack([numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.dtype))
@@ -247,7 +248,7 @@ class Lane:
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
-        """Where a lane stands that has done nothing."""
+        """Where a run batch stands that has done nothing."""
         masks = blank_masks(self.program, len(self.numbers["seed"]))
         return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
 
@@ -293,7 +294,7 @@ class Lane:
 
 
 def portable(job: Job, folder: Path, state: Any) -> Any:
-    """A lane's state without what it would not have if no other run of the study shared its programs."""
+    """A run batch's state without what it would not have if no other run of the study shared its programs."""
     slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
     run_axis = state_axis(job.shape.runs_per_call)
 
@@ -340,8 +341,8 @@ def learned_columns(function: Function, values: np.ndarray) -> dict[str, np.ndar
     return columns
 
 
-def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str, Any]]:
-    """One row a run, of a lane that is done."""
+def batch_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str, Any]]:
+    """One row a run, of a run batch that is done."""
     shape = job.shape
     found = loaded(shape.data)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
@@ -366,7 +367,7 @@ def lane_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str,
 
 
 def complete(at: Snapshot, schedule: np.ndarray) -> bool:
-    """Whether a lane is done: at its end, or with a record after the step at which the last of its runs diverged."""
+    """Whether a run batch is done: at its end, or with a record after the step at which its last run diverged."""
     if at.recorded == len(schedule):
         return True
     diverged = np.asarray(at.state["training"]["diverged_step"])
@@ -440,7 +441,8 @@ def program_of(shape: Shape, sources_folder: Path) -> Program:
 def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
     """The activations of a shape, as its programs take them.
 
-    One that cannot be loaded fails the jobs that have it (see ``Lane``) and no others: its branch is never taken there.
+    One that cannot be loaded fails the jobs that have it (see ``RunBatch``) and no others: its branch is never taken
+    there.
     """
 
     def function(key: FunctionKey) -> Function:
@@ -469,7 +471,7 @@ def programs(program: Program, key: DataKey) -> Programs:
 def compiled_programs(
     shape: Shape, program: Program, numbers: Any, data: Any, call: tuple[Any, Any], turn: int
 ) -> Programs:
-    """Programs compiled for a lane, several at a time: XLA, which takes most of it, leaves Python's lock alone.
+    """Programs compiled for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
     Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also hangs on
     what its file says of other packages, so that a program with one is always traced.
@@ -477,7 +479,7 @@ def compiled_programs(
     Args:
         shape: of the job.
         program: its static half.
-        numbers, data, call: of the lane: what the programs are called with.
+        numbers, data, call: of the run batch: what the programs are called with.
         turn: see ``run_job``.
     """
     several = jax.local_device_count() > 1
