@@ -373,7 +373,7 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     assert tables(tmp_path / "1") == tables(tmp_path / "2")
 
 
-def test_little_memory_means_fewer_workers_then_fewer_runs_per_call_and_a_study_resumes_as_begun(config, tmp_path, here):
+def test_little_memory_means_fewer_workers_then_fewer_runs_per_call_and_studies_resume_as_begun(config, tmp_path, here):
     study = actlab.study_of(config)
     usual, _ = train_study.ExecutionConfig(workers=2).plan(study, tmp_path / "r")
     assert usual.call_sizes == {8: (4, 1)}

@@ -19,12 +19,12 @@ from actlab import sources as user_files
 from actlab.engine import store, worker_pools
 from actlab.engine.scheduling import Progress, execute, missing_runs, prepare, stored_ids
 from actlab.later import Later
+from actlab.naming import nearest
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
-from actlab.study.schema import nearest
 
 if TYPE_CHECKING:
     from actlab.engine import cluster
