@@ -153,7 +153,7 @@ def preview(
     planned, number = asked.plan(study, folder, fresh)
     missing = set(planned.runs) if fresh else missing_runs(folder, planned)
     show_plan(study.config.study, planned)
-    total = cost.expected(planned, number, missing)
+    total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
         out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")

@@ -10,6 +10,7 @@ import numpy as np
 from actlab.engine import worker
 from actlab.nn import probes
 from actlab.nn.blocks import Options
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.programs import compile_programs, turned
 from actlab.nn.training import Program
 
@@ -41,7 +42,8 @@ def a_program(*functions, **changes):
         "options": Options(),
         "clip": False,
     }
-    return Program(**settings | changes)
+    settings |= changes
+    return Program(**settings | {"optimizer": OPTIMIZERS[settings["optimizer"]]})
 
 
 def some_numbers(depth=3, *, seed=3, gain=1.0, bias_mean=0.0, bias_std=0.1, fixed=None, learnable=None, **changes):
@@ -79,7 +81,7 @@ def some_data(dtype="float32", task="classification", features=FEATURES, probe=1
 
 @cache
 def programs_of(program, features=FEATURES):
-    return compile_programs(program, features, OUTPUTS if program.task == "classification" else 1)
+    return compile_programs(program, features, OUTPUTS if program.spec.task == "classification" else 1)
 
 
 class Runs:
@@ -93,7 +95,7 @@ class Runs:
         batch.program, batch.data, batch.function = program, data, program.functions[activation]
         batch.call = (np.int32(depth), np.int32(activation))
         runs = [worker.numbers_for(program, batch.function, SimpleNamespace(numbers=one)) for one in numbers]
-        batch.numbers = worker.stack(runs, np.dtype(program.dtype))
+        batch.numbers = worker.stack(runs, np.dtype(program.spec.dtype))
         batch.programs = programs_of(program, data["train"][0].shape[1])
 
     def __getattr__(self, name):
@@ -101,14 +103,14 @@ class Runs:
 
     def begin(self):
         begun = self.batch.begin()
-        return replace(begun, state=turned(begun.state, self.program.runs_per_call))
+        return replace(begun, state=turned(begun.state, self.program.spec.runs_per_call))
 
     def train(self, state, *steps, **recorded):
-        runs = self.program.runs_per_call
+        runs = self.program.spec.runs_per_call
         return turned(self.batch.train(own(turned(state, runs)), *steps, **recorded), runs)
 
     def record(self, state, *step, **evaluated):
-        runs = self.program.runs_per_call
+        runs = self.program.spec.runs_per_call
         after, found = self.batch.record(own(turned(state, runs)), *step, **evaluated)
         return turned(after, runs), found
 

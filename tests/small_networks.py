@@ -6,6 +6,7 @@ import numpy as np
 
 from actlab.nn import training
 from actlab.nn.blocks import Function, Options
+from actlab.nn.optimizers import OPTIMIZERS
 
 FEATURES, OUTPUTS, WIDTH, DEPTH, BOUND = 3, 2, 5, 3, 4
 SEED, RATE, SLOPE = 7, 0.3, 0.1
@@ -38,7 +39,8 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", **change
         "eval_chunks": 1,
         "options": Options(norm, residual, dropout),
     }
-    return training.Program(**settings | changes)
+    settings |= changes
+    return training.Program(**settings | {"optimizer": OPTIMIZERS[settings["optimizer"]]})
 
 
 def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):

@@ -170,8 +170,8 @@ def test_optimizers(name, runs, dtype):
     def steps(switches, parameters, gradients, numbers):
         def step(t, carry):
             parameters, memory = carry
-            memory = optimizers.remember(name, jax.tree.map(lambda g: g[t], gradients), memory, numbers)
-            return optimizers.move(name, switches, parameters, memory, t, numbers), memory
+            memory = optimizers.remember(rule, jax.tree.map(lambda g: g[t], gradients), memory, numbers)
+            return optimizers.move(rule, switches, parameters, memory, t, numbers), memory
 
         memory = {kept: jax.tree.map(jnp.zeros_like, parameters) for kept in rule.memory}
         return jax.lax.fori_loop(0, 3, step, (parameters, memory))

@@ -57,7 +57,7 @@ def some_parameters(program, seed):
     layers = {
         "kernel": rng.normal(size=(DEPTH, WIDTH, WIDTH)) / np.sqrt(WIDTH),
         "bias": rng.normal(size=(DEPTH, WIDTH)),
-        "activation": rng.uniform(0.5, 1.5, (DEPTH, 1, WIDTH) if program.learnable_per == "unit" else (DEPTH, 1)),
+        "activation": rng.uniform(0.5, 1.5, (DEPTH, 1, WIDTH) if program.spec.learnable_per == "unit" else (DEPTH, 1)),
     }
     if program.options.norm != "none":
         layers |= {"scale": rng.uniform(0.5, 1.5, (DEPTH, WIDTH)), "shift": rng.normal(size=(DEPTH, WIDTH))}
@@ -73,10 +73,10 @@ def together(program, parameters, fill):
         padded = [np.pad(stack, [(0, BOUND - DEPTH)] + [(0, 0)] * (stack.ndim - 1)) for stack in stacks]
         for stack in padded:
             stack[DEPTH:] = fill
-        return padded[0] if program.runs_per_call == 1 else np.stack(padded, axis=1)
+        return padded[0] if program.spec.runs_per_call == 1 else np.stack(padded, axis=1)
 
     def beside(*leaves):
-        return leaves[0] if program.runs_per_call == 1 else np.stack(leaves)
+        return leaves[0] if program.spec.runs_per_call == 1 else np.stack(leaves)
 
     layers = jax.tree.map(stacked, *[one["layers"] for one in parameters])
     layers["kernel"][0] = fill  # the first layer's is the input's
@@ -136,7 +136,7 @@ def some_rows(number, seed):
 def test_gradients_of_every_parameter(case):
     """Nothing beyond the run's depth is read, and nothing is written there."""
     program, parameters = case
-    runs = program.runs_per_call
+    runs = program.spec.runs_per_call
     batches = [some_rows(BATCH, seed) for seed in range(runs)]
     batch = batches[0] if runs == 1 else tuple(np.stack(arrays) for arrays in zip(*batches, strict=True))
     given = together(program, parameters, fill=np.nan)
@@ -166,7 +166,7 @@ def test_gradients_of_every_parameter(case):
 def test_measured_norms(case):
     """Without dropout, and with statistics of the whole training split where a normalisation needs some."""
     program, parameters = case
-    runs = program.runs_per_call
+    runs = program.spec.runs_per_call
     data = {"train": some_rows(ROWS, 7), "probe": some_rows(10, 8)}
     given = together(program, parameters, fill=np.nan)
     scratch = recording.scratch_for(program, given, len(data["probe"][1]))

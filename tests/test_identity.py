@@ -194,9 +194,9 @@ def test_a_new_section_at_its_defaults_changes_no_identity(monkeypatch):
 @pytest.mark.parametrize("key", ["train.optimizer={name: adam, b1: 0.5}", "model.bias_init=normal"])
 def test_a_new_option_with_a_default_changes_no_run(key, runs, monkeypatch):
     before = runs(overrides=[key])
-    monkeypatch.setitem(OPTIMIZERS, "adam", replace(OPTIMIZERS["adam"], switches={"amsgrad": False}))
+    monkeypatch.setitem(OPTIMIZERS.records, "adam", replace(OPTIMIZERS["adam"], switches={"amsgrad": False}))
     normal = BIASES["normal"]
-    monkeypatch.setitem(BIASES, "normal", replace(normal, options=normal.options | {"skew": 0.0}))
+    monkeypatch.setitem(BIASES.records, "normal", replace(normal, options=normal.options | {"skew": 0.0}))
     monkeypatch.setattr(planning, "numbers_of", lambda *_: {"weight_init_used": Choice(name="he_normal")})
     assert runs(overrides=[key]) == before
 

@@ -154,21 +154,21 @@ def by_optax(begun, run, own, rule, of_activation):
 
 def by_ours(program, begun, numbers):
     """All runs' parameters after all steps, runs before layers: clipped, remembered, moved, as a step does."""
-    rule, switches = program.optimizer, dict(program.optimizer_options)
+    rule, switches = program.optimizer, dict(program.spec.optimizer_switches)
 
     def step(weights, memory, gradients, numbers, t):
         ends, layers = training.ends_and_layers(gradients)
         factor = training.clip_factor(replace(program, runs_per_call=1), ends, layers, numbers, jnp.int32(DEPTH))
         clipped = jax.tree.map(lambda g: g * factor, gradients)
         memory = optimizers.remember(rule, clipped, memory, numbers["optimizer"])
-        own = (t, numbers["optimizer"], program.decay_activation_parameters)
+        own = (t, numbers["optimizer"], program.spec.decay_activation_parameters)
         return optimizers.move(rule, switches, weights, memory, *own), memory
 
     def of_all(trees):
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
     weights, numbers, step = of_all(begun), of_all(numbers), jax.jit(jax.vmap(step, in_axes=(0, 0, 0, 0, None)))
-    memory = {kept: jax.tree.map(jnp.zeros_like, weights) for kept in optimizers.OPTIMIZERS[rule].memory}
+    memory = {kept: jax.tree.map(jnp.zeros_like, weights) for kept in rule.memory}
     for t in range(STEPS):
         gradients = of_all([a_gradient(one, t, run) for run, one in enumerate(begun)])
         weights, memory = step(weights, memory, gradients, numbers, jnp.int32(t))
@@ -321,7 +321,7 @@ class Trained:
         with jax.enable_x64(True):
             self.program = a_program("batch", True, "alpha", probes=PROBES, **changes)
             self.programs = compile_programs(self.program, FEATURES, OUTPUTS)
-            self.numbers = alone(some_numbers(bound=self.program.depth_bound))
+            self.numbers = alone(some_numbers(bound=self.program.spec.depth_bound))
             self.depth = np.int32(DEPTH)
 
     def start(self, numbers=None):

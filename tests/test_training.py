@@ -393,7 +393,7 @@ def test_a_diverging_neighbour_disturbs_nobody_and_knows_its_step(data, changes,
 def test_another_number_depth_or_activation_compiles_nothing(data, caplog, program):
     def compiled(run, data=data, depth=DEPTH, activation=0):
         caplog.clear()
-        runs = Runs(program, [run] * program.runs_per_call, data, depth, activation)
+        runs = Runs(program, [run] * program.spec.runs_per_call, data, depth, activation)
         with jax.log_compiles(True):
             jax.block_until_ready(go(runs, SCHEDULE))
         return [record.getMessage() for record in caplog.records if "ompil" in record.getMessage()]

@@ -2,55 +2,44 @@
 
     data.load("digits")                                  a bundled data set, see ``DATASETS``
     data.load("mine.csv", target="price")                a file: .csv, .parquet or .npz
+    data.load("mine.py:moons")                           a function of one's own, see ``dataset``
 
 Every refusal is a ``DataError`` with one message: where, what was expected, what was found.
 """
 
 import math
 from pathlib import Path
+from typing import Any
 
+from actlab import sources
 from actlab.data import splits
-from actlab.data.bundled import DATASETS, Dataset, bundled_checksum
+from actlab.data.bundled import bundled_checksum
+from actlab.data.datasets import DATASETS, Dataset, dataset
+from actlab.data.spec import DataSpec
 from actlab.data.splits import Data, Split
-from actlab.data.table import DataError
+from actlab.data.table import TASKS, DataError, Table
 from actlab.naming import nearest
 
-__all__ = ["DATASETS", "Data", "DataError", "Dataset", "Split", "checksum", "load"]
-
-TASKS = ("auto", "classification", "regression")
+__all__ = ["DATASETS", "Data", "DataError", "DataSpec", "Dataset", "Split", "Table", "checksum", "dataset", "load"]
 
 
-def load(
-    name: str,
-    *,
-    target: str | None = None,
-    task: str = "auto",
-    standardize: bool = True,
-    seed: int = 0,
-    train_rows: int | None = None,
-    target_loss: float | None = None,
-) -> Data:
+def load(which: str | DataSpec, **options: Any) -> Data:
     """Load a data set and split it, stratified, into 60 % training, 20 % validation and 20 % test rows.
 
     Args:
-        name: a key of ``DATASETS``, or the path to a .csv, .parquet or .npz file.
-        target: a file's target column (default: the last) or array (default: y).
-        task: ``classification``, ``regression`` or ``auto``: text or integer labels classify, floats regress.
-        standardize: whether features are centred and scaled by their training mean and standard deviation (a constant
-            feature becomes zero). Regression targets always are.
-        seed: decides the splits, alone.
-        train_rows: keep only so many training rows, stratified; fewer rows are a subset of more. Validation and test
-            splits stay as they are.
-        target_loss: the loss that counts as learned; default: the one stated in ``DATASETS``, or for a file a quarter
-            of the best constant predictor's.
+        which: a data set's name, or all of a ``DataSpec``.
+        options: with a name, the other fields of ``DataSpec``: ``target``, ``task``, ``standardize``, ``seed``,
+            ``train_rows``, ``target_loss``.
 
     Raises:
         DataError: the data cannot be used, and why.
 
-    >>> found = load("iris")
-    >>> found.train.x.shape, found.validation.x.shape, found.test.x.shape, round(found.constant_loss, 4)
+    >>> iris = load("iris")
+    >>> iris.train.x.shape, iris.validation.x.shape, iris.test.x.shape, round(iris.constant_loss, 4)
     ((90, 4), (30, 4), (30, 4), 1.0986)
     """
+    spec = DataSpec(which, **options) if isinstance(which, str) else which
+    name, task, target_loss = spec.name, spec.task, spec.target_loss
     if task not in TASKS:
         raise DataError(f"unknown task '{task}'{nearest(task, TASKS)}")
     if target_loss is not None and not 0 < target_loss < math.inf:
@@ -58,22 +47,44 @@ def load(
     if is_file(name):
         from actlab.data import files  # pandas, for whom a bundled data set need not wait
 
-        table = files.read(name, target, task)
+        table = files.read(name, spec.target, task)
     else:
-        found = bundled(name)
-        if target is not None:
+        record = found(name)
+        if spec.target is not None:
             raise DataError(f"{name}: target names a column of a file; this data set has its own")
-        if task not in ("auto", found.task):
-            raise DataError(f"{name}: is a {found.task} data set; expected task: {found.task} or auto, found {task}")
-        table = found.load()
-        target_loss = found.target_loss if target_loss is None else target_loss
+        if record.task != "auto" and task not in ("auto", record.task):
+            raise DataError(f"{name}: is a {record.task} data set; expected task: {record.task} or auto, found {task}")
+        table = made(record, name, record.task if task == "auto" else task)
+        target_loss = record.target_loss if target_loss is None else target_loss
     return splits.split_table(
-        table, name=name, standardize=standardize, seed=seed, train_rows=train_rows, target_loss=target_loss
+        table,
+        name=name,
+        standardize=spec.standardize,
+        seed=spec.seed,
+        train_rows=spec.train_rows,
+        target_loss=target_loss,
     )
 
 
+def made(record: Dataset, name: str, task: str) -> Table:
+    """What a data set's function makes, as a table.
+
+    Raises:
+        DataError: it fails, or gives something else.
+    """
+    if not sources.parse(name):
+        table = record.load()
+        assert isinstance(table, Table)
+        return table
+    from actlab.data import files
+
+    return files.of_function(record.load, name, task)
+
+
 def checksum(name: str) -> str:
-    """SHA-256 of a user's file, or of a bundled data set's arrays; what it is called does not enter.
+    """SHA-256 of a user's file, of what a user's function is made of, or of a bundled data set's arrays.
+
+    What it is called does not enter.
 
     Raises:
         DataError: there is no such file or data set.
@@ -85,27 +96,29 @@ def checksum(name: str) -> str:
         from actlab.data import files
 
         return files.checksum(files.existing(name))
-    return bundled_checksum(bundled(name))
+    if named := sources.parse(name):
+        return sources.trace(*named).digest
+    return bundled_checksum(found(name))
 
 
 def is_file(name: str) -> bool:
-    """Whether a name is a path: it has a file's suffix or a folder in it.
+    """Whether a name is that of a data file: it has a file's suffix or a folder in it, and is no function's.
 
-    >>> is_file("digits"), is_file("rows.csv"), is_file("data/rows")
-    (False, True, True)
+    >>> is_file("digits"), is_file("rows.csv"), is_file("data/rows"), is_file("mine.py:moons")
+    (False, True, True, False)
     """
-    return name not in DATASETS and (Path(name).suffix != "" or Path(name).name != name)
+    return name not in DATASETS and not sources.parse(name) and (Path(name).suffix != "" or Path(name).name != name)
 
 
-def bundled(name: str) -> Dataset:
-    """The record of a bundled data set.
+def found(name: str) -> Dataset:
+    """The record of a data set that a function makes.
 
     Raises:
         DataError: there is none of that name.
     """
-    if name not in DATASETS:
-        from actlab.data import files
+    if sources.parse(name) or name in DATASETS:
+        return DATASETS.find(name)
+    from actlab.data import files
 
-        hint = nearest(name, DATASETS)
-        raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(files.SUFFIXES)} file")
-    return DATASETS[name]
+    hint = nearest(name, DATASETS)
+    raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(files.SUFFIXES)} file")

@@ -1,7 +1,7 @@
 """The data sets that come with scikit-learn: small, offline, the same on every machine.
 
-Adding one is a function that returns a ``Table``, with its record above it. The stated target loss is what a healthy
-shallow network (two layers of 64, Adam) reaches on the validation split within a few hundred steps:
+Adding one is a function that returns a ``Table``, with its record above it (see ``datasets``). The stated target loss is
+what a healthy shallow network (two layers of 64, Adam) reaches on the validation split within a few hundred steps:
 ``steps_to_target`` counts the steps to it, and ``generalization_gap`` is also taken where the training loss first gets
 there.
 
@@ -10,61 +10,32 @@ of every plan.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from actlab.data.datasets import Dataset, dataset
 from actlab.data.table import DataError, Table
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A bundled data set.
-
-    Attributes:
-        name: what a study writes.
-        load: reads it.
-        task: ``classification`` or ``regression``.
-        target_loss: the stated target: nats, or mean squared error in units of the training targets' variance.
-        reference: where it comes from.
-        summary: one line for lists.
-    """
-
-    name: str
-    load: Callable[[], Table]
-    task: str
-    target_loss: float
-    reference: str
-    summary: str
-
-
-DATASETS: dict[str, Dataset] = {}
 
 
 @lru_cache(maxsize=32)
 def bundled_checksum(dataset: Dataset) -> str:
     """SHA-256 of a data set's arrays: shapes, and values in one byte order."""
     table = dataset.load()
+    assert isinstance(table, Table)  # a user's function may give arrays; ours do not
     digest = hashlib.sha256(repr((table.x.shape, table.y.shape, len(table.classes))).encode())
     for array in (table.x, table.y):
         digest.update(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
     return digest.hexdigest()
 
 
-def _dataset(task: str, target_loss: float, reference: str) -> Callable[[Callable[[], Table]], Callable[[], Table]]:
-    def register(load: Callable[[], Table]) -> Callable[[], Table]:
-        summary = (load.__doc__ or "").strip().splitlines()[0]
-        DATASETS[load.__name__] = Dataset(load.__name__, load, task, target_loss, reference, summary)
-        return load
-
-    return register
-
-
-@_dataset("classification", 0.25, "Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (test part)")
+@dataset(
+    task="classification",
+    target_loss=0.25,
+    reference="Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (test part)",
+)
 def digits() -> Table:
     """Handwritten digits: 1797 images of 8×8 pixels, 10 classes.
 
@@ -76,7 +47,11 @@ def digits() -> Table:
     return labelled(rows, features, tuple(map(str, range(10))))
 
 
-@_dataset("classification", 0.15, "Street, Wolberg & Mangasarian 1993, UCI Breast Cancer Wisconsin (Diagnostic)")
+@dataset(
+    task="classification",
+    target_loss=0.15,
+    reference="Street, Wolberg & Mangasarian 1993, UCI Breast Cancer Wisconsin (Diagnostic)",
+)
 def breast_cancer() -> Table:
     """Breast cancer: 569 cell samples, 30 shape measurements, malignant or benign.
 
@@ -89,7 +64,11 @@ def breast_cancer() -> Table:
     return classification("breast_cancer.csv", tuple(how.format(name) for how in over_cells for name in measures))
 
 
-@_dataset("classification", 0.2, "Aeberhard, Coomans & de Vel 1992, UCI Wine")
+@dataset(
+    task="classification",
+    target_loss=0.2,
+    reference="Aeberhard, Coomans & de Vel 1992, UCI Wine",
+)
 def wine() -> Table:
     """Wine: 178 wines of three growers, 13 chemical measurements.
 
@@ -101,7 +80,11 @@ def wine() -> Table:
     return classification("wine_data.csv", tuple(features.split()))
 
 
-@_dataset("classification", 0.25, "Fisher 1936, The use of multiple measurements in taxonomic problems")
+@dataset(
+    task="classification",
+    target_loss=0.25,
+    reference="Fisher 1936, The use of multiple measurements in taxonomic problems",
+)
 def iris() -> Table:
     """Iris: 150 flowers of three species, 4 lengths.
 
@@ -113,7 +96,9 @@ def iris() -> Table:
     )
 
 
-@_dataset("regression", 0.6, "Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression")
+@dataset(
+    task="regression", target_loss=0.6, reference="Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression"
+)
 def diabetes() -> Table:
     """Diabetes: 442 patients, 10 measurements, disease progression after a year (regression).
 

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,7 +35,36 @@ def read(name: str, target: str | None, task: str) -> Table:
     """
     path = existing(name)
     readers = {".npz": read_npz, ".csv": read_csv, ".parquet": read_parquet}
-    frame, target, place = readers[path.suffix.lower()](path, target)
+    return table_of(*readers[path.suffix.lower()](path, target), task, path)
+
+
+def of_function(function: Callable[[], Any], name: str, task: str) -> Table:
+    """What a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
+
+    Raises:
+        DataError: it fails, or gives something else, or arrays that cannot be used.
+    """
+    path = Path(name)
+    try:
+        made = function()
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or ["no message"])[0]
+        raise DataError(f"{path}: fails: {type(error).__name__}: {reason}") from error
+    if isinstance(made, Table):
+        y = np.asarray(made.classes)[made.y] if made.classes else made.y
+        return table_of(*from_arrays({"x": made.x, "y": y}, None, path, made.features), task, path)
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise DataError(f"{path}: gives {type(made).__name__}; expected arrays x [N, F] and y [N], or a Table")
+    x, y = (np.asarray(array) for array in made)
+    return table_of(*from_arrays({"x": x, "y": y}, None, path), task, path)
+
+
+def table_of(frame: pd.DataFrame, target: str, place: Place, task: str, path: Path) -> Table:
+    """A frame's columns as a table.
+
+    Raises:
+        DataError: with file, column and line or row.
+    """
     if len(frame) == 0:
         raise DataError(f"{path}: expected rows of data, found none")
     features = [column for column in frame.columns if column != target]
@@ -222,6 +251,18 @@ def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
         unreadable(path, error)
     if not names:
         raise DataError(f"{path}: expected arrays x and y, found none")
+    return from_arrays(arrays, target, path)
+
+
+def from_arrays(
+    arrays: Mapping[str, np.ndarray], target: str | None, path: Path, features: Sequence[str] = ()
+) -> tuple[pd.DataFrame, str, Place]:
+    """Arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... (or of the given names) and y.
+
+    Raises:
+        DataError: one is missing, or has another shape or type.
+    """
+    names = list(arrays)
     key = chosen(target or "y", names, path)
     inputs = next((name for name in ("x", "X") if name in names and name != key), None)
     if inputs is None:
@@ -237,7 +278,7 @@ def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
         raise DataError(f"{path}: array {key!r} has shape {y.shape}; expected one value a row")
     if len(x) != len(y):
         raise DataError(f"{path}: {inputs!r} has {len(x)} rows and {key!r} has {len(y)}; expected the same number")
-    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(x.shape[1])])
+    frame = pd.DataFrame(x, columns=list(features) or [f"x{i}" for i in range(x.shape[1])])
     frame[key] = y.astype(str) if y.dtype.kind == "S" else y
     return frame, key, lambda row: f"row {row + 1}"
 

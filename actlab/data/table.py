@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+TASKS = ("auto", "classification", "regression")
+
 
 class DataError(ValueError):
     """Data that cannot be used; the message says where, what was expected and, for a name, the nearest valid one."""

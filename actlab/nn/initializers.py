@@ -9,48 +9,181 @@ Layer by layer initialisation of a deep network takes seconds to compile; one dr
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any, TypeVar
 
 from actlab.later import Array, ArrayLike, jax, jnp
+from actlab.naming import nearest
+from actlab.registry import Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
 TRUNCATED_STD = 0.87962566103423978
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
+"""What a kernel's unit-variance draw may be: see ``draw``."""
+BIAS_DISTRIBUTIONS = ("constant", "normal", "uniform")
+"""Likewise of biases: see ``draw_biases``."""
+ACTIVATION_FACTS = {
+    "negative_slope": "φ' at negative z, 0 unless the initializer is the activation's own (``auto``)",
+    "second_moment": "E φ(Z)², Z standard normal",
+}
+"""Options that follow from the activation where a study does not give them."""
 
 
-@dataclass(frozen=True)
+class InitializerError(ValueError):
+    """An initializer that cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True, eq=False)
 class Initializer:
     """A weight initialisation: its unit-variance ``distribution`` and its ``std(fan_in, fan_out, **options)``.
 
-    ``options`` names the keywords that ``std`` understands beyond the fans (``negative_slope``, ``sigma_w``, ...).
+    Attributes:
+        name: what a study writes.
+        distribution: one of ``DISTRIBUTIONS``.
+        std: the standard deviation of a layer's weights.
+        defaults: the keyword-only arguments of ``std`` that may be left out.
+        needed: those that may not; ``ACTIVATION_FACTS`` are filled in.
+        reference: where it comes from.
+        summary: one line for lists.
     """
 
     name: str
     distribution: str
     std: Callable[..., float]
-    options: tuple[str, ...]
+    defaults: Mapping[str, float]
+    needed: tuple[str, ...]
     reference: str
+    summary: str = ""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The names of all its options."""
+        return (*self.defaults, *self.needed)
 
 
-INITIALIZERS: dict[str, Initializer] = {}
+@dataclass(frozen=True, eq=False)
+class BiasInitializer:
+    """A bias initialisation: its distribution, and ``moments(fan_in, **options) -> (mean, std)`` of a layer's biases.
+
+    Attributes:
+        name: what a study writes.
+        distribution: one of ``BIAS_DISTRIBUTIONS``.
+        moments: mean and standard deviation of a layer's biases.
+        options: the keyword-only arguments of ``moments``, with their defaults.
+        reference: where it comes from.
+        summary: one line for lists.
+    """
+
+    name: str
+    distribution: str
+    moments: Callable[..., tuple[float, float]]
+    options: Mapping[str, float]
+    reference: str
+    summary: str = ""
 
 
-def _initializer(
-    distribution: str, reference: str, options: tuple[str, ...] = (), name: str | None = None
-) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    def register(std: Callable[..., float]) -> Callable[..., float]:
-        key = name or std.__name__
-        INITIALIZERS[key] = Initializer(key, distribution, std, options, reference)
+INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError)
+BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerError)
+
+
+def initializer(distribution: str, *, reference: str = "", name: str | None = None) -> Callable[[F], F]:
+    """Declare a weight initialisation: decorate ``std(fan_in, fan_out, *, option=default)`` of a layer's weights.
+
+    An option without a default must be given in a study, but for ``ACTIVATION_FACTS``.
+
+    Args:
+        distribution: the unit-variance draw, one of ``DISTRIBUTIONS``.
+        reference: where it comes from.
+        name: what a study writes; by default the function's.
+
+    Raises:
+        InitializerError: there is no such distribution, or the signature is another.
+
+    >>> __name__ = "mine"  # a file of one's own
+    >>> @initializer("normal")
+    ... def narrow(fan_in, fan_out, *, share=0.5):
+    ...     return share / fan_in**0.5
+    >>> INITIALIZERS.declared[narrow].defaults
+    {'share': 0.5}
+    """
+
+    def declare(std: F) -> F:
+        called = name or std.__name__
+        if distribution not in DISTRIBUTIONS:
+            raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
+        defaults, needed = options_of(called, std, ("fan_in", "fan_out"))
+        record = Initializer(called, distribution, std, defaults, needed, reference, first_line(std))
+        INITIALIZERS.declare(std, record, called)
         return std
 
-    return register
+    return declare
 
 
-@_initializer("uniform", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_uniform")
-@_initializer("truncated_normal", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_truncated_normal")
-@_initializer("normal", "He et al. 2015, arXiv:1502.01852", ("negative_slope",), name="he_normal")
+def bias_initializer(distribution: str, *, reference: str = "", name: str | None = None) -> Callable[[F], F]:
+    """Declare a bias initialisation: decorate ``moments(fan_in, *, option=default)``, the biases' mean and std.
+
+    Args:
+        distribution: one of ``BIAS_DISTRIBUTIONS``.
+        reference: where it comes from.
+        name: what a study writes; by default the function's.
+
+    Raises:
+        InitializerError: there is no such distribution, or the signature is another.
+
+    >>> __name__ = "mine"  # a file of one's own
+    >>> @bias_initializer("constant")
+    ... def lifted(fan_in, *, by=0.01):
+    ...     return by, 0.0
+    >>> BIASES.declared[lifted].options
+    {'by': 0.01}
+    """
+
+    def declare(moments: F) -> F:
+        called = name or moments.__name__
+        if distribution not in BIAS_DISTRIBUTIONS:
+            hint = nearest(distribution, BIAS_DISTRIBUTIONS)
+            raise InitializerError(f"{called}: no distribution '{distribution}'{hint}")
+        defaults, needed = options_of(called, moments, ("fan_in",))
+        if needed:
+            raise InitializerError(f"{called}: {needed[0]} needs a number as its default")
+        BIASES.declare(
+            moments, BiasInitializer(called, distribution, moments, defaults, reference, first_line(moments)), called
+        )
+        return moments
+
+    return declare
+
+
+def options_of(
+    called: str, function: Callable[..., Any], positional: tuple[str, ...]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The keyword-only arguments of a function: those with a default, and the names of those without.
+
+    Raises:
+        InitializerError: its signature is not ``function(*positional, *, option=default)``.
+    """
+    arguments = list(inspect.signature(function).parameters.values())
+    first, others = arguments[: len(positional)], arguments[len(positional) :]
+    if [one.name for one in first] != list(positional) or any(one.kind is not one.KEYWORD_ONLY for one in others):
+        raise InitializerError(f"{called}: write {called}({', '.join(positional)}, *, option=default)")
+    defaults = {one.name: float(one.default) for one in others if one.default is not one.empty}
+    return defaults, tuple(one.name for one in others if one.default is one.empty)
+
+
+def first_line(function: Callable[..., Any]) -> str:
+    """The first line of a docstring."""
+    return (function.__doc__ or "").strip().partition("\n")[0]
+
+
+@initializer("uniform", reference="He et al. 2015, arXiv:1502.01852", name="he_uniform")
+@initializer("truncated_normal", reference="He et al. 2015, arXiv:1502.01852", name="he_truncated_normal")
+@initializer("normal", reference="He et al. 2015, arXiv:1502.01852", name="he_normal")
 def he(fan_in: int, fan_out: int, *, negative_slope: float = 0.0) -> float:
     """Std that keeps E z² through rectified layers: √(2 / ((1 + a²)·fan_in)), a the activation's negative slope.
 
@@ -62,9 +195,9 @@ def he(fan_in: int, fan_out: int, *, negative_slope: float = 0.0) -> float:
     return math.sqrt(2.0 / ((1.0 + negative_slope**2) * fan_in))
 
 
-@_initializer("uniform", "LeCun et al. 1998, Efficient BackProp", name="lecun_uniform")
-@_initializer("truncated_normal", "LeCun et al. 1998, Efficient BackProp", name="lecun_truncated_normal")
-@_initializer("normal", "LeCun et al. 1998, Efficient BackProp", name="lecun_normal")
+@initializer("uniform", reference="LeCun et al. 1998, Efficient BackProp", name="lecun_uniform")
+@initializer("truncated_normal", reference="LeCun et al. 1998, Efficient BackProp", name="lecun_truncated_normal")
+@initializer("normal", reference="LeCun et al. 1998, Efficient BackProp", name="lecun_normal")
 def lecun(fan_in: int, fan_out: int) -> float:
     """Std that keeps the variance through linear layers: √(1 / fan_in).
 
@@ -76,9 +209,9 @@ def lecun(fan_in: int, fan_out: int) -> float:
     return math.sqrt(1.0 / fan_in)
 
 
-@_initializer("uniform", "Glorot & Bengio 2010, AISTATS", name="glorot_uniform")
-@_initializer("truncated_normal", "Glorot & Bengio 2010, AISTATS", name="glorot_truncated_normal")
-@_initializer("normal", "Glorot & Bengio 2010, AISTATS", name="glorot_normal")
+@initializer("uniform", reference="Glorot & Bengio 2010, AISTATS", name="glorot_uniform")
+@initializer("truncated_normal", reference="Glorot & Bengio 2010, AISTATS", name="glorot_truncated_normal")
+@initializer("normal", reference="Glorot & Bengio 2010, AISTATS", name="glorot_normal")
 def glorot(fan_in: int, fan_out: int) -> float:
     """Std that compromises between the forward and the backward pass: √(2 / (fan_in + fan_out)).
 
@@ -90,7 +223,7 @@ def glorot(fan_in: int, fan_out: int) -> float:
     return math.sqrt(2.0 / (fan_in + fan_out))
 
 
-@_initializer("orthogonal", "Saxe et al. 2014, arXiv:1312.6120")
+@initializer("orthogonal", reference="Saxe et al. 2014, arXiv:1312.6120")
 def orthogonal(fan_in: int, fan_out: int) -> float:
     """Entry std of a (semi-)orthogonal kernel, whose shorter side is orthonormal: √(1 / max(fan_in, fan_out)).
 
@@ -102,7 +235,7 @@ def orthogonal(fan_in: int, fan_out: int) -> float:
     return math.sqrt(1.0 / max(fan_in, fan_out))
 
 
-@_initializer("uniform", "PyTorch, torch.nn.Linear")
+@initializer("uniform", reference="PyTorch, torch.nn.Linear")
 def pytorch_default(fan_in: int, fan_out: int) -> float:
     """Std of PyTorch's default for a linear layer, uniform on ±1/√fan_in: √(1 / (3·fan_in)).
 
@@ -114,7 +247,7 @@ def pytorch_default(fan_in: int, fan_out: int) -> float:
     return math.sqrt(1.0 / (3.0 * fan_in))
 
 
-@_initializer("normal", "Poole et al. 2016, arXiv:1606.05340", ("sigma_w",))
+@initializer("normal", reference="Poole et al. 2016, arXiv:1606.05340")
 def gaussian(fan_in: int, fan_out: int, *, sigma_w: float) -> float:
     """Std of mean-field theory's parametrisation: σ_w / √fan_in.
 
@@ -126,7 +259,7 @@ def gaussian(fan_in: int, fan_out: int, *, sigma_w: float) -> float:
     return sigma_w / math.sqrt(fan_in)
 
 
-@_initializer("normal", "Klambauer et al. 2017, arXiv:1706.02515, generalised", ("second_moment",))
+@initializer("normal", reference="Klambauer et al. 2017, arXiv:1706.02515, generalised")
 def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> float:
     """Std for which E z² = 1 is a fixed point of the forward pass: 1 / √(fan_in · E φ(Z)²), Z standard normal.
 
@@ -140,32 +273,28 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 
-@dataclass(frozen=True)
-class BiasInitializer:
-    """A bias initialisation: its distribution, and ``moments(fan_in, **options) -> (mean, std)`` of a layer's biases.
-
-    ``options`` holds the keywords that ``moments`` takes, with their defaults.
-    """
-
-    distribution: str
-    moments: Callable[..., tuple[float, float]]
-    options: Mapping[str, float]
-    reference: str
+@bias_initializer("constant", reference="common practice")
+def zeros(fan_in: int) -> tuple[float, float]:
+    """No bias at the start."""
+    return 0.0, 0.0
 
 
-BIASES: dict[str, BiasInitializer] = {
-    "zeros": BiasInitializer("constant", lambda fan_in: (0.0, 0.0), {}, "common practice"),
-    "constant": BiasInitializer("constant", lambda fan_in, value: (value, 0.0), {"value": 0.1}, "common practice"),
-    "normal": BiasInitializer(
-        "normal",
-        lambda fan_in, mean, std: (mean, std),
-        {"mean": 0.0, "std": 0.1},
-        "Poole et al. 2016, arXiv:1606.05340",
-    ),
-    "pytorch_default": BiasInitializer(
-        "uniform", lambda fan_in: (0.0, math.sqrt(1.0 / (3.0 * fan_in))), {}, "PyTorch, torch.nn.Linear"
-    ),
-}
+@bias_initializer("constant", reference="common practice")
+def constant(fan_in: int, *, value: float = 0.1) -> tuple[float, float]:
+    """The same bias for all units."""
+    return value, 0.0
+
+
+@bias_initializer("normal", reference="Poole et al. 2016, arXiv:1606.05340")
+def normal(fan_in: int, *, mean: float = 0.0, std: float = 0.1) -> tuple[float, float]:
+    """Normal biases: σ_b of mean-field theory is ``std``."""
+    return mean, std
+
+
+@bias_initializer("uniform", reference="PyTorch, torch.nn.Linear", name="pytorch_default")
+def pytorch_default_bias(fan_in: int) -> tuple[float, float]:
+    """PyTorch's default for a linear layer, uniform on ±1/√fan_in: its std is √(1 / (3·fan_in))."""
+    return 0.0, math.sqrt(1.0 / (3.0 * fan_in))
 
 
 def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:

@@ -10,116 +10,253 @@ A rule that needs the gradient itself remembers it.
 Optax's rules are the same by test.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from actlab.later import Array, ArrayLike, jax, jnp
+from actlab.registry import Registry
 
 Numbers = Mapping[str, Any]
 Memory = Mapping[str, Array]
+Remember = Callable[..., Mapping[str, Array]]
+Direction = Callable[..., Array]
+D = TypeVar("D", bound=Direction)
+
+SCHEDULED = ("learning_rate", "weight_decay", "warmup_steps", "cosine", "schedule_steps")
+"""Numbers that every rule's step has, and no rule's own may be named after."""
 
 
-@dataclass(frozen=True)
+class OptimizerError(ValueError):
+    """An optimizer that cannot be used; the message says what to change."""
+
+
+@dataclass(frozen=True, eq=False)
 class Optimizer:
     """An update rule, elementwise in θ.
 
     Attributes:
-        remember: (g, memory, numbers) -> memory; what is remembered starts at zero.
-        direction: (memory, t, numbers, **switches) -> the direction in which θ descends.
+        name: what a study writes.
+        remember: (g, memory, **settings) -> memory; what is remembered starts at zero.
+        direction: (memory, t, **settings, **switches) -> the direction in which θ descends.
         memory: the names of what is remembered: as many arrays of θ's shape.
         settings: its numbers and their defaults.
         switches: its options that change the code, and their defaults.
+        takes: which settings each of the two functions takes.
         weight_decay: the default λ.
         reference: where it comes from.
+        summary: one line for lists.
     """
 
-    remember: Callable[[Array, Memory, Numbers], dict[str, Array]]
-    direction: Callable[..., Array]
+    name: str
+    remember: Remember
+    direction: Direction
     memory: tuple[str, ...]
-    settings: Mapping[str, float] = field(default_factory=dict)
-    switches: Mapping[str, bool] = field(default_factory=dict)
+    settings: Mapping[str, float]
+    switches: Mapping[str, bool]
+    takes: Mapping[str, tuple[str, ...]]
     weight_decay: float = 0.0
     reference: str = ""
+    summary: str = ""
 
     @property
     def options(self) -> dict[str, float | bool | str]:
         """Every option with its default."""
         return {**self.settings, **self.switches}
 
+    def renewed(self, g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
+        """What is remembered after one more gradient."""
+        return dict(self.remember(g, memory, **{name: numbers[name] for name in self.takes["remember"]}))
 
-def gradient(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-    """The gradient itself."""
+    def descent(self, memory: Memory, t: ArrayLike, numbers: Numbers, switches: Mapping[str, bool]) -> Array:
+        """Where θ descends."""
+        return self.direction(memory, t, **{name: numbers[name] for name in self.takes["direction"]}, **switches)
+
+
+def own_optimizer(function: Any, name: str, declared: Optimizer | None) -> Optimizer | None:
+    """The record of a user's own rule, tried out."""
+    if declared is not None:
+        check_optimizer(declared)
+    return declared
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", OptimizerError, own_optimizer)
+"""Name -> record."""
+
+
+def optimizer(
+    *,
+    memory: tuple[str, ...],
+    remember: Remember,
+    weight_decay: float = 0.0,
+    reference: str = "",
+    name: str | None = None,
+) -> Callable[[D], D]:
+    """Declare an update rule: decorate the function that turns what is remembered into a direction of descent.
+
+    Both functions take their hyperparameters as keyword-only arguments with defaults: a float is a number in the
+    compiled program, ``True`` or ``False`` a switch that changes its code.
+
+    Args:
+        memory: the names of what is remembered: as many arrays of θ's shape, zero before the first gradient.
+        remember: (g, memory, **settings) -> {name: array}, all of ``memory`` after one more gradient.
+        weight_decay: the default λ of decoupled weight decay.
+        reference: where it comes from.
+        name: what a study writes; by default the function's.
+
+    Raises:
+        OptimizerError: a hyperparameter is not a keyword-only float or truth value, or has a taken name.
+
+    >>> __name__ = "mine"  # a file of one's own
+    >>> @optimizer(memory=("m",), remember=lambda g, memory, *, mu=0.9: {"m": mu * memory["m"] + g})
+    ... def heavy(memory, t):
+    ...     return memory["m"]
+    >>> OPTIMIZERS.declared[heavy].settings
+    {'mu': 0.9}
+    """
+
+    def declare(direction: D) -> D:
+        called = name or str(getattr(direction, "__name__", direction))
+        parts = {
+            "remember": hyperparameters(called, remember, ("g", "memory")),
+            "direction": hyperparameters(called, direction, ("memory", "t")),
+        }
+        both = {key: value for part in parts.values() for key, value in part.items()}
+        if any(part[key] != both[key] for part in parts.values() for key in part):
+            raise OptimizerError(f"{called}: its two functions give one hyperparameter two defaults")
+        if any(isinstance(value, bool) for value in parts["remember"].values()):
+            raise OptimizerError(f"{called}: a switch must be an argument of the direction, not of what is remembered")
+        settings = {key: float(value) for key, value in both.items() if not isinstance(value, bool)}
+        record = Optimizer(
+            name=called,
+            remember=remember,
+            direction=direction,
+            memory=tuple(memory),
+            settings=settings,
+            switches={key: value for key, value in both.items() if isinstance(value, bool)},
+            takes={part: tuple(key for key in own if key in settings) for part, own in parts.items()},
+            weight_decay=weight_decay,
+            reference=reference,
+            summary=(direction.__doc__ or "").strip().partition("\n")[0],
+        )
+        OPTIMIZERS.declare(direction, record, called)
+        return direction
+
+    return declare
+
+
+def hyperparameters(called: str, function: Callable[..., Any], positional: tuple[str, ...]) -> dict[str, float | bool]:
+    """The keyword-only arguments of one of a rule's functions, with their defaults.
+
+    Raises:
+        OptimizerError: its signature is not ``function(*positional, *, name=default)``.
+    """
+    found: dict[str, float | bool] = {}
+    first, others = [], list(inspect.signature(function).parameters.values())
+    while others and others[0].kind in (others[0].POSITIONAL_ONLY, others[0].POSITIONAL_OR_KEYWORD):
+        first.append(others.pop(0))
+    if len(first) != len(positional) or any(other.kind is not other.KEYWORD_ONLY for other in others):
+        raise OptimizerError(
+            f"{called}: write {getattr(function, '__name__', 'f')}({', '.join(positional)}, *, name=default)"
+        )
+    for other in others:
+        if not isinstance(other.default, int | float):
+            raise OptimizerError(f"{called}: {other.name} needs a number, or a truth value, as its default")
+        if other.name in SCHEDULED:
+            raise OptimizerError(f"{called}: every rule has a {other.name}; give its own number another name")
+        found[other.name] = other.default
+    return found
+
+
+def check_optimizer(rule: Optimizer) -> None:
+    """Try a rule on a few gradients, as training will use it.
+
+    Raises:
+        OptimizerError: it cannot be traced, remembers something else than it declares, changes a shape or dtype, or is
+            not elementwise.
+    """
+    g = jnp.linspace(-2.0, 3.0, 6).reshape(2, 3)
+    numbers = {key: jnp.asarray(value, g.dtype) for key, value in rule.settings.items()}
+
+    def step(g: Array) -> tuple[dict[str, Array], Array]:
+        memory = rule.renewed(g, dict.fromkeys(rule.memory, jnp.zeros_like(g)), numbers)
+        return memory, rule.descent(memory, jnp.int32(1), numbers, rule.switches)
+
+    try:
+        memory, direction = jax.jit(step)(g)
+        alone = jnp.stack([jnp.stack([step(one[None])[1][0] for one in row]) for row in g])
+    except Exception as error:
+        raise OptimizerError(f"{rule.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
+    if set(memory) != set(rule.memory):
+        raise OptimizerError(f"{rule.name}: remembers {', '.join(memory)}; it declares {', '.join(rule.memory)}")
+    for what, array in {**memory, "the direction": direction}.items():
+        if jnp.shape(array) != g.shape or jnp.result_type(array) != g.dtype:
+            raise OptimizerError(
+                f"{rule.name}: {what} has shape {jnp.shape(array)} and dtype {jnp.result_type(array)}; "
+                f"expected those of the gradient, {g.shape} and {g.dtype}"
+            )
+    if not jnp.allclose(direction, alone, rtol=1e-5, atol=1e-6):
+        raise OptimizerError(f"{rule.name}: is not elementwise: a gradient's direction hangs on the others beside it")
+
+
+def gradient(g: Array, memory: Memory) -> dict[str, Array]:
+    """Remember the gradient itself."""
     return {"g": g}
 
 
-def descend(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+def accumulate(g: Array, memory: Memory, *, momentum: float = 0.9) -> dict[str, Array]:
+    """m ← μ·m + g."""
+    return {"m": momentum * memory["m"] + g, "g": g}
+
+
+def average_moments(g: Array, memory: Memory, *, b1: float = 0.9, b2: float = 0.999) -> dict[str, Array]:
+    """m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²."""
+    return {"m": b1 * memory["m"] + (1 - b1) * g, "v": b2 * memory["v"] + (1 - b2) * g**2}
+
+
+def average_squares(g: Array, memory: Memory, *, decay: float = 0.9) -> dict[str, Array]:
+    """v ← ρ·v + (1 − ρ)·g²."""
+    return {"v": decay * memory["v"] + (1 - decay) * g**2, "g": g}
+
+
+@optimizer(memory=("g",), remember=gradient, reference="Robbins & Monro 1951")
+def sgd(memory: Memory, t: ArrayLike) -> Array:
     """Plain gradient descent: g."""
     return memory["g"]
 
 
-def accumulate(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-    """m ← μ·m + g."""
-    return {"m": numbers["momentum"] * memory["m"] + g, "g": g}
-
-
-def heavy_ball(memory: Memory, t: ArrayLike, numbers: Numbers, *, nesterov: bool = False) -> Array:
+@optimizer(
+    memory=("m", "g"),
+    remember=accumulate,
+    reference="Polyak 1964; Sutskever et al. 2013 (Nesterov's form)",
+    name="momentum",
+)
+def heavy_ball(memory: Memory, t: ArrayLike, *, momentum: float = 0.9, nesterov: bool = False) -> Array:
     """Heavy-ball momentum: m; Nesterov's form: g + μ·m."""
-    return memory["g"] + numbers["momentum"] * memory["m"] if nesterov else memory["m"]
+    return memory["g"] + momentum * memory["m"] if nesterov else memory["m"]
 
 
-def average_moments(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-    """m ← β₁·m + (1 − β₁)·g,   v ← β₂·v + (1 − β₂)·g²."""
-    b1, b2 = numbers["b1"], numbers["b2"]
-    return {"m": b1 * memory["m"] + (1 - b1) * g, "v": b2 * memory["v"] + (1 - b2) * g**2}
-
-
-def adaptive(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+# Decay is decoupled for every optimizer here; AdamW's default is that of the paper's authors' code.
+@optimizer(
+    memory=("m", "v"),
+    remember=average_moments,
+    weight_decay=1e-2,
+    reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
+    name="adamw",
+)
+@optimizer(memory=("m", "v"), remember=average_moments, reference="Kingma & Ba 2015, arXiv:1412.6980")
+def adam(memory: Memory, t: ArrayLike, *, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Array:
     """m̂ / (√v̂ + ε), m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ)."""
     t = jnp.asarray(t, memory["m"].dtype)
-    m, v = memory["m"] / (1 - numbers["b1"] ** t), memory["v"] / (1 - numbers["b2"] ** t)
-    return m / (jnp.sqrt(v) + numbers["eps"])
+    m, v = memory["m"] / (1 - b1**t), memory["v"] / (1 - b2**t)
+    return m / (jnp.sqrt(v) + eps)
 
 
-def average_squares(g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-    """v ← ρ·v + (1 − ρ)·g²."""
-    return {"v": numbers["decay"] * memory["v"] + (1 - numbers["decay"]) * g**2, "g": g}
-
-
-def normalised(memory: Memory, t: ArrayLike, numbers: Numbers) -> Array:
+@optimizer(memory=("v", "g"), remember=average_squares, reference="Tieleman & Hinton 2012, lecture 6.5")
+def rmsprop(memory: Memory, t: ArrayLike, *, eps: float = 1e-8) -> Array:
     """g / (√v + ε), ε outside the root."""
-    return memory["g"] / (jnp.sqrt(memory["v"]) + numbers["eps"])
-
-
-_ADAM = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
-OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(gradient, descend, ("g",), reference="Robbins & Monro 1951"),
-    "momentum": Optimizer(
-        accumulate,
-        heavy_ball,
-        ("m", "g"),
-        {"momentum": 0.9},
-        {"nesterov": False},
-        reference="Polyak 1964; Sutskever et al. 2013 (Nesterov's form)",
-    ),
-    "adam": Optimizer(average_moments, adaptive, ("m", "v"), _ADAM, reference="Kingma & Ba 2015, arXiv:1412.6980"),
-    # Decay is decoupled for every optimizer here; the default is that of the paper's authors' code.
-    "adamw": Optimizer(
-        average_moments,
-        adaptive,
-        ("m", "v"),
-        _ADAM,
-        weight_decay=1e-2,
-        reference="Loshchilov & Hutter 2019, arXiv:1711.05101",
-    ),
-    "rmsprop": Optimizer(
-        average_squares,
-        normalised,
-        ("v", "g"),
-        {"decay": 0.9, "eps": 1e-8},
-        reference="Tieleman & Hinton 2012, lecture 6.5",
-    ),
-}
+    return memory["g"] / (jnp.sqrt(memory["v"]) + eps)
 
 
 def decays(path: tuple[Any, ...], decay_activation_parameters: bool) -> bool:
@@ -157,11 +294,10 @@ def learning_rate(t: ArrayLike, numbers: Numbers) -> Array:
     return numbers["learning_rate"] * rise * fall
 
 
-def remember(name: str, gradients: Any, memory: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
+def remember(rule: Optimizer, gradients: Any, memory: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
     """The memory of a tree of parameters after one more gradient: {name: tree}."""
-    rule = OPTIMIZERS[name]
     renewed = jax.tree.map(
-        lambda g, *kept: rule.remember(g, dict(zip(rule.memory, kept, strict=True)), numbers),
+        lambda g, *kept: rule.renewed(g, dict(zip(rule.memory, kept, strict=True)), numbers),
         gradients,
         *(memory[kept] for kept in rule.memory),
     )
@@ -169,7 +305,7 @@ def remember(name: str, gradients: Any, memory: Mapping[str, Any], numbers: Numb
 
 
 def move(
-    name: str,
+    rule: Optimizer,
     switches: Mapping[str, bool],
     parameters: Any,
     memory: Mapping[str, Any],
@@ -180,7 +316,7 @@ def move(
     """A tree of parameters after one step: θ − η_t·(direction + λ·θ), λ only where weight decay applies.
 
     Args:
-        name: a key of ``OPTIMIZERS``.
+        rule: the optimizer.
         switches: the rule's options that change the code (``nesterov``).
         parameters: a tree.
         memory: as renewed by ``remember``.
@@ -190,13 +326,13 @@ def move(
 
     >>> numbers = {"learning_rate": 0.5, "weight_decay": 0.0, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 1.0}
     >>> theta = {"kernel": jnp.ones(1)}
-    >>> move("sgd", {}, theta, {"g": theta}, 0, numbers)["kernel"]
+    >>> move(OPTIMIZERS["sgd"], {}, theta, {"g": theta}, 0, numbers)["kernel"]
     Array([0.5], dtype=float32)
     """
-    rule, rate = OPTIMIZERS[name], learning_rate(t, numbers)
+    rate = learning_rate(t, numbers)
 
     def of_leaf(path: tuple[Any, ...], theta: Array, *kept: Array) -> Array:
-        step = rule.direction(dict(zip(rule.memory, kept, strict=True)), t + 1, numbers, **switches)
+        step = rule.descent(dict(zip(rule.memory, kept, strict=True)), t + 1, numbers, switches)
         if decays(path, decay_activation_parameters):
             step = step + numbers["weight_decay"] * theta
         return theta - rate.astype(theta.dtype) * step

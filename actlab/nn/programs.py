@@ -61,10 +61,10 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
 
     >>> programs = compile_programs(program, features=64, outputs=10)  # doctest: +SKIP
     """
-    runs = program.runs_per_call
+    runs = program.spec.runs_per_call
 
     def known(depth: Any) -> Any:
-        return program.depth_bound if program.static_depth else depth
+        return program.spec.depth_bound if program.spec.static_depth else depth
 
     def start(numbers: Any, depth: Any) -> Any:
         one = partial(training.start, program, depth=known(depth), features=features, outputs=outputs)
@@ -184,7 +184,7 @@ def add(tree: Any, runs: int) -> Any:
 
 def blank_masks(program: Program, runs: int) -> dict[str, np.ndarray]:
     """The masks of units before the first evaluation."""
-    nothing = np.zeros((runs, program.depth_bound, program.width), bool)
+    nothing = np.zeros((runs, program.spec.depth_bound, program.spec.width), bool)
     return {"dead_at_init": nothing, "ever_dead": nothing}
 
 

@@ -66,12 +66,12 @@ def measure(
         shared=True,
         statistics_rows=statistics_rows,
     )
-    error = over_runs(signal_at_output(program.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
+    error = over_runs(signal_at_output(program.spec.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
     thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
     own = dict(program.own_measures)
-    asked = tuple(name for name in (*probes.PROBES, *own) if name in program.probes)
-    changes = "update_ratio" in program.probes
-    counted = tuple(name for name in EDGES if name in program.probes)
+    asked = tuple(name for name in (*probes.PROBES, *own) if name in program.spec.probes)
+    changes = "update_ratio" in program.spec.probes
+    counted = tuple(name for name in EDGES if name in program.spec.probes)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         z, h = walk.at(up["z"], l), walk.at(up["h"], l)
@@ -111,7 +111,7 @@ def measure(
             "signal_grad_norm": one,
             "weight_grad_norm": one,
         },
-        program.depth_bound,
+        program.spec.depth_bound,
     )
     _, found = walk.backward(
         network,
@@ -139,7 +139,7 @@ def measure(
 def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
     """Zeros for what ``measure`` writes beside its record: z and h of each layer, for so many probe rows."""
     bias = parameters["layers"]["bias"]
-    blank = jnp.zeros((*bias.shape[:-1], rows, program.width), bias.dtype)
+    blank = jnp.zeros((*bias.shape[:-1], rows, program.spec.width), bias.dtype)
     return {"layers": {"z": blank, "h": blank}}
 
 
@@ -198,7 +198,9 @@ def evaluate(
     y_N = jnp.concatenate([y for _, y in splits.values()])
     ends = np.cumsum([y.shape[0] for _, y in splits.values()])[:-1]
     for measured, of in (("loss", example_losses), ("accuracy", example_accuracy)):
-        by_row = program.network.over_runs(lambda outputs, y, of=of: of(outputs, y, program.task), (1,))(outputs, y_N)
+        by_row = program.network.over_runs(lambda outputs, y, of=of: of(outputs, y, program.spec.task), (1,))(
+            outputs, y_N
+        )
         by_split = jnp.split(by_row, ends, axis=-1)
         record |= {f"{name}_{measured}": jnp.mean(one, axis=-1) for name, one in zip(splits, by_split, strict=True)}
     return masks, record
@@ -247,11 +249,11 @@ def forward_splits(
         outputs = network.over_runs(walk.affine)(h, readout["kernel"], readout["bias"])
         return outputs, (kept["dead"], kept["finite"])
 
-    if program.eval_chunks == 1 or batch_norm:
+    if program.spec.eval_chunks == 1 or batch_norm:
         outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
         return outputs, *seen
     found = {
-        name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.eval_chunks)
+        name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.spec.eval_chunks)
         for name, x_NxF in splits.items()
     }
     return jnp.concatenate([outputs for outputs, _ in found.values()], axis=-2), *found["train"][1]

@@ -7,7 +7,7 @@ two; how many there are shapes the program, because it changes rounding.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jax import Array
 from actlab.nn import initializers, optimizers, walk
 from actlab.nn.blocks import Function, Options
 from actlab.nn.losses import example_accuracy, example_losses
+from actlab.nn.spec import ProgramSpec
 
 GENERATOR = "threefry2x32"  # whatever JAX's default is set to, which its cache of traces does not heed
 
@@ -38,50 +39,26 @@ class Program:
     """The static half of a run: everything that changes the compiled code.
 
     Attributes:
+        spec: what of it is plain values.
         functions: the activations that it may train, a branch each.
-        learnable_per: ``layer`` or ``unit``: whose own an activation's learnable parameters are.
-        depth_bound: the most hidden layers.
-        width: units of each.
-        weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
-        optimizer, optimizer_options: a rule of ``optimizers.OPTIMIZERS`` and its switches.
-        decay_activation_parameters: whether weight decay also pulls on learnable activation parameters.
-        batch_size: rows of a minibatch.
-        task: ``classification`` or ``regression``.
-        probes: names of the measures to record.
-        dtype: ``float32`` or ``float64``.
-        runs_per_call: how many runs one call advances.
-        eval_chunks: in how many chunks a split is evaluated, to hold less in memory at a time.
-        options: normalisation, residual connections, dropout.
-        clip: whether gradients are clipped by their joint norm.
-        own_measures: the user's measures among ``probes``: name and function each.
-        static_depth: every run is as deep as the bound, which the compiler may know: on an accelerator, where a loop of
-            unknown length asks the host at every turn.
+        optimizer: the update rule.
+        own_measures: the user's measures among ``spec.probes``: name and function each.
     """
 
+    spec: ProgramSpec
     functions: tuple[Function, ...]
-    learnable_per: str
-    depth_bound: int
-    width: int
-    weight_distribution: str
-    bias_distribution: str
-    optimizer: str
-    optimizer_options: tuple[tuple[str, bool], ...]
-    decay_activation_parameters: bool
-    batch_size: int
-    task: str
-    probes: tuple[str, ...]
-    dtype: str
-    runs_per_call: int
-    eval_chunks: int
-    options: Options = field(default_factory=Options)
-    clip: bool = False
+    optimizer: optimizers.Optimizer
     own_measures: tuple[tuple[str, Callable[..., Array]], ...] = ()
-    static_depth: bool = False
+
+    @property
+    def options(self) -> Options:
+        """What a block has beside φ."""
+        return Options(self.spec.norm, self.spec.residual, self.spec.dropout)
 
     @property
     def network(self) -> walk.Network:
         """What the walk over the layers needs to know."""
-        return walk.Network(self.functions, self.options, self.runs_per_call)
+        return walk.Network(self.functions, self.options, self.spec.runs_per_call)
 
     @property
     def slots(self) -> int:
@@ -105,11 +82,11 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
         a state without run axis, stacks [L, ...]; the readout is always LeCun normal with zero bias, so that
         comparisons of hidden initialisers do not change the scale of the output layer as well.
     """
-    bound, width, dtype = program.depth_bound, program.width, jnp.dtype(program.dtype)
+    bound, width, dtype = program.spec.depth_bound, program.spec.width, jnp.dtype(program.spec.dtype)
     weights_key, _ = jax.random.split(jax.random.key(numbers["seed"], impl=GENERATOR))
     weights_key, readout_key, bias_key = jax.random.split(weights_key, 3)
     shapes: list[tuple[int, ...]] = [(features, width), (bound - 1, width, width)]
-    first, hidden = initializers.draw(program.weight_distribution, weights_key, shapes, dtype)
+    first, hidden = initializers.draw(program.spec.weight_distribution, weights_key, shapes, dtype)
     std_L = jnp.asarray(numbers["weight_std"], dtype)
     means, stds = numbers["bias_mean"], numbers["bias_std"]
     (readout,) = initializers.draw("normal", readout_key, [(width, outputs)], dtype)
@@ -118,10 +95,10 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
     learnable = jnp.asarray(numbers["learnable"], dtype)
     layers = {
         "kernel": kernel_LxWxW,
-        "bias": initializers.draw_biases(program.bias_distribution, bias_key, means, stds, width, dtype),
+        "bias": initializers.draw_biases(program.spec.bias_distribution, bias_key, means, stds, width, dtype),
         "activation": used_L[:, None] * learnable[None],
     }
-    if program.learnable_per == "unit":
+    if program.spec.learnable_per == "unit":
         layers["activation"] = jnp.repeat(layers["activation"][..., None], width, axis=-1)
     if program.options.norm != "none":
         layers["scale"] = jnp.repeat(used_L[:, None], width, axis=1)
@@ -133,9 +110,7 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
     }
     return {
         "parameters": parameters,
-        "memory": {
-            name: jax.tree.map(jnp.zeros_like, parameters) for name in optimizers.OPTIMIZERS[program.optimizer].memory
-        },
+        "memory": {name: jax.tree.map(jnp.zeros_like, parameters) for name in program.optimizer.memory},
         "diverged_step": jnp.int32(-1),
         "loss_sum": jnp.zeros((), dtype),
         "accuracy_sum": jnp.zeros((), dtype),
@@ -173,7 +148,7 @@ def train(
     """
     network, rows = program.network, split[0].shape[0]
     before, zero = copied(state["parameters"], scratch["before"], jnp.where(recorded == 1, depth, 0))
-    steps_per_epoch = rows // program.batch_size
+    steps_per_epoch = rows // program.spec.batch_size
     blank = {name: state[name] for name in ("loss_sum", "accuracy_sum", "steps_since_record")}
     state = state | jax.tree.map(lambda total: jnp.where(recorded == 1, jnp.zeros_like(total), total), blank)
 
@@ -182,8 +157,8 @@ def train(
         return jax.random.permutation(jax.random.fold_in(batch_key, epoch), rows)
 
     def minibatch(order: Array, i: Array) -> tuple[Array, Array]:
-        begin = (i % steps_per_epoch) * program.batch_size
-        picked = jax.lax.dynamic_slice(order, (begin,), (program.batch_size,))
+        begin = (i % steps_per_epoch) * program.spec.batch_size
+        picked = jax.lax.dynamic_slice(order, (begin,), (program.spec.batch_size,))
         x, y = (a.at[picked].get(mode="promise_in_bounds") for a in split)
         return x, y
 
@@ -213,12 +188,12 @@ def scratch_for(program: Program, parameters: Any) -> Scratch:
         {``layers``: {``up``: z and h of each, ``down``: gradients, where they are clipped}, ``before``: see ``train``}.
     """
     layers = parameters["layers"]
-    rows = jnp.zeros((*layers["bias"].shape[:-1], program.batch_size, program.width), layers["bias"].dtype)
+    rows = jnp.zeros((*layers["bias"].shape[:-1], program.spec.batch_size, program.spec.width), layers["bias"].dtype)
 
     def blank(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
 
-    steps = {"up": {"z": rows, "h": rows}, "down": blank(layers) if program.clip else {}}
+    steps = {"up": {"z": rows, "h": rows}, "down": blank(layers) if program.spec.clip else {}}
     return {"layers": steps, "before": blank(parameters)}
 
 
@@ -267,12 +242,12 @@ def take_step(
         depth,
         activation,
         scratch["up"],
-        walk.put if program.clip else renew,
-        scratch["down"] if program.clip else kept_layers,
+        walk.put if program.spec.clip else renew,
+        scratch["down"] if program.spec.clip else kept_layers,
     )
     gradients, kept = walked.ends, walked.layers
     scratch = {"up": walked.up, "down": {}}
-    if program.clip:
+    if program.spec.clip:
         scratch["down"] = kept
         factor = clip_factor(program, gradients, kept, numbers, depth)
         clip = over_runs(lambda tree, factor: jax.tree.map(lambda g: g * factor, tree))
@@ -283,9 +258,9 @@ def take_step(
     kept_ends = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
 
     def move(parameters: Any, memory: Any, own: Any) -> Any:
-        switches = dict(program.optimizer_options)
+        switches = dict(program.spec.optimizer_switches)
         return optimizers.move(
-            program.optimizer, switches, parameters, memory, i, own, program.decay_activation_parameters
+            program.optimizer, switches, parameters, memory, i, own, program.spec.decay_activation_parameters
         )
 
     def move_layer(l: Array, layers: Any) -> Any:
@@ -352,7 +327,9 @@ def minibatch_gradients(
         dropout = (network.over_runs(dropout_key, (1,))(numbers["seed"], i), numbers["dropout_rate"])
     call = (depth, activation, numbers["fixed"])
     last_h, up = walk.forward(network, parameters, x, *call, lambda *_: {}, up, dropout=dropout)
-    loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.task))(last_h, parameters["readout"], y)
+    loss, accuracy, dh, dreadout = network.over_runs(readout_gradients(program.spec.task))(
+        last_h, parameters["readout"], y
+    )
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         return {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}

@@ -1,8 +1,10 @@
 """What a plan will cost, roughly: floating-point work and time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actlab.study.plan import Plan
+from actlab.study.jobs import Job
+from actlab.study.sweep import Cell
 
 # What one core of a laptop does in this training loop, measured at depth 20 and batch 128 on a two-core machine: it is
 # bound by matrix products when wide, and by the number of layers and steps when narrow.
@@ -19,11 +21,11 @@ class Cost:
     seconds: float
 
 
-def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
-    """The cost of training the wanted runs of a plan."""
+def expected(groups: Sequence[Job], workers: int, wanted: set[str]) -> Cost:
+    """The cost of training the wanted runs of a plan's groups."""
     flops = seconds = 0.0
     shapes = set()
-    for group in plan.groups:
+    for group in groups:
         runs = [run for run in group.runs if run.id in wanted]
         if not runs:
             continue
@@ -33,6 +35,17 @@ def expected(plan: Plan, workers: int, wanted: set[str]) -> Cost:
         seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP
         shapes.add(group.shape)
     return Cost(flops, seconds / workers + len(shapes) * COMPILE_SECONDS)
+
+
+def training_flops(cell: Cell, features: int, outputs: int) -> float:
+    """Matmul floating-point operations of one training step: forward, weight gradient, and input gradient (not of x).
+
+    2·B·(3·(L − 1)·W² + 3·W·C + 2·F·W) for batch B, depth L, width W, F inputs and C outputs.
+    """
+    depth, width = cell.model.depth, cell.model.width
+    hidden = 3 * (depth - 1) * width**2
+    ends = 3 * width * outputs + 2 * features * width
+    return 2.0 * cell.train.batch_size * (hidden + ends)
 
 
 def clock(seconds: float) -> str:

@@ -29,8 +29,9 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from actlab import sources
+from actlab.study.fields import Choice, OptionDefaults, Section
 from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.schema import SECTIONS, Choice, OptionDefaults, Section
+from actlab.study.schema import SECTIONS
 from actlab.study.sweep import Cell
 
 UNORDERED = ("probes",)  # keys whose lists are sets

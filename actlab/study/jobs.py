@@ -8,65 +8,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class DataKey:
-    """What a worker needs to load the data; hashable, so that it loads them once."""
-
-    name: str
-    target: str | None
-    task: str
-    standardize: bool
-    seed: int
-    train_rows: int | None
-    target_loss: float | None
-    checksum: str
-
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of ``data.load``."""
-        return {name: value for name, value in vars(self).items() if name != "checksum"}
+from actlab.data.spec import DataSpec
+from actlab.nn.spec import ProgramSpec
 
 
 @dataclass(frozen=True)
 class FunctionKey:
-    """What a worker needs to find an activation or measure: its name, and of a user's own its file and checksum."""
+    """What a worker needs to find a function by: its name, and of a user's own its file and checksum."""
 
     name: str
-    source: str | None
-    source_checksum: str | None
+    source: str | None = None
+    source_checksum: str | None = None
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What shapes the compiled programs, and the data that they run on.
+    """What decides the compiled programs, and the data that they run on.
 
-    The activations are those of all runs that have everything else in common, and ``depth_bound`` the deepest of them:
-    which of the activations a run has, and how deep it is, are numbers (see ``Job``). On an accelerator, each depth has
-    its own programs (``static_depth``).
+    The activations are those of all runs that have everything else in common, and ``spec.depth_bound`` the deepest of
+    them: which of the activations a run has, and how deep it is, are numbers (see ``Job``). On an accelerator, each
+    depth has its own programs (``spec.static_depth``).
+
+    Attributes:
+        spec: what of the programs is plain values.
+        activations, optimizer, own_measures: the functions in them.
+        data: which rows.
+        data_checksum: of their content, or of what generates them.
+        probe_rows: how many training rows the per-layer measures are taken on.
     """
 
-    data: DataKey
-    probe_rows: int
+    spec: ProgramSpec
     activations: tuple[FunctionKey, ...]
-    learnable_per: str
-    depth_bound: int
-    static_depth: bool
-    width: int
-    norm: str
-    residual: bool
-    dropout: str
-    weight_distribution: str
-    bias_distribution: str
-    optimizer: str
-    optimizer_options: tuple[tuple[str, bool], ...]
-    decay_activation_parameters: bool
-    clip: bool
-    batch_size: int
-    probes: tuple[str, ...]
+    optimizer: FunctionKey
     own_measures: tuple[FunctionKey, ...]
-    dtype: str
-    runs_per_call: int
-    eval_chunks: int
+    data: DataSpec
+    data_checksum: str
+    probe_rows: int
 
 
 @dataclass(frozen=True)

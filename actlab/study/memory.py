@@ -22,7 +22,8 @@ class Size:
     """The numbers that decide how large a run's arrays are: L layers of W units, rows, F inputs, C outputs.
 
     ``normed_rows`` are the training rows, where batch normalisation has their statistics taken; else 0. ``activations``
-    is how many the study has, ``plain`` whether its blocks are an activation and nothing else.
+    is how many the study has, ``plain`` whether its blocks are an activation and nothing else, ``remembered``
+    how many arrays of a weight's shape the optimizer keeps.
     """
 
     depth: int
@@ -36,12 +37,14 @@ class Size:
     normed_rows: int = 0
     activations: int = 1
     plain: bool = True
+    remembered: int = 2
 
 
 def worker_bytes(size: Size, call: CallSize) -> float:
     """Bytes that one worker process holds at most while it trains a run batch.
 
-    A run has five copies of its weights (themselves, Adam's two, those before a record's step, one at work), z and h
+    A run has three copies of its weights (themselves, those before a record's step, one at work), beside what its
+    optimizer remembers (Adam two), z and h
     by layer of a minibatch and of the probe rows, and five layers of the rows of one chunk of an evaluation. The data
     are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
@@ -58,7 +61,7 @@ def worker_bytes(size: Size, call: CallSize) -> float:
     a_row = 5 * size.width + size.features + size.outputs
     chunk = -(-size.rows // (1 if size.normed_rows else eval_chunks)) * a_row
     normed = (size.normed_rows + size.probe_rows) * a_row if size.normed_rows else 0
-    run = 5 * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
+    run = (3 + size.remembered) * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
     numbers = runs_per_call * run + 3 * size.rows * size.features
     compiler = AN_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
     return BASE + compiler + size.itemsize * numbers

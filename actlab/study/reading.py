@@ -12,13 +12,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab.naming import nearest
+from actlab.study.fields import Choice, Section
 from actlab.study.schema import (
     SECTIONS,
     SWEPT,
-    Choice,
     DropoutConfig,
     ReportConfig,
-    Section,
     SelectConfig,
     StudyConfig,
     SweepConfig,

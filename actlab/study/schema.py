@@ -1,137 +1,115 @@
 """The words of a study's YAML file: every key, its type, its default and its meaning, as frozen pydantic models.
 
-The file is read, with line numbers and overrides, in ``reading.py``; sweeps are spelled out in ``sweep.py``.
+A key is declared here once: what it may hold, what it is to a run (``fields.Key``), and the sentence that the docs have
+on it; the order of keys is that in which settings are shown. What stands for what (``auto``, null) is ``resolve.py``'s,
+a file with line numbers and overrides ``reading.py``'s, and sweeps are spelled out in ``sweep.py``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from actlab import activations, data, sources
 from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
-from actlab.naming import nearest
 from actlab.nn.blocks import DROPOUTS, NORMS
-from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.fields import (
+    LABEL,
+    NUMBER,
+    STATIC,
+    USER_FUNCTION,
+    Choice,
+    Key,
+    OptionDefaults,
+    Section,
+    checked,
+    choices,
+    known,
+    names_of,
+    show,
+    split_name,
+)
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
 
-USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
+SCHEDULES: dict[str, dict[str, float | bool | str]] = {
+    "constant": {"warmup_steps": 0.0},
+    "cosine": {"warmup_steps": 0.0},
+}
+AUTO = "auto"
 
 
-def _probes_schema(names: Iterable[str], sets: Iterable[str]) -> WithJsonSchema:
-    listed = {"anyOf": [{"enum": [*sets, *names]}, {"type": "string", "pattern": USER_FILE}]}
-    return WithJsonSchema({"anyOf": [{"enum": list(sets)}, {"type": "array", "items": listed}]})
-
-
-class Section(BaseModel):
-    """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class OptionDefaults:
-    """Part of the type of a key that holds a ``Choice``: what each option is where a study says nothing of it.
-
-    Attributes:
-        of: from the choice's name to its options that have a default.
-    """
-
-    of: Callable[[str], Mapping[str, Any]]
-
-
-class Choice(Section):
-    """A name with options: ``he_normal``, or ``{name: gaussian, sigma_w: 1.5}``."""
-
-    name: str
-    options: dict[str, float | bool | str] = {}
-
-    def label(self, defaults: Mapping[str, Any]) -> str:
-        """The name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
-        told = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]
-        return f"{self.name}({', '.join(told)})" if told else self.name
-
-    def plain(self) -> Any:
-        """The choice as it stands in a YAML file."""
-        return {"name": self.name, **self.options} if self.options else self.name
-
-
-def show(value: Any) -> str:
-    """A number as a person would write it, all of its digits.
-
-    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
-    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)
-    return str(value)
-
-
-def split_name(value: Any) -> Any:
-    """``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; anything else goes on to be refused."""
-    if isinstance(value, Choice):
-        return value
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a name, or a mapping with a name and its options, not {value!r}")
-    if "name" not in value:
-        raise ValueError("expected a mapping with the key 'name'")
-    return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
-
-
-def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str]) -> Choice:
-    """The choice with its options filled from ``defaults``; an unknown option, or one of another type, is refused."""
-    for key, value in choice.options.items():
-        if key not in defaults:
-            hint = nearest(key, defaults) if defaults else " (it takes none)"
-            raise ValueError(f"{kind} '{choice.name}' has no option '{key}'{hint}")
-        wanted = type(defaults[key])
-        if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
-            name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
-            raise ValueError(f"option '{key}' of {kind} '{choice.name}' must be {name}, not {value!r}")
-    filled = {**defaults, **choice.options}
-    numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
-    return Choice(name=choice.name, options=numbers)
-
-
-def known(name: str, kind: str, valid: Iterable[str]) -> str:
-    """``name`` itself where it is valid; else an error with the nearest valid one."""
-    if name not in (names := list(valid)):
-        raise ValueError(f"unknown {kind} '{name}'{nearest(name, names)}")
-    return name
-
-
-def check_activation(choice: Choice) -> Choice:
-    """A catalogue name or ``path/to/file.py:function``; with ``per: unit`` learnable parameters are each unit's own."""
-    record = activations.CATALOGUE.find(choice.name)
-    return checked(choice, "activation", activation_options(record))
+# Choices
 
 
 def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
-    """An activation's options and their defaults."""
+    """An activation's options and their defaults; with ``per: unit`` learnable parameters are each unit's own."""
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
+
+
+def weight_init_defaults(name: str) -> Mapping[str, float]:
+    """The options of an initializer that may be left out."""
+    return {} if name == AUTO else INITIALIZERS.find(name).defaults
+
+
+def unnamed_is_constant(value: Any) -> Any:
+    """Options of a schedule without a name are those of the default one."""
+    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
+
+
+ActivationChoice = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
+    choices(activations.CATALOGUE),
+]
+WeightInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults), choices(INITIALIZERS, AUTO)
+]
+BiasInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options), choices(BIASES)
+]
+Optimizer = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options), choices(OPTIMIZERS)
+]
+Schedule = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    BeforeValidator(unnamed_is_constant),
+    OptionDefaults(lambda name: SCHEDULES[name]),
+    choices(SCHEDULES),
+]
+
+
+PROBES_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"enum": list(PROBE_SETS)},
+            {
+                "type": "array",
+                "items": {"anyOf": [{"enum": [*PROBE_SETS, *MEASURES]}, {"type": "string", "pattern": USER_FUNCTION}]},
+            },
+        ]
+    }
+)
 
 
 def check_probe(name: Any) -> str:
     """The column of a measure: a name, ``default`` or ``all``, or that of ``path/to/file.py:function``, tried out."""
-    path, colon, function = name.rpartition(":") if isinstance(name, str) else ("", "", "")
-    if not colon:
-        return known(name, "probe", [*PROBE_SETS, *MEASURES])
-    file = Path(path)
-    return loaded_measure(file, function, sources.fingerprint(file)).name
+    if isinstance(name, str) and (named := sources.parse(name)):
+        return own_measure(*named).name
+    return known(name, "probe", [*PROBE_SETS, *MEASURES])
+
+
+def own_measure(path: Path, function: str) -> Measure:
+    """The record of a user's measure."""
+    return loaded_measure(path, function, sources.fingerprint(path))
 
 
 @lru_cache(maxsize=64)
@@ -144,108 +122,49 @@ def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
     return record
 
 
-def check_weight_init(choice: Choice) -> Choice:
-    """An initializer; options without a default (``sigma_w``) must be given, ``negative_slope`` and the like may be."""
-    if choice.name == "auto":
-        return checked(choice, "initializer", {})
-    options = INITIALIZERS[known(choice.name, "initializer", ["auto", *INITIALIZERS])].options
-    if "sigma_w" in options and "sigma_w" not in choice.options:
-        raise ValueError(f"initializer '{choice.name}' needs its sigma_w: {{name: {choice.name}, sigma_w: 1.5}}")
-    filled = checked(choice, "initializer", dict.fromkeys(options, 1.0))
-    return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
-
-
-def check_bias_init(choice: Choice) -> Choice:
-    """A bias initialisation with its options."""
-    return checked(choice, "bias initialisation", BIASES[known(choice.name, "bias initialisation", BIASES)].options)
-
-
-def check_optimizer(choice: Choice) -> Choice:
-    """An optimizer with its settings."""
-    return checked(choice, "optimizer", OPTIMIZERS[known(choice.name, "optimizer", OPTIMIZERS)].options)
-
-
-def _choice_schema(names: Iterable[str], others: str = "") -> WithJsonSchema:
-    by_name: list[dict[str, Any]] = [{"enum": list(names)}]
-    if others:
-        by_name.append({"type": "string", "pattern": others})
-    mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
-    return WithJsonSchema({"anyOf": [*by_name, mapping]})
-
-
-def weight_init_defaults(name: str) -> Mapping[str, float]:
-    """The options of an initializer that may be left out."""
-    return {} if name == "auto" else INITIALIZERS[name].std.__kwdefaults__ or {}
-
-
-ActivationChoice = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
-    _choice_schema(activations.CATALOGUE, USER_FILE),
-]
-WeightInit = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    OptionDefaults(weight_init_defaults),
-    _choice_schema(["auto", *INITIALIZERS]),
-]
-BiasInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES[name].options), _choice_schema(BIASES)
-]
-Optimizer = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    OptionDefaults(lambda name: OPTIMIZERS[name].options),
-    _choice_schema(OPTIMIZERS),
-]
-
-
-SCHEDULES: dict[str, dict[str, float | bool | str]] = {
-    "constant": {"warmup_steps": 0.0},
-    "cosine": {"warmup_steps": 0.0},
-}
-
-
-def named_constant(value: Any) -> Any:
-    """Options of a schedule without a name are those of the default one."""
-    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
-
-
-Schedule = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    BeforeValidator(named_constant),
-    OptionDefaults(lambda name: SCHEDULES[name]),
-    _choice_schema(SCHEDULES),
-]
+# Sections
 
 
 class DataConfig(Section):
     """Which rows to learn from."""
 
-    name: str = Field(description="digits, breast_cancer, wine, iris, diabetes, or a path to .npz, .csv or .parquet")
-    target: str | None = Field(None, description="the column to predict; the last one by default")
-    task: Literal["auto", "classification", "regression"] = Field(
+    name: Annotated[str, Key(STATIC, column="data", problem=True)] = Field(
+        description="a data set's name, a path to .npz, .csv or .parquet, or path/to/file.py:function"
+    )
+    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True)] = Field(
+        0, ge=0, lt=2**32, description="of the splits and probe rows, the same for every run"
+    )
+    standardize: Annotated[bool, Key(NUMBER, problem=True)] = Field(
+        True, description="inputs to mean 0 and variance 1, by the training rows' statistics"
+    )
+    train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
+        None, ge=1, description="keep only so many training rows (nested, stratified)"
+    )
+    target: Annotated[str | None, Key(STATIC)] = Field(
+        None, description="the column to predict; the last one by default"
+    )
+    task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
         "auto", description="auto: text or integer labels classify, floats regress"
     )
-    standardize: bool = Field(True, description="inputs to mean 0 and variance 1, by the training rows' statistics")
-    seed: int = Field(0, ge=0, lt=2**32, description="of the splits and probe rows, the same for every run")
-    train_rows: int | None = Field(None, ge=1, description="keep only so many training rows (nested, stratified)")
-    target_loss: float | None = Field(None, gt=0, description="the loss that steps_to_target waits for")
+    target_loss: Annotated[float | None, Key(LABEL, column="")] = Field(
+        None, gt=0, description="the loss that steps_to_target waits for"
+    )
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        is_path = "/" in name or "." in name
-        return name if is_path else known(name, "data set", data.DATASETS)
+        if sources.parse(name):
+            data.DATASETS.find(name)
+        return name if data.is_file(name) or sources.parse(name) else known(name, "data set", data.DATASETS)
 
 
 class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
 
-    rate: float = Field(0.0, ge=0, lt=1, description="share of units; 0 is no dropout")
-    kind: Annotated[str, WithJsonSchema({"enum": list(DROPOUTS[1:])})] = Field(
+    rate: Annotated[float, Key(NUMBER, column="dropout")] = Field(
+        0.0, ge=0, lt=1, description="share of units; 0 is no dropout"
+    )
+    kind: Annotated[str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True)] = Field(
         "standard", description="standard, or alpha: what SELU needs"
     )
 
@@ -264,54 +183,115 @@ class DropoutConfig(Section):
             return {key: value for key, value in values.items() if key != "kind"}
         return values
 
+    @property
+    def used(self) -> str:
+        """A key of ``DROPOUTS``."""
+        return self.kind if self.rate > 0 else "none"
+
 
 class ModelConfig(Section):
     """The network."""
 
-    activation: ActivationChoice = Field(Choice(name="relu"), description="a name, or path/to/file.py:function")
-    depth: int = Field(10, ge=1, le=1000, description="hidden layers, each followed by the activation")
-    width: int = Field(64, ge=1, le=65536, description="units of each hidden layer")
-    weight_init: WeightInit = Field(Choice(name="auto"), description="auto: what suits the activation")
-    weight_gain: float = Field(1.0, gt=0, description="multiplies the hidden layers' standard deviation")
-    bias_init: BiasInit = Field(Choice(name="zeros"), description="zeros, constant, normal or pytorch_default")
-    dtype: Literal["float32", "float64"] = "float32"
-    norm: Annotated[str, WithJsonSchema({"enum": list(NORMS)})] = Field(
+    activation: Annotated[
+        ActivationChoice,
+        Key(NUMBER, spec="learnable_per", of=lambda choice: str(choice.options.get("per", "layer"))),
+    ] = Field(Choice(name="relu"), description="a name, or path/to/file.py:function")
+    depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
+        10, ge=1, le=1000, description="hidden layers, each followed by the activation"
+    )
+    width: Annotated[int, Key(STATIC)] = Field(64, ge=1, le=65536, description="units of each hidden layer")
+    weight_init: Annotated[
+        WeightInit,
+        Key(
+            STATIC,
+            spec="weight_distribution",
+            of=lambda choice: INITIALIZERS.find(choice.name).distribution,
+            whole=True,
+        ),
+    ] = Field(Choice(name=AUTO), description="a name, or path/to/file.py:function; auto: what suits the activation")
+    weight_gain: Annotated[float, Key(NUMBER)] = Field(
+        1.0, gt=0, description="multiplies the hidden layers' standard deviation"
+    )
+    bias_init: Annotated[
+        BiasInit,
+        Key(
+            STATIC,
+            spec="bias_distribution",
+            of=lambda choice: BIASES.find(choice.name).distribution,
+            whole=True,
+        ),
+    ] = Field(Choice(name="zeros"), description="a name, or path/to/file.py:function")
+    dtype: Annotated[Literal["float32", "float64"], Key(STATIC)] = Field("float32", description="of all numbers")
+    norm: Annotated[str, names_of(NORMS), Key(STATIC)] = Field(
         "none", description="normalisation before the activation: none, layer or batch"
     )
-    residual: bool = Field(False, description="add the layer's input to its output, from the second hidden layer on")
-    dropout: DropoutConfig = Field(DropoutConfig(), description="after the activation, in training")
+    residual: Annotated[bool, Key(STATIC)] = Field(
+        False, description="add the layer's input to its output, from the second hidden layer on"
+    )
+    dropout: Annotated[DropoutConfig, Key(STATIC, column="", of=lambda dropout: dropout.used)] = Field(
+        DropoutConfig(), description="after the activation, in training"
+    )
 
     @field_validator("norm")
     @classmethod
     def _norm(cls, norm: str) -> str:
         return known(norm, "normalisation", NORMS)
 
-    _activation = field_validator("activation")(check_activation)
-    _weight_init = field_validator("weight_init")(check_weight_init)
-    _bias_init = field_validator("bias_init")(check_bias_init)
-
     @field_validator("activation")
     @classmethod
-    def _per(cls, choice: Choice) -> Choice:
-        if "per" in choice.options:
-            known(str(choice.options["per"]), "value of 'per'", ["layer", "unit"])
-        return choice
+    def _activation(cls, choice: Choice) -> Choice:
+        filled = checked(choice, "activation", activation_options(activations.CATALOGUE.find(choice.name)))
+        if "per" in filled.options:
+            known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
+        return filled
+
+    @field_validator("weight_init")
+    @classmethod
+    def _weight_init(cls, choice: Choice) -> Choice:
+        """Options without a default (``sigma_w``) must be given, others may be."""
+        if choice.name == AUTO:
+            return checked(choice, "initializer", {})
+        if not sources.parse(choice.name):
+            known(choice.name, "initializer", [AUTO, *INITIALIZERS])
+        record = INITIALIZERS.find(choice.name)
+        for name in record.needed:
+            if name not in choice.options and name not in ACTIVATION_FACTS:
+                example = f"{{name: {choice.name}, {name}: 1.5}}"
+                raise ValueError(f"initializer '{choice.name}' needs its {name}: {example}")
+        filled = checked(choice, "initializer", dict.fromkeys(record.options, 1.0))
+        return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
+
+    @field_validator("bias_init")
+    @classmethod
+    def _bias_init(cls, choice: Choice) -> Choice:
+        return checked(choice, "bias initializer", BIASES.find(choice.name).options)
 
 
 class TrainConfig(Section):
     """How it learns."""
 
-    optimizer: Optimizer = Field(Choice(name="adam", options=OPTIMIZERS["adam"].options), description="an update rule")
-    learning_rate: float = Field(1e-3, ge=0)
-    batch_size: int = Field(64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement")
-    steps: int = Field(500, ge=1, le=2**30, description="updates")
-    weight_decay: float | None = Field(None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)")
-    decay_activation_parameters: bool = Field(False, description="whether it also pulls on PReLU's alpha and its like")
-    schedule: Schedule = Field(
+    optimizer: Annotated[Optimizer, Key(STATIC, spec="optimizer_switches", of=lambda choice: choice.switches)] = Field(
+        Choice(name="adam", options=OPTIMIZERS["adam"].options),
+        description="a rule's name, or path/to/file.py:function",
+    )
+    learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, description="at its peak")
+    schedule: Annotated[Schedule, Key(NUMBER)] = Field(
         Choice(name="constant", options=SCHEDULES["constant"]),
         description="constant or cosine (a half period down to 0), each after a linear warm-up of warmup_steps",
     )
-    clip_norm: float | None = Field(None, gt=0, description="the most that the norm of all gradients together may be")
+    batch_size: Annotated[int, Key(STATIC)] = Field(
+        64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement"
+    )
+    steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=2**30, description="updates")
+    clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None)] = Field(
+        None, gt=0, description="the most that the norm of all gradients together may be"
+    )
+    weight_decay: Annotated[float | None, Key(NUMBER, follows=True)] = Field(
+        None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)"
+    )
+    decay_activation_parameters: Annotated[bool, Key(STATIC)] = Field(
+        False, description="whether it also pulls on PReLU's alpha and its like"
+    )
 
     @field_validator("schedule")
     @classmethod
@@ -322,19 +302,28 @@ class TrainConfig(Section):
             raise ValueError(f"warmup_steps: expected a whole number ≥ 0, not {show(steps)}")
         return filled
 
-    _optimizer = field_validator("optimizer")(check_optimizer)
+    @field_validator("optimizer")
+    @classmethod
+    def _optimizer(cls, choice: Choice) -> Choice:
+        return checked(choice, "optimizer", OPTIMIZERS.find(choice.name).options)
 
 
 class MeasureConfig(Section):
     """What to record, and when."""
 
-    every: int = Field(25, ge=1, description="steps between two records")
-    evaluate_every: int = Field(100, ge=1, description="steps between two evaluations; a multiple of every")
-    probe_rows: int = Field(256, ge=2, description="training rows on which the per-layer measures are taken")
-    probes: Annotated[Any, _probes_schema(MEASURES, PROBE_SETS)] = Field(
+    every: Annotated[int, Key(NUMBER, follows=True)] = Field(25, ge=1, description="steps between two records")
+    evaluate_every: Annotated[int, Key(NUMBER, follows=True)] = Field(
+        100, ge=1, description="steps between two evaluations; a multiple of every"
+    )
+    probe_rows: Annotated[int, Key(STATIC, spec="", follows=True)] = Field(
+        256, ge=2, description="training rows on which the per-layer measures are taken"
+    )
+    probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="")] = Field(
         "default", description="default, all, or a list of those words, names and path/to/file.py:function"
     )
-    keep_layers: Literal["all", "log", "ends"] = Field("all", description="which layers' rows are stored")
+    keep_layers: Annotated[Literal["all", "log", "ends"], Key(LABEL, column="")] = Field(
+        "all", description="which layers' rows are stored"
+    )
 
     @field_validator("probes")
     @classmethod
@@ -367,8 +356,7 @@ class MeasureConfig(Section):
     def own(self) -> tuple[tuple[Path, str], ...]:
         """File and function of each measure of the user's own."""
         listed = () if isinstance(self.probes, str) else self.probes
-        named = (probe.rpartition(":") for probe in listed if ":" in probe)
-        return tuple((Path(path), function) for path, _, function in named)
+        return tuple(named for probe in listed if (named := sources.parse(probe)))
 
 
 class SweepConfig(Section):
@@ -439,3 +427,24 @@ SECTIONS: dict[str, type[Section]] = {
     "measure": MeasureConfig,
 }
 SWEPT = tuple(f"{section}.{key}" for section in ("data", "model", "train") for key in SECTIONS[section].model_fields)
+
+
+def run_keys() -> Iterator[tuple[str, str, Key]]:
+    """Every key of a run's four sections, as (section, ``key`` or ``key.key``, what it is), in the order of display."""
+
+    def within(model: type[Section], way: str = "") -> Iterator[tuple[str, Key]]:
+        for name, field in model.model_fields.items():
+            key = next((one for one in field.metadata if isinstance(one, Key)), None)
+            if key is None:
+                raise TypeError(f"'{way}{name}': needs a Key in its annotation")
+            yield f"{way}{name}", key
+            if (
+                isinstance(field.annotation, type)
+                and issubclass(field.annotation, Section)
+                and field.annotation is not Choice
+            ):
+                yield from within(field.annotation, f"{way}{name}.")
+
+    for section, model in SECTIONS.items():
+        for name, key in within(model):
+            yield section, name, key

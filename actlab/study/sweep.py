@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from actlab.study.schema import SECTIONS, DataConfig, MeasureConfig, ModelConfig, Section, SweepConfig, TrainConfig
+from actlab.study.fields import Section
+from actlab.study.schema import SECTIONS, DataConfig, MeasureConfig, ModelConfig, SweepConfig, TrainConfig
 
 Values = dict[str, Any]
 Place = tuple[str | int, ...]

@@ -1,0 +1,47 @@
+"""What shapes the compiled programs of a run, as plain values: what a plan decides and a worker is sent."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """Everything that changes the compiled code but the functions in it, which ``training.Program`` has.
+
+    Attributes:
+        task: ``classification`` or ``regression``.
+        learnable_per: ``layer`` or ``unit``: whose own an activation's learnable parameters are.
+        depth_bound: the most hidden layers.
+        static_depth: every run is as deep as the bound, which the compiler may know: on an accelerator, where a loop of
+            unknown length asks the host at every turn.
+        width: units of each hidden layer.
+        weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
+        dtype: ``float32`` or ``float64``.
+        norm, residual, dropout: what a block has beside φ: a key of ``blocks.NORMS``, a residual connection, a key of
+            ``blocks.DROPOUTS``.
+        optimizer_switches: the optimizer's options that change the code.
+        batch_size: rows of a minibatch.
+        clip: whether gradients are clipped by their joint norm.
+        decay_activation_parameters: whether weight decay also pulls on learnable activation parameters.
+        probes: names of the measures to record.
+        runs_per_call: how many runs one call advances.
+        eval_chunks: in how many chunks a split is evaluated, to hold less in memory at a time.
+    """
+
+    task: str
+    learnable_per: str
+    depth_bound: int
+    static_depth: bool
+    width: int
+    weight_distribution: str
+    bias_distribution: str
+    dtype: str
+    norm: str
+    residual: bool
+    dropout: str
+    optimizer_switches: tuple[tuple[str, bool], ...]
+    batch_size: int
+    clip: bool
+    decay_activation_parameters: bool
+    probes: tuple[str, ...]
+    runs_per_call: int
+    eval_chunks: int

@@ -1,0 +1,59 @@
+"""A run's settings as columns of the frame ``runs``, and what reading must know of those columns."""
+
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from actlab.study.fields import Choice, OptionDefaults
+from actlab.study.resolve import Resolved, initializer_label, shown_name
+from actlab.study.schema import run_keys
+from actlab.study.settings import Setting
+
+WRITTEN = ("weight_init",)  # shown as the study has it; ``weight_init_used`` is what it stands for
+FACTS = ("activation_name", "activation_family", "activation_order", "learned")
+"""Columns that follow from the activation and are no settings."""
+
+
+def settings() -> tuple[Setting, ...]:
+    """The columns that are settings, in the order of display: those of the keys, then what else tells cells apart."""
+    keys = [
+        Setting(name.rpartition(".")[2] if key.column is None else key.column, key.follows, key.problem)
+        for _, name, key in run_keys()
+        if key.column != ""
+    ]
+    return (*keys, *(Setting(name, follows=True) for name in ("data_content", "learnable_per", "weight_init_used")))
+
+
+def columns_of(resolved: Resolved) -> dict[str, Any]:
+    """A cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
+    columns: dict[str, Any] = {}
+    for section, way, key in run_keys():
+        if key.column == "":
+            continue
+        *outer, name = way.split(".")
+        holder: Any = getattr(resolved.written if name in WRITTEN else resolved.cell, section)
+        for step in outer:
+            holder = getattr(holder, step)
+        value = getattr(holder, name)
+        field = type(holder).model_fields[name]
+        columns[key.column or name] = label(value, field, key.whole) if isinstance(value, Choice) else value
+    record = resolved.activation
+    columns |= {
+        "data": shown_name(resolved.cell.data.name),
+        "dropout_kind": resolved.cell.model.dropout.kind if resolved.cell.model.dropout.rate else "",
+        "data_content": resolved.data_checksum[:12],
+        "learnable_per": str(resolved.cell.model.activation.options.get("per", "")),
+        "weight_init_used": initializer_label(resolved.initialization.weights),
+        "activation_name": record.name,
+        "activation_family": record.family,
+        "activation_order": record.order,
+        "learned": ",".join(record.learnable),
+    }
+    return columns
+
+
+def label(choice: Choice, field: FieldInfo, whole: bool) -> str:
+    """A choice as tables have it: a user's function by its own name, options at their default only if ``whole``."""
+    defaults = next(extra.of for extra in field.metadata if isinstance(extra, OptionDefaults))
+    plain = Choice(name=shown_name(choice.name), options=choice.options)
+    return plain.label({} if whole else defaults(choice.name))

@@ -1,0 +1,158 @@
+"""What a key of the YAML may hold, and what it is to a run: what the sections of ``schema.py`` are made of."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
+
+from actlab.naming import nearest
+from actlab.registry import Registry
+
+USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
+"""How a user's own function is named; for editors."""
+
+STATIC, NUMBER, LABEL = "static", "number", "label"
+"""What a key is to a run: its program (or the shapes of its data); an argument of that; neither."""
+
+
+class Section(BaseModel):
+    """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a key is to a run: part of its annotation, which every key of a run's four sections has.
+
+    Attributes:
+        role: ``static``: some of its values change the compiled program, or the shapes of the data that it runs on;
+            ``number``: it is only an argument; ``label``: what is trained does not know it.
+        column: of the frame ``runs``; by default the key's own name, and empty where it has none.
+        spec: which field of ``ProgramSpec`` it decides, where that has another name; empty where it decides none.
+        of: from the key's settled value to that field's.
+        problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
+        follows: whether other keys mostly decide it: it makes cells only where they do not.
+        whole: whether its label has the options at their default, too.
+    """
+
+    role: str
+    column: str | None = None
+    spec: str | None = None
+    of: Callable[[Any], Any] = lambda value: value
+    problem: bool = False
+    follows: bool = False
+    whole: bool = False
+
+    @property
+    def shapes_program(self) -> bool:
+        """Whether it decides a field of ``ProgramSpec``."""
+        return self.spec != "" and (self.role == STATIC or self.spec is not None)
+
+
+@dataclass(frozen=True)
+class OptionDefaults:
+    """Part of the type of a key that holds a ``Choice``: what each option is where a study says nothing of it.
+
+    Attributes:
+        of: from the choice's name to its options that have a default.
+    """
+
+    of: Callable[[str], Mapping[str, Any]]
+
+
+class Choice(Section):
+    """A name with options: ``he_normal``, or ``{name: gaussian, sigma_w: 1.5}``."""
+
+    name: str
+    options: dict[str, float | bool | str] = {}
+
+    def label(self, defaults: Mapping[str, Any]) -> str:
+        """The name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
+        own = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]
+        return f"{self.name}({', '.join(own)})" if own else self.name
+
+    def plain(self) -> Any:
+        """The choice as it stands in a YAML file."""
+        return {"name": self.name, **self.options} if self.options else self.name
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The options that are numbers."""
+        return {key: value for key, value in self.options.items() if type(value) is float}
+
+    @property
+    def switches(self) -> tuple[tuple[str, bool], ...]:
+        """The options that are true or false, in the order of their names."""
+        return tuple((key, value) for key, value in sorted(self.options.items()) if isinstance(value, bool))
+
+
+def show(value: Any) -> str:
+    """A number as a person would write it, all of its digits.
+
+    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
+    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
+
+
+def split_name(value: Any) -> Any:
+    """``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; anything else is left for pydantic to refuse."""
+    if isinstance(value, Choice):
+        return value
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
+        return value
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a name, or a mapping with a name and its options, not {value!r}")
+    if "name" not in value:
+        raise ValueError("expected a mapping with the key 'name'")
+    return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
+
+
+def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str]) -> Choice:
+    """Fill a choice's options from ``defaults``; an unknown option, or one of another type, is refused."""
+    for key, value in choice.options.items():
+        if key not in defaults:
+            hint = nearest(key, defaults) if defaults else " (it takes none)"
+            raise ValueError(f"{kind} '{choice.name}' has no option '{key}'{hint}")
+        wanted = type(defaults[key])
+        if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
+            name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
+            raise ValueError(f"option '{key}' of {kind} '{choice.name}' must be {name}, not {value!r}")
+    filled = {**defaults, **choice.options}
+    numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
+    return Choice(name=choice.name, options=numbers)
+
+
+def known(name: str, kind: str, valid: Iterable[str]) -> str:
+    """``name`` itself where it is valid; else an error with the nearest valid one."""
+    if name not in (names := list(valid)):
+        raise ValueError(f"unknown {kind} '{name}'{nearest(name, names)}")
+    return name
+
+
+def choices(registry: Mapping[str, Any], *more: str) -> WithJsonSchema:
+    """For editors: a name of a registry (users' own functions included) or of a plain mapping, or such with options.
+
+    Args:
+        registry: what may be chosen.
+        more: further names.
+    """
+    by_name: list[dict[str, Any]] = [{"enum": [*more, *registry]}]
+    if isinstance(registry, Registry):
+        by_name.append({"type": "string", "pattern": USER_FUNCTION})
+    mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
+    return WithJsonSchema({"anyOf": [*by_name, mapping]})
+
+
+def names_of(kinds: Iterable[str]) -> WithJsonSchema:
+    """For editors: one of some words."""
+    return WithJsonSchema({"enum": list(kinds)})

@@ -1,0 +1,218 @@
+"""What a cell's settings stand for: ``auto``, null and defaults, settled in one place before anything is planned.
+
+Weights and biases are settled together: an initializer may decide both.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from actlab import activations, data, sources
+from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.fields import Choice, show
+from actlab.study.reading import Source, StudyError, of_key
+from actlab.study.schema import AUTO, ModelConfig, TrainConfig
+from actlab.study.sweep import Cell
+from actlab.theory.moments import moments
+
+
+@dataclass(frozen=True)
+class Initialization:
+    """How the weights and biases of the hidden layers are drawn.
+
+    Attributes:
+        weights: the initializer, ``auto`` no more, with its options.
+        weight_std, bias_mean, bias_std: of each hidden layer, from the first.
+    """
+
+    weights: Choice
+    weight_std: tuple[float, ...]
+    bias_mean: tuple[float, ...]
+    bias_std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A cell whose settings are settled.
+
+    Attributes:
+        written: the cell as the study has it.
+        cell: with values for ``auto`` and null.
+        activation: its record.
+        parameters: the activation's parameters.
+        data: the rows.
+        data_checksum: of their content, or of what generates them.
+        initialization: of the hidden layers.
+    """
+
+    written: Cell
+    cell: Cell
+    activation: activations.Activation
+    parameters: Mapping[str, float]
+    data: data.Data
+    data_checksum: str
+    initialization: Initialization
+
+    @property
+    def features(self) -> int:
+        """Inputs of the network."""
+        return self.data.train.x.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the network."""
+        return len(self.data.classes) or 1
+
+
+def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> Resolved:
+    """Settle a cell's settings, and try out an activation that the tests do not know.
+
+    Args:
+        cell: as the study has it.
+        rows: its data.
+        data_checksum: of their content, or of what generates them.
+        source: where the study's values come from, for error messages.
+
+    Raises:
+        StudyError: settings do not go together, or the activation or an initializer cannot be used.
+    """
+    model, train = cell.model, cell.train
+    training_rows = len(rows.train.y)
+    if train.batch_size > training_rows:
+        expected = f"expected at most the {training_rows} training rows of {shown_name(cell.data.name)}"
+        raise refused(source, "train.batch_size", f"{expected}, not {train.batch_size}")
+    warmup = float(train.schedule.options["warmup_steps"])
+    if warmup >= train.steps:
+        expected = f"warmup_steps: expected fewer than the {train.steps} steps"
+        raise refused(source, "train.schedule", f"{expected}, not {warmup:.0f}")
+    record = activations.CATALOGUE.find(model.activation.name)
+    parameters = {name: float(model.activation.options[name]) for name in record.parameters}
+    if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
+        try:
+            check_once(record, tuple(parameters.items()))
+        except activations.ActivationError as error:
+            raise refused(source, "model.activation", str(error)) from None
+    try:
+        initialization = initialize(model, record, parameters, rows.train.x.shape[1])
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise refused(source, "model.weight_init", f"{model.weight_init.name}: {error}") from None
+    settled = replace(
+        cell,
+        data=cell.data.model_copy(
+            update={"target": cell.data.target or "", "task": rows.task, "train_rows": training_rows}
+        ),
+        model=model.model_copy(update={"weight_init": initialization.weights}),
+        train=train.model_copy(update={"weight_decay": weight_decay(train)}),
+        measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
+    )
+    return Resolved(cell, settled, record, parameters, rows, data_checksum, initialization)
+
+
+def refused(source: Source, key: str, why: str) -> StudyError:
+    """The error about a key, with the place of its value."""
+    return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
+
+
+@lru_cache(maxsize=1024)
+def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
+    """``activations.check``, once for each activation and parameters."""
+    activations.check(record, dict(parameters))
+
+
+def weight_decay(train: TrainConfig) -> float:
+    """λ: what the study asks for, else the optimizer's own."""
+    return OPTIMIZERS.find(train.optimizer.name).weight_decay if train.weight_decay is None else train.weight_decay
+
+
+def initialize(
+    model: ModelConfig, record: activations.Activation, parameters: Mapping[str, float], features: int
+) -> Initialization:
+    """Settle how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
+
+    ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
+
+    Raises:
+        ValueError: a standard deviation is not a positive number.
+    """
+    weights = settled_weights(model.weight_init, record, parameters)
+    std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
+    bias = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
+    fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
+    weight_std = tuple(model.weight_gain * std(*fan) for fan in fans)
+    for layer, value in enumerate(weight_std, 1):
+        if not 0 < value < math.inf:
+            raise ValueError(f"its standard deviation at layer {layer} is {value}; expected a positive number")
+    bias_mean, bias_std = zip(*(bias(fan_in) for fan_in, _ in fans), strict=True)
+    return Initialization(weights, weight_std, bias_mean, bias_std)
+
+
+def settled_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
+    """The initializer that ``auto`` stands for, and the options that follow from the activation filled in."""
+    automatic = choice.name == AUTO
+    initializer = INITIALIZERS.find(record.weight_init if automatic else choice.name)
+    options = dict(choice.options)
+    for name in ACTIVATION_FACTS:
+        wanted = name in initializer.needed or (automatic and name in initializer.defaults)
+        fact = activation_fact(name, record, parameters) if wanted and name not in options else None
+        if fact is not None:
+            options[name] = fact
+    return Choice(name=record.weight_init if automatic else choice.name, options=options)
+
+
+def activation_fact(name: str, record: activations.Activation, parameters: Mapping[str, float]) -> float | None:
+    """One of ``ACTIVATION_FACTS``; None where an activation says nothing of it."""
+    if name == "negative_slope":
+        return parameters[record.he_slope] if record.he_slope else None
+    return moments(record, tuple(parameters.items()))[name]
+
+
+def numbers_of(resolved: Resolved) -> dict[str, Any]:
+    """What of a cell is only a number in the program (see ``nn.training.Numbers``); the seed comes later."""
+    model, train = resolved.cell.model, resolved.cell.train
+    record, parameters, begun = resolved.activation, resolved.parameters, resolved.initialization
+    thresholds = moments(record, tuple(parameters.items()))
+    return {
+        "weight_std": begun.weight_std,
+        "bias_mean": begun.bias_mean,
+        "bias_std": begun.bias_std,
+        "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
+        "learnable": {name: parameters[name] for name in record.learnable},
+        "optimizer": {
+            **train.optimizer.numbers,
+            "learning_rate": train.learning_rate,
+            "weight_decay": train.weight_decay,
+            "warmup_steps": train.schedule.options["warmup_steps"],
+            "cosine": float(train.schedule.name == "cosine"),
+            "schedule_steps": float(train.steps),
+        },
+        "dropout_rate": model.dropout.rate,
+        "clip_norm": train.clip_norm or math.inf,
+        **{name: thresholds[name] for name in ("weak_threshold", "saturation_low", "saturation_high")},
+    }
+
+
+def shown_name(name: str) -> str:
+    """A name as tables have it: of a user's function its own, of a data file the file's.
+
+    >>> shown_name("digits"), shown_name("data/rows.csv"), shown_name("mine.py:moons")
+    ('digits', 'rows.csv', 'moons')
+    """
+    if named := sources.parse(name):
+        return named[1]
+    return Path(name).name
+
+
+def initializer_label(weights: Choice) -> str:
+    """A settled initializer as tables have it: with what it took from the activation, if that is a slope.
+
+    >>> initializer_label(Choice(name="he_normal", options={"negative_slope": 0.01}))
+    'he_normal(negative_slope=0.01)'
+    """
+    options = {key: show(value) for key, value in weights.options.items() if key != "second_moment"}
+    listed = ", ".join(f"{key}={value}" for key, value in options.items() if value != "0")
+    name = shown_name(weights.name)
+    return f"{name}({listed})" if listed else name
