@@ -1,6 +1,7 @@
 """The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,11 @@ import typer
 from rich.console import Console
 
 import actlab
+from actlab.engine.worker_pools import DEFAULTS
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
-    from actlab.engine.scheduling import Progress
+    from actlab.engine.control import Progress
     from actlab.study.jobs import Run
     from actlab.study.plan import Plan
 
@@ -144,19 +146,20 @@ def preview(
     """What ``run`` would do with the same words."""
     study = actlab.study_of(config, overrides or ())
     from actlab.engine.scheduling import missing_runs
+    from actlab.engine.store import Stored
     from actlab.engine.train_study import ExecutionConfig, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
 
-    folder = out_dir or Path("results") / study.config.study
+    stored = Stored(out_dir or Path("results") / study.config.study)
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
-    planned, number = asked.plan(study, folder, fresh)
-    missing = set(planned.runs) if fresh else missing_runs(folder, planned)
+    planned, number = asked.plan(study, stored, fresh)
+    missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     show_plan(study.config.study, planned)
     total = cost.expected(planned, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
-        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")
+        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {stored.folder} already.")
     out.print(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
@@ -299,9 +302,10 @@ def example(
 ) -> None:
     """The worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
     from actlab.activations import CATALOGUE
+    from actlab.later import pd
     from actlab.nn import worked_example
 
-    numbers, descent = worked_example.frames(CATALOGUE.values())
+    numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
     from actlab.analysis.catalogue import worked_example_text, write_worked_example
 
     typer.echo(worked_example_text(numbers))
@@ -424,13 +428,15 @@ class PlainProgress:
 
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
+    for name, value in DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
+        os.environ.setdefault(name, value)
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        code = refuse(error)
+        code = report_error(error)
     if code == 130:
         err.print("\nInterrupted. What is finished is kept: the same command goes on from there.")
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
@@ -440,7 +446,7 @@ def main() -> None:
 # Errors by name: one that was raised has its module imported, and for the others nobody should wait.
 WRONG = {
     "actlab.study.reading": "StudyError",
-    "actlab.engine.store": "StoreError",
+    "actlab.engine.files": "StoreError",
     "actlab.data": "DataError",
     "actlab.activations": "ActivationError",
     "actlab.analysis.claims": "ClaimsError",
@@ -455,7 +461,7 @@ def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
     return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
 
 
-def refuse(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         error.show()

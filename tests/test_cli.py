@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 
 from actlab import cli
-from actlab.engine.scheduling import Progress
+from actlab.engine.control import Progress
 
 
 def test_the_version_is_the_installed_one(monkeypatch, capsys):

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from actlab.engine import store
+from actlab.engine.files import OWN, writing
 
 DIGEST = 64  # hexadecimal digits of a SHA-256
 LAYOUT = "layers before runs"  # of a state's stacks: where both are as many, shapes alone would not tell
@@ -66,8 +67,8 @@ def save(path: Path, name: str, snapshot: Snapshot) -> None:
     tree = (snapshot.state, snapshot.joined())
     header = np.array([name, str(jax.tree.structure(tree))])
     position = np.array([snapshot.recorded, snapshot.step])
-    temporary = path.with_suffix(f".{store.OWN}.tmp")
-    with store.writing(path, temporary):
+    temporary = path.with_suffix(f".{OWN}.tmp")
+    with writing(path, temporary):
         with temporary.open("wb+") as file:
             file.write(b" " * DIGEST)
             np.savez(file, header, position, *(np.asarray(leaf) for leaf in jax.tree.leaves(tree)))

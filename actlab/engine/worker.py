@@ -25,7 +25,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
-from actlab.engine import checkpoint, compiled, environment, store
+from actlab.engine import checkpoint, compiled, control, environment, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.handover import Outcome, describe
 from actlab.engine.records import SPLIT_METRICS, run_row
@@ -54,7 +54,7 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Ou
     Args:
         job: the runs, and what they have in common.
         folder: the study's folder.
-        lock_owner: who gave the job, as the folder's lock says (see ``store.lock_owner``). Where it says something
+        lock_owner: who gave the job, as the folder's lock says (see ``control.lock_owner``). Where it says something
             else, the job ends: a worker that a killed run has left on a cluster must not write among what the next one
             writes.
         turn: of the first jobs every other one compiles its programs from the last to the first: two workers that begin
@@ -97,7 +97,7 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
     pace = Pace()
 
     def abandoned() -> bool:
-        return store.lock_owner(folder) not in (lock_owner, None)
+        return control.lock_owner(folder) not in (lock_owner, None)
 
     def keep() -> None:
         nonlocal saved
@@ -108,13 +108,13 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
         saved = time.monotonic()
 
     def outcome(finished: bool) -> Outcome:
-        store.remove_heartbeat(folder, job.id)
+        control.remove_heartbeat(folder, job.id)
         return Outcome(finished, parts, devices(), time.monotonic() - begun, pace.seconds)
 
     if abandoned():
         return Outcome(False, {}, devices(), 0.0, 0.0)
-    store.write_heartbeat(folder, job.id, training=False, runs=0, saved=0)
-    if store.stop_asked(folder):
+    control.write_heartbeat(folder, job.id, training=False, runs=0, saved=0)
+    if control.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
     for runs in run_batches(job):
@@ -126,8 +126,8 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
             if abandoned():
                 return Outcome(False, {}, devices(), time.monotonic() - begun, pace.seconds)
             share = at.step / (job.steps + 1)
-            store.write_heartbeat(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
-            stop = store.stop_asked(folder)
+            control.write_heartbeat(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
+            stop = control.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if number and at.recorded:  # at first it stands where its checkpoint does
                     own = portable(job, folder, at.state)

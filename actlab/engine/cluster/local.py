@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError
+from actlab.engine.worker_pools import DEFAULTS
 
 START = 60  # seconds in which local workers must stand
 
@@ -38,7 +39,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                 *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
                 *("--preload-nanny", "actlab.engine.cluster.preload"),
             ],
-            env=os.environ | LIMITS,
+            env=DEFAULTS | os.environ | LIMITS,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
