@@ -241,8 +241,8 @@ def model(
     >>> network = model(activation="tanh", depth=3, norm="layer", weights=weights)  # doctest: +SKIP
     """
     from actlab.engine import network
+    from actlab.naming import nearest
     from actlab.study.reading import StudyError
-    from actlab.study.schema import nearest
 
     for name in settings:
         if name not in network.SETTINGS:

@@ -240,7 +240,7 @@ def show(
     found = actlab.load(folder)
     names = [name for name in found.runs["run"] if name.startswith(run_name)]
     if len(names) != 1:
-        from actlab.study.schema import nearest
+        from actlab.naming import nearest
 
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(found.runs['run'][:8]))}")
@@ -258,9 +258,8 @@ def describe(
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
     from actlab.activations import CATALOGUE, properties
-    from actlab.study.schema import activation_record
 
-    records = [activation_record(name) for name in names] if names else list(CATALOGUE.values())
+    records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
     moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")

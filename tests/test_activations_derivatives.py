@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from actlab.activations import CATALOGUE, Activation, ActivationError, check, get, load
-from actlab.activations.base import RECORDS, activation
+from actlab.activations import CATALOGUE, Activation, ActivationError, check
+from actlab.activations.base import activation
 from actlab.activations.closed_form import ClosedForm, automatic
 from actlab.activations.cost import operations
 from actlab.activations.properties import value_and_pullback
@@ -273,19 +273,19 @@ def test_float32_is_accurate_to_the_far_tails(record: Activation):
     ("name", "z", "log10"), [("tanh", 10.0, -8.0838), ("sigmoid", 30.0, -13.0288), ("squareplus", -1e4, -8.0)]
 )
 def test_what_float32_used_to_lose(name, z, log10):
-    assert float(jnp.log10(reverse(get(name).exact, jnp.float32(z)))) == pytest.approx(log10, abs=1e-3)
+    assert float(jnp.log10(reverse(CATALOGUE.find(name).exact, jnp.float32(z)))) == pytest.approx(log10, abs=1e-3)
 
 
 def test_small_signals_pass():
     z = jnp.float32(1e-8)
-    assert float(get("centred_sigmoid").function(z)) == pytest.approx(2.5e-9)
-    assert float(get("tanhshrink").function(jnp.float32(1e-3))) == pytest.approx(1e-9 / 3.0, rel=1e-5)
-    assert float(get("squareplus").function(jnp.float32(-1e4))) == pytest.approx(1e-4, rel=1e-5)
+    assert float(CATALOGUE.find("centred_sigmoid").function(z)) == pytest.approx(2.5e-9)
+    assert float(CATALOGUE.find("tanhshrink").function(jnp.float32(1e-3))) == pytest.approx(1e-9 / 3.0, rel=1e-5)
+    assert float(CATALOGUE.find("squareplus").function(jnp.float32(-1e4))) == pytest.approx(1e-4, rel=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(set(CATALOGUE) - {"linear"}))  # whose derivative is 1 whatever z is
 def test_a_nan_passes_through_the_derivative(name):
-    record, z = get(name), jnp.array([jnp.nan, 1.0])
+    record, z = CATALOGUE.find(name), jnp.array([jnp.nan, 1.0])
     for slope in (record.derivative(z), reverse(record.exact, z), forward(record.exact, z)):
         assert jnp.isnan(slope).tolist() == [True, False]
 
@@ -297,7 +297,7 @@ def test_training_is_exact_too_but_for_four():
 
 @pytest.mark.parametrize("name", ["tanh", "scaled_tanh", "centred_sigmoid", "gelu"])
 def test_what_training_does_instead_is_cheaper_and_as_good_in_the_middle(name):
-    record = get(name)
+    record = CATALOGUE.find(name)
     cost = [operations(partial(value_and_pullback, phi), arguments=2) for phi in (record.function, record.exact)]
     assert cost[0] < cost[1]
     z = jnp.linspace(-3.0, 3.0, 101)
@@ -313,7 +313,7 @@ def test_a_users_closed_form_is_used_and_a_missing_one_is_automatic():
         """Doc."""
         return p * jnp.sin(z) + q
 
-    record = RECORDS[mine]
+    record = CATALOGUE.declared[mine]
     assert (mine.__name__, mine.__doc__, record.closed_form) == ("mine", "Doc.", True)
     assert isinstance(mine, ClosedForm)
     assert record.function is mine
@@ -325,9 +325,9 @@ def test_a_users_closed_form_is_used_and_a_missing_one_is_automatic():
     def plain(z, *, p=1.0):
         return p * z
 
-    assert RECORDS[plain].function is plain
+    assert CATALOGUE.declared[plain].function is plain
     assert not isinstance(plain, ClosedForm)
-    assert not RECORDS[plain].closed_form
+    assert not CATALOGUE.declared[plain].closed_form
 
 
 def test_what_cannot_be_differentiated_automatically_may_declare_it():
@@ -335,7 +335,7 @@ def test_what_cannot_be_differentiated_automatically_may_declare_it():
     def opaque(z):
         return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(z.shape, z.dtype), z, vmap_method="sequential")
 
-    check(RECORDS[opaque])
+    check(CATALOGUE.declared[opaque])
 
 
 def test_a_steep_function_is_not_taken_for_a_wrong_one(tmp_path):
@@ -346,7 +346,7 @@ def test_a_steep_function_is_not_taken_for_a_wrong_one(tmp_path):
         "            parameter_derivatives={'omega': lambda z, *, omega=1e5: z * jnp.cos(omega * z)})\n"
         "def ripple(z, *, omega=1e5):\n    return jnp.sin(omega * z)\n"
     )
-    record = load(path, "ripple")
+    record = CATALOGUE.load(path, "ripple")
     check(record)
     check(record, {"omega": 1e-9})
 
@@ -378,5 +378,5 @@ def test_wrong_declarations_are_refused(tmp_path, declared, told):
         f"@activation({declared})\ndef f(z, *, p=1.0):\n    return p * jnp.sin(z)\n"
     )
     with pytest.raises(ActivationError, match=re.escape(told)) as caught:
-        check(load(path, "f"))
+        check(CATALOGUE.load(path, "f"))
     assert "\n" not in str(caught.value)

@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "checksums": -3,
     "compiler_flags": -1,  # what must stand before a room imports JAX
-    "sources": -1,  # below the catalogue: the user's files, whatever they hold
+    "naming": -3,
+    "sources": -2,  # below the catalogue: the user's files, whatever they hold
+    "registry": -1,
     "later": -1,
     "activations": 0,
     "measures": 0,

@@ -21,7 +21,7 @@ from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
-from actlab.study.schema import SECTIONS, Choice, MeasureConfig, OptionDefaults, Section, activation_record
+from actlab.study.schema import SECTIONS, Choice, MeasureConfig, OptionDefaults, Section
 from actlab.study.sweep import Cell
 
 BASE = """
@@ -462,10 +462,10 @@ def test_a_change_that_is_run_changes_every_run(name, old, new, tmp_path, own):
 def test_a_function_is_loaded_again_when_what_it_imports_changes(tmp_path, own):
     own()
     name = f"{tmp_path}/act.py:f"
-    assert activation_record(name).function(3.0) == 18.0
-    assert activation_record(name) is activation_record(name)
+    assert activations.CATALOGUE.find(name).function(3.0) == 18.0
+    assert activations.CATALOGUE.find(name) is activations.CATALOGUE.find(name)
     (tmp_path / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
-    assert activation_record(name).function(3.0) == 27.0
+    assert activations.CATALOGUE.find(name).function(3.0) == 27.0
 
 
 def test_an_indent_is_part_of_a_function(tmp_path, own):

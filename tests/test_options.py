@@ -273,7 +273,7 @@ def test_alpha_dropout_is_the_papers_formula_and_keeps_mean_and_variance(rate):
 
 def spread_after(kind, depth=12, width=300, n=400):
     """Mean and variance of the last h of a SELU network with LeCun's weights, in training mode."""
-    record = activations.get("selu")
+    record = activations.CATALOGUE.find("selu")
     keys = jax.random.split(jax.random.key(2), depth + 1)
     kernels = [jax.random.normal(key, (width, width)) / math.sqrt(width) for key in keys]
     weights = {

@@ -89,7 +89,7 @@ def test_a_plain_one_has_its_name_in_words_and_arithmetic_means(good):
     [
         ("def other(z_MxW): return jnp.mean(z_MxW)", "no function 'mine'; choose from other"),
         ("def mines(z_MxW): return jnp.mean(z_MxW)", "no function 'mine'; did you mean 'mines'"),
-        ("mine = 3", "no function 'mine'; it defines none"),
+        ("mine = 3", "no function 'mine'; there is none"),
         ("def mine(z): return jnp.mean(z)", "my_probes.py:mine: no argument 'z' is known; did you mean 'z_MxW'"),
         ("def mine(q, h_MxW): return 0.0", "no argument 'q' is known; choose from z_MxW, h_MxW"),
         ("def mine(z_MxW, weak_treshold=0.1): return 0.0", "did you mean 'weak_threshold'"),

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlab.activations import CATALOGUE, get, properties
+from actlab.activations import CATALOGUE, properties
 from actlab.analysis.catalogue import worked_example_text, write_catalogue, write_worked_example
 from actlab.nn import worked_example
 
@@ -52,7 +52,7 @@ def test_by_hand_and_by_autodiff_agree_for_every_activation(found):
 @pytest.mark.parametrize("key", ["w1", "w2", "b1", "b2", "v1", "v2", "c"])
 def test_gradients_are_slopes_of_the_loss(found, key):
     # Central differences know nothing of derivatives; sigmoid has no kink near.
-    phi = get("sigmoid").function
+    phi = CATALOGUE.find("sigmoid").function
     name, i = (key, ()) if key == "c" else (key[0], int(key[1]) - 1)
     with jax.enable_x64(True):
         losses = []
@@ -96,7 +96,7 @@ def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
 
 
 def frames(names):
-    records = [get(name) for name in names]
+    records = [CATALOGUE.find(name) for name in names]
     return properties.table(records), properties.curves(records), *tables_of(records)
 
 
@@ -133,7 +133,7 @@ def test_last_bits_do_not_reach_the_tables(tmp_path):
 
 
 def test_the_text_for_a_terminal_tells_the_convention():
-    example, _ = tables_of([get("sigmoid"), get("relu")])
+    example, _ = tables_of([CATALOGUE.find("sigmoid"), CATALOGUE.find("relu")])
     text = worked_example_text(example)
     assert re.search(r"relu +0\.4000 +0 +0\.1200 +−0\.8800 +−0\.2640 +0 ", text)
     assert "it would receive ∂L/∂z₂ = −0.2640" in text.replace("\n", " ")

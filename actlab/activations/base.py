@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
 from actlab.later import Array, jax, jnp
+from actlab.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Array])
 
@@ -88,8 +89,8 @@ class Activation:
     order: int = 0
 
 
-RECORDS: dict[Phi, Activation] = {}
-"""Function -> record, of everything that ``activation`` has decorated, users' files included."""
+CATALOGUE: Registry[Activation] = Registry("activation", ActivationError)
+"""Name -> record, in the order of the story once the package is imported."""
 
 
 def activation(
@@ -115,10 +116,11 @@ def activation(
         ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
             of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given.
 
+    >>> __name__ = "mine"  # a file of one's own
     >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))
     ... def bent(z, *, beta=1.0):
     ...     return jnp.arctan(beta * z)
-    >>> RECORDS[bent].parameters, float(jax.grad(bent)(1.0))
+    >>> CATALOGUE.declared[bent].parameters, float(jax.grad(bent)(1.0))
     ({'beta': 1.0}, 0.5)
     """
     partials = dict(parameter_derivatives or {})
@@ -140,7 +142,7 @@ def activation(
         if in_z:
             exact = ClosedForm(function, parameters, in_z, value_and_derivative, partials)
         recorded = function if train_automatically else exact
-        RECORDS[recorded] = Activation(
+        record = Activation(
             name=name,
             function=recorded,
             exact=exact,
@@ -151,6 +153,7 @@ def activation(
             learnable=tuple(learnable),
             **declared,
         )
+        CATALOGUE.declare(recorded, record, name)
         return cast(F, recorded)
 
     return register

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
-from actlab import sources
-from actlab.activations.base import RECORDS, Activation, ActivationError, activation, nowhere
+from actlab.activations.base import CATALOGUE, Activation, ActivationError, activation, nowhere
 from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.inspect import flat_intervals
 from actlab.activations.properties import interval_predicate, interval_text
 from actlab.later import jax, jnp
+from actlab.naming import nearest
 
 # Ordinary inputs, on which value and derivative are finite; and large ones, on which no NaN may arise.
 ORDINARY = np.array([-30.0, -10.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 10.0, 30.0])
@@ -25,33 +22,19 @@ OFF_KINKS = ORDINARY + 0.0137  # kinks are at round numbers
 STEP = 1e-6  # of the central differences that declared derivatives are held against
 
 
-def load(path: str | Path, function_name: str) -> Activation:
+def own_activation(function: Phi, name: str, declared: Activation | None) -> Activation:
     """The record of a function in a user's file.
 
     A plain ``phi(z, *, parameter=1.0)`` is enough: its derivative is taken by automatic differentiation, and its flat
     set is found by looking, at the default parameters. Decorated with ``activation`` it can say more, such as which
     parameters are learnable.
 
-    Args:
-        path: a Python file.
-        function_name: the function's name in it.
-
     Raises:
-        ActivationError: there is no such file, it cannot be imported (with the cause and line), it has no such function
-            (with the nearest name), or the signature is not an activation's.
+        ActivationError: the signature is not an activation's.
     """
-    path = Path(path)
-    module = import_file(path)
-    own = {name: value for name, value in vars(module).items() if callable(value) and not name.startswith("_")}
-    if function_name not in own:
-        near = get_close_matches(function_name, own, n=1, cutoff=0.4)
-        defined = [name for name, value in own.items() if getattr(value, "__module__", "") == module.__name__]
-        hint = f"did you mean {near[0]!r}?" if near else f"it defines {', '.join(defined) or 'no function'}"
-        raise ActivationError(f"{path}: no function {function_name!r}; {hint}")
-    function = own[function_name]
-    if function not in RECORDS:
+    if declared is None:
         activation()(function)
-    record = replace(RECORDS[function], name=function_name)
+    record = replace(CATALOGUE.declared[function], name=name)
     if record.flat is not nowhere or record.flat_set != Activation.flat_set:
         return record
     try:
@@ -63,16 +46,7 @@ def load(path: str | Path, function_name: str) -> Activation:
     return replace(record, flat=interval_predicate(intervals), flat_set=interval_text(intervals))
 
 
-def import_file(path: Path) -> ModuleType:
-    """Run a Python file as a module of its own, which may import from the file's folder.
-
-    Raises:
-        ActivationError: it is not there, or running it fails.
-    """
-    try:
-        return sources.import_file(path)
-    except sources.SourceError as error:
-        raise ActivationError(str(error)) from error.__cause__
+CATALOGUE.own = own_activation
 
 
 def first(error: Exception) -> str:
@@ -93,7 +67,7 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     """Try an activation on a few inputs, as training will use it.
 
     Args:
-        record: from ``get`` or ``load``.
+        record: from ``CATALOGUE.find``.
         parameters: values that differ from its defaults.
 
     Raises:
@@ -101,16 +75,12 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
             (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; a derivative that
             it declares is not that of its values.
 
-    >>> from actlab.activations import get
-    >>> check(get("elu"), {"alpha": 0.5})
+    >>> check(CATALOGUE.find("elu"), {"alpha": 0.5})
     """
     parameters = dict(parameters or {})
     for name in parameters:
         if name not in record.parameters:
-            near = get_close_matches(name, record.parameters, n=1, cutoff=0.4)
-            known = ", ".join(record.parameters) or "none"
-            hint = f"did you mean {near[0]!r}?" if near else f"its parameters: {known}"
-            raise ActivationError(f"{record.name}: no parameter {name!r}; {hint}")
+            raise ActivationError(f"{record.name}: no parameter '{name}'{nearest(name, record.parameters)}")
     values = {**record.parameters, **parameters}
     for dtype in (jnp.float32, jnp.float64):
         with jax.enable_x64(dtype is jnp.float64):

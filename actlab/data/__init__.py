@@ -12,7 +12,8 @@ from pathlib import Path
 from actlab.data import splits
 from actlab.data.bundled import DATASETS, Dataset, bundled_checksum
 from actlab.data.splits import Data, Split
-from actlab.data.table import DataError, suggestion
+from actlab.data.table import DataError
+from actlab.naming import nearest
 
 __all__ = ["DATASETS", "Data", "DataError", "Dataset", "Split", "checksum", "load"]
 
@@ -51,7 +52,7 @@ def load(
     ((90, 4), (30, 4), (30, 4), 1.0986)
     """
     if task not in TASKS:
-        raise DataError(f"unknown task {task!r}; {suggestion(task, TASKS, 'tasks')}")
+        raise DataError(f"unknown task '{task}'{nearest(task, TASKS)}")
     if target_loss is not None and not 0 < target_loss < math.inf:
         raise DataError(f"{name}: target_loss must be a positive number, found {target_loss}")
     if is_file(name):
@@ -105,6 +106,6 @@ def bundled(name: str) -> Dataset:
     if name not in DATASETS:
         from actlab.data import files
 
-        hint = suggestion(name, DATASETS, "data sets")
-        raise DataError(f"unknown data set {name!r}; {hint}; or the path to a {', '.join(files.SUFFIXES)} file")
+        hint = nearest(name, DATASETS)
+        raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(files.SUFFIXES)} file")
     return DATASETS[name]

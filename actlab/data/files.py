@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from actlab.checksums import file_sha256
-from actlab.data.table import DataError, Table, suggestion
+from actlab.data.table import DataError, Table
+from actlab.naming import nearest
 
 SUFFIXES = (".npz", ".csv", ".parquet")
 # Under task: auto, integer targets with more distinct values than this, and than half of the rows, are no labels.
@@ -56,7 +57,7 @@ def existing(name: str) -> Path:
         raise DataError(f"{path}: unknown file type {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
     if not path.exists():
         beside = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
-        there = f"; {suggestion(path.name, sorted(beside), 'files there')}" if beside else ""
+        there = nearest(path.name, sorted(beside)) if beside else ""
         raise DataError(f"{path}: no such file{there}")
     if not path.is_file():
         raise DataError(f"{path}: expected a file, found a folder")
@@ -108,7 +109,7 @@ def read_csv(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
         if isinstance(error, DataError):
             raise
         unreadable(path, error)
-    return frame, chosen(target, names, path, "columns"), lambda row: f"line {csv_line(path, row)}"
+    return frame, chosen(target, names, path), lambda row: f"line {csv_line(path, row)}"
 
 
 def require_header(names: list[str], path: Path) -> None:
@@ -205,7 +206,7 @@ def read_parquet(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Pla
     names = list(frame.columns)
     if not names:
         raise DataError(f"{path}: expected columns, found none")
-    return frame, chosen(target, names, path, "columns"), lambda row: f"row {row + 1}"
+    return frame, chosen(target, names, path), lambda row: f"row {row + 1}"
 
 
 def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
@@ -220,7 +221,7 @@ def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
         unreadable(path, error)
     if not names:
         raise DataError(f"{path}: expected arrays x and y, found none")
-    key = chosen(target or "y", names, path, "arrays")
+    key = chosen(target or "y", names, path)
     inputs = next((name for name in ("x", "X") if name in names and name != key), None)
     if inputs is None:
         raise DataError(f"{path}: expected an array x (or X) of features; the arrays: {', '.join(names)}")
@@ -240,7 +241,7 @@ def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
     return frame, key, lambda row: f"row {row + 1}"
 
 
-def chosen(target: str | None, names: list[str], path: Path, what: str) -> str:
+def chosen(target: str | None, names: list[str], path: Path) -> str:
     """The target's name: the one asked for, or the last.
 
     Raises:
@@ -249,7 +250,7 @@ def chosen(target: str | None, names: list[str], path: Path, what: str) -> str:
     if target is None:
         return names[-1]
     if target not in names:
-        raise DataError(f"{path}: no target {target!r}; {suggestion(target, names, what)}")
+        raise DataError(f"{path}: no target '{target}'{nearest(target, names)}")
     return target
 
 

@@ -14,13 +14,14 @@ from ruamel.yaml import YAML
 
 from actlab import activations, sources
 from actlab.engine import environment, worker
+from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read, reason
-from actlab.study.schema import ModelConfig, nearest
+from actlab.study.schema import ModelConfig
 
 # The columns of ``runs`` that make a network, its weights apart.
 SETTINGS = ("activation", "depth", "width", "norm", "residual", "dropout", "dropout_kind")
@@ -59,7 +60,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
-    function = worker.function_of(activations.get(config.activation.name))
+    function = worker.function_of(activations.CATALOGUE.find(config.activation.name))
     options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)

@@ -17,12 +17,12 @@ from actlab.engine.files import StoreError
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
+from actlab.naming import nearest
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
-from actlab.study.schema import nearest
 
 if TYPE_CHECKING:
     from actlab.engine import cluster

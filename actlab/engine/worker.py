@@ -450,7 +450,7 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
             return function_of(activation(key, sources_folder))
         except Exception as error:
             log.warning("%s cannot be used: %s", key.name, error)
-            return function_of(activations.get("linear"))
+            return function_of(activations.CATALOGUE["linear"])
 
     return tuple(function(key) for key in shape.activations)
 
@@ -552,8 +552,8 @@ def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
 def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation:
     """An activation: from the catalogue, or from the study's own copy of the user's file."""
     if key.source is None:
-        return activations.get(key.name)
-    return activations.load(unaltered(key, sources_folder), key.name)
+        return activations.CATALOGUE[key.name]
+    return activations.CATALOGUE.load(unaltered(key, sources_folder), key.name)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,6 @@ from actlab.measures.base import (
     SHARE,
     Measure,
     MeasureError,
-    nearest,
 )
 from actlab.measures.bins import EDGES, bounds
 from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, MEASURES, PROBES, about, named
@@ -47,6 +46,5 @@ __all__ = [
     "from_plain",
     "measure",
     "named",
-    "nearest",
     "to_plain",
 ]

@@ -1,8 +1,7 @@
 """The record of a measure, and the words in which it speaks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 ARITHMETIC, GEOMETRIC, SHARE = "arithmetic", "geometric", "share"
 """How values are pooled: their mean; 10^(mean of log10), for what spans decades; the share of yes among yes and no."""
@@ -111,14 +110,3 @@ class Measure:
     def mean_column(self) -> str:
         """Its column of the frame ``steps``: a geometric mean over layers is stored as the mean of log10."""
         return LOG10 + self.name if self.over_layers == GEOMETRIC else self.name
-
-
-def nearest(name: str, valid: Iterable[str], cutoff: float = 0.6) -> str:
-    """The end of an error message: the nearest valid name, or all of them.
-
-    >>> nearest("geometrical", (ARITHMETIC, GEOMETRIC)), nearest("x", (ARITHMETIC, GEOMETRIC))
-    ("; did you mean 'geometric'?", '; choose from arithmetic, geometric')
-    """
-    names = list(valid)
-    close = get_close_matches(name, names, n=1, cutoff=cutoff)
-    return f"; did you mean '{close[0]}'?" if close else f"; choose from {', '.join(names)}"

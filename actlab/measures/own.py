@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from actlab.measures.base import ARITHMETIC, GEOMETRIC, SHARE, Measure, MeasureError, nearest
+from actlab.measures.base import ARITHMETIC, GEOMETRIC, SHARE, Measure, MeasureError
+from actlab.naming import nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 POOLINGS = (ARITHMETIC, GEOMETRIC)

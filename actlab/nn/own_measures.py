@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from actlab.activations import CATALOGUE, ActivationError
-from actlab.activations.loading import import_file, why_untraceable
-from actlab.measures import ARGUMENTS, LOG10, MEASURES, Measure, MeasureError, declared, nearest
+from actlab import sources
+from actlab.activations import CATALOGUE
+from actlab.activations.loading import why_untraceable
+from actlab.measures import ARGUMENTS, LOG10, MEASURES, Measure, MeasureError, declared
+from actlab.naming import nearest
 
 ARRAYS = tuple(name for name in ARGUMENTS if name.endswith("_MxW"))
 LEARNED = {f"{name}{part}" for one in CATALOGUE.values() for name in one.learnable for part in ("", "_min", "_max")}
@@ -34,18 +36,13 @@ def load_measure(path: str | Path, name: str) -> tuple[Measure, Callable[..., An
     """
     path = Path(path)
     try:
-        module = import_file(path)
-    except ActivationError as error:
+        function = sources.load_function(path, name)
+    except sources.SourceError as error:
         raise MeasureError(str(error)) from error.__cause__
-    functions = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
-    here = [key for key, value in functions.items() if getattr(value, "__module__", "") == module.__name__]
-    if name not in functions:
-        hint = nearest(name, here, 0.4) if here else "; it defines none"
-        raise MeasureError(f"{path}: no function '{name}'{hint}")
     if name in TAKEN or name.startswith(LOG10):
         raise MeasureError(f"{path}: '{name}' is the name of another column; rename the function")
-    check_arguments(functions[name], f"{path.name}:{name}")
-    return declared(functions[name], name), functions[name]
+    check_arguments(function, f"{path.name}:{name}")
+    return declared(function, name), function
 
 
 def check_arguments(function: Callable[..., Any], label: str) -> None:
@@ -66,9 +63,7 @@ def check_arguments(function: Callable[..., Any], label: str) -> None:
         if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
             raise MeasureError(f"{label}: '{argument}' cannot be given by name{nearest('', ARGUMENTS)}")
         if argument.name not in ARGUMENTS:
-            raise MeasureError(
-                f"{label}: no argument '{argument.name}' is known{nearest(argument.name, ARGUMENTS, 0.3)}"
-            )
+            raise MeasureError(f"{label}: no argument '{argument.name}' is known{nearest(argument.name, ARGUMENTS)}")
     if not set(arguments) & set(ARRAYS):
         raise MeasureError(f"{label}: measures nothing; it needs one of {', '.join(ARRAYS)}")
 

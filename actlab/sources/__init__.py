@@ -3,8 +3,8 @@
 Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
 """
 
-from actlab.sources.running import import_file
+from actlab.sources.running import import_file, load_function
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import Traced, fingerprint, parse, same, trace
 
-__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "parse", "same", "trace"]
+__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "load_function", "parse", "same", "trace"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from actlab.naming import nearest
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import is_own, located, trace
 
@@ -52,6 +53,20 @@ def import_file(path: Path) -> ModuleType:
             del sys.modules[loaded]
         where = place(error, path, package)
         raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first(error)}") from error
+
+
+def load_function(path: Path, name: str) -> Any:
+    """A public function of a user's file, which is run for it.
+
+    Raises:
+        SourceError: see ``import_file``; or it has no such function: the message names the nearest that it defines.
+    """
+    module = import_file(path)
+    functions = {key: value for key, value in vars(module).items() if callable(value) and not key.startswith("_")}
+    if name not in functions:
+        own = [key for key, value in functions.items() if getattr(value, "__module__", "") == module.__name__]
+        raise SourceError(f"{path}: no function '{name}'{nearest(name, own)}")
+    return functions[name]
 
 
 def package_spec(package: str, path: Path) -> ModuleSpec:

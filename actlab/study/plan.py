@@ -27,7 +27,6 @@ from actlab.study.schema import (
     DataConfig,
     TrainConfig,
     activation_options,
-    activation_record,
     loaded_measure,
     show,
 )
@@ -208,7 +207,7 @@ def activation_source(name: str, checksums: Mapping[str, str]) -> tuple[str | No
 
 def activation(study: Study, choice: Choice) -> tuple[activations.Activation, dict[str, float]]:
     """An activation's record and parameters, tried out on a few numbers unless it is one that the tests know."""
-    record = activation_record(choice.name)
+    record = activations.CATALOGUE.find(choice.name)
     parameters = {name: float(choice.options[name]) for name in record.parameters}
     if record is activations.CATALOGUE.get(record.name) and parameters == record.parameters:
         return record, parameters

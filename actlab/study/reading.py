@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from actlab.naming import nearest
 from actlab.study.schema import (
     SECTIONS,
     SWEPT,
@@ -21,7 +22,6 @@ from actlab.study.schema import (
     SelectConfig,
     StudyConfig,
     SweepConfig,
-    nearest,
 )
 from actlab.study.sweep import Cell, Place, expand, put
 

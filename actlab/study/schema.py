@@ -3,7 +3,6 @@
 The file is read, with line numbers and overrides, in ``reading.py``; sweeps are spelled out in ``sweep.py``.
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from actlab import activations, data, sources
 from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
+from actlab.naming import nearest
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -23,17 +23,6 @@ MEASURES = (*PROBES, *HISTOGRAMS)
 
 USER_FILE = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that ends an error message: the nearest valid name, or all of them when none is near.
-
-    >>> nearest("reulu", ["relu", "tanh"]), nearest("x", ["relu", "tanh"])
-    ("; did you mean 'relu'?", '; choose from relu, tanh')
-    """
-    names = list(valid)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"; did you mean '{close[0]}'?" if close else f"; choose from {', '.join(names)}"
 
 
 def _probes_schema(names: Iterable[str], sets: Iterable[str]) -> WithJsonSchema:
@@ -127,28 +116,13 @@ def known(name: str, kind: str, valid: Iterable[str]) -> str:
 
 def check_activation(choice: Choice) -> Choice:
     """A catalogue name or ``path/to/file.py:function``; with ``per: unit`` learnable parameters are each unit's own."""
-    record = activation_record(choice.name)
+    record = activations.CATALOGUE.find(choice.name)
     return checked(choice, "activation", activation_options(record))
 
 
 def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
     """An activation's options and their defaults."""
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
-
-
-def activation_record(name: str) -> activations.Activation:
-    """The record of a catalogue name, or of ``path/to/file.py:function``."""
-    path, colon, function = name.rpartition(":")
-    if not colon:
-        return activations.get(name)
-    file = Path(path)
-    return loaded(file, function, sources.fingerprint(file))
-
-
-@lru_cache(maxsize=64)
-def loaded(path: Path, function: str, fingerprint: str) -> activations.Activation:
-    """A user's activation, loaded once for each content of its file and of what that imports."""
-    return activations.load(path, function)
 
 
 def check_probe(name: Any) -> str:
@@ -207,7 +181,7 @@ def weight_init_defaults(name: str) -> Mapping[str, float]:
 ActivationChoice = Annotated[
     Choice,
     BeforeValidator(split_name),
-    OptionDefaults(lambda name: activation_options(activation_record(name))),
+    OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
     _choice_schema(activations.CATALOGUE, USER_FILE),
 ]
 WeightInit = Annotated[

@@ -29,7 +29,7 @@ def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> di
         ``second_moment``: E φ(Z)²; ``weak_threshold``: .05·√E φ'(Z)²; ``saturation_low`` and ``saturation_high``: the
         points beyond which |φ'| stays at or below that, ∓∞ where it does not vanish.
 
-    >>> moments(activations.get("relu"), ())["second_moment"]
+    >>> moments(activations.CATALOGUE.find("relu"), ())["second_moment"]
     0.5...
     """
     if record is activations.CATALOGUE.get(record.name) and dict(parameters) == record.parameters:

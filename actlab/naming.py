@@ -1,0 +1,25 @@
+"""Names that a study or a command may use: the end of the message where one is unknown."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
+MOST_LISTED = 12
+
+
+def nearest(name: object, valid: Iterable[object]) -> str:
+    """End an error message about an unknown name: with the valid one that is nearest, else with all of them.
+
+    A valid name that begins with the unknown one is near, however much longer it is.
+
+    >>> nearest("reulu", ["relu", "tanh"]), nearest("x", ["relu", "tanh"]), nearest("z", ["z_MxW"]), nearest("x", [])
+    ("; did you mean 'relu'?", '; choose from relu, tanh', "; did you mean 'z_MxW'?", '; there is none')
+    """
+    text, names = str(name), list(dict.fromkeys(map(str, valid)))
+    begun = [one for one in names if text and one.startswith(text)]
+    if close := get_close_matches(text, names, n=1, cutoff=CUTOFF) or begun[:1]:
+        return f"; did you mean '{close[0]}'?"
+    if not names:
+        return "; there is none"
+    more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""
+    return f"; choose from {', '.join(names[:MOST_LISTED])}{more}"

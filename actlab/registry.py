@@ -1,0 +1,92 @@
+"""What a study names: activations, optimizers, data sets, tables and so on, each a function with its record.
+
+A decorator writes the record beside the function. What the package declares has its place in a registry, under its
+name; what a user's file declares, by the same decorator, is found under ``path/to/file.py:function``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from actlab import sources
+from actlab.naming import nearest
+
+R = TypeVar("R")
+OWN_PACKAGE = f"{__package__}."
+
+
+class Registry(Mapping[str, R], Generic[R]):
+    """Records by name, in the order in which they were declared.
+
+    >>> planets: Registry[str] = Registry("planet", ValueError)
+    >>> planets.find("venus")
+    Traceback (most recent call last):
+    ValueError: unknown planet 'venus'; there is none
+    """
+
+    def __init__(
+        self, kind: str, error: type[ValueError], own: Callable[[Any, str, R | None], R | None] | None = None
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            kind: what it holds, in the singular, for error messages.
+            error: what to raise.
+            own: (function, name, what a decorator declared of it or None) -> the record of a user's function, None
+                where it must be declared; by default what was declared.
+        """
+        self.kind, self.error, self.own = kind, error, own
+        self.records: dict[str, R] = {}
+        self.declared: dict[Any, R] = {}
+        self.loaded: dict[tuple[Path, str, str], R] = {}
+
+    def declare(self, function: Any, record: R, name: str) -> None:
+        """Note a function's record; what the package itself declares is in the registry from then on."""
+        self.declared[function] = record
+        if str(getattr(function, "__module__", "")).startswith(OWN_PACKAGE):
+            self.records[name] = record
+
+    def find(self, name: str) -> R:
+        """Look up a name, or load ``path/to/file.py:function``.
+
+        Raises:
+            ValueError: of the registry's own kind: there is no such name, file or function, the file cannot be
+                imported (with the cause and line), or the function is not declared.
+        """
+        if named := sources.parse(name):
+            return self.load(*named)
+        if name not in self.records:
+            raise self.error(f"unknown {self.kind} '{name}'{nearest(name, self.records)}")
+        return self.records[name]
+
+    def load(self, path: Path, name: str) -> R:
+        """The record of a function in a user's file, which is run once for each content of what it takes.
+
+        Raises:
+            ValueError: see ``find``.
+        """
+        key = (path, name, sources.fingerprint(path))
+        if key not in self.loaded:
+            try:
+                function = sources.load_function(path, name)
+            except sources.SourceError as error:
+                raise self.error(str(error)) from error.__cause__
+            declared = self.declared.get(function)
+            record = self.own(function, name, declared) if self.own else declared
+            if record is None:
+                decorator = self.kind.replace(" ", "_")
+                raise self.error(f"{path}: '{name}' says nothing of itself; decorate it with @actlab.{decorator}")
+            self.loaded[key] = record
+        return self.loaded[key]
+
+    def __getitem__(self, name: str) -> R:
+        """The record of a shipped name."""
+        return self.records[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The shipped names."""
+        return iter(self.records)
+
+    def __len__(self) -> int:
+        """How many are shipped."""
+        return len(self.records)
