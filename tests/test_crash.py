@@ -26,7 +26,7 @@ import pytest
 
 import actlab
 from actlab.cli import report_error
-from actlab.engine import checkpoint, compiled, control, scheduling, store, train_study, worker, worker_pools
+from actlab.engine import checkpoint, compiled, control, run_batch, scheduling, store, train_study, worker, worker_pools
 from actlab.engine.train_study import RunError
 from actlab.study import plan, reading
 from tests.serial import SerialExecutor
@@ -52,8 +52,9 @@ def here(monkeypatch):
 @pytest.fixture
 def hasty(monkeypatch):
     """Segments of one step, and a checkpoint after each."""
-    for name in ("SEGMENT_SECONDS", "SAVE_SECONDS", "LOOK_SECONDS"):
-        monkeypatch.setattr(worker, name, 0.0)
+    monkeypatch.setattr(run_batch, "SEGMENT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -128,11 +129,11 @@ def test_cutting_changes_no_bit(config, tmp_path):
     """Training cut anywhere, also next to diverging runs, equals training in one go between records."""
     for group in plan.plan(reading.read(config)).groups:
         for runs in worker.run_batches(group):
-            expected = worker.run_batch(group, runs, tmp_path)
+            expected = worker.train_batch(group, runs, tmp_path)
             for steps in (1, 3, 7):
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(worker.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
-                    found = worker.run_batch(group, runs, tmp_path)
+                    patch.setattr(run_batch.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
+                    found = worker.train_batch(group, runs, tmp_path)
                 for one, other in zip(found, expected, strict=True):
                     assert one.keys() == other.keys()
                     for name in one:
@@ -178,11 +179,11 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         original = checkpoint.load
         patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
-        rows = worker.run_batch(job_now, job_now.runs, tmp_path)
+        rows = worker.train_batch(job_now, job_now.runs, tmp_path)
     assert [at.step for at in found] == [24]
     path.unlink()
     for overrides in (few, many):
-        for row, other in zip(rows, worker.run_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
+        for row, other in zip(rows, worker.train_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
             assert row.keys() == other.keys()
             for name in row:
                 np.testing.assert_array_equal(row[name], other[name], err_msg=name)
@@ -556,11 +557,11 @@ VICTIM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import actlab
-from actlab.engine import worker_pools, worker
+from actlab.engine import run_batch, worker, worker_pools
 from tests.serial import SerialExecutor
 
 worker_pools.local = lambda *_: SerialExecutor()
-worker.SEGMENT_SECONDS = worker.SAVE_SECONDS = worker.LOOK_SECONDS = 0.0
+run_batch.SEGMENT_SECONDS = worker.SAVE_SECONDS = worker.LOOK_SECONDS = 0.0
 actlab.run("s.yaml", out=sys.argv[2])
 """
 

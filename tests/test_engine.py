@@ -15,7 +15,7 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import control, store, train_study, worker, worker_pools
+from actlab.engine import control, loading, run_batch, store, train_study, worker, worker_pools
 from actlab.study import plan
 from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
 from actlab.study.plan import choose_call_sizes
@@ -461,7 +461,7 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 import jax
 import actlab
-from actlab.engine import worker_pools, worker
+from actlab.engine import loading, run_batch, worker_pools
 from tests.serial import SerialExecutor
 
 worker_pools.local = lambda *_: SerialExecutor()
@@ -469,9 +469,9 @@ both = jax.local_devices()
 for number in (1, 2):
     jax.local_devices = lambda: both[:number]
     jax.local_device_count = lambda: number
-    worker.programs.cache_clear()
-    worker.arrays.cache_clear()
-    worker.COMPILED.clear()
+    run_batch.programs.cache_clear()
+    loading.arrays.cache_clear()
+    run_batch.COMPILED.clear()
     actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
 """
 
@@ -556,9 +556,9 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
 
 
 def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
-    worker.programs.cache_clear()
-    worker.arrays.cache_clear()
-    worker.COMPILED.clear()
+    run_batch.programs.cache_clear()
+    loading.arrays.cache_clear()
+    run_batch.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
     jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
     try:

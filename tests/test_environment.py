@@ -15,7 +15,7 @@ import pytest
 import actlab
 from actlab import compiler_flags
 from actlab.analysis import cells, tables
-from actlab.engine import environment, store, worker, worker_pools
+from actlab.engine import environment, loading, store, worker_pools
 from actlab.study import plan as planning
 from actlab.study import reading
 from tests.synthetic import frames
@@ -241,16 +241,16 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     write(tmp_path, FILES | {"s.yaml": STUDY})
     (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
-    assert worker.activation(group.shape.activations[0], tmp_path).name == "bent"
+    assert loading.activation(group.shape.activations[0], tmp_path).name == "bent"
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
-    worker.activation(group.shape.activations[0], tmp_path)
+    loading.activation(group.shape.activations[0], tmp_path)
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
     with pytest.raises(
         RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
     ):
-        worker.activation(group.shape.activations[0], tmp_path)
+        loading.activation(group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
-        worker.loaded(replace(group.shape.data, checksum="0" * 64))
+        loading.loaded(replace(group.shape.data, checksum="0" * 64))
 
 
 ALLOCATION = "XLA_PYTHON_CLIENT_PREALLOCATE"

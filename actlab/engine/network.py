@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from actlab import activations, sources
-from actlab.engine import environment, worker
+from actlab.engine import environment, loading, run_batch
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -60,7 +60,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
-    function = worker.function_of(activations.CATALOGUE.find(config.activation.name))
+    function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
     options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
@@ -79,13 +79,13 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     """
     group, run = found(folder, name)
     shape = group.shape
-    function = worker.functions_of(shape, folder / "sources")[group.activation]
+    function = loading.functions_of(shape, folder / "sources")[group.activation]
     options = Options(shape.norm, shape.residual, shape.dropout)
     own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
     with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
-        batch = worker.RunBatch(group, (run,), folder)  # as a worker begins
+        batch = run_batch.RunBatch(group, (run,), folder)  # as a worker begins
         begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)
