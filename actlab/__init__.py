@@ -66,7 +66,7 @@ def run(
     Raises:
         StudyError, ClaimsError: the request is wrong, or its cluster out of reach; nothing was trained or written.
         StoreError: the folder is not a study's, or holds runs that this study would orphan.
-        RunError: some jobs failed; what the others found is stored and reported.
+        RunError: some jobs failed; what the others measured is stored.
         ClusterLost: the Dask scheduler went away while jobs ran; what is finished is stored.
 
     On a machine with accelerators, a plan with functions of your own computes with JAX in this process: start it with
@@ -216,7 +216,7 @@ def model(
     """The network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
 
     Studies store measurements, no weights. So without ``weights`` it is the network that a run of a study begins with,
-    drawn anew from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
+    drawn again from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
 
     Args:
         run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,

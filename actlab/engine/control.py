@@ -51,7 +51,7 @@ class Progress:
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
-    """Say how far the study has come; what cannot be written ends no training."""
+    """Write how far the study has come; what cannot be written ends no training."""
     with suppress(StoreError):
         write_text(folder / PROGRESS, json.dumps(asdict(progress)))
 
@@ -68,7 +68,7 @@ def read_progress(folder: Path) -> Progress | None:
 
 
 def remove_progress(folder: Path) -> None:
-    """Remove what was said of the study's progress."""
+    """Remove the file that says how far the study has come."""
     (folder / PROGRESS).unlink(missing_ok=True)
 
 
@@ -90,12 +90,12 @@ class Heartbeat:
 
 
 def write_heartbeat(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
-    """Say how far this process has come with a job."""
+    """Write how far this process has come with a job."""
     write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Heartbeat(os.getpid(), training, runs, saved))))
 
 
 def read_heartbeat(folder: Path, job: str) -> Heartbeat:
-    """What a job last said; nothing yet, where it has not begun."""
+    """Read what a job last said; nothing yet, where it has not begun."""
     try:
         return Heartbeat(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -118,7 +118,7 @@ def stop_asked(folder: Path) -> bool:
 
 
 def lock_owner(folder: Path) -> str | None:
-    """What the lock says of the process that trains in a study's folder; None where there is none."""
+    """Read what the lock says of the process that trains in a study's folder; None where there is none."""
     try:
         return (folder / LOCK).read_text(encoding="utf-8")
     except OSError:

@@ -14,7 +14,7 @@ class StoreError(ValueError):
 
 @contextmanager
 def writing(path: Path, temporary: Path) -> Iterator[None]:
-    """Around writing a file by way of another name: the other name is gone afterwards, whatever happened.
+    """Guard the writing of a file by way of another name: that is gone afterwards, whatever happened.
 
     Raises:
         StoreError: the file cannot be written; says which, and why.

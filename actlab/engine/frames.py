@@ -22,7 +22,7 @@ ORDER = (
 
 
 def in_order(tables: list[pa.Table]) -> pa.Table:
-    """Parts as one table: each run once, in an order that does not depend on how they were cut into jobs."""
+    """Join parts into one table: each run once, in an order that does not depend on how they were cut into jobs."""
     rows = pa.concat_tables(tables, promote_options="permissive")
     keys = rows.select([name for name in ORDER if name in rows.column_names]).to_pandas()
     return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
@@ -51,7 +51,7 @@ def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:
-    """The counts of bins that are not empty: run, step, layer, of, bin, count.
+    """Collect the counts of bins that are not empty: run, step, layer, of, bin, count.
 
     Args:
         rows: parts, with columns ``histograms.*`` of flat counts [R·K·bins], null for a run without.
@@ -74,14 +74,14 @@ def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_name(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs, with data of one content under one name: a file that was renamed between two calls is one setting."""
+    """Give data of one content one name: a file that was renamed between two calls is one setting."""
     if "data_content" in runs:
         runs["data"] = runs.groupby("data_content")["data"].transform("min").fillna(runs["data"])
     return runs
 
 
 def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
-    """A list column end to end; NaN for a run of another job that lacks it (no learned alpha, say)."""
+    """Flatten a list column; NaN for a run of another job that lacks it (no learned alpha, say)."""
     if column.null_count == 0:
         return column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return np.concatenate(

@@ -112,16 +112,16 @@ def loaded(key: DataKey) -> data.Data:
 
 @lru_cache(maxsize=4)
 def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """The splits and the probe rows, on every device: {train, validation, test, probe: (x, y)}.
+    """Put the splits and the probe rows on every device: {train, validation, test, probe: (x, y)}.
 
     The probe rows are the first ``probe_rows`` of a permutation of the training rows, by ``data.seed`` alone.
     """
-    found = loaded(key)
-    splits = {"train": found.train, "validation": found.validation, "test": found.test}
-    picked = np.random.default_rng([key.seed, 1]).permutation(len(found.train.y))[:probe_rows]
+    dataset = loaded(key)
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    picked = np.random.default_rng([key.seed, 1]).permutation(len(dataset.train.y))[:probe_rows]
     host = {name: (split.x, split.y) for name, split in splits.items()}
-    host["probe"] = (found.train.x[picked], found.train.y[picked])
-    target = np.int32 if found.task == "classification" else dtype
+    host["probe"] = (dataset.train.x[picked], dataset.train.y[picked])
+    target = np.int32 if dataset.task == "classification" else dtype
     # On one device without a sharding: a state that begins without one and ends with one would be compiled for twice.
     mesh = Mesh(jax.local_devices(), ("runs",))
     everywhere = NamedSharding(mesh, PartitionSpec()) if jax.local_device_count() > 1 else None

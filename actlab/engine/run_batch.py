@@ -67,10 +67,10 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
     if path.exists():
         own = portable(job, folder, at.state)
         _, blank = batch.record(batch.begin().state, 0, evaluated=True)
-        found = checkpoint.load(path, identity(job, runs), own, blank)
-        if found is not None:
-            log.info("job %s: runs %s.. go on at step %s", job.id, runs[0].id, found.step)
-            at = replace(found, state=usable(found.state, at.state))
+        saved = checkpoint.load(path, identity(job, runs), own, blank)
+        if saved is not None:
+            log.info("job %s: runs %s.. resume at step %s", job.id, runs[0].id, saved.step)
+            at = replace(saved, state=usable(saved.state, at.state))
     pace.steps = pace.steps or 1
     yield at
     while not complete(at, schedule):
@@ -111,12 +111,12 @@ class RunBatch:
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
-        """Where a run batch stands that has done nothing."""
+        """Return where a run batch stands that has done nothing."""
         masks = blank_masks(self.program, len(self.numbers["seed"]))
         return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
 
     def train(self, state: Any, begin: int, end: int, recorded: bool = False) -> Any:
-        """The state after steps begin..end, in the place of the one given; if recorded, with its sums begun anew."""
+        """Take steps begin..end; the state comes in the place of the one given, if recorded with its sums reset."""
         if self.scratch is None:
             rows = len(self.data["probe"][1])
             self.scratch = blank_scratches(self.program, state["training"]["parameters"], rows)
@@ -127,7 +127,7 @@ class RunBatch:
         return state | {"training": training}
 
     def record(self, state: Any, step: int, evaluated: bool) -> tuple[Any, dict[str, Any]]:
-        """The state one step later, and what is recorded before that step, leaves [runs, 1, ...].
+        """Take one step; returns the state, and what is recorded before that step, leaves [runs, 1, ...].
 
         What belongs to evaluations is NaN at other records; there, training loss and accuracy are minibatch means since
         the record before.
@@ -146,31 +146,31 @@ class RunBatch:
         after = self.train(state, step, step + 1, recorded=True)
         assert self.scratch is not None
         parameters, later = self.scratch["train"]["before"], after["training"]["parameters"]
-        found, self.scratch["measure"] = self.programs.measure(
+        measured, self.scratch["measure"] = self.programs.measure(
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
         )
         own = {"layers": {"activation": np.asarray(parameters["layers"]["activation"])}}
         learned = learned_columns(self.function, turned(own, self.program.runs_per_call)["layers"]["activation"])
-        layers = found["layers"] | whole.pop("layers") | learned
-        by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found | {"layers": layers})
+        layers = measured["layers"] | whole.pop("layers") | learned
+        by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
 
 
 def identity(job: Job, runs: Sequence[Run]) -> str:
-    """What a checkpoint of a run batch must agree with: nothing of what other runs of the study share its programs."""
+    """Hash what a checkpoint of a run batch must agree with: nothing of other runs that share its programs."""
     ids = [run.id for run in runs]
     own = replace(job.shape, activations=(job.shape.activations[job.activation],), depth_bound=job.depth)
     return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
 
 
 def devices() -> str:
-    """The kind of this process's devices, and how many there are if more than one."""
+    """Name the kind of this process's devices, and how many there are if more than one."""
     number, kind = jax.local_device_count(), jax.local_devices()[0].device_kind
     return kind if number == 1 else f"{number} × {kind}"
 
 
 def portable(job: Job, folder: Path, state: Any) -> Any:
-    """A run batch's state without what it would not have if no other run of the study shared its programs."""
+    """Strip a run batch's state of what it would not have if no other run of the study shared its programs."""
     slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
     run_axis = state_axis(job.shape.runs_per_call)
 
@@ -185,7 +185,7 @@ def portable(job: Job, folder: Path, state: Any) -> Any:
 
 
 def usable(state: Any, like: Any) -> Any:
-    """The inverse of ``portable``: a state in the shapes of this study's programs, zeros where it has nothing."""
+    """Invert ``portable``: a state in the shapes of this study's programs, zeros where it has nothing."""
 
     def filled(own: np.ndarray, whole: Any) -> np.ndarray:
         return np.pad(own, [(0, most - size) for size, most in zip(own.shape, whole.shape, strict=True)])
@@ -194,14 +194,14 @@ def usable(state: Any, like: Any) -> Any:
 
 
 def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
-    """The record of an evaluation that was not made: NaN, as ``nn.recording.evaluate`` would shape it."""
+    """Make the record of an evaluation that was not made: NaN, as ``nn.recording.evaluate`` would shape it."""
     nothing = np.full(runs, np.nan, program.dtype)
     by_layer = np.full((runs, program.depth_bound), np.nan, program.dtype)
     return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
 
 
 def learned_columns(function: Function, values: np.ndarray) -> dict[str, np.ndarray]:
-    """Learnable activation parameters by layer [R, L]; of units' own their mean, least and largest.
+    """Make columns of learnable activation parameters, by layer [R, L]; of units' own their mean, least and largest.
 
     Args:
         function: the activation.
@@ -226,7 +226,7 @@ def complete(at: Snapshot, schedule: np.ndarray) -> bool:
 
 
 def record_schedule(steps: int, every: int, evaluate_every: int) -> np.ndarray:
-    """The records of a whole run: step, and whether whole splits are evaluated, [R, 2] int32.
+    """List the records of a whole run: step, and whether whole splits are evaluated, [R, 2] int32.
 
     >>> record_schedule(50, 20, 40).tolist()
     [[0, 1], [20, 0], [40, 1], [50, 1]]
@@ -236,7 +236,7 @@ def record_schedule(steps: int, every: int, evaluate_every: int) -> np.ndarray:
 
 
 def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
-    """Runs' numbers as one tree of arrays with a leading run axis."""
+    """Stack runs' numbers into one tree of arrays with a leading run axis."""
 
     def leaf(*values: Any) -> np.ndarray:
         array = np.asarray(values)
@@ -246,7 +246,7 @@ def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
 
 
 def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any]:
-    """A run's numbers in the shapes that the program takes: zeros beyond its depth and its activation's parameters."""
+    """Shape a run's numbers as the program takes them: zeros beyond its depth and its activation's parameters."""
 
     def filled(values: Sequence[float], most: int) -> tuple[float, ...]:
         return (*values, *[0.0] * (most - len(values)))
@@ -264,15 +264,15 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
 
 @lru_cache(maxsize=2)
 def programs(program: Program, key: DataKey) -> Programs:
-    """The programs of a shape, not compiled yet."""
-    found = loaded(key)
-    return compile_programs(program, found.train.x.shape[1], len(found.classes) or 1, jax.local_devices())
+    """Make the programs of a shape, not compiled yet."""
+    dataset = loaded(key)
+    return compile_programs(program, dataset.train.x.shape[1], len(dataset.classes) or 1, jax.local_devices())
 
 
 def compiled_programs(
     shape: Shape, program: Program, numbers: Any, data: Any, call: tuple[Any, Any], turn: int
 ) -> Programs:
-    """Programs compiled for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
+    """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
     Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also hangs on
     what its file says of other packages, so that a program with one is always traced.
@@ -294,11 +294,11 @@ def compiled_programs(
     outputs = (program.task, len(loaded(shape.data).classes))
     made_from = (replace(shape, data=None), outputs, forms)  # type: ignore[arg-type]
     names = [field.name for field in fields(Programs)]
-    found: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
-    if None in found.values():
+    ready: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
+    if None in ready.values():
         jitted = programs(program, shape.data)
         arguments = arguments_of(jitted, numbers, data, call, program)
-        missing = [name for name in arguments if found[name] is None][:: 1 if turn % 2 == 0 else -1]
+        missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
 
         def compile_one(name: str) -> Any:
             with jax.enable_x64(precision):  # which is a thread's own
@@ -308,14 +308,14 @@ def compiled_programs(
             return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
 
         with ThreadPoolExecutor(COMPILERS) as pool:
-            found |= dict(zip(missing, pool.map(made, missing), strict=True))
-    return Programs(**found)
+            ready |= dict(zip(missing, pool.map(made, missing), strict=True))
+    return Programs(**ready)
 
 
 def arguments_of(
     jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program
 ) -> dict[str, tuple[Any, ...]]:
-    """What each program is called with, as far as it shapes the program."""
+    """List what each program is called with, as far as it shapes the program."""
     none, depth = np.int32(0), call[0]
     state = jax.eval_shape(jitted.start, numbers, depth)
     masks, parameters = blank_masks(program, program.runs_per_call), state["parameters"]

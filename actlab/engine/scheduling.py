@@ -30,7 +30,7 @@ LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
 def missing_runs(stored: Stored, plan: Plan) -> set[str]:
-    """The planned runs that a study's folder does not hold yet.
+    """List the planned runs that a study's folder does not hold yet.
 
     Raises:
         StoreError: the folder is not a study's, or holds runs that the plan does not have.
@@ -45,7 +45,7 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
 
 
 def difference(stored: Stored, plan: Plan) -> str:
-    """The settings in which stored and planned runs differ, a line each."""
+    """List the settings in which stored and planned runs differ, a line each."""
     runs = stored.results().runs
     planned = [run.labels for run in plan.runs.values()]
     lines = []
@@ -58,7 +58,7 @@ def difference(stored: Stored, plan: Plan) -> str:
 
 
 def setting_text(value: object) -> str:
-    """A setting in a message: none, whether a plan has it or a frame reads it back as a missing number, is one word."""
+    """Put a setting in words: none, also where a frame reads it back as a missing number, is one word."""
     return "none" if value is None or value != value else str(value)
 
 
@@ -98,7 +98,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
 
 
 def git_revision() -> str | None:
-    """The commit that actlab's own code stands at, with ``+`` where it was changed; None outside a checkout."""
+    """Name the commit that actlab's own code stands at, with ``+`` where it was changed; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -247,7 +247,7 @@ def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
 
 
 def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
-    """What to run once more of a job that ended badly: nothing, where it would only end badly again.
+    """Choose what to run once more of a job that ended badly: nothing, where it would only end badly again.
 
     A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
     And it may have died of another run's activation, whose branch its programs had: so they have that no more.
@@ -259,13 +259,13 @@ def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: b
 
 
 def alone(job: Job) -> Job:
-    """A job whose programs serve its own activation only, which changes no bit of its runs."""
+    """Have a job's programs serve its own activation only, which changes no bit of its runs."""
     own = (job.shape.activations[job.activation],)
     return replace(job, shape=replace(job.shape, activations=own), activation=0)
 
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
-    """Some runs of a job as two jobs of whole run batches; as one, where they make only one batch."""
+    """Split some runs of a job into two jobs of whole run batches; as one, where they make only one batch."""
     batches = -(-len(left) // job.shape.runs_per_call)
     middle = -(-batches // 2) * job.shape.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
@@ -273,7 +273,7 @@ def split(job: Job, left: Sequence[Run]) -> list[Job]:
 
 
 def reason(error: BaseException, folder: Path, job: Job) -> str:
-    """What ended a job, in words; of a worker that died, the last that it wrote."""
+    """Say what ended a job; of a worker that died, the last that it wrote."""
     if not isinstance(error, BrokenExecutor):
         return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     how = re.search(r"\{(.*)\}", str(error))
@@ -287,7 +287,7 @@ def reason(error: BaseException, folder: Path, job: Job) -> str:
 
 
 def last_words(log: str) -> list[str]:
-    """The last lines of a log; where Python wrote down how it died, the beginning of that and what came before.
+    """Pick the last lines of a log; where Python wrote down how it died, the beginning of that and what came before.
 
     >>> last_words("a\\nb\\n")
     ['a', 'b']

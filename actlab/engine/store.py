@@ -43,13 +43,13 @@ RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a dama
 
 @cache
 def versions() -> dict[str, str]:
-    """The installed version of everything that makes a result what it is."""
+    """Look up the installed version of everything that makes a result what it is."""
     return {name: version(name) for name in VERSIONS}
 
 
 @dataclass(frozen=True)
 class Results:
-    """A study as it was found on disk.
+    """A study as it was read from the disk.
 
     Attributes:
         path: the study's folder.
@@ -74,9 +74,9 @@ class Stored:
     """What a study's folder holds; each part is read from the disk once, however often it is asked for."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Of a folder, which need not exist: nothing is read yet."""
+        """Take a folder, which need not exist; nothing is read yet."""
         self.folder = Path(folder)
-        self.known: dict[tuple[str, int, int, int], pa.Table | None] = {}  # by name and what tells a file from the next
+        self.known: dict[tuple[str, int, int, int], pa.Table | None] = {}  # by name, inode, size and time
 
     def read(self) -> tuple[dict[str, Any], dict[str, pa.Table]]:
         """Read the manifest, and every sound part that was not read before: {part name: rows}.
@@ -102,7 +102,7 @@ class Stored:
         self.known[self.key(name)] = table
 
     def key(self, name: str) -> tuple[str, int, int, int]:
-        """A part's name and what changes with its content: a part is only ever replaced by a new file."""
+        """Make a key of a part's name and what changes with its content: a part is only ever replaced by a new file."""
         try:
             about = (self.folder / "parts" / name).stat()
         except OSError:  # it was merged into another
@@ -110,7 +110,7 @@ class Stored:
         return name, about.st_ino, about.st_size, about.st_mtime_ns
 
     def runs(self) -> set[str]:
-        """The runs that the folder holds: none where nothing was begun.
+        """List the runs that the folder holds: none where nothing was begun.
 
         Raises:
             StoreError: the folder is not a study's.
@@ -120,7 +120,7 @@ class Stored:
         return {run for table in self.read()[1].values() for run in table["run"].to_pylist()}
 
     def call_sizes(self) -> dict[int, tuple[int, int]]:
-        """As the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
+        """Read how the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
 
         Raises:
             StoreError: the folder is not a study's.
@@ -212,7 +212,7 @@ def compact(stored: Stored) -> None:
 
 
 def part_names(folder: Path) -> list[str]:
-    """The names of the parts in a study's folder, sorted."""
+    """List the names of the parts in a study's folder, sorted."""
     return sorted(path.name for path in (folder / "parts").glob("*.parquet"))
 
 
@@ -230,7 +230,7 @@ def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table 
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of runs that were begun and are not finished."""
+    """List the checkpoints of runs that were begun and are not finished."""
     return list((folder / "parts").glob("*.checkpoint"))
 
 
@@ -242,7 +242,7 @@ def unbegun(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a study's folder.
+    """Read the manifest of a study's folder.
 
     Raises:
         StoreError: there is no such folder, or it is not a study's.

@@ -60,7 +60,7 @@ class ExecutionConfig:
     cluster: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an executor that there is not, and options that do not go together."""
+        """Refuse an unknown executor, and options that do not go together."""
         if self.executor not in EXECUTORS:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
@@ -72,7 +72,7 @@ class ExecutionConfig:
             raise StudyError("workers: a running scheduler has its own; start more of them there")
 
     def hardware(self) -> tuple[str, int]:
-        """What the workers will train on, and how many such devices each has; of Slurm's, the cluster file says so."""
+        """Find what the workers will train on, and how many such devices each has; of Slurm's the cluster file says."""
         return worker_pools.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
 
     def plan(self, study: Study, stored: Stored, fresh: bool = False) -> tuple[Plan, int]:
@@ -132,7 +132,7 @@ class ExecutionConfig:
 
 
 def in_bytes(memory: str | float | None) -> float | None:
-    """An amount of memory in bytes.
+    """Read an amount of memory, in bytes.
 
     Raises:
         StudyError: it is not one.
@@ -208,7 +208,7 @@ def train(
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
-    """The files that a study's folder gets copies of, by their path in ``sources/``: of activations, and of claims.
+    """List the files that a study's folder gets copies of, by path in ``sources/``: of functions and of claims.
 
     Raises:
         StudyError: two of them have the same name.
@@ -226,7 +226,7 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
 
 
 def resolved_text(study: Study, folder: Path) -> str:
-    """The resolved study as YAML, its paths relative to its folder."""
+    """Write the resolved study as YAML, its paths relative to its folder."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()
@@ -243,7 +243,7 @@ def follow(
     workers: int,
     progress: Callable[[Progress], None] | None,
 ) -> Mapping[str, str]:
-    """Run jobs on workers, tell how far they are, here and in the study's folder, and return those that failed."""
+    """Run jobs on workers, report how far they are, here and in the study's folder, and return those that failed."""
     failures: Mapping[str, str] = {}
     with control.interruptible(stored.folder):
         try:

@@ -134,7 +134,7 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
 
 
 def run_batches(job: Job) -> Iterator[tuple[Run, ...]]:
-    """The job's runs, as many at a time as one call advances: a run batch for each device of this process."""
+    """Yield the job's runs, as many at a time as one call advances: a run batch for each device of this process."""
     width = job.shape.runs_per_call * jax.local_device_count()
     for begin in range(0, len(job.runs), width):
         yield job.runs[begin : begin + width]

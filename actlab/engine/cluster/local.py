@@ -19,7 +19,7 @@ START = 60  # seconds in which local workers must stand
 
 @contextmanager
 def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
-    """Such a cluster, for the duration of a ``with`` block.
+    """Open such a cluster for the duration of a ``with`` block.
 
     The workers are started by Dask's own command rather than by ``LocalCluster``, which would have each of them import
     the user's main script again, and JAX with it, before the thread limits are set.
