@@ -714,7 +714,7 @@ def test_real_processes(started, cached, tmp_path):
     begun = time.monotonic()
     said, _ = first.communicate(timeout=60)
     assert first.returncode == 130, said
-    assert "the same command goes on from there" in said
+    assert "the same command resumes from there" in said
     assert time.monotonic() - begun < 15
     assert checkpoints(folder)
     log = (folder / "run.log").read_text()

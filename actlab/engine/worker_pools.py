@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
+
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
 
@@ -26,14 +28,12 @@ if TYPE_CHECKING:
 WORKER_ENVIRONMENT = {"NPROC": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 # loky takes compiled programs for a leak and restarts the worker, which would compile them again.
 WORKER_ENVIRONMENT["LOKY_MAX_MEMORY_LEAK_SIZE"] = "1e12"
-# Where the user's environment says nothing else. By default XLA takes most of an accelerator's memory at once.
-DEFAULTS = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 is_worker = False  # whether this process was opened here, for jobs alone
 
 
 def worker_environment() -> dict[str, str]:
     """Make the variables that a worker process is started with, in addition to those of this process."""
-    return {name: os.environ.get(name, value) for name, value in DEFAULTS.items()} | WORKER_ENVIRONMENT
+    return {name: os.environ.get(name, value) for name, value in CLIENT_DEFAULTS.items()} | WORKER_ENVIRONMENT
 
 
 def cores() -> int:

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError
-from actlab.engine.worker_pools import DEFAULTS
 
 START = 60  # seconds in which local workers must stand
 
@@ -39,7 +39,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                 *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
                 *("--preload-nanny", "actlab.engine.cluster.preload"),
             ],
-            env=DEFAULTS | os.environ | LIMITS,
+            env=CLIENT_DEFAULTS | os.environ | LIMITS,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
-from actlab.engine.worker_pools import DEFAULTS
 from actlab.naming import nearest
 from actlab.study.reading import Source, StudyError, parse, reason
 from actlab.study.schema import Section
@@ -226,7 +226,7 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
     arguments = config.model_dump(exclude=own, exclude_none=True)
     logs = log_directory(config, path)
     limits = [f"export {name}={shlex.quote(value)}" for name, value in LIMITS.items()]
-    limits += [f"export {name}=${{{name}:-{value}}}" for name, value in DEFAULTS.items()]
+    limits += [f"export {name}=${{{name}:-{value}}}" for name, value in CLIENT_DEFAULTS.items()]
     output = [] if logs is None else [f"-o {shlex.quote(str(logs / '%x-%j.log'))}"]
     arguments |= {
         "processes": config.cores,
