@@ -8,7 +8,6 @@ actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from actlab.measures import measure
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
-    from actlab.engine.scheduling import Progress
+    from actlab.engine.control import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
     from actlab.nn.model import DeepMLP
@@ -67,21 +66,24 @@ def run(
     Raises:
         StudyError, ClaimsError: the request is wrong, or its cluster out of reach; nothing was trained or written.
         StoreError: the folder is not a study's, or holds runs that this study would orphan.
-        RunError: some jobs failed; what the others found is stored and reported.
+        RunError: some jobs failed; what the others measured is stored.
         ClusterLost: the Dask scheduler went away while jobs ran; what is finished is stored.
+
+    On a machine with accelerators, a plan with functions of your own computes with JAX in this process: start it with
+    ``XLA_PYTHON_CLIENT_PREALLOCATE=false``, as the command line does, to leave the workers their memory.
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
     study = study_of(config, overrides)
     from actlab.engine import train_study, worker_pools
-    from actlab.engine.scheduling import Progress
+    from actlab.engine.control import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
     file = None if cluster is None else Path(cluster)
     where = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
-    def told(new: Progress) -> None:
+    def notice(new: Progress) -> None:
         nonlocal state
         if state is None:  # the workers have their jobs: this process has time to import what the report needs
             names = [*TO_REPORT, "scipy.stats"] if new.jobs > worker_pools.cores() else TO_REPORT
@@ -95,13 +97,11 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        failures = train_study.train(study, folder, where, processes, fresh, told)
-        if failures:
-            raise train_study.RunError(folder, failures)
+        stored = train_study.train(study, folder, where, processes, fresh, notice)
         processes.keep_one()
-        found = load(folder)
-        write_report(found, written, processes)
-    return found
+        results = stored.results()
+        write_report(results, written, processes)
+    return results
 
 
 def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -110,8 +110,6 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     Raises:
         StudyError, ClaimsError: the request is wrong.
     """
-    # Planning needs next to nothing of an accelerator; its workers need the rest.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     from actlab.study.reading import read
 
     study = read(config, overrides, names("analysis.tables", "TABLES"), names("analysis.figures", "FIGURES"))
@@ -148,29 +146,29 @@ def report(folder: str | Path) -> list[Path]:
     """
     from actlab.engine import worker_pools
 
-    found = load(folder)
+    results = load(folder)
     with worker_pools.Processes() as helpers:
-        return write_report(found, lambda done, pages: None, helpers)
+        return write_report(results, lambda done, pages: None, helpers)
 
 
-def write_report(found: Results, progress: Callable[[int, int], None], helpers: Processes) -> list[Path]:
-    """``report`` of what was read already.
+def write_report(results: Results, progress: Callable[[int, int], None], helpers: Processes) -> list[Path]:
+    """Write what ``report`` does, of what was read already.
 
     Args:
-        found: the study.
+        results: the study's.
         progress: called with how many pictures are drawn, and of how many.
         helpers: where a process that draws too is ready, or is opened.
     """
     from actlab.analysis import report as writing
     from actlab.engine import worker_pools
 
-    frames = (found.runs, found.steps, found.layers)
-    drawn = (found.study.get("report") or {}).get("figures") != []
-    shared = drawn and worker_pools.cores() > 1 and len(found.runs) >= RUNS_TO_SHARE
+    frames = (results.runs, results.steps, results.layers)
+    drawn = (results.study.get("report") or {}).get("figures") != []
+    shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
     helper = helpers.open() if shared else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made
-    return writing.write(found.path, found.study, found.manifest, *frames, progress, helper)
+    return writing.write(results.path, results.study, results.manifest, *frames, progress, helper)
 
 
 def import_all(*modules: str) -> None:
@@ -201,9 +199,9 @@ def compare(
     from actlab.analysis.compare import compare as compare_frames
     from actlab.analysis.compare import own_measures
 
-    found = [load(folder) for folder in folders]
-    studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in found]
-    own = own_measures({str(one.path): one.manifest for one in found})
+    results = [load(folder) for folder in folders]
+    studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in results]
+    own = own_measures({str(one.path): one.manifest for one in results})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own)
 
@@ -218,7 +216,7 @@ def model(
     """The network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
 
     Studies store measurements, no weights. So without ``weights`` it is the network that a run of a study begins with,
-    drawn anew from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
+    drawn again from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
 
     Args:
         run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,

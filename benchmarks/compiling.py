@@ -40,7 +40,8 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     import jax
     import numpy as np
 
-    from actlab.engine import worker as engine
+    from actlab.engine import loading
+    from actlab.engine import run_batch as engine
 
     engine.COMPILERS = 1
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside
@@ -54,9 +55,9 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     whole = 0.0
     for job in {job.shape: job for job in jobs}.values():
         with tempfile.TemporaryDirectory() as folder:
-            program = engine.program_of(job.shape, Path(folder))
-            functions = engine.functions_of(job.shape, Path(folder))
-        data = engine.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
+            program = loading.program_of(job.shape, Path(folder))
+            functions = loading.functions_of(job.shape, Path(folder))
+        data = loading.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
         filled = [job.runs[0]] * job.shape.runs_per_call
         numbers = engine.stack(
             [engine.numbers_for(program, functions[job.activation], run) for run in filled], np.dtype(job.shape.dtype)

@@ -24,7 +24,7 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
     import jax
 
     from actlab.activations.closed_form import automatic
-    from actlab.engine import worker as engine
+    from actlab.engine import run_batch as engine
     from actlab.nn.programs import compile_programs
 
     folder = Path(tempfile.mkdtemp())

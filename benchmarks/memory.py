@@ -20,7 +20,7 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
 
     import numpy as np
 
-    from actlab.engine.worker import run_batch
+    from actlab.engine.worker import train_batch
     from actlab.study import plan, reading
     from actlab.study.memory import CallSize
 
@@ -33,7 +33,7 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
     path.write_text(text)
     planned = plan.plan(reading.read(path, [f"sweep.seeds={runs}"]), begun={shape.width: CallSize(runs, 1)})
     (job,) = planned.groups
-    run_batch(job, job.runs, folder)
+    train_batch(job, job.runs, folder)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, planned.worker_bytes
 

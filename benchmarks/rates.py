@@ -101,7 +101,7 @@ class RunBatch:
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         """Compile, draw the weights, and take one step."""
-        from actlab.engine import worker as engine
+        from actlab.engine import run_batch as engine
 
         self.job = planned(folder, shape)
         self.batch = engine.RunBatch(self.job, self.job.runs, folder)
@@ -176,9 +176,9 @@ def whole_runs(folder: Path, shape: Shape) -> Any:
 
 def whole_rate(folder: Path, shape: Shape) -> float:
     """Matmul operations a second of training a batch from its first step to its last record."""
-    from actlab.engine.worker import run_batch
+    from actlab.engine.worker import train_batch
 
     job = whole_runs(folder, shape)
     begin = time.perf_counter()
-    run_batch(job, job.runs, folder)
+    train_batch(job, job.runs, folder)
     return float(sum(run.flops for run in job.runs) / (time.perf_counter() - begin))

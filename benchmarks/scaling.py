@@ -32,12 +32,12 @@ def step_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
 
 def runs_seconds(folder: Path, runs: int) -> tuple[float, float]:
     """Seconds of so many small runs, from their first step to the rows that are stored, and their operations."""
-    from actlab.engine.worker import run_batch, run_batches
+    from actlab.engine.worker import run_batches, train_batch
 
     job = planned(folder, SMALL, runs)
     begin = time.perf_counter()
     for batch in run_batches(job):
-        run_batch(job, batch, folder)
+        train_batch(job, batch, folder)
     return time.perf_counter() - begin, sum(run.flops for run in job.runs)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 
-from actlab.engine import worker
+from actlab.engine import run_batch
 from actlab.nn import probes
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
@@ -91,11 +91,11 @@ class Runs:
     """
 
     def __init__(self, program, numbers, data, depth=3, activation=0):
-        self.batch = batch = object.__new__(worker.RunBatch)
+        self.batch = batch = object.__new__(run_batch.RunBatch)
         batch.program, batch.data, batch.function = program, data, program.functions[activation]
         batch.call = (np.int32(depth), np.int32(activation))
-        runs = [worker.numbers_for(program, batch.function, SimpleNamespace(numbers=one)) for one in numbers]
-        batch.numbers = worker.stack(runs, np.dtype(program.spec.dtype))
+        runs = [run_batch.numbers_for(program, batch.function, SimpleNamespace(numbers=one)) for one in numbers]
+        batch.numbers = run_batch.stack(runs, np.dtype(program.spec.dtype))
         batch.programs = programs_of(program, data["train"][0].shape[1])
 
     def __getattr__(self, name):

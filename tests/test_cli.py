@@ -3,9 +3,11 @@
 from importlib.metadata import version
 
 import pytest
+from rich.console import Console
 
 from actlab import cli
-from actlab.engine.scheduling import Progress
+from actlab.cli import output
+from actlab.engine.control import Progress
 
 
 def test_the_version_is_the_installed_one(monkeypatch, capsys):
@@ -17,7 +19,7 @@ def test_the_version_is_the_installed_one(monkeypatch, capsys):
 
 
 def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
-    tell = cli.PlainProgress()
+    tell = output.PlainProgress()
     tell(Progress(1.0, 4, 4, 2, 2, {}))
     for written in range(3):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
@@ -27,8 +29,8 @@ def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
 
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "out", cli.Console(force_terminal=True, width=120))
-    with cli.progress_display() as tell:
+    monkeypatch.setattr(output, "out", Console(force_terminal=True, width=120))
+    with output.progress_display() as tell:
         tell(Progress(0.5, 2, 4, 1, 2, {}))
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=1, to_write=3))
     said = capsys.readouterr().out

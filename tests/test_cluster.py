@@ -22,6 +22,7 @@ from actlab.engine.cluster import ClusterError, ClusterLost
 from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
+from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
 from actlab.study.reading import StudyError
@@ -235,6 +236,7 @@ def test_workers_and_one_that_dies_too_often(tmp_path):
         assert number == 1
         assert pool.submit(os.getenv, "NPROC").result(timeout=60) == "1"
         assert pool.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=60) == "1"
+        assert pool.submit(os.getenv, "XLA_PYTHON_CLIENT_PREALLOCATE").result(timeout=60) == "false"
         (worker,) = pool.dask._client.scheduler_info()["workers"].values()
         assert worker["nthreads"] == 1
         assert {address.ip for address in listening() - before} == {"127.0.0.1"}
@@ -400,6 +402,7 @@ def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
     assert f"#SBATCH -o {SLURM_FILE.parent}/logs/%x-%j.log" in script
     assert "#SBATCH --cpus-per-task=16" in script
     assert script.index("export NPROC=1") < script.index("dask_worker")
+    assert "export XLA_PYTHON_CLIENT_PREALLOCATE=${XLA_PYTHON_CLIENT_PREALLOCATE:-false}" in script
     assert "--nthreads 1 " in script
     assert "--nworkers 16 " in script
     assert "--tls-key" in script
@@ -412,7 +415,9 @@ def test_the_cluster_file_says_what_the_jobs_train_on(config, tmp_path):
     """A login node has no GPU: what it finds there must not decide the batches."""
     file = cluster_file(tmp_path, "cores: 1\nmemory: 2GB\nplatform: gpu\n")
     study = reading.read(config)
-    chunks = [ExecutionConfig(cluster=of).plan(study, tmp_path / "r")[0].call_sizes[8] for of in (file, SLURM_FILE)]
+    chunks = [
+        ExecutionConfig(cluster=of).plan(study, Stored(tmp_path / "r"))[0].call_sizes[8] for of in (file, SLURM_FILE)
+    ]
     assert chunks == [(64, 1), (4, 1)]
     assert cluster.job_script(file)
 
@@ -424,7 +429,7 @@ def test_dask_is_not_installed(config, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_executor_that_there_is_not(config, tmp_path):
+def test_an_unknown_executor(config, tmp_path):
     with pytest.raises(StudyError, match=r"expected local or dask, not 'dusk'; did you mean 'dask'\?"):
         actlab.run(config, out=tmp_path / "r", executor="dusk")
     assert not list(tmp_path.iterdir())

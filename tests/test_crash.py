@@ -25,8 +25,8 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.cli import refuse
-from actlab.engine import checkpoint, compiled, scheduling, store, train_study, worker, worker_pools
+from actlab.cli import report_error
+from actlab.engine import checkpoint, compiled, control, run_batch, scheduling, store, train_study, worker, worker_pools
 from actlab.engine.train_study import RunError
 from actlab.study import plan, reading
 from tests.serial import SerialExecutor
@@ -52,15 +52,16 @@ def here(monkeypatch):
 @pytest.fixture
 def hasty(monkeypatch):
     """Segments of one step, and a checkpoint after each."""
-    for name in ("SEGMENT_SECONDS", "SAVE_SECONDS", "LOOK_SECONDS"):
-        monkeypatch.setattr(worker, name, 0.0)
+    monkeypatch.setattr(run_batch, "SEGMENT_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(worker, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
 def undivided(monkeypatch):
     """One job for each activation."""
-    original = plan.cut
-    monkeypatch.setattr(plan, "cut", lambda groups, wanted, *_: original(groups, wanted, 1 / 3))
+    original = plan.partition_into_jobs
+    monkeypatch.setattr(plan, "partition_into_jobs", lambda groups, wanted, *_: original(groups, wanted, 1 / 3))
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def whole(tmp_path_factory):
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
-        patch.setattr(compiled, "keep", lambda: None)
+        patch.setattr(compiled, "enable_compilation_cache", lambda: None)
         actlab.run(folder / "s.yaml", out=folder / "r")
     return folder / "r"
 
@@ -98,17 +99,17 @@ def contents(folder):
 
 def stop_after(monkeypatch, looks, how):
     """Have ``how`` called when a job looks up for the given time."""
-    original, count = store.write_heartbeat, iter(range(1, 10**9))
+    original, count = control.write_heartbeat, iter(range(1, 10**9))
 
     def note(folder, *args, **kwargs):
         original(folder, *args, **kwargs)
         if next(count) == looks:
             how(folder)
 
-    monkeypatch.setattr(store, "write_heartbeat", note)
+    monkeypatch.setattr(control, "write_heartbeat", note)
 
 
-def stopped(config, folder, looks, how=store.ask_to_stop):
+def stopped(config, folder, looks, how=control.ask_to_stop):
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, looks, how)
         with pytest.raises(KeyboardInterrupt):
@@ -128,11 +129,11 @@ def test_cutting_changes_no_bit(config, tmp_path):
     """Training cut anywhere, also next to diverging runs, equals training in one go between records."""
     for group in plan.plan(reading.read(config)).groups:
         for runs in worker.run_batches(group):
-            expected = worker.run_batch(group, runs, tmp_path)
+            expected = worker.train_batch(group, runs, tmp_path)
             for steps in (1, 3, 7):
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(worker.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
-                    found = worker.run_batch(group, runs, tmp_path)
+                    patch.setattr(run_batch.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
+                    found = worker.train_batch(group, runs, tmp_path)
                 for one, other in zip(found, expected, strict=True):
                     assert one.keys() == other.keys()
                     for name in one:
@@ -144,7 +145,7 @@ def test_a_signal_saves_and_the_next_run_goes_on(number, whole, config, tmp_path
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     stopped(config, tmp_path / "r", 30, lambda folder: os.kill(os.getpid(), number))
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
-    assert not (tmp_path / "r" / store.LOCK).exists()
+    assert not (tmp_path / "r" / control.LOCK).exists()
     assert len(checkpoints(tmp_path / "r")) == 1
     begun_at = []
     with pytest.MonkeyPatch.context() as patch:
@@ -170,7 +171,7 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
 
     (tmp_path / "parts").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        stop_after(patch, 20, store.ask_to_stop)
+        stop_after(patch, 20, control.ask_to_stop)
         assert not worker.run_job(job_of(begun), tmp_path, None).finished
     (path,) = checkpoints(tmp_path)
     job_now = job_of(now)
@@ -178,11 +179,11 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         original = checkpoint.load
         patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
-        rows = worker.run_batch(job_now, job_now.runs, tmp_path)
+        rows = worker.train_batch(job_now, job_now.runs, tmp_path)
     assert [at.step for at in found] == [24]
     path.unlink()
     for overrides in (few, many):
-        for row, other in zip(rows, worker.run_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
+        for row, other in zip(rows, worker.train_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
             assert row.keys() == other.keys()
             for name in row:
                 np.testing.assert_array_equal(row[name], other[name], err_msg=name)
@@ -190,7 +191,7 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
 
 def test_a_study_that_was_interrupted_and_grew_goes_on(whole, config, tmp_path, hasty):
     with pytest.MonkeyPatch.context() as patch:
-        stop_after(patch, 20, store.ask_to_stop)
+        stop_after(patch, 20, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
             actlab.run(config, ["model.activation=tanh"], out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
@@ -208,7 +209,7 @@ def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, 
     monkeypatch.setattr(worker, "SAVE_SECONDS", 1e9)
     narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
     with pytest.MonkeyPatch.context() as patch:
-        stop_after(patch, 60, store.ask_to_stop)
+        stop_after(patch, 60, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
             actlab.run(config, narrow, out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
@@ -353,7 +354,7 @@ class Mortal(SerialExecutor):
         one, folder, *_ = job
         if type(self).kills(one):
             self.dead = True
-            store.write_heartbeat(folder, one.id, training=True, runs=0, saved=self.saved)
+            control.write_heartbeat(folder, one.id, training=True, runs=0, saved=self.saved)
             worker_pools.log_of(folder / "parts", os.getpid()).write_text("first\nmalloc(): corrupted\n")
             future = Future()
             future.set_exception(BrokenExecutor("The exit codes of the workers are {SIGKILL(-9)}"))
@@ -384,7 +385,7 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
         RunError, match=r"its worker died \(SIGKILL\(-9\)\);.*\n +first\n +malloc\(\): corrupted"
     ) as found:
         actlab.run(config, out=tmp_path / "r", workers=2)
-    assert refuse(found.value) == 1
+    assert report_error(found.value) == 1
     assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
     assert [len(one.runs) for one in deaths] == [6, 4, 2]
     assert "malloc(): corrupted" in (tmp_path / "r" / "run.log").read_text()
@@ -411,9 +412,9 @@ def test_a_job_ends_where_another_run_holds_the_folder(whole, config, tmp_path, 
     for looks, after in ((0, {}), (3, {"checkpoint"})):
         store.remove_results(tmp_path / "r")
         (tmp_path / "r" / "parts").mkdir()
-        (tmp_path / "r" / store.LOCK).write_text("me" if looks else "another")
+        (tmp_path / "r" / control.LOCK).write_text("me" if looks else "another")
         with pytest.MonkeyPatch.context() as patch:
-            stop_after(patch, looks, lambda folder: (folder / store.LOCK).write_text("another"))
+            stop_after(patch, looks, lambda folder: (folder / control.LOCK).write_text("another"))
             outcome = worker.run_job(one, tmp_path / "r", "me")
         assert not outcome.finished
         assert not outcome.parts
@@ -439,7 +440,7 @@ def test_a_study_with_nothing_but_a_checkpoint_goes_on_with_its_lanes(config, tm
     assert checkpoints(tmp_path / "r")
     assert not store.part_names(tmp_path / "r")
     study = reading.read(config)
-    (chunks,) = train_study.ExecutionConfig().plan(study, tmp_path / "r")[0].call_sizes.values()
+    (chunks,) = train_study.ExecutionConfig().plan(study, store.Stored(tmp_path / "r"))[0].call_sizes.values()
     assert chunks.runs_per_call == 3
 
 
@@ -456,7 +457,7 @@ def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config,
         patch.setattr(store.pq, "write_table", full)
         with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as found:
             actlab.run(config, out=tmp_path / "r", workers=2)
-    assert refuse(found.value) == 1
+    assert report_error(found.value) == 1
     assert len(jobs) == 2  # of four: what was begun
     assert not [path.name for path in (tmp_path / "r" / "parts").iterdir() if path.suffix != ".progress"]
     with pytest.raises(store.StoreError, match="no finished run"):
@@ -484,13 +485,13 @@ def test_folders_that_cannot_be_written(config, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(store.StoreError, match="cannot be written") as found:
         actlab.run(config, out=tmp_path / "file" / "r")
-    assert refuse(found.value) == 2
+    assert report_error(found.value) == 2
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "run.log").mkdir()
-    (tmp_path / "r" / store.LOCK).touch()  # left by a run that was killed at its very beginning
+    (tmp_path / "r" / control.LOCK).touch()  # left by a run that was killed at its very beginning
     with pytest.raises(RunError, match=r"run\.log(?s:.)*what was stored is kept") as found:
         actlab.run(config, out=tmp_path / "r")
-    assert refuse(found.value) == 1
+    assert report_error(found.value) == 1
 
 
 @pytest.mark.parametrize("how", ["vanishes", "changes"])
@@ -515,17 +516,17 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
             out=tmp_path / "r",
             workers=1,
         )
-    assert refuse(found.value) == 1
+    assert report_error(found.value) == 1
     assert "Traceback" not in str(found.value)
 
 
 def test_one_run_at_a_time(whole, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
-    with train_study.study_lock(tmp_path / "r"):
+    with control.study_lock(tmp_path / "r"):
         before = contents(tmp_path / "r" / "parts")
         with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as found:
             actlab.run(config, ["sweep.seeds=4"], out=tmp_path / "r")
-        assert refuse(found.value) == 2
+        assert report_error(found.value) == 2
         with pytest.raises(store.StoreError, match="another `actlab run`"):
             actlab.run(config, out=tmp_path / "r", fresh=True)
         assert contents(tmp_path / "r" / "parts") == before
@@ -536,7 +537,7 @@ def test_one_run_at_a_time(whole, config, tmp_path):
 
 def test_reading_while_parts_are_merged(whole, config, tmp_path, monkeypatch):
     """A reader that has listed the parts finds them merged when it opens them, and looks again."""
-    monkeypatch.setattr(store, "compact", lambda folder: None)
+    monkeypatch.setattr(store, "compact", lambda stored: None)
     actlab.run(config, out=tmp_path / "r")
     assert len(store.part_names(tmp_path / "r")) > 1
     monkeypatch.undo()
@@ -544,7 +545,7 @@ def test_reading_while_parts_are_merged(whole, config, tmp_path, monkeypatch):
 
     def merged(folder, name, manifest):
         monkeypatch.undo()
-        store.compact(folder)
+        store.compact(store.Stored(folder))
         return original(folder, name, manifest)
 
     monkeypatch.setattr(store, "read_part", merged)
@@ -556,11 +557,11 @@ VICTIM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import actlab
-from actlab.engine import worker_pools, worker
+from actlab.engine import run_batch, worker, worker_pools
 from tests.serial import SerialExecutor
 
 worker_pools.local = lambda *_: SerialExecutor()
-worker.SEGMENT_SECONDS = worker.SAVE_SECONDS = worker.LOOK_SECONDS = 0.0
+run_batch.SEGMENT_SECONDS = worker.SAVE_SECONDS = worker.LOOK_SECONDS = 0.0
 actlab.run("s.yaml", out=sys.argv[2])
 """
 
@@ -612,11 +613,11 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
         return True
 
     def held(victim, folder):
-        lock = folder / store.LOCK
+        lock = folder / control.LOCK
         return lock.exists() and f"process {victim.pid} " in lock.read_text()
 
     def training(victim, folder):
-        pulses = [store.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        pulses = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
         return any(pulse.pid == victim.pid and pulse.training for pulse in pulses)
 
     def until(moment, victim, folder):
@@ -701,7 +702,7 @@ def test_real_processes(started, cached, tmp_path):
         )
 
     def training():
-        pulses = [store.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        pulses = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
         return [pulse for pulse in pulses if pulse.training and alive(pulse.pid)]
 
     first = begin()
@@ -713,7 +714,7 @@ def test_real_processes(started, cached, tmp_path):
     begun = time.monotonic()
     said, _ = first.communicate(timeout=60)
     assert first.returncode == 130, said
-    assert "the same command goes on from there" in said
+    assert "the same command resumes from there" in said
     assert time.monotonic() - begun < 15
     assert checkpoints(folder)
     log = (folder / "run.log").read_text()

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.engine import store, train_study, worker, worker_pools
+from actlab import cli
+from actlab.engine import control, loading, run_batch, store, train_study, worker, worker_pools
 from actlab.study import plan
 from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
 from actlab.study.plan import choose_call_sizes
@@ -210,6 +211,121 @@ def test_a_plan_that_is_refused_leaves_nobody_behind(observed, config, tmp_path)
     assert not (tmp_path / "r").exists()
 
 
+@pytest.fixture
+def reads(monkeypatch):
+    """The parts that are read from the disk, in order."""
+    names, original = [], store.read_part
+    monkeypatch.setattr(store, "read_part", lambda *own: names.append(own[1]) or original(*own))
+    return names
+
+
+def command(*words):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["actlab", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+    assert end.value.code == 0
+
+
+@pytest.mark.parametrize("words", [["run"], ["run", "--memory", "1GB"], ["run", "--dry-run"], ["plan"], ["report"]])
+def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, here, config, tmp_path, reads, monkeypatch):
+    shutil.copytree(whole, tmp_path / "r")
+    monkeypatch.setattr(store, "RUNS_IN_PART", 5)
+    actlab.run(config, out=tmp_path / "r")  # it only merges anew
+    reads.clear()
+    command(*words, *([tmp_path / "r"] if words == ["report"] else [config, "--out", tmp_path / "r"]))
+    assert len(reads) == 3
+    assert sorted(reads) == store.part_names(tmp_path / "r")
+
+
+def test_a_run_reads_each_part_once_stored_before_or_by_itself(whole, here, config, tmp_path, reads):
+    actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r")
+    before = store.part_names(tmp_path / "r")
+    reads.clear()
+    command("run", config, "--out", tmp_path / "r")
+    assert len(reads) == len(set(reads)) > 1
+    assert set(before) < set(reads)
+    assert not set(store.part_names(tmp_path / "r")) & set(reads)  # what was merged is known
+    one, other = actlab.load(tmp_path / "r").layers, actlab.load(whole).layers
+    pd.testing.assert_frame_equal(one[list(other)], other, check_exact=True)
+    assert tables(tmp_path / "r") == tables(whole)
+
+
+def test_a_part_that_was_replaced_is_read_again(whole, tmp_path):
+    """Under the same name, as a damaged part is that was trained again."""
+    shutil.copytree(whole, tmp_path / "r")
+    (part,) = (tmp_path / "r" / "parts").glob("*.parquet")
+    content = part.read_bytes()
+    part.write_bytes(content[:-1])
+    stored = store.Stored(tmp_path / "r")
+    assert stored.runs() == set()
+    (tmp_path / "new").write_bytes(content)
+    (tmp_path / "new").replace(part)
+    assert len(stored.runs()) == 12
+
+
+def test_the_lock_is_taken_once_and_before_anything_is_read(whole, here, config, tmp_path, reads, monkeypatch):
+    shutil.copytree(whole, tmp_path / "r")
+    before, taken, original = set(store.part_names(tmp_path / "r")), [], control.study_lock
+    monkeypatch.setattr(control, "study_lock", lambda folder: taken.append(list(reads)) or original(folder))
+    actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r")
+    assert taken == [[]]
+    assert before <= set(reads)
+    command("plan", config, "sweep.seeds=4", "--out", tmp_path / "r")
+    command("run", config, "--dry-run", "--out", tmp_path / "new")
+    assert len(taken) == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_refused_request_leaves_nothing(whole, here, config, tmp_path):
+    """The lock is taken by then, its folder made; it goes, and so do the folders above it that were not there."""
+    with pytest.raises(StudyError, match=r"train\.batch_size"):
+        actlab.run(config, ["train.batch_size=1000"], out=tmp_path / "new" / "deep" / "r")
+    assert sorted(tmp_path.iterdir()) == [config]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudyError, match=r"train\.batch_size"):
+        actlab.run(config, ["train.batch_size=1000"], out=tmp_path / "empty")
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_a_folder_that_is_no_studys_is_not_even_locked(here, config, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    monkeypatch.setattr(control, "study_lock", None)
+    for fresh in (False, True):
+        with pytest.raises(store.StoreError, match="is not a study's folder"):
+            actlab.run(config, out=tmp_path / "mine", fresh=fresh)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_progress_is_told_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
+    """For a second terminal: the same numbers that the first one is shown, and nothing once the run has ended."""
+    pairs = []
+
+    def look(state):
+        pairs.append((control.read_progress(tmp_path / "r"), state))
+
+    assert control.read_progress(tmp_path / "r") is None
+    actlab.run(config, out=tmp_path / "r", progress=look)
+    training = [(read, shown) for read, shown in pairs if read is not None]
+    assert all(read == shown for read, shown in training)
+    assert [read.runs for read, _ in training] == [12] * len(training)
+    assert training[0][0].runs_done < training[-1][0].runs_done == 12
+    assert control.read_progress(tmp_path / "r") is None
+    assert not (tmp_path / "r" / control.PROGRESS).exists()
+
+
+def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, here, config, tmp_path):
+    shutil.copytree(whole, tmp_path / "r")
+    control.write_progress(tmp_path / "r", control.Progress(0.5, 6, 12, 1, 2, {"a": "why"}, stopping=True))
+    assert control.read_progress(tmp_path / "r") == control.Progress(0.5, 6, 12, 1, 2, {"a": "why"}, stopping=True)
+    (tmp_path / "r" / control.PROGRESS).write_text('{"share": 0.5')
+    assert control.read_progress(tmp_path / "r") is None
+    actlab.run(config, out=tmp_path / "r")
+    assert not (tmp_path / "r" / control.PROGRESS).exists()
+    control.write_progress(tmp_path / "nowhere", control.Progress(0.5, 6, 12, 1, 2, {}))  # ends no training
+
+
 def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     trained = []
@@ -242,7 +358,7 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, m
     shutil.copytree(whole, tmp_path / "r")
     actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges anew
     parts = {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")}
-    assert sorted(len(runs) for runs in store.stored_runs(tmp_path / "r").values()) == [2, 5, 5]
+    assert sorted(map(len, store.Stored(tmp_path / "r").read()[1].values())) == [2, 5, 5]
     damaged = max(parts, key=lambda path: len(parts[path]))
     damaged.write_bytes(parts[damaged][:-1])
     trained = []
@@ -345,7 +461,7 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 import jax
 import actlab
-from actlab.engine import worker_pools, worker
+from actlab.engine import loading, run_batch, worker_pools
 from tests.serial import SerialExecutor
 
 worker_pools.local = lambda *_: SerialExecutor()
@@ -353,9 +469,9 @@ both = jax.local_devices()
 for number in (1, 2):
     jax.local_devices = lambda: both[:number]
     jax.local_device_count = lambda: number
-    worker.programs.cache_clear()
-    worker.arrays.cache_clear()
-    worker.COMPILED.clear()
+    run_batch.programs.cache_clear()
+    loading.arrays.cache_clear()
+    run_batch.COMPILED.clear()
     actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
 """
 
@@ -373,35 +489,42 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     assert tables(tmp_path / "1") == tables(tmp_path / "2")
 
 
-def test_little_memory_means_fewer_workers_then_fewer_runs_per_call_and_studies_resume_as_begun(config, tmp_path, here):
-    study = actlab.study_of(config)
-    usual, _ = train_study.ExecutionConfig(workers=2).plan(study, tmp_path / "r")
+def planned(study, folder, fresh=False, **workers):
+    return train_study.ExecutionConfig(**workers).plan(study, store.Stored(folder), fresh)
+
+
+def test_little_memory_means_fewer_workers_then_fewer_runs_per_call(config, tmp_path):
+    study, folder = actlab.study_of(config), tmp_path / "r"
+    usual, _ = planned(study, folder, workers=2)
     assert usual.call_sizes == {8: (4, 1)}
     need = usual.worker_bytes
-    for memory, workers, batches in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
-        plan, number = train_study.ExecutionConfig(workers=2, memory=memory).plan(study, tmp_path / "r")
-        assert (number, plan.call_sizes[8]) == (workers, batches)
+    for memory, workers, sizes in ((2 * need / PLANNED, 2, (4, 1)), (2 * need, 1, (4, 1))):
+        plan, number = planned(study, folder, workers=2, memory=memory)
+        assert (number, plan.call_sizes[8]) == (workers, sizes)
         assert number * plan.worker_bytes <= PLANNED * memory
-    less = worker_bytes(BIG, CallSize(1, 1)) / PLANNED
-    plan, number = train_study.ExecutionConfig(memory=less).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+    large = actlab.study_of(config, OVERRIDES)
+    plan, number = planned(large, folder, memory=worker_bytes(BIG, CallSize(1, 1)) / PLANNED)
     assert (number, plan.call_sizes[8]) == (1, (1, 1))
-    assert set(plan.runs) == set(
-        train_study.ExecutionConfig().plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")[0].runs
-    )
+    assert set(plan.runs) == set(planned(large, folder)[0].runs)
     with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB a worker, even one run"):
-        train_study.ExecutionConfig(memory=1e8).plan(actlab.study_of(config, OVERRIDES), tmp_path / "r")
+        planned(large, folder, memory=1e8)
 
-    actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r", workers=1)
-    manifest = store.read_manifest(tmp_path / "r")
-    store.write_manifest(tmp_path / "r", manifest | {"lane_by_width": {"8": 2}})
-    assert train_study.ExecutionConfig().plan(study, tmp_path / "r")[0].call_sizes == {8: (2, 1)}
-    assert train_study.ExecutionConfig().plan(study, tmp_path / "r", fresh=True)[0].call_sizes == {8: (4, 1)}
-    store.write_manifest(tmp_path / "r", manifest)
-    finished = actlab.study_of(config, ["sweep.seeds=1"])
+
+def test_a_study_resumes_with_the_call_sizes_that_it_was_begun_with(config, tmp_path, here):
+    study, folder = actlab.study_of(config), tmp_path / "r"
+    actlab.run(config, ["sweep.seeds=1"], out=folder, workers=1)
+    manifest = store.read_manifest(folder)
+    for name in ("runs_per_call_by_width", "lane_by_width"):  # the latter in older manifests
+        others = {key: value for key, value in manifest.items() if not key.endswith("_by_width")}
+        store.write_manifest(folder, others | {name: {"8": 2}})
+        assert planned(study, folder)[0].call_sizes == {8: (2, 1)}
+    assert planned(study, folder, fresh=True)[0].call_sizes == {8: (4, 1)}
+    store.write_manifest(folder, manifest)
     # Of a finished study there is nothing to train.
-    assert train_study.ExecutionConfig(memory=1e6).plan(finished, tmp_path / "r")[0].call_sizes == {8: (4, 1)}
-    # Of one that goes on with less than it was begun with, checkpoints are lost, and nothing else.
-    plan, number = train_study.ExecutionConfig(memory=0.999999 * need / PLANNED).plan(study, tmp_path / "r")
+    assert planned(actlab.study_of(config, ["sweep.seeds=1"]), folder, memory=1e6)[0].call_sizes == {8: (4, 1)}
+    # Of one that resumes with less than it was begun with, checkpoints are lost, and nothing else.
+    usual, _ = planned(study, tmp_path / "new")
+    plan, number = planned(study, folder, memory=0.999999 * usual.worker_bytes / PLANNED)
     assert (number, plan.call_sizes[8]) == (1, (4, 2))
     assert set(plan.runs) == set(usual.runs)
 
@@ -433,9 +556,9 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
 
 
 def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
-    worker.programs.cache_clear()
-    worker.arrays.cache_clear()
-    worker.COMPILED.clear()
+    run_batch.programs.cache_clear()
+    loading.arrays.cache_clear()
+    run_batch.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
     jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
     try:
@@ -443,6 +566,6 @@ def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog)
     finally:
         jax.config.update("jax_log_compiles", False)
     assert len(found.runs) == 2 * 3 * 2 * 5  # in twelve jobs and more
-    told = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
-    names = [message.split("(")[1].split(")")[0] for message in told]
+    messages = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
+    names = [message.split("(")[1].split(")")[0] for message in messages]
     assert [names.count(name) for name in ("start", "train", "measure", "evaluate")] == [1] * 4, names

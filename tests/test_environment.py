@@ -15,7 +15,7 @@ import pytest
 import actlab
 from actlab import compiler_flags
 from actlab.analysis import cells, tables
-from actlab.engine import environment, store, worker
+from actlab.engine import environment, loading, store, worker_pools
 from actlab.study import plan as planning
 from actlab.study import reading
 from tests.synthetic import frames
@@ -234,20 +234,49 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
     assert found["eval_chunks"].tolist() == [2, 2]
     assert not {"lane", "pieces"} & set(found)
     assert cells.varying(found) == []
-    store.compact(tmp_path / "r")
+    store.compact(store.Stored(tmp_path / "r"))
     pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, found)
 
 
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     write(tmp_path, FILES | {"s.yaml": STUDY})
     (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
-    assert worker.activation(group.shape.activations[0], tmp_path).name == "bent"
+    assert loading.activation(group.shape.activations[0], tmp_path).name == "bent"
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
-    worker.activation(group.shape.activations[0], tmp_path)
+    loading.activation(group.shape.activations[0], tmp_path)
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
     with pytest.raises(
         RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
     ):
-        worker.activation(group.shape.activations[0], tmp_path)
+        loading.activation(group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
-        worker.loaded(replace(group.shape.data, checksum="0" * 64))
+        loading.loaded(replace(group.shape.data, checksum="0" * 64))
+
+
+ALLOCATION = "XLA_PYTHON_CLIENT_PREALLOCATE"
+
+
+def test_a_library_call_leaves_the_environment_alone(monkeypatch, tmp_path):
+    """What planning leaves of an accelerator's memory is for the command line, and for workers, to say."""
+    (tmp_path / "s.yaml").write_text("study: s\ndata: {name: iris}\n")
+    monkeypatch.delenv(ALLOCATION, raising=False)
+    before = dict(os.environ)
+    actlab.study_of(tmp_path / "s.yaml")
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("own", [None, "true"])
+def test_workers_and_the_command_line_take_memory_as_they_need_it(own, monkeypatch):
+    """Unless the user's environment says otherwise."""
+    monkeypatch.delenv(ALLOCATION, raising=False)
+    if own is not None:
+        monkeypatch.setenv(ALLOCATION, own)
+    expected = own or "false"
+    pool = worker_pools.local(1)
+    try:
+        assert pool.submit(os.getenv, ALLOCATION).result() == expected
+    finally:
+        pool.shutdown(kill_workers=True)
+    code = f"import os; from actlab import cli; cli.app = lambda **_: print(os.environ['{ALLOCATION}']); cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == expected, done.stderr

@@ -15,7 +15,7 @@ from pydantic import create_model
 
 from actlab import activations, data
 from actlab.data.bundled import bundled_checksum
-from actlab.engine import store
+from actlab.engine import frames, store
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
@@ -514,7 +514,7 @@ def test_a_function_goes_by_its_tokens_wherever_it_stands_in_the_settings(tmp_pa
 
 def test_data_that_was_renamed_is_one_setting():
     rows = {"run": list("abcd"), "data": ["new", "old", "b", "digits"], "data_content": ["1", "1", "2", None]}
-    assert store.one_name(pd.DataFrame(rows))["data"].tolist() == ["new", "new", "b", "digits"]
+    assert frames.one_name(pd.DataFrame(rows))["data"].tolist() == ["new", "new", "b", "digits"]
 
 
 def test_ids_differ_by_seed_and_cell():

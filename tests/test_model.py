@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import actlab
-from actlab.engine import worker
+from actlab.engine import run_batch
 from actlab.engine.scheduling import prepare
 from actlab.engine.train_study import resolved_text, sources_of
 from actlab.nn import recording, training, walk
@@ -267,7 +267,7 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
     assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
     for group in groups[1::2]:
         with jax.enable_x64(True):
-            batch = worker.RunBatch(group, group.runs, folder)
+            batch = run_batch.RunBatch(group, group.runs, folder)
             begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
         for i, run in enumerate(group.runs):
             network = actlab.model(run.id[:10], study=folder)

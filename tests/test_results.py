@@ -9,6 +9,7 @@ import actlab
 from actlab import cli
 from actlab.engine import train_study
 from actlab.engine.scheduling import missing_runs
+from actlab.engine.store import Stored
 
 RESULTS = Path(__file__).parents[1] / "results"
 CONFIGS = RESULTS.parent / "configs"
@@ -36,8 +37,9 @@ def test_tables_regenerate(study, tmp_path):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_config_asks_for_what_is_stored(study):
-    planned, _ = train_study.ExecutionConfig().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), RESULTS / study)
-    assert missing_runs(RESULTS / study, planned) == set()
+    stored = Stored(RESULTS / study)
+    planned, _ = train_study.ExecutionConfig().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), stored)
+    assert missing_runs(stored, planned) == set()
 
 
 @pytest.mark.parametrize("study", STUDIES)

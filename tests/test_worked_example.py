@@ -15,9 +15,13 @@ from actlab.analysis.catalogue import worked_example_text, write_catalogue, writ
 from actlab.nn import worked_example
 
 
+def tables_of(records):
+    return map(pd.DataFrame, worked_example.rows(records))
+
+
 @pytest.fixture(scope="module")
 def found():
-    example, descent = worked_example.frames(CATALOGUE.values())
+    example, descent = tables_of(CATALOGUE.values())
     return example.set_index("activation"), descent.set_index(["activation", "step"])
 
 
@@ -74,7 +78,7 @@ def test_the_verdict_hangs_on_the_convention():
         function = staticmethod(lambda z: jnp.where(z >= 0, z, 0.0))
         derivative = staticmethod(lambda z: jnp.where(z >= 0, 1.0, 0.0))
 
-    example, descent = worked_example.frames([OtherConvention])
+    example, descent = tables_of([OtherConvention])
     assert example.loc[0, "dz2"] == pytest.approx(-0.264)
     assert descent["z2"].iloc[-1] > 0.1
 
@@ -93,7 +97,7 @@ def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
 
 def frames(names):
     records = [CATALOGUE.find(name) for name in names]
-    return properties.table(records), properties.curves(records), *worked_example.frames(records)
+    return properties.table(records), properties.curves(records), *tables_of(records)
 
 
 def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
@@ -129,7 +133,7 @@ def test_last_bits_do_not_reach_the_tables(tmp_path):
 
 
 def test_the_text_for_a_terminal_tells_the_convention():
-    example, _ = worked_example.frames([CATALOGUE.find("sigmoid"), CATALOGUE.find("relu")])
+    example, _ = tables_of([CATALOGUE.find("sigmoid"), CATALOGUE.find("relu")])
     text = worked_example_text(example)
     assert re.search(r"relu +0\.4000 +0 +0\.1200 +−0\.8800 +−0\.2640 +0 ", text)
     assert "it would receive ∂L/∂z₂ = −0.2640" in text.replace("\n", " ")

@@ -285,7 +285,7 @@ def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, out: Path
     """Write the worked example's two tables and its figure.
 
     Args:
-        example, descent: as ``nn.worked_example.frames`` makes them.
+        example, descent: the rows that ``nn.worked_example.rows`` makes.
         out: the folder; ``tables/`` and ``figures/`` arise in it.
 
     Returns:

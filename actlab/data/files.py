@@ -1,7 +1,6 @@
 """A user's own file (.csv, .parquet or .npz) read into a table, or refused with the place of the first thing wrong."""
 
 import csv
-import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
+from actlab.checksums import file_sha256
 from actlab.data.table import DataError, Table
 from actlab.naming import nearest
 
@@ -100,8 +100,7 @@ def checksum(path: Path) -> str:
         DataError: unreadable.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         unreadable(path, error)
 

@@ -2,7 +2,7 @@
 
 A checkpoint is the SHA-256 of what follows it, then NumPy's npz: a header, the leaves of the state, and the leaves of
 the records so far. It appears under its name only when it is whole. One that is damaged, or was written for other runs,
-another program, another version or another device, is as good as none: its run batch begins anew.
+another program, another version or another device, is as good as none: its run batch begins from scratch.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from actlab.engine import store
+from actlab.engine.files import OWN, writing
 
 DIGEST = 64  # hexadecimal digits of a SHA-256
 LAYOUT = "layers before runs"  # of a state's stacks: where both are as many, shapes alone would not tell
@@ -49,7 +50,7 @@ def path_of(folder: Path, batch: str) -> Path:
 
 
 def identity(*facts: Any) -> str:
-    """A hash of everything that must be the same for a checkpoint to be of use.
+    """Hash everything that must be the same for a checkpoint to be of use.
 
     >>> identity("run", 1) == identity("run", 1), identity("run", 1) == identity("run", 2)
     (True, False)
@@ -66,8 +67,8 @@ def save(path: Path, name: str, snapshot: Snapshot) -> None:
     tree = (snapshot.state, snapshot.joined())
     header = np.array([name, str(jax.tree.structure(tree))])
     position = np.array([snapshot.recorded, snapshot.step])
-    temporary = path.with_suffix(f".{store.OWN}.tmp")
-    with store.writing(path, temporary):
+    temporary = path.with_suffix(f".{OWN}.tmp")
+    with writing(path, temporary):
         with temporary.open("wb+") as file:
             file.write(b" " * DIGEST)
             np.savez(file, header, position, *(np.asarray(leaf) for leaf in jax.tree.leaves(tree)))
@@ -80,7 +81,7 @@ def save(path: Path, name: str, snapshot: Snapshot) -> None:
 
 
 def load(path: Path, name: str, state: Any, records: Any) -> Snapshot | None:
-    """The snapshot that was saved under the identity ``name``; None where there is none that can be trusted.
+    """Read the snapshot that was saved under the identity ``name``; None where there is none that can be trusted.
 
     Args:
         path: see ``path_of``.
@@ -94,11 +95,13 @@ def load(path: Path, name: str, state: Any, records: Any) -> Snapshot | None:
                 return None
             file.seek(DIGEST)
             with np.load(file, allow_pickle=False) as arrays:
-                (found, structure), (recorded, step), *leaves = (arrays[f"arr_{i}"] for i in range(len(arrays.files)))
+                (saved_name, structure), (recorded, step), *leaves = (
+                    arrays[f"arr_{i}"] for i in range(len(arrays.files))
+                )
     except OSError:
         return None
     like = (state, records)
-    if found != name or structure != str(jax.tree.structure(like)):
+    if saved_name != name or structure != str(jax.tree.structure(like)):
         return None
     if not fits(leaves, jax.tree.leaves(state), jax.tree.leaves(records), int(recorded)):
         return None
@@ -114,6 +117,6 @@ def fits(leaves: Sequence[np.ndarray], state: Sequence[Any], records: Sequence[A
 
 
 def digest_of(file: io.BufferedIOBase) -> bytes:
-    """SHA-256, in hexadecimal, of what follows the digest's own place in a file."""
+    """Compute the SHA-256, in hexadecimal, of what follows the digest's own place in a file."""
     file.seek(DIGEST)
     return hashlib.file_digest(file, "sha256").hexdigest().encode()

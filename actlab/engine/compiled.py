@@ -40,7 +40,7 @@ log = logging.getLogger("actlab.compiled")
 def enable_compilation_cache() -> None:
     """Keep what is compiled from now on, in a folder of actlab's or the user's (``JAX_COMPILATION_CACHE_DIR``).
 
-    ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled anew.
+    ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled from scratch.
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
         return
@@ -56,10 +56,10 @@ def enable_compilation_cache() -> None:
 
 
 def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
-    """A compiled program: as it lies on the disk, or else compiled now and kept for the next time.
+    """Read a compiled program from the disk, or else compile it now and keep it for the next time.
 
-    What cannot be read, or was altered, is compiled anew. Whoever can write such a file decides what a process that
-    reads it will run, so that files of other users are left alone.
+    What cannot be read, or was altered, is compiled from scratch. Whoever can write such a file decides what a process
+    that reads it will run, so that files of other users are left alone.
 
     Args:
         made_from: what determines the program, beside what ``surroundings`` lists: its ``repr`` counts.
@@ -69,13 +69,13 @@ def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
         the program; None if it is not there and must not be compiled.
     """
     path = place(made_from)
-    found = None if path is None else read(path)
-    if found is None and compile is not None:
+    program = None if path is None else read(path)
+    if program is None and compile is not None:
         before = read_by_jax()
-        found = compile()
+        program = compile()
         if path is not None and read_by_jax() == before:  # what JAX read from its own files cannot be written again
-            write(path, found)
-    return found
+            write(path, program)
+    return program
 
 
 def let_jax_keep(wanted: bool) -> None:
@@ -86,7 +86,7 @@ def let_jax_keep(wanted: bool) -> None:
 
 @lru_cache(maxsize=1)
 def counted() -> threading.local:
-    """How many programs JAX has read from its own files since this was first asked for, by thread."""
+    """Count the programs that JAX has read from its own files since this was first asked for, by thread."""
     mine = threading.local()
 
     def listen(event: str, **_: Any) -> None:
@@ -98,7 +98,7 @@ def counted() -> threading.local:
 
 
 def read_by_jax() -> int:
-    """How many programs JAX has read from its own files, in this thread."""
+    """Return how many programs JAX has read from its own files, in this thread."""
     return getattr(counted(), "number", 0)
 
 
@@ -113,7 +113,7 @@ def place(made_from: object) -> Path | None:
 
 
 def surroundings() -> tuple[Any, ...]:
-    """What else a program depends on: actlab itself, JAX and its settings, processor and device."""
+    """List what else a program depends on: actlab itself, JAX and its settings, processor and device."""
     settings = sorted((name, str(value)) for name, value in jax.config.values.items() if "cache" not in name)
     device = jax.local_devices()[0]
     versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
@@ -124,16 +124,16 @@ def surroundings() -> tuple[Any, ...]:
 
 @lru_cache(maxsize=1)
 def own_code() -> str:
-    """A hash of actlab's own files."""
+    """Hash actlab's own files."""
     folder = Path(actlab.__file__).parent
-    found = hashlib.sha256()
+    code = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
-        found.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    return found.hexdigest()
+        code.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return code.hexdigest()
 
 
 def read(path: Path) -> Any:
-    """A program that was kept; none if there is none that can be used."""
+    """Read a program that was kept; none if there is none that can be used."""
     try:
         with path.open("rb") as file:
             if not is_ours_alone(os.fstat(file.fileno())):
@@ -141,10 +141,10 @@ def read(path: Path) -> Any:
             content = file.read()
         if digest(path, content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
             raise ValueError("it was altered")
-        calls, *program = pickle.loads(content[DIGEST_BYTES:])
+        calls, *serialized = pickle.loads(content[DIGEST_BYTES:])
         if calls:
             lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
-        found = serialize_executable.deserialize_and_load(*program)
+        program = serialize_executable.deserialize_and_load(*serialized)
     except FileNotFoundError:
         return None
     except Exception as error:  # of whatever kind: it can be compiled
@@ -152,7 +152,7 @@ def read(path: Path) -> Any:
         return None
     with suppress(OSError):
         os.utime(path)  # used today
-    return found
+    return program
 
 
 def is_ours_alone(about: os.stat_result) -> bool:
@@ -161,7 +161,7 @@ def is_ours_alone(about: os.stat_result) -> bool:
 
 
 def digest(path: Path, content: bytes) -> bytes:
-    """A checksum of a file's name and content: under another name it is another program."""
+    """Compute a checksum of a file's name and content: under another name it is another program."""
     return hashlib.sha256(path.name.encode() + content).digest()
 
 
@@ -201,11 +201,11 @@ def make_room(folder: Path) -> None:
 
 @lru_cache(maxsize=1)
 def processor() -> str:
-    """A name for this kind of processor: a hash of its model and its instructions."""
-    told = {platform.machine(), platform.processor()}
+    """Name this kind of processor: a hash of its model and its instructions."""
+    facts = {platform.machine(), platform.processor()}
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        told |= {line for line in lines if line.startswith(("model name", "flags", "Features"))}
+        facts |= {line for line in lines if line.startswith(("model name", "flags", "Features"))}
     except OSError:  # not Linux
-        told.add(platform.platform())
-    return hashlib.sha256("\n".join(sorted(told)).encode()).hexdigest()[:16]
+        facts.add(platform.platform())
+    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()[:16]

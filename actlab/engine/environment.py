@@ -28,7 +28,7 @@ PACKAGES = ("actlab", "jax", "jaxlib", "optax", "numpy")
 def pin_draws() -> None:
     """Set what decides a draw, whatever the environment or another program in this process says.
 
-    To be called before anything is traced: JAX does not trace anew for another generator.
+    To be called before anything is traced: JAX does not trace again for another generator.
     """
     for name, value in PINNED.items():
         if hasattr(jax.config, name):  # a later JAX may know no other way
@@ -37,7 +37,7 @@ def pin_draws() -> None:
 
 @contextmanager
 def pinned_draws() -> Iterator[None]:
-    """What ``pin_draws`` does, for a while: in a process that is the user's."""
+    """Do what ``pin_draws`` does for a while: in a process that is the user's."""
     with ExitStack() as stack:
         for name, value in PINNED.items():
             # Of what has a context manager, the user may be inside one, which goes before what the process has set.
@@ -50,7 +50,7 @@ def pinned_draws() -> Iterator[None]:
 
 
 def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
-    """Columns of ``runs`` that are no part of a run's identity.
+    """Make the columns of ``runs`` that are no part of a run's identity.
 
     Args:
         runs_per_call: how many runs one call advanced.
@@ -61,13 +61,13 @@ def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
 
 @cache
 def surroundings() -> dict[str, str]:
-    """Versions, the device and the flags of this process."""
+    """Collect versions, the device and the flags of this process."""
     versions = {name: store.versions()[name] for name in PACKAGES}
     return {**versions, "platform": device(), "flags": flags()}
 
 
 def device() -> str:
-    """The kind of this process's devices; of a processor its model, which decides the instructions that XLA uses.
+    """Name the kind of this process's devices; of a processor its model, which decides the instructions that XLA uses.
 
     >>> device() != ""
     True
@@ -83,7 +83,7 @@ def device() -> str:
 
 
 def flags() -> str:
-    """XLA's flags, but those that name a path (of a dump, say), and JAX's precision of matrix products."""
+    """List XLA's flags, but those that name a path (of a dump, say), and JAX's precision of matrix products."""
     given = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not set("/\\") & set(flag)]
     precision = getattr(jax.config, "jax_default_matmul_precision", None)
     return " ".join([*given, *([f"jax_default_matmul_precision={precision}"] if precision else [])])

@@ -58,7 +58,7 @@ def warm_up() -> None:
 
 
 def describe(job: Job) -> str:
-    """A job in a few words: its activation, size and number of runs."""
+    """Put a job in a few words: its activation, size and number of runs."""
     shape = job.shape
     name = shape.activations[job.activation].name
     return f"{name}, depth {job.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from actlab import activations, sources
-from actlab.engine import environment, worker
+from actlab.engine import environment, loading, run_batch
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -40,7 +40,7 @@ OF_NORM = ("layers.scale", "layers.shift")
 
 
 def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> DeepMLP:
-    """The network of some settings and weights: see ``actlab.model``.
+    """Build the network of some settings and weights: see ``actlab.model``.
 
     Raises:
         StudyError: there is none.
@@ -60,14 +60,14 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
-    function = worker.function_of(activations.CATALOGUE.find(config.activation.name))
+    function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
     options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
 
 def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
-    """The network of a study's run: see ``actlab.model``.
+    """Build the network of a study's run: see ``actlab.model``.
 
     Args:
         folder: the study's.
@@ -77,15 +77,15 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     Raises:
         StudyError: the study has no such run, or the weights are not of its network.
     """
-    group, run = found(folder, name)
+    group, run = find_run(folder, name)
     shape = group.shape
-    function = worker.functions_of(shape, folder / "sources")[group.activation]
+    function = loading.functions_of(shape, folder / "sources")[group.activation]
     options = Options(shape.norm, shape.residual, shape.dropout)
     own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
     with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
-        batch = worker.RunBatch(group, (run,), folder)  # as a worker begins
+        batch = run_batch.RunBatch(group, (run,), folder)  # as a worker begins
         begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)
@@ -93,8 +93,8 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     return network
 
 
-def found(folder: Path, name: str) -> tuple[Job, Run]:
-    """A run of the study in a folder, by how its name begins, and the runs that it goes with.
+def find_run(folder: Path, name: str) -> tuple[Job, Run]:
+    """Find a run of the study in a folder, by how its name begins, and the runs that it goes with.
 
     Raises:
         StudyError: there is none, or there are several; or the study names a function outside its own folder.
@@ -123,7 +123,7 @@ def assembled(
     options: Options,
     rate: float,
 ) -> DeepMLP:
-    """The module, in evaluation mode, of weights that are held against what they are to be the weights of.
+    """Build the module, in evaluation mode, of weights that are held against what they are to be the weights of.
 
     Args:
         weights: as of ``DeepMLP``; of depth or width None, it is theirs.
@@ -182,7 +182,7 @@ def check(
 
 
 def parsed(activation: Any) -> dict[str, Any]:
-    """An activation's name and parameters, from its label in ``runs`` or as a study's file has it.
+    """Read an activation's name and parameters from its label in ``runs`` or as a study's file has it.
 
     >>> parsed("leaky_relu(negative_slope=0.2)"), parsed("prelu(per=unit)"), parsed("relu")
     ({'name': 'leaky_relu', 'negative_slope': 0.2}, {'name': 'prelu', 'per': 'unit'}, {'name': 'relu'})
@@ -195,7 +195,7 @@ def parsed(activation: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A cell of a frame as a Python value; None where it is missing.
+    """Turn a cell of a frame into a Python value; None where it is missing.
 
     >>> plain(np.int64(3)), plain(float("nan")), plain("relu"), plain({"rate": 0.1})
     (3, None, 'relu', {'rate': 0.1})
@@ -207,7 +207,7 @@ def plain(value: Any) -> Any:
 
 
 def strings(node: Any) -> Iterator[str]:
-    """Every text in plain data."""
+    """Yield every text in plain data."""
     if isinstance(node, str):
         yield node
     elif isinstance(node, Mapping):

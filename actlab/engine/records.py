@@ -1,4 +1,4 @@
-"""From the records of a compiled program to one row a run: float64 norms, slopes, final numbers, thinned layers."""
+"""From the records of a compiled program to one row per run: float64 norms, slopes, final numbers, thinned layers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ def run_row(
     target_loss: float,
     constant_loss: float,
 ) -> dict[str, Any]:
-    """One run's row of a part.
+    """Make one run's row of a part.
 
     Args:
         labels: the run's identity and settings, plain columns.
@@ -75,7 +75,7 @@ def run_row(
 
 
 def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: slice) -> dict[str, np.ndarray]:
-    """Every per-layer measure [R, L]; gradient norms in float64 from mantissa and binary exponent."""
+    """Compute every per-layer measure [R, L]; gradient norms in float64 from mantissa and binary exponent."""
     exponent = np.asarray(records["exponent"])
     mantissas = {name: np.asarray(value) for name, value in records["gradients"].items()}
     weights = np.array([fan_in * width] + [width * width] * (exponent.shape[1] - 1), float)
@@ -91,8 +91,8 @@ def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: sl
 def log10_norms(records: Mapping[str, Any], name: str) -> np.ndarray:
     """log10 of a gradient norm [R, L], also where the norm itself is below float64: −∞ where it is zero.
 
-    >>> found = {"gradients": {"signal_grad_norm": np.array([[1.0, 0.0]])}, "exponent": np.array([[-2000, 0]])}
-    >>> log10_norms(found, "signal_grad_norm").round(2).tolist()
+    >>> records = {"gradients": {"signal_grad_norm": np.array([[1.0, 0.0]])}, "exponent": np.array([[-2000, 0]])}
+    >>> log10_norms(records, "signal_grad_norm").round(2).tolist()
     [[-602.06, -inf]]
     """
     with np.errstate(divide="ignore"):
@@ -102,7 +102,7 @@ def log10_norms(records: Mapping[str, Any], name: str) -> np.ndarray:
 def final_numbers(
     by_step: Mapping[str, np.ndarray], steps: np.ndarray, diverged_step: int, target_loss: float, constant_loss: float
 ) -> dict[str, Any]:
-    """The scalar results of a run: its end, NaN where it diverged, and when it first got where."""
+    """Compute the scalar results of a run: its end, NaN where it diverged, and when it first got where."""
     ok = diverged_step < 0
     evaluated = np.isfinite(by_step["validation_loss"])
     last = {name: float(by_step[name][-1]) if ok else np.nan for name in SPLIT_METRICS}
@@ -153,7 +153,7 @@ def kept_layers(depth: int, keep: str) -> np.ndarray:
 
 
 def depth_slope(log10_norm_RxL: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares slope per layer of log10 of a norm *towards the input*, and its residual standard deviation.
+    """Fit the slope per layer of log10 of a norm *towards the input*, by least squares; with its residual deviation.
 
     Negative is vanishing, 0 preserved, positive exploding; the residual is in decades, √(Σ r² / (L − 2)). NaN below
     depth 3, and where a norm is zero or not finite. Over float64 records on the host, hence NumPy.

@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from traceback import format_exception
 
-from actlab.engine import store
+from actlab.engine import control, store
+from actlab.engine.control import Progress
+from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
+from actlab.engine.store import Stored
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
 from actlab.study.jobs import Job, Run, job_id
@@ -26,69 +29,36 @@ PROMPT = 2.0  # seconds that they get while they load and compile: there is noth
 LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a study has come.
-
-    Attributes:
-        share: of its floating-point work.
-        runs_done, runs: runs trained, and in all.
-        jobs_done, jobs: likewise; a job that is split counts as two.
-        failures: {job: message}.
-        stopping: it was interrupted, and waits for its workers to save what they have.
-        written, to_write: tables and figures written, once all jobs have ended, and in all.
-    """
-
-    share: float
-    runs_done: int
-    runs: int
-    jobs_done: int
-    jobs: int
-    failures: Mapping[str, str]
-    stopping: bool = False
-    written: int = 0
-    to_write: int = 0
-
-
-def missing_runs(folder: Path, plan: Plan) -> set[str]:
-    """The planned runs that the folder does not hold yet.
+def missing_runs(stored: Stored, plan: Plan) -> set[str]:
+    """List the planned runs that a study's folder does not hold yet.
 
     Raises:
         StoreError: the folder is not a study's, or holds runs that the plan does not have.
     """
-    planned = plan.runs
-    if store.unbegun(folder):
-        return set(planned)
-    stored = stored_ids(folder)
-    orphans = stored - set(planned)
-    if orphans:
-        raise store.StoreError(
-            f"{folder}: holds {len(orphans)} runs that this study would not have:\n{difference(folder, plan)}\n"
+    planned, runs = set(plan.runs), stored.runs()
+    if orphans := runs - planned:
+        raise StoreError(
+            f"{stored.folder}: holds {len(orphans)} runs that this study would not have:\n{difference(stored, plan)}\n"
             "Give the study another --out, or start over with --fresh (which deletes them)."
         )
-    return set(planned) - stored
+    return planned - runs
 
 
-def stored_ids(folder: Path) -> set[str]:
-    """The runs that a study's folder holds."""
-    return {run for runs in store.stored_runs(folder).values() for run in runs}
-
-
-def difference(folder: Path, plan: Plan) -> str:
-    """The settings in which stored and planned runs differ, a line each."""
-    runs = store.load(folder).runs
+def difference(stored: Stored, plan: Plan) -> str:
+    """List the settings in which stored and planned runs differ, a line each."""
+    runs = stored.results().runs
     planned = [run.labels for run in plan.runs.values()]
     lines = []
     for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
-        then = {as_told(value) for value in runs[name]} if name in runs else set()
-        now = {as_told(labels.get(name)) for labels in planned}
+        then = {setting_text(value) for value in runs[name]} if name in runs else set()
+        now = {setting_text(labels.get(name)) for labels in planned}
         if then - now:
             lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
     return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
 
 
-def as_told(value: object) -> str:
-    """A setting in a message: none, whether a plan has it or a frame reads it back as a missing number, is one word."""
+def setting_text(value: object) -> str:
+    """Put a setting in words: none, also where a frame reads it back as a missing number, is one word."""
     return "none" if value is None or value != value else str(value)
 
 
@@ -102,7 +72,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     """
     try:
         old = store.read_manifest(folder)
-    except store.StoreError:
+    except StoreError:
         old = {}
     here = {
         "versions": store.versions(),
@@ -122,13 +92,13 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         manifest["measures"] = to_plain(plan.measures)
     try:
         store.create(folder, study_yaml, sources, manifest)
-        store.tidy(folder, finished=False)
+        control.tidy(folder, finished=False)
     except OSError as error:
-        raise store.StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
 
 
 def git_revision() -> str | None:
-    """The commit that actlab's own code stands at, with ``+`` where it was changed; None outside a checkout."""
+    """Name the commit that actlab's own code stands at, with ``+`` where it was changed; None outside a checkout."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -143,7 +113,9 @@ def git_revision() -> str | None:
         return None
 
 
-def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executor], workers: int) -> Iterator[Progress]:
+def execute(
+    jobs: Sequence[Job], stored: Stored, open_worker: Callable[[], Executor], workers: int
+) -> Iterator[Progress]:
     """Run jobs and keep the manifest; yields how far it has come, at least every half second.
 
     Each job has a worker to itself, so that it is plain which job a worker died of, and no other suffers. It is run
@@ -152,7 +124,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
 
     Args:
         jobs: what is to be done, most expensive first.
-        folder: the study's folder.
+        stored: what the study's folder holds.
         open_worker: gives an executor that takes one job; called for each of the workers, and again for one that died.
             It may be the same executor every time.
         workers: how many jobs to hand out at once.
@@ -160,14 +132,15 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
     Raises:
         KeyboardInterrupt: the jobs were asked to stop; they saved what they had, or had nothing yet.
     """
-    tracker, lock_owner = JobTracker(jobs, folder), store.lock_owner(folder)
+    folder = stored.folder
+    tracker, lock_owner = JobTracker(jobs, stored), control.lock_owner(folder)
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     turn = 0  # how many jobs were handed out
     asked: float | None = None  # when it was seen that the jobs are to stop
     pause = 0.0  # the first look is at once: whoever follows learns that the jobs are handed out
     while running or tracker.waiting:
-        if asked is None and (tracker.unwritable or store.stop_asked(folder)):
+        if asked is None and (tracker.unwritable or control.stop_asked(folder)):
             asked = time.monotonic()
         while tracker.waiting and idle and asked is None:
             worker = idle.pop()
@@ -184,7 +157,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
             idle.append(open_worker() if isinstance(error, BrokenExecutor) else worker)
             if error is None:
                 tracker.keep(job, future.result())
-            elif isinstance(error, BrokenExecutor) and store.stop_asked(folder):
+            elif isinstance(error, BrokenExecutor) and control.stop_asked(folder):
                 tracker.waiting.append(job)  # Ctrl-C goes to every process, and met this one before it could ignore it
             else:
                 tracker.retry_or_fail(job, error)
@@ -193,7 +166,7 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
         pause = POLL
         if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
             break
-    if store.stop_asked(folder) and not tracker.unwritable:
+    if control.stop_asked(folder) and not tracker.unwritable:
         tracker.write("interrupted")
         raise KeyboardInterrupt
 
@@ -201,9 +174,10 @@ def execute(jobs: Sequence[Job], folder: Path, open_worker: Callable[[], Executo
 class JobTracker:
     """What is still to do of a study, what became of the rest, and the lines of its ``run.log``."""
 
-    def __init__(self, jobs: Sequence[Job], folder: Path) -> None:
+    def __init__(self, jobs: Sequence[Job], stored: Stored) -> None:
         """Everything is still to do."""
-        self.folder = folder
+        self.stored = stored
+        self.folder = stored.folder
         self.waiting = deque(jobs)
         self.flops = {run.id: run.flops for job in jobs for run in job.runs}
         self.done: set[str] = set()
@@ -232,9 +206,9 @@ class JobTracker:
         """Put what a job did not store back into the queue, or report the job, by what ended it."""
         what = reason(error, self.folder, job)
         # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
-        second = job.id in self.second and not store.read_heartbeat(self.folder, job.id).saved
-        store.remove_heartbeat(self.folder, job.id)
-        stored = stored_ids(self.folder)
+        second = job.id in self.second and not control.read_heartbeat(self.folder, job.id).saved
+        control.remove_heartbeat(self.folder, job.id)
+        stored = self.stored.runs()
         self.done |= stored & {run.id for run in job.runs}
         left = [run for run in job.runs if run.id not in stored]
         again = jobs_to_retry(job, left, error, second)
@@ -246,14 +220,14 @@ class JobTracker:
         self.ended += 1
         if left:
             self.failures[job.id] = f"{describe(job)}: {what}"
-            self.unwritable |= isinstance(error, store.StoreError)
+            self.unwritable |= isinstance(error, StoreError)
             self.write(f"job {job.id}: failed: {self.failures[job.id]}\n{''.join(format_exception(error))}")
 
     def progress(self, in_hand: Sequence[Job], stopping: bool) -> Progress:
         """How far the study has come, runs in hand included."""
         work, runs = sum(self.flops[run] for run in self.done), float(len(self.done))
         for job in in_hand:
-            trained = store.read_heartbeat(self.folder, job.id).runs
+            trained = control.read_heartbeat(self.folder, job.id).runs
             work += sum(run.flops for run in job.runs) * trained / len(job.runs)
             runs += trained
         jobs = self.ended + len(self.waiting) + len(in_hand)
@@ -268,12 +242,12 @@ class JobTracker:
 
 def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
     """Whether workers that were asked to stop have had their time."""
-    training = any(store.read_heartbeat(folder, job.id).training for job in jobs)
+    training = any(control.read_heartbeat(folder, job.id).training for job in jobs)
     return seconds > (GRACE if training else PROMPT)
 
 
 def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
-    """What to run once more of a job that ended badly: nothing, where it would only end badly again.
+    """Choose what to run once more of a job that ended badly: nothing, where it would only end badly again.
 
     A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
     And it may have died of another run's activation, whose branch its programs had: so they have that no more.
@@ -285,13 +259,13 @@ def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: b
 
 
 def alone(job: Job) -> Job:
-    """A job whose programs serve its own activation only, which changes no bit of its runs."""
+    """Have a job's programs serve its own activation only, which changes no bit of its runs."""
     own = (job.shape.activations[job.activation],)
     return replace(job, shape=replace(job.shape, activations=own), activation=0)
 
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
-    """Some runs of a job as two jobs of whole run batches; as one, where they make only one batch."""
+    """Split some runs of a job into two jobs of whole run batches; as one, where they make only one batch."""
     batches = -(-len(left) // job.shape.runs_per_call)
     middle = -(-batches // 2) * job.shape.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
@@ -299,11 +273,11 @@ def split(job: Job, left: Sequence[Run]) -> list[Job]:
 
 
 def reason(error: BaseException, folder: Path, job: Job) -> str:
-    """What ended a job, in words; of a worker that died, the last that it wrote."""
+    """Say what ended a job; of a worker that died, the last that it wrote."""
     if not isinstance(error, BrokenExecutor):
         return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     how = re.search(r"\{(.*)\}", str(error))
-    path = log_of(folder / "parts", store.read_heartbeat(folder, job.id).pid)
+    path = log_of(folder / "parts", control.read_heartbeat(folder, job.id).pid)
     lines = [f"its worker died ({how[1] if how else error})"]
     with suppress(OSError):
         said = path.read_text(encoding="utf-8", errors="replace")
@@ -313,7 +287,7 @@ def reason(error: BaseException, folder: Path, job: Job) -> str:
 
 
 def last_words(log: str) -> list[str]:
-    """The last lines of a log; where Python wrote down how it died, the beginning of that and what came before.
+    """Pick the last lines of a log; where Python wrote down how it died, the beginning of that and what came before.
 
     >>> last_words("a\\nb\\n")
     ['a', 'b']

@@ -1,23 +1,21 @@
 """A study from plan to stored measurements: what ``actlab run`` does before it reports."""
 
 import io
-import os
-import signal
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import sources as user_files
-from actlab.engine import store, worker_pools
-from actlab.engine.scheduling import Progress, execute, missing_runs, prepare, stored_ids
+from actlab.engine import control, store, worker_pools
+from actlab.engine.control import Progress
+from actlab.engine.files import StoreError
+from actlab.engine.scheduling import execute, missing_runs, prepare
+from actlab.engine.store import Stored
 from actlab.later import Later
 from actlab.naming import nearest
 from actlab.study import plan as planning
@@ -62,7 +60,7 @@ class ExecutionConfig:
     cluster: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an executor that there is not, and options that do not go together."""
+        """Refuse an unknown executor, and options that do not go together."""
         if self.executor not in EXECUTORS:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
@@ -74,11 +72,11 @@ class ExecutionConfig:
             raise StudyError("workers: a running scheduler has its own; start more of them there")
 
     def hardware(self) -> tuple[str, int]:
-        """What the workers will train on, and how many such devices each has; of Slurm's, the cluster file says so."""
+        """Find what the workers will train on, and how many such devices each has; of Slurm's the cluster file says."""
         return worker_pools.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
 
-    def plan(self, study: Study, folder: Path, fresh: bool = False) -> tuple[Plan, int]:
-        """A study's plan for such workers, and how many of them there are to be: here, or as the cluster file says.
+    def plan(self, study: Study, stored: Stored, fresh: bool = False) -> tuple[Plan, int]:
+        """Plan a study for such workers; also how many of them there are to be: here, or as the cluster file says.
 
         A study that was begun resumes with the runs per call that it was begun with, so that its checkpoints stay
         usable. Where memory is short there are fewer workers, and only a single one advances fewer runs per call, or
@@ -88,14 +86,15 @@ class ExecutionConfig:
             StudyError: see ``study.plan.plan``.
             StoreError: the folder is not a study's.
         """
-        resumes = not fresh and not store.unbegun(folder) and (stored_ids(folder) or store.checkpoints(folder))
-        begun = {width: CallSize(*pair) for width, pair in store.call_sizes(folder).items()} if resumes else {}
+        folder = stored.folder
+        resumes = not fresh and not store.unbegun(folder) and (stored.runs() or store.checkpoints(folder))
+        begun = {width: CallSize(*pair) for width, pair in stored.call_sizes().items()} if resumes else {}
         platform, number = self.hardware()[0], self.number
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
             number = min(self.workers or most, most)
         planned = planning.plan(study, platform, begun=begun)
-        if self.memory is None or not (fresh or missing_runs(folder, planned)):
+        if self.memory is None or not (fresh or missing_runs(stored, planned)):
             return planned, number
         if platform != "cpu":
             raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
@@ -107,17 +106,12 @@ class ExecutionConfig:
         """Whether jobs go to Dask, rather than to processes of our own."""
         return self.executor == "dask" or self.scheduler is not None or self.cluster is not None
 
-    def get_ready(self, study: Study, folder: Path, fresh: bool, processes: worker_pools.Processes) -> None:
-        """Open the worker processes that a study will want, so that they import what they need while it is planned.
+    def get_ready(self, runs: int, processes: worker_pools.Processes) -> None:
+        """Open the worker processes that so many runs will want, to import what they need while the study is planned.
 
-        Not where it is likely that there is nothing to do, or that the request will yet be refused; and not where
-        memory, or Dask, will have a say in how many there are to be.
+        Not where memory, or Dask, will have a say in how many there are to be.
         """
-        if self.dask or self.memory is not None or (folder / store.LOCK).exists():
-            return
-        runs = len(study.cells) * len(study.seeds)
-        stored = 0 if store.unbegun(folder) else store.count_runs(folder)
-        if stored is not None and (fresh or stored < runs):
+        if runs > 0 and not self.dask and self.memory is None:
             processes.get_ready(min(self.number, runs))
 
     @property
@@ -138,7 +132,7 @@ class ExecutionConfig:
 
 
 def in_bytes(memory: str | float | None) -> float | None:
-    """An amount of memory in bytes.
+    """Read an amount of memory, in bytes.
 
     Raises:
         StudyError: it is not one.
@@ -164,8 +158,10 @@ def train(
     processes: worker_pools.Processes,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
-) -> Mapping[str, str]:
+) -> Stored:
     """Train what the folder lacks of a study.
+
+    The lock is taken first, so that what is read then stays true, and refusals leave nothing behind.
 
     Args:
         study: what to train.
@@ -176,43 +172,43 @@ def train(
         progress: called at least every half second.
 
     Returns:
-        the jobs that failed, {job: message}.
+        what the folder holds then.
 
     Raises:
         StudyError, StoreError: before anything is written or trained; also when another run holds the folder.
-        RunError: the folder could no longer be written.
+        RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
-    where.get_ready(study, folder, fresh, processes)
-    planned, number = where.plan(study, folder, fresh)
-    sources = sources_of(study, planned)
-    fresh = fresh and not store.unbegun(folder)
-    if fresh:
-        store.read_manifest(folder)  # only a study's folder is ever emptied
-    lacking = planned.runs if fresh else missing_runs(folder, planned)  # refuses before anything is written
-    if (folder / store.LOCK).exists():
-        with study_lock(folder):  # refuses before a cluster is started
-            pass
-    with where.pool(folder, len(lacking), number, processes) as (open_worker, number), study_lock(folder):
-        if fresh:
-            store.remove_results(folder)
-        missing = missing_runs(folder, planned)
-        _, devices = where.hardware()
-        jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
-        processes.keep_ready(min(number, len(jobs)))
-        prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
-        try:
-            failures = follow(jobs, folder, open_worker, number, progress) if jobs else {}
-            if not failures:
-                store.compact(folder)
-                store.tidy(folder, finished=True)
-        except (OSError, store.StoreError) as error:
-            raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
-        return failures
+    if not store.unbegun(folder):
+        store.read_manifest(folder)  # only a study's folder is ever locked, or emptied
+    with control.study_lock(folder):
+        stored = Stored(folder)
+        done = 0 if fresh else len(stored.runs())
+        where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
+        planned, number = where.plan(study, stored, fresh)
+        sources = sources_of(study, planned)
+        missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+        with where.pool(folder, len(missing), number, processes) as (open_worker, number):
+            if fresh:
+                store.remove_results(folder)
+            _, devices = where.hardware()
+            jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
+            processes.keep_ready(min(number, len(jobs)))
+            prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
+            try:
+                failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
+                if not failures:
+                    store.compact(stored)
+                    control.tidy(folder, finished=True)
+            except (OSError, StoreError) as error:
+                raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
+    if failures:
+        raise RunError(folder, failures)
+    return stored
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
-    """The files that a study's folder gets copies of, by their path in ``sources/``: of activations, and of claims.
+    """List the files that a study's folder gets copies of, by path in ``sources/``: of functions and of claims.
 
     Raises:
         StudyError: two of them have the same name.
@@ -230,7 +226,7 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
 
 
 def resolved_text(study: Study, folder: Path) -> str:
-    """The resolved study as YAML, its paths relative to its folder."""
+    """Write the resolved study as YAML, its paths relative to its folder."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()
@@ -242,78 +238,20 @@ def resolved_text(study: Study, folder: Path) -> str:
 
 def follow(
     jobs: list[Job],
-    folder: Path,
+    stored: Stored,
     open_worker: Callable[[], Executor],
     workers: int,
     progress: Callable[[Progress], None] | None,
 ) -> Mapping[str, str]:
-    """Run jobs on workers, tell how far they are, and return those that failed."""
+    """Run jobs on workers, report how far they are, here and in the study's folder, and return those that failed."""
     failures: Mapping[str, str] = {}
-    with interruptible(folder):
-        for state in execute(jobs, folder, open_worker, workers):
-            failures = state.failures
-            if progress is not None:
-                progress(state)
-    return failures
-
-
-@contextmanager
-def study_lock(folder: Path) -> Iterator[None]:
-    """Keep a study's folder for this run alone. The lock ends with this process, however that ends.
-
-    Raises:
-        StoreError: another run holds it (says which), or it cannot be written.
-    """
-    from filelock import FileLock, Timeout
-
-    path = folder / store.LOCK
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=0)
-        lock.acquire()
-    except Timeout:
-        with suppress(OSError):
-            raise store.StoreError(
-                f"{folder}: another `actlab run` is at work here ({path.read_text(encoding='utf-8').strip()}). "
-                "Wait for it to end, or give this study another --out."
-            ) from None
-        raise store.StoreError(f"{folder}: another `actlab run` has just been at work here; try again") from None
-    except OSError as error:
-        raise store.StoreError(f"{folder}: cannot be written ({error.strerror})") from None
-    try:
-        with suppress(OSError):  # a full disk is for whoever writes next to tell
-            now = time.strftime("%Y-%m-%d %H:%M:%S")
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
-        yield
-    finally:
-        # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
-        if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
-            path.unlink(missing_ok=True)
-        lock.release()
-
-
-@contextmanager
-def interruptible(folder: Path) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask the workers to save and stop; a second signal leaves at once.
-
-    Only Python's own handlers are replaced: a program that handles its signals itself goes on doing so.
-    """
-
-    def ask(number: int, frame: Any) -> None:
-        if store.stop_asked(folder):
-            raise KeyboardInterrupt
+    with control.interruptible(stored.folder):
         try:
-            store.ask_to_stop(folder)
-        except OSError:
-            raise KeyboardInterrupt from None
-
-    replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+            for state in execute(jobs, stored, open_worker, workers):
+                failures = state.failures
+                control.write_progress(stored.folder, state)
+                if progress is not None:
+                    progress(state)
+        finally:
+            control.remove_progress(stored.folder)
+    return failures

@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
+
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
 
@@ -29,14 +31,19 @@ WORKER_ENVIRONMENT["LOKY_MAX_MEMORY_LEAK_SIZE"] = "1e12"
 is_worker = False  # whether this process was opened here, for jobs alone
 
 
+def worker_environment() -> dict[str, str]:
+    """Make the variables that a worker process is started with, in addition to those of this process."""
+    return {name: os.environ.get(name, value) for name, value in CLIENT_DEFAULTS.items()} | WORKER_ENVIRONMENT
+
+
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Count the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(maxsize=1)
 def hardware() -> tuple[str, int]:
-    """What workers will find: ``cpu`` or an accelerator's name, and how many of its devices.
+    """Find what workers will train on: ``cpu`` or an accelerator's name, and how many of its devices.
 
     Asked of a process of its own, and only where some accelerator's library is installed: this process would take hold
     of the accelerator's memory by asking.
@@ -52,21 +59,21 @@ def hardware() -> tuple[str, int]:
 
 
 def backend() -> tuple[str, int]:
-    """The platform that JAX chooses here, and the number of its devices."""
+    """Ask JAX which platform it chooses here, and the number of its devices."""
     import jax
 
     return jax.default_backend(), jax.local_device_count()
 
 
 def local(workers: int) -> ProcessPoolExecutor:
-    """A pool of ``workers`` fresh processes, never forked: JAX does not survive a fork.
+    """Open a pool of ``workers`` fresh processes, never forked: JAX does not survive a fork.
 
     loky's pool does not import the main module again, so that ``actlab.run`` works in a script without a main guard.
     """
     from loky import ProcessPoolExecutor
 
     return ProcessPoolExecutor(
-        max_workers=workers, env=WORKER_ENVIRONMENT, initializer=begin_worker, initargs=(os.getpid(),)
+        max_workers=workers, env=worker_environment(), initializer=begin_worker, initargs=(os.getpid(),)
     )
 
 
@@ -117,7 +124,7 @@ class Processes:
             pool.shutdown(kill_workers=True)
 
     def open(self) -> Executor:
-        """A worker that takes one job at a time: one that is ready, or else a new one."""
+        """Return a worker that takes one job at a time: one that is ready, or else a new one."""
         if self.ready:
             return self.ready.popleft()
         self.pools.append(local(1))

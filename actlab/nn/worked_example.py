@@ -11,8 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import pandas as pd
 from jax import Array
 
 from actlab.activations.closed_form import automatic
@@ -62,22 +60,22 @@ def gradients_by_autodiff(phi: Phi, parameters: Parameters) -> dict[str, Array]:
     return {"y": gradients["c"], "z": dz, **gradients}
 
 
-def frames(records: Iterable[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Run the example for many activations.
+def rows(records: Iterable[Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Run the example for many activations; what it gives are the rows of two tables.
 
     Args:
         records: with ``name``, ``function`` φ and ``derivative`` φ'.
 
     Returns:
-        example: one row an activation: z, h, y, loss and all gradients at the start (``dz1`` is ∂L/∂z₁), those in z by
+        example: one row per activation: z, h, y, loss and all gradients at the start (``dz1`` is ∂L/∂z₁), those in z by
             automatic differentiation too, and ``largest_difference`` between the two ways over all gradients.
-        descent: one row an activation and step 0..50 of gradient descent at learning rate 0.1: loss, y, z, h and the
+        descent: one row per activation and step 0..50 of gradient descent at learning rate 0.1: loss, y, z, h and the
             parameters.
 
     >>> from types import SimpleNamespace
-    >>> example, descent = frames([SimpleNamespace(name="linear", function=lambda z: z, derivative=jnp.ones_like)])
-    >>> example[["activation", "y"]].round(6).values.tolist(), len(descent)
-    ([['linear', 0.12]], 51)
+    >>> example, descent = rows([SimpleNamespace(name="linear", function=lambda z: z, derivative=jnp.ones_like)])
+    >>> [(row["activation"], round(row["y"], 6)) for row in example], len(descent)
+    ([('linear', 0.12)], 51)
     """
     examples, descents = [], []
     with jax.enable_x64(True):
@@ -87,7 +85,7 @@ def frames(records: Iterable[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
             seen = forward(phi, parameters)
             by_hand = gradients_by_hand(derivative, parameters, seen)
             by_autodiff = gradients_by_autodiff(phi, parameters)
-            differences = [np.abs(by_hand[key] - by_autodiff[key]).max() for key in by_hand]
+            differences = [jnp.abs(by_hand[key] - by_autodiff[key]).max() for key in by_hand]
             examples.append(
                 {
                     "activation": record.name,
@@ -102,7 +100,7 @@ def frames(records: Iterable[Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
                 descents.append({"activation": record.name, "step": step, **numbered(seen), **numbered(parameters)})
                 gradients = gradients_by_hand(derivative, parameters, seen)
                 parameters = {key: value - LEARNING_RATE * gradients[key] for key, value in parameters.items()}
-    return pd.DataFrame(examples), pd.DataFrame(descents)
+    return examples, descents
 
 
 def numbered(values: Mapping[str, Array]) -> dict[str, float]:

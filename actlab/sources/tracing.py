@@ -19,6 +19,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from actlab.checksums import file_sha256
 from actlab.sources import statements
 from actlab.sources.statements import Import, SourceError, Statement
 
@@ -89,7 +90,7 @@ def fingerprint(path: Path) -> str:
         files = trace(path).files
     except SourceError:  # running it will say why
         files = {path.name: path} if path.is_file() else {}
-    contents = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+    contents = {name: file_sha256(file) for name, file in files.items()}
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 

@@ -32,7 +32,7 @@ DASK = {
 def pool(
     folder: Path, runs: int, workers: int | None = None, scheduler: str | None = None, cluster: Path | None = None
 ) -> Iterator[tuple[Callable[[], Executor], int]]:
-    """A way to open Dask workers, all behind one executor, and how many there are, or will be when Slurm starts them.
+    """Connect to Dask: a way to open workers, all behind one executor, and how many there are or will be.
 
     Args:
         folder: the study's folder; it need not exist yet.
@@ -63,12 +63,12 @@ def pool(
                 yield lambda: executor, number
             except CancelledError:
                 raise ClusterLost(
-                    "the Dask scheduler went away; what is finished is kept, and the same command goes on from there"
+                    "the Dask scheduler went away; what is finished is kept, and the same command resumes from there"
                 ) from None
 
 
 class Workers(Executor):
-    """Dask's workers, of which one that dies is told of as of any pool's: by ``BrokenExecutor``."""
+    """Dask's workers; one that dies is reported as by any pool: by ``BrokenExecutor``."""
 
     def __init__(self, client: Any, killed: type[Exception]) -> None:
         """Of a client; ``killed`` is what Dask says when a worker died of a job."""
@@ -77,26 +77,26 @@ class Workers(Executor):
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
         """Run a function in a worker."""
-        told: Future[Any] = Future()
+        future: Future[Any] = Future()
 
-        def tell(done: Future[Any]) -> None:
+        def pass_on(done: Future[Any]) -> None:
             if done.cancelled():
-                told.cancel()
-                told.set_running_or_notify_cancel()
+                future.cancel()
+                future.set_running_or_notify_cancel()
             elif isinstance(error := done.exception(), self.killed):
-                told.set_exception(BrokenExecutor(str(error)))
+                future.set_exception(BrokenExecutor(str(error)))
             elif error is not None:
-                told.set_exception(error)
+                future.set_exception(error)
             else:
-                told.set_result(done.result())
+                future.set_result(done.result())
 
-        self.dask.submit(function, *arguments, **named).add_done_callback(tell)
-        return told
+        self.dask.submit(function, *arguments, **named).add_done_callback(pass_on)
+        return future
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Dask's own log held back: it would tell of every worker that ends; what matters is raised."""
+    """Hold back Dask's own log: it would report every worker that ends; what matters is raised."""
     levels = {log: log.level for log in map(logging.getLogger, ("distributed", "distributed.client"))}
     for log in levels:
         log.setLevel(logging.CRITICAL)

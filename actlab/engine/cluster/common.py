@@ -10,7 +10,7 @@ from actlab.study.reading import StudyError
 
 LIMITS = {name: value for name, value in WORKER_ENVIRONMENT.items() if not name.startswith("LOKY_")}
 REACH = 5  # seconds in which a running scheduler must answer
-# Dask serves pages about itself all the same: on all networks, and on a port that may be taken, unless told otherwise.
+# Dask serves pages about itself all the same: on all networks, and on a port that may be taken, unless set otherwise.
 NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 NO_PAGES = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
@@ -24,7 +24,7 @@ class ClusterLost(RuntimeError):
 
 
 def imported(name: str) -> Any:
-    """A module of Dask's, which the extra ``cluster`` installs; the handler of Ctrl-C stays what it was.
+    """Import a module of Dask's, which the extra ``cluster`` installs; the handler of Ctrl-C stays what it was.
 
     Raises:
         ClusterError: it is not installed.

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError
 
 START = 60  # seconds in which local workers must stand
@@ -18,7 +19,7 @@ START = 60  # seconds in which local workers must stand
 
 @contextmanager
 def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
-    """Such a cluster, for the duration of a ``with`` block.
+    """Open such a cluster for the duration of a ``with`` block.
 
     The workers are started by Dask's own command rather than by ``LocalCluster``, which would have each of them import
     the user's main script again, and JAX with it, before the thread limits are set.
@@ -38,7 +39,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                 *("--memory-limit", "0", "--death-timeout", "10", "--local-directory", scratch),
                 *("--preload-nanny", "actlab.engine.cluster.preload"),
             ],
-            env=os.environ | LIMITS,
+            env=CLIENT_DEFAULTS | os.environ | LIMITS,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
 
 @contextmanager
 def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tuple[Any, int]]:
-    """A scheduler that someone else started; refused where its workers would give other numbers, or none."""
+    """Connect to a scheduler that someone else started; refused where its workers would give other numbers, or none."""
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its loop already
             kind = thread.submit(asyncio.run, identity(distributed, address)).result()
@@ -41,7 +41,7 @@ def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tu
 
 
 async def identity(distributed: Any, address: str) -> str:
-    """What answers at an address: ``Scheduler``, ``Worker`` or ``Nanny``."""
+    """Ask what answers at an address: ``Scheduler``, ``Worker`` or ``Nanny``."""
     trust = distributed.Security().get_connection_args("client")
     async with distributed.rpc(address, connection_args=trust) as remote:
         return str((await asyncio.wait_for(remote.identity(), REACH))["type"])
@@ -49,22 +49,23 @@ async def identity(distributed: Any, address: str) -> str:
 
 def check_workers(client: Any, address: str, folder: Path) -> None:
     """Refuse workers that lack actlab or the folder, or would give other numbers than those of a local pool."""
-    beside = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
     try:
-        with tempfile.NamedTemporaryFile(dir=beside, prefix=".actlab-") as probe:
-            found = client.run(facts, probe.name, on_error="return")
+        with tempfile.NamedTemporaryFile(dir=parent, prefix=".actlab-") as probe:
+            facts_of = client.run(facts, probe.name, on_error="return")
     except OSError as error:
         raise ClusterError(f"{folder}: cannot be written ({error.strerror})") from None
     threads = {name: worker["nthreads"] for name, worker in client.scheduler_info(n_workers=-1)["workers"].items()}
     own = {name: version(name) for name in SAME_VERSIONS}
-    for worker, fact in sorted(found.items()):
+    for worker, fact in sorted(facts_of.items()):
         where = f"--scheduler {address}: the worker at {worker}"
         if isinstance(fact, BaseException):
             raise ClusterError(f"{where} cannot import actlab ({type(fact).__name__}: {fact}); install it there")
         if fact["versions"] != own:
-            raise ClusterError(f"{where} has {told(fact['versions'])}, this process {told(own)}; make them the same")
+            theirs, ours = as_text(fact["versions"]), as_text(own)
+            raise ClusterError(f"{where} has {theirs}, this process {ours}; make them the same")
         if not fact["sees"]:
-            raise ClusterError(f"{where} does not see {beside}: the study's folder must be shared, under the same path")
+            raise ClusterError(f"{where} does not see {parent}: the study's folder must be shared, under the same path")
         if fact["nproc"] != LIMITS["NPROC"] or threads.get(worker, 1) != 1:
             raise ClusterError(
                 f"{where} is not limited to one thread and could give other numbers. Start it so:\n  {command(address)}"
@@ -77,18 +78,18 @@ def check_workers(client: Any, address: str, folder: Path) -> None:
 
 
 def facts(probe: str) -> dict[str, Any]:
-    """What a worker is: its versions, its thread limit, whether its compiler is right, and whether it sees a file."""
+    """Collect a worker's versions, its thread limit, whether its compiler is right, and whether it sees a file."""
     versions = {name: version(name) for name in SAME_VERSIONS}
     limit, sees = os.environ.get("NPROC"), os.path.exists(probe)
     return {"versions": versions, "nproc": limit, "flags": compiler_flags.ensure(), "sees": sees}
 
 
-def told(versions: Mapping[str, str]) -> str:
-    """Versions in words."""
+def as_text(versions: Mapping[str, str]) -> str:
+    """Put versions in words."""
     return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def command(address: str) -> str:
-    """The command that starts workers for a running scheduler."""
+    """Make the command that starts workers for a running scheduler."""
     limits = " ".join(f"{name}={value}" for name, value in LIMITS.items())
     return f"{limits} dask worker {address} --nthreads 1 --nworkers 4"

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
 from actlab.naming import nearest
 from actlab.study.reading import Source, StudyError, parse, reason
@@ -50,7 +51,7 @@ class SlurmConfig(Section):
 
 @contextmanager
 def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any, int]]:
-    """A scheduler in this process, and Slurm jobs that hold the workers and are replaced when their time is over.
+    """Open a scheduler in this process, and Slurm jobs that hold the workers and are replaced when their time is over.
 
     Args:
         distributed: the module.
@@ -129,7 +130,7 @@ async def submit(cluster: Any, jobs: int) -> None:
 
 
 def refused(cluster: Any) -> list[str]:
-    """The jobs that Slurm was asked for in vain."""
+    """List the jobs that Slurm was asked for in vain."""
     return [name for name, job in cluster.workers.items() if job.job_id is None]
 
 
@@ -153,7 +154,7 @@ async def close_when_deserted(cluster: Any, client: Any, logs: Path | None, why:
 
 
 def known_jobs() -> Set[str] | None:
-    """The numbers of this user's Slurm jobs that wait or run; None where Slurm does not say."""
+    """Ask Slurm for the numbers of this user's jobs that wait or run; None where Slurm does not say."""
     command = ["squeue", "--noheader", "--format=%A", f"--user={getpass.getuser()}"]
     try:
         return set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split())
@@ -162,7 +163,7 @@ def known_jobs() -> Set[str] | None:
 
 
 def last_words(logs: Path | None, jobs: Set[str]) -> str:
-    """The end of what one of some ended jobs printed, or where to have it printed."""
+    """Quote the end of what one of some ended jobs printed, or where to have it printed."""
     if logs is None:
         return "; with log_directory in the cluster file you would see what it printed"
     for path in sorted(logs.glob("*.log")):
@@ -173,7 +174,7 @@ def last_words(logs: Path | None, jobs: Set[str]) -> str:
 
 
 def job_script(path: Path) -> str:
-    """The script that dask-jobqueue would give to ``sbatch``; starts and leaves nothing.
+    """Make the script that dask-jobqueue would give to ``sbatch``; starts and leaves nothing.
 
     Raises:
         ClusterError: dask-jobqueue is not installed, or the file is wrong.
@@ -195,7 +196,7 @@ def job_script(path: Path) -> str:
 
 @contextmanager
 def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
-    """A key and a certificate for one cluster, in files that only this user can read; None where the file says so."""
+    """Make key and certificate for one cluster, in files that only this user can read; None where the file says so."""
     if not config.security:
         yield None
         return
@@ -217,7 +218,7 @@ def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
 
 
 def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
-    """The arguments of ``SLURMCluster``: those of the file, one process of one thread a core, and the thread limits.
+    """Make the arguments of ``SLURMCluster``: those of the file, one process of one thread per core, thread limits.
 
     Without ``interface`` the scheduler listens on loopback, and serves only workers on this machine.
     """
@@ -225,6 +226,7 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
     arguments = config.model_dump(exclude=own, exclude_none=True)
     logs = log_directory(config, path)
     limits = [f"export {name}={shlex.quote(value)}" for name, value in LIMITS.items()]
+    limits += [f"export {name}=${{{name}:-{value}}}" for name, value in CLIENT_DEFAULTS.items()]
     output = [] if logs is None else [f"-o {shlex.quote(str(logs / '%x-%j.log'))}"]
     arguments |= {
         "processes": config.cores,
@@ -249,7 +251,7 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
 
 
 def promised(path: Path) -> tuple[str, int]:
-    """What a cluster file says that its jobs train on, ``cpu`` or ``gpu``, and how many workers they hold."""
+    """Read what a cluster file says that its jobs train on, ``cpu`` or ``gpu``, and how many workers they hold."""
     config = read(path)
     return config.platform, config.jobs * config.cores
 
@@ -260,7 +262,7 @@ def log_directory(config: SlurmConfig, path: Path) -> Path | None:
 
 
 def read(path: Path) -> SlurmConfig:
-    """A cluster file, validated.
+    """Read and validate a cluster file.
 
     Raises:
         ClusterError: with file, line, key, what was expected and the nearest valid key.
@@ -279,7 +281,7 @@ def read(path: Path) -> SlurmConfig:
 
 
 def mistake(source: Source, one: Any) -> str:
-    """One mistake of a cluster file in words."""
+    """Put one mistake of a cluster file in words."""
     key = ".".join(str(part) for part in one["loc"])
     unknown = one["type"] == "extra_forbidden"
     why = f"unknown key{nearest(key, SlurmConfig.model_fields)}" if unknown else reason(one, one["loc"])

@@ -1,10 +1,10 @@
-"""The command line, in reading order. Nothing imports this file; it imports the numerical rooms only when needed."""
+"""The command line, in reading order. Nothing imports this room; it imports the numerical ones only when needed."""
 
 import gc
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from enum import StrEnum
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
@@ -12,15 +12,13 @@ from platform import python_version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 import actlab
+from actlab.cli.output import err, out, progress_display, show_plan
+from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
-    from actlab.engine.scheduling import Progress
-    from actlab.study.jobs import Run
-    from actlab.study.plan import Plan
 
 app = typer.Typer(
     help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
@@ -29,7 +27,6 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
 )
-out, err = Console(), Console(stderr=True)
 
 Config = Annotated[Path, typer.Argument(help="the study's YAML file", show_default=False)]
 Overrides = Annotated[
@@ -90,8 +87,8 @@ def run(
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
-        told = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, **told)
+        where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
+        preview(config, overrides, out_dir, workers, memory, fresh, **where)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
@@ -141,67 +138,31 @@ def preview(
     fresh: bool = False,
     **where: Any,
 ) -> None:
-    """What ``run`` would do with the same words."""
+    """Print what ``run`` would do with the same words."""
     study = actlab.study_of(config, overrides or ())
     from actlab.engine.scheduling import missing_runs
+    from actlab.engine.store import Stored
     from actlab.engine.train_study import ExecutionConfig, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
 
-    folder = out_dir or Path("results") / study.config.study
+    stored = Stored(out_dir or Path("results") / study.config.study)
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
-    planned, number = asked.plan(study, folder, fresh)
-    missing = set(planned.runs) if fresh else missing_runs(folder, planned)
+    planned, number = asked.plan(study, stored, fresh)
+    missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     show_plan(study.config.study, planned)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
-        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {folder} already.")
+        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {stored.folder} already.")
     out.print(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
         f"{len({job.shape for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory a worker.",
+        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker.",
         soft_wrap=True,
     )
-
-
-def show_plan(name: str, planned: "Plan") -> None:
-    """Print a plan: what all its cells share, then a line for each activation."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    by_activation: dict[str, list[Run]] = {}
-    for one in planned.runs.values():
-        by_activation.setdefault(one.labels["activation"], []).append(one)
-    listed = {activation: settings(runs) for activation, runs in by_activation.items()}
-    common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
-    out.print(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()), highlight=False)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("activation", no_wrap=True)
-    varying = [key for key in next(iter(listed.values())) if key not in common]
-    for title in (*varying, "runs", "GFLOP"):
-        table.add_column(title, justify="right")
-    for activation, runs in by_activation.items():
-        work = sum(one.flops for one in runs) / 1e9
-        table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
-    out.print(table)
-
-
-def settings(runs: "list[Run]") -> dict[str, str]:
-    """What some runs vary over, in words, by setting."""
-    columns = {"depth": "depth", "width": "width", "optimizer": "optimizer", "rate": "learning_rate", "seeds": "seed"}
-    values = {title: sorted({one.labels[column] for one in runs}) for title, column in columns.items()}
-    return {
-        title: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in found)
-        for title, found in values.items()
-    }
-
-
-def all_equal(key: str, listed: dict[str, dict[str, str]]) -> bool:
-    """Whether a setting is the same for every activation."""
-    return len({found[key] for found in listed.values()}) == 1
 
 
 @app.command()
@@ -234,14 +195,14 @@ def show(
     """Show one run: its numbers, and one figure."""
     from actlab.analysis.report import run_summary
 
-    found = actlab.load(folder)
-    names = [name for name in found.runs["run"] if name.startswith(run_name)]
+    results = actlab.load(folder)
+    names = [name for name in results.runs["run"] if name.startswith(run_name)]
     if len(names) != 1:
         from actlab.naming import nearest
 
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
-        raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(found.runs['run'][:8]))}")
-    text, figure = run_summary(names[0], found.runs, found.steps, found.layers, found.path / "figures")
+        raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
+    text, figure = run_summary(names[0], results.runs, results.steps, results.layers, results.path / "figures")
     typer.echo(text)
     typer.echo(f"\n{figure}")
 
@@ -277,7 +238,7 @@ def describe(
 
 
 def gaussian_moments(record: "Activation") -> dict[str, float]:
-    """What theory needs of an activation: its moments for a standard normal Z, without rounding noise."""
+    """Compute what theory needs of an activation: its moments for a standard normal Z, without rounding noise."""
     from functools import partial
 
     from actlab.theory.gaussian import gaussian_expectation, second_moment, slope_second_moment
@@ -298,9 +259,10 @@ def example(
 ) -> None:
     """The worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
     from actlab.activations import CATALOGUE
+    from actlab.later import pd
     from actlab.nn import worked_example
 
-    numbers, descent = worked_example.frames(CATALOGUE.values())
+    numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
     from actlab.analysis.catalogue import worked_example_text, write_worked_example
 
     typer.echo(worked_example_text(numbers))
@@ -348,90 +310,19 @@ def schema() -> None:
     typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
-WRITING = "writing tables and figures"
-
-
-@contextmanager
-def progress_display() -> Iterator[Any]:
-    """A live bar on a terminal, plain lines elsewhere: a function to call with the progress so far."""
-    if not out.is_terminal:
-        yield PlainProgress()
-        return
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("[bold]{task.description}"),
-        bars.BarColumn(),
-        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}"),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("left"),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=out) as bar:
-        task = bar.add_task("planning", total=None, jobs="", rate="")
-        begin = time.monotonic()
-
-        def update(state: "Progress") -> None:
-            if state.to_write:
-                doing, total, done = WRITING, state.to_write, state.written
-                bar.update(task, description=doing, total=total, completed=done, jobs=f"{done}/{total}", rate="")
-                return
-            rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
-            failed = f", {len(state.failures)} failed" if state.failures else ""
-            done = state.jobs_done == state.jobs
-            doing = "saving (Ctrl-C: at once)" if state.stopping else "reporting" if done else "training"
-            bar.update(
-                task,
-                description=doing,
-                total=1.0,
-                completed=state.share,
-                jobs=f"{state.runs_done}/{state.runs} runs  {state.jobs_done}/{state.jobs} jobs{failed}",
-                rate=f"{rate:.1f} runs/s",
-            )
-
-        yield update
-
-
-class PlainProgress:
-    """Progress as plain lines: at most one in five seconds, the last, and one before the report is written."""
-
-    def __init__(self) -> None:
-        """Start the clock."""
-        self.begin = self.last = time.monotonic()
-        self.writing = False
-
-    def __call__(self, state: "Progress") -> None:
-        """Print how far it has come, if it is time to."""
-        from actlab.study.cost import clock
-
-        if state.to_write:
-            if not self.writing:
-                typer.echo(f"{WRITING} ({state.to_write})")
-            self.writing = True
-            return
-        now = time.monotonic()
-        if now - self.last < 5 and state.jobs_done < state.jobs:
-            return
-        self.last = now
-        rate = state.runs_done / max(now - self.begin, 1e-9)
-        left = f", about {clock((now - self.begin) * (1 / state.share - 1))} left" if state.share else ""
-        failed = f", {len(state.failures)} failed" if state.failures else ""
-        typer.echo(
-            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, {rate:.1f} runs/s{left}"
-        )
-
-
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
+    for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
+        os.environ.setdefault(name, value)
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
-        code = refuse(error)
+        code = report_error(error)
     if code == 130:
-        err.print("\nInterrupted. What is finished is kept: the same command goes on from there.")
+        err.print("\nInterrupted. What is finished is kept: the same command resumes from there.")
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -439,7 +330,7 @@ def main() -> None:
 # Errors by name: one that was raised has its module imported, and for the others nobody should wait.
 WRONG = {
     "actlab.study.reading": "StudyError",
-    "actlab.engine.store": "StoreError",
+    "actlab.engine.files": "StoreError",
     "actlab.data": "DataError",
     "actlab.activations": "ActivationError",
     "actlab.analysis.claims": "ClaimsError",
@@ -450,11 +341,11 @@ INCOMPLETE = {"actlab.engine.train_study": "RunError", "actlab.engine.cluster": 
 
 
 def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
-    """Those of some errors, {module: name}, whose modules are imported by now."""
+    """Pick those of some errors, {module: name}, whose modules are imported by now."""
     return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
 
 
-def refuse(error: Exception) -> int:
+def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         error.show()

@@ -1,0 +1,125 @@
+"""What the command line prints while it works, and of a plan."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from actlab.engine.control import Progress
+    from actlab.study.jobs import Run
+    from actlab.study.plan import Plan
+
+WRITING = "writing tables and figures"
+
+out, err = Console(), Console(stderr=True)
+
+
+def show_plan(name: str, planned: "Plan") -> None:
+    """Print a plan: what all its cells share, then a line for each activation."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    by_activation: dict[str, list[Run]] = {}
+    for one in planned.runs.values():
+        by_activation.setdefault(one.labels["activation"], []).append(one)
+    listed = {activation: settings(runs) for activation, runs in by_activation.items()}
+    common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
+    out.print(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()), highlight=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("activation", no_wrap=True)
+    varying = [key for key in next(iter(listed.values())) if key not in common]
+    for title in (*varying, "runs", "GFLOP"):
+        table.add_column(title, justify="right")
+    for activation, runs in by_activation.items():
+        work = sum(one.flops for one in runs) / 1e9
+        table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
+    out.print(table)
+
+
+def settings(runs: "list[Run]") -> dict[str, str]:
+    """Put in words what some runs vary over, by setting."""
+    columns = {"depth": "depth", "width": "width", "optimizer": "optimizer", "rate": "learning_rate", "seeds": "seed"}
+    values = {title: sorted({one.labels[column] for one in runs}) for title, column in columns.items()}
+    return {
+        title: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in different)
+        for title, different in values.items()
+    }
+
+
+def all_equal(key: str, listed: dict[str, dict[str, str]]) -> bool:
+    """Whether a setting is the same for every activation."""
+    return len({values[key] for values in listed.values()}) == 1
+
+
+@contextmanager
+def progress_display() -> Iterator[Any]:
+    """Show a live bar on a terminal, plain lines elsewhere; gives a function to call with the progress so far."""
+    if not out.is_terminal:
+        yield PlainProgress()
+        return
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("[bold]{task.description}"),
+        bars.BarColumn(),
+        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}"),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
+    )
+    with bars.Progress(*columns, console=out) as bar:
+        task = bar.add_task("planning", total=None, jobs="", rate="")
+        begin = time.monotonic()
+
+        def update(state: "Progress") -> None:
+            if state.to_write:
+                doing, total, done = WRITING, state.to_write, state.written
+                bar.update(task, description=doing, total=total, completed=done, jobs=f"{done}/{total}", rate="")
+                return
+            rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
+            failed = f", {len(state.failures)} failed" if state.failures else ""
+            done = state.jobs_done == state.jobs
+            doing = "saving (Ctrl-C: at once)" if state.stopping else "reporting" if done else "training"
+            bar.update(
+                task,
+                description=doing,
+                total=1.0,
+                completed=state.share,
+                jobs=f"{state.runs_done}/{state.runs} runs  {state.jobs_done}/{state.jobs} jobs{failed}",
+                rate=f"{rate:.1f} runs/s",
+            )
+
+        yield update
+
+
+class PlainProgress:
+    """Progress as plain lines: at most one in five seconds, the last, and one before the report is written."""
+
+    def __init__(self) -> None:
+        """Start the clock."""
+        self.begin = self.last = time.monotonic()
+        self.writing = False
+
+    def __call__(self, state: "Progress") -> None:
+        """Print how far it has come, if it is time to."""
+        from actlab.study.cost import clock
+
+        if state.to_write:
+            if not self.writing:
+                typer.echo(f"{WRITING} ({state.to_write})")
+            self.writing = True
+            return
+        now = time.monotonic()
+        if now - self.last < 5 and state.jobs_done < state.jobs:
+            return
+        self.last = now
+        rate = state.runs_done / max(now - self.begin, 1e-9)
+        left = f", about {clock((now - self.begin) * (1 / state.share - 1))} left" if state.share else ""
+        failed = f", {len(state.failures)} failed" if state.failures else ""
+        typer.echo(
+            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, {rate:.1f} runs/s{left}"
+        )

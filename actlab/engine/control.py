@@ -1,0 +1,200 @@
+"""What passes through a study's folder while it is trained: who trains, how far it is, whether to stop.
+
+There is no other channel between a worker and whoever waits for it, and a second terminal can look on.
+
+    run.lock                  who trains here
+    run.progress              how far the study is, from whoever hands out its jobs
+    parts/<job>.progress      how far a job is, from its worker
+    parts/stop                the jobs are to save what they have and end
+"""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from actlab.engine.files import StoreError, write_text
+
+LOCK = "run.lock"
+PROGRESS = "run.progress"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study has come.
+
+    Attributes:
+        share: of its floating-point work.
+        runs_done, runs: runs trained, and in all.
+        jobs_done, jobs: likewise; a job that is split counts as two.
+        failures: {job: message}.
+        stopping: it was interrupted, and waits for its workers to save what they have.
+        written, to_write: tables and figures written, once all jobs have ended, and in all.
+    """
+
+    share: float
+    runs_done: int
+    runs: int
+    jobs_done: int
+    jobs: int
+    failures: Mapping[str, str]
+    stopping: bool = False
+    written: int = 0
+    to_write: int = 0
+
+
+def write_progress(folder: Path, progress: Progress) -> None:
+    """Write how far the study has come; what cannot be written ends no training."""
+    with suppress(StoreError):
+        write_text(folder / PROGRESS, json.dumps(asdict(progress)))
+
+
+def read_progress(folder: Path) -> Progress | None:
+    """Read how far a study has come that is trained at the moment; None where none is.
+
+    Of a run that was killed the last word stays; what is older than some seconds comes from none that is alive.
+    """
+    try:
+        return Progress(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def remove_progress(folder: Path) -> None:
+    """Remove the file that says how far the study has come."""
+    (folder / PROGRESS).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a job last said of itself.
+
+    Attributes:
+        pid: its process.
+        training: it is past loading and compiling, so that it looks up between segments.
+        runs: how many of its runs are trained; the one in hand counts in part.
+        saved: how many checkpoints it has saved.
+    """
+
+    pid: int = 0
+    training: bool = False
+    runs: float = 0.0
+    saved: int = 0
+
+
+def write_heartbeat(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
+    """Write how far this process has come with a job."""
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Heartbeat(os.getpid(), training, runs, saved))))
+
+
+def read_heartbeat(folder: Path, job: str) -> Heartbeat:
+    """Read what a job last said; nothing yet, where it has not begun."""
+    try:
+        return Heartbeat(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return Heartbeat()
+
+
+def remove_heartbeat(folder: Path, job: str) -> None:
+    """Remove what a job said of itself."""
+    (folder / "parts" / f"{job}.progress").unlink(missing_ok=True)
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask every job of a study to save what it has and end; `touch parts/stop` does it from anywhere."""
+    (folder / "parts" / "stop").touch()
+
+
+def stop_asked(folder: Path) -> bool:
+    """Whether the jobs of a study are to end."""
+    return (folder / "parts" / "stop").exists()
+
+
+def lock_owner(folder: Path) -> str | None:
+    """Read what the lock says of the process that trains in a study's folder; None where there is none."""
+    try:
+        return (folder / LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def tidy(folder: Path, finished: bool) -> None:
+    """Remove what an ended run may have left beside the parts; checkpoints too, once everything is finished."""
+    traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
+    for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
+        path.unlink(missing_ok=True)
+    for path in (*folder.glob(".*.tmp"), folder / PROGRESS):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def study_lock(folder: Path) -> Iterator[None]:
+    """Keep a study's folder for this run alone. The lock ends with this process, however that ends.
+
+    Raises:
+        StoreError: another run holds it (says which), or it cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    path = folder / LOCK
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=0)
+        lock.acquire()
+    except Timeout:
+        with suppress(OSError):
+            raise StoreError(
+                f"{folder}: another `actlab run` is at work here ({path.read_text(encoding='utf-8').strip()}). "
+                "Wait for it to end, or give this study another --out."
+            ) from None
+        raise StoreError(f"{folder}: another `actlab run` has just been at work here; try again") from None
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+    try:
+        with suppress(OSError):  # a full disk is for whoever writes next to tell
+            now = time.strftime("%Y-%m-%d %H:%M:%S")
+            path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
+        yield
+    finally:
+        # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
+        if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
+            path.unlink(missing_ok=True)
+        lock.release()
+        for one in made:  # where nothing came of it, nothing is left
+            with suppress(OSError):
+                one.rmdir()
+
+
+@contextmanager
+def interruptible(folder: Path) -> Iterator[None]:
+    """Let SIGINT and SIGTERM ask the workers to save and stop; a second signal leaves at once.
+
+    Only Python's own handlers are replaced: a program that handles its signals itself keeps doing so.
+    """
+
+    def ask(number: int, frame: Any) -> None:
+        if stop_asked(folder):
+            raise KeyboardInterrupt
+        try:
+            ask_to_stop(folder)
+        except OSError:
+            raise KeyboardInterrupt from None
+
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                replaced[number] = signal.signal(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)

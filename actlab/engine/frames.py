@@ -1,0 +1,92 @@
+"""From the rows of parts to frames: of runs, of their records, of each record's hidden layers and histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from actlab.later import Later, pd
+from actlab.measures import EDGES
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = Later("pyarrow")
+
+# Rows of a frame come in the order of these columns, whatever the order in which jobs finished.
+ORDER = (
+    *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
+    *("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run"),
+)
+
+
+def in_order(tables: list[pa.Table]) -> pa.Table:
+    """Join parts into one table: each run once, in an order that does not depend on how they were cut into jobs."""
+    rows = pa.concat_tables(tables, promote_options="permissive")
+    keys = rows.select([name for name in ORDER if name in rows.column_names]).to_pandas()
+    return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
+
+
+def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Split parts, which have one row per run, into the frames ``runs``, ``steps`` and ``layers``."""
+    lists = [name for name in rows.column_names if name.startswith(("steps.", "layers.", "histograms."))]
+    runs = one_name(rows.drop_columns(lists).to_pandas())
+    steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
+    records = np.array([len(steps) for steps in steps_of_run])
+    kept = np.array([len(layers) for layers in layers_of_run])
+    names = runs["run"].to_numpy()
+    steps = {"run": np.repeat(names, records), "step": np.concatenate(steps_of_run)}
+    layers = {
+        "run": np.repeat(names, records * kept),
+        "step": np.concatenate([np.repeat(steps, k) for steps, k in zip(steps_of_run, kept, strict=True)]),
+        "layer": np.concatenate([np.tile(layers, r) for layers, r in zip(layers_of_run, records, strict=True)]),
+    }
+    for name in lists:
+        frame, column = name.split(".", 1)
+        if frame != "histograms" and name not in ("steps.step", "layers.layer"):
+            lengths = records if frame == "steps" else records * kept
+            (steps if frame == "steps" else layers)[column] = flat(rows[name], lengths)
+    return runs, pd.DataFrame(steps), pd.DataFrame(layers)
+
+
+def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:
+    """Collect the counts of bins that are not empty: run, step, layer, of, bin, count.
+
+    Args:
+        rows: parts, with columns ``histograms.*`` of flat counts [R·K·bins], null for a run without.
+        layers: the frame, whose rows of a run are its records and kept layers in the same order.
+    """
+    places = layers[["run", "step", "layer"]]
+    first_of_run = {run: group.index[0] for run, group in places.groupby("run", sort=False)}
+    frames = []
+    for name in (name for name in rows.column_names if name.startswith("histograms.")):
+        of = name.partition(".")[2]
+        for run, flat_counts in zip(rows["run"].to_pylist(), rows[name].combine_chunks(), strict=True):
+            if not flat_counts.is_valid:
+                continue
+            counts = np.asarray(flat_counts.values).reshape(-1, len(EDGES[of]) + 1)
+            row, bins = np.nonzero(counts)
+            where = places.iloc[first_of_run[run] + row].reset_index(drop=True)
+            frames.append(where.assign(of=of, bin=bins, count=counts[row, bins]))
+    columns = ["run", "step", "layer", "of", "bin", "count"]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+
+def one_name(runs: pd.DataFrame) -> pd.DataFrame:
+    """Give data of one content one name: a file that was renamed between two calls is one setting."""
+    if "data_content" in runs:
+        runs["data"] = runs.groupby("data_content")["data"].transform("min").fillna(runs["data"])
+    return runs
+
+
+def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
+    """Flatten a list column; NaN for a run of another job that lacks it (no learned alpha, say)."""
+    if column.null_count == 0:
+        return column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return np.concatenate(
+        [
+            np.full(length, np.nan) if values is None else np.asarray(values)
+            for values, length in zip(column.to_pylist(), lengths, strict=True)
+        ]
+    )

@@ -1,0 +1,131 @@
+"""What a job needs, loaded once a worker: data, the user's functions, and the static half of its programs."""
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from actlab import activations, data, sources
+from actlab.nn.blocks import Function, Options
+from actlab.nn.own_measures import load_measure
+from actlab.nn.training import Program
+from actlab.study.jobs import DataKey, FunctionKey, Shape
+
+log = logging.getLogger("actlab.job")
+
+
+@lru_cache(maxsize=4)
+def program_of(shape: Shape, sources_folder: Path) -> Program:
+    """The static half of a shape's runs."""
+    return Program(
+        functions=functions_of(shape, sources_folder),
+        learnable_per=shape.learnable_per,
+        depth_bound=shape.depth_bound,
+        static_depth=shape.static_depth,
+        width=shape.width,
+        options=Options(shape.norm, shape.residual, shape.dropout),
+        weight_distribution=shape.weight_distribution,
+        bias_distribution=shape.bias_distribution,
+        optimizer=shape.optimizer,
+        optimizer_options=shape.optimizer_options,
+        decay_activation_parameters=shape.decay_activation_parameters,
+        clip=shape.clip,
+        own_measures=tuple((key.name, own_measure(key, sources_folder)) for key in shape.own_measures),
+        batch_size=shape.batch_size,
+        task=loaded(shape.data).task,
+        probes=shape.probes,
+        dtype=shape.dtype,
+        runs_per_call=shape.runs_per_call,
+        eval_chunks=shape.eval_chunks,
+    )
+
+
+@lru_cache(maxsize=4)
+def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
+    """The activations of a shape, as its programs take them.
+
+    One that cannot be loaded fails the jobs that have it (see ``RunBatch``) and no others: its branch is never taken
+    there.
+    """
+
+    def function(key: FunctionKey) -> Function:
+        try:
+            return function_of(activation(key, sources_folder))
+        except Exception as error:
+            log.warning("%s cannot be used: %s", key.name, error)
+            return function_of(activations.CATALOGUE["linear"])
+
+    return tuple(function(key) for key in shape.activations)
+
+
+def function_of(record: activations.Activation) -> Function:
+    """An activation as programs take it."""
+    fixed = tuple(name for name in record.parameters if name not in record.learnable)
+    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+
+
+def own_measure(key: FunctionKey, sources_folder: Path) -> Any:
+    """A user's measure, from the study's own copy of its file.
+
+    Raises:
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
+    """
+    path = unaltered(key, sources_folder)
+    return load_measure(path, key.name)[1]
+
+
+def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
+    """The study's copy of a user's file.
+
+    Raises:
+        RuntimeError: the copy, or what it imports, is not what the study was planned with.
+    """
+    path = sources_folder / str(key.source)
+    if sources.trace(path, key.name).digest != key.source_checksum:
+        raise RuntimeError(f"{path}: it, or a file that it imports, is not what this study was planned with")
+    return path
+
+
+def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation:
+    """An activation: from the catalogue, or from the study's own copy of the user's file."""
+    if key.source is None:
+        return activations.CATALOGUE[key.name]
+    return activations.CATALOGUE.load(unaltered(key, sources_folder), key.name)
+
+
+@lru_cache(maxsize=4)
+def loaded(key: DataKey) -> data.Data:
+    """A data set, read once a worker.
+
+    Raises:
+        RuntimeError: its content is not what the study was planned with.
+    """
+    found = data.load(**key.arguments())
+    if data.checksum(key.name) != key.checksum:
+        raise RuntimeError(f"{key.name}: is not the data that this study was planned with")
+    return found
+
+
+@lru_cache(maxsize=4)
+def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Array, jax.Array]]:
+    """Put the splits and the probe rows on every device: {train, validation, test, probe: (x, y)}.
+
+    The probe rows are the first ``probe_rows`` of a permutation of the training rows, by ``data.seed`` alone.
+    """
+    dataset = loaded(key)
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    picked = np.random.default_rng([key.seed, 1]).permutation(len(dataset.train.y))[:probe_rows]
+    host = {name: (split.x, split.y) for name, split in splits.items()}
+    host["probe"] = (dataset.train.x[picked], dataset.train.y[picked])
+    target = np.int32 if dataset.task == "classification" else dtype
+    # On one device without a sharding: a state that begins without one and ends with one would be compiled for twice.
+    mesh = Mesh(jax.local_devices(), ("runs",))
+    everywhere = NamedSharding(mesh, PartitionSpec()) if jax.local_device_count() > 1 else None
+    return {
+        name: (jax.device_put(x.astype(dtype), everywhere), jax.device_put(y.astype(target), everywhere))
+        for name, (x, y) in host.items()
+    }

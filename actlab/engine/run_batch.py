@@ -1,0 +1,328 @@
+"""Runs that one call advances: their programs, their state, and how it is advanced from record to record.
+
+Training goes in segments of about a second, and how a run is cut into them changes no bit of it.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from actlab.engine import checkpoint, compiled
+from actlab.engine.checkpoint import Snapshot
+from actlab.engine.loading import activation, arrays, function_of, functions_of, loaded, program_of
+from actlab.engine.records import SPLIT_METRICS
+from actlab.nn.blocks import Function
+from actlab.nn.probes import DEATH
+from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
+from actlab.nn.training import Program
+from actlab.study.jobs import DataKey, Job, Run, Shape, job_id, record_steps
+
+SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
+KEPT_SHAPES = 2  # whose programs a worker keeps
+COMPILERS = 2  # programs that a worker compiles at a time
+
+log = logging.getLogger("actlab.job")
+
+COMPILED: dict[tuple[Program, DataKey], Programs] = {}
+
+
+@dataclass
+class Pace:
+    """How many steps take about ``SEGMENT_SECONDS``, learned from the segments so far, and how long those took.
+
+    >>> pace = Pace()
+    >>> pace.learn(steps=1, seconds=0.001), pace.learn(steps=8, seconds=4.0)
+    (8, 2)
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+
+    def learn(self, steps: int, seconds: float) -> int:
+        """What a segment took, and so what the next may: at most eight times as many steps."""
+        self.seconds += seconds
+        possible = steps * SEGMENT_SECONDS / max(seconds, 1e-9)
+        self.steps = max(int(min(possible, 8 * max(self.steps, 1))), 1)
+        return self.steps
+
+
+def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0) -> Iterator[Snapshot]:
+    """Advance one run batch from where its checkpoint stands, or from its first step, until it is done.
+
+    Yields:
+        where it stands, to begin with and after each segment: at most one record, and the steps to the next.
+    """
+    batch = RunBatch(job, runs, folder, turn)
+    schedule = record_schedule(job.steps, job.every, job.evaluate_every)
+    path = checkpoint.path_of(folder, job_id(runs))
+    at = batch.begin()
+    if path.exists():
+        own = portable(job, folder, at.state)
+        _, blank = batch.record(batch.begin().state, 0, evaluated=True)
+        saved = checkpoint.load(path, identity(job, runs), own, blank)
+        if saved is not None:
+            log.info("job %s: runs %s.. resume at step %s", job.id, runs[0].id, saved.step)
+            at = replace(saved, state=usable(saved.state, at.state))
+    pace.steps = pace.steps or 1
+    yield at
+    while not complete(at, schedule):
+        begun, first = time.perf_counter(), at.step
+        state, records, recorded, step = at.state, at.records, at.recorded, at.step
+        if step == schedule[recorded, 0]:
+            state, one = batch.record(state, step, evaluated=bool(schedule[recorded, 1]))
+            records, recorded, step = (*records, one), recorded + 1, step + 1
+        if recorded < len(schedule):
+            end = min(int(schedule[recorded, 0]), step + pace.steps)
+            state, step = batch.train(state, step, end), end
+        jax.block_until_ready(state)
+        at = Snapshot(recorded, step, state, records)
+        pace.learn(step - first, time.perf_counter() - begun)
+        yield at
+
+
+class RunBatch:
+    """Runs that one call advances, with their numbers and the programs that do it."""
+
+    scratch: dict[str, Any] | None = None  # what the programs are given beside their arguments proper, and give back
+
+    def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
+        """Compile, unless this worker has done so for the job's shape before."""
+        shape, sources_folder = job.shape, folder / "sources"
+        self.call = (np.int32(job.depth), np.int32(job.activation))
+        self.function = function_of(activation(shape.activations[job.activation], sources_folder))
+        self.data = arrays(shape.data, shape.probe_rows, shape.dtype)
+        # A short batch is padded with copies of its first run, never narrowed: its size changes rounding.
+        filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
+        self.program = program_of(shape, sources_folder)
+        self.numbers = stack([numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.dtype))
+        key = (self.program, shape.data)
+        if key not in COMPILED:
+            if len(COMPILED) == KEPT_SHAPES:
+                COMPILED.pop(next(iter(COMPILED)))
+            COMPILED[key] = compiled_programs(shape, self.program, self.numbers, self.data, self.call, turn)
+        self.programs = COMPILED[key]
+
+    def begin(self) -> Snapshot:
+        """Return where a run batch stands that has done nothing."""
+        masks = blank_masks(self.program, len(self.numbers["seed"]))
+        return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
+
+    def train(self, state: Any, begin: int, end: int, recorded: bool = False) -> Any:
+        """Take steps begin..end; the state comes in the place of the one given, if recorded with its sums reset."""
+        if self.scratch is None:
+            rows = len(self.data["probe"][1])
+            self.scratch = blank_scratches(self.program, state["training"]["parameters"], rows)
+        steps = map(np.int32, (begin, end, recorded))
+        training, self.scratch["train"] = self.programs.train(
+            state["training"], self.scratch["train"], self.numbers, self.data, *steps, *self.call
+        )
+        return state | {"training": training}
+
+    def record(self, state: Any, step: int, evaluated: bool) -> tuple[Any, dict[str, Any]]:
+        """Take one step; returns the state, and what is recorded before that step, leaves [runs, 1, ...].
+
+        What belongs to evaluations is NaN at other records; there, training loss and accuracy are minibatch means since
+        the record before.
+        """
+        training, depth = state["training"], int(self.call[0])
+        if evaluated:
+            masks, whole = self.programs.evaluate(
+                training["parameters"], state["masks"], self.numbers, self.data, np.int32(step == 0), *self.call
+            )
+            state = state | {"masks": masks}
+        else:
+            with np.errstate(invalid="ignore"):  # nothing since the record before
+                steps = np.asarray(training["steps_since_record"]).astype(self.program.dtype)
+                means = {f"train_{name}": np.asarray(training[f"{name}_sum"]) / steps for name in ("loss", "accuracy")}
+            whole = not_evaluated(self.program, len(self.numbers["seed"])) | means
+        after = self.train(state, step, step + 1, recorded=True)
+        assert self.scratch is not None
+        parameters, later = self.scratch["train"]["before"], after["training"]["parameters"]
+        measured, self.scratch["measure"] = self.programs.measure(
+            parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
+        )
+        own = {"layers": {"activation": np.asarray(parameters["layers"]["activation"])}}
+        learned = learned_columns(self.function, turned(own, self.program.runs_per_call)["layers"]["activation"])
+        layers = measured["layers"] | whole.pop("layers") | learned
+        by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured | {"layers": layers})
+        return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
+
+
+def identity(job: Job, runs: Sequence[Run]) -> str:
+    """Hash what a checkpoint of a run batch must agree with: nothing of other runs that share its programs."""
+    ids = [run.id for run in runs]
+    own = replace(job.shape, activations=(job.shape.activations[job.activation],), depth_bound=job.depth)
+    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
+
+
+def devices() -> str:
+    """Name the kind of this process's devices, and how many there are if more than one."""
+    number, kind = jax.local_device_count(), jax.local_devices()[0].device_kind
+    return kind if number == 1 else f"{number} × {kind}"
+
+
+def portable(job: Job, folder: Path, state: Any) -> Any:
+    """Strip a run batch's state of what it would not have if no other run of the study shared its programs."""
+    slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
+    run_axis = state_axis(job.shape.runs_per_call)
+
+    def own(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
+        keys = [entry.key for entry in path]
+        leaf = np.asarray(leaf)
+        if "layers" in keys or "masks" in keys:
+            leaf = leaf[: job.depth] if run_axis(path) else leaf[:, : job.depth]
+        return leaf[:, :, :slots] if keys[-1] == "activation" else leaf
+
+    return jax.tree_util.tree_map_with_path(own, state)
+
+
+def usable(state: Any, like: Any) -> Any:
+    """Invert ``portable``: a state in the shapes of this study's programs, zeros where it has nothing."""
+
+    def filled(own: np.ndarray, whole: Any) -> np.ndarray:
+        return np.pad(own, [(0, most - size) for size, most in zip(own.shape, whole.shape, strict=True)])
+
+    return jax.tree.map(filled, state, like)
+
+
+def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
+    """Make the record of an evaluation that was not made: NaN, as ``nn.recording.evaluate`` would shape it."""
+    nothing = np.full(runs, np.nan, program.dtype)
+    by_layer = np.full((runs, program.depth_bound), np.nan, program.dtype)
+    return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
+
+
+def learned_columns(function: Function, values: np.ndarray) -> dict[str, np.ndarray]:
+    """Make columns of learnable activation parameters, by layer [R, L]; of units' own their mean, least and largest.
+
+    Args:
+        function: the activation.
+        values: of all slots [R, L, P], or [R, L, P, W] of units' own.
+    """
+    columns: dict[str, np.ndarray] = {}
+    for slot, name in enumerate(function.learnable):
+        value = values[:, :, slot]
+        if value.ndim == 3:
+            columns |= {name: value.mean(axis=2), f"{name}_min": value.min(axis=2), f"{name}_max": value.max(axis=2)}
+        else:
+            columns[name] = value
+    return columns
+
+
+def complete(at: Snapshot, schedule: np.ndarray) -> bool:
+    """Whether a run batch is done: at its end, or with a record after the step at which its last run diverged."""
+    if at.recorded == len(schedule):
+        return True
+    diverged = np.asarray(at.state["training"]["diverged_step"])
+    return bool(np.all(diverged >= 0)) and at.recorded > 0 and bool(schedule[at.recorded - 1, 0] > diverged.max())
+
+
+def record_schedule(steps: int, every: int, evaluate_every: int) -> np.ndarray:
+    """List the records of a whole run: step, and whether whole splits are evaluated, [R, 2] int32.
+
+    >>> record_schedule(50, 20, 40).tolist()
+    [[0, 1], [20, 0], [40, 1], [50, 1]]
+    """
+    at = record_steps(steps, every)
+    return np.array([(t, t % evaluate_every == 0 or t == steps) for t in at], np.int32)
+
+
+def stack(numbers: Sequence[Mapping[str, Any]], dtype: np.dtype) -> Any:
+    """Stack runs' numbers into one tree of arrays with a leading run axis."""
+
+    def leaf(*values: Any) -> np.ndarray:
+        array = np.asarray(values)
+        return array.astype(np.uint32 if array.dtype.kind in "iu" else dtype)
+
+    return jax.tree.map(leaf, *numbers, is_leaf=lambda node: isinstance(node, tuple))
+
+
+def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any]:
+    """Shape a run's numbers as the program takes them: zeros beyond its depth and its activation's parameters."""
+
+    def filled(values: Sequence[float], most: int) -> tuple[float, ...]:
+        return (*values, *[0.0] * (most - len(values)))
+
+    numbers = dict(run.numbers)
+    for name in ("weight_std", "bias_mean", "bias_std"):
+        numbers[name] = filled(numbers[name], program.depth_bound)
+    for name, names, most in (
+        ("fixed", function.fixed, max(len(one.fixed) for one in program.functions)),
+        ("learnable", function.learnable, program.slots),
+    ):
+        numbers[name] = filled([numbers[name][parameter] for parameter in names], most)
+    return numbers
+
+
+@lru_cache(maxsize=2)
+def programs(program: Program, key: DataKey) -> Programs:
+    """Make the programs of a shape, not compiled yet."""
+    dataset = loaded(key)
+    return compile_programs(program, dataset.train.x.shape[1], len(dataset.classes) or 1, jax.local_devices())
+
+
+def compiled_programs(
+    shape: Shape, program: Program, numbers: Any, data: Any, call: tuple[Any, Any], turn: int
+) -> Programs:
+    """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
+
+    Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also hangs on
+    what its file says of other packages, so that a program with one is always traced.
+
+    Args:
+        shape: of the job.
+        program: its static half.
+        numbers, data, call: of the run batch: what the programs are called with.
+        turn: see ``run_job``.
+    """
+    several = jax.local_device_count() > 1
+    own = any(key.source for key in (*shape.activations, *shape.own_measures))
+    traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
+    compiled.let_jax_keep(traced)
+    if several:  # compiled for each device when they are first called
+        return programs(program, shape.data)
+    precision = bool(jax.config.read("jax_enable_x64"))
+    forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
+    outputs = (program.task, len(loaded(shape.data).classes))
+    made_from = (replace(shape, data=None), outputs, forms)  # type: ignore[arg-type]
+    names = [field.name for field in fields(Programs)]
+    ready: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
+    if None in ready.values():
+        jitted = programs(program, shape.data)
+        arguments = arguments_of(jitted, numbers, data, call, program)
+        missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
+
+        def compile_one(name: str) -> Any:
+            with jax.enable_x64(precision):  # which is a thread's own
+                return getattr(jitted, name).lower(*arguments[name]).compile()
+
+        def made(name: str) -> Any:  # looked for once more: the other worker may have it by now (see ``turn``)
+            return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
+
+        with ThreadPoolExecutor(COMPILERS) as pool:
+            ready |= dict(zip(missing, pool.map(made, missing), strict=True))
+    return Programs(**ready)
+
+
+def arguments_of(
+    jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program
+) -> dict[str, tuple[Any, ...]]:
+    """List what each program is called with, as far as it shapes the program."""
+    none, depth = np.int32(0), call[0]
+    state = jax.eval_shape(jitted.start, numbers, depth)
+    masks, parameters = blank_masks(program, program.runs_per_call), state["parameters"]
+    scratch = blank_scratches(program, parameters, len(data["probe"][1]))
+    return {
+        "train": (state, scratch["train"], numbers, data, none, none, none, *call),
+        "start": (numbers, depth),
+        "evaluate": (parameters, masks, numbers, data, none, *call),
+        "measure": (parameters, parameters, scratch["measure"], numbers, data, *call),
+    }
