@@ -57,15 +57,16 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
         with tempfile.TemporaryDirectory() as folder:
             program = loading.program_of(job.shape, Path(folder))
             functions = loading.functions_of(job.shape, Path(folder))
-        data = loading.arrays(job.shape.data, job.shape.probe_rows, job.shape.dtype)
-        filled = [job.runs[0]] * job.shape.runs_per_call
+            data = loading.arrays(job.shape, Path(folder))
+        filled = [job.runs[0]] * job.shape.spec.runs_per_call
         numbers = engine.stack(
-            [engine.numbers_for(program, functions[job.activation], run) for run in filled], np.dtype(job.shape.dtype)
+            [engine.numbers_for(program, functions[job.activation], run) for run in filled],
+            np.dtype(job.shape.spec.dtype),
         )
         call = (np.int32(job.depth), np.int32(job.activation))
         xla.clear()
         begin = time.perf_counter()
-        engine.compiled_programs(job.shape, program, numbers, data, call, 0)
+        engine.compiled_programs(job.shape, program, numbers, data, call, (data["train"][0].shape[1], 10), 0)
         whole += time.perf_counter() - begin
     return whole - sum(xla), sum(xla)
 

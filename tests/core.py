@@ -12,6 +12,7 @@ from actlab.nn import probes
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.programs import compile_programs, turned
+from actlab.nn.spec import ProgramSpec
 from actlab.nn.training import Program
 
 FEATURES, OUTPUTS = 4, 3
@@ -22,28 +23,28 @@ def nowhere(z, **_):
     return z != z
 
 
-def a_program(*functions, **changes):
-    settings = {
-        "functions": functions,
-        "learnable_per": "layer",
-        "depth_bound": 5,
-        "width": 6,
-        "weight_distribution": "normal",
-        "bias_distribution": "normal",
-        "optimizer": "adam",
-        "optimizer_options": (),
-        "decay_activation_parameters": False,
-        "batch_size": BATCH,
-        "task": "classification",
-        "probes": ("update_ratio", "act_mean", "dead_fraction"),
-        "dtype": "float32",
-        "runs_per_call": 1,
-        "eval_chunks": 1,
-        "options": Options(),
-        "clip": False,
-    }
-    settings |= changes
-    return Program(**settings | {"optimizer": OPTIMIZERS[settings["optimizer"]]})
+SPEC = {
+    "task": "classification",
+    "learnable_per": "layer",
+    "depth_bound": 5,
+    "static_depth": False,
+    "width": 6,
+    "weight_distribution": "normal",
+    "bias_distribution": "normal",
+    "dtype": "float32",
+    "optimizer_switches": (),
+    "batch_size": BATCH,
+    "clip": False,
+    "decay_activation_parameters": False,
+    "probes": ("update_ratio", "act_mean", "dead_fraction"),
+    "runs_per_call": 1,
+    "eval_chunks": 1,
+}
+
+
+def a_program(*functions, optimizer="adam", own_measures=(), options=None, **changes):
+    spec = ProgramSpec(**SPEC | vars(options or Options()) | changes)
+    return Program(spec, functions, OPTIMIZERS[optimizer], own_measures)
 
 
 def some_numbers(depth=3, *, seed=3, gain=1.0, bias_mean=0.0, bias_std=0.1, fixed=None, learnable=None, **changes):

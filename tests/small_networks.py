@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.nn import training
-from actlab.nn.blocks import Function, Options
+from actlab.nn.blocks import Function
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.nn.spec import ProgramSpec
 
 FEATURES, OUTPUTS, WIDTH, DEPTH, BOUND = 3, 2, 5, 3, 4
 SEED, RATE, SLOPE = 7, 0.3, 0.1
@@ -20,27 +21,28 @@ BENT = Function(
 )
 
 
-def a_program(norm="none", residual=False, dropout="none", per="layer", **changes):
-    settings = {
-        "functions": (TANH, BENT, RELU),
+def a_program(norm="none", residual=False, dropout="none", per="layer", optimizer="sgd", **changes):
+    spec = {
+        "task": "classification",
         "learnable_per": per,
         "depth_bound": BOUND,
+        "static_depth": False,
         "width": WIDTH,
         "weight_distribution": "normal",
         "bias_distribution": "normal",
-        "optimizer": "sgd",
-        "optimizer_options": (),
-        "decay_activation_parameters": False,
-        "batch_size": 7,
-        "task": "classification",
-        "probes": (),
         "dtype": "float64",
+        "norm": norm,
+        "residual": residual,
+        "dropout": dropout,
+        "optimizer_switches": (),
+        "batch_size": 7,
+        "clip": False,
+        "decay_activation_parameters": False,
+        "probes": (),
         "runs_per_call": 1,
         "eval_chunks": 1,
-        "options": Options(norm, residual, dropout),
     }
-    settings |= changes
-    return training.Program(**settings | {"optimizer": OPTIMIZERS[settings["optimizer"]]})
+    return training.Program(ProgramSpec(**spec | changes), (TANH, BENT, RELU), OPTIMIZERS[optimizer])
 
 
 def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):

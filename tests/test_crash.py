@@ -313,7 +313,7 @@ def test_what_does_not_fit_is_split(whole, undivided, config, tmp_path, monkeypa
 
     def cramped(one, *own):
         sizes.append(len(one.runs))
-        if len(one.runs) > one.shape.runs_per_call:
+        if len(one.runs) > one.shape.spec.runs_per_call:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
         return original(one, *own)
 

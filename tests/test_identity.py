@@ -196,8 +196,8 @@ def test_a_new_option_with_a_default_changes_no_run(key, runs, monkeypatch):
     before = runs(overrides=[key])
     monkeypatch.setitem(OPTIMIZERS.records, "adam", replace(OPTIMIZERS["adam"], switches={"amsgrad": False}))
     normal = BIASES["normal"]
-    monkeypatch.setitem(BIASES.records, "normal", replace(normal, options=normal.options | {"skew": 0.0}))
-    monkeypatch.setattr(planning, "numbers_of", lambda *_: {"weight_init_used": Choice(name="he_normal")})
+    changed = {"options": {**normal.options, "skew": 0.0}, "moments": lambda fan_in, *, mean, std, skew: (mean, std)}
+    monkeypatch.setitem(BIASES.records, "normal", replace(normal, **changed))
     assert runs(overrides=[key]) == before
 
 
@@ -358,7 +358,8 @@ def test_cells_that_no_table_would_tell_apart_are_refused(tmp_path, planned):
 def test_versions_platform_flags_and_runs_per_call_are_no_identity(planned, monkeypatch):
     here = planned()
     there = planned(platform="gpu")
-    assert {group.shape.runs_per_call for group in here.groups} != {group.shape.runs_per_call for group in there.groups}
+    calls = [{group.shape.spec.runs_per_call for group in plan.groups} for plan in (here, there)]
+    assert calls[0] != calls[1]
     assert list(there.runs) == list(here.runs)
     store.versions.cache_clear()
     monkeypatch.setattr(store, "version", lambda name: "99.0")
@@ -391,7 +392,7 @@ def test_data_is_known_by_its_content(tmp_path, own, runs, planned):
 def test_bundled_data_is_known_by_its_arrays(runs, monkeypatch):
     before = runs()
     iris = data.DATASETS["iris"]
-    monkeypatch.setitem(data.DATASETS, "flowers", replace(iris, name="flowers"))
+    monkeypatch.setitem(data.DATASETS.records, "flowers", replace(iris, name="flowers"))
     assert runs(overrides=["data.name=flowers"]) == before
     table = iris.load()
     monkeypatch.setitem(data.DATASETS, "iris", replace(iris, load=lambda: replace(table, x=table.x[::-1])))

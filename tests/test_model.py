@@ -268,7 +268,7 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
     for group in groups[1::2]:
         with jax.enable_x64(True):
             batch = run_batch.RunBatch(group, group.runs, folder)
-            begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
+            begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)
         for i, run in enumerate(group.runs):
             network = actlab.model(run.id[:10], study=folder)
             own = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], begun)
@@ -281,10 +281,10 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
             with jax.enable_x64(True):
                 x = batch.data["test"][0]
                 same = actlab.model(run.labels, own, study=folder)
-                if group.shape.norm == "batch":
+                if group.shape.spec.norm == "batch":
                     same.take_statistics(batch.data["train"][0])
                 np.testing.assert_array_equal(same(x), network(x))
-                if group.shape.norm == "batch":  # those of the training rows, at once
+                if group.shape.spec.norm == "batch":  # those of the training rows, at once
                     np.testing.assert_allclose(
                         network.hidden[0].norm.mean[...],
                         (np.asarray(batch.data["train"][0]) @ kernels[0] + own["layers"]["bias"][0]).mean(0),

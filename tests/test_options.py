@@ -158,7 +158,9 @@ def by_ours(program, begun, numbers):
 
     def step(weights, memory, gradients, numbers, t):
         ends, layers = training.ends_and_layers(gradients)
-        factor = training.clip_factor(replace(program, runs_per_call=1), ends, layers, numbers, jnp.int32(DEPTH))
+        factor = training.clip_factor(
+            replace(program, spec=replace(program.spec, runs_per_call=1)), ends, layers, numbers, jnp.int32(DEPTH)
+        )
         clipped = jax.tree.map(lambda g: g * factor, gradients)
         memory = optimizers.remember(rule, clipped, memory, numbers["optimizer"])
         own = (t, numbers["optimizer"], program.spec.decay_activation_parameters)
@@ -179,7 +181,7 @@ def by_ours(program, begun, numbers):
 @pytest.mark.parametrize("name", RULES)
 def test_twenty_steps_are_those_of_optax(name, runs):
     rule, switches, settings, theirs = RULES[name]
-    changes = {"optimizer": rule, "optimizer_options": tuple(switches.items()), "clip": True, "runs_per_call": runs}
+    changes = {"optimizer": rule, "optimizer_switches": tuple(switches.items()), "clip": True, "runs_per_call": runs}
     program = a_program("layer", decay_activation_parameters=runs == 3, **changes)
     owns = [RUNS[-1], *RUNS[:-1]][:runs]
     rates = [{key: value for key, value in own.items() if key != "clip_norm"} | settings for own in owns]

@@ -80,10 +80,10 @@ def test_shapes_do_not(key, planned):
 def test_a_shape_has_room_for_every_activation_and_depth_that_share_it(planned):
     more = "sweep: {matrix: {model.activation: [relu, prelu, tanh], model.depth: [5, 2], model.width: [8, 9]}}\n"
     plan = planned(more, ["model.weight_init=he_normal"])
-    assert sorted(group.shape.width for group in plan.groups) == [8] * 6 + [9] * 6
+    assert sorted(group.shape.spec.width for group in plan.groups) == [8] * 6 + [9] * 6
     for group in plan.groups:
         assert [key.name for key in group.shape.activations] == ["relu", "prelu", "tanh"]
-        assert group.shape.depth_bound == 5
+        assert group.shape.spec.depth_bound == 5
         for run in group.runs:
             assert group.shape.activations[group.activation].name == run.labels["activation"]
             assert group.depth == run.labels["depth"]
@@ -92,9 +92,9 @@ def test_a_shape_has_room_for_every_activation_and_depth_that_share_it(planned):
 
 def test_on_an_accelerator_each_depth_has_its_own_program(planned):
     plan = planned("sweep: {matrix: {model.activation: [relu, tanh], model.depth: [5, 2]}}\n", platform="gpu")
-    assert {(group.depth, group.shape.depth_bound) for group in plan.groups} == {(5, 5), (2, 2)}
+    assert {(group.depth, group.shape.spec.depth_bound) for group in plan.groups} == {(5, 5), (2, 2)}
     assert len({group.shape for group in plan.groups}) == 2
-    assert all(group.shape.static_depth and len(group.shape.activations) == 2 for group in plan.groups)
+    assert all(group.shape.spec.static_depth and len(group.shape.activations) == 2 for group in plan.groups)
 
 
 def test_adam_and_adamw_differ_in_their_decay_only(planned):
@@ -136,7 +136,7 @@ def test_jobs_hold_every_wanted_run_once_and_whole_calls(planned):
     assert {job.depth for job in jobs} == {2, 3}
     for depth in (2, 3):
         sizes = [len(job.runs) for job in jobs if job.depth == depth]
-        assert sum(size % jobs[0].shape.runs_per_call != 0 for size in sizes) <= 1
+        assert sum(size % jobs[0].shape.spec.runs_per_call != 0 for size in sizes) <= 1
         assert all(run.labels["depth"] == depth for job in jobs if job.depth == depth for run in job.runs)
 
 

@@ -186,13 +186,13 @@ KERNELS = ("kernel",)
 OPTIMIZERS = {
     "sgd": ({"optimizer": "sgd", "depth_bound": 200}, {"learning_rate": 0.3}, sgd, KERNELS),
     "momentum": (
-        {"optimizer": "momentum", "optimizer_options": (("nesterov", False),), "clip": True},
+        {"optimizer": "momentum", "optimizer_switches": (("nesterov", False),), "clip": True},
         {"clip_norm": 0.5},
         momentum,
         KERNELS,
     ),
     "nesterov": (
-        {"optimizer": "momentum", "optimizer_options": (("nesterov", True),), "learnable_per": "unit"},
+        {"optimizer": "momentum", "optimizer_switches": (("nesterov", True),), "learnable_per": "unit"},
         {"cosine": 1.0, "schedule_steps": 10.0},
         nesterov,
         KERNELS,

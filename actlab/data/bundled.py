@@ -1,7 +1,7 @@
 """The data sets that come with scikit-learn: small, offline, the same on every machine.
 
-Adding one is a function that returns a ``Table``, with its record above it (see ``datasets``). The stated target loss is
-what a healthy shallow network (two layers of 64, Adam) reaches on the validation split within a few hundred steps:
+Adding one is a function that returns a ``Table``, with its record above it (see ``datasets``). The stated target loss
+is what a healthy shallow network (two layers of 64, Adam) reaches on the validation split within a few hundred steps:
 ``steps_to_target`` counts the steps to it, and ``generalization_gap`` is also taken where the training loss first gets
 there.
 

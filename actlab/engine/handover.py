@@ -61,4 +61,4 @@ def describe(job: Job) -> str:
     """Put a job in a few words: its activation, size and number of runs."""
     shape = job.shape
     name = shape.activations[job.activation].name
-    return f"{name}, depth {job.depth}, width {shape.width}, {len(job.runs)} runs of {job.steps} steps"
+    return f"{name}, depth {job.depth}, width {shape.spec.width}, {len(job.runs)} runs of {job.steps} steps"

@@ -1,6 +1,7 @@
 """What a job needs, loaded once a worker: data, the user's functions, and the static half of its programs."""
 
 import logging
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
-from actlab.nn.blocks import Function, Options
+from actlab.nn.blocks import Function
+from actlab.nn.optimizers import OPTIMIZERS, Optimizer
 from actlab.nn.own_measures import load_measure
 from actlab.nn.training import Program
-from actlab.study.jobs import DataKey, FunctionKey, Shape
+from actlab.study.jobs import FunctionKey, Shape
 
 log = logging.getLogger("actlab.job")
 
@@ -21,27 +23,8 @@ log = logging.getLogger("actlab.job")
 @lru_cache(maxsize=4)
 def program_of(shape: Shape, sources_folder: Path) -> Program:
     """The static half of a shape's runs."""
-    return Program(
-        functions=functions_of(shape, sources_folder),
-        learnable_per=shape.learnable_per,
-        depth_bound=shape.depth_bound,
-        static_depth=shape.static_depth,
-        width=shape.width,
-        options=Options(shape.norm, shape.residual, shape.dropout),
-        weight_distribution=shape.weight_distribution,
-        bias_distribution=shape.bias_distribution,
-        optimizer=shape.optimizer,
-        optimizer_options=shape.optimizer_options,
-        decay_activation_parameters=shape.decay_activation_parameters,
-        clip=shape.clip,
-        own_measures=tuple((key.name, own_measure(key, sources_folder)) for key in shape.own_measures),
-        batch_size=shape.batch_size,
-        task=loaded(shape.data).task,
-        probes=shape.probes,
-        dtype=shape.dtype,
-        runs_per_call=shape.runs_per_call,
-        eval_chunks=shape.eval_chunks,
-    )
+    own = tuple((key.name, own_measure(key, sources_folder)) for key in shape.own_measures)
+    return Program(shape.spec, functions_of(shape, sources_folder), optimizer(shape.optimizer, sources_folder), own)
 
 
 @lru_cache(maxsize=4)
@@ -97,28 +80,42 @@ def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation
     return activations.CATALOGUE.load(unaltered(key, sources_folder), key.name)
 
 
+def optimizer(key: FunctionKey, sources_folder: Path) -> Optimizer:
+    """An optimizer: a shipped one, or from the study's own copy of the user's file."""
+    return OPTIMIZERS[key.name] if key.source is None else OPTIMIZERS.load(unaltered(key, sources_folder), key.name)
+
+
+def rows(shape: Shape, sources_folder: Path) -> data.Data:
+    """The data of a shape's runs."""
+    return loaded(shape.data, shape.data_checksum, sources_folder)
+
+
 @lru_cache(maxsize=4)
-def loaded(key: DataKey) -> data.Data:
-    """A data set, read once a worker.
+def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Data:
+    """A data set, read once a worker; what a user's function makes, from the study's own copy of its file.
 
     Raises:
-        RuntimeError: its content is not what the study was planned with.
+        RuntimeError: its content, or what makes it, is not what the study was planned with.
     """
-    found = data.load(**key.arguments())
-    if data.checksum(key.name) != key.checksum:
-        raise RuntimeError(f"{key.name}: is not the data that this study was planned with")
-    return found
+    if named := sources.parse(spec.name):
+        path, function = named
+        copy = unaltered(FunctionKey(function, path.name, checksum), sources_folder)
+        return data.load(replace(spec, name=f"{copy}:{function}"))
+    dataset = data.load(spec)
+    if data.checksum(spec.name) != checksum:
+        raise RuntimeError(f"{spec.name}: is not the data that this study was planned with")
+    return dataset
 
 
 @lru_cache(maxsize=4)
-def arrays(key: DataKey, probe_rows: int, dtype: str) -> dict[str, tuple[jax.Array, jax.Array]]:
+def arrays(shape: Shape, sources_folder: Path) -> dict[str, tuple[jax.Array, jax.Array]]:
     """Put the splits and the probe rows on every device: {train, validation, test, probe: (x, y)}.
 
     The probe rows are the first ``probe_rows`` of a permutation of the training rows, by ``data.seed`` alone.
     """
-    dataset = loaded(key)
+    dataset, dtype = rows(shape, sources_folder), shape.spec.dtype
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    picked = np.random.default_rng([key.seed, 1]).permutation(len(dataset.train.y))[:probe_rows]
+    picked = np.random.default_rng([shape.data.seed, 1]).permutation(len(dataset.train.y))[: shape.probe_rows]
     host = {name: (split.x, split.y) for name, split in splits.items()}
     host["probe"] = (dataset.train.x[picked], dataset.train.y[picked])
     target = np.int32 if dataset.task == "classification" else dtype

@@ -80,13 +80,13 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     group, run = find_run(folder, name)
     shape = group.shape
     function = loading.functions_of(shape, folder / "sources")[group.activation]
-    options = Options(shape.norm, shape.residual, shape.dropout)
-    own = group.depth, shape.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
+    options = Options(shape.spec.norm, shape.spec.residual, shape.spec.dropout)
+    own = group.depth, shape.spec.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
-    with environment.pinned_draws(), jax.enable_x64(shape.dtype == "float64"):
+    with environment.pinned_draws(), jax.enable_x64(shape.spec.dtype == "float64"):
         batch = run_batch.RunBatch(group, (run,), folder)  # as a worker begins
-        begun = turned(batch.begin().state["training"]["parameters"], group.shape.runs_per_call)
+        begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)
         network.take_statistics(batch.data["train"][0])

@@ -17,13 +17,13 @@ import numpy as np
 
 from actlab.engine import checkpoint, compiled
 from actlab.engine.checkpoint import Snapshot
-from actlab.engine.loading import activation, arrays, function_of, functions_of, loaded, program_of
+from actlab.engine.loading import activation, arrays, function_of, functions_of, program_of, rows
 from actlab.engine.records import SPLIT_METRICS
 from actlab.nn.blocks import Function
 from actlab.nn.probes import DEATH
 from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
 from actlab.nn.training import Program
-from actlab.study.jobs import DataKey, Job, Run, Shape, job_id, record_steps
+from actlab.study.jobs import Job, Run, Shape, job_id, record_steps
 
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 KEPT_SHAPES = 2  # whose programs a worker keeps
@@ -31,7 +31,7 @@ COMPILERS = 2  # programs that a worker compiles at a time
 
 log = logging.getLogger("actlab.job")
 
-COMPILED: dict[tuple[Program, DataKey], Programs] = {}
+COMPILED: dict[tuple[Program, tuple[int, ...]], Programs] = {}
 
 
 @dataclass
@@ -98,16 +98,20 @@ class RunBatch:
         shape, sources_folder = job.shape, folder / "sources"
         self.call = (np.int32(job.depth), np.int32(job.activation))
         self.function = function_of(activation(shape.activations[job.activation], sources_folder))
-        self.data = arrays(shape.data, shape.probe_rows, shape.dtype)
+        self.data = arrays(shape, sources_folder)
         # A short batch is padded with copies of its first run, never narrowed: its size changes rounding.
-        filled = runs + (runs[0],) * (shape.runs_per_call * jax.local_device_count() - len(runs))
+        filled = runs + (runs[0],) * (shape.spec.runs_per_call * jax.local_device_count() - len(runs))
         self.program = program_of(shape, sources_folder)
-        self.numbers = stack([numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.dtype))
-        key = (self.program, shape.data)
+        self.numbers = stack(
+            [numbers_for(self.program, self.function, run) for run in filled], np.dtype(shape.spec.dtype)
+        )
+        dataset = rows(shape, sources_folder)
+        sizes = (dataset.train.x.shape[1], len(dataset.classes) or 1)
+        key = (self.program, (*sizes, *(len(x) for x, _ in self.data.values())))
         if key not in COMPILED:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
-            COMPILED[key] = compiled_programs(shape, self.program, self.numbers, self.data, self.call, turn)
+            COMPILED[key] = compiled_programs(shape, self.program, self.numbers, self.data, self.call, sizes, turn)
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
@@ -140,7 +144,7 @@ class RunBatch:
             state = state | {"masks": masks}
         else:
             with np.errstate(invalid="ignore"):  # nothing since the record before
-                steps = np.asarray(training["steps_since_record"]).astype(self.program.dtype)
+                steps = np.asarray(training["steps_since_record"]).astype(self.program.spec.dtype)
                 means = {f"train_{name}": np.asarray(training[f"{name}_sum"]) / steps for name in ("loss", "accuracy")}
             whole = not_evaluated(self.program, len(self.numbers["seed"])) | means
         after = self.train(state, step, step + 1, recorded=True)
@@ -150,7 +154,7 @@ class RunBatch:
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
         )
         own = {"layers": {"activation": np.asarray(parameters["layers"]["activation"])}}
-        learned = learned_columns(self.function, turned(own, self.program.runs_per_call)["layers"]["activation"])
+        learned = learned_columns(self.function, turned(own, self.program.spec.runs_per_call)["layers"]["activation"])
         layers = measured["layers"] | whole.pop("layers") | learned
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
@@ -159,7 +163,11 @@ class RunBatch:
 def identity(job: Job, runs: Sequence[Run]) -> str:
     """Hash what a checkpoint of a run batch must agree with: nothing of other runs that share its programs."""
     ids = [run.id for run in runs]
-    own = replace(job.shape, activations=(job.shape.activations[job.activation],), depth_bound=job.depth)
+    own = replace(
+        job.shape,
+        activations=(job.shape.activations[job.activation],),
+        spec=replace(job.shape.spec, depth_bound=job.depth),
+    )
     return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
 
 
@@ -172,7 +180,7 @@ def devices() -> str:
 def portable(job: Job, folder: Path, state: Any) -> Any:
     """Strip a run batch's state of what it would not have if no other run of the study shared its programs."""
     slots = len(functions_of(job.shape, folder / "sources")[job.activation].learnable)
-    run_axis = state_axis(job.shape.runs_per_call)
+    run_axis = state_axis(job.shape.spec.runs_per_call)
 
     def own(path: tuple[Any, ...], leaf: Any) -> np.ndarray:
         keys = [entry.key for entry in path]
@@ -195,8 +203,8 @@ def usable(state: Any, like: Any) -> Any:
 
 def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
     """Make the record of an evaluation that was not made: NaN, as ``nn.recording.evaluate`` would shape it."""
-    nothing = np.full(runs, np.nan, program.dtype)
-    by_layer = np.full((runs, program.depth_bound), np.nan, program.dtype)
+    nothing = np.full(runs, np.nan, program.spec.dtype)
+    by_layer = np.full((runs, program.spec.depth_bound), np.nan, program.spec.dtype)
     return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
 
 
@@ -253,7 +261,7 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
 
     numbers = dict(run.numbers)
     for name in ("weight_std", "bias_mean", "bias_std"):
-        numbers[name] = filled(numbers[name], program.depth_bound)
+        numbers[name] = filled(numbers[name], program.spec.depth_bound)
     for name, names, most in (
         ("fixed", function.fixed, max(len(one.fixed) for one in program.functions)),
         ("learnable", function.learnable, program.slots),
@@ -263,14 +271,19 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
 
 
 @lru_cache(maxsize=2)
-def programs(program: Program, key: DataKey) -> Programs:
+def programs(program: Program, features: int, outputs: int) -> Programs:
     """Make the programs of a shape, not compiled yet."""
-    dataset = loaded(key)
-    return compile_programs(program, dataset.train.x.shape[1], len(dataset.classes) or 1, jax.local_devices())
+    return compile_programs(program, features, outputs, jax.local_devices())
 
 
 def compiled_programs(
-    shape: Shape, program: Program, numbers: Any, data: Any, call: tuple[Any, Any], turn: int
+    shape: Shape,
+    program: Program,
+    numbers: Any,
+    data: Any,
+    call: tuple[Any, Any],
+    sizes: tuple[int, int],
+    turn: int,
 ) -> Programs:
     """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
@@ -281,22 +294,22 @@ def compiled_programs(
         shape: of the job.
         program: its static half.
         numbers, data, call: of the run batch: what the programs are called with.
+        sizes: inputs and outputs of the network.
         turn: see ``run_job``.
     """
     several = jax.local_device_count() > 1
-    own = any(key.source for key in (*shape.activations, *shape.own_measures))
+    own = any(key.source for key in (*shape.activations, *shape.own_measures, shape.optimizer))
     traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
     compiled.let_jax_keep(traced)
     if several:  # compiled for each device when they are first called
-        return programs(program, shape.data)
+        return programs(program, *sizes)
     precision = bool(jax.config.read("jax_enable_x64"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
-    outputs = (program.task, len(loaded(shape.data).classes))
-    made_from = (replace(shape, data=None), outputs, forms)  # type: ignore[arg-type]
+    made_from = (shape.spec, shape.activations, shape.optimizer, sizes, forms)
     names = [field.name for field in fields(Programs)]
     ready: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
     if None in ready.values():
-        jitted = programs(program, shape.data)
+        jitted = programs(program, *sizes)
         arguments = arguments_of(jitted, numbers, data, call, program)
         missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
 
@@ -318,7 +331,7 @@ def arguments_of(
     """List what each program is called with, as far as it shapes the program."""
     none, depth = np.int32(0), call[0]
     state = jax.eval_shape(jitted.start, numbers, depth)
-    masks, parameters = blank_masks(program, program.runs_per_call), state["parameters"]
+    masks, parameters = blank_masks(program, program.spec.runs_per_call), state["parameters"]
     scratch = blank_scratches(program, parameters, len(data["probe"][1]))
     return {
         "train": (state, scratch["train"], numbers, data, none, none, none, *call),

@@ -266,8 +266,8 @@ def alone(job: Job) -> Job:
 
 def split(job: Job, left: Sequence[Run]) -> list[Job]:
     """Split some runs of a job into two jobs of whole run batches; as one, where they make only one batch."""
-    batches = -(-len(left) // job.shape.runs_per_call)
-    middle = -(-batches // 2) * job.shape.runs_per_call
+    batches = -(-len(left) // job.shape.spec.runs_per_call)
+    middle = -(-batches // 2) * job.shape.spec.runs_per_call
     halves = (tuple(left[:middle]), tuple(left[middle:]))
     return [replace(job, id=job_id(half), runs=half) for half in halves if half]
 

@@ -21,10 +21,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from actlab.engine import checkpoint, compiled, control, environment, store
+from actlab.engine import checkpoint, compiled, control, environment, loading, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.handover import Outcome, describe
-from actlab.engine.loading import loaded
 from actlab.engine.records import run_row
 from actlab.engine.run_batch import Pace, devices, identity, portable, record_schedule, segments
 from actlab.study.jobs import Job, Run, job_id
@@ -54,7 +53,7 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Ou
     environment.pin_draws()
     compiled.enable_compilation_cache()
     freeze_gc()
-    with jax.enable_x64(job.shape.dtype == "float64"):
+    with jax.enable_x64(job.shape.spec.dtype == "float64"):
         try:
             return train_batches(job, folder, lock_owner, turn)
         except jax.errors.JaxRuntimeError as error:
@@ -124,7 +123,7 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
                 keep()
             if stop:
                 return outcome(finished=False)
-        rows += batch_rows(job, runs, at)
+        rows += batch_rows(job, runs, folder, at)
         done += len(runs)
         if path.exists() or time.monotonic() - saved >= SAVE_SECONDS:
             keep()
@@ -135,23 +134,23 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
 
 def run_batches(job: Job) -> Iterator[tuple[Run, ...]]:
     """Yield the job's runs, as many at a time as one call advances: a run batch for each device of this process."""
-    width = job.shape.runs_per_call * jax.local_device_count()
+    width = job.shape.spec.runs_per_call * jax.local_device_count()
     for begin in range(0, len(job.runs), width):
         yield job.runs[begin : begin + width]
 
 
 def train_batch(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str, Any]]:
     """Train one run batch from its first step to its last, whatever happens; returns one row per run."""
-    return batch_rows(job, runs, deque(segments(job, runs, folder, Pace()), maxlen=1).pop())
+    return batch_rows(job, runs, folder, deque(segments(job, runs, folder, Pace()), maxlen=1).pop())
 
 
-def batch_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str, Any]]:
+def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) -> list[dict[str, Any]]:
     """Make one row per run, of a run batch that is done."""
     shape = job.shape
-    dataset = loaded(shape.data)
+    dataset = loading.rows(shape, folder / "sources")
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     records, diverged = last.joined(), np.asarray(last.state["training"]["diverged_step"])
-    where = environment.environment_columns(shape.runs_per_call, shape.eval_chunks)
+    where = environment.environment_columns(shape.spec.runs_per_call, shape.spec.eval_chunks)
     return [
         run_row(
             {**run.labels, **where},
@@ -160,9 +159,9 @@ def batch_rows(job: Job, runs: tuple[Run, ...], last: Snapshot) -> list[dict[str
             last_step=job.steps,
             diverged_step=int(diverged[i]),
             fan_in=dataset.train.x.shape[1],
-            width=shape.width,
+            width=shape.spec.width,
             keep_layers=job.keep_layers,
-            columns=shape.probes,
+            columns=shape.spec.probes,
             target_loss=dataset.target_loss,
             constant_loss=dataset.constant_loss,
         )

@@ -194,11 +194,11 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
 
 
 def static_values(cell: Cell) -> dict[str, Any]:
-    """What the keys of a cell say of its programs, by field of ``ProgramSpec``: which has one for each static key."""
+    """What the keys of a cell say of its programs, by field of ``ProgramSpec``; those of its data are in ``DataSpec``."""
     return {
         key.spec or way: key.of(getattr(getattr(cell, section), way))
         for section, way, key in run_keys()
-        if key.shapes_program
+        if section != "data" and key.shapes_program
     }
 
 

@@ -4,7 +4,8 @@ Weights and biases are settled together: an initializer may decide both.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -92,14 +93,9 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
-        try:
+        with errors_about(source, "model.activation"):
             check_once(record, tuple(parameters.items()))
-        except activations.ActivationError as error:
-            raise refused(source, "model.activation", str(error)) from None
-    try:
-        initialization = initialize(model, record, parameters, rows.train.x.shape[1])
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise refused(source, "model.weight_init", f"{model.weight_init.name}: {error}") from None
+    initialization = initialize(model, record, parameters, rows.train.x.shape[1], source)
     settled = replace(
         cell,
         data=cell.data.model_copy(
@@ -117,6 +113,15 @@ def refused(source: Source, key: str, why: str) -> StudyError:
     return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
 
 
+@contextmanager
+def errors_about(source: Source, key: str) -> Iterator[None]:
+    """Name the place of a key's value in whatever goes wrong with it."""
+    try:
+        yield
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise refused(source, key, str(error)) from None
+
+
 @lru_cache(maxsize=1024)
 def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
     """``activations.check``, once for each activation and parameters."""
@@ -129,24 +134,27 @@ def weight_decay(train: TrainConfig) -> float:
 
 
 def initialize(
-    model: ModelConfig, record: activations.Activation, parameters: Mapping[str, float], features: int
+    model: ModelConfig, record: activations.Activation, parameters: Mapping[str, float], features: int, source: Source
 ) -> Initialization:
     """Settle how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
 
     ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
 
     Raises:
-        ValueError: a standard deviation is not a positive number.
+        StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
     weights = settled_weights(model.weight_init, record, parameters)
     std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
-    bias = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
+    moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
-    weight_std = tuple(model.weight_gain * std(*fan) for fan in fans)
-    for layer, value in enumerate(weight_std, 1):
-        if not 0 < value < math.inf:
-            raise ValueError(f"its standard deviation at layer {layer} is {value}; expected a positive number")
-    bias_mean, bias_std = zip(*(bias(fan_in) for fan_in, _ in fans), strict=True)
+    with errors_about(source, "model.weight_init"):
+        weight_std = tuple(model.weight_gain * std(*fan) for fan in fans)
+        if not all(0 < value < math.inf for value in weight_std):
+            raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
+    with errors_about(source, "model.bias_init"):
+        bias_mean, bias_std = zip(*(moments(fan_in) for fan_in, _ in fans), strict=True)
+        if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
+            raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
     return Initialization(weights, weight_std, bias_mean, bias_std)
 
 

@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
 from actlab.naming import nearest
+from actlab.study.fields import Section
 from actlab.study.reading import Source, StudyError, parse, reason
-from actlab.study.schema import Section
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
