@@ -194,7 +194,7 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
 
 
 def static_values(cell: Cell) -> dict[str, Any]:
-    """What the keys of a cell say of its programs, by field of ``ProgramSpec``; those of its data are in ``DataSpec``."""
+    """What the keys of a cell say of its programs, by field of ``ProgramSpec``; of its data ``DataSpec`` has it."""
     return {
         key.spec or way: key.of(getattr(getattr(cell, section), way))
         for section, way, key in run_keys()

@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from actlab import data, sources
 from actlab.naming import nearest
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import (
@@ -63,8 +64,8 @@ class Source:
                 if key[: max(end, 1)] == place[:end]:
                     return f"override {text}"
             if place[:end] in self.lines:
-                return f"{shown(self.path)}:{self.lines[place[:end]]}"
-        return shown(self.path)
+                return f"{short_path(self.path)}:{self.lines[place[:end]]}"
+        return short_path(self.path)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def read(
                 raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")
     check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
-    cells = expand(sections, config.sweep, lambda place, name, error: StudyError(told(source, error, place, name)))
+    cells = expand(
+        sections, config.sweep, lambda place, name, error: StudyError(error_message(source, error, place, name))
+    )
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
     return Study(config, cells, tuple(config.sweep.seed_list()), source)
@@ -129,18 +132,18 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
         node = yaml.compose(text)
         raw = yaml.load(text)
     except FileNotFoundError:
-        raise StudyError(f"{shown(path)}: there is no such file{_neighbours(path)}") from None
+        raise StudyError(f"{short_path(path)}: there is no such file{_neighbours(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{shown(path)}: cannot be read ({error})") from None
+        raise StudyError(f"{short_path(path)}: cannot be read ({error})") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         problem = str(error.problem).split(" with value")[0]
-        raise StudyError(f"{shown(path)}{line}: not valid YAML: {problem}") from None
+        raise StudyError(f"{short_path(path)}{line}: not valid YAML: {problem}") from None
     except YAMLError as error:
-        raise StudyError(f"{shown(path)}: not valid YAML: {str(error).splitlines()[0]}") from None
+        raise StudyError(f"{short_path(path)}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(raw, dict):
-        raise StudyError(f"{shown(path)}:1: expected a mapping with the keys study, data, model, ...")
+        raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
     return raw, dict(places(node))
 
 
@@ -200,39 +203,31 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
 
 
 def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The plain data with the paths of data, activation, measure and claims files made absolute."""
-
-    def cell(values: Any) -> Any:
-        return {k: absolute(str(k), v, base) for k, v in values.items()} if isinstance(values, dict) else values
-
-    raw = dict(raw)
-    for section in ("data", "model", "measure"):
-        if isinstance(raw.get(section), dict):
-            raw[section] = {k: absolute(f"{section}.{k}", v, base) for k, v in raw[section].items()}
-    if isinstance(raw.get("sweep"), dict):
-        sweep = raw["sweep"] = dict(raw["sweep"])
-        if isinstance(sweep.get("matrix"), dict):
-            sweep["matrix"] = {
-                key: [absolute(str(key), v, base) for v in values] if isinstance(values, list) else values
-                for key, values in sweep["matrix"].items()
-            }
-        for name in ("exclude", "include"):
-            if isinstance(sweep.get(name), list):
-                sweep[name] = [cell(values) for values in sweep[name]]
-    return raw | ({"claims": absolute("claims", raw["claims"], base)} if "claims" in raw else {})
+    """The plain data with the paths of data and claims files, and of users' functions, made absolute."""
+    made = {key: absolute(key, raw[key], base) for key in (*SECTIONS, "report", "claims") if key in raw}
+    sweep = raw.get("sweep")
+    if isinstance(sweep, dict):
+        made["sweep"] = {
+            key: [absolute("", cell, base) for cell in value]
+            if key in ("exclude", "include") and isinstance(value, list)
+            else absolute("", value, base)
+            for key, value in sweep.items()
+        }
+    return raw | made
 
 
 def absolute(key: str, value: Any, base: Path) -> Any:
-    """A path of ``data.name``, ``model.activation``, ``measure.probes`` or ``claims``, made absolute; else as it is."""
-    if key == "measure.probes" and isinstance(value, list):
-        return [absolute(key, one, base) for one in value]
-    if key == "model.activation" and isinstance(value, dict):
-        return value | {"name": absolute(key, value["name"], base)} if "name" in value else value
-    if key in ("model.activation", "model.activation.name", "measure.probes") and isinstance(value, str):
-        path, colon, function = value.rpartition(":")
-        return f"{(base / path).resolve()}:{function}" if colon else value
-    is_file = key == "claims" or (key == "data.name" and isinstance(value, str) and ("/" in value or "." in value))
-    return str((base / value).resolve()) if is_file and isinstance(value, str) else value
+    """A value of a dotted key with what is a path in it made absolute; keys below it are told after a dot."""
+    if isinstance(value, dict):
+        return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [absolute(key, inner, base) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if named := sources.parse(value):
+        return f"{(base / named[0]).resolve()}:{named[1]}"
+    is_file = key == "claims" or (key == "data.name" and data.is_file(value))
+    return str((base / value).resolve()) if is_file else value
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
@@ -286,7 +281,7 @@ def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
     try:
         return StudyConfig.model_validate(dict(raw))
     except ValidationError as error:
-        raise StudyError(told(source, error)) from None
+        raise StudyError(error_message(source, error)) from None
 
 
 def of_key(source: Source, key: str) -> Place:
@@ -295,7 +290,7 @@ def of_key(source: Source, key: str) -> Place:
     return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
 
 
-def told(source: Source, error: ValidationError, at: Place | None = None, section: str | None = None) -> str:
+def error_message(source: Source, error: ValidationError, at: Place | None = None, section: str | None = None) -> str:
     """A validation error in words, a line a mistake.
 
     Args:
@@ -340,7 +335,7 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
     return f"expected {EXPECTED.get(kind, one['msg'])}, not {value!r}"
 
 
-def shown(path: Path) -> str:
+def short_path(path: Path) -> str:
     """A path as short as it can be said: relative to the current directory where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
@@ -351,36 +346,26 @@ def shown(path: Path) -> str:
 def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
     """The study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
-    Activation, measure and claims files are named by their copies in ``sources/``.
+    Users' functions and claims files are named by their copies in ``sources/``.
     """
 
-    def plain(key: str, value: Any) -> Any:
+    def plain(value: Any) -> Any:
         if isinstance(value, Section):
             value = value.plain() if isinstance(value, Choice) else value.model_dump()
-        if key == "measure.probes" and isinstance(value, list | tuple):
-            return [plain(key, one) for one in value]
-        if key in ("model.activation", "measure.probes"):
-            if isinstance(value, dict):
-                return value | {"name": plain(key, value["name"])}
-            path, colon, function = value.rpartition(":")
-            return f"sources/{Path(path).name}:{function}" if colon else value
-        if isinstance(value, str) and os.path.isabs(value):
-            return os.path.relpath(value, folder.resolve())
-        return list(value) if isinstance(value, tuple) else value
+        if isinstance(value, dict):
+            return {name: plain(inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(inner) for inner in value]
+        if isinstance(value, str) and (named := sources.parse(value)):
+            return f"sources/{named[0].name}:{named[1]}"
+        return os.path.relpath(value, folder.resolve()) if isinstance(value, str) and os.path.isabs(value) else value
 
-    sections = {
-        name: {key: plain(f"{name}.{key}", getattr(getattr(config, name), key)) for key in model.model_fields}
-        for name, model in SECTIONS.items()
-    }
+    sections = {name: plain(dict(getattr(config, name))) for name in SECTIONS}
     sweep = config.sweep
-
-    def cell(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {key: plain(key, value) for key, value in values.items()}
-
     swept: dict[str, Any] = {"seeds": sweep.seeds}
     if sweep.matrix:
-        swept["matrix"] = {key: [plain(key, value) for value in values] for key, values in sweep.matrix.items()}
-    swept |= {name: [cell(values) for values in getattr(sweep, name)] for name in ("exclude", "include")}
+        swept["matrix"] = plain(sweep.matrix)
+    swept |= {name: plain(getattr(sweep, name)) for name in ("exclude", "include")}
     top = {"study": config.study, "question": config.question}
     claims = {"claims": f"sources/{Path(config.claims).name}"} if config.claims else {}
-    return {**top, **sections, "sweep": swept, "report": config.report.model_dump(), **claims}
+    return {**top, **sections, "sweep": swept, "report": plain(config.report.model_dump()), **claims}
