@@ -395,7 +395,7 @@ def test_bundled_data_is_known_by_its_arrays(runs, monkeypatch):
     monkeypatch.setitem(data.DATASETS.records, "flowers", replace(iris, name="flowers"))
     assert runs(overrides=["data.name=flowers"]) == before
     table = iris.load()
-    monkeypatch.setitem(data.DATASETS, "iris", replace(iris, load=lambda: replace(table, x=table.x[::-1])))
+    monkeypatch.setitem(data.DATASETS.records, "iris", replace(iris, load=lambda: replace(table, x=table.x[::-1])))
     assert not runs() & before
     bundled_checksum.cache_clear()
 
