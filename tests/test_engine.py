@@ -314,6 +314,13 @@ def test_progress_is_told_in_the_folder_while_a_study_is_trained(here, config, t
     assert control.read_progress(tmp_path / "r") is None
     assert not (tmp_path / "r" / control.PROGRESS).exists()
 
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r", progress=interrupt)
+    assert control.read_progress(tmp_path / "r") is None
+
 
 def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, here, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
