@@ -40,7 +40,7 @@ measure: {every: 10, evaluate_every: 20}
 sweep: {seeds: 24}
 report: {tables: [performance], figures: []}
 """
-# In a worker, and where it is told to: the first to come here dies when the first file of any job is in the store,
+# In a worker, and where a test asks for it: the first to come here dies when the first file of any job is in the store,
 # that is in the middle of its own first job.
 ACTIVATION = """
 import os, pathlib, signal, threading, time
@@ -229,7 +229,7 @@ def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path,
 
 
 def test_workers_and_one_that_dies_too_often(tmp_path):
-    """One thread each, limits set, on loopback; a job that kills its worker is told of, and the next one runs."""
+    """One thread each, limits set, on loopback; a job that kills its worker is reported, and the next one runs."""
     before = listening()
     with cluster.pool(tmp_path, 100, workers=1) as (open_worker, number):
         pool = open_worker()

@@ -231,7 +231,7 @@ def command(*words):
 def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, here, config, tmp_path, reads, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
-    actlab.run(config, out=tmp_path / "r")  # it only merges anew
+    actlab.run(config, out=tmp_path / "r")  # it only merges again
     reads.clear()
     command(*words, *([tmp_path / "r"] if words == ["report"] else [config, "--out", tmp_path / "r"]))
     assert len(reads) == 3
@@ -298,7 +298,7 @@ def test_a_folder_that_is_no_studys_is_not_even_locked(here, config, tmp_path, m
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_progress_is_told_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
+def test_progress_is_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
     """For a second terminal: the same numbers that the first one is shown, and nothing once the run has ended."""
     pairs = []
 
@@ -363,7 +363,7 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, m
     """Of a large study: no more than a certain number of runs lies in one part."""
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
     shutil.copytree(whole, tmp_path / "r")
-    actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges anew
+    actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges again
     parts = {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")}
     assert sorted(map(len, store.Stored(tmp_path / "r").read()[1].values())) == [2, 5, 5]
     damaged = max(parts, key=lambda path: len(parts[path]))
@@ -424,7 +424,7 @@ def test_own_data_and_activation(here, tmp_path):
     assert (tmp_path / "r" / "sources" / "act.py").exists()
     (tmp_path / "r" / "sources" / "act.py").write_text("raise SystemExit")
     shutil.rmtree(tmp_path / "r" / "parts")
-    again = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")  # the copy is made anew from the user's file
+    again = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")  # the copy is made again from the user's file
     assert len(again.runs) == 1
 
 
