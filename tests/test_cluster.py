@@ -17,11 +17,12 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import cluster
+from actlab.engine import cluster, control, train_study
 from actlab.engine.cluster import ClusterError, ClusterLost
 from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
+from actlab.engine.files import StoreError
 from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
@@ -289,6 +290,12 @@ def gone(pid, seconds=10):
 
 def test_a_finished_study_asks_for_no_cluster(whole, config):
     actlab.run(config, out=whole, scheduler="tcp://127.0.0.1:9")
+
+
+def test_no_cluster_is_started_where_another_run_holds_the_folder(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_study.cluster, "pool", None)
+    with control.study_lock(tmp_path / "r"), pytest.raises(StoreError, match="another `actlab run` is at work here"):
+        actlab.run(config, out=tmp_path / "r", executor="dask")
 
 
 def test_nobody_answers(config, tmp_path, monkeypatch, capsys):

@@ -277,6 +277,14 @@ def test_the_lock_is_taken_once_and_before_anything_is_read(whole, here, config,
     assert not (tmp_path / "new").exists()
 
 
+def test_what_another_run_finished_meanwhile_is_not_trained_again(whole, config, tmp_path, monkeypatch):
+    """Between the first look at the folder and the lock."""
+    original = control.study_lock
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Forbidden())
+    monkeypatch.setattr(control, "study_lock", lambda folder: shutil.copytree(whole, folder) and original(folder))
+    assert len(actlab.run(config, out=tmp_path / "r").runs) == 12
+
+
 def test_a_refused_request_leaves_nothing(whole, here, config, tmp_path):
     """The lock is taken by then, its folder made; it goes, and so do the folders above it that were not there."""
     with pytest.raises(StudyError, match=r"train\.batch_size"):
