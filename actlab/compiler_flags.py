@@ -20,8 +20,8 @@ FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 SAFE = f"{FLAG}=-reduce"
 FIRST_WRONG = (0, 10, 2)
 LAST_TRIED = (0, 12, 0, 1)
-# Set by the command line and for workers where the user's environment says nothing: by default XLA takes most of an
-# accelerator's memory as soon as JAX starts.
+# Set by the command line and for workers, where the user's environment says nothing else: by default XLA takes most of
+# an accelerator's memory as soon as JAX starts.
 CLIENT_DEFAULTS = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
