@@ -105,7 +105,7 @@ def run(
 
 
 def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
-    """A study as ``run`` reads it: validated, its tables, figures and claims file known to exist.
+    """Read a study as ``run`` does: validated, its tables, figures and claims file known to exist.
 
     Raises:
         StudyError, ClaimsError: the request is wrong.
@@ -121,12 +121,12 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def names(module: str, registry: str) -> Iterator[str]:
-    """The names in a registry of actlab's, whose module is imported when the first is asked for."""
+    """Yield the names in a registry of actlab's, whose module is imported when the first is asked for."""
     yield from getattr(import_module(f"actlab.{module}"), registry)
 
 
 def load(folder: str | Path) -> Results:
-    """The frames ``runs``, ``steps`` and ``layers`` of a study's folder, its resolved study and its manifest.
+    """Load the frames ``runs``, ``steps`` and ``layers`` of a study's folder, its resolved study and its manifest.
 
     Raises:
         StoreError: the folder is missing, is not a study's, or holds no finished run.
@@ -184,7 +184,7 @@ def compare(
     at: str | int = "final",
     preset: str | None = None,
 ) -> pd.DataFrame:
-    """One comparison table over one or several studies: mean, 95 % interval, n and number diverged in each group.
+    """Make one comparison table over one or several studies: mean, 95 % interval, n and number diverged in each group.
 
     Args:
         folders: studies' folders.
@@ -213,7 +213,7 @@ def model(
     study: Results | str | Path | None = None,
     **settings: Any,
 ) -> DeepMLP:
-    """The network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
+    """Build the network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
 
     Studies store measurements, no weights. So without ``weights`` it is the network that a run of a study begins with,
     drawn again from the run's seed, to the bit (batch normalisation then has the statistics of the training split).

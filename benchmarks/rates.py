@@ -130,7 +130,6 @@ class RunBatch:
 
         parameters, masks = self.state["training"]["parameters"], self.state["masks"]
         batch, several = self.batch, 8
-        assert batch.scratch is not None
         scratch = batch.scratch["measure"]
         begin = time.perf_counter()
         for _ in range(several):

@@ -17,11 +17,12 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import cluster
+from actlab.engine import cluster, control, train_study
 from actlab.engine.cluster import ClusterError, ClusterLost
 from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
+from actlab.engine.files import StoreError
 from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
@@ -40,7 +41,7 @@ measure: {every: 10, evaluate_every: 20}
 sweep: {seeds: 24}
 report: {tables: [performance], figures: []}
 """
-# In a worker, and where it is told to: the first to come here dies when the first file of any job is in the store,
+# In a worker, and where a test asks for it: the first to come here dies when the first file of any job is in the store,
 # that is in the middle of its own first job.
 ACTIVATION = """
 import os, pathlib, signal, threading, time
@@ -229,7 +230,7 @@ def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path,
 
 
 def test_workers_and_one_that_dies_too_often(tmp_path):
-    """One thread each, limits set, on loopback; a job that kills its worker is told of, and the next one runs."""
+    """One thread each, limits set, on loopback; a job that kills its worker is reported, and the next one runs."""
     before = listening()
     with cluster.pool(tmp_path, 100, workers=1) as (open_worker, number):
         pool = open_worker()
@@ -289,6 +290,12 @@ def gone(pid, seconds=10):
 
 def test_a_finished_study_asks_for_no_cluster(whole, config):
     actlab.run(config, out=whole, scheduler="tcp://127.0.0.1:9")
+
+
+def test_no_cluster_is_started_where_another_run_holds_the_folder(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(train_study.cluster, "pool", None)
+    with control.study_lock(tmp_path / "r"), pytest.raises(StoreError, match="another `actlab run` is at work here"):
+        actlab.run(config, out=tmp_path / "r", executor="dask")
 
 
 def test_nobody_answers(config, tmp_path, monkeypatch, capsys):

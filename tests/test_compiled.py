@@ -44,7 +44,7 @@ def test_where_the_user_says_or_not_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["no folder", "torn"])
-def test_what_cannot_be_used_is_compiled_anew(tmp_path, damage):
+def test_what_cannot_be_used_is_compiled_from_scratch(tmp_path, damage):
     cache = tmp_path / "cache"
     if damage == "no folder":
         cache.write_text("a file")
@@ -87,7 +87,7 @@ def test_a_program_is_found_whole_and_computes_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["torn", "altered", "not a program", "another's name"])
-def test_a_whole_program_that_cannot_be_used_is_compiled_anew(tmp_path, damage):
+def test_a_whole_program_that_cannot_be_used_is_compiled_from_scratch(tmp_path, damage):
     (_, value), (path,) = whole(tmp_path)
     good = path.read_bytes()
     middle = len(good) // 2

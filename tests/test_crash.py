@@ -141,7 +141,7 @@ def test_cutting_changes_no_bit(config, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_next_run_goes_on(number, whole, config, tmp_path, hasty):
+def test_a_signal_saves_and_the_next_run_resumes(number, whole, config, tmp_path, hasty):
     handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     stopped(config, tmp_path / "r", 30, lambda folder: os.kill(os.getpid(), number))
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -189,7 +189,7 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
                 np.testing.assert_array_equal(row[name], other[name], err_msg=name)
 
 
-def test_a_study_that_was_interrupted_and_grew_goes_on(whole, config, tmp_path, hasty):
+def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, hasty):
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 20, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
@@ -433,15 +433,15 @@ def test_a_full_disk_at_the_very_beginning(whole, config, tmp_path, monkeypatch)
     same(tmp_path / "r", whole)
 
 
-def test_a_study_with_nothing_but_a_checkpoint_goes_on_with_its_lanes(config, tmp_path, hasty):
+def test_a_study_with_nothing_but_a_checkpoint_resumes_with_its_call_sizes(config, tmp_path, hasty):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "default_runs_per_call", lambda *_: 3)
         stopped(config, tmp_path / "r", 10)
     assert checkpoints(tmp_path / "r")
     assert not store.part_names(tmp_path / "r")
     study = reading.read(config)
-    (chunks,) = train_study.ExecutionConfig().plan(study, store.Stored(tmp_path / "r"))[0].call_sizes.values()
-    assert chunks.runs_per_call == 3
+    (sizes,) = train_study.ExecutionConfig().plan(study, store.Stored(tmp_path / "r"))[0].call_sizes.values()
+    assert sizes.runs_per_call == 3
 
 
 def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config, tmp_path, monkeypatch):
@@ -612,13 +612,13 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
     def nothing(victim, folder):
         return True
 
-    def held(victim, folder):
+    def locked(victim, folder):
         lock = folder / control.LOCK
         return lock.exists() and f"process {victim.pid} " in lock.read_text()
 
     def training(victim, folder):
-        pulses = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
-        return any(pulse.pid == victim.pid and pulse.training for pulse in pulses)
+        heartbeats = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        return any(beat.pid == victim.pid and beat.training for beat in heartbeats)
 
     def until(moment, victim, folder):
         while victim.poll() is None and not moment(victim, folder):
@@ -632,7 +632,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
 
     finished(begin(tmp_path / "first"), tmp_path / "first")
     victim = begin(tmp_path / "second")
-    came = {moment: until(moment, victim, tmp_path / "second") for moment in (nothing, held, training)}
+    came = {moment: until(moment, victim, tmp_path / "second") for moment in (nothing, locked, training)}
     finished(victim, tmp_path / "second")
     spans = {moment: time.monotonic() - at for moment, at in came.items()}
     studies = killed = 0
@@ -640,7 +640,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
         folder = tmp_path / f"study{studies}"
         victim = begin(folder)
         if killed < kills:
-            moment = chance.choices([nothing, held, training], [1, 3, 6])[0]
+            moment = chance.choices([nothing, locked, training], [1, 3, 6])[0]
             until(moment, victim, folder)
             try:
                 victim.communicate(timeout=chance.uniform(0, 0.6 * spans[moment]))
@@ -702,14 +702,14 @@ def test_real_processes(started, cached, tmp_path):
         )
 
     def training():
-        pulses = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
-        return [pulse for pulse in pulses if pulse.training and alive(pulse.pid)]
+        heartbeats = [control.read_heartbeat(folder, path.stem) for path in (folder / "parts").glob("*.progress")]
+        return [beat for beat in heartbeats if beat.training and alive(beat.pid)]
 
     first = begin()
     victim = wait_for(training)[0].pid
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: "its worker died (SIGKILL(-9))" in (folder / "run.log").read_text())
-    assert victim not in {pulse.pid for pulse in wait_for(training)}
+    assert victim not in {beat.pid for beat in wait_for(training)}
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does: to every process of the group
     begun = time.monotonic()
     said, _ = first.communicate(timeout=60)
@@ -722,7 +722,7 @@ def test_real_processes(started, cached, tmp_path):
     assert "failed" not in log
 
     second = begin()
-    workers = [pulse.pid for pulse in wait_for(training)]
+    workers = [beat.pid for beat in wait_for(training)]
     for pid in (*workers, second.pid):
         os.kill(pid, signal.SIGSTOP)  # they may take their time now
     third = begin()

@@ -231,7 +231,7 @@ def command(*words):
 def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, here, config, tmp_path, reads, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
-    actlab.run(config, out=tmp_path / "r")  # it only merges anew
+    actlab.run(config, out=tmp_path / "r")  # it only merges again
     reads.clear()
     command(*words, *([tmp_path / "r"] if words == ["report"] else [config, "--out", tmp_path / "r"]))
     assert len(reads) == 3
@@ -277,6 +277,14 @@ def test_the_lock_is_taken_once_and_before_anything_is_read(whole, here, config,
     assert not (tmp_path / "new").exists()
 
 
+def test_what_another_run_finished_meanwhile_is_not_trained_again(whole, config, tmp_path, monkeypatch):
+    """Between the first look at the folder and the lock."""
+    original = control.study_lock
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Forbidden())
+    monkeypatch.setattr(control, "study_lock", lambda folder: shutil.copytree(whole, folder) and original(folder))
+    assert len(actlab.run(config, out=tmp_path / "r").runs) == 12
+
+
 def test_a_refused_request_leaves_nothing(whole, here, config, tmp_path):
     """The lock is taken by then, its folder made; it goes, and so do the folders above it that were not there."""
     with pytest.raises(StudyError, match=r"train\.batch_size"):
@@ -298,7 +306,7 @@ def test_a_folder_that_is_no_studys_is_not_even_locked(here, config, tmp_path, m
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_progress_is_told_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
+def test_progress_is_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
     """For a second terminal: the same numbers that the first one is shown, and nothing once the run has ended."""
     pairs = []
 
@@ -313,6 +321,13 @@ def test_progress_is_told_in_the_folder_while_a_study_is_trained(here, config, t
     assert training[0][0].runs_done < training[-1][0].runs_done == 12
     assert control.read_progress(tmp_path / "r") is None
     assert not (tmp_path / "r" / control.PROGRESS).exists()
+
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(config, ["sweep.seeds=3"], out=tmp_path / "r", progress=interrupt)
+    assert control.read_progress(tmp_path / "r") is None
 
 
 def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, here, config, tmp_path):
@@ -356,7 +371,7 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, m
     """Of a large study: no more than a certain number of runs lies in one part."""
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
     shutil.copytree(whole, tmp_path / "r")
-    actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges anew
+    actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges again
     parts = {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")}
     assert sorted(map(len, store.Stored(tmp_path / "r").read()[1].values())) == [2, 5, 5]
     damaged = max(parts, key=lambda path: len(parts[path]))
@@ -417,7 +432,7 @@ def test_own_data_and_activation(here, tmp_path):
     assert (tmp_path / "r" / "sources" / "act.py").exists()
     (tmp_path / "r" / "sources" / "act.py").write_text("raise SystemExit")
     shutil.rmtree(tmp_path / "r" / "parts")
-    again = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")  # the copy is made anew from the user's file
+    again = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")  # the copy is made again from the user's file
     assert len(again.runs) == 1
 
 

@@ -49,5 +49,6 @@ def test_what_lies_in_a_scratch_beyond_a_run_is_never_read():
     program = a_program(RELU, depth_bound=5, width=WIDTH)
     runs = Runs(program, [some_numbers(2)], some_data(), depth=2)
     usual = runs.record(runs.begin().state, 0, evaluated=True)
+    begun = runs.begin()
     runs.batch.scratch = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), runs.batch.scratch)
-    assert_same_bits(usual, runs.record(runs.begin().state, 0, evaluated=True))
+    assert_same_bits(usual, runs.record(begun.state, 0, evaluated=True))

@@ -181,7 +181,7 @@ def compare(
     preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
     text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
 ) -> None:
-    """One comparison table over one or several studies, with intervals and n."""
+    """Print one comparison table over one or several studies, with intervals and n."""
     from actlab.analysis.compare import format as formatted
 
     frame = actlab.compare(*folders, metric=metric, by=by, at=int(at) if at.isdigit() else at, preset=preset)
@@ -257,7 +257,7 @@ def gaussian_moments(record: "Activation") -> dict[str, float]:
 def example(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
 ) -> None:
-    """The worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
+    """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
     from actlab.activations import CATALOGUE
     from actlab.later import pd
     from actlab.nn import worked_example

@@ -91,7 +91,7 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
 class RunBatch:
     """Runs that one call advances, with their numbers and the programs that do it."""
 
-    scratch: dict[str, Any] | None = None  # what the programs are given beside their arguments proper, and give back
+    scratch: dict[str, Any]  # what the programs write over and give back, since ``begin``
 
     def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
@@ -117,13 +117,12 @@ class RunBatch:
     def begin(self) -> Snapshot:
         """Return where a run batch stands that has done nothing."""
         masks = blank_masks(self.program, len(self.numbers["seed"]))
-        return Snapshot(0, 0, {"training": self.programs.start(self.numbers, self.call[0]), "masks": masks}, ())
+        training = self.programs.start(self.numbers, self.call[0])
+        self.scratch = blank_scratches(self.program, training["parameters"], len(self.data["probe"][1]))
+        return Snapshot(0, 0, {"training": training, "masks": masks}, ())
 
     def train(self, state: Any, begin: int, end: int, recorded: bool = False) -> Any:
         """Take steps begin..end; the state comes in the place of the one given, if recorded with its sums reset."""
-        if self.scratch is None:
-            rows = len(self.data["probe"][1])
-            self.scratch = blank_scratches(self.program, state["training"]["parameters"], rows)
         steps = map(np.int32, (begin, end, recorded))
         training, self.scratch["train"] = self.programs.train(
             state["training"], self.scratch["train"], self.numbers, self.data, *steps, *self.call
@@ -148,7 +147,6 @@ class RunBatch:
                 means = {f"train_{name}": np.asarray(training[f"{name}_sum"]) / steps for name in ("loss", "accuracy")}
             whole = not_evaluated(self.program, len(self.numbers["seed"])) | means
         after = self.train(state, step, step + 1, recorded=True)
-        assert self.scratch is not None
         parameters, later = self.scratch["train"]["before"], after["training"]["parameters"]
         measured, self.scratch["measure"] = self.programs.measure(
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call

@@ -182,7 +182,7 @@ class JobTracker:
         self.flops = {run.id: run.flops for job in jobs for run in job.runs}
         self.done: set[str] = set()
         self.ended = 0
-        self.second: set[str] = set()  # jobs that have had their second chance
+        self.retried: set[str] = set()  # jobs that are, or were, run a second time
         self.failures: dict[str, str] = {}
         self.unwritable = False
         self.write(f"{len(self.flops)} runs in {len(jobs)} jobs")
@@ -206,15 +206,15 @@ class JobTracker:
         """Put what a job did not store back into the queue, or report the job, by what ended it."""
         what = reason(error, self.folder, job)
         # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
-        second = job.id in self.second and not control.read_heartbeat(self.folder, job.id).saved
+        retried = job.id in self.retried and not control.read_heartbeat(self.folder, job.id).saved
         control.remove_heartbeat(self.folder, job.id)
         stored = self.stored.runs()
         self.done |= stored & {run.id for run in job.runs}
         left = [run for run in job.runs if run.id not in stored]
-        again = jobs_to_retry(job, left, error, second)
+        again = jobs_to_retry(job, left, error, retried)
         if again:
             self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(one.id for one in again)}.")
-            self.second |= {one.id for one in again}
+            self.retried |= {one.id for one in again}
             self.waiting.extendleft(reversed(again))
             return
         self.ended += 1
@@ -246,7 +246,7 @@ def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
     return seconds > (GRACE if training else PROMPT)
 
 
-def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: bool) -> list[Job]:
+def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, retried: bool) -> list[Job]:
     """Choose what to run once more of a job that ended badly: nothing, where it would only end badly again.
 
     A worker that dies may have met the limit of memory too, where the system kills for it; so it gets halves as well.
@@ -255,7 +255,7 @@ def jobs_to_retry(job: Job, left: Sequence[Run], error: BaseException, second: b
     halves = split(job, left)
     if isinstance(error, MemoryError):
         return halves if len(halves) > 1 else []
-    return [alone(half) for half in halves] if isinstance(error, BrokenExecutor) and not second else []
+    return [alone(half) for half in halves] if isinstance(error, BrokenExecutor) and not retried else []
 
 
 def alone(job: Job) -> Job:

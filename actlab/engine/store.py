@@ -71,12 +71,12 @@ class Results:
 
 
 class Stored:
-    """What a study's folder holds; each part is read from the disk once, however often it is asked for."""
+    """What a study's folder holds; each sound part is read from the disk once, however often it is asked for."""
 
     def __init__(self, folder: str | Path) -> None:
         """Take a folder, which need not exist; nothing is read yet."""
         self.folder = Path(folder)
-        self.known: dict[tuple[str, int, int, int], pa.Table | None] = {}  # by name, inode, size and time
+        self.known: dict[tuple[str, int, int, int], pa.Table] = {}  # by name, inode, size and time
 
     def read(self) -> tuple[dict[str, Any], dict[str, pa.Table]]:
         """Read the manifest, and every sound part that was not read before: {part name: rows}.
@@ -88,14 +88,13 @@ class Stored:
         """
         while True:
             manifest, names = read_manifest(self.folder), part_names(self.folder)
-            before, self.known = self.known, {}
-            tables = {}
-            for name in names:
-                key = self.key(name)
-                tables[name] = before[key] if key in before else read_part(self.folder, name, manifest)
-                self.known[key] = tables[name]
+            keys = {name: self.key(name) for name in names}
+            self.known = {key: self.known[key] for key in keys.values() if key in self.known}
+            for name, key in keys.items():
+                if key not in self.known and (table := read_part(self.folder, name, manifest)) is not None:
+                    self.known[key] = table
             if part_names(self.folder) == names:
-                return manifest, {name: table for name, table in tables.items() if table is not None}
+                return manifest, {name: self.known[key] for name, key in keys.items() if key in self.known}
 
     def note(self, name: str, table: pa.Table) -> None:
         """Take note of a part that this process has just written, so that it need not be read."""

@@ -85,7 +85,7 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
     def abandoned() -> bool:
         return control.lock_owner(folder) not in (lock_owner, None)
 
-    def keep() -> None:
+    def flush() -> None:
         nonlocal saved
         if rows and not abandoned():
             name = job_id(job.runs[done - len(rows) : done])
@@ -120,15 +120,15 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
                     checkpoint.save(path, identity(job, runs), replace(at, state=own))
                     saves += 1
                     log.info("job %s: saved runs %s.. at step %s", job.id, runs[0].id, at.step)
-                keep()
+                flush()
             if stop:
                 return outcome(finished=False)
         rows += batch_rows(job, runs, folder, at)
         done += len(runs)
         if path.exists() or time.monotonic() - saved >= SAVE_SECONDS:
-            keep()
+            flush()
             path.unlink(missing_ok=True)
-    keep()
+    flush()
     return outcome(finished=True)
 
 

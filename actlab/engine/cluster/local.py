@@ -47,7 +47,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
         )
         try:
             with distributed.Client(scheduler, set_as_default=False) as client:
-                if not stand(client, workers, process):
+                if not have_come(client, workers, process):
                     log.seek(0)
                     last = "".join(log.readlines()[-5:])
                     raise ClusterError(f"the Dask workers did not start:\n{last}")
@@ -58,7 +58,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
             process.wait()
 
 
-def stand(client: Any, workers: int, process: subprocess.Popen[bytes]) -> bool:
+def have_come(client: Any, workers: int, process: subprocess.Popen[bytes]) -> bool:
     """Wait until so many workers have come; in vain after ``START`` seconds, or if the process of them all ends."""
     give_up = time.monotonic() + START
     while time.monotonic() < give_up and process.poll() is None:
