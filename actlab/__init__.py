@@ -21,6 +21,7 @@ from actlab.measures import measure
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
+    from actlab.analysis.cells import Cells
     from actlab.engine.scheduling import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
@@ -163,6 +164,7 @@ def write_report(found: Results, progress: Callable[[int, int], None], helpers: 
     """
     from actlab.analysis import report as writing
     from actlab.engine import worker_pools
+    from actlab.engine.store import StoreError
 
     frames = (found.runs, found.steps, found.layers)
     drawn = (found.study.get("report") or {}).get("figures") != []
@@ -170,7 +172,15 @@ def write_report(found: Results, progress: Callable[[int, int], None], helpers: 
     helper = helpers.open() if shared else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made
-    return writing.write(found.path, found.study, found.manifest, *frames, progress, helper)
+
+    def find(name: str) -> Cells | None:
+        try:
+            other = load(found.path.absolute().parent / name)
+        except StoreError:
+            return None
+        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers)
+
+    return writing.write(found.path, found.study, found.manifest, *frames, progress, helper, find)
 
 
 def import_all(*modules: str) -> None:

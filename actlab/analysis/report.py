@@ -38,6 +38,7 @@ def write(
     layers: pd.DataFrame,
     progress: Callable[[int, int], None] = lambda done, pages: None,
     helper: Executor | None = None,
+    find: Callable[[str], Cells | None] = lambda name: None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -48,6 +49,7 @@ def write(
         runs, steps, layers: the study's frames, rows in any order.
         progress: called with how many pictures are done, and how many there are to be.
         helper: a process that draws too.
+        find: gives another study's cells by its name, None where it is not at hand: for claims on several.
 
     Returns:
         the files written, tables first.
@@ -58,7 +60,7 @@ def write(
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    found = build_cells(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
+    found = study_cells(study, manifest, runs, steps, layers)
     table_names = names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table")
     figure_names = names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
     progress(0, len(figure_names))
@@ -67,7 +69,7 @@ def write(
     paths = []
     clear(folder)
     if study.get("claims"):
-        verdicts = claims.decide(claims.load(folder / str(study["claims"])), runs, steps, layers)
+        verdicts = claims.decide(claims.load(folder / str(study["claims"])), found, str(study.get("study")), find)
         made_tables = {verdicts.name: verdicts, **made_tables}
     for table in made_tables.values():
         paths += write_table(table, folder / "tables") if table is not None else []
@@ -77,6 +79,22 @@ def write(
     report = folder / "report.md"
     report.write_text(page(study, manifest, found, made_tables, drawn), encoding="utf-8", newline="\n")
     return [*paths, report]
+
+
+def study_cells(
+    study: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+) -> Cells:
+    """The cells of a study by its own selection rule, with what its manifest says of its measures.
+
+    Raises:
+        MeasureError: the manifest's records of the user's measures are not readable.
+    """
+    rule = select_rule(study.get("report") or {})
+    return build_cells(runs, steps, layers, rule, from_plain(manifest.get("measures", {})))
 
 
 def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
