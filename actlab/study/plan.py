@@ -6,7 +6,7 @@ do even when a study has a single shape. Everything below this file takes plain 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Plan:
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
+        records: of the activations, by their labels.
     """
 
     groups: tuple[Job, ...]
@@ -51,6 +52,7 @@ class Plan:
     call_sizes: Mapping[int, CallSize]
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
+    records: Mapping[str, activations.Activation] = field(default_factory=dict)
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -77,6 +79,7 @@ def plan(
     groups: dict[tuple[Any, ...], list[Run]] = {}
     checksums, copies = identity.user_functions(study.cells)
     known: set[str] = set()
+    records: dict[str, activations.Activation] = {}
     called: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     activations_used = len({cell.model.activation.name for cell in study.cells})
@@ -94,6 +97,7 @@ def plan(
         key = FunctionKey(record.name, source, source_checksum)
         numbers = numbers_of(cell, record, parameters, found.train.x.shape[1])
         labels = labels_of(cell, record, found, shape, numbers.pop("weight_init_used"))
+        records[labels["activation"]] = record
         flops = training_flops(cell, found.train.x.shape[1], len(found.classes) or 1) * cell.train.steps
         identity.check_told_apart(study, cell, labels, own_identity, called)
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
@@ -111,7 +115,7 @@ def plan(
         for (shape, key, depth, *schedule), runs in groups.items()
     )
     most = max(worker_bytes(size, chunks[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, chunks, most, own_measures(study.cells))
+    return Plan(tuple(jobs), copies, chunks, most, own_measures(study.cells), records)
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
