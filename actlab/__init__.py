@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     import pandas as pd
 
     from actlab.analysis.cells import Cells
+    from actlab.analysis.parts import figure, table
     from actlab.engine.scheduling import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
@@ -32,7 +33,17 @@ RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begu
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
-__all__ = ["compare", "load", "measure", "model", "report", "run"]
+LATER = {"figure": "actlab.analysis.parts", "table": "actlab.analysis.parts"}
+"""Decorators whose modules are imported when they are asked for."""
+
+__all__ = ["compare", "figure", "load", "measure", "model", "report", "run", "table"]
+
+
+def __getattr__(name: str) -> Any:
+    """A decorator, from its module."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LATER[name]), name)
 
 
 def run(

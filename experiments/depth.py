@@ -9,8 +9,9 @@ import math
 
 import pandas as pd
 
-from actlab.analysis.cells import Cells, records_at
+from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
+from actlab.analysis.estimates import records_at
 
 DEEP = 10  # slopes are judged from this depth on: on a few layers the ends dominate
 KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades per layer
@@ -19,7 +20,7 @@ SLOPE = f"vanishing slope at initialisation, depths from {DEEP}, decades per lay
 
 
 def slope_at_init(cells: Cells, activation: str) -> pd.Series:
-    """Vanishing slope at initialisation, one number a seed: the mean over depths (learning rates share their init)."""
+    """Vanishing slope at initialisation, by seed: the mean over depths (learning rates share their init)."""
     deep = cells.runs[(cells.runs["activation"] == activation) & (cells.runs["depth"] >= DEEP)]
     first = records_at(cells.steps, deep, "init", ["vanishing_slope"]).merge(deep[["run", "seed"]], on="run")
     return first.groupby("seed")["vanishing_slope"].mean()

@@ -7,8 +7,9 @@ unit of theirs can die; whether their units still pass a useful gradient is what
 
 import pandas as pd
 
-from actlab.analysis.cells import Cells, records_at
+from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
+from actlab.analysis.estimates import records_at
 
 HARSH = 1e-1  # the learning rate at which ReLU's units are expected to die
 RARE = 0.05  # of the units that were ever dead
@@ -16,7 +17,7 @@ SOME = 0.01  # of the units, or of the test rows
 
 
 def final(cells: Cells, activation: str, measure: str, rate: float = HARSH) -> pd.Series:
-    """A measure at the end, one number a seed: the mean over depths, initialisers and biases at one learning rate.
+    """A measure at the end, one number per seed: the mean over depths, initialisers and biases at one learning rate.
 
     A diverged run has no such number.
     """

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import claims, report
-from actlab.analysis.cells import Select, build_cells
+from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
     AT_LEAST,
     AT_MOST,
@@ -19,6 +19,7 @@ from actlab.analysis.claims import (
     judge,
 )
 from actlab.analysis.stats import Interval, mean_interval
+from actlab.study.selection import Select
 from experiments import depth, dying_relu
 from tests.synthetic import frames
 
@@ -98,7 +99,7 @@ def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favo
     assert (one.estimate, one.low, one.high, one.n) == (wider.mean, wider.low, wider.high, 3)
     assert one.method == "Student t, 97.5%"
     assert one.condition.startswith("A: 0.910 [")
-    assert one.evidence == "size; shown: B"
+    assert one.evidence == "size; least favourable: B"
     assert judge("T", "relu", "it is small", AT_MOST, 0.5, {"A": ABOVE, "B": BELOW}, "size").evidence.endswith("A")
     assert judge("T", "relu", "it is 0", WITHIN, 0.5, {"A": [-2, -2.1], "B": [1, 1.1]}, "size").evidence.endswith("A")
 

@@ -24,7 +24,7 @@ SIGNATURE = """a claim is a function of the study's cells, or of several studies
     CLAIMS = [claim, across("depth", "dying_relu")(claim_on_both)]
 `judge` in actlab.analysis.claims makes the verdict; experiments/depth.py is an example"""
 OUTDATED = f"""{SIGNATURE}.
-A study's folder gets its file anew from `actlab run CONFIG`, which trains only what is missing"""
+A study's folder gets the current file by `actlab run CONFIG`, which trains only what is missing"""
 
 
 class ClaimsError(ValueError):
@@ -131,7 +131,7 @@ def judge(
 
     Args:
         id, activation, statement, form, effect, evidence: see ``Verdict``.
-        samples: one number a seed; or {condition: such numbers}. Under k conditions each interval has the level
+        samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
             1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out.
 
     Returns:
@@ -142,7 +142,7 @@ def judge(
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
     'supported'
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
-    'A: −0.303 [−0.328, −0.279]'
+    'A: −0.303 [−0.324, −0.283]'
     """
     by_condition = samples if isinstance(samples, Mapping) else {"": samples}
     k = len(by_condition)
@@ -153,16 +153,16 @@ def judge(
         verdict = next(iter(words.values()))
     elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
         verdict = ONLY_IF
-        condition = "; ".join(f"{name}: {shown(intervals[name])}" for name in words if words[name] == SUPPORTED)
+        condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
     least = min(intervals, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, Interval(math.nan, math.nan, math.nan, 0, NO_INTERVAL))
     method = f"{one.method}, {1 - 0.05 / k:.1%}" if k > 1 else one.method
-    evidence = f"{evidence}; shown: {least}" if least else evidence
+    evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
     return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
 
 
-def shown(interval: Interval) -> str:
+def with_interval(interval: Interval) -> str:
     """An estimate with its interval, for a sentence."""
     return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
@@ -235,20 +235,20 @@ def decide(
                 f"{one.form} {'±' * (one.form == WITHIN)}{one.effect:.3g}".replace("-", "−") for one in verdicts
             ],
             "estimate": [
-                f"{shown(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
+                f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
                 for one in verdicts
             ],
             "verdict": [f"**{one.verdict}** {one.condition}".strip() for one in verdicts],
         }
     )
     sentences = [
-        "A claim is supported where the whole interval agrees with what is claimed, contradicted where none of it does;",
-        "else it is inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the",
-        "estimate least favourable to it is shown. *True only if*: supported under these conditions, contradicted under",
-        f"others. {int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
+        "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
+        "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
+        "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others.",
+        f"{int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
         *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
     ]
-    return Table("claims", "Claims", " ".join(sentences), frame, wide)
+    return Table("Claims", " ".join(sentences), frame, wide, "claims")
 
 
 def name_of(claim: Callable[..., Any]) -> str:

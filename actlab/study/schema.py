@@ -17,6 +17,7 @@ from actlab.naming import nearest
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.selection import Metric, Select
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
@@ -400,8 +401,8 @@ class SweepConfig(Section):
 class SelectConfig(Section):
     """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
 
-    over: str = Field("train.learning_rate", description="the swept key to choose from")
-    by: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
+    over: str = Field(Select.over, description="the swept key to choose from")
+    by: Metric = Select.by
 
     @field_validator("over")
     @classmethod
