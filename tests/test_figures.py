@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from actlab.activations import CATALOGUE, base
+from actlab.activations import CATALOGUE, ActivationError, activation, base
 from actlab.analysis import axes as drawing_axes
 from actlab.analysis import layout, looks, panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.figures import FIGURES, writing
-from actlab.engine import worker_pools
+from actlab.engine import scheduling, store, worker_pools
+from actlab.study import plan as planning
+from actlab.study import reading
 from actlab.study.selection import Select
 from tests.serial import SerialExecutor
 from tests.synthetic import frames
@@ -78,6 +80,51 @@ def test_no_two_activations_of_a_study_look_alike(orders, given):
     chosen = looks.looks_of(orders, given)
     assert list(chosen) == list(orders)
     assert len(set(chosen.values())) == len(orders)
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (("blue", "s", "solid"), "look needs a colour"),
+        (("#0072B2", "s"), "look needs a colour"),
+        ("#0072B2", "look needs a colour"),
+        (("#0072B2", "zz", "solid"), "'zz' is none of o, s"),
+        (("#0072B2", "s", "dashes"), "'dashes' is none of solid, dashed"),
+    ],
+)
+def test_a_look_that_no_figure_could_draw_is_refused_where_it_is_declared(look, message):
+    with pytest.raises(ActivationError, match=message):
+        activation(look=look)(lambda z: z)
+
+
+STUDY = """
+study: looks
+data: {name: wine}
+model: {width: 4, depth: 2}
+sweep: {matrix: {model.activation: [relu, "mine.py:bent", {name: leaky_relu, negative_slope: 0.2}]}}
+"""
+MINE = """
+import jax.numpy as jnp
+from actlab.activations import activation
+
+
+@activation(look=("#123456", "x", "dotted"), family="gated")
+def bent(z):
+    return jnp.arctan(z)
+"""
+
+
+def test_run_notes_what_figures_need_of_each_activation(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "s.yaml").write_text(STUDY)
+    plan = planning.plan(reading.read(tmp_path / "s.yaml"))
+    scheduling.prepare(tmp_path / "r", "study: looks\n", plan, {}, trains=False)
+    facts = store.read_manifest(tmp_path / "r")["activations"]
+    assert facts["bent"] == {"family": "gated", "order": 0, "look": ["#123456", "x", "dotted"]}
+    assert facts["relu"]["look"] == list(GIVEN["relu"])
+    assert facts["leaky_relu(negative_slope=0.2)"]["order"] == facts["relu"]["order"] + 1
+    frames_ = frames(("relu", "bent", "leaky_relu(negative_slope=0.2)"))
+    assert report.study_cells({}, {"activations": facts}, *frames_).looks["bent"].colour == "#123456"
 
 
 def test_a_study_takes_its_looks_and_its_order_from_the_manifest(study):

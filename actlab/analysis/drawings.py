@@ -15,6 +15,7 @@ from actlab.analysis.notes import selection_note
 from actlab.later import pd
 
 NAMED_LINES, FACETS, GRID, MAPS, MAP = "named lines", "facets", "grid", "maps", "map"
+WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 6
 MOST_COLUMNS = 6  # of a grid
 

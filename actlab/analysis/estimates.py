@@ -52,6 +52,11 @@ def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: 
     return pd.concat([part for part in (rows, empty) if len(part)] or [rows], ignore_index=True)
 
 
+def at_both_ends(frame: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """Take the records of ``runs`` at step 0 and at the end, as ``long`` gives them with the column ``at``."""
+    return pd.concat([long(records_at(frame, runs, at, measures), measures, at=at) for at in ("init", "final")])
+
+
 def available(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
     """List those of the measures that a frame holds, be it as their log10.
 

@@ -26,12 +26,10 @@ from actlab.analysis.axes import (
     name_lines,
     title,
 )
-from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, Spec
+from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import DECADES_A_LAYER, about
-
-WHEN = {"init": "at init", "final": "at the end"}
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:

@@ -60,6 +60,7 @@ def table(
         function: the function.
         default: whether studies have the table that do not say which they want; a user's own has to be named.
 
+    >>> __name__ = "my_tables"  # a file of one's own
     >>> from actlab.analysis.estimates import summarise
     >>> from actlab.analysis.layout import pivot
     >>> @table
@@ -89,6 +90,7 @@ def figure(
         function: the function.
         default: whether studies have the figure that do not say which they want; a user's own has to be named.
 
+    >>> __name__ = "my_figures"  # a file of one's own
     >>> from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
     >>> from actlab.analysis.estimates import summarise
     >>> @figure

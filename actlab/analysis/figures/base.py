@@ -1,4 +1,4 @@
-"""What the figures share: values at both ends of training or all along it, and their intervals in drawing order."""
+"""What the figures share: values all along training, few layers, and intervals in drawing order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import evenly
-from actlab.analysis.estimates import columns_of, in_one_form, long, records_at, summarise
+from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.tables.base import order
 from actlab.later import pd
 
@@ -17,13 +17,6 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.D
     """Take intervals by cell over the selected runs, in the order in which they are drawn."""
     keys = cell_keys(cells)
     return order(summarise(values, cells.selected, keys, own=cells.own), cells, keys, within)
-
-
-def at_both_ends(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
-    """Layer measures of the selected runs at init and at the end, in every kept layer."""
-    return pd.concat(
-        [long(records_at(cells.layers, cells.selected, at, measures), measures, at=at) for at in ("init", "final")]
-    )
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
-from actlab.analysis.estimates import available
-from actlab.analysis.figures.base import at_both_ends, intervals, thin_layers
+from actlab.analysis.estimates import at_both_ends, available
+from actlab.analysis.figures.base import intervals, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
@@ -39,7 +39,7 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     """A norm by layer on a log axis: geometric means."""
     if not available(cells.layers, [measure]):
         return None
-    frame = intervals(thin_layers(at_both_ends(cells, [measure]), cells), cells, ["at", "layer"])
+    frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
     caption = (
         f"{mean_of(measure)}; dashed: at init, solid: at the end. Layer 1 is next to the input; a norm of exactly 0 "

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import GRID, Drawing, Spec, drawing, subject
-from actlab.analysis.estimates import available, long, parameter_columns
-from actlab.analysis.figures.base import at_both_ends, intervals, thin_layers
+from actlab.analysis.drawings import GRID, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import at_both_ends, available, long, parameter_columns
+from actlab.analysis.figures.base import intervals, thin_layers
 from actlab.analysis.layout import words
 from actlab.analysis.parts import figure
 from actlab.measures import GEOMETRIC, about
-
-WHEN = {"init": "at init", "final": "at the end"}
 
 
 @figure
@@ -19,7 +17,8 @@ def moments(cells: Cells) -> Drawing | None:
     measures = available(cells.layers, ("act_mean", "act_var"))
     if not measures:
         return None
-    frame = intervals(thin_layers(at_both_ends(cells, measures), cells, 12), cells, ["measure", "at", "layer"])
+    values = thin_layers(at_both_ends(cells.layers, cells.selected, measures), cells, 12)
+    frame = intervals(values, cells, ["measure", "at", "layer"])
     # All of one measure, then all of the next: so the panels come.
     frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     frame["panel"] = frame["measure"] + "," + frame["at"]

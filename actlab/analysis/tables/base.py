@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from actlab.analysis import stats
 from actlab.analysis.cells import PROBLEM, Cells, sort_rows
-from actlab.analysis.estimates import long, records_at, summarise
+from actlab.analysis.estimates import at_both_ends, summarise
 from actlab.later import pd
 from actlab.measures import about
 
@@ -60,12 +60,10 @@ def positions(cells: Cells) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["depth", "layer", "position"])
 
 
-def at_both_ends(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
+def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
     """Layer measures of the selected runs at init and at the end, in the first, middle and last kept layer."""
-    depth = cells.runs[["run", "depth"]]
-    parts = [long(records_at(cells.layers, cells.selected, at, measures), measures, at=at) for at in ("init", "final")]
-    values = pd.concat(parts).merge(depth, on="run").merge(positions(cells), on=["depth", "layer"])
-    return values.drop(columns="depth")
+    values = at_both_ends(cells.layers, cells.selected, measures).merge(cells.runs[["run", "depth"]], on="run")
+    return values.merge(positions(cells), on=["depth", "layer"]).drop(columns="depth")
 
 
 def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.estimates import available, long, records_at, summarise
+from actlab.analysis.estimates import at_both_ends, available, summarise
 from actlab.analysis.layout import Table, pivot
 from actlab.analysis.notes import notes
 from actlab.analysis.parts import table
-from actlab.analysis.tables.base import at_both_ends, by_cell, order
-from actlab.later import pd
+from actlab.analysis.tables.base import along_the_network, by_cell, order
 
 
 @table
@@ -18,7 +17,7 @@ def gradient_norms(cells: Cells) -> Table | None:
     if not measures:
         return None
     keys = cell_keys(cells)
-    frame = by_cell(cells, at_both_ends(cells, measures), keys)
+    frame = by_cell(cells, along_the_network(cells, measures), keys)
     frame = order(frame, cells, keys, ["measure", "at", "position"])
     wide = pivot(frame, [*keys, "measure", "at"], ["position"])
     note = (
@@ -37,8 +36,8 @@ def vanishing_slopes(cells: Cells) -> Table | None:
     if deep.empty or not measures:
         return None
     keys = cell_keys(cells)
-    parts = [long(records_at(cells.steps, deep, at, measures), measures, at=at) for at in ("init", "final")]
-    frame = order(summarise(pd.concat(parts), deep, keys), cells, keys, ["measure", "at"])
+    values = at_both_ends(cells.steps, deep, measures)
+    frame = order(summarise(values, deep, keys), cells, keys, ["measure", "at"])
     wide = pivot(frame, keys, ["measure", "at"])
     note = (
         "Slope in decades per layer, going towards the input, over all hidden layers: negative is vanishing, 0 "

@@ -7,7 +7,7 @@ from actlab.analysis.estimates import available, long, parameter_columns, record
 from actlab.analysis.layout import Table, pivot, records, words
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
-from actlab.analysis.tables.base import at_both_ends, by_cell, order, positions
+from actlab.analysis.tables.base import along_the_network, by_cell, order, positions
 from actlab.measures import GEOMETRIC, about
 
 
@@ -18,7 +18,7 @@ def moments(cells: Cells) -> Table | None:
     if not measures:
         return None
     keys = cell_keys(cells)
-    frame = order(by_cell(cells, at_both_ends(cells, measures), keys), cells, keys, ["at", "measure", "position"])
+    frame = order(by_cell(cells, along_the_network(cells, measures), keys), cells, keys, ["at", "measure", "position"])
     both = frame["measure"].isin(["act_mean", "act_var"]) & (frame["position"] == "first")
     wide = pivot(frame[both | (frame["position"] == "last")], [*keys, "at"], ["measure", "position"])
     geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
