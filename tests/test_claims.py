@@ -152,7 +152,7 @@ TRAINED = {
 def test_depth_claim_on_training(verdict):
     runs, steps, layers = frames(("sigmoid", "relu"), (2, 10), seeds=5)
     chosen = build_cells(runs, steps, layers, Select()).selected["run"]
-    runs["trained"] = ~runs["run"].isin(chosen)  # at rates that were not selected the opposite is true
+    runs["trained"] = runs["activation"] == "relu"  # so it is at the rates that were not selected
     for activation, by_seed in zip(("sigmoid", "relu"), TRAINED[verdict], strict=True):
         here = runs["run"].isin(chosen) & (runs["activation"] == activation) & (runs["depth"] == 10)
         runs.loc[here, "trained"] = runs.loc[here, "seed"].map(dict(enumerate(by_seed)))
@@ -203,6 +203,15 @@ def test_dying_claims(claim, verdict):
     one = claim(build_cells(runs, steps, layers))
     assert one.verdict == verdict
     assert ("learning rate 0.1" in one.condition) == (verdict == ONLY_IF)
+
+
+def test_a_rate_at_which_no_unit_dies_says_nothing():
+    runs, steps, layers = frames(("relu",), (2,), (1e-2, 1e-1), seeds=5)
+    deadly = steps["run"].isin(runs.loc[runs["learning_rate"] == 1e-1, "run"])
+    steps["ever_dead_fraction"] = np.where(deadly, 0.5, 0.0)
+    steps["revived_fraction"] = 0.0
+    one = dying_relu.dead_stay_dead(build_cells(runs, steps, layers))
+    assert (one.verdict, one.estimate, one.n) == (SUPPORTED, 0.0, 5)
 
 
 def test_every_shipped_claim_is_tried():

@@ -97,6 +97,11 @@ def test_a_look_that_no_figure_could_draw_is_refused_where_it_is_declared(look, 
         activation(look=look)(lambda z: z)
 
 
+def test_a_users_own_activations_differ_in_hue():
+    chosen = looks.looks_of(dict.fromkeys(["a", "b", "c"], 0), {})
+    assert len({one.colour for one in chosen.values()}) == 3
+
+
 STUDY = """
 study: looks
 data: {name: wine}
