@@ -20,6 +20,8 @@ from actlab.measures import measure
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
+    from actlab.analysis.cells import Cells
+    from actlab.analysis.parts import figure, table
     from actlab.engine.control import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
@@ -30,7 +32,17 @@ RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begu
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
-__all__ = ["compare", "load", "measure", "model", "report", "run"]
+LATER = {"figure": "actlab.analysis.parts", "table": "actlab.analysis.parts"}
+"""Decorators whose modules are imported when they are asked for."""
+
+__all__ = ["compare", "figure", "load", "measure", "model", "report", "run", "table"]
+
+
+def __getattr__(name: str) -> Any:
+    """A decorator, from its module."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LATER[name]), name)
 
 
 def run(
@@ -161,6 +173,7 @@ def write_report(results: Results, progress: Callable[[int, int], None], helpers
     """
     from actlab.analysis import report as writing
     from actlab.engine import worker_pools
+    from actlab.engine.files import StoreError
 
     frames = (results.runs, results.steps, results.layers)
     drawn = (results.study.get("report") or {}).get("figures") != []
@@ -168,7 +181,15 @@ def write_report(results: Results, progress: Callable[[int, int], None], helpers
     helper = helpers.open() if shared else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made
-    return writing.write(results.path, results.study, results.manifest, *frames, progress, helper)
+
+    def find(name: str) -> Cells | None:
+        try:
+            other = load(results.path.absolute().parent / name)
+        except StoreError:
+            return None
+        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers)
+
+    return writing.write(results.path, results.study, results.manifest, *frames, progress, helper, find)
 
 
 def import_all(*modules: str) -> None:

@@ -1,4 +1,4 @@
-"""Laws of comparisons: means over layers, times, diverged runs accounted for, and errors that name what is valid."""
+"""Properties of comparisons: means over layers, times, diverged runs accounted for, errors that name what is valid."""
 
 import io
 import json
@@ -30,9 +30,9 @@ def test_layer_measures_are_averaged_over_all_hidden_layers(study):
 
 
 def test_by_layer_each_layer_stands_alone(study):
-    found = one(study, "dead_fraction", ["activation", "depth", "layer"])
-    assert (found.groupby(["activation", "depth"])["layer"].max().reset_index().eval("depth == layer")).all()
-    relu = found[(found["activation"] == "relu") & (found["depth"] == 5)]
+    frame = one(study, "dead_fraction", ["activation", "depth", "layer"])
+    assert (frame.groupby(["activation", "depth"])["layer"].max().reset_index().eval("depth == layer")).all()
+    relu = frame[(frame["activation"] == "relu") & (frame["depth"] == 5)]
     assert relu["mean"].is_monotonic_increasing  # that is how the synthetic study is made
 
 
@@ -56,30 +56,30 @@ def test_times_are_what_they_say(study):
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "dead_fraction", "steps_to_target", "vanishing_slope"])
 def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
-    found = one(study, metric, ["activation", "depth", "learning_rate"])  # one run a seed
-    assert (found["n"] + found["diverged"] + found["missing"] == found["runs"]).all()
-    assert found["runs"].sum() == len(study[0])
-    assert found["diverged"].sum() == (study[0]["status"] == "diverged").sum() > 0
+    frame = one(study, metric, ["activation", "depth", "learning_rate"])  # one run a seed
+    assert (frame["n"] + frame["diverged"] + frame["missing"] == frame["runs"]).all()
+    assert frame["runs"].sum() == len(study[0])
+    assert frame["diverged"].sum() == (study[0]["status"] == "diverged").sum() > 0
 
 
 def test_a_run_that_met_its_target_and_then_diverged_is_diverged(study):
     runs, steps, layers = study
     early = runs.assign(steps_to_target=runs["steps_to_target"].fillna(100.0))
-    found = one((early, steps, layers), "steps_to_target", ["activation", "depth", "learning_rate"])
-    assert (found["n"] + found["diverged"] == found["runs"]).all()
+    frame = one((early, steps, layers), "steps_to_target", ["activation", "depth", "learning_rate"])
+    assert (frame["n"] + frame["diverged"] == frame["runs"]).all()
 
 
 def test_what_is_true_or_false_has_a_wilson_interval(study):
-    found = one(study, "trained", ["activation", "depth", "learning_rate"])
-    assert set(found["method"]) == {"Wilson"}
-    assert (found["n"] == found["runs"]).all()  # a diverged run is not trained
+    frame = one(study, "trained", ["activation", "depth", "learning_rate"])
+    assert set(frame["method"]) == {"Wilson"}
+    assert (frame["n"] == frame["runs"]).all()  # a diverged run is not trained
 
 
 def test_norms_have_geometric_means(study):
-    found = one(study, "signal_grad_norm", ["activation"]).set_index("activation")
+    frame = one(study, "signal_grad_norm", ["activation"]).set_index("activation")
     runs, steps, _ = study
     last = steps[(steps["step"] == 200) & steps["run"].isin(runs.loc[runs["activation"] == "sigmoid", "run"])]
-    assert found.loc["sigmoid", "mean"] == pytest.approx(10 ** np.log10(last["signal_grad_norm"]).mean())
+    assert frame.loc["sigmoid", "mean"] == pytest.approx(10 ** np.log10(last["signal_grad_norm"]).mean())
 
 
 def test_copies_of_a_seed_are_no_evidence(study):
@@ -99,15 +99,15 @@ def test_a_step_after_divergence_has_no_value(study):
     runs, steps, layers = study
     lost = runs["status"] == "diverged"
     runs = runs.assign(diverged_step=runs["diverged_step"].where(~lost, 50.0))
-    found = one((runs, steps, layers), "validation_accuracy", ["activation", "depth", "learning_rate"], at=100)
+    frame = one((runs, steps, layers), "validation_accuracy", ["activation", "depth", "learning_rate"], at=100)
     assert (
-        (found.loc[found["diverged"] > 0, "n"] + found.loc[found["diverged"] > 0, "diverged"])
-        .le(found.loc[found["diverged"] > 0, "runs"])
+        (frame.loc[frame["diverged"] > 0, "n"] + frame.loc[frame["diverged"] > 0, "diverged"])
+        .le(frame.loc[frame["diverged"] > 0, "runs"])
         .all()
     )
 
 
-def test_what_is_pooled_is_told(study):
+def test_what_is_pooled_is_named(study):
     assert one(study, "dead_fraction", ["activation"]).attrs["pooled"] == ["depth", "learning_rate"]
     assert "Averaged within each seed over depth, learning rate" in format(one(study, "dead_fraction", ["activation"]))
 
@@ -118,26 +118,26 @@ def test_the_order_of_rows_changes_no_byte(study):
 
 
 def test_several_studies_stand_side_by_side(study):
-    found = compare([("a", *study), ("b", *study), ("a", *study)], "act_var", ["activation"])
-    assert list(found)[:2] == ["study", "activation"]
-    assert list(dict.fromkeys(found["study"])) == ["a", "a (2)", "b"]
+    frame = compare([("a", *study), ("b", *study), ("a", *study)], "act_var", ["activation"])
+    assert list(frame)[:2] == ["study", "activation"]
+    assert list(dict.fromkeys(frame["study"])) == ["a", "a (2)", "b"]
     alone = one(study, "act_var", ["activation"])
-    for _, rows in found.groupby("study"):
+    for _, rows in frame.groupby("study"):
         np.testing.assert_array_equal(rows["mean"], alone["mean"])
 
 
 def test_a_study_without_a_measure_does_not_hide_the_others(study):
     runs, steps, layers = study
     poor = (runs, steps.drop(columns="act_var"), layers)
-    found = compare([("rich", *study), ("poor", *poor)], "act_var", ["activation"])
-    assert set(found["study"]) == {"rich"}
-    assert "Not measured in: poor" in format(found)
+    frame = compare([("rich", *study), ("poor", *poor)], "act_var", ["activation"])
+    assert set(frame["study"]) == {"rich"}
+    assert "Not measured in: poor" in format(frame)
 
 
 def test_the_preset_dying_is_five_measures_side_by_side(study):
-    found = one(study, preset="dying", by=["activation", "depth"])
-    assert tuple(dict.fromkeys(found["measure"])) == DYING
-    head = format(found).splitlines()[0]
+    frame = one(study, preset="dying", by=["activation", "depth"])
+    assert tuple(dict.fromkeys(frame["measure"])) == DYING
+    head = format(frame).splitlines()[0]
     assert [word.strip() for word in head.strip("|").split("|")][2:] == [
         "born dead",
         "died",
@@ -148,11 +148,11 @@ def test_the_preset_dying_is_five_measures_side_by_side(study):
 
 
 def test_formats_carry_the_numbers(study):
-    found = one(study, "dead_fraction")
-    back = pd.read_csv(io.StringIO(format(found, "csv")))
-    np.testing.assert_allclose(back["mean"], found["mean"], rtol=1e-9)
-    assert [row["n"] for row in json.loads(format(found, "json"))] == found["n"].tolist()
-    assert r"\texttt{sigmoid}" in format(found, "latex")
+    frame = one(study, "dead_fraction")
+    back = pd.read_csv(io.StringIO(format(frame, "csv")))
+    np.testing.assert_allclose(back["mean"], frame["mean"], rtol=1e-9)
+    assert [row["n"] for row in json.loads(format(frame, "json"))] == frame["n"].tolist()
+    assert r"\texttt{sigmoid}" in format(frame, "latex")
     single = frames(("relu",), (2,), (1e-3,), seeds=1)
     assert json.loads(format(one(single, "dead_fraction"), "json"))[0]["low"] is None  # no NaN in JSON
 

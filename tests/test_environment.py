@@ -14,7 +14,8 @@ import pytest
 
 import actlab
 from actlab import compiler_flags
-from actlab.analysis import cells, tables
+from actlab.analysis import cells, notes
+from actlab.analysis.tables import TABLES
 from actlab.engine import environment, loading, store, worker_pools
 from actlab.study import plan as planning
 from actlab.study import reading
@@ -196,21 +197,22 @@ def mixed(**columns):
 
 
 def test_runs_of_one_cell_may_differ_in_where_they_ran_and_the_note_says_so():
-    plain = tables.make_tables(cells.build_cells(*frames()))
+    one_place = cells.build_cells(*frames())
+    plain = {name: part.make(one_place) for name, part in TABLES.items()}
     runs, steps, layers = mixed(
         jax=("0.10.2", "0.9.1"), jaxlib=("0.10.2", "0.9.1"), runs_per_call=(4, 1), flags=("", "-x")
     )
-    found = cells.build_cells(runs, steps, layers)
-    made = tables.make_tables(found)
-    said = (
+    two_places = cells.build_cells(runs, steps, layers)
+    sentence = (
         "Runs of this table were made with JAX 0.9.1 and 0.10.2, with the flags -x and none and with 1 and 4 runs per "
+        "call."
     )
-    said += "call."
-    for name, table in made.items():
+    for name, part in TABLES.items():
+        table = part.make(two_places)
         assert (table is None) == (plain[name] is None)
         if table is not None:
             pd.testing.assert_frame_equal(table.frame, plain[name].frame)
-            assert said in table.note or name in ("selection", "ranks"), name
+            assert sentence in table.note or name in ("selection", "ranks"), name
             assert "were made" not in plain[name].note
 
 
@@ -218,10 +220,10 @@ def test_runs_per_call_that_go_with_the_width_are_not_worth_a_word():
     runs, *_ = mixed()
     runs["width"] = [16 if i % 2 else 64 for i in range(len(runs))]
     runs["runs_per_call"] = runs["width"].map({16: 4, 64: 1})
-    assert cells.made_with(runs, ["width"]) == ""
-    assert cells.made_with(runs, []) != ""
+    assert notes.made_with(runs, ["width"]) == ""
+    assert notes.made_with(runs, []) != ""
     runs["platform"] = runs["width"].map({16: "A", 64: "B"})
-    assert cells.made_with(runs, ["width"]) == "Runs of this table were made on A and B."
+    assert notes.made_with(runs, ["width"]) == "Runs of this table were made on A and B."
 
 
 def test_older_parts_are_read_under_todays_names(tmp_path):

@@ -1,4 +1,4 @@
-"""Laws of figures: they draw the table that is on disk, look alike in every study, have the same bytes each time."""
+"""Properties of figures: they draw the table on disk, look alike in every study, have the same bytes each time."""
 
 import io
 import re
@@ -9,10 +9,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from actlab.activations import CATALOGUE
-from actlab.analysis import figures, layout, panels, report, style
-from actlab.analysis.cells import Select, build_cells
-from actlab.engine import worker_pools
+from actlab.activations import CATALOGUE, ActivationError, activation, base
+from actlab.analysis import axes as drawing_axes
+from actlab.analysis import layout, looks, panels, report, style
+from actlab.analysis.cells import build_cells
+from actlab.analysis.figures import FIGURES, writing
+from actlab.engine import scheduling, store, worker_pools
+from actlab.study import plan as planning
+from actlab.study import reading
+from actlab.study.selection import Select
 from tests.serial import SerialExecutor
 from tests.synthetic import frames
 
@@ -23,7 +28,7 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def found(study):
+def cells(study):
     return build_cells(*study, Select())
 
 
@@ -37,22 +42,106 @@ def lines_of(figure: Figure) -> set[tuple[float, ...]]:
     return drawn
 
 
+GIVEN = {name: record.look for name, record in CATALOGUE.items()}
+
+
 def test_an_activation_looks_the_same_in_every_study():
-    few = style.colours(["relu", "gelu"])
-    many = style.colours(["mine", "gelu", "relu(x=1)", "relu", "sigmoid"], [9, 3, 2, 2, 1])
-    assert few["relu"] == many["relu"]
+    few = looks.looks_of({"relu": 2, "gelu": 7}, GIVEN)
+    many = looks.looks_of({"mine": 0, "sigmoid": 1, "relu": 2, "relu(x=1)": 2, "gelu": 7}, GIVEN)
+    assert few["relu"] == many["relu"] == looks.LineStyle(*GIVEN["relu"])
     assert few["gelu"] == many["gelu"]
-    assert list(many) == ["sigmoid", "relu", "relu(x=1)", "gelu", "mine"]
+    assert list(many) == ["mine", "sigmoid", "relu", "relu(x=1)", "gelu"]
+    assert looks.looks_of({"sigmoid": 1, "gelu": 7}, {})["gelu"] == looks.looks_of({"gelu": 7, "relu": 2}, {})["gelu"]
 
 
-def test_the_story_has_no_two_alike_and_variants_differ():
+def test_every_activation_of_the_catalogue_has_a_look_of_its_own():
     story = ["sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish", "linear"]
-    assert len({style.look(name).colour for name in story}) == len(story)
-    slopes = [style.look(f"leaky_relu(negative_slope={a})").colour for a in (0, 0.01, 0.1, 0.2, 0.5, 1)]
-    assert len(set(slopes)) == len(slopes)
-    assert set(style.LOOKS) == set(CATALOGUE)
-    every = {(one.colour, one.marker, str(one.dash)) for one in style.LOOKS.values()}
-    assert len(every) == len(style.LOOKS)
+    assert len({GIVEN[name][0] for name in story}) == len(story)
+    assert None not in GIVEN.values()
+    assert len(set(GIVEN.values())) == len(GIVEN)
+    assert set(base.LINES) == set(looks.DASHES) == set(style.DASHES)
+    assert set(looks.MARKERS) <= set(base.MARKERS)
+
+
+SLOPES = [f"leaky_relu(negative_slope={a})" for a in (0, 0.01, 0.1, 0.2, 0.5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "given"),
+    [
+        (dict.fromkeys(["a", "b", "c"], 0), {}),  # a user's own have no place in the story
+        ({"relu": 2, "mine": 0}, {"relu": GIVEN["relu"], "mine": GIVEN["relu"]}),
+        (dict.fromkeys(SLOPES, 3), GIVEN),
+        ({f"mine({x}=1)": 0 for x in "abcdefghijklmnopqrstuvwxyz"}, {}),
+        ({f"f{i}": i for i in range(100)}, {}),
+    ],
+)
+def test_no_two_activations_of_a_study_look_alike(orders, given):
+    chosen = looks.looks_of(orders, given)
+    assert list(chosen) == list(orders)
+    assert len(set(chosen.values())) == len(orders)
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (("blue", "s", "solid"), "look needs a colour"),
+        (("#0072B2", "s"), "look needs a colour"),
+        ("#0072B2", "look needs a colour"),
+        (("#0072B2", "zz", "solid"), "'zz' is none of o, s"),
+        (("#0072B2", "s", "dashes"), "'dashes' is none of solid, dashed"),
+    ],
+)
+def test_a_look_that_no_figure_could_draw_is_refused_where_it_is_declared(look, message):
+    with pytest.raises(ActivationError, match=message):
+        activation(look=look)(lambda z: z)
+
+
+def test_a_users_own_activations_differ_in_hue():
+    chosen = looks.looks_of(dict.fromkeys(["a", "b", "c"], 0), {})
+    assert len({one.colour for one in chosen.values()}) == 3
+
+
+STUDY = """
+study: looks
+data: {name: wine}
+model: {width: 4, depth: 2}
+sweep: {matrix: {model.activation: [relu, "mine.py:bent", {name: leaky_relu, negative_slope: 0.2}]}}
+"""
+MINE = """
+import jax.numpy as jnp
+from actlab.activations import activation
+
+
+@activation(look=("#123456", "x", "dotted"), family="gated")
+def bent(z):
+    return jnp.arctan(z)
+"""
+
+
+def test_run_notes_what_figures_need_of_each_activation(tmp_path):
+    (tmp_path / "mine.py").write_text(MINE)
+    (tmp_path / "s.yaml").write_text(STUDY)
+    plan = planning.plan(reading.read(tmp_path / "s.yaml"))
+    scheduling.prepare(tmp_path / "r", "study: looks\n", plan, {}, trains=False)
+    facts = store.read_manifest(tmp_path / "r")["activations"]
+    assert facts["bent"] == {"family": "gated", "order": 0, "look": ["#123456", "x", "dotted"]}
+    assert facts["relu"]["look"] == list(GIVEN["relu"])
+    assert facts["leaky_relu(negative_slope=0.2)"]["order"] == facts["relu"]["order"] + 1
+    frames_ = frames(("relu", "bent", "leaky_relu(negative_slope=0.2)"))
+    assert report.study_cells({}, {"activations": facts}, *frames_).looks["bent"].colour == "#123456"
+
+
+def test_a_study_takes_its_looks_and_its_order_from_the_manifest(study):
+    facts = {"relu": {"order": 9, "look": ["#123456", "x", "dotted"]}, "sigmoid": {"order": 10, "look": None}}
+    cells = build_cells(*study, activations=facts)
+    assert cells.looks["relu"] == looks.LineStyle("#123456", "x", "dotted")
+    assert list(cells.ranks) == ["prelu", "relu", "sigmoid"]
+    assert [*cells.looks] == [*cells.ranks]
+    drawing = FIGURES["accuracy_by_depth"].make(cells)
+    with style.apply():
+        lines = panels.render(drawing.spec, drawing.frame).axes[0].get_lines()
+    assert "#123456" in {line.get_color() for line in lines}
 
 
 def test_pictures_have_the_same_bytes_and_no_date(tmp_path):
@@ -72,28 +161,29 @@ def test_pictures_have_the_same_bytes_and_no_date(tmp_path):
     assert b"tEXt" not in first[0]
 
 
-def test_the_lines_drawn_are_the_table_on_disk(found, tmp_path):
-    drawing = figures.FIGURES["accuracy_by_depth"](found)
-    figures.write_figure(drawing, tmp_path)
+def test_the_lines_drawn_are_the_table_on_disk(cells, tmp_path):
+    drawing = FIGURES["accuracy_by_depth"].make(cells)
+    writing.write_figures([drawing], tmp_path)
     table = pd.read_csv(tmp_path / "accuracy_by_depth.csv")
     with style.apply():
-        drawn = lines_of(drawing.draw(drawing.frame))
+        drawn = lines_of(panels.render(drawing.spec, drawing.frame))
     assert drawn == {tuple(rows.sort_values("depth")["mean"]) for _, rows in table.groupby("activation")}
 
 
 @pytest.mark.parametrize("name", ["gradient_norms", "moments", "training_curves", "learned_parameters"])
-def test_a_figure_can_be_drawn_again_from_its_csv(found, name):
-    drawing = figures.FIGURES[name](found)
+def test_a_figure_can_be_drawn_again_from_its_csv(cells, name):
+    drawing = FIGURES[name].make(cells)
     back = pd.read_csv(io.StringIO(layout.to_csv(drawing.frame, "%.6g")))
     with style.apply():
-        assert lines_of(drawing.draw(drawing.frame)) == lines_of(drawing.draw(back)) != set()
+        drawn, again = (lines_of(panels.render(drawing.spec, frame)) for frame in (drawing.frame, back))
+    assert drawn == again != set()
 
 
 def test_a_missing_value_leaves_a_gap():
     frame = pd.DataFrame({"layer": [1, 2, 3], "mean": [1.0, np.nan, 2.0], "low": np.nan, "high": np.nan})
     with style.apply():
         axes = style.new_figure(2, 2).subplots()
-        line = panels.curve(axes, frame, "layer", style.look("relu"))
+        line = drawing_axes.curve(axes, frame, "layer", looks.LineStyle("#0072B2", "s"))
     assert np.isnan(np.asarray(line.get_ydata(), float)).tolist() == [False, True, False]
 
 
@@ -106,7 +196,7 @@ def test_a_band_is_what_matplotlib_fills_between_two_curves():
             figure = style.new_figure(3, 2)
             axes = figure.subplots()
             if own:
-                panels.shade(axes, at, low, high, color="#0072B2", alpha=0.5)
+                drawing_axes.shade(axes, at, low, high, color="#0072B2", alpha=0.5)
                 axes.autoscale_view()
             else:
                 axes.fill_between(at, low, high, color="#0072B2", alpha=0.5, linewidth=0)
@@ -138,44 +228,44 @@ class Busy(SerialExecutor):
 
 
 @pytest.mark.parametrize("helper", [SerialExecutor, Busy, Lost])
-def test_whoever_draws_the_pictures_are_the_same(found, tmp_path, helper):
-    drawings = [figures.FIGURES[name](found) for name in ("accuracy_by_depth", "dead_fraction", "learned_parameters")]
-    told = []
-    alone = figures.write_figures(drawings, tmp_path / "alone")
-    helped = figures.write_figures(drawings, tmp_path / "helped", helper(), lambda done, of: told.append((done, of)))
+def test_whoever_draws_the_pictures_are_the_same(cells, tmp_path, helper):
+    drawings = [FIGURES[name].make(cells) for name in ("accuracy_by_depth", "dead_fraction", "learned_parameters")]
+    seen = []
+    alone = writing.write_figures(drawings, tmp_path / "alone")
+    helped = writing.write_figures(drawings, tmp_path / "helped", helper(), lambda done, of: seen.append((done, of)))
     assert [path.name for path in alone] == [path.name for path in helped]
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
-    assert told == [(0, 3), (1, 3), (2, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3)]
 
 
-def test_a_process_of_its_own_draws_the_same(found, tmp_path):
-    drawing = figures.FIGURES["moments"](found)  # drawn by a function that has functions for arguments
-    alone = figures.write_page(drawing, "moments", tmp_path)
+def test_a_process_of_its_own_draws_the_same(cells, tmp_path):
+    drawing = FIGURES["moments"].make(cells)
+    alone = writing.write_page(drawing, "", tmp_path)
     with worker_pools.Processes() as processes:
-        helped = processes.open().submit(figures.write_page, drawing, "moments", tmp_path / "helped").result()
+        helped = processes.open().submit(writing.write_page, drawing, "", tmp_path / "helped").result()
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
 
 
-def test_activations_that_cannot_die_are_named_not_drawn(found):
-    drawing = figures.FIGURES["dead_fraction"](found)
+def test_activations_that_cannot_die_are_named_not_drawn(cells):
+    drawing = FIGURES["dead_fraction"].make(cells)
     assert set(drawing.frame["activation"]) == {"relu"}
     assert "No such unit with `sigmoid`, `prelu`" in drawing.caption
 
 
 def test_other_settings_get_pictures_of_their_own():
     study = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"))
-    drawing = figures.FIGURES["accuracy_by_depth"](build_cells(*study, Select()))
+    drawing = FIGURES["accuracy_by_depth"].make(build_cells(*study, Select()))
     assert len(drawing.pages) == 4
-    assert "accuracy_by_depth-data=wine-optimizer=sgd" in drawing.pages
+    assert "data=wine-optimizer=sgd" in drawing.pages
     assert sum(len(rows) for rows in drawing.pages.values()) == len(drawing.frame)
 
 
 def test_without_several_activations_another_setting_takes_their_place():
     study = frames(("relu",), (2, 5), (1e-3,), seeds=2, weight_init=("he_normal", "lecun_normal"))
-    drawing = figures.FIGURES["gradient_norms"](build_cells(*study, Select()))
+    drawing = FIGURES["gradient_norms"].make(build_cells(*study, Select()))
     assert len(drawing.pages) == 1
     with style.apply():
-        titles = [axes.get_title() for axes in drawing.draw(drawing.frame).axes]
+        titles = [axes.get_title() for axes in panels.render(drawing.spec, drawing.frame).axes]
     assert titles == ["weight init he_normal", "weight init lecun_normal"]
 
 

@@ -14,11 +14,16 @@ import pytest
 
 import actlab
 from actlab import measures
-from actlab.analysis import documents, figures, layout, panels, run_summary, tables
-from actlab.analysis.cells import Select, build_cells, held, records_at
+from actlab.analysis import documents, layout, run_summary
+from actlab.analysis.cells import build_cells
 from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
-from actlab.measures import MEASURES, PROBES, Measure, MeasureError
+from actlab.analysis.estimates import available, records_at
+from actlab.analysis.figures import FIGURES
+from actlab.analysis.tables import TABLES
+from actlab.analysis.tables.units import DEATHS
+from actlab.measures import MEASURES, PROBES, Measure, MeasureError, about
 from actlab.nn import histograms, probes
+from actlab.study.selection import Select
 from tests.core import measure_layers
 from tests.synthetic import frames
 from tests.test_records import row_of, some_records
@@ -79,7 +84,7 @@ def test_what_is_expensive_is_no_default():
     assert not any(one.default and one.expensive for one in MEASURES.values())
 
 
-@pytest.mark.parametrize("name", sorted({*DYING, *tables.DEATHS}))
+@pytest.mark.parametrize("name", sorted({*DYING, *DEATHS}))
 def test_presets_name_measures(name):
     assert name in MEASURES
 
@@ -96,8 +101,7 @@ def test_every_column_that_a_run_stores_has_a_record():
 def test_labels_and_headings_are_the_records():
     for name, one in MEASURES.items():
         assert layout.words(name) == one.words
-        assert panels.label(name) == one.axis
-    assert layout.words("learning_rate") == panels.label("learning_rate") == "learning rate"
+    assert layout.words("learning_rate") == about("learning_rate").axis == "learning rate"
 
 
 def test_the_documents_are_current():
@@ -166,7 +170,7 @@ def test_a_comparison_pools_as_the_record_says(sound, name):
 
 
 def agree(frame, study, by):
-    """Whether every row of a table or figure is what a comparison gives for the same cell; how many rows were held."""
+    """Whether every row of a table or figure is what a comparison gives for the same cell; how many rows there were."""
     seen = 0
     within = [name for name in ("at", "step") if name in frame]
     for key, rows in frame.groupby(["measure", *within]):
@@ -184,21 +188,21 @@ def agree(frame, study, by):
     return seen
 
 
-@pytest.mark.parametrize("name", [name for name in tables.TABLES if name not in ("ranks", "selection")])
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("ranks", "selection")])
 def test_tables_and_comparisons_agree(study, name):
-    frame = tables.TABLES[name](build_cells(*study)).frame
+    frame = TABLES[name].make(build_cells(*study)).frame
     assert agree(frame, study, ["activation", "depth", "learning_rate"]) > 0 or name == "learned_parameters"
 
 
-@pytest.mark.parametrize("name", [name for name in figures.FIGURES if name not in ("dying", "weakening")])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("dying", "weakening")])
 def test_figures_and_comparisons_agree(sound, name):
-    frame = figures.FIGURES[name](build_cells(*sound)).frame
+    frame = FIGURES[name].make(build_cells(*sound)).frame
     assert agree(frame, sound, ["activation", "depth"]) > 0 or name == "learned_parameters"
 
 
 @pytest.mark.parametrize("name", ["dying", "weakening"])
 def test_maps_and_comparisons_agree(study, name):
-    assert agree(figures.FIGURES[name](build_cells(*study)).frame, study, ["activation", "depth", "learning_rate"]) > 0
+    assert agree(FIGURES[name].make(build_cells(*study)).frame, study, ["activation", "depth", "learning_rate"]) > 0
 
 
 # Reading what is stored as log10
@@ -227,16 +231,16 @@ def in_logs(study):
     return found
 
 
-@pytest.mark.parametrize("name", tables.TABLES)
+@pytest.mark.parametrize("name", TABLES)
 def test_tables_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
-    one, other = (tables.TABLES[name](build_cells(*frames_, Select())) for frames_ in (study, in_logs))
+    one, other = (TABLES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
     assert one.wide.equals(other.wide)
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", FIGURES)
 def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
-    one, other = (figures.FIGURES[name](build_cells(*frames_, Select())) for frames_ in (study, in_logs))
+    one, other = (FIGURES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
 
 
@@ -281,12 +285,12 @@ def test_a_card_draws_norms_in_their_own_scale(study, in_logs, tmp_path, monkeyp
 def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     runs, steps, layers = in_logs
     deep = layers.assign(log10_signal_grad_norm=layers["log10_signal_grad_norm"] - 400)
-    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, deep, Select())).frame
+    frame = TABLES["gradient_norms"].make(build_cells(runs, steps, deep, Select())).frame
     signal = frame[frame["measure"] == "signal_grad_norm"]
     assert (signal["n"] == 4).all()
     assert (signal["missing"] == 0).all()
     exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
-    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, exact, Select())).frame
+    frame = TABLES["gradient_norms"].make(build_cells(runs, steps, exact, Select())).frame
     assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 4).all()
 
 
@@ -296,7 +300,7 @@ def test_parts_of_two_versions_are_read_as_one(study, in_logs):
     half = set(runs["run"][::2])
     mixed = pd.concat([layers[layers["run"].isin(half)], in_logs[2][~in_logs[2]["run"].isin(half)]])
     names = ["signal_grad_norm", "act_var"]
-    assert held(mixed, names) == names
+    assert available(mixed, names) == names
     at_end = records_at(mixed, runs, "final", names)
     assert "signal_grad_norm" not in at_end
     found = at_end.set_index(["run", "layer"])["log10_signal_grad_norm"].sort_index()
@@ -322,7 +326,7 @@ def test_records_survive_json():
         ({"x": {"label": 3}}, "x: label: cannot be 3"),
         ({"x": {"range": [0.0]}}, "x: range: cannot be"),
         ({"x": {"over_seeds": "geometrical"}}, "did you mean 'geometric'"),
-        ({"x": {"over_layers": "harmonic"}}, "choose from arithmetic, geometric"),
+        ({"x": {"over_layers": "rms"}}, "choose from arithmetic, geometric"),
     ],
 )
 def test_a_manifest_that_is_not_readable_is_named(plain, message):

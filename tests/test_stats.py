@@ -1,4 +1,4 @@
-"""Laws of the intervals: closed forms of scipy, independence of order and neighbours, honesty about what is missing."""
+"""Properties of the intervals: scipy's closed forms, no influence of order or neighbours, what is missing counted."""
 
 import math
 
@@ -15,19 +15,19 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize("n", [2, 5, 19])
 def test_below_twenty_the_interval_is_student_t(n):
     x = RNG.normal(3, 2, n)
-    found = stats.mean_interval(x, 0.9)
+    result = stats.mean_interval(x, 0.9)
     low, high = sps.t.interval(0.9, n - 1, loc=x.mean(), scale=sps.sem(x))
-    assert (found.method, found.n) == ("Student t", n)
-    np.testing.assert_allclose([found.mean, found.low, found.high], [x.mean(), low, high], rtol=1e-12)
+    assert (result.method, result.n) == ("Student t", n)
+    np.testing.assert_allclose([result.mean, result.low, result.high], [x.mean(), low, high], rtol=1e-12)
 
 
 def test_from_twenty_on_the_interval_is_the_bootstrap_of_scipy():
     x = np.sort(RNG.lognormal(size=25))
-    found = stats.mean_interval(x)
+    result = stats.mean_interval(x)
     theirs = sps.bootstrap((x,), np.mean, n_resamples=1999, rng=np.random.default_rng(0)).confidence_interval
-    assert found.method == "BCa bootstrap"
-    np.testing.assert_allclose([found.low, found.high], theirs, rtol=1e-9)
-    assert found.high - found.mean > found.mean - found.low  # skewed to the right
+    assert result.method == "BCa bootstrap"
+    np.testing.assert_allclose([result.low, result.high], theirs, rtol=1e-9)
+    assert result.high - result.mean > result.mean - result.low  # skewed to the right
 
 
 def test_the_bootstrap_survives_huge_numbers():
@@ -44,8 +44,8 @@ def test_the_order_of_values_changes_no_bit(n):
 
 @pytest.mark.parametrize("n", [2, 40])
 def test_a_constant_sample_has_an_interval_of_no_width(n):
-    found = stats.mean_interval([0.1] * n)
-    assert (found.low, found.mean, found.high) == (0.1, 0.1, 0.1)
+    result = stats.mean_interval([0.1] * n)
+    assert (result.low, result.mean, result.high) == (0.1, 0.1, 0.1)
 
 
 def test_one_value_has_no_interval_and_none_no_mean():
@@ -57,16 +57,16 @@ def test_one_value_has_no_interval_and_none_no_mean():
 
 
 def test_what_is_not_finite_is_dropped_and_not_counted():
-    found = stats.mean_interval([1.0, math.nan, 3.0, math.inf, -math.inf])
-    assert (found.mean, found.n) == (2.0, 2)
+    result = stats.mean_interval([1.0, math.nan, 3.0, math.inf, -math.inf])
+    assert (result.mean, result.n) == (2.0, 2)
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 5), (3, 5), (5, 5), (17, 20)])
 def test_shares_have_the_wilson_interval_of_scipy(k, n):
-    found = stats.wilson_interval(k, n)
+    result = stats.wilson_interval(k, n)
     theirs = sps.binomtest(k, n).proportion_ci(0.95, method="wilson")
-    np.testing.assert_allclose([found.low, found.high], [theirs.low, theirs.high], atol=1e-12)
-    assert 0 <= found.low <= found.mean <= found.high <= 1
+    np.testing.assert_allclose([result.low, result.high], [theirs.low, theirs.high], atol=1e-12)
+    assert 0 <= result.low <= result.mean <= result.high <= 1
 
 
 def test_differences_with_the_same_seeds_are_paired():
@@ -99,11 +99,11 @@ def test_a_tie_is_a_difference_that_may_be_zero():
 def test_ranks_agree_with_friedman_and_sum_to_a_constant():
     scores = pd.DataFrame(RNG.normal(size=(8, 4)), columns=list("abcd"))
     scores.loc[8] = [0.1, math.nan, 0.2, 0.3]  # not a complete block
-    found = stats.rank_over_blocks(scores)
+    result = stats.rank_over_blocks(scores)
     theirs = sps.friedmanchisquare(*(scores.dropna()[name] for name in scores))
-    assert (found.statistic, found.p_value) == (pytest.approx(theirs.statistic), pytest.approx(theirs.pvalue))
-    assert sum(one.mean for one in found.mean.values()) == pytest.approx(1 + 2 + 3 + 4)
-    assert found.mean["a"].n == 8
+    assert (result.statistic, result.p_value) == (pytest.approx(theirs.statistic), pytest.approx(theirs.pvalue))
+    assert sum(one.mean for one in result.mean.values()) == pytest.approx(1 + 2 + 3 + 4)
+    assert result.mean["a"].n == 8
 
 
 def test_friedman_is_undefined_and_quiet_where_there_is_nothing_to_test():
@@ -118,10 +118,10 @@ def test_groups_get_what_each_would_get_alone():
     frame["value"] = RNG.lognormal(size=len(frame))
     frame.loc[frame["g"] == "f", "value"] = 0.3
     frame.loc[3, "value"] = math.nan
-    found = stats.grouped_intervals(frame.sample(frac=1, random_state=0), ["g"]).set_index("g")
+    result = stats.grouped_intervals(frame.sample(frac=1, random_state=0), ["g"]).set_index("g")
     for name in sizes:
         alone = stats.mean_interval(frame.loc[frame["g"] == name, "value"])
-        row = found.loc[name]
+        row = result.loc[name]
         assert (row["n"], row["method"]) == (alone.n, alone.method)
         np.testing.assert_allclose(
             row[["mean", "low", "high"]].astype(float), [alone.mean, alone.low, alone.high], rtol=1e-12
@@ -130,5 +130,5 @@ def test_groups_get_what_each_would_get_alone():
 
 def test_grouped_shares_get_what_each_would_get_alone():
     frame = pd.DataFrame({"g": ["a"] * 5 + ["b"] * 3, "value": [1, 1, 0, 1, 0, 0, 0, 0.0]})
-    found = stats.grouped_intervals(frame, ["g"], share=True)
-    assert found["low"].tolist() == [stats.wilson_interval(3, 5).low, stats.wilson_interval(0, 3).low]
+    result = stats.grouped_intervals(frame, ["g"], share=True)
+    assert result["low"].tolist() == [stats.wilson_interval(3, 5).low, stats.wilson_interval(0, 3).low]

@@ -1,4 +1,4 @@
-"""Laws of the tables: every run accounted for, selection blind to the test split, bytes that depend on nothing else."""
+"""Properties of tables: every run accounted for, selection blind to the test split, the same bytes each time."""
 
 import io
 import math
@@ -8,8 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlab.analysis import layout, report, tables
-from actlab.analysis.cells import Select, build_cells, records_at, varying
+from actlab.analysis import layout, parts, report
+from actlab.analysis.cells import build_cells, varying
+from actlab.analysis.estimates import records_at
+from actlab.analysis.parts import PartError
+from actlab.analysis.tables import TABLES
+from actlab.registry import Registry
+from actlab.study.selection import Select
 from tests.synthetic import frames
 
 
@@ -20,7 +25,7 @@ def study():
 
 
 @pytest.fixture(scope="module")
-def found(study):
+def cells(study):
     return build_cells(*study, Select())
 
 
@@ -43,12 +48,12 @@ def test_the_order_of_rows_changes_no_byte(seeds, tmp_path):
         paths = report.write(folder, wanted, {}, *shuffled(study, seed))
         texts.append({path.relative_to(folder): path.read_bytes() for path in paths})
     assert texts[0] == texts[1]
-    assert len(texts[0]) == 3 * (len(tables.DEFAULT_TABLES) - (seeds != 3)) + 1  # one setting makes no ranks
+    assert len(texts[0]) == 3 * (len(TABLES) - (seeds != 3)) + 1  # one setting makes no ranks
 
 
-@pytest.mark.parametrize("name", [name for name in tables.DEFAULT_TABLES if name != "ranks"])
-def test_every_run_is_in_the_mean_or_accounted_for(found, name):
-    frame = tables.TABLES[name](found).frame
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "ranks"])
+def test_every_run_is_in_the_mean_or_accounted_for(cells, name):
+    frame = TABLES[name].make(cells).frame
     lost = frame["diverged"] + sum(frame[key] for key in ("missing", "censored") if key in frame)
     mean = frame["method"] != "Wilson"
     assert (frame["n"] + lost == frame["runs"])[mean].all() or name == "selection"
@@ -56,9 +61,9 @@ def test_every_run_is_in_the_mean_or_accounted_for(found, name):
     assert (frame["low"] <= frame["mean"])[frame["n"] > 1].all()
 
 
-def test_diverged_runs_are_told_where_they_happened(study):
-    found = build_cells(*study)  # no selection: all rates are shown
-    table = tables.TABLES["performance"](found)
+def test_diverged_runs_are_counted_where_they_happened(study):
+    cells = build_cells(*study)  # no selection: all rates are shown
+    table = TABLES["performance"].make(cells)
     diverged = study[0][study[0]["status"] == "diverged"]
     assert table.frame["diverged"].sum() == len(diverged)
     assert sum(int(n) for n in re.findall(r"(\d+) of 4 diverged", table.wide.to_string())) == len(diverged)
@@ -97,16 +102,16 @@ def test_selection_by_accuracy_takes_the_highest():
 
 
 def test_nothing_is_selected_where_nothing_was_swept():
-    found = build_cells(*frames(("relu",), (2,), (1e-3,)), Select())
-    assert found.select is None
-    assert tables.TABLES["selection"](found) is None
+    cells = build_cells(*frames(("relu",), (2,), (1e-3,)), Select())
+    assert cells.select is None
+    assert TABLES["selection"].make(cells) is None
 
 
 def test_every_varying_setting_makes_rows_of_its_own():
     study = frames(("relu", "elu"), (2, 5), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"), width=(8, 16))
-    found = build_cells(*study, Select())
-    assert found.keys == ["data", "activation", "depth", "width", "optimizer", "learning_rate"]
-    frame = tables.TABLES["performance"](found).frame
+    cells = build_cells(*study, Select())
+    assert cells.keys == ["data", "activation", "depth", "width", "optimizer", "learning_rate"]
+    frame = TABLES["performance"].make(cells).frame
     assert len(frame) == 2**5
     assert (frame["runs"] == 2).all()
     assert frame["best"].sum() == 4  # one in each data set and depth
@@ -118,8 +123,8 @@ def test_what_follows_from_other_settings_makes_no_key(study):
     assert "train_rows" in varying(runs)
 
 
-def test_the_best_is_bold_and_ties_are_marked(found):
-    table = tables.TABLES["performance"](found)
+def test_the_best_is_bold_and_ties_are_marked(cells):
+    table = TABLES["performance"].make(cells)
     assert table.frame.groupby("depth")["best"].sum().eq(1).all()
     for depth, rows in table.frame.groupby("depth"):
         best = rows[rows["best"]].iloc[0]
@@ -131,12 +136,12 @@ def test_the_best_is_bold_and_ties_are_marked(found):
         assert daggers == rows["tie"].sum()
 
 
-def test_gradient_norms_are_geometric_means_at_the_ends_of_the_network(found):
-    frame = tables.TABLES["gradient_norms"](found).frame
+def test_gradient_norms_are_geometric_means_at_the_ends_of_the_network(cells):
+    frame = TABLES["gradient_norms"].make(cells).frame
     row = frame[(frame["activation"] == "sigmoid") & (frame["depth"] == 7) & (frame["measure"] == "signal_grad_norm")]
     first = row[(row["at"] == "final") & (row["position"] == "first")].iloc[0]
-    chosen = found.selected[(found.selected["activation"] == "sigmoid") & (found.selected["depth"] == 7)]
-    layers = found.layers[found.layers["run"].isin(chosen["run"])]
+    chosen = cells.selected[(cells.selected["activation"] == "sigmoid") & (cells.selected["depth"] == 7)]
+    layers = cells.layers[cells.layers["run"].isin(chosen["run"])]
     values = layers[(layers["step"] == 200) & (layers["layer"] == 1)]["signal_grad_norm"]
     assert first["mean"] == pytest.approx(float(np.exp(np.log(values).mean())))
     assert sorted(row.loc[row["at"] == "init", "layer"]) == [1, 4, 7]
@@ -145,7 +150,7 @@ def test_gradient_norms_are_geometric_means_at_the_ends_of_the_network(found):
 def test_a_norm_of_zero_is_counted_not_averaged(study):
     runs, steps, layers = study
     layers = layers.assign(signal_grad_norm=layers["signal_grad_norm"].where(layers["run"] != runs["run"].iloc[0], 0.0))
-    frame = tables.TABLES["gradient_norms"](build_cells(runs, steps, layers)).frame
+    frame = TABLES["gradient_norms"].make(build_cells(runs, steps, layers)).frame
     touched = frame[frame["missing"] > 0]
     assert set(touched["activation"]) == {runs["activation"].iloc[0]}
     assert np.isfinite(touched["mean"]).all()
@@ -155,7 +160,7 @@ def test_the_deepest_trained_depth_is_censored_at_the_end_of_the_grid():
     runs, steps, layers = frames(("relu", "elu"), (2, 5, 7), (1e-3,), seeds=5)
     runs["trained"] = (runs["activation"] == "relu") | (runs["depth"] < 5)
     runs.loc[(runs["depth"] == 5) & (runs["activation"] == "elu") & (runs["seed"] < 3), "trained"] = True  # 60 %
-    table = tables.TABLES["trained"](build_cells(runs, steps, layers))
+    table = TABLES["trained"].make(build_cells(runs, steps, layers))
     assert table.wide["deepest"].tolist() == ["≥ 7", "2"]
 
 
@@ -167,7 +172,7 @@ def test_slow_runs_are_censored_never_best(study):
         steps_to_target=runs["steps_to_target"].where(~slow), target_reached=runs["target_reached"] & ~slow
     )
     runs.loc[relu & ~slow, "steps_to_target"] = 1.0
-    table = tables.TABLES["convergence"](build_cells(runs, steps, layers, Select()))
+    table = TABLES["convergence"].make(build_cells(runs, steps, layers, Select()))
     frame = table.frame[table.frame["measure"] == "steps_to_target"]
     assert not frame.loc[frame["activation"] == "relu", "best"].any()
     assert (frame.loc[frame["activation"] == "relu", "censored"] == 1).all()
@@ -175,40 +180,40 @@ def test_slow_runs_are_censored_never_best(study):
 
 
 def test_revival_is_a_share_of_the_ever_dead(study):
-    found = build_cells(*study)
-    frame = tables.TABLES["death"](found).frame
+    cells = build_cells(*study)
+    frame = TABLES["death"].make(cells).frame
     rates = frame[(frame["measure"] == "revival_rate") & (frame["n"] > 0)]
     assert set(rates["activation"]) == {"relu"}  # the others never die: undefined, not 0
-    end = records_at(found.steps, found.runs, "final", ["revived_fraction", "ever_dead_fraction"]).set_index("run")
+    end = records_at(cells.steps, cells.runs, "final", ["revived_fraction", "ever_dead_fraction"]).set_index("run")
     one = rates.iloc[0]
-    runs = found.runs[
-        (found.runs[["activation", "depth", "learning_rate"]] == one[["activation", "depth", "learning_rate"]]).all(
+    runs = cells.runs[
+        (cells.runs[["activation", "depth", "learning_rate"]] == one[["activation", "depth", "learning_rate"]]).all(
             axis=1
         )
     ]
     ratio = end.loc[runs["run"], "revived_fraction"] / end.loc[runs["run"], "ever_dead_fraction"]
     assert one["mean"] == pytest.approx(ratio.mean())
-    assert "every 100 steps" in tables.TABLES["death"](found).note
+    assert "every 100 steps" in TABLES["death"].make(cells).note
 
 
-def test_learned_parameters_are_told_from_measures(study):
+def test_learned_parameters_are_not_taken_for_measures(study):
     runs, steps, layers = study
     layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
-    frame = tables.TABLES["learned_parameters"](build_cells(runs, steps, layers, Select())).frame
+    frame = TABLES["learned_parameters"].make(build_cells(runs, steps, layers, Select())).frame
     assert set(frame["measure"]) == {"alpha"}
     assert set(frame["activation"]) == {"prelu"}
-    assert tables.TABLES["learned_parameters"](build_cells(*frames(("relu",)))) is None
+    assert TABLES["learned_parameters"].make(build_cells(*frames(("relu",)))) is None
     runs, steps, layers = frames(("prelu",))  # nobody else is there to show what is not learned
     layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
-    frame = tables.TABLES["learned_parameters"](build_cells(runs, steps, layers, Select())).frame
+    frame = TABLES["learned_parameters"].make(build_cells(runs, steps, layers, Select())).frame
     assert set(frame["measure"]) == {"alpha"}
 
 
 def test_twenty_seeds_are_bootstrapped_and_the_note_says_so():
-    table = tables.TABLES["performance"](build_cells(*frames(("relu",), (1,), (1e-3,), seeds=20)))
+    table = TABLES["performance"].make(build_cells(*frames(("relu",), (1,), (1e-3,), seeds=20)))
     assert table.frame["method"].tolist() == ["BCa bootstrap"]
     assert "BCa bootstrap" in table.note
-    assert "20 runs a cell" in table.note
+    assert "20 runs per cell" in table.note
 
 
 def test_one_shallow_regression_run_makes_a_report(tmp_path):
@@ -219,22 +224,22 @@ def test_one_shallow_regression_run_makes_a_report(tmp_path):
     assert not any(path.stem == "vanishing_slopes" for path in paths)
 
 
-@pytest.mark.parametrize("name", tables.DEFAULT_TABLES)
-def test_csv_gives_the_numbers_back(found, name):
-    frame = tables.TABLES[name](found).frame
+@pytest.mark.parametrize("name", TABLES)
+def test_csv_gives_the_numbers_back(cells, name):
+    frame = TABLES[name].make(cells).frame
     back = pd.read_csv(io.StringIO(layout.to_csv(frame)))
     pd.testing.assert_frame_equal(back, frame.reset_index(drop=True), check_dtype=False, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", tables.DEFAULT_TABLES)
-def test_latex_leaves_no_special_character_bare(found, name):
-    text = layout.to_latex(tables.TABLES[name](found))
+@pytest.mark.parametrize("name", TABLES)
+def test_latex_leaves_no_special_character_bare(cells, name):
+    text = layout.to_latex(TABLES[name].make(cells))
     body = re.sub(r"\\label\{.*?\}", "", text.split("\n", 1)[1])
     assert not re.search(r"(?<!\\)[_%#]|[*`]", body)
     assert body.count(r"\toprule") == body.count(r"\bottomrule") == 1
     assert all(ord(c) < 128 or c in "–’é" for c in re.sub(r"[\w\s]", "", body)), {c for c in body if ord(c) > 127}
     rows = body.split(r"\midrule")[1].split(r"\bottomrule")[0].replace(r"\endhead", "").strip().splitlines()
-    width = tables.TABLES[name](found).wide.shape[1]
+    width = TABLES[name].make(cells).wide.shape[1]
     assert all(row.count(" & ") == width - 1 for row in rows)
 
 
@@ -246,9 +251,99 @@ def test_markdown_keeps_labels_whole_and_pipes_apart():
 
 
 def test_an_unknown_table_is_named(study, tmp_path):
-    with pytest.raises(ValueError, match="unknown table 'nope'"):
+    with pytest.raises(PartError, match="unknown table 'nope'"):
         report.write(tmp_path, {"report": {"tables": ["nope"]}}, {}, *study)
     assert not list(tmp_path.iterdir())
+
+
+OWN = """
+import actlab
+from actlab.analysis.cells import cell_keys
+from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
+from actlab.analysis.estimates import summarise
+from actlab.analysis.layout import Table, pivot
+
+
+def numbers(cells):
+    values = cells.selected[["run"]].assign(measure="train_loss", value=cells.selected["train_loss"])
+    return summarise(values, cells.selected, cell_keys(cells))
+
+
+@actlab.table
+def losses(cells):
+    frame = numbers(cells)
+    return Table("Losses of my own", "Means.", frame, pivot(frame, ["activation"], ["depth"]))
+
+
+@actlab.figure
+def loss_by_depth(cells):
+    spec = Spec(NAMED_LINES, x="depth", lines="activation", looks=cells.looks)
+    return drawing(cells, numbers(cells), spec, "Losses by depth", "Means.")
+
+
+@actlab.table
+def performance(cells):
+    return None
+
+
+def undecorated(cells):
+    return None
+"""
+
+
+def test_a_table_and_a_figure_from_a_file_stand_in_the_report(study, tmp_path):
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "mine.py").write_text(OWN)
+    wanted = {"tables": ["trained", "sources/mine.py:losses"], "figures": ["sources/mine.py:loss_by_depth"]}
+    report.write(tmp_path, {"study": "x", "report": wanted}, {}, *study)
+    back = pd.read_csv(tmp_path / "tables" / "losses.csv")
+    selected = build_cells(*study, Select()).selected
+    sigmoid = selected[(selected["activation"] == "sigmoid") & (selected["depth"] == 2)]
+    row = back[(back["activation"] == "sigmoid") & (back["depth"] == 2)]
+    assert row["mean"].tolist() == [pytest.approx(sigmoid["train_loss"].mean())]
+    assert (tmp_path / "figures" / "loss_by_depth.png").is_file()
+    text = (tmp_path / "report.md").read_text()
+    assert "### Losses of my own" in text
+    assert "![Losses by depth](figures/loss_by_depth.png)" in text
+    assert not {"losses", "undecorated"} & set(TABLES)  # a user's own is found, never listed
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["sources/mine.py:lossses"], "no function 'lossses'; did you mean 'losses'"),
+        (["sources/mine.py:undecorated"], "decorate it with @actlab.table"),
+        (["performance", "sources/mine.py:performance"], "there is another table of that name"),
+        (["sources/other.py:losses"], "no such file"),
+    ],
+)
+def test_a_table_from_a_file_that_cannot_be_used(study, tmp_path, names, message):
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "mine.py").write_text(OWN)
+    with pytest.raises(PartError, match=message):
+        report.write(tmp_path, {"report": {"tables": names}}, {}, *study)
+
+
+def test_a_table_that_is_no_default_is_made_for_who_names_it(study, tmp_path, monkeypatch):
+    part = parts.Part("trained", TABLES["trained"].make, default=False)
+    monkeypatch.setitem(TABLES.records, "trained", part)
+    for tables, there in ((None, False), (["trained"], True)):
+        report.write(tmp_path, {"report": {"figures": [], "tables": tables}}, {}, *study)
+        assert (tmp_path / "tables" / "trained.csv").exists() == there
+
+
+def test_a_table_is_made_once(study):
+    calls = []
+
+    def counted(cells):
+        calls.append(cells)
+
+    once = parts.declare(Registry("table", PartError), counted, default=True)
+    cells = build_cells(*study)
+    assert once(cells) is once(cells) is None
+    assert len(calls) == 1
+    once(build_cells(*study))  # other cells, another table
+    assert len(calls) == 2
 
 
 def test_auto_and_the_diverged_runs_are_in_the_report(study, tmp_path):

@@ -1,6 +1,7 @@
 """The record of an activation, and the decorator that writes it beside the function."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -13,6 +14,10 @@ F = TypeVar("F", bound=Callable[..., Array])
 
 
 FAMILIES = ("sigmoidal", "rectifier", "exponential", "gated", "periodic", "shrinkage", "other", "control")
+
+
+MARKERS = "osD^vP<>Xph*d8H|x+"
+LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
 class ActivationError(ValueError):
@@ -58,6 +63,8 @@ class Activation:
         weight_init: the initializer recommended with it.
         he_slope: which parameter is the negative slope of He's initialisation, if one is.
         reference: where it comes from.
+        look: colour (``#RRGGBB``), marker (one of ``MARKERS``) and line (one of ``LINES``) in every figure; None for
+            one that is chosen by its place in the story.
         order: its place in the story.
     """
 
@@ -86,6 +93,7 @@ class Activation:
     weight_init: str = "variance_preserving"
     he_slope: str | None = None
     reference: str = ""
+    look: tuple[str, str, str] | None = None
     order: int = 0
 
 
@@ -114,7 +122,8 @@ def activation(
 
     Raises:
         ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
-            of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given.
+            of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given;
+            ``look`` is none.
 
     >>> __name__ = "mine"  # a file of one's own
     >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))
@@ -128,6 +137,7 @@ def activation(
     def register(function: F) -> F:
         name = getattr(function, "__name__", repr(function))
         parameters = keyword_parameters(name, function)
+        check_look(name, declared.get("look"))
         for what, named in (("learnable", learnable), ("parameter_derivatives", partials)):
             for parameter in named:
                 if parameter not in parameters:
@@ -157,6 +167,24 @@ def activation(
         return cast(F, recorded)
 
     return register
+
+
+def check_look(name: str, look: Any) -> None:
+    """Refuse a look that no figure could draw.
+
+    Raises:
+        ActivationError: it is none.
+
+    >>> check_look("f", ("#0072B2", "s", "solid"))
+    """
+    if look is None:
+        return
+    parts = tuple(look) if isinstance(look, tuple | list) else ()
+    if len(parts) != 3 or not re.fullmatch("#[0-9A-Fa-f]{6}", str(parts[0])):
+        raise ActivationError(f"{name}: look needs a colour, a marker and a line, as ('#0072B2', 's', 'solid')")
+    for part, valid in ((parts[1], MARKERS), (parts[2], LINES)):
+        if part not in [*valid]:
+            raise ActivationError(f"{name}: look: {part!r} is none of {', '.join(valid)}")
 
 
 def second(value_and_derivative: ValueAndDerivative) -> Phi:

@@ -41,6 +41,7 @@ def elu_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
     kinks=(0.0,),
     saturates="low",
     reference="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
+    look=("#009E73", "D", "solid"),
 )
 def elu(z: Array, *, alpha: float = 1.0) -> Array:
     """Exponential linear unit: z if z ≥ 0 else α(e^z − 1). C¹ at 0 only for α = 1; φ'(0) = α.
@@ -73,6 +74,7 @@ def selu_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="lecun_normal",
     reference="Klambauer et al. 2017, arXiv:1706.02515",
+    look=("#7CAE00", "P", "dashed"),
 )
 def selu(z: Array) -> Array:
     """Scaled ELU: λ·elu(z; α), with mean 0 and variance 1 as the fixed point of a layer. φ'(0) = λα.
@@ -112,6 +114,7 @@ def celu_in_alpha(z: Array, alpha: Array | float) -> Array:
     kinks=(0.0,),
     saturates="low",
     reference="Barron 2017, arXiv:1704.07483",
+    look=("#117733", "o", "dotted"),
 )
 def celu(z: Array, *, alpha: float = 1.0) -> Array:
     """Continuously differentiable ELU: z if z ≥ 0 else α(e^(z/α) − 1), C¹ for every α > 0.
@@ -142,6 +145,7 @@ def softplus_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="low",
     reference="Dugas et al. 2001, NeurIPS 13",
+    look=("#44AA99", "8", "solid"),
 )
 def softplus(z: Array) -> Array:
     """Softplus: ln(1 + e^z), whose derivative is the sigmoid.
@@ -174,6 +178,7 @@ def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]
     smoothness="C∞",
     saturates="low",
     reference="Barron 2021, arXiv:2112.11687",
+    look=("#1B9AAA", ">", "dashed"),
 )
 def squareplus(z: Array, *, b: float = 4.0) -> Array:
     """Squareplus: (z + √(z² + b))/2, softplus without an exponential; its left tail decays like b/(4|z|). b > 0.

@@ -34,6 +34,7 @@ def normal_density(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+    look=("#CC79A7", "X", "solid"),
 )
 def gelu(z: Array) -> Array:
     """Gaussian error linear unit, exact: z·Φ(z), Φ the standard normal distribution function.
@@ -66,6 +67,7 @@ def gelu_tanh_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="he_normal",
     reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+    look=("#E5A3C6", "x", "dotted"),
 )
 def gelu_tanh(z: Array) -> Array:
     """GELU's tanh approximation: z·(1 + tanh(√(2/π)·(z + 0.044715z³)))/2.
@@ -98,6 +100,7 @@ def swish_and_derivative(z: Array, beta: Array | float) -> tuple[Array, Array]:
     saturates="low",
     weight_init="he_normal",
     reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
+    look=("#B25C8B", "H", "dotted"),
 )
 def quick_gelu(z: Array) -> Array:
     """GELU's sigmoid approximation: z·σ(1.702z), which is swish at β = 1.702.
@@ -125,6 +128,7 @@ def quick_gelu(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Ramachandran, Zoph & Le 2017, arXiv:1710.05941",
+    look=("#882255", "p", "dashed"),
 )
 def swish(z: Array, *, beta: float = 1.0) -> Array:
     """Swish: z·σ(βz), β learned. β alone is a rescaling: swish_β(z) = swish₁(βz)/β; β = 0 is z/2.
@@ -150,6 +154,7 @@ def swish(z: Array, *, beta: float = 1.0) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118",
+    look=("#AA5577", "+", "dotted"),
 )
 def silu(z: Array) -> Array:
     """Sigmoid linear unit: z·σ(z), swish with β fixed at 1.
@@ -178,6 +183,7 @@ def silu(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Howard et al. 2019, arXiv:1905.02244 (MobileNetV3)",
+    look=("#661100", "d", "dashed"),
 )
 def hard_swish(z: Array) -> Array:
     """Hard swish: z times the hard sigmoid; φ'(−3) = 0, φ'(3) = 1.
@@ -211,6 +217,7 @@ def mish_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="he_normal",
     reference="Misra 2020, arXiv:1908.08681",
+    look=("#AA4499", "h", "dashdot"),
 )
 def mish(z: Array) -> Array:
     """Mish: z·tanh(ln(1 + e^z)), by one exponential where the textbook form takes three transcendental functions.

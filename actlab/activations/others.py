@@ -19,6 +19,7 @@ from actlab.later import Array, jnp
     saturates="none",
     weight_init="lecun_normal",
     reference="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120 (deep linear networks)",
+    look=("#555555", "|", "dotted"),
 )
 def linear(z: Array) -> Array:
     """The identity: the control in which depth acts without any nonlinearity.
@@ -43,6 +44,7 @@ def linear(z: Array) -> Array:
     smoothness="C∞",
     saturates="none",
     reference="Sitzmann et al. 2020, arXiv:2006.09661 (SIREN)",
+    look=("#999933", "*", "dashdot"),
 )
 def sine(z: Array, *, omega: float = 1.0) -> Array:
     """Sine: sin(ωz); SIREN takes ω = 30 in its first layer.
@@ -80,6 +82,7 @@ def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
     smoothness="C∞",
     saturates="none",
     reference="Ziyin, Hartwig & Ueda 2020, arXiv:2006.08195",
+    look=("#6B6B1F", "H", "dashed"),
 )
 def snake(z: Array, *, alpha: float = 1.0) -> Array:
     """Snake: z + sin²(αz)/α, α learned and not 0: periodic, yet never falling.
@@ -110,6 +113,7 @@ def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="both",
     reference="Broomhead & Lowe 1988, Complex Systems 2",
+    look=("#BFB34A", "<", "dotted"),
 )
 def gaussian(z: Array) -> Array:
     """Gaussian bump: e^(−z²).
@@ -135,6 +139,7 @@ def gaussian(z: Array) -> Array:
     kinks=(0.0,),
     saturates="none",
     reference="Jarrett et al. 2009, ICCV (rectification by absolute value)",
+    look=("#4D4D1A", "d", "solid"),
 )
 def absolute(z: Array) -> Array:
     """Absolute value: |z|, slope ±1 everywhere; φ'(0) = −1, the left one.
@@ -167,6 +172,7 @@ def tanhshrink_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="none",
     reference="PyTorch, torch.nn.Tanhshrink",
+    look=("#5F7285", "h", "dotted"),
 )
 def tanhshrink(z: Array) -> Array:
     """Tanh shrinkage: z − tanh z, weak around 0 where the others are strong.
@@ -204,6 +210,7 @@ def softshrink_and_derivative(z: Array, threshold: Array | float) -> tuple[Array
     kinks=(-0.5, 0.5),
     saturates="none",
     reference="Donoho 1995, IEEE Trans. Inf. Theory 41(3)",
+    look=("#8899AA", "x", "dashdot"),
 )
 def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
     """Soft thresholding: sign(z)·max(|z| − θ, 0); φ'(±θ) = 0. Its flat set lies in the middle.

@@ -19,6 +19,7 @@ from actlab.later import Array, jax, jnp
     saturates="both",
     weight_init="glorot_normal",
     reference="Rumelhart, Hinton & Williams 1986, Nature 323",
+    look=("#D55E00", "o", "solid"),
 )
 def sigmoid(z: Array) -> Array:
     """Logistic sigmoid: σ(z) = 1/(1 + e^−z); σ' = σ·(1 − σ) is at most ¼.
@@ -44,6 +45,7 @@ def sigmoid(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="the control of this project for what sigmoid's mean does",
+    look=("#A63D00", ">", "dashed"),
 )
 def centred_sigmoid(z: Array) -> Array:
     """Sigmoid moved to zero mean: σ(z) − ½. The derivative is sigmoid's, so what differs is the mean alone.
@@ -69,6 +71,7 @@ def centred_sigmoid(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="LeCun et al. 1998, Efficient BackProp",
+    look=("#E69F00", "<", "solid"),
 )
 def tanh(z: Array) -> Array:
     """Hyperbolic tangent: tanh z = 2σ(2z) − 1.
@@ -94,6 +97,7 @@ def tanh(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="LeCun et al. 1998, Efficient BackProp",
+    look=("#C66A3A", "H", "dashdot"),
 )
 def scaled_tanh(z: Array) -> Array:
     """LeCun's tanh: 1.7159·tanh(⅔z), scaled so that φ(±1) = ±1.
@@ -118,6 +122,7 @@ def scaled_tanh(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Williams 1997, Computing with infinite networks",
+    look=("#D98880", "x", "dotted"),
 )
 def erf(z: Array) -> Array:
     """Error function: erf z = 2/√π·∫₀ᶻ e^(−t²) dt; the sigmoid for which wide-network theory has closed forms.
@@ -142,6 +147,7 @@ def erf(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Dubey, Singh & Chaudhuri 2022, arXiv:2109.14545 (survey)",
+    look=("#8C6A00", "+", "dotted"),
 )
 def arctan(z: Array) -> Array:
     """Inverse tangent: arctan z, a sigmoid whose slope decays like 1/z² instead of exponentially.
@@ -173,6 +179,7 @@ def softsign_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="both",
     weight_init="glorot_normal",
     reference="Glorot & Bengio 2010, AISTATS",
+    look=("#F5C242", "8", "dashdot"),
 )
 def softsign(z: Array) -> Array:
     """Softsign: z/(1 + |z|); φ'' jumps from 2 to −2 at 0.
@@ -206,6 +213,7 @@ def slope_within(z: Array, bound: float, slope: float) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Collobert 2004, Large scale machine learning, thesis",
+    look=("#B88A00", "*", "dashed"),
 )
 def hard_tanh(z: Array) -> Array:
     """Hard tanh: z clipped to [−1, 1]; φ'(±1) = 0.
@@ -234,6 +242,7 @@ def hard_tanh(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Howard et al. 2019, arXiv:1905.02244 (other papers use a slope of 0.2)",
+    look=("#F28E4B", "d", "dotted"),
 )
 def hard_sigmoid(z: Array) -> Array:
     """Hard sigmoid: z/6 + ½ clipped to [0, 1]; φ'(±3) = 0.

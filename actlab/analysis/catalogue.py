@@ -2,7 +2,10 @@
 
 import math
 import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,10 @@ from tabulate import tabulate
 
 from actlab.analysis import style
 from actlab.analysis.layout import Table, number, tex, to_csv, to_latex, write_table
+from actlab.analysis.looks import LineStyle, looks_of
+
+Looks = Mapping[str, Sequence[str] | None]
+"""{activation: colour, marker and dash from its record}, in story order."""
 
 WINDOW = 5.0  # graphs show [−5, 5] both ways, or farther out where a kink lies there
 STORY = 9  # the example's figure colours the first nine activations, which are the story's; the others stay grey
@@ -21,13 +28,14 @@ MATHS = {"∪": r"$\cup$", "∅": r"$\emptyset$", "C∞": r"$C^\infty$", "₁": 
 MATHS |= {"′": r"$'$", "φ": r"$\varphi$", "½": r"$\frac{1}{2}$", "″": r"$''$", "C0": r"$C^0$", "C1": r"$C^1$"}
 
 
-def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, out: Path) -> list[Path]:
-    """Write the catalogue: two tables, the curves as CSV, one graph an activation, one overview.
+def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, out: Path) -> list[Path]:
+    """Write the catalogue: two tables, the curves as CSV, one graph per activation, one overview.
 
     Args:
-        properties: one row an activation, as ``activations.properties.table`` makes it. Columns ``mean``,
+        properties: one row per activation, as ``activations.properties.table`` makes it. Columns ``mean``,
             ``second_moment`` and ``slope_second_moment`` (of φ and φ' over a standard normal z) are shown if there.
         curves: ``activation``, ``z``, ``value``, ``derivative``.
+        looks: the looks that the activations' records have.
         out: the folder; ``tables/`` and ``figures/`` arise in it.
 
     Returns:
@@ -39,16 +47,22 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, out: Path) -
     points.write_text(to_csv(curves.round(8)), encoding="utf-8", newline="\n")
     latex = dict(zip(properties["activation"], properties["latex"], strict=True))
     written = [*write(formulas(properties), tables, latex), *write(comparison(properties), tables), points]
+    styles = all_looks(looks)
     by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
     with style.apply():
         for name, kinks in zip(properties["activation"], properties["kinks"], strict=True):
             figure = style.new_figure(3.4, 2.7)
             axes = figure.subplots()
-            draw(axes, by_name[name], window(kinks), labelled=True)
+            draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
             axes.set_title(f"{name}\n${latex[name]}$" if latex[name] else name)
             written += style.save(figure, figures / name)
-        written += style.save(overview(properties, by_name), figures / "overview")
+        written += style.save(overview(properties, by_name, styles), figures / "overview")
     return written
+
+
+def all_looks(looks: Looks) -> dict[str, LineStyle]:
+    """A look for each activation, those without one in their record included."""
+    return looks_of({name: i for i, name in enumerate(looks)}, {name: look for name, look in looks.items() if look})
 
 
 def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) -> list[Path]:
@@ -58,7 +72,7 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
     marks = {f"formula of {name}": latex or r"\varphi(z)" for name, latex in (formulas or {}).items()}
     if formulas:
         wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": list(marks)})
-    text = to_latex(Table(table.name, table.title, table.note, table.frame, wide))
+    text = to_latex(replace(table, wide=wide))
     for mark, latex in sorted(marks.items(), key=lambda pair: -len(pair[0])):
         text = text.replace(f" {tex(mark)} ", f" ${latex}$ ")
     for symbol, maths in MATHS.items():
@@ -69,8 +83,8 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
 
 def formulas(properties: pd.DataFrame) -> Table:
     """Formula and derivative of each activation, with where it comes from."""
-    shown = ["activation", "family", "formula", "derivative", "parameters", "learnable", "weight_init", "reference"]
-    frame = properties[shown].reset_index(drop=True)
+    columns = ["activation", "family", "formula", "derivative", "parameters", "learnable", "weight_init", "reference"]
+    frame = properties[columns].reset_index(drop=True)
     wide = pd.DataFrame(
         {
             "activation": [f"`{name}`" for name in frame["activation"]],
@@ -82,11 +96,11 @@ def formulas(properties: pd.DataFrame) -> Table:
         }
     )
     note = "Weight init is the initializer recommended with the activation, which `auto` stands for."
-    return Table("formulas", "The activation functions", note, frame, wide)
+    return Table("The activation functions", note, frame, wide, "formulas")
 
 
 def comparison(properties: pd.DataFrame) -> Table:
-    """The properties that the functions show, beside each other."""
+    """The properties of the functions, side by side."""
     left_out = ["formula", "derivative", "latex", "weight_init", "reference", "learnable", "parameters"]
     frame = properties.drop(columns=left_out).reset_index(drop=True)
     moments = {"mean": "E φ", "second_moment": "E φ²", "slope_second_moment": "E φ′²"}
@@ -109,15 +123,14 @@ def comparison(properties: pd.DataFrame) -> Table:
             "with derivative": frame["operations_with_derivative"].astype(str),
         }
     )
-    note = (
-        "Found numerically from the functions at their default parameters. Range: a square bracket where the bound is "
-        "attained. Smoothness: C0 where φ′ jumps, C1 where φ″ does. Flat on: constant by definition, not by underflow; "
-        "a unit whose inputs all lie there is dead. Saturates: the sides on which φ′ → 0. Operations for one element: "
-        "arithmetic and comparisons 1, division and roots 4, transcendental functions 10."
-    )
-    if "mean" in frame:
-        note += " Expectations are over a standard normal pre-activation."
-    return Table("properties", "Properties of the activation functions", note, frame, wide)
+    sentences = [
+        "Found numerically from the functions at their default parameters. Range: a square bracket where the bound is",
+        "attained. Smoothness: C0 where φ′ jumps, C1 where φ″ does. Flat on: constant by definition, not by underflow;",
+        "a unit whose inputs all lie there is dead. Saturates: the sides on which φ′ → 0. Operations for one element:",
+        "arithmetic and comparisons 1, division and roots 4, transcendental functions 10.",
+        *(["Expectations are over a standard normal pre-activation."] if "mean" in frame else []),
+    ]
+    return Table("Properties of the activation functions", " ".join(sentences), frame, wide, "properties")
 
 
 def short(x: float, decimals: int = 4) -> str:
@@ -142,7 +155,7 @@ def window(kinks: str) -> float:
     return 8.0 if max(places, default=0.0) > 4.0 else WINDOW
 
 
-def draw(axes: Axes, curve: pd.DataFrame, reach: float, labelled: bool) -> None:
+def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: bool) -> None:
     """φ in its activation's colour, φ′ dashed in grey, and a shade where φ is flat by definition."""
     seen = curve[curve["z"].abs() <= reach + 1e-9]
     z, value, slope = (seen[name].to_numpy() for name in ("z", "value", "derivative"))
@@ -153,9 +166,9 @@ def draw(axes: Axes, curve: pd.DataFrame, reach: float, labelled: bool) -> None:
         axes.axvspan(max(start, -reach), min(end, reach), color=FLAT, linewidth=0, zorder=0)
     axes.axhline(0.0, color="#999999", linewidth=0.6, zorder=1)
     axes.axvline(0.0, color="#999999", linewidth=0.6, zorder=1)
-    for begin, end in pieces(slope):  # a jump of φ′ is a jump, not a steep line
+    for begin, end in intervals(slope):  # a jump of φ′ is a jump, not a steep line
         axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, linestyle=(0, (3, 1.5)), linewidth=1.1)
-    axes.plot(z, value, color=style.look(str(seen["activation"].iloc[0])).colour, linewidth=1.9)
+    axes.plot(z, value, color=colour, linewidth=1.9)
     if labelled:
         axes.set_xlabel("z")
         handles = [axes.lines[-1], axes.lines[2]]
@@ -181,25 +194,27 @@ def flat_stretches(curve: pd.DataFrame) -> list[tuple[float, float]]:
     return stretches
 
 
-def pieces(slope: np.ndarray) -> list[tuple[int, int]]:
-    """Index ranges between jumps: where one step is over five times the steps beside it."""
+def intervals(slope: np.ndarray) -> list[tuple[int, int]]:
+    """Index ranges between jumps: where one step is over five times its neighbours."""
     steps = np.abs(np.diff(slope))
     scale = np.abs(slope).max() * 1e-3
-    beside = [
+    neighbours = [
         max(steps[max(i - 2, 0) : i].max(initial=0), steps[i + 1 : i + 3].max(initial=0)) for i in range(len(steps))
     ]
-    cuts = [i + 1 for i, step in enumerate(steps) if step > 5 * max(beside[i], scale)]
+    cuts = [i + 1 for i, step in enumerate(steps) if step > 5 * max(neighbours[i], scale)]
     return list(zip([0, *cuts], [*cuts, len(slope)], strict=True))
 
 
-def overview(properties: pd.DataFrame, curves: dict[str, pd.DataFrame], columns: int = 6) -> Figure:
+def overview(
+    properties: pd.DataFrame, curves: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle], columns: int = 6
+) -> Figure:
     """All activations on one page, small, in story order."""
     rows = -(-len(properties) // columns)
     figure = style.new_figure(1.25 * columns, 1.22 * rows + 0.3)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, name, kinks in zip(panels, properties["activation"], properties["kinks"], strict=False):
         reach = window(kinks)
-        draw(axes, curves[name], reach, labelled=False)
+        draw(axes, curves[name], styles[name].colour, reach, labelled=False)
         axes.set_title(name, fontsize=7.5, pad=3)
         axes.tick_params(labelsize=5.5, length=2, pad=1.5)
         axes.locator_params(axis="y", nbins=4)
@@ -224,15 +239,17 @@ def example_table(example: pd.DataFrame) -> Table:
     wide = pd.DataFrame({"activation": [f"`{name}`" for name in example["activation"]], **columns})
     first = example.iloc[0]
     error = example.loc[example["activation"] == "relu", "dy"]
-    note = (
+    sentences = [
         "x = 0.5; w = (0.6, −0.4), b = (0.1, 0.2), v = (0.3, 0.3), c = 0; t = 1; z = wx + b, h = φ(z), y = v·h + c, "
         f"L = ½(t − y)²; so z₁ = {short(first['z1'])} and z₂ = {short(first['z2'])} exactly. "
         "∂L/∂b = ∂L/∂z and ∂L/∂c = ∂L/∂y. A plain 0 is exactly 0."
-    )
+    ]
     if len(error):
-        note += " ReLU's second unit receives nothing because φ′(0) = 0 by convention: with φ′(0) = 1 it would receive "
-        note += f"∂L/∂z₂ = {fixed(error.iloc[0] * 0.3)}."
-    return Table("worked_example", "The worked example", note, frame, wide)
+        sentences.append(
+            "ReLU's second unit receives nothing because φ′(0) = 0 by convention: with φ′(0) = 1 it would receive "
+            f"∂L/∂z₂ = {fixed(error.iloc[0] * 0.3)}."
+        )
+    return Table("The worked example", " ".join(sentences), frame, wide, "worked_example")
 
 
 def fixed(x: float) -> str:
@@ -263,7 +280,7 @@ def descent_table(descent: pd.DataFrame) -> Table:
     """Gradient descent on the example: the loss on the way, and what became of the second unit."""
     frame = descent.round(10).assign(loss=descent["loss"].round(16))  # a loss of 1e−10 still has its digits
     last = int(descent["step"].max())
-    shown = sorted({0, min(10, last), min(25, last), last})
+    steps = sorted({0, min(10, last), min(25, last), last})
     by_step = descent.pivot(index="activation", columns="step", values="loss")
     ends = descent[descent["step"] == last].set_index("activation")
     names = list(dict.fromkeys(descent["activation"]))
@@ -271,21 +288,22 @@ def descent_table(descent: pd.DataFrame) -> Table:
     wide = pd.DataFrame(
         {
             "activation": [f"`{name}`" for name in names],
-            **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in shown},
+            **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in steps},
             f"z₂, step {last}": [fixed(ends.loc[name, "z2"]) for name in names],
             f"h₂, step {last}": [fixed(ends.loc[name, "h2"]) for name in names],
             "second unit": ["learns" if moved[name] else "never moves" for name in names],
         }
     )
     note = "Plain gradient descent on the one example, learning rate 0.1; activation parameters keep their defaults."
-    return Table("worked_example_descent", "The worked example under gradient descent", note, frame, wide)
+    return Table("The worked example under gradient descent", note, frame, wide, "worked_example_descent")
 
 
-def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, out: Path) -> list[Path]:
+def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, looks: Looks, out: Path) -> list[Path]:
     """Write the worked example's two tables and its figure.
 
     Args:
         example, descent: the rows that ``nn.worked_example.rows`` makes.
+        looks: the looks that the activations' records have.
         out: the folder; ``tables/`` and ``figures/`` arise in it.
 
     Returns:
@@ -295,7 +313,7 @@ def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, out: Path
         path for table in (example_table(example), descent_table(descent)) for path in write(table, out / "tables")
     ]
     with style.apply():
-        return [*tables, *style.save(descent_figure(descent), out / "figures" / "worked_example")]
+        return [*tables, *style.save(descent_figure(descent, all_looks(looks)), out / "figures" / "worked_example")]
 
 
 def worked_example_text(example: pd.DataFrame) -> str:
@@ -306,21 +324,19 @@ def worked_example_text(example: pd.DataFrame) -> str:
     return f"{table.title}\n\n{text}\n\n{table.note}"
 
 
-def descent_figure(descent: pd.DataFrame) -> Figure:
+def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
     """Left, the loss of each activation; right, the second unit's pre-activation, which ReLU leaves at its kink."""
     names = list(dict.fromkeys(descent["activation"]))
     figure = style.new_figure(7.2, 3.1)
     loss, unit = figure.subplots(1, 2)
     for name in reversed(names):
         curve = descent[descent["activation"] == name]
-        told = name in names[:STORY]
-        look = style.look(name)
-        line = (
-            look.line | {"markevery": (names.index(name) % 5, 10)} if told else {"color": "#D0D0D0", "linewidth": 0.7}
-        )
-        label = name if told else "_"
-        loss.semilogy(curve["step"], curve["loss"], label=label, zorder=3 if told else 2, **line)
-        unit.plot(curve["step"], curve["z2"], zorder=3 if told else 2, **line)
+        in_story = name in names[:STORY]
+        line: dict[str, Any] = {"color": "#D0D0D0", "linewidth": 0.7}
+        if in_story:
+            line = style.line(styles[name]) | {"markevery": (names.index(name) % 5, 10)}
+        loss.semilogy(curve["step"], curve["loss"], label=name if in_story else "_", zorder=2 + in_story, **line)
+        unit.plot(curve["step"], curve["z2"], zorder=2 + in_story, **line)
     last = descent["step"].max()
     loss.set(xlabel="step", ylabel="loss", title="Loss", xlim=(0, last), ylim=(1e-12, 1.0))
     unit.set(xlabel="step", ylabel="z₂", title="Pre-activation of the second unit", xlim=(0, last))

@@ -1,17 +1,30 @@
-"""Claims on trial: a study's own file turns result frames into verdicts, each with a number and its interval."""
+"""Claims on trial: a study's own file turns the study's cells into verdicts, each with a number and its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from actlab import sources
+from actlab.analysis.cells import Cells
 from actlab.analysis.layout import Table, number
-from actlab.analysis.stats import Interval
+from actlab.analysis.stats import NO_INTERVAL, Interval, mean_interval
 from actlab.later import pd
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
+AT_LEAST, AT_MOST, WITHIN = "at least", "at most", "within"
+SIGNATURE = """a claim is a function of the study's cells, or of several studies' ({name: cells}):
+    def claim(cells: actlab.analysis.cells.Cells) -> actlab.analysis.claims.Verdict
+    CLAIMS = [claim, across("depth", "dying_relu")(claim_on_both)]
+`judge` in actlab.analysis.claims makes the verdict; experiments/depth.py is an example"""
+OUTDATED = f"""{SIGNATURE}.
+A study's folder gets the current file by `actlab run CONFIG`, which trains only what is missing"""
 
 
 class ClaimsError(ValueError):
@@ -23,85 +36,221 @@ class Verdict:
     """What an experiment says of a claim.
 
     Attributes:
-        claim: its short name, as R3.
-        said: the claim, as it is usually made.
-        measured: what the number is, with its unit.
-        number: mean, interval, n and method.
+        id: its short name, as R3.
+        activation: whose claim it is; empty where it is on several.
+        statement: the claim, as it is usually made.
+        form: ``at least``, ``at most`` or ``within`` (±).
+        effect: δ, the effect that matters, in the unit of the estimate.
+        estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
         verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``.
         condition: what follows "only if", as measured.
+        evidence: what the number is, with its unit.
     """
 
-    claim: str
-    said: str
-    measured: str
-    number: Interval
+    id: str
+    activation: str
+    statement: str
+    form: str
+    effect: float
+    estimate: float
+    low: float
+    high: float
+    n: int
+    method: str
     verdict: str
-    condition: str = ""
+    condition: str
+    evidence: str
 
 
-Claim = Callable[[pd.DataFrame, pd.DataFrame, pd.DataFrame], Verdict]
+Claim = Callable[[Cells], Verdict]
 
 
-def below(number: Interval, bound: float) -> str:
-    """The verdict on "the number is below the bound", by its whole interval.
+@dataclass(frozen=True)
+class Across:
+    """A claim on several studies, by their names."""
 
-    >>> below(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.3), below(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.1)
+    studies: tuple[str, ...]
+    claim: Callable[[Mapping[str, Cells]], Verdict]
+
+
+def across(*studies: str) -> Callable[[Callable[[Mapping[str, Cells]], Verdict]], Across]:
+    """Make a claim on several studies of a function of {study: cells}.
+
+    >>> across("depth", "dying_relu")(lambda cells_by_study: ...).studies
+    ('depth', 'dying_relu')
+    """
+    return lambda claim: Across(studies, claim)
+
+
+def at_least(effect: float, interval: Interval) -> str:
+    """Judge "at least δ" by the whole interval.
+
+    >>> at_least(0.1, Interval(0.2, 0.1, 0.3, 5, "Student t")), at_least(0.3, Interval(0.1, 0.0, 0.2, 5, "Student t"))
+    ('supported', 'contradicted')
+    """
+    if interval.low >= effect:
+        return SUPPORTED
+    return CONTRADICTED if interval.high < effect else INCONCLUSIVE
+
+
+def within(effect: float, interval: Interval) -> str:
+    """Judge "within ±δ" by the whole interval.
+
+    >>> within(0.3, Interval(0.1, 0.0, 0.2, 5, "Student t")), within(0.1, Interval(0.1, 0.0, 0.2, 5, "Student t"))
     ('supported', 'inconclusive')
     """
-    if number.high < bound:
+    if -effect <= interval.low and interval.high <= effect:
         return SUPPORTED
-    return CONTRADICTED if number.low >= bound else INCONCLUSIVE
+    return CONTRADICTED if interval.low > effect or interval.high < -effect else INCONCLUSIVE
 
 
-def above(number: Interval, bound: float) -> str:
-    """The verdict on "the number is above the bound", by its whole interval.
+def at_most(effect: float, interval: Interval) -> str:
+    """Judge "at most δ": at least −δ of the negated quantity.
 
-    >>> above(Interval(0.1, 0.0, 0.2, 5, "Student t"), 0.3)
-    'contradicted'
+    >>> at_most(-0.1, Interval(-0.2, -0.3, -0.1, 5, "Student t"))
+    'supported'
     """
-    if number.low > bound:
-        return SUPPORTED
-    return CONTRADICTED if number.high <= bound else INCONCLUSIVE
+    return at_least(-effect, Interval(-interval.mean, -interval.high, -interval.low, interval.n, interval.method))
 
 
-def load(path: Path) -> tuple[Claim, ...]:
+FORMS: dict[str, Callable[[float, Interval], str]] = {AT_LEAST: at_least, AT_MOST: at_most, WITHIN: within}
+# How well an estimate agrees with a claim: the least of several is shown.
+FAVOUR: dict[str, Callable[[float], float]] = {AT_LEAST: lambda x: x, AT_MOST: lambda x: -x, WITHIN: lambda x: -abs(x)}
+
+
+def judge(
+    id: str,
+    activation: str,
+    statement: str,
+    form: str,
+    effect: float,
+    samples: ArrayLike | Mapping[str, ArrayLike],
+    evidence: str,
+) -> Verdict:
+    """Judge a claim by the mean of some numbers, or under several conditions by each one's.
+
+    Args:
+        id, activation, statement, form, effect, evidence: see ``Verdict``.
+        samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
+            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out.
+
+    Returns:
+        the verdict; *true only if* where the numbers support the claim under one condition and contradict it under
+        another. Fewer than two numbers are inconclusive.
+
+    >>> low, high = [-0.3, -0.31, -0.3], [0.2, 0.21, 0.2]
+    >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
+    'supported'
+    >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
+    'A: −0.303 [−0.324, −0.283]'
+    """
+    by_condition = samples if isinstance(samples, Mapping) else {"": samples}
+    k = len(by_condition)
+    intervals = {name: mean_interval(values, 1 - 0.05 / k) for name, values in by_condition.items()}
+    words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
+    verdict, condition = INCONCLUSIVE, ""
+    if len(set(words.values())) == 1:
+        verdict = next(iter(words.values()))
+    elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
+        verdict = ONLY_IF
+        condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
+    least = min(intervals, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
+    one = intervals.get(least, Interval(math.nan, math.nan, math.nan, 0, NO_INTERVAL))
+    method = f"{one.method}, {1 - 0.05 / k:.1%}" if k > 1 else one.method
+    evidence = f"{evidence}; least favourable: {least}" if least else evidence
+    numbers = (one.mean, one.low, one.high, one.n, method)
+    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
+
+
+def with_interval(interval: Interval) -> str:
+    """An estimate with its interval, for a sentence."""
+    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
+
+
+def load(path: Path) -> tuple[Claim | Across, ...]:
     """The functions that a study's file lists in ``CLAIMS``.
 
     Raises:
-        ClaimsError: there is no such file, it does not run, or it lists nothing.
+        ClaimsError: there is no such file, it does not run, lists nothing, or is written for an earlier version.
     """
     if not path.is_file():
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
         module = sources.import_file(path)
     except sources.SourceError as error:
-        raise ClaimsError(str(error)) from error.__cause__
+        cause = error.__cause__
+        if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):
+            raise ClaimsError(f"{error}; {OUTDATED}") from cause
+        raise ClaimsError(str(error)) from cause
     claims = tuple(getattr(module, "CLAIMS", ()))
     if not claims:
-        raise ClaimsError(f"{path}: needs CLAIMS, a list of functions of (runs, steps, layers) that return a Verdict")
+        raise ClaimsError(f"{path}: needs CLAIMS, a list; {SIGNATURE}")
+    for claim in claims:
+        if isinstance(claim, Across):
+            continue
+        if not callable(claim) or len(needed(claim)) != 1:
+            takes = f"takes ({', '.join(needed(claim))})" if callable(claim) else "is no function"
+            raise ClaimsError(f"{path}: {name_of(claim)} {takes}; {OUTDATED}")
     return claims
 
 
-def decide(claims: Iterable[Claim], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> Table:
-    """Every claim's verdict, as a table."""
-    rows = []
+def needed(claim: Callable[..., Any]) -> list[str]:
+    """The arguments that a claim must be given."""
+    return [one.name for one in inspect.signature(claim).parameters.values() if one.default is one.empty]
+
+
+def decide(
+    claims: Sequence[Claim | Across],
+    cells: Cells,
+    study: str = "",
+    find: Callable[[str], Cells | None] = lambda name: None,
+) -> Table:
+    """Decide every claim, as a table.
+
+    Args:
+        claims: as ``load`` gives them.
+        cells: the study's own.
+        study: its name.
+        find: gives another study's cells by its name, None where it is not at hand: a claim on it is named in the note.
+    """
+    verdicts, undecided = [], []
     for claim in claims:
-        row = asdict(claim(runs, steps, layers))
-        rows.append({**row, **row.pop("number")})
-    columns = ["claim", "said", "measured", "mean", "low", "high", "n", "method", "verdict", "condition"]
-    frame = pd.DataFrame(rows, columns=columns)
+        if not isinstance(claim, Across):
+            verdicts.append(claim(cells))
+            continue
+        by_study = {name: cells if name == study else find(name) for name in claim.studies}
+        there = {name: one for name, one in by_study.items() if one is not None}
+        if len(there) == len(by_study):
+            verdicts.append(claim.claim(there))
+        else:
+            undecided.append(f"{name_of(claim.claim)} ({', '.join(name for name in by_study if name not in there)})")
+    frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
     wide = pd.DataFrame(
         {
-            **{name: frame[name] for name in ("claim", "said", "measured")},
-            "number": [
-                f"{number(row['mean'])} [{number(row['low'])}, {number(row['high'])}], n = {row['n']}" for row in rows
+            "claim": frame["id"],
+            "activation": [f"`{one.activation}`" if one.activation else "–" for one in verdicts],
+            "statement": frame["statement"],
+            "evidence": frame["evidence"],
+            "claimed": [
+                f"{one.form} {'±' * (one.form == WITHIN)}{one.effect:.3g}".replace("-", "−") for one in verdicts
             ],
-            "verdict": [f"**{row['verdict']}** {row['condition']}".strip() for row in rows],
+            "estimate": [
+                f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
+                for one in verdicts
+            ],
+            "verdict": [f"**{one.verdict}** {one.condition}".strip() for one in verdicts],
         }
     )
-    note = (
-        "A claim is supported, or contradicted, where the whole 95 % interval lies on one side of the bound that the "
-        "study's claims file states; else it is inconclusive. "
-        f"{int((runs['status'] != 'ok').sum())} of the study's {len(runs)} runs diverged."
-    )
-    return Table("claims", "Claims", note, frame, wide)
+    sentences = [
+        "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
+        "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
+        "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others.",
+        f"{int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
+        *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
+    ]
+    return Table("Claims", " ".join(sentences), frame, wide, "claims")
+
+
+def name_of(claim: Callable[..., Any]) -> str:
+    """A claim's name in the file."""
+    return str(getattr(claim, "__name__", repr(claim)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,19 +10,11 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import layout
-from actlab.analysis.cells import (
-    activation_ranks,
-    columns_of,
-    held,
-    long,
-    records_at,
-    settings,
-    sort_rows,
-    summarise,
-    varying,
-)
+from actlab.analysis.cells import activation_ranks, settings, sort_rows, varying
+from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
+from actlab.naming import nearest
 
 Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """name, runs, steps, layers."""
@@ -75,7 +66,7 @@ def compare(
         CompareError: an unknown metric, key, time or preset; the message names the nearest valid ones.
     """
     if preset is not None and preset not in PRESETS:
-        raise CompareError(f"unknown preset '{preset}'{near(preset, PRESETS)}")
+        raise CompareError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
     if preset is None and metric is None:
         raise CompareError(f"name a metric, or a preset ({', '.join(PRESETS)})")
     measures = PRESETS[preset] if preset else (about(str(metric), own).name,)
@@ -86,7 +77,7 @@ def compare(
     by_layer = "layer" in keys
     values, all_runs, without, arithmetic = [], [], [], []
     for name, runs, steps, layers in studies:
-        # A run's identity is the same in two studies that share it: told apart here.
+        # A run that two studies share has one identity: here it is each study's own.
         runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
         steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
         there = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
@@ -99,13 +90,14 @@ def compare(
     if not values:
         raise CompareError(unknown_metric(measures[0], studies, by_layer))
     pooled_runs = pd.concat(all_runs, ignore_index=True)
-    found = pd.concat(values, ignore_index=True)
-    check_time(found, studies, measures[0], at, by_layer)
+    pooled_values = pd.concat(values, ignore_index=True)
+    check_time(pooled_values, studies, measures[0], at, by_layer)
     columns = [key for key in keys if key != "layer"]
     within = ["layer"] if by_layer else []
     unknown = [name for name in measures if name not in MEASURES and is_flag(name, pooled_runs)]
     flags = {name: Measure(name, over_seeds=SHARE) for name in unknown}
-    out = summarise(found[["run", "measure", *within, "value"]], pooled_runs, columns, level, {**flags, **(own or {})})
+    pooled_values = pooled_values[["run", "measure", *within, "value"]]
+    out = summarise(pooled_values, pooled_runs, columns, level, {**flags, **(own or {})})
     if preset:
         places = {measure: i for i, measure in enumerate(measures)}
         out = out.sort_values("measure", key=lambda column: column.map(places), kind="stable")
@@ -131,12 +123,12 @@ def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measur
         CompareError: two studies mean different things by one name.
         MeasureError: a manifest's records are not readable.
     """
-    found: dict[str, Measure] = {}
+    own: dict[str, Measure] = {}
     for study, manifest in manifests.items():
         for name, record in from_plain(manifest.get("measures", {})).items():
-            if found.setdefault(name, record).over_seeds != record.over_seeds:
+            if own.setdefault(name, record).over_seeds != record.over_seeds:
                 raise CompareError(f"'{name}' has {record.over_seeds} means in study '{study}', other ones elsewhere")
-    return found
+    return own
 
 
 def format(frame: pd.DataFrame, style: str = "markdown") -> str:
@@ -146,7 +138,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         CompareError: an unknown format.
     """
     if style not in FORMATS:
-        raise CompareError(f"unknown format '{style}'{near(style, FORMATS)}")
+        raise CompareError(f"unknown format '{style}'{nearest(style, FORMATS)}")
     if style == "csv":
         return layout.to_csv(frame)
     if style == "json":
@@ -168,28 +160,17 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})
         wide[metric] = texts
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
-    pooled = frame.attrs.get("pooled", [])
-    note = (
-        f"At {f'step {at}' if isinstance(at, int) else at}. 95 % intervals: {', '.join(sorted(set(frame['method'])))}."
-    )
-    note += f" Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else ""
-    without = frame.attrs.get("without", [])
-    note += f" Not measured in: {', '.join(without)}." if without else ""
-    arithmetic = frame.attrs.get("arithmetic", [])
-    note += f" Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else ""
-    table = layout.Table("compare", metric.capitalize(), note, frame, wide)
+    pooled, without, arithmetic = (frame.attrs.get(name, []) for name in ("pooled", "without", "arithmetic"))
+    sentences = [
+        f"At {f'step {at}' if isinstance(at, int) else at}.",
+        f"95 % intervals: {', '.join(sorted(set(frame['method'])))}.",
+        f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
+        f"Not measured in: {', '.join(without)}." if without else "",
+        f"Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else "",
+    ]
+    note = " ".join(sentence for sentence in sentences if sentence)
+    table = layout.Table(metric.capitalize(), note, frame, wide, "compare")
     return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{note}\n"
-
-
-def near(name: str, valid: Iterable[str]) -> str:
-    """The end of an error message: the nearest valid names, or all of them.
-
-    >>> near("dead_fractoin", ["dead_fraction", "act_mean"]), near("x", ["a", "b"])
-    ("; did you mean 'dead_fraction'?", '; choose from a, b')
-    """
-    names = sorted(set(valid))
-    close = difflib.get_close_matches(str(name), names, n=3)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else f"; choose from {', '.join(names)}"
 
 
 def read_time(at: str | int) -> str | int:
@@ -226,14 +207,14 @@ def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
         for key in by:
             if key not in valid:
                 where = f" in study '{name}'" if len(studies) > 1 else ""
-                raise CompareError(f"unknown key '{key}'{where}{near(key, valid)}")
+                raise CompareError(f"unknown key '{key}'{where}{nearest(key, valid)}")
     return list(dict.fromkeys(by))
 
 
 def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, by_layer: bool) -> bool:
     """Whether a study can answer for a measure."""
     if by_layer:
-        return bool(held(layers, [measure])) and measure not in ("run", "step", "layer")
+        return bool(available(layers, [measure])) and measure not in ("run", "step", "layer")
     return measure in measurable(runs, steps)
 
 
@@ -259,9 +240,9 @@ def values_at(
     at: str | int,
     by_layer: bool,
 ) -> pd.DataFrame:
-    """One value a run (and layer) and measure, from the frame that holds it at that time."""
+    """One value per run (and layer) and measure, from the frame that holds it at that time."""
     frame = layers if by_layer else steps
-    recorded = held(frame, measures)
+    recorded = available(frame, measures)
     parts = [long(records_at(frame, runs, at, recorded), recorded)] if recorded else []
     only_final = [measure for measure in measures if measure not in recorded]
     if only_final and at != "final":
@@ -282,12 +263,12 @@ def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> st
         for name in (map(str, layers.columns) if by_layer else measurable(runs, steps))
     } - {"run", "step", "layer"}
     where = " by layer" if by_layer else ""
-    return f"unknown metric '{measure}'{where}{near(measure, valid)}"
+    return f"unknown metric '{measure}'{where}{nearest(measure, valid)}"
 
 
-def check_time(found: pd.DataFrame, studies: Sequence[Study], measure: str, at: str | int, by_layer: bool) -> None:
-    """Refuse a step that no run has recorded (or not with this measure), naming the nearest ones that are."""
-    if not isinstance(at, int) or np.isfinite(found["value"]).any():
+def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at: str | int, by_layer: bool) -> None:
+    """Check that some run has recorded this step, and with this measure; the error names the nearest that are."""
+    if not isinstance(at, int) or np.isfinite(values["value"]).any():
         return
     there: set[int] = set()
     recorded: set[int] = set()
@@ -298,9 +279,9 @@ def check_time(found: pd.DataFrame, studies: Sequence[Study], measure: str, at: 
             there |= set(frame.loc[frame[column].notna(), "step"].tolist())
     if not there:
         return
-    nearest = sorted(sorted(there, key=lambda step: (abs(step - at), step))[:3])
+    close = sorted(sorted(there, key=lambda step: (abs(step - at), step))[:3])
     why = f"'{measure}' is measured at evaluations only" if at in recorded else "there is no such record"
-    raise CompareError(f"step {at}: {why}; the nearest are {', '.join(map(str, nearest))}")
+    raise CompareError(f"step {at}: {why}; the nearest are {', '.join(map(str, close))}")
 
 
 def pooled(runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:

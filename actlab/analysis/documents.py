@@ -1,4 +1,4 @@
-"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/measures.md`` writes them anew.
+"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/measures.md`` rewrites them.
 
 Such a table stands between two comments, ``<!-- begin measures ... -->`` and ``<!-- end measures -->``.
 """
@@ -39,7 +39,7 @@ def row(one: Measure) -> tuple[str, ...]:
 def written(text: str) -> str:
     """A document with the table between its comments as the records have it now."""
     block = re.compile(r"(<!-- begin measures\b[^\n]*-->\n).*?(\n<!-- end measures -->)", re.DOTALL)
-    return block.sub(lambda found: f"{found[1]}\n{measures_table()}\n{found[2]}", text)
+    return block.sub(lambda match: f"{match[1]}\n{measures_table()}\n{match[2]}", text)
 
 
 if __name__ == "__main__":

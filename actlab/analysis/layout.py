@@ -28,18 +28,18 @@ class Table:
     """One table: the numbers, and the layout for people.
 
     Attributes:
-        name: its name in the registry and on disk.
         title: what it shows.
         note: method, interval, n, selection rule, what the marks mean.
-        frame: long and numeric, one row an estimate: keys, ``measure``, ``mean``, ``low``, ``high``, ``n``, ...
+        frame: long and numeric, one row per estimate: keys, ``measure``, ``mean``, ``low``, ``high``, ``n``, ...
         wide: the same for people, as Markdown strings.
+        name: its name in YAML and on disk; the decorator says it.
     """
 
-    name: str
     title: str
     note: str
     frame: pd.DataFrame = field(repr=False)
     wide: pd.DataFrame = field(repr=False)
+    name: str = ""
 
 
 def words(name: str) -> str:
@@ -96,10 +96,10 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
 
     counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing", "censored")}
     word = {"missing": "undefined"}
-    told = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
+    lost = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
     if row["n"] == 0:
-        return ", ".join(told) or "–"
-    tail = f" ({', '.join(told)})" if told else ""
+        return ", ".join(lost) or "–"
+    tail = f" ({', '.join(lost)})" if lost else ""
     if math.isnan(low):
         return show(mean) + tail
     if row["method"] != "Student t":
@@ -129,7 +129,7 @@ def marked(text: str, row: Mapping[str, Any]) -> str:
 
 
 # Words that have an order of their own; other values come in the order of numbers, or as they first occur.
-SAID = ("init", "final", "first", "middle", "last")
+WORD_ORDER = ("init", "final", "first", "middle", "last")
 
 
 def pivot(
@@ -149,20 +149,20 @@ def pivot(
 
 def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], empty: str = "") -> pd.DataFrame:
     """The column ``text`` laid out by ``rows`` and ``columns``; rows come in the order in which they first occur."""
-    shown = [name for name in rows if name == "activation" or frame[name].nunique(dropna=False) > 1]
-    shown = shown or list(rows[:1])
+    keys = [name for name in rows if name == "activation" or frame[name].nunique(dropna=False) > 1]
+    keys = keys or list(rows[:1])
     seen: dict[tuple[Any, ...], None] = {}
     lines: dict[tuple[str, ...], dict[tuple[Any, ...], str]] = {}
     for row in records(frame):
         across = tuple(row[name] for name in columns)
-        key = tuple(words(row[name]) if name in ("measure", "at") else setting(row[name], name) for name in shown)
+        key = tuple(words(row[name]) if name in ("measure", "at") else setting(row[name], name) for name in keys)
         seen.setdefault(across)
         lines.setdefault(key, {})[across] = str(row["text"])
     first = [list(dict.fromkeys(across[i] for across in seen)) for i in range(len(columns))]
 
     def place(across: tuple[Any, ...]) -> tuple[float, ...]:
         return tuple(
-            value if not isinstance(value, str) else SAID.index(value) if value in SAID else first[i].index(value)
+            (WORD_ORDER if value in WORD_ORDER else first[i]).index(value) if isinstance(value, str) else value
             for i, value in enumerate(across)
         )
 
@@ -171,7 +171,7 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
     if not columns:
         heads = [words(str(frame["measure"].iloc[0])) if "measure" in frame else "value"]
     body = [[*key, *(texts.get(across, empty) for across in order)] for key, texts in lines.items()]
-    return pd.DataFrame(body, columns=[*(words(name) for name in shown), *heads])
+    return pd.DataFrame(body, columns=[*(words(name) for name in keys), *heads])
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ def tex(markdown: str) -> str:
 
 
 # A float longer than this does not fit on a page: it becomes a longtable.
-ROWS_A_PAGE = 40
+ROWS_PER_PAGE = 40
 
 
 def to_latex(table: Table) -> str:
@@ -259,7 +259,7 @@ def to_latex(table: Table) -> str:
     head = [r"\toprule", " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\", r"\midrule"]
     caption = rf"\caption{{{tex(table.title)}. {tex(table.note)}}}"
     label = rf"\label{{tab:{table.name}}}"
-    if len(rows) > ROWS_A_PAGE:
+    if len(rows) > ROWS_PER_PAGE:
         begin = ["% needs \\usepackage{booktabs,longtable}", rf"\begin{{longtable}}{{{columns}}}"]
         lines = [*begin, caption, label + r" \\", *head, r"\endhead", *rows, r"\bottomrule", r"\end{longtable}"]
     else:

@@ -12,21 +12,36 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from actlab.analysis import claims, figures, tables
-from actlab.analysis.cells import Cells, Select, build_cells, sort_rows
-from actlab.analysis.layout import Table, pipe_table, setting, words, write_table
+from actlab.analysis import claims
+from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
+from actlab.analysis.drawings import Drawing
+from actlab.analysis.figures import FIGURES
+from actlab.analysis.figures.writing import write_figures
+from actlab.analysis.layout import Table, setting, words, write_table
+from actlab.analysis.notes import selection_note
+from actlab.analysis.parts import P, Part, PartError
 from actlab.analysis.run_summary import run_summary
+from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
+from actlab.analysis.tables import TABLES
 from actlab.measures import from_plain
+from actlab.registry import Registry
+from actlab.study.selection import Select
 
 __all__ = ["headline", "run_summary", "write"]
 
-# Longer tables are folded: the report stays readable, and everything is in it.
-FOLD_FROM = 24
-SETTINGS = ("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init")
-SETTINGS_TRAIN = ("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed")
-# Told where a run has them.
-OPTIONS = {"norm": "none", "residual": False, "dropout": 0.0, "dropout_kind": "", "schedule": "constant"}
-OPTIONS |= {"clip_norm": None}
+SETTINGS = (
+    *("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
+    *("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed"),
+)
+# Reported only where they are used: each with the value that it has where it is not.
+OPTIONS = {
+    "norm": "none",
+    "residual": False,
+    "dropout": 0.0,
+    "dropout_kind": "",
+    "schedule": "constant",
+    "clip_norm": None,
+}
 
 
 def write(
@@ -38,6 +53,7 @@ def write(
     layers: pd.DataFrame,
     progress: Callable[[int, int], None] = lambda done, pages: None,
     helper: Executor | None = None,
+    find: Callable[[str], Cells | None] = lambda name: None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -48,47 +64,65 @@ def write(
         runs, steps, layers: the study's frames, rows in any order.
         progress: called with how many pictures are done, and how many there are to be.
         helper: a process that draws too.
+        find: gives another study's cells by its name, None where it is not at hand: for claims on several.
 
     Returns:
         the files written, tables first.
 
     Raises:
-        ValueError: the study names a table or figure that does not exist.
+        PartError: the study names a table or figure that does not exist or cannot be used.
         ClaimsError: its claims file cannot be used.
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    found = build_cells(runs, steps, layers, select_rule(wanted), from_plain(manifest.get("measures", {})))
-    table_names = names(wanted.get("tables"), tables.DEFAULT_TABLES, tables.TABLES, "table")
-    figure_names = names(wanted.get("figures"), figures.DEFAULT_FIGURES, figures.FIGURES, "figure")
-    progress(0, len(figure_names))
-    made_tables = tables.make_tables(found, table_names)
-    drawn = {name: figures.FIGURES[name](found) for name in figure_names}
-    paths = []
-    clear(folder)
+    cells = study_cells(study, manifest, runs, steps, layers)
+    tables = parts(TABLES, wanted.get("tables"), folder)
+    figures = parts(FIGURES, wanted.get("figures"), folder)
+    progress(0, len(figures))
+    made_tables = {name: part.make(cells) for name, part in tables.items()}
+    drawings = {name: part.make(cells) for name, part in figures.items()}
     if study.get("claims"):
-        verdicts = claims.decide(claims.load(folder / str(study["claims"])), runs, steps, layers)
-        made_tables = {verdicts.name: verdicts, **made_tables}
-    for table in made_tables.values():
-        paths += write_table(table, folder / "tables") if table is not None else []
-    drawings = [drawing for drawing in drawn.values() if drawing is not None]
-    if drawings:
-        paths += figures.write_figures(drawings, folder / "figures", helper, progress)
+        listed = claims.load(folder / str(study["claims"]))
+        made_tables = {"claims": claims.decide(listed, cells, str(study.get("study")), find), **made_tables}
+    clear(folder / "tables", {*TABLES, *made_tables, "claims"}, (".csv", ".md", ".tex"))
+    clear(folder / "figures", {*FIGURES, *drawings}, (".csv", ".png", ".svg"))
+    paths = [path for table in made_tables.values() if table for path in write_table(table, folder / "tables")]
+    drawn = [drawing for drawing in drawings.values() if drawing]
+    if drawn:
+        paths += write_figures(drawn, folder / "figures", helper, progress)
     report = folder / "report.md"
-    report.write_text(page(study, manifest, found, made_tables, drawn), encoding="utf-8", newline="\n")
+    text = markdown(document(study, manifest, cells, made_tables, drawings))
+    report.write_text(text, encoding="utf-8", newline="\n")
     return [*paths, report]
 
 
+def study_cells(
+    study: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+) -> Cells:
+    """The cells of a study by its own selection rule, with what its manifest says of its measures and activations.
+
+    Raises:
+        MeasureError: the manifest's records of the user's measures are not readable.
+    """
+    rule = select_rule(study.get("report") or {})
+    measures = from_plain(manifest.get("measures", {}))
+    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"))
+
+
 def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
-    """What a study found, for the terminal: its question and the table of final performance."""
-    found = build_cells(runs, steps, layers, select_rule(study.get("report") or {}))
-    table = tables.TABLES["performance"](found)
+    """A study's answer for the terminal: its question and the table of final performance."""
+    cells = study_cells(study, {}, runs, steps, layers)
+    table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
-    marks = "* best of its column; † not told apart from it (95 %)."
-    chosen = f" {words(found.select.column).capitalize()} selected by {words(found.select.by)}." if found.select else ""
-    return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{chosen}"]).strip()
+    marks = "* best of its column; † no difference from it within the 95 % interval."
+    rule = f" {words(cells.select.column).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
+    return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
 
 
 def select_rule(wanted: Mapping[str, Any]) -> Select | None:
@@ -96,148 +130,137 @@ def select_rule(wanted: Mapping[str, Any]) -> Select | None:
     if "select" not in wanted:
         return Select()
     rule = wanted["select"]
-    return None if rule is None else Select(**{key: str(value) for key, value in rule.items()})
+    return None if rule is None else Select(**rule)
 
 
-def names(asked: Sequence[str] | None, default: Sequence[str], valid: Mapping[str, Any], kind: str) -> list[str]:
-    """The names asked for, or the default ones; each must be valid."""
-    chosen = list(dict.fromkeys(default if asked is None else asked))
-    for name in chosen:
-        if name not in valid:
-            raise ValueError(f"unknown {kind} '{name}'; choose from {', '.join(valid)}")
+def parts(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Path) -> dict[str, Part[P]]:
+    """The tables (or figures) asked for, or the default ones, by their names; files are sought from the folder on."""
+    if asked is None:
+        return {name: part for name, part in registry.items() if part.default}
+    chosen: dict[str, Part[P]] = {}
+    for name in dict.fromkeys(asked):
+        part = registry.find(str(folder / name) if ":" in name else name)
+        if part.name in chosen:
+            raise PartError(f"{name}: there is another {registry.kind} of that name; rename one of them")
+        chosen[part.name] = part
     return chosen
 
 
-def clear(folder: Path) -> None:
+def clear(folder: Path, names: set[str], suffixes: Sequence[str]) -> None:
     """Remove what an earlier report wrote, so that no table or picture outlives its reason."""
-    for part, suffixes in (("tables", (".csv", ".md", ".tex")), ("figures", (".csv", ".png", ".svg"))):
-        known = (*tables.TABLES, "claims") if part == "tables" else tuple(figures.FIGURES)
-        for path in sorted((folder / part).glob("*")):
-            ours = any(path.stem == name or path.stem.startswith(f"{name}-") for name in known)
-            if ours and path.suffix in suffixes:
-                path.unlink()
+    for path in sorted(folder.glob("*")):
+        ours = any(path.stem == name or path.stem.startswith(f"{name}-") for name in names)
+        if ours and path.suffix in suffixes:
+            path.unlink()
 
 
-def page(
+def document(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
-    found: Cells,
-    made_tables: Mapping[str, Table | None],
-    drawn: Mapping[str, figures.Drawing | None],
-) -> str:
-    """``report.md`` as text."""
+    cells: Cells,
+    tables: Mapping[str, Table | None],
+    drawings: Mapping[str, Drawing | None],
+) -> list[Section]:
+    """Put the report together."""
     name = str(study.get("study", "study"))
-    parts = [f"# {name}", str(study.get("question", "")).strip(), "## What was run", *what_was_run(found)]
-    parts += ["## Tables"]
-    for table in made_tables.values():
-        parts += table_section(table) if table is not None else []
-    none = [words(key) for key, table in made_tables.items() if table is None]
-    if none:
-        parts.append(f"Not applicable to this study: {', '.join(none)}.")
-    if drawn:
-        parts.append("## Figures")
-    for drawing in drawn.values():
-        parts += figure_section(drawing) if drawing is not None and drawing.pages else []
-    none = [words(key) for key, drawing in drawn.items() if drawing is None or not drawing.pages]
-    if none:
-        parts.append(f"Not applicable to this study: {', '.join(none)}.")
-    parts += ["## How it was made", *how_it_was_made(name, manifest)]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def what_was_run(found: Cells) -> list[str]:
-    """Paragraphs on the runs: how many, what varied, which diverged, which initialisation ``auto`` was."""
-    runs = found.runs
-    cells = runs.drop_duplicates(found.keys) if found.keys else runs.head(1)
-    diverged = runs[runs["status"] != "ok"]
-    seeds = runs["seed"].nunique()
-    parts = [f"{count(len(runs), 'run')}: {count(len(cells), 'cell')} and {count(seeds, 'seed')}."]
-    rows = []
-    for key in (*SETTINGS, *SETTINGS_TRAIN):
-        if key in runs:
-            values = (
-                sorted(set(runs[key]), key=lambda value: (found.ranks.get(value, 0), value))
-                if key == "activation"
-                else sorted(set(runs[key]))
-            )
-            rows.append((words(key), ", ".join(setting(value, key) for value in values)))
-    options = [key for key, without in OPTIONS.items() if key in runs and set(runs[key].dropna()) - {without}]
-    for key in dict.fromkeys([*found.keys, *options]):
-        if key not in (*SETTINGS, *SETTINGS_TRAIN):
-            different = runs[key].drop_duplicates().sort_values()
-            rows.append((words(key), ", ".join(setting(value, key) for value in different)))
-    parts.append(pipe_table(pd.DataFrame(rows, columns=["setting", "values"])))
-    auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
-    if len(auto):
-        used = auto.groupby("weight_init_used")["activation"].unique()
-        told = "; ".join(
-            f"`{name}` for {', '.join(f'`{a}`' for a in sorted(used[name], key=found.ranks.__getitem__))}"
-            for name in used.index
-        )
-        parts.append(f"`auto` weight initialisation was {told}.")
-    parts.append(tables.selection_note(found))
-    parts += diverged_runs(diverged, found)
-    return parts
-
-
-def diverged_runs(diverged: pd.DataFrame, found: Cells) -> list[str]:
-    """Which runs diverged, by cell."""
-    if diverged.empty:
-        return ["No run diverged."]
-    keys = tables.cell_keys(found, found.keys)
-    grouped = diverged.groupby(keys, dropna=False)
-    rows = grouped.agg(seeds=("seed", lambda s: ", ".join(map(str, sorted(s)))), first=("diverged_step", "min"))
-    frame = sort_rows(rows.reset_index(), keys, found.ranks)
-    wide = pd.DataFrame({words(key): [setting(value, key) for value in frame[key]] for key in keys})
-    wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
-    text = (
-        f"{len(diverged)} of {len(found.runs)} runs diverged (a minibatch loss, or the whole split's, was not finite):"
-    )
-    return [text, folded(pipe_table(wide), len(wide), "the diverged runs")]
-
-
-def table_section(table: Table) -> list[str]:
-    """A table's heading, its body (folded where long) and its note."""
+    drawn = {key: drawing if drawing and drawing.pages else None for key, drawing in drawings.items()}
     return [
-        f"### {table.title}",
-        folded(pipe_table(table.wide), len(table.wide), "the table"),
-        f"{table.note} [CSV](tables/{table.name}.csv)",
+        Section(1, name, (Text(str(study.get("question", "")).strip()),)),
+        Section(2, "What was run", (*settings_table(cells), *diverged_runs(cells))),
+        Section(2, "Tables", not_applicable(tables)),
+        *(table_section(table) for table in tables.values() if table),
+        *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
+        *(figure_section(drawing) for drawing in drawn.values() if drawing),
+        Section(2, "How it was made", how_it_was_made(name, manifest)),
     ]
 
 
-def figure_section(drawing: figures.Drawing) -> list[str]:
-    """A figure's heading, its pictures and its caption."""
-    pictures = [f"![{drawing.title}](figures/{stem}.png)" for stem in drawing.pages]
-    return [f"### {drawing.title}", *pictures, f"{drawing.caption} [CSV](figures/{drawing.name}.csv)"]
+def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ...]:
+    """Name what has nothing to say of this study."""
+    none = [words(key) for key, one in made.items() if one is None]
+    return (Text(f"Not applicable to this study: {', '.join(none)}."),) if none else ()
 
 
-def folded(body: str, rows: int, what: str) -> str:
-    """A long table behind a click."""
-    if rows < FOLD_FROM:
-        return body
-    return f"<details><summary>{rows} rows: show {what}</summary>\n\n{body}\n\n</details>"
+def settings_table(cells: Cells) -> list[Text | Grid]:
+    """How many runs there were, what varied and how, and which initialisation ``auto`` was."""
+    runs = cells.runs
+    number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
+    totals = (count(len(runs), "run"), count(number, "cell"), count(runs["seed"].nunique(), "seed"))
+    options = [key for key, unused in OPTIONS.items() if key in runs and set(runs[key].dropna()) - {unused}]
+    keys = dict.fromkeys([*(key for key in SETTINGS if key in runs), *cells.keys, *options])
+    rows = [(words(key), ", ".join(setting(value, key) for value in different(cells, key))) for key in keys]
+    blocks: list[Text | Grid] = [
+        Text(f"{totals[0]}: {totals[1]} and {totals[2]}."),
+        Grid(pd.DataFrame(rows, columns=["setting", "values"])),
+    ]
+    auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
+    if len(auto):
+        used = auto.groupby("weight_init_used")["activation"].unique()
+        named = {
+            name: ", ".join(f"`{one}`" for one in sorted(used[name], key=cells.ranks.__getitem__))
+            for name in used.index
+        }
+        each = "; ".join(f"`{name}` for {activations}" for name, activations in named.items())
+        blocks.append(Text(f"`auto` weight initialisation was {each}."))
+    return [*blocks, Text(selection_note(cells))]
 
 
-def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> list[str]:
+def different(cells: Cells, key: str) -> list[Any]:
+    """The values of a setting, in order."""
+    values = list(cells.runs[key].drop_duplicates().sort_values())
+    return sorted(values, key=cells.ranks.__getitem__) if key == "activation" else values
+
+
+def diverged_runs(cells: Cells) -> list[Text | Grid]:
+    """Which runs diverged, by cell."""
+    diverged = cells.runs[cells.runs["status"] != "ok"]
+    if diverged.empty:
+        return [Text("No run diverged.")]
+    keys = cell_keys(cells, cells.keys)
+    grouped = diverged.groupby(keys, dropna=False)
+    rows = grouped.agg(seeds=("seed", lambda s: ", ".join(map(str, sorted(s)))), first=("diverged_step", "min"))
+    frame = sort_rows(rows.reset_index(), keys, cells.ranks)
+    wide = pd.DataFrame({words(key): [setting(value, key) for value in frame[key]] for key in keys})
+    wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
+    text = (
+        f"{len(diverged)} of {len(cells.runs)} runs diverged (a minibatch loss, or the whole split's, was not finite):"
+    )
+    return [Text(text), Grid(wide, "the diverged runs")]
+
+
+def table_section(table: Table) -> Section:
+    """A table, its note and where its numbers are."""
+    return Section(3, table.title, (Grid(table.wide), Text(table.note, f"tables/{table.name}.csv")))
+
+
+def figure_section(drawing: Drawing) -> Section:
+    """A figure's pictures, its caption and where its numbers are."""
+    pictures = (
+        Picture(drawing.title, f"figures/{drawing.stem(page)}.png", drawing.spec, rows)
+        for page, rows in drawing.pages.items()
+    )
+    return Section(3, drawing.title, (*pictures, Text(drawing.caption, f"figures/{drawing.name}.csv")))
+
+
+def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text]:
     """Versions and platform, and how to make it again: facts that do not change from one report to the next."""
-    lines = []
-    versions = manifest.get("versions")
-    if isinstance(versions, Mapping):
-        lines.append(", ".join(f"{package} {versions[package]}" for package in sorted(versions)))
-    for key in ("python", "platform", "device", "devices", "git_revision", "revision"):
-        value = manifest.get(key)
-        if isinstance(value, str | int | float):
-            lines.append(f"{words(key)}: {value}")
-    body = "\n".join(f"- {line}" for line in lines)
-    again = f"`actlab report results/{name}` writes these tables and figures again from the stored measurements; "
-    again += "`actlab run study.yaml --out .` in that folder trains what is missing."
-    return [body, again]
+    versions = manifest.get("versions") or {}
+    facts = {key: manifest.get(key) for key in ("python", "platform", "device", "devices", "git_revision", "revision")}
+    items = [
+        *([", ".join(f"{package} {versions[package]}" for package in sorted(versions))] if versions else []),
+        *(f"{words(key)}: {fact}" for key, fact in facts.items() if isinstance(fact, str | int | float)),
+    ]
+    again = (
+        f"`actlab report results/{name}` writes these tables and figures again from the stored measurements; "
+        "`actlab run study.yaml --out .` in that folder trains what is missing."
+    )
+    return Items(tuple(items)), Text(again)
 
 
-def count(number: int, what: str) -> str:
+def count(number: int, noun: str) -> str:
     """A number and its noun.
 
     >>> count(1, "run"), count(3, "seed")
     ('1 run', '3 seeds')
     """
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -10,10 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from actlab.analysis import panels, style
-from actlab.analysis.cells import natural, settings
+from actlab.analysis import style
+from actlab.analysis.axes import curve, log_scale
+from actlab.analysis.cells import settings
+from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
-from actlab.analysis.style import LineStyle
+from actlab.analysis.looks import LineStyle
+from actlab.measures import about
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 MOST_LINES = 8
@@ -35,10 +38,10 @@ def run_summary(
     Raises:
         KeyError: there is no such run.
     """
-    found = runs[runs["run"] == run]
-    if found.empty:
+    own = runs[runs["run"] == run]
+    if own.empty:
         raise KeyError(run)
-    row = {str(name): value for name, value in found.iloc[0].items()}
+    row = {str(name): value for name, value in own.iloc[0].items()}
     by_step = steps[steps["run"] == run].sort_values("step")
     by_layer = natural(layers[layers["run"] == run].sort_values(["step", "layer"]))
     with style.apply():
@@ -51,8 +54,8 @@ def run_summary(
 def text(row: dict[str, Any], keys: Iterable[str]) -> str:
     """Settings, status and final numbers, a line each; what the run does not have is left out."""
     status = "ok" if row["status"] == "ok" else f"diverged at step {row['diverged_step']:g}"
-    said = {"run": row["run"], "status": status, "seed": row["seed"]}
-    lines = [f"{name:<34} {value}" for name, value in said.items()]
+    head = {"run": row["run"], "status": status, "seed": row["seed"]}
+    lines = [f"{name:<34} {value}" for name, value in head.items()]
     lines.append("")
     lines += [f"{words(key):<34} {setting(row[key])}" for key in keys if str(row[key]) != ""]
     lines.append("")
@@ -71,7 +74,7 @@ def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) 
     figure = style.new_figure(8.2, 5.6)
     grid = figure.subplots(2, 2)
     splits(grid[0, 0], steps, "loss")
-    panels.log_scale(grid[0, 0], pd.concat([steps[f"{split}_loss"] for split in SPLITS if f"{split}_loss" in steps]))
+    log_scale(grid[0, 0], pd.concat([steps[f"{split}_loss"] for split in SPLITS if f"{split}_loss" in steps]))
     if "train_accuracy" in steps and steps["train_accuracy"].notna().any():
         splits(grid[0, 1], steps, "accuracy")
     else:
@@ -79,7 +82,7 @@ def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) 
     gradients(grid[1, 0], layers)
     dies = "dead_fraction" in layers and bool((layers["dead_fraction"] > 0).any())
     which = "dead_fraction" if dies or "weak_fraction" not in layers else "weak_fraction"
-    over_training(grid[1, 1], layers, which, f"{panels.label(which)} by layer")
+    over_training(grid[1, 1], layers, which, f"{about(which).axis} by layer")
     for axes in grid.flat:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=6.5, handlelength=2.0, frameon=True, framealpha=0.85, edgecolor="none")
@@ -87,7 +90,7 @@ def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) 
 
 
 def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:
-    """One metric over steps, one line a split."""
+    """One metric over steps, one line per split."""
     for split, colour in SPLITS.items():
         name = f"{split}_{metric}"
         if name in steps and steps[name].notna().any():
@@ -100,22 +103,22 @@ def gradients(axes: Axes, layers: pd.DataFrame) -> None:
     """Signal (solid) and weight (dashed) gradient norms by layer: at init, half way and at the end."""
     recorded = sorted(layers["step"].unique())
     chosen = list(dict.fromkeys((recorded[0], recorded[len(recorded) // 2], recorded[-1])))
-    shown = []
+    drawn = []
     for step, colour in style.sequence(chosen).items():
         at = layers[layers["step"] == step]
-        for name, dash in (("signal_grad_norm", style.SOLID), ("weight_grad_norm", style.DASHED)):
+        for name, dash in (("signal_grad_norm", "solid"), ("weight_grad_norm", "dashed")):
             if name in at and (at[name] > 0).any():
-                told = f"{'signal' if dash == style.SOLID else 'weight'}, step {step:g}"
-                draw(axes, at.assign(**{name: at[name].where(at[name] > 0)}), "layer", name, colour, told, dash)
-                shown.append(at[name])
-    if shown:
-        panels.log_scale(axes, pd.concat(shown), 3.0)
+                label = f"{name.partition('_')[0]}, step {step:g}"
+                draw(axes, at.assign(**{name: at[name].where(at[name] > 0)}), "layer", name, colour, label, dash)
+                drawn.append(at[name])
+    if drawn:
+        log_scale(axes, pd.concat(drawn), 3.0)
     axes.set_xlabel("layer")
     axes.set_ylabel("gradient norm")
 
 
 def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: bool = False) -> None:
-    """A layer measure over steps, one line a layer, at most eight of them."""
+    """A layer measure over steps, one line per layer, at most eight of them."""
     axes.set_xlabel("step")
     axes.set_ylabel(what)
     if name not in layers or layers[name].isna().all():
@@ -125,12 +128,12 @@ def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: b
     for layer, colour in style.sequence([int(one) for one in at]).items():
         draw(axes, layers[layers["layer"] == layer], "step", name, colour, f"layer {layer:g}")
     if log:
-        panels.log_scale(axes, layers[name])
+        log_scale(axes, layers[name])
     else:
         axes.set_ylim(-0.02, 1.02)
 
 
-def draw(axes: Axes, rows: pd.DataFrame, x: str, name: str, colour: str, told: str, dash: Any = style.SOLID) -> None:
+def draw(axes: Axes, rows: pd.DataFrame, x: str, name: str, colour: str, label: str, dash: str = "solid") -> None:
     """One line of one run, without an interval; records without a value are passed over."""
     line = rows[[x, name]].dropna().rename(columns={name: "mean"}).assign(low=np.nan, high=np.nan)
-    panels.curve(axes, line, x, LineStyle(colour, "o" if len(line) < 12 else "", dash), label=told, markersize=2.5)
+    curve(axes, line, x, LineStyle(colour, "o" if len(line) < 12 else "", dash), label=label, markersize=2.5)

@@ -43,7 +43,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     fixed seed. A constant sample has an interval of width 0.
 
     Args:
-        values: one number a seed, in any order; non-finite ones are dropped.
+        values: one number per seed, in any order; non-finite ones are dropped.
         level: coverage.
 
     >>> mean_interval([1.0, 2.0, 3.0])
@@ -106,8 +106,8 @@ def difference_interval(a: pd.Series, b: pd.Series, level: float = 0.95) -> tupl
     """
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if a.index.is_unique and b.index.is_unique and set(a.index) == set(b.index):
-        found = mean_interval(a - b.reindex(a.index), level)
-        return found.low, found.high
+        paired = mean_interval(a - b.reindex(a.index), level)
+        return paired.low, paired.high
     if min(len(a), len(b)) < 2:
         return math.nan, math.nan
     x, y = np.sort(a.to_numpy(float)), np.sort(b.to_numpy(float))
@@ -149,12 +149,12 @@ def rank_over_blocks(scores: pd.DataFrame, level: float = 0.95) -> Ranks:
     """Rank the columns within each complete row, average the ranks over rows.
 
     Args:
-        scores: one row a block (a cell of everything else), one column a candidate; *lower is better*. Rows with a NaN
-            are left out; +inf (diverged) ranks last.
+        scores: one row per block (a cell of everything else), one column per candidate; *lower is better*. Rows with a
+            NaN are left out; +inf (diverged) ranks last.
         level: coverage.
 
-    >>> found = rank_over_blocks(pd.DataFrame({"a": [0.1, 0.2, 0.1], "b": [0.3, 0.4, 0.2], "c": [0.2, 0.5, 0.9]}))
-    >>> found.mean["a"].mean, round(found.p_value, 3)
+    >>> ranked = rank_over_blocks(pd.DataFrame({"a": [0.1, 0.2, 0.1], "b": [0.3, 0.4, 0.2], "c": [0.2, 0.5, 0.9]}))
+    >>> ranked.mean["a"].mean, round(ranked.p_value, 3)
     (1.0, 0.097)
 
     References: Friedman 1937, J. Am. Stat. Assoc. 32; Demšar 2006, J. Mach. Learn. Res. 7.
@@ -163,8 +163,8 @@ def rank_over_blocks(scores: pd.DataFrame, level: float = 0.95) -> Ranks:
     mean = {str(name): mean_interval(ranks[name], level) for name in ranks}
     statistic = p_value = math.nan
     if len(ranks) >= 2 and ranks.shape[1] >= 3 and not (ranks.nunique(axis=1) == 1).all():
-        found = sps.friedmanchisquare(*(ranks[name] for name in ranks))
-        statistic, p_value = float(found.statistic), float(found.pvalue)
+        test = sps.friedmanchisquare(*(ranks[name] for name in ranks))
+        statistic, p_value = float(test.statistic), float(test.pvalue)
     return Ranks(ranks, mean, statistic, p_value)
 
 
@@ -178,7 +178,7 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
         share: whether values are 0/1 and the Wilson interval is asked for.
 
     Returns:
-        one row a group: ``by``, ``mean``, ``low``, ``high``, ``n``, ``method``; sorted by ``by``.
+        one row per group: ``by``, ``mean``, ``low``, ``high``, ``n``, ``method``; sorted by ``by``.
     """
     by = list(by)
     order = np.argsort(frame["value"].to_numpy(float), kind="stable")
@@ -188,8 +188,8 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
     out = groups.agg(["mean", "std", "count", "min", "max"]).reset_index().rename(columns={"count": "n"})
     n = out["n"].to_numpy()
     if share:
-        found = [wilson_interval(round(p * k) if k else 0.0, k, level) for p, k in zip(out["mean"], n, strict=True)]
-        bounds = {name: [getattr(interval, name) for interval in found] for name in ("low", "high", "method")}
+        shares = [wilson_interval(round(p * k) if k else 0.0, k, level) for p, k in zip(out["mean"], n, strict=True)]
+        bounds = {name: [getattr(interval, name) for interval in shares] for name in ("low", "high", "method")}
         return out[[*by, "mean"]].assign(**bounds, n=n)[[*by, "mean", "low", "high", "n", "method"]]
     constant = (out["min"] == out["max"]).to_numpy()
     out["mean"] = out["mean"].where(~constant, out["min"])  # a mean of equal numbers may differ from them by rounding
@@ -210,7 +210,7 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
 
 
 def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """BCa bootstrap bounds of the mean of each row; every row is resampled alike, whatever rows are beside it.
+    """BCa bootstrap bounds of the mean of each row; every row is resampled alike, whatever the other rows are.
 
     Rows must be sorted and not constant. Where BCa is undefined its percentile bounds stand in.
     """
@@ -219,7 +219,7 @@ def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray,
     scaled = (samples_GxN - centre) / scale
 
     def bounds(rows: np.ndarray, method: str) -> np.ndarray:
-        found = sps.bootstrap(
+        interval = sps.bootstrap(
             (rows,),
             np.mean,
             axis=1,
@@ -228,17 +228,17 @@ def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray,
             method=method,
             rng=np.random.default_rng(0),
         ).confidence_interval
-        return np.stack([found.low, found.high])
+        return np.stack([interval.low, interval.high])
 
-    pieces = []
+    parts = []
     for begin in range(0, len(scaled), 64):  # 64 rows of 1999 resamples at a time bound the memory
         rows = scaled[begin : begin + 64]
-        found = bounds(rows, "BCa")
-        undefined = ~np.isfinite(found).all(axis=0)
+        both = bounds(rows, "BCa")
+        undefined = ~np.isfinite(both).all(axis=0)
         if undefined.any():
-            found[:, undefined] = bounds(rows[undefined], "percentile")
-        pieces.append(found)
-    low, high = np.concatenate(pieces, axis=1) * scale[:, 0] + centre[:, 0]
+            both[:, undefined] = bounds(rows[undefined], "percentile")
+        parts.append(both)
+    low, high = np.concatenate(parts, axis=1) * scale[:, 0] + centre[:, 0]
     return low, high
 
 

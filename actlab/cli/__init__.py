@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
@@ -233,8 +233,13 @@ def describe(
         table = properties.table(records)
         for column in ("mean", "second_moment", "slope_second_moment"):
             table[column] = [moments[record.name][column] for record in records]
-        for path in write_catalogue(table, properties.curves(records), out_dir):
+        for path in write_catalogue(table, properties.curves(records), looks(records), out_dir):
             typer.echo(str(path))
+
+
+def looks(records: "Iterable[Activation]") -> dict[str, Any]:
+    """The looks that activations' records have, by name."""
+    return {record.name: record.look for record in records}
 
 
 def gaussian_moments(record: "Activation") -> dict[str, float]:
@@ -267,7 +272,7 @@ def example(
 
     typer.echo(worked_example_text(numbers))
     if out_dir is not None:
-        for path in write_worked_example(numbers, descent, out_dir):
+        for path in write_worked_example(numbers, descent, looks(CATALOGUE.values()), out_dir):
             typer.echo(str(path))
 
 
@@ -335,6 +340,7 @@ WRONG = {
     "actlab.activations": "ActivationError",
     "actlab.analysis.claims": "ClaimsError",
     "actlab.analysis.compare": "CompareError",
+    "actlab.analysis.parts": "PartError",
     "actlab.measures": "MeasureError",
 }
 INCOMPLETE = {"actlab.engine.train_study": "RunError", "actlab.engine.cluster": "ClusterLost"}

@@ -90,6 +90,9 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     }
     if plan.measures:  # what reading must know of them, for it runs no code
         manifest["measures"] = to_plain(plan.measures)
+    manifest["activations"] = {
+        label: {"family": one.family, "order": one.order, "look": one.look} for label, one in plan.records.items()
+    }
     try:
         store.create(folder, study_yaml, sources, manifest)
         control.tidy(folder, finished=False)

@@ -6,13 +6,13 @@ do even when a study has a single shape. Everything below this file takes plain 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actlab import data, sources
+from actlab import activations, data, sources
 from actlab.measures import Measure
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
@@ -36,6 +36,7 @@ class Plan:
         chunks: by width, how much of the work is in hand at a time.
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
+        records: of the activations, by their labels.
     """
 
     groups: tuple[Job, ...]
@@ -43,6 +44,7 @@ class Plan:
     call_sizes: Mapping[int, CallSize]
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
+    records: Mapping[str, activations.Activation] = field(default_factory=dict)
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -69,6 +71,7 @@ def plan(
     groups: dict[tuple[Any, ...], list[Run]] = {}
     checksums, copies = identity.user_functions(study.cells)
     known: set[str] = set()
+    records: dict[str, activations.Activation] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     activations_used = len({cell.model.activation.name for cell in study.cells})
@@ -83,6 +86,7 @@ def plan(
         numbers, labels = numbers_of(resolved), columns.columns_of(resolved)
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
         identity.check_told_apart(study, cell, labels, own_identity, named)
+        records[labels["activation"]] = resolved.activation
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = identity.run_id(own_identity, seed)
@@ -97,7 +101,7 @@ def plan(
         for (shape, key, depth, *schedule), runs in groups.items()
     )
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells))
+    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records)
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:

@@ -33,6 +33,7 @@ from actlab.study.fields import (
     show,
     split_name,
 )
+from actlab.study.selection import Metric, Select
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
@@ -388,8 +389,8 @@ class SweepConfig(Section):
 class SelectConfig(Section):
     """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
 
-    over: str = Field("train.learning_rate", description="the swept key to choose from")
-    by: Literal["validation_loss", "validation_accuracy"] = "validation_loss"
+    over: str = Field(Select.over, description="the swept key to choose from")
+    by: Metric = Select.by
 
     @field_validator("over")
     @classmethod

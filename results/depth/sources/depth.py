@@ -1,6 +1,6 @@
 """Depth: which activations still train as the network gets deeper?
 
-Predictions. σ' ≤ ¼, so under Glorot initialisation a sigmoid's backpropagated signal loses a constant factor a layer
+Predictions. σ' ≤ ¼, so under Glorot initialisation a sigmoid's backpropagated signal loses a constant factor per layer
 and deep sigmoid networks do not train. He's variance keeps ReLU's signal at initialisation, layer after layer. So the
 activation decides the depth.
 """
@@ -9,67 +9,53 @@ import math
 
 import pandas as pd
 
-from actlab.analysis.cells import Select, measured
-from actlab.analysis.claims import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Verdict, above, below
-from actlab.analysis.stats import mean_interval
+from actlab.analysis.cells import Cells
+from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
+from actlab.analysis.estimates import records_at
 
 DEEP = 10  # slopes are judged from this depth on: on a few layers the ends dominate
-KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades a layer
+KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades per layer
+ONE_SEED = 0.2  # of five: the least difference in the share of seeds that five of them can show
+SLOPE = f"vanishing slope at initialisation, depths from {DEEP}, decades per layer"
 
 
-def slope_at_init(runs: pd.DataFrame, steps: pd.DataFrame, activation: str) -> pd.Series:
-    """Vanishing slope at initialisation, one number a seed: the mean over depths (learning rates share their init)."""
-    first = steps[steps["step"] == 0].merge(runs[["run", "activation", "depth", "seed"]], on="run")
-    chosen = first[(first["activation"] == activation) & (first["depth"] >= DEEP)]
-    return chosen.groupby("seed")["vanishing_slope"].mean()
+def slope_at_init(cells: Cells, activation: str) -> pd.Series:
+    """Vanishing slope at initialisation, by seed: the mean over depths (learning rates share their init)."""
+    deep = cells.runs[(cells.runs["activation"] == activation) & (cells.runs["depth"] >= DEEP)]
+    first = records_at(cells.steps, deep, "init", ["vanishing_slope"]).merge(deep[["run", "seed"]], on="run")
+    return first.groupby("seed")["vanishing_slope"].mean()
 
 
-def trained_at_the_end(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    """Whether a run trained at the deepest network, seed by activation, each at the rate that validation loss chose."""
-    found = measured(runs, steps, layers, Select()).selected
-    deepest = found[found["depth"] == found["depth"].max()]
-    return deepest.pivot(index="seed", columns="activation", values="trained").astype(float)
-
-
-def sigmoid_vanishes(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> Verdict:
+def sigmoid_vanishes(cells: Cells) -> Verdict:
     """S3: a sigmoid's signal loses at least half in ten layers."""
-    number = mean_interval(slope_at_init(runs, steps, "sigmoid"))
-    return Verdict(
-        "S3",
-        "sigmoid: gradients vanish with depth",
-        f"vanishing slope at initialisation, depths from {DEEP}, decades a layer",
-        number,
-        below(number, -KEPT),
-    )
+    slopes = slope_at_init(cells, "sigmoid")
+    return judge("S3", "sigmoid", "gradients vanish with depth", AT_MOST, -KEPT, slopes, SLOPE)
 
 
-def relu_survives(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> Verdict:
+def relu_survives(cells: Cells) -> Verdict:
     """R2: a ReLU's signal under He initialisation neither halves nor doubles in ten layers."""
-    number = mean_interval(slope_at_init(runs, steps, "relu"))
-    inside = number.low > -KEPT and number.high < KEPT
-    outside = number.high < -KEPT or number.low > KEPT
-    return Verdict(
-        "R2",
-        "relu: gradients survive the depth (He initialisation)",
-        f"vanishing slope at initialisation, depths from {DEEP}, decades a layer",
-        number,
-        SUPPORTED if inside else CONTRADICTED if outside else INCONCLUSIVE,
-    )
+    slopes = slope_at_init(cells, "relu")
+    return judge("R2", "relu", "gradients survive the depth (He initialisation)", WITHIN, KEPT, slopes, SLOPE)
 
 
-def activation_decides_depth(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> Verdict:
-    """D1: at the deepest network the best activation trains more seeds than the worst, by a whole interval."""
-    trained = trained_at_the_end(runs, steps, layers)
+def activation_decides_depth(cells: Cells) -> Verdict:
+    """D1: at the deepest network the best activation trains more seeds than the worst; a diverged run has not trained.
+
+    Each activation has the learning rate that the study's rule selected.
+    """
+    deepest = cells.selected[cells.selected["depth"] == cells.selected["depth"].max()]
+    trained = deepest.assign(trained=deepest["trained"].astype(float)).pivot_table("trained", "seed", "activation")
     share = trained.mean()
     best, worst = str(share.idxmax()), str(share.idxmin())
-    number = mean_interval(trained[best] - trained[worst])
-    return Verdict(
+    return judge(
         "D1",
+        "",
         "the choice of activation decides how deep a plain MLP trains",
-        f"share of seeds trained at {int(runs['depth'].max())} layers, {best} ({share[best]:.1f}) minus {worst} "
+        AT_LEAST,
+        ONE_SEED,
+        trained[best] - trained[worst],
+        f"share of seeds trained at {int(deepest['depth'].max())} layers, {best} ({share[best]:.1f}) minus {worst} "
         f"({share[worst]:.1f}), paired by seed",
-        number,
-        above(number, 0.0),
     )
 
 

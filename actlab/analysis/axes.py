@@ -1,0 +1,201 @@
+"""What the panels of a figure are drawn with: curves, bands, scales, names at lines, maps, legends.
+
+Nothing here computes a statistic. Frames have ``mean``, ``low`` and ``high``; NaN leaves a gap.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from actlab.analysis import style
+from actlab.analysis.layout import records, setting
+from actlab.analysis.looks import LineStyle
+from actlab.measures import about
+
+BAND = 0.16
+MARKED = 8  # a longer line has no markers
+
+
+def title(text: str) -> str:
+    """A panel's title: parameters on a line of their own.
+
+    >>> title("leaky_relu(negative_slope=0.2)")
+    'leaky_relu\\n(negative_slope=0.2)'
+    """
+    return text.replace("(", "\n(", 1) if len(text) > 18 else text
+
+
+def curve(
+    axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, band: bool = True, alpha: float = BAND, **line: Any
+) -> Line2D:
+    """One line with its interval as a band; markers only where there are few points."""
+    order = np.argsort(rows[x].to_numpy(float), kind="stable")
+    at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
+    settings = {**style.line(look), **line}
+    if len(at) > MARKED:
+        settings["marker"] = ""
+    if band and np.isfinite(low).any():
+        if len(at) > 1:
+            shade(axes, at, low, high, color=look.colour, alpha=alpha)
+        else:
+            axes.vlines(at, low, high, color=look.colour, linewidth=1.0)
+    (drawn,) = axes.plot(at, mean, **settings)
+    return drawn
+
+
+def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band: Any) -> None:
+    """A band between two curves, with a gap where either is not known.
+
+    ``Axes.fill_between`` draws the same, and computes the limits of all axes that share one again each time.
+    """
+    known = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+    stretches = np.split(known, np.flatnonzero(np.diff(known) > 1) + 1)
+    corners = [
+        np.column_stack([np.concatenate([at[i], at[i][::-1]]), np.concatenate([low[i], high[i][::-1]])])
+        for i in stretches
+    ]
+    axes.add_collection(PolyCollection(corners, linewidth=0, **band), autolim=False)
+    axes.update_datalim(np.concatenate(corners))
+
+
+def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
+    """A log y axis with few labels, at least so many ``decades`` high: what hardly differs must look so."""
+    positive = values[(values > 0) & np.isfinite(values)]
+    axes.set_yscale("log")
+    if positive.empty:
+        return
+    low, high = math.log10(positive.min()), math.log10(positive.max())
+    pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
+    low, high = max(low - pad, -300.0), min(high + pad, 300.0)
+    axes.set_ylim(10.0**low, 10.0**high)
+    near = high - low <= 2
+    axes.yaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+    if near and low > -3 and high < 4:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None:
+    """A log axis for depths, ticked at the depths themselves; those too close to a neighbour are not labelled."""
+    if len(depths) > 1 and min(depths) > 0 and max(depths) / min(depths) >= 4:
+        axes.set_xscale("log")
+    texts, last = [], -math.inf
+    for depth in depths:
+        place = math.log(depth) if axes.get_xscale() == "log" else depth
+        span = (
+            (math.log(max(depths)) - math.log(min(depths))) if axes.get_xscale() == "log" else max(depths) - min(depths)
+        )
+        texts.append(f"{depth:g}" if span == 0 or place - last > 0.05 * span else "")
+        last = place if texts[-1] else last
+    axes.set_xticks(list(depths), texts)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(about(name).axis)
+
+
+def separate_labels(heights: Sequence[float], gap: float) -> list[float]:
+    """Push heights apart until neighbours differ by ``gap``, moving each as little as may be.
+
+    >>> [round(h, 2) for h in separate_labels([0.5, 0.5, 0.9], 0.1)]
+    [0.45, 0.55, 0.9]
+    """
+    order = np.argsort(heights, kind="stable")
+    groups: list[list[float]] = []  # centre, number: neighbours that touch move as one
+    for i in order:
+        groups.append([heights[i], 1])
+        while len(groups) > 1:
+            (a, m), (b, n) = groups[-2:]
+            if b - a >= gap * (m + n) / 2 - 1e-12:
+                break
+            groups[-2:] = [[(a * m + b * n) / (m + n), m + n]]
+    placed = [centre + gap * (k - (number - 1) / 2) for centre, number in groups for k in range(int(number))]
+    out = [0.0] * len(heights)
+    for place, i in zip(placed, order, strict=True):
+        out[i] = place
+    return out
+
+
+def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
+    """Write each line's name at the right of the panel, at the height where it ends, without overlap."""
+    low, high = axes.get_ylim()
+    if axes.get_yscale() == "log":
+        scaled = [(math.log(y) - math.log(low)) / (math.log(high) - math.log(low)) for y, _ in ends.values()]
+    else:
+        scaled = [(y - low) / (high - low) for y, _ in ends.values()]
+    height = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    for (name, (_, colour)), y, was in zip(ends.items(), separate_labels(scaled, 0.145 / height), scaled, strict=True):
+        axes.plot([1.005, 1.03], [was, y], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
+        axes.text(1.035, y, name, transform=axes.transAxes, color=colour, va="center", fontsize=7.5)
+
+
+def arrangement(number: int) -> tuple[int, int]:
+    """Rows and columns for so many panels: at most five columns, as few gaps as may be.
+
+    >>> arrangement(3), arrangement(6), arrangement(10), arrangement(11)
+    ((1, 3), (2, 3), (2, 5), (3, 4))
+    """
+    if number <= 5:
+        return 1, number
+    columns = min((5, 4, 3) if number <= 9 else (5, 4), key=lambda n: (-number % n, -n))
+    return math.ceil(number / columns), columns
+
+
+def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
+    """Hide the unused panels of a grid; name the x axis under each column's lowest panel, the y axis at the left."""
+    columns = grid.shape[1]
+    for i, axes in enumerate(grid.flat):
+        axes.set_visible(i < used)
+        if i < used <= i + columns:
+            axes.set_xlabel(below)
+            axes.tick_params(labelbottom=True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(left)
+
+
+def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
+    """One legend for the whole figure, below it, as wide as the figure."""
+    if not handles:
+        return
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(len(handles), int(figure.get_size_inches()[0] / (0.45 + 0.068 * longest))))
+    figure.legend(
+        handles=list(handles), loc="outside lower center", ncols=columns, title=name or None, title_fontsize=8
+    )
+
+
+def heat_map(
+    axes: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    across: Sequence[Any],
+    down: Sequence[Any],
+    top: float,
+    colours: str = "YlOrBr",
+) -> None:
+    """A map of ``mean`` from 0 to ``top``, every cell with its number."""
+    cells = {(row[y], row[x]): row for row in records(frame)}
+    shade = np.full((len(down), len(across)), np.nan)
+    for i, j in np.ndindex(shade.shape):
+        cell = cells.get((down[i], across[j]))
+        if cell is None:
+            continue
+        shade[i, j] = cell["mean"]
+        text = "" if math.isnan(cell["mean"]) else f"{cell['mean']:.2f}".removeprefix("0")
+        text += f"\n{cell['diverged']:g} div." if cell["diverged"] else ""
+        ink = "white" if cell["mean"] > 0.6 * top else "#222222"
+        axes.text(j, i, text.strip(), ha="center", va="center", fontsize=6.5, color=ink, linespacing=0.9)
+    edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
+    known = np.ma.masked_invalid(shade)
+    axes.pcolormesh(*edges, known, cmap=colours, vmin=0, vmax=top, edgecolors="white", linewidth=0.5, alpha=0.9)
+    axes.set_xticks(range(len(across)), [setting(one) for one in across])
+    axes.set_yticks(range(len(down)), [setting(one) for one in down])
+    axes.grid(False)
+    axes.tick_params(length=0)

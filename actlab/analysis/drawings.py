@@ -1,0 +1,125 @@
+"""A figure before it is drawn: the numbers, and how they are drawn, as data for any renderer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.layout import setting, words
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.notes import selection_note
+from actlab.later import pd
+
+NAMED_LINES, FACETS, GRID, MAPS, MAP = "named lines", "facets", "grid", "maps", "map"
+WHEN = {"init": "at init", "final": "at the end"}
+MOST_PAGES = 6
+MOST_COLUMNS = 6  # of a grid
+
+
+@dataclass(frozen=True)
+class Spec:
+    """How a long frame with ``mean``, ``low`` and ``high`` is drawn.
+
+    Attributes:
+        kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
+            panel for each value of ``panels``, dashed at init where the frame has ``at``; ``grid``: rows (``panels``)
+            by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``: one.
+        x: the column along the horizontal axis.
+        lines: the column that has a line for each value; in a map, a row.
+        panels, columns: the columns that have a panel for each value.
+        log: the measures whose axis is logarithmic.
+        labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none.
+        looks: {activation: its look}.
+    """
+
+    kind: str
+    x: str
+    lines: str
+    panels: str = ""
+    columns: str = ""
+    log: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    looks: Mapping[str, LineStyle] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure before it is drawn.
+
+    Attributes:
+        title, caption: what it shows, and how to read it.
+        frame: the numbers, with intervals; written as ``<name>.csv``.
+        pages: {what they show, as ``data=wine``: rows of ``frame``}: a picture for each setting without a place in one.
+        spec: how such rows are drawn.
+        name: its name in YAML and on disk; the decorator says it.
+    """
+
+    title: str
+    caption: str
+    frame: pd.DataFrame = field(repr=False)
+    pages: dict[str, pd.DataFrame] = field(repr=False)
+    spec: Spec
+    name: str = ""
+
+    def stem(self, page: str) -> str:
+        """The name of a page's files."""
+        return f"{self.name}-{page}" if page else self.name
+
+
+def subject(cells: Cells, keys: Sequence[str] | None = None) -> str:
+    """Choose what lines or panels differ in: the activation, or another key where there is only one activation."""
+    others = [key for key in (cells.selected_keys if keys is None else keys) if key not in ("activation", "depth")]
+    return "activation" if cells.runs["activation"].nunique() > 1 or not others else others[0]
+
+
+def drawing(
+    cells: Cells, frame: pd.DataFrame, spec: Spec, title: str, caption: str, keys: Sequence[str] | None = None
+) -> Drawing:
+    """Cut a frame into pages: a key that has no place in a picture gets a picture for each of its values.
+
+    Args:
+        cells: the study's.
+        frame: the numbers.
+        spec: how they are drawn.
+        title, caption: what it shows; what is left out is added to the caption.
+        keys: what makes a cell of the frame; by default the keys of the selected runs.
+    """
+    keys = cells.selected_keys if keys is None else keys
+    placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
+    others = [key for key in keys if key not in placed and key in frame]
+    pages: dict[str, pd.DataFrame] = {}
+    for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
+        page = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
+        if rows["mean"].notna().any():
+            pages[re.sub(r"[^A-Za-z0-9_.=-]+", "_", page).strip("_")] = few(rows, spec.columns).reset_index(drop=True)
+    sentences = [caption]
+    if others:
+        sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
+    if len(pages) > MOST_PAGES:
+        sentences.append(f"The first {MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
+    if cells.select is not None and cells.select.column not in keys:
+        sentences.append(selection_note(cells))
+    if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
+        sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
+    return Drawing(title, " ".join(sentences), frame, dict(list(pages.items())[:MOST_PAGES]), spec)
+
+
+def few(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Keep the rows of at most ``MOST_COLUMNS`` values of a column, evenly spread, with the first and the last."""
+    if not column:
+        return rows
+    return rows[rows[column].isin(evenly(sorted(rows[column].unique()), MOST_COLUMNS))]
+
+
+def evenly(values: Sequence[float], most: int) -> list[float]:
+    """Choose at most so many of some ordered values, evenly spread, with the first and the last.
+
+    >>> evenly([1, 2, 3, 4, 5], 3)
+    [1, 3, 5]
+    """
+    at = np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))
+    return [values[i] for i in at]

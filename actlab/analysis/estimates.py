@@ -1,0 +1,182 @@
+"""From frames to estimates: one value per run at a given time, and intervals over the seeds of each cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from actlab.analysis import stats
+from actlab.later import pd
+from actlab.measures import GEOMETRIC, LOG10, SHARE, Measure, about
+
+
+def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: Iterable[str]) -> pd.DataFrame:
+    """Take the records of ``runs`` at one time: one row per run (``steps``) or run and layer (``layers``).
+
+    Args:
+        frame: ``steps`` or ``layers``.
+        runs: which runs.
+        at: ``init`` (step 0), ``final`` (the last record), ``max`` (each column's largest value over the records), or a
+            step. A run that had diverged by then, and at ``final`` and ``max`` any that diverged at all, has NaN.
+        columns: the measures.
+
+    Returns:
+        ``run``, (``layer``,) and the measures that there are; those that the frame holds as log10 under that name.
+    """
+    columns = list(columns)
+    index = ["run", "layer"] if "layer" in frame else ["run"]
+    frame = in_one_form(frame[frame["run"].isin(runs["run"])], columns)
+    columns = columns_of(frame, columns)
+    first = frame.loc[frame["step"] == 0, [*index, *columns]]
+    if at == "init":
+        return first.reset_index(drop=True)
+    if isinstance(at, int):
+        rows = frame.loc[frame["step"] == at, [*index, *columns]]
+        diverged = runs.loc[(runs["status"] != "ok") & (runs["diverged_step"] <= at), "run"]
+        rows = rows[~rows["run"].isin(diverged)]
+        lost = first[~first["run"].isin(rows["run"])]
+    else:
+        lost = first[first["run"].isin(runs.loc[runs["status"] != "ok", "run"])]
+        frame = frame[~frame["run"].isin(lost["run"])]
+        if at == "final":
+            rows = frame.loc[frame["step"] == frame.groupby("run")["step"].transform("max"), [*index, *columns]]
+        elif at == "max":
+            rows = frame.groupby(index, sort=False)[columns].max().reset_index()
+        else:
+            raise ValueError(f"at: expected init, final, max or a step, not {at!r}")
+    empty = lost.astype(dict.fromkeys(columns, float))
+    empty[columns] = math.nan
+    return pd.concat([part for part in (rows, empty) if len(part)] or [rows], ignore_index=True)
+
+
+def at_both_ends(frame: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    """Take the records of ``runs`` at step 0 and at the end, as ``long`` gives them with the column ``at``."""
+    return pd.concat([long(records_at(frame, runs, at, measures), measures, at=at) for at in ("init", "final")])
+
+
+def available(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
+    """List those of the measures that a frame holds, be it as their log10.
+
+    >>> available(pd.DataFrame(columns=["run", "act_mean", "log10_signal_grad_norm"]), ["signal_grad_norm", "act_var"])
+    ['signal_grad_norm']
+    """
+    return [name for name in measures if name in frame or LOG10 + name in frame]
+
+
+def columns_of(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
+    """The columns in which a frame holds the measures."""
+    return [column for name in measures for column in (name, LOG10 + name) if column in frame]
+
+
+def in_one_form(frame: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
+    """The frame with each measure in one column, where parts of two versions hold it as it is and as its log10."""
+    for name in measures:
+        if name in frame and LOG10 + name in frame:
+            own = np.log10(frame[name].where(frame[name] > 0))
+            frame = frame.assign(**{LOG10 + name: frame[LOG10 + name].fillna(own)}).drop(columns=name)
+    return frame
+
+
+def natural(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what it holds as log10 also as it is; what lies beyond float64 is 0 or ∞ there.
+
+    >>> natural(pd.DataFrame({"log10_signal_grad_norm": [-2.0, -400.0]}))["signal_grad_norm"].tolist()
+    [0.01, 0.0]
+    """
+    logged = [str(name) for name in frame if str(name).startswith(LOG10)]
+    powers = {name.removeprefix(LOG10): 10.0 ** frame[name] for name in logged}
+    return frame.assign(
+        **{name: frame[name].fillna(power) if name in frame else power for name, power in powers.items()}
+    )
+
+
+def long(frame: pd.DataFrame, measures: Iterable[str], **labels: Any) -> pd.DataFrame:
+    """Turn columns into rows: ``measure`` and ``value``, everything else repeated, with constant ``labels`` added.
+
+    What the frame holds as log10 stays so, and ``measure`` says so: ``summarise`` knows.
+    """
+    measures = columns_of(frame, measures)
+    index = [name for name in frame.columns if name not in measures]
+    out = frame.melt(id_vars=index, value_vars=measures, var_name="measure", value_name="value")
+    return out.assign(value=out["value"].astype(float), **labels)
+
+
+def summarise(
+    values: pd.DataFrame,
+    runs: pd.DataFrame,
+    keys: Sequence[str],
+    level: float = 0.95,
+    own: Mapping[str, Measure] | None = None,
+) -> pd.DataFrame:
+    """Take intervals over the seeds of each cell, pooled as each measure's record says, with every run accounted for.
+
+    Of a geometric mean the interval is that of log10, and values ≤ 0 have none; of a share it is Wilson's.
+
+    Runs of one seed are no independent samples (at step 0 those that differ in their learning rate are copies of one
+    another): where a cell has several, they are averaged first, and ``n`` counts seeds.
+
+    Args:
+        values: ``run``, ``measure``, ``value`` and any columns that split a cell further (``at``, ``layer``, ...).
+        runs: the runs' settings and ``status``.
+        keys: the columns of ``runs`` that make a cell.
+        level: coverage.
+        own: the records of the user's measures.
+
+    Returns:
+        one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
+        ``runs``, ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value),
+        ``method``.
+    """
+    records = {name: about(str(name), own) for name in values["measure"].unique()}
+    poolings = values["measure"].map({name: one.over_seeds for name, one in records.items()})
+    parts = []
+    for pooling, part in values.groupby(poolings, sort=False):
+        named = part["measure"].map({name: one.name for name, one in records.items()})
+        if pooling == GEOMETRIC:
+            logged = part["measure"].ne(named)
+            natural = np.log10(part["value"].where(~logged & (part["value"] > 0)))
+            part = part.assign(value=part["value"].where(logged & (part["value"] > -np.inf), natural))
+        parts.append(pooled_intervals(part.assign(measure=named), runs, keys, str(pooling), level))
+    if len(parts) < 2:
+        return parts[0] if parts else pooled_intervals(values, runs, keys, "", level)
+    by = [str(name) for name in parts[0] if name not in ESTIMATE]
+    return pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
+
+
+ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+
+
+def pooled_intervals(
+    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], pooling: str, level: float
+) -> pd.DataFrame:
+    """``summarise`` of measures that are pooled alike; where by geometric means, ``value`` is log10."""
+    keys = list(keys)
+    within = [name for name in values.columns if name not in ("run", "value")]
+    seed = [] if "seed" in keys else ["seed"]
+    frame = values.merge(runs[["run", "status", *seed, *keys]], on="run", how="inner")
+    frame["diverged"] = (frame["status"] != "ok").astype(int)
+    frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
+    by = [*keys, *within]
+    by_seed = [*by, *([] if "seed" in by else ["seed"])]
+    grouped = frame.groupby(by_seed, dropna=False)["value"]
+    once = bool((grouped.size() <= 1).all())
+    samples = grouped.mean().reset_index()[[*by, "value"]]
+    out = stats.grouped_intervals(samples, by, level, share=pooling == SHARE and once)
+    counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
+    for name in counts:
+        out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
+    if pooling == GEOMETRIC:
+        out[["mean", "low", "high"]] = 10.0 ** out[["mean", "low", "high"]]
+        out["method"] = out["method"].where(out["n"] < 2, out["method"] + " of log10")
+    return out[[*by, *ESTIMATE]]
+
+
+def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """The columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``)."""
+    learned = (
+        {name for names in runs["learned"].unique() for name in str(names).split(",")} if "learned" in runs else ()
+    )
+    return [str(name) for name in layers if name in learned]

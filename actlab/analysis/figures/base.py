@@ -1,0 +1,43 @@
+"""What the figures share: values all along training, few layers, and intervals in drawing order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.drawings import evenly
+from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
+from actlab.analysis.tables.base import order
+from actlab.later import pd
+
+MOST_LAYERS = 25  # a line through more points looks the same
+
+
+def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.DataFrame:
+    """Take intervals by cell over the selected runs, in the order in which they are drawn."""
+    keys = cell_keys(cells)
+    return order(summarise(values, cells.selected, keys, own=cells.own), cells, keys, within)
+
+
+def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
+    """Every record of the selected runs that did not diverge; values that were not evaluated are left out."""
+    ok = cells.selected.loc[cells.selected["status"] == "ok", "run"]
+    steps = in_one_form(cells.steps[cells.steps["run"].isin(ok)], measures)
+    return long(steps[["run", "step", *columns_of(steps, measures)]], measures).dropna(subset="value")
+
+
+def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> pd.DataFrame:
+    """Keep at most so many layers of each depth, evenly spread, with the first and the last."""
+    values = values.merge(cells.runs[["run", "depth"]], on="run")
+    layers = {depth: sorted(set(there)) for depth, there in values.groupby("depth")["layer"]}
+    keep = [(depth, layer) for depth, there in layers.items() for layer in evenly(there, most)]
+    return values.merge(pd.DataFrame(keep, columns=["depth", "layer"]), on=["depth", "layer"]).drop(columns="depth")
+
+
+def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The activations with any estimate that is not 0, and a sentence that names the others, if there are any."""
+    some = frame["mean"].fillna(0) > 0
+    alive = some.groupby(frame["activation"]).transform("any")
+    left_out = list(dict.fromkeys(frame.loc[~alive, "activation"]))
+    note = [f"No such unit with {', '.join(f'`{name}`' for name in left_out)}: not drawn."] if left_out else []
+    return frame[alive].reset_index(drop=True), note

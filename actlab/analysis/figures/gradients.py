@@ -1,0 +1,48 @@
+"""Gradients: their norms by layer, and how they change with depth."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import at_both_ends, available
+from actlab.analysis.figures.base import intervals, thin_layers
+from actlab.analysis.notes import mean_of
+from actlab.analysis.parts import figure
+from actlab.analysis.tables import gradients as tables
+
+
+@figure
+def vanishing_slopes(cells: Cells) -> Drawing | None:
+    """Vanishing slope against depth at init and at the end."""
+    table = tables.vanishing_slopes(cells)
+    if table is None:
+        return None
+    frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
+    spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
+    caption = "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes."
+    return drawing(cells, frame, spec, table.title, caption)
+
+
+@figure
+def gradient_norms(cells: Cells) -> Drawing | None:
+    """Norm of the backpropagated signal by layer, at init and at the end: a line per depth, a panel per activation."""
+    return norms_by_layer(cells, "signal_grad_norm", "Signal gradient norm by layer")
+
+
+@figure
+def weight_gradient_norms(cells: Cells) -> Drawing | None:
+    """Norm of the weight gradient by layer, at init and at the end."""
+    return norms_by_layer(cells, "weight_grad_norm", "Weight gradient norm by layer")
+
+
+def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
+    """A norm by layer on a log axis: geometric means."""
+    if not available(cells.layers, [measure]):
+        return None
+    frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
+    caption = (
+        f"{mean_of(measure)}; dashed: at init, solid: at the end. Layer 1 is next to the input; a norm of exactly 0 "
+        "leaves a gap."
+    )
+    return drawing(cells, frame, spec, title, caption)

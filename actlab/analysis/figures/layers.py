@@ -1,0 +1,55 @@
+"""Layers: moments of their activations, and the parameters that they learned."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.drawings import GRID, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import at_both_ends, available, long, parameter_columns
+from actlab.analysis.figures.base import intervals, thin_layers
+from actlab.analysis.layout import words
+from actlab.analysis.parts import figure
+from actlab.measures import GEOMETRIC, about
+
+
+@figure
+def moments(cells: Cells) -> Drawing | None:
+    """Mean and variance of the activations by layer, at init and at the end; one line per activation."""
+    measures = available(cells.layers, ("act_mean", "act_var"))
+    if not measures:
+        return None
+    values = thin_layers(at_both_ends(cells.layers, cells.selected, measures), cells, 12)
+    frame = intervals(values, cells, ["measure", "at", "layer"])
+    # All of one measure, then all of the next: so the panels come.
+    frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
+    frame["panel"] = frame["measure"] + "," + frame["at"]
+    geometric = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
+    spec = Spec(
+        GRID,
+        x="layer",
+        lines=subject(cells),
+        panels="panel",
+        columns="depth",
+        log=geometric,
+        labels={f"{name},{at}": f"{about(name).axis}\n{when}" for name in measures for at, when in WHEN.items()},
+        looks=cells.looks,
+    )
+    means = f"mean ({' and '.join(map(words, geometric))}: geometric mean)" if geometric else "mean"
+    caption = f"Over units and probe rows; {means} over seeds with its 95 % interval."
+    return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
+
+
+@figure
+def learned_parameters(cells: Cells) -> Drawing | None:
+    """Learned activation parameters over training, one line per layer."""
+    names = parameter_columns(cells.layers, cells.runs)
+    if not names:
+        return None
+    learns = cells.selected[cells.selected["learnable_per"].astype(bool) & (cells.selected["status"] == "ok")]
+    values = long(cells.layers.loc[cells.layers["run"].isin(learns["run"]), ["run", "step", "layer", *names]], names)
+    frame = intervals(thin_layers(values.dropna(subset="value"), cells, 8), cells, ["measure", "layer", "step"])
+    if frame.empty:
+        return None
+    frame["panel"] = frame["activation"] + ": " + frame["measure"]
+    spec = Spec(GRID, x="step", lines="layer", panels="panel", columns="depth")
+    caption = "Mean over seeds (and units, where each has its own) with its 95 % interval; at most 8 layers are drawn."
+    return drawing(cells, frame, spec, "Learned parameters over training", caption)

@@ -1,0 +1,57 @@
+"""What the runs came to: their final metric and whether they trained, against depth; their losses over training."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, Drawing, Spec, drawing, subject
+from actlab.analysis.figures.base import intervals, over_training
+from actlab.analysis.notes import mean_of
+from actlab.analysis.parts import figure
+from actlab.analysis.tables import outcomes as tables
+from actlab.measures import about
+
+
+@figure
+def accuracy_by_depth(cells: Cells) -> Drawing | None:
+    """Test accuracy (or loss) against depth, one line per activation."""
+    table = tables.performance(cells)
+    if table is None:
+        return None
+    spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
+    caption = "Final metric on the test split, mean over seeds with its 95 % interval."
+    return drawing(cells, table.frame.drop(columns=["best", "tie"]), spec, table.title, caption)
+
+
+@figure
+def trained_by_depth(cells: Cells) -> Drawing | None:
+    """Share of runs that trained against depth, a row per activation."""
+    table = tables.trained(cells)
+    if table is None or cells.selected["depth"].nunique() < 2:
+        return None
+    frame = table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"])
+    caption = "Share of runs whose final training loss is at most half of the best constant predictor's."
+    return drawing(cells, frame, Spec(MAP, x="depth", lines=subject(cells)), table.title, caption)
+
+
+@figure
+def training_curves(cells: Cells) -> Drawing | None:
+    """Training and validation loss over steps."""
+    losses = ("train_loss", "validation_loss")
+    frame = intervals(over_training(cells, losses), cells, ["measure", "step"])
+    if frame.empty:
+        return None
+    spec = Spec(
+        GRID,
+        x="step",
+        lines=subject(cells),
+        panels="measure",
+        columns="depth",
+        log=losses,
+        labels={name: about(name).axis for name in losses},
+        looks=cells.looks,
+    )
+    caption = (
+        f"{mean_of('train_loss')}; diverged runs are left out. Training loss is the minibatch mean since the last "
+        "record, and of the whole split at evaluations."
+    )
+    return drawing(cells, frame, spec, "Loss over training", caption)

@@ -1,0 +1,66 @@
+"""Units: how many are dead or weak, by layer, over training, and by depth and learning rate."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells, cell_keys, sort_rows
+from actlab.analysis.drawings import FACETS, MAPS, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import available, long, records_at, summarise
+from actlab.analysis.figures.base import intervals, only_nonzero, over_training, thin_layers
+from actlab.analysis.notes import definition, mean_of
+from actlab.analysis.parts import figure
+
+
+@figure
+def dead_fraction(cells: Cells) -> Drawing | None:
+    """Dead units by layer at the end, one line per depth; activations that cannot die are left out."""
+    if not available(cells.layers, ["dead_fraction"]):
+        return None
+    values = long(records_at(cells.layers, cells.selected, "final", ["dead_fraction"]), ["dead_fraction"])
+    frame, left_out = only_nonzero(intervals(thin_layers(values, cells), cells, ["layer"]))
+    if frame.empty:
+        return None
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells))
+    caption = " ".join([definition("dead_fraction"), f"{mean_of('dead_fraction')}.", *left_out])
+    return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
+
+
+@figure
+def dead_over_training(cells: Cells) -> Drawing | None:
+    """Dead units over training, mean over all hidden layers."""
+    if not available(cells.steps, ["dead_fraction"]):
+        return None
+    frame, left_out = only_nonzero(intervals(over_training(cells, ["dead_fraction"]), cells, ["step"]))
+    if frame.empty:
+        return None
+    spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells))
+    caption = " ".join([definition("dead_fraction"), f"{mean_of('dead_fraction')}.", *left_out])
+    return drawing(cells, frame, spec, "Dead units over training", caption)
+
+
+@figure
+def dying(cells: Cells) -> Drawing | None:
+    """Dead units at the end over depth and learning rate, one map per activation that can die."""
+    return by_depth_and_rate(cells, "dead_fraction", "Dead units by depth and learning rate")
+
+
+@figure
+def weakening(cells: Cells) -> Drawing | None:
+    """Weak units at the end over depth and learning rate, one map per activation: also of those that cannot die."""
+    return by_depth_and_rate(cells, "weak_fraction", "Weak units by depth and learning rate")
+
+
+def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
+    """A fraction of units at the end, every rate next to the others: a map per activation that has any such unit."""
+    if not available(cells.steps, [measure]) or "learning_rate" not in cells.keys:
+        return None
+    values = long(records_at(cells.steps, cells.runs, "final", [measure]), [measure])
+    keys = cell_keys(cells, cells.keys)
+    frame, left_out = only_nonzero(sort_rows(summarise(values, cells.runs, keys), keys, cells.ranks))
+    if frame.empty:
+        return None
+    others = [key for key in cells.keys if key != "learning_rate"]
+    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=subject(cells, others))
+    caption = " ".join(
+        [definition(measure), "Mean over seeds and hidden layers; *div.*: runs that diverged.", *left_out]
+    )
+    return drawing(cells, frame, spec, title, caption, cells.keys)

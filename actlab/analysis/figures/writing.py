@@ -1,0 +1,63 @@
+"""Figures on disk: their numbers as CSV, and each page as PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from actlab.analysis.drawings import Drawing
+from actlab.analysis.layout import to_csv
+from actlab.later import Later
+
+if TYPE_CHECKING:
+    from actlab.analysis import panels, style
+else:  # Matplotlib, which a process that only shares out the pages need not import
+    panels, style = Later("actlab.analysis.panels"), Later("actlab.analysis.style")
+
+
+def write_figures(
+    drawings: Sequence[Drawing],
+    folder: Path,
+    helper: Executor | None = None,
+    progress: Callable[[int, int], None] = lambda done, pages: None,
+) -> list[Path]:
+    """Write of each figure ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``.
+
+    Args:
+        drawings: the figures.
+        folder: where they go.
+        helper: a process that draws too: it begins with the first page, and this one with the last.
+        progress: called with the number of pages that are done, and of all.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = [(drawing, page) for drawing in drawings for page in drawing.pages]
+    shared = [] if helper is None else [helper.submit(write_page, *page, folder) for page in pages]
+    written: dict[str, list[Path]] = {}
+    for i in reversed(range(len(pages))):
+        progress(len(written), len(pages))
+        drawing, page = pages[i]
+        stem = drawing.stem(page)
+        if shared and not shared[i].cancel():
+            try:
+                written[stem] = shared[i].result()
+                continue
+            except BrokenExecutor:  # the helper died, of memory perhaps
+                pass
+        written[stem] = write_page(drawing, page, folder)
+    paths = []
+    for drawing in drawings:
+        numbers = folder / f"{drawing.name}.csv"
+        numbers.write_text(to_csv(drawing.frame, "%.6g"), encoding="utf-8", newline="\n")
+        paths += [numbers, *(path for page in drawing.pages for path in written[drawing.stem(page)])]
+    return paths
+
+
+def write_page(drawing: Drawing, page: str, folder: Path) -> list[Path]:
+    """Write one picture of a figure, as ``.png`` and ``.svg``."""
+    with style.apply():
+        picture = panels.render(drawing.spec, drawing.pages[page])
+        settings = page.replace("-", ", ").replace("_", " ")
+        picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
+        return style.save(picture, folder / drawing.stem(page))

@@ -1,0 +1,127 @@
+"""What tables and figures say below themselves: measures, intervals, n, what diverged, how a setting was selected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from actlab.analysis import stats
+from actlab.analysis.cells import ENVIRONMENT, Cells
+from actlab.analysis.layout import DAGGER, words
+from actlab.later import pd
+from actlab.measures import GEOMETRIC, about
+
+MARKS = (
+    f"**Bold**: the best of a column (and data set); {DAGGER}: its difference from the best, paired by seed where "
+    "both have the same seeds (Welch else), has a 95 % interval that contains 0, not corrected for many comparisons."
+)
+PHRASES = {
+    "actlab": "with actlab {}",
+    "jax": "with JAX {}",
+    "jaxlib": "with jaxlib {}",
+    "optax": "with Optax {}",
+    "numpy": "with NumPy {}",
+    "platform": "on {}",
+    "flags": "with the flags {}",
+    "runs_per_call": "with {} runs per call",
+    "eval_chunks": "with {} evaluation chunks",
+}
+
+
+def notes(cells: Cells, frame: pd.DataFrame, what: str, selected: bool = False, marks: bool = False) -> str:
+    """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean."""
+    methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
+    fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
+    runs = cells.selected if selected else cells.runs
+    sentences = [
+        what,
+        f"95 % intervals over seeds: {', '.join(methods)}."
+        if methods
+        else "Fewer than two values per cell: no intervals.",
+        f"{fewest if fewest == most else f'{fewest} to {most}'} run{'s' * (most > 1)} per cell.",
+        diverged(runs, cells.runs),
+        made_with(runs, cells.keys),
+        selection_note(cells) if selected else "",
+        MARKS if marks else "",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame) -> str:
+    """Say how many of some runs diverged, and how many of the others."""
+    here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
+    if here:
+        return f"{here} of {len(runs)} runs diverged: they enter no mean and are counted in their cells."
+    return f"No selected run diverged; {elsewhere} of the others did." if elsewhere else "No run diverged."
+
+
+def selection_note(cells: Cells) -> str:
+    """Say how the swept key was chosen, in a sentence."""
+    if cells.select is None:
+        return "Nothing was selected: every setting is shown."
+    rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {words(cells.select.by)}"
+    return (
+        f"The {words(cells.select.column)} of each cell is the one with the {rule} over seeds; a value with a diverged "
+        "run ranks last; the test split never chooses."
+    )
+
+
+def definitions(*measures: str) -> str:
+    """Say what measures are: ``*dead*: share of units for which ...; *weak*: ...``."""
+    return "; ".join(f"*{about(name).words}*: {about(name).definition}" for name in measures)
+
+
+def definition(measure: str) -> str:
+    """Say what a measure is in a sentence of a caption: ``Dead: share of units for which ....``."""
+    return f"{words(measure).capitalize()}: {about(measure).definition}."
+
+
+def mean_of(measure: str) -> str:
+    """Say which mean over seeds of a measure is drawn."""
+    mean = "Geometric mean" if about(measure).over_seeds == GEOMETRIC else "Mean"
+    return f"{mean} over seeds with its 95 % interval"
+
+
+def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
+    """A sentence on what the runs of a table were executed with, where that varies; empty where it does not.
+
+    How many runs a call advances, and in how many chunks it evaluates, depends on width and device: that is said only
+    where runs of one cell differ in it.
+
+    >>> runs = pd.DataFrame({"run": ["a", "b"], "jax": ["0.10.2", "0.9"], "platform": "P", "runs_per_call": [1, 4]})
+    >>> made_with(runs, [])
+    'Runs of this table were made with JAX 0.9 and 0.10.2 and with 1 and 4 runs per call.'
+    """
+
+    def values(name: str) -> list[str]:
+        if name not in runs:
+            return []
+        if name in ("runs_per_call", "eval_chunks") and keys:
+            varies = runs.groupby(list(keys), dropna=False)[name].transform("nunique") > 1
+            return by_size(runs.loc[varies, name])
+        return by_size(runs[name])
+
+    different = {name: values(name) for name in ENVIRONMENT}
+    if different["jaxlib"] == different["jax"]:
+        different["jaxlib"] = []
+    parts = [PHRASES[name].format(listed(texts)) for name, texts in different.items() if len(texts) > 1]
+    return f"Runs of this table were made {listed(parts)}." if parts else ""
+
+
+def by_size(values: pd.Series) -> list[str]:
+    """Different values as texts, numbers in them by their size.
+
+    >>> by_size(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), by_size(pd.Series([4.0, 1.0, None]))
+    (['0.9', '0.10.2', 'none'], ['1', '4'])
+    """
+    texts = {f"{value:g}" if isinstance(value, float) else str(value) or "none" for value in values.dropna()}
+    return sorted(texts, key=lambda text: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)])
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several texts as one.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)

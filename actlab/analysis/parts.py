@@ -1,0 +1,122 @@
+"""What a report is made of: tables and figures, each a function of a study's cells, declared by a decorator.
+
+To add one, write the function in ``tables/`` or ``figures/`` and decorate it; a study's YAML names it. A user's own
+comes from a file, by the same decorators, and is named ``my_tables.py:slopes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Generic, TypeVar, cast, overload
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.drawings import Drawing
+from actlab.analysis.layout import Table
+from actlab.registry import Registry
+
+P = TypeVar("P", Table, Drawing)
+TableFunction = Callable[[Cells], Table | None]
+FigureFunction = Callable[[Cells], Drawing | None]
+
+
+class PartError(ValueError):
+    """A table or figure that there is not, or that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Part(Generic[P]):
+    """A table or a figure of the report.
+
+    Attributes:
+        name: its function's, which is its name in YAML and on disk.
+        make: from a study's cells to the table or drawing, None where it has nothing to say. It is made once.
+        default: whether a study has it that names no tables (or figures).
+    """
+
+    name: str
+    make: Callable[[Cells], P | None]
+    default: bool
+
+
+TABLES: Registry[Part[Table]] = Registry("table", PartError)
+FIGURES: Registry[Part[Drawing]] = Registry("figure", PartError)
+
+
+@overload
+def table(function: TableFunction) -> TableFunction: ...
+@overload
+def table(*, default: bool) -> Callable[[TableFunction], TableFunction]: ...
+def table(
+    function: TableFunction | None = None, *, default: bool = True
+) -> TableFunction | Callable[[TableFunction], TableFunction]:
+    """Declare a table under its function's name.
+
+    The function takes a study's ``Cells`` (its frames, the selected runs, the keys of a cell) and returns a ``Table``
+    (title, note, the numbers as a long frame, the same laid out for people), or None where it does not apply.
+
+    Args:
+        function: the function.
+        default: whether studies have the table that do not say which they want; a user's own has to be named.
+
+    >>> __name__ = "my_tables"  # a file of one's own
+    >>> from actlab.analysis.estimates import summarise
+    >>> from actlab.analysis.layout import pivot
+    >>> @table
+    ... def slopes(cells):
+    ...     values = cells.selected[["run"]].assign(measure="vanishing_slope", value=cells.selected["vanishing_slope"])
+    ...     frame = summarise(values, cells.selected, ["activation", "depth"])
+    ...     return Table("Slopes at the end", "Means over seeds.", frame, pivot(frame, ["activation"], ["depth"]))
+    """
+    if function is None:
+        return lambda function: declare(TABLES, function, default)
+    return declare(TABLES, function, default)
+
+
+@overload
+def figure(function: FigureFunction) -> FigureFunction: ...
+@overload
+def figure(*, default: bool) -> Callable[[FigureFunction], FigureFunction]: ...
+def figure(
+    function: FigureFunction | None = None, *, default: bool = True
+) -> FigureFunction | Callable[[FigureFunction], FigureFunction]:
+    """Declare a figure under its function's name.
+
+    The function takes a study's ``Cells`` and returns a ``Drawing`` (title, caption, the numbers as a long frame, and
+    how they are drawn), or None where it does not apply. ``actlab.analysis.drawings.drawing`` makes one.
+
+    Args:
+        function: the function.
+        default: whether studies have the figure that do not say which they want; a user's own has to be named.
+
+    >>> __name__ = "my_figures"  # a file of one's own
+    >>> from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
+    >>> from actlab.analysis.estimates import summarise
+    >>> @figure
+    ... def slopes(cells):
+    ...     values = cells.selected[["run"]].assign(measure="vanishing_slope", value=cells.selected["vanishing_slope"])
+    ...     frame = summarise(values, cells.selected, ["activation", "depth"])
+    ...     spec = Spec(NAMED_LINES, x="depth", lines="activation", looks=cells.looks)
+    ...     return drawing(cells, frame, spec, "Slopes at the end", "Means over seeds.")
+    """
+    if function is None:
+        return lambda function: declare(FIGURES, function, default)
+    return declare(FIGURES, function, default)
+
+
+def declare(
+    registry: Registry[Part[P]], function: Callable[[Cells], P | None], default: bool
+) -> Callable[[Cells], P | None]:
+    """Record a function; what it makes bears its name."""
+    name = getattr(function, "__name__", repr(function))
+
+    @wraps(function)
+    def once(cells: Cells) -> P | None:
+        if function not in cells.made:
+            made = function(cells)
+            cells.made[function] = None if made is None else replace(made, name=name)
+        return cast("P | None", cells.made[function])
+
+    registry.declare(once, Part(name, once, default), name)
+    return once

@@ -1,0 +1,78 @@
+"""A report as data: sections of text, tables and pictures; and the same as Markdown.
+
+Texts are Markdown. A table and a picture come with their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from actlab.analysis.drawings import Spec
+from actlab.analysis.layout import pipe_table
+from actlab.later import pd
+
+# Longer tables are folded: the report stays readable, and everything is in it.
+FOLD_FROM = 24
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, and the file that has the numbers it is about, if there is one."""
+
+    text: str
+    numbers: str = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of short texts."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table for people: Markdown strings, and what it is called where it is folded."""
+
+    frame: pd.DataFrame = field(repr=False)
+    name: str = "the table"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page of a drawing: what it shows, its file, and what it is drawn from."""
+
+    title: str
+    file: str
+    spec: Spec
+    frame: pd.DataFrame = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of some level, 1 the report's own, and what stands below it."""
+
+    level: int
+    heading: str
+    blocks: tuple[Text | Items | Grid | Picture, ...] = ()
+
+
+def markdown(sections: Sequence[Section]) -> str:
+    """Render a report as one Markdown page."""
+    parts = []
+    for section in sections:
+        parts.append(f"{'#' * section.level} {section.heading}")
+        for block in section.blocks:
+            match block:
+                case Text(text, numbers):
+                    parts.append(f"{text} [CSV]({numbers})" if numbers else text)
+                case Items(items):
+                    parts.append("\n".join(f"- {item}" for item in items))
+                case Grid(frame, name):
+                    rows, body = len(frame), pipe_table(frame)
+                    folded = f"<details><summary>{rows} rows: show {name}</summary>\n\n{body}\n\n</details>"
+                    parts.append(body if rows < FOLD_FROM else folded)
+                case Picture(title, file):
+                    parts.append(f"![{title}]({file})")
+    return "\n\n".join(part for part in parts if part) + "\n"

@@ -1,0 +1,109 @@
+"""What the tables share: cells and their order, the best of a column, the places in a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actlab.analysis import stats
+from actlab.analysis.cells import PROBLEM, Cells, sort_rows
+from actlab.analysis.estimates import at_both_ends, summarise
+from actlab.later import pd
+from actlab.measures import about
+
+
+def without(keys: Sequence[str], name: str) -> list[str]:
+    """The keys but one."""
+    return [key for key in keys if key != name]
+
+
+def by_cell(cells: Cells, values: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Take intervals by cell over the selected runs, sorted."""
+    return sort_rows(summarise(values, cells.selected, keys, own=cells.own), keys, cells.ranks)
+
+
+def order(
+    frame: pd.DataFrame,
+    cells: Cells,
+    keys: Sequence[str],
+    within: Sequence[str],
+    places: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """Rows sorted by cell, then by the splits within a cell, words in an order of their own."""
+    orders: dict[str, Sequence[str]] = {
+        "at": ("init", "final"),
+        "position": ("first", "middle", "last"),
+        **(places or {}),
+    }
+    out = frame.copy()
+    for name in within:
+        if name in orders:
+            out[name] = pd.Categorical(
+                out[name].astype(str), [w for w in orders[name] if w in set(out[name])], ordered=True
+            )
+    out = out.sort_values(list(within), kind="stable") if within else out
+    for name in within:
+        if name in orders:
+            out[name] = out[name].astype(str)
+    return sort_rows(out, keys, cells.ranks)
+
+
+def positions(cells: Cells) -> pd.DataFrame:
+    """First, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``."""
+    kept = cells.layers[["run", "layer"]].drop_duplicates().merge(cells.runs[["run", "depth"]], on="run")
+    rows = []
+    for depth, layers in kept.groupby("depth")["layer"]:
+        there = sorted(set(layers))
+        inner = [layer for layer in there if there[0] < layer < there[-1]]
+        middle = min(inner, key=lambda layer: (abs(2 * layer - (there[0] + there[-1])), layer)) if inner else None
+        named = {"first": there[0], "middle": middle, "last": there[-1] if len(there) > 1 else None}
+        rows += [(depth, layer, position) for position, layer in named.items() if layer is not None]
+    return pd.DataFrame(rows, columns=["depth", "layer", "position"])
+
+
+def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
+    """Layer measures of the selected runs at init and at the end, in the first, middle and last kept layer."""
+    values = at_both_ends(cells.layers, cells.selected, measures).merge(cells.runs[["run", "depth"]], on="run")
+    return values.merge(positions(cells), on=["depth", "layer"]).drop(columns="depth")
+
+
+def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Add ``best`` and ``tie``: within one data set and depth, the best mean, and what does not differ from it.
+
+    A cell with a diverged or undefined run is best only where every cell has one.
+    """
+    frame = frame.assign(best=False, tie=False)
+    where = [*keys, "measure"]
+    row_of = frame[where].assign(_row=frame.index)
+    samples = (
+        values.merge(cells.runs[["run", "seed", *keys]], on="run").merge(row_of, on=where).sort_values(["_row", "seed"])
+    )
+    by_row = {row: pd.Series(part["value"].to_numpy(), index=part["seed"]) for row, part in samples.groupby("_row")}
+    problem = [name for name in where if name in (*PROBLEM, "measure")]
+    for _, rows in frame.groupby(problem, dropna=False):
+        some = rows[rows["n"] > 0]
+        sound = some[(some["diverged"] == 0) & (some["missing"] == 0)]
+        pool = sound if len(sound) else some
+        if len(rows) < 2 or pool.empty:
+            continue
+        higher = about(str(rows["measure"].iloc[0])).better == "higher"
+        best = pool["mean"].idxmax() if higher else pool["mean"].idxmin()
+        frame.loc[best, "best"] = True
+        tied = stats.ties_with(best, {row: by_row[row] for row in some.index})
+        frame.loc[[row for row in pool.index if row in tied], "tie"] = True
+    return frame
+
+
+def with_selected(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add the selected value of the swept key to each cell."""
+    if cells.select is None:
+        return frame
+    chosen = cells.selection.loc[cells.selection["selected"], [*cells.selected_keys, cells.select.column]]
+    if not cells.selected_keys:
+        return frame.assign(**{cells.select.column: chosen[cells.select.column].iloc[0]})
+    return frame.merge(chosen, on=cells.selected_keys, how="left")
+
+
+def without_zeros(frame: pd.DataFrame, by: Sequence[str], keep: str) -> pd.DataFrame:
+    """Leave out the rows whose group has no estimate but 0; of a frame with nothing else, keep one measure's."""
+    nonzero = frame.assign(_=~(frame["mean"] == 0)).groupby(list(by), dropna=False)["_"].transform("any").to_numpy()
+    return frame[nonzero] if nonzero.any() else frame[(frame["measure"] == keep).to_numpy()]

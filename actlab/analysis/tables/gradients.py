@@ -1,0 +1,47 @@
+"""Gradients: their norms by place in the network, and how they change with depth."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.estimates import at_both_ends, available, summarise
+from actlab.analysis.layout import Table, pivot
+from actlab.analysis.notes import notes
+from actlab.analysis.parts import table
+from actlab.analysis.tables.base import along_the_network, by_cell, order
+
+
+@table
+def gradient_norms(cells: Cells) -> Table | None:
+    """Norms of the backpropagated signal and of the weight gradient, by place in the network, at init and end."""
+    measures = available(cells.layers, ("signal_grad_norm", "weight_grad_norm"))
+    if not measures:
+        return None
+    keys = cell_keys(cells)
+    frame = by_cell(cells, along_the_network(cells, measures), keys)
+    frame = order(frame, cells, keys, ["measure", "at", "position"])
+    wide = pivot(frame, [*keys, "measure", "at"], ["position"])
+    note = (
+        "Geometric means over seeds, intervals taken of log10; a norm of exactly 0 has no logarithm and is counted as "
+        "undefined. *first*, *middle*, *last*: hidden layers from the input on."
+    )
+    return Table("Gradient norms", notes(cells, frame, note, selected=True), frame, wide)
+
+
+@table
+def vanishing_slopes(cells: Cells) -> Table | None:
+    """Least-squares slope per layer of log10 gradient norm towards the input, at init and at the end."""
+    names = ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual")
+    deep = cells.selected[cells.selected["depth"] >= 3]
+    measures = available(cells.steps, names)
+    if deep.empty or not measures:
+        return None
+    keys = cell_keys(cells)
+    values = at_both_ends(cells.steps, deep, measures)
+    frame = order(summarise(values, deep, keys), cells, keys, ["measure", "at"])
+    wide = pivot(frame, keys, ["measure", "at"])
+    note = (
+        "Slope in decades per layer, going towards the input, over all hidden layers: negative is vanishing, 0 "
+        "preserved, positive exploding; *residual*: standard deviation about the line, in decades. From depth 3 on; "
+        "undefined where a norm is exactly 0."
+    )
+    return Table("Vanishing slopes", notes(cells, frame, note, selected=True), frame, wide)

@@ -1,0 +1,55 @@
+"""Layers: moments of their activations, and the parameters that they learned."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.estimates import available, long, parameter_columns, records_at, summarise
+from actlab.analysis.layout import Table, pivot, records, words
+from actlab.analysis.notes import definitions, notes
+from actlab.analysis.parts import table
+from actlab.analysis.tables.base import along_the_network, by_cell, order, positions
+from actlab.measures import GEOMETRIC, about
+
+
+@table
+def moments(cells: Cells) -> Table | None:
+    """Mean and variance of the activations in the first, middle and last hidden layer, at init and at the end."""
+    measures = available(cells.layers, ("act_mean", "act_var", "act_var_within", "preact_mean_share"))
+    if not measures:
+        return None
+    keys = cell_keys(cells)
+    frame = order(by_cell(cells, along_the_network(cells, measures), keys), cells, keys, ["at", "measure", "position"])
+    both = frame["measure"].isin(["act_mean", "act_var"]) & (frame["position"] == "first")
+    wide = pivot(frame[both | (frame["position"] == "last")], [*keys, "at"], ["measure", "position"])
+    geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
+    sentences = [
+        f"{definitions(*measures)}.",
+        *([f"Of {' and '.join(geometric)} geometric means."] if geometric else []),
+        "The other layers are in the CSV.",
+    ]
+    note = notes(cells, frame, " ".join(sentences), selected=True)
+    return Table("Means and variances of activations", note, frame, wide)
+
+
+@table
+def learned_parameters(cells: Cells) -> Table | None:
+    """Learned activation parameters by layer at the end."""
+    names = parameter_columns(cells.layers, cells.runs)
+    if not names:
+        return None
+    measures = available(cells.layers, [name + part for name in names for part in ("", "_min", "_max")])
+    learns = cells.selected[cells.selected["learnable_per"].astype(bool)]
+    keys = cell_keys(cells)
+    values = long(records_at(cells.layers, learns, "final", measures), measures)
+    frame = order(summarise(values, learns, keys), cells, keys, ["measure", "layer"])
+    frame = frame[frame.groupby(["activation", "measure"])["n"].transform("max") > 0].reset_index(drop=True)
+    printed = frame.merge(positions(cells), on=["depth", "layer"], how="inner")
+    printed = order(printed, cells, keys, ["measure", "position"])
+    wide = pivot(printed, [*keys, "measure"], ["position"])
+    pairs = records(printed[["activation", "measure"]].drop_duplicates())
+    learned = ", ".join(f"{row['measure']} of `{row['activation']}`" for row in pairs if row["measure"] in names)
+    note = (
+        f"{learned}, at the end; *min* and *max* over a layer's units where each unit has its own. The layers between "
+        "are in the CSV."
+    )
+    return Table("Learned parameters", notes(cells, frame, note, selected=True), frame, wide)

@@ -1,0 +1,179 @@
+"""What the runs came to: their final metric, whether they trained, how soon, how well they generalise; and ranks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from actlab.analysis import stats
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.estimates import long
+from actlab.analysis.layout import DAGGER, Table, lay_out, number, pivot, setting, words
+from actlab.analysis.notes import notes, selection_note
+from actlab.analysis.parts import table
+from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
+from actlab.later import pd
+from actlab.measures import about
+
+TRAINED_SHARE = 0.8
+
+
+@table
+def performance(cells: Cells) -> Table | None:
+    """Test accuracy (classification) or test loss (regression) at the end, by cell."""
+    measure = np.where(cells.selected["task"] == "classification", "test_accuracy", "test_loss")
+    value = np.where(measure == "test_accuracy", cells.selected["test_accuracy"], cells.selected["test_loss"])
+    values = pd.DataFrame({"run": cells.selected["run"], "measure": measure, "value": value.astype(float)})
+    keys = cell_keys(cells)
+    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
+    frame = with_selected(frame, cells)
+    wide = pivot(frame, [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
+    metrics = " and ".join(words(name) for name in sorted(set(measure)))
+    note = notes(cells, frame, f"Final {metrics}.", selected=True, marks=True)
+    return Table(f"{metrics[0].upper()}{metrics[1:]} by activation and depth", note, frame, wide)
+
+
+@table
+def trained(cells: Cells) -> Table | None:
+    """Share of runs that trained, and the deepest network of which at least 80 % did."""
+    keys = cell_keys(cells)
+    values = cells.selected[["run"]].assign(measure="trained", value=cells.selected["trained"].astype(float))
+    frame = with_selected(by_cell(cells, values, keys), cells)
+    wide = pivot(frame, without(keys, "depth"), ["depth"], 2)
+    groups = frame.assign(_=frame["depth"].where(frame["mean"] >= TRAINED_SHARE)).groupby(
+        without(keys, "depth"), dropna=False, sort=False
+    )
+    frame["deepest_trained_depth"] = groups["_"].transform("max")
+    frame["at_grid_end"] = frame["deepest_trained_depth"] == groups["depth"].transform("max")
+    if frame["depth"].nunique() > 1:
+        deepest = frame.drop_duplicates(without(keys, "depth"))
+        pairs = zip(deepest["deepest_trained_depth"], deepest["at_grid_end"], strict=True)
+        wide["deepest"] = ["none" if math.isnan(d) else f"≥ {d:g}" if at_end else f"{d:g}" for d, at_end in pairs]
+    what = (
+        "Share of runs whose final training loss is at most half of the best constant predictor's; a diverged run is "
+        "not trained. *deepest*: the deepest network of which at least 80 % of runs trained; ≥ where that is the end "
+        "of the grid."
+    )
+    return Table("Share of runs trained", notes(cells, frame, what, selected=True), frame, wide)
+
+
+@table
+def ranks(cells: Cells) -> Table | None:
+    """Mean rank of each activation over all other settings, with the Friedman test."""
+    others = without(cells.selected_keys, "activation")
+    final = performance(cells)
+    if final is None or not others or cells.selected["activation"].nunique() < 2:
+        return None
+    higher = final.frame["measure"].map(lambda name: about(name).better == "higher")
+    score = final.frame["mean"] * np.where(higher, -1, 1)
+    score = score.where(final.frame["diverged"] == 0, math.inf)
+    scores = final.frame.assign(score=score).pivot_table(
+        index=others, columns="activation", values="score", dropna=False, observed=True
+    )
+    ranked = stats.rank_over_blocks(scores.dropna(how="all"))
+    if len(ranked.ranks) < 2:
+        return None
+    diverged = final.frame.groupby("activation")["diverged"].sum()
+    rows = [
+        {"activation": name, "measure": "rank", "mean": one.mean, "low": one.low, "high": one.high, "n": one.n}
+        | {"diverged": int(diverged[name]), "method": one.method}
+        for name, one in ranked.mean.items()
+    ]
+    frame = pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
+    best = str(frame["activation"].iloc[0])
+    tied = stats.ties_with(best, {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks})
+    frame["best"], frame["tie"] = frame["activation"] == best, frame["activation"].isin(tied)
+    wide = pivot(frame.assign(diverged=0, runs=frame["n"]), ["activation"], [], 2).rename(columns={"rank": "mean rank"})
+    wide["runs diverged"] = [str(count) for count in frame["diverged"]]
+    metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
+    note = (
+        f"Rank of each activation (1 is best, by mean final {metrics}) within each of the {len(ranked.ranks)} settings "
+        f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
+        f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. 95 % intervals over "
+        f"settings: {', '.join(sorted(set(frame['method'])))}. **Bold**: the best; {DAGGER}: its difference from the "
+        "best, paired by setting, has a 95 % interval that contains 0."
+    )
+    return Table("Mean ranks", note, frame, wide)
+
+
+@table
+def convergence(cells: Cells) -> Table | None:
+    """Steps to the stated validation loss, with the runs that never got there."""
+    keys = cell_keys(cells)
+    ok = cells.selected["status"] == "ok"
+    steps = cells.selected["steps_to_target"].astype(float).where(ok)
+    values = cells.selected[["run"]].assign(measure="steps_to_target", value=steps)
+    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
+    frame = frame.rename(columns={"missing": "censored"})
+    reached = cells.selected[["run"]].assign(
+        measure="target_reached", value=cells.selected["target_reached"].astype(float)
+    )
+    share = by_cell(cells, reached, keys).drop(columns="missing")
+    unsound = frame["censored"] > 0
+    frame[["best", "tie"]] = frame[["best", "tie"]].mask(unsound, False)
+    wide = pivot(frame, without(keys, "depth"), ["depth"])
+    both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
+    both[["best", "tie"]] = both[["best", "tie"]].eq(True)  # where the share has none: False
+    both["censored"] = both["censored"].fillna(0).astype(int)
+    pairs = cells.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
+    targets = ", ".join(
+        f"{data} {number(loss)}" for data, loss in zip(pairs["data"], pairs["target_loss"], strict=True)
+    )
+    note = (
+        f"First evaluation with validation loss at most the target ({targets}). The mean is over the runs that got "
+        "there; *censored* did not within their steps: a mean of a cell with censored runs is too low, and never "
+        "marked as best. The share that got there is in the CSV."
+    )
+    return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
+
+
+@table
+def generalization(cells: Cells) -> Table | None:
+    """Test minus train, for loss and error rate, at the end and at equal training loss."""
+    names = ("generalization_gap_loss", "generalization_gap_error")
+    measures = [name + part for name in names for part in ("", "_at_target") if name in cells.selected]
+    measures = [name for name in measures if cells.selected[name].notna().any()]
+    if not measures:
+        return None
+    keys = cell_keys(cells)
+    values = cells.selected[["run", *measures]].copy()
+    values.loc[cells.selected["status"] != "ok", measures] = math.nan  # it may have met the target before it diverged
+    frame = order(by_cell(cells, long(values, measures), keys), cells, keys, ["measure"])
+    frame = with_selected(frame, cells)
+    wide = pivot(frame, keys, ["measure"])
+    note = (
+        "Test − train, at the end and at the first evaluation whose training loss is at most the data set's target "
+        "(*at target*; undefined for a run that never gets there). A network that learned nothing has no gap."
+    )
+    return Table("Generalisation gaps", notes(cells, frame, note, selected=True), frame, wide)
+
+
+@table
+def selection(cells: Cells) -> Table | None:
+    """Which value of the swept key each cell got, and what diverged at the others."""
+    if cells.select is None:
+        return None
+    over = cells.select.column
+    frame = cells.selection
+    others = cell_keys(cells)
+    frame = frame.assign(**{key: cells.runs[key].iloc[0] for key in others if key not in frame})
+    lines = []
+    at_edge = 0
+    for _, rows in frame.groupby(others, dropna=False, sort=False):
+        chosen = rows[rows["selected"]].iloc[0]
+        at_edge += int(len(rows) > 1 and chosen[over] in (rows[over].min(), rows[over].max()))
+        here, elsewhere = int(chosen["diverged"]), int(rows.loc[~rows["selected"], "diverged"].sum())
+        remarks = [
+            *([f"{here} of {int(chosen['n']) + here} diverged"] if here else []),
+            *([f"{elsewhere} diverged at other values"] if elsewhere else []),
+        ]
+        text = setting(chosen[over]) + (f" ({'; '.join(remarks)})" if remarks else "")
+        lines.append({key: chosen[key] for key in others} | {"text": text})
+    across = ["depth"] if "depth" in others else []
+    wide = lay_out(pd.DataFrame(lines).assign(measure=over), without(others, "depth"), across)
+    note = (
+        f"{selection_note(cells)} In {at_edge} of {len(lines)} cells the selected value is at an end of its grid. "
+        f"The CSV has the mean final {words(cells.select.by)} of every value."
+    )
+    return Table(f"Selected {words(over)}", note, frame, wide)

@@ -1,0 +1,67 @@
+"""Units: how many are dead or weak, and how they died."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells, cell_keys, sort_rows
+from actlab.analysis.estimates import available, long, records_at, summarise
+from actlab.analysis.layout import Table, pivot
+from actlab.analysis.notes import definitions, notes
+from actlab.analysis.parts import table
+from actlab.analysis.tables.base import order, without, without_zeros
+from actlab.later import pd
+
+DEATHS = (
+    "born_dead_fraction",
+    "died_fraction",
+    "revived_fraction",
+    "ever_dead_fraction",
+    "revival_rate",
+    "weak_fraction",
+)
+
+
+@table
+def dead_units(cells: Cells) -> Table | None:
+    """Dead, weak and born dead units at the end, at every learning rate."""
+    measures = available(cells.steps, ("dead_fraction", "weak_fraction", "born_dead_fraction"))
+    if not measures:
+        return None
+    keys = cell_keys(cells, cells.keys)
+    frame = summarise(long(records_at(cells.steps, cells.runs, "final", measures), measures), cells.runs, keys)
+    frame = order(frame, cells, keys, ["measure"], {"measure": measures})
+    whole = long(records_at(cells.steps, cells.runs, "final", ["network_dead"]), ["network_dead"])
+    frame = pd.concat([frame, order(summarise(whole, cells.runs, keys), cells, keys, [])], ignore_index=True)
+    others = [*without(keys, "depth"), "measure"]
+    printed = without_zeros(frame, others, "dead_fraction")
+    wide = pivot(sort_rows(printed, others[:-1], cells.ranks), others, ["depth"], 3)
+    note = f"At the end, mean over all hidden layers. {definitions('dead_fraction', 'weak_fraction', 'network_dead')}."
+    if len(printed) < len(frame):
+        note = f"{note} Rows that are 0 throughout are in the CSV only."
+    return Table("Dead and weak units", notes(cells, frame, note), frame, wide)
+
+
+@table
+def death(cells: Cells) -> Table | None:
+    """How units died: born dead, died in training, revived, ever dead."""
+    measures = [*available(cells.steps, DEATHS), "revival_rate"]
+    if "ever_dead_fraction" not in cells.steps:
+        return None
+    keys = cell_keys(cells, cells.keys)
+    at_end = records_at(cells.steps, cells.runs, "final", measures)
+    ever = at_end["ever_dead_fraction"]
+    at_end["revival_rate"] = at_end["revived_fraction"] / ever.where(ever > 0)
+    frame = order(summarise(long(at_end, DEATHS), cells.runs, keys), cells, keys, ["measure"], {"measure": DEATHS})
+    frame["measure"] = frame["measure"].astype(str)
+    died = frame[frame["measure"] == "ever_dead_fraction"].assign(_=lambda f: ~(f["mean"] == 0))
+    with_death = frame.merge(died[[*keys, "_"]], on=keys)["_"].to_numpy()
+    printed = frame[with_death] if with_death.any() else frame
+    wide = pivot(printed, keys, ["measure"], 3)
+    every = sorted(set(cells.runs["evaluate_every"])) if "evaluate_every" in cells.runs else []
+    unseen = f", every {' or '.join(map(str, every))} steps: a unit that dies and revives in between is not seen"
+    sentences = [
+        "At the end, mean over all hidden layers; death is judged on the whole training split, at evaluations"
+        f"{unseen if every else ''}.",
+        f"{definitions('revival_rate')}.",
+        *(["Cells in which no unit was ever dead are in the CSV only."] if len(printed) < len(frame) else []),
+    ]
+    return Table("How units died", notes(cells, frame, " ".join(sentences)), frame, wide)

@@ -1,0 +1,54 @@
+"""A report is data before it is Markdown: who renders it finds texts, tables and what each picture is drawn from."""
+
+import pandas as pd
+import pytest
+
+from actlab.analysis import panels, report, style
+from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, Text, markdown
+from actlab.analysis.tables import TABLES
+from tests.synthetic import frames
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return report.study_cells({}, {}, *frames(seeds=2))
+
+
+def test_every_block_has_its_markdown():
+    short = pd.DataFrame({"a": ["`x`", "y|z"]})
+    page = markdown(
+        [
+            Section(1, "s", (Text("Why?"), Text(""))),
+            Section(3, "t", (Grid(short), Text("Note.", "tables/t.csv"))),
+            Section(2, "made", (Items(("jax 1", "cpu")), Grid(pd.concat([short] * FOLD_FROM), "all"))),
+        ]
+    )
+    table = "| a    |\n|:-----|\n| `x`  |\n| y\\|z |"
+    assert page.startswith(
+        f"# s\n\nWhy?\n\n### t\n\n{table}\n\nNote. [CSV](tables/t.csv)\n\n## made\n\n- jax 1\n- cpu\n\n"
+    )
+    assert f"<details><summary>{2 * FOLD_FROM} rows: show all</summary>" in page
+
+
+def test_a_picture_can_be_drawn_from_what_the_report_holds(cells):
+    names = ("accuracy_by_depth", "moments")
+    drawings = {name: report.FIGURES[name].make(cells) for name in names}
+    sections = report.document({"study": "s"}, {}, cells, {"trained": TABLES["trained"].make(cells)}, drawings)
+    assert [one.heading for one in sections if one.level == 2] == [
+        "What was run",
+        "Tables",
+        "Figures",
+        "How it was made",
+    ]
+    pictures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
+    assert [one.file for one in pictures] == [f"figures/{name}.png" for name in names]
+    for picture in pictures:
+        with style.apply():
+            assert panels.render(picture.spec, picture.frame).axes[0].get_lines()
+
+
+def test_what_does_not_apply_is_named_below_its_heading(cells):
+    sections = report.document({}, {}, cells, {"ranks": None}, {"dying": None})
+    by_heading = {one.heading: one.blocks for one in sections}
+    assert by_heading["Tables"] == (Text("Not applicable to this study: ranks."),)
+    assert by_heading["Figures"] == (Text("Not applicable to this study: dying."),)
