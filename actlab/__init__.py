@@ -219,12 +219,14 @@ def compare(
     """
     from actlab.analysis.compare import compare as compare_frames
     from actlab.analysis.compare import own_measures
+    from actlab.study.settings import joined, of_manifest
 
     results = [load(folder) for folder in folders]
     studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in results]
     own = own_measures({str(one.path): one.manifest for one in results})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
-    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own)
+    known = joined([of_manifest(one.manifest) for one in results])
+    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own, settings=known)
 
 
 def model(

@@ -17,25 +17,11 @@ from actlab.analysis.looks import LineStyle, looks_of
 from actlab.later import pd
 from actlab.measures import Measure
 from actlab.study.selection import Select
+from actlab.study.settings import UNSTATED, Setting
 
-# Settings in the order in which rows are sorted and named. `activation` is sorted by its place in the story.
-KEYS = (
-    *("data", "data_seed", "standardize", "train_rows"),
-    *("activation", "depth", "width", "weight_init", "weight_gain", "bias_init", "dtype"),
-    *("norm", "residual", "dropout", "dropout_kind"),
-    *("optimizer", "learning_rate", "schedule", "batch_size", "steps", "clip_norm"),
-    *("weight_decay", "decay_activation_parameters"),
-)
-# What follows from other settings: a key only where the other keys do not determine it.
-DERIVED = (
-    *("train_rows", "weight_decay", "dropout_kind", "task", "learnable_per", "weight_init_used"),
-    *("every", "evaluate_every", "probe_rows", "data_content"),
-)
 # Where a run was executed: no part of its identity, so that runs of one cell may differ in it (see `notes.made_with`).
 ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
 NOT_SETTINGS = ("run", "seed", "learned", "activation_order", "activation_family", "activation_name", *ENVIRONMENT)
-# Keys that change the problem, not the answer to it: the best cell is sought within one value of each.
-PROBLEM = ("data", "data_seed", "standardize", "train_rows", "task", "depth")
 
 
 @dataclass(frozen=True)
@@ -45,7 +31,9 @@ class Cells:
     Attributes:
         runs, steps, layers: the frames, sorted by run, step and layer.
         keys: the columns of ``runs`` that vary, the seed aside: what makes a cell.
-        select: how the swept key was chosen; None where nothing was to choose.
+        settings: what is known of the columns that are settings, in the order of display.
+        select: how a value of the swept key was chosen; None where nothing was to choose.
+        over: the column of that key; empty without a selection.
         selection: one row per cell and value of the swept key; empty without a selection.
         selected: ``runs`` at the selected values (all runs without a selection).
         selected_keys: ``keys`` without the selected one.
@@ -59,7 +47,9 @@ class Cells:
     steps: pd.DataFrame = field(repr=False)
     layers: pd.DataFrame = field(repr=False)
     keys: list[str]
+    settings: tuple[Setting, ...] = field(repr=False)
     select: Select | None
+    over: str
     selection: pd.DataFrame = field(repr=False)
     selected: pd.DataFrame = field(repr=False)
     selected_keys: list[str]
@@ -76,6 +66,7 @@ def build_cells(
     select: Select | None = None,
     own: Mapping[str, Measure] | None = None,
     activations: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: Sequence[Setting] = UNSTATED,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -84,56 +75,68 @@ def build_cells(
         select: the rule; it is dropped where its key does not vary.
         own: the records of the user's measures, as the manifest has them.
         activations: {label: its ``order`` and ``look``}, as the manifest has them; older ones have none.
+        settings: what is known of the columns that are settings, likewise.
     """
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
     steps = steps.sort_values(["run", "step"], kind="stable").reset_index(drop=True)
     layers = layers.sort_values(["run", "step", "layer"], kind="stable").reset_index(drop=True)
-    keys = varying(runs)
+    known = tuple(settings_in(runs, settings))
+    keys = varying(runs, known)
     orders = activation_orders(runs) | {label: float(one["order"]) for label, one in (activations or {}).items()}
     ranks = activation_ranks(runs, orders)
     given = {label: one["look"] for label, one in (activations or {}).items() if one.get("look")}
     looks = looks_of({label: int(orders[label]) for label in ranks}, given)
-    if select is None or select.column not in keys:
-        return Cells(runs, steps, layers, keys, None, pd.DataFrame(), runs, keys, ranks, looks, own or {})
-    selection = selection_frame(runs, keys, select, ranks)
-    others = [key for key in keys if key != select.column]
-    chosen = selection.loc[selection["selected"], [*others, select.column]]
-    selected = runs.merge(chosen, on=[*others, select.column], how="inner") if others else None
+    over = next((one.column for one in known if select is not None and one.key == select.over), "")
+    if select is None or over not in keys:
+        nothing = pd.DataFrame()
+        return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {})
+    selection = selection_frame(runs, keys, select, over, ranks)
+    others = [key for key in keys if key != over]
+    chosen = selection.loc[selection["selected"], [*others, over]]
+    selected = runs.merge(chosen, on=[*others, over], how="inner") if others else None
     if selected is None:
-        selected = runs[runs[select.column].isin(chosen[select.column])]
+        selected = runs[runs[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    return Cells(runs, steps, layers, keys, select, selection, selected, others, ranks, looks, own or {})
+    return Cells(runs, steps, layers, keys, known, select, over, selection, selected, others, ranks, looks, own or {})
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:
-    """The keys of a table: what varies, and activation and depth in any case, in the order of ``KEYS``."""
+    """The keys of a table: what varies, and activation and depth in any case, in the order of display."""
     wanted = {*(cells.selected_keys if keys is None else keys), "activation", "depth"}
-    return [*(key for key in KEYS if key in wanted), *sorted(wanted - set(KEYS))]
+    return [one.column for one in cells.settings if one.column in wanted]
 
 
-def settings(runs: pd.DataFrame) -> list[str]:
-    """The columns of ``runs`` that are settings: known keys, and unknown ones that stand before ``status``."""
-    names = list(runs.columns)
+def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[Setting]:
+    """The settings that ``runs`` has: those that are known, and then unknown columns that stand before ``status``."""
+    names = [str(name) for name in runs.columns]
     before = names[: names.index("status")] if "status" in names else names
-    own = [name for name in KEYS if name not in DERIVED]
-    unknown = [name for name in before if name not in (*KEYS, *DERIVED, *NOT_SETTINGS)]
-    return [name for name in (*own, *DERIVED) if name in names] + unknown
+    known = {one.column for one in settings}
+    unknown = [Setting(name) for name in before if name not in known and name not in NOT_SETTINGS]
+    return [*(one for one in settings if one.column in names), *unknown]
 
 
-def varying(runs: pd.DataFrame) -> list[str]:
-    """The settings that make a cell: those with several values, derived ones only where they add something.
+def varying(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[str]:
+    """The settings that make a cell: those with several values, in the order of display.
+
+    One that follows from others makes cells only where it adds something to them.
 
     >>> varying(pd.DataFrame({"run": list("abc"), "depth": [2, 2, 5], "width": 64, "seed": [0, 1, 0], "status": "ok"}))
     ['depth']
     """
+    there = settings_in(runs, settings)
+    known = {one.column for one in settings}
     keys: list[str] = []
-    for name in settings(runs):
-        if runs[name].nunique(dropna=False) < 2:
+    for one in sorted(there, key=lambda one: (one.column not in known, one.follows)):
+        if runs[one.column].nunique(dropna=False) < 2:
             continue
-        own = name in KEYS and name not in DERIVED
-        if own or not keys or runs.groupby(keys, dropna=False)[name].nunique(dropna=False).max() > 1:
-            keys.append(name)
-    return [*(key for key in KEYS if key in keys), *(key for key in keys if key not in KEYS)]
+        if not (one.follows or one.column not in known) or adds(runs, keys, one.column):
+            keys.append(one.column)
+    return [one.column for one in there if one.column in keys]
+
+
+def adds(runs: pd.DataFrame, keys: Sequence[str], column: str) -> bool:
+    """Whether a column has several values where all of some others are equal."""
+    return not keys or bool(runs.groupby(list(keys), dropna=False)[column].nunique(dropna=False).max() > 1)
 
 
 def activation_orders(runs: pd.DataFrame) -> dict[str, float]:
@@ -164,7 +167,9 @@ def sort_rows(frame: pd.DataFrame, by: Sequence[str], ranks: Mapping[str, int]) 
     return frame.sort_values(list(by), key=key, kind="stable").reset_index(drop=True)
 
 
-def selection_frame(runs: pd.DataFrame, keys: Sequence[str], select: Select, ranks: Mapping[str, int]) -> pd.DataFrame:
+def selection_frame(
+    runs: pd.DataFrame, keys: Sequence[str], select: Select, over: str, ranks: Mapping[str, int]
+) -> pd.DataFrame:
     """Which value of the swept key each cell got, and why.
 
     A value with fewer diverged runs goes before one with more; then the better mean over the seeds that did not
@@ -174,10 +179,10 @@ def selection_frame(runs: pd.DataFrame, keys: Sequence[str], select: Select, ran
         one row per cell and value: keys, ``mean``, ``low``, ``high``, ``n``, ``method``, ``diverged``, ``selected``.
     """
     by = list(keys)
-    others = [key for key in by if key != select.column]
+    others = [key for key in by if key != over]
     frame = summarise(runs[["run"]].assign(measure=select.by, value=runs[select.by]), runs, by).drop(columns="measure")
     score = frame["mean"].where(frame["n"] > 0, math.nan) * (-1 if select.higher_is_better else 1)
-    ranked = frame.assign(score=score.fillna(math.inf)).sort_values(["diverged", "score", select.column], kind="stable")
+    ranked = frame.assign(score=score.fillna(math.inf)).sort_values(["diverged", "score", over], kind="stable")
     best = ranked.groupby(others, dropna=False).head(1).index if others else ranked.index[:1]
     frame["selected"] = frame.index.isin(best)
     return sort_rows(frame.drop(columns="missing"), by, ranks)

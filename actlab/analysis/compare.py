@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import layout
-from actlab.analysis.cells import activation_ranks, settings, sort_rows, varying
+from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
 from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
+from actlab.study.settings import UNSTATED, Setting
 
 Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """name, runs, steps, layers."""
@@ -39,6 +40,7 @@ def compare(
     level: float = 0.95,
     preset: str | None = None,
     own: Mapping[str, Measure] | None = None,
+    settings: Sequence[Setting] = UNSTATED,
 ) -> pd.DataFrame:
     """Mean, interval, n and number diverged of a measure in each group.
 
@@ -56,6 +58,7 @@ def compare(
         level: coverage of the intervals.
         preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
         own: the records of users' measures (see ``own_measures``).
+        settings: what is known of the columns that are settings (see ``study.settings``).
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
@@ -104,7 +107,7 @@ def compare(
     out = sort_rows(out if preset else out.drop(columns="measure"), keys, ranks)
     rest = [name for name in out if name not in keys]
     out = out[[*keys, *rest]]
-    mixed = pooled(pooled_runs, columns)
+    mixed = pooled(pooled_runs, columns, settings)
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["arithmetic"] = arithmetic
@@ -203,7 +206,13 @@ def distinct(studies: Sequence[Study]) -> list[Study]:
 def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
     """The keys, if every study has them."""
     for name, runs, _, _ in studies:
-        valid = {"study", "layer", "seed", *settings(runs), *(key for key in GROUPS if key in runs)}
+        valid = {
+            "study",
+            "layer",
+            "seed",
+            *(one.column for one in settings_in(runs)),
+            *(key for key in GROUPS if key in runs),
+        }
         for key in by:
             if key not in valid:
                 where = f" in study '{name}'" if len(studies) > 1 else ""
@@ -284,10 +293,10 @@ def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at:
     raise CompareError(f"step {at}: {why}; the nearest are {', '.join(map(str, close))}")
 
 
-def pooled(runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+def pooled(runs: pd.DataFrame, keys: Sequence[str], settings: Sequence[Setting]) -> list[str]:
     """The settings that vary within a group: what a mean over it mixes."""
     extra = ["study"] if "study" not in keys and runs["study"].nunique() > 1 else []
-    inside = [key for key in varying(runs.drop(columns="study")) if key not in keys]
+    inside = [key for key in varying(runs.drop(columns="study"), settings) if key not in keys]
     if not keys:
         return [*extra, *inside]
     groups = runs.groupby(list(keys), dropna=False)

@@ -101,7 +101,7 @@ def drawing(
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if len(pages) > MOST_PAGES:
         sentences.append(f"The first {MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
-    if cells.select is not None and cells.select.column not in keys:
+    if cells.select is not None and cells.over not in keys:
         sentences.append(selection_note(cells))
     if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
         sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")

@@ -61,7 +61,7 @@ def selection_note(cells: Cells) -> str:
         return "Nothing was selected: every setting is shown."
     rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {words(cells.select.by)}"
     return (
-        f"The {words(cells.select.column)} of each cell is the one with the {rule} over seeds; a value with a diverged "
+        f"The {words(cells.over)} of each cell is the one with the {rule} over seeds; a value with a diverged "
         "run ranks last; the test split never chooses."
     )
 

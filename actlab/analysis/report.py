@@ -26,22 +26,9 @@ from actlab.analysis.tables import TABLES
 from actlab.measures import from_plain
 from actlab.registry import Registry
 from actlab.study.selection import Select
+from actlab.study.settings import Setting, of_manifest
 
 __all__ = ["headline", "run_summary", "write"]
-
-SETTINGS = (
-    *("data", "task", "train_rows", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
-    *("optimizer", "learning_rate", "batch_size", "steps", "weight_decay", "seed"),
-)
-# Reported only where they are used: each with the value that it has where it is not.
-OPTIONS = {
-    "norm": "none",
-    "residual": False,
-    "dropout": 0.0,
-    "dropout_kind": "",
-    "schedule": "constant",
-    "clip_norm": None,
-}
 
 
 def write(
@@ -110,7 +97,7 @@ def study_cells(
     """
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
-    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"))
+    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest))
 
 
 def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
@@ -121,7 +108,7 @@ def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, 
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
     marks = "* best of its column; † no difference from it within the 95 % interval."
-    rule = f" {words(cells.select.column).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
+    rule = f" {words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
 
 
@@ -186,8 +173,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     runs = cells.runs
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
     totals = (count(len(runs), "run"), count(number, "cell"), count(runs["seed"].nunique(), "seed"))
-    options = [key for key, unused in OPTIONS.items() if key in runs and set(runs[key].dropna()) - {unused}]
-    keys = dict.fromkeys([*(key for key in SETTINGS if key in runs), *cells.keys, *options])
+    keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
     rows = [(words(key), ", ".join(setting(value, key) for value in different(cells, key))) for key in keys]
     blocks: list[Text | Grid] = [
         Text(f"{totals[0]}: {totals[1]} and {totals[2]}."),
@@ -203,6 +189,11 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
         each = "; ".join(f"`{name}` for {activations}" for name, activations in named.items())
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     return [*blocks, Text(selection_note(cells))]
+
+
+def is_reported(one: Setting, runs: pd.DataFrame) -> bool:
+    """Whether a report lists a setting that does not vary: unless it is not used."""
+    return one.reported and not (one.unused and set(runs[one.column].dropna()) <= set(one.unused))
 
 
 def different(cells: Cells, key: str) -> list[Any]:

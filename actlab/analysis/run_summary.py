@@ -1,7 +1,7 @@
 """One run on one page: its settings and numbers as text, and four panels."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,24 @@ from matplotlib.figure import Figure
 
 from actlab.analysis import style
 from actlab.analysis.axes import curve, log_scale
-from actlab.analysis.cells import settings
+from actlab.analysis.cells import settings_in
 from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.measures import about
+from actlab.study.settings import UNSTATED, Setting
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 MOST_LINES = 8
 
 
 def run_summary(
-    run: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, folder: Path
+    run: str,
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+    folder: Path,
+    settings: Sequence[Setting] = UNSTATED,
 ) -> tuple[str, Path]:
     """The text of one run, and its figure, written as ``run-<run>.png`` and ``.svg``.
 
@@ -31,6 +37,7 @@ def run_summary(
         run: the run's hash, in full.
         runs, steps, layers: the study's frames.
         folder: where the figure goes.
+        settings: what is known of the columns that are settings.
 
     Returns:
         the text, and the path of the PNG.
@@ -48,7 +55,7 @@ def run_summary(
         picture = four_panels(row, by_step, by_layer)
         picture.suptitle(f"{row['activation']}, depth {row['depth']}, seed {row['seed']} (run {run})")
         png, _ = style.save(picture, folder / f"run-{run}")
-    return text(row, settings(runs)), png
+    return text(row, [one.column for one in settings_in(runs, settings)]), png
 
 
 def text(row: dict[str, Any], keys: Iterable[str]) -> str:

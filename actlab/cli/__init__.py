@@ -194,6 +194,7 @@ def show(
 ) -> None:
     """Show one run: its numbers, and one figure."""
     from actlab.analysis.report import run_summary
+    from actlab.study.settings import of_manifest
 
     results = actlab.load(folder)
     names = [name for name in results.runs["run"] if name.startswith(run_name)]
@@ -202,7 +203,8 @@ def show(
 
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
-    text, figure = run_summary(names[0], results.runs, results.steps, results.layers, results.path / "figures")
+    frames = (results.runs, results.steps, results.layers)
+    text, figure = run_summary(names[0], *frames, results.path / "figures", of_manifest(results.manifest))
     typer.echo(text)
     typer.echo(f"\n{figure}")
 

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actlab.later import Later, pd
 from actlab.measures import EDGES
+from actlab.study.settings import Setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 else:
     pa = Later("pyarrow")
 
-# Rows of a frame come in the order of these columns, whatever the order in which jobs finished.
-ORDER = (
-    *("data", "activation_order", "activation", "depth", "width", "weight_init", "weight_gain", "bias_init"),
-    *("optimizer", "learning_rate", "weight_decay", "batch_size", "steps", "seed", "run"),
-)
 
+def in_order(tables: list[pa.Table], settings: Sequence[Setting]) -> pa.Table:
+    """Join parts into one table: each run once, in an order that does not depend on how they were cut into jobs.
 
-def in_order(tables: list[pa.Table]) -> pa.Table:
-    """Join parts into one table: each run once, in an order that does not depend on how they were cut into jobs."""
+    Args:
+        tables: their rows.
+        settings: what rows are sorted by, an activation by its place in the story; then come seed and run.
+    """
     rows = pa.concat_tables(tables, promote_options="permissive")
-    keys = rows.select([name for name in ORDER if name in rows.column_names]).to_pandas()
+    own = [one.column for one in settings if one.key]
+    at = own.index("activation") if "activation" in own else 0
+    order = [*own[:at], "activation_order", *own[at:], "seed", "run"]
+    keys = rows.select([name for name in order if name in rows.column_names]).to_pandas()
     return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
 
 

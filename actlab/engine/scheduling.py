@@ -20,6 +20,7 @@ from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.store import Stored
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
+from actlab.study import columns, settings
 from actlab.study.jobs import Job, Run, job_id
 from actlab.study.plan import Plan
 
@@ -90,6 +91,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     }
     if plan.measures:  # what reading must know of them, for it runs no code
         manifest["measures"] = to_plain(plan.measures)
+    manifest["settings"] = settings.to_plain(columns.settings())
     manifest["activations"] = {
         label: {"family": one.family, "order": one.order, "look": one.look} for label, one in plan.records.items()
     }

@@ -26,6 +26,7 @@ from actlab.engine.control import LOCK
 from actlab.engine.files import OWN, StoreError, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.later import Later, pd
+from actlab.study.settings import of_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -137,7 +138,7 @@ class Stored:
         manifest, tables = self.read()
         if not tables:
             raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
-        rows = in_order(list(tables.values()))
+        rows = in_order(list(tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows)
         from ruamel.yaml import YAML
 
@@ -195,7 +196,7 @@ def compact(stored: Stored) -> None:
     folder = stored.folder
     manifest, tables = stored.read()
     names = part_names(folder)
-    rows = in_order(list(tables.values()))
+    rows = in_order(list(tables.values()), of_manifest(manifest))
     merged = {}
     for begin in range(0, len(rows), RUNS_IN_PART):
         piece = rows.slice(begin, RUNS_IN_PART)

@@ -17,11 +17,19 @@ FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 def settings() -> tuple[Setting, ...]:
     """The columns that are settings, in the order of display: those of the keys, then what else tells cells apart."""
     keys = [
-        Setting(name.rpartition(".")[2] if key.column is None else key.column, key.follows, key.problem)
-        for _, name, key in run_keys()
+        Setting(
+            name.rpartition(".")[2] if key.column is None else key.column,
+            f"{section}.{name}",
+            key.follows,
+            key.problem,
+            key.reported,
+            list(key.unused),
+        )
+        for section, name, key in run_keys()
         if key.column != ""
     ]
-    return (*keys, *(Setting(name, follows=True) for name in ("data_content", "learnable_per", "weight_init_used")))
+    more = ("data_content", "learnable_per", "weight_init_used")
+    return (*keys, *(Setting(name, follows=True, reported=False) for name in more))
 
 
 def columns_of(resolved: Resolved) -> dict[str, Any]:

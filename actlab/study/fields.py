@@ -1,6 +1,6 @@
 """What a key of the YAML may hold, and what it is to a run: what the sections of ``schema.py`` are made of."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class Key:
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
         follows: whether other keys mostly decide it: it makes cells only where they do not.
         whole: whether its label has the options at their default, too.
+        reported: whether a report lists it even where it does not vary.
+        unused: the value, in a list, at which a report leaves it out all the same.
     """
 
     role: str
@@ -44,6 +46,8 @@ class Key:
     problem: bool = False
     follows: bool = False
     whole: bool = False
+    reported: bool = True
+    unused: Sequence[Any] = ()
 
     @property
     def shapes_program(self) -> bool:

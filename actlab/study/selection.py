@@ -23,11 +23,6 @@ class Select:
             )
 
     @property
-    def column(self) -> str:
-        """The column of ``runs`` that holds the swept key: its last word, but for the data set's own."""
-        return {"data.name": "data", "data.seed": "data_seed"}.get(self.over, self.over.rpartition(".")[2])
-
-    @property
     def higher_is_better(self) -> bool:
         """Accuracies are to be high, losses low."""
         return about(self.by).better == "higher"

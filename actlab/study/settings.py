@@ -1,7 +1,7 @@
 """What reading must know of the settings in the frame ``runs``: plain records, written into a study's manifest."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -11,22 +11,34 @@ class Setting:
 
     Attributes:
         column: its name.
+        key: of the YAML, dotted; empty where the column follows from others.
         follows: whether other settings mostly decide it: it makes cells only where they do not.
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
+        reported: whether a report lists it even where it does not vary.
+        unused: the value, in a list, at which a report leaves it out all the same; empty where there is none.
     """
 
     column: str
+    key: str = ""
     follows: bool = False
     problem: bool = False
+    reported: bool = True
+    unused: Sequence[Any] = ()
+
+
+DEFAULTS = {field.name: field.default for field in fields(Setting) if field.name != "column"}
 
 
 def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
-    """Settings as plain JSON, in the order of display.
+    """Settings as plain JSON, in the order of display, without what is at its default.
 
-    >>> to_plain([Setting("depth", problem=True)])
-    [{'column': 'depth', 'follows': False, 'problem': True}]
+    >>> to_plain([Setting("depth", "model.depth", problem=True)])
+    [{'column': 'depth', 'key': 'model.depth', 'problem': True}]
     """
-    return [asdict(one) for one in settings]
+    return [
+        {name: fact for name, fact in asdict(one).items() if name not in DEFAULTS or fact != DEFAULTS[name]}
+        for one in settings
+    ]
 
 
 def from_plain(plain: Any) -> tuple[Setting, ...]:
@@ -35,11 +47,62 @@ def from_plain(plain: Any) -> tuple[Setting, ...]:
     Raises:
         ValueError: it is something else.
 
-    >>> from_plain([{"column": "depth", "of_tomorrow": 1}])
-    (Setting(column='depth', follows=False, problem=False),)
+    >>> from_plain([{"column": "depth", "problem": True, "of_tomorrow": 1}])[0].problem
+    True
     """
     if not isinstance(plain, list) or not all(isinstance(one, Mapping) and "column" in one for one in plain):
-        raise ValueError(f"settings: expected a list of records, not {plain!r}")
-    return tuple(
-        Setting(str(one["column"]), bool(one.get("follows", False)), bool(one.get("problem", False))) for one in plain
-    )
+        raise ValueError(f"settings: expected a list of records with a column each, not {plain!r}")
+    return tuple(Setting(str(one["column"]), **{name: one[name] for name in DEFAULTS if name in one}) for one in plain)
+
+
+def of_manifest(manifest: Mapping[str, Any]) -> tuple[Setting, ...]:
+    """The settings of a study, as its manifest has them.
+
+    Raises:
+        ValueError: they are not readable.
+    """
+    return from_plain(manifest["settings"]) if "settings" in manifest else UNSTATED
+
+
+def joined(several: Iterable[Sequence[Setting]]) -> tuple[Setting, ...]:
+    """The settings of several studies: each column once, as the first has it."""
+    first: dict[str, Setting] = {}
+    for settings in several:
+        for one in settings:
+            first.setdefault(one.column, one)
+    return tuple(first.values())
+
+
+# Of studies whose manifest says nothing of settings, since it was written before manifests did: frozen.
+UNSTATED = (
+    Setting("data", "data.name", problem=True),
+    Setting("data_seed", "data.seed", problem=True, unused=[0]),
+    Setting("standardize", "data.standardize", problem=True, unused=[True]),
+    Setting("train_rows", "data.train_rows", follows=True, problem=True),
+    Setting("task", "data.task", follows=True, problem=True),
+    Setting("activation", "model.activation"),
+    Setting("depth", "model.depth", problem=True),
+    Setting("width", "model.width"),
+    Setting("weight_init", "model.weight_init"),
+    Setting("weight_gain", "model.weight_gain"),
+    Setting("bias_init", "model.bias_init"),
+    Setting("dtype", "model.dtype", unused=["float32"]),
+    Setting("norm", "model.norm", unused=["none"]),
+    Setting("residual", "model.residual", unused=[False]),
+    Setting("dropout", "model.dropout.rate", unused=[0.0]),
+    Setting("dropout_kind", "model.dropout.kind", follows=True, unused=[""]),
+    Setting("optimizer", "train.optimizer"),
+    Setting("learning_rate", "train.learning_rate"),
+    Setting("schedule", "train.schedule", unused=["constant"]),
+    Setting("batch_size", "train.batch_size"),
+    Setting("steps", "train.steps"),
+    Setting("clip_norm", "train.clip_norm", unused=[None]),
+    Setting("weight_decay", "train.weight_decay", follows=True),
+    Setting("decay_activation_parameters", "train.decay_activation_parameters", unused=[False]),
+    Setting("every", "measure.every", follows=True, reported=False),
+    Setting("evaluate_every", "measure.evaluate_every", follows=True, reported=False),
+    Setting("probe_rows", "measure.probe_rows", follows=True, reported=False),
+    Setting("data_content", follows=True, reported=False),
+    Setting("learnable_per", follows=True, reported=False),
+    Setting("weight_init_used", follows=True, reported=False),
+)

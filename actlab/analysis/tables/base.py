@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from actlab.analysis import stats
-from actlab.analysis.cells import PROBLEM, Cells, sort_rows
+from actlab.analysis.cells import Cells, sort_rows
 from actlab.analysis.estimates import at_both_ends, summarise
 from actlab.later import pd
 from actlab.measures import about
@@ -78,7 +78,8 @@ def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Seq
         values.merge(cells.runs[["run", "seed", *keys]], on="run").merge(row_of, on=where).sort_values(["_row", "seed"])
     )
     by_row = {row: pd.Series(part["value"].to_numpy(), index=part["seed"]) for row, part in samples.groupby("_row")}
-    problem = [name for name in where if name in (*PROBLEM, "measure")]
+    fixed = {one.column for one in cells.settings if one.problem} | {"measure"}
+    problem = [name for name in where if name in fixed]
     for _, rows in frame.groupby(problem, dropna=False):
         some = rows[rows["n"] > 0]
         sound = some[(some["diverged"] == 0) & (some["missing"] == 0)]
@@ -97,9 +98,9 @@ def with_selected(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
     """Add the selected value of the swept key to each cell."""
     if cells.select is None:
         return frame
-    chosen = cells.selection.loc[cells.selection["selected"], [*cells.selected_keys, cells.select.column]]
+    chosen = cells.selection.loc[cells.selection["selected"], [*cells.selected_keys, cells.over]]
     if not cells.selected_keys:
-        return frame.assign(**{cells.select.column: chosen[cells.select.column].iloc[0]})
+        return frame.assign(**{cells.over: chosen[cells.over].iloc[0]})
     return frame.merge(chosen, on=cells.selected_keys, how="left")
 
 

@@ -154,7 +154,7 @@ def selection(cells: Cells) -> Table | None:
     """Which value of the swept key each cell got, and what diverged at the others."""
     if cells.select is None:
         return None
-    over = cells.select.column
+    over = cells.over
     frame = cells.selection
     others = cell_keys(cells)
     frame = frame.assign(**{key: cells.runs[key].iloc[0] for key in others if key not in frame})
