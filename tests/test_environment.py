@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -252,7 +251,7 @@ def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     ):
         loading.activation(group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
-        loading.loaded(replace(group.shape.data, checksum="0" * 64))
+        loading.loaded(group.shape.data, "0" * 64, tmp_path)
 
 
 ALLOCATION = "XLA_PYTHON_CLIENT_PREALLOCATE"

@@ -23,7 +23,7 @@ def settings() -> tuple[Setting, ...]:
             key.follows,
             key.problem,
             key.reported,
-            list(key.unused),
+            tuple(key.unused),
         )
         for section, name, key in run_keys()
         if key.column != ""

@@ -1,6 +1,6 @@
 """What a key of the YAML may hold, and what it is to a run: what the sections of ``schema.py`` are made of."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class Key:
         follows: whether other keys mostly decide it: it makes cells only where they do not.
         whole: whether its label has the options at their default, too.
         reported: whether a report lists it even where it does not vary.
-        unused: the value, in a list, at which a report leaves it out all the same.
+        unused: the value at which a report leaves it out all the same.
     """
 
     role: str
@@ -47,7 +47,7 @@ class Key:
     follows: bool = False
     whole: bool = False
     reported: bool = True
-    unused: Sequence[Any] = ()
+    unused: tuple[Any, ...] = ()
 
     @property
     def shapes_program(self) -> bool:

@@ -132,16 +132,16 @@ class DataConfig(Section):
     name: Annotated[str, Key(STATIC, column="data", problem=True)] = Field(
         description="a data set's name, a path to .npz, .csv or .parquet, or path/to/file.py:function"
     )
-    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=[0])] = Field(
+    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
         0, ge=0, lt=2**32, description="of the splits and probe rows, the same for every run"
     )
-    standardize: Annotated[bool, Key(NUMBER, problem=True, unused=[True])] = Field(
+    standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
         True, description="inputs to mean 0 and variance 1, by the training rows' statistics"
     )
     train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
         None, ge=1, description="keep only so many training rows (nested, stratified)"
     )
-    target: Annotated[str | None, Key(STATIC, problem=True, unused=[""])] = Field(
+    target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
         None, description="the column to predict; the last one by default"
     )
     task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
@@ -162,11 +162,11 @@ class DataConfig(Section):
 class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
 
-    rate: Annotated[float, Key(NUMBER, column="dropout", unused=[0.0])] = Field(
+    rate: Annotated[float, Key(NUMBER, column="dropout", unused=(0.0,))] = Field(
         0.0, ge=0, lt=1, description="share of units; 0 is no dropout"
     )
     kind: Annotated[
-        str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True, unused=[""])
+        str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True, unused=("",))
     ] = Field("standard", description="standard, or alpha: what SELU needs")
 
     @field_validator("kind")
@@ -222,13 +222,13 @@ class ModelConfig(Section):
             whole=True,
         ),
     ] = Field(Choice(name="zeros"), description="a name, or path/to/file.py:function")
-    dtype: Annotated[Literal["float32", "float64"], Key(STATIC, unused=["float32"])] = Field(
+    dtype: Annotated[Literal["float32", "float64"], Key(STATIC, unused=("float32",))] = Field(
         "float32", description="of all numbers"
     )
-    norm: Annotated[str, names_of(NORMS), Key(STATIC, unused=["none"])] = Field(
+    norm: Annotated[str, names_of(NORMS), Key(STATIC, unused=("none",))] = Field(
         "none", description="normalisation before the activation: none, layer or batch"
     )
-    residual: Annotated[bool, Key(STATIC, unused=[False])] = Field(
+    residual: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
         False, description="add the layer's input to its output, from the second hidden layer on"
     )
     dropout: Annotated[DropoutConfig, Key(STATIC, column="", of=lambda dropout: dropout.used)] = Field(
@@ -278,7 +278,7 @@ class TrainConfig(Section):
         description="a rule's name, or path/to/file.py:function",
     )
     learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, description="at its peak")
-    schedule: Annotated[Schedule, Key(NUMBER, unused=["constant"])] = Field(
+    schedule: Annotated[Schedule, Key(NUMBER, unused=("constant",))] = Field(
         Choice(name="constant", options=SCHEDULES["constant"]),
         description="constant or cosine (a half period down to 0), each after a linear warm-up of warmup_steps",
     )
@@ -286,13 +286,13 @@ class TrainConfig(Section):
         64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement"
     )
     steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=2**30, description="updates")
-    clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=[None])] = (
+    clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=(None,))] = (
         Field(None, gt=0, description="the most that the norm of all gradients together may be")
     )
     weight_decay: Annotated[float | None, Key(NUMBER, follows=True)] = Field(
         None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)"
     )
-    decay_activation_parameters: Annotated[bool, Key(STATIC, unused=[False])] = Field(
+    decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
         False, description="whether it also pulls on PReLU's alpha and its like"
     )
 

@@ -15,7 +15,7 @@ class Setting:
         follows: whether other settings mostly decide it: it makes cells only where they do not.
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
         reported: whether a report lists it even where it does not vary.
-        unused: the value, in a list, at which a report leaves it out all the same; empty where there is none.
+        unused: the value at which a report leaves it out all the same; empty where there is none.
     """
 
     column: str
@@ -23,7 +23,7 @@ class Setting:
     follows: bool = False
     problem: bool = False
     reported: bool = True
-    unused: Sequence[Any] = ()
+    unused: tuple[Any, ...] = ()
 
 
 DEFAULTS = {field.name: field.default for field in fields(Setting) if field.name != "column"}
@@ -36,7 +36,11 @@ def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
     [{'column': 'depth', 'key': 'model.depth', 'problem': True}]
     """
     return [
-        {name: fact for name, fact in asdict(one).items() if name not in DEFAULTS or fact != DEFAULTS[name]}
+        {
+            name: list(fact) if isinstance(fact, tuple) else fact
+            for name, fact in asdict(one).items()
+            if name not in DEFAULTS or fact != DEFAULTS[name]
+        }
         for one in settings
     ]
 
@@ -76,8 +80,8 @@ def joined(several: Iterable[Sequence[Setting]]) -> tuple[Setting, ...]:
 # Of studies whose manifest says nothing of settings, since it was written before manifests did: frozen.
 UNSTATED = (
     Setting("data", "data.name", problem=True),
-    Setting("data_seed", "data.seed", problem=True, unused=[0]),
-    Setting("standardize", "data.standardize", problem=True, unused=[True]),
+    Setting("data_seed", "data.seed", problem=True, unused=(0,)),
+    Setting("standardize", "data.standardize", problem=True, unused=(True,)),
     Setting("train_rows", "data.train_rows", follows=True, problem=True),
     Setting("task", "data.task", follows=True, problem=True),
     Setting("activation", "model.activation"),
@@ -86,19 +90,19 @@ UNSTATED = (
     Setting("weight_init", "model.weight_init"),
     Setting("weight_gain", "model.weight_gain"),
     Setting("bias_init", "model.bias_init"),
-    Setting("dtype", "model.dtype", unused=["float32"]),
-    Setting("norm", "model.norm", unused=["none"]),
-    Setting("residual", "model.residual", unused=[False]),
-    Setting("dropout", "model.dropout.rate", unused=[0.0]),
-    Setting("dropout_kind", "model.dropout.kind", follows=True, unused=[""]),
+    Setting("dtype", "model.dtype", unused=("float32",)),
+    Setting("norm", "model.norm", unused=("none",)),
+    Setting("residual", "model.residual", unused=(False,)),
+    Setting("dropout", "model.dropout.rate", unused=(0.0,)),
+    Setting("dropout_kind", "model.dropout.kind", follows=True, unused=("",)),
     Setting("optimizer", "train.optimizer"),
     Setting("learning_rate", "train.learning_rate"),
-    Setting("schedule", "train.schedule", unused=["constant"]),
+    Setting("schedule", "train.schedule", unused=("constant",)),
     Setting("batch_size", "train.batch_size"),
     Setting("steps", "train.steps"),
-    Setting("clip_norm", "train.clip_norm", unused=[None]),
+    Setting("clip_norm", "train.clip_norm", unused=(None,)),
     Setting("weight_decay", "train.weight_decay", follows=True),
-    Setting("decay_activation_parameters", "train.decay_activation_parameters", unused=[False]),
+    Setting("decay_activation_parameters", "train.decay_activation_parameters", unused=(False,)),
     Setting("every", "measure.every", follows=True, reported=False),
     Setting("evaluate_every", "measure.evaluate_every", follows=True, reported=False),
     Setting("probe_rows", "measure.probe_rows", follows=True, reported=False),
