@@ -9,7 +9,7 @@ actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -20,22 +20,48 @@ from actlab.measures import measure
 if TYPE_CHECKING:  # the command line answers --help before any of these is imported
     import pandas as pd
 
+    from actlab.activations import activation
     from actlab.analysis.cells import Cells
     from actlab.analysis.parts import figure, table
+    from actlab.data import dataset
     from actlab.engine.control import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
+    from actlab.nn.initializers import bias_initializer, initializer
     from actlab.nn.model import DeepMLP
+    from actlab.nn.optimizers import optimizer
     from actlab.study.reading import Study
 
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
-LATER = {"figure": "actlab.analysis.parts", "table": "actlab.analysis.parts"}
+LATER = {
+    "activation": "actlab.activations",
+    "bias_initializer": "actlab.nn.initializers",
+    "dataset": "actlab.data",
+    "figure": "actlab.analysis.parts",
+    "initializer": "actlab.nn.initializers",
+    "optimizer": "actlab.nn.optimizers",
+    "table": "actlab.analysis.parts",
+}
 """Decorators whose modules are imported when they are asked for."""
 
-__all__ = ["compare", "figure", "load", "measure", "model", "report", "run", "table"]
+__all__ = [
+    "activation",
+    "bias_initializer",
+    "compare",
+    "dataset",
+    "figure",
+    "initializer",
+    "load",
+    "measure",
+    "model",
+    "optimizer",
+    "report",
+    "run",
+    "table",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -124,7 +150,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     """
     from actlab.study.reading import read
 
-    study = read(config, overrides, names("analysis.tables", "TABLES"), names("analysis.figures", "FIGURES"))
+    study = read(config, overrides, {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")})
     if study.config.claims:
         from actlab.analysis import claims
 
@@ -132,9 +158,9 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     return study
 
 
-def names(module: str, registry: str) -> Iterator[str]:
-    """Yield the names in a registry of actlab's, whose module is imported when the first is asked for."""
-    yield from getattr(import_module(f"actlab.{module}"), registry)
+def finder(room: str, registry: str) -> Callable[[str], object]:
+    """Give what finds a table or figure by its name; where they are made is imported when the first is asked for."""
+    return lambda name: getattr(import_module(f"actlab.analysis.{room}"), registry).find(name)
 
 
 def load(folder: str | Path) -> Results:

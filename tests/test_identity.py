@@ -20,8 +20,9 @@ from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study import identity
 from actlab.study import plan as planning
+from actlab.study.fields import Choice, OptionDefaults, Section
 from actlab.study.reading import StudyError, read
-from actlab.study.schema import SECTIONS, Choice, MeasureConfig, OptionDefaults, Section
+from actlab.study.schema import SECTIONS, MeasureConfig
 from actlab.study.sweep import Cell
 
 BASE = """

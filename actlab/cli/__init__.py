@@ -279,27 +279,41 @@ def example(
 
 
 @app.command("list")
-def list_names() -> None:
+def list_names(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="list also what these files declare")
+    ] = None,
+) -> None:
     """List activations, initializers, optimizers, data sets, probes, tables, figures, and the studies in ./configs."""
-    from actlab import activations, data
+    from rich.table import Table
+
+    from actlab import activations, data, sources
     from actlab.analysis.figures import FIGURES
     from actlab.analysis.tables import TABLES
+    from actlab.measures.own import DECLARED
     from actlab.nn.initializers import BIASES, INITIALIZERS
     from actlab.nn.optimizers import OPTIMIZERS
-    from actlab.study.schema import MEASURES
+    from actlab.study.choices import MEASURES
 
-    rows: dict[str, Any] = {
-        "activations": activations.CATALOGUE,
-        "initializers": ["auto", *INITIALIZERS],
-        "biases": BIASES,
-        "optimizers": OPTIMIZERS,
-        "data sets": data.DATASETS,
-        "probes": MEASURES,
-        "tables": TABLES,
-        "figures": FIGURES,
-        "studies": sorted(str(path) for path in Path("configs").glob("*.yaml")),
+    named: dict[str, tuple[Iterable[str], Mapping[Any, Any]]] = {
+        "activations": (activations.CATALOGUE, activations.CATALOGUE.declared),
+        "initializers": (["auto", *INITIALIZERS], INITIALIZERS.declared),
+        "biases": (BIASES, BIASES.declared),
+        "optimizers": (OPTIMIZERS, OPTIMIZERS.declared),
+        "data sets": (data.DATASETS, data.DATASETS.declared),
+        "probes": (MEASURES, DECLARED),
+        "tables": (TABLES, TABLES.declared),
+        "figures": (FIGURES, FIGURES.declared),
     }
-    from rich.table import Table
+    modules = {sources.import_file(file).__name__: file for file in files or []}
+    rows = {
+        title: [
+            *shipped,
+            *(f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules),
+        ]
+        for title, (shipped, declared) in named.items()
+    }
+    rows["studies"] = sorted(str(path) for path in Path("configs").glob("*.yaml"))
 
     table = Table.grid(padding=(0, 2))
     for title, names in rows.items():

@@ -208,21 +208,27 @@ def train(
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
-    """List the files that a study's folder gets copies of, by path in ``sources/``: of functions and of claims.
+    """List the files that a study's folder gets copies of, by path in ``sources/``: of functions, tables and claims.
 
     Raises:
         StudyError: two of them have the same name.
     """
-    if study.config.claims is None:
-        return planned.sources
-    try:
-        claims = user_files.trace(Path(study.config.claims)).files
-    except user_files.SourceError as error:
-        raise StudyError(f"claims: {error}") from None
-    for place, file in claims.items():
-        if not user_files.same(planned.sources.get(place, file), file):
-            raise StudyError(f"claims: an activation's file is named {place} too; rename one of them")
-    return {**claims, **planned.sources}
+    report = study.config.report
+    wanted: dict[str, tuple[Path, str | None]] = {}
+    for name in (*(report.tables or ()), *(report.figures or ())):
+        if function := user_files.parse(name):
+            wanted[name] = function
+    if study.config.claims is not None:
+        wanted["claims"] = (Path(study.config.claims), None)
+    copies = dict(planned.sources)
+    for name, named in wanted.items():
+        try:
+            for place, file in user_files.trace(*named).files.items():
+                if not user_files.same(copies.setdefault(place, file), file):
+                    raise StudyError(f"{name}: another file of this study is named {place} too; rename one of them")
+        except user_files.SourceError as error:
+            raise StudyError(f"{name}: {error}") from None
+    return copies
 
 
 def resolved_text(study: Study, folder: Path) -> str:

@@ -17,12 +17,13 @@ from actlab.measures import Measure
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity
+from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
-from actlab.study.schema import DataConfig, own_measure, run_keys
+from actlab.study.schema import DataConfig, run_keys
 from actlab.study.sweep import Cell
 
 

@@ -1,7 +1,7 @@
 """From a YAML file and command-line overrides to a validated study; every error names file, line, key and a way out."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,14 +86,14 @@ class Study:
 
 
 def read(
-    path: str | Path, overrides: Sequence[str] = (), tables: Iterable[str] = (), figures: Iterable[str] = ()
+    path: str | Path, overrides: Sequence[str] = (), parts: Mapping[str, Callable[[str], object]] | None = None
 ) -> Study:
     """Read and validate a study.
 
     Args:
         path: the YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
-        tables, figures: the names that the report may ask for, looked at only if it does; unchecked when empty.
+        parts: of ``tables`` and ``figures`` what finds one by its name, or raises ValueError; unchecked without.
 
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
@@ -107,13 +107,12 @@ def read(
     source = Source(path, lines, overridden)
     check_matrix(raw, source)
     config = validate(raw, source)
-    for name, names in (("tables", tables), ("figures", figures)):
-        wanted = getattr(config.report, name) or []
-        valid = list(names) if wanted else []
-        for asked in wanted if valid else []:
-            if asked not in valid:
-                place = source.where("report", name)
-                raise StudyError(f"{place}: report.{name}: unknown {name[:-1]} '{asked}'{nearest(asked, valid)}")
+    for name, find in (parts or {}).items():
+        for asked in getattr(config.report, name) or []:
+            try:
+                find(asked)
+            except ValueError as error:
+                raise StudyError(f"{source.where('report', name)}: report.{name}: {error}") from None
     check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
     cells = expand(

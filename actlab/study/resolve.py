@@ -14,9 +14,10 @@ from typing import Any
 from actlab import activations, data, sources
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.choices import AUTO
 from actlab.study.fields import Choice, show
 from actlab.study.reading import Source, StudyError, of_key
-from actlab.study.schema import AUTO, ModelConfig, TrainConfig
+from actlab.study.schema import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
 

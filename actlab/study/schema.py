@@ -5,150 +5,63 @@ on it; the order of keys is that in which settings are shown. What stands for wh
 a file with line numbers and overrides ``reading.py``'s, and sweeps are spelled out in ``sweep.py``.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from actlab import activations, data, sources
-from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.fields import (
-    LABEL,
-    NUMBER,
-    STATIC,
-    USER_FUNCTION,
-    Choice,
-    Key,
-    OptionDefaults,
-    Section,
-    checked,
-    choices,
-    known,
-    names_of,
-    show,
-    split_name,
+from actlab.study.choices import (
+    AUTO,
+    MEASURES,
+    PROBE_SETS,
+    PROBES_SCHEMA,
+    SCHEDULES,
+    ActivationChoice,
+    BiasInit,
+    Optimizer,
+    Schedule,
+    WeightInit,
+    activation_options,
+    check_probe,
 )
+from actlab.study.fields import LABEL, NUMBER, STATIC, Choice, Key, Section, checked, known, names_of, show
 from actlab.study.selection import Metric, Select
-
-MEASURES = (*PROBES, *HISTOGRAMS)
-"""What ``measure.probes`` may name."""
-
-PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
-SCHEDULES: dict[str, dict[str, float | bool | str]] = {
-    "constant": {"warmup_steps": 0.0},
-    "cosine": {"warmup_steps": 0.0},
-}
-AUTO = "auto"
-
-
-# Choices
-
-
-def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
-    """An activation's options and their defaults; with ``per: unit`` learnable parameters are each unit's own."""
-    return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
-
-
-def weight_init_defaults(name: str) -> Mapping[str, float]:
-    """The options of an initializer that may be left out."""
-    return {} if name == AUTO else INITIALIZERS.find(name).defaults
-
-
-def unnamed_is_constant(value: Any) -> Any:
-    """Options of a schedule without a name are those of the default one."""
-    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
-
-
-ActivationChoice = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
-    choices(activations.CATALOGUE),
-]
-WeightInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults), choices(INITIALIZERS, AUTO)
-]
-BiasInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options), choices(BIASES)
-]
-Optimizer = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options), choices(OPTIMIZERS)
-]
-Schedule = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    BeforeValidator(unnamed_is_constant),
-    OptionDefaults(lambda name: SCHEDULES[name]),
-    choices(SCHEDULES),
-]
-
-
-PROBES_SCHEMA = WithJsonSchema(
-    {
-        "anyOf": [
-            {"enum": list(PROBE_SETS)},
-            {
-                "type": "array",
-                "items": {"anyOf": [{"enum": [*PROBE_SETS, *MEASURES]}, {"type": "string", "pattern": USER_FUNCTION}]},
-            },
-        ]
-    }
-)
-
-
-def check_probe(name: Any) -> str:
-    """The column of a measure: a name, ``default`` or ``all``, or that of ``path/to/file.py:function``, tried out."""
-    if isinstance(name, str) and (named := sources.parse(name)):
-        return own_measure(*named).name
-    return known(name, "probe", [*PROBE_SETS, *MEASURES])
-
-
-def own_measure(path: Path, function: str) -> Measure:
-    """The record of a user's measure."""
-    return loaded_measure(path, function, sources.fingerprint(path))
-
-
-@lru_cache(maxsize=64)
-def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
-    """The record of a user's measure, loaded and tried out once for each content of its file."""
-    from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
-
-    record, probe = load_measure(path, function)
-    check_measure(probe, f"{path.name}:{function}")
-    return record
-
-
-# Sections
 
 
 class DataConfig(Section):
     """Which rows to learn from."""
 
     name: Annotated[str, Key(STATIC, column="data", problem=True)] = Field(
-        description="a data set's name, a path to .npz, .csv or .parquet, or path/to/file.py:function"
+        description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
     )
     seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
-        0, ge=0, lt=2**32, description="of the splits and probe rows, the same for every run"
+        0,
+        ge=0,
+        lt=2**32,
+        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
     )
     standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
-        True, description="inputs to mean 0 and variance 1, by the training rows' statistics"
+        True, description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are"
     )
     train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
-        None, ge=1, description="keep only so many training rows (nested, stratified)"
+        None, ge=1, description="keep only so many training rows, stratified; fewer are a subset of more; null: all"
     )
     target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
-        None, description="the column to predict; the last one by default"
+        None, description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`"
     )
     task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
         "auto", description="auto: text or integer labels classify, floats regress"
     )
     target_loss: Annotated[float | None, Key(LABEL, column="")] = Field(
-        None, gt=0, description="the loss that steps_to_target waits for"
+        None,
+        gt=0,
+        description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
+        "constant predictor's",
     )
 
     @field_validator("name")
@@ -163,11 +76,11 @@ class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
 
     rate: Annotated[float, Key(NUMBER, column="dropout", unused=(0.0,))] = Field(
-        0.0, ge=0, lt=1, description="share of units; 0 is no dropout"
+        0.0, ge=0, lt=1, description="share of units left out after the activation, in training only"
     )
     kind: Annotated[
         str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True, unused=("",))
-    ] = Field("standard", description="standard, or alpha: what SELU needs")
+    ] = Field("standard", description="standard, or alpha: the kind that SELU needs")
 
     @field_validator("kind")
     @classmethod
@@ -196,7 +109,11 @@ class ModelConfig(Section):
     activation: Annotated[
         ActivationChoice,
         Key(NUMBER, spec="learnable_per", of=lambda choice: str(choice.options.get("per", "layer"))),
-    ] = Field(Choice(name="relu"), description="a name, or path/to/file.py:function")
+    ] = Field(
+        Choice(name="relu"),
+        description="a name, `{name: ..., parameter: ...}`, or `path/to/file.py:function`; `per: unit` learns its "
+        "parameters for each unit",
+    )
     depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
         10, ge=1, le=1000, description="hidden layers, each followed by the activation"
     )
@@ -209,9 +126,13 @@ class ModelConfig(Section):
             of=lambda choice: INITIALIZERS.find(choice.name).distribution,
             whole=True,
         ),
-    ] = Field(Choice(name=AUTO), description="a name, or path/to/file.py:function; auto: what suits the activation")
+    ] = Field(
+        Choice(name=AUTO),
+        description="an [initializer](#initializers), with options: `{name: gaussian, sigma_w: 1.5}`, or "
+        "`path/to/file.py:function`; auto: the one recommended for the activation",
+    )
     weight_gain: Annotated[float, Key(NUMBER)] = Field(
-        1.0, gt=0, description="multiplies the hidden layers' standard deviation"
+        1.0, gt=0, description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal"
     )
     bias_init: Annotated[
         BiasInit,
@@ -221,18 +142,22 @@ class ModelConfig(Section):
             of=lambda choice: BIASES.find(choice.name).distribution,
             whole=True,
         ),
-    ] = Field(Choice(name="zeros"), description="a name, or path/to/file.py:function")
+    ] = Field(
+        Choice(name="zeros"),
+        description="a [bias initializer](#initializers), with options: `{name: normal, std: 0.1}`, or "
+        "`path/to/file.py:function`",
+    )
     dtype: Annotated[Literal["float32", "float64"], Key(STATIC, unused=("float32",))] = Field(
-        "float32", description="of all numbers"
+        "float32", description="of all numbers: float32 or float64"
     )
     norm: Annotated[str, names_of(NORMS), Key(STATIC, unused=("none",))] = Field(
-        "none", description="normalisation before the activation: none, layer or batch"
+        "none", description="none, layer or batch: normalisation before the activation, with a learned scale and shift"
     )
     residual: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
-        False, description="add the layer's input to its output, from the second hidden layer on"
+        False, description="add a layer's input to its output, from the second hidden layer on"
     )
     dropout: Annotated[DropoutConfig, Key(STATIC, column="", of=lambda dropout: dropout.used)] = Field(
-        DropoutConfig(), description="after the activation, in training"
+        DropoutConfig(), description="`{rate: 0.1, kind: standard}` after the activation, in training only"
     )
 
     @field_validator("norm")
@@ -275,25 +200,33 @@ class TrainConfig(Section):
 
     optimizer: Annotated[Optimizer, Key(STATIC, spec="optimizer_switches", of=lambda choice: choice.switches)] = Field(
         Choice(name="adam", options=OPTIMIZERS["adam"].options),
-        description="a rule's name, or path/to/file.py:function",
+        description="an [optimizer](#optimizers), with options: `{name: adam, b1: 0.9}`, or `path/to/file.py:function`",
     )
     learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, description="at its peak")
     schedule: Annotated[Schedule, Key(NUMBER, unused=("constant",))] = Field(
         Choice(name="constant", options=SCHEDULES["constant"]),
-        description="constant or cosine (a half period down to 0), each after a linear warm-up of warmup_steps",
+        description="of the learning rate: constant or cosine (half a period, down to 0 at the last step), with "
+        "options: `{name: cosine, warmup_steps: 100}` rises linearly first",
     )
     batch_size: Annotated[int, Key(STATIC)] = Field(
-        64, ge=1, description="rows of a minibatch; epochs are shuffled without replacement"
+        64,
+        ge=1,
+        description="rows of a minibatch; epochs are shuffled without replacement, an incomplete last batch is dropped",
     )
     steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=2**30, description="updates")
     clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=(None,))] = (
-        Field(None, gt=0, description="the most that the norm of all gradients together may be")
+        Field(
+            None,
+            gt=0,
+            description="the most that the norm of all gradients together may be: larger ones are scaled down to "
+            "it; null: no limit",
+        )
     )
     weight_decay: Annotated[float | None, Key(NUMBER, follows=True)] = Field(
-        None, ge=0, description="decoupled; null: the rule's own (adamw 0.01, else 0)"
+        None, ge=0, description="decoupled; null: the optimizer's own (adamw 0.01, else 0); spares biases"
     )
     decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
-        False, description="whether it also pulls on PReLU's alpha and its like"
+        False, description="whether weight decay also pulls on learnable activation parameters"
     )
 
     @field_validator("schedule")
@@ -315,19 +248,22 @@ class MeasureConfig(Section):
     """What to record, and when."""
 
     every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
-        25, ge=1, description="steps between two records"
+        25, ge=1, description="steps between two records; step 0 and the last are always recorded"
     )
     evaluate_every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
-        100, ge=1, description="steps between two evaluations; a multiple of every"
+        100, ge=1, description="steps between two evaluations of whole splits and unit death; a multiple of `every`"
     )
     probe_rows: Annotated[int, Key(STATIC, spec="", follows=True, reported=False)] = Field(
-        256, ge=2, description="training rows on which the per-layer measures are taken"
+        256, ge=2, description="training rows on which per-layer measures are taken"
     )
     probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="")] = Field(
-        "default", description="default, all, or a list of those words, names and path/to/file.py:function"
+        "default",
+        description="default; all adds what is measured on request; or a list of these words, [names](measures.md) "
+        "and `path/to/file.py:function`",
     )
     keep_layers: Annotated[Literal["all", "log", "ends"], Key(LABEL, column="")] = Field(
-        "all", description="which layers' rows are stored"
+        "all",
+        description="all; log (1, 2, 4, ..., last) or ends store fewer rows; means over layers are always over all",
     )
 
     @field_validator("probes")
@@ -367,11 +303,17 @@ class MeasureConfig(Section):
 class SweepConfig(Section):
     """Which values to cross, and how many seeds to give each cell."""
 
-    matrix: dict[str, list[Any]] = Field({}, description="key: list of values, as in model.depth: [2, 10]")
-    exclude: list[dict[str, Any]] = Field([], description="cells to leave out, by some of their values")
-    include: list[dict[str, Any]] = Field([], description="cells to add or extend, as in a CI matrix")
+    matrix: dict[str, list[Any]] = Field(
+        {},
+        description="any key of `data`, `model` or `train` with a list of values; deeper keys reach options: "
+        "`model.activation.alpha`",
+    )
+    exclude: list[dict[str, Any]] = Field(
+        [], description="cells to leave out, by some of their values, as in a CI matrix: before `include`"
+    )
+    include: list[dict[str, Any]] = Field([], description="extends the cells that it does not contradict, or adds one")
     seeds: Annotated[Any, WithJsonSchema({"type": ["integer", "array"], "items": {"type": "integer"}})] = Field(
-        1, description="a number of seeds (0, 1, ...), or a list of them"
+        1, description="a number of seeds (0, 1, ...), or a list of them; a seed sets weights and batch order"
     )
 
     @field_validator("seeds")
@@ -394,7 +336,7 @@ class SelectConfig(Section):
     """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
 
     over: str = Field(Select.over, description="the swept key to choose from")
-    by: Metric = Select.by
+    by: Metric = Field(Select.by, description="the validation metric that chooses")
 
     @field_validator("over")
     @classmethod
@@ -406,15 +348,25 @@ class SelectConfig(Section):
 class ReportConfig(Section):
     """What to write."""
 
-    select: SelectConfig | None = SelectConfig()
-    tables: list[str] | None = Field(None, description="names of tables; the default ones when absent")
-    figures: list[str] | None = Field(None, description="names of figures; the default ones when absent")
+    select: SelectConfig | None = Field(
+        SelectConfig(),
+        description="`{over: train.learning_rate, by: validation_loss}`: each cell is shown at its best value of "
+        "that "
+        "key; the test split never chooses; null shows every value",
+    )
+    tables: list[str] | None = Field(
+        None, description="names from `actlab list`, or `path/to/file.py:function`; null: the default ones"
+    )
+    figures: list[str] | None = Field(None, description="likewise")
 
 
 class StudyConfig(Section):
     """A whole study file."""
 
-    study: str = Field(pattern=r"^[a-z0-9_-]+$", description="its name, and its folder's")
+    study: str = Field(
+        pattern=r"^[a-z0-9_-]+$",
+        description="its name, of a-z, 0-9, _ and -; also that of its folder, `results/<study>`",
+    )
     question: str = Field("", description="what the study is to answer")
     data: DataConfig
     model: ModelConfig = ModelConfig()
@@ -422,7 +374,10 @@ class StudyConfig(Section):
     measure: MeasureConfig = MeasureConfig()
     sweep: SweepConfig = SweepConfig()
     report: ReportConfig = ReportConfig()
-    claims: str | None = Field(None, description="a file in experiments/ that turns frames into verdicts")
+    claims: str | None = Field(
+        None,
+        description="a file with `CLAIMS`, functions of the study's cells that return verdicts (see `experiments/`)",
+    )
 
 
 SECTIONS: dict[str, type[Section]] = {

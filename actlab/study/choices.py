@@ -1,0 +1,98 @@
+"""What the keys of a study may name: activations, initializers, optimizers, schedules, measures; users' own included."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from actlab import activations, sources
+from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
+
+MEASURES = (*PROBES, *HISTOGRAMS)
+"""What ``measure.probes`` may name."""
+
+PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
+SCHEDULES: dict[str, dict[str, float | bool | str]] = {
+    "constant": {"warmup_steps": 0.0},
+    "cosine": {"warmup_steps": 0.0},
+}
+AUTO = "auto"
+
+
+def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
+    """An activation's options and their defaults; with ``per: unit`` learnable parameters are each unit's own."""
+    return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
+
+
+def weight_init_defaults(name: str) -> Mapping[str, float]:
+    """The options of an initializer that may be left out."""
+    return {} if name == AUTO else INITIALIZERS.find(name).defaults
+
+
+def unnamed_is_constant(value: Any) -> Any:
+    """Options of a schedule without a name are those of the default one."""
+    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
+
+
+ActivationChoice = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
+    choices(activations.CATALOGUE),
+]
+WeightInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults), choices(INITIALIZERS, AUTO)
+]
+BiasInit = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options), choices(BIASES)
+]
+Optimizer = Annotated[
+    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options), choices(OPTIMIZERS)
+]
+Schedule = Annotated[
+    Choice,
+    BeforeValidator(split_name),
+    BeforeValidator(unnamed_is_constant),
+    OptionDefaults(lambda name: SCHEDULES[name]),
+    choices(SCHEDULES),
+]
+
+
+PROBES_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"enum": list(PROBE_SETS)},
+            {
+                "type": "array",
+                "items": {"anyOf": [{"enum": [*PROBE_SETS, *MEASURES]}, {"type": "string", "pattern": USER_FUNCTION}]},
+            },
+        ]
+    }
+)
+
+
+def check_probe(name: Any) -> str:
+    """The column of a measure: a name, ``default`` or ``all``, or that of ``path/to/file.py:function``, tried out."""
+    if isinstance(name, str) and (named := sources.parse(name)):
+        return own_measure(*named).name
+    return known(name, "probe", [*PROBE_SETS, *MEASURES])
+
+
+def own_measure(path: Path, function: str) -> Measure:
+    """The record of a user's measure."""
+    return loaded_measure(path, function, sources.fingerprint(path))
+
+
+@lru_cache(maxsize=64)
+def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
+    """The record of a user's measure, loaded and tried out once for each content of its file."""
+    from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
+
+    record, probe = load_measure(path, function)
+    check_measure(probe, f"{path.name}:{function}")
+    return record
