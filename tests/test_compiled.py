@@ -120,7 +120,7 @@ def test_a_program_that_others_can_write_is_not_read(tmp_path):
 
 def test_a_folder_that_can_only_be_read_is_of_use(tmp_path):
     (_, value), _ = whole(tmp_path)
-    utime = "def refused(*_): raise PermissionError\ncompiled.os.utime = refused\ncompiled.keep()"
+    utime = "def refused(*_): raise PermissionError\ncompiled.os.utime = refused\ncompiled.enable_compilation_cache()"
     assert whole(tmp_path, WHOLE.replace("compiled.enable_compilation_cache()", utime))[0] == [value]
 
 
@@ -149,7 +149,9 @@ def test_a_program_depends_on_flags_settings_and_actlab_itself(tmp_path):
 
 def test_what_jax_read_from_its_own_files_is_not_written_again(tmp_path):
     """Such a program would be found, and then fail for want of its machine code."""
-    by_jax = WHOLE.replace("compiled.enable_compilation_cache()", "compiled.WORTH_SECONDS = 0.0\ncompiled.keep()")
+    by_jax = WHOLE.replace(
+        "compiled.enable_compilation_cache()", "compiled.WORTH_SECONDS = 0.0\ncompiled.enable_compilation_cache()"
+    )
     (_, value), (path,) = whole(tmp_path, by_jax)
     path.unlink()
     assert whole(tmp_path, by_jax) == (["compiled", value], [])
@@ -166,7 +168,7 @@ def test_the_least_recently_used_programs_go_first(tmp_path):
     whole(tmp_path, programs["a"][0])  # used again
     size = programs["a"][1].stat().st_size
     script = program.replace("sys.argv[1:]", "'d'").replace(
-        "keep()", f"keep(); compiled.MOST_BYTES = {int(size * 3.5)}"
+        "cache()", f"cache(); compiled.MOST_BYTES = {int(size * 3.5)}"
     )
     _, after = whole(tmp_path, script)
     assert len(after) == 3
