@@ -1,4 +1,4 @@
-"""What the keys of a study may name: activations, initializers, optimizers, schedules, measures; users' own included."""
+"""What the keys of a study may name: activations, initializers, optimizers, measures and so on; users' own too."""
 
 from collections.abc import Mapping
 from functools import lru_cache
