@@ -93,11 +93,16 @@ def test_several_conditions_make_one_verdict(samples, verdict):
     assert (one.condition != "") == (verdict == ONLY_IF)
 
 
+def test_a_condition_without_numbers_hides_no_other():
+    one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE}, "size")
+    assert (one.verdict, one.estimate, one.evidence) == (INCONCLUSIVE, 0.91, "size; least favourable: B")
+
+
 def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favourable():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": ABOVE, "B": BELOW}, "size")
     wider = mean_interval(BELOW, 0.975)
     assert (one.estimate, one.low, one.high, one.n) == (wider.mean, wider.low, wider.high, 3)
-    assert one.method == "Student t, 97.5%"
+    assert one.method == "Student t, 97.5 %"
     assert one.condition.startswith("A: 0.910 [")
     assert one.evidence == "size; least favourable: B"
     assert judge("T", "relu", "it is small", AT_MOST, 0.5, {"A": ABOVE, "B": BELOW}, "size").evidence.endswith("A")

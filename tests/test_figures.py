@@ -1,8 +1,10 @@
 """Properties of figures: they draw the table on disk, look alike in every study, have the same bytes each time."""
 
 import io
+import json
 import re
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from actlab.activations import CATALOGUE, ActivationError, activation, base
 from actlab.analysis import axes as drawing_axes
 from actlab.analysis import layout, looks, panels, report, style
 from actlab.analysis.cells import build_cells
+from actlab.analysis.drawings import Spec
 from actlab.analysis.figures import FIGURES, writing
 from actlab.engine import scheduling, store, worker_pools
 from actlab.study import plan as planning
@@ -177,6 +180,17 @@ def test_a_figure_can_be_drawn_again_from_its_csv(cells, name):
     with style.apply():
         drawn, again = (lines_of(panels.render(drawing.spec, frame)) for frame in (drawing.frame, back))
     assert drawn == again != set()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_how_a_figure_is_drawn_is_plain_data(cells, name):
+    spec = FIGURES[name].make(cells).spec
+    assert spec.kind in panels.KINDS
+    columns = {spec.x, spec.lines, spec.panels, spec.columns} - {""}
+    assert columns <= set(FIGURES[name].make(cells).frame)
+    back = json.loads(json.dumps(asdict(spec)))
+    looks_ = {label: looks.LineStyle(**look) for label, look in back.pop("looks").items()}
+    assert Spec(**{**back, "log": tuple(back["log"])}, looks=looks_) == spec
 
 
 def test_a_missing_value_leaves_a_gap():
