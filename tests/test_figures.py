@@ -100,6 +100,13 @@ def test_a_look_that_no_figure_could_draw_is_refused_where_it_is_declared(look, 
         activation(look=look)(lambda z: z)
 
 
+def test_runs_without_a_place_in_the_story_have_looks_all_the_same(study):
+    runs, steps, layers = study
+    for lacking in (runs.drop(columns="activation_order"), runs.assign(activation_order=np.nan)):
+        cells = build_cells(lacking, steps, layers)
+        assert list(cells.looks) == list(cells.ranks) == ["prelu", "relu", "sigmoid"]
+
+
 def test_a_users_own_activations_differ_in_hue():
     chosen = looks.looks_of(dict.fromkeys(["a", "b", "c"], 0), {})
     assert len({one.colour for one in chosen.values()}) == 3

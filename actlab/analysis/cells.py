@@ -141,7 +141,7 @@ def adds(runs: pd.DataFrame, keys: Sequence[str], column: str) -> bool:
 
 def activation_orders(runs: pd.DataFrame) -> dict[str, float]:
     """Read the place of each activation in the story, by label, as the runs have it."""
-    order = runs["activation_order"] if "activation_order" in runs else pd.Series(0, index=runs.index)
+    order = runs["activation_order"].fillna(0) if "activation_order" in runs else pd.Series(0, index=runs.index)
     return {str(label): float(place) for label, place in zip(runs["activation"], order, strict=True)}
 
 
