@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from actlab.analysis import style
 from actlab.analysis.axes import curve, log_scale
 from actlab.analysis.cells import settings_in
+from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
@@ -130,9 +131,7 @@ def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: b
     axes.set_ylabel(what)
     if name not in layers or layers[name].isna().all():
         return
-    there = np.unique(layers["layer"])
-    at = there[np.unique(np.linspace(0, len(there) - 1, min(MOST_LINES, len(there))).round().astype(int))]
-    for layer, colour in style.sequence([int(one) for one in at]).items():
+    for layer, colour in style.sequence(evenly(sorted(set(layers["layer"])), MOST_LINES)).items():
         draw(axes, layers[layers["layer"] == layer], "step", name, colour, f"layer {layer:g}")
     if log:
         log_scale(axes, layers[name])
