@@ -107,7 +107,7 @@ def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:
 
 
 def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[Setting]:
-    """List the settings that ``runs`` has: those that are known, and then unknown columns that stand before ``status``."""
+    """List the settings that ``runs`` has: the known ones, and then unknown columns that stand before ``status``."""
     names = [str(name) for name in runs.columns]
     before = names[: names.index("status")] if "status" in names else names
     known = {one.column for one in settings}
