@@ -1,11 +1,15 @@
 """Claims: a verdict follows the whole interval, and a study's claims file travels with its measurements."""
 
 import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import actlab
 from actlab.analysis import claims, report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
@@ -23,6 +27,7 @@ from actlab.study.selection import Select
 from experiments import depth, dying_relu
 from tests.synthetic import frames
 
+RESULTS = Path(__file__).parents[1] / "results"
 FILE = """
 from actlab.analysis.claims import AT_MOST, across, judge
 
@@ -93,11 +98,16 @@ def test_several_conditions_make_one_verdict(samples, verdict):
     assert (one.condition != "") == (verdict == ONLY_IF)
 
 
+def test_a_condition_without_numbers_hides_no_other():
+    one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE}, "size")
+    assert (one.verdict, one.estimate, one.evidence) == (INCONCLUSIVE, 0.91, "size; least favourable: B")
+
+
 def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favourable():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": ABOVE, "B": BELOW}, "size")
     wider = mean_interval(BELOW, 0.975)
     assert (one.estimate, one.low, one.high, one.n) == (wider.mean, wider.low, wider.high, 3)
-    assert one.method == "Student t, 97.5%"
+    assert one.method == "Student t, 97.5 %"
     assert one.condition.startswith("A: 0.910 [")
     assert one.evidence == "size; least favourable: B"
     assert judge("T", "relu", "it is small", AT_MOST, 0.5, {"A": ABOVE, "B": BELOW}, "size").evidence.endswith("A")
@@ -248,6 +258,43 @@ def test_a_claim_on_several_studies_gets_the_cells_of_each(tmp_path):
     assert frame["id"].tolist() == ["T1", "T2"]
     means = [build_cells(*measured, Select()).selected["test_loss"].mean(), other.selected["test_loss"].mean()]
     assert frame["estimate"][1] == pytest.approx(max(means))
+
+
+ACROSS = """
+from actlab.analysis.claims import AT_LEAST, across, judge
+
+
+@across("depth", "dying_relu")
+def both(cells_by_study):
+    sizes = {name: [len(cells.runs), len(cells.runs) + 1] for name, cells in cells_by_study.items()}
+    return judge("T", "", "there are many runs", AT_LEAST, 1, sizes, "runs")
+
+
+CLAIMS = [both]
+"""
+
+
+def test_the_other_studies_of_a_claim_are_sought_beside_the_first(tmp_path):
+    for name in ("depth", "dying_relu"):
+        shutil.copytree(RESULTS / name, tmp_path / name, ignore=shutil.ignore_patterns("figures", "tables"))
+    (tmp_path / "depth" / "sources" / "depth.py").write_text(ACROSS)
+    results = actlab.load(tmp_path / "depth")
+    short = replace(results, study=results.study | {"report": {"tables": [], "figures": []}})
+    sizes = []
+    for _ in range(2):
+        actlab.write_report(short, lambda done, pages: None, None)
+        sizes.append(pd.read_csv(tmp_path / "depth" / "tables" / "claims.csv")["estimate"].tolist())
+        shutil.rmtree(tmp_path / "dying_relu", ignore_errors=True)
+    assert sizes == [[len(results.runs) + 0.5], []]
+
+
+def test_a_report_whose_claims_cannot_be_used_leaves_what_there_was(tmp_path):
+    study = with_claims(tmp_path, OLD)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "trained.csv").write_text("of an earlier report")
+    with pytest.raises(claims.ClaimsError):
+        report.write(tmp_path, study, {}, *frames())
+    assert (tmp_path / "tables" / "trained.csv").read_text() == "of an earlier report"
 
 
 @pytest.mark.parametrize(

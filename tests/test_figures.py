@@ -1,8 +1,10 @@
 """Properties of figures: they draw the table on disk, look alike in every study, have the same bytes each time."""
 
 import io
+import json
 import re
 from concurrent.futures import BrokenExecutor, Future
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from actlab.activations import CATALOGUE, ActivationError, activation, base
 from actlab.analysis import axes as drawing_axes
 from actlab.analysis import layout, looks, panels, report, style
 from actlab.analysis.cells import build_cells
+from actlab.analysis.drawings import Spec
 from actlab.analysis.figures import FIGURES, writing
 from actlab.engine import scheduling, store, worker_pools
 from actlab.study import plan as planning
@@ -97,6 +100,13 @@ def test_a_look_that_no_figure_could_draw_is_refused_where_it_is_declared(look, 
         activation(look=look)(lambda z: z)
 
 
+def test_runs_without_a_place_in_the_story_have_looks_all_the_same(study):
+    runs, steps, layers = study
+    for lacking in (runs.drop(columns="activation_order"), runs.assign(activation_order=np.nan)):
+        cells = build_cells(lacking, steps, layers)
+        assert list(cells.looks) == list(cells.ranks) == ["prelu", "relu", "sigmoid"]
+
+
 def test_a_users_own_activations_differ_in_hue():
     chosen = looks.looks_of(dict.fromkeys(["a", "b", "c"], 0), {})
     assert len({one.colour for one in chosen.values()}) == 3
@@ -177,6 +187,17 @@ def test_a_figure_can_be_drawn_again_from_its_csv(cells, name):
     with style.apply():
         drawn, again = (lines_of(panels.render(drawing.spec, frame)) for frame in (drawing.frame, back))
     assert drawn == again != set()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_how_a_figure_is_drawn_is_plain_data(cells, name):
+    spec = FIGURES[name].make(cells).spec
+    assert spec.kind in panels.KINDS
+    columns = {spec.x, spec.lines, spec.panels, spec.columns} - {""}
+    assert columns <= set(FIGURES[name].make(cells).frame)
+    back = json.loads(json.dumps(asdict(spec)))
+    looks_ = {label: looks.LineStyle(**look) for label, look in back.pop("looks").items()}
+    assert Spec(**{**back, "log": tuple(back["log"])}, looks=looks_) == spec
 
 
 def test_a_missing_value_leaves_a_gap():

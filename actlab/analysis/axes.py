@@ -25,7 +25,7 @@ MARKED = 8  # a longer line has no markers
 
 
 def title(text: str) -> str:
-    """A panel's title: parameters on a line of their own.
+    """Write a panel's title: parameters on a line of their own.
 
     >>> title("leaky_relu(negative_slope=0.2)")
     'leaky_relu\\n(negative_slope=0.2)'
@@ -36,7 +36,7 @@ def title(text: str) -> str:
 def curve(
     axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, band: bool = True, alpha: float = BAND, **line: Any
 ) -> Line2D:
-    """One line with its interval as a band; markers only where there are few points."""
+    """Draw one line with its interval as a band; markers only where there are few points."""
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
@@ -52,7 +52,7 @@ def curve(
 
 
 def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band: Any) -> None:
-    """A band between two curves, with a gap where either is not known.
+    """Fill the band between two curves, with a gap where either is not known.
 
     ``Axes.fill_between`` draws the same, and computes the limits of all axes that share one again each time.
     """
@@ -67,7 +67,7 @@ def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band:
 
 
 def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
-    """A log y axis with few labels, at least so many ``decades`` high: what hardly differs must look so."""
+    """Make the y axis logarithmic, at least ``decades`` high: what hardly differs must look so."""
     positive = values[(values > 0) & np.isfinite(values)]
     axes.set_yscale("log")
     if positive.empty:
@@ -84,7 +84,7 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
 
 
 def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None:
-    """A log axis for depths, ticked at the depths themselves; those too close to a neighbour are not labelled."""
+    """Tick the x axis at the depths themselves, logarithmic if they are far apart; label those with room."""
     if len(depths) > 1 and min(depths) > 0 and max(depths) / min(depths) >= 4:
         axes.set_xscale("log")
     texts, last = [], -math.inf
@@ -136,7 +136,7 @@ def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
 
 
 def arrangement(number: int) -> tuple[int, int]:
-    """Rows and columns for so many panels: at most five columns, as few gaps as may be.
+    """Choose rows and columns for so many panels: at most five columns, as few gaps as may be.
 
     >>> arrangement(3), arrangement(6), arrangement(10), arrangement(11)
     ((1, 3), (2, 3), (2, 5), (3, 4))
@@ -160,7 +160,7 @@ def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
 
 
 def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
-    """One legend for the whole figure, below it, as wide as the figure."""
+    """Add one legend for the whole figure, below it, as wide as the figure."""
     if not handles:
         return
     longest = max(len(str(handle.get_label())) for handle in handles)
@@ -180,7 +180,7 @@ def heat_map(
     top: float,
     colours: str = "YlOrBr",
 ) -> None:
-    """A map of ``mean`` from 0 to ``top``, every cell with its number."""
+    """Draw a map of ``mean`` from 0 to ``top``, every cell with its number."""
     cells = {(row[y], row[x]): row for row in records(frame)}
     shade = np.full((len(down), len(across)), np.nan)
     for i, j in np.ndindex(shade.shape):

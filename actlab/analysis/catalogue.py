@@ -61,12 +61,12 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks
 
 
 def all_looks(looks: Looks) -> dict[str, LineStyle]:
-    """A look for each activation, those without one in their record included."""
+    """Give each activation a look, those without one in their record included."""
     return looks_of({name: i for i, name in enumerate(looks)}, {name: look for name, look in looks.items() if look})
 
 
 def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) -> list[Path]:
-    """The three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
+    """Write the three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
     paths = write_table(table, folder)
     wide = table.wide.copy()
     marks = {f"formula of {name}": latex or r"\varphi(z)" for name, latex in (formulas or {}).items()}
@@ -82,7 +82,7 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
 
 
 def formulas(properties: pd.DataFrame) -> Table:
-    """Formula and derivative of each activation, with where it comes from."""
+    """Tabulate formula and derivative of each activation, with where it comes from."""
     columns = ["activation", "family", "formula", "derivative", "parameters", "learnable", "weight_init", "reference"]
     frame = properties[columns].reset_index(drop=True)
     wide = pd.DataFrame(
@@ -100,7 +100,7 @@ def formulas(properties: pd.DataFrame) -> Table:
 
 
 def comparison(properties: pd.DataFrame) -> Table:
-    """The properties of the functions, side by side."""
+    """Tabulate the properties of the functions, side by side."""
     left_out = ["formula", "derivative", "latex", "weight_init", "reference", "learnable", "parameters"]
     frame = properties.drop(columns=left_out).reset_index(drop=True)
     moments = {"mean": "E φ", "second_moment": "E φ²", "slope_second_moment": "E φ′²"}
@@ -134,7 +134,7 @@ def comparison(properties: pd.DataFrame) -> Table:
 
 
 def short(x: float, decimals: int = 4) -> str:
-    """A number with at most so many decimals and a typographic minus.
+    """Write a number with at most so many decimals and a typographic minus.
 
     >>> short(-0.1699712), short(1.0), short(math.inf), short(-0.00001)
     ('−0.17', '1', '∞', '0')
@@ -146,7 +146,7 @@ def short(x: float, decimals: int = 4) -> str:
 
 
 def window(kinks: str) -> float:
-    """How far out to draw, so that every kink is well inside.
+    """Choose how far out to draw, so that every kink is well inside.
 
     >>> window("0, 6"), window("−0.5, 0.5")
     (8.0, 5.0)
@@ -156,7 +156,7 @@ def window(kinks: str) -> float:
 
 
 def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: bool) -> None:
-    """φ in its activation's colour, φ′ dashed in grey, and a shade where φ is flat by definition."""
+    """Draw φ in its activation's colour, φ′ dashed in grey, and a shade where φ is flat by definition."""
     seen = curve[curve["z"].abs() <= reach + 1e-9]
     z, value, slope = (seen[name].to_numpy() for name in ("z", "value", "derivative"))
     low, high = max(min(value.min(), slope.min()), -reach), min(max(value.max(), slope.max()), reach)
@@ -180,7 +180,7 @@ def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: b
 
 
 def flat_stretches(curve: pd.DataFrame) -> list[tuple[float, float]]:
-    """Where the derivative is exactly 0 at two neighbouring points or more."""
+    """Find where the derivative is exactly 0 at two neighbouring points or more."""
     z = curve["z"].to_numpy()
     stretches: list[tuple[float, float]] = []
     begin = None
@@ -195,7 +195,7 @@ def flat_stretches(curve: pd.DataFrame) -> list[tuple[float, float]]:
 
 
 def intervals(slope: np.ndarray) -> list[tuple[int, int]]:
-    """Index ranges between jumps: where one step is over five times its neighbours."""
+    """Find the index ranges between jumps: where one step is over five times its neighbours."""
     steps = np.abs(np.diff(slope))
     scale = np.abs(slope).max() * 1e-3
     neighbours = [
@@ -208,7 +208,7 @@ def intervals(slope: np.ndarray) -> list[tuple[int, int]]:
 def overview(
     properties: pd.DataFrame, curves: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle], columns: int = 6
 ) -> Figure:
-    """All activations on one page, small, in story order."""
+    """Draw all activations on one page, small, in story order."""
     rows = -(-len(properties) // columns)
     figure = style.new_figure(1.25 * columns, 1.22 * rows + 0.3)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -229,7 +229,7 @@ def overview(
 
 
 def example_table(example: pd.DataFrame) -> Table:
-    """The worked example at its start: forward, then backward by hand and by automatic differentiation."""
+    """Tabulate the worked example at its start: forward, then backward by hand and by automatic differentiation."""
     frame = example.drop(columns="largest_difference").round(10)
     frame["autodiff_agrees"] = example["largest_difference"] <= 1e-12
     heads = {"h1": "h₁", "h2": "h₂", "y": "y", "dy": "∂L/∂y", "dz1": "∂L/∂z₁", "dz2": "∂L/∂z₂"}
@@ -253,7 +253,7 @@ def example_table(example: pd.DataFrame) -> Table:
 
 
 def fixed(x: float) -> str:
-    """Four decimals, but a plain 0 for an exact one.
+    """Write four decimals, but a plain 0 for an exact one.
 
     >>> fixed(-0.0483197), fixed(0.0)
     ('−0.0483', '0')
@@ -262,13 +262,13 @@ def fixed(x: float) -> str:
 
 
 def learns(descent: pd.DataFrame) -> dict[str, bool]:
-    """Whether descent ever moves the second unit, by activation."""
+    """Tell whether descent ever moves the second unit, by activation."""
     moves = descent.groupby("activation", sort=False)["z2"].agg(lambda z: (z != z.iloc[0]).any())
     return {str(name): bool(moved) for name, moved in moves.items()}
 
 
 def tiny(loss: float) -> str:
-    """A loss, down to where rounding takes over.
+    """Write a loss, down to where rounding takes over.
 
     >>> tiny(0.3872), tiny(2.5e-5), tiny(1e-21)
     ('0.387', '2.5e−5', '< 1e−12')
@@ -277,7 +277,7 @@ def tiny(loss: float) -> str:
 
 
 def descent_table(descent: pd.DataFrame) -> Table:
-    """Gradient descent on the example: the loss on the way, and what became of the second unit."""
+    """Tabulate gradient descent on the example: the loss on the way, and what became of the second unit."""
     frame = descent.round(10).assign(loss=descent["loss"].round(16))  # a loss of 1e−10 still has its digits
     last = int(descent["step"].max())
     steps = sorted({0, min(10, last), min(25, last), last})
@@ -317,7 +317,7 @@ def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, looks: Lo
 
 
 def worked_example_text(example: pd.DataFrame) -> str:
-    """The worked example's table for a terminal."""
+    """Write the worked example's table for a terminal."""
     table = example_table(example)
     wide = table.wide.assign(activation=[name.strip("`") for name in table.wide["activation"]])
     text = tabulate(wide.to_numpy().tolist(), headers=list(wide.columns), disable_numparse=True)
@@ -325,7 +325,7 @@ def worked_example_text(example: pd.DataFrame) -> str:
 
 
 def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
-    """Left, the loss of each activation; right, the second unit's pre-activation, which ReLU leaves at its kink."""
+    """Draw the loss of each activation and, right, the second unit's pre-activation, which ReLU leaves at its kink."""
     names = list(dict.fromkeys(descent["activation"]))
     figure = style.new_figure(7.2, 3.1)
     loss, unit = figure.subplots(1, 2)

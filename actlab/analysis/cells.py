@@ -101,13 +101,13 @@ def build_cells(
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:
-    """The keys of a table: what varies, and activation and depth in any case, in the order of display."""
+    """List the keys of a table: what varies, and activation and depth in any case, in the order of display."""
     wanted = {*(cells.selected_keys if keys is None else keys), "activation", "depth"}
     return [one.column for one in cells.settings if one.column in wanted]
 
 
 def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[Setting]:
-    """The settings that ``runs`` has: those that are known, and then unknown columns that stand before ``status``."""
+    """List the settings that ``runs`` has: the known ones, and then unknown columns that stand before ``status``."""
     names = [str(name) for name in runs.columns]
     before = names[: names.index("status")] if "status" in names else names
     known = {one.column for one in settings}
@@ -116,7 +116,7 @@ def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> l
 
 
 def varying(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[str]:
-    """The settings that make a cell: those with several values, in the order of display.
+    """List the settings that make a cell: those with several values, in the order of display.
 
     One that follows from others makes cells only where it adds something to them.
 
@@ -140,13 +140,13 @@ def adds(runs: pd.DataFrame, keys: Sequence[str], column: str) -> bool:
 
 
 def activation_orders(runs: pd.DataFrame) -> dict[str, float]:
-    """The place of each activation in the story, by label, as the runs have it."""
-    order = runs["activation_order"] if "activation_order" in runs else pd.Series(0, index=runs.index)
+    """Read the place of each activation in the story, by label, as the runs have it."""
+    order = runs["activation_order"].fillna(0) if "activation_order" in runs else pd.Series(0, index=runs.index)
     return {str(label): float(place) for label, place in zip(runs["activation"], order, strict=True)}
 
 
 def activation_ranks(runs: pd.DataFrame, orders: Mapping[str, float] | None = None) -> dict[str, int]:
-    """The rank of each activation label: by the story, then by name, then by the numbers in the label."""
+    """Rank the activation labels: by the story, then by name, then by the numbers in the label."""
     orders = activation_orders(runs) if orders is None else orders
 
     def place(label: str) -> tuple[float, str, list[float], str]:
@@ -157,7 +157,7 @@ def activation_ranks(runs: pd.DataFrame, orders: Mapping[str, float] | None = No
 
 
 def sort_rows(frame: pd.DataFrame, by: Sequence[str], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Rows sorted by the columns ``by``: activations by their place in the story, everything else by value."""
+    """Sort rows by the columns ``by``: activations by their place in the story, everything else by value."""
     if frame.empty or not by:
         return frame.reset_index(drop=True)
 
@@ -170,7 +170,7 @@ def sort_rows(frame: pd.DataFrame, by: Sequence[str], ranks: Mapping[str, int]) 
 def selection_frame(
     runs: pd.DataFrame, keys: Sequence[str], select: Select, over: str, ranks: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Which value of the swept key each cell got, and why.
+    """Select the value of the swept key that each cell gets, and say why.
 
     A value with fewer diverged runs goes before one with more; then the better mean over the seeds that did not
     diverge; then the smaller value. Only ``select.by``, a validation metric, is read.

@@ -154,21 +154,22 @@ def judge(
     elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
         verdict = ONLY_IF
         condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
-    least = min(intervals, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
+    known = [name for name in intervals if intervals[name].n]
+    least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, Interval(math.nan, math.nan, math.nan, 0, NO_INTERVAL))
-    method = f"{one.method}, {1 - 0.05 / k:.1%}" if k > 1 else one.method
+    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
     return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
 
 
 def with_interval(interval: Interval) -> str:
-    """An estimate with its interval, for a sentence."""
+    """Write an estimate with its interval, for a sentence."""
     return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def load(path: Path) -> tuple[Claim | Across, ...]:
-    """The functions that a study's file lists in ``CLAIMS``.
+    """Load the functions that a study's file lists in ``CLAIMS``.
 
     Raises:
         ClaimsError: there is no such file, it does not run, lists nothing, or is written for an earlier version.
@@ -195,7 +196,7 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
 
 
 def needed(claim: Callable[..., Any]) -> list[str]:
-    """The arguments that a claim must be given."""
+    """List the arguments that a claim must be given."""
     return [one.name for one in inspect.signature(claim).parameters.values() if one.default is one.empty]
 
 

@@ -42,7 +42,7 @@ def compare(
     own: Mapping[str, Measure] | None = None,
     settings: Sequence[Setting] = UNSTATED,
 ) -> pd.DataFrame:
-    """Mean, interval, n and number diverged of a measure in each group.
+    """Compare a measure between groups: mean, interval, n and number diverged in each.
 
     Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
     ``attrs["without"]`` the studies that do not measure it, and ``attrs["arithmetic"]`` those that an earlier version
@@ -120,7 +120,7 @@ def averaged(steps: pd.DataFrame, measures: Iterable[str], own: Mapping[str, Mea
 
 
 def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
-    """The records of the measures that users brought to some studies, from {study: manifest}.
+    """Collect the records of the measures that users brought to some studies, from {study: manifest}.
 
     Raises:
         CompareError: two studies mean different things by one name.
@@ -135,7 +135,7 @@ def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measur
 
 
 def format(frame: pd.DataFrame, style: str = "markdown") -> str:
-    """A comparison as text: ``markdown`` and ``latex`` for people, ``csv`` and ``json`` with the numbers.
+    """Write a comparison as text: ``markdown`` and ``latex`` for people, ``csv`` and ``json`` with the numbers.
 
     Raises:
         CompareError: an unknown format.
@@ -177,7 +177,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
 
 
 def read_time(at: str | int) -> str | int:
-    """``final``, ``init``, ``max``, or a step given as a number or as its digits."""
+    """Read a time: ``final``, ``init``, ``max``, or a step given as a number or as its digits."""
     if not isinstance(at, str):
         return operator.index(at)  # numpy's too, as some versions of pandas hand out
     if at in TIMES:
@@ -188,7 +188,7 @@ def read_time(at: str | int) -> str | int:
 
 
 def distinct(studies: Sequence[Study]) -> list[Study]:
-    """The studies under names that differ.
+    """Give studies names that differ.
 
     Raises:
         CompareError: there is none.
@@ -204,7 +204,7 @@ def distinct(studies: Sequence[Study]) -> list[Study]:
 
 
 def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
-    """The keys, if every study has them."""
+    """Check that every study has the keys."""
     for name, runs, _, _ in studies:
         valid = {
             "study",
@@ -228,7 +228,7 @@ def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFr
 
 
 def measurable(runs: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
-    """What can be compared: the numbers after ``status`` in ``runs``, and every measure of ``steps``."""
+    """List what can be compared: the numbers after ``status`` in ``runs``, and every measure of ``steps``."""
     names = [str(name) for name in runs]
     after = [name for name in names[names.index("status") + 1 :] if name != "diverged_step"]
     final = [name for name in after if pd.api.types.is_numeric_dtype(runs[name])]
@@ -249,7 +249,7 @@ def values_at(
     at: str | int,
     by_layer: bool,
 ) -> pd.DataFrame:
-    """One value per run (and layer) and measure, from the frame that holds it at that time."""
+    """Take one value per run (and layer) and measure, from the frame that holds it at that time."""
     frame = layers if by_layer else steps
     recorded = available(frame, measures)
     parts = [long(records_at(frame, runs, at, recorded), recorded)] if recorded else []
@@ -265,7 +265,7 @@ def values_at(
 
 
 def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> str:
-    """The message for a metric that no study has."""
+    """Write the message for a metric that no study has."""
     valid = {
         str(name)
         for _, runs, steps, layers in studies
@@ -294,7 +294,7 @@ def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at:
 
 
 def pooled(runs: pd.DataFrame, keys: Sequence[str], settings: Sequence[Setting]) -> list[str]:
-    """The settings that vary within a group: what a mean over it mixes."""
+    """List the settings that vary within a group: what a mean over it mixes."""
     extra = ["study"] if "study" not in keys and runs["study"].nunique() > 1 else []
     inside = [key for key in varying(runs.drop(columns="study"), settings) if key not in keys]
     if not keys:

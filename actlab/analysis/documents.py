@@ -15,7 +15,7 @@ FRAMES = {LAYER: "`layers`", BIN: "`histograms`", RUN: "`steps`"}
 
 
 def measures_table(records: Iterable[Measure] = MEASURES.values()) -> str:
-    """Every measure's column, definition, and where, when and how it is taken and pooled, as a Markdown table.
+    """Tabulate every measure's column, definition, and where, when and how it is taken and pooled, in Markdown.
 
     >>> print(measures_table([MEASURES["act_var"]]))
     | column | frame | definition | taken on | means |
@@ -27,7 +27,7 @@ def measures_table(records: Iterable[Measure] = MEASURES.values()) -> str:
 
 
 def row(one: Measure) -> tuple[str, ...]:
-    """A measure's line of the table."""
+    """Write a measure's line of the table."""
     asks = "" if one.default or one.per == RUN else "on request, expensive" if one.expensive else "on request"
     more = "; ".join(part for part in (asks, one.reference, one.unit) if part)
     definition = one.definition.replace("|", "\\|") + (f" ({more})" if more else "")
@@ -37,7 +37,7 @@ def row(one: Measure) -> tuple[str, ...]:
 
 
 def written(text: str) -> str:
-    """A document with the table between its comments as the records have it now."""
+    """Bring the table between a document's comments up to date."""
     block = re.compile(r"(<!-- begin measures\b[^\n]*-->\n).*?(\n<!-- end measures -->)", re.DOTALL)
     return block.sub(lambda match: f"{match[1]}\n{measures_table()}\n{match[2]}", text)
 

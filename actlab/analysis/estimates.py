@@ -67,12 +67,12 @@ def available(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
 
 
 def columns_of(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:
-    """The columns in which a frame holds the measures."""
+    """List the columns in which a frame holds the measures."""
     return [column for name in measures for column in (name, LOG10 + name) if column in frame]
 
 
 def in_one_form(frame: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
-    """The frame with each measure in one column, where parts of two versions hold it as it is and as its log10."""
+    """Put each measure into one column, where parts of two versions hold it as it is and as its log10."""
     for name in measures:
         if name in frame and LOG10 + name in frame:
             own = np.log10(frame[name].where(frame[name] > 0))
@@ -81,7 +81,7 @@ def in_one_form(frame: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
 
 
 def natural(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with what it holds as log10 also as it is; what lies beyond float64 is 0 or ∞ there.
+    """Add to a frame what it holds as log10 as it is; what lies beyond float64 is 0 or ∞ there.
 
     >>> natural(pd.DataFrame({"log10_signal_grad_norm": [-2.0, -400.0]}))["signal_grad_norm"].tolist()
     [0.01, 0.0]
@@ -175,7 +175,7 @@ def pooled_intervals(
 
 
 def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    """The columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``)."""
+    """List the columns of ``layers`` that are learned activation parameters (without their ``_min`` and ``_max``)."""
     learned = (
         {name for names in runs["learned"].unique() for name in str(names).split(",")} if "learned" in runs else ()
     )

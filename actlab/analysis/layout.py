@@ -43,7 +43,7 @@ class Table:
 
 
 def words(name: str) -> str:
-    """A column's name as a person would write it: a measure's by its record.
+    """Write a column's name as a person would: a measure's by its record.
 
     >>> words("learning_rate"), words("act_mean")
     ('learning rate', 'mean of h')
@@ -52,7 +52,7 @@ def words(name: str) -> str:
 
 
 def number(x: float, digits: int = 3) -> str:
-    """A number with ``digits`` significant digits, in powers of ten where it is very small or large.
+    """Write a number with ``digits`` significant digits, in powers of ten where it is very small or large.
 
     >>> number(0.91234), number(12.0), number(3.2e-9), number(float("nan")), number(1500.0)
     ('0.912', '12.0', '3.2e−9', '–', '1500')
@@ -69,7 +69,7 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def setting(value: Any, key: str = "") -> str:
-    """A setting in a table: numbers short, names of activations as code."""
+    """Write a setting for a table: numbers short, names of activations as code."""
     if value is None:
         return "–"
     if isinstance(value, bool | np.bool_):
@@ -81,7 +81,7 @@ def setting(value: Any, key: str = "") -> str:
 
 
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
-    """``mean ± half width`` where the interval is symmetric, ``mean [low, high]`` else, with what is missing from it.
+    """Write ``mean ± half width`` where that is the interval, ``mean [low, high]`` else, with what is missing from it.
 
     >>> row = {"mean": 0.912, "low": 0.9, "high": 0.924, "n": 5, "runs": 5, "diverged": 0, "method": "Student t"}
     >>> estimate(row, 3)
@@ -109,7 +109,7 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
 
 
 def plus_minus(mean: float, half: float) -> str:
-    """``mean ± half``, both with as many decimals as the half width supports: two of its digits, four of the mean's.
+    """Write ``mean ± half``, both with the decimals that the half width supports: two of its digits, four of the mean.
 
     >>> plus_minus(1.23456, 0.0123), plus_minus(123.4, 22.0), plus_minus(0.5, 0.0), plus_minus(2e-6, 3e-7)
     ('1.235 ± 0.012', '123 ± 22', '0.500 ± 0', '2.0e−6 ± 3.0e−7')
@@ -122,7 +122,7 @@ def plus_minus(mean: float, half: float) -> str:
 
 
 def marked(text: str, row: Mapping[str, Any]) -> str:
-    """Bold for the best cell, a dagger for one that ties with it."""
+    """Mark the best cell bold, with a dagger one that ties with it."""
     if row.get("best"):
         return f"**{text}**"
     return f"{text} {DAGGER}" if row.get("tie") else text
@@ -135,7 +135,7 @@ WORD_ORDER = ("init", "final", "first", "middle", "last")
 def pivot(
     frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], decimals: Mapping[str, int] | int | None = None
 ) -> pd.DataFrame:
-    """A long table laid out for people: ``rows`` down, the values of ``columns`` across, an estimate in each cell.
+    """Lay a long table out for people: ``rows`` down, the values of ``columns`` across, an estimate in each cell.
 
     Keys that are constant over the frame are left out of the rows, but for the activation. ``decimals`` may be given by
     ``measure``.
@@ -148,7 +148,7 @@ def pivot(
 
 
 def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], empty: str = "") -> pd.DataFrame:
-    """The column ``text`` laid out by ``rows`` and ``columns``; rows come in the order in which they first occur."""
+    """Lay the column ``text`` out by ``rows`` and ``columns``; rows come in the order in which they first occur."""
     keys = [name for name in rows if name == "activation" or frame[name].nunique(dropna=False) > 1]
     keys = keys or list(rows[:1])
     seen: dict[tuple[Any, ...], None] = {}
@@ -175,12 +175,12 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dictionaries by column name."""
+    """Turn rows into dictionaries by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def heading(name: str, value: Any) -> str:
-    """A column's heading: ``depth 10``, but words alone for words."""
+    """Write a column's heading: ``depth 10``, but words alone for words."""
     if isinstance(value, str):
         return words(value)
     return f"{words(name)} {setting(value, name)}"
@@ -199,7 +199,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
-    """A long table as CSV: ten significant digits, no index, missing numbers empty."""
+    """Write a long table as CSV: ten significant digits, no index, missing numbers empty."""
     positive = frame.copy()
     for name in positive.select_dtypes("float"):
         positive[name] = positive[name] + 0.0  # no negative zeros
@@ -207,7 +207,7 @@ def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
 
 
 def pipe_table(wide: pd.DataFrame) -> str:
-    """A wide table as a Markdown pipe table."""
+    """Write a wide table as a Markdown pipe table."""
     from tabulate import tabulate
 
     safe = [[str(cell).replace("|", "\\|") for cell in row] for row in wide.itertuples(index=False)]
@@ -216,7 +216,7 @@ def pipe_table(wide: pd.DataFrame) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """Title, wide table and note as Markdown."""
+    """Write title, wide table and note as Markdown."""
     return f"### {table.title}\n\n{pipe_table(table.wide)}\n\n{table.note}\n"
 
 
@@ -237,7 +237,7 @@ SPECIAL |= {"χ": r"$\chi$", "²": r"$^2$", "‖": r"$\Vert$", "√": r"$\surd$"
 
 
 def tex(markdown: str) -> str:
-    r"""One Markdown string as LaTeX: every special character escaped; bold, italics and code translated.
+    r"""Translate a Markdown string into LaTeX: every special character escaped; bold, italics and code translated.
 
     >>> print(tex("**`leaky_relu`** 50 % ± 1 †"))
     \textbf{\texttt{leaky\_relu}} 50 \% $\pm$ 1 $^\dagger$
@@ -253,7 +253,7 @@ ROWS_PER_PAGE = 40
 
 
 def to_latex(table: Table) -> str:
-    """The wide table in LaTeX with booktabs rules, caption and label; long ones as a ``longtable``."""
+    """Write the wide table in LaTeX with booktabs rules, caption and label; long ones as a ``longtable``."""
     columns = "l" * table.wide.shape[1]
     rows = [" & ".join(tex(str(cell)) for cell in row) + r" \\" for row in table.wide.itertuples(index=False)]
     head = [r"\toprule", " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\", r"\midrule"]

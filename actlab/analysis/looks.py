@@ -68,12 +68,12 @@ def name_of(label: str) -> str:
 
 
 def from_palette(i: int) -> LineStyle:
-    """The i-th look of the palette; each differs from the 55 before."""
+    """Take the i-th look of the palette; each differs from the 55 before."""
     return LineStyle(PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)], DASHES[i // len(PALETTE) % len(DASHES)])
 
 
 def others_of(look: LineStyle) -> list[LineStyle]:
-    """A look, and then those of the same colour."""
+    """List a look, and then those of the same colour."""
     m, d = MARKERS.find(look.marker), DASHES.index(look.dash)
     same = [
         LineStyle(look.colour, MARKERS[(m + i) % len(MARKERS)], DASHES[(d + i // len(MARKERS)) % len(DASHES)])
@@ -83,7 +83,7 @@ def others_of(look: LineStyle) -> list[LineStyle]:
 
 
 def variant(look: LineStyle, label: str) -> LineStyle:
-    """A look for an activation with parameters: shaded, marker and dash by a checksum of the label.
+    """Vary a look for an activation with parameters: shaded, marker and dash by a checksum of the label.
 
     >>> variant(LineStyle("#0072B2", "s"), "relu")
     LineStyle(colour='#0072B2', marker='s', dash='solid')
@@ -96,7 +96,7 @@ def variant(look: LineStyle, label: str) -> LineStyle:
 
 
 def shade(colour: str, parameters: str) -> str:
-    """A colour of the same hue whose lightness follows the first number in ``parameters``: dark small, light large.
+    """Shade a colour by the first number in ``parameters``: the same hue, dark for small, light for large.
 
     The scale is fixed (10⁻³ to 10, by decades), so that a value has the same shade in every study.
 

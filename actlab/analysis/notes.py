@@ -83,7 +83,7 @@ def mean_of(measure: str) -> str:
 
 
 def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
-    """A sentence on what the runs of a table were executed with, where that varies; empty where it does not.
+    """Say what the runs of a table were executed with, where that varies; nothing where it does not.
 
     How many runs a call advances, and in how many chunks it evaluates, depends on width and device: that is said only
     where runs of one cell differ in it.
@@ -109,7 +109,7 @@ def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
 
 
 def by_size(values: pd.Series) -> list[str]:
-    """Different values as texts, numbers in them by their size.
+    """Write different values, sorted, numbers in them by their size.
 
     >>> by_size(pd.Series(["0.10.2", "0.9", "0.9", None, ""])), by_size(pd.Series([4.0, 1.0, None]))
     (['0.9', '0.10.2', 'none'], ['1', '4'])
@@ -119,7 +119,7 @@ def by_size(values: pd.Series) -> list[str]:
 
 
 def listed(texts: Sequence[str]) -> str:
-    """Several texts as one.
+    """Join several texts into one.
 
     >>> listed(["a", "b", "c"])
     'a, b and c'

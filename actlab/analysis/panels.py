@@ -48,18 +48,18 @@ def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle])
 
 
 def line_label(column: str, value: Any) -> str:
-    """What a line is called."""
+    """Name a line."""
     return str(value) if column == "activation" else setting(value)
 
 
 def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of each measure, and of each time where there are several."""
+    """Split the rows by measure, and by time where there are several."""
     by = ["measure", *(["at"] if "at" in frame else [])]
     return [rows for _, rows in frame.groupby(by, sort=False)]
 
 
 def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """A measure against depth, one named line for each value of ``lines``; a panel for each ``measure`` and ``at``."""
+    """Draw a measure against depth, one named line for each value of ``lines``; a panel per ``measure`` and ``at``."""
     x, lines, panels = spec.x, spec.lines, panels_of(frame)
     if frame[x].nunique() < 2:
         return dots(spec, frame)
@@ -96,7 +96,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Where depth does not vary: one row for each value of ``lines``, a dot and its interval."""
+    """Draw, where depth does not vary, a row for each value of ``lines``, a dot and its interval."""
     lines, panels = spec.lines, panels_of(frame)
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
@@ -117,7 +117,7 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Small multiples, one for each value of ``panels``: a measure against ``x``, a line for each value of ``lines``.
+    """Draw small multiples, one for each of ``panels``: a measure against ``x``, a line for each of ``lines``.
 
     Where the frame has ``at``, the end is a solid line with its interval and init a dashed one without. On a log axis
     each panel has its own range: one vanishing gradient would flatten all others.
@@ -155,7 +155,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Rows (``panels``) by ``columns`` of panels, in each a measure against ``x``, a line for each value of ``lines``.
+    """Draw rows (``panels``) by ``columns``, in each panel a measure against ``x``, a line for each of ``lines``.
 
     Layers are coloured by their place in the network, from the input (dark) to the output (light).
     """
@@ -206,7 +206,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
+    """Draw shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
     values = list(dict.fromkeys(frame[spec.panels]))
     across, down = sorted(frame[spec.x].unique()), sorted(frame[spec.lines].unique())
     rows, columns = arrangement(len(values))
@@ -222,7 +222,7 @@ def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
+    """Draw shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
     down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], sorted(frame[spec.x].unique())
     longest = max(len(str(value)) for value in down)
     figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))

@@ -90,7 +90,7 @@ def study_cells(
     steps: pd.DataFrame,
     layers: pd.DataFrame,
 ) -> Cells:
-    """The cells of a study by its own selection rule, with what its manifest says of its measures and activations.
+    """Build the cells of a study by its own rule, with what its manifest says of its measures and activations.
 
     Raises:
         MeasureError: the manifest's records of the user's measures are not readable.
@@ -101,7 +101,7 @@ def study_cells(
 
 
 def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
-    """A study's answer for the terminal: its question and the table of final performance."""
+    """Write a study's answer for the terminal: its question and the table of final performance."""
     cells = study_cells(study, {}, runs, steps, layers)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
@@ -113,7 +113,7 @@ def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, 
 
 
 def select_rule(wanted: Mapping[str, Any]) -> Select | None:
-    """The selection rule of a study: its own, none where it says ``null``, the default where it says nothing."""
+    """Read the selection rule of a study: its own, none where it says ``null``, the default where it says nothing."""
     if "select" not in wanted:
         return Select()
     rule = wanted["select"]
@@ -121,7 +121,7 @@ def select_rule(wanted: Mapping[str, Any]) -> Select | None:
 
 
 def parts(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Path) -> dict[str, Part[P]]:
-    """The tables (or figures) asked for, or the default ones, by their names; files are sought from the folder on."""
+    """Find the tables (or figures) asked for, or the default ones; files are sought from the folder on."""
     if asked is None:
         return {name: part for name, part in registry.items() if part.default}
     chosen: dict[str, Part[P]] = {}
@@ -169,7 +169,7 @@ def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ..
 
 
 def settings_table(cells: Cells) -> list[Text | Grid]:
-    """How many runs there were, what varied and how, and which initialisation ``auto`` was."""
+    """Say how many runs there were, what varied and how, and which initialisation ``auto`` was."""
     runs = cells.runs
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
     totals = (count(len(runs), "run"), count(number, "cell"), count(runs["seed"].nunique(), "seed"))
@@ -197,13 +197,13 @@ def is_reported(one: Setting, runs: pd.DataFrame) -> bool:
 
 
 def different(cells: Cells, key: str) -> list[Any]:
-    """The values of a setting, in order."""
+    """List the values of a setting, in order."""
     values = list(cells.runs[key].drop_duplicates().sort_values())
     return sorted(values, key=cells.ranks.__getitem__) if key == "activation" else values
 
 
 def diverged_runs(cells: Cells) -> list[Text | Grid]:
-    """Which runs diverged, by cell."""
+    """Say which runs diverged, by cell."""
     diverged = cells.runs[cells.runs["status"] != "ok"]
     if diverged.empty:
         return [Text("No run diverged.")]
@@ -220,12 +220,12 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
 
 
 def table_section(table: Table) -> Section:
-    """A table, its note and where its numbers are."""
+    """Put a table together with its note and where its numbers are."""
     return Section(3, table.title, (Grid(table.wide), Text(table.note, f"tables/{table.name}.csv")))
 
 
 def figure_section(drawing: Drawing) -> Section:
-    """A figure's pictures, its caption and where its numbers are."""
+    """Put a figure's pictures together with its caption and where its numbers are."""
     pictures = (
         Picture(drawing.title, f"figures/{drawing.stem(page)}.png", drawing.spec, rows)
         for page, rows in drawing.pages.items()
@@ -234,7 +234,7 @@ def figure_section(drawing: Drawing) -> Section:
 
 
 def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text]:
-    """Versions and platform, and how to make it again: facts that do not change from one report to the next."""
+    """Say versions and platform, and how to make it again: facts that do not change from one report to the next."""
     versions = manifest.get("versions") or {}
     facts = {key: manifest.get(key) for key in ("python", "platform", "device", "devices", "git_revision", "revision")}
     items = [
@@ -249,7 +249,7 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
 
 
 def count(number: int, noun: str) -> str:
-    """A number and its noun.
+    """Write a number and its noun.
 
     >>> count(1, "run"), count(3, "seed")
     ('1 run', '3 seeds')

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from actlab.analysis import style
 from actlab.analysis.axes import curve, log_scale
 from actlab.analysis.cells import settings_in
+from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
@@ -31,7 +32,7 @@ def run_summary(
     folder: Path,
     settings: Sequence[Setting] = UNSTATED,
 ) -> tuple[str, Path]:
-    """The text of one run, and its figure, written as ``run-<run>.png`` and ``.svg``.
+    """Write the text of one run, and its figure as ``run-<run>.png`` and ``.svg``.
 
     Args:
         run: the run's hash, in full.
@@ -59,7 +60,7 @@ def run_summary(
 
 
 def text(row: dict[str, Any], keys: Iterable[str]) -> str:
-    """Settings, status and final numbers, a line each; what the run does not have is left out."""
+    """List settings, status and final numbers, a line each; what the run does not have is left out."""
     status = "ok" if row["status"] == "ok" else f"diverged at step {row['diverged_step']:g}"
     head = {"run": row["run"], "status": status, "seed": row["seed"]}
     lines = [f"{name:<34} {value}" for name, value in head.items()]
@@ -77,7 +78,7 @@ def text(row: dict[str, Any], keys: Iterable[str]) -> str:
 
 
 def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> Figure:
-    """Losses, accuracy (or update ratio), gradient norms by layer, and dead (or weak) units by layer over training."""
+    """Draw losses, accuracy (or update ratio), gradient norms by layer, dead (or weak) units by layer over training."""
     figure = style.new_figure(8.2, 5.6)
     grid = figure.subplots(2, 2)
     splits(grid[0, 0], steps, "loss")
@@ -97,7 +98,7 @@ def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) 
 
 
 def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:
-    """One metric over steps, one line per split."""
+    """Draw one metric over steps, one line per split."""
     for split, colour in SPLITS.items():
         name = f"{split}_{metric}"
         if name in steps and steps[name].notna().any():
@@ -107,7 +108,7 @@ def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:
 
 
 def gradients(axes: Axes, layers: pd.DataFrame) -> None:
-    """Signal (solid) and weight (dashed) gradient norms by layer: at init, half way and at the end."""
+    """Draw signal (solid) and weight (dashed) gradient norms by layer: at init, half way and at the end."""
     recorded = sorted(layers["step"].unique())
     chosen = list(dict.fromkeys((recorded[0], recorded[len(recorded) // 2], recorded[-1])))
     drawn = []
@@ -125,14 +126,12 @@ def gradients(axes: Axes, layers: pd.DataFrame) -> None:
 
 
 def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: bool = False) -> None:
-    """A layer measure over steps, one line per layer, at most eight of them."""
+    """Draw a layer measure over steps, one line per layer, at most eight of them."""
     axes.set_xlabel("step")
     axes.set_ylabel(what)
     if name not in layers or layers[name].isna().all():
         return
-    there = np.unique(layers["layer"])
-    at = there[np.unique(np.linspace(0, len(there) - 1, min(MOST_LINES, len(there))).round().astype(int))]
-    for layer, colour in style.sequence([int(one) for one in at]).items():
+    for layer, colour in style.sequence(evenly(sorted(set(layers["layer"])), MOST_LINES)).items():
         draw(axes, layers[layers["layer"] == layer], "step", name, colour, f"layer {layer:g}")
     if log:
         log_scale(axes, layers[name])
@@ -141,6 +140,6 @@ def over_training(axes: Axes, layers: pd.DataFrame, name: str, what: str, log: b
 
 
 def draw(axes: Axes, rows: pd.DataFrame, x: str, name: str, colour: str, label: str, dash: str = "solid") -> None:
-    """One line of one run, without an interval; records without a value are passed over."""
+    """Draw one line of one run, without an interval; records without a value are passed over."""
     line = rows[[x, name]].dropna().rename(columns={name: "mean"}).assign(low=np.nan, high=np.nan)
     curve(axes, line, x, LineStyle(colour, "o" if len(line) < 12 else "", dash), label=label, markersize=2.5)

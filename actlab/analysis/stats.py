@@ -37,7 +37,7 @@ class Interval:
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Mean and confidence interval: Student t below n = 20, BCa bootstrap from there on.
+    """Take mean and confidence interval: Student t below n = 20, BCa bootstrap from there on.
 
     mean ± t_{n−1, (1+level)/2} · s/√n, s the standard deviation with n − 1. The bootstrap draws 1999 resamples from a
     fixed seed. A constant sample has an interval of width 0.
@@ -71,7 +71,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
-    """A share and its Wilson score interval, which stays inside [0, 1] and does not collapse at 0 or 1.
+    """Take a share and its Wilson score interval, which stays inside [0, 1] and does not collapse at 0 or 1.
 
     (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n), p = successes/n, z the normal quantile.
 
@@ -90,7 +90,7 @@ def wilson_interval(successes: float, n: int, level: float = 0.95) -> Interval:
 
 
 def difference_interval(a: pd.Series, b: pd.Series, level: float = 0.95) -> tuple[float, float]:
-    """Confidence bounds of mean(a) − mean(b): paired by index (the seed) where both have the same ones, else Welch.
+    """Bound mean(a) − mean(b): paired by index (the seed) where both have the same ones, else Welch.
 
     Args:
         a, b: values indexed by seed; an index that occurs twice (several cells pooled) cannot be paired.
@@ -121,7 +121,7 @@ def difference_interval(a: pd.Series, b: pd.Series, level: float = 0.95) -> tupl
 
 
 def ties_with(best: Hashable, samples: Mapping[Hashable, pd.Series], level: float = 0.95) -> set[Hashable]:
-    """The other cells whose difference from the best has an interval that contains 0; not corrected for their number.
+    """Find the cells whose difference from the best has an interval that contains 0; not corrected for their number.
 
     >>> s = pd.Series([0.9, 0.8, 0.85])
     >>> sorted(ties_with("a", {"a": s, "b": s + [0.01, -0.02, 0.0], "c": s - 0.3}))
@@ -169,7 +169,7 @@ def rank_over_blocks(scores: pd.DataFrame, level: float = 0.95) -> Ranks:
 
 
 def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.95, share: bool = False) -> pd.DataFrame:
-    """``mean_interval`` (or ``wilson_interval`` of 0/1 values) of the column ``value`` in every group, all at once.
+    """Take ``mean_interval`` (or ``wilson_interval`` of 0/1) of the column ``value`` in every group, all at once.
 
     Args:
         frame: the columns ``by`` and ``value``.
@@ -210,7 +210,7 @@ def grouped_intervals(frame: pd.DataFrame, by: Sequence[str], level: float = 0.9
 
 
 def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
-    """BCa bootstrap bounds of the mean of each row; every row is resampled alike, whatever the other rows are.
+    """Bound the mean of each row by the BCa bootstrap; every row is resampled alike, whatever the other rows are.
 
     Rows must be sorted and not constant. Where BCa is undefined its percentile bounds stand in.
     """
@@ -243,6 +243,6 @@ def bootstrap_bounds(samples_GxN: np.ndarray, level: float) -> tuple[np.ndarray,
 
 
 def finite(values: ArrayLike) -> np.ndarray:
-    """The finite values as float64, in one dimension."""
+    """Keep the finite values, as float64 in one dimension."""
     x = np.asarray(values, np.float64).ravel()
     return x[np.isfinite(x)]

@@ -30,7 +30,7 @@ def line(look: LineStyle) -> dict[str, Any]:
 
 
 def sequence(values: Iterable[float]) -> dict[float, str]:
-    """One colour per value of an ordered quantity (depth, layer): dark for small, light for large, legible on white.
+    """Give each value of an ordered quantity (depth, layer) a colour: dark for small, light for large.
 
     >>> list(sequence([2, 10])) == [2, 10]
     True
@@ -77,7 +77,7 @@ RC: Any = {
 
 @contextmanager
 def apply() -> Iterator[None]:
-    """Matplotlib's settings for the duration of a ``with`` block: build *and* save a figure inside it."""
+    """Apply Matplotlib's settings for a ``with`` block: build *and* save a figure inside it."""
     with mpl.rc_context(RC):
         yield
 
@@ -128,7 +128,7 @@ def short_paths(svg: str) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of its own, outside pyplot's global state."""
+    """Make a figure of its own, outside pyplot's global state."""
     # Measured at the resolution at which it is saved: letters are hinted to whole pixels, so widths depend on it.
     figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)

@@ -20,7 +20,7 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.D
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
-    """Every record of the selected runs that did not diverge; values that were not evaluated are left out."""
+    """Take every record of the selected runs that did not diverge; values that were not evaluated are left out."""
     ok = cells.selected.loc[cells.selected["status"] == "ok", "run"]
     steps = in_one_form(cells.steps[cells.steps["run"].isin(ok)], measures)
     return long(steps[["run", "step", *columns_of(steps, measures)]], measures).dropna(subset="value")
@@ -35,7 +35,7 @@ def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> 
 
 
 def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The activations with any estimate that is not 0, and a sentence that names the others, if there are any."""
+    """Keep activations with any estimate that is not 0; a sentence, if there are any, names the others."""
     some = frame["mean"].fillna(0) > 0
     alive = some.groupby(frame["activation"]).transform("any")
     left_out = list(dict.fromkeys(frame.loc[~alive, "activation"]))

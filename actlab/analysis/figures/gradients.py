@@ -36,7 +36,7 @@ def weight_gradient_norms(cells: Cells) -> Drawing | None:
 
 
 def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
-    """A norm by layer on a log axis: geometric means."""
+    """Draw a norm by layer on a log axis: geometric means."""
     if not available(cells.layers, [measure]):
         return None
     frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])

@@ -50,7 +50,7 @@ def weakening(cells: Cells) -> Drawing | None:
 
 
 def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
-    """A fraction of units at the end, every rate next to the others: a map per activation that has any such unit."""
+    """Draw a fraction of units at the end, at every rate: a map per activation that has any such unit."""
     if not available(cells.steps, [measure]) or "learning_rate" not in cells.keys:
         return None
     values = long(records_at(cells.steps, cells.runs, "final", [measure]), [measure])

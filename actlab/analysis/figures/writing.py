@@ -23,7 +23,7 @@ def write_figures(
     helper: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, pages: None,
 ) -> list[Path]:
-    """Write of each figure ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``.
+    """Write for each figure ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``.
 
     Args:
         drawings: the figures.

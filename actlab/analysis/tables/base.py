@@ -12,7 +12,7 @@ from actlab.measures import about
 
 
 def without(keys: Sequence[str], name: str) -> list[str]:
-    """The keys but one."""
+    """Leave out one of the keys."""
     return [key for key in keys if key != name]
 
 
@@ -28,7 +28,7 @@ def order(
     within: Sequence[str],
     places: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
-    """Rows sorted by cell, then by the splits within a cell, words in an order of their own."""
+    """Sort rows by cell, then by the splits within a cell, words in an order of their own."""
     orders: dict[str, Sequence[str]] = {
         "at": ("init", "final"),
         "position": ("first", "middle", "last"),
@@ -48,7 +48,7 @@ def order(
 
 
 def positions(cells: Cells) -> pd.DataFrame:
-    """First, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``."""
+    """Find the first, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``."""
     kept = cells.layers[["run", "layer"]].drop_duplicates().merge(cells.runs[["run", "depth"]], on="run")
     rows = []
     for depth, layers in kept.groupby("depth")["layer"]:
@@ -61,7 +61,7 @@ def positions(cells: Cells) -> pd.DataFrame:
 
 
 def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
-    """Layer measures of the selected runs at init and at the end, in the first, middle and last kept layer."""
+    """Take layer measures of the selected runs at init and at the end, in the first, middle and last kept layer."""
     values = at_both_ends(cells.layers, cells.selected, measures).merge(cells.runs[["run", "depth"]], on="run")
     return values.merge(positions(cells), on=["depth", "layer"]).drop(columns="depth")
 
