@@ -104,11 +104,21 @@ def test_labels_and_headings_are_the_records():
     assert layout.words("learning_rate") == about("learning_rate").axis == "learning rate"
 
 
-def test_the_documents_are_current():
-    path = ROOT / "docs" / "measures.md"
-    text = path.read_text(encoding="utf-8")
-    assert documents.written(text) == text, f"python -m actlab.analysis.documents {path.relative_to(ROOT)}"
-    assert documents.measures_table() in text
+@pytest.mark.parametrize("page", ["measures", "study"])
+def test_the_documents_are_current(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    assert documents.rewrite(text) == text, f"python -m actlab.analysis.documents docs/{page}.md"
+
+
+def test_every_table_stands_in_a_document():
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+    for name, table in documents.TABLES.items():
+        assert f"<!-- begin {name}" in text
+        assert table() in text
+
+
+def test_the_documents_name_what_a_measure_may_ask_for():
+    text = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
     for name in measures.ARGUMENTS:
         assert f"`{name}`" in text
 

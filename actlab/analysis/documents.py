@@ -1,47 +1,176 @@
-"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/measures.md`` rewrites them.
+"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/*.md`` writes them anew.
 
 Such a table stands between two comments, ``<!-- begin measures ... -->`` and ``<!-- end measures -->``.
 """
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from actlab.data import DATASETS
 from actlab.measures import BIN, END, LAYER, MEASURES, RUN, Measure
+from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, BiasInitializer, Initializer
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.fields import Choice, Key, show
+from actlab.study.schema import StudyConfig
 
-HEADINGS = ("column", "frame", "definition", "taken on", "means")
 FRAMES = {LAYER: "`layers`", BIN: "`histograms`", RUN: "`steps`"}
 
 
+def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a Markdown table.
+
+    >>> print(markdown_table(["a"], [["1 | 2"]]))
+    | a |
+    | --- |
+    | 1 \\| 2 |
+    """
+    cells = [list(headings), ["---"] * len(headings), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
 def measures_table(records: Iterable[Measure] = MEASURES.values()) -> str:
-    """Tabulate every measure's column, definition, and where, when and how it is taken and pooled, in Markdown.
+    """Every measure's column, definition, and where, when and how it is taken and pooled.
 
     >>> print(measures_table([MEASURES["act_var"]]))
     | column | frame | definition | taken on | means |
     | --- | --- | --- | --- | --- |
     | `act_var` | `layers` | variance of h over units and rows | probe rows, at records | geometric |
     """
-    rows = [HEADINGS, ("---",) * len(HEADINGS), *map(row, records)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    return markdown_table(["column", "frame", "definition", "taken on", "means"], map(measure_row, records))
 
 
-def row(one: Measure) -> tuple[str, ...]:
-    """Write a measure's line of the table."""
+def measure_row(one: Measure) -> tuple[str, ...]:
+    """A measure's line of the table."""
     asks = "" if one.default or one.per == RUN else "on request, expensive" if one.expensive else "on request"
     more = "; ".join(part for part in (asks, one.reference, one.unit) if part)
-    definition = one.definition.replace("|", "\\|") + (f" ({more})" if more else "")
     taken = f"{one.on}, at {one.at}" if one.on else f"at the {one.at}"
     frame = "tables" if one.group == "derived" else "`runs`" if one.at == END else FRAMES[one.per]
-    return f"`{one.name}`", frame, definition, taken, one.over_seeds
+    return f"`{one.name}`", frame, one.definition + (f" ({more})" if more else ""), taken, one.over_seeds
 
 
-def written(text: str) -> str:
-    """Bring the table between a document's comments up to date."""
-    block = re.compile(r"(<!-- begin measures\b[^\n]*-->\n).*?(\n<!-- end measures -->)", re.DOTALL)
-    return block.sub(lambda match: f"{match[1]}\n{measures_table()}\n{match[2]}", text)
+def keys_table() -> str:
+    """Every key of the YAML: its default, what it is to a run, and what it means."""
+    return markdown_table(["key", "default", "to a run", "meaning"], keys_within(StudyConfig))
+
+
+def keys_within(model: type[BaseModel], way: str = "") -> Iterator[tuple[str, ...]]:
+    """The lines of a section's keys, and of those in its own sections."""
+    for name, field in model.model_fields.items():
+        inner = next((one for one in section_types(field)), None)
+        key = next((one for one in field.metadata if isinstance(one, Key)), None)
+        if field.description:
+            role = key.role if key else ""
+            yield f"`{way}{name}`", default_of(field), role, str(field.description)
+        if (inner is not None and not field.description) or (inner is not None and key is not None):
+            yield from keys_within(inner, f"{way}{name}.")
+
+
+def section_types(field: FieldInfo) -> Iterator[type[BaseModel]]:
+    """The section that a key holds, if it does."""
+    kind = field.annotation
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not Choice:
+        yield kind
+
+
+def default_of(field: FieldInfo) -> str:
+    """A key's default as it stands in a YAML file; a dash where it has none, nothing where it is a section."""
+    if field.is_required():
+        return "–"
+    value = field.default
+    if isinstance(value, Choice):
+        return f"`{value.name}`"
+    if isinstance(value, BaseModel):
+        return "`{" + ", ".join(f"{name}: {show(inner)}" for name, inner in value.model_dump().items()) + "}`"
+    if value is None:
+        return "`null`"
+    if value in ("", [], {}):
+        return "–"
+    return f"`{show(value)}`"
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """Options and their defaults."""
+    return ", ".join(f"`{name}` = {show(value)}" for name, value in options.items()) or "–"
+
+
+def optimizers_table() -> str:
+    """Every optimizer's formula, options, weight decay and source."""
+    return markdown_table(
+        ["optimizer", "direction of descent", "options", "weight decay", "reference"],
+        (
+            (f"`{name}`", one.summary, options_text(one.options), show(one.weight_decay), one.reference)
+            for name, one in OPTIMIZERS.items()
+        ),
+    )
+
+
+def initializers_table() -> str:
+    """Every initializer's standard deviation, distribution, options and source; of biases likewise."""
+    records: list[tuple[str, Initializer | BiasInitializer]] = [
+        *(("weights", one) for one in INITIALIZERS.values()),
+        *(("biases", one) for one in BIASES.values()),
+    ]
+    return markdown_table(
+        ["initializer", "of", "distribution", "what it does", "options", "reference"],
+        (
+            (
+                f"`{one.name}`",
+                of,
+                one.distribution.replace("_", " "),
+                one.summary,
+                initializer_options(one),
+                one.reference,
+            )
+            for of, one in records
+        ),
+    )
+
+
+def distribution(one: Initializer | BiasInitializer) -> str:
+    """An initializer's distribution in words."""
+    return one.distribution.replace("_", " ")
+
+
+def initializer_options(one: Initializer | BiasInitializer) -> str:
+    """An initializer's options: those with a default, those to be given, those that follow from the activation."""
+    if isinstance(one, BiasInitializer):
+        return options_text(one.options)
+    needed = [
+        f"`{name}` (by default {ACTIVATION_FACTS[name]})" if name in ACTIVATION_FACTS else f"`{name}`, to be given"
+        for name in one.needed
+    ]
+    return "; ".join([*([options_text(one.defaults)] if one.defaults else []), *needed]) or "–"
+
+
+def datasets_table() -> str:
+    """Every shipped data set's content, task, target loss and source."""
+    return markdown_table(
+        ["data set", "what it is", "task", "target loss", "reference"],
+        ((f"`{name}`", one.summary, one.task, show(one.target_loss), one.reference) for name, one in DATASETS.items()),
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "measures": measures_table,
+    "keys": keys_table,
+    "optimizers": optimizers_table,
+    "initializers": initializers_table,
+    "datasets": datasets_table,
+}
+
+
+def rewrite(text: str) -> str:
+    """Put today's tables between a document's comments."""
+    block = re.compile(r"(<!-- begin (\w+)\b[^\n]*-->\n).*?(<!-- end \2 -->)", re.DOTALL)
+    return block.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n\n{match[3]}", text)
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        Path(name).write_text(written(Path(name).read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+        Path(name).write_text(rewrite(Path(name).read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

@@ -56,7 +56,14 @@ def from_plain(plain: Any) -> tuple[Setting, ...]:
     """
     if not isinstance(plain, list) or not all(isinstance(one, Mapping) and "column" in one for one in plain):
         raise ValueError(f"settings: expected a list of records with a column each, not {plain!r}")
-    return tuple(Setting(str(one["column"]), **{name: one[name] for name in DEFAULTS if name in one}) for one in plain)
+
+    def known(name: str, fact: Any) -> Any:
+        return tuple(fact) if isinstance(DEFAULTS[name], tuple) else fact
+
+    return tuple(
+        Setting(str(one["column"]), **{name: known(name, one[name]) for name in DEFAULTS if name in one})
+        for one in plain
+    )
 
 
 def of_manifest(manifest: Mapping[str, Any]) -> tuple[Setting, ...]:

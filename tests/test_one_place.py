@@ -1,0 +1,276 @@
+"""What is added in one place is seen everywhere, in lists, runs and tables; every key of the YAML is declared."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import actlab
+from actlab.analysis import documents
+from actlab.engine import loading
+from actlab.nn.spec import ProgramSpec
+from actlab.study import columns, settings
+from actlab.study.fields import LABEL, NUMBER, STATIC
+from actlab.study.plan import plan
+from actlab.study.reading import StudyError, read
+from actlab.study.schema import run_keys
+
+OWN = Path(__file__).parent / "own"
+NAMES = "bent", "narrow", "lifted", "lookahead", "moons", "fourth", "slopes", "picture"
+
+
+# The promise: a file outside the package adds what the package's own files add, by the same means
+
+
+def command(folder, *words):
+    """What the real command prints, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "actlab", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(actlab.__file__).parents[1]), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    shutil.copy(OWN / "mine.py", folder)
+    shutil.copy(OWN / "study.yaml", folder)
+    command(folder, "run", "study.yaml", "--workers", "1")
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_file_adds_is_listed(own, name):
+    assert f"mine.py:{name}" in command(own, "list", "mine.py")
+
+
+def test_what_a_file_adds_is_run(own):
+    runs = actlab.load(own / "results" / "own").runs
+    assert set(runs["status"]) == {"ok"}
+    assert set(runs["activation"]) == {"relu", "bent"}
+    settled = runs[["data", "weight_init", "bias_init", "optimizer"]].drop_duplicates()
+    assert settled.to_numpy().tolist() == [["moons", "narrow", "lifted(by=0.01)", "lookahead"]]
+    layers = actlab.load(own / "results" / "own").layers
+    assert np.isfinite(layers["fourth"]).all()
+    learned = layers[layers["run"].isin(runs.loc[runs["activation"] == "bent", "run"])]
+    assert learned["slope"].nunique() > 1
+
+
+def test_what_a_file_adds_is_in_tables_and_figures(own):
+    folder = own / "results" / "own"
+    assert set(pd.read_csv(folder / "tables" / "slopes.csv")["activation"]) == {"relu", "bent"}
+    assert (folder / "figures" / "picture.png").exists()
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    for name in ("bent", "narrow", "lifted", "lookahead", "moons", "Slopes at the end", "picture.png"):
+        assert name in report
+    compared = command(own, "compare", "results/own", "--metric", "fourth", "--by", "activation,depth")
+    assert "fourth moment of z" in compared
+
+
+def test_a_study_with_parts_of_ones_own_is_whole_and_finished(own, tmp_path):
+    """It runs from its own folder alone, and a second time trains nothing."""
+    shutil.copytree(own / "results" / "own", tmp_path / "copied")
+    planned = command(tmp_path, "plan", "copied/study.yaml", "--out", "copied")
+    assert "0 runs to train" in planned
+    shutil.rmtree(tmp_path / "copied" / "tables")
+    command(tmp_path, "report", "copied")
+    assert (tmp_path / "copied" / "tables" / "slopes.csv").exists()
+
+
+# What is refused of one's own, before anything is trained
+
+
+REFUSED = {
+    "no such function": ("train.optimizer=mine.py:lokahead", "no function 'lokahead'; did you mean 'lookahead'"),
+    "not declared": ("train.optimizer=mine.py:running_sum", "decorate it with @actlab.optimizer"),
+    "an option that it has not": ("train.optimizer={name: mine.py:lookahead, pul: 1.0}", "did you mean 'pull'"),
+    "a data set that fails": ("data.name=bad.py:broken", "bad.py:broken: fails: RuntimeError: no rows today"),
+    "data of another form": ("data.name=bad.py:number", "gives int; expected arrays x [N, F] and y [N]"),
+    "data with a hole": ("data.name=bad.py:hole", "column 'x0', row 3: expected a number, found a missing value"),
+    "an optimizer that mixes": ("train.optimizer=bad.py:mixed", "mixed: is not elementwise"),
+    "one that forgets": ("train.optimizer=bad.py:forgetful", "forgetful: remembers a; it declares a, b"),
+    "an initializer without weights": ("model.weight_init=bad.py:nothing", "expected positive numbers"),
+    "no such table": ("report.tables=[mine.py:slops]", "no function 'slops'; did you mean 'slopes'"),
+}
+BAD = """
+import actlab
+import jax.numpy as jnp
+import numpy as np
+
+def broken(): raise RuntimeError("no rows today")
+def number(): return 3
+def hole(): return np.where(np.arange(60.0)[:, None] == 2, np.nan, 1.0), np.arange(60) % 2
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
+def mixed(memory, t): return memory["g"] / jnp.linalg.norm(memory["g"])
+
+@actlab.optimizer(memory=("a", "b"), remember=lambda g, memory: {"a": g})
+def forgetful(memory, t): return memory["a"]
+
+@actlab.initializer("normal")
+def nothing(fan_in, fan_out): return 0.0
+"""
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_parts_of_ones_own_are_checked_before_training(case, tmp_path, monkeypatch):
+    override, message = REFUSED[case]
+    for name in ("mine.py", "study.yaml"):
+        shutil.copy(OWN / name, tmp_path)
+    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match=re.escape(message)):
+        plan(actlab.study_of("study.yaml", [override]))
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == [
+        "bad.py",
+        "mine.py",
+        "study.yaml",
+    ]
+
+
+CHANGES = {
+    "optimizer": ("over = memory", "over = 1 + memory"),
+    "its direction": ("(1.0 - pull)", "(2.0 - pull)"),
+    "data": ("rng.normal(0, 0.1", "rng.normal(0, 0.2"),
+    "initializer": ("share / fan_in**0.5", "share / fan_in"),
+    "bias": ("return by, 0.0", "return by, 1.0"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_function_does_is_part_of_a_runs_identity(change, tmp_path):
+    for name in ("mine.py", "study.yaml"):
+        shutil.copy(OWN / name, tmp_path)
+    before = set(plan(read(tmp_path / "study.yaml")).runs)
+    text = (tmp_path / "mine.py").read_text(encoding="utf-8")
+    old, new = CHANGES[change]
+    assert text.count(old) == 1
+    (tmp_path / "mine.py").write_text(text.replace(old, new), encoding="utf-8")
+    assert not before & set(plan(read(tmp_path / "study.yaml")).runs)
+
+
+def test_a_table_is_no_part_of_a_runs_identity(tmp_path):
+    for name in ("mine.py", "study.yaml"):
+        shutil.copy(OWN / name, tmp_path)
+    before = set(plan(read(tmp_path / "study.yaml")).runs)
+    assert set(plan(read(tmp_path / "study.yaml", ["report.tables=[performance]"])).runs) == before
+
+
+# Keys of the YAML
+
+
+BASE = """
+study: s
+data: {name: iris}
+model: {activation: prelu, width: 8, depth: 3}
+train: {steps: 20, batch_size: 16, optimizer: momentum}
+measure: {every: 5, evaluate_every: 10, probe_rows: 50}
+"""
+# Two values of each key, and what else they need.
+PAIRS = {
+    "data.name": ("iris", "wine", []),
+    "data.seed": ("0", "1", []),
+    "data.standardize": ("true", "false", []),
+    "data.train_rows": ("60", "70", []),
+    "data.target": ("a", "b", ["data.name=rows.csv"]),
+    "data.task": ("regression", "classification", ["data.name=rows.csv", "data.target=b"]),
+    "data.target_loss": ("0.1", "0.2", []),
+    "model.activation": ("relu", "tanh", []),
+    "model.depth": ("2", "3", []),
+    "model.width": ("8", "9", []),
+    "model.weight_init": ("he_normal", "he_uniform", []),
+    "model.weight_gain": ("1.0", "1.5", []),
+    "model.bias_init": ("zeros", "normal", []),
+    "model.dtype": ("float32", "float64", []),
+    "model.norm": ("none", "layer", []),
+    "model.residual": ("false", "true", []),
+    "model.dropout.rate": ("0.1", "0.2", []),
+    "model.dropout.kind": ("standard", "alpha", ["model.dropout={rate: 0.1}"]),
+    "train.optimizer": ("{name: momentum, nesterov: false}", "{name: momentum, nesterov: true}", []),
+    "train.learning_rate": ("0.1", "0.2", []),
+    "train.schedule": ("constant", "cosine", []),
+    "train.batch_size": ("16", "17", []),
+    "train.steps": ("20", "30", []),
+    "train.clip_norm": ("null", "1.0", []),
+    "train.weight_decay": ("0.0", "0.1", []),
+    "train.decay_activation_parameters": ("false", "true", []),
+    "measure.every": ("5", "10", []),
+    "measure.evaluate_every": ("10", "20", []),
+    "measure.probe_rows": ("50", "60", []),
+    "measure.probes": ("default", "all", []),
+    "measure.keep_layers": ("all", "ends", []),
+}
+KEYS = {f"{section}.{name}": key for section, name, key in run_keys() if name != "dropout"}
+
+
+def test_every_key_is_declared_and_tried_here():
+    assert set(PAIRS) == set(KEYS)
+    assert {key.role for key in KEYS.values()} == {STATIC, NUMBER, LABEL}
+
+
+def of_program(key, value, more, folder):
+    """What a study's programs are compiled from, and what is in their arguments beside the data."""
+    (folder / "s.yaml").write_text(BASE, encoding="utf-8")
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})
+    rows.to_csv(folder / "rows.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (group,) = plan(read("s.yaml", [*more, f"{key}={value}"])).groups
+    program = replace(group.shape.spec, depth_bound=0)  # which of a study's depths is the deepest
+    data = loading.rows(group.shape, folder)
+    forms = [split.x.shape for split in (data.train, data.validation, data.test)]
+    forms.append((min(group.shape.probe_rows, len(data.train.y)), len(data.classes)))
+    (run,) = group.runs
+    schedule = (group.depth, group.activation, group.steps, group.every, group.evaluate_every)
+    content = [np.round(split.x.sum(0), 9).tolist() for split in (data.train, data.validation)]
+    return (program, group.shape.optimizer, forms), (run.numbers, schedule, group.shape.activations, content)
+
+
+@pytest.mark.parametrize("key", PAIRS)
+def test_a_keys_role_is_what_it_says(key, tmp_path):
+    one, other, more = PAIRS[key]
+    (program, numbers), (other_program, other_numbers) = (of_program(key, v, more, tmp_path) for v in (one, other))
+    role = KEYS[key].role
+    assert (program != other_program) == (role == STATIC)
+    if role != STATIC:
+        assert (str(numbers) != str(other_numbers)) == (role == NUMBER)
+
+
+def test_every_field_of_the_program_is_decided_somewhere():
+    """By a static key, or by what a study as a whole has: one that is forgotten is no field, and planning fails."""
+    decided = {key.spec or name for section, name, key in run_keys() if section != "data" and key.shapes_program}
+    whole = {"task", "probes", "depth_bound", "static_depth", "runs_per_call", "eval_chunks"}
+    assert decided | whole == set(ProgramSpec.__dataclass_fields__)
+    assert not decided & whole
+
+
+def test_a_key_is_in_every_list_that_reads_it(tmp_path):
+    (tmp_path / "s.yaml").write_text(BASE, encoding="utf-8")
+    (run,) = plan(read(tmp_path / "s.yaml")).runs.values()
+    document = documents.keys_table()
+    known = {one.key: one.column for one in columns.settings() if one.key}
+    for key, declared in KEYS.items():
+        assert f"| `{key}` |" in document
+        if declared.column != "":
+            assert run.labels.keys() >= {known[key]}
+    assert list(known.values()) == [name for name in run.labels if name in known.values()]
+
+
+def test_studies_without_stated_settings_are_read_as_todays():
+    today = {one.column: one for one in columns.settings()}
+    assert all(one == today[one.column] for one in settings.UNSTATED)
+    assert settings.from_plain(settings.to_plain(columns.settings())) == columns.settings()
