@@ -57,11 +57,11 @@ def examine(record: Activation, parameters: Mapping[str, float] | None = None) -
     """Properties of an activation at its default or other parameters.
 
     Args:
-        record: from ``get`` or ``load``.
+        record: from ``CATALOGUE`` or ``load``.
         parameters: values that differ from its defaults.
 
-    >>> from actlab.activations import get
-    >>> examine(get("elu")).smoothness, examine(get("elu"), {"alpha": 0.5}).smoothness
+    >>> from actlab.activations import CATALOGUE
+    >>> examine(CATALOGUE["elu"]).smoothness, examine(CATALOGUE["elu"], {"alpha": 0.5}).smoothness
     ('C1', 'C0')
     """
     phi = partial(record.function, **{**record.parameters, **(parameters or {})})
@@ -96,8 +96,8 @@ def value_and_pullback(phi: Phi, z: Array, gradient: Array) -> tuple[Array, Arra
 def disagreements(record: Activation) -> list[str]:
     """Where a record declares other than its function shows; empty when all is well.
 
-    >>> from actlab.activations import get
-    >>> disagreements(get("gelu"))
+    >>> from actlab.activations import CATALOGUE
+    >>> disagreements(CATALOGUE["gelu"])
     []
     """
     found = examine(record)
@@ -226,8 +226,8 @@ def table(records: Iterable[Activation]) -> pd.DataFrame:
 def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321) -> pd.DataFrame:
     """φ and φ' on [−reach, reach], one row an activation and point: activation, z, value, derivative.
 
-    >>> from actlab.activations import get
-    >>> curves([get("relu")], reach=1.0, points=3)["value"].tolist()
+    >>> from actlab.activations import CATALOGUE
+    >>> curves([CATALOGUE["relu"]], reach=1.0, points=3)["value"].tolist()
     [0.0, 0.0, 1.0]
     """
     frames = []
@@ -242,14 +242,14 @@ def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321)
 
 
 def describe(record: Activation, moments: Mapping[str, float] | None = None) -> str:
-    """A run_summary of plain text for the terminal: what is declared, with the properties as the function shows them.
+    """Describe an activation for the terminal: what is declared, with the properties as the function shows them.
 
     Args:
-        record: from ``get`` or ``load``.
+        record: from ``CATALOGUE`` or ``load``.
         moments: further numbers to print by name, such as E φ(Z)².
 
-    >>> from actlab.activations import get
-    >>> print(describe(get("relu")))
+    >>> from actlab.activations import CATALOGUE
+    >>> print(describe(CATALOGUE["relu"]))
     relu (rectifier)
       φ(z)          max(0, z)
       φ'(z)         1 if z > 0 else 0

@@ -135,7 +135,7 @@ def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, d
         workers: how many there are.
         devices: how many devices a worker has: each takes a run batch at a time.
 
-        >>> partition_into_jobs([], set(), 2)
+    >>> partition_into_jobs([], set(), 2)
     []
     """
     left = [(group, [run for run in group.runs if run.id in wanted]) for group in groups]
