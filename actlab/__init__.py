@@ -158,9 +158,15 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     return study
 
 
-def finder(room: str, registry: str) -> Callable[[str], object]:
-    """Give what finds a table or figure by its name; where they are made is imported when the first is asked for."""
-    return lambda name: getattr(import_module(f"actlab.analysis.{room}"), registry).find(name)
+def finder(room: str, registry: str) -> Callable[[list[str]], object]:
+    """Give what finds tables or figures by their names; where they are made is imported only if any are asked for."""
+
+    def find(names: list[str]) -> object:
+        from actlab.analysis.parts import chosen
+
+        return chosen(getattr(import_module(f"actlab.analysis.{room}"), registry), names)
+
+    return lambda names: find(names) if names else None
 
 
 def load(folder: str | Path) -> Results:

@@ -43,7 +43,7 @@ SPEC = {
 
 
 def a_program(*functions, optimizer="adam", own_measures=(), options=None, **changes):
-    spec = ProgramSpec(**SPEC | vars(options or Options()) | changes)
+    spec = ProgramSpec(**SPEC | {"block": options or Options()} | changes)
     return Program(spec, functions, OPTIMIZERS[optimizer], own_measures)
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from actlab.nn import training
-from actlab.nn.blocks import Function
+from actlab.nn.blocks import Function, Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 
@@ -31,9 +31,7 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", optimize
         "weight_distribution": "normal",
         "bias_distribution": "normal",
         "dtype": "float64",
-        "norm": norm,
-        "residual": residual,
-        "dropout": dropout,
+        "block": Options(norm, residual, dropout),
         "optimizer_switches": (),
         "batch_size": 7,
         "clip": False,

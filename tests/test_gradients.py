@@ -59,7 +59,7 @@ def some_parameters(program, seed):
         "bias": rng.normal(size=(DEPTH, WIDTH)),
         "activation": rng.uniform(0.5, 1.5, (DEPTH, 1, WIDTH) if program.spec.learnable_per == "unit" else (DEPTH, 1)),
     }
-    if program.options.norm != "none":
+    if program.spec.block.norm != "none":
         layers |= {"scale": rng.uniform(0.5, 1.5, (DEPTH, WIDTH)), "shift": rng.normal(size=(DEPTH, WIDTH))}
     ends = {"input": {"kernel": (FEATURES, WIDTH)}, "readout": {"kernel": (WIDTH, OUTPUTS), "bias": (OUTPUTS,)}}
     drawn = {part: {name: rng.normal(size=size) for name, size in sizes.items()} for part, sizes in ends.items()}
@@ -151,7 +151,7 @@ def test_gradients_of_every_parameter(case):
         x, y = batches[run]
 
         def mean_loss(own, x=x, y=y):
-            outputs, _ = forward(program.options, own, x, dropping=True)
+            outputs, _ = forward(program.spec.block, own, x, dropping=True)
             return jnp.mean(losses(outputs, y)), outputs
 
         (value, outputs), gradients = jax.value_and_grad(mean_loss, has_aux=True)(own)
@@ -173,7 +173,7 @@ def test_measured_norms(case):
     found, _ = jax.jit(partial(recording.measure, program))(
         given, given, scratch, numbers_of(runs), data, np.int32(DEPTH), np.int32(1)
     )
-    (x, y), options = data["probe"], program.options
+    (x, y), options = data["probe"], program.spec.block
     for run, own in enumerate(parameters):
         statistics = forward(options, own, data["train"][0])[1] if options.norm == "batch" else None
 

@@ -40,7 +40,7 @@ CASES = list(
 
 
 def a_module(program, weights):
-    return DeepMLP(weights, DEPTH, BENT, {"slope": SLOPE}, program.options, RATE)
+    return DeepMLP(weights, DEPTH, BENT, {"slope": SLOPE}, program.spec.block, RATE)
 
 
 def stacked(gradients):
@@ -281,10 +281,10 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
             with jax.enable_x64(True):
                 x = batch.data["test"][0]
                 same = actlab.model(run.labels, own, study=folder)
-                if group.shape.spec.norm == "batch":
+                if group.shape.spec.block.norm == "batch":
                     same.take_statistics(batch.data["train"][0])
                 np.testing.assert_array_equal(same(x), network(x))
-                if group.shape.spec.norm == "batch":  # those of the training rows, at once
+                if group.shape.spec.block.norm == "batch":  # those of the training rows, at once
                     np.testing.assert_allclose(
                         network.hidden[0].norm.mean[...],
                         (np.asarray(batch.data["train"][0]) @ kernels[0] + own["layers"]["bias"][0]).mean(0),

@@ -403,7 +403,7 @@ def test_gradients_at_a_record_are_those_of_the_network_in_evaluation_mode(train
     x, y = DATA["probe"]
     with jax.enable_x64(True):
         weights = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], state["parameters"])
-        network = DeepMLP(weights, DEPTH, RELU, {}, trained.program.options, RATE)
+        network = DeepMLP(weights, DEPTH, RELU, {}, trained.program.spec.block, RATE)
         network.take_statistics(DATA["train"][0])
         network.eval()
         loss = lambda network: optax.softmax_cross_entropy_with_integer_labels(network(jnp.asarray(x)), y).mean()

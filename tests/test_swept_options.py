@@ -163,7 +163,7 @@ def test_batch_normalisation_is_evaluated_in_one_piece():
 
 def test_a_width_whose_evaluations_go_in_pieces_leaves_those_of_batch_normalisation_whole(studied):
     study = studied("sweep: {matrix: {model.norm: [none, batch]}}\n")
-    shapes = {group.shape.spec.norm: group.shape for group in plan(study, begun={8: CallSize(2, 4)}).groups}
+    shapes = {group.shape.spec.block.norm: group.shape for group in plan(study, begun={8: CallSize(2, 4)}).groups}
     assert {norm: (shape.spec.runs_per_call, shape.spec.eval_chunks) for norm, shape in shapes.items()} == {
         "none": (2, 4),
         "batch": (2, 1),

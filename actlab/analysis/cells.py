@@ -107,12 +107,14 @@ def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:
 
 
 def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[Setting]:
-    """List the settings that ``runs`` has: the known ones, and then unknown columns that stand before ``status``."""
+    """List the settings that ``runs`` has; of a study that states none, also unknown columns before ``status``."""
     names = [str(name) for name in runs.columns]
+    known = [one for one in settings if one.column in names]
+    if settings is not UNSTATED:
+        return known
     before = names[: names.index("status")] if "status" in names else names
-    known = {one.column for one in settings}
-    unknown = [Setting(name) for name in before if name not in known and name not in NOT_SETTINGS]
-    return [*(one for one in settings if one.column in names), *unknown]
+    there = {*NOT_SETTINGS, *(one.column for one in known)}
+    return [*known, *(Setting(name) for name in before if name not in there)]
 
 
 def varying(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[str]:

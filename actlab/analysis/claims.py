@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from actlab import sources
 from actlab.analysis.cells import Cells
 from actlab.analysis.layout import Table, number
+from actlab.analysis.parts import users_failures
 from actlab.analysis.stats import NO_INTERVAL, Interval, mean_interval
 from actlab.later import pd
 
@@ -217,12 +218,12 @@ def decide(
     verdicts, undecided = [], []
     for claim in claims:
         if not isinstance(claim, Across):
-            verdicts.append(claim(cells))
+            verdicts.append(decided(claim, cells))
             continue
         by_study = {name: cells if name == study else find(name) for name in claim.studies}
         there = {name: one for name, one in by_study.items() if one is not None}
         if len(there) == len(by_study):
-            verdicts.append(claim.claim(there))
+            verdicts.append(decided(claim.claim, there))
         else:
             undecided.append(f"{name_of(claim.claim)} ({', '.join(name for name in by_study if name not in there)})")
     frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
@@ -250,6 +251,20 @@ def decide(
         *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
     ]
     return Table("Claims", " ".join(sentences), frame, wide, "claims")
+
+
+def decided(claim: Callable[[Any], Any], measured: Any) -> Verdict:
+    """Ask a claim for its verdict.
+
+    Raises:
+        ClaimsError: it gives something else.
+        ReportError: it fails.
+    """
+    with users_failures(name_of(claim)):
+        verdict = claim(measured)
+    if not isinstance(verdict, Verdict):
+        raise ClaimsError(f"{name_of(claim)}: gives {type(verdict).__name__}, not a Verdict; {SIGNATURE}")
+    return verdict
 
 
 def name_of(claim: Callable[..., Any]) -> str:

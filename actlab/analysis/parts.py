@@ -6,11 +6,14 @@ comes from a file, by the same decorators, and is named ``my_tables.py:slopes``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import wraps
+from pathlib import Path
 from typing import Generic, TypeVar, cast, overload
 
+from actlab import sources
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.layout import Table
@@ -21,8 +24,16 @@ TableFunction = Callable[[Cells], Table | None]
 FigureFunction = Callable[[Cells], Drawing | None]
 
 
+CLAIMS = "claims"
+"""The table of a study's verdicts, which no other may replace."""
+
+
 class PartError(ValueError):
     """A table or figure that there is not, or that cannot be used."""
+
+
+class ReportError(RuntimeError):
+    """A function of the user's that failed while a report was made; what is measured is stored."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +125,47 @@ def declare(
     @wraps(function)
     def once(cells: Cells) -> P | None:
         if function not in cells.made:
-            made = function(cells)
-            cells.made[function] = None if made is None else replace(made, name=name)
+            with users_failures(name):
+                made = function(cells)
+                cells.made[function] = None if made is None else replace(made, name=name)
         return cast("P | None", cells.made[function])
 
     registry.declare(once, Part(name, once, default), name)
     return once
+
+
+@contextmanager
+def users_failures(name: str) -> Iterator[None]:
+    """Name a function of the user's, and the line, in whatever goes wrong with it.
+
+    Raises:
+        ReportError: it failed.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not sources.blames_user(error):
+            raise
+        raise ReportError(f"{name}: {sources.failure(error)}") from error
+
+
+def chosen(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Path = Path()) -> dict[str, Part[P]]:
+    """Find the tables (or figures) asked for, or the default ones.
+
+    Args:
+        registry: ``TABLES`` or ``FIGURES``.
+        asked: their names; None: the default ones.
+        folder: where the paths of files begin.
+
+    Raises:
+        PartError: there is no such table, or two have one name.
+    """
+    if asked is None:
+        return {name: part for name, part in registry.items() if part.default}
+    parts: dict[str, Part[P]] = {}
+    for name in dict.fromkeys(asked):
+        part = registry.find(str(folder / name) if sources.parse(name) else name)
+        if part.name in parts or part.name == CLAIMS:
+            raise PartError(f"{name}: there is another {registry.kind} of that name; rename the function")
+        parts[part.name] = part
+    return parts

@@ -19,12 +19,11 @@ from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.layout import Table, setting, words, write_table
 from actlab.analysis.notes import selection_note
-from actlab.analysis.parts import P, Part, PartError
+from actlab.analysis.parts import CLAIMS, chosen
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
 from actlab.measures import from_plain
-from actlab.registry import Registry
 from actlab.study.selection import Select
 from actlab.study.settings import Setting, of_manifest
 
@@ -63,15 +62,15 @@ def write(
     """
     wanted = study.get("report") or {}
     cells = study_cells(study, manifest, runs, steps, layers)
-    tables = parts(TABLES, wanted.get("tables"), folder)
-    figures = parts(FIGURES, wanted.get("figures"), folder)
+    tables = chosen(TABLES, wanted.get("tables"), folder)
+    figures = chosen(FIGURES, wanted.get("figures"), folder)
     progress(0, len(figures))
     made_tables = {name: part.make(cells) for name, part in tables.items()}
     drawings = {name: part.make(cells) for name, part in figures.items()}
     if study.get("claims"):
         listed = claims.load(folder / str(study["claims"]))
-        made_tables = {"claims": claims.decide(listed, cells, str(study.get("study")), find), **made_tables}
-    clear(folder / "tables", {*TABLES, *made_tables, "claims"}, (".csv", ".md", ".tex"))
+        made_tables = {CLAIMS: claims.decide(listed, cells, str(study.get("study")), find), **made_tables}
+    clear(folder / "tables", {*TABLES, *made_tables, CLAIMS}, (".csv", ".md", ".tex"))
     clear(folder / "figures", {*FIGURES, *drawings}, (".csv", ".png", ".svg"))
     paths = [path for table in made_tables.values() if table for path in write_table(table, folder / "tables")]
     drawn = [drawing for drawing in drawings.values() if drawing]
@@ -100,9 +99,15 @@ def study_cells(
     return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest))
 
 
-def headline(study: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> str:
+def headline(
+    study: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+) -> str:
     """Write a study's answer for the terminal: its question and the table of final performance."""
-    cells = study_cells(study, {}, runs, steps, layers)
+    cells = study_cells(study, manifest, runs, steps, layers)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
@@ -118,19 +123,6 @@ def select_rule(wanted: Mapping[str, Any]) -> Select | None:
         return Select()
     rule = wanted["select"]
     return None if rule is None else Select(**rule)
-
-
-def parts(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Path) -> dict[str, Part[P]]:
-    """Find the tables (or figures) asked for, or the default ones; files are sought from the folder on."""
-    if asked is None:
-        return {name: part for name, part in registry.items() if part.default}
-    chosen: dict[str, Part[P]] = {}
-    for name in dict.fromkeys(asked):
-        part = registry.find(str(folder / name) if ":" in name else name)
-        if part.name in chosen:
-            raise PartError(f"{name}: there is another {registry.kind} of that name; rename one of them")
-        chosen[part.name] = part
-    return chosen
 
 
 def clear(folder: Path, names: set[str], suffixes: Sequence[str]) -> None:

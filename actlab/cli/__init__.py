@@ -110,7 +110,7 @@ def run(
         )
     from actlab.analysis.report import headline
 
-    typer.echo(headline(results.study, results.runs, results.steps, results.layers))
+    typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
     diverged = int((results.runs["status"] == "diverged").sum())
     out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
@@ -358,8 +358,13 @@ WRONG = {
     "actlab.analysis.compare": "CompareError",
     "actlab.analysis.parts": "PartError",
     "actlab.measures": "MeasureError",
+    "actlab.sources": "SourceError",
 }
-INCOMPLETE = {"actlab.engine.train_study": "RunError", "actlab.engine.cluster": "ClusterLost"}
+INCOMPLETE = {
+    "actlab.engine.train_study": "RunError",
+    "actlab.engine.cluster": "ClusterLost",
+    "actlab.analysis.parts": "ReportError",
+}
 
 
 def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:

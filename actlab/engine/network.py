@@ -19,7 +19,7 @@ from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
-from actlab.study.plan import plan
+from actlab.study.plan import plan, static_values
 from actlab.study.reading import StudyError, read, reason
 from actlab.study.schema import ModelConfig
 
@@ -61,7 +61,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
     function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
-    options = Options(config.norm, config.residual, config.dropout.kind if config.dropout.rate else "none")
+    options = static_values({"model": config})["block"]
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
@@ -80,7 +80,7 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     group, run = find_run(folder, name)
     shape = group.shape
     function = loading.functions_of(shape, folder / "sources")[group.activation]
-    options = Options(shape.spec.norm, shape.spec.residual, shape.spec.dropout)
+    options = shape.spec.block
     own = group.depth, shape.spec.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)

@@ -51,7 +51,7 @@ def measure(
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
     x, statistics_rows, extra = x_MxF, None, {}
     layers = parameters["layers"]
-    if program.options.norm == "batch":  # statistics of the whole training split, at this moment
+    if program.spec.block.norm == "batch":  # statistics of the whole training split, at this moment
         statistics_rows = data["train"][0].shape[0]
         x, extra = jnp.concatenate([data["train"][0], x_MxF]), {"statistics": (layers["bias"], layers["bias"])}
     last_h, up = walk.forward(
@@ -191,7 +191,7 @@ def evaluate(
         program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
     )
     layers, network_dead, masks = probes.death_record(dead, finite, masks, is_first, outputs.dtype)
-    if program.options.residual:  # which pass every layer by but the first
+    if program.spec.block.residual:  # which pass every layer by but the first
         first_dead = jnp.all(dead[0], axis=-1).astype(outputs.dtype)
         network_dead = jnp.where(jnp.isnan(network_dead), jnp.nan, first_dead)
     record: dict[str, Any] = {"layers": layers, "network_dead": network_dead}
@@ -221,7 +221,7 @@ def forward_splits(
     """
     network = program.network
     layer = parameters["layers"]["bias"]
-    batch_norm = program.options.norm == "batch"
+    batch_norm = program.spec.block.norm == "batch"
 
     def pass_over(x_NxF: Array, rows: int) -> tuple[Array, tuple[Array, Array]]:
         """Outputs, and death judged on the first ``rows`` of the inputs."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from actlab.nn.blocks import Options
+
 
 @dataclass(frozen=True)
 class ProgramSpec:
@@ -16,8 +18,7 @@ class ProgramSpec:
         width: units of each hidden layer.
         weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
         dtype: ``float32`` or ``float64``.
-        norm, residual, dropout: what a block has beside φ: a key of ``blocks.NORMS``, a residual connection, a key of
-            ``blocks.DROPOUTS``.
+        block: what a block has beside φ.
         optimizer_switches: the optimizer's options that change the code.
         batch_size: rows of a minibatch.
         clip: whether gradients are clipped by their joint norm.
@@ -35,9 +36,7 @@ class ProgramSpec:
     weight_distribution: str
     bias_distribution: str
     dtype: str
-    norm: str
-    residual: bool
-    dropout: str
+    block: Options
     optimizer_switches: tuple[tuple[str, bool], ...]
     batch_size: int
     clip: bool

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from actlab.nn import initializers, optimizers, walk
-from actlab.nn.blocks import Function, Options
+from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.spec import ProgramSpec
 
@@ -51,14 +51,9 @@ class Program:
     own_measures: tuple[tuple[str, Callable[..., Array]], ...] = ()
 
     @property
-    def options(self) -> Options:
-        """What a block has beside φ."""
-        return Options(self.spec.norm, self.spec.residual, self.spec.dropout)
-
-    @property
     def network(self) -> walk.Network:
         """What the walk over the layers needs to know."""
-        return walk.Network(self.functions, self.options, self.spec.runs_per_call)
+        return walk.Network(self.functions, self.spec.block, self.spec.runs_per_call)
 
     @property
     def slots(self) -> int:
@@ -100,7 +95,7 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
     }
     if program.spec.learnable_per == "unit":
         layers["activation"] = jnp.repeat(layers["activation"][..., None], width, axis=-1)
-    if program.options.norm != "none":
+    if program.spec.block.norm != "none":
         layers["scale"] = jnp.repeat(used_L[:, None], width, axis=1)
         layers["shift"] = jnp.zeros((bound, width), dtype)
     parameters = {
@@ -323,7 +318,7 @@ def minibatch_gradients(
     """
     network, (x, y) = program.network, batch
     dropout = None
-    if program.options.dropout != "none":
+    if program.spec.block.dropout != "none":
         dropout = (network.over_runs(dropout_key, (1,))(numbers["seed"], i), numbers["dropout_rate"])
     call = (depth, activation, numbers["fixed"])
     last_h, up = walk.forward(network, parameters, x, *call, lambda *_: {}, up, dropout=dropout)

@@ -3,8 +3,19 @@
 Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
 """
 
-from actlab.sources.running import import_file, load_function
+from actlab.sources.running import blames_user, failure, import_file, load_function
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import Traced, fingerprint, parse, same, trace
 
-__all__ = ["SourceError", "Traced", "fingerprint", "import_file", "load_function", "parse", "same", "trace"]
+__all__ = [
+    "SourceError",
+    "Traced",
+    "blames_user",
+    "failure",
+    "fingerprint",
+    "import_file",
+    "load_function",
+    "parse",
+    "same",
+    "trace",
+]

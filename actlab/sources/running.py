@@ -157,7 +157,27 @@ def place(error: Exception, path: Path, package: str) -> str:
     return f"{frames[-1][0]}, line {frames[-1][1]}" if frames else str(path)
 
 
-def first(error: Exception) -> str:
+def blames_user(error: BaseException) -> bool:
+    """Whether an error was raised while a function of a user's file ran."""
+    return bool(user_frames(error))
+
+
+def failure(error: BaseException) -> str:
+    """Say what went wrong: in a user's file with the file and line, and elsewhere by the error's own message."""
+    frames = user_frames(error)
+    return f"{frames[-1][0]}, line {frames[-1][1]}: {type(error).__name__}: {first(error)}" if frames else str(error)
+
+
+def user_frames(error: BaseException) -> list[tuple[str, int]]:
+    """File and line of each call on the way to an error that lies in a user's file."""
+    return [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in MAIN
+    ]
+
+
+def first(error: BaseException) -> str:
     """The first line of an error's message."""
     return (str(error).splitlines() or [""])[0]
 

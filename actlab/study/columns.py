@@ -4,12 +4,11 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from actlab.study.fields import Choice, OptionDefaults
-from actlab.study.resolve import Resolved, initializer_label, shown_name
-from actlab.study.schema import run_keys
+from actlab.study.fields import Choice, OptionDefaults, shown_name
+from actlab.study.resolve import Resolved, initializer_label
+from actlab.study.schema import run_keys, value_at
 from actlab.study.settings import Setting
 
-WRITTEN = ("weight_init",)  # shown as the study has it; ``weight_init_used`` is what it stands for
 FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 """Columns that follow from the activation and are no settings."""
 
@@ -36,28 +35,22 @@ def columns_of(resolved: Resolved) -> dict[str, Any]:
     """A cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
     columns: dict[str, Any] = {}
     for section, way, key in run_keys():
-        if key.column == "":
-            continue
-        *outer, name = way.split(".")
-        holder: Any = getattr(resolved.written if name in WRITTEN else resolved.cell, section)
-        for step in outer:
-            holder = getattr(holder, step)
-        value = getattr(holder, name)
-        field = type(holder).model_fields[name]
-        columns[key.column or name] = label(value, field, key.whole) if isinstance(value, Choice) else value
+        if key.column != "":
+            cell = resolved.written if key.written else resolved.cell
+            *outer, name = way.split(".")
+            holder = value_at(getattr(cell, section), ".".join(outer)) if outer else getattr(cell, section)
+            value, field = getattr(holder, name), type(holder).model_fields[name]
+            columns[key.column or name] = (
+                label(value, field, key.whole) if isinstance(value, Choice) else key.shown(value)
+            )
     record = resolved.activation
-    columns |= {
-        "data": shown_name(resolved.cell.data.name),
-        "dropout_kind": resolved.cell.model.dropout.kind if resolved.cell.model.dropout.rate else "",
+    facts = (record.name, record.family, record.order, ",".join(record.learnable))
+    return columns | {
         "data_content": resolved.data_checksum[:12],
         "learnable_per": str(resolved.cell.model.activation.options.get("per", "")),
         "weight_init_used": initializer_label(resolved.initialization.weights),
-        "activation_name": record.name,
-        "activation_family": record.family,
-        "activation_order": record.order,
-        "learned": ",".join(record.learnable),
+        **dict(zip(FACTS, facts, strict=True)),
     }
-    return columns
 
 
 def label(choice: Choice, field: FieldInfo, whole: bool) -> str:

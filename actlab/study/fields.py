@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
+from actlab import sources
 from actlab.naming import nearest
 from actlab.registry import Registry
 
@@ -30,8 +32,11 @@ class Key:
         role: ``static``: some of its values change the compiled program, or the shapes of the data that it runs on;
             ``number``: it is only an argument; ``label``: what is trained does not know it.
         column: of the frame ``runs``; by default the key's own name, and empty where it has none.
-        spec: which field of ``ProgramSpec`` it decides, where that has another name; empty where it decides none.
+        spec: which field of ``ProgramSpec`` it decides, where that has another name (``block.norm``: of its block);
+            empty where it decides none.
         of: from the key's settled value to that field's.
+        shown: from the key's value to that of its column; choices have labels of their own.
+        written: whether the column has what the study says, rather than what that stands for.
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
         follows: whether other keys mostly decide it: it makes cells only where they do not.
         whole: whether its label has the options at their default, too.
@@ -43,6 +48,8 @@ class Key:
     column: str | None = None
     spec: str | None = None
     of: Callable[[Any], Any] = lambda value: value
+    shown: Callable[[Any], Any] = lambda value: value
+    written: bool = False
     problem: bool = False
     follows: bool = False
     whole: bool = False
@@ -104,6 +111,17 @@ def show(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     return str(value)
+
+
+def shown_name(name: str) -> str:
+    """A name as tables have it: of a user's function its own, of a data file the file's.
+
+    >>> shown_name("digits"), shown_name("data/rows.csv"), shown_name("mine.py:moons")
+    ('digits', 'rows.csv', 'moons')
+    """
+    if named := sources.parse(name):
+        return named[1]
+    return Path(name).name
 
 
 def split_name(value: Any) -> Any:

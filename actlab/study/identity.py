@@ -29,6 +29,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from actlab import sources
+from actlab.study.columns import FACTS
 from actlab.study.fields import Choice, OptionDefaults, Section
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.schema import SECTIONS
@@ -186,8 +187,7 @@ def check_told_apart(
         own: its identity.
         called: identity and cell by what they are called; the one at hand is noted.
     """
-    # These follow from the activation, and make no cell.
-    unseen = ("activation_family", "activation_order", "learned", "weight_init_used")
+    unseen = (*FACTS, "weight_init_used")  # they follow from the activation, and make no cell
     name = tuple(value for key, value in labels.items() if key not in unseen)
     other, before = called.setdefault(name, (own, cell))
     if other == own:

@@ -14,16 +14,18 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.measures import Measure
+from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
+from actlab.study.fields import Section
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
-from actlab.study.schema import DataConfig, run_keys
+from actlab.study.schema import DataConfig, run_keys, value_at
 from actlab.study.sweep import Cell
 
 
@@ -34,7 +36,7 @@ class Plan:
     Attributes:
         groups: the runs of one shape, activation, depth and schedule each.
         sources: the user's files that it uses, by their path in the study's ``sources/``.
-        chunks: by width, how much of the work is in hand at a time.
+        call_sizes: by width, how much a worker computes at a time.
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
         records: of the activations, by their labels.
@@ -62,8 +64,8 @@ def plan(
         study: a validated study.
         platform: ``cpu`` or an accelerator's name; decides how many runs a call advances.
         memory: bytes that a worker may hold; fewer runs per call, and evaluations in chunks, to stay below.
-        begun: by width, the chunks that were chosen before: as a study was begun it goes on where that fits, so that
-            its checkpoints are of use.
+        begun: by width, the call sizes that were chosen before: a study resumes with them where they fit, so that its
+            checkpoints stay usable.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
@@ -179,7 +181,7 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
     """What of a cell shapes the compiled programs, still without the activations that share them."""
     cell, written = resolved.cell, resolved.written
     spec = ProgramSpec(
-        **static_values(cell),
+        **static_values(vars(cell)),
         probes=cell.measure.names(),
         task=resolved.data.task,
         depth_bound=1 if platform == "cpu" else cell.model.depth,
@@ -198,13 +200,19 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
     )
 
 
-def static_values(cell: Cell) -> dict[str, Any]:
-    """What the keys of a cell say of its programs, by field of ``ProgramSpec``; of its data ``DataSpec`` has it."""
-    return {
-        key.spec or way: key.of(getattr(getattr(cell, section), way))
+def static_values(sections: Mapping[str, Section]) -> dict[str, Any]:
+    """What the keys of some sections say of their programs, by field of ``ProgramSpec``.
+
+    >>> static_values({"model": ModelConfig(norm="layer")})["block"].norm
+    'layer'
+    """
+    flat = {
+        key.spec or way: key.of(value_at(sections[section], way))
         for section, way, key in run_keys()
-        if section != "data" and key.shapes_program
+        if section in sections and section != "data" and key.shapes_program
     }
+    block = {name.removeprefix("block."): flat.pop(name) for name in list(flat) if name.startswith("block.")}
+    return {**flat, "block": Options(**block)}
 
 
 def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
@@ -220,7 +228,7 @@ def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
         itemsize=8 if cell.model.dtype == "float64" else 4,
         normed_rows=len(rows.train.y) if cell.model.norm == "batch" else 0,
         activations=activations,
-        plain=cell.model.norm == "none" and not cell.model.residual and not cell.model.dropout.rate,
+        plain=static_values({"model": cell.model})["block"] == Options(),
         remembered=len(OPTIMIZERS.find(cell.train.optimizer.name).memory),
     )
 

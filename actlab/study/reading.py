@@ -86,14 +86,14 @@ class Study:
 
 
 def read(
-    path: str | Path, overrides: Sequence[str] = (), parts: Mapping[str, Callable[[str], object]] | None = None
+    path: str | Path, overrides: Sequence[str] = (), parts: Mapping[str, Callable[[list[str]], object]] | None = None
 ) -> Study:
     """Read and validate a study.
 
     Args:
         path: the YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
-        parts: of ``tables`` and ``figures`` what finds one by its name, or raises ValueError; unchecked without.
+        parts: of ``tables`` and ``figures`` what finds them by their names, or raises ValueError; unchecked without.
 
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
@@ -108,11 +108,10 @@ def read(
     check_matrix(raw, source)
     config = validate(raw, source)
     for name, find in (parts or {}).items():
-        for asked in getattr(config.report, name) or []:
-            try:
-                find(asked)
-            except ValueError as error:
-                raise StudyError(f"{source.where('report', name)}: report.{name}: {error}") from None
+        try:
+            find(getattr(config.report, name) or [])
+        except ValueError as error:
+            raise StudyError(f"{source.where('report', name)}: report.{name}: {error}") from None
     check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
     cells = expand(

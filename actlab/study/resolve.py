@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 from actlab import activations, data, sources
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
-from actlab.study.fields import Choice, show
+from actlab.study.fields import Choice, show, shown_name
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.schema import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
@@ -102,7 +101,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         data=cell.data.model_copy(
             update={"target": cell.data.target or "", "task": rows.task, "train_rows": training_rows}
         ),
-        model=model.model_copy(update={"weight_init": initialization.weights}),
+        model=model.model_copy(update={"weight_init": initialization.weights, "dropout": model.dropout.settled}),
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
@@ -119,8 +118,10 @@ def errors_about(source: Source, key: str) -> Iterator[None]:
     """Name the place of a key's value in whatever goes wrong with it."""
     try:
         yield
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise refused(source, key, str(error)) from None
+    except Exception as error:
+        if not isinstance(error, ValueError) and not sources.blames_user(error):
+            raise
+        raise refused(source, key, sources.failure(error)) from None
 
 
 @lru_cache(maxsize=1024)
@@ -202,17 +203,6 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
         "clip_norm": train.clip_norm or math.inf,
         **{name: thresholds[name] for name in ("weak_threshold", "saturation_low", "saturation_high")},
     }
-
-
-def shown_name(name: str) -> str:
-    """A name as tables have it: of a user's function its own, of a data file the file's.
-
-    >>> shown_name("digits"), shown_name("data/rows.csv"), shown_name("mine.py:moons")
-    ('digits', 'rows.csv', 'moons')
-    """
-    if named := sources.parse(name):
-        return named[1]
-    return Path(name).name
 
 
 def initializer_label(weights: Choice) -> str:

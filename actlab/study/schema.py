@@ -29,14 +29,14 @@ from actlab.study.choices import (
     activation_options,
     check_probe,
 )
-from actlab.study.fields import LABEL, NUMBER, STATIC, Choice, Key, Section, checked, known, names_of, show
+from actlab.study.fields import LABEL, NUMBER, STATIC, Choice, Key, Section, checked, known, names_of, show, shown_name
 from actlab.study.selection import Metric, Select
 
 
 class DataConfig(Section):
     """Which rows to learn from."""
 
-    name: Annotated[str, Key(STATIC, column="data", problem=True)] = Field(
+    name: Annotated[str, Key(STATIC, column="data", shown=shown_name, problem=True)] = Field(
         description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
     )
     seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
@@ -102,6 +102,11 @@ class DropoutConfig(Section):
         """A key of ``DROPOUTS``."""
         return self.kind if self.rate > 0 else "none"
 
+    @property
+    def settled(self) -> "DropoutConfig":
+        """The same, of no kind where there is no dropout."""
+        return self if self.rate > 0 else self.model_copy(update={"kind": ""})
+
 
 class ModelConfig(Section):
     """The network."""
@@ -124,6 +129,7 @@ class ModelConfig(Section):
             STATIC,
             spec="weight_distribution",
             of=lambda choice: INITIALIZERS.find(choice.name).distribution,
+            written=True,
             whole=True,
         ),
     ] = Field(
@@ -150,14 +156,14 @@ class ModelConfig(Section):
     dtype: Annotated[Literal["float32", "float64"], Key(STATIC, unused=("float32",))] = Field(
         "float32", description="of all numbers: float32 or float64"
     )
-    norm: Annotated[str, names_of(NORMS), Key(STATIC, unused=("none",))] = Field(
+    norm: Annotated[str, names_of(NORMS), Key(STATIC, spec="block.norm", unused=("none",))] = Field(
         "none", description="none, layer or batch: normalisation before the activation, with a learned scale and shift"
     )
-    residual: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
+    residual: Annotated[bool, Key(STATIC, spec="block.residual", unused=(False,))] = Field(
         False, description="add a layer's input to its output, from the second hidden layer on"
     )
-    dropout: Annotated[DropoutConfig, Key(STATIC, column="", of=lambda dropout: dropout.used)] = Field(
-        DropoutConfig(), description="`{rate: 0.1, kind: standard}` after the activation, in training only"
+    dropout: Annotated[DropoutConfig, Key(STATIC, column="", spec="block.dropout", of=lambda dropout: dropout.used)] = (
+        Field(DropoutConfig(), description="`{rate: 0.1, kind: standard}` after the activation, in training only")
     )
 
     @field_validator("norm")
@@ -408,3 +414,15 @@ def run_keys() -> Iterator[tuple[str, str, Key]]:
     for section, model in SECTIONS.items():
         for name, key in within(model):
             yield section, name, key
+
+
+def value_at(section: Section, way: str) -> Any:
+    """The value of ``key`` or ``key.key`` in a section.
+
+    >>> value_at(ModelConfig(), "dropout.rate")
+    0.0
+    """
+    value: Any = section
+    for step in way.split("."):
+        value = getattr(value, step)
+    return value
