@@ -19,7 +19,7 @@ from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
-from actlab.study.plan import plan, static_values
+from actlab.study.plan import block_of, plan
 from actlab.study.reading import StudyError, read, reason
 from actlab.study.schema import ModelConfig
 
@@ -61,7 +61,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
         lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
     function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
-    options = static_values({"model": config})["block"]
+    options = block_of(config)
     fixed = {name: float(config.activation.options[name]) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 

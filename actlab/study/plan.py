@@ -20,13 +20,14 @@ from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
-from actlab.study.fields import Section
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
 from actlab.study.schema import DataConfig, run_keys, value_at
 from actlab.study.sweep import Cell
+
+BLOCK = "block."  # how ``Key.spec`` begins where a key decides a field of ``ProgramSpec.block``
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
     """What of a cell shapes the compiled programs, still without the activations that share them."""
     cell, written = resolved.cell, resolved.written
     spec = ProgramSpec(
-        **static_values(vars(cell)),
+        **static_values(cell),
         probes=cell.measure.names(),
         task=resolved.data.task,
         depth_bound=1 if platform == "cpu" else cell.model.depth,
@@ -200,19 +201,24 @@ def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, p
     )
 
 
-def static_values(sections: Mapping[str, Section]) -> dict[str, Any]:
-    """What the keys of some sections say of their programs, by field of ``ProgramSpec``.
+def static_values(cell: Cell) -> dict[str, Any]:
+    """What the keys of a cell say of its programs, by field of ``ProgramSpec``; of its data ``DataSpec`` has it."""
+    by_field = {
+        key.spec or way: key.of(value_at(getattr(cell, section), way))
+        for section, way, key in run_keys()
+        if section != "data" and key.shapes_program and not str(key.spec).startswith(BLOCK)
+    }
+    return {**by_field, "block": block_of(cell.model)}
 
-    >>> static_values({"model": ModelConfig(norm="layer")})["block"].norm
+
+def block_of(model: ModelConfig) -> Options:
+    """What the keys of a model say of its blocks.
+
+    >>> block_of(ModelConfig(norm="layer")).norm
     'layer'
     """
-    flat = {
-        key.spec or way: key.of(value_at(sections[section], way))
-        for section, way, key in run_keys()
-        if section in sections and section != "data" and key.shapes_program
-    }
-    block = {name.removeprefix("block."): flat.pop(name) for name in list(flat) if name.startswith("block.")}
-    return {**flat, "block": Options(**block)}
+    keys = ((way, key) for section, way, key in run_keys() if section == "model" and str(key.spec).startswith(BLOCK))
+    return Options(**{str(key.spec).removeprefix(BLOCK): key.of(value_at(model, way)) for way, key in keys})
 
 
 def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
@@ -228,7 +234,7 @@ def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
         itemsize=8 if cell.model.dtype == "float64" else 4,
         normed_rows=len(rows.train.y) if cell.model.norm == "batch" else 0,
         activations=activations,
-        plain=static_values({"model": cell.model})["block"] == Options(),
+        plain=block_of(cell.model) == Options(),
         remembered=len(OPTIMIZERS.find(cell.train.optimizer.name).memory),
     )
 
