@@ -2,7 +2,7 @@
 
 A compiler may be wrong where it fuses, at one shape and not at another, and say nothing. So each formula is compiled,
 and held against NumPy, or against itself one operation at a time, in float64. The numbers are such that products are
-exact and no comparison hangs on rounding.
+exact and no comparison depends on rounding.
 """
 
 import inspect

@@ -365,7 +365,7 @@ CSV = {
     '"a\nb",c,y\n1,2,0\n"1",x,0\n': "column 'c', line 4: expected a number, found 'x'",
     "a,y\n2020-01-01,0\n2020-01-02,1\n": "column 'a', line 2: expected a number, found '2020-01-01'",
     "a,y\n" + "1,0\n" * 9: "expected at least two classes, found only '0'",
-    "a,y\n" + "1,0\n" * 9 + "1,1\n" * 2: "expected at least 3 rows of each class, one a split; found 2 of '1'. If",
+    "a,y\n" + "1,0\n" * 9 + "1,1\n" * 2: "expected at least 3 rows of each class, one per split; found 2 of '1'. If",
     "a,y\n" + "1,0\n" * 9 + "1,1\n1,2\n": "found 1 of '1', the smallest of 2 such classes",
     "a,y\n" + "1,0.5\n" * 9: "expected at least 10 rows to split, found 9",
     "a,y\n" + "1,0.5\n" * 12: "the target is the same in every training row",
@@ -432,7 +432,7 @@ def test_npz_refusals(tmp_path):
     assert "expected an array x (or X)" in message(features=x, y=y)
     assert "Python objects" in message(x=np.array([[1], ["a"]], dtype=object), y=y)
     assert "has shape (20,); expected [rows, features]" in message(x=x[:, 0], y=y)
-    assert "has shape (20, 2); expected one value a row" in message(x=x, y=x)
+    assert "has shape (20, 2); expected one value per row" in message(x=x, y=x)
     assert "'x' has 20 rows and 'y' has 19" in message(x=x, y=y[:-1])
     assert "expected numbers" in message(x=x.astype(str), y=y)
     assert "expected numbers" in message(x=x.astype(complex), y=y)

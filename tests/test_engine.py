@@ -521,7 +521,7 @@ def test_little_memory_means_fewer_workers_then_fewer_runs_per_call(config, tmp_
     plan, number = planned(large, folder, memory=worker_bytes(BIG, CallSize(1, 1)) / PLANNED)
     assert (number, plan.call_sizes[8]) == (1, (1, 1))
     assert set(plan.runs) == set(planned(large, folder)[0].runs)
-    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB per worker, even one run"):
         planned(large, folder, memory=1e8)
 
 

@@ -50,7 +50,7 @@ def test_the_witness_is_threefry():
 
 
 def bits(seed, number):
-    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i hangs on i alone."""
+    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i depends on i alone."""
     high, low = threefry((0, seed), (np.zeros(number, np.uint32), np.arange(number, dtype=np.uint32)))
     return high ^ low
 

@@ -140,10 +140,10 @@ def test_gradients_of_every_parameter(case):
     batches = [some_rows(BATCH, seed) for seed in range(runs)]
     batch = batches[0] if runs == 1 else tuple(np.stack(arrays) for arrays in zip(*batches, strict=True))
     given = together(program, parameters, fill=np.nan)
-    up, kept = training.scratch_for(program, given)["layers"]["up"], jax.tree.map(jnp.zeros_like, given["layers"])
-    minibatch = partial(training.minibatch_gradients, program, keep=walk.put)
+    up, stacks = training.scratch_for(program, given)["layers"]["up"], jax.tree.map(jnp.zeros_like, given["layers"])
+    minibatch = partial(training.minibatch_gradients, program, store=walk.put)
     walked = jax.jit(minibatch)(
-        given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, kept=kept
+        given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, stacks=stacks
     )
     loss, accuracy, found = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
     expected = []

@@ -1,4 +1,4 @@
-"""A run's bits hang on nothing but itself: neither on its neighbours nor on what else the study has.
+"""A run's bits depend on nothing but itself: neither on its neighbours nor on what else the study has.
 
 ``python -m pytest tests/test_independence.py --thorough`` tries each option of a network by itself, and wide layers.
 """

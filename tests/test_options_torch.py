@@ -68,13 +68,13 @@ def test_a_minibatchs_gradients(norm, residual):
     with jax.enable_x64(True):
         program, numbers = a_program(norm, residual), some_numbers()
         weights = jax.tree.map(np.asarray, some_weights(program, numbers))
-        up, kept = (
+        up, stacks = (
             training.scratch_for(program, weights)["layers"]["up"],
             jax.tree.map(jnp.zeros_like, weights["layers"]),
         )
         with jax.disable_jit():
             walked = training.minibatch_gradients(
-                program, weights, numbers, (x, y), 0, DEPTH, jnp.int32(0), up, keep=walk.put, kept=kept
+                program, weights, numbers, (x, y), 0, DEPTH, jnp.int32(0), up, store=walk.put, stacks=stacks
             )
     loss, gradients = walked.loss, {**walked.ends, "layers": walked.layers}
     leaf = lambda array: tensor(array).requires_grad_()

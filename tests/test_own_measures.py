@@ -169,7 +169,7 @@ def test_own_measures_stand_beside_the_others_and_one_that_fails_is_nan(good):
         assert np.isnan(found[name]).all()
     reasons = dict(told)
     assert set(reasons) == {"broken", "raises"}
-    assert reasons["broken"] == "gives float32 of shape (5,); expected one real number a layer"
+    assert reasons["broken"] == "gives float32 of shape (5,); expected one real number per layer"
     assert reasons["raises"].startswith("AttributeError")
 
 

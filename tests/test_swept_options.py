@@ -156,7 +156,7 @@ def test_batch_normalisation_is_evaluated_in_one_piece():
     assert fit(many, 16, enough) == CallSize(2, 1)
     too_little = 0.99 * worker_bytes(many, CallSize(1, 1)) / PLANNED
     assert fit(few, 16, too_little).eval_chunks > 1
-    with pytest.raises(StudyError, match=r"need about 1\.1 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"need about 1\.1 GB per worker, even one run"):
         choose_call_sizes([many], "cpu", too_little, {})
     assert worker_bytes(many, CallSize(1, MOST_EVAL_CHUNKS)) == worker_bytes(many, CallSize(1, 1))
 

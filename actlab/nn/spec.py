@@ -16,7 +16,7 @@ class ProgramSpec:
         width: units of each hidden layer.
         weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
         dtype: ``float32`` or ``float64``.
-        norm, residual, dropout: what a block has beside φ: a key of ``blocks.NORMS``, a residual connection, a key of
+        norm, residual, dropout: what a block has besides φ: a key of ``blocks.NORMS``, a residual connection, a key of
             ``blocks.DROPOUTS``.
         optimizer_switches: the optimizer's options that change the code.
         batch_size: rows of a minibatch.

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from actlab.study.fields import Choice, OptionDefaults
-from actlab.study.resolve import Resolved, initializer_label, shown_name
+from actlab.study.resolve import Resolved, display_name, initializer_label
 from actlab.study.schema import run_keys
 from actlab.study.settings import Setting
 
@@ -15,7 +15,7 @@ FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 
 
 def settings() -> tuple[Setting, ...]:
-    """The columns that are settings, in the order of display: those of the keys, then what else tells cells apart."""
+    """Return the columns that are settings, in the order of display: the keys', then what else tells cells apart."""
     keys = [
         Setting(
             name.rpartition(".")[2] if key.column is None else key.column,
@@ -33,21 +33,21 @@ def settings() -> tuple[Setting, ...]:
 
 
 def columns_of(resolved: Resolved) -> dict[str, Any]:
-    """A cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
+    """Return a cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
     columns: dict[str, Any] = {}
     for section, way, key in run_keys():
         if key.column == "":
             continue
         *outer, name = way.split(".")
-        holder: Any = getattr(resolved.written if name in WRITTEN else resolved.cell, section)
+        values: Any = getattr(resolved.written if name in WRITTEN else resolved.cell, section)
         for step in outer:
-            holder = getattr(holder, step)
-        value = getattr(holder, name)
-        field = type(holder).model_fields[name]
+            values = getattr(values, step)
+        value = getattr(values, name)
+        field = type(values).model_fields[name]
         columns[key.column or name] = label(value, field, key.whole) if isinstance(value, Choice) else value
     record = resolved.activation
     columns |= {
-        "data": shown_name(resolved.cell.data.name),
+        "data": display_name(resolved.cell.data.name),
         "dropout_kind": resolved.cell.model.dropout.kind if resolved.cell.model.dropout.rate else "",
         "data_content": resolved.data_checksum[:12],
         "learnable_per": str(resolved.cell.model.activation.options.get("per", "")),
@@ -61,7 +61,7 @@ def columns_of(resolved: Resolved) -> dict[str, Any]:
 
 
 def label(choice: Choice, field: FieldInfo, whole: bool) -> str:
-    """A choice as tables have it: a user's function by its own name, options at their default only if ``whole``."""
+    """Write a choice as tables have it: a user's function by its own name, options at their default if ``whole``."""
     defaults = next(extra.of for extra in field.metadata if isinstance(extra, OptionDefaults))
-    plain = Choice(name=shown_name(choice.name), options=choice.options)
+    plain = Choice(name=display_name(choice.name), options=choice.options)
     return plain.label({} if whole else defaults(choice.name))
