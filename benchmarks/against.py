@@ -28,7 +28,7 @@ def peak(server: Server, width: int) -> float:
 
 
 def measured(server: Server, shape: dict[str, Any], peak_rate: float) -> dict[str, float]:
-    """Measure the share of the peak that training steps reach; a record's seconds, and those over its own matrix products'."""
+    """Measure the share of the peak that steps reach; a record's seconds, and those over its matrix products'."""
     rate = sum(server.ask("steps", shape=shape, seconds=0.8))
     records = server.ask("record", shape=shape)
     return {

@@ -61,7 +61,7 @@ def cached_in(folder: Path) -> dict[str, str]:
 
 
 def study(checkout: Path, name: str, folder: Path, out: str) -> dict[str, float]:
-    """Run one study of a checkout, from command to tables; into a new folder, with the caches next to it."""
+    """Run a study of a checkout, from command to tables; into a new folder, caches next to it."""
     command = [sys.executable, "-m", "actlab", "run", QUICKSTART, *STUDIES[name], "--workers", "2"]
     environment = revisions.environment(checkout) | cached_in(folder)
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # else nothing would be compiled from scratch
@@ -79,7 +79,7 @@ def script(python: str, name: str, folder: Path, out: str) -> dict[str, float]:
 
 
 def contestants(name: str, checkouts: dict[str, Path], scripts: Sequence[str], python: str) -> dict[str, Contestant]:
-    """List who takes part in a study's race: functions of a folder and a name in it, and whether they run cached too."""
+    """List a study's contestants: functions of a folder and a name in it, and whether they run cached too."""
     both = ("no", "yes")
     racing: dict[str, Contestant] = {key: (partial(study, path, name), both) for key, path in checkouts.items()}
     if name == "quickstart":
@@ -99,7 +99,7 @@ def race_once(number: int, name: str, contestants: dict[str, Contestant]) -> Ite
 
 
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    """Compute what the goals are about, by round: this checkout over the base, and how often as fast as a script each is."""
+    """Compute what the goals are about, by round: this checkout over the base, and each over a script."""
     wide = frame.pivot(index=["study", "round", "cached"], columns="contestant", values=list(SECONDS))
     by_round = pd.DataFrame({f"{what[:-2]}_over_base": wide[what]["this"] / wide[what]["base"] for what in SECONDS})
     # The eager script caches nothing, and ran once per round.

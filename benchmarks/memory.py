@@ -14,7 +14,7 @@ from benchmarks.rates import STUDY, Shape
 
 
 def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float, float]:
-    """Return bytes measured and predicted, of a fresh worker that trains a batch of ``runs`` on a data set of ``rows``."""
+    """Return bytes measured and predicted, of a fresh worker that trains ``runs`` at once on ``rows`` of data."""
     import resource
     import sys
 

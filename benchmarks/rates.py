@@ -78,7 +78,7 @@ def xla_rate(batch: int, width: int, seconds: float) -> float:
 
 
 def groups(folder: Path, shape: Shape, *overrides: str) -> Any:
-    """Plan the groups of a study of a shape, planned as ``actlab run`` would: runs that share one compiled program each."""
+    """Plan the groups of a study of a shape, as ``actlab run`` would: runs that share one compiled program each."""
     from actlab.study import plan, reading
 
     path = folder / ("-".join(str(value) for value in (*shape, os.getpid())) + ".yaml")

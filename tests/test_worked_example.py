@@ -20,7 +20,7 @@ def tables_of(records):
 
 
 @pytest.fixture(scope="module")
-def found():
+def tables():
     example, descent = tables_of(CATALOGUE.values())
     return example.set_index("activation"), descent.set_index(["activation", "step"])
 
@@ -35,22 +35,22 @@ def found():
         ),
     ],
 )
-def test_the_printed_digits(found, name, digits):
-    row = found[0].loc[name]
+def test_the_printed_digits(tables, name, digits):
+    row = tables[0].loc[name]
     assert row["z1"] == 0.4
     assert row["z2"] == 0.0
     assert {key: round(row[key], 4) for key in digits} == digits
 
 
-def test_by_hand_and_by_autodiff_agree_for_every_activation(found):
-    example, _ = found
+def test_by_hand_and_by_autodiff_agree_for_every_activation(tables):
+    example, _ = tables
     assert list(example.index) == list(CATALOGUE)
     assert (example["largest_difference"] <= 1e-12).all()
     np.testing.assert_allclose(example[["dz1", "dz2"]], example[["autodiff_dz1", "autodiff_dz2"]], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("key", ["w1", "w2", "b1", "b2", "v1", "v2", "c"])
-def test_gradients_are_slopes_of_the_loss(found, key):
+def test_gradients_are_slopes_of_the_loss(tables, key):
     # Central differences know nothing of derivatives; sigmoid has no kink near.
     phi = CATALOGUE.find("sigmoid").function
     name, i = (key, ()) if key == "c" else (key[0], int(key[1]) - 1)
@@ -60,11 +60,11 @@ def test_gradients_are_slopes_of_the_loss(found, key):
             parameters = {k: jnp.asarray(v, jnp.float64) for k, v in worked_example.START.items()}
             parameters[name] = parameters[name].at[i].add(step)
             losses.append(float(worked_example.forward(phi, parameters)["loss"]))
-    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(found[0].loc["sigmoid", f"d{key}"], abs=1e-9)
+    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(tables[0].loc["sigmoid", f"d{key}"], abs=1e-9)
 
 
-def test_relus_second_unit_stays_dead(found):
-    _, descent = found
+def test_relus_second_unit_stays_dead(tables):
+    _, descent = tables
     relu = descent.loc["relu"]
     assert (relu["z2"] == 0).all()
     assert (relu["h2"] == 0).all()
@@ -83,8 +83,8 @@ def test_the_verdict_hangs_on_the_convention():
     assert descent["z2"].iloc[-1] > 0.1
 
 
-def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
-    example, descent = found
+def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(tables):
+    example, descent = tables
     for name in CATALOGUE:
         curve = descent.loc[name]
         assert len(curve) == worked_example.STEPS + 1

@@ -22,7 +22,7 @@ FigureFunction = Callable[[Cells], Drawing | None]
 
 
 class PartError(ValueError):
-    """A table or figure that there is not, or that cannot be used."""
+    """An unknown table or figure, or one that cannot be used."""
 
 
 @dataclass(frozen=True)
