@@ -95,7 +95,7 @@ def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(tables):
         assert curve.loc[worked_example.STEPS, "loss"] < 2e-4 * curve.loc[0, "loss"]
 
 
-LOOKS = {"relu": CATALOGUE["relu"].look, "gelu": None}  # as of a user's own function
+LINE_STYLES = {"relu": CATALOGUE["relu"].look, "gelu": None}  # as of a user's own function
 
 
 def frames(names):
@@ -106,8 +106,8 @@ def frames(names):
 def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
     table, curves, example, descent = frames(["relu", "gelu"])
     for folder in ("first", "second"):
-        written = write_catalogue(table, curves, LOOKS, tmp_path / folder)
-        written += write_worked_example(example, descent, LOOKS, tmp_path / folder)
+        written = write_catalogue(table, curves, LINE_STYLES, tmp_path / folder)
+        written += write_worked_example(example, descent, LINE_STYLES, tmp_path / folder)
         assert all(path.is_file() for path in written)
     names = {str(path.relative_to(tmp_path / "first")) for path in (tmp_path / "first").rglob("*.*")}
     assert {"tables/properties.csv", "tables/formulas.tex", "figures/relu.svg", "figures/overview.png"} <= names
@@ -122,15 +122,15 @@ def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
 
 def test_last_bits_do_not_reach_the_tables(tmp_path):
     table, curves, example, descent = frames(["gelu"])
-    write_catalogue(table, curves, LOOKS, tmp_path / "first")
-    write_worked_example(example, descent, LOOKS, tmp_path / "first")
+    write_catalogue(table, curves, LINE_STYLES, tmp_path / "first")
+    write_worked_example(example, descent, LINE_STYLES, tmp_path / "first")
 
     def shaken(frame: pd.DataFrame) -> pd.DataFrame:
         numbers = frame.select_dtypes("float").columns
         return frame.assign(**{name: frame[name] * (1 + 2e-16) for name in numbers})
 
-    write_catalogue(shaken(table), shaken(curves), LOOKS, tmp_path / "second")
-    write_worked_example(shaken(example), shaken(descent), LOOKS, tmp_path / "second")
+    write_catalogue(shaken(table), shaken(curves), LINE_STYLES, tmp_path / "second")
+    write_worked_example(shaken(example), shaken(descent), LINE_STYLES, tmp_path / "second")
     for first in (tmp_path / "first" / "tables").iterdir():
         assert first.read_bytes() == (tmp_path / "second" / "tables" / first.name).read_bytes(), first.name
 

@@ -178,8 +178,8 @@ def measure_layer(
         z_MxW, h_MxW, u_MxW, slope_MxW: z, h, φ's argument u and φ'(u) of the M probe rows.
         thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
         own: the user's measures. One that cannot be evaluated is NaN: it ends no run.
-        report: called with the name and the reason of each such measure, while the program is traced; by default a warning
-            in the log.
+        report: called with the name and the reason of each such measure, while the program is traced; by default a
+            warning in the log.
 
     Returns:
         {name: scalar}, NaN where a z is not finite.

@@ -235,7 +235,7 @@ def map_over_devices(
         there = [placed(*one) for one in zip(given, arguments, strict=True)]
         shares = [jax.tree.map(partial(on, device), there) for device in devices]
         # Calls return before they are done, so that the devices work at the same time.
-        found = zip(results, *[function(*share) for share in shares], strict=True)
-        return tuple(jax.tree_util.tree_map_with_path(partial(joined, axis), *parts) for axis, *parts in found)
+        by_result = zip(results, *[function(*share) for share in shares], strict=True)
+        return tuple(jax.tree_util.tree_map_with_path(partial(joined, axis), *parts) for axis, *parts in by_result)
 
     return call
