@@ -65,7 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A decorator, from its module."""
+    """Import a decorator from its module."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(LATER[name]), name)
@@ -118,7 +118,7 @@ def run(
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
     file = None if cluster is None else Path(cluster)
-    where = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
+    execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
     def notice(new: Progress) -> None:
@@ -135,7 +135,7 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        stored = train_study.train(study, folder, where, processes, fresh, notice)
+        stored = train_study.train(study, folder, execution, processes, fresh, notice)
         processes.keep_one()
         results = stored.results()
         write_report(results, written, processes)

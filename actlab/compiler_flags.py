@@ -2,7 +2,7 @@
 
 Since jaxlib 0.10.2 XLA hands reductions, and what it fuses into them, to YNNPACK, and some of them come back wrong
 without a word: Σ (A x)² over many rows x (0.10.2), or Σ (E C) ∘ E over a batch of matrices E and a constant C, which is
-read from memory that nobody wrote (all versions up to the newest that was tried). Where reductions are not handed over,
+read from uninitialised memory (all versions up to the newest that was tried). Where reductions are not handed over,
 both are right. ``tests/test_compiled_numbers.py`` shows that, and holds all that actlab computes against it.
 """
 
@@ -47,10 +47,10 @@ def ensure() -> bool:
     os.environ["XLA_FLAGS"] = with_flag(flags)
     if not is_late and (own is None or reductions_stay(own)):
         return True
-    here = f"with {FLAG}={own}" if own is not None else "without"
+    current = f"with {FLAG}={own}" if own is not None else "without"
     warnings.warn(
         f"jaxlib {jaxlib} computes some reductions on a processor wrongly, unless JAX starts with {SAFE} in XLA_FLAGS. "
-        f"Here it starts {here}: leave that to actlab, and import actlab before JAX computes anything.",
+        f"Here it starts {current}: leave that to actlab, and import actlab before JAX computes anything.",
         stacklevel=2,
     )
     return False
@@ -68,7 +68,7 @@ def needs_flag(jaxlib: str) -> bool:
 
 
 def numbers(release: str) -> tuple[int, ...]:
-    """The numbers of a version, to be compared.
+    """Parse the numbers of a version, to be compared.
 
     >>> numbers("0.12.0.1"), numbers("0.13.0.dev20270101+cuda12")
     ((0, 12, 0, 1), (0, 13, 0))
@@ -90,7 +90,7 @@ def installed_xla_knows_flag() -> bool:
 
 
 def as_text(flags: str) -> str:
-    """The flags themselves, where XLA_FLAGS names a file that holds them, as it may.
+    """Return the flags themselves, where XLA_FLAGS names a file that holds them, as it may.
 
     >>> as_text("--xla_dump_to=here")
     '--xla_dump_to=here'
@@ -104,7 +104,7 @@ def as_text(flags: str) -> str:
 
 
 def with_flag(flags: str) -> str:
-    """The user's flags and this one; what they say of it themselves stays.
+    """Return the user's flags and this one; what they say of it themselves stays.
 
     >>> with_flag(""), with_flag("--xla_dump_to=here --xla_cpu_experimental_ynn_fusion_type=")
     ('--xla_cpu_experimental_ynn_fusion_type=-reduce', '--xla_dump_to=here --xla_cpu_experimental_ynn_fusion_type=')
@@ -114,7 +114,7 @@ def with_flag(flags: str) -> str:
 
 
 def setting(flags: str) -> str | None:
-    """What some flags say of this one: the last time, which is what XLA heeds; None if nothing.
+    """Return what some flags say of this one: the last time, which is what XLA heeds; None if nothing.
 
     >>> setting("--xla_cpu_experimental_ynn_fusion_type=+dot --xla_dump_to=here")
     '+dot'

@@ -21,15 +21,15 @@ class Later(ModuleType):
     """
 
     def __getattr__(self, name: str) -> Any:
-        """What the module has under a name, kept for the next time."""
-        if name.startswith("__"):  # nobody needs these, but doctest and inspect go looking for them everywhere
+        """Return what the module has under a name, and keep it for the next time."""
+        if name.startswith("__"):  # not needed, but doctest and inspect go looking for them everywhere
             raise AttributeError(name)
         value = getattr(import_module(self.__name__), name)
         setattr(self, name, value)
         return value
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process: the module itself."""
+        """Unpickle as the module itself."""
         return import_module, (self.__name__,)
 
 

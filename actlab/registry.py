@@ -1,6 +1,6 @@
 """What a study names: activations, optimizers, data sets, tables and so on, each a function with its record.
 
-A decorator writes the record beside the function. What the package declares has its place in a registry, under its
+A decorator writes the record next to the function. What the package declares has its place in a registry, under its
 name; what a user's file declares, by the same decorator, is found under ``path/to/file.py:function``.
 """
 
@@ -60,7 +60,7 @@ class Registry(Mapping[str, R], Generic[R]):
         return self.records[name]
 
     def load(self, path: Path, name: str) -> R:
-        """The record of a function in a user's file, which is run once for each content of what it takes.
+        """Load the record of a function in a user's file, which is run once for each content of what it takes.
 
         Raises:
             ValueError: see ``find``.
@@ -80,13 +80,13 @@ class Registry(Mapping[str, R], Generic[R]):
         return self.loaded[key]
 
     def __getitem__(self, name: str) -> R:
-        """The record of a shipped name."""
+        """Return the record of a shipped name."""
         return self.records[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The shipped names."""
+        """Iterate over the shipped names."""
         return iter(self.records)
 
     def __len__(self) -> int:
-        """How many are shipped."""
+        """Count the shipped names."""
         return len(self.records)

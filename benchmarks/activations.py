@@ -36,7 +36,7 @@ def main() -> None:
     frame = pd.DataFrame(rows, columns=["activation", "round", "gflops", "speed_beside_relu"])
     frame = frame[frame["round"] >= 0]
     table = race.medians(frame, ["activation"], ["speed_beside_relu"])
-    figure = race.bars(names, frame, "activation", "speed_beside_relu", "training steps a second, relative to relu")
+    figure = race.bars(names, frame, "activation", "speed_beside_relu", "training steps per second, relative to relu")
     title = f"Whole training steps, width {arguments.width}, depth 20, batch 128, Adam"
     race.finish("activations", title, frame, table, figure, arguments.out)
 

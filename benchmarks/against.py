@@ -1,4 +1,4 @@
-"""Training steps and records of this checkout beside an older revision's: `python -m benchmarks.against`.
+"""Training steps and records of this checkout vs an older revision's: `python -m benchmarks.against`.
 
 Two one-thread workers of each revision take turns on the same cores; in each round they multiply matrices (batch ×
 width by width × width, NumPy and XLA, the faster is the peak), train steps, and record. A share is a rate over the
@@ -23,12 +23,12 @@ SHALLOW, DEEPEST = (2, 10), 200
 
 
 def peak(server: Server, width: int) -> float:
-    """Operations a second of two processes that multiply, by the faster library."""
+    """Return operations per second of two processes that multiply, by the faster library."""
     return max(sum(server.ask(library, batch=BATCH, width=width, seconds=0.4)) for library in ("numpy", "xla"))
 
 
 def measured(server: Server, shape: dict[str, Any], peak_rate: float) -> dict[str, float]:
-    """Share of the peak that training steps reach; a record's seconds, and those over its own matrix products'."""
+    """Measure the share of the peak that steps reach; a record's seconds, and those over its matrix products'."""
     rate = sum(server.ask("steps", shape=shape, seconds=0.8))
     records = server.ask("record", shape=shape)
     return {
@@ -40,20 +40,20 @@ def measured(server: Server, shape: dict[str, Any], peak_rate: float) -> dict[st
 
 
 def in_turns(contestants: dict[str, Any], number: int) -> Iterator[tuple[str, Any]]:
-    """The contestants of a round: who went first goes last in the next."""
+    """Order the contestants of a round: who went first goes last in the next."""
     items = list(contestants.items())
     return iter(items if number % 2 == 0 else items[::-1])
 
 
 def against_base(servers: dict[str, Server], shapes: Sequence[tuple[int, int]], rounds: int) -> pd.DataFrame:
-    """Every round of both revisions, by depth and width, with the ratio of one to the other."""
+    """Race every round of both revisions, by depth and width, with the ratio of one to the other."""
     rows = []
     for (depth, width), number in itertools.product(shapes, range(-1, rounds)):
         shape = {"width": width, "depth": depth, "batch": BATCH}
         at_most = peak(servers["this"], width)
-        found = {name: measured(server, shape, at_most) for name, server in in_turns(servers, number)}
+        measurements = {name: measured(server, shape, at_most) for name, server in in_turns(servers, number)}
         row: dict[str, Any] = {"depth": depth, "width": width, "round": number, "peak_gflops": at_most / 1e9}
-        row |= {f"{name}_{what}": value for name in servers for what, value in found[name].items()}
+        row |= {f"{name}_{what}": value for name in servers for what, value in measurements[name].items()}
         row["steps_over_base"] = row["this_share"] / row["base_share"]
         row["record_over_base"] = row["this_record_s"] / row["base_record_s"]
         rows.append(row)
@@ -61,14 +61,14 @@ def against_base(servers: dict[str, Server], shapes: Sequence[tuple[int, int]], 
 
 
 def among_deeper(server: Server, widths: Sequence[int], rounds: int) -> pd.DataFrame:
-    """Every round of a shallow run beside itself in a study with a deep one: the ratios of seconds."""
+    """Race a shallow run alone against itself in a study with a deep one, every round: the ratios of seconds."""
     rows = []
     for depth, width, number in itertools.product(SHALLOW, widths, range(-1, rounds)):
         shape = {"width": width, "depth": depth, "batch": BATCH}
         studies = {"alone": shape, "among_deeper": shape | {"deepest": DEEPEST}}
-        found = {name: measured(server, study, 1.0) for name, study in in_turns(studies, number)}
+        measurements = {name: measured(server, study, 1.0) for name, study in in_turns(studies, number)}
         row: dict[str, Any] = {"depth": depth, "width": width, "round": number}
-        row |= {f"{name}_{what}": found[name][what] for name in studies for what in ("gflops", "record_s")}
+        row |= {f"{name}_{what}": measurements[name][what] for name in studies for what in ("gflops", "record_s")}
         row["step_over_alone"] = row["alone_gflops"] / row["among_deeper_gflops"]
         row["record_over_alone"] = row["among_deeper_record_s"] / row["alone_record_s"]
         rows.append(row)
@@ -81,7 +81,7 @@ def main() -> None:
     revisions.add_arguments(parser)
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64, 128, 256])
     parser.add_argument("--depth", type=int, default=20)
-    parser.add_argument("--depths", action="store_true", help="shallow runs beside themselves in a deeper study")
+    parser.add_argument("--depths", action="store_true", help="shallow runs vs themselves in a deeper study")
     arguments = parser.parse_args()
     if arguments.depths:
         with revisions.servers(revisions.HERE) as (this,):
@@ -99,7 +99,7 @@ def main() -> None:
         frame = against_base(dict(zip(("this", "base"), started, strict=True)), shapes, arguments.rounds)
     both = [f"{name}_{what}" for what in ("share", "record_over_products") for name in ("this", "base")]
     table = race.medians(frame, ["depth", "width"], ["steps_over_base", "record_over_base", *both])
-    title = f"This checkout beside revision {arguments.revision}: batch {BATCH}, relu, Adam"
+    title = f"This checkout vs revision {arguments.revision}: batch {BATCH}, relu, Adam"
     figure = race.lines(frame[frame["depth"] == arguments.depth], "width", both[:2], "share of the matmul peak")
     race.finish("against", title, frame, table, figure, arguments.out)
 

@@ -32,7 +32,7 @@ def main() -> None:
     rows = []
     for number in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for compiled in ("anew", "from disk") if arguments.again else ("anew",):
+            for compiled in ("from scratch", "from disk") if arguments.again else ("from scratch",):
                 out = Path(folder) / compiled
                 command = [sys.executable, "-m", "actlab", "run", str(arguments.config)]
                 environment = os.environ | {"XDG_CACHE_HOME": folder}

@@ -4,7 +4,7 @@ Everything that a worker compiles for a study of ten activations and depths from
 single shapes of this checkout and of an older revision. Each figure comes from a worker of its own: XLA, and the rest
 (tracing and lowering, or reading files), for all its programs, one after the other; once with an empty folder of
 compiled programs, once with the folder that the first left. Ratios are to the base's relu of depth 20 in the same
-round, compiled anew.
+round, compiled from scratch.
 """
 
 import tempfile
@@ -25,18 +25,18 @@ ALSO = (("relu", 2), ("relu", 200), ("prelu", 20), ("mish", 20))  # other progra
 
 
 def compile_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
-    """Seconds of tracing, lowering and reading files, and of XLA's compiler, for the programs of a shape."""
+    """Time tracing, lowering and reading files, and of XLA's compiler, for the programs of a shape."""
     return seconds_of([planned(folder, shape)])
 
 
 def study_seconds(folder: Path, width: int, activations: Sequence[str], depths: Sequence[int]) -> tuple[float, float]:
-    """The same for all programs of a study of so many activations and depths, one after the other."""
+    """Time the same for all programs of a study of so many activations and depths, one after the other."""
     swept = f"model.activation={','.join(activations)}", f"model.depth={','.join(map(str, depths))}"
     return seconds_of(groups(folder, Shape(width), *swept))
 
 
 def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
-    """The same for the programs of all jobs: one after the other, once a shape."""
+    """Time the same for the programs of all jobs: one after the other, once per shape."""
     import jax
     import numpy as np
 
@@ -44,7 +44,7 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     from actlab.engine import run_batch as engine
 
     engine.COMPILERS = 1
-    jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs beside
+    jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs besides
     xla: list[float] = []
 
     def listen(event: str, duration_secs: float, **_: Any) -> None:
@@ -74,7 +74,7 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
 def contestants(
     this: revisions.Server, base: revisions.Server, width: int, activations: Sequence[str], depths: Sequence[int]
 ) -> Iterator[tuple[tuple[str, str, str], revisions.Server, str, dict[str, Any]]]:
-    """(revision, activation, depth) as the table shows them, and what to ask of whom."""
+    """Yield (revision, activation, depth) as the table shows them, and what to ask of whom."""
     study = {"width": width, "activations": activations, "depths": depths}
     named = ("this", f"{len(activations)} activations", f"{min(depths)} to {max(depths)}")
     yield named, this, "compile_study", study
@@ -84,7 +84,7 @@ def contestants(
 
 
 def shape_of(width: int, depth: int, activation: str) -> dict[str, Any]:
-    """A shape as a server is asked for it."""
+    """Describe a shape as a server is asked for it."""
     return {"width": width, "depth": depth, "activation": activation}
 
 
@@ -114,7 +114,7 @@ def main() -> None:
     one = frame[is_one].set_index("round")["total_s"]
     frame["over_one_program"] = frame["total_s"] / frame["round"].map(one)
     table = race.medians(frame, keys, ["rest_s", "xla_s", "total_s", "over_one_program"])
-    title = f"Seconds to compile, width {arguments.width}: a study of this checkout beside programs of the base"
+    title = f"Seconds to compile, width {arguments.width}: a study of this checkout vs programs of the base"
     race.finish("compiling", title, frame, table, None, arguments.out)
 
 

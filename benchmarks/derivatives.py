@@ -20,7 +20,7 @@ SECONDS = 0.12  # of one contestant's turn
 
 
 def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
-    """Seconds of so many steps, with the closed form and without it, by round."""
+    """Time so many steps, with the closed form and without it, by round."""
     import jax
 
     from actlab.activations.closed_form import automatic
@@ -36,7 +36,7 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
         program = replace(batch.program, functions=(changed,))
         batch.programs = compile_programs(program, batch.data["train"][0].shape[1], 10, jax.local_devices())
         batches.append([batch, jax.block_until_ready(batch.train(batch.begin().state, 0, 2)), 2])
-    found, steps = [], 8
+    timings, steps = [], 8
     for number in range(-1, rounds):
         took = [0.0, 0.0]
         for place in (0, 1) if number % 2 == 0 else (1, 0):
@@ -46,9 +46,9 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
             took[place] = time.perf_counter() - begin
             batches[place][1:] = state, step + steps
         if number >= 0:
-            found.append((took[0], took[1]))
+            timings.append((took[0], took[1]))
         steps = max(int(SECONDS * steps / max(took)), 4) if number < 0 else steps
-    return found
+    return timings
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
     columns = ["activation", "round", "closed_form_s", "automatic_s", "closed_over_automatic"]
     frame = pd.DataFrame(rows, columns=columns)
     table = race.medians(frame, ["activation"], ["closed_over_automatic"])
-    title = f"A training step with closed-form derivatives beside automatic ones, width {arguments.width}"
+    title = f"A training step with closed-form derivatives vs automatic ones, width {arguments.width}"
     race.finish("derivatives", title, frame, table, None, arguments.out)
 
 

@@ -1,4 +1,4 @@
-"""A whole small study from command to table, beside an older revision and PyTorch: `python -m benchmarks.first_study`.
+"""A whole small study from command to table, vs an older revision and PyTorch: `python -m benchmarks.first_study`.
 
 In each round take turns: `actlab run configs/quickstart.yaml` of this checkout and of the base, each with nothing
 cached (no compiled programs, no list of fonts) and again with what the first left; and `plain_torch.py`, eager and with
@@ -56,60 +56,60 @@ def timed(command: list[str], cwd: Path, environment: dict[str, str]) -> dict[st
 
 
 def cached_in(folder: Path) -> dict[str, str]:
-    """Environment variables that have everything cached in a folder, by actlab, Matplotlib and torch.compile."""
+    """Return environment variables that have everything cached in a folder, by actlab, Matplotlib and torch.compile."""
     return {"XDG_CACHE_HOME": str(folder / "cache"), "TORCHINDUCTOR_CACHE_DIR": str(folder / "cache" / "inductor")}
 
 
 def study(checkout: Path, name: str, folder: Path, out: str) -> dict[str, float]:
-    """One study of a checkout, from command to tables; into a new folder, with the caches beside it."""
+    """Run a study of a checkout, from command to tables; into a new folder, caches next to it."""
     command = [sys.executable, "-m", "actlab", "run", QUICKSTART, *STUDIES[name], "--workers", "2"]
     environment = revisions.environment(checkout) | cached_in(folder)
-    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # else nothing would be compiled anew
-    found = timed([*command, "--out", str(folder / out)], checkout, environment)
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)  # else nothing would be compiled from scratch
+    timing = timed([*command, "--out", str(folder / out)], checkout, environment)
     manifest = json.loads((folder / out / "manifest.json").read_text())
     training = manifest["training_seconds"]
-    return found | {"outside_training_s": manifest["seconds"] - training, "training_s": training}
+    return timing | {"outside_training_s": manifest["seconds"] - training, "training_s": training}
 
 
 def script(python: str, name: str, folder: Path, out: str) -> dict[str, float]:
-    """The PyTorch script, from command to table."""
+    """Run the PyTorch script, from command to table."""
     (folder / out).mkdir()
     command = [python, "-P", str(revisions.HERE / "benchmarks" / "plain_torch.py"), *SCRIPTS[name]]
     return timed(command, folder / out, os.environ | cached_in(folder))
 
 
 def contestants(name: str, checkouts: dict[str, Path], scripts: Sequence[str], python: str) -> dict[str, Contestant]:
-    """Who takes part in a study's race: functions of a folder and a name in it, and whether they run cached too."""
+    """List a study's contestants: functions of a folder and a name in it, and whether they run cached too."""
     both = ("no", "yes")
-    found: dict[str, Contestant] = {key: (partial(study, path, name), both) for key, path in checkouts.items()}
+    racing: dict[str, Contestant] = {key: (partial(study, path, name), both) for key, path in checkouts.items()}
     if name == "quickstart":
         for kind in scripts:
-            found[f"PyTorch, {kind}"] = partial(script, python, kind), both if kind == "compiled" else both[:1]
-    return found
+            racing[f"PyTorch, {kind}"] = partial(script, python, kind), both if kind == "compiled" else both[:1]
+    return racing
 
 
 def race_once(number: int, name: str, contestants: dict[str, Contestant]) -> Iterator[dict[str, Any]]:
-    """One round of a study; who went first goes last in the next."""
+    """Race one round of a study; who went first goes last in the next."""
     for contestant, (run, caches) in list(contestants.items())[:: 1 if number % 2 == 0 else -1]:
         with tempfile.TemporaryDirectory() as folder:
             for cached in caches:
-                found = run(Path(folder), f"cached-{cached}")
-                print(f"round {number}, {name}, {contestant}, cached: {cached}: {found['wall_s']:.1f} s", flush=True)
-                yield {"study": name, "contestant": contestant, "cached": cached, "round": number, **found}
+                timing = run(Path(folder), f"cached-{cached}")
+                print(f"round {number}, {name}, {contestant}, cached: {cached}: {timing['wall_s']:.1f} s", flush=True)
+                yield {"study": name, "contestant": contestant, "cached": cached, "round": number, **timing}
 
 
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:
-    """What the goals are about, by round: this checkout over the base, and how often as fast as a script each is."""
+    """Compute what the goals are about, by round: this checkout over the base, and each over a script."""
     wide = frame.pivot(index=["study", "round", "cached"], columns="contestant", values=list(SECONDS))
-    found = pd.DataFrame({f"{what[:-2]}_over_base": wide[what]["this"] / wide[what]["base"] for what in SECONDS})
-    # The eager script caches nothing, and ran once a round.
+    by_round = pd.DataFrame({f"{what[:-2]}_over_base": wide[what]["this"] / wide[what]["base"] for what in SECONDS})
+    # The eager script caches nothing, and ran once per round.
     walls = pd.DataFrame(wide["wall_s"]).groupby(level=["study", "round"]).ffill()
     scripts = walls.filter(like="PyTorch")
     if "PyTorch, eager" in scripts:
-        found["base_beside_eager"] = scripts["PyTorch, eager"] / walls["base"]
+        by_round["base_beside_eager"] = scripts["PyTorch, eager"] / walls["base"]
     if not scripts.empty:
-        found["this_beside_the_faster"] = scripts.min(axis=1) / walls["this"]
-    return found.reset_index()
+        by_round["this_beside_the_faster"] = scripts.min(axis=1) / walls["this"]
+    return by_round.reset_index()
 
 
 def main() -> None:
@@ -131,9 +131,9 @@ def main() -> None:
     keys = ["study", "contestant", "cached"]
     title = f"From command to table on two cores, this checkout and revision {arguments.revision}"
     race.finish("first_study", title, frame, race.medians(frame, keys, SECONDS, digits=1), None, arguments.out)
-    found = ratios(frame)
-    table = race.medians(found, ["study", "cached"], list(found.columns[3:])).replace("nan (nan–nan)", "")
-    race.finish("first_study_ratios", "The same as ratios within a round", found, table, None, arguments.out)
+    by_round = ratios(frame)
+    table = race.medians(by_round, ["study", "cached"], list(by_round.columns[3:])).replace("nan (nan–nan)", "")
+    race.finish("first_study_ratios", "The same as ratios within a round", by_round, table, None, arguments.out)
 
 
 if __name__ == "__main__":

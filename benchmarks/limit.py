@@ -2,7 +2,7 @@
 
 Studies are trained as a user would start them, on two workers if they may, with less and less memory: one with large
 weights, one with many rows, one with many programs to compile. What the workers together hold is looked at fifty times
-a second. No compiled program is on the disk: a worker holds most while it compiles.
+per second. No compiled program is on the disk: a worker holds most while it compiles.
 """
 
 import os
@@ -31,14 +31,14 @@ CASES = [
 ]
 
 
-def held(command: list[str], environment: dict[str, str]) -> float:
-    """The most bytes that the processes which a command starts hold at once."""
+def peak_memory(command: list[str], environment: dict[str, str]) -> float:
+    """Return the most bytes that the processes which a command starts hold at once."""
     most = 0.0
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        here = psutil.Process(process.pid)
+        parent = psutil.Process(process.pid)
         while process.poll() is None:
             now = 0
-            for worker in here.children(recursive=True):
+            for worker in parent.children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
                     now += worker.memory_info().rss
             most = max(most, now)
@@ -63,7 +63,7 @@ def main() -> None:
                     (folder / "study.yaml").write_text(text)
                     words = [str(folder / "study.yaml"), f"model.activation={','.join(activations)}", "sweep.seeds=8"]
                     options = ["--out", str(folder / "r"), "--workers", "2", "--memory", limit]
-                    most = held(
+                    most = peak_memory(
                         [sys.executable, "-m", "actlab", "run", *words, *options],
                         os.environ | {"XDG_CACHE_HOME": name},
                     )
@@ -76,7 +76,7 @@ def main() -> None:
     frame["held_over_given"] = frame["held_mb"] / frame["memory"].str.removesuffix("GB").astype(float) / 1e3
     by = ["depth", "width", "rows", "programs", "memory", "runs_per_call", "eval_chunks"]
     table = race.medians(frame, by, ["held_mb"], digits=0).merge(race.medians(frame, by, ["held_over_given"]), on=by)
-    race.finish("limit", "What all workers together hold, beside --memory", frame, table, None, arguments.out)
+    race.finish("limit", "What all workers together hold, vs --memory", frame, table, None, arguments.out)
 
 
 if __name__ == "__main__":

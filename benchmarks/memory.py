@@ -1,4 +1,4 @@
-"""What a worker holds at most, beside what the plan predicts: `python -m benchmarks.memory`.
+"""What a worker holds at most, vs what the plan predicts: `python -m benchmarks.memory`.
 
 Each figure is the largest resident size that a worker of its own came to while it compiled a shape and trained a batch.
 """
@@ -14,7 +14,7 @@ from benchmarks.rates import STUDY, Shape
 
 
 def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float, float]:
-    """Bytes measured and predicted, of a fresh worker that trains a batch of ``runs`` on a data set of ``rows``."""
+    """Return bytes measured and predicted, of a fresh worker that trains ``runs`` at once on ``rows`` of data."""
     import resource
     import sys
 

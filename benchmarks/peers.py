@@ -1,8 +1,8 @@
-"""actlab's training loop beside PyTorch's and a plain JAX loop: `python -m benchmarks.peers` (needs the extra `torch`).
+"""actlab's training loop vs PyTorch's and a plain JAX loop: `python -m benchmarks.peers` (needs the extra `torch`).
 
 All train the same network (depth 20, batch 128, ReLU, Adam, cross-entropy on digits), without any measurement, on both
 cores, one after the other in each round. Only the matmul operations of training count, so a ratio of rates is a ratio
-of training steps a second. What each arrangement is stands in `CONTESTANTS`.
+of training steps per second. What each arrangement is stands in `CONTESTANTS`.
 """
 
 import tempfile
@@ -52,12 +52,12 @@ def main() -> None:
                     if name in failed:
                         continue
                     try:
-                        found = race.together(pools[threads], processes, rate, Path(folder), Shape(width), 0.8, *more)
+                        rates = race.together(pools[threads], processes, rate, Path(folder), Shape(width), 0.8, *more)
                     except Exception as error:  # torch.compile needs a C++ compiler, say
                         failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
                         print(f"width {width}: {name} left out: {failed[name]}")
                         continue
-                    results.append((width, name, number, sum(found) / 1e9))
+                    results.append((width, name, number, sum(rates) / 1e9))
         for pool in pools.values():
             pool.shutdown(kill_workers=True)
     frame = pd.DataFrame(results, columns=["width", "arrangement", "round", "gflops"])
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Training rate against width, a line for each arrangement."""
+    """Draw the training rate against width, a line for each arrangement."""
     wide = frame.pivot(index=["width", "round"], columns="arrangement", values="gflops").reset_index()
     return race.lines(wide, "width", [name for name in CONTESTANTS if name in wide], "training GFLOP/s on two cores")
 

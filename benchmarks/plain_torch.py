@@ -46,14 +46,14 @@ def evaluate(network: Any) -> dict[str, Any]:
     dead: list[float] = []  # by layer, the share of units that say the same about every training row
     hook = lambda phi, z, h: dead.append((h == h[0]).all(0).float().mean().item())
     handles = [phi.register_forward_hook(hook) for phi in network[1::2]]
-    found: dict[str, Any] = {"dead_fraction": dead}
+    metrics: dict[str, Any] = {"dead_fraction": dead}
     for name, (x, y) in SPLITS.items():
         outputs = network(x)
-        found[f"{name}_loss"] = cross_entropy(outputs, y).item()
-        found[f"{name}_accuracy"] = (outputs.argmax(1) == y).float().mean().item()
+        metrics[f"{name}_loss"] = cross_entropy(outputs, y).item()
+        metrics[f"{name}_accuracy"] = (outputs.argmax(1) == y).float().mean().item()
         for handle in handles:
             handle.remove()
-    return found
+    return metrics
 
 
 def run(depth: int, activation: str, rate: float, seed: int) -> list[dict[str, Any]]:

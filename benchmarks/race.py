@@ -16,26 +16,26 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5
 
 
 def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
-    """Arguments that every benchmark takes."""
-    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--rounds", type=int, default=rounds, help=f"rounds of the race [default: {rounds}]")
-    made.add_argument("--out", type=Path, default=RESULTS, help="folder for the CSV and the figure")
-    return made
+    """Make a parser of the arguments that every benchmark takes."""
+    command = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("--rounds", type=int, default=rounds, help=f"rounds of the race [default: {rounds}]")
+    command.add_argument("--out", type=Path, default=RESULTS, help="folder for the CSV and the figure")
+    return command
 
 
 def together(pool: Executor, workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
-    """The same call in every worker at once; what each returns."""
+    """Call a function in every worker at once; return what each returns."""
     return [future.result() for future in [pool.submit(function, *arguments) for _ in range(workers)]]
 
 
 def medians(frame: pd.DataFrame, by: Sequence[str], values: Sequence[str], digits: int = 2) -> pd.DataFrame:
-    """For each value its median over rounds, with the lowest and the highest, as text."""
+    """Compute each value's median over rounds, with the lowest and the highest, as text."""
 
-    def told(column: pd.Series) -> str:
+    def median_and_range(column: pd.Series) -> str:
         return f"{column.median():.{digits}f} ({column.min():.{digits}f}–{column.max():.{digits}f})"
 
     grouped = frame.groupby(list(by), sort=False)
-    return pd.DataFrame({name: grouped[name].apply(told) for name in values}).reset_index()
+    return pd.DataFrame({name: grouped[name].apply(median_and_range) for name in values}).reset_index()
 
 
 def finish(name: str, title: str, frame: pd.DataFrame, table: pd.DataFrame, figure: Figure | None, out: Path) -> None:
@@ -52,7 +52,7 @@ def finish(name: str, title: str, frame: pd.DataFrame, table: pd.DataFrame, figu
 def lines(
     frame: pd.DataFrame, x: str, values: Sequence[str], ylabel: str, log: bool = False, goals: Sequence[float] = ()
 ) -> Figure:
-    """Medians over rounds against ``x``, whiskers from the lowest to the highest round."""
+    """Draw medians over rounds against ``x``, whiskers from the lowest to the highest round."""
     with style.apply():
         many = len(values) > 3
         figure = style.new_figure(6.6 if many else 4.2, 2.9)
@@ -60,8 +60,10 @@ def lines(
         for name, colour in zip(values, COLOURS, strict=False):
             grouped = frame.groupby(x)[name]
             middle = grouped.median()
-            spread = [middle - grouped.min(), grouped.max() - middle]
-            axes.errorbar(middle.index, middle, yerr=spread, color=colour, marker="o", capsize=2, label=told(name))
+            whiskers = [middle - grouped.min(), grouped.max() - middle]
+            axes.errorbar(
+                middle.index, middle, yerr=whiskers, color=colour, marker="o", capsize=2, label=in_words(name)
+            )
         for goal in goals:
             axes.axhline(goal, color="#888888", linewidth=0.7, linestyle="--")
         axes.set_xscale("log", base=2)
@@ -70,13 +72,13 @@ def lines(
             axes.set_yscale("log")
         else:
             axes.set_ylim(bottom=0)
-        axes.set(xlabel=told(x), ylabel=ylabel)
+        axes.set(xlabel=in_words(x), ylabel=ylabel)
         figure.legend(loc="outside right center") if many else axes.legend()
         return figure
 
 
 def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel: str) -> Figure:
-    """One bar a name: the median over rounds, whiskers from the lowest to the highest."""
+    """Draw one bar per name: the median over rounds, whiskers from the lowest to the highest."""
     with style.apply():
         figure = style.new_figure(4.6, 0.7 + 0.22 * len(names))
         axes = figure.subplots()
@@ -85,12 +87,12 @@ def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel:
         places = list(range(len(names)))[::-1]
         axes.barh(places, middle, color=COLOURS[0], height=0.62)
         axes.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="none", ecolor="#333333", capsize=2)
-        axes.set_yticks(places, [told(name) for name in names])
+        axes.set_yticks(places, [in_words(name) for name in names])
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(xlabel)
         return figure
 
 
-def told(name: str) -> str:
-    """A column's name in words."""
+def in_words(name: str) -> str:
+    """Write a column's name in words."""
     return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""What the workers of a benchmark do: multiply matrices, or train; each returns floating-point operations a second.
+"""What the workers of a benchmark do: multiply matrices, or train; each returns floating-point operations per second.
 
 A worker keeps what it has compiled, and the state of the runs that it trains, for the next round of its race.
 """
@@ -41,7 +41,7 @@ class Shape(NamedTuple):
 
 
 def numpy_rate(batch: int, width: int, seconds: float) -> float:
-    """Floating-point operations a second of NumPy's sgemm."""
+    """Measure floating-point operations per second of NumPy's sgemm."""
     x, w = (
         np.random.default_rng(0).normal(size=shape).astype(np.float32) for shape in ((batch, width), (width, width))
     )
@@ -56,7 +56,7 @@ def numpy_rate(batch: int, width: int, seconds: float) -> float:
 
 @lru_cache(maxsize=16)
 def chain(batch: int, width: int) -> Any:
-    """Two hundred dependent matrix products as one compiled program."""
+    """Compile two hundred dependent matrix products as one program."""
     import jax
 
     def run(x: Any, w: Any) -> Any:
@@ -68,7 +68,7 @@ def chain(batch: int, width: int) -> Any:
 
 
 def xla_rate(batch: int, width: int, seconds: float) -> float:
-    """Floating-point operations a second of XLA's dot."""
+    """Measure floating-point operations per second of XLA's dot."""
     compiled, x, w = chain(batch, width)
     done, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
@@ -78,7 +78,7 @@ def xla_rate(batch: int, width: int, seconds: float) -> float:
 
 
 def groups(folder: Path, shape: Shape, *overrides: str) -> Any:
-    """The groups of a study of a shape, planned as ``actlab run`` would: runs that share one compiled program each."""
+    """Plan the groups of a study of a shape, as ``actlab run`` would: runs that share one compiled program each."""
     from actlab.study import plan, reading
 
     path = folder / ("-".join(str(value) for value in (*shape, os.getpid())) + ".yaml")
@@ -87,13 +87,13 @@ def groups(folder: Path, shape: Shape, *overrides: str) -> Any:
 
 
 def planned(folder: Path, shape: Shape, runs: int | None = None) -> Any:
-    """So many runs of a shape (one batch by default)."""
+    """Plan so many runs of a shape (one batch by default)."""
     from actlab.study.plan import default_runs_per_call
 
     depths = f"{shape.depth},{shape.deepest}" if shape.deepest else f"{shape.depth}"
     seeds = runs or default_runs_per_call(shape.width, "cpu")
-    found = groups(folder, shape, f"sweep.seeds={seeds}", f"model.depth={depths}")
-    return next(group for group in found if group.depth == shape.depth)
+    all_groups = groups(folder, shape, f"sweep.seeds={seeds}", f"model.depth={depths}")
+    return next(group for group in all_groups if group.depth == shape.depth)
 
 
 class RunBatch:
@@ -107,25 +107,25 @@ class RunBatch:
         self.batch = engine.RunBatch(self.job, self.job.runs, folder)
         self.state, self.step = self.batch.begin().state, 0
         self.flops = sum(run.flops for run in self.job.runs) / self.job.steps
-        self.seconds_a_step = 1e-3
-        for _ in range(3):  # finds out how long a step takes
+        self.seconds_per_step = 1e-3
+        for _ in range(3):  # measures how long a step takes
             self.train(0.05)
 
     def train(self, seconds: float) -> float:
-        """Training steps alone for about so long; matmul operations a second."""
+        """Take training steps alone for about so long; matmul operations per second."""
         import jax
 
-        steps = max(int(seconds / self.seconds_a_step), 1)
+        steps = max(int(seconds / self.seconds_per_step), 1)
         begin = time.perf_counter()
         self.state = self.batch.train(self.state, self.step, self.step + steps)
         jax.block_until_ready(self.state)
         took = time.perf_counter() - begin
         self.step += steps
-        self.seconds_a_step = took / steps
+        self.seconds_per_step = took / steps
         return steps * self.flops / took
 
     def record(self) -> float:
-        """Seconds of one record with an evaluation, of several in a row."""
+        """Time one record with an evaluation, of several in a row."""
         import jax
 
         parameters, masks = self.state["training"]["parameters"], self.state["masks"]
@@ -133,16 +133,16 @@ class RunBatch:
         scratch = batch.scratch["measure"]
         begin = time.perf_counter()
         for _ in range(several):
-            found, scratch = batch.programs.measure(
+            measured, scratch = batch.programs.measure(
                 parameters, parameters, scratch, batch.numbers, batch.data, *batch.call
             )
             whole = batch.programs.evaluate(parameters, masks, batch.numbers, batch.data, np.int32(0), *batch.call)
-            jax.block_until_ready((found, whole))
+            jax.block_until_ready((measured, whole))
         batch.scratch["measure"] = scratch
         return (time.perf_counter() - begin) / several
 
     def record_flops(self) -> float:
-        """Matmul operations of one record: forward and backward on the probe rows, forward on all splits."""
+        """Count matmul operations of one record: forward and backward on the probe rows, forward on all splits."""
         shape, data = self.job.shape, self.batch.data
         features, outputs = data["train"][0].shape[1], 10
         weights = (self.job.depth - 1) * shape.width**2 + (features + outputs) * shape.width
@@ -153,28 +153,28 @@ class RunBatch:
 
 @lru_cache(maxsize=16)
 def batch(folder: Path, shape: Shape) -> RunBatch:
-    """The worker's own batch of a shape."""
+    """Return the worker's own batch of a shape."""
     return RunBatch(folder, shape)
 
 
 def loop_rate(folder: Path, shape: Shape, seconds: float) -> float:
-    """Matmul operations a second of training steps alone."""
+    """Measure matmul operations per second of training steps alone."""
     return batch(folder, shape).train(seconds)
 
 
 def record_cost(folder: Path, shape: Shape) -> tuple[float, float]:
-    """Seconds of a record, and its matmul operations."""
+    """Time a record, and count its matmul operations."""
     return batch(folder, shape).record(), batch(folder, shape).record_flops()
 
 
 @lru_cache(maxsize=16)
 def whole_runs(folder: Path, shape: Shape) -> Any:
-    """A batch planned with its own number of steps, once."""
+    """Plan a batch with its own number of steps, once."""
     return planned(folder, shape)
 
 
 def whole_rate(folder: Path, shape: Shape) -> float:
-    """Matmul operations a second of training a batch from its first step to its last record."""
+    """Measure matmul operations per second of training a batch from its first step to its last record."""
     from actlab.engine.worker import train_batch
 
     job = whole_runs(folder, shape)

@@ -1,4 +1,4 @@
-"""Another revision of this repository beside this one: its files, and a process that measures it on request."""
+"""Another revision of this repository next to this one: its files, and a process that measures it on request."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""What the workers of ``peers`` do: train as others would, in PyTorch or in plain JAX; operations a second each.
+"""What the workers of ``peers`` do: train as others would, in PyTorch or in plain JAX; operations per second each.
 
 As in ``rates``, a worker keeps what it has built for the next round.
 """
@@ -14,25 +14,25 @@ import numpy as np
 
 from benchmarks.rates import Shape
 
-LANE = 8  # runs that torch.func.vmap trains at once
+RUNS_AT_ONCE = 8  # runs that torch.func.vmap trains at once
 
 
 def flops(shape: Shape) -> float:
-    """Matmul operations of one step, as the plan counts them; 64 inputs, 10 classes."""
+    """Count matmul operations of one step, as the plan counts them; 64 inputs, 10 classes."""
     hidden = 3 * (shape.depth - 1) * shape.width**2 + 3 * shape.width * 10 + 2 * 64 * shape.width
     return 2.0 * shape.batch * hidden
 
 
 def rows() -> tuple[np.ndarray, np.ndarray]:
-    """Digits, standardised."""
+    """Load digits, standardised."""
     from actlab import data
 
-    found = data.load("digits").train
-    return found.x.astype(np.float32), found.y.astype(np.int64)
+    digits = data.load("digits").train
+    return digits.x.astype(np.float32), digits.y.astype(np.int64)
 
 
 def timed(step: Callable[[], Any], seconds: float, each: float, done: Callable[[], Any] = lambda: None) -> float:
-    """Operations a second of a step that is ``each`` operations."""
+    """Measure operations per second of a step that is ``each`` operations."""
     count, begin = 0, time.perf_counter()
     while time.perf_counter() - begin < seconds:
         for _ in range(5):
@@ -44,7 +44,7 @@ def timed(step: Callable[[], Any], seconds: float, each: float, done: Callable[[
 
 @lru_cache(maxsize=32)
 def torch_step(shape: Shape, fused: bool, compiled: bool, threads: int) -> Callable[[], Any]:
-    """A usual PyTorch training step: gather a minibatch, forward, backward, Adam."""
+    """Build a usual PyTorch training step: gather a minibatch, forward, backward, Adam."""
     import torch
 
     torch.set_num_threads(threads)
@@ -58,11 +58,11 @@ def torch_step(shape: Shape, fused: bool, compiled: bool, threads: int) -> Calla
     def loss(batch: Any) -> Any:
         return torch.nn.functional.cross_entropy(network(x[batch]), y[batch])
 
-    found = torch.compile(loss) if compiled else loss
+    objective = torch.compile(loss) if compiled else loss
 
     def step() -> None:
         optimizer.zero_grad()
-        found(torch.randint(len(y), (shape.batch,))).backward()
+        objective(torch.randint(len(y), (shape.batch,))).backward()
         optimizer.step()
 
     step()
@@ -71,13 +71,13 @@ def torch_step(shape: Shape, fused: bool, compiled: bool, threads: int) -> Calla
 
 @lru_cache(maxsize=8)
 def vmap_step(shape: Shape, threads: int) -> Callable[[], Any]:
-    """``LANE`` runs at once by torch.func.vmap, with Adam written out."""
+    """Train ``RUNS_AT_ONCE`` runs at once by torch.func.vmap, with Adam written out."""
     import torch
 
     torch.set_num_threads(threads)
     sizes = [(64 if i == 0 else shape.width, shape.width) for i in range(shape.depth)] + [(shape.width, 10)]
-    weights = [torch.randn(LANE, *size) * math.sqrt(2 / size[0]) for size in sizes]
-    state = [*weights, *(torch.zeros(LANE, size[1]) for size in sizes)]
+    weights = [torch.randn(RUNS_AT_ONCE, *size) * math.sqrt(2 / size[0]) for size in sizes]
+    state = [*weights, *(torch.zeros(RUNS_AT_ONCE, size[1]) for size in sizes)]
     first, second = ([torch.zeros_like(one) for one in state] for _ in range(2))
     x, y = (torch.from_numpy(a) for a in rows())
 
@@ -94,11 +94,11 @@ def vmap_step(shape: Shape, threads: int) -> Callable[[], Any]:
     @torch.no_grad()
     def step() -> None:
         taken[0] += 1
-        batch = torch.randint(len(y), (LANE, shape.batch))
-        found = gradient(state, x[batch], y[batch])
-        torch._foreach_lerp_(first, found, 0.1)
+        batch = torch.randint(len(y), (RUNS_AT_ONCE, shape.batch))
+        gradients = gradient(state, x[batch], y[batch])
+        torch._foreach_lerp_(first, gradients, 0.1)
         torch._foreach_mul_(second, 0.999)
-        torch._foreach_addcmul_(second, found, found, 0.001)
+        torch._foreach_addcmul_(second, gradients, gradients, 0.001)
         root = torch._foreach_sqrt(second)
         torch._foreach_div_(root, math.sqrt(1 - 0.999 ** taken[0]))
         torch._foreach_add_(root, 1e-8)
@@ -110,7 +110,7 @@ def vmap_step(shape: Shape, threads: int) -> Callable[[], Any]:
 
 @lru_cache(maxsize=8)
 def jax_step(shape: Shape) -> tuple[Callable[[], Any], Callable[[], Any]]:
-    """A usual JAX training loop: Python calls one jitted step after the other."""
+    """Build a usual JAX training loop: Python calls one jitted step after the other."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -123,7 +123,7 @@ def jax_step(shape: Shape) -> tuple[Callable[[], Any], Callable[[], Any]]:
     ]
     rule = optax.adam(1e-4)
     x, y = rows()
-    held = [parameters, rule.init(parameters)]
+    state = [parameters, rule.init(parameters)]
     random = np.random.default_rng(0)
 
     def loss(parameters: Any, x: Any, y: Any) -> Any:
@@ -135,29 +135,29 @@ def jax_step(shape: Shape) -> tuple[Callable[[], Any], Callable[[], Any]]:
 
     @jax.jit
     def update(parameters: Any, memory: Any, x: Any, y: Any) -> Any:
-        found = jax.grad(loss)(parameters, x, y)
-        change, memory = rule.update(found, memory, parameters)
+        gradients = jax.grad(loss)(parameters, x, y)
+        change, memory = rule.update(gradients, memory, parameters)
         return optax.apply_updates(parameters, change), memory
 
     def step() -> None:
         batch = random.integers(len(y), size=shape.batch)
-        held[:] = update(*held, x[batch], y[batch])
+        state[:] = update(*state, x[batch], y[batch])
 
     step()
-    return step, lambda: jax.block_until_ready(held)
+    return step, lambda: jax.block_until_ready(state)
 
 
 def torch_rate(folder: Path, shape: Shape, seconds: float, fused: bool, compiled: bool, threads: int) -> float:
-    """Operations a second of PyTorch's loop."""
+    """Measure operations per second of PyTorch's loop."""
     return timed(torch_step(shape, fused, compiled, threads), seconds, flops(shape))
 
 
 def vmap_rate(folder: Path, shape: Shape, seconds: float, threads: int) -> float:
-    """Operations a second of PyTorch's vmap over runs."""
-    return timed(vmap_step(shape, threads), seconds, LANE * flops(shape))
+    """Measure operations per second of PyTorch's vmap over runs."""
+    return timed(vmap_step(shape, threads), seconds, RUNS_AT_ONCE * flops(shape))
 
 
 def jax_rate(folder: Path, shape: Shape, seconds: float) -> float:
-    """Operations a second of a plain JAX loop."""
+    """Measure operations per second of a plain JAX loop."""
     step, done = jax_step(shape)
     return timed(step, seconds, flops(shape), done)

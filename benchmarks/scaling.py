@@ -23,7 +23,7 @@ SMALL = Shape(16, 4, 32, steps=100, every=50)
 
 
 def step_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
-    """Seconds of one run's training step, and its matmul operations."""
+    """Time one run's training step, and its matmul operations."""
     rate = loop_rate(folder, shape, 0.5)
     job = planned(folder, shape)
     flops = job.runs[0].flops / job.steps
@@ -31,7 +31,7 @@ def step_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
 
 
 def runs_seconds(folder: Path, runs: int) -> tuple[float, float]:
-    """Seconds of so many small runs, from their first step to the rows that are stored, and their operations."""
+    """Time so many small runs, from their first step to the rows that are stored, and their operations."""
     from actlab.engine.worker import run_batches, train_batch
 
     job = planned(folder, SMALL, runs)
@@ -51,13 +51,13 @@ def main() -> None:
             for axis, values in (("depth", DEPTHS), ("width", WIDTHS)):
                 for value in values:
                     shape = Shape(64, value) if axis == "depth" else Shape(value, 10)
-                    found = race.together(pool, 2, step_seconds, Path(folder), shape)
-                    seconds, flops = max(found)
+                    timings = race.together(pool, 2, step_seconds, Path(folder), shape)
+                    seconds, flops = max(timings)
                     rows.append((axis, value, number, seconds, flops))
             for value in RUNS:
-                # Half of them a worker, as the engine would cut them.
-                found = race.together(pool, 2 if value > 1 else 1, runs_seconds, Path(folder), max(value // 2, 1))
-                seconds, flops = max(found)
+                # Half of them per worker, as the engine would partition them.
+                timings = race.together(pool, 2 if value > 1 else 1, runs_seconds, Path(folder), max(value // 2, 1))
+                seconds, flops = max(timings)
                 rows.append(("runs", value, number, seconds, flops))
     pool.shutdown()
     frame = pd.DataFrame(rows, columns=["axis", "value", "round", "seconds", "matmul_flops"])
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Cost on log axes, with the line of the operations through the largest."""
+    """Draw cost on log axes, with the line of the operations through the largest."""
     with style.apply():
         figure = style.new_figure(8.4, 2.9)
         for axes, (axis, rows) in zip(figure.subplots(1, 3), frame.groupby("axis", sort=False), strict=True):
@@ -81,7 +81,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             axes.loglog(middle.index, ideal, color="#888888", linestyle="--", linewidth=0.9, label="ideal")
             axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
             axes.minorticks_off()
-            axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds a step")
+            axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds per step")
             axes.legend()
         return figure
 

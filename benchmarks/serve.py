@@ -42,7 +42,7 @@ def main() -> None:
 
         operations: dict[str, Callable[..., Any]] = {
             "modules": lambda: {module.__name__: module.__file__ for module in (actlab, rates, compiling)},
-            # Matmul operations a second, of NumPy's and XLA's products and of training steps.
+            # Matmul operations per second, of NumPy's and XLA's products and of training steps.
             "numpy": lambda **shape: both(rates.numpy_rate, *shape.values()),
             "xla": lambda **shape: both(rates.xla_rate, *shape.values()),
             "steps": lambda shape, seconds: both(rates.loop_rate, folder, rates.Shape(**shape), seconds),
@@ -56,7 +56,7 @@ def main() -> None:
             request = json.loads(line)
             try:
                 answer = {"value": operations[request.pop("op")](**request)}
-            except Exception as error:  # the race that asked tells it, and may go on
+            except Exception as error:  # the race that asked reports it, and may continue
                 traceback.print_exc()
                 answer = {"error": f"{type(error).__name__}: {error}"}
             print(json.dumps(answer), file=answers)

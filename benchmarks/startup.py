@@ -1,4 +1,4 @@
-"""How long commands take that train nothing, on one core, beside an older revision: `python -m benchmarks.startup`.
+"""How long commands take that train nothing, on one core, vs an older revision: `python -m benchmarks.startup`.
 
 In each round both checkouts give each command once, in turns, each in a process of its own that may use one core. A
 figure is what the process and its children used of it (CPU), and the time on the clock; a ratio is this checkout's CPU
@@ -120,7 +120,7 @@ def main() -> None:
     frame = this.merge(base, on=["command", "round"], suffixes=("_this", "_base"))
     frame["ratio"] = frame["cpu_s_this"] / frame["cpu_s_base"]
     table = race.medians(frame, ["command"], ["cpu_s_this", "wall_s_this", "cpu_s_base", "ratio"])
-    title = f"Commands that train nothing, one core, beside {arguments.revision}"
+    title = f"Commands that train nothing, one core, vs {arguments.revision}"
     race.finish("startup", title, frame, table, None, arguments.out)
 
 

@@ -57,7 +57,7 @@ def main() -> None:
     frame = pd.DataFrame(rows)
     table = race.medians(frame, ["width"], ["loop_share", "whole_share", "record_over_its_products"])
     title = (
-        f"Training beside the peak: depth {arguments.depth}, batch {arguments.batch}, relu, Adam; "
+        f"Training vs the peak: depth {arguments.depth}, batch {arguments.batch}, relu, Adam; "
         f"whole runs with a record every {arguments.every} steps"
     )
     figure = race.lines(frame, "width", ["loop_share", "whole_share"], "share of the matmul peak", goals=[1.0])

@@ -16,7 +16,7 @@ from actlab.nn.spec import ProgramSpec
 from actlab.nn.training import Program
 
 FEATURES, OUTPUTS = 4, 3
-ROWS, BATCH = 30, 7  # four batches an epoch; two rows of each permutation are left out
+ROWS, BATCH = 30, 7  # four batches per epoch; two rows of each permutation are left out
 
 
 def nowhere(z, **_):
@@ -112,8 +112,8 @@ class Runs:
 
     def record(self, state, *step, **evaluated):
         runs = self.program.spec.runs_per_call
-        after, found = self.batch.record(own(turned(state, runs)), *step, **evaluated)
-        return turned(after, runs), found
+        after, record = self.batch.record(own(turned(state, runs)), *step, **evaluated)
+        return turned(after, runs), record
 
 
 def own(tree):
@@ -126,13 +126,13 @@ def go(runs, schedule, longest=None):
 
     Between records training is cut into calls of at most ``longest`` steps.
     """
-    state, found = runs.begin().state, []
+    state, records = runs.begin().state, []
     for (step, evaluated), end in zip(schedule, [step for step, _ in schedule[1:]] + [0], strict=True):
         state, record = runs.record(state, step, bool(evaluated))
-        found.append(record)
+        records.append(record)
         for begin in range(step + 1, end, longest or max(end, 1)):
             state = runs.train(state, begin, min(begin + (longest or end), end))
-    return jax.tree.map(np.asarray, state), jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *found)
+    return jax.tree.map(np.asarray, state), jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *records)
 
 
 def of_run(tree, i):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-# What each activation "does" here: slope of log10 ‖gradient‖ a layer, share of units that die, mean, variance of h.
+# What each activation "does" here: slope of log10 ‖gradient‖ per layer, share of units that die, mean, variance of h.
 NATURE: dict[str, tuple[float, float, float, float]] = {
     "sigmoid": (-0.6, 0.0, 0.5, 0.01),
     "tanh": (-0.03, 0.0, 0.0, 0.4),
@@ -86,7 +86,7 @@ def one_run(
     wobble = 0.03 * rng.normal(size=(len(at), depth))
     signal = 10.0 ** (-1 + slope * towards_input * (1 - 0.4 * grown) + wobble)
     weight = 10.0 ** (-1.3 + 0.3 * slope * towards_input - 0.5 * grown + wobble)
-    born = dies * 0.2 * layer / depth * np.ones((len(at), 1)) * rng.uniform(0.8, 1.2)
+    dead_at_init = dies * 0.2 * layer / depth * np.ones((len(at), 1)) * rng.uniform(0.8, 1.2)
     died = dies * np.log10(1 + 1e3 * rate) * grown * layer / depth
     seen = evaluated[:, None]
     by_layer: dict[str, np.ndarray] = {
@@ -94,12 +94,12 @@ def one_run(
         "weight_grad_norm": weight,
         "weight_grad_rms": weight / 64,
         "update_ratio": rate / 3 + 0 * weight,
-        "dead_fraction": np.where(seen, born + died, np.nan),
-        "born_dead_fraction": np.where(seen, born, np.nan),
+        "dead_fraction": np.where(seen, dead_at_init + died, np.nan),
+        "born_dead_fraction": np.where(seen, dead_at_init, np.nan),
         "died_fraction": np.where(seen, died, np.nan),
         "revived_fraction": np.where(seen, 0.05 * died, np.nan),
-        "ever_dead_fraction": np.where(seen, born + 1.05 * died, np.nan),
-        "weak_fraction": born + died + (0.2 * grown if slope < -0.5 else 0),
+        "ever_dead_fraction": np.where(seen, dead_at_init + 1.05 * died, np.nan),
+        "weak_fraction": dead_at_init + died + (0.2 * grown if slope < -0.5 else 0),
         "act_mean": mean * (1 + 0.1 * grown) + wobble,
         "act_var": variance * 10.0 ** (wobble - 0.02 * layer),
         "act_var_within": 0.7 * variance * 10.0 ** (wobble - 0.04 * layer),

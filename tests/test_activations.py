@@ -62,7 +62,7 @@ def test_nothing_breaks_at_large_inputs(record: Activation):
     value, pull = jax.vjp(phi, z, parameters)
     slope, in_parameters = pull(jnp.ones_like(value))
     assert bool(jnp.isfinite(value).all() and jnp.isfinite(slope).all() and jnp.isfinite(record.derivative(z)).all())
-    assert all(bool(jnp.isfinite(found)) for found in in_parameters.values())
+    assert all(bool(jnp.isfinite(gradient)) for gradient in in_parameters.values())
 
 
 @each
@@ -127,7 +127,7 @@ def test_the_story_comes_first():
     assert [record.order for record in RECORDS_BY_NAME] == list(range(1, len(CATALOGUE) + 1))
 
 
-def test_families_share_their_laws():
+def test_families_share_their_properties():
     with jax.enable_x64(True):
         z = jnp.asarray(GRID)
         phi = {name: record.function for name, record in CATALOGUE.items()}
@@ -169,8 +169,8 @@ def test_tiny_signals_survive_elu():
     ],
 )
 def test_properties_follow_the_parameters(name, parameters, property_, value):
-    found = getattr(examine(CATALOGUE.find(name), parameters), property_)
-    assert found == value if not isinstance(value, float) else found == pytest.approx(value, abs=1e-6)
+    actual = getattr(examine(CATALOGUE.find(name), parameters), property_)
+    assert actual == value if not isinstance(value, float) else actual == pytest.approx(value, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_decorated_function_says_more(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "told"),
+    ("text", "name", "message"),
     [
         ("def tanhexp(z):\n    return z", "tanhexpp", "no function 'tanhexpp'; did you mean 'tanhexp'"),
         ("def f(z):\n    return z", "qqqqqqq", "no function 'qqqqqqq'; choose from f"),
@@ -291,8 +291,8 @@ def test_a_decorated_function_says_more(tmp_path):
         ),
     ],
 )
-def test_what_load_refuses(tmp_path, text, name, told):
-    with pytest.raises(ActivationError, match=re.escape(told)) as caught:
+def test_what_load_refuses(tmp_path, text, name, message):
+    with pytest.raises(ActivationError, match=re.escape(message)) as caught:
         CATALOGUE.load(user_file(tmp_path, text), name)
     assert "\n" not in str(caught.value)
 
@@ -303,7 +303,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("return jnp.sum(z)", "gives shape ()"),
         ("return (z, z)", "must return one array"),
@@ -320,8 +320,8 @@ def test_a_missing_file_is_named(tmp_path):
         ("return z.no_such_method()", "fails on an array: AttributeError"),
     ],
 )
-def test_what_check_refuses(tmp_path, text, told):
-    with pytest.raises(ActivationError, match=re.escape(told)) as caught:
+def test_what_check_refuses(tmp_path, text, message):
+    with pytest.raises(ActivationError, match=re.escape(message)) as caught:
         check(CATALOGUE.load(user_file(tmp_path, f"def f(z):\n    {text}"), "f"))
     assert "\n" not in str(caught.value)
 
@@ -351,8 +351,8 @@ def test_a_declaration_that_is_wrong_is_found():
     def bent(z):
         return jnp.where(z <= 0.5, 0.0, z - 0.5)
 
-    told = disagreements(CATALOGUE.declared[bent])
-    assert told == [
+    message = disagreements(CATALOGUE.declared[bent])
+    assert message == [
         "bent: smoothness is declared 'C1', found 'C0'",
         "bent: flat_set is declared '∅', found '(−∞, 0.5]'",
     ]

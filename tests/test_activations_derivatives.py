@@ -111,13 +111,13 @@ def test_derivatives_in_parameters(record: Activation, name: str):
     with jax.enable_x64(True):
         moved = with_parameter(record.exact, name)
         total = jax.jit(jax.grad(lambda value, z: moved(z, value)))
-        found = jax.vmap(total, (None, 0))(at, Z)
+        in_parameter = jax.vmap(total, (None, 0))(at, Z)
         plain = jax.vmap(jax.grad(with_parameter(automatic(record.exact), name), 1), (0, None))(Z, at)
-        np.testing.assert_allclose(found, plain, rtol=1e-9, atol=1e-13)
-        np.testing.assert_allclose(found, differences(lambda value: moved(Z, value), at), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(in_parameter, plain, rtol=1e-9, atol=1e-13)
+        np.testing.assert_allclose(in_parameter, differences(lambda value: moved(Z, value), at), rtol=1e-6, atol=1e-9)
         tangent = jax.jvp(lambda value: moved(Z, value), (at,), (1.0,))[1]
-        np.testing.assert_allclose(tangent, found, rtol=1e-14)
-        np.testing.assert_allclose(record.parameter_derivatives[name](Z), found, rtol=1e-12)
+        np.testing.assert_allclose(tangent, in_parameter, rtol=1e-14)
+        np.testing.assert_allclose(record.parameter_derivatives[name](Z), in_parameter, rtol=1e-12)
         jax.hessian(lambda value: moved(0.7, value))(at).block_until_ready()  # and again
 
 
@@ -137,10 +137,10 @@ def test_parameters_of_every_shape(record: Activation, name: str, z_shape, shape
         return jax.jit(lambda z, value: (jax.grad(loss)(z, value), jax.grad(loss, 1)(z, value)))(z, value)
 
     with jax.numpy_rank_promotion("allow"):
-        for found, plain in zip(gradients(record.exact), gradients(automatic(record.exact)), strict=True):
-            assert found.shape == plain.shape
-            assert found.dtype == jnp.float32
-            np.testing.assert_allclose(found, plain, rtol=2e-5, atol=1e-6)
+        for gradient, plain in zip(gradients(record.exact), gradients(automatic(record.exact)), strict=True):
+            assert gradient.shape == plain.shape
+            assert gradient.dtype == jnp.float32
+            np.testing.assert_allclose(gradient, plain, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("dtype", "wide"), [("float32", False), ("float32", True), ("float64", True)])
@@ -182,8 +182,8 @@ def test_vmap_over_runs_with_parameters_of_their_own(record: Activation):
     plain = jax.jit(partial(gradients, automatic(record.exact)))
     for run in range(3):
         alone = plain(z[run], *({name: value[run] for name, value in one.items()} for one in (learned, fixed)))
-        for found, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
-            np.testing.assert_allclose(found[run], expected, rtol=2e-5, atol=1e-6)
+        for actual, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(actual[run], expected, rtol=2e-5, atol=1e-6)
 
 
 def test_inside_scan_and_switch():
@@ -200,14 +200,14 @@ def test_inside_scan_and_switch():
 
         return jax.lax.scan(layer, z, jnp.array([1.0, 0.7]))
 
-    lanes = jax.jit(jax.vmap(program, (None, 0)))
+    over_runs = jax.jit(jax.vmap(program, (None, 0)))
     for i, record in enumerate(ALL):
         back, values = program(i, z)
         first = 0.1 * g * record.derivative(z)
         expected = jnp.stack([record.exact(z), record.exact(0.7 * first)])
         np.testing.assert_allclose(values, expected, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(back, 0.1 * g * record.derivative(0.7 * first), rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(lanes(i, jnp.stack([z, z]))[0][1], back, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(over_runs(i, jnp.stack([z, z]))[0][1], back, rtol=1e-5, atol=1e-6)
 
 
 def test_only_what_carries_a_tangent_is_differentiated():
@@ -256,13 +256,13 @@ def test_float32_is_accurate_to_the_far_tails(record: Activation):
     beside_turn = abs(z - record.extremum[0]) < 0.05 if record.extremum else np.zeros(len(z), bool)
     # e^z of a gate leaves float32 a little before z·e^z does.
     normal = np.abs(slope) > 1e-35
-    for found in (reverse(record.exact, FLOAT32), forward(record.exact, FLOAT32), record.derivative(FLOAT32)):
-        found = np.asarray(found, np.float64)
-        assert np.isfinite(found).all()
+    for actual in (reverse(record.exact, FLOAT32), forward(record.exact, FLOAT32), record.derivative(FLOAT32)):
+        actual = np.asarray(actual, np.float64)
+        assert np.isfinite(actual).all()
         ask = normal & ~beside_turn
-        np.testing.assert_allclose(found[ask], slope[ask], rtol=1e-5, atol=wobble)
-        np.testing.assert_allclose(found, slope, rtol=1e-5, atol=1e-6)
-        assert not (found == 0)[normal & ~np.asarray(record.flat(FLOAT32))].any()
+        np.testing.assert_allclose(actual[ask], slope[ask], rtol=1e-5, atol=wobble)
+        np.testing.assert_allclose(actual, slope, rtol=1e-5, atol=1e-6)
+        assert not (actual == 0)[normal & ~np.asarray(record.flat(FLOAT32))].any()
     # GELU's Φ takes 1 + erf: its left tail is rounded away at 1e−8, where erfc would slow training.
     rough = 1e-6 if record.name == "gelu" else 1e-38
     normal = np.abs(value) > 1e-35
@@ -317,8 +317,8 @@ def test_a_users_closed_form_is_used_and_a_missing_one_is_automatic():
     assert (mine.__name__, mine.__doc__, record.closed_form) == ("mine", "Doc.", True)
     assert isinstance(mine, ClosedForm)
     assert record.function is mine
-    found = jax.grad(lambda z, p, q: mine(z, p=p, q=q), (0, 1, 2))(0.5, 2.0, 3.0)
-    np.testing.assert_allclose(found, [2.0 * np.cos(0.5), np.sin(0.5), 1.0], rtol=1e-6)
+    actual = jax.grad(lambda z, p, q: mine(z, p=p, q=q), (0, 1, 2))(0.5, 2.0, 3.0)
+    np.testing.assert_allclose(actual, [2.0 * np.cos(0.5), np.sin(0.5), 1.0], rtol=1e-6)
     check(record)
 
     @activation(learnable=("p",))
@@ -352,7 +352,7 @@ def test_a_steep_function_is_not_taken_for_a_wrong_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("declared", "told"),
+    ("declared", "message"),
     [
         ("derivative=lambda z, *, p=1.0: p * jnp.sin(z)", "its derivative in z at z = 0.0137 is declared as 0.0136996"),
         (
@@ -371,12 +371,12 @@ def test_a_steep_function_is_not_taken_for_a_wrong_one(tmp_path):
         ),
     ],
 )
-def test_wrong_declarations_are_refused(tmp_path, declared, told):
+def test_wrong_declarations_are_refused(tmp_path, declared, message):
     path = tmp_path / "mine.py"
     path.write_text(
         "import jax.numpy as jnp\nfrom actlab.activations import activation\n"
         f"@activation({declared})\ndef f(z, *, p=1.0):\n    return p * jnp.sin(z)\n"
     )
-    with pytest.raises(ActivationError, match=re.escape(told)) as caught:
+    with pytest.raises(ActivationError, match=re.escape(message)) as caught:
         check(CATALOGUE.load(path, "f"))
     assert "\n" not in str(caught.value)

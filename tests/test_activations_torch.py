@@ -1,4 +1,4 @@
-"""PyTorch as a witness: values, derivatives and kink conventions of every activation that it has too."""
+"""PyTorch as an independent implementation: values, derivatives and kink conventions of what it has too."""
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ def test_pytorch_agrees(name):
     (slope,) = torch.autograd.grad(value.sum(), z)
     phi = CATALOGUE[name].function
     with jax.enable_x64(True):
-        found, pull = jax.vjp(phi, jnp.asarray(Z))
-        np.testing.assert_allclose(found, value.detach().numpy(), rtol=1e-10, atol=1e-12)
+        actual, pull = jax.vjp(phi, jnp.asarray(Z))
+        np.testing.assert_allclose(actual, value.detach().numpy(), rtol=1e-10, atol=1e-12)
         # PyTorch keeps the hard sigmoid's slope of 1/6 in float32.
-        np.testing.assert_allclose(pull(jnp.ones_like(found))[0], slope.numpy(), rtol=1e-7, atol=1e-12)
+        np.testing.assert_allclose(pull(jnp.ones_like(actual))[0], slope.numpy(), rtol=1e-7, atol=1e-12)

@@ -33,6 +33,6 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
     with output.progress_display() as tell:
         tell(Progress(0.5, 2, 4, 1, 2, {}))
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=1, to_write=3))
-    said = capsys.readouterr().out
-    assert "writing tables and figures" in said
-    assert "1/3" in said
+    stdout = capsys.readouterr().out
+    assert "writing tables and figures" in stdout
+    assert "1/3" in stdout

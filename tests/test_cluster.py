@@ -113,8 +113,8 @@ def scheduler():
     options = {"dashboard_address": None, "silence_logs": False}
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp", **options
-    ) as found:
-        yield found
+    ) as scheduler:
+        yield scheduler
 
 
 def cluster_file(folder, text):
@@ -142,16 +142,16 @@ def command(capsys, *words):
         patch.setattr(sys, "argv", ["actlab", *map(str, words)])
         with pytest.raises(SystemExit) as end:
             cli.main()
-    said = capsys.readouterr()
-    return end.value.code, said.out, said.err
+    output = capsys.readouterr()
+    return end.value.code, output.out, output.err
 
 
 def refused(capsys, *words):
     """The message of a command that is refused: exit code 2, no traceback."""
-    code, _, said = command(capsys, *words)
-    assert code == 2, said
-    assert "Traceback" not in said
-    return said
+    code, _, stderr = command(capsys, *words)
+    assert code == 2, stderr
+    assert "Traceback" not in stderr
+    return stderr
 
 
 def test_a_worker_killed_in_the_middle_of_a_job(whole, config, tmp_path, monkeypatch):
@@ -221,12 +221,12 @@ def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path,
     monkeypatch.setattr(of_slurm, "ASK", 0.5)
     text = "cores: 1\nmemory: 2GB\njob_script_prologue: ['echo no such module: cuda', exit 1]\n"
     slurm.write_text(text + ("log_directory: logs\n" if logs else ""))
-    code, _, said = command(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm)
+    code, _, stderr = command(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm)
     assert code == 1
-    assert "Slurm ended its job before any worker had come" in said
-    assert ("no such module: cuda" in said) == logs
-    assert ("log_directory" in said) != logs
-    assert "Traceback" not in said
+    assert "Slurm ended its job before any worker had come" in stderr
+    assert ("no such module: cuda" in stderr) == logs
+    assert ("log_directory" in stderr) != logs
+    assert "Traceback" not in stderr
 
 
 def test_workers_and_one_that_dies_too_often(tmp_path):
@@ -274,9 +274,11 @@ with cluster.pool(pathlib.Path("r"), 5, workers=1) as (open_worker, _):
 
 def listening():
     """Where this process and those below it take connections."""
-    here = psutil.Process()
-    sockets = [found for one in (here, *here.children(recursive=True)) for found in one.net_connections("inet")]
-    return {found.laddr for found in sockets if found.status == psutil.CONN_LISTEN}
+    this = psutil.Process()
+    sockets = [
+        connection for one in (this, *this.children(recursive=True)) for connection in one.net_connections("inet")
+    ]
+    return {connection.laddr for connection in sockets if connection.status == psutil.CONN_LISTEN}
 
 
 def gone(pid, seconds=10):
@@ -298,14 +300,14 @@ def test_no_cluster_is_started_where_another_run_holds_the_folder(config, tmp_pa
         actlab.run(config, out=tmp_path / "r", executor="dask")
 
 
-def test_nobody_answers(config, tmp_path, monkeypatch, capsys):
+def test_no_scheduler_answers(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(of_scheduler, "REACH", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (silent.getsockname()[1], 9):
-            said = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", f"tcp://127.0.0.1:{port}")
-            assert f"tcp://127.0.0.1:{port}: no Dask scheduler answers there" in said
-    said = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", "node17")
-    assert "as in tcp://node17:8786" in said
+            stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", f"tcp://127.0.0.1:{port}")
+            assert f"tcp://127.0.0.1:{port}: no Dask scheduler answers there" in stderr
+    stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", "node17")
+    assert "as in tcp://node17:8786" in stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -319,13 +321,13 @@ def test_a_running_scheduler(scheduler, tmp_path, monkeypatch):
         assert number == 1
         assert open_worker().submit(pow, 2, 3).result(timeout=60) == 8
     assert not list(tmp_path.iterdir())
-    found = of_scheduler.facts(str(tmp_path))
+    facts = of_scheduler.facts(str(tmp_path))
     for wrong, message in {
         "sees": ({"sees": False}, "must be shared, under the same path"),
-        "versions": ({"versions": found["versions"] | {"jax": "0.1"}}, r"jax 0\.1,.* make them the same"),
+        "versions": ({"versions": facts["versions"] | {"jax": "0.1"}}, r"jax 0\.1,.* make them the same"),
         "flags": ({"flags": False}, "started JAX without --xla_cpu.*=-reduce"),
     }.values():
-        monkeypatch.setattr(of_scheduler, "facts", lambda probe, wrong=wrong: found | wrong)
+        monkeypatch.setattr(of_scheduler, "facts", lambda probe, wrong=wrong: facts | wrong)
         with pytest.raises(ClusterError, match=message):
             cluster.pool(tmp_path / "r", 5, scheduler=address).__enter__()
     with pytest.raises(ClusterError, match=r"no Dask scheduler answers there \(Worker\)"):
@@ -402,10 +404,10 @@ def test_slurm_refuses(config, slurm, tmp_path, capsys, monkeypatch):
 
 def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
-    code, said, _ = command(capsys, "run", config, "--out", tmp_path / "r", "--dry-run", "--cluster", SLURM_FILE)
+    code, stdout, _ = command(capsys, "run", config, "--out", tmp_path / "r", "--dry-run", "--cluster", SLURM_FILE)
     assert code == 0
-    assert "24 runs to train in 6 jobs on 64 workers" in said
-    script = said[said.index("#!") :]
+    assert "24 runs to train in 6 jobs on 64 workers" in stdout
+    script = stdout[stdout.index("#!") :]
     assert f"#SBATCH -o {SLURM_FILE.parent}/logs/%x-%j.log" in script
     assert "#SBATCH --cpus-per-task=16" in script
     assert script.index("export NPROC=1") < script.index("dask_worker")
@@ -431,8 +433,8 @@ def test_the_cluster_file_says_what_the_jobs_train_on(config, tmp_path):
 
 def test_dask_is_not_installed(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    said = refused(capsys, "run", config, "--out", tmp_path / "r", "--executor", "dask")
-    assert "pip install 'actlab[cluster]'" in said
+    stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--executor", "dask")
+    assert "pip install 'actlab[cluster]'" in stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -56,7 +56,7 @@ def test_times_are_what_they_say(study):
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "dead_fraction", "steps_to_target", "vanishing_slope"])
 def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
-    frame = one(study, metric, ["activation", "depth", "learning_rate"])  # one run a seed
+    frame = one(study, metric, ["activation", "depth", "learning_rate"])  # one run per seed
     assert (frame["n"] + frame["diverged"] + frame["missing"] == frame["runs"]).all()
     assert frame["runs"].sum() == len(study[0])
     assert frame["diverged"].sum() == (study[0]["status"] == "diverged").sum() > 0

@@ -194,8 +194,8 @@ def test_a_study_is_the_same_with_programs_from_the_disk(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("import jax.numpy as jnp\ndef own(z):\n    return jnp.tanh(z)\n")
 
     def part(name, *overrides):
-        found = actlab.run(tmp_path / "s.yaml", overrides, out=tmp_path / name, workers=1)
-        return found, [path.read_bytes() for path in sorted((tmp_path / name / "parts").glob("*.parquet"))]
+        results = actlab.run(tmp_path / "s.yaml", overrides, out=tmp_path / name, workers=1)
+        return results, [path.read_bytes() for path in sorted((tmp_path / name / "parts").glob("*.parquet"))]
 
     (_, first), count = part("first"), len(list(tmp_path.rglob("whole/*")))
     assert count == 4

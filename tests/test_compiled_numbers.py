@@ -2,7 +2,7 @@
 
 A compiler may be wrong where it fuses, at one shape and not at another, and say nothing. So each formula is compiled,
 and held against NumPy, or against itself one operation at a time, in float64. The numbers are such that products are
-exact and no comparison hangs on rounding.
+exact and no comparison depends on rounding.
 """
 
 import inspect
@@ -44,29 +44,29 @@ def stack(runs, function, arguments):
     return jax.tree.map(lambda *of_runs: np.stack(of_runs), *results)
 
 
-def agree(function, arguments, runs, dtype, witness=None):
-    """Assert that a function, compiled for all runs as the engine has them, computes what its witness says.
+def agree(function, arguments, runs, dtype, reference=None):
+    """Assert that a function, compiled for all runs as in the engine, computes what its reference implementation does.
 
     Args:
         function: of one run.
         arguments: trees of arrays with a leading run axis, float64 or integers.
         runs: how many; a single run is compiled without a run axis.
         dtype: of the floats of the compiled function.
-        witness: in NumPy, of one run; by default the function itself, one operation at a time.
+        reference: in NumPy, of one run; by default the function itself, one operation at a time.
     """
     cast = jax.tree.map(lambda a: a.astype(dtype) if a.dtype == np.float64 else a, arguments)
     with jax.enable_x64(True):
-        if witness is not None:
-            expected = stack(runs, witness, arguments)
+        if reference is not None:
+            expected = stack(runs, reference, arguments)
         else:
             with jax.disable_jit():
                 expected = stack(runs, function, jax.tree.map(jnp.asarray, arguments))
         if runs > 1:
-            found = jax.jit(jax.vmap(function))(*cast)
+            actual = jax.jit(jax.vmap(function))(*cast)
         else:
-            found = jax.tree.map(lambda a: a[None], jax.jit(function)(*jax.tree.map(lambda a: a[0], cast)))
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    for (path, a), b in zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(found), strict=True):
+            actual = jax.tree.map(lambda a: a[None], jax.jit(function)(*jax.tree.map(lambda a: a[0], cast)))
+    assert jax.tree.structure(actual) == jax.tree.structure(expected)
+    for (path, a), b in zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(actual), strict=True):
         assert b.dtype in (dtype, bool), path
         largest = np.max(np.abs(a), initial=0.0, where=np.isfinite(a))
         np.testing.assert_allclose(b, a, rtol=0.0, atol=TOLERANCE[dtype] * largest, err_msg=jax.tree_util.keystr(path))
@@ -99,29 +99,31 @@ def test_norms(rows, width, runs, dtype):
     def norms(delta, h):
         return probes.signal_norm(rows, delta), probes.weight_norm(rows, h, delta)
 
-    def witness(delta, h):
+    def reference(delta, h):
         return np.sqrt(np.sum(delta**2) / rows), np.linalg.norm(h.T @ delta) / rows
 
-    agree(norms, [exact(0, runs, rows, width), exact(1, runs, rows, width)], runs, dtype, witness)
+    agree(norms, [exact(0, runs, rows, width), exact(1, runs, rows, width)], runs, dtype, reference)
 
 
 @at_odd_shapes
 def test_death(rows, width, runs, dtype):
     """Units of two layers, dead on all rows, then and now."""
     z = exact(0, runs, DEPTH, rows, width) * 2.0 ** -np.arange(width) - 2.0
-    born, ever = (exact(seed, runs, DEPTH, width) > 0.25 for seed in (1, 2))
+    dead_at_init, ever_dead = (exact(seed, runs, DEPTH, width) > 0.25 for seed in (1, 2))
 
-    def death(z, born, ever):
+    def death(z, dead_at_init, ever_dead):
         dead, finite = jnp.all(z <= 0, axis=1), jax.vmap(probes.all_finite)(z)
-        return probes.death_record(dead, finite, {"dead_at_init": born, "ever_dead": ever}, jnp.int32(0), z.dtype)
+        return probes.death_record(
+            dead, finite, {"dead_at_init": dead_at_init, "ever_dead": ever_dead}, jnp.int32(0), z.dtype
+        )
 
-    def witness(z, born, ever):
+    def reference(z, dead_at_init, ever_dead):
         dead = np.all(z <= 0, axis=1)
-        masks = (dead, born, dead & ~born, ever & ~dead, ever | dead)
+        masks = (dead, dead_at_init, dead & ~dead_at_init, ever_dead & ~dead, ever_dead | dead)
         fractions = {name: np.mean(mask, axis=1) for name, mask in zip(probes.DEATH, masks, strict=True)}
-        return fractions, float(dead.all(axis=1).any()), {"dead_at_init": born, "ever_dead": ever | dead}
+        return fractions, float(dead.all(axis=1).any()), {"dead_at_init": dead_at_init, "ever_dead": ever_dead | dead}
 
-    agree(death, [z, born, ever], runs, dtype, witness)
+    agree(death, [z, dead_at_init, ever_dead], runs, dtype, reference)
 
 
 @at_odd_shapes
@@ -137,7 +139,7 @@ def test_losses(task, rows, width, runs, dtype):
         each = losses.example_losses(outputs, y, task)
         return jnp.mean(each), (each, losses.example_accuracy(outputs, y, task))
 
-    def witness(h, kernel, bias, y):
+    def reference(h, kernel, bias, y):
         outputs = h @ kernel + bias
         if task == "classification":
             right = np.eye(width)[y]
@@ -151,7 +153,7 @@ def test_losses(task, rows, width, runs, dtype):
         gradients = (error @ kernel.T / rows, h.T @ error / rows, error.sum(axis=0) / rows)
         return (each.mean(), (each, accuracy)), gradients
 
-    agree(jax.value_and_grad(mean_loss, argnums=(0, 1, 2), has_aux=True), [*layer, y], runs, dtype, witness)
+    agree(jax.value_and_grad(mean_loss, argnums=(0, 1, 2), has_aux=True), [*layer, y], runs, dtype, reference)
 
 
 @pytest.mark.parametrize(("runs", "dtype"), [(1, "float32"), (4, "float64")])

@@ -1,4 +1,4 @@
-"""XLA's flag: reductions are wrong without it, and it is set wherever actlab computes, beside the user's own flags."""
+"""XLA's flag: reductions are wrong without it, and it is set wherever actlab computes, besides the user's own flags."""
 
 import json
 import os
@@ -31,20 +31,20 @@ def squares_of_products():
     """Σ (A x)² of 40,000 rows x: in jaxlib 0.10.2 every fifth is wrong."""
     rng = np.random.default_rng(0)
     a, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((3, 3), (40_000, 3)))
-    found = jax.jit(jax.vmap(lambda x: jnp.sum((a @ x) ** 2)))(x)
-    return found, np.sum((x.astype(float) @ a.T) ** 2, axis=1)
+    actual = jax.jit(jax.vmap(lambda x: jnp.sum((a @ x) ** 2)))(x)
+    return actual, np.sum((x.astype(float) @ a.T) ** 2, axis=1)
 
 
 def products_with_a_constant():
-    """Σ (E C) ∘ E of five matrices E and a constant C: read from memory that nobody wrote, in all versions tried."""
+    """Σ (E C) ∘ E of five matrices E and a constant C: read from uninitialised memory, in all versions tried."""
     e = np.random.default_rng(0).standard_normal((5, 60, 60)).astype(np.float32)
-    found = jax.jit(lambda e: jnp.sum((e @ jnp.full_like(e, 2.0)) * e, axis=(1, 2)))(e)
-    return found, np.sum((e @ np.full_like(e, 2.0)) * e, axis=(1, 2), dtype=float)
+    actual = jax.jit(lambda e: jnp.sum((e @ jnp.full_like(e, 2.0)) * e, axis=(1, 2)))(e)
+    return actual, np.sum((e @ np.full_like(e, 2.0)) * e, axis=(1, 2), dtype=float)
 
 
 def share_wrong(case):
-    found, expected = case()
-    return float(np.mean(~np.isclose(found, expected, rtol=1e-4, atol=1e-4 * np.mean(np.abs(expected)))))
+    actual, expected = case()
+    return float(np.mean(~np.isclose(actual, expected, rtol=1e-4, atol=1e-4 * np.mean(np.abs(expected)))))
 
 
 def in_a_new_process(code, **environment):
@@ -77,13 +77,13 @@ def test_reductions_are_right_here(case):
 
 @tried
 def test_reductions_are_wrong_where_jax_starts_first_and_a_warning_says_so_once():
-    wrong, said = in_a_new_process(
+    wrong, stderr = in_a_new_process(
         f"import jax; jax.devices(); here = load(); import actlab.nn, actlab.theory; {CASES}"
     )
     assert wrong[1] > 0.5
     assert (wrong[0] > 0.1) == (JAXLIB == "0.10.2")
-    assert said.count("UserWarning") == 1
-    assert f"jaxlib {JAXLIB} computes some reductions on a processor wrongly, unless JAX starts with {SAFE}" in said
+    assert stderr.count("UserWarning") == 1
+    assert f"jaxlib {JAXLIB} computes some reductions on a processor wrongly, unless JAX starts with {SAFE}" in stderr
 
 
 @pytest.mark.parametrize("room", ["actlab.activations", "actlab.nn", "actlab.theory"])

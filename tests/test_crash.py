@@ -45,7 +45,7 @@ report: {tables: [performance], figures: []}
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch):
+def serial(monkeypatch):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
 
 
@@ -133,8 +133,8 @@ def test_cutting_changes_no_bit(config, tmp_path):
             for steps in (1, 3, 7):
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(run_batch.Pace, "learn", lambda self, *_, steps=steps: setattr(self, "steps", steps))
-                    found = worker.train_batch(group, runs, tmp_path)
-                for one, other in zip(found, expected, strict=True):
+                    rows = worker.train_batch(group, runs, tmp_path)
+                for one, other in zip(rows, expected, strict=True):
                     assert one.keys() == other.keys()
                     for name in one:
                         np.testing.assert_array_equal(one[name], other[name], err_msg=f"{name}, {steps} steps")
@@ -175,12 +175,12 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
         assert not worker.run_job(job_of(begun), tmp_path, None).finished
     (path,) = checkpoints(tmp_path)
     job_now = job_of(now)
-    found = []
+    loaded = []
     with pytest.MonkeyPatch.context() as patch:
         original = checkpoint.load
-        patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+        patch.setattr(checkpoint, "load", lambda *args: loaded.append(original(*args)) or loaded[-1])
         rows = worker.train_batch(job_now, job_now.runs, tmp_path)
-    assert [at.step for at in found] == [24]
+    assert [at.step for at in loaded] == [24]
     path.unlink()
     for overrides in (few, many):
         for row, other in zip(rows, worker.train_batch(job_of(overrides), job_now.runs, tmp_path), strict=True):
@@ -195,12 +195,12 @@ def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, 
         with pytest.raises(KeyboardInterrupt):
             actlab.run(config, ["model.activation=tanh"], out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
-    found = []
+    loaded = []
     with pytest.MonkeyPatch.context() as patch:
         original = checkpoint.load
-        patch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+        patch.setattr(checkpoint, "load", lambda *args: loaded.append(original(*args)) or loaded[-1])
         actlab.run(config, out=tmp_path / "r")
-    assert [at.step for at in found if at is not None] == [24]
+    assert [at.step for at in loaded if at is not None] == [24]
     same(tmp_path / "r", whole)
 
 
@@ -273,12 +273,12 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, t
         damaged = {"truncated": content[:half], "altered": altered, "empty": b"", "pickle": pickle.dumps(Trap())}
         path.write_bytes(damaged[damage])
     monkeypatch.chdir(tmp_path)
-    found = []
+    loaded = []
     original = checkpoint.load
-    monkeypatch.setattr(checkpoint, "load", lambda *args: found.append(original(*args)) or found[-1])
+    monkeypatch.setattr(checkpoint, "load", lambda *args: loaded.append(original(*args)) or loaded[-1])
     actlab.run(config, out=tmp_path / "r")
-    assert found
-    assert not any(found)
+    assert loaded
+    assert not any(loaded)
     assert not (tmp_path / "sprung").exists()
     same(tmp_path / "r", whole)
 
@@ -291,9 +291,9 @@ def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
     checkpoint.save(path, "name", checkpoint.Snapshot(8, 30, state, (records, records)))
     assert checkpoint.load(path, "name", state, records) is None  # sixteen rows, and eight said to be recorded
     checkpoint.save(path, "name", checkpoint.Snapshot(16, 30, state, (records, records)))
-    found = checkpoint.load(path, "name", state, records)
-    assert (found.recorded, found.step) == (16, 30)
-    np.testing.assert_array_equal(found.joined()["loss"], np.ones((2, 16), np.float32))
+    loaded = checkpoint.load(path, "name", state, records)
+    assert (loaded.recorded, loaded.step) == (16, 30)
+    np.testing.assert_array_equal(loaded.joined()["loss"], np.ones((2, 16), np.float32))
     for other in (
         state | {"w": np.ones((3, 2), np.float32)},
         state | {"w": np.ones((2, 3))},
@@ -383,9 +383,9 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
     monkeypatch.setattr(worker_pools, "local", lambda *_: Always())
     with pytest.raises(
         RunError, match=r"its worker died \(SIGKILL\(-9\)\);.*\n +first\n +malloc\(\): corrupted"
-    ) as found:
+    ) as error:
         actlab.run(config, out=tmp_path / "r", workers=2)
-    assert report_error(found.value) == 1
+    assert report_error(error.value) == 1
     assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
     assert [len(one.runs) for one in deaths] == [6, 4, 2]
     assert "malloc(): corrupted" in (tmp_path / "r" / "run.log").read_text()
@@ -455,9 +455,9 @@ def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config,
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store.pq, "write_table", full)
-        with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as found:
+        with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as error:
             actlab.run(config, out=tmp_path / "r", workers=2)
-    assert report_error(found.value) == 1
+    assert report_error(error.value) == 1
     assert len(jobs) == 2  # of four: what was begun
     assert not [path.name for path in (tmp_path / "r" / "parts").iterdir() if path.suffix != ".progress"]
     with pytest.raises(store.StoreError, match="no finished run"):
@@ -483,15 +483,15 @@ def test_a_full_disk_spares_the_checkpoint_before(config, tmp_path, monkeypatch)
 
 def test_folders_that_cannot_be_written(config, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(store.StoreError, match="cannot be written") as found:
+    with pytest.raises(store.StoreError, match="cannot be written") as error:
         actlab.run(config, out=tmp_path / "file" / "r")
-    assert report_error(found.value) == 2
+    assert report_error(error.value) == 2
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "run.log").mkdir()
     (tmp_path / "r" / control.LOCK).touch()  # left by a run that was killed at its very beginning
-    with pytest.raises(RunError, match=r"run\.log(?s:.)*what was stored is kept") as found:
+    with pytest.raises(RunError, match=r"run\.log(?s:.)*what was stored is kept") as error:
         actlab.run(config, out=tmp_path / "r")
-    assert report_error(found.value) == 1
+    assert report_error(error.value) == 1
 
 
 @pytest.mark.parametrize("how", ["vanishes", "changes"])
@@ -509,24 +509,24 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
 
     monkeypatch.setattr(scheduling, "run_job", changed)
     why = {"vanishes": "no such file", "changes": "is not the data that this study was planned with"}[how]
-    with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as found:
+    with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as error:
         actlab.run(
             config,
             [f"data.name={tmp_path / 'rows.csv'}", "model.activation=relu", "sweep.seeds=8"],
             out=tmp_path / "r",
             workers=1,
         )
-    assert report_error(found.value) == 1
-    assert "Traceback" not in str(found.value)
+    assert report_error(error.value) == 1
+    assert "Traceback" not in str(error.value)
 
 
 def test_one_run_at_a_time(whole, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     with control.study_lock(tmp_path / "r"):
         before = contents(tmp_path / "r" / "parts")
-        with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as found:
+        with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as error:
             actlab.run(config, ["sweep.seeds=4"], out=tmp_path / "r")
-        assert report_error(found.value) == 2
+        assert report_error(error.value) == 2
         with pytest.raises(store.StoreError, match="another `actlab run`"):
             actlab.run(config, out=tmp_path / "r", fresh=True)
         assert contents(tmp_path / "r" / "parts") == before
@@ -626,8 +626,8 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
         return time.monotonic()
 
     def finished(victim, folder):
-        said, _ = victim.communicate()
-        assert victim.returncode == 0, said
+        output, _ = victim.communicate()
+        assert victim.returncode == 0, output
         same(folder, whole)
 
     finished(begin(tmp_path / "first"), tmp_path / "first")
@@ -658,13 +658,13 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
 def reads_as_whole(folder, whole):
     """What a killed run left is nothing, or whole runs."""
     try:
-        found = actlab.load(folder)
+        results = actlab.load(folder)
     except store.StoreError:
         return
     expected = actlab.load(whole)
     for name in ("runs", "steps", "layers"):
-        one, other = getattr(found, name), getattr(expected, name)
-        other = other[other["run"].isin(found.runs["run"])].reset_index(drop=True)
+        one, other = getattr(results, name), getattr(expected, name)
+        other = other[other["run"].isin(results.runs["run"])].reset_index(drop=True)
         pd.testing.assert_frame_equal(one, other[list(one)], check_exact=True)
 
 
@@ -674,10 +674,10 @@ LONG = LONG.replace("every: 4, evaluate_every: 8", "every: 4000, evaluate_every:
 
 def wait_for(condition, seconds=90):
     until = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < until, "it did not come to that"
         time.sleep(0.02)
-    return found
+    return value
 
 
 def alive(pid):
@@ -712,9 +712,9 @@ def test_real_processes(started, cached, tmp_path):
     assert victim not in {beat.pid for beat in wait_for(training)}
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does: to every process of the group
     begun = time.monotonic()
-    said, _ = first.communicate(timeout=60)
-    assert first.returncode == 130, said
-    assert "the same command resumes from there" in said
+    output, _ = first.communicate(timeout=60)
+    assert first.returncode == 130, output
+    assert "the same command resumes from there" in output
     assert time.monotonic() - begun < 15
     assert checkpoints(folder)
     log = (folder / "run.log").read_text()
@@ -726,16 +726,16 @@ def test_real_processes(started, cached, tmp_path):
     for pid in (*workers, second.pid):
         os.kill(pid, signal.SIGSTOP)  # they may take their time now
     third = begin()
-    said, _ = third.communicate(timeout=60)
-    assert third.returncode == 2, said
-    assert f"process {second.pid} on" in said
+    output, _ = third.communicate(timeout=60)
+    assert third.returncode == 2, output
+    assert f"process {second.pid} on" in output
     second.kill()
     second.wait()
     before = store.part_names(folder)
     for pid in workers:
         os.kill(pid, signal.SIGCONT)
     wait_for(lambda: not any(alive(pid) for pid in workers), 10)
-    assert store.part_names(folder) == before  # they did not train to the end for nobody
+    assert store.part_names(folder) == before  # they did not train on after that
 
     actlab.run(tmp_path / "s.yaml", out=folder)
     actlab.run(tmp_path / "s.yaml", out=tmp_path / "once")

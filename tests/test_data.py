@@ -1,4 +1,4 @@
-"""Data sets: laws of splitting and standardising, files of every kind, and one clear message for everything wrong."""
+"""Data sets: properties of splitting and standardising, files of every kind, one clear message for everything wrong."""
 
 import hashlib
 import subprocess
@@ -31,8 +31,8 @@ def frame(rows=60, seed=0):
     )
 
 
-def parts(found):
-    return {"train": found.train, "validation": found.validation, "test": found.test}
+def parts(dataset):
+    return {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
 
 
 # Bundled data sets
@@ -58,22 +58,22 @@ def test_a_data_file_that_scikit_learn_lacks_is_named():
 @pytest.mark.parametrize("name", NAMES)
 def test_splits_are_disjoint_cover_and_take_60_20_20(name):
     table = data.DATASETS[name].load()
-    found = data.load(name, standardize=False)
-    together = np.concatenate([split.x for split in parts(found).values()])
+    dataset = data.load(name, standardize=False)
+    together = np.concatenate([split.x for split in parts(dataset).values()])
     # every row of the table once: sort rows of both, compare
     assert np.array_equal(np.unique(together, axis=0), np.unique(table.x, axis=0))
     assert len(together) == len(table.x)
-    shares = [len(split.y) / len(table.x) for split in parts(found).values()]
+    shares = [len(split.y) / len(table.x) for split in parts(dataset).values()]
     assert shares == pytest.approx([0.6, 0.2, 0.2], abs=0.01)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if data.DATASETS[name].task == "classification"])
 def test_each_class_has_its_proportion_in_each_split(name):
     table = data.DATASETS[name].load()
-    found = data.load(name)
+    dataset = data.load(name)
     share = np.bincount(table.y) / len(table.y)
-    for split in parts(found).values():
-        count = np.bincount(split.y, minlength=len(found.classes))
+    for split in parts(dataset).values():
+        count = np.bincount(split.y, minlength=len(dataset.classes))
         assert np.all(np.abs(count - share * len(split.y)) <= 1.5)
         assert split.y.dtype == np.int32
 
@@ -81,27 +81,27 @@ def test_each_class_has_its_proportion_in_each_split(name):
 def test_regression_targets_have_the_same_quantiles_in_each_split():
     y = data.DATASETS["diabetes"].load().y
     edges = np.quantile(y, [0.25, 0.5, 0.75])
-    found = data.load("diabetes")
+    dataset = data.load("diabetes")
     train, validation, test = splits.split_rows(splits.quantiles(y), np.random.default_rng(0))
     for rows in (train, validation, test):
         below = np.mean(y[rows][:, None] <= edges, axis=0)
         assert below == pytest.approx([0.25, 0.5, 0.75], abs=0.05)
     mean, std = y[train].mean(), y[train].std()
-    assert np.allclose(found.test.y[:, 0], (y[test] - mean) / std)
+    assert np.allclose(dataset.test.y[:, 0], (y[test] - mean) / std)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_records_are_complete_and_shapes_agree(name):
-    record, found = data.DATASETS[name], data.load(name)
+    record, dataset = data.DATASETS[name], data.load(name)
     assert record.reference
     assert record.summary.endswith(".")
-    assert found.task == record.task
-    assert (found.classes == ()) == (found.task == "regression")
-    assert 0 < found.target_loss == record.target_loss < found.constant_loss
-    for split in parts(found).values():
+    assert dataset.task == record.task
+    assert (dataset.classes == ()) == (dataset.task == "regression")
+    assert 0 < dataset.target_loss == record.target_loss < dataset.constant_loss
+    for split in parts(dataset).values():
         assert split.x.dtype == np.float64
-        assert split.x.shape == (len(split.y), len(found.features))
-        assert split.y.shape == ((len(split.x),) if found.classes else (len(split.x), 1))
+        assert split.x.shape == (len(split.y), len(dataset.features))
+        assert split.y.shape == ((len(split.x),) if dataset.classes else (len(split.x), 1))
 
 
 def test_the_seed_alone_decides_the_splits():
@@ -113,15 +113,15 @@ def test_the_seed_alone_decides_the_splits():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_units_come_from_training_rows_alone(name):
-    raw, found = data.load(name, standardize=False), data.load(name)
+    raw, dataset = data.load(name, standardize=False), data.load(name)
     varies = np.ptp(raw.train.x, axis=0) > 0
-    assert np.allclose(found.train.x.mean(axis=0), 0, atol=1e-12)
-    assert np.allclose(found.train.x.var(axis=0)[varies], 1)
+    assert np.allclose(dataset.train.x.mean(axis=0), 0, atol=1e-12)
+    assert np.allclose(dataset.train.x.var(axis=0)[varies], 1)
     mean, std = raw.train.x.mean(axis=0)[varies], raw.train.x.std(axis=0)[varies]
     for part in ("validation", "test"):
         expected = (parts(raw)[part].x[:, varies] - mean) / std
-        assert np.allclose(parts(found)[part].x[:, varies], expected)
-        assert np.all(parts(found)[part].x[:, ~varies] == 0)
+        assert np.allclose(parts(dataset)[part].x[:, varies], expected)
+        assert np.all(parts(dataset)[part].x[:, ~varies] == 0)
 
 
 def test_a_feature_constant_in_training_becomes_zero_even_where_its_deviation_is_rounding_noise():
@@ -133,19 +133,19 @@ def test_a_feature_constant_in_training_becomes_zero_even_where_its_deviation_is
 
 @pytest.mark.parametrize("standardize", [True, False])
 def test_regression_targets_are_always_in_training_units(standardize):
-    found = data.load("diabetes", standardize=standardize)
-    assert found.train.y.mean() == pytest.approx(0, abs=1e-12)
-    assert found.train.y.var() == pytest.approx(1)
-    assert found.constant_loss == pytest.approx(1)
-    assert (np.abs(found.train.x.mean(axis=0)).max() < 1e-12) == standardize
+    dataset = data.load("diabetes", standardize=standardize)
+    assert dataset.train.y.mean() == pytest.approx(0, abs=1e-12)
+    assert dataset.train.y.var() == pytest.approx(1)
+    assert dataset.constant_loss == pytest.approx(1)
+    assert (np.abs(dataset.train.x.mean(axis=0)).max() < 1e-12) == standardize
 
 
 def test_constant_loss_is_the_best_constant_predictor():
-    found = data.load("breast_cancer")
-    p = np.mean(found.train.y == 1)
+    dataset = data.load("breast_cancer")
+    p = np.mean(dataset.train.y == 1)
     grid = np.linspace(0.001, 0.999, 9999)
     losses = -(p * np.log(grid) + (1 - p) * np.log(1 - grid))
-    assert found.constant_loss == pytest.approx(losses.min(), abs=1e-6)
+    assert dataset.constant_loss == pytest.approx(losses.min(), abs=1e-6)
     few = data.load("diabetes", train_rows=20)
     constants = np.linspace(-1, 1, 2001)
     squares = np.mean((few.train.y - constants[None, :]) ** 2, axis=0)
@@ -157,16 +157,16 @@ def test_fewer_training_rows_are_a_stratified_subset_of_more(name):
     whole = data.load(name)
     sizes = (20, 50, 200, len(whole.train.y))
     for size in sizes:
-        found = data.load(name, train_rows=size)
-        assert np.array_equal(found.train.x, whole.train.x[:size])
-        assert np.array_equal(found.validation.x, whole.validation.x)
-        assert np.array_equal(found.test.y, whole.test.y)
-        if found.classes:
+        dataset = data.load(name, train_rows=size)
+        assert np.array_equal(dataset.train.x, whole.train.x[:size])
+        assert np.array_equal(dataset.validation.x, whole.validation.x)
+        assert np.array_equal(dataset.test.y, whole.test.y)
+        if dataset.classes:
             share = np.bincount(whole.train.y) / len(whole.train.y)
-            assert np.all(np.abs(np.bincount(found.train.y) - share * size) <= 1.5)
+            assert np.all(np.abs(np.bincount(dataset.train.y) - share * size) <= 1.5)
         else:
             tolerance = 0.5 / size**0.5
-            assert np.mean(found.train.y <= np.median(whole.train.y)) == pytest.approx(0.5, abs=tolerance)
+            assert np.mean(dataset.train.y <= np.median(whole.train.y)) == pytest.approx(0.5, abs=tolerance)
 
 
 def test_the_smallest_training_subset_has_every_class_however_rare():
@@ -191,18 +191,18 @@ def test_a_frame_reads_the_same_from_csv_and_parquet(tmp_path, suffix):
     path = tmp_path / f"rows.{suffix}"
     table = frame()
     table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path)
-    found = data.load(str(path), standardize=False)
-    assert found.task == "classification"
-    assert found.classes == ("high", "low", "mid")
-    assert found.features == ("a", "b", "flag", "price")
-    assert set(np.unique(found.train.x[:, 2])) == {0.0, 1.0}
-    order = np.lexsort(found.train.x.T)
-    x, y = found.train.x[order], found.train.y[order]
+    dataset = data.load(str(path), standardize=False)
+    assert dataset.task == "classification"
+    assert dataset.classes == ("high", "low", "mid")
+    assert dataset.features == ("a", "b", "flag", "price")
+    assert set(np.unique(dataset.train.x[:, 2])) == {0.0, 1.0}
+    order = np.lexsort(dataset.train.x.T)
+    x, y = dataset.train.x[order], dataset.train.y[order]
     for row, label in zip(x, y, strict=True):
         (at,) = np.flatnonzero(np.isclose(table["a"], row[0], rtol=1e-12))
-        assert table["label"][at] == found.classes[label]
+        assert table["label"][at] == dataset.classes[label]
         assert table["price"][at] == pytest.approx(row[3])
-    assert found.target_loss == pytest.approx(0.25 * np.log(3), rel=1e-3)
+    assert dataset.target_loss == pytest.approx(0.25 * np.log(3), rel=1e-3)
 
 
 def test_target_column_and_task(tmp_path):
@@ -214,9 +214,9 @@ def test_target_column_and_task(tmp_path):
     assert data.load(str(path), target="b").classes == ("0", "1", "2", "3", "4")
     assert data.load(str(path), target="b", task="regression").task == "regression"
     assert data.load(str(path), target="flag").classes == ("False", "True")
-    found = data.load(str(path), target="a")
-    assert found.features == ("b", "flag", "price")
-    assert found.target_loss == pytest.approx(0.25)
+    dataset = data.load(str(path), target="a")
+    assert dataset.features == ("b", "flag", "price")
+    assert dataset.target_loss == pytest.approx(0.25)
     assert data.load(str(path), target_loss=0.4).target_loss == 0.4
 
 
@@ -239,10 +239,10 @@ def test_npz_arrays(tmp_path, names):
     x, y = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32), np.arange(50) % 2
     np.savez(path, **{names[0]: x, names[1]: y, "other": np.arange(50.0)})
     target = None if names[1] == "y" else names[1]
-    found = data.load(str(path), target=target)
-    assert found.train.x.shape == (30, 3)
-    assert found.features == ("x0", "x1", "x2")
-    assert found.classes == ("0", "1")
+    dataset = data.load(str(path), target=target)
+    assert dataset.train.x.shape == (30, 3)
+    assert dataset.features == ("x0", "x1", "x2")
+    assert dataset.classes == ("0", "1")
     assert data.load(str(path), target="other").task == "regression"
 
 
@@ -259,9 +259,9 @@ def test_csv_dialects_that_spreadsheets_and_pandas_write(tmp_path):
     path = tmp_path / "rows.csv"
     lines = ["\ufeffa, b, label", *(f"{i}.5, {i % 3}, c{i % 2}" for i in range(20)), "", ""]
     path.write_bytes("\r\n".join(lines).encode())
-    found = data.load(str(path), standardize=False)
-    assert found.features == ("a", "b")
-    assert found.classes == ("c0", "c1")
+    dataset = data.load(str(path), standardize=False)
+    assert dataset.features == ("a", "b")
+    assert dataset.classes == ("c0", "c1")
     array = pd.DataFrame(np.column_stack([np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2]))
     array.to_csv(path, index=False)
     assert data.load(str(path)).features == ("0", "1")
@@ -365,7 +365,7 @@ CSV = {
     '"a\nb",c,y\n1,2,0\n"1",x,0\n': "column 'c', line 4: expected a number, found 'x'",
     "a,y\n2020-01-01,0\n2020-01-02,1\n": "column 'a', line 2: expected a number, found '2020-01-01'",
     "a,y\n" + "1,0\n" * 9: "expected at least two classes, found only '0'",
-    "a,y\n" + "1,0\n" * 9 + "1,1\n" * 2: "expected at least 3 rows of each class, one a split; found 2 of '1'. If",
+    "a,y\n" + "1,0\n" * 9 + "1,1\n" * 2: "expected at least 3 rows of each class, one per split; found 2 of '1'. If",
     "a,y\n" + "1,0\n" * 9 + "1,1\n1,2\n": "found 1 of '1', the smallest of 2 such classes",
     "a,y\n" + "1,0.5\n" * 9: "expected at least 10 rows to split, found 9",
     "a,y\n" + "1,0.5\n" * 12: "the target is the same in every training row",
@@ -396,7 +396,7 @@ def test_target_refusals(tmp_path):
 def test_many_integers_are_classes_when_asked(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i % 60}\n" for i in range(200)))
-    assert len(data.load(str(path)).classes) == 60  # few beside the rows
+    assert len(data.load(str(path)).classes) == 60  # few vs the rows
     path.write_text("a,y\n" + "".join(f"{i},{i % 60}\n" for i in range(100)))
     assert "found 1 of '40'" in refusal(str(path), task="classification")
     assert data.load(str(path), task="regression").task == "regression"
@@ -432,7 +432,7 @@ def test_npz_refusals(tmp_path):
     assert "expected an array x (or X)" in message(features=x, y=y)
     assert "Python objects" in message(x=np.array([[1], ["a"]], dtype=object), y=y)
     assert "has shape (20,); expected [rows, features]" in message(x=x[:, 0], y=y)
-    assert "has shape (20, 2); expected one value a row" in message(x=x, y=x)
+    assert "has shape (20, 2); expected one value per row" in message(x=x, y=x)
     assert "'x' has 20 rows and 'y' has 19" in message(x=x, y=y[:-1])
     assert "expected numbers" in message(x=x.astype(str), y=y)
     assert "expected numbers" in message(x=x.astype(complex), y=y)

@@ -44,7 +44,7 @@ class Forbidden(Executor):
 
 
 @pytest.fixture
-def here(monkeypatch):
+def serial(monkeypatch):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
 
 
@@ -77,15 +77,15 @@ def same_frames(one, other):
 
 
 def test_frames(whole):
-    found = actlab.load(whole)
-    assert len(found.runs) == 12
-    assert sorted(found.steps.loc[found.steps["run"] == found.runs["run"][0], "step"]) == [0, 4, 8, 12]
-    assert len(found.layers) == 3 * len(found.steps)
-    for frame in (found.runs, found.steps, found.layers):
+    results = actlab.load(whole)
+    assert len(results.runs) == 12
+    assert sorted(results.steps.loc[results.steps["run"] == results.runs["run"][0], "step"]) == [0, 4, 8, 12]
+    assert len(results.layers) == 3 * len(results.steps)
+    for frame in (results.runs, results.steps, results.layers):
         assert isinstance(frame.index, pd.RangeIndex)
-    by_run = found.steps.groupby("run")["validation_loss"]
+    by_run = results.steps.groupby("run")["validation_loss"]
     assert by_run.count().max() == 3  # evaluations at 0, 8 and the last step only
-    alpha = found.layers.merge(found.runs[["run", "activation", "status"]], on="run")
+    alpha = results.layers.merge(results.runs[["run", "activation", "status"]], on="run")
     learned = alpha[(alpha["activation"] == "prelu") & (alpha["status"] == "ok") & (alpha["step"] == 12)]["alpha"]
     assert (learned != 0.25).all()
     assert alpha[alpha["activation"] == "relu"]["alpha"].isna().all()
@@ -100,8 +100,8 @@ def test_a_diverged_run_is_a_row(whole):
     assert (runs[runs["learning_rate"] < 1]["status"] == "ok").all()
 
 
-def test_neighbours_change_no_bit(whole, here, tmp_path, config):
-    """Four runs a call: a run next to others, next to diverging ones, or alone among copies has the same bits."""
+def test_neighbours_change_no_bit(whole, serial, tmp_path, config):
+    """Four runs per call: a run next to others, next to diverging ones, or alone among copies has the same bits."""
     actlab.run(config, ["sweep.seeds=[1]", "train.learning_rate=1e-3"], out=tmp_path / "alone")
     alone, among = actlab.load(tmp_path / "alone"), actlab.load(whole)
     for name in ("steps", "layers"):
@@ -132,7 +132,7 @@ def test_report_from_measurements_alone(whole, monkeypatch, tmp_path):
     assert (tmp_path / "r" / "report.md").read_bytes() == (whole / "report.md").read_bytes()
 
 
-def test_interrupted_and_resumed_equals_uninterrupted(whole, here, config, tmp_path):
+def test_interrupted_and_resumed_equals_uninterrupted(whole, serial, config, tmp_path):
     def interrupt(state):
         raise KeyboardInterrupt
 
@@ -198,13 +198,13 @@ def test_a_worker_without_a_job_is_not_kept(observed, config, tmp_path):
     assert observed.index(("killed", 1)) < observed.index(("run_job", 0))
 
 
-def test_nobody_gets_ready_where_all_is_stored(whole, observed, config, tmp_path):
+def test_no_worker_gets_ready_where_all_is_stored(whole, observed, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     actlab.run(config, out=tmp_path / "r")
     assert [name for name, _ in observed] == ["plan"]
 
 
-def test_a_plan_that_is_refused_leaves_nobody_behind(observed, config, tmp_path):
+def test_a_plan_that_is_refused_leaves_no_worker_behind(observed, config, tmp_path):
     with pytest.raises(StudyError, match=r"train\.batch_size"):
         actlab.run(config, ["train.batch_size=1000"], out=tmp_path / "r", workers=2)
     assert sorted(worker for name, worker in observed if name == "killed") == [0, 1]
@@ -228,7 +228,7 @@ def command(*words):
 
 
 @pytest.mark.parametrize("words", [["run"], ["run", "--memory", "1GB"], ["run", "--dry-run"], ["plan"], ["report"]])
-def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, here, config, tmp_path, reads, monkeypatch):
+def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, serial, config, tmp_path, reads, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
     actlab.run(config, out=tmp_path / "r")  # it only merges again
@@ -238,7 +238,7 @@ def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, here, 
     assert sorted(reads) == store.part_names(tmp_path / "r")
 
 
-def test_a_run_reads_each_part_once_stored_before_or_by_itself(whole, here, config, tmp_path, reads):
+def test_a_run_reads_each_part_once_stored_before_or_by_itself(whole, serial, config, tmp_path, reads):
     actlab.run(config, ["sweep.seeds=1"], out=tmp_path / "r")
     before = store.part_names(tmp_path / "r")
     reads.clear()
@@ -264,7 +264,7 @@ def test_a_part_that_was_replaced_is_read_again(whole, tmp_path):
     assert len(stored.runs()) == 12
 
 
-def test_the_lock_is_taken_once_and_before_anything_is_read(whole, here, config, tmp_path, reads, monkeypatch):
+def test_the_lock_is_taken_once_and_before_anything_is_read(whole, serial, config, tmp_path, reads, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     before, taken, original = set(store.part_names(tmp_path / "r")), [], control.study_lock
     monkeypatch.setattr(control, "study_lock", lambda folder: taken.append(list(reads)) or original(folder))
@@ -285,7 +285,7 @@ def test_what_another_run_finished_meanwhile_is_not_trained_again(whole, config,
     assert len(actlab.run(config, out=tmp_path / "r").runs) == 12
 
 
-def test_a_refused_request_leaves_nothing(whole, here, config, tmp_path):
+def test_a_refused_request_leaves_nothing(whole, serial, config, tmp_path):
     """The lock is taken by then, its folder made; it goes, and so do the folders above it that were not there."""
     with pytest.raises(StudyError, match=r"train\.batch_size"):
         actlab.run(config, ["train.batch_size=1000"], out=tmp_path / "new" / "deep" / "r")
@@ -296,7 +296,7 @@ def test_a_refused_request_leaves_nothing(whole, here, config, tmp_path):
     assert not list((tmp_path / "empty").iterdir())
 
 
-def test_a_folder_that_is_no_studys_is_not_even_locked(here, config, tmp_path, monkeypatch):
+def test_a_folder_that_is_no_studys_is_not_even_locked(serial, config, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
     monkeypatch.setattr(control, "study_lock", None)
@@ -306,7 +306,7 @@ def test_a_folder_that_is_no_studys_is_not_even_locked(here, config, tmp_path, m
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 
-def test_progress_is_in_the_folder_while_a_study_is_trained(here, config, tmp_path):
+def test_progress_is_in_the_folder_while_a_study_is_trained(serial, config, tmp_path):
     """For a second terminal: the same numbers that the first one is shown, and nothing once the run has ended."""
     pairs = []
 
@@ -315,8 +315,8 @@ def test_progress_is_in_the_folder_while_a_study_is_trained(here, config, tmp_pa
 
     assert control.read_progress(tmp_path / "r") is None
     actlab.run(config, out=tmp_path / "r", progress=look)
-    training = [(read, shown) for read, shown in pairs if read is not None]
-    assert all(read == shown for read, shown in training)
+    training = [(read, reported) for read, reported in pairs if read is not None]
+    assert all(read == reported for read, reported in training)
     assert [read.runs for read, _ in training] == [12] * len(training)
     assert training[0][0].runs_done < training[-1][0].runs_done == 12
     assert control.read_progress(tmp_path / "r") is None
@@ -330,7 +330,7 @@ def test_progress_is_in_the_folder_while_a_study_is_trained(here, config, tmp_pa
     assert control.read_progress(tmp_path / "r") is None
 
 
-def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, here, config, tmp_path):
+def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, serial, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     control.write_progress(tmp_path / "r", control.Progress(0.5, 6, 12, 1, 2, {"a": "why"}, stopping=True))
     assert control.read_progress(tmp_path / "r") == control.Progress(0.5, 6, 12, 1, 2, {"a": "why"}, stopping=True)
@@ -341,7 +341,7 @@ def test_progress_of_a_killed_run_goes_with_the_next_and_damage_is_none(whole, h
     control.write_progress(tmp_path / "nowhere", control.Progress(0.5, 6, 12, 1, 2, {}))  # ends no training
 
 
-def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatch):
+def test_more_seeds_train_only_the_new(whole, serial, config, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     trained = []
     original = worker.run_job
@@ -352,7 +352,7 @@ def test_more_seeds_train_only_the_new(whole, here, config, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered"])
-def test_a_damaged_part_is_trained_again(damage, whole, here, config, tmp_path):
+def test_a_damaged_part_is_trained_again(damage, whole, serial, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     (part,) = (tmp_path / "r" / "parts").glob("*.parquet")
     content = bytearray(part.read_bytes())
@@ -367,7 +367,7 @@ def test_a_damaged_part_is_trained_again(damage, whole, here, config, tmp_path):
     same_frames(tmp_path / "r", whole)
 
 
-def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, monkeypatch):
+def test_a_damaged_part_costs_its_own_runs_only(whole, serial, config, tmp_path, monkeypatch):
     """Of a large study: no more than a certain number of runs lies in one part."""
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
     shutil.copytree(whole, tmp_path / "r")
@@ -385,7 +385,7 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, here, config, tmp_path, m
     same_frames(tmp_path / "r", whole)
 
 
-def test_files_of_one_name(config, tmp_path, here):
+def test_files_of_one_name(config, tmp_path, serial):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "mine.py").write_text("def f(z):\n    return z / (1 + z * z)\n")
     (tmp_path / "mine.py").write_text("def claim(cells):\n    pass\n\nCLAIMS = [claim]\n")
@@ -395,7 +395,7 @@ def test_files_of_one_name(config, tmp_path, here):
     assert not (tmp_path / "r").exists()
 
 
-def test_orphans_are_refused(whole, here, config, tmp_path):
+def test_orphans_are_refused(whole, serial, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     before = {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()}
     with pytest.raises(store.StoreError, match=r"(?s)steps: stored 12; now 16.*--fresh"):
@@ -405,7 +405,7 @@ def test_orphans_are_refused(whole, here, config, tmp_path):
     assert set(actlab.load(tmp_path / "r").runs["steps"]) == {16}
 
 
-def test_own_data_and_activation(here, tmp_path):
+def test_own_data_and_activation(serial, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
     rows["price"] = rows["a"] - rows["b"] ** 2
@@ -424,11 +424,11 @@ def test_own_data_and_activation(here, tmp_path):
         "study: own\ndata: {name: rows.csv}\nmodel: {activation: {name: act.py:bent, per: unit}, depth: 3, width: 8}\n"
         "train: {steps: 8, batch_size: 8}\nmeasure: {every: 4, evaluate_every: 4}\n"
     )
-    found = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")
-    assert found.runs["task"].tolist() == ["regression"]
-    assert found.runs["activation"].tolist() == ["bent(per=unit)"]
-    assert found.runs["test_accuracy"].isna().all()
-    assert {"beta", "beta_min", "beta_max"} <= set(found.layers)
+    results = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")
+    assert results.runs["task"].tolist() == ["regression"]
+    assert results.runs["activation"].tolist() == ["bent(per=unit)"]
+    assert results.runs["test_accuracy"].isna().all()
+    assert {"beta", "beta_min", "beta_max"} <= set(results.layers)
     assert (tmp_path / "r" / "sources" / "act.py").exists()
     (tmp_path / "r" / "sources" / "act.py").write_text("raise SystemExit")
     shutil.rmtree(tmp_path / "r" / "parts")
@@ -436,11 +436,11 @@ def test_own_data_and_activation(here, tmp_path):
     assert len(again.runs) == 1
 
 
-def test_float64_is_honoured(here, config, tmp_path):
-    found = actlab.run(
+def test_float64_is_honoured(serial, config, tmp_path):
+    results = actlab.run(
         config, ["model.dtype=float64", "model.activation=relu", "train.learning_rate=1e-2"], out=tmp_path / "r"
     )
-    losses = found.steps["train_loss"].to_numpy()
+    losses = results.steps["train_loss"].to_numpy()
     assert losses.dtype == np.float64
     assert (losses != losses.astype(np.float32)).any()
 
@@ -493,7 +493,7 @@ for number in (1, 2):
 
 @pytest.mark.parametrize("width", [8, 64])
 def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
-    """Four runs a call and one; nine runs, so that the second device ends with copies."""
+    """Four runs per call and one; nine runs, so that the second device ends with copies."""
     words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
@@ -521,11 +521,11 @@ def test_little_memory_means_fewer_workers_then_fewer_runs_per_call(config, tmp_
     plan, number = planned(large, folder, memory=worker_bytes(BIG, CallSize(1, 1)) / PLANNED)
     assert (number, plan.call_sizes[8]) == (1, (1, 1))
     assert set(plan.runs) == set(planned(large, folder)[0].runs)
-    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"memory: depth 200 and width 8 need about 0\.5 GB per worker, even one run"):
         planned(large, folder, memory=1e8)
 
 
-def test_a_study_resumes_with_the_call_sizes_that_it_was_begun_with(config, tmp_path, here):
+def test_a_study_resumes_with_the_call_sizes_that_it_was_begun_with(config, tmp_path, serial):
     study, folder = actlab.study_of(config), tmp_path / "r"
     actlab.run(config, ["sweep.seeds=1"], out=folder, workers=1)
     manifest = store.read_manifest(folder)
@@ -570,17 +570,17 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-def test_a_study_compiles_its_four_programs_once(config, tmp_path, here, caplog):
+def test_a_study_compiles_its_four_programs_once(config, tmp_path, serial, caplog):
     run_batch.programs.cache_clear()
     loading.arrays.cache_clear()
     run_batch.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
     jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
     try:
-        found = actlab.run(config, words, out=tmp_path / "r", workers=1)
+        results = actlab.run(config, words, out=tmp_path / "r", workers=1)
     finally:
         jax.config.update("jax_log_compiles", False)
-    assert len(found.runs) == 2 * 3 * 2 * 5  # in twelve jobs and more
+    assert len(results.runs) == 2 * 3 * 2 * 5  # in twelve jobs and more
     messages = [record.getMessage() for record in caplog.records if "Finished XLA compilation" in record.getMessage()]
     names = [message.split("(")[1].split(")")[0] for message in messages]
     assert [names.count(name) for name in ("start", "train", "measure", "evaluate")] == [1] * 4, names

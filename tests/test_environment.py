@@ -39,7 +39,7 @@ def threefry(key, counts):
     return x0, x1
 
 
-def test_the_witness_is_threefry():
+def test_the_reference_implementation_is_threefry():
     """The known answers that its authors publish with their library."""
     for key, count, answer in (
         ((0, 0), (0, 0), (0x6B200159, 0x99BA4EFE)),
@@ -50,7 +50,7 @@ def test_the_witness_is_threefry():
 
 
 def bits(seed, number):
-    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i hangs on i alone."""
+    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i depends on i alone."""
     high, low = threefry((0, seed), (np.zeros(number, np.uint32), np.arange(number, dtype=np.uint32)))
     return high ^ low
 
@@ -177,13 +177,13 @@ def test_a_row_says_where_its_run_was_executed(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1  --xla_dump_to=/home/me/dump --xla_b")
     try:
         with jax.default_matmul_precision("highest"):
-            found = environment.environment_columns(4, 2)
+            columns = environment.environment_columns(4, 2)
     finally:
         environment.surroundings.cache_clear()
-    assert found["flags"] == "--xla_a=1 --xla_b jax_default_matmul_precision=highest"
-    assert found["numpy"] == np.__version__
-    assert (found["runs_per_call"], found["eval_chunks"]) == (4, 2)
-    assert set(found) == set(cells.ENVIRONMENT)
+    assert columns["flags"] == "--xla_a=1 --xla_b jax_default_matmul_precision=highest"
+    assert columns["numpy"] == np.__version__
+    assert (columns["runs_per_call"], columns["eval_chunks"]) == (4, 2)
+    assert set(columns) == set(cells.ENVIRONMENT)
 
 
 def mixed(**columns):
@@ -230,13 +230,13 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
     row = {"depth": 2, "status": "ok", "steps.step": [0], "layers.layer": [1]}
     store.write_part(tmp_path / "r", "old", [{"run": "a", "lane": 4, "pieces": 2, **row}])
     store.write_part(tmp_path / "r", "new", [{"run": "b", "runs_per_call": 1, "eval_chunks": 2, "jax": "1", **row}])
-    found = store.load(tmp_path / "r").runs
-    assert found["runs_per_call"].tolist() == [4, 1]
-    assert found["eval_chunks"].tolist() == [2, 2]
-    assert not {"lane", "pieces"} & set(found)
-    assert cells.varying(found) == []
+    runs = store.load(tmp_path / "r").runs
+    assert runs["runs_per_call"].tolist() == [4, 1]
+    assert runs["eval_chunks"].tolist() == [2, 2]
+    assert not {"lane", "pieces"} & set(runs)
+    assert cells.varying(runs) == []
     store.compact(store.Stored(tmp_path / "r"))
-    pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, found)
+    pd.testing.assert_frame_equal(store.load(tmp_path / "r").runs, runs)
 
 
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):

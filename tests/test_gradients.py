@@ -75,13 +75,13 @@ def together(program, parameters, fill):
             stack[DEPTH:] = fill
         return padded[0] if program.spec.runs_per_call == 1 else np.stack(padded, axis=1)
 
-    def beside(*leaves):
+    def stack_leaves(*leaves):
         return leaves[0] if program.spec.runs_per_call == 1 else np.stack(leaves)
 
     layers = jax.tree.map(stacked, *[one["layers"] for one in parameters])
     layers["kernel"][0] = fill  # the first layer's is the input's
     rest = [{name: part for name, part in one.items() if name != "layers"} for one in parameters]
-    return jax.tree.map(beside, *rest) | {"layers": layers}
+    return jax.tree.map(stack_leaves, *rest) | {"layers": layers}
 
 
 def numbers_of(runs):
@@ -140,12 +140,12 @@ def test_gradients_of_every_parameter(case):
     batches = [some_rows(BATCH, seed) for seed in range(runs)]
     batch = batches[0] if runs == 1 else tuple(np.stack(arrays) for arrays in zip(*batches, strict=True))
     given = together(program, parameters, fill=np.nan)
-    up, kept = training.scratch_for(program, given)["layers"]["up"], jax.tree.map(jnp.zeros_like, given["layers"])
-    minibatch = partial(training.minibatch_gradients, program, keep=walk.put)
+    up, stacks = training.scratch_for(program, given)["layers"]["up"], jax.tree.map(jnp.zeros_like, given["layers"])
+    minibatch = partial(training.minibatch_gradients, program, store=walk.put)
     walked = jax.jit(minibatch)(
-        given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, kept=kept
+        given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, stacks=stacks
     )
-    loss, accuracy, found = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
+    loss, accuracy, gradients = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
     expected = []
     for run, own in enumerate(parameters):
         x, y = batches[run]
@@ -159,7 +159,7 @@ def test_gradients_of_every_parameter(case):
         assert jnp.ravel(accuracy)[run] == pytest.approx(float(np.mean(np.argmax(outputs, axis=1) == y)))
         expected.append(gradients)
     expected = together(program, jax.tree.map(np.array, expected), fill=0.0)
-    for (path, one), other in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(expected), strict=True):
+    for (path, one), other in zip(jax.tree.leaves_with_path(gradients), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-13, err_msg=str(path))
 
 
@@ -170,7 +170,7 @@ def test_measured_norms(case):
     data = {"train": some_rows(ROWS, 7), "probe": some_rows(10, 8)}
     given = together(program, parameters, fill=np.nan)
     scratch = recording.scratch_for(program, given, len(data["probe"][1]))
-    found, _ = jax.jit(partial(recording.measure, program))(
+    record, _ = jax.jit(partial(recording.measure, program))(
         given, given, scratch, numbers_of(runs), data, np.int32(DEPTH), np.int32(1)
     )
     (x, y), options = data["probe"], program.spec.block
@@ -186,6 +186,6 @@ def test_measured_norms(case):
             ("signal_grad_norm", [np.sqrt(np.sum(signal**2) / len(x)) for signal in signals]),
             ("weight_grad_norm", [np.linalg.norm(kernel) / len(x) for kernel in kernels]),
         ):
-            mantissa = found["gradients"][name].reshape(BOUND, runs)[:DEPTH, run]
-            exponent = found["exponent"].reshape(BOUND, runs)[:DEPTH, run]
+            mantissa = record["gradients"][name].reshape(BOUND, runs)[:DEPTH, run]
+            exponent = record["exponent"].reshape(BOUND, runs)[:DEPTH, run]
             np.testing.assert_allclose(np.ldexp(np.asarray(mantissa), exponent), norms, rtol=1e-10)

@@ -33,18 +33,18 @@ def test_numpy_counts_the_same(name, dtype):
     values[1] = np.asarray(EDGES[name], dtype)[-33:]
     values[2, :4] = [0.0, -0.0, np.inf, -np.inf]
     with jax.enable_x64(dtype is np.float64):
-        found = np.asarray(jax.jit(getattr(histograms, name))(jnp.asarray(values)))
-    assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, numpy_counts(values, name))
-    assert found.sum() == values.size
+        counted = np.asarray(jax.jit(getattr(histograms, name))(jnp.asarray(values)))
+    assert counted.dtype == np.int32
+    np.testing.assert_array_equal(counted, numpy_counts(values, name))
+    assert counted.sum() == values.size
 
 
 def test_what_is_not_a_number_lies_in_no_bin():
     values = np.array([[np.nan, 1.0], [np.nan, np.inf]], np.float32)
-    found = np.asarray(histograms.hist_z(jnp.asarray(values)))
-    assert found.sum() == 2
-    assert found[-1] == 1
-    np.testing.assert_array_equal(found, numpy_counts(values, "hist_z"))
+    counted = np.asarray(histograms.hist_z(jnp.asarray(values)))
+    assert counted.sum() == 2
+    assert counted[-1] == 1
+    np.testing.assert_array_equal(counted, numpy_counts(values, "hist_z"))
 
 
 @pytest.mark.parametrize("exponent", [0, -40, -800, 300, -7000])
@@ -53,14 +53,14 @@ def test_a_signal_is_counted_by_its_decades_at_any_depth(exponent):
     rng = np.random.default_rng(1)
     delta = (rng.normal(size=(32, 16)) * 10.0 ** rng.uniform(-20, 0, size=(32, 16))).astype(np.float32)
     delta[:, 3] = 0.0
-    found = np.asarray(histograms.hist_delta(jnp.asarray(delta), jnp.int32(exponent)))
+    counted = np.asarray(histograms.hist_delta(jnp.asarray(delta), jnp.int32(exponent)))
     size = np.abs(delta[delta != 0].astype(np.float64))
     decades = np.log10(size) + exponent * np.log10(2)
     expected = numpy_counts(decades, "hist_delta")
-    assert found[0] == 32  # exactly 0, and nothing else
+    assert counted[0] == 32  # exactly 0, and nothing else
     expected[0] = 32
-    assert found.sum() == delta.size
-    assert np.abs(np.cumsum(found - expected)).max() <= 1
+    assert counted.sum() == delta.size
+    assert np.abs(np.cumsum(counted - expected)).max() <= 1
 
 
 def test_the_layers_of_a_deep_sigmoid_do_not_share_a_bin():

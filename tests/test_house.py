@@ -57,8 +57,8 @@ def test_imports_go_down_only():
 
 
 def test_every_room_has_a_floor():
-    found = {p.stem for p in (ROOT / "actlab").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
-    assert found - {"__init__"} == set(FLOORS)
+    modules = {p.stem for p in (ROOT / "actlab").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert modules - {"__init__"} == set(FLOORS)
 
 
 def test_nothing_imports_experiments():

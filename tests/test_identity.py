@@ -137,7 +137,7 @@ def test_the_values_are_of_every_key():
 @settings(max_examples=300, deadline=None)
 @given(raw_cells, raw_cells, st.randoms())
 def test_two_cells_are_one_where_all_their_settings_are(one, other, random):
-    """Witness: the settings with every default filled in, compared by Python."""
+    """Independent implementation: the settings with every default filled in, compared by Python."""
     if random.random() < 0.8:  # else hardly any two would agree
         other = copy.deepcopy(one)
         section = random.choice(list(other))
@@ -179,8 +179,8 @@ def test_a_new_key_with_a_default_changes_no_identity_and_another_value_does(sec
         {"averaging": {"name": "none", "options": {"biased": False}}},
         {"layers": [2, 1]},
     ]
-    found = {identity_of(**before | {section: new.model_validate(values | other)}) for other in others}
-    assert len(found | {identity_of(**before)}) == len(others) + 1
+    identities = {identity_of(**before | {section: new.model_validate(values | other)}) for other in others}
+    assert len(identities | {identity_of(**before)}) == len(others) + 1
 
 
 def test_a_new_section_at_its_defaults_changes_no_identity(monkeypatch):
@@ -222,7 +222,7 @@ def test_every_choice_says_what_its_options_are_by_default():
 
 def test_a_default_is_for_good():
     """Another one would give stored runs another meaning. New keys and options are added here, and none changed."""
-    found = {
+    options = {
         name: {
             key: field.get_default(call_default_factory=True)
             for key, field in section.model_fields.items()
@@ -230,7 +230,7 @@ def test_a_default_is_for_good():
         }
         for name, section in SECTIONS.items()
     }
-    assert json.loads(identity.canonical({k: {n: str(v) for n, v in keys.items()} for k, keys in found.items()})) == {
+    assert json.loads(identity.canonical({k: {n: str(v) for n, v in keys.items()} for k, keys in options.items()})) == {
         "data": {
             "target": "None",
             "task": "auto",
@@ -299,8 +299,8 @@ PARAMETERS = {
 
 def test_ids_that_were_given_are_for_good(planned):
     """Recorded: whoever changes how a run is identified has every stored study trained again."""
-    found = [list(planned("sweep: {seeds: 2}\n", overrides).runs) for overrides in ((), ["train.optimizer=adamw"])]
-    assert found == [["b96d529c1c31", "e5313a56670f"], ["3030c01df9f0", "6e0f93193ff8"]]
+    ids = [list(planned("sweep: {seeds: 2}\n", overrides).runs) for overrides in ((), ["train.optimizer=adamw"])]
+    assert ids == [["b96d529c1c31", "e5313a56670f"], ["3030c01df9f0", "6e0f93193ff8"]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Nobody waits for a library that a command does not use: what each command imports, in a process of its own."""
+"""A command waits for no library that it does not use: what each command imports, in a process of its own."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A run's bits hang on nothing but itself: neither on its neighbours nor on what else the study has.
+"""A run's bits depend on nothing but itself: neither on its neighbours nor on what else the study has.
 
 ``python -m pytest tests/test_independence.py --thorough`` tries each option of a network by itself, and wide layers.
 """
@@ -89,7 +89,7 @@ def test_alone_and_among_ten_activations_and_much_deeper_networks(case):
     def run(**other):
         return some_numbers(DEPTH, fixed=fixed, learnable=learnable, **numbers | other)
 
-    def found(functions, bound, runs, index):
+    def trained(functions, bound, runs, index):
         program = a_program(
             *functions,
             depth_bound=bound,
@@ -102,11 +102,11 @@ def test_alone_and_among_ten_activations_and_much_deeper_networks(case):
         return go(Runs(program, runs, some_data(), DEPTH, index), SCHEDULE)
 
     one, others = function(activation), [function(other) for other in OTHERS]
-    state, records = found([one], DEPTH, [run()] * together, 0)
+    state, records = trained([one], DEPTH, [run()] * together, 0)
     assert np.isfinite(state["training"]["loss_sum"]).all()
     alone = own_part(of_run(state, 0), DEPTH, len(record.learnable)), of_run(records, 0)
     neighbours = [run(seed=4), run(seed=5, learning_rate=0.5), run(gain=3.0)][: together - 1]
     among = [*others[:6], one, *others[6:], one]
     for index, place in ((6, together - 1), (10, together // 2)):
-        state, records = found(among, BOUND, [*neighbours[:place], run(), *neighbours[place:]], index)
+        state, records = trained(among, BOUND, [*neighbours[:place], run(), *neighbours[place:]], index)
         assert_same_bits((own_part(of_run(state, place), DEPTH, len(record.learnable)), of_run(records, place)), alone)

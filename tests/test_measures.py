@@ -90,9 +90,9 @@ def test_presets_name_measures(name):
 
 
 def test_every_column_that_a_run_stores_has_a_record():
-    found = some_records()
-    found["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), found["layers"]["act_mean"])
-    row = row_of(found, columns=PROBES)
+    records = some_records()
+    records["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), records["layers"]["act_mean"])
+    row = row_of(records, columns=PROBES)
     stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
     assert stored <= set(MEASURES)
     assert stored == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
@@ -159,14 +159,14 @@ def test_a_comparison_pools_as_the_record_says(sound, name):
     runs, steps, layers = sound
     if name == "diverged_step":  # of no sound run
         return
-    found = compare([("one", *sound)], name, ["activation", "depth"])
+    comparison = compare([("one", *sound)], name, ["activation", "depth"])
     frame = steps[steps["step"] == 200] if name in steps else runs[["run", name]]
     values = frame[["run", name]].merge(runs[["run", "activation", "depth"]], on="run").dropna()
-    assert len(values) or found["mean"].isna().all()
-    for _, row in found.dropna(subset="mean").iterrows():
+    assert len(values) or comparison["mean"].isna().all()
+    for _, row in comparison.dropna(subset="mean").iterrows():
         chosen = values[(values["activation"] == row["activation"]) & (values["depth"] == row["depth"])]
         assert row["mean"] == pytest.approx(average(chosen[name], name))
-    several = found[found["n"] > 1]
+    several = comparison[comparison["n"] > 1]
     if name in YES_OR_NO:
         assert set(several["method"]) == {"Wilson"}
     else:
@@ -234,11 +234,11 @@ def logged(study):
 
 @pytest.fixture(scope="module")
 def in_logs(study):
-    found = logged(study)
-    assert "log10_signal_grad_norm" in found[2]
-    assert "signal_grad_norm" not in found[2]
-    assert "log10_act_var" in found[1]
-    return found
+    in_logs = logged(study)
+    assert "log10_signal_grad_norm" in in_logs[2]
+    assert "signal_grad_norm" not in in_logs[2]
+    assert "log10_act_var" in in_logs[1]
+    return in_logs
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -257,10 +257,10 @@ def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_
 @pytest.mark.parametrize("name", sorted(GEOMETRIC))
 def test_means_over_layers_are_geometric_where_they_are_stored_so_and_said_to_be_arithmetic_else(study, in_logs, name):
     by = ["activation", "depth", "learning_rate", "seed"]
-    found = compare([("new", *in_logs)], name, by).dropna(subset="mean")
-    assert found.attrs["arithmetic"] == []
+    comparison = compare([("new", *in_logs)], name, by).dropna(subset="mean")
+    assert comparison.attrs["arithmetic"] == []
     runs, _, layers = study
-    row = found[found["depth"] == 5].iloc[0]
+    row = comparison[comparison["depth"] == 5].iloc[0]
     run = runs.loc[(runs[by] == row[by]).all(axis=1), "run"].iloc[0]
     chosen = layers[(layers["run"] == run) & (layers["step"] == 200)]
     assert row["mean"] == pytest.approx(average(chosen[name], name))
@@ -313,9 +313,9 @@ def test_parts_of_two_versions_are_read_as_one(study, in_logs):
     assert available(mixed, names) == names
     at_end = records_at(mixed, runs, "final", names)
     assert "signal_grad_norm" not in at_end
-    found = at_end.set_index(["run", "layer"])["log10_signal_grad_norm"].sort_index()
+    logs = at_end.set_index(["run", "layer"])["log10_signal_grad_norm"].sort_index()
     whole = records_at(layers, runs, "final", names).set_index(["run", "layer"])["signal_grad_norm"].sort_index()
-    np.testing.assert_allclose(10**found, whole, rtol=1e-12)
+    np.testing.assert_allclose(10**logs, whole, rtol=1e-12)
 
 
 # A user's measures in what is stored
@@ -351,13 +351,13 @@ def test_what_a_user_said_of_a_measure_is_read_from_the_manifest(sound):
     record = Measure("spread", label="my spread", over_seeds="geometric", over_layers="geometric")
     own = own_measures({"one": {"measures": measures.to_plain([record])}, "two": {}})
     by = ["activation", "layer"]
-    plain, said = (compare([("one", *study)], "spread", by, own=records) for records in (None, own))
+    plain, declared = (compare([("one", *study)], "spread", by, own=records) for records in (None, own))
     chosen = study[2].merge(runs[["run", "activation", "seed"]], on="run").query("step == 200 and layer == 1")
-    chosen = chosen[chosen["activation"] == said["activation"].iloc[0]]
+    chosen = chosen[chosen["activation"] == declared["activation"].iloc[0]]
     by_seed = chosen.assign(logs=np.log10(chosen["spread"])).groupby("seed")[["spread", "logs"]].mean()
     assert plain["mean"].iloc[0] == pytest.approx(by_seed["spread"].mean())
-    assert said["mean"].iloc[0] == pytest.approx(10 ** by_seed["logs"].mean())
-    assert "| my spread" in format(said)
+    assert declared["mean"].iloc[0] == pytest.approx(10 ** by_seed["logs"].mean())
+    assert "| my spread" in format(declared)
     other = {"measures": measures.to_plain([replace(record, over_seeds="arithmetic")])}
     with pytest.raises(CompareError, match="'spread' has arithmetic means in study 'two'"):
         own_measures({"one": {"measures": measures.to_plain([record])}, "two": other})
@@ -369,9 +369,9 @@ def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_p
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["measures"] = {"alpha": {"label": "learned slope", "over_layers": "geometric"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    found = actlab.compare(folder, metric="alpha", by=["activation"])
-    assert found.attrs["words"] == "learned slope"
-    assert found.attrs["arithmetic"] == ["dying_relu"]
+    comparison = actlab.compare(folder, metric="alpha", by=["activation"])
+    assert comparison.attrs["words"] == "learned slope"
+    assert comparison.attrs["arithmetic"] == ["dying_relu"]
     manifest["measures"] = {"alpha": {"over_seeds": "none"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for command in (actlab.compare, actlab.report):

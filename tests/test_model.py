@@ -80,13 +80,13 @@ def test_training_mode_is_the_walks_minibatch(norm, residual, dropout, per):
         def mean_loss(module):
             return jnp.mean(example_losses(module(x, key), y, "classification"))
 
-        module_loss, found = nnx.value_and_grad(mean_loss)(module)
+        module_loss, module_gradients = nnx.value_and_grad(mean_loss)(module)
     assert float(module_loss) == pytest.approx(float(loss), rel=1e-13)
     gradients = jax.tree.map(np.asarray, gradients)
     own = {name: stack[:DEPTH] for name, stack in gradients["layers"].items()}
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13),
-        stacked(nnx.to_pure_dict(found)),
+        stacked(nnx.to_pure_dict(module_gradients)),
         {**gradients, "layers": own},
     )
     assert all(np.any(leaf != 0) for leaf in jax.tree.leaves(own))
@@ -103,8 +103,8 @@ def test_evaluation_mode_is_the_walks_forward_pass(norm, residual, dropout, per)
         module = a_module(program, weights)
         module.take_statistics(splits["train"])
         module.eval()
-        found = [module(x) for x in splits.values()]
-    np.testing.assert_allclose(np.concatenate(found), outputs, rtol=1e-10, atol=1e-13)
+        module_outputs = [module(x) for x in splits.values()]
+    np.testing.assert_allclose(np.concatenate(module_outputs), outputs, rtol=1e-10, atol=1e-13)
 
 
 # Modes
@@ -221,8 +221,8 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_makes_no_network_is_refused(name):
-    settings, weights, said = WRONG[name]
-    with pytest.raises(StudyError, match=said):
+    settings, weights, message = WRONG[name]
+    with pytest.raises(StudyError, match=message):
         actlab.model(weights=weights, **settings)
 
 
@@ -322,8 +322,8 @@ def test_drawing_leaves_the_users_settings_of_jax_alone(folder):
 
 def test_runs_that_a_study_has_not_are_refused(folder, tmp_path):
     run = plan(read(folder / "study.yaml")).groups[0].runs[0].id
-    for name, said in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "12 runs begin with ''")):
-        with pytest.raises(StudyError, match=said):
+    for name, message in ((f"{run}0", f"plans no run '{run}0'; did you mean '{run}'"), ("", "12 runs begin with ''")):
+        with pytest.raises(StudyError, match=message):
             actlab.model(name, study=folder)
     with pytest.raises(StudyError, match="not a study's folder"):
         actlab.model(run, study=tmp_path)

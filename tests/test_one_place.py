@@ -62,8 +62,8 @@ def test_what_a_file_adds_is_run(own):
     runs = actlab.load(own / "results" / "own").runs
     assert set(runs["status"]) == {"ok"}
     assert set(runs["activation"]) == {"relu", "bent"}
-    settled = runs[["data", "weight_init", "bias_init", "optimizer"]].drop_duplicates()
-    assert settled.to_numpy().tolist() == [["moons", "narrow", "lifted(by=0.01)", "lookahead"]]
+    labels = runs[["data", "weight_init", "bias_init", "optimizer"]].drop_duplicates()
+    assert labels.to_numpy().tolist() == [["moons", "narrow", "lifted(by=0.01)", "lookahead"]]
     layers = actlab.load(own / "results" / "own").layers
     assert np.isfinite(layers["fourth"]).all()
     learned = layers[layers["run"].isin(runs.loc[runs["activation"] == "bent", "run"])]
@@ -223,7 +223,7 @@ def test_every_key_is_declared_and_tried_here():
 
 
 def of_program(key, value, more, folder):
-    """What a study's programs are compiled from, and what is in their arguments beside the data."""
+    """What a study's programs are compiled from, and what is in their arguments besides the data."""
     (folder / "s.yaml").write_text(BASE, encoding="utf-8")
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})

@@ -191,10 +191,10 @@ def test_twenty_steps_are_those_of_optax(name, runs):
     ]
     with jax.enable_x64(True):
         begun = [in_use(jax.tree.map(np.asarray, some_weights(a_program("layer"), one))) for one in numbers]
-        found = by_ours(program, begun, numbers)
+        trained = by_ours(program, begun, numbers)
         for run, own in enumerate(owns):
             expected = by_optax(begun[run], run, own | settings, theirs, runs == 3)
-            ours = jax.tree.map(lambda leaf, run=run: leaf[run], found)
+            ours = jax.tree.map(lambda leaf, run=run: leaf[run], trained)
             for (path, one), other in zip(jax.tree.leaves_with_path(ours), jax.tree.leaves(expected), strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13, err_msg=f"{own} {path}")
                 assert not np.allclose(one, begun[run][path[0].key][path[1].key], rtol=1e-3), path
@@ -240,8 +240,8 @@ def test_fixed_statistics_take_the_place_of_the_minibatchs():
     z = jnp.asarray(np.random.default_rng(0).normal(size=(9, 4)))
     given = {"scale": jnp.ones(4), "shift": jnp.zeros(4)}
     mean, variance = jnp.arange(4.0), jnp.arange(1.0, 5.0)
-    found = blocks.argument(Options("batch"), z, given, (mean, variance))
-    np.testing.assert_allclose(found, (z - mean[None]) / np.sqrt(variance + 1e-5)[None], rtol=1e-6)
+    normalised = blocks.argument(Options("batch"), z, given, (mean, variance))
+    np.testing.assert_allclose(normalised, (z - mean[None]) / np.sqrt(variance + 1e-5)[None], rtol=1e-6)
 
 
 # Dropout
@@ -266,10 +266,10 @@ def test_alpha_dropout_is_the_papers_formula_and_keeps_mean_and_variance(rate):
     alpha, q = -SELU_SCALE * SELU_ALPHA, 1 - rate
     a = (q + alpha**2 * q * (1 - q)) ** -0.5
     expected = a * (x * kept + alpha * (1 - kept)) - a * (1 - q) * alpha
-    found = blocks.drop("alpha", jnp.asarray(x), KEY, rate)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    assert float(jnp.mean(found)) == pytest.approx(0, abs=0.02)
-    assert float(jnp.var(found)) == pytest.approx(1, abs=0.02)
+    dropped = blocks.drop("alpha", jnp.asarray(x), KEY, rate)
+    np.testing.assert_allclose(dropped, expected, rtol=1e-4, atol=1e-5)
+    assert float(jnp.mean(dropped)) == pytest.approx(0, abs=0.02)
+    assert float(jnp.var(dropped)) == pytest.approx(1, abs=0.02)
     assert np.mean(kept) == pytest.approx(q, abs=0.01)
 
 
@@ -345,9 +345,9 @@ class Trained:
         call = (self.depth, np.int32(2))
         with jax.enable_x64(True):
             scratch = blank_scratches(self.program, before, len(DATA["probe"][1]))["measure"]
-            found, _ = self.programs.measure(before, before, scratch, self.numbers, DATA, *call)
+            record, _ = self.programs.measure(before, before, scratch, self.numbers, DATA, *call)
             _, whole = self.programs.evaluate(before, masks, self.numbers, DATA, np.int32(1), *call)
-            return jax.tree.map(lambda leaf: np.asarray(leaf)[0], (found, whole))
+            return jax.tree.map(lambda leaf: np.asarray(leaf)[0], (record, whole))
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +358,7 @@ def trained():
 def forward(weights, x, statistics_of):
     """z, φ's argument and h of each layer in NumPy: batch normalisation, relu, residual from the second layer on."""
     h, below, layers = x, statistics_of, weights["layers"]
-    found = []
+    by_layer = []
     for l in range(DEPTH):
         kernel = weights["input"]["kernel"] if l == 0 else layers["kernel"][l]
         z, reference = (one @ kernel + layers["bias"][l] for one in (h, below))
@@ -368,14 +368,14 @@ def forward(weights, x, statistics_of):
         )
         h = np.maximum(u, 0) + (h if l else 0)
         below = np.maximum(of_reference, 0) + (below if l else 0)
-        found.append((z, u, h))
-    return found, h @ weights["readout"]["kernel"] + weights["readout"]["bias"]
+        by_layer.append((z, u, h))
+    return by_layer, h @ weights["readout"]["kernel"] + weights["readout"]["bias"]
 
 
 @pytest.mark.parametrize("steps", [0, 5])
 def test_records_have_the_training_splits_statistics_and_no_dropout(trained, steps):
     state = trained.train(trained.start(), 0, steps)
-    found, whole = trained.record(state)
+    record, whole = trained.record(state)
     weights = jax.tree.map(lambda leaf: np.asarray(leaf)[0], state["parameters"])
     layers, _ = forward(weights, DATA["probe"][0], DATA["train"][0])
     for l, (z, u, h) in enumerate(layers):
@@ -385,7 +385,7 @@ def test_records_have_the_training_splits_statistics_and_no_dropout(trained, ste
             "preact_second_moment": (z**2).mean(),
             "saturated_low": (u <= -1).mean(),
         }.items():
-            assert found["layers"][name][l] == pytest.approx(value, rel=1e-10), (name, l)
+            assert record["layers"][name][l] == pytest.approx(value, rel=1e-10), (name, l)
     for split in ("train", "validation", "test"):
         x, y = DATA[split]
         layers, outputs = forward(weights, x, DATA["train"][0])
@@ -399,7 +399,7 @@ def test_records_have_the_training_splits_statistics_and_no_dropout(trained, ste
 
 def test_gradients_at_a_record_are_those_of_the_network_in_evaluation_mode(trained):
     state = trained.train(trained.start(), 0, 5)
-    found, _ = trained.record(state)
+    record, _ = trained.record(state)
     x, y = DATA["probe"]
     with jax.enable_x64(True):
         weights = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], state["parameters"])
@@ -410,7 +410,7 @@ def test_gradients_at_a_record_are_those_of_the_network_in_evaluation_mode(train
         slopes = nnx.to_pure_dict(nnx.grad(loss)(network))
     for l in range(DEPTH):
         norm = np.linalg.norm(slopes["hidden"][l]["affine"]["kernel"])
-        recorded = np.ldexp(found["gradients"]["weight_grad_norm"][l], found["exponent"][l])
+        recorded = np.ldexp(record["gradients"]["weight_grad_norm"][l], record["exponent"][l])
         assert recorded == pytest.approx(norm, rel=1e-9), l
 
 

@@ -46,13 +46,13 @@ def test_dropout_gives_the_same_two_values_and_drops_the_same_share(kind, rate):
     with jax.enable_x64(True):
         ours = np.asarray(blocks.drop(kind, jnp.asarray(x), jax.random.key(0), rate))
     theirs = layer(tensor(x)).numpy()
-    dropped = lambda found: np.isclose(found, found.min())
-    for of in (dropped, lambda found: ~dropped(found)):
-        values, expected = (np.unique(found[of(found)].round(6)) for found in (ours, theirs))
+    dropped = lambda array: np.isclose(array, array.min())
+    for of in (dropped, lambda array: ~dropped(array)):
+        values, expected = (np.unique(array[of(array)].round(6)) for array in (ours, theirs))
         np.testing.assert_allclose(values, expected, atol=2e-6)
         assert len(values) == 1
-    for found in (ours, theirs):
-        assert dropped(found).mean() == pytest.approx(rate, abs=0.01)
+    for array in (ours, theirs):
+        assert dropped(array).mean() == pytest.approx(rate, abs=0.01)
     normal = RNG.normal(size=(400, 500))
     ours = np.asarray(blocks.drop(kind, jnp.asarray(normal, jnp.float32), jax.random.key(1), rate))
     theirs = layer(tensor(normal)).numpy()
@@ -68,13 +68,13 @@ def test_a_minibatchs_gradients(norm, residual):
     with jax.enable_x64(True):
         program, numbers = a_program(norm, residual), some_numbers()
         weights = jax.tree.map(np.asarray, some_weights(program, numbers))
-        up, kept = (
+        up, stacks = (
             training.scratch_for(program, weights)["layers"]["up"],
             jax.tree.map(jnp.zeros_like, weights["layers"]),
         )
         with jax.disable_jit():
             walked = training.minibatch_gradients(
-                program, weights, numbers, (x, y), 0, DEPTH, jnp.int32(0), up, keep=walk.put, kept=kept
+                program, weights, numbers, (x, y), 0, DEPTH, jnp.int32(0), up, store=walk.put, stacks=stacks
             )
     loss, gradients = walked.loss, {**walked.ends, "layers": walked.layers}
     leaf = lambda array: tensor(array).requires_grad_()

@@ -1,4 +1,4 @@
-"""A user's own measure: told what is wrong with it before training, and never the end of a run."""
+"""A user's own measure: refused with the reason before training, and never the end of a run."""
 
 import json
 import logging
@@ -137,10 +137,10 @@ def test_no_such_file(tmp_path):
 def test_a_number_of_any_kind_is_one_number(tmp_path, value):
     _, function = loaded(tmp_path, f"def mine(z_MxW): return {value}")
     z = jnp.ones((2, 4, 3))
-    found = measure_layers(("mine",), z, z, z, {}, {"mine": function})["mine"]
-    assert found.dtype == z.dtype
-    assert found.shape == (2,)
-    assert np.isfinite(found).all()
+    measured = measure_layers(("mine",), z, z, z, {}, {"mine": function})["mine"]
+    assert measured.dtype == z.dtype
+    assert measured.shape == (2,)
+    assert np.isfinite(measured).all()
 
 
 # In the program
@@ -151,25 +151,25 @@ def test_own_measures_stand_beside_the_others_and_one_that_fails_is_nan(good):
     z = jnp.asarray(rng.normal(size=(3, 20, 5)), jnp.float32).at[1, 2, 3].set(jnp.nan)
     own = {name: load_measure(good, name)[1] for name in ("gaussianity", "steep", "broken")}
     own["raises"] = lambda h_MxW: h_MxW.no_such_thing
-    told = []
+    reports = []
     thresholds = {"weak_threshold": jnp.float32(0.5)}
     names = ("act_mean", *own)
-    measure = jax.jit(lambda z: measure_layers(names, z, z, z, thresholds, own, lambda *why: told.append(why)))
-    found = {name: np.asarray(value) for name, value in measure(z).items()}
-    assert set(found) == set(names)
+    measure = jax.jit(lambda z: measure_layers(names, z, z, z, thresholds, own, lambda *why: reports.append(why)))
+    measured = {name: np.asarray(value) for name, value in measure(z).items()}
+    assert set(measured) == set(names)
     for l in (0, 2):
         one = np.asarray(z[l], np.float64)
         fourth = np.mean((one - one.mean()) ** 4) / one.var() ** 2
-        assert found["gaussianity"][l] == pytest.approx(fourth, rel=1e-5)
-        assert found["steep"][l] == pytest.approx(np.mean(np.abs(one) > 0.5))
-        assert found["act_mean"][l] == pytest.approx(one.mean(), abs=1e-6)
+        assert measured["gaussianity"][l] == pytest.approx(fourth, rel=1e-5)
+        assert measured["steep"][l] == pytest.approx(np.mean(np.abs(one) > 0.5))
+        assert measured["act_mean"][l] == pytest.approx(one.mean(), abs=1e-6)
     for name in ("act_mean", "gaussianity", "steep"):  # a layer that is not finite is NaN, here as everywhere
-        assert np.isnan(found[name][1])
+        assert np.isnan(measured[name][1])
     for name in ("broken", "raises"):
-        assert np.isnan(found[name]).all()
-    reasons = dict(told)
+        assert np.isnan(measured[name]).all()
+    reasons = dict(reports)
     assert set(reasons) == {"broken", "raises"}
-    assert reasons["broken"] == "gives float32 of shape (5,); expected one real number a layer"
+    assert reasons["broken"] == "gives float32 of shape (5,); expected one real number per layer"
     assert reasons["raises"].startswith("AttributeError")
 
 
@@ -265,9 +265,9 @@ def test_the_command_refuses_a_wrong_one_in_one_line(good):
     path = study(good.parent, "[my_probes.py:broken]")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-m", "actlab", "plan", str(path)]
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=good.parent)
-    assert found.returncode == 2
-    assert found.stderr.strip().splitlines() == [
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=good.parent)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
         "actlab: s.yaml:7: measure.probes: my_probes.py:broken: returns shape (5,) for z of shape (7, 5); "
         "expected one number"
     ]

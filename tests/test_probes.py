@@ -82,7 +82,7 @@ FUNCTIONS = {
 }
 
 
-# The witness: one example, one unit, one layer at a time
+# The reference implementation: one example, one unit, one layer at a time
 
 
 def elementwise(function, case, p, l, u):
@@ -181,12 +181,12 @@ def dead_units(p, case, x):
 
 def death_columns(history):
     """From the masks of all evaluations so far, the last being now."""
-    born, now, earlier = history[0], history[-1], history[:-1]
+    dead_at_init, now, earlier = history[0], history[-1], history[:-1]
     revived = np.any(earlier, axis=0) & ~now if earlier else np.zeros_like(now)
     masks = {
         "dead_fraction": now,
-        "born_dead_fraction": born,
-        "died_fraction": now & ~born,
+        "born_dead_fraction": dead_at_init,
+        "died_fraction": now & ~dead_at_init,
         "revived_fraction": revived,
         "ever_dead_fraction": np.any(history, axis=0),
     }
@@ -228,17 +228,17 @@ def activation_columns(p, case, x, statistics):
         units = range(z.shape[1])
         slope = elementwise(case.slope, case, p, l, u)
         size = [np.mean([abs(value) for value in h[:, j]]) for j in units]
-        spread = [np.sqrt(np.mean(centred(h)[:, j] ** 2)) for j in units]
+        deviation = [np.sqrt(np.mean(centred(h)[:, j] ** 2)) for j in units]
         unit_means = [z[:, j].mean() for j in units]
-        found = {
+        values = {
             "weak_fraction": np.mean([max(abs(slope[:, j])) <= WEAK for j in units]),
             "saturated_low": np.mean([value <= LOW for value in u.ravel()]),
             "saturated_high": np.mean([value >= HIGH for value in u.ravel()]),
             "dormant_fraction": np.mean([size[j] <= 0.025 * np.mean(size) for j in units]),
-            "constant_fraction": np.mean([spread[j] <= 0.025 * np.mean(spread) for j in units]),
+            "constant_fraction": np.mean([deviation[j] <= 0.025 * np.mean(deviation) for j in units]),
             "act_mean": np.mean(h),
             "act_var": np.mean((h - np.mean(h)) ** 2),
-            "act_var_within": np.mean([spread[j] ** 2 for j in units]),
+            "act_var_within": np.mean([deviation[j] ** 2 for j in units]),
             "preact_second_moment": np.mean(z**2),
             "preact_mean_share": np.mean((unit_means - np.mean(unit_means)) ** 2) / np.mean(z**2),
             "correlation": mean_pair_cosine(z),
@@ -247,7 +247,7 @@ def activation_columns(p, case, x, statistics):
             "effective_rank": entropy_rank(h),
             "stable_rank": np.sum(h**2) / np.linalg.norm(h, 2) ** 2 if np.any(h) else 0.0,
         }
-        for name, value in found.items():
+        for name, value in values.items():
             columns[name].append(value)
     return columns
 
@@ -268,7 +268,7 @@ def split_columns(p, case, split, part, statistics):
     return {f"{part}_loss": np.mean(losses), f"{part}_accuracy": np.mean(right)}
 
 
-# The program's measurements of six networks in a row, and the witness's
+# The program's measurements of six networks in a row, and the reference implementation's
 
 
 def a_network(case, rng):
@@ -326,16 +326,16 @@ def measured_by_program(runs, networks, evaluate):
     def padded(leaf, like):
         return np.pad(leaf[None], [(0, most - size) for most, size in zip(like.shape, leaf[None].shape, strict=True)])
 
-    found, state = [], runs.begin().state
+    recorded, state = [], runs.begin().state
     for t, network in enumerate(networks):
         parameters = jax.tree.map(padded, network, state["training"]["parameters"])
         state = state | {"training": state["training"] | {"parameters": parameters}}
         state, record = runs.record(state, t, bool(evaluate[t]))
-        found.append(jax.tree.map(lambda leaf: np.asarray(leaf)[0], record))
-    return jax.tree.map(lambda *rows: np.concatenate(rows), *found)
+        recorded.append(jax.tree.map(lambda leaf: np.asarray(leaf)[0], record))
+    return jax.tree.map(lambda *rows: np.concatenate(rows), *recorded)
 
 
-def as_row(found, steps, **changes):
+def as_row(recorded, steps, **changes):
     options = {
         "steps": np.arange(steps),
         "last_step": steps - 1,
@@ -347,12 +347,12 @@ def as_row(found, steps, **changes):
         "target_loss": 0.1,
         "constant_loss": 1.0,
     }
-    return records.run_row({"run": "a"}, found, **options | changes)
+    return records.run_row({"run": "a"}, recorded, **options | changes)
 
 
 @pytest.fixture(scope="module", params=CASES)
 def both(request):
-    """What the program measured (as a run's row) and what the witness says, of the same six networks."""
+    """What the program measured (as a run's row) and what the reference implementation did, of the same networks."""
     case = CASES[request.param]
     rng = np.random.default_rng(sum(map(ord, request.param)))
     networks = [a_network(case, rng) for _ in EVALUATE]
@@ -361,10 +361,10 @@ def both(request):
     with jax.enable_x64(True):
         data = some_data("float64", case.task, FEATURES, probe=12)
         runs = runs_of(request.param, case, data)
-        found = measured_by_program(runs, networks, EVALUATE)
-    row = as_row(found, len(EVALUATE))
+        recorded = measured_by_program(runs, networks, EVALUATE)
+    row = as_row(recorded, len(EVALUATE))
     batches = [*first_batches(3, 30, 7)] * 2  # epoch 1 is another permutation; see `IN_FIRST_EPOCH`
-    witness, history = [], []
+    reference, history = [], []
     for p, evaluate, batch in zip(networks, EVALUATE, batches, strict=False):
         batch_x, batch_y = (array[batch] for array in data["train"])
         statistics = training_statistics(p, case, data)
@@ -378,8 +378,8 @@ def both(request):
             run |= split_columns(p, case, data[part], part, statistics)
         if evaluate:
             run["network_dead"] = float(np.any(np.all(history[-1], axis=1)))
-        witness.append((layers, run))
-    return SimpleNamespace(case=case, data=data, networks=networks, row=row, witness=witness, runs=runs)
+        reference.append((layers, run))
+    return SimpleNamespace(case=case, data=data, networks=networks, row=row, reference=reference, runs=runs)
 
 
 IN_FIRST_EPOCH = 30 // 7
@@ -387,17 +387,17 @@ IN_FIRST_EPOCH = 30 // 7
 
 @pytest.mark.parametrize("name", [*probes.GRADIENTS, *probes.PROBES])
 def test_measures_of_every_record(both, name):
-    found = both.row[f"layers.{name}"].reshape(len(EVALUATE), DEPTH)
+    stored = both.row[f"layers.{name}"].reshape(len(EVALUATE), DEPTH)
     known = IN_FIRST_EPOCH if name == "update_ratio" else len(EVALUATE)
-    expected = [layers[name] for layers, _ in both.witness]
-    np.testing.assert_allclose(found[:known], expected[:known], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(both.row[f"steps.{name}"], found.mean(axis=1), rtol=1e-12)
+    expected = [layers[name] for layers, _ in both.reference]
+    np.testing.assert_allclose(stored[:known], expected[:known], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(both.row[f"steps.{name}"], stored.mean(axis=1), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", probes.DEATH)
 def test_unit_death_at_evaluations_and_nothing_between(both, name):
-    found = both.row[f"layers.{name}"].reshape(len(EVALUATE), DEPTH)
-    for row, (layers, _), evaluate in zip(found, both.witness, EVALUATE, strict=True):
+    stored = both.row[f"layers.{name}"].reshape(len(EVALUATE), DEPTH)
+    for row, (layers, _), evaluate in zip(stored, both.reference, EVALUATE, strict=True):
         if evaluate:
             np.testing.assert_allclose(row, layers[name], rtol=1e-12)
         else:
@@ -407,16 +407,16 @@ def test_unit_death_at_evaluations_and_nothing_between(both, name):
 @pytest.mark.parametrize("both", ["relu"], indirect=True)
 def test_the_networks_above_show_every_kind_of_death(both):
     for name in probes.DEATH:
-        values = np.array([layers[name] for layers, _ in both.witness if name in layers])
+        values = np.array([layers[name] for layers, _ in both.reference if name in layers])
         assert values.max() > 0, name
-    assert {run["network_dead"] for _, run in both.witness if run} == {0.0, 1.0}
+    assert {run["network_dead"] for _, run in both.reference if run} == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 @pytest.mark.parametrize("metric", ["loss", "accuracy"])
 def test_losses_and_accuracies_of_whole_splits(both, part, metric):
-    found = both.row[f"steps.{part}_{metric}"]
-    for value, (_, run), evaluate in zip(found, both.witness, EVALUATE, strict=True):
+    stored = both.row[f"steps.{part}_{metric}"]
+    for value, (_, run), evaluate in zip(stored, both.reference, EVALUATE, strict=True):
         if evaluate:
             np.testing.assert_allclose(value, run[f"{part}_{metric}"], rtol=1e-12)
         elif part != "train":
@@ -424,14 +424,14 @@ def test_losses_and_accuracies_of_whole_splits(both, part, metric):
 
 
 def test_network_dead(both):
-    for value, (_, run), evaluate in zip(both.row["steps.network_dead"], both.witness, EVALUATE, strict=True):
+    for value, (_, run), evaluate in zip(both.row["steps.network_dead"], both.reference, EVALUATE, strict=True):
         assert value == run["network_dead"] if evaluate else np.isnan(value)
 
 
 @pytest.mark.parametrize("name", ["vanishing_slope", "weight_slope"])
 def test_slopes_towards_the_input(both, name):
     of = {"vanishing_slope": "signal_grad_norm", "weight_slope": "weight_grad_norm"}[name]
-    for t, (layers, _) in enumerate(both.witness):
+    for t, (layers, _) in enumerate(both.reference):
         if min(layers[of]) > 0:
             slope, residual = slope_columns(np.array(layers[of]))
             assert both.row[f"steps.{name}"][t] == pytest.approx(slope, rel=1e-8)
@@ -453,7 +453,7 @@ def test_learnable_activation_parameters_are_recorded(both):
 
 
 def test_final_numbers_are_the_last_records(both):
-    _, run = both.witness[-1]
+    _, run = both.reference[-1]
     final = both.row
     assert final["status"] == "ok"
     assert np.isnan(final["diverged_step"])
@@ -471,24 +471,24 @@ def test_a_measure_of_something_not_finite_is_nan_and_never_alive(both):
     broken[0]["layers"]["bias"][2, 2] = -np.inf  # the third hidden layer's z; what follows is finite
     broken[1]["layers"]["bias"][2, 2] = np.nan
     with jax.enable_x64(True):
-        found = measured_by_program(both.runs, broken, (1, 1))
+        record = measured_by_program(both.runs, broken, (1, 1))
     for name in (*probes.PROBES, *probes.DEATH):
-        assert np.isnan(found["layers"][name]).tolist() == [[False, False, True, False]] * 2, name
+        assert np.isnan(record["layers"][name]).tolist() == [[False, False, True, False]] * 2, name
     for name in ("signal_grad_norm", "weight_grad_norm"):
-        assert np.isnan(found["gradients"][name][:, 2]).all(), name
-    assert np.isnan(found["network_dead"]).all()
-    assert np.isfinite(found["train_loss"]).all()
+        assert np.isnan(record["gradients"][name][:, 2]).all(), name
+    assert np.isnan(record["network_dead"]).all()
+    assert np.isfinite(record["train_loss"]).all()
     # ... and though the loss is finite, this run has diverged:
-    row = as_row(found, 2)
+    row = as_row(record, 2)
     assert (row["status"], row["diverged_step"]) == ("diverged", 0.0)
 
 
-# The witness itself
+# The reference implementation itself
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "own"])
-def test_the_witness_gradients_are_central_differences(name, fixed):
+def test_the_reference_gradients_are_central_differences(name, fixed):
     """With statistics that are fixed or, as in training, the rows' own."""
     case = CASES[name]
     rng = np.random.default_rng(1)
@@ -585,8 +585,8 @@ def program_norms(p, name, data):
     stacks = {key: np.pad(leaf[None], rest + [(0, 0)] * (leaf.ndim - 1)) for key, leaf in p["layers"].items()}
     padded = jax.tree.map(lambda leaf: leaf[None], p | {"layers": {}}) | {"layers": stacks}
     scratch = blank_scratches(program, padded, len(data["probe"][1]))["measure"]
-    found, _ = runs.programs.measure(padded, padded, scratch, runs.numbers, data, *runs.call)
-    own = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], found)
+    measured, _ = runs.programs.measure(padded, padded, scratch, runs.numbers, data, *runs.call)
+    own = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured)
     norms = records.layer_measures(own, FEATURES, width, slice(0, 1))
     names = ("signal_grad_norm", "weight_grad_norm")
     return [norms[name][0] for name in names], [records.log10_norms(own, name)[0] for name in names]
@@ -609,8 +609,8 @@ def test_a_deep_sigmoid_network_does_not_underflow_in_float32(rows, depth, small
     assert exact[0][0] < smallest  # float32 ends at 1e-45
     np.testing.assert_allclose(signal, exact[0].astype(np.float64), rtol=1e-4)
     np.testing.assert_allclose(weight, exact[1].astype(np.float64), rtol=1e-4)
-    for found, norms in zip(logs, exact, strict=True):
-        np.testing.assert_allclose(found, np.log10(norms).astype(np.float64), rtol=0, atol=5e-5)
+    for stored, norms in zip(logs, exact, strict=True):
+        np.testing.assert_allclose(stored, np.log10(norms).astype(np.float64), rtol=0, atol=5e-5)
     (slope,), (residual,) = records.depth_slope(logs[0][None])
     expected = slope_columns(exact[0].astype(np.float64))
     assert (slope, residual) == pytest.approx(expected, rel=1e-4)
@@ -680,9 +680,9 @@ def test_a_layer_equal_in_all_rows_is_constant_and_without_rank(value):
     z = jnp.full((7, WIDTH), value)  # the mean of seven times 0.1 is not 0.1 in float32
     names = ("dormant_fraction", "constant_fraction", "effective_rank", "act_var_within")
     measured = probes.measure_layer((*names, "stable_rank"), z, z, z, z, {})
-    found = {name: float(value) for name, value in measured.items()}
-    assert [found[name] for name in names] == [float(value == 0), 1.0, 0.0, 0.0]
-    assert found["stable_rank"] == pytest.approx(float(value != 0))
+    by_name = {name: float(value) for name, value in measured.items()}
+    assert [by_name[name] for name in names] == [float(value == 0), 1.0, 0.0, 0.0]
+    assert by_name["stable_rank"] == pytest.approx(float(value != 0))
 
 
 @pytest.mark.parametrize("chunks", [1, 4])
@@ -700,8 +700,8 @@ def test_death_is_judged_on_every_training_row_and_on_no_other(chunks):
 
     def judged():
         call = (np.int32(1), np.int32(1), np.int32(0))  # the first evaluation; depth; activation
-        found, record = programs_of(program, FEATURES).evaluate(parameters, masks, numbers, data, *call)
-        return np.flatnonzero(found["dead_at_init"][0, 0]).tolist(), float(record["network_dead"][0])
+        new_masks, record = programs_of(program, FEATURES).evaluate(parameters, masks, numbers, data, *call)
+        return np.flatnonzero(new_masks["dead_at_init"][0, 0]).tolist(), float(record["network_dead"][0])
 
     assert judged() == ([0, 1, 3, 4, 5], 0.0)
     for row in (0, 13, 29):

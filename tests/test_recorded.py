@@ -23,7 +23,7 @@ tanhshrink softshrink gaussian absolute linear
 SPLITS = ("train", "validation", "test")
 
 FLOAT64 = 1e-9  # the most that was seen is 8e-13
-ULPS_A_LAYER = 8  # of float32: a layer's sums of eight add one or two, and those of the layers below grow on the way
+ULPS_PER_LAYER = 8  # of float32: a layer's sums of eight add one or two, and those of the layers below grow on the way
 # Their error is that of h over the spread of h: a layer of sigmoids may be nearly constant at ½.
 OF_SPREAD = ["act_var_within", "effective_rank", "constant_fraction"]
 
@@ -52,21 +52,21 @@ def comparable(rows):
     return rows[~lost]
 
 
-def found_with_todays_engine(study, recorded, folder, monkeypatch):
+def measured_today(study, recorded, folder, monkeypatch):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
-    found = make.frame(study, ACTIVATIONS.split(), folder)
-    assert set(found) == set(recorded)
-    return found[list(recorded)]
+    measured = make.frame(study, ACTIVATIONS.split(), folder)
+    assert set(measured) == set(recorded)
+    return measured[list(recorded)]
 
 
-def assert_within(tolerance, found, recorded):
+def assert_within(tolerance, measured, recorded):
     """Cell by cell: within the tolerance, or the same where a number is not finite."""
-    assert found.index.sort_values().equals(recorded.index.sort_values())
-    found = found.reindex(recorded.index)
+    assert measured.index.sort_values().equals(recorded.index.sort_values())
+    measured = measured.reindex(recorded.index)
     with np.errstate(invalid="ignore"):
-        close = (found - recorded).abs() <= tolerance.where(np.isfinite(recorded), 0.0)
-    far = ~(close | (found == recorded) | (found.isna() & recorded.isna()))
-    table = pd.DataFrame({"recorded": recorded.stack(), "found": found.stack(), "tolerance": tolerance.stack()})
+        close = (measured - recorded).abs() <= tolerance.where(np.isfinite(recorded), 0.0)
+    far = ~(close | (measured == recorded) | (measured.isna() & recorded.isna()))
+    table = pd.DataFrame({"recorded": recorded.stack(), "found": measured.stack(), "tolerance": tolerance.stack()})
     table = table[far.stack().reindex(table.index)]
     assert not far.to_numpy().any(), f"{far.to_numpy().sum()} numbers differ, among them\n{table.head(40).to_string()}"
 
@@ -85,24 +85,24 @@ def test_every_activation_of_that_revision_is_recorded(recorded):
 def test_twenty_steps_in_float64(study, recorded, tmp_path, monkeypatch):
     """To 1e-9 of each number, and zeros to the bit; a weight, and so the update ratio, moves by whole last places."""
     recorded = recorded.xs(study, drop_level=False)
-    found = found_with_todays_engine(study, recorded, tmp_path, monkeypatch)
+    measured = measured_today(study, recorded, tmp_path, monkeypatch)
     tolerance = FLOAT64 * recorded.abs()
     tolerance["update_ratio"] += np.finfo(np.float64).eps
-    assert_within(comparable(tolerance), comparable(found), comparable(recorded))
+    assert_within(comparable(tolerance), comparable(measured), comparable(recorded))
 
 
 def test_step_0_in_float32(recorded, tmp_path, monkeypatch):
     recorded = recorded.xs("float32", drop_level=False)
-    found = found_with_todays_engine("float32", recorded, tmp_path, monkeypatch)
-    assert_within(comparable(rounding(recorded)), comparable(found), comparable(recorded))
+    measured = measured_today("float32", recorded, tmp_path, monkeypatch)
+    assert_within(comparable(rounding(recorded)), comparable(measured), comparable(recorded))
 
 
 def rounding(recorded):
     """How far rounding may move each number that was measured in float32.
 
-    By ``ULPS_A_LAYER``, of the number itself; of the mean of h, in ulps of h; of the correlation, in ulps of a cosine;
-    of the update ratio, by an ulp of the weight too. What says how h is spread has lost as many digits as h has more
-    size than spread. That engine rounded σ(z) − ½ at ½.
+    By ``ULPS_PER_LAYER``, of the number itself; of the mean of h, in ulps of h; of the correlation, in ulps of a
+    cosine; of the update ratio, by an ulp of the weight too. What says how h is spread has lost as many digits as h
+    has more size than spread. That engine rounded σ(z) − ½ at ½.
     """
     h = np.sqrt(recorded["act_mean"] ** 2 + recorded["act_var"])
     h = h.mask(level(recorded, "activation") == "centred_sigmoid", 0.5)
@@ -114,6 +114,6 @@ def rounding(recorded):
     scale["correlation"] = 1.0
     scale[OF_SPREAD] = scale[OF_SPREAD].mul(lost, axis=0).fillna(np.inf)  # 0·∞
     ulp = float(np.finfo(np.float32).eps)
-    tolerance = ULPS_A_LAYER * ulp * scale.mul(level(recorded, "depth"), axis=0)
+    tolerance = ULPS_PER_LAYER * ulp * scale.mul(level(recorded, "depth"), axis=0)
     tolerance["update_ratio"] += ulp
     return tolerance

@@ -16,7 +16,7 @@ def some_records(rows=6, depth=DEPTH, **changes):
     t, l = np.arange(rows)[:, None], np.arange(1, depth + 1)[None, :]
     evaluated = EVALUATED[:rows]
     falling = 1.0 / (1 + np.arange(rows))
-    found = {
+    recorded = {
         "train_loss": falling,
         "train_accuracy": 1 - 0.5 * falling,
         "network_dead": np.where(evaluated, 0.0, np.nan),
@@ -25,12 +25,12 @@ def some_records(rows=6, depth=DEPTH, **changes):
         "layers": dict.fromkeys(("act_mean", "update_ratio", *DEATH), t + l / 100),
     }
     for part, extra in (("validation", 0.1), ("test", 0.2)):
-        found[f"{part}_loss"] = np.where(evaluated, falling + extra, np.nan)
-        found[f"{part}_accuracy"] = np.where(evaluated, 1 - 0.5 * falling - extra, np.nan)
-    return found | changes
+        recorded[f"{part}_loss"] = np.where(evaluated, falling + extra, np.nan)
+        recorded[f"{part}_accuracy"] = np.where(evaluated, 1 - 0.5 * falling - extra, np.nan)
+    return recorded | changes
 
 
-def row_of(found, **changes):
+def row_of(recorded, **changes):
     options = {
         "steps": STEPS,
         "last_step": 90,
@@ -42,7 +42,7 @@ def row_of(found, **changes):
         "target_loss": 0.4,
         "constant_loss": 1.0,
     }
-    return records.run_row({"run": "a", "seed": 1}, found, **options | changes)
+    return records.run_row({"run": "a", "seed": 1}, recorded, **options | changes)
 
 
 def test_labels_come_first_and_unchanged():
@@ -94,48 +94,48 @@ def test_the_step_after_the_last_does_not_count():
 
 
 def test_an_overflow_on_the_whole_split_is_a_divergence_at_the_end():
-    found = some_records()
-    found["train_loss"] = np.array([*found["train_loss"][:-1], np.inf])
-    row = row_of(found)
+    recorded = some_records()
+    recorded["train_loss"] = np.array([*recorded["train_loss"][:-1], np.inf])
+    row = row_of(recorded)
     assert (row["status"], row["diverged_step"]) == ("diverged", 90)
     assert row["steps.step"].tolist() == STEPS.tolist()
 
 
 def test_a_layer_that_is_not_finite_is_a_divergence_even_under_a_finite_loss():
-    found = some_records()
-    found["network_dead"] = np.array([0, np.nan, np.nan, np.nan, np.nan, np.nan])  # evaluated at 40, 80, 90
-    row = row_of(found)
+    recorded = some_records()
+    recorded["network_dead"] = np.array([0, np.nan, np.nan, np.nan, np.nan, np.nan])  # evaluated at 40, 80, 90
+    row = row_of(recorded)
     assert (row["status"], row["diverged_step"]) == ("diverged", 40)
     assert row["steps.step"].tolist() == [0, 20, 40, 60]
-    assert row_of(found, diverged_step=25)["diverged_step"] == 25
-    assert row_of(found, diverged_step=70)["diverged_step"] == 40
+    assert row_of(recorded, diverged_step=25)["diverged_step"] == 25
+    assert row_of(recorded, diverged_step=70)["diverged_step"] == 40
 
 
 # First times
 
 
 def test_steps_to_target_is_the_first_evaluation_with_a_validation_loss_at_most_the_target():
-    found = some_records()  # validation loss 1.1, -, .433, -, .3, .267
-    assert row_of(found)["steps_to_target"] == 80
-    exactly = row_of(found, target_loss=found["validation_loss"][2])
+    recorded = some_records()  # validation loss 1.1, -, .433, -, .3, .267
+    assert row_of(recorded)["steps_to_target"] == 80
+    exactly = row_of(recorded, target_loss=recorded["validation_loss"][2])
     assert exactly["steps_to_target"] == 40
     assert exactly["target_reached"] is True
-    never = row_of(found, target_loss=0.01)
+    never = row_of(recorded, target_loss=0.01)
     assert np.isnan(never["steps_to_target"])
     assert never["target_reached"] is False
     assert never["target_loss"] == 0.01
 
 
 def test_generalization_gap_at_the_first_evaluated_training_loss_at_most_the_target():
-    found = some_records()  # training loss 1, .5, .333, .25, .2, .167; minibatch means between evaluations
-    row = row_of(found, target_loss=0.5)
+    recorded = some_records()  # training loss 1, .5, .333, .25, .2, .167; minibatch means between evaluations
+    row = row_of(recorded, target_loss=0.5)
     assert row["generalization_gap_loss_at_target"] == pytest.approx(0.2)
     assert row["generalization_gap_error_at_target"] == pytest.approx(0.2)
-    at = row_of(found | {"test_loss": np.arange(6.0)}, target_loss=0.5)
+    at = row_of(recorded | {"test_loss": np.arange(6.0)}, target_loss=0.5)
     assert at["generalization_gap_loss_at_target"] == pytest.approx(2 - 1 / 3)  # record 1 is no evaluation
     assert row["generalization_gap_loss"] == pytest.approx(0.2)
     assert row["generalization_gap_error"] == pytest.approx(0.2)
-    never = row_of(found, target_loss=0.01)
+    never = row_of(recorded, target_loss=0.01)
     assert np.isnan([never["generalization_gap_loss_at_target"], never["generalization_gap_error_at_target"]]).all()
 
 
@@ -150,7 +150,7 @@ def test_trained_is_half_of_the_best_constant_predictors_loss(constant, trained)
 
 
 @pytest.mark.parametrize(
-    ("depth", "keep", "layers"),
+    ("depth", "which", "layers"),
     [
         (1, "all", [1]),
         (1, "log", [1]),
@@ -164,13 +164,13 @@ def test_trained_is_half_of_the_best_constant_predictors_loss(constant, trained)
         (100, "ends", [1, 100]),
     ],
 )
-def test_kept_layers(depth, keep, layers):
-    assert (records.kept_layers(depth, keep) + 1).tolist() == layers
+def test_kept_layers(depth, which, layers):
+    assert (records.kept_layers(depth, which) + 1).tolist() == layers
 
 
-@pytest.mark.parametrize("keep", ["log", "ends"])
-def test_thinning_keeps_rows_of_layers_and_changes_no_mean(keep):
-    whole, thinned = row_of(some_records()), row_of(some_records(), keep_layers=keep)
+@pytest.mark.parametrize("which", ["log", "ends"])
+def test_thinning_keeps_rows_of_layers_and_changes_no_mean(which):
+    whole, thinned = row_of(some_records()), row_of(some_records(), keep_layers=which)
     at = thinned["layers.layer"] - 1
     for name in [name for name in whole if name.startswith("layers.") and name != "layers.layer"]:
         expected = whole[name].reshape(len(STEPS), DEPTH)[:, at].ravel()
@@ -187,10 +187,10 @@ def test_only_asked_measures_are_kept_but_slopes_do_not_need_their_norms():
 
 
 def test_norms_are_mantissa_times_power_of_two_in_float64():
-    found = some_records()
-    found["exponent"] = found["exponent"] - 300  # 2^−300 is zero in float32
-    row = row_of(found)
-    expected = found["gradients"]["signal_grad_norm"].astype(np.float64) * 2.0 ** found["exponent"]
+    recorded = some_records()
+    recorded["exponent"] = recorded["exponent"] - 300  # 2^−300 is zero in float32
+    row = row_of(recorded)
+    expected = recorded["gradients"]["signal_grad_norm"].astype(np.float64) * 2.0 ** recorded["exponent"]
     np.testing.assert_array_equal(row["layers.signal_grad_norm"], expected.ravel())
     assert row["layers.signal_grad_norm"].dtype == np.float64
     sizes = np.array([9 * 4] + [16] * (DEPTH - 1))
@@ -200,10 +200,10 @@ def test_norms_are_mantissa_times_power_of_two_in_float64():
 
 @pytest.mark.parametrize(("sign", "first"), [(-1, 0.0), (1, np.inf)])
 def test_slopes_do_not_end_where_float64_does(sign, first):
-    found, behind = some_records(), DEPTH - np.arange(1, DEPTH + 1)
-    found["gradients"] = dict.fromkeys(GRADIENTS[:2], np.ones((6, DEPTH), np.float32))
-    found["exponent"] = np.broadcast_to(sign * 400 * behind, (6, DEPTH))
-    row = row_of(found)
+    recorded, behind = some_records(), DEPTH - np.arange(1, DEPTH + 1)
+    recorded["gradients"] = dict.fromkeys(GRADIENTS[:2], np.ones((6, DEPTH), np.float32))
+    recorded["exponent"] = np.broadcast_to(sign * 400 * behind, (6, DEPTH))
+    row = row_of(recorded)
     assert row["layers.signal_grad_norm"][0] == first
     assert row["vanishing_slope"] == pytest.approx(sign * 400 * np.log10(2))
     assert row["weight_slope_residual"] == pytest.approx(0, abs=1e-9)

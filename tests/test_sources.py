@@ -339,18 +339,18 @@ def run(items, numbers):
 @settings(max_examples=150, deadline=None)
 @given(modules_of(), st.data())
 def test_whatever_changes_a_value_changes_the_digest(tmp_path_factory, module, data):
-    """Run as a witness: where an edit changes what the last definition gives, it was taken into account."""
+    """Run as an independent check: where an edit changes what the last definition gives, it was taken into account."""
     items, plain = module
     path = tmp_path_factory.getbasetemp() / "random_module.py"
     numbers = list(range(11, 11 + len(items)))
     changed = data.draw(st.integers(0, len(items) - 1))
-    found = []
+    outcomes = []
     for extra in (0, 1000):
         numbers[changed] += extra
         text, value = run(items, numbers)
         path.write_text(text)
-        found.append((value, sources.trace(path, items[-1][0]).digest))
-    (before, old), (after, new) = found
+        outcomes.append((value, sources.trace(path, items[-1][0]).digest))
+    (before, old), (after, new) = outcomes
     if before != after:
         assert old != new
     uses = {name: set(used) for name, _, used in items}

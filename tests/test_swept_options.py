@@ -66,25 +66,25 @@ def trained(tmp_path_factory):
 
 def test_every_combination_is_a_cell_of_its_own_columns(studied):
     planned = plan(studied(EVERYTHING))
-    found = pd.DataFrame([dict(run.labels) for run in planned.runs.values()])
-    assert len(found) == len(found.drop_duplicates(KEYS)) == 3 * 2 * 3 * 3 * 2
+    labels = pd.DataFrame([dict(run.labels) for run in planned.runs.values()])
+    assert len(labels) == len(labels.drop_duplicates(KEYS)) == 3 * 2 * 3 * 3 * 2
     kinds = [(0.0, ""), (0.2, "standard"), (0.2, "alpha")]
     schedules = ["constant", "cosine", "cosine(warmup_steps=5)"]
     expected = itertools.product(["none", "layer", "batch"], [False, True], kinds, schedules, [None, 1.0])
-    rows = {(*row[:2], row[2:4], *row[4:]) for row in found[KEYS].astype(object).itertuples(index=False, name=None)}
+    rows = {(*row[:2], row[2:4], *row[4:]) for row in labels[KEYS].astype(object).itertuples(index=False, name=None)}
     assert {tuple(None if one != one else one for one in row) for row in rows} == set(expected)
     # Schedules are numbers of a program, clipping or not is code.
     assert len({group.shape for group in planned.groups}) == 3 * 2 * 3 * 2
 
 
 def test_options_at_their_defaults_are_no_other_runs(studied):
-    told = """
+    text = """
 sweep:
   matrix: {model.norm: [none], model.residual: [false], model.dropout: [{rate: 0.0}], train.clip_norm: [null]}
   seeds: 2
 """
     bare = list(plan(studied("sweep: {seeds: 2}\n")).runs)
-    assert list(plan(studied(told)).runs) == bare
+    assert list(plan(studied(text)).runs) == bare
     assert list(plan(studied("sweep: {seeds: 2}\n", ["train.schedule.name=constant"])).runs) == bare
     for override in ("model.norm=layer", "model.residual=true", "model.dropout.rate=0.1", "train.schedule=cosine"):
         assert not set(plan(studied("sweep: {seeds: 2}\n", [override])).runs) & set(bare)
@@ -114,9 +114,9 @@ def test_all_runs_train_and_differ(trained):
 
 def test_tables_and_report_tell_cells_apart(trained):
     table = pd.read_csv(trained.path / "tables" / "performance.csv")
-    shown = ["activation", "norm", "residual", "dropout", "schedule", "clip_norm"]
-    assert set(shown) <= set(table)
-    cells = table.drop_duplicates(shown)
+    settings = ["activation", "norm", "residual", "dropout", "schedule", "clip_norm"]
+    assert set(settings) <= set(table)
+    cells = table.drop_duplicates(settings)
     assert len(cells) == 12
     assert (table["n"] == 1).all()
     report = (trained.path / "report.md").read_text()
@@ -148,7 +148,7 @@ def test_a_stored_run_gives_its_network(trained):
 # Memory
 
 
-def test_batch_normalisation_is_evaluated_in_one_piece():
+def test_batch_normalisation_is_evaluated_in_one_chunk():
     few, many = (Size(2, 64, 32, 32, 400_000, 16, 2, 4, normed) for normed in (0, 240_000))
     assert worker_bytes(few, CallSize(1, 8)) < worker_bytes(few, CallSize(1, 1)) <= worker_bytes(many, CallSize(1, 1))
     assert worker_bytes(many, CallSize(1, 8)) == worker_bytes(many, CallSize(1, 1))
@@ -156,12 +156,12 @@ def test_batch_normalisation_is_evaluated_in_one_piece():
     assert fit(many, 16, enough) == CallSize(2, 1)
     too_little = 0.99 * worker_bytes(many, CallSize(1, 1)) / PLANNED
     assert fit(few, 16, too_little).eval_chunks > 1
-    with pytest.raises(StudyError, match=r"need about 1\.1 GB a worker, even one run"):
+    with pytest.raises(StudyError, match=r"need about 1\.1 GB per worker, even one run"):
         choose_call_sizes([many], "cpu", too_little, {})
     assert worker_bytes(many, CallSize(1, MOST_EVAL_CHUNKS)) == worker_bytes(many, CallSize(1, 1))
 
 
-def test_a_width_whose_evaluations_go_in_pieces_leaves_those_of_batch_normalisation_whole(studied):
+def test_a_width_whose_evaluations_go_in_chunks_leaves_those_of_batch_normalisation_whole(studied):
     study = studied("sweep: {matrix: {model.norm: [none, batch]}}\n")
     shapes = {group.shape.spec.block.norm: group.shape for group in plan(study, begun={8: CallSize(2, 4)}).groups}
     assert {norm: (shape.spec.runs_per_call, shape.spec.eval_chunks) for norm, shape in shapes.items()} == {

@@ -203,7 +203,7 @@ def test_learned_parameters_are_not_taken_for_measures(study):
     assert set(frame["measure"]) == {"alpha"}
     assert set(frame["activation"]) == {"prelu"}
     assert TABLES["learned_parameters"].make(build_cells(*frames(("relu",)))) is None
-    runs, steps, layers = frames(("prelu",))  # nobody else is there to show what is not learned
+    runs, steps, layers = frames(("prelu",))  # no other is there to show what is not learned
     layers = layers.assign(my_probe=np.random.default_rng(0).normal(size=len(layers)))
     frame = TABLES["learned_parameters"].make(build_cells(runs, steps, layers, Select())).frame
     assert set(frame["measure"]) == {"alpha"}

@@ -1,4 +1,4 @@
-"""Gaussian moments: closed forms where there are some, adaptive quadrature as a second witness everywhere."""
+"""Gaussian moments: closed forms where there are some, adaptive quadrature as a second one everywhere."""
 
 import math
 from dataclasses import replace
@@ -88,7 +88,7 @@ def test_scipy_agrees(name, value):
 
 
 def test_a_rough_function_ends_too():
-    # Its panels never settle; bisecting them all would double them in every round.
+    # Its panels never converge; bisecting them all would double them in every round.
     calls = []
 
     def rough(z):
@@ -165,7 +165,7 @@ def test_other_parameters_and_other_functions_are_computed(computing):
     assert computing == ["leaky_relu", "relu"]
 
 
-def test_changed_code_is_computed_anew(computing, monkeypatch):
+def test_changed_code_is_computed_again(computing, monkeypatch):
     monkeypatch.setattr(known, "checksum", lambda: "changed")
     known.moments(CATALOGUE["relu"], ())
     assert computing == ["relu"]

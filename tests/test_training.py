@@ -90,19 +90,19 @@ def gradients(parameters, x, y):
     delta = (p - np.eye(OUTPUTS)[y]) / len(y)
     readout = {"kernel": inputs[-1].T @ delta, "bias": delta.sum(axis=0)}
     behind = delta @ parameters["readout"]["kernel"].T
-    found = jax.tree.map(np.zeros_like, parameters) | {"readout": readout}
+    gradients = jax.tree.map(np.zeros_like, parameters) | {"readout": readout}
     layers = layers_of(parameters)
     for l in reversed(range(len(layers))):
         kernel, _, beta = layers[l]
         bend = 1 - np.tanh(beta * zs[l]) ** 2
         of_beta = (behind * bend * zs[l]).sum(axis=0)
         delta = behind * (bend * beta + SLOPE)
-        found["layers"]["activation"][l, 0] = of_beta if np.ndim(beta) else of_beta.sum()
-        found["layers"]["bias"][l] = delta.sum(axis=0)
-        place = found["layers"]["kernel"][l] if l else found["input"]["kernel"]
+        gradients["layers"]["activation"][l, 0] = of_beta if np.ndim(beta) else of_beta.sum()
+        gradients["layers"]["bias"][l] = delta.sum(axis=0)
+        place = gradients["layers"]["kernel"][l] if l else gradients["input"]["kernel"]
         place[:] = inputs[l].T @ delta
         behind = delta @ kernel.T
-    return found
+    return gradients
 
 
 def batches(seed, steps):
@@ -221,8 +221,8 @@ def test_training_is_the_obvious_loop(name):
         initial = network(runs.begin().state["training"]["parameters"], 0, DEPTH)
         state, records = go(runs, SCHEDULE)
         parameters, log = loop(initial, numbers, data, rule, decayed)
-    found = network(state["training"]["parameters"], 0, DEPTH)
-    for (path, a), b in zip(jax.tree.leaves_with_path(found), jax.tree.leaves(parameters), strict=True):
+    trained = network(state["training"]["parameters"], 0, DEPTH)
+    for (path, a), b in zip(jax.tree.leaves_with_path(trained), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=str(path))
         assert not np.array_equal(b, initial[path[0].key][path[1].key])
     for i, (step, evaluated) in enumerate(SCHEDULE):
@@ -283,8 +283,8 @@ def test_any_depth(depth):
         state, record = runs.record(runs.begin().state, 0, evaluated=True)
         state = runs.train(state, 1, 2)
         parameters, log = loop(initial, numbers, data, sgd, KERNELS, steps=2)
-    found = network(state["training"]["parameters"], 0, depth)
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(parameters), strict=True):
+    trained = network(state["training"]["parameters"], 0, depth)
+    for a, b in zip(jax.tree.leaves(trained), jax.tree.leaves(parameters), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
     assert record["layers"]["act_mean"].shape == (1, 1, depth)
     np.testing.assert_allclose(record["layers"]["update_ratio"][0, 0], log[0][2], rtol=1e-6, atol=1e-14)
@@ -377,7 +377,7 @@ def test_neighbours_and_the_place_beside_them_change_no_bit(data, order):
     ("changes", "step"),
     [({"learning_rate": 1e30}, 1), ({"gain": np.inf}, 0), ({"bias_mean": np.nan}, 0), ({"learning_rate": np.nan}, 1)],
 )
-def test_a_diverging_neighbour_disturbs_nobody_and_knows_its_step(data, changes, step):
+def test_a_diverging_neighbour_disturbs_no_other_and_knows_its_step(data, changes, step):
     usual = train(WIDE, data, *RUNS)
     other = train(WIDE, data, RUNS[0], bent_numbers(**changes), RUNS[2], RUNS[3])
     assert other[0]["training"]["diverged_step"].tolist() == [-1, step, -1, -1]
@@ -445,8 +445,8 @@ def test_every_number_matters(data):
     ):
         assert not np.allclose(readout(**changes), usual, rtol=1e-3), changes
     other = some_numbers(fixed={"top": 0.5})
-    found = go(Runs(SINGLE, [other], data, activation=1), SCHEDULE)[0]["training"]["parameters"]
-    assert not np.allclose(found["readout"]["kernel"], usual, rtol=1e-3)
+    changed = go(Runs(SINGLE, [other], data, activation=1), SCHEDULE)[0]["training"]["parameters"]
+    assert not np.allclose(changed["readout"]["kernel"], usual, rtol=1e-3)
 
 
 def test_the_seed_sets_weights_and_batches(data):
@@ -474,9 +474,9 @@ def test_an_evaluation_in_chunks_finds_the_same(data, chunks):
             np.int32(step == 0),
             *runs.call,
         )
-        usual, found = runs.programs.evaluate(*own), cut.evaluate(*own)
-        assert_same_bits(*(jax.tree.map(np.asarray, masks) for masks, _ in (found, usual)))
+        usual, in_chunks = runs.programs.evaluate(*own), cut.evaluate(*own)
+        assert_same_bits(*(jax.tree.map(np.asarray, masks) for masks, _ in (in_chunks, usual)))
         assert 0 < np.mean(usual[0]["ever_dead"][0, :DEPTH]) < 1
-        for one, other in zip(jax.tree.leaves(found[1]), jax.tree.leaves(usual[1]), strict=True):
+        for one, other in zip(jax.tree.leaves(in_chunks[1]), jax.tree.leaves(usual[1]), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
         state = runs.train(state | {"masks": usual[0]}, step, step + 5)

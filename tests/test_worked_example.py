@@ -20,7 +20,7 @@ def tables_of(records):
 
 
 @pytest.fixture(scope="module")
-def found():
+def tables():
     example, descent = tables_of(CATALOGUE.values())
     return example.set_index("activation"), descent.set_index(["activation", "step"])
 
@@ -35,22 +35,22 @@ def found():
         ),
     ],
 )
-def test_the_printed_digits(found, name, digits):
-    row = found[0].loc[name]
+def test_the_printed_digits(tables, name, digits):
+    row = tables[0].loc[name]
     assert row["z1"] == 0.4
     assert row["z2"] == 0.0
     assert {key: round(row[key], 4) for key in digits} == digits
 
 
-def test_by_hand_and_by_autodiff_agree_for_every_activation(found):
-    example, _ = found
+def test_by_hand_and_by_autodiff_agree_for_every_activation(tables):
+    example, _ = tables
     assert list(example.index) == list(CATALOGUE)
     assert (example["largest_difference"] <= 1e-12).all()
     np.testing.assert_allclose(example[["dz1", "dz2"]], example[["autodiff_dz1", "autodiff_dz2"]], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("key", ["w1", "w2", "b1", "b2", "v1", "v2", "c"])
-def test_gradients_are_slopes_of_the_loss(found, key):
+def test_gradients_are_slopes_of_the_loss(tables, key):
     # Central differences know nothing of derivatives; sigmoid has no kink near.
     phi = CATALOGUE.find("sigmoid").function
     name, i = (key, ()) if key == "c" else (key[0], int(key[1]) - 1)
@@ -60,11 +60,11 @@ def test_gradients_are_slopes_of_the_loss(found, key):
             parameters = {k: jnp.asarray(v, jnp.float64) for k, v in worked_example.START.items()}
             parameters[name] = parameters[name].at[i].add(step)
             losses.append(float(worked_example.forward(phi, parameters)["loss"]))
-    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(found[0].loc["sigmoid", f"d{key}"], abs=1e-9)
+    assert (losses[0] - losses[1]) / 2e-5 == pytest.approx(tables[0].loc["sigmoid", f"d{key}"], abs=1e-9)
 
 
-def test_relus_second_unit_stays_dead(found):
-    _, descent = found
+def test_relus_second_unit_stays_dead(tables):
+    _, descent = tables
     relu = descent.loc["relu"]
     assert (relu["z2"] == 0).all()
     assert (relu["h2"] == 0).all()
@@ -83,8 +83,8 @@ def test_the_verdict_hangs_on_the_convention():
     assert descent["z2"].iloc[-1] > 0.1
 
 
-def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
-    example, descent = found
+def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(tables):
+    example, descent = tables
     for name in CATALOGUE:
         curve = descent.loc[name]
         assert len(curve) == worked_example.STEPS + 1
@@ -95,7 +95,7 @@ def test_descent_starts_at_the_example_follows_the_gradient_and_arrives(found):
         assert curve.loc[worked_example.STEPS, "loss"] < 2e-4 * curve.loc[0, "loss"]
 
 
-LOOKS = {"relu": CATALOGUE["relu"].look, "gelu": None}  # as of a user's own function
+LINE_STYLES = {"relu": CATALOGUE["relu"].look, "gelu": None}  # as of a user's own function
 
 
 def frames(names):
@@ -106,8 +106,8 @@ def frames(names):
 def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
     table, curves, example, descent = frames(["relu", "gelu"])
     for folder in ("first", "second"):
-        written = write_catalogue(table, curves, LOOKS, tmp_path / folder)
-        written += write_worked_example(example, descent, LOOKS, tmp_path / folder)
+        written = write_catalogue(table, curves, LINE_STYLES, tmp_path / folder)
+        written += write_worked_example(example, descent, LINE_STYLES, tmp_path / folder)
         assert all(path.is_file() for path in written)
     names = {str(path.relative_to(tmp_path / "first")) for path in (tmp_path / "first").rglob("*.*")}
     assert {"tables/properties.csv", "tables/formulas.tex", "figures/relu.svg", "figures/overview.png"} <= names
@@ -122,15 +122,15 @@ def test_tables_and_figures_are_the_same_bytes_again(tmp_path):
 
 def test_last_bits_do_not_reach_the_tables(tmp_path):
     table, curves, example, descent = frames(["gelu"])
-    write_catalogue(table, curves, LOOKS, tmp_path / "first")
-    write_worked_example(example, descent, LOOKS, tmp_path / "first")
+    write_catalogue(table, curves, LINE_STYLES, tmp_path / "first")
+    write_worked_example(example, descent, LINE_STYLES, tmp_path / "first")
 
     def shaken(frame: pd.DataFrame) -> pd.DataFrame:
         numbers = frame.select_dtypes("float").columns
         return frame.assign(**{name: frame[name] * (1 + 2e-16) for name in numbers})
 
-    write_catalogue(shaken(table), shaken(curves), LOOKS, tmp_path / "second")
-    write_worked_example(shaken(example), shaken(descent), LOOKS, tmp_path / "second")
+    write_catalogue(shaken(table), shaken(curves), LINE_STYLES, tmp_path / "second")
+    write_worked_example(shaken(example), shaken(descent), LINE_STYLES, tmp_path / "second")
     for first in (tmp_path / "first" / "tables").iterdir():
         assert first.read_bytes() == (tmp_path / "second" / "tables" / first.name).read_bytes(), first.name
 

@@ -23,7 +23,7 @@ STORY = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish
 
 
 def in_story_order(records: Iterable[Activation]) -> dict[str, Activation]:
-    """The story first, the others after it family by family, with ``order`` filled in."""
+    """Return the story first, the others after it family by family, with ``order`` filled in."""
     chain = {name: place for place, name in enumerate(STORY)}
     ranked = sorted(records, key=lambda record: (chain.get(record.name, len(STORY)), FAMILIES.index(record.family)))
     return {record.name: replace(record, order=order) for order, record in enumerate(ranked, start=1)}

@@ -1,4 +1,4 @@
-"""The record of an activation, and the decorator that writes it beside the function."""
+"""The record of an activation, and the decorator that writes it next to the function."""
 
 import inspect
 import re
@@ -25,7 +25,7 @@ class ActivationError(ValueError):
 
 
 def nowhere(z: Array, **parameters: Array | float) -> Array:
-    """The flat set of a function that is nowhere constant: empty.
+    """Return the flat set of a function that is nowhere constant: empty.
 
     >>> nowhere(jnp.zeros(2))
     Array([False, False], dtype=bool)
@@ -188,12 +188,12 @@ def check_look(name: str, look: Any) -> None:
 
 
 def second(value_and_derivative: ValueAndDerivative) -> Phi:
-    """φ' alone."""
+    """Return φ' alone."""
     return lambda z, **parameters: value_and_derivative(z, **parameters)[1]
 
 
 def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
-    """The parameters of ``phi(z, *, parameter=default)``.
+    """Return the parameters of ``phi(z, *, parameter=default)``.
 
     Raises:
         ActivationError: the signature is another.
@@ -221,7 +221,7 @@ def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
 
 
 def slope(phi: Phi) -> Phi:
-    """φ' by forward-mode automatic differentiation, elementwise, same arguments as φ.
+    """Return φ' by forward-mode automatic differentiation, elementwise, same arguments as φ.
 
     >>> slope(jnp.square)(jnp.array([3.0]))
     Array([6.], dtype=float32)

@@ -49,7 +49,7 @@ class ClosedForm:
 
     @cached_property
     def positional(self) -> Callable[..., Array]:
-        """φ of positional arguments with its differential; made when first called, as JAX is imported for it."""
+        """Return φ of positional arguments with its differential; made when first called, as JAX is imported for it."""
         from jax.custom_derivatives import SymbolicZero
 
         phi, derivative, value_and_derivative = self.__wrapped__, self.derivative, self.value_and_derivative
@@ -87,19 +87,19 @@ class ClosedForm:
         return cast(Callable[..., Array], positional)
 
     def __call__(self, z: Array, **parameters: Array | float) -> Array:
-        """φ(z), parameters at their default where not given."""
+        """Compute φ(z), parameters at their default where not given."""
         if unknown := parameters.keys() - self.parameters.keys():
             raise TypeError(f"{self.__name__}() got an unexpected keyword argument {min(unknown)!r}")
         return self.positional(z, *{**self.parameters, **parameters}.values())
 
 
 def varied(phi: Phi, name: str, z: Array, given: Mapping[str, Array | float], value: Array) -> Array:
-    """φ(z) as a function of one parameter."""
+    """Return φ(z) as a function of one parameter."""
     return phi(z, **{**given, name: value})
 
 
 def automatic(phi: Phi) -> Phi:
-    """φ without its closed forms, which automatic differentiation then knows nothing of.
+    """Return φ without its closed forms, which automatic differentiation then knows nothing of.
 
     >>> automatic(jnp.tanh) is jnp.tanh
     True

@@ -21,7 +21,7 @@ FREE = ("broadcast_in_dim", "convert_element_type", "reshape", "squeeze", "copy"
 
 
 def operations(function: Callable[..., Any], arguments: int = 1) -> int:
-    """Weighted operations of an elementwise function for one element; what its result does not need is not counted.
+    """Count weighted operations of an elementwise function for one element, but those that its result does not need.
 
     Args:
         function: of arrays.
@@ -35,7 +35,7 @@ def operations(function: Callable[..., Any], arguments: int = 1) -> int:
 
 
 def count(jaxpr: Any, wanted: list[bool]) -> int:
-    """Weighted operations of a program, of which only some results are wanted: a walk from its end to its beginning."""
+    """Count weighted operations of a program, for only some results: a walk from its end to its beginning."""
     needed = {id(variable) for variable, want in zip(jaxpr.outvars, wanted, strict=True) if want}
     total = 0
     for equation in reversed(jaxpr.eqns):
@@ -55,13 +55,13 @@ def count(jaxpr: Any, wanted: list[bool]) -> int:
 
 
 def name_of(equation: Any) -> str:
-    """A primitive's name; of a call of a function with a derivative of its own, that function's."""
+    """Return a primitive's name; of a call of a function with a derivative of its own, that function's."""
     program = equation.params.get("call_jaxpr")
     return str(equation.primitive.name if program is None else getattr(program, "jaxpr", program).debug_info.func_name)
 
 
 def weight(equation: Any) -> int:
-    """The weight of one primitive."""
+    """Return the weight of one primitive."""
     name = equation.primitive.name
     if name in FREE:
         return 0

@@ -24,7 +24,7 @@ NOISE = 1e-12
 
 
 def derivatives(phi: Phi, order: int, z: Array) -> list[Array]:
-    """φ, φ', ..., up to an order, by forward-mode automatic differentiation.
+    """Return φ, φ', ..., up to an order, by forward-mode automatic differentiation.
 
     >>> [float(d[0]) for d in derivatives(lambda z: z**3, 2, jax.numpy.array([2.0]))]
     [8.0, 12.0, 12.0]
@@ -36,7 +36,7 @@ def derivatives(phi: Phi, order: int, z: Array) -> list[Array]:
 
 
 def evaluate(phi: Phi, z: np.ndarray, order: int = 1) -> np.ndarray:
-    """``derivatives`` in float64, [order + 1, N], in blocks of one size: a function is compiled once.
+    """Evaluate ``derivatives`` in float64, [order + 1, N], in blocks of one size: a function is compiled once.
 
     >>> evaluate(jax.numpy.square, np.array([3.0])).tolist()
     [[9.0], [6.0]]
@@ -45,19 +45,19 @@ def evaluate(phi: Phi, z: np.ndarray, order: int = 1) -> np.ndarray:
     with jax.enable_x64(True):
         for begin in range(0, len(z), BLOCK):
             block = z[begin : begin + BLOCK]
-            found = compiled_derivatives()(phi, order, np.pad(block, (0, BLOCK - len(block)), mode="edge"))
-            blocks.append(np.stack([np.asarray(d) for d in found])[:, : len(block)])
+            values = compiled_derivatives()(phi, order, np.pad(block, (0, BLOCK - len(block)), mode="edge"))
+            blocks.append(np.stack([np.asarray(d) for d in values])[:, : len(block)])
     return np.concatenate(blocks, axis=1)
 
 
 @lru_cache(maxsize=1)
 def compiled_derivatives() -> Callable[..., list[Array]]:
-    """``derivatives``, compiled for each function and order."""
+    """Compile ``derivatives`` for each function and order."""
     return jax.jit(derivatives, static_argnums=(0, 1))
 
 
 def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:
-    """Where φ', φ'' or φ''' jumps, and the smoothness class that follows: C0, C1, C2 or C∞ (no jump up to φ''').
+    """Find where φ', φ'' or φ''' jumps, and the smoothness class that follows: C0, C1, C2 or C∞ (no jump up to φ''').
 
     Each cell is halved 40 times, always keeping the half with the larger difference between its ends: a smooth
     function's difference shrinks away, a jump's does not.
@@ -84,7 +84,7 @@ def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:
 
 
 def turning_points(phi: Phi) -> list[float]:
-    """Where φ' changes its sign.
+    """Find where φ' changes its sign.
 
     >>> [round(z, 6) for z in turning_points(lambda z: (z - 0.1) ** 2)]
     [0.1]
@@ -105,7 +105,7 @@ def turning_points(phi: Phi) -> list[float]:
 
 
 def flat_intervals(phi: Phi) -> list[tuple[float, float]]:
-    """The closed intervals on which φ is constant by definition.
+    """Find the closed intervals on which φ is constant by definition.
 
     φ' is exactly 0 there. It also is where it underflows, but then it was already tiny just before.
 
@@ -120,14 +120,14 @@ def flat_intervals(phi: Phi) -> list[tuple[float, float]]:
     for i, j in zip(first, last, strict=True):
         low = -inf if i == 0 else border(phi, inside=EDGES[i], outside=EDGES[i - 1])
         high = inf if j == CELLS else border(phi, inside=EDGES[j], outside=EDGES[j + 1])
-        beside = np.array([z for z in (low - 1e-3, high + 1e-3) if np.isfinite(z)])
-        if j > i and (np.abs(evaluate(phi, beside)[1]) > tiny).all():
+        neighbours = np.array([z for z in (low - 1e-3, high + 1e-3) if np.isfinite(z)])
+        if j > i and (np.abs(evaluate(phi, neighbours)[1]) > tiny).all():
             intervals.append((low, high))
     return intervals
 
 
 def border(phi: Phi, inside: float, outside: float) -> float:
-    """The end of a flat interval, between a point inside of it and one outside."""
+    """Find the end of a flat interval, between a point inside of it and one outside."""
     for _ in range(50):
         middle = (inside + outside) / 2.0
         if evaluate(phi, np.array([middle]))[1, 0] == 0:
@@ -138,7 +138,7 @@ def border(phi: Phi, inside: float, outside: float) -> float:
 
 
 def bounds(phi: Phi, turning: list[float], flat: list[tuple[float, float]]) -> tuple[float, float, bool, bool]:
-    """inf φ, sup φ, and whether each is attained: where φ turns or is flat it is, elsewhere it is only approached.
+    """Find inf φ, sup φ, and whether each is attained: where φ turns or is flat it is, elsewhere it is only approached.
 
     >>> bounds(jax.numpy.tanh, [], [])[2:]
     (False, False)
@@ -154,7 +154,7 @@ def bounds(phi: Phi, turning: list[float], flat: list[tuple[float, float]]) -> t
 
 
 def steepest(phi: Phi) -> float:
-    """sup |φ'|; ∞ where it grows without bound.
+    """Find sup |φ'|; ∞ where it grows without bound.
 
     >>> round(steepest(jax.numpy.sin), 9), steepest(jax.numpy.square)
     (1.0, inf)

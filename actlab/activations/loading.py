@@ -23,7 +23,7 @@ STEP = 1e-6  # of the central differences that declared derivatives are held aga
 
 
 def own_activation(function: Phi, name: str, declared: Activation | None) -> Activation:
-    """The record of a function in a user's file.
+    """Return the record of a function in a user's file.
 
     A plain ``phi(z, *, parameter=1.0)`` is enough: its derivative is taken by automatic differentiation, and its flat
     set is found by looking, at the default parameters. Decorated with ``activation`` it can say more, such as which
@@ -50,12 +50,12 @@ CATALOGUE.own = own_activation
 
 
 def first(error: Exception) -> str:
-    """The first line of an error's message."""
+    """Return the first line of an error's message."""
     return (str(error).splitlines() or [""])[0]
 
 
 def why_untraceable(error: Exception) -> str:
-    """Why a user's function fails on arrays, and what to write instead where that is known."""
+    """Say why a user's function fails on arrays, and what to write instead where that is known."""
     if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in first(error):
         return "JAX cannot trace it: use jnp.where instead of `if`"
     if isinstance(error, jax.errors.TracerArrayConversionError):
@@ -91,7 +91,7 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
 
 
 def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.dtype) -> None:
-    """One dtype's worth of ``check``."""
+    """Run one dtype's worth of ``check``."""
     name, phi = record.name, record.function
     z = jnp.asarray(np.concatenate([ORDINARY, LARGE])[None, :], dtype)
 
@@ -119,8 +119,8 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
     flat = record.flat(z, **parameters)
     if jnp.shape(flat) != z.shape or jnp.result_type(flat) != jnp.bool_:
         raise ActivationError(f"{name}: its `flat` must give a truth value for each z")
-    found = {"value": value, **{f"derivative in {argument}": slope for argument, slope in slopes.items()}}
-    for what, array in found.items():
+    arrays = {"value": value, **{f"derivative in {argument}": slope for argument, slope in slopes.items()}}
+    for what, array in arrays.items():
         wrong = np.isnan(array) | (np.isinf(array) & (np.abs(z) <= ORDINARY.max()))
         if wrong.any():
             at = np.abs(np.where(wrong, z, np.inf)).argmin()
@@ -153,16 +153,16 @@ def hold_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
             continue
         declared = slopes(record.exact, row)
         try:
-            witness = slopes(automatic(record.exact), row)
+            automatic_slope = slopes(automatic(record.exact), row)
         except Exception:  # what cannot be differentiated automatically has all the more use for a closed form
-            witness = np.full_like(declared, np.nan)
+            automatic_slope = np.full_like(declared, np.nan)
         step = np.zeros_like(start)
         # A parameter may be tiny, and its domain may end at 0.
         step[row] = STEP * np.where((row == 0) | (start[row] == 0), 1.0, np.abs(start[row]))
         above, below = np.asarray(value(start + step)), np.asarray(value(start - step))
         rise = (above - below) / (2.0 * step[row])
         slack = 1e-6 + 1e-14 * (1.0 + np.abs(above)) / step[row]
-        differ = [~(np.abs(declared - found) <= 1e-4 * np.abs(found) + slack) for found in (witness, rise)]
+        differ = [~(np.abs(declared - other) <= 1e-4 * np.abs(other) + slack) for other in (automatic_slope, rise)]
         wrong = differ[0] & differ[1] & np.isfinite(rise)
         if wrong.any():
             at = np.abs(np.where(wrong, OFF_KINKS, np.inf)).argmin()

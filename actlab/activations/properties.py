@@ -54,7 +54,7 @@ class Properties:
 
 
 def examine(record: Activation, parameters: Mapping[str, float] | None = None) -> Properties:
-    """Properties of an activation at its default or other parameters.
+    """Determine the properties of an activation at its default or other parameters.
 
     Args:
         record: from ``CATALOGUE`` or ``load``.
@@ -88,32 +88,32 @@ def examine(record: Activation, parameters: Mapping[str, float] | None = None) -
 
 
 def value_and_pullback(phi: Phi, z: Array, gradient: Array) -> tuple[Array, Array]:
-    """φ(z), and the product of an incoming gradient with φ'(z): what training asks of an activation."""
+    """Compute φ(z), and the product of an incoming gradient with φ'(z): what training asks of an activation."""
     value, pullback = jax.vjp(phi, z)
     return value, pullback(gradient)[0]
 
 
 def disagreements(record: Activation) -> list[str]:
-    """Where a record declares other than its function shows; empty when all is well.
+    """List where a record declares other than its function shows; empty when all is well.
 
     >>> from actlab.activations import CATALOGUE
     >>> disagreements(CATALOGUE["gelu"])
     []
     """
-    found = examine(record)
+    properties = examine(record)
     wrong = []
     for name in ("range", "extremum", "monotonic", "convex", "odd", "smoothness", "kinks", "flat_set", "saturates"):
-        declared, shown = getattr(record, name), getattr(found, name)
-        agree = declared == shown
-        if name in ("extremum", "kinks") and declared and shown and len(declared) == len(shown):
-            agree = bool(np.allclose(declared, shown, rtol=0.0, atol=1e-5))
+        declared, actual = getattr(record, name), getattr(properties, name)
+        agree = declared == actual
+        if name in ("extremum", "kinks") and declared and actual and len(declared) == len(actual):
+            agree = bool(np.allclose(declared, actual, rtol=0.0, atol=1e-5))
         if not agree:
-            wrong.append(f"{record.name}: {name} is declared {declared!r}, found {shown!r}")
+            wrong.append(f"{record.name}: {name} is declared {declared!r}, found {actual!r}")
     return wrong
 
 
 def interval_predicate(intervals: list[tuple[float, float]]) -> Phi:
-    """``flat(z, **parameters)``: whether z lies in one of the closed intervals.
+    """Return ``flat(z, **parameters)``: whether z lies in one of the closed intervals.
 
     >>> interval_predicate([(-float("inf"), 0.0)])(jnp.array([-1.0, 1.0]))
     Array([ True, False], dtype=bool)
@@ -126,7 +126,7 @@ def interval_predicate(intervals: list[tuple[float, float]]) -> Phi:
 
 
 def number(x: float) -> str:
-    """Five significant digits, a typographic minus, ∞.
+    """Write five significant digits, a typographic minus, ∞.
 
     >>> number(-0.1699712), number(float("inf"))
     ('−0.16997', '∞')
@@ -135,7 +135,7 @@ def number(x: float) -> str:
 
 
 def interval_text(intervals: list[tuple[float, float]]) -> str:
-    """The union of closed intervals in mathematical notation; ∅ for none.
+    """Write the union of closed intervals in mathematical notation; ∅ for none.
 
     >>> interval_text([(-float("inf"), -1.0), (1.0, 2.0)])
     '(−∞, −1] ∪ [1, 2]'
@@ -145,7 +145,7 @@ def interval_text(intervals: list[tuple[float, float]]) -> str:
 
 
 def range_text(low: float, high: float, low_attained: bool, high_attained: bool) -> str:
-    """An interval in mathematical notation.
+    """Write an interval in mathematical notation.
 
     >>> range_text(0.0, float("inf"), True, False)
     '[0, ∞)'
@@ -154,7 +154,7 @@ def range_text(low: float, high: float, low_attained: bool, high_attained: bool)
 
 
 def saturation_points(phi: Phi, threshold: float) -> tuple[float, float]:
-    """The outermost points past which |φ'| stays at or below a threshold, on a side where φ' → 0.
+    """Find the outermost points past which |φ'| stays at or below a threshold, on a side where φ' → 0.
 
     Args:
         phi: the activation with its parameters filled in.
@@ -176,7 +176,7 @@ def saturation_points(phi: Phi, threshold: float) -> tuple[float, float]:
 
 
 def outermost(phi: Phi, threshold: float, side: float) -> float:
-    """The smallest s with |φ'(side·z)| ≤ threshold for all z ≥ s: a grid, refined where the slope first rises above."""
+    """Find the least s with |φ'(side·z)| ≤ threshold for all z ≥ s: a grid, refined where it first fails."""
     s = np.concatenate([np.geomspace(1e6, 40.0, 256), np.linspace(REACH, -REACH, BLOCK - 256)])
     for _ in range(6):
         above = np.abs(evaluate(phi, side * s)[1]) > threshold
@@ -188,11 +188,11 @@ def outermost(phi: Phi, threshold: float, side: float) -> float:
 
 
 def table(records: Iterable[Activation]) -> pd.DataFrame:
-    """One row an activation: what is declared, what is found, and what it costs; plain columns, RangeIndex."""
+    """Tabulate one row per activation: what is declared, what is found, what it costs; plain columns, RangeIndex."""
     rows = []
     for record in records:
-        found = examine(record)
-        z, value = found.extremum or (np.nan, np.nan)
+        properties = examine(record)
+        z, value = properties.extremum or (np.nan, np.nan)
         rows.append(
             {
                 "activation": record.name,
@@ -203,19 +203,19 @@ def table(records: Iterable[Activation]) -> pd.DataFrame:
                 "latex": record.latex,
                 "parameters": ", ".join(f"{name}={default:g}" for name, default in record.parameters.items()),
                 "learnable": ", ".join(record.learnable),
-                "range": found.range,
+                "range": properties.range,
                 "extremum_z": round(z, 6),
                 "extremum_value": round(value, 6),
-                "monotonic": found.monotonic,
-                "convex": found.convex,
-                "odd": found.odd,
-                "smoothness": found.smoothness,
-                "kinks": ", ".join(number(kink) for kink in found.kinks),
-                "flat_set": found.flat_set,
-                "saturates": found.saturates,
-                "max_slope": round(found.max_slope, 6),
-                "operations": found.operations,
-                "operations_with_derivative": found.operations_with_derivative,
+                "monotonic": properties.monotonic,
+                "convex": properties.convex,
+                "odd": properties.odd,
+                "smoothness": properties.smoothness,
+                "kinks": ", ".join(number(kink) for kink in properties.kinks),
+                "flat_set": properties.flat_set,
+                "saturates": properties.saturates,
+                "max_slope": round(properties.max_slope, 6),
+                "operations": properties.operations,
+                "operations_with_derivative": properties.operations_with_derivative,
                 "weight_init": record.weight_init,
                 "reference": record.reference,
             }
@@ -224,7 +224,7 @@ def table(records: Iterable[Activation]) -> pd.DataFrame:
 
 
 def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321) -> pd.DataFrame:
-    """φ and φ' on [−reach, reach], one row an activation and point: activation, z, value, derivative.
+    """Tabulate φ and φ' on [−reach, reach], one row per activation and point: activation, z, value, derivative.
 
     >>> from actlab.activations import CATALOGUE
     >>> curves([CATALOGUE["relu"]], reach=1.0, points=3)["value"].tolist()
@@ -263,11 +263,13 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
       weight init   he_normal
       reference     Nair & Hinton 2010, ICML; Glorot, Bordes & Bengio 2011, AISTATS
     """
-    found = examine(record)
+    properties = examine(record)
     with jax.enable_x64(True):
-        at_kinks = [float(record.derivative(jnp.asarray(z))) for z in found.kinks]
-    kinks = ", ".join(f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(found.kinks, at_kinks, strict=True))
-    shape = [name for name in ("monotonic", "convex", "odd") if getattr(found, name)]
+        at_kinks = [float(record.derivative(jnp.asarray(z))) for z in properties.kinks]
+    kinks = ", ".join(
+        f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(properties.kinks, at_kinks, strict=True)
+    )
+    shape = [name for name in ("monotonic", "convex", "odd") if getattr(properties, name)]
     lines = {
         "φ(z)": record.formula or "not stated",
         "φ'(z)": record.derivative_formula or ("as declared" if record.closed_form else "by automatic differentiation"),
@@ -275,14 +277,14 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
             f"{name} = {number(default)}{' (learnable)' if name in record.learnable else ''}"
             for name, default in record.parameters.items()
         ),
-        "range": found.range,
-        "turns at": "z = {}, φ = {}".format(*map(number, found.extremum)) if found.extremum else "",
+        "range": properties.range,
+        "turns at": "z = {}, φ = {}".format(*map(number, properties.extremum)) if properties.extremum else "",
         "shape": ", ".join(shape) or "not monotonic, not convex",
-        "smoothness": f"{found.smoothness}; kinks at {kinks}" if kinks else found.smoothness,
-        "flat on": "nowhere" if found.flat_set == "∅" else found.flat_set,
-        "saturates": found.saturates,
-        "largest |φ'|": number(found.max_slope),
-        "operations": f"{found.operations}; {found.operations_with_derivative} with derivative",
+        "smoothness": f"{properties.smoothness}; kinks at {kinks}" if kinks else properties.smoothness,
+        "flat on": "nowhere" if properties.flat_set == "∅" else properties.flat_set,
+        "saturates": properties.saturates,
+        "largest |φ'|": number(properties.max_slope),
+        "operations": f"{properties.operations}; {properties.operations_with_derivative} with derivative",
         **{name: number(value) for name, value in (moments or {}).items()},
         "weight init": record.weight_init,
         "reference": record.reference,

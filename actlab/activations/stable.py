@@ -47,7 +47,7 @@ def expm1_and_exp(z: Array) -> tuple[Array, Array]:
 
 
 def quotient(where: Array, numerator: Array | float, denominator: Array, otherwise: Array) -> Array:
-    """``numerator/denominator`` in some places and another value elsewhere.
+    """Divide: ``numerator/denominator`` in some places and another value elsewhere.
 
     XLA's processor code is faster by a quarter with a division of selected operands than with a selected quotient.
 

@@ -1,4 +1,4 @@
-"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/*.md`` writes them anew.
+"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/*.md`` writes them again.
 
 Such a table stands between two comments, ``<!-- begin measures ... -->`` and ``<!-- end measures -->``.
 """

@@ -29,7 +29,7 @@ from actlab.analysis.axes import (
 from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
-from actlab.measures import DECADES_A_LAYER, about
+from actlab.measures import DECADES_PER_LAYER, about
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -82,7 +82,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         depth_axis(axes, sorted(frame[x].unique()), x)
         if axes is grid[0] or not shared:
             axes.set_ylabel(about(measure).axis)
-        if about(measure).unit == DECADES_A_LAYER:
+        if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         if about(measure).range == (0.0, 1.0):  # an interval may reach beyond what there is
             low, high = axes.get_ylim()

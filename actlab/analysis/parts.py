@@ -29,7 +29,7 @@ CLAIMS = "claims"
 
 
 class PartError(ValueError):
-    """A table or figure that there is not, or that cannot be used."""
+    """An unknown table or figure, or one that cannot be used."""
 
 
 class ReportError(RuntimeError):

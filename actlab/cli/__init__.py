@@ -348,7 +348,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-# Errors by name: one that was raised has its module imported, and for the others nobody should wait.
+# Errors by name: one that was raised has its module imported, and the others should cost no time.
 WRONG = {
     "actlab.study.reading": "StudyError",
     "actlab.engine.files": "StoreError",

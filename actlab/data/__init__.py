@@ -49,12 +49,12 @@ def load(which: str | DataSpec, **options: Any) -> Data:
 
         table = files.read(name, spec.target, task)
     else:
-        record = found(name)
+        record = dataset_record(name)
         if spec.target is not None:
             raise DataError(f"{name}: target names a column of a file; this data set has its own")
         if record.task != "auto" and task not in ("auto", record.task):
             raise DataError(f"{name}: is a {record.task} data set; expected task: {record.task} or auto, found {task}")
-        table = made(record, name, record.task if task == "auto" else task)
+        table = as_table(record, name, record.task if task == "auto" else task)
         target_loss = record.target_loss if target_loss is None else target_loss
     return splits.split_table(
         table,
@@ -66,8 +66,8 @@ def load(which: str | DataSpec, **options: Any) -> Data:
     )
 
 
-def made(record: Dataset, name: str, task: str) -> Table:
-    """What a data set's function makes, as a table.
+def as_table(record: Dataset, name: str, task: str) -> Table:
+    """Return what a data set's function makes, as a table.
 
     Raises:
         DataError: it fails, or gives something else.
@@ -82,7 +82,7 @@ def made(record: Dataset, name: str, task: str) -> Table:
 
 
 def checksum(name: str) -> str:
-    """SHA-256 of a user's file, of what a user's function is made of, or of a bundled data set's arrays.
+    """Compute the SHA-256 of a user's file, of what a user's function is made of, or of a bundled data set's arrays.
 
     What it is called does not enter.
 
@@ -98,7 +98,7 @@ def checksum(name: str) -> str:
         return files.checksum(files.existing(name))
     if named := sources.parse(name):
         return sources.trace(*named).digest
-    return bundled_checksum(found(name))
+    return bundled_checksum(dataset_record(name))
 
 
 def is_file(name: str) -> bool:
@@ -110,8 +110,8 @@ def is_file(name: str) -> bool:
     return name not in DATASETS and not sources.parse(name) and (Path(name).suffix != "" or Path(name).name != name)
 
 
-def found(name: str) -> Dataset:
-    """The record of a data set that a function makes.
+def dataset_record(name: str) -> Dataset:
+    """Return the record of a data set that a function makes.
 
     Raises:
         DataError: there is none of that name.

@@ -22,7 +22,7 @@ from actlab.data.table import DataError, Table
 
 @lru_cache(maxsize=32)
 def bundled_checksum(dataset: Dataset) -> str:
-    """SHA-256 of a data set's arrays: shapes, and values in one byte order."""
+    """Compute the SHA-256 of a data set's arrays: shapes, and values in one byte order."""
     table = dataset.load()
     assert isinstance(table, Table)  # a user's function may give arrays; ours do not
     digest = hashlib.sha256(repr((table.x.shape, table.y.shape, len(table.classes))).encode())
@@ -112,7 +112,7 @@ def diabetes() -> Table:
 
 
 def classification(name: str, features: tuple[str, ...]) -> Table:
-    """One of scikit-learn's CSV files: a line "rows,columns,class,class,...", then the features and the class's index.
+    """Read one of scikit-learn's CSV files: a line "rows,columns,class,...", then the features and the class's index.
 
     Raises:
         DataError: the installed scikit-learn has no such file.
@@ -125,12 +125,12 @@ def classification(name: str, features: tuple[str, ...]) -> Table:
 
 
 def labelled(rows: np.ndarray, features: tuple[str, ...], classes: tuple[str, ...]) -> Table:
-    """Rows [N, F + 1] whose last column is the class's index, as a table."""
+    """Return rows [N, F + 1] whose last column is the class's index, as a table."""
     return Table(np.ascontiguousarray(rows[:, :-1]), rows[:, -1].astype(np.int32), features, classes)
 
 
 def stored(name: str) -> Path:
-    """The path of a data file in the installed scikit-learn.
+    """Return the path of a data file in the installed scikit-learn.
 
     Raises:
         DataError: there is none of that name.

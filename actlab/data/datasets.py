@@ -36,7 +36,7 @@ class Dataset:
 
 
 def own_dataset(function: Any, name: str, declared: Dataset | None) -> Dataset:
-    """The record of a user's function, which need not be decorated."""
+    """Return the record of a user's function, which need not be decorated."""
     return declared or Dataset(name, function, summary=first_line(function))
 
 
@@ -84,5 +84,5 @@ def dataset(
 
 
 def first_line(function: Any) -> str:
-    """The first line of a docstring."""
+    """Return the first line of a docstring."""
     return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

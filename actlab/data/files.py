@@ -39,28 +39,28 @@ def read(name: str, target: str | None, task: str) -> Table:
 
 
 def of_function(function: Callable[[], Any], name: str, task: str) -> Table:
-    """What a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
+    """Return what a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
 
     Raises:
         DataError: it fails, or gives something else, or arrays that cannot be used.
     """
     path = Path(name)
     try:
-        made = function()
+        result = function()
     except Exception as error:
         reason = (str(error).strip().splitlines() or ["no message"])[0]
         raise DataError(f"{path}: fails: {type(error).__name__}: {reason}") from error
-    if isinstance(made, Table):
-        y = np.asarray(made.classes)[made.y] if made.classes else made.y
-        return table_of(*from_arrays({"x": made.x, "y": y}, None, path, made.features), task, path)
-    if not isinstance(made, tuple | list) or len(made) != 2:
-        raise DataError(f"{path}: gives {type(made).__name__}; expected arrays x [N, F] and y [N], or a Table")
-    x, y = (np.asarray(array) for array in made)
+    if isinstance(result, Table):
+        y = np.asarray(result.classes)[result.y] if result.classes else result.y
+        return table_of(*from_arrays({"x": result.x, "y": y}, None, path, result.features), task, path)
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise DataError(f"{path}: gives {type(result).__name__}; expected arrays x [N, F] and y [N], or a Table")
+    x, y = (np.asarray(array) for array in result)
     return table_of(*from_arrays({"x": x, "y": y}, None, path), task, path)
 
 
 def table_of(frame: pd.DataFrame, target: str, place: Place, task: str, path: Path) -> Table:
-    """A frame's columns as a table.
+    """Return a frame's columns as a table.
 
     Raises:
         DataError: with file, column and line or row.
@@ -69,14 +69,14 @@ def table_of(frame: pd.DataFrame, target: str, place: Place, task: str, path: Pa
         raise DataError(f"{path}: expected rows of data, found none")
     features = [column for column in frame.columns if column != target]
     if not features:
-        raise DataError(f"{path}: expected feature columns beside the target {target!r}, found none")
+        raise DataError(f"{path}: expected feature columns besides the target {target!r}, found none")
     x = [numbers(frame[column], path, place) for column in features]
     y, classes = encoded(frame[target], task, path, place)
     return Table(np.stack(x, axis=1), y, tuple(features), classes)
 
 
 def existing(name: str) -> Path:
-    """The path to a file of a known type.
+    """Return the path to a file of a known type.
 
     Raises:
         DataError: missing, not a file, or of an unknown type.
@@ -85,8 +85,8 @@ def existing(name: str) -> Path:
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path}: unknown file type {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
     if not path.exists():
-        beside = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
-        there = nearest(path.name, sorted(beside)) if beside else ""
+        neighbours = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
+        there = nearest(path.name, sorted(neighbours)) if neighbours else ""
         raise DataError(f"{path}: no such file{there}")
     if not path.is_file():
         raise DataError(f"{path}: expected a file, found a folder")
@@ -94,7 +94,7 @@ def existing(name: str) -> Path:
 
 
 def checksum(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
+    """Compute the SHA-256 of a file, in hexadecimal.
 
     Raises:
         DataError: unreadable.
@@ -112,7 +112,7 @@ def unreadable(path: Path, error: Exception) -> NoReturn:
 
 
 def read_csv(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
-    """A comma-separated file whose first line names the columns."""
+    """Read a comma-separated file whose first line names the columns."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             header = next((row for row in csv.reader(file, skipinitialspace=True) if not blank(row)), [])
@@ -195,7 +195,7 @@ def blank(row: list[str]) -> bool:
 
 
 def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Data rows with the file line, counted from 1, where each begins (quoted fields may span lines)."""
+    """Return data rows with the file line, counted from 1, where each begins (quoted fields may span lines)."""
     rows, begin = [], 1
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, skipinitialspace=True)
@@ -207,12 +207,12 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def csv_line(path: Path, row: int) -> int:
-    """The file line of a data row counted from 0; read again, because only errors ask."""
+    """Return the file line of a data row counted from 0; read again, because only errors ask."""
     return csv_rows(path)[row][0]
 
 
 def ragged_line(path: Path, columns: int) -> str:
-    """What is wrong with the first line that has more fields than there are columns."""
+    """Say what is wrong with the first line that has more fields than there are columns."""
     for line, row in csv_rows(path):
         if len(row) > columns:
             return f"line {line}: expected {columns} values, found {len(row)}"
@@ -220,7 +220,7 @@ def ragged_line(path: Path, columns: int) -> str:
 
 
 def read_parquet(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
-    """A Parquet file of plain columns; a pandas index in it is left out."""
+    """Read a Parquet file of plain columns; a pandas index in it is left out."""
     import pyarrow.parquet
 
     try:
@@ -239,7 +239,7 @@ def read_parquet(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Pla
 
 
 def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
-    """Arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
+    """Return arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
     try:
         with np.load(path, allow_pickle=False) as file:
             names = list(file.files)
@@ -256,7 +256,7 @@ def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
 def from_arrays(
     arrays: Mapping[str, np.ndarray], target: str | None, path: Path, features: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, str, Place]:
-    """Arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... (or of the given names) and y.
+    """Return arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... (or of the given names) and y.
 
     Raises:
         DataError: one is missing, or has another shape or type.
@@ -274,7 +274,7 @@ def from_arrays(
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
-        raise DataError(f"{path}: array {key!r} has shape {y.shape}; expected one value a row")
+        raise DataError(f"{path}: array {key!r} has shape {y.shape}; expected one value per row")
     if len(x) != len(y):
         raise DataError(f"{path}: {inputs!r} has {len(x)} rows and {key!r} has {len(y)}; expected the same number")
     frame = pd.DataFrame(x, columns=list(features) or [f"x{i}" for i in range(x.shape[1])])
@@ -283,7 +283,7 @@ def from_arrays(
 
 
 def chosen(target: str | None, names: list[str], path: Path) -> str:
-    """The target's name: the one asked for, or the last.
+    """Return the target's name: the one asked for, or the last.
 
     Raises:
         DataError: there is none of that name.
@@ -295,7 +295,9 @@ def chosen(target: str | None, names: list[str], path: Path) -> str:
     return target
 
 
-def refuse(bad: np.ndarray, column: Any, path: Path, place: Place, expected: str, found: str | None = None) -> None:
+def raise_at_first(
+    bad: np.ndarray, column: Any, path: Path, place: Place, expected: str, instead: str | None = None
+) -> None:
     """Raise if any row is bad, naming the first.
 
     Raises:
@@ -305,38 +307,38 @@ def refuse(bad: np.ndarray, column: Any, path: Path, place: Place, expected: str
         return
     row = int(np.argmax(bad))
     value = column.iloc[row]
-    shown = found or repr(value.item() if isinstance(value, np.generic) else value)
+    instead = instead or repr(value.item() if isinstance(value, np.generic) else value)
     more = f" (in {int(bad.sum())} rows)" if bad.sum() > 1 else ""
-    raise DataError(f"{path}: column {column.name!r}, {place(row)}: expected {expected}, found {shown}{more}")
+    raise DataError(f"{path}: column {column.name!r}, {place(row)}: expected {expected}, found {instead}{more}")
 
 
 def numbers(column: Any, path: Path, place: Place) -> np.ndarray:
-    """A column as finite float64 [N]; booleans are 0 and 1.
+    """Return a column as finite float64 [N]; booleans are 0 and 1.
 
     Raises:
         DataError: naming the first missing, textual or infinite value.
     """
-    refuse(column.isna().to_numpy(), column, path, place, "a number", "a missing value")
+    raise_at_first(column.isna().to_numpy(), column, path, place, "a number", "a missing value")
     plain = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_complex_dtype(column)
     if plain:
         values = column.to_numpy(np.float64)
     else:  # dates, too, would pass for numbers if they were asked
         texts = column.astype(str)
-        refuse(~texts.map(is_number).to_numpy(bool), column, path, place, "a number")
+        raise_at_first(~texts.map(is_number).to_numpy(bool), column, path, place, "a number")
         values = texts.astype(np.float64).to_numpy()
     finite = np.abs(values) <= np.finfo(np.float32).max
-    refuse(~finite, column, path, place, "a finite number in single precision")
+    raise_at_first(~finite, column, path, place, "a finite number in single precision")
     return values
 
 
 def encoded(column: Any, task: str, path: Path, place: Place) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The target as class indices [N] int32 and class names, or as quantities [N] float64 and no names.
+    """Return the target as class indices [N] int32 and class names, or as quantities [N] float64 and no names.
 
     Raises:
         DataError: missing values, text under regression, fractions under classification, or integers that look like
             quantities under auto.
     """
-    refuse(column.isna().to_numpy(), column, path, place, "a label or a number", "a missing value")
+    raise_at_first(column.isna().to_numpy(), column, path, place, "a label or a number", "a missing value")
     types = pd.api.types
     whole = types.is_bool_dtype(column) or types.is_integer_dtype(column)
     quantity = types.is_numeric_dtype(column) and not whole
@@ -345,7 +347,7 @@ def encoded(column: Any, task: str, path: Path, place: Place) -> tuple[np.ndarra
     if quantity:
         values = numbers(column, path, place)
         fractions = (values != np.round(values)) | (np.abs(values) > 2**53)
-        refuse(fractions, column, path, place, "a label (text or an integer)")
+        raise_at_first(fractions, column, path, place, "a label (text or an integer)")
         column = column.astype(np.int64)
         whole = True
     values = column.to_numpy() if whole else column.astype(str).to_numpy()

@@ -117,13 +117,13 @@ def require_classes(table: Table, name: str) -> None:
         rare = table.classes[int(count.argmin())]
         others = f", the smallest of {np.sum(count < 3)} such classes" if np.sum(count < 3) > 1 else ""
         raise DataError(
-            f"{name}: expected at least 3 rows of each class, one a split; found {count.min()} of {rare!r}{others}. "
+            f"{name}: expected at least 3 rows of each class, one per split; found {count.min()} of {rare!r}{others}. "
             "If the target is a quantity, set task: regression"
         )
 
 
 def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row indices of the training, validation and test splits; every stratum is in all three.
+    """Draw row indices of the training, validation and test splits; every stratum is in all three.
 
     A fifth of each stratum, rounded (of three rows one), is for validation, another for testing. Training rows come in
     an order whose every beginning is stratified: the r-th of a stratum's n rows stands at r/n.
@@ -139,10 +139,10 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     train, positions, validation, test = [], [], [], []
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
-        held = round(HELD_OUT * len(rows))
-        validation.append(rows[:held])
-        test.append(rows[held : 2 * held])
-        train.append(rows[2 * held :])
+        size = round(HELD_OUT * len(rows))
+        validation.append(rows[:size])
+        test.append(rows[size : 2 * size])
+        train.append(rows[2 * size :])
         positions.append(np.arange(len(train[-1])) / len(train[-1]))
     position = np.concatenate(positions)
     order = np.lexsort((rng.random(len(position)), position))  # strata that tie take turns at random
@@ -150,7 +150,7 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def quantiles(y: np.ndarray) -> np.ndarray:
-    """The quantile [N] of each target, by which regression is stratified.
+    """Return the quantile [N] of each target, by which regression is stratified.
 
     >>> quantiles(np.arange(20.0)).tolist()
     [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
@@ -162,7 +162,7 @@ def quantiles(y: np.ndarray) -> np.ndarray:
 
 
 def standardized(values: np.ndarray, train: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Columns [N, F] centred and scaled by mean and standard deviation over the training rows.
+    """Return columns [N, F] centred and scaled by mean and standard deviation over the training rows.
 
     A column that is constant in training becomes zero in every row: nothing could be learned from it, and its
     standard deviation may be rounding noise instead of zero.
@@ -177,7 +177,7 @@ def standardized(values: np.ndarray, train: Sequence[int] | np.ndarray) -> np.nd
 
 
 def constant_loss(y: np.ndarray, task: str) -> float:
-    """Loss of the best constant predictor: −Σ p_c ln p_c over class frequencies, or the variance of the targets.
+    """Compute the best constant predictor's loss: −Σ p_c ln p_c over class frequencies, or the targets' variance.
 
     >>> round(constant_loss(np.array([0, 1, 1, 0]), "classification"), 4)
     0.6931

@@ -62,7 +62,7 @@ def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
     that reads it will run, so that files of other users are left alone.
 
     Args:
-        made_from: what determines the program, beside what ``surroundings`` lists: its ``repr`` counts.
+        made_from: what determines the program, besides what ``surroundings`` lists: its ``repr`` counts.
         compile: makes it (``jax.stages.Compiled``); without it, only the disk is looked at.
 
     Returns:
@@ -156,7 +156,7 @@ def read(path: Path) -> Any:
 
 
 def is_ours_alone(about: os.stat_result) -> bool:
-    """Whether nobody else can have written what a file holds, as far as the system has owners."""
+    """Whether no other user can have written what a file holds, as far as the system has owners."""
     return not hasattr(os, "getuid") or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
 
 

@@ -1,4 +1,4 @@
-"""What a job needs, loaded once a worker: data, the user's functions, and the static half of its programs."""
+"""What a job needs, loaded once per worker: data, the user's functions, and the static half of its programs."""
 
 import logging
 from dataclasses import replace
@@ -92,7 +92,7 @@ def rows(shape: Shape, sources_folder: Path) -> data.Data:
 
 @lru_cache(maxsize=4)
 def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Data:
-    """A data set, read once a worker; what a user's function makes, from the study's own copy of its file.
+    """A data set, read once per worker; what a user's function makes, from the study's own copy of its file.
 
     Raises:
         RuntimeError: its content, or what makes it, is not what the study was planned with.

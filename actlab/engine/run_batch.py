@@ -285,8 +285,8 @@ def compiled_programs(
 ) -> Programs:
     """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
-    Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also hangs on
-    what its file says of other packages, so that a program with one is always traced.
+    Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also depends
+    on what its file says of other packages, so that a program with one is always traced.
 
     Args:
         shape: of the job.

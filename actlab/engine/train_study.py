@@ -116,7 +116,7 @@ class ExecutionConfig:
 
     @property
     def number(self) -> int:
-        """How many workers there are to be here: as many as asked for, or one a core, or one for all accelerators."""
+        """How many workers there are to be here: as many as asked for, or one per core, or one for all accelerators."""
         return self.workers or (worker_pools.cores() if self.hardware()[0] == "cpu" else 1)
 
     @contextmanager

@@ -64,7 +64,7 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Ou
 
 @lru_cache(maxsize=1)
 def freeze_gc() -> None:
-    """Tell Python's garbage collector, once a process, that what is loaded by now will stay.
+    """Tell Python's garbage collector, once per process, that what is loaded by now will stay.
 
     Tracing a program makes so many objects that it would look through all of JAX's as well, which takes a quarter of
     the time.

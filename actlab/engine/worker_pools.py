@@ -162,7 +162,7 @@ def write_log(logs: Path) -> None:
 
 
 def end_with(parent: int) -> None:
-    """End this process at once when its parent is gone: nobody would note what it still trains."""
+    """End this process at once when its parent is gone: what it still trains would be lost."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

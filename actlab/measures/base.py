@@ -15,7 +15,7 @@ RECORDS, EVALUATIONS, END = "records", "evaluations", "end"
 PROBE_ROWS, TRAINING_SPLIT, MINIBATCH = "probe rows", "training split", "next minibatch"
 """What a measure is taken on."""
 
-DECADES_A_LAYER = "decades / layer"
+DECADES_PER_LAYER = "decades / layer"
 LOG10 = "log10_"
 """How a column begins that holds the log10 of a measure."""
 
@@ -84,7 +84,7 @@ class Measure:
 
     @property
     def words(self) -> str:
-        """As the heading of a table names it.
+        """Its name in the heading of a table.
 
         >>> Measure("act_mean", label="mean of h").words, Measure("update_ratio").words
         ('mean of h', 'update ratio')
@@ -93,9 +93,9 @@ class Measure:
 
     @property
     def axis(self) -> str:
-        """As an axis names it, with its unit.
+        """Its name on an axis, with its unit.
 
-        >>> Measure("weight_slope", unit=DECADES_A_LAYER).axis
+        >>> Measure("weight_slope", unit=DECADES_PER_LAYER).axis
         'weight slope [decades / layer]'
         """
         label = self.label or self.words

@@ -1,11 +1,11 @@
-"""Every measure of the house: its record, in the order of the columns."""
+"""Every shipped measure: its record, in the order of the columns."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from actlab.measures.base import (
     BIN,
-    DECADES_A_LAYER,
+    DECADES_PER_LAYER,
     END,
     EVALUATIONS,
     GEOMETRIC,
@@ -221,7 +221,7 @@ BINNED = (
 
 
 def of_split(split: str) -> tuple[Measure, Measure]:
-    """Loss and accuracy of one split.
+    """Make the records of one split's loss and accuracy.
 
     A loss is a risk, an expectation: its mean over seeds is that of a network with a random seed.
     """
@@ -238,7 +238,7 @@ def of_split(split: str) -> tuple[Measure, Measure]:
 
 
 def gap(in_: str, what: str) -> tuple[Measure, Measure]:
-    """A generalisation gap at the end and at equal training loss."""
+    """Make the records of a generalisation gap at the end and at equal training loss."""
     return (
         Measure(
             f"generalization_gap_{in_}",
@@ -282,7 +282,7 @@ RUNS = (
         "explodes; undefined below depth 3 and where a norm is exactly 0",
         label="signal slope",
         short="vanishing slope",
-        unit=DECADES_A_LAYER,
+        unit=DECADES_PER_LAYER,
         **SLOPE,
     ),
     Measure(
@@ -294,7 +294,7 @@ RUNS = (
         **SLOPE,
         **POSITIVE,
     ),
-    Measure("weight_slope", "the same slope of log10 `weight_grad_norm`", unit=DECADES_A_LAYER, **SLOPE),
+    Measure("weight_slope", "the same slope of log10 `weight_grad_norm`", unit=DECADES_PER_LAYER, **SLOPE),
     Measure(
         "weight_slope_residual",
         "residual standard deviation about the line of `weight_slope`",
@@ -350,7 +350,7 @@ MEASURES: Mapping[str, Measure] = {one.name: one for one in (*LAYERS, *BINNED, *
 
 
 def named(*groups: str, per: str = LAYER) -> tuple[str, ...]:
-    """The names of the measures of some groups that have one number for each layer (or ``run``, or ``bin``).
+    """Return the names of the measures of some groups that have one number for each layer (or ``run``, or ``bin``).
 
     >>> named("gradients"), named("death", per="run")
     (('signal_grad_norm', 'weight_grad_norm', 'weight_grad_rms', 'update_ratio'), ('network_dead',))
@@ -368,7 +368,7 @@ HISTOGRAMS = named("histograms", per=BIN)
 
 
 def about(name: str, own: Mapping[str, Measure] | None = None) -> Measure:
-    """The record of a column, also of one that holds log10: a study's own (``own``), or one of the house's.
+    """Return the record of a column, also of one that holds log10: a study's own (``own``), or a shipped one.
 
     A column that is in neither (a learned parameter, say) has a record that knows only its name.
 

@@ -1,4 +1,4 @@
-"""A user's own measures: what they may say of themselves, and how that is kept beside what was measured."""
+"""A user's own measures: what they may say of themselves, and how that is stored with what was measured."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
@@ -53,7 +53,7 @@ def measure(
 
 
 def declared(function: Callable[..., Any], name: str) -> Measure:
-    """The record of a user's function: as ``measure`` declared it, or of its name and docstring alone.
+    """Return the record of a user's function: as ``measure`` declared it, or of its name and docstring alone.
 
     >>> declared(len, "size").definition
     'Return the number of items in a container'
@@ -67,7 +67,7 @@ DEFAULTS = {field.name: field.default for field in fields(Measure) if field.name
 
 
 def to_plain(records: Iterable[Measure]) -> dict[str, dict[str, Any]]:
-    """Records as plain JSON, without what is at its default: for a study's manifest, since reading runs no code.
+    """Write records as plain JSON, without what is at its default: for a study's manifest, since reading runs no code.
 
     >>> to_plain([Measure("fourth", label="fourth moment", range=(0.0, None))])
     {'fourth': {'label': 'fourth moment', 'range': [0.0, None]}}
@@ -80,7 +80,7 @@ def to_plain(records: Iterable[Measure]) -> dict[str, dict[str, Any]]:
 
 
 def from_plain(plain: Any) -> dict[str, Measure]:
-    """Records from what ``to_plain`` wrote; what a later version may have added to them is passed over.
+    """Read records from what ``to_plain`` wrote; what a later version may have added to them is passed over.
 
     Raises:
         MeasureError: it is something else.
@@ -94,7 +94,7 @@ def from_plain(plain: Any) -> dict[str, Measure]:
 
 
 def one_from_plain(name: str, facts: Any) -> Measure:
-    """One record of ``from_plain``."""
+    """Read one record of ``from_plain``."""
     if not isinstance(facts, Mapping):
         raise MeasureError(f"measures: {name}: expected its facts by name, not {facts!r}")
     known: dict[str, Any] = {key: fact for key, fact in facts.items() if key in DEFAULTS}

@@ -38,7 +38,7 @@ class Function:
     closed_form: bool = True
 
     def parameters(self, learned: Array, fixed: Array) -> dict[str, Array]:
-        """Parameters by name, from the slots of a layer's learned ones [P] or [P, W] and of a run's fixed ones [Q]."""
+        """Name parameters, from the slots of a layer's learned ones [P] or [P, W] and of a run's fixed ones [Q]."""
         of_layer = learned[:, None, :] if learned.ndim == 2 else learned
         return {name: fixed[i] for i, name in enumerate(self.fixed)} | {
             name: of_layer[i] for i, name in enumerate(self.learnable)
@@ -47,7 +47,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Options:
-    """What a block has beside φ: a key of ``NORMS``, a residual connection, a key of ``DROPOUTS``."""
+    """What a block has besides φ: a key of ``NORMS``, a residual connection, a key of ``DROPOUTS``."""
 
     norm: str = "none"
     residual: bool = False
@@ -55,7 +55,7 @@ class Options:
 
 
 Layer = Mapping[str, Array]
-"""One layer's parameters beside its kernel: bias [W]; activation [P] or [P, W]; with a norm scale and shift [W]."""
+"""One layer's parameters besides its kernel: bias [W]; activation [P] or [P, W]; with a norm scale and shift [W]."""
 
 
 def block(
@@ -69,7 +69,7 @@ def block(
     statistics: tuple[Array, Array] | None = None,
     dropout: tuple[Array, ArrayLike] | None = None,
 ) -> Array:
-    """h of one layer [B, W].
+    """Compute h of one layer [B, W].
 
     Args:
         function, options: what the block is made of.
@@ -93,7 +93,7 @@ def block(
 
 
 def argument(options: Options, z_BxW: Array, layer: Layer, statistics: tuple[Array, Array] | None = None) -> Array:
-    """φ's own argument u [B, W]: z, normalised where the options say so.
+    """Compute φ's own argument u [B, W]: z, normalised where the options say so.
 
     Layer normalisation is over the units of a row, batch normalisation over the rows of a unit, both with the biased
     variance: u = γ·(z − mean)/√(var + ε) + β.
@@ -110,19 +110,19 @@ def argument(options: Options, z_BxW: Array, layer: Layer, statistics: tuple[Arr
 
 
 def batch_statistics(z_BxW: Array) -> tuple[Array, Array]:
-    """Mean and variance of each unit over the rows, [W] each."""
+    """Compute mean and variance of each unit over the rows, [W] each."""
     mean, variance = moments(z_BxW, axis=0)
     return mean[0], variance[0]
 
 
 def moments(z_BxW: Array, axis: int) -> tuple[Array, Array]:
-    """Mean and biased variance along an axis, which stays with length 1."""
+    """Compute mean and biased variance along an axis, which stays with length 1."""
     mean = jnp.mean(z_BxW, axis=axis, keepdims=True)
     return mean, jnp.mean((z_BxW - mean) ** 2, axis=axis, keepdims=True)
 
 
 def drop(kind: str, h_BxW: Array, key: Array, rate: ArrayLike) -> Array:
-    """Dropout of units: to 0, the others divided by 1 − rate; or alpha dropout, which keeps SELU's mean and variance.
+    """Set units to 0 and divide the others by 1 − rate; or alpha dropout, which keeps SELU's mean and variance.
 
     Alpha dropout sets units to α' = −λα and maps what comes out by a·x + b, where with q = 1 − rate
     a = (q + α'²·q·(1 − q))^−½ and b = −a·(1 − q)·α'.
@@ -132,16 +132,16 @@ def drop(kind: str, h_BxW: Array, key: Array, rate: ArrayLike) -> Array:
 
     Reference: Srivastava et al. 2014, JMLR 15; Klambauer et al. 2017, arXiv:1706.02515.
     """
-    keep = 1.0 - jnp.asarray(rate, h_BxW.dtype)
-    kept_BxW = jax.random.uniform(key, h_BxW.shape, h_BxW.dtype) < keep
+    keep_rate = 1.0 - jnp.asarray(rate, h_BxW.dtype)
+    kept_BxW = jax.random.uniform(key, h_BxW.shape, h_BxW.dtype) < keep_rate
     if kind == "standard":
-        return jnp.where(kept_BxW, h_BxW / keep, 0.0)
-    a = 1.0 / jnp.sqrt(keep + SELU_FLOOR**2 * keep * (1.0 - keep))
-    return a * jnp.where(kept_BxW, h_BxW, SELU_FLOOR) - a * (1.0 - keep) * SELU_FLOOR
+        return jnp.where(kept_BxW, h_BxW / keep_rate, 0.0)
+    a = 1.0 / jnp.sqrt(keep_rate + SELU_FLOOR**2 * keep_rate * (1.0 - keep_rate))
+    return a * jnp.where(kept_BxW, h_BxW, SELU_FLOOR) - a * (1.0 - keep_rate) * SELU_FLOOR
 
 
 def slope_and_loss(function: Function, u_MxW: Array, layer: Layer, fixed: Array, dh_MxW: Array) -> tuple[Array, Array]:
-    """φ'(u) [M, W], and whether any of the signal dh was lost because a derivative without closed form underflowed.
+    """Compute φ'(u) [M, W], and whether signal dh was lost because a derivative without closed form underflowed.
 
     Lost is what is multiplied by a slope of 0 outside the flat set.
     """

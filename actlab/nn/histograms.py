@@ -13,7 +13,7 @@ from actlab.measures import EDGES
 
 
 def counts(values: Array, edges: Sequence[float]) -> Array:
-    """How many values lie in each bin: bin i holds edges[i − 1] ≤ value < edges[i], the outer two have no end.
+    """Count the values in each bin: bin i holds edges[i − 1] ≤ value < edges[i], the outer two have no end.
 
     Args:
         values: any shape; ±∞ lies in an outer bin, NaN in none.
@@ -31,25 +31,25 @@ def counts(values: Array, edges: Sequence[float]) -> Array:
 
 
 def hist_z(z_MxW: Array) -> Array:
-    """Of z, in symmetric-log bins."""
+    """Count z in symmetric-log bins."""
     return counts(z_MxW, EDGES["hist_z"])
 
 
 def hist_h(h_MxW: Array) -> Array:
-    """Of h = φ(z), in symmetric-log bins."""
+    """Count h = φ(z) in symmetric-log bins."""
     return counts(h_MxW, EDGES["hist_h"])
 
 
 def hist_delta(delta_MxW: Array, exponent: Array) -> Array:
-    """Of log10|δ·2^exponent|: at any depth, however small δ is; the first bin is δ = 0.
+    """Count log10|δ·2^exponent|: at any depth, however small δ is; the first bin is δ = 0.
 
     Args:
         delta_MxW: ∂ℓ_x/∂z_l of each row and unit, but for the power of two.
         exponent: that power, int32. Parts of a layer whose δ is 1e-38 of the largest are 0 in float32.
 
-    >>> found = hist_delta(jnp.array([[0.5, 0.0]]), jnp.int32(-2000))
+    >>> counted = hist_delta(jnp.array([[0.5, 0.0]]), jnp.int32(-2000))
     >>> from actlab.measures import bounds
-    >>> [bounds("hist_delta")[i] for i in jnp.flatnonzero(found)]
+    >>> [bounds("hist_delta")[i] for i in jnp.flatnonzero(counted)]
     [(-inf, -1000000000.0), (-608.874..., -558.339...)]
     """
     decades = jnp.log10(jnp.abs(delta_MxW)) + exponent.astype(delta_MxW.dtype) * jnp.log10(2.0).astype(delta_MxW.dtype)

@@ -163,7 +163,7 @@ def bias_initializer(distribution: str, *, reference: str = "", name: str | None
 def options_of(
     called: str, function: Callable[..., Any], positional: tuple[str, ...]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The keyword-only arguments of a function: those with a default, and the names of those without.
+    """Return the keyword-only arguments of a function: those with a default, and the names of those without.
 
     Raises:
         InitializerError: its signature is not ``function(*positional, *, option=default)``.
@@ -177,7 +177,7 @@ def options_of(
 
 
 def first_line(function: Callable[..., Any]) -> str:
-    """The first line of a docstring."""
+    """Return the first line of a docstring."""
     return (function.__doc__ or "").strip().partition("\n")[0]
 
 
@@ -298,7 +298,7 @@ def pytorch_default_bias(fan_in: int) -> tuple[float, float]:
 
 
 def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:
-    """Unit-variance kernels of the given shapes from one flat draw.
+    """Draw unit-variance kernels of the given shapes, all at once.
 
     Args:
         distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected), ``uniform``
@@ -327,7 +327,7 @@ def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jn
 
 
 def orthogonalize(kernel: Array) -> Array:
-    """The nearest Haar-distributed frame to a Gaussian kernel, scaled to unit entry variance.
+    """Return the nearest Haar-distributed frame to a Gaussian kernel, scaled to unit entry variance.
 
     QR of the taller orientation; the signs of R's diagonal are moved into Q, without which Q is not uniform
     (Mezzadri 2007, arXiv:math-ph/0609050).
@@ -345,7 +345,7 @@ def orthogonalize(kernel: Array) -> Array:
 
 
 def draw_biases(distribution: str, key: Array, mean: ArrayLike, std: ArrayLike, width: int, dtype: jnp.dtype) -> Array:
-    """Biases [L, width] with the given per-layer mean and standard deviation [L].
+    """Draw biases [L, width] with the given per-layer mean and standard deviation [L].
 
     ``distribution`` is ``constant`` (no draw; the mean alone), ``normal`` or ``uniform``.
 

@@ -6,7 +6,7 @@ from jax import Array
 
 
 def example_losses(outputs_BxC: Array, y: Array, task: str) -> Array:
-    """The loss of each example [B]: softmax cross-entropy (nats) or squared error averaged over outputs.
+    """Compute the loss of each example [B]: softmax cross-entropy (nats) or squared error averaged over outputs.
 
     >>> example_losses(jnp.zeros((1, 2)), jnp.array([0]), "classification")
     Array([0.6931472], dtype=float32)

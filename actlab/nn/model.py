@@ -32,7 +32,7 @@ class Activation(nnx.Module):
         self.parameters = nnx.Dict({name: Fixed(value) for name, value in fixed.items()} | learned)
 
     def __call__(self, u_BxW: Array) -> Array:
-        """φ(u)."""
+        """Compute φ(u)."""
         values = {name: parameter[...] for name, parameter in self.parameters.items()}
         return self.phi(u_BxW, **{name: value[None] if value.ndim else value for name, value in values.items()})
 
@@ -41,12 +41,12 @@ class AlphaDropout(nnx.Module):
     """Dropout that keeps SELU's mean and variance, which flax does not have (see ``blocks.drop``)."""
 
     def __init__(self, rate: float) -> None:
-        """In training mode until told otherwise, as flax's own."""
+        """Begin in training mode, as flax's own layers do."""
         self.rate = rate
         self.deterministic = False
 
     def __call__(self, h_BxW: Array, deterministic: bool | None = None, *, rngs: Any = None) -> Array:
-        """h in evaluation mode, else with units dropped by the key ``rngs``."""
+        """Return h in evaluation mode, else with units dropped by the key ``rngs``."""
         off = self.deterministic if deterministic is None else deterministic
         return h_BxW if off else drop("alpha", h_BxW, rngs, self.rate)
 
@@ -75,7 +75,7 @@ class Hidden(nnx.Module):
         self.has_statistics = options.norm != "batch"
 
     def __call__(self, h_BxI: Array, key: Array | None = None, training: bool | None = None) -> Array:
-        """h of this layer [B, W] from that of the layer below; in the mode that was set, unless ``training`` is."""
+        """Compute h of this layer [B, W] from that of the layer below; in the mode set, unless ``training`` is."""
         u_BxW = self.normalised(self.affine(h_BxI), training)
         passed_BxW = self.activation(u_BxW)
         if self.dropout is not None:
@@ -84,7 +84,7 @@ class Hidden(nnx.Module):
         return h_BxI + passed_BxW if self.residual else passed_BxW
 
     def normalised(self, z_BxW: Array, training: bool | None) -> Array:
-        """φ's argument."""
+        """Compute φ's argument."""
         if not isinstance(self.norm, nnx.BatchNorm):
             return z_BxW if self.norm is None else self.norm(z_BxW)
         fixed = self.norm.use_running_average if training is None else not training
@@ -137,7 +137,7 @@ class DeepMLP(nnx.Module):
         self.readout = linear(**parameters["readout"])
 
     def __call__(self, x_BxF: Array, rngs: nnx.Rngs | Array | None = None) -> Array:
-        """Outputs [B, C].
+        """Compute outputs [B, C].
 
         Args:
             x_BxF: inputs.
@@ -166,7 +166,7 @@ class DeepMLP(nnx.Module):
 
 
 def linear(kernel: Array, bias: Array) -> nnx.Linear:
-    """x W + b with the given arrays [I, O] and [O].
+    """Build x W + b with the given arrays [I, O] and [O].
 
     >>> linear(jnp.ones((2, 1)), jnp.array([0.5]))(jnp.ones((1, 2)))
     Array([[2.5]], dtype=float32)
@@ -183,7 +183,7 @@ def linear(kernel: Array, bias: Array) -> nnx.Linear:
 
 
 def normalisation(name: str, layer: Mapping[str, Array]) -> nnx.Module | None:
-    """The layer of a key of ``blocks.NORMS`` with the given scale and shift [W]; variances are Σ (z − mean)²/n."""
+    """Build the layer of a key of ``blocks.NORMS`` with given scale and shift [W]; variances are Σ (z − mean)²/n."""
     if name == "none":
         return None
     width, dtype = layer["shift"].shape[0], layer["shift"].dtype

@@ -66,16 +66,16 @@ class Optimizer:
         return {**self.settings, **self.switches}
 
     def renewed(self, g: Array, memory: Memory, numbers: Numbers) -> dict[str, Array]:
-        """What is remembered after one more gradient."""
+        """Compute what is remembered after one more gradient."""
         return dict(self.remember(g, memory, **{name: numbers[name] for name in self.takes["remember"]}))
 
     def descent(self, memory: Memory, t: ArrayLike, numbers: Numbers, switches: Mapping[str, bool]) -> Array:
-        """Where θ descends."""
+        """Compute where θ descends."""
         return self.direction(memory, t, **{name: numbers[name] for name in self.takes["direction"]}, **switches)
 
 
 def own_optimizer(function: Any, name: str, declared: Optimizer | None) -> Optimizer | None:
-    """The record of a user's own rule, tried out."""
+    """Return the record of a user's own rule, tried out."""
     if declared is not None:
         check_optimizer(declared)
     return declared
@@ -147,12 +147,12 @@ def optimizer(
 
 
 def hyperparameters(called: str, function: Callable[..., Any], positional: tuple[str, ...]) -> dict[str, float | bool]:
-    """The keyword-only arguments of one of a rule's functions, with their defaults.
+    """Return the keyword-only arguments of one of a rule's functions, with their defaults.
 
     Raises:
         OptimizerError: its signature is not ``function(*positional, *, name=default)``.
     """
-    found: dict[str, float | bool] = {}
+    defaults: dict[str, float | bool] = {}
     first, others = [], list(inspect.signature(function).parameters.values())
     while others and others[0].kind in (others[0].POSITIONAL_ONLY, others[0].POSITIONAL_OR_KEYWORD):
         first.append(others.pop(0))
@@ -165,8 +165,8 @@ def hyperparameters(called: str, function: Callable[..., Any], positional: tuple
             raise OptimizerError(f"{called}: {other.name} needs a number, or a truth value, as its default")
         if other.name in SCHEDULED:
             raise OptimizerError(f"{called}: every rule has a {other.name}; give its own number another name")
-        found[other.name] = other.default
-    return found
+        defaults[other.name] = other.default
+    return defaults
 
 
 def check_optimizer(rule: Optimizer) -> None:
@@ -197,7 +197,7 @@ def check_optimizer(rule: Optimizer) -> None:
                 f"expected those of the gradient, {g.shape} and {g.dtype}"
             )
     if not jnp.allclose(direction, alone, rtol=1e-5, atol=1e-6):
-        raise OptimizerError(f"{rule.name}: is not elementwise: a gradient's direction hangs on the others beside it")
+        raise OptimizerError(f"{rule.name}: is not elementwise: a gradient's direction depends on the other gradients")
 
 
 def gradient(g: Array, memory: Memory) -> dict[str, Array]:
@@ -271,7 +271,7 @@ def decays(path: tuple[Any, ...], decay_activation_parameters: bool) -> bool:
 
 
 def learning_rate(t: ArrayLike, numbers: Numbers) -> Array:
-    """η_t at step t = 0, 1, ...: linear warm-up over its first steps, then constant or a half cosine down to 0.
+    """Compute η_t at step t = 0, 1, ...: linear warm-up over its first steps, then constant or a half cosine down to 0.
 
         η_t = η · min(1, (t + 1)/(T_w + 1)) · (1 + cos(π·(t − T_w)/(T − T_w)))/2   (the last factor if ``cosine`` is 1)
 
@@ -295,11 +295,11 @@ def learning_rate(t: ArrayLike, numbers: Numbers) -> Array:
 
 
 def remember(rule: Optimizer, gradients: Any, memory: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
-    """The memory of a tree of parameters after one more gradient: {name: tree}."""
+    """Compute the memory of a tree of parameters after one more gradient: {name: tree}."""
     renewed = jax.tree.map(
-        lambda g, *kept: rule.renewed(g, dict(zip(rule.memory, kept, strict=True)), numbers),
+        lambda g, *memories: rule.renewed(g, dict(zip(rule.memory, memories, strict=True)), numbers),
         gradients,
-        *(memory[kept] for kept in rule.memory),
+        *(memory[name] for name in rule.memory),
     )
     return jax.tree.transpose(jax.tree.structure(gradients), jax.tree.structure(dict.fromkeys(rule.memory, 0)), renewed)
 
@@ -313,7 +313,7 @@ def move(
     numbers: Numbers,
     decay_activation_parameters: bool = False,
 ) -> Any:
-    """A tree of parameters after one step: θ − η_t·(direction + λ·θ), λ only where weight decay applies.
+    """Compute a tree of parameters after one step: θ − η_t·(direction + λ·θ), λ only where weight decay applies.
 
     Args:
         rule: the optimizer.
@@ -331,17 +331,17 @@ def move(
     """
     rate = learning_rate(t, numbers)
 
-    def of_leaf(path: tuple[Any, ...], theta: Array, *kept: Array) -> Array:
-        step = rule.descent(dict(zip(rule.memory, kept, strict=True)), t + 1, numbers, switches)
+    def of_leaf(path: tuple[Any, ...], theta: Array, *memories: Array) -> Array:
+        step = rule.descent(dict(zip(rule.memory, memories, strict=True)), t + 1, numbers, switches)
         if decays(path, decay_activation_parameters):
             step = step + numbers["weight_decay"] * theta
         return theta - rate.astype(theta.dtype) * step
 
-    return jax.tree_util.tree_map_with_path(of_leaf, parameters, *(memory[kept] for kept in rule.memory))
+    return jax.tree_util.tree_map_with_path(of_leaf, parameters, *(memory[name] for name in rule.memory))
 
 
 def clip_factor(squared_norm: ArrayLike, most: ArrayLike) -> Array:
-    """By what to multiply all gradients so that their joint norm is at most ``most``.
+    """Compute by what to multiply all gradients so that their joint norm is at most ``most``.
 
     >>> float(clip_factor(4.0, 1.0)), float(clip_factor(4.0, 3.0))
     (0.5, 1.0)

@@ -21,7 +21,7 @@ TAKEN = {"run", "step", "layer", *MEASURES, *LEARNED}
 
 
 def load_measure(path: str | Path, name: str) -> tuple[Measure, Callable[..., Any]]:
-    """The record and the function of a measure in a user's file.
+    """Load the record and the function of a measure in a user's file.
 
     ``gaussianity(z_MxW)`` is enough: a function of any of ``measures.ARGUMENTS``. Decorated with ``actlab.measure`` it
     can say its label, its unit, and that it is to be pooled by geometric means.

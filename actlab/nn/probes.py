@@ -27,7 +27,7 @@ DUPLICATE = 0.99
 
 
 def scaled(values: Array) -> Array:
-    """Values divided by the largest magnitude, so that their squares leave float32 neither below nor above.
+    """Divide values by the largest magnitude, so that their squares leave float32 neither below nor above.
 
     >>> scaled(jnp.array([1e-30, -2e-30])), scaled(jnp.zeros(1))
     (Array([ 0.5, -1. ], dtype=float32), Array([0.], dtype=float32))
@@ -37,7 +37,7 @@ def scaled(values: Array) -> Array:
 
 
 def centred(h_MxW: Array) -> Array:
-    """h minus its mean over rows, exactly zero where rows are equal: a deep sigmoid network makes them so.
+    """Subtract h's mean over rows, exactly zero where rows are equal: a deep sigmoid network makes them so.
 
     The mean of equal numbers is not their value in floating point, and what is left would look like a spread; the
     difference to the first row is exact.
@@ -78,8 +78,8 @@ def dormant_fraction(h_MxW: Array) -> Array:
 
 def constant_fraction(h_MxW: Array) -> Array:
     """Share of units whose standard deviation over rows is at most τ = .025 of the layer's mean standard deviation."""
-    spread_W = jnp.sqrt(jnp.mean(scaled(centred(h_MxW)) ** 2, axis=0))
-    return jnp.mean(spread_W <= DORMANT * jnp.mean(spread_W), dtype=h_MxW.dtype)
+    std_W = jnp.sqrt(jnp.mean(scaled(centred(h_MxW)) ** 2, axis=0))
+    return jnp.mean(std_W <= DORMANT * jnp.mean(std_W), dtype=h_MxW.dtype)
 
 
 def act_mean(h_MxW: Array) -> Array:
@@ -178,8 +178,8 @@ def measure_layer(
         z_MxW, h_MxW, u_MxW, slope_MxW: z, h, φ's argument u and φ'(u) of the M probe rows.
         thresholds: ``weak_threshold``, ``saturation_low``, ``saturation_high``.
         own: the user's measures. One that cannot be evaluated is NaN: it ends no run.
-        report: told the name and the reason of each such measure, while the program is traced; a warning in the log
-            by default.
+        report: called with the name and the reason of each such measure, while the program is traced; by default a
+            warning in the log.
 
     Returns:
         {name: scalar}, NaN where a z is not finite.
@@ -194,20 +194,20 @@ def measure_layer(
     def value(result: Array) -> Array:
         return jnp.where(finite, result.astype(z_MxW.dtype), jnp.nan)
 
-    found = {}
+    measured = {}
     for name in names:
         if name in PROBES:
-            found[name] = value(evaluate(PROBES[name], values))
+            measured[name] = value(evaluate(PROBES[name], values))
         else:
             result, reason = evaluate_own((own or {})[name], values)
-            found[name] = value(result)
+            measured[name] = value(result)
             if reason:
                 (report or warn)(name, reason)
-    return found
+    return measured
 
 
 def evaluate(probe: Probe, values: Mapping[str, Array]) -> Array:
-    """A probe of those values that its arguments name.
+    """Evaluate a probe of those values that its arguments name.
 
     >>> evaluate(act_mean, {"h_MxW": jnp.ones((2, 3)), "z_MxW": jnp.zeros((2, 3))})
     Array(1., dtype=float32)
@@ -216,10 +216,10 @@ def evaluate(probe: Probe, values: Mapping[str, Array]) -> Array:
 
 
 def evaluate_own(probe: Probe, values: Mapping[str, Array]) -> tuple[Array, str]:
-    """A user's probe, and the empty string; NaN and the reason where it cannot be had.
+    """Evaluate a user's probe: its value and the empty string, or NaN and the reason where it cannot be had.
 
     >>> evaluate_own(lambda z_MxW: z_MxW.max(axis=0), {"z_MxW": jnp.zeros((2, 3))})
-    (Array(nan, dtype=float32, weak_type=True), 'gives float32 of shape (3,); expected one real number a layer')
+    (Array(nan, dtype=float32, weak_type=True), 'gives float32 of shape (3,); expected one real number per layer')
     """
     missing = jnp.full((), jnp.nan)
     try:
@@ -227,7 +227,7 @@ def evaluate_own(probe: Probe, values: Mapping[str, Array]) -> tuple[Array, str]
     except Exception as error:
         return missing, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     if result.shape != () or jnp.iscomplexobj(result):
-        return missing, f"gives {result.dtype} of shape {result.shape}; expected one real number a layer"
+        return missing, f"gives {result.dtype} of shape {result.shape}; expected one real number per layer"
     return result, ""
 
 
@@ -267,7 +267,7 @@ def weight_norm(rows: int, h_MxI: Array, delta_MxO: Array) -> Array:
 def death_record(
     dead_LxW: Array, finite_L: Array, masks: Mapping[str, Array], is_first: Array, dtype: jnp.dtype
 ) -> tuple[dict[str, Array], Array, dict[str, Array]]:
-    """Fractions of units born dead, died, revived and ever dead, and the masks to carry on.
+    """Compute the fractions of units born dead, died, revived and ever dead, and the masks to carry on.
 
     Args:
         dead_LxW: dead now, on the whole training split; there may be an axis of runs between L and W.
@@ -282,17 +282,17 @@ def death_record(
     """
     at_init_LxW = jnp.where(is_first == 1, dead_LxW, masks["dead_at_init"])
     earlier_LxW = jnp.where(is_first == 1, False, masks["ever_dead"])
-    ever_LxW = earlier_LxW | dead_LxW
+    ever_dead_LxW = earlier_LxW | dead_LxW
     by_name = {
         "dead_fraction": dead_LxW,
         "born_dead_fraction": at_init_LxW,
         "died_fraction": dead_LxW & ~at_init_LxW,
         "revived_fraction": earlier_LxW & ~dead_LxW,
-        "ever_dead_fraction": ever_LxW,
+        "ever_dead_fraction": ever_dead_LxW,
     }
     fractions = {
         name: jnp.where(finite_L, jnp.mean(mask.astype(dtype), axis=-1), jnp.nan) for name, mask in by_name.items()
     }
     some_layer = jnp.any(jnp.all(dead_LxW, axis=-1), axis=0).astype(dtype)
     network_dead = jnp.where(jnp.all(finite_L, axis=0), some_layer, jnp.nan)
-    return fractions, network_dead, {"dead_at_init": at_init_LxW, "ever_dead": ever_LxW}
+    return fractions, network_dead, {"dead_at_init": at_init_LxW, "ever_dead": ever_dead_LxW}

@@ -1,7 +1,7 @@
 """A run's four programs, compiled: start, train, measure, evaluate. Every leaf that they take or give has a run axis.
 
 It is the first, but for stacked layers in a state, in parameters and in a scratch: there it comes after the layer axis,
-so that a layer's row is one piece of memory. A single run has its axis first everywhere, and drops it inside: batched
+so that a layer's row is contiguous in memory. A single run has its axis first everywhere, and drops it inside: batched
 matrix products of one are slower than plain ones.
 """
 
@@ -48,7 +48,7 @@ class Programs:
 
 
 def compile_programs(program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()) -> Programs:
-    """The programs of a run, jitted.
+    """Jit the programs of a run.
 
     With several devices each runs the very program of one device on its share of the runs, so that how many of a
     process's devices are used changes no bit. (How many there are may, if they are made of one processor by XLA_FLAGS:
@@ -83,27 +83,27 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
     ) -> Any:
         state, scratch = (drop(one, runs) for one in (state, scratch))
         steps = (begin, end, recorded)
-        found = training.train(
+        results = training.train(
             program, state, scratch, drop(numbers, runs), data["train"], *steps, known(depth), activation
         )
-        return tuple(add(one, runs) for one in found)
+        return tuple(add(one, runs) for one in results)
 
     def measure(parameters: Any, after: Any, scratch: Any, numbers: Any, data: Any, depth: Any, activation: Any) -> Any:
         before, after, scratch = (drop(one, runs) for one in (parameters, after, scratch))
-        found, scratch = recording.measure(
+        results, scratch = recording.measure(
             program, before, after, scratch, drop(numbers, runs), data, known(depth), activation
         )
-        return jax.tree.map(partial(runs_first, runs), found), add(scratch, runs)
+        return jax.tree.map(partial(runs_first, runs), results), add(scratch, runs)
 
     def evaluate(
         parameters: Any, masks: Any, numbers: Any, data: Any, is_first: Any, depth: Any, activation: Any
     ) -> Any:
         masks = jax.tree.map(partial(layers_first, runs), masks)
-        masks, found = recording.evaluate(
+        masks, results = recording.evaluate(
             program, drop(parameters, runs), masks, drop(numbers, runs), data, is_first, known(depth), activation
         )
-        by_layer = jax.tree.map(partial(runs_first, runs), {"masks": masks, "layers": found.pop("layers")})
-        return by_layer["masks"], add(found, runs) | {"layers": by_layer["layers"]}
+        by_layer = jax.tree.map(partial(runs_first, runs), {"masks": masks, "layers": results.pop("layers")})
+        return by_layer["masks"], add(results, runs) | {"layers": by_layer["layers"]}
 
     on_processor = (devices[0].platform if devices else jax.default_backend()) == "cpu"
     often, seldom = (usable_options(options) if on_processor else {} for options in (OFTEN, SELDOM))
@@ -127,7 +127,7 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
 
 @lru_cache(maxsize=4)
 def usable_options(options: tuple[tuple[str, int | bool], ...]) -> dict[str, int | bool]:
-    """Those of XLA's options that the installed version knows, found by trying."""
+    """Return those of XLA's options that the installed version knows, found by trying."""
     usable = {}
     for name, value in options:
         with suppress(Exception):
@@ -146,12 +146,12 @@ Axis = Callable[[tuple[Any, ...]], int] | None
 
 
 def first_axis(path: tuple[Any, ...]) -> int:
-    """Of numbers, masks and records."""
+    """Return the run axis of numbers, masks and records."""
     return 0
 
 
 def state_axis(runs: int) -> Callable[[tuple[Any, ...]], int]:
-    """Of a state, of parameters, of a scratch."""
+    """Return the run axis of a leaf of a state, of parameters or of a scratch."""
     return lambda path: 1 if runs > 1 and is_stack(path) else 0
 
 
@@ -163,12 +163,12 @@ def turned(tree: Any, runs: int) -> Any:
 
 
 def layers_first(runs: int, leaf: Any) -> Any:
-    """[R, L, ...] as [L, R, ...], or [L, ...] for a single run."""
+    """Turn [R, L, ...] into [L, R, ...], or [L, ...] for a single run."""
     return leaf[0] if runs == 1 else jnp.swapaxes(leaf, 0, 1)
 
 
 def runs_first(runs: int, leaf: Any) -> Any:
-    """[L, R, ...] as [R, L, ...]; [L, ...] gets a run axis of one."""
+    """Turn [L, R, ...] into [R, L, ...]; [L, ...] gets a run axis of one."""
     return leaf[None] if runs == 1 else jnp.swapaxes(leaf, 0, 1)
 
 
@@ -183,13 +183,13 @@ def add(tree: Any, runs: int) -> Any:
 
 
 def blank_masks(program: Program, runs: int) -> dict[str, np.ndarray]:
-    """The masks of units before the first evaluation."""
+    """Return the masks of units before the first evaluation."""
     nothing = np.zeros((runs, program.spec.depth_bound, program.spec.width), bool)
     return {"dead_at_init": nothing, "ever_dead": nothing}
 
 
 def blank_scratches(program: Program, parameters: Any, probe_rows: int) -> dict[str, Any]:
-    """What ``train`` and ``measure`` are given the first time, by their names; of parameters only shapes matter."""
+    """Return what ``train`` and ``measure`` get the first time, by their names; of parameters only shapes matter."""
 
     def blank(parameters: Any) -> dict[str, Any]:
         return {
@@ -203,7 +203,7 @@ def blank_scratches(program: Program, parameters: Any, probe_rows: int) -> dict[
 def map_over_devices(
     function: Callable[..., Any], devices: Sequence[jax.Device], arguments: Sequence[Axis], results: Sequence[Axis]
 ) -> Callable[..., Any]:
-    """A jitted function on several devices at once, each with its share of the run axis.
+    """Map a jitted function over several devices at once, each with its share of the run axis.
 
     Not by ``shard_map``: XLA fuses a partitioned program otherwise than that of one device, and rounds otherwise.
 
@@ -214,11 +214,13 @@ def map_over_devices(
     """
     mesh = Mesh(devices, ("runs",))
 
-    def spread(axis: Axis, path: tuple[Any, ...]) -> NamedSharding:
+    def sharding(axis: Axis, path: tuple[Any, ...]) -> NamedSharding:
         return NamedSharding(mesh, PartitionSpec(*([None] * axis(path) + ["runs"] if axis else [])))
 
     def placed(argument: Any, axis: Axis) -> Any:
-        return jax.device_put(argument, jax.tree_util.tree_map_with_path(lambda path, _: spread(axis, path), argument))
+        return jax.device_put(
+            argument, jax.tree_util.tree_map_with_path(lambda path, _: sharding(axis, path), argument)
+        )
 
     def on(device: jax.Device, array: Any) -> Any:
         return next(shard.data for shard in array.addressable_shards if shard.device == device)
@@ -227,13 +229,13 @@ def map_over_devices(
         assert axis is not None
         shape = list(parts[0].shape)
         shape[axis(path)] *= len(devices)
-        return jax.make_array_from_single_device_arrays(tuple(shape), spread(axis, path), list(parts))
+        return jax.make_array_from_single_device_arrays(tuple(shape), sharding(axis, path), list(parts))
 
     def call(*given: Any) -> Any:
         there = [placed(*one) for one in zip(given, arguments, strict=True)]
         shares = [jax.tree.map(partial(on, device), there) for device in devices]
         # Calls return before they are done, so that the devices work at the same time.
-        found = zip(results, *[function(*share) for share in shares], strict=True)
-        return tuple(jax.tree_util.tree_map_with_path(partial(joined, axis), *parts) for axis, *parts in found)
+        by_result = zip(results, *[function(*share) for share in shares], strict=True)
+        return tuple(jax.tree_util.tree_map_with_path(partial(joined, axis), *parts) for axis, *parts in by_result)
 
     return call

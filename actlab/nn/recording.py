@@ -32,7 +32,7 @@ def measure(
     depth: Array | int,
     activation: Array,
 ) -> tuple[dict[str, Any], Scratch]:
-    """Every measure of the probe rows, layer by layer on the walk down.
+    """Take every measure of the probe rows, layer by layer on the walk down.
 
     Args:
         program: the static half of the runs.
@@ -113,7 +113,7 @@ def measure(
         },
         program.spec.depth_bound,
     )
-    _, found = walk.backward(
+    _, measured = walk.backward(
         network,
         parameters,
         x_MxF,
@@ -130,14 +130,14 @@ def measure(
         measured=True,
     )
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
-    weight = jnp.where(jnp.isnan(found["signal_grad_norm"]), jnp.nan, found["weight_grad_norm"])
-    gradients = {"signal_grad_norm": found["signal_grad_norm"], "weight_grad_norm": weight}
-    record = {name: found[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+    weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
+    gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
+    record = {name: measured[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 
 def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
-    """Zeros for what ``measure`` writes beside its record: z and h of each layer, for so many probe rows."""
+    """Return zeros for what ``measure`` writes besides its record: z and h of each layer, for so many probe rows."""
     bias = parameters["layers"]["bias"]
     blank = jnp.zeros((*bias.shape[:-1], rows, program.spec.width), bias.dtype)
     return {"layers": {"z": blank, "h": blank}}
@@ -146,13 +146,13 @@ def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
 def histograms_of(
     names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponent: Array
 ) -> dict[str, Array]:
-    """The named histograms of one layer: {name: counts [bins]}."""
+    """Count the named histograms of one layer: {name: counts [bins]}."""
     values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponent": exponent}
     return {name: probes.evaluate(getattr(histograms, name), values) for name in names}
 
 
 def signal_at_output(task: str) -> Callable[[Array, Any, Array], Array]:
-    """(h, readout, y) -> the gradient of each row's own loss in the last h [M, W]."""
+    """Return (h, readout, y) -> the gradient of each row's own loss in the last h [M, W]."""
 
     def of_run(h_MxW: Array, readout: Any, y: Array) -> Array:
         outputs = walk.affine(h_MxW, readout["kernel"], readout["bias"])
@@ -163,7 +163,7 @@ def signal_at_output(task: str) -> Callable[[Array, Any, Array], Array]:
 
 
 def relative_change(before: Array, after: Array) -> Array:
-    """‖ΔW‖_F / ‖W‖_F: the update ratio, of what rounding lets through.
+    """Compute ‖ΔW‖_F / ‖W‖_F: the update ratio, of what rounding lets through.
 
     In float32 a weight moves by nothing or by at least 6e-8 of itself, and a vanished gradient moves it by nothing.
     """
@@ -180,7 +180,7 @@ def evaluate(
     depth: Array | int,
     activation: Array,
 ) -> tuple[Masks, dict[str, Any]]:
-    """Losses and accuracies on whole splits, and unit death on the whole training split.
+    """Evaluate losses and accuracies on whole splits, and unit death on the whole training split.
 
     Returns:
         the masks to carry on, and {``layers``: {death measure: [L, (R)]}, ``network_dead``, and for each split its loss
@@ -214,7 +214,7 @@ def forward_splits(
     depth: Array | int,
     activation: Array,
 ) -> tuple[Array, Array, Array]:
-    """Outputs of all splits [(R,) N, C]; units dead on the training split [L, (R,) W]; layers that are finite [L, (R)].
+    """Compute outputs of all splits [(R,) N, C]; units dead on the training split [L, (R,) W]; finite layers [L, (R)].
 
     All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
     Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.
@@ -224,7 +224,7 @@ def forward_splits(
     batch_norm = program.spec.block.norm == "batch"
 
     def pass_over(x_NxF: Array, rows: int) -> tuple[Array, tuple[Array, Array]]:
-        """Outputs, and death judged on the first ``rows`` of the inputs."""
+        """Compute outputs, and death judged on the first ``rows`` of the inputs."""
 
         def observe(function: Function, u_NxW: Array, layer: Any, fixed: Array) -> dict[str, Array]:
             u_NxW, parameters = u_NxW[:rows], function.parameters(layer["activation"], fixed)
@@ -233,7 +233,7 @@ def forward_splits(
 
         stacks: dict[str, Any] = {"dead": jnp.zeros(layer.shape, bool), "finite": jnp.ones(layer.shape[:-1], bool)}
         stacks |= {"statistics": (layer, layer)} if batch_norm else {}
-        h, kept = walk.forward(
+        h, observed = walk.forward(
             network,
             parameters,
             x_NxF,
@@ -247,20 +247,20 @@ def forward_splits(
         )
         readout = parameters["readout"]
         outputs = network.over_runs(walk.affine)(h, readout["kernel"], readout["bias"])
-        return outputs, (kept["dead"], kept["finite"])
+        return outputs, (observed["dead"], observed["finite"])
 
     if program.spec.eval_chunks == 1 or batch_norm:
         outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
         return outputs, *seen
-    found = {
+    passes = {
         name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.spec.eval_chunks)
         for name, x_NxF in splits.items()
     }
-    return jnp.concatenate([outputs for outputs, _ in found.values()], axis=-2), *found["train"][1]
+    return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), *passes["train"][1]
 
 
 def in_chunks(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, chunks: int) -> tuple[Array, Any]:
-    """A forward pass over some rows after the others: outputs [..., N, C], and where all chunks observed what is true.
+    """Pass forward over some rows after the others: outputs [..., N, C], and where all chunks observed what is true.
 
     The last chunk begins early enough to be as long as the others: the rows that it shares change nothing.
 

@@ -31,7 +31,7 @@ State = dict[str, Any]
 (−1: none); loss_sum and accuracy_sum over the ``steps_since_record``."""
 
 Scratch = dict[str, Any]
-"""What calls of a program write beside their results, given and taken back: see ``scratch_for``."""
+"""What calls of a program write besides their results, given and taken back: see ``scratch_for``."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def train(
     depth: Array | int,
     activation: Array,
 ) -> tuple[State, Scratch]:
-    """Steps begin..end of minibatch descent; minibatch losses and accuracies are added to the state's sums.
+    """Take steps begin..end of minibatch descent; minibatch losses and accuracies are added to the state's sums.
 
     Each epoch is a fresh permutation from (seed, epoch) alone, its last incomplete batch dropped: batches depend on
     nothing that a checkpoint would have to carry. Cutting a stretch into several calls changes no bit.
@@ -135,7 +135,7 @@ def train(
         state, scratch, numbers: of all runs; stacks [L, (R,) ...], everything else [(R,) ...].
         split: the training rows (x [N, F], y), the same for all runs.
         begin, end: the steps to take.
-        recorded: 1 where a record is being made: the sums begin anew, and the parameters are kept as they were.
+        recorded: 1 where a record is being made: the sums begin again, and the parameters are kept as they were.
         depth, activation: of all runs.
 
     Returns:
@@ -175,7 +175,7 @@ def train(
 
 
 def scratch_for(program: Program, parameters: Any) -> Scratch:
-    """Zeros for what a call of ``train`` writes beside the state, of which only the rows in use are ever read.
+    """Return zeros for what a call of ``train`` writes besides the state, of which only the rows in use are ever read.
 
     Given and taken back by each call, so that none has to find memory for layers that a run does not have.
 
@@ -193,7 +193,7 @@ def scratch_for(program: Program, parameters: Any) -> Scratch:
 
 
 def copied(parameters: Any, onto: Any, depth: Array | int) -> tuple[Any, Array]:
-    """Parameters, their first ``depth`` layers only, written onto others; and 0.
+    """Write parameters, their first ``depth`` layers only, onto others; and return 0 as well.
 
     Whatever waits for that 0 waits until all is copied. Without it XLA, which cannot know that training comes after,
     copies all layers beforehand, used or not.
@@ -217,16 +217,16 @@ def take_step(
     depth: Array | int,
     activation: Array,
 ) -> tuple[State, Scratch]:
-    """One step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
+    """Take one step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
     over_runs, own = program.network.over_runs, numbers["optimizer"]
     old, memory = ends_and_layers(state["parameters"]), of_each(ends_and_layers, state["memory"])
-    kept_layers = {name: layers for name, (_, layers) in memory.items()}
+    layer_memory = {name: layers for name, (_, layers) in memory.items()}
 
     def remember(gradients: Any, memory: Any, own: Any) -> Any:
         return optimizers.remember(program.optimizer, gradients, memory, own)
 
-    def renew(kept: Any, gradients: Any, l: Array) -> Any:
-        return walk.replace_row(lambda memory: over_runs(remember)(gradients, memory, own), kept, l)
+    def renew(memory: Any, gradients: Any, l: Array) -> Any:
+        return walk.replace_row(lambda row: over_runs(remember)(gradients, row, own), memory, l)
 
     walked = minibatch_gradients(
         program,
@@ -238,19 +238,19 @@ def take_step(
         activation,
         scratch["up"],
         walk.put if program.spec.clip else renew,
-        scratch["down"] if program.spec.clip else kept_layers,
+        scratch["down"] if program.spec.clip else layer_memory,
     )
-    gradients, kept = walked.ends, walked.layers
+    gradients, layer_stacks = walked.ends, walked.layers
     scratch = {"up": walked.up, "down": {}}
     if program.spec.clip:
-        scratch["down"] = kept
-        factor = clip_factor(program, gradients, kept, numbers, depth)
+        scratch["down"] = layer_stacks
+        factor = clip_factor(program, gradients, layer_stacks, numbers, depth)
         clip = over_runs(lambda tree, factor: jax.tree.map(lambda g: g * factor, tree))
-        gradients, unclipped = clip(gradients, factor), kept
-        kept = jax.lax.fori_loop(
-            0, depth, lambda l, kept: renew(kept, clip(walk.at(unclipped, l), factor), l), kept_layers
+        gradients, unclipped = clip(gradients, factor), layer_stacks
+        layer_stacks = jax.lax.fori_loop(
+            0, depth, lambda l, memory: renew(memory, clip(walk.at(unclipped, l), factor), l), layer_memory
         )
-    kept_ends = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
+    end_memory = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
 
     def move(parameters: Any, memory: Any, own: Any) -> Any:
         switches = dict(program.spec.optimizer_switches)
@@ -259,16 +259,16 @@ def take_step(
         )
 
     def move_layer(l: Array, layers: Any) -> Any:
-        return walk.replace_row(lambda row, memory: over_runs(move)(row, memory, own), layers, l, kept)
+        return walk.replace_row(lambda row, memory: over_runs(move)(row, memory, own), layers, l, layer_stacks)
 
-    ends, layers = over_runs(move)(old[0], kept_ends, own), jax.lax.fori_loop(0, depth, move_layer, old[1])
+    ends, layers = over_runs(move)(old[0], end_memory, own), jax.lax.fori_loop(0, depth, move_layer, old[1])
 
     def first_nonfinite(diverged_step: Array, loss: Array) -> Array:
         return jnp.where((diverged_step < 0) & ~jnp.isfinite(loss), i, diverged_step)
 
     return {
         "parameters": {**ends, "layers": layers},
-        "memory": {name: {**kept_ends[name], "layers": kept[name]} for name in memory},
+        "memory": {name: {**end_memory[name], "layers": layer_stacks[name]} for name in memory},
         "diverged_step": over_runs(first_nonfinite)(state["diverged_step"], walked.loss),
         "loss_sum": state["loss_sum"] + walked.loss,
         "accuracy_sum": state["accuracy_sum"] + walked.accuracy,
@@ -277,17 +277,17 @@ def take_step(
 
 
 def ends_and_layers(parameters: Any) -> tuple[Any, Any]:
-    """A tree of parameters as the first layer's kernel with the readout, and the stacks of hidden layers."""
+    """Split a tree of parameters into the first layer's kernel with the readout, and the stacks of hidden layers."""
     return {name: part for name, part in parameters.items() if name != "layers"}, parameters["layers"]
 
 
 def of_each(function: Callable[[Any], Any], trees: Mapping[str, Any]) -> dict[str, Any]:
-    """A function of each of some trees."""
+    """Apply a function to each of some trees."""
     return {name: function(tree) for name, tree in trees.items()}
 
 
 class Walked(NamedTuple):
-    """What a minibatch gave: mean loss and accuracy, gradients of first kernel and readout, and what was kept."""
+    """What a minibatch gave: mean loss and accuracy, gradients of first kernel and readout, and what was stored."""
 
     loss: Array
     accuracy: Array
@@ -305,16 +305,16 @@ def minibatch_gradients(
     depth: Array | int,
     activation: Array,
     up: Any,
-    keep: Callable[[Any, Any, Array], Any],
-    kept: Any,
+    store: Callable[[Any, Any, Array], Any],
+    stacks: Any,
 ) -> Walked:
     """Walk a minibatch up and down.
 
     Args:
         program, parameters, numbers, batch, i, depth, activation: as of ``take_step``.
-        up: where z and h of each layer are kept.
-        keep: (kept, gradients of a layer's parameters, l) -> kept: what is done with them.
-        kept: to begin with; returned as ``layers``.
+        up: where z and h of each layer are stored.
+        store: (stacks, gradients of a layer's parameters, l) -> stacks: what is done with them.
+        stacks: to begin with; returned as ``layers``.
     """
     network, (x, y) = program.network, batch
     dropout = None
@@ -335,20 +335,20 @@ def minibatch_gradients(
     def weigh_first(delta: Array) -> dict[str, Array]:  # the first layer's kernel is not one of the stack's
         return {"kernel": jnp.zeros_like(parameters["layers"]["kernel"][0])}
 
-    first_delta, kept = walk.backward(
-        network, parameters, x, up, dh, *call, local, weigh, weigh_first, keep, kept, dropout=dropout
+    first_delta, stacks = walk.backward(
+        network, parameters, x, up, dh, *call, local, weigh, weigh_first, store, stacks, dropout=dropout
     )
     dinput = network.over_runs(walk.weight_gradient)(x, first_delta)
-    return Walked(loss, accuracy, {"input": {"kernel": dinput}, "readout": dreadout}, kept, up)
+    return Walked(loss, accuracy, {"input": {"kernel": dinput}, "readout": dreadout}, stacks, up)
 
 
 def dropout_key(seed: Array, i: Array) -> Array:
-    """The key of step i's masks, apart from those of weights and minibatches; each layer folds in its own number."""
+    """Derive the key of step i's masks, apart from those of weights and minibatches; layers fold in their number."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed, impl=GENERATOR), 2**32 - 1), i)
 
 
 def readout_gradients(task: str) -> Any:
-    """(h, readout, y) -> mean loss, mean accuracy, and the loss's gradients in h and readout."""
+    """Return (h, readout, y) -> mean loss, mean accuracy, and the loss's gradients in h and readout."""
 
     def of_run(h_BxW: Array, readout: Any, y: Array) -> tuple[Array, Array, Array, Any]:
         def loss(h_BxW: Array, readout: Any) -> tuple[Array, Array]:
@@ -362,7 +362,7 @@ def readout_gradients(task: str) -> Any:
 
 
 def clip_factor(program: Program, ends: Any, layers: Any, numbers: Numbers, depth: Array | int) -> Array:
-    """The factor by which a run's gradients are multiplied, so that their joint norm is at most ``clip_norm``.
+    """Compute the factor by which a run's gradients are multiplied, so that their joint norm is at most ``clip_norm``.
 
     Summed layer by layer: in what order does not depend on the bound.
     """

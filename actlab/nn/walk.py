@@ -40,7 +40,7 @@ class Network:
     runs: int
 
     def over_runs(self, function: Callable[..., Any], shared: tuple[int, ...] = ()) -> Callable[..., Any]:
-        """A function of one run as one of all, but for the arguments at the places ``shared``, which have no run axis.
+        """Turn a function of one run into one of all, but for arguments at the places ``shared``, without a run axis.
 
         A single run is not vmapped: batched matrix products of one are slower than plain ones.
         """
@@ -55,7 +55,7 @@ class Network:
 
 
 def at(stacks: Any, l: Array) -> Any:
-    """Row l of each stack.
+    """Read row l of each stack.
 
     Its index is l itself here and in ``put``, not l or L + l by its sign: only then XLA sees that a row is read where
     it is written, and spares a copy.
@@ -66,7 +66,7 @@ def at(stacks: Any, l: Array) -> Any:
 
 
 def put(stacks: Any, rows: Any, l: Array) -> Any:
-    """The stacks with row l replaced."""
+    """Return the stacks with row l replaced."""
     return jax.tree.map(
         lambda stack, row: jax.lax.dynamic_update_index_in_dim(stack, row, l, 0, allow_negative_indices=False),
         stacks,
@@ -75,7 +75,7 @@ def put(stacks: Any, rows: Any, l: Array) -> Any:
 
 
 def replace_row(function: Callable[..., Any], stacks: Any, l: Array, *others: Any) -> Any:
-    """The stacks with row l replaced by a function of it and of the same row of other stacks.
+    """Return the stacks with row l replaced by a function of it and of the same row of other stacks.
 
     On slices of length 1, without a reshape in between: XLA then computes the row where it lies.
     """
@@ -91,12 +91,12 @@ def replace_row(function: Callable[..., Any], stacks: Any, l: Array, *others: An
 
 
 def stacks_for(row: Any, bound: int) -> Any:
-    """Zeros in which such rows fit, one for each of ``bound`` layers."""
+    """Return zeros in which such rows fit, one for each of ``bound`` layers."""
     return jax.tree.map(lambda a: jnp.zeros((bound, *a.shape), a.dtype), row)
 
 
 def branch(activation: Array, branches: list[Callable[..., Any]], *operands: Any) -> Any:
-    """``lax.switch`` that never has a single branch: XLA would inline that, and fuse and round it differently."""
+    """Call ``lax.switch``, but never with a single branch: XLA would inline that, and fuse and round it differently."""
 
     def never(*operands: Any) -> Any:
         return jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(branches[0], *operands))
@@ -105,17 +105,17 @@ def branch(activation: Array, branches: list[Callable[..., Any]], *operands: Any
 
 
 def of_layer(dropout: tuple[Array, Array] | None, l: Array) -> tuple[Array, Array] | None:
-    """A step's dropout key and rate as those of a layer."""
+    """Turn a step's dropout key and rate into those of a layer."""
     return None if dropout is None else (jax.random.fold_in(dropout[0], l), dropout[1])
 
 
 def beside_kernels(parameters: Any) -> Stacks:
-    """The stacks of the hidden layers but for the kernels: small."""
+    """Return the stacks of the hidden layers but for the kernels: small."""
     return {name: stack for name, stack in parameters["layers"].items() if name != "kernel"}
 
 
 def affine(h_BxI: Array, kernel_IxO: Array, bias_O: Array) -> Array:
-    """h W + b.
+    """Compute h W + b.
 
     >>> affine(jnp.ones((1, 2)), jnp.ones((2, 1)), jnp.array([0.5]))
     Array([[2.5]], dtype=float32)
@@ -124,7 +124,7 @@ def affine(h_BxI: Array, kernel_IxO: Array, bias_O: Array) -> Array:
 
 
 def weight_gradient(h_BxI: Array, delta_BxO: Array) -> Array:
-    """hᵀ δ, the gradient of the weights [I, O], from h turned first.
+    """Compute hᵀ δ, the gradient of the weights [I, O], from h turned first.
 
     XLA would rather have the matrix product turn it, which on a processor is a tenth slower.
     """
@@ -145,7 +145,7 @@ def forward(
     statistics_rows: int | None = None,
     dropout: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Stacks]:
-    """Walk up: h of the last hidden layer [(R,) B, W], and what was kept of each layer.
+    """Walk up: h of the last hidden layer [(R,) B, W], and what was stored of each layer.
 
     Args:
         network: the static half.
@@ -154,8 +154,8 @@ def forward(
         x: inputs [(R,) B, F].
         depth, activation: numbers, the same for all runs.
         fixed: activation parameters that are not learned [(R,) Q].
-        observe: (function, u, layer, fixed) -> a tree to keep of a layer and run; u is φ's argument.
-        stacks: where things are kept: what ``observe`` returns, and if they are there ``z`` and ``h`` [L, (R,) B, W],
+        observe: (function, u, layer, fixed) -> a tree to store of a layer and run; u is φ's argument.
+        stacks: where things are stored: what ``observe`` returns, and if they are there ``z`` and ``h`` [L, (R,) B, W],
             and ``statistics``.
         shared: x has no run axis.
         statistics_rows: batch normalisation takes its statistics from so many of the first rows, and keeps them, and z
@@ -175,8 +175,8 @@ def forward(
             statistics = None if statistics_rows is None else batch_statistics(z_BxW[:statistics_rows])
             more: dict[str, Any] = {"statistics": statistics, "dropout": of_layer(noise, l)}
             h_BxW = block(function, network.options, z_BxW, below_BxW, layer, fixed, **more)
-            kept = observe(function, argument(network.options, z_BxW, layer, statistics), layer, fixed)
-            return h_BxW, kept | ({} if statistics is None else {"statistics": statistics})
+            row = observe(function, argument(network.options, z_BxW, layer, statistics), layer, fixed)
+            return h_BxW, row | ({} if statistics is None else {"statistics": statistics})
 
         return lambda pre, below, l: network.over_runs(of_run, (5,))(pre, below, at(small, l), fixed, dropout, l)
 
@@ -190,11 +190,11 @@ def forward(
             lambda: product(h, at(parameters["layers"]["kernel"], l)),
         )
         below = jnp.where(l == 0, 0.0, h) if network.options.residual else h
-        h, kept = branch(activation, branches, pre, below, l)
-        kept |= {"h": h[..., skipped:, :]} if "h" in stacks else {}
+        h, row = branch(activation, branches, pre, below, l)
+        row |= {"h": h[..., skipped:, :]} if "h" in stacks else {}
         # z is added up here once more, in the pass that stores it: one pass less than storing what a branch returns.
-        kept |= {"z": pre[..., skipped:, :] + at(small["bias"], l)[..., None, :]} if "z" in stacks else {}
-        return h, put(stacks, kept, l)
+        row |= {"z": pre[..., skipped:, :] + at(small["bias"], l)[..., None, :]} if "z" in stacks else {}
+        return h, put(stacks, row, l)
 
     rows = x.shape[-2]
     run_axis = () if network.runs == 1 else (network.runs,)
@@ -206,7 +206,7 @@ def backward(
     network: Network,
     parameters: Any,
     x: Array,
-    kept: Stacks,
+    stored: Stacks,
     dh: Array,
     depth: Array | int,
     activation: Array,
@@ -214,29 +214,29 @@ def backward(
     local: Callable[..., Any],
     weigh: Callable[[Array, Array], Any],
     weigh_first: Callable[[Array], Any],
-    keep: Callable[[Stacks, Any, Array], Stacks],
+    store: Callable[[Stacks, Any, Array], Stacks],
     stacks: Stacks,
     *,
     measured: bool = False,
     dropout: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Stacks]:
-    """Walk down from dh, the gradient in h of the last hidden layer: δ of the first layer, and what was kept.
+    """Walk down from dh, the gradient in h of the last hidden layer: δ of the first layer, and what was stored.
 
     Args:
         network, parameters, x, depth, activation, fixed, dropout: as of ``forward``.
-        kept: what ``forward`` kept: z, h, and the statistics of batch normalisation where they are fixed.
+        stored: what ``forward`` stored: z, h, and the statistics of batch normalisation where they are fixed.
         dh: gradient in the last h [(R,) B, W].
-        local: (l, pulled) -> a tree to keep of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
+        local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
             layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``exponent``, and
             ``lost``: whether any signal was lost in this layer or one above (see ``slope_and_loss``).
-        weigh: (h below, δ) -> what to keep that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
-        keep: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
-        stacks: where things are kept.
+        weigh: (h below, δ) -> what to store that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
+        store: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
+        stacks: where things are stored.
         measured: divide δ by a power of two after each layer, carried as an integer, so that it cannot underflow: a vjp
             is linear. In float32 a sigmoid network of depth 100 has no gradients from layer 41 down.
     """
     small = beside_kernels(parameters)
-    fixed_statistics = "statistics" in kept
+    fixed_statistics = "statistics" in stored
 
     def down(function: Function) -> Callable[..., Any]:
         def of_run(
@@ -258,7 +258,7 @@ def backward(
             return pulled
 
         def of_all(dh: Array, l: Array) -> dict[str, Any]:
-            z, statistics = at(kept["z"], l), at(kept["statistics"], l) if fixed_statistics else None
+            z, statistics = at(stored["z"], l), at(stored["statistics"], l) if fixed_statistics else None
             return network.over_runs(of_run, (6,))(z, dh, at(small, l), fixed, dropout, statistics, l)
 
         return of_all
@@ -279,10 +279,10 @@ def backward(
 
         def of_upper() -> tuple[Any, Array]:
             dh = product_with_transpose(dz, at(parameters["layers"]["kernel"], l))
-            return weigh(at(kept["h"], l - 1), dz), dh + pulled["below"] if network.options.residual else dh
+            return weigh(at(stored["h"], l - 1), dz), dh + pulled["below"] if network.options.residual else dh
 
         weighed, dh = jax.lax.cond(l > 0, of_upper, lambda: (weigh_first(dz), jnp.zeros_like(dh)))
-        return dh, dz, passed, keep(stacks, local(l, pulled) | weighed, l)
+        return dh, dz, passed, store(stacks, local(l, pulled) | weighed, l)
 
     of_runs = dh.shape[:-2]
     passed = {"exponent": jnp.zeros(of_runs, jnp.int32), "lost": jnp.zeros(of_runs, bool)} if measured else {}
@@ -305,5 +305,5 @@ def rescale(signals: dict[str, Array], exponent: Array) -> tuple[dict[str, Array
 
 
 def per_layer(depth: Array | int, stacks: Stacks, of: Callable[[Array], Any], first: int | Array = 0) -> Stacks:
-    """The stacks with row l set to ``of(l)``, for each layer in use."""
+    """Return the stacks with row l set to ``of(l)``, for each layer in use."""
     return jax.lax.fori_loop(first, depth, lambda l, stacks: put(stacks, of(l), l), stacks)

@@ -2,7 +2,7 @@
 
     z = w·x + b,   h = φ(z),   y = v·h + c,   L = ½(t − y)²
 
-Its second neuron starts at z₂ = 0 exactly, on ReLU's kink: whether it ever learns hangs on the convention for φ'(0).
+Its second neuron starts at z₂ = 0 exactly, on ReLU's kink: whether it ever learns depends on the convention for φ'(0).
 Everything is float64. Learnable activation parameters stay at their defaults.
 """
 
@@ -26,7 +26,7 @@ STEPS = 50
 
 
 def forward(phi: Phi, parameters: Parameters, shift: Array | float = 0.0) -> dict[str, Array]:
-    """z, h [2], y and loss; ``shift`` [2] moves z, so that a derivative in it is ∂L/∂z.
+    """Compute z, h [2], y and loss; ``shift`` [2] moves z, so that a derivative in it is ∂L/∂z.
 
     >>> start = {name: jnp.asarray(value) for name, value in START.items()}
     >>> round(float(forward(lambda z: jnp.where(z > 0, z, 0.0), start)["y"]), 6)
@@ -39,7 +39,7 @@ def forward(phi: Phi, parameters: Parameters, shift: Array | float = 0.0) -> dic
 
 
 def gradients_by_hand(derivative: Phi, parameters: Parameters, seen: Mapping[str, Array]) -> dict[str, Array]:
-    """Backpropagation written out: with δ = ∂L/∂y = y − t and ∂L/∂z = δ·v·φ'(z),
+    """Backpropagate, written out: with δ = ∂L/∂y = y − t and ∂L/∂z = δ·v·φ'(z),
 
         ∂L/∂w = ∂L/∂z·x,   ∂L/∂b = ∂L/∂z,   ∂L/∂v = δ·h,   ∂L/∂c = δ.
 
@@ -54,7 +54,7 @@ def gradients_by_hand(derivative: Phi, parameters: Parameters, seen: Mapping[str
 
 
 def gradients_by_autodiff(phi: Phi, parameters: Parameters) -> dict[str, Array]:
-    """The same gradients by automatic differentiation of the loss, φ included, but for ∂L/∂y, which is ∂L/∂c."""
+    """Compute the same by automatic differentiation of the loss, φ included, but for ∂L/∂y, which is ∂L/∂c."""
     loss = lambda parameters, shift: forward(automatic(phi), parameters, shift)["loss"]
     gradients, dz = jax.grad(loss, argnums=(0, 1))(parameters, jnp.zeros(2))
     return {"y": gradients["c"], "z": dz, **gradients}
@@ -104,7 +104,7 @@ def rows(records: Iterable[Any]) -> tuple[list[dict[str, Any]], list[dict[str, A
 
 
 def numbered(values: Mapping[str, Array]) -> dict[str, float]:
-    """Pairs as two numbers: {z: [a, b]} becomes {z1: a, z2: b}; scalars keep their name.
+    """Write pairs as two numbers: {z: [a, b]} becomes {z1: a, z2: b}; scalars keep their name.
 
     >>> numbered({"z": jnp.array([1.0, 2.0]), "y": jnp.array(3.0)})
     {'z1': 1.0, 'z2': 2.0, 'y': 3.0}

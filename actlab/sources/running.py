@@ -1,6 +1,6 @@
 """Running a user's file as a module, with the modules of its own folder within reach of its import statements.
 
-Each file that is run gets a package of its own, under a name that nobody else has, whose modules are those of the
+Each file that is run gets a package of its own, under a name that no other module has, whose modules are those of the
 file's folder. ``import helper`` in it means ``<that package>.helper``. So two studies may each have a ``helper``, none
 of them meets an installed module of that name, an import inside a function finds what one at the top would, and a
 changed file is run as it stands now.
@@ -56,7 +56,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def load_function(path: Path, name: str) -> Any:
-    """A public function of a user's file, which is run for it.
+    """Load a public function of a user's file, which is run for it.
 
     Raises:
         SourceError: see ``import_file``; or it has no such function: the message names the nearest that it defines.
@@ -70,7 +70,7 @@ def load_function(path: Path, name: str) -> Any:
 
 
 def package_spec(package: str, path: Path) -> ModuleSpec:
-    """The package of a file that is run: its folder, whose ``__init__.py`` is run where an import is relative to it."""
+    """Return the package of a file that is run: its folder, whose ``__init__.py`` is run for relative imports."""
     if path.name == "__init__.py":
         return file_spec(package, path)
     try:
@@ -81,14 +81,14 @@ def package_spec(package: str, path: Path) -> ModuleSpec:
 
 
 def folder_spec(name: str, folder: Path) -> ModuleSpec:
-    """A package that is only a folder."""
+    """Return the spec of a package that is only a folder."""
     spec = ModuleSpec(name, None, is_package=True)
     spec.submodule_search_locations = [str(folder)]
     return spec
 
 
 def file_spec(name: str, path: Path) -> ModuleSpec:
-    """A module, or a package where the file is an ``__init__.py``."""
+    """Return the spec of a module, or of a package where the file is an ``__init__.py``."""
     inside = [str(path.parent)] if path.name == "__init__.py" else None
     spec = spec_from_file_location(name, path, loader=Loader(name, str(path)), submodule_search_locations=inside)
     assert spec is not None  # it has a loader
@@ -99,7 +99,7 @@ class Finder(MetaPathFinder):
     """Finds the modules of the packages that ``import_file`` makes, and nothing else."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        """The spec of a module in the folder of a user's file."""
+        """Return the spec of a module in the folder of a user's file."""
         package, _, inside = fullname.partition(".")
         if package not in MAIN or not inside:
             return None
@@ -118,7 +118,7 @@ class Loader(SourceFileLoader):
     """Runs a file of the user's as it stands, with import statements that look into its folder first."""
 
     def get_code(self, fullname: str) -> CodeType:
-        """The file's code; never a cached one, which is told from another by time and size alone."""
+        """Compile the file's code; never a cached one, which is told from another by time and size alone."""
         return self.source_to_code(self.get_data(self.path), self.path)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -134,7 +134,7 @@ def own_import(
     fromlist: Sequence[str] | None = (),
     level: int = 0,
 ) -> ModuleType:
-    """``builtins.__import__`` for a user's file: a bare name that its folder has is a module of its package."""
+    """Import as ``builtins.__import__`` does, but a bare name that the user's folder has is a module of its package."""
     package = str((globals or {}).get("__name__", "")).partition(".")[0]
     top = name.partition(".")[0]
     if level or package not in MAIN or not is_own(MAIN[package][1].parent, top):
@@ -146,7 +146,7 @@ def own_import(
 
 
 def place(error: Exception, path: Path, package: str) -> str:
-    """Which of the user's files failed, and the line."""
+    """Say which of the user's files failed, and the line."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(path.parent):
         return f"{error.filename}, line {error.lineno}"
     frames = [

@@ -61,7 +61,7 @@ class Statement:
 
 
 def read(path: Path) -> tuple[Statement, ...]:
-    """The statements of a file.
+    """Read the statements of a file.
 
     Raises:
         SourceError: it is not there, or not Python.
@@ -79,7 +79,7 @@ def read(path: Path) -> tuple[Statement, ...]:
 
 @lru_cache(maxsize=256)
 def statements(content: bytes) -> tuple[Statement, ...]:
-    """The statements of a file with this content, docstrings and what runs under ``__main__`` alone left out.
+    """Parse the statements of a file with this content, without docstrings and what runs under ``__main__`` alone.
 
     >>> [(s.tokens, sorted(s.binds)) for s in statements(b"x = 1  # one")]
     [('["x", "=", "1"]', ['x'])]
@@ -104,13 +104,13 @@ def statements(content: bytes) -> tuple[Statement, ...]:
 
 
 def within(spans: Sequence[Span], at: Position) -> int | None:
-    """Which of some sorted spans holds a place."""
+    """Find which of some sorted spans holds a place."""
     i = bisect_right(spans, at, key=lambda span: span[0]) - 1
     return i if i >= 0 and at < spans[i][1] else None
 
 
 def statement(node: ast.stmt, words: str) -> Statement:
-    """What a statement of the top level does, as far as it can be seen without running it."""
+    """Describe what a statement of the top level does, as far as it can be seen without running it."""
     names = [inner for inner in ast.walk(node) if isinstance(inner, ast.Name)]
     binds = {name.id for name in names if isinstance(name.ctx, ast.Store)}
     defines = isinstance(node, DEFINITIONS)
@@ -139,7 +139,7 @@ def statement(node: ast.stmt, words: str) -> Statement:
 
 
 def calls(node: ast.AST) -> Iterator[ast.AST]:
-    """What is called when a statement is executed; of a function the decorators and defaults, not its body.
+    """Yield what is called when a statement is executed; of a function the decorators and defaults, not its body.
 
     A base class is called too: it may look at every class made of it.
     """
@@ -157,14 +157,14 @@ def calls(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(node: ast.AST) -> tuple[Import, ...]:
-    """Every import in a statement, those inside functions too."""
-    found = []
+    """Collect every import in a statement, those inside functions too."""
+    collected = []
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
-            found += [Import(0, alias.name, ()) for alias in inner.names]
+            collected += [Import(0, alias.name, ()) for alias in inner.names]
         elif isinstance(inner, ast.ImportFrom):
-            found.append(Import(inner.level, inner.module or "", tuple(alias.name for alias in inner.names)))
-    return tuple(found)
+            collected.append(Import(inner.level, inner.module or "", tuple(alias.name for alias in inner.names)))
+    return tuple(collected)
 
 
 def is_main(node: ast.stmt) -> bool:
@@ -175,14 +175,14 @@ def is_main(node: ast.stmt) -> bool:
 
 
 def docstring_nodes(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The docstrings of a file and of everything defined in it."""
+    """Yield the docstrings of a file and of everything defined in it."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, *DEFINITIONS)) and ast.get_docstring(node, clean=False) is not None:
             yield node.body[0]
 
 
 def span(node: ast.stmt, lines: list[str]) -> Span:
-    """Where a statement begins and ends; ``ast`` counts bytes, ``tokenize`` characters."""
+    """Return where a statement begins and ends; ``ast`` counts bytes, ``tokenize`` characters."""
 
     def place(line: int, column: int) -> Position:
         return line, len(lines[line - 1].encode()[:column].decode())
@@ -194,7 +194,7 @@ def span(node: ast.stmt, lines: list[str]) -> Span:
 
 
 def tokens(text: str, lines: list[str]) -> Iterator[tuple[Position, str]]:
-    """The tokens of a text that mean something, each with its place; an f-string is one, as before Python 3.12."""
+    """Yield the tokens that mean something, each with its place; an f-string is one, as before Python 3.12."""
     depth, begin = 0, (1, 0)
     for kind, word, start, end, _ in tokenize.generate_tokens(io.StringIO(text).readline):
         name = tokenize.tok_name[kind]
@@ -210,7 +210,7 @@ def tokens(text: str, lines: list[str]) -> Iterator[tuple[Position, str]]:
 
 
 def between(lines: list[str], begin: Position, end: Position) -> str:
-    """The text from one place to another.
+    """Return the text from one place to another.
 
     >>> between(["ab", "cd"], (1, 1), (2, 1))
     'b\\nc'

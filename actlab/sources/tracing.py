@@ -41,7 +41,7 @@ class Traced:
 
 
 def parse(name: str) -> tuple[Path, str] | None:
-    """File and function of ``path/to/file.py:function``; None for any other name.
+    """Split ``path/to/file.py:function`` into file and function; None for any other name.
 
     >>> parse("mine.py:bent"), parse("relu")
     ((PosixPath('mine.py'), 'bent'), None)
@@ -51,7 +51,7 @@ def parse(name: str) -> tuple[Path, str] | None:
 
 
 def trace(path: Path, function: str | None = None) -> Traced:
-    """What a function of a file is made of; without a function, the whole file.
+    """Trace what a function of a file is made of; without a function, the whole file.
 
     Raises:
         SourceError: one of the files cannot be read, or is not Python.
@@ -59,20 +59,20 @@ def trace(path: Path, function: str | None = None) -> Traced:
     folder = path.parent
     own = statements.read(path)
     taken = bearing_on(function, own, lambda one: bool(imported(folder, (), one))) if function else list(own)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     tokens: dict[str, list[str]] = {}
     left = [file for one in taken for target in one.imports for file in imported(folder, (), target)]
     while left:
         file = left.pop()
         place = file.relative_to(folder)
-        if place.as_posix() not in found:
-            found[place.as_posix()] = file
+        if place.as_posix() not in files:
+            files[place.as_posix()] = file
             whole = statements.read(file)
             tokens[place.as_posix()] = [one.tokens for one in whole]
             package = place.parts[:-1]
             left += [other for one in whole for target in one.imports for other in imported(folder, package, target)]
     facts = json.dumps([function, [one.tokens for one in taken], tokens], sort_keys=True)
-    return Traced({path.name: path} | dict(sorted(found.items())), hashlib.sha256(facts.encode()).hexdigest())
+    return Traced({path.name: path} | dict(sorted(files.items())), hashlib.sha256(facts.encode()).hexdigest())
 
 
 def same(one: Path, other: Path) -> bool:
@@ -85,7 +85,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def fingerprint(path: Path) -> str:
-    """A hash of every byte that running a file may run of its folder: who keeps what came of it must look here."""
+    """Hash every byte that running a file may run of its folder: who keeps what came of it must look here."""
     try:
         files = trace(path).files
     except SourceError:  # running it will say why
@@ -95,7 +95,7 @@ def fingerprint(path: Path) -> str:
 
 
 def bearing_on(function: str, whole: Sequence[Statement], is_own: Callable[[Import], bool]) -> list[Statement]:
-    """The statements of a file that may bear on a function of it, in their order.
+    """Select the statements of a file that may bear on a function of it, in their order.
 
     Args:
         function: its name.
@@ -130,7 +130,7 @@ def bearing_on(function: str, whole: Sequence[Statement], is_own: Callable[[Impo
 
 
 def imported(folder: Path, package: tuple[str, ...], one: Import) -> list[Path]:
-    """The files of a folder that an import runs.
+    """Return the files of a folder that an import runs.
 
     Args:
         folder: where a user's file lies: the modules in it are those that it may import by their bare names.
@@ -154,7 +154,7 @@ def imported(folder: Path, package: tuple[str, ...], one: Import) -> list[Path]:
 
 
 def located(folder: Path, module: tuple[str, ...]) -> Path | None:
-    """The file of a module in a folder: of ``helper`` it is helper/__init__.py or helper.py."""
+    """Return the file of a module in a folder: of ``helper`` it is helper/__init__.py or helper.py."""
     place = os.path.join(folder, *module)  # a plan asks often
     for file in (os.path.join(place, "__init__.py"), f"{place}.py")[: 2 if module else 1]:
         if os.path.isfile(file):

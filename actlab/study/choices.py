@@ -25,17 +25,17 @@ AUTO = "auto"
 
 
 def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
-    """An activation's options and their defaults; with ``per: unit`` learnable parameters are each unit's own."""
+    """Return an activation's options and defaults; with ``per: unit`` learnable parameters are each unit's own."""
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
 
 
 def weight_init_defaults(name: str) -> Mapping[str, float]:
-    """The options of an initializer that may be left out."""
+    """Return the options of an initializer that may be left out."""
     return {} if name == AUTO else INITIALIZERS.find(name).defaults
 
 
 def unnamed_is_constant(value: Any) -> Any:
-    """Options of a schedule without a name are those of the default one."""
+    """Name a schedule that has only options: they are those of the default one."""
     return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
 
 
@@ -77,20 +77,20 @@ PROBES_SCHEMA = WithJsonSchema(
 
 
 def check_probe(name: Any) -> str:
-    """The column of a measure: a name, ``default`` or ``all``, or that of ``path/to/file.py:function``, tried out."""
+    """Return the column of a measure: a name, ``default``, ``all``, or that of ``path/to/file.py:function``."""
     if isinstance(name, str) and (named := sources.parse(name)):
         return own_measure(*named).name
     return known(name, "probe", [*PROBE_SETS, *MEASURES])
 
 
 def own_measure(path: Path, function: str) -> Measure:
-    """The record of a user's measure."""
+    """Return the record of a user's measure."""
     return loaded_measure(path, function, sources.fingerprint(path))
 
 
 @lru_cache(maxsize=64)
 def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
-    """The record of a user's measure, loaded and tried out once for each content of its file."""
+    """Load the record of a user's measure and try it out, once for each content of its file."""
     from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
 
     record, probe = load_measure(path, function)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from actlab.study.fields import Choice, OptionDefaults, shown_name
+from actlab.study.fields import Choice, OptionDefaults, display_name
 from actlab.study.resolve import Resolved, initializer_label
 from actlab.study.schema import run_keys, value_at
 from actlab.study.settings import Setting
@@ -14,7 +14,7 @@ FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 
 
 def settings() -> tuple[Setting, ...]:
-    """The columns that are settings, in the order of display: those of the keys, then what else tells cells apart."""
+    """Return the columns that are settings, in the order of display: the keys', then what else tells cells apart."""
     keys = [
         Setting(
             name.rpartition(".")[2] if key.column is None else key.column,
@@ -32,7 +32,7 @@ def settings() -> tuple[Setting, ...]:
 
 
 def columns_of(resolved: Resolved) -> dict[str, Any]:
-    """A cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
+    """Return a cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
     columns: dict[str, Any] = {}
     for section, way, key in run_keys():
         if key.column != "":
@@ -54,7 +54,7 @@ def columns_of(resolved: Resolved) -> dict[str, Any]:
 
 
 def label(choice: Choice, field: FieldInfo, whole: bool) -> str:
-    """A choice as tables have it: a user's function by its own name, options at their default only if ``whole``."""
+    """Write a choice as tables have it: a user's function by its own name, options at their default if ``whole``."""
     defaults = next(extra.of for extra in field.metadata if isinstance(extra, OptionDefaults))
-    plain = Choice(name=shown_name(choice.name), options=choice.options)
+    plain = Choice(name=display_name(choice.name), options=choice.options)
     return plain.label({} if whole else defaults(choice.name))

@@ -9,7 +9,7 @@ from actlab.study.sweep import Cell
 # What one core of a laptop does in this training loop, measured at depth 20 and batch 128 on a two-core machine: it is
 # bound by matrix products when wide, and by the number of layers and steps when narrow.
 FLOPS = 25e9
-SECONDS_A_LAYER_STEP = 6e-6
+SECONDS_PER_LAYER_STEP = 6e-6
 COMPILE_SECONDS = 6.0  # of all of a shape's programs, in each worker
 
 
@@ -22,7 +22,7 @@ class Cost:
 
 
 def expected(groups: Sequence[Job], workers: int, wanted: set[str]) -> Cost:
-    """The cost of training the wanted runs of a plan's groups."""
+    """Estimate the cost of training the wanted runs of a plan's groups."""
     flops = seconds = 0.0
     shapes = set()
     for group in groups:
@@ -32,13 +32,13 @@ def expected(groups: Sequence[Job], workers: int, wanted: set[str]) -> Cost:
         own = sum(run.flops for run in runs)
         layers = len(runs) * group.steps * group.depth
         flops += own
-        seconds += own / FLOPS + layers * SECONDS_A_LAYER_STEP
+        seconds += own / FLOPS + layers * SECONDS_PER_LAYER_STEP
         shapes.add(group.shape)
     return Cost(flops, seconds / workers + len(shapes) * COMPILE_SECONDS)
 
 
 def training_flops(cell: Cell, features: int, outputs: int) -> float:
-    """Matmul floating-point operations of one training step: forward, weight gradient, and input gradient (not of x).
+    """Count one training step's matmul operations: forward, weight gradient, and input gradient (not of x).
 
     2·B·(3·(L − 1)·W² + 3·W·C + 2·F·W) for batch B, depth L, width W, F inputs and C outputs.
     """
@@ -49,7 +49,7 @@ def training_flops(cell: Cell, features: int, outputs: int) -> float:
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a person says them.
+    """Write seconds as a person says them.
 
     >>> clock(42), clock(600), clock(9000)
     ('42 s', '10 min', '2.5 h')

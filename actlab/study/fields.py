@@ -80,12 +80,12 @@ class Choice(Section):
     options: dict[str, float | bool | str] = {}
 
     def label(self, defaults: Mapping[str, Any]) -> str:
-        """The name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
+        """Return the name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
         own = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]
         return f"{self.name}({', '.join(own)})" if own else self.name
 
     def plain(self) -> Any:
-        """The choice as it stands in a YAML file."""
+        """Return the choice as it stands in a YAML file."""
         return {"name": self.name, **self.options} if self.options else self.name
 
     @property
@@ -100,7 +100,7 @@ class Choice(Section):
 
 
 def show(value: Any) -> str:
-    """A number as a person would write it, all of its digits.
+    """Write a number as a person would, all of its digits.
 
     >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
     ('0.2', '2', '0.3333333333333333', 'true', 'unit')
@@ -113,10 +113,10 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def shown_name(name: str) -> str:
-    """A name as tables have it: of a user's function its own, of a data file the file's.
+def display_name(name: str) -> str:
+    """Return a name as tables have it: of a user's function its own, of a data file the file's.
 
-    >>> shown_name("digits"), shown_name("data/rows.csv"), shown_name("mine.py:moons")
+    >>> display_name("digits"), display_name("data/rows.csv"), display_name("mine.py:moons")
     ('digits', 'rows.csv', 'moons')
     """
     if named := sources.parse(name):
@@ -125,7 +125,7 @@ def shown_name(name: str) -> str:
 
 
 def split_name(value: Any) -> Any:
-    """``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; anything else is left for pydantic to refuse."""
+    """Return ``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; refuse a mapping without a name."""
     if isinstance(value, Choice):
         return value
     if isinstance(value, str):
@@ -155,14 +155,14 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
 
 
 def known(name: str, kind: str, valid: Iterable[str]) -> str:
-    """``name`` itself where it is valid; else an error with the nearest valid one."""
+    """Return ``name`` itself where it is valid; else raise with the nearest valid one."""
     if name not in (names := list(valid)):
         raise ValueError(f"unknown {kind} '{name}'{nearest(name, names)}")
     return name
 
 
 def choices(registry: Mapping[str, Any], *more: str) -> WithJsonSchema:
-    """For editors: a name of a registry (users' own functions included) or of a plain mapping, or such with options.
+    """Describe for editors: a name of a registry (users' functions included) or plain mapping, or such with options.
 
     Args:
         registry: what may be chosen.
@@ -176,5 +176,5 @@ def choices(registry: Mapping[str, Any], *more: str) -> WithJsonSchema:
 
 
 def names_of(kinds: Iterable[str]) -> WithJsonSchema:
-    """For editors: one of some words."""
+    """Describe for editors: one of some words."""
     return WithJsonSchema({"enum": list(kinds)})

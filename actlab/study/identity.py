@@ -15,7 +15,7 @@ Paths, times and the order of keys are not: two names of one content are one cel
 per call are not either: they move last bits, and are columns of ``runs`` (see ``engine.environment``). The catalogue's
 own functions go by their names, as versions do.
 
-What is measured is in it, though no number that is measured hangs on what else is: a run is stored with the columns
+What is measured is in it, though no number that is measured depends on what else is: a run is stored with the columns
 that were asked for, and without them could not stand for one that has them. ``measure`` at its default is not in it, so
 that a measure that is new among the default ones trains nothing again.
 """
@@ -39,7 +39,7 @@ UNORDERED = ("probes",)  # keys whose lists are sets
 
 
 def run_id(cell: str, seed: int) -> str:
-    """A run's name: a hash of its cell's identity and its seed.
+    """Return a run's name: a hash of its cell's identity and its seed.
 
     >>> run_id("{}", 0), run_id("{}", 1)
     ('4a87bb9d8043', '32c5831cf458')
@@ -48,7 +48,7 @@ def run_id(cell: str, seed: int) -> str:
 
 
 def cell_identities(cells: Sequence[Cell], contents: Mapping[str, str]) -> list[str]:
-    """What defines each cell, as canonical JSON.
+    """Write what defines each cell, as canonical JSON.
 
     Args:
         cells: their settings; sections that several share are looked at once.
@@ -61,12 +61,14 @@ def cell_identities(cells: Sequence[Cell], contents: Mapping[str, str]) -> list[
             known[id(section)] = canonical(beyond_defaults(section, contents))
         return known[id(section)]
 
-    found = ({name: text(getattr(cell, name)) for name in sorted(SECTIONS)} for cell in cells)
-    return ["{" + ",".join(f'"{name}":{own}' for name, own in texts.items() if own != "{}") + "}" for texts in found]
+    texts_by_cell = ({name: text(getattr(cell, name)) for name in sorted(SECTIONS)} for cell in cells)
+    return [
+        "{" + ",".join(f'"{name}":{own}' for name, own in texts.items() if own != "{}") + "}" for texts in texts_by_cell
+    ]
 
 
 def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Path]]:
-    """What defines each function of the user's, and the files that they take by their path in a study's ``sources/``.
+    """Find what defines each function of the user's, and the files that they take by path in a study's ``sources/``.
 
     Args:
         cells: wherever one stands in their settings, as ``path/to/file.py:function``, it is found.
@@ -93,7 +95,7 @@ def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Pat
 
 
 def words(settings: Any) -> Iterator[str]:
-    """Every text in some settings."""
+    """Yield every text in some settings."""
     if isinstance(settings, str):
         yield settings
     elif isinstance(settings, Mapping | Section):
@@ -105,7 +107,7 @@ def words(settings: Any) -> Iterator[str]:
 
 
 def generated(name: str, options: Mapping[str, Any], seed: int, generator: tuple[Path, str]) -> str:
-    """A hash that stands for generated data: not of its numbers, whose last bits may differ between processors.
+    """Return a hash that stands for generated data: not of its numbers, whose last bits may differ between processors.
 
     Args:
         name: what a study calls it.
@@ -119,20 +121,20 @@ def generated(name: str, options: Mapping[str, Any], seed: int, generator: tuple
 
 
 def beyond_defaults(section: Section, contents: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of a section that are not at their default, as plain data."""
-    kept = {}
+    """Return the settings of a section that are not at their default, as plain data."""
+    settings = {}
     for name, field in type(section).model_fields.items():
         value = plain(getattr(section, name), field, contents)
         if name in UNORDERED and isinstance(value, list):
             value = sorted(set(value))
         default = None if field.is_required() else plain(field.get_default(call_default_factory=True), field, contents)
         if field.is_required() or canonical(value) != canonical(default):
-            kept[name] = value
-    return kept
+            settings[name] = value
+    return settings
 
 
 def plain(value: Any, field: FieldInfo, contents: Mapping[str, str]) -> Any:
-    """A setting as plain data, names of what has a content replaced by that, options at their default left out.
+    """Return a setting as plain data, names of what has a content replaced by that, options at their default left out.
 
     Raises:
         TypeError: the field is a choice, and the schema does not say what its options' defaults are.
@@ -159,7 +161,7 @@ def plain(value: Any, field: FieldInfo, contents: Mapping[str, str]) -> Any:
 
 
 def canonical(value: Any) -> str:
-    """Plain data as JSON, in one spelling only.
+    """Write plain data as JSON, in one spelling only.
 
     >>> canonical({"b": 1.0, "a": [1e-3, True]}), canonical({"a": (0.001, True), "b": 1})
     ('{"a":[0.001,true],"b":1}', '{"a":[0.001,true],"b":1}')

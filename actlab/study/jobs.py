@@ -72,12 +72,12 @@ class Job:
 
 
 def job_id(runs: Sequence[Run]) -> str:
-    """A job's name: a hash of its runs."""
+    """Return a job's name: a hash of its runs."""
     return hashlib.sha256("".join(run.id for run in runs).encode()).hexdigest()[:16]
 
 
 def record_steps(steps: int, every: int) -> list[int]:
-    """The steps that are recorded: 0, every multiple of ``every``, and the last.
+    """Return the steps that are recorded: 0, every multiple of ``every``, and the last.
 
     >>> record_steps(50, 20)
     [0, 20, 40, 50]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 # Python and JAX; and the compiler at work, which holds more with each activation, and OPTIONS times that where blocks
 # have more than an activation: measured on worker processes (see benchmarks/memory.py).
-BASE, AN_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
+BASE, PER_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_EVAL_CHUNKS = 256
 
@@ -41,12 +41,11 @@ class Size:
 
 
 def worker_bytes(size: Size, call: CallSize) -> float:
-    """Bytes that one worker process holds at most while it trains a run batch.
+    """Predict the bytes that one worker process holds at most while it trains a run batch.
 
-    A run has three copies of its weights (themselves, those before a record's step, one at work), beside what its
-    optimizer remembers (Adam two), z and h
-    by layer of a minibatch and of the probe rows, and five layers of the rows of one chunk of an evaluation. The data
-    are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
+    A run has three copies of its weights (themselves, those before a record's step, one at work), what its optimizer
+    remembers (Adam two), z and h by layer of a minibatch and of the probe rows, and five layers of the rows of one
+    chunk of an evaluation. The data are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
 
     Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one chunk, and where
     that is more, a record's five layers of training and probe rows count in its place.
@@ -58,17 +57,17 @@ def worker_bytes(size: Size, call: CallSize) -> float:
     runs_per_call, eval_chunks = call
     weights = size.depth * size.width**2 + (size.features + size.outputs) * size.width
     layers = size.depth * size.width
-    a_row = 5 * size.width + size.features + size.outputs
-    chunk = -(-size.rows // (1 if size.normed_rows else eval_chunks)) * a_row
-    normed = (size.normed_rows + size.probe_rows) * a_row if size.normed_rows else 0
+    per_row = 5 * size.width + size.features + size.outputs
+    chunk = -(-size.rows // (1 if size.normed_rows else eval_chunks)) * per_row
+    normed = (size.normed_rows + size.probe_rows) * per_row if size.normed_rows else 0
     run = (3 + size.remembered) * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
     numbers = runs_per_call * run + 3 * size.rows * size.features
-    compiler = AN_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
+    compiler = PER_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
     return BASE + compiler + size.itemsize * numbers
 
 
 def fit(size: Size, runs_per_call: int, most_bytes: float) -> CallSize | None:
-    """The most runs per call, at most those given, and the fewest chunks that keep a worker well within a limit.
+    """Find the most runs per call, at most those given, and the fewest chunks that keep a worker well within a limit.
 
     Returns:
         None where even one run per call, evaluated in many chunks, is too much.

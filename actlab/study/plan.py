@@ -1,7 +1,7 @@
 """From a study to runs and jobs: what shapes a compiled program apart from what is only a number in it.
 
-Runs that share one compiled program form a group, and groups are cut into jobs so that every worker has something to
-do even when a study has a single shape. Everything below this file takes plain values.
+Runs that share one compiled program form a group, and groups are partitioned into jobs so that every worker has
+something to do even when a study has a single shape. Everything below this file takes plain values.
 """
 
 import math
@@ -109,13 +109,13 @@ def plan(
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
-    """The records of the user's measures that some cells ask for."""
+    """Return the records of the user's measures that some cells ask for."""
     asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
     return tuple(own_measure(path, name) for path, name in asked)
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
-    """Each shape as it is compiled: with the activations and the largest depth of all groups that share it.
+    """Return each shape as it is compiled: with the activations and the largest depth of all groups that share it.
 
     Args:
         groups: (shape, activation, depth, ...) each.
@@ -130,7 +130,7 @@ def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
 
 
 def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
-    """The wanted runs as jobs: about three a worker or more, each of whole run batches, most expensive first.
+    """Partition the wanted runs into jobs: three per worker or more, each of whole run batches, most expensive first.
 
     Args:
         groups: a plan's.
@@ -158,7 +158,7 @@ def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, d
 
 
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
-    """A cell's data set and the checksum of its content."""
+    """Load a cell's data set and the checksum of its content."""
     try:
         return data.load(data_spec(config)), data.checksum(config.name)
     except data.DataError as error:
@@ -168,18 +168,18 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
 
 
 def data_spec(config: DataConfig) -> data.DataSpec:
-    """A data section as plain values."""
+    """Return a data section as plain values."""
     return data.DataSpec(**config.model_dump())
 
 
 def function_key(name: str, checksums: Mapping[str, str]) -> FunctionKey:
-    """What a worker needs to find a function by, shipped or a user's, whose copy lies in the study's ``sources/``."""
+    """Return what a worker needs to find a function, shipped or a user's, whose copy lies in ``sources/``."""
     named = sources.parse(name)
     return FunctionKey(named[1], named[0].name, checksums[name]) if named else FunctionKey(name)
 
 
 def shape_of(resolved: Resolved, checksums: Mapping[str, str], call: CallSize, platform: str) -> Shape:
-    """What of a cell shapes the compiled programs, still without the activations that share them."""
+    """Return what of a cell shapes the compiled programs, still without the activations that share them."""
     cell, written = resolved.cell, resolved.written
     spec = ProgramSpec(
         **static_values(cell),
@@ -222,7 +222,7 @@ def block_of(model: ModelConfig) -> Options:
 
 
 def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
-    """What decides how much memory a cell's runs take, in a study of so many activations."""
+    """Return what decides how much memory a cell's runs take, in a study of so many activations."""
     return Size(
         depth=cell.model.depth,
         width=cell.model.width,
@@ -242,7 +242,7 @@ def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
 def choose_call_sizes(
     sizes: Sequence[Size], platform: str, memory: float | None, begun: Mapping[int, CallSize]
 ) -> dict[int, CallSize]:
-    """How much of the work is in hand at a time, for each width: so that the largest of its networks fits.
+    """Choose how much of the work is in hand at a time, for each width: so that the largest of its networks fits.
 
     Raises:
         StudyError: not even a single run would.
@@ -255,8 +255,8 @@ def choose_call_sizes(
             if fitting is None:
                 need = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
                 raise StudyError(
-                    f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB a worker, even "
-                    f"one run at a time; {memory / 1e9:.1f} GB were given"
+                    f"memory: depth {size.depth} and width {size.width} need about {need / 1e9:.1f} GB per worker, "
+                    f"even one run at a time; {memory / 1e9:.1f} GB were given"
                 )
             call = fitting
         runs_per_call, eval_chunks = chosen.get(size.width, call)
@@ -265,7 +265,7 @@ def choose_call_sizes(
 
 
 def default_runs_per_call(width: int, platform: str) -> int:
-    """How many runs one call advances: small networks and accelerators are better used by several at once.
+    """Return how many runs one call advances: small networks and accelerators are better used by several at once.
 
     >>> default_runs_per_call(64, "cpu"), default_runs_per_call(16, "cpu")
     (1, 4)

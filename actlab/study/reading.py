@@ -58,7 +58,7 @@ class Source:
     overridden: Mapping[Place, str]
 
     def where(self, *place: str | int) -> str:
-        """``file:line`` of the innermost part of ``place`` that stands somewhere, or the override that set it."""
+        """Return ``file:line`` of the innermost part of ``place`` that has one, or the override that set it."""
         for end in range(len(place), 0, -1):
             for key, text in self.overridden.items():
                 if key[: max(end, 1)] == place[:end]:
@@ -74,7 +74,7 @@ class Study:
 
     Attributes:
         config: every section, defaults filled in, paths absolute.
-        cells: what is to be compared, in order; each is trained once a seed.
+        cells: what is to be compared, in order; each is trained once per seed.
         seeds: of weights and batch order.
         source: for error messages.
     """
@@ -123,14 +123,14 @@ def read(
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """A YAML 1.2 file as plain data, and the line of every key and list item in it."""
+    """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it."""
     try:
         text = path.read_text(encoding="utf-8")
         yaml = YAML(typ="safe", pure=True)
         node = yaml.compose(text)
         raw = yaml.load(text)
     except FileNotFoundError:
-        raise StudyError(f"{short_path(path)}: there is no such file{_neighbours(path)}") from None
+        raise StudyError(f"{short_path(path)}: no such file{_neighbours(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{short_path(path)}: cannot be read ({error})") from None
     except MarkedYAMLError as error:
@@ -151,7 +151,7 @@ def _neighbours(path: Path) -> str:
 
 
 def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
-    """The line, from 1, of every key and list item below a YAML node."""
+    """Yield the line, from 1, of every key and list item below a YAML node."""
     if isinstance(node, MappingNode):
         for key, value in node.value:
             yield (*place, key.value), key.start_mark.line + 1
@@ -201,21 +201,21 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
 
 
 def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
-    """The plain data with the paths of data and claims files, and of users' functions, made absolute."""
-    made = {key: absolute(key, raw[key], base) for key in (*SECTIONS, "report", "claims") if key in raw}
+    """Return the plain data with the paths of data and claims files, and of users' functions, made absolute."""
+    absolute_paths = {key: absolute(key, raw[key], base) for key in (*SECTIONS, "report", "claims") if key in raw}
     sweep = raw.get("sweep")
     if isinstance(sweep, dict):
-        made["sweep"] = {
+        absolute_paths["sweep"] = {
             key: [absolute("", cell, base) for cell in value]
             if key in ("exclude", "include") and isinstance(value, list)
             else absolute("", value, base)
             for key, value in sweep.items()
         }
-    return raw | made
+    return raw | absolute_paths
 
 
 def absolute(key: str, value: Any, base: Path) -> Any:
-    """A value of a dotted key with what is a path in it made absolute; keys below it are told after a dot."""
+    """Return a value of a dotted key with what is a path in it made absolute; keys below it follow after a dot."""
     if isinstance(value, dict):
         return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
     if isinstance(value, list):
@@ -272,7 +272,7 @@ def check_exclude(sweep: SweepConfig, source: Source) -> None:
 
 
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
-    """The plain data as a frozen, typed study."""
+    """Validate the plain data as a frozen, typed study."""
     for name in (*SECTIONS, "sweep", "report"):
         if name in raw and raw[name] is None:
             raise StudyError(f"{source.where(name)}: {name}: is empty; give it keys, or leave it out")
@@ -283,13 +283,13 @@ def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
 
 
 def of_key(source: Source, key: str) -> Place:
-    """The place of a dotted key: in the sweep if it is swept, else in its section."""
+    """Return the place of a dotted key: in the sweep if it is swept, else in its section."""
     swept: Place = ("sweep", "matrix", key)
     return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
 
 
 def error_message(source: Source, error: ValidationError, at: Place | None = None, section: str | None = None) -> str:
-    """A validation error in words, a line a mistake.
+    """Write a validation error in words, one line per mistake.
 
     Args:
         source: names the places.
@@ -302,17 +302,17 @@ def error_message(source: Source, error: ValidationError, at: Place | None = Non
         within = (section,) if section else ()
         place = (*within, *(part for part in one["loc"] if part not in ("options", "function-before")))
         key = ".".join(str(part) for part in place)
-        shown_at = source.where(*(at if at is not None else place))
+        at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        lines.append(f"{shown_at}: {key}: {reason(one, place)}" if key else f"{shown_at}: {reason(one, place)}")
+        lines.append(f"{at_line}: {key}: {reason(one, place)}" if key else f"{at_line}: {reason(one, place)}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
 
 
 def reason(one: Mapping[str, Any], place: Place) -> str:
-    """What is wrong with one value, and what was expected."""
+    """Say what is wrong with one value, and what was expected."""
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
         model = MAPPINGS.get(place[:-1])
@@ -334,7 +334,7 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
 
 
 def short_path(path: Path) -> str:
-    """A path as short as it can be said: relative to the current directory where it lies below it."""
+    """Shorten a path: relative to the current directory where it lies below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -342,7 +342,7 @@ def short_path(path: Path) -> str:
 
 
 def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
-    """The study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
+    """Return the study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
     Users' functions and claims files are named by their copies in ``sources/``.
     """

@@ -1,6 +1,6 @@
-"""What a cell's settings stand for: ``auto``, null and defaults, settled in one place before anything is planned.
+"""What a cell's settings stand for: ``auto``, null and defaults, resolved in one place before anything is planned.
 
-Weights and biases are settled together: an initializer may decide both.
+Weights and biases are resolved together: an initializer may decide both.
 """
 
 import math
@@ -14,7 +14,7 @@ from actlab import activations, data, sources
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
-from actlab.study.fields import Choice, show, shown_name
+from actlab.study.fields import Choice, display_name, show
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.schema import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
@@ -38,7 +38,7 @@ class Initialization:
 
 @dataclass(frozen=True)
 class Resolved:
-    """A cell whose settings are settled.
+    """A cell whose settings are resolved.
 
     Attributes:
         written: the cell as the study has it.
@@ -70,7 +70,7 @@ class Resolved:
 
 
 def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> Resolved:
-    """Settle a cell's settings, and try out an activation that the tests do not know.
+    """Resolve a cell's settings, and try out an activation that the tests do not know.
 
     Args:
         cell: as the study has it.
@@ -84,19 +84,19 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     model, train = cell.model, cell.train
     training_rows = len(rows.train.y)
     if train.batch_size > training_rows:
-        expected = f"expected at most the {training_rows} training rows of {shown_name(cell.data.name)}"
-        raise refused(source, "train.batch_size", f"{expected}, not {train.batch_size}")
+        expected = f"expected at most the {training_rows} training rows of {display_name(cell.data.name)}"
+        raise error_at_key(source, "train.batch_size", f"{expected}, not {train.batch_size}")
     warmup = float(train.schedule.options["warmup_steps"])
     if warmup >= train.steps:
         expected = f"warmup_steps: expected fewer than the {train.steps} steps"
-        raise refused(source, "train.schedule", f"{expected}, not {warmup:.0f}")
+        raise error_at_key(source, "train.schedule", f"{expected}, not {warmup:.0f}")
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
         with errors_about(source, "model.activation"):
             check_once(record, tuple(parameters.items()))
     initialization = initialize(model, record, parameters, rows.train.x.shape[1], source)
-    settled = replace(
+    resolved_cell = replace(
         cell,
         data=cell.data.model_copy(
             update={"target": cell.data.target or "", "task": rows.task, "train_rows": training_rows}
@@ -105,11 +105,11 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
-    return Resolved(cell, settled, record, parameters, rows, data_checksum, initialization)
+    return Resolved(cell, resolved_cell, record, parameters, rows, data_checksum, initialization)
 
 
-def refused(source: Source, key: str, why: str) -> StudyError:
-    """The error about a key, with the place of its value."""
+def error_at_key(source: Source, key: str, why: str) -> StudyError:
+    """Make the error about a key, with the place of its value."""
     return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
 
 
@@ -121,31 +121,31 @@ def errors_about(source: Source, key: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, ValueError) and not sources.blames_user(error):
             raise
-        raise refused(source, key, sources.failure(error)) from None
+        raise error_at_key(source, key, sources.failure(error)) from None
 
 
 @lru_cache(maxsize=1024)
 def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
-    """``activations.check``, once for each activation and parameters."""
+    """Call ``activations.check``, once for each activation and parameters."""
     activations.check(record, dict(parameters))
 
 
 def weight_decay(train: TrainConfig) -> float:
-    """λ: what the study asks for, else the optimizer's own."""
+    """Return λ: what the study asks for, else the optimizer's own."""
     return OPTIMIZERS.find(train.optimizer.name).weight_decay if train.weight_decay is None else train.weight_decay
 
 
 def initialize(
     model: ModelConfig, record: activations.Activation, parameters: Mapping[str, float], features: int, source: Source
 ) -> Initialization:
-    """Settle how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
+    """Resolve how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
 
     ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
 
     Raises:
         StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
-    weights = settled_weights(model.weight_init, record, parameters)
+    weights = resolved_weights(model.weight_init, record, parameters)
     std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
     moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
@@ -160,8 +160,8 @@ def initialize(
     return Initialization(weights, weight_std, bias_mean, bias_std)
 
 
-def settled_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
-    """The initializer that ``auto`` stands for, and the options that follow from the activation filled in."""
+def resolved_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
+    """Return the initializer that ``auto`` stands for, and the options that follow from the activation filled in."""
     automatic = choice.name == AUTO
     initializer = INITIALIZERS.find(record.weight_init if automatic else choice.name)
     options = dict(choice.options)
@@ -174,14 +174,14 @@ def settled_weights(choice: Choice, record: activations.Activation, parameters: 
 
 
 def activation_fact(name: str, record: activations.Activation, parameters: Mapping[str, float]) -> float | None:
-    """One of ``ACTIVATION_FACTS``; None where an activation says nothing of it."""
+    """Return one of ``ACTIVATION_FACTS``; None where an activation says nothing of it."""
     if name == "negative_slope":
         return parameters[record.he_slope] if record.he_slope else None
     return moments(record, tuple(parameters.items()))[name]
 
 
 def numbers_of(resolved: Resolved) -> dict[str, Any]:
-    """What of a cell is only a number in the program (see ``nn.training.Numbers``); the seed comes later."""
+    """Return what of a cell is only a number in the program (see ``nn.training.Numbers``); the seed comes later."""
     model, train = resolved.cell.model, resolved.cell.train
     record, parameters, begun = resolved.activation, resolved.parameters, resolved.initialization
     thresholds = moments(record, tuple(parameters.items()))
@@ -206,12 +206,12 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
 
 
 def initializer_label(weights: Choice) -> str:
-    """A settled initializer as tables have it: with what it took from the activation, if that is a slope.
+    """Write a resolved initializer as tables have it: with what it took from the activation, if that is a slope.
 
     >>> initializer_label(Choice(name="he_normal", options={"negative_slope": 0.01}))
     'he_normal(negative_slope=0.01)'
     """
     options = {key: show(value) for key, value in weights.options.items() if key != "second_moment"}
     listed = ", ".join(f"{key}={value}" for key, value in options.items() if value != "0")
-    name = shown_name(weights.name)
+    name = display_name(weights.name)
     return f"{name}({listed})" if listed else name

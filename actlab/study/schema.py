@@ -29,14 +29,26 @@ from actlab.study.choices import (
     activation_options,
     check_probe,
 )
-from actlab.study.fields import LABEL, NUMBER, STATIC, Choice, Key, Section, checked, known, names_of, show, shown_name
+from actlab.study.fields import (
+    LABEL,
+    NUMBER,
+    STATIC,
+    Choice,
+    Key,
+    Section,
+    checked,
+    display_name,
+    known,
+    names_of,
+    show,
+)
 from actlab.study.selection import Metric, Select
 
 
 class DataConfig(Section):
     """Which rows to learn from."""
 
-    name: Annotated[str, Key(STATIC, column="data", shown=shown_name, problem=True)] = Field(
+    name: Annotated[str, Key(STATIC, column="data", shown=display_name, problem=True)] = Field(
         description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
     )
     seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
@@ -90,7 +102,7 @@ class DropoutConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _none_is_of_no_kind(cls, values: Any) -> Any:
-        """At rate 0 every kind is the same: one cell, where a sweep crosses the two."""
+        """Drop the kind at rate 0: one cell, where a sweep crosses the two."""
         if isinstance(values, int | float):
             raise ValueError(f"expected a mapping such as {{rate: {values}}}, not {values}")
         if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
@@ -128,7 +140,7 @@ class ModelConfig(Section):
         Key(
             STATIC,
             spec="weight_distribution",
-            of=lambda choice: INITIALIZERS.find(choice.name).distribution,
+            of=lambda one: INITIALIZERS.find(one.name).distribution,
             written=True,
             whole=True,
         ),
@@ -142,12 +154,7 @@ class ModelConfig(Section):
     )
     bias_init: Annotated[
         BiasInit,
-        Key(
-            STATIC,
-            spec="bias_distribution",
-            of=lambda choice: BIASES.find(choice.name).distribution,
-            whole=True,
-        ),
+        Key(STATIC, spec="bias_distribution", of=lambda choice: BIASES.find(choice.name).distribution, whole=True),
     ] = Field(
         Choice(name="zeros"),
         description="a [bias initializer](#initializers), with options: `{name: normal, std: 0.1}`, or "
@@ -182,7 +189,7 @@ class ModelConfig(Section):
     @field_validator("weight_init")
     @classmethod
     def _weight_init(cls, choice: Choice) -> Choice:
-        """Options without a default (``sigma_w``) must be given, others may be."""
+        """Ask for the options without a default (``sigma_w``); others may be given."""
         if choice.name == AUTO:
             return checked(choice, "initializer", {})
         if not sources.parse(choice.name):
@@ -288,20 +295,20 @@ class MeasureConfig(Section):
     @model_validator(mode="after")
     def _aligned(self) -> "MeasureConfig":
         if self.evaluate_every % self.every:
-            near = max(round(self.evaluate_every / self.every), 1) * self.every
+            valid = max(round(self.evaluate_every / self.every), 1) * self.every
             raise ValueError(
-                f"evaluate_every must be a multiple of every ({self.every}): {near} is, {self.evaluate_every} is not"
+                f"evaluate_every must be a multiple of every ({self.every}): {valid} is, {self.evaluate_every} is not"
             )
         return self
 
     def names(self) -> tuple[str, ...]:
-        """The measures asked for, in the order of their columns; the user's own after the others."""
+        """Return the measures asked for, in the order of their columns, the user's own last."""
         listed = (self.probes,) if isinstance(self.probes, str) else self.probes
         asked = {name for probe in listed for name in PROBE_SETS.get(probe, (probe,))}
         return (*(name for name in MEASURES if name in asked), *(function for _, function in self.own()))
 
     def own(self) -> tuple[tuple[Path, str], ...]:
-        """File and function of each measure of the user's own."""
+        """Return file and function of each measure of the user's own."""
         listed = () if isinstance(self.probes, str) else self.probes
         return tuple(named for probe in listed if (named := sources.parse(probe)))
 
@@ -334,7 +341,7 @@ class SweepConfig(Section):
         return seeds
 
     def seed_list(self) -> list[int]:
-        """The seeds themselves."""
+        """Return the seeds themselves."""
         return list(self.seeds) if isinstance(self.seeds, list) else list(range(self.seeds))
 
 
@@ -356,8 +363,7 @@ class ReportConfig(Section):
 
     select: SelectConfig | None = Field(
         SelectConfig(),
-        description="`{over: train.learning_rate, by: validation_loss}`: each cell is shown at its best value of "
-        "that "
+        description="`{over: train.learning_rate, by: validation_loss}`: each cell is shown at its best value of that "
         "key; the test split never chooses; null shows every value",
     )
     tables: list[str] | None = Field(
@@ -396,7 +402,7 @@ SWEPT = tuple(f"{section}.{key}" for section in ("data", "model", "train") for k
 
 
 def run_keys() -> Iterator[tuple[str, str, Key]]:
-    """Every key of a run's four sections, as (section, ``key`` or ``key.key``, what it is), in the order of display."""
+    """Yield every key of a run's sections, as (section, ``key`` or ``key.key``, its ``Key``), in display order."""
 
     def within(model: type[Section], way: str = "") -> Iterator[tuple[str, Key]]:
         for name, field in model.model_fields.items():

@@ -30,7 +30,7 @@ DEFAULTS = {field.name: field.default for field in fields(Setting) if field.name
 
 
 def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
-    """Settings as plain JSON, in the order of display, without what is at its default.
+    """Write settings as plain JSON, in the order of display, without what is at its default.
 
     >>> to_plain([Setting("depth", "model.depth", problem=True)])
     [{'column': 'depth', 'key': 'model.depth', 'problem': True}]
@@ -46,7 +46,7 @@ def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
 
 
 def from_plain(plain: Any) -> tuple[Setting, ...]:
-    """Settings from what ``to_plain`` wrote; what a later version may have added to them is passed over.
+    """Read settings from what ``to_plain`` wrote; what a later version may have added to them is passed over.
 
     Raises:
         ValueError: it is something else.
@@ -67,7 +67,7 @@ def from_plain(plain: Any) -> tuple[Setting, ...]:
 
 
 def of_manifest(manifest: Mapping[str, Any]) -> tuple[Setting, ...]:
-    """The settings of a study, as its manifest has them.
+    """Return the settings of a study, as its manifest has them.
 
     Raises:
         ValueError: they are not readable.
@@ -76,7 +76,7 @@ def of_manifest(manifest: Mapping[str, Any]) -> tuple[Setting, ...]:
 
 
 def joined(several: Iterable[Sequence[Setting]]) -> tuple[Setting, ...]:
-    """The settings of several studies: each column once, as the first has it."""
+    """Join the settings of several studies: each column once, as the first has it."""
     first: dict[str, Setting] = {}
     for settings in several:
         for one in settings:

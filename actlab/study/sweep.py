@@ -29,7 +29,7 @@ class Cell:
 def combinations(
     matrix: Mapping[str, Sequence[Any]], exclude: Sequence[Values], include: Sequence[Values]
 ) -> list[Values]:
-    """The cells of a sweep as {dotted key: value}.
+    """Combine a sweep's values into cells, {dotted key: value}.
 
     An entry of ``exclude`` removes every cell that has all its values. An entry of ``include`` extends each cell of the
     matrix whose values it does not contradict; where there is none, it is a cell of its own.
@@ -38,20 +38,20 @@ def combinations(
     [{'a': 1, 'b': 4, 'c': 5}, {'a': 2, 'b': 3}, {'a': 2, 'b': 4}, {'a': 9}]
     """
     crossed = [dict(zip(matrix, values, strict=True)) for values in itertools.product(*matrix.values())]
-    kept = [cell for cell in crossed if not any(agrees(cell, out) for out in exclude)]
-    original = [dict(cell) for cell in kept]
+    cells = [cell for cell in crossed if not any(agrees(cell, out) for out in exclude)]
+    original = [dict(cell) for cell in cells]
     added = []
     for entry in include:
         fits = [
             cell
-            for cell, own in zip(kept, original, strict=True)
+            for cell, own in zip(cells, original, strict=True)
             if all(own.get(key, value) == value for key, value in entry.items())
         ]
         for cell in fits:
             cell.update(entry)
         if not fits:
             added.append(dict(entry))
-    return kept + added
+    return cells + added
 
 
 def agrees(cell: Values, values: Values) -> bool:
@@ -78,14 +78,14 @@ def put(section: dict[str, Any], keys: Sequence[str], value: Any) -> None:
 def expand(
     base: Mapping[str, Mapping[str, Any]],
     sweep: SweepConfig,
-    refuse: Callable[[Place, str, ValidationError], Exception],
+    error_at: Callable[[Place, str, ValidationError], Exception],
 ) -> tuple[Cell, ...]:
-    """The validated cells of a sweep, each once.
+    """Expand a sweep into its validated cells, each once.
 
     Args:
         base: the plain sections of the file.
         sweep: what to cross.
-        refuse: makes the error to raise, from the place of the value at fault, its section, and pydantic's error.
+        error_at: makes the error to raise, from the place of the value at fault, its section, and pydantic's error.
     """
     seen: dict[str, Section] = {}
 
@@ -99,7 +99,7 @@ def expand(
             try:
                 seen[text] = SECTIONS[name].model_validate(plain)
             except ValidationError as error:
-                raise refuse(blame or culprit(name, values, sweep, error), name, error) from None
+                raise error_at(blame or culprit(name, values, sweep, error), name, error) from None
         return seen[text]
 
     # Each value alone first, so that an error can name the one that is wrong.
@@ -119,7 +119,7 @@ def expand(
 
 
 def culprit(section: str, values: Values, sweep: SweepConfig, error: ValidationError) -> Place:
-    """The place of the cell's value that an error is about; of the sweep, where it is about none or several."""
+    """Find the place of the cell's value that an error is about; of the sweep, where it is about none or several."""
     about = (section, *(str(part) for part in error.errors()[0]["loc"]))
     for key in sorted(values, key=lambda key: -key.count(".")):
         if all(one == other for one, other in zip(key.split("."), about, strict=False)):
@@ -132,8 +132,8 @@ def culprit(section: str, values: Values, sweep: SweepConfig, error: ValidationE
 
 
 def unique(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells without repetition, in order."""
-    kept: dict[str, Cell] = {}
+    """Return the cells without repetition, in order."""
+    distinct: dict[str, Cell] = {}
     for cell in cells:
-        kept.setdefault("".join(getattr(cell, name).model_dump_json() for name in SECTIONS), cell)
-    return list(kept.values())
+        distinct.setdefault("".join(getattr(cell, name).model_dump_json() for name in SECTIONS), cell)
+    return list(distinct.values())

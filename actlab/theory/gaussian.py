@@ -1,7 +1,7 @@
 """Expectations over a standard normal pre-activation: the numbers that mean-field theory is made of.
 
 Adaptive Gauss–Legendre quadrature: a fixed Gauss–Hermite rule is off in the third digit for every activation with a
-kink, and nobody tells it where the kinks are. Panels are bisected until they agree with their halves; as dyadic points
+kink, and does not know where the kinks are. Panels are bisected until they agree with their halves; as dyadic points
 come first, the usual kinks (0, ±1, ±3, 6) cost nothing.
 """
 
@@ -26,7 +26,7 @@ ROUNDS = 50  # a jump of φ' is then pinned down to 12/48·2⁻⁵⁰
 
 
 def gaussian_expectation(f: Function) -> float:
-    """E f(Z) for Z standard normal, to about 1e-12 despite kinks and jumps.
+    """Compute E f(Z) for Z standard normal, to about 1e-12 despite kinks and jumps.
 
         E f(Z) = ∫ f(z) e^(−z²/2) / √(2π) dz
 
@@ -61,12 +61,12 @@ def gaussian_expectation(f: Function) -> float:
             half = width / 2.0
             halves = integrals(np.concatenate([left, left + half]), np.concatenate([half, half])).reshape(2, -1)
             both = halves.sum(axis=0)
-            unsettled = np.abs(both - whole) > TOLERANCE * np.maximum(1.0, np.abs(both))
-            total += both[~unsettled].sum()
+            unconverged = np.abs(both - whole) > TOLERANCE * np.maximum(1.0, np.abs(both))
+            total += both[~unconverged].sum()
             left, width, whole = (
-                np.concatenate([left[unsettled], (left + half)[unsettled]]),
-                np.tile(half[unsettled], 2),
-                halves[:, unsettled].ravel(),
+                np.concatenate([left[unconverged], (left + half)[unconverged]]),
+                np.tile(half[unconverged], 2),
+                halves[:, unconverged].ravel(),
             )
             if not 0 < len(left) <= MOST:
                 break
@@ -74,7 +74,7 @@ def gaussian_expectation(f: Function) -> float:
 
 
 def second_moment(phi: Function) -> float:
-    """E φ(Z)², Z standard normal: what one layer makes of unit-variance pre-activations.
+    """Compute E φ(Z)², Z standard normal: what one layer makes of unit-variance pre-activations.
 
     Args:
         phi: the activation with its parameters filled in, traceable by JAX.
@@ -88,7 +88,7 @@ def second_moment(phi: Function) -> float:
 
 
 def slope_second_moment(phi: Function) -> float:
-    """E φ'(Z)², Z standard normal: by how much one layer scales the squared norm of the backpropagated signal.
+    """Compute E φ'(Z)², Z standard normal: by how much one layer scales the squared norm of the backpropagated signal.
 
     Args:
         phi: the activation with its parameters filled in, differentiable by JAX.
@@ -102,7 +102,7 @@ def slope_second_moment(phi: Function) -> float:
 
 
 def weak_threshold(phi: Function) -> float:
-    """.05·√E φ'(Z)²: a unit whose slope never exceeds this on the training rows counts as weak.
+    """Compute .05·√E φ'(Z)²: a unit whose slope never exceeds this on the training rows counts as weak.
 
     >>> round(weak_threshold(lambda z: 2.0 * z), 12)
     0.1

@@ -19,7 +19,7 @@ COLUMNS = ("second_moment", "weak_threshold", "saturation_low", "saturation_high
 
 @lru_cache(maxsize=1024)
 def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """What theory says of φ for a standard normal pre-activation Z: thresholds of the measures, and E φ(Z)².
+    """Return what theory says of φ for a standard normal pre-activation Z: thresholds of the measures, and E φ(Z)².
 
     Args:
         record: the activation.
@@ -40,7 +40,7 @@ def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> di
 
 
 def computed(record: Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """``moments`` by quadrature and search, whatever is known."""
+    """Compute ``moments`` by quadrature and search, whatever is stored."""
     from actlab.activations.properties import saturation_points
     from actlab.theory.gaussian import second_moment, weak_threshold
 
@@ -51,7 +51,7 @@ def computed(record: Activation, parameters: tuple[tuple[str, float], ...]) -> d
 
 @lru_cache(maxsize=1)
 def known() -> dict[tuple[str, str], dict[str, float]]:
-    """What is stored: {(activation, checksum of its code): its numbers}."""
+    """Load what is stored: {(activation, checksum of its code): its numbers}."""
     if not PATH.exists():
         return {}
     with PATH.open(encoding="utf-8", newline="") as file:
@@ -63,7 +63,7 @@ def known() -> dict[tuple[str, str], dict[str, float]]:
 
 @lru_cache(maxsize=1)
 def checksum() -> str:
-    """The beginning of a SHA-256 of the code that the numbers come from: the activations', and that of this room."""
+    """Return the first digits of a SHA-256 of the code behind the numbers: the activations', and this room's."""
     code = hashlib.sha256()
     for room in (Path(activations.__file__).parent, PATH.parent):
         for path in sorted(room.glob("*.py")):
@@ -77,8 +77,8 @@ def write() -> None:
         writer = csv.DictWriter(file, ("activation", "code", *COLUMNS), lineterminator="\n")
         writer.writeheader()
         for name, record in activations.CATALOGUE.items():
-            found = computed(record, tuple(record.parameters.items()))
-            writer.writerow({"activation": name, "code": checksum()} | found)
+            numbers = computed(record, tuple(record.parameters.items()))
+            writer.writerow({"activation": name, "code": checksum()} | numbers)
 
 
 if __name__ == "__main__":

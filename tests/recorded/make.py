@@ -68,11 +68,11 @@ def frame(study: str, activations: list[str], folder: Path, workers: int | None 
 
     (folder / "recorded.yaml").write_text(STUDY)
     words = [*STUDIES[study], f"model.activation={','.join(activations)}"]
-    found = actlab.run(folder / "recorded.yaml", words, out=folder / study, workers=workers)
-    lost = found.runs.loc[found.runs["status"] != "ok", "activation"].tolist()
+    results = actlab.run(folder / "recorded.yaml", words, out=folder / study, workers=workers)
+    lost = results.runs.loc[results.runs["status"] != "ok", "activation"].tolist()
     assert not lost or study == "float32", f"{study}: {lost} diverged"
-    rows = pd.concat([found.steps.assign(layer=0), found.layers], ignore_index=True)
-    rows = rows.merge(found.runs[["run", "depth", "activation", "seed"]], on="run").assign(study=study)
+    rows = pd.concat([results.steps.assign(layer=0), results.layers], ignore_index=True)
+    rows = rows.merge(results.runs[["run", "depth", "activation", "seed"]], on="run").assign(study=study)
     if study == "float32":
         rows = rows[rows["step"] == 0]
     return rows.drop(columns=["run", *DERIVED]).set_index(KEYS).sort_index().astype(float)
@@ -117,11 +117,11 @@ def main(path: Path) -> None:
     revision = git_revision() or "no known revision"
     assert revision.startswith(REVISION), f"this is the engine of {revision}"
     with tempfile.TemporaryDirectory() as folder:
-        found = [frame(study, list(activations.CATALOGUE), Path(folder), workers=1) for study in STUDIES]
+        frames = [frame(study, list(activations.CATALOGUE), Path(folder), workers=1) for study in STUDIES]
         versions = load(Path(folder) / "sgd").manifest["versions"]
-    told = [f"{name} {versions[name]}" for name in ("jax", "jaxlib", "numpy")]
-    header = f"# actlab {REVISION}, {', '.join(told)}, XLA_FLAGS={os.environ['XLA_FLAGS']}\n"
-    path.write_text(header + pd.concat(found).map(exact).to_csv(lineterminator="\n"), encoding="utf-8")
+    packages = [f"{name} {versions[name]}" for name in ("jax", "jaxlib", "numpy")]
+    header = f"# actlab {REVISION}, {', '.join(packages)}, XLA_FLAGS={os.environ['XLA_FLAGS']}\n"
+    path.write_text(header + pd.concat(frames).map(exact).to_csv(lineterminator="\n"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tu
     except (OSError, ValueError, TypeError) as error:
         kind = str(error).partition("\n")[0] or type(error).__name__
     except Exception:  # whatever listens there may answer anything
-        kind = "what listens there is not Dask"
+        kind = "what listens there is no Dask scheduler"
     if kind != "Scheduler":
         raise ClusterError(
             f"--scheduler {address}: no Dask scheduler answers there ({kind}).\n"
