@@ -22,7 +22,7 @@ from actlab.study import identity
 from actlab.study import plan as planning
 from actlab.study.fields import Choice, OptionDefaults, Section
 from actlab.study.reading import StudyError, read
-from actlab.study.schema import SECTIONS, MeasureConfig
+from actlab.study.sections import SECTIONS, MeasureConfig
 from actlab.study.sweep import Cell
 
 BASE = """

@@ -21,7 +21,7 @@ from actlab.study import columns, settings
 from actlab.study.fields import LABEL, NUMBER, STATIC
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
-from actlab.study.schema import run_keys
+from actlab.study.sections import run_keys
 
 OWN = Path(__file__).parent / "own"
 NAMES = "bent", "narrow", "lifted", "lookahead", "moons", "fourth", "slopes", "picture"

@@ -18,7 +18,7 @@ from actlab.measures import Measure, MeasureError
 from actlab.nn import probes
 from actlab.nn.own_measures import check_measure, load_measure
 from actlab.study.reading import StudyError, read, resolved_yaml
-from actlab.study.schema import MeasureConfig
+from actlab.study.sections import MeasureConfig
 from tests.core import measure_layers
 
 GOOD = '''

@@ -21,7 +21,7 @@ from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import block_of, plan
 from actlab.study.reading import StudyError, read, reason
-from actlab.study.schema import ModelConfig
+from actlab.study.sections import ModelConfig
 
 # The columns of ``runs`` that make a network, its weights apart.
 SETTINGS = ("activation", "depth", "width", "norm", "residual", "dropout", "dropout_kind")

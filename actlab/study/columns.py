@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 
 from actlab.study.fields import Choice, OptionDefaults, display_name
 from actlab.study.resolve import Resolved, initializer_label
-from actlab.study.schema import run_keys, value_at
+from actlab.study.sections import run_keys, value_at
 from actlab.study.settings import Setting
 
 FACTS = ("activation_name", "activation_family", "activation_order", "learned")
@@ -41,7 +41,7 @@ def columns_of(resolved: Resolved) -> dict[str, Any]:
             holder = value_at(getattr(cell, section), ".".join(outer)) if outer else getattr(cell, section)
             value, field = getattr(holder, name), type(holder).model_fields[name]
             columns[key.column or name] = (
-                label(value, field, key.whole) if isinstance(value, Choice) else key.shown(value)
+                label(value, field, key.whole) if isinstance(value, Choice) else key.display(value)
             )
     record = resolved.activation
     facts = (record.name, record.family, record.order, ",".join(record.learnable))

@@ -35,7 +35,7 @@ class Key:
         spec: which field of ``ProgramSpec`` it decides, where that has another name (``block.norm``: of its block);
             empty where it decides none.
         of: from the key's settled value to that field's.
-        shown: from the key's value to that of its column; choices have labels of their own.
+        display: from the key's value to that of its column; choices have labels of their own.
         written: whether the column has what the study says, rather than what that stands for.
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
         follows: whether other keys mostly decide it: it makes cells only where they do not.
@@ -48,7 +48,7 @@ class Key:
     column: str | None = None
     spec: str | None = None
     of: Callable[[Any], Any] = lambda value: value
-    shown: Callable[[Any], Any] = lambda value: value
+    display: Callable[[Any], Any] = lambda value: value
     written: bool = False
     problem: bool = False
     follows: bool = False

@@ -32,7 +32,7 @@ from actlab import sources
 from actlab.study.columns import FACTS
 from actlab.study.fields import Choice, OptionDefaults, Section
 from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.schema import SECTIONS
+from actlab.study.sections import SECTIONS
 from actlab.study.sweep import Cell
 
 UNORDERED = ("probes",)  # keys whose lists are sets

@@ -24,7 +24,7 @@ from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
-from actlab.study.schema import DataConfig, ModelConfig, run_keys, value_at
+from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
 from actlab.study.sweep import Cell
 
 BLOCK = "block."  # how ``Key.spec`` begins where a key decides a field of ``ProgramSpec.block``

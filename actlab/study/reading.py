@@ -14,15 +14,8 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from actlab import data, sources
 from actlab.naming import nearest
 from actlab.study.fields import Choice, Section
-from actlab.study.schema import (
-    SECTIONS,
-    SWEPT,
-    DropoutConfig,
-    ReportConfig,
-    SelectConfig,
-    StudyConfig,
-    SweepConfig,
-)
+from actlab.study.schema import ReportConfig, SelectConfig, StudyConfig, SweepConfig
+from actlab.study.sections import SECTIONS, SWEPT, DropoutConfig
 from actlab.study.sweep import Cell, Place, expand, put
 
 MAPPINGS: dict[Place, type[Section]] = {

@@ -16,7 +16,7 @@ from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
 from actlab.study.fields import Choice, display_name, show
 from actlab.study.reading import Source, StudyError, of_key
-from actlab.study.schema import ModelConfig, TrainConfig
+from actlab.study.sections import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
 

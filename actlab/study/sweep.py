@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from actlab.study.fields import Section
-from actlab.study.schema import SECTIONS, DataConfig, MeasureConfig, ModelConfig, SweepConfig, TrainConfig
+from actlab.study.schema import SweepConfig
+from actlab.study.sections import SECTIONS, DataConfig, MeasureConfig, ModelConfig, TrainConfig
 
 Values = dict[str, Any]
 Place = tuple[str | int, ...]

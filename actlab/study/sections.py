@@ -1,0 +1,354 @@
+"""The four sections of a study's YAML that make a run: every key, its type, its default and its meaning.
+
+A key is declared here once: what it may hold, what it is to a run (``fields.Key``), and the sentence that the docs have
+on it; the order of keys is that in which settings are displayed. What stands for what (``auto``, null) is
+``resolve.py``'s.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from actlab import activations, data, sources
+from actlab.nn.blocks import DROPOUTS, NORMS
+from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.choices import (
+    AUTO,
+    MEASURES,
+    PROBE_SETS,
+    PROBES_SCHEMA,
+    SCHEDULES,
+    ActivationChoice,
+    BiasInit,
+    Optimizer,
+    Schedule,
+    WeightInit,
+    activation_options,
+    check_probe,
+)
+from actlab.study.fields import (
+    LABEL,
+    NUMBER,
+    STATIC,
+    Choice,
+    Key,
+    Section,
+    checked,
+    display_name,
+    known,
+    names_of,
+    show,
+)
+
+
+class DataConfig(Section):
+    """Which rows to learn from."""
+
+    name: Annotated[str, Key(STATIC, column="data", display=display_name, problem=True)] = Field(
+        description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
+    )
+    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
+    )
+    standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
+        True, description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are"
+    )
+    train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
+        None, ge=1, description="keep only so many training rows, stratified; fewer are a subset of more; null: all"
+    )
+    target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
+        None, description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`"
+    )
+    task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
+        "auto", description="auto: text or integer labels classify, floats regress"
+    )
+    target_loss: Annotated[float | None, Key(LABEL, column="")] = Field(
+        None,
+        gt=0,
+        description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
+        "constant predictor's",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if sources.parse(name):
+            data.DATASETS.find(name)
+        return name if data.is_file(name) or sources.parse(name) else known(name, "data set", data.DATASETS)
+
+
+class DropoutConfig(Section):
+    """Which share of each hidden layer's units a training step leaves out, and how."""
+
+    rate: Annotated[float, Key(NUMBER, column="dropout", unused=(0.0,))] = Field(
+        0.0, ge=0, lt=1, description="share of units left out after the activation, in training only"
+    )
+    kind: Annotated[
+        str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True, unused=("",))
+    ] = Field("standard", description="standard, or alpha: the kind that SELU needs")
+
+    @field_validator("kind")
+    @classmethod
+    def _kind(cls, kind: str) -> str:
+        return known(kind, "kind of dropout", DROPOUTS[1:])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_of_no_kind(cls, values: Any) -> Any:
+        """Drop the kind at rate 0: one cell, where a sweep crosses the two."""
+        if isinstance(values, int | float):
+            raise ValueError(f"expected a mapping such as {{rate: {values}}}, not {values}")
+        if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
+            return {key: value for key, value in values.items() if key != "kind"}
+        return values
+
+    @property
+    def used(self) -> str:
+        """A key of ``DROPOUTS``."""
+        return self.kind if self.rate > 0 else "none"
+
+    @property
+    def settled(self) -> "DropoutConfig":
+        """The same, of no kind where there is no dropout."""
+        return self if self.rate > 0 else self.model_copy(update={"kind": ""})
+
+
+class ModelConfig(Section):
+    """The network."""
+
+    activation: Annotated[
+        ActivationChoice,
+        Key(NUMBER, spec="learnable_per", of=lambda choice: str(choice.options.get("per", "layer"))),
+    ] = Field(
+        Choice(name="relu"),
+        description="a name, `{name: ..., parameter: ...}`, or `path/to/file.py:function`; `per: unit` learns its "
+        "parameters for each unit",
+    )
+    depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
+        10, ge=1, le=1000, description="hidden layers, each followed by the activation"
+    )
+    width: Annotated[int, Key(STATIC)] = Field(64, ge=1, le=65536, description="units of each hidden layer")
+    weight_init: Annotated[
+        WeightInit,
+        Key(
+            STATIC,
+            spec="weight_distribution",
+            of=lambda one: INITIALIZERS.find(one.name).distribution,
+            written=True,
+            whole=True,
+        ),
+    ] = Field(
+        Choice(name=AUTO),
+        description="an [initializer](#initializers), with options: `{name: gaussian, sigma_w: 1.5}`, or "
+        "`path/to/file.py:function`; auto: the one recommended for the activation",
+    )
+    weight_gain: Annotated[float, Key(NUMBER)] = Field(
+        1.0, gt=0, description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal"
+    )
+    bias_init: Annotated[
+        BiasInit,
+        Key(STATIC, spec="bias_distribution", of=lambda choice: BIASES.find(choice.name).distribution, whole=True),
+    ] = Field(
+        Choice(name="zeros"),
+        description="a [bias initializer](#initializers), with options: `{name: normal, std: 0.1}`, or "
+        "`path/to/file.py:function`",
+    )
+    dtype: Annotated[Literal["float32", "float64"], Key(STATIC, unused=("float32",))] = Field(
+        "float32", description="of all numbers: float32 or float64"
+    )
+    norm: Annotated[str, names_of(NORMS), Key(STATIC, spec="block.norm", unused=("none",))] = Field(
+        "none", description="none, layer or batch: normalisation before the activation, with a learned scale and shift"
+    )
+    residual: Annotated[bool, Key(STATIC, spec="block.residual", unused=(False,))] = Field(
+        False, description="add a layer's input to its output, from the second hidden layer on"
+    )
+    dropout: Annotated[DropoutConfig, Key(STATIC, column="", spec="block.dropout", of=lambda dropout: dropout.used)] = (
+        Field(DropoutConfig(), description="`{rate: 0.1, kind: standard}` after the activation, in training only")
+    )
+
+    @field_validator("norm")
+    @classmethod
+    def _norm(cls, norm: str) -> str:
+        return known(norm, "normalisation", NORMS)
+
+    @field_validator("activation")
+    @classmethod
+    def _activation(cls, choice: Choice) -> Choice:
+        filled = checked(choice, "activation", activation_options(activations.CATALOGUE.find(choice.name)))
+        if "per" in filled.options:
+            known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
+        return filled
+
+    @field_validator("weight_init")
+    @classmethod
+    def _weight_init(cls, choice: Choice) -> Choice:
+        """Ask for the options without a default (``sigma_w``); others may be given."""
+        if choice.name == AUTO:
+            return checked(choice, "initializer", {})
+        if not sources.parse(choice.name):
+            known(choice.name, "initializer", [AUTO, *INITIALIZERS])
+        record = INITIALIZERS.find(choice.name)
+        for name in record.needed:
+            if name not in choice.options and name not in ACTIVATION_FACTS:
+                example = f"{{name: {choice.name}, {name}: 1.5}}"
+                raise ValueError(f"initializer '{choice.name}' needs its {name}: {example}")
+        filled = checked(choice, "initializer", dict.fromkeys(record.options, 1.0))
+        return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
+
+    @field_validator("bias_init")
+    @classmethod
+    def _bias_init(cls, choice: Choice) -> Choice:
+        return checked(choice, "bias initializer", BIASES.find(choice.name).options)
+
+
+class TrainConfig(Section):
+    """How it learns."""
+
+    optimizer: Annotated[Optimizer, Key(STATIC, spec="optimizer_switches", of=lambda choice: choice.switches)] = Field(
+        Choice(name="adam", options=OPTIMIZERS["adam"].options),
+        description="an [optimizer](#optimizers), with options: `{name: adam, b1: 0.9}`, or `path/to/file.py:function`",
+    )
+    learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, description="at its peak")
+    schedule: Annotated[Schedule, Key(NUMBER, unused=("constant",))] = Field(
+        Choice(name="constant", options=SCHEDULES["constant"]),
+        description="of the learning rate: constant or cosine (half a period, down to 0 at the last step), with "
+        "options: `{name: cosine, warmup_steps: 100}` rises linearly first",
+    )
+    batch_size: Annotated[int, Key(STATIC)] = Field(
+        64,
+        ge=1,
+        description="rows of a minibatch; epochs are shuffled without replacement, an incomplete last batch is dropped",
+    )
+    steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=2**30, description="updates")
+    clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=(None,))] = (
+        Field(
+            None,
+            gt=0,
+            description="the most that the norm of all gradients together may be: larger ones are scaled down to "
+            "it; null: no limit",
+        )
+    )
+    weight_decay: Annotated[float | None, Key(NUMBER, follows=True)] = Field(
+        None, ge=0, description="decoupled; null: the optimizer's own (adamw 0.01, else 0); spares biases"
+    )
+    decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
+        False, description="whether weight decay also pulls on learnable activation parameters"
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, choice: Choice) -> Choice:
+        filled = checked(choice, "schedule", SCHEDULES[known(choice.name, "schedule", SCHEDULES)])
+        steps = float(filled.options["warmup_steps"])
+        if steps < 0 or not steps.is_integer():
+            raise ValueError(f"warmup_steps: expected a whole number ≥ 0, not {show(steps)}")
+        return filled
+
+    @field_validator("optimizer")
+    @classmethod
+    def _optimizer(cls, choice: Choice) -> Choice:
+        return checked(choice, "optimizer", OPTIMIZERS.find(choice.name).options)
+
+
+class MeasureConfig(Section):
+    """What to record, and when."""
+
+    every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
+        25, ge=1, description="steps between two records; step 0 and the last are always recorded"
+    )
+    evaluate_every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
+        100, ge=1, description="steps between two evaluations of whole splits and unit death; a multiple of `every`"
+    )
+    probe_rows: Annotated[int, Key(STATIC, spec="", follows=True, reported=False)] = Field(
+        256, ge=2, description="training rows on which per-layer measures are taken"
+    )
+    probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="")] = Field(
+        "default",
+        description="default; all adds what is measured on request; or a list of these words, [names](measures.md) "
+        "and `path/to/file.py:function`",
+    )
+    keep_layers: Annotated[Literal["all", "log", "ends"], Key(LABEL, column="")] = Field(
+        "all",
+        description="all; log (1, 2, 4, ..., last) or ends store fewer rows; means over layers are always over all",
+    )
+
+    @field_validator("probes")
+    @classmethod
+    def _probes(cls, probes: Any) -> Any:
+        if isinstance(probes, str):
+            return known(probes, "choice of probes", PROBE_SETS)
+        if not isinstance(probes, list | tuple) or not probes:
+            raise ValueError(f"expected default, all, or a list of probes, not {probes!r}")
+        names = [check_probe(probe) for probe in probes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"names the probe '{name}' twice")
+        return tuple(probes)
+
+    @model_validator(mode="after")
+    def _aligned(self) -> "MeasureConfig":
+        if self.evaluate_every % self.every:
+            valid = max(round(self.evaluate_every / self.every), 1) * self.every
+            raise ValueError(
+                f"evaluate_every must be a multiple of every ({self.every}): {valid} is, {self.evaluate_every} is not"
+            )
+        return self
+
+    def names(self) -> tuple[str, ...]:
+        """Return the measures asked for, in the order of their columns, the user's own last."""
+        listed = (self.probes,) if isinstance(self.probes, str) else self.probes
+        asked = {name for probe in listed for name in PROBE_SETS.get(probe, (probe,))}
+        return (*(name for name in MEASURES if name in asked), *(function for _, function in self.own()))
+
+    def own(self) -> tuple[tuple[Path, str], ...]:
+        """Return file and function of each measure of the user's own."""
+        listed = () if isinstance(self.probes, str) else self.probes
+        return tuple(named for probe in listed if (named := sources.parse(probe)))
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "train": TrainConfig,
+    "measure": MeasureConfig,
+}
+SWEPT = tuple(f"{section}.{key}" for section in ("data", "model", "train") for key in SECTIONS[section].model_fields)
+
+
+def run_keys() -> Iterator[tuple[str, str, Key]]:
+    """Yield every key of a run's sections, as (section, ``key`` or ``key.key``, its ``Key``), in display order."""
+
+    def within(model: type[Section], way: str = "") -> Iterator[tuple[str, Key]]:
+        for name, field in model.model_fields.items():
+            key = next((one for one in field.metadata if isinstance(one, Key)), None)
+            if key is None:
+                raise TypeError(f"'{way}{name}': needs a Key in its annotation")
+            yield f"{way}{name}", key
+            if (
+                isinstance(field.annotation, type)
+                and issubclass(field.annotation, Section)
+                and field.annotation is not Choice
+            ):
+                yield from within(field.annotation, f"{way}{name}.")
+
+    for section, model in SECTIONS.items():
+        for name, key in within(model):
+            yield section, name, key
+
+
+def value_at(section: Section, way: str) -> Any:
+    """The value of ``key`` or ``key.key`` in a section.
+
+    >>> value_at(ModelConfig(), "dropout.rate")
+    0.0
+    """
+    value: Any = section
+    for step in way.split("."):
+        value = getattr(value, step)
+    return value
