@@ -4,6 +4,7 @@ A decorator writes the record next to the function. What the package declares ha
 name; what a user's file declares, by the same decorator, is found under ``path/to/file.py:function``.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ from actlab.naming import nearest
 
 R = TypeVar("R")
 OWN_PACKAGE = f"{__package__}."
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Registry(Mapping[str, R], Generic[R]):
@@ -44,6 +46,8 @@ class Registry(Mapping[str, R], Generic[R]):
         """Note a function's record; what the package itself declares is in the registry from then on."""
         self.declared[function] = record
         if str(getattr(function, "__module__", "")).startswith(OWN_PACKAGE):
+            if name in self.records:
+                raise self.error(f"there is another {self.kind} '{name}'")
             self.records[name] = record
 
     def find(self, name: str) -> R:
@@ -90,3 +94,37 @@ class Registry(Mapping[str, R], Generic[R]):
     def __len__(self) -> int:
         """Count the shipped names."""
         return len(self.records)
+
+
+def options_of(
+    name: str, function: Callable[..., Any], positional: tuple[str, ...], error: type[ValueError]
+) -> dict[str, float | bool | None]:
+    """Read the options of a function from its signature: keyword-only arguments, with their defaults, None without one.
+
+    Args:
+        name: what the function is called in an error.
+        function: ``function(*positional, *, option=default)``.
+        positional: what its other arguments are, in their order, whatever it calls them.
+        error: what to raise.
+
+    Raises:
+        ValueError: of the given kind: the signature is another, or a default is neither a number nor a truth value.
+
+    >>> options_of("f", lambda z, *, alpha=0.25, beta: z, ("z",), ValueError)
+    {'alpha': 0.25, 'beta': None}
+    """
+    arguments = list(inspect.signature(function).parameters.values())
+    first, others = arguments[: len(positional)], arguments[len(positional) :]
+    if len(first) < len(positional) or any(one.kind not in POSITIONAL for one in first):
+        raise error(f"{name}: expected a function {name}({', '.join(positional)}, *, option=1.0)")
+    for one in others:
+        if one.kind is not one.KEYWORD_ONLY:
+            raise error(f"{name}: {one.name} must be keyword-only: {name}({', '.join(positional)}, *, {one.name}=1.0)")
+        if one.default is not one.empty and not isinstance(one.default, int | float):
+            raise error(f"{name}: {one.name} needs a number as its default, or True or False, not {one.default!r}")
+    return {one.name: None if one.default is one.empty else one.default for one in others}
+
+
+def summary_of(function: Any) -> str:
+    """Return the first line of a docstring; empty without one."""
+    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

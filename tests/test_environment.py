@@ -13,6 +13,7 @@ import pytest
 
 import actlab
 from actlab import compiler_flags
+from actlab.activations import CATALOGUE
 from actlab.analysis import cells, notes
 from actlab.analysis.tables import TABLES
 from actlab.engine import environment, loading, store, worker_pools
@@ -242,14 +243,14 @@ def test_older_parts_are_read_under_todays_names(tmp_path):
 def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     write(tmp_path, FILES | {"s.yaml": STUDY})
     (group,) = planning.plan(reading.read(tmp_path / "s.yaml")).groups
-    assert loading.activation(group.shape.activations[0], tmp_path).name == "bent"
+    assert loading.record_of(CATALOGUE, group.shape.activations[0], tmp_path).name == "bent"
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.25  # a quarter\n")
-    loading.activation(group.shape.activations[0], tmp_path)
+    loading.record_of(CATALOGUE, group.shape.activations[0], tmp_path)
     (tmp_path / "pkg" / "deep.py").write_text("SHIFT = 0.5\n")
     with pytest.raises(
         RuntimeError, match=r"act\.py: it, or a file that it imports, is not what this study was planned"
     ):
-        loading.activation(group.shape.activations[0], tmp_path)
+        loading.record_of(CATALOGUE, group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
         loading.loaded(group.shape.data, "0" * 64, tmp_path)
 

@@ -401,26 +401,6 @@ def test_bundled_data_is_known_by_its_arrays(runs, monkeypatch):
     bundled_checksum.cache_clear()
 
 
-def test_generated_data_is_known_by_what_generates_it(tmp_path):
-    """Not by its numbers: their last bits may differ between processors."""
-    path = tmp_path / "moons.py"
-    path.write_text("from helper import twice\n\n\ndef moons(n, seed):\n    return twice(n)  # rows\n")
-    (tmp_path / "helper.py").write_text(HELPER)
-
-    def of(name="moons", options=None, seed=0):
-        return identity.generated(
-            name, {"rows": 100, "noise": 0.1} if options is None else options, seed, (path, "moons")
-        )
-
-    before = of()
-    assert of(options={"noise": 1e-1, "rows": 100.0}) == before
-    assert len({before, of(name="m"), of(options={"rows": 100, "noise": 0.2}), of(seed=1)}) == 4
-    path.write_text(path.read_text().replace("  # rows", ""))
-    assert of() == before
-    (tmp_path / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
-    assert of() != before
-
-
 # Functions of the user's
 
 
@@ -489,7 +469,7 @@ def test_one_function_under_two_names_is_one_run_and_two_of_one_file_are_two(tmp
     assert sum(len(group.runs) for group in plan.groups) == 4
     assert sorted(plan.sources) == ["act.py", "b.py", "helper.py"]
     (tmp_path / "a" / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
-    with pytest.raises(StudyError, match=r"two different files are named helper\.py; rename one"):
+    with pytest.raises(StudyError, match=r"another file of this study is named helper\.py too; rename one"):
         planned("sweep: {matrix: {model.activation: [act.py:f, a/act.py:g]}}\n")
 
 

@@ -98,12 +98,21 @@ REFUSED = {
     "no such function": ("train.optimizer=mine.py:lokahead", "no function 'lokahead'; did you mean 'lookahead'"),
     "not declared": ("train.optimizer=mine.py:running_sum", "decorate it with @actlab.optimizer"),
     "an option that it has not": ("train.optimizer={name: mine.py:lookahead, pul: 1.0}", "did you mean 'pull'"),
-    "a data set that fails": ("data.name=bad.py:broken", "bad.py:broken: fails: RuntimeError: no rows today"),
+    "a data set that fails": ("data.name=bad.py:broken", "line 6: RuntimeError: no rows today"),
     "data of another form": ("data.name=bad.py:number", "gives int; expected arrays x [N, F] and y [N]"),
     "data with a hole": ("data.name=bad.py:hole", "column 'x0', row 3: expected a number, found a missing value"),
     "an optimizer that mixes": ("train.optimizer=bad.py:mixed", "mixed: is not elementwise"),
     "one that forgets": ("train.optimizer=bad.py:forgetful", "forgetful: remembers a; it declares a, b"),
     "an initializer without weights": ("model.weight_init=bad.py:nothing", "expected positive numbers"),
+    "an optimizer with a hole": ("train.optimizer=bad.py:holed", "holed: the direction after a gradient of 0 is not"),
+    "memory that it has not": ("train.optimizer=bad.py:confused", "confused: its memory has no 'm'; it declares g"),
+    "an initializer that fails": ("model.weight_init=bad.py:lost", "line 20: KeyError: 'nowhere'"),
+    "a bias without a width": (
+        "model.bias_init=bad.py:half",
+        "half: gives 0.5; expected a mean and a standard deviation",
+    ),
+    "two tables of one name": ("report.tables=[performance, bad.py:performance]", "another table of that name"),
+    "a table in the verdicts' place": ("report.tables=[bad.py:claims]", "another table of that name"),
     "no such table": ("report.tables=[mine.py:slops]", "no function 'slops'; did you mean 'slopes'"),
 }
 BAD = """
@@ -123,6 +132,24 @@ def forgetful(memory, t): return memory["a"]
 
 @actlab.initializer("normal")
 def nothing(fan_in, fan_out): return 0.0
+
+@actlab.initializer("normal")
+def lost(fan_in, fan_out): return {}["nowhere"]
+
+@actlab.bias_initializer("normal")
+def half(fan_in): return 0.5
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
+def holed(memory, t): return memory["g"] / jnp.abs(memory["g"])
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
+def confused(memory, t): return memory["m"]
+
+@actlab.table
+def performance(cells): return None
+
+@actlab.table
+def claims(cells): return None
 """
 
 
@@ -272,7 +299,7 @@ def test_a_key_is_in_every_list_that_reads_it(tmp_path):
     assert list(known.values()) == [name for name in run.labels if name in known.values()]
 
 
-def test_studies_without_stated_settings_are_read_as_todays():
-    today = {one.column: one for one in columns.settings()}
-    assert all(one == today[one.column] for one in settings.UNSTATED)
+def test_settings_are_read_as_they_were_written():
+    today = {one.column: one.key for one in columns.settings()}
+    assert all(one.key == today[one.column] for one in settings.UNSTATED)
     assert settings.from_plain(settings.to_plain(columns.settings())) == columns.settings()

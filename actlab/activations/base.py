@@ -1,6 +1,5 @@
 """The record of an activation, and the decorator that writes it next to the function."""
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +7,9 @@ from typing import Any, TypeVar, cast
 
 from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
 from actlab.later import Array, jax, jnp
-from actlab.registry import Registry
+from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Array])
-
-
-FAMILIES = ("sigmoidal", "rectifier", "exponential", "gated", "periodic", "shrinkage", "other", "control")
 
 
 MARKERS = "osD^vP<>Xph*d8H|x+"
@@ -51,7 +47,7 @@ class Activation:
         flat: ``flat(z, **parameters)``: where φ is constant by definition, not by underflow.
         parameters: {name: default}, read from the signature.
         learnable: the parameters that training may change.
-        family: one of ``FAMILIES``.
+        family: what it is kin to; activations come family by family, in the order of their files.
         formula, derivative_formula, latex: φ and φ' in Unicode, φ in LaTeX.
         range: the interval of its values; a square bracket where the bound is attained.
         extremum: (z, φ(z)) of the one point where φ turns; None where it never does, or often.
@@ -201,23 +197,11 @@ def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
     >>> keyword_parameters("f", lambda z, *, alpha=0.25: z)
     {'alpha': 0.25}
     """
-    try:
-        first, *others = inspect.signature(function).parameters.values()
-    except ValueError:
-        raise ActivationError(f"{name}: takes no argument; an activation is {name}(z, *, parameter=default)") from None
-    if first.kind not in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD):
-        raise ActivationError(f"{name}: its first argument must be positional: {name}(z, *, parameter=default)")
-    defaults = {}
-    for other in others:
-        default = other.default
-        if other.kind is not other.KEYWORD_ONLY:
-            raise ActivationError(
-                f"{name}: {other.name} must be keyword-only: {name}({first.name}, *, {other.name}=1.0)"
-            )
-        if isinstance(default, bool) or not isinstance(default, int | float):
-            raise ActivationError(f"{name}: {other.name} needs a float as its default: {other.name}=1.0")
-        defaults[other.name] = float(default)
-    return defaults
+    options = options_of(name, function, ("z",), ActivationError)
+    for parameter, default in options.items():
+        if default is None or isinstance(default, bool):
+            raise ActivationError(f"{name}: {parameter} needs a float as its default: {parameter}=1.0")
+    return {parameter: float(default) for parameter, default in options.items() if default is not None}
 
 
 def slope(phi: Phi) -> Phi:

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from actlab import sources
 from actlab.activations.base import CATALOGUE, Activation, ActivationError, activation, nowhere
 from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.inspect import flat_intervals
@@ -49,18 +50,13 @@ def own_activation(function: Phi, name: str, declared: Activation | None) -> Act
 CATALOGUE.own = own_activation
 
 
-def first(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).splitlines() or [""])[0]
-
-
 def why_untraceable(error: Exception) -> str:
     """Say why a user's function fails on arrays, and what to write instead where that is known."""
-    if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in first(error):
+    if isinstance(error, jax.errors.TracerBoolConversionError) or "truth value" in sources.first_line(error):
         return "JAX cannot trace it: use jnp.where instead of `if`"
     if isinstance(error, jax.errors.TracerArrayConversionError):
         return "JAX cannot trace it: use jax.numpy instead of numpy"
-    return f"fails on an array: {type(error).__name__}: {first(error)}"
+    return f"fails on an array: {type(error).__name__}: {sources.first_line(error)}"
 
 
 def check(record: Activation, parameters: Mapping[str, float] | None = None) -> None:

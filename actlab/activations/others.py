@@ -1,33 +1,8 @@
-"""Activations that are neither steps nor rectifiers: the linear control, periodic functions, shrinkage, bumps."""
+"""Activations that are neither steps nor rectifiers: periodic functions, shrinkage, bumps, the linear control."""
 
 from actlab.activations.base import activation
 from actlab.activations.stable import quotient
 from actlab.later import Array, jnp
-
-
-@activation(
-    family="control",
-    formula="z",
-    derivative_formula="1",
-    latex="z",
-    derivative=lambda z: jnp.ones_like(z),
-    range="(−∞, ∞)",
-    monotonic=True,
-    convex=True,
-    odd=True,
-    smoothness="C∞",
-    saturates="none",
-    weight_init="lecun_normal",
-    reference="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120 (deep linear networks)",
-    look=("#555555", "|", "dotted"),
-)
-def linear(z: Array) -> Array:
-    """The identity: the control in which depth acts without any nonlinearity.
-
-    >>> linear(jnp.array([-2.0]))
-    Array([-2.], dtype=float32)
-    """
-    return z
 
 
 @activation(
@@ -91,63 +66,6 @@ def snake(z: Array, *, alpha: float = 1.0) -> Array:
     Array([0.], dtype=float32)
     """
     return snake_and_derivative(z, alpha)[0]
-
-
-def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
-    """e^(−z²) and −2z·e^(−z²)."""
-    bump = jnp.exp(-(z**2))
-    return bump, -2.0 * z * bump
-
-
-@activation(
-    family="other",
-    formula="e^(−z²)",
-    derivative_formula="−2z·e^(−z²)",
-    latex=r"e^{-z^2}",
-    value_and_derivative=gaussian_and_derivative,
-    range="(0, 1]",
-    extremum=(0.0, 1.0),
-    monotonic=False,
-    convex=False,
-    odd=False,
-    smoothness="C∞",
-    saturates="both",
-    reference="Broomhead & Lowe 1988, Complex Systems 2",
-    look=("#BFB34A", "<", "dotted"),
-)
-def gaussian(z: Array) -> Array:
-    """Gaussian bump: e^(−z²).
-
-    >>> gaussian(jnp.array([0.0]))
-    Array([1.], dtype=float32)
-    """
-    return gaussian_and_derivative(z)[0]
-
-
-@activation(
-    family="other",
-    formula="|z|",
-    derivative_formula="1 if z > 0 else −1",
-    latex="|z|",
-    derivative=lambda z: jnp.where(z > 0, 1.0, jnp.where(z <= 0, -1.0, z)),
-    range="[0, ∞)",
-    extremum=(0.0, 0.0),
-    monotonic=False,
-    convex=True,
-    odd=False,
-    smoothness="C0",
-    kinks=(0.0,),
-    saturates="none",
-    reference="Jarrett et al. 2009, ICCV (rectification by absolute value)",
-    look=("#4D4D1A", "d", "solid"),
-)
-def absolute(z: Array) -> Array:
-    """Absolute value: |z|, slope ±1 everywhere; φ'(0) = −1, the left one.
-
-    >>> absolute(jnp.array([-2.0]))
-    Array([2.], dtype=float32)
-    """
-    return jnp.where(z > 0, z, -z)
 
 
 def tanhshrink_and_derivative(z: Array) -> tuple[Array, Array]:
@@ -219,3 +137,85 @@ def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
     Array([-1.5,  0. ], dtype=float32)
     """
     return softshrink_and_derivative(z, threshold)[0]
+
+
+def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
+    """e^(−z²) and −2z·e^(−z²)."""
+    bump = jnp.exp(-(z**2))
+    return bump, -2.0 * z * bump
+
+
+@activation(
+    family="other",
+    formula="e^(−z²)",
+    derivative_formula="−2z·e^(−z²)",
+    latex=r"e^{-z^2}",
+    value_and_derivative=gaussian_and_derivative,
+    range="(0, 1]",
+    extremum=(0.0, 1.0),
+    monotonic=False,
+    convex=False,
+    odd=False,
+    smoothness="C∞",
+    saturates="both",
+    reference="Broomhead & Lowe 1988, Complex Systems 2",
+    look=("#BFB34A", "<", "dotted"),
+)
+def gaussian(z: Array) -> Array:
+    """Gaussian bump: e^(−z²).
+
+    >>> gaussian(jnp.array([0.0]))
+    Array([1.], dtype=float32)
+    """
+    return gaussian_and_derivative(z)[0]
+
+
+@activation(
+    family="other",
+    formula="|z|",
+    derivative_formula="1 if z > 0 else −1",
+    latex="|z|",
+    derivative=lambda z: jnp.where(z > 0, 1.0, jnp.where(z <= 0, -1.0, z)),
+    range="[0, ∞)",
+    extremum=(0.0, 0.0),
+    monotonic=False,
+    convex=True,
+    odd=False,
+    smoothness="C0",
+    kinks=(0.0,),
+    saturates="none",
+    reference="Jarrett et al. 2009, ICCV (rectification by absolute value)",
+    look=("#4D4D1A", "d", "solid"),
+)
+def absolute(z: Array) -> Array:
+    """Absolute value: |z|, slope ±1 everywhere; φ'(0) = −1, the left one.
+
+    >>> absolute(jnp.array([-2.0]))
+    Array([2.], dtype=float32)
+    """
+    return jnp.where(z > 0, z, -z)
+
+
+@activation(
+    family="control",
+    formula="z",
+    derivative_formula="1",
+    latex="z",
+    derivative=lambda z: jnp.ones_like(z),
+    range="(−∞, ∞)",
+    monotonic=True,
+    convex=True,
+    odd=True,
+    smoothness="C∞",
+    saturates="none",
+    weight_init="lecun_normal",
+    reference="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120 (deep linear networks)",
+    look=("#555555", "|", "dotted"),
+)
+def linear(z: Array) -> Array:
+    """The identity: the control in which depth acts without any nonlinearity.
+
+    >>> linear(jnp.array([-2.0]))
+    Array([-2.], dtype=float32)
+    """
+    return z

@@ -184,7 +184,7 @@ def compare(
     """Print one comparison table over one or several studies, with intervals and n."""
     from actlab.analysis.compare import format as formatted
 
-    frame = actlab.compare(*folders, metric=metric, by=by, at=int(at) if at.isdigit() else at, preset=preset)
+    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset)
     typer.echo(formatted(frame, text.value))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from actlab.data.table import TASKS, DataError, Table
 from actlab.naming import nearest
-from actlab.registry import Registry
+from actlab.registry import Registry, summary_of
 
 F = TypeVar("F", bound=Callable[[], Any])
 
@@ -37,7 +37,7 @@ class Dataset:
 
 def own_dataset(function: Any, name: str, declared: Dataset | None) -> Dataset:
     """Return the record of a user's function, which need not be decorated."""
-    return declared or Dataset(name, function, summary=first_line(function))
+    return declared or Dataset(name, function, summary=summary_of(function))
 
 
 DATASETS: Registry[Dataset] = Registry("data set", DataError, own_dataset)
@@ -55,7 +55,7 @@ def dataset(
         task: ``classification``, ``regression`` or ``auto``: text and integers in y are labels, floats are quantities.
         target_loss: the loss that counts as learned (see ``Dataset``).
         reference: where it comes from.
-        name: what a study writes; by default the function's.
+        name: of a shipped one, where the function has another; a user's own goes by its function's.
 
     Raises:
         DataError: there is no such task, or the target is not positive.
@@ -76,13 +76,8 @@ def dataset(
     def declare(function: F) -> F:
         called = name or function.__name__
         DATASETS.declare(
-            function, Dataset(called, function, task, target_loss, reference, first_line(function)), called
+            function, Dataset(called, function, task, target_loss, reference, summary_of(function)), called
         )
         return function
 
     return declare
-
-
-def first_line(function: Any) -> str:
-    """Return the first line of a docstring."""
-    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

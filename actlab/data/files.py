@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 
+from actlab import sources
 from actlab.checksums import file_sha256
 from actlab.data.table import DataError, Table
 from actlab.naming import nearest
@@ -48,8 +49,7 @@ def of_function(function: Callable[[], Any], name: str, task: str) -> Table:
     try:
         result = function()
     except Exception as error:
-        reason = (str(error).strip().splitlines() or ["no message"])[0]
-        raise DataError(f"{path}: fails: {type(error).__name__}: {reason}") from error
+        raise DataError(f"{path}: fails: {sources.failure(error)}") from error
     if isinstance(result, Table):
         y = np.asarray(result.classes)[result.y] if result.classes else result.y
         return table_of(*from_arrays({"x": result.x, "y": y}, None, path, result.features), task, path)
@@ -107,7 +107,7 @@ def checksum(path: Path) -> str:
 
 def unreadable(path: Path, error: Exception) -> NoReturn:
     """Refuse a file that its format's reader cannot read, with the first line of the reader's reason."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = sources.first_line(error) or type(error).__name__
     raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {reason}") from error
 
 

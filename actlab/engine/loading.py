@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -12,11 +12,13 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
 from actlab.nn.blocks import Function
-from actlab.nn.optimizers import OPTIMIZERS, Optimizer
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.own_measures import load_measure
 from actlab.nn.training import Program
+from actlab.registry import Registry
 from actlab.study.jobs import FunctionKey, Shape
 
+R = TypeVar("R")
 log = logging.getLogger("actlab.job")
 
 
@@ -24,7 +26,9 @@ log = logging.getLogger("actlab.job")
 def program_of(shape: Shape, sources_folder: Path) -> Program:
     """The static half of a shape's runs."""
     own = tuple((key.name, own_measure(key, sources_folder)) for key in shape.own_measures)
-    return Program(shape.spec, functions_of(shape, sources_folder), optimizer(shape.optimizer, sources_folder), own)
+    return Program(
+        shape.spec, functions_of(shape, sources_folder), record_of(OPTIMIZERS, shape.optimizer, sources_folder), own
+    )
 
 
 @lru_cache(maxsize=4)
@@ -37,7 +41,7 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
 
     def function(key: FunctionKey) -> Function:
         try:
-            return function_of(activation(key, sources_folder))
+            return function_of(record_of(activations.CATALOGUE, key, sources_folder))
         except Exception as error:
             log.warning("%s cannot be used: %s", key.name, error)
             return function_of(activations.CATALOGUE["linear"])
@@ -73,16 +77,9 @@ def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
     return path
 
 
-def activation(key: FunctionKey, sources_folder: Path) -> activations.Activation:
-    """An activation: from the catalogue, or from the study's own copy of the user's file."""
-    if key.source is None:
-        return activations.CATALOGUE[key.name]
-    return activations.CATALOGUE.load(unaltered(key, sources_folder), key.name)
-
-
-def optimizer(key: FunctionKey, sources_folder: Path) -> Optimizer:
-    """An optimizer: a shipped one, or from the study's own copy of the user's file."""
-    return OPTIMIZERS[key.name] if key.source is None else OPTIMIZERS.load(unaltered(key, sources_folder), key.name)
+def record_of(registry: Registry[R], key: FunctionKey, sources_folder: Path) -> R:
+    """Find a function's record: a shipped one's, or that in the study's own copy of the user's file."""
+    return registry[key.name] if key.source is None else registry.load(unaltered(key, sources_folder), key.name)
 
 
 def rows(shape: Shape, sources_folder: Path) -> data.Data:

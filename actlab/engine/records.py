@@ -28,7 +28,7 @@ def run_row(
 
     Args:
         labels: the run's identity and settings, plain columns.
-        records: what ``training.advance`` recorded for this run, leading axis [R].
+        records: what was recorded for this run, leading axis [R].
         steps: the step of each scheduled record; a run batch that diverged stops early and has fewer.
         last_step: the run's number of steps.
         diverged_step: the first step with a non-finite minibatch loss, −1 if none.

@@ -15,9 +15,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from actlab.activations import CATALOGUE
 from actlab.engine import checkpoint, compiled
 from actlab.engine.checkpoint import Snapshot
-from actlab.engine.loading import activation, arrays, function_of, functions_of, program_of, rows
+from actlab.engine.loading import arrays, function_of, functions_of, program_of, record_of, rows
 from actlab.engine.records import SPLIT_METRICS
 from actlab.nn.blocks import Function
 from actlab.nn.probes import DEATH
@@ -97,7 +98,7 @@ class RunBatch:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.call = (np.int32(job.depth), np.int32(job.activation))
-        self.function = function_of(activation(shape.activations[job.activation], sources_folder))
+        self.function = function_of(record_of(CATALOGUE, shape.activations[job.activation], sources_folder))
         self.data = arrays(shape, sources_folder)
         # A short batch is padded with copies of its first run, never narrowed: its size changes rounding.
         filled = runs + (runs[0],) * (shape.spec.runs_per_call * jax.local_device_count() - len(runs))

@@ -220,15 +220,10 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
             wanted[name] = function
     if study.config.claims is not None:
         wanted["claims"] = (Path(study.config.claims), None)
-    copies = dict(planned.sources)
-    for name, named in wanted.items():
-        try:
-            for place, file in user_files.trace(*named).files.items():
-                if not user_files.same(copies.setdefault(place, file), file):
-                    raise StudyError(f"{name}: another file of this study is named {place} too; rename one of them")
-        except user_files.SourceError as error:
-            raise StudyError(f"{name}: {error}") from None
-    return copies
+    try:
+        return user_files.collect(wanted, planned.sources)[1]
+    except user_files.SourceError as error:
+        raise StudyError(str(error)) from None
 
 
 def resolved_text(study: Study, folder: Path) -> str:

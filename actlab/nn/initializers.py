@@ -9,7 +9,6 @@ Layer by layer initialisation of a deep network takes seconds to compile; one dr
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 
 from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.naming import nearest
-from actlab.registry import Registry
+from actlab.registry import Registry, options_of, summary_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +99,7 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
     Args:
         distribution: the unit-variance draw, one of ``DISTRIBUTIONS``.
         reference: where it comes from.
-        name: what a study writes; by default the function's.
+        name: of a shipped one, where the function has another; a user's own goes by its function's.
 
     Raises:
         InitializerError: there is no such distribution, or the signature is another.
@@ -117,8 +116,9 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         called = name or std.__name__
         if distribution not in DISTRIBUTIONS:
             raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
-        defaults, needed = options_of(called, std, ("fan_in", "fan_out"))
-        record = Initializer(called, distribution, std, defaults, needed, reference, first_line(std))
+        record = Initializer(
+            called, distribution, std, *std_options(called, std), reference=reference, summary=summary_of(std)
+        )
         INITIALIZERS.declare(std, record, called)
         return std
 
@@ -131,7 +131,7 @@ def bias_initializer(distribution: str, *, reference: str = "", name: str | None
     Args:
         distribution: one of ``BIAS_DISTRIBUTIONS``.
         reference: where it comes from.
-        name: what a study writes; by default the function's.
+        name: of a shipped one, where the function has another; a user's own goes by its function's.
 
     Raises:
         InitializerError: there is no such distribution, or the signature is another.
@@ -149,36 +149,22 @@ def bias_initializer(distribution: str, *, reference: str = "", name: str | None
         if distribution not in BIAS_DISTRIBUTIONS:
             hint = nearest(distribution, BIAS_DISTRIBUTIONS)
             raise InitializerError(f"{called}: no distribution '{distribution}'{hint}")
-        defaults, needed = options_of(called, moments, ("fan_in",))
-        if needed:
-            raise InitializerError(f"{called}: {needed[0]} needs a number as its default")
-        BIASES.declare(
-            moments, BiasInitializer(called, distribution, moments, defaults, reference, first_line(moments)), called
-        )
+        options = options_of(called, moments, ("fan_in",), InitializerError)
+        if missing := [name for name, default in options.items() if default is None]:
+            raise InitializerError(f"{called}: {missing[0]} needs a number as its default")
+        numbers = {name: float(default) for name, default in options.items() if default is not None}
+        record = BiasInitializer(called, distribution, moments, numbers, reference, summary_of(moments))
+        BIASES.declare(moments, record, called)
         return moments
 
     return declare
 
 
-def options_of(
-    called: str, function: Callable[..., Any], positional: tuple[str, ...]
-) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the keyword-only arguments of a function: those with a default, and the names of those without.
-
-    Raises:
-        InitializerError: its signature is not ``function(*positional, *, option=default)``.
-    """
-    arguments = list(inspect.signature(function).parameters.values())
-    first, others = arguments[: len(positional)], arguments[len(positional) :]
-    if [one.name for one in first] != list(positional) or any(one.kind is not one.KEYWORD_ONLY for one in others):
-        raise InitializerError(f"{called}: write {called}({', '.join(positional)}, *, option=default)")
-    defaults = {one.name: float(one.default) for one in others if one.default is not one.empty}
-    return defaults, tuple(one.name for one in others if one.default is one.empty)
-
-
-def first_line(function: Callable[..., Any]) -> str:
-    """Return the first line of a docstring."""
-    return (function.__doc__ or "").strip().partition("\n")[0]
+def std_options(called: str, std: Callable[..., float]) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the options of a standard deviation: those with a default, and the names of those without."""
+    options = options_of(called, std, ("fan_in", "fan_out"), InitializerError)
+    given = {name: float(default) for name, default in options.items() if default is not None}
+    return given, tuple(name for name in options if name not in given)
 
 
 @initializer("uniform", reference="He et al. 2015, arXiv:1502.01852", name="he_uniform")

@@ -10,13 +10,13 @@ A rule that needs the gradient itself remembers it.
 Optax's rules are the same by test.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from actlab import sources
 from actlab.later import Array, ArrayLike, jax, jnp
-from actlab.registry import Registry
+from actlab.registry import Registry, options_of, summary_of
 
 Numbers = Mapping[str, Any]
 Memory = Mapping[str, Array]
@@ -103,7 +103,7 @@ def optimizer(
         remember: (g, memory, **settings) -> {name: array}, all of ``memory`` after one more gradient.
         weight_decay: the default λ of decoupled weight decay.
         reference: where it comes from.
-        name: what a study writes; by default the function's.
+        name: of a shipped rule, where the function has another; a user's own goes by its function's.
 
     Raises:
         OptimizerError: a hyperparameter is not a keyword-only float or truth value, or has a taken name.
@@ -138,7 +138,7 @@ def optimizer(
             takes={part: tuple(key for key in own if key in settings) for part, own in parts.items()},
             weight_decay=weight_decay,
             reference=reference,
-            summary=(direction.__doc__ or "").strip().partition("\n")[0],
+            summary=summary_of(direction),
         )
         OPTIMIZERS.declare(direction, record, called)
         return direction
@@ -152,21 +152,13 @@ def hyperparameters(called: str, function: Callable[..., Any], positional: tuple
     Raises:
         OptimizerError: its signature is not ``function(*positional, *, name=default)``.
     """
-    defaults: dict[str, float | bool] = {}
-    first, others = [], list(inspect.signature(function).parameters.values())
-    while others and others[0].kind in (others[0].POSITIONAL_ONLY, others[0].POSITIONAL_OR_KEYWORD):
-        first.append(others.pop(0))
-    if len(first) != len(positional) or any(other.kind is not other.KEYWORD_ONLY for other in others):
-        raise OptimizerError(
-            f"{called}: write {getattr(function, '__name__', 'f')}({', '.join(positional)}, *, name=default)"
-        )
-    for other in others:
-        if not isinstance(other.default, int | float):
-            raise OptimizerError(f"{called}: {other.name} needs a number, or a truth value, as its default")
-        if other.name in SCHEDULED:
-            raise OptimizerError(f"{called}: every rule has a {other.name}; give its own number another name")
-        defaults[other.name] = other.default
-    return defaults
+    options = options_of(called, function, positional, OptimizerError)
+    for name, default in options.items():
+        if default is None:
+            raise OptimizerError(f"{called}: {name} needs a number, or a truth value, as its default")
+        if name in SCHEDULED:
+            raise OptimizerError(f"{called}: every rule has a {name}; give its own number another name")
+    return {name: default for name, default in options.items() if default is not None}
 
 
 def check_optimizer(rule: Optimizer) -> None:
@@ -176,18 +168,28 @@ def check_optimizer(rule: Optimizer) -> None:
         OptimizerError: it cannot be traced, remembers something else than it declares, changes a shape or dtype, or is
             not elementwise.
     """
-    g = jnp.linspace(-2.0, 3.0, 6).reshape(2, 3)
+    for dtype in (jnp.float32, jnp.float64):
+        with jax.enable_x64(dtype is jnp.float64):
+            try_out(rule, jnp.linspace(-2.0, 3.0, 6, dtype=dtype).reshape(2, 3))
+
+
+def try_out(rule: Optimizer, g: Array) -> None:
+    """Take the first steps of a rule on a gradient, whole and each element by itself."""
     numbers = {key: jnp.asarray(value, g.dtype) for key, value in rule.settings.items()}
 
-    def step(g: Array) -> tuple[dict[str, Array], Array]:
-        memory = rule.renewed(g, dict.fromkeys(rule.memory, jnp.zeros_like(g)), numbers)
-        return memory, rule.descent(memory, jnp.int32(1), numbers, rule.switches)
+    def steps(g: Array) -> tuple[dict[str, Array], Array]:
+        memory = dict.fromkeys(rule.memory, jnp.zeros_like(g))
+        for t in (1, 2):
+            memory = rule.renewed(t * g, memory, numbers)
+            direction = rule.descent(memory, jnp.int32(t), numbers, rule.switches)
+        return memory, direction
 
     try:
-        memory, direction = jax.jit(step)(g)
-        alone = jnp.stack([jnp.stack([step(one[None])[1][0] for one in row]) for row in g])
+        memory, direction = jax.jit(steps)(g)
+    except KeyError as error:
+        raise OptimizerError(f"{rule.name}: its memory has no {error}; it declares {', '.join(rule.memory)}") from error
     except Exception as error:
-        raise OptimizerError(f"{rule.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}") from error
+        raise OptimizerError(f"{rule.name}: {sources.failure(error) or type(error).__name__}") from error
     if set(memory) != set(rule.memory):
         raise OptimizerError(f"{rule.name}: remembers {', '.join(memory)}; it declares {', '.join(rule.memory)}")
     for what, array in {**memory, "the direction": direction}.items():
@@ -196,7 +198,11 @@ def check_optimizer(rule: Optimizer) -> None:
                 f"{rule.name}: {what} has shape {jnp.shape(array)} and dtype {jnp.result_type(array)}; "
                 f"expected those of the gradient, {g.shape} and {g.dtype}"
             )
-    if not jnp.allclose(direction, alone, rtol=1e-5, atol=1e-6):
+    if not jnp.all(jnp.isfinite(direction)):
+        where = float(g[~jnp.isfinite(direction)][0])
+        raise OptimizerError(f"{rule.name}: the direction after a gradient of {where:g} is not finite")
+    alone = jnp.stack([steps(one[None, None])[1][0, 0] for one in g.ravel()]).reshape(g.shape)
+    if not jnp.allclose(direction, alone, rtol=1e-4, atol=1e-6):
         raise OptimizerError(f"{rule.name}: is not elementwise: a gradient's direction depends on the other gradients")
 
 

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from actlab import sources
 from actlab.measures import MEASURES, named
 from actlab.nn.walk import weight_gradient
 
@@ -225,7 +226,7 @@ def evaluate_own(probe: Probe, values: Mapping[str, Array]) -> tuple[Array, str]
     try:
         result = jnp.asarray(evaluate(probe, values))
     except Exception as error:
-        return missing, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        return missing, f"{type(error).__name__}: {sources.first_line(error)}"
     if result.shape != () or jnp.iscomplexobj(result):
         return missing, f"gives {result.dtype} of shape {result.shape}; expected one real number per layer"
     return result, ""

@@ -3,16 +3,18 @@
 Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
 """
 
-from actlab.sources.running import blames_user, failure, import_file, load_function
+from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
-from actlab.sources.tracing import Traced, fingerprint, parse, same, trace
+from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
 
 __all__ = [
     "SourceError",
     "Traced",
     "blames_user",
+    "collect",
     "failure",
     "fingerprint",
+    "first_line",
     "import_file",
     "load_function",
     "parse",

@@ -52,7 +52,7 @@ def import_file(path: Path) -> ModuleType:
         for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
         where = place(error, path, package)
-        raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first(error)}") from error
+        raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first_line(error)}") from error
 
 
 def load_function(path: Path, name: str) -> Any:
@@ -165,7 +165,9 @@ def blames_user(error: BaseException) -> bool:
 def failure(error: BaseException) -> str:
     """Say what went wrong: in a user's file with the file and line, and elsewhere by the error's own message."""
     frames = user_frames(error)
-    return f"{frames[-1][0]}, line {frames[-1][1]}: {type(error).__name__}: {first(error)}" if frames else str(error)
+    return (
+        f"{frames[-1][0]}, line {frames[-1][1]}: {type(error).__name__}: {first_line(error)}" if frames else str(error)
+    )
 
 
 def user_frames(error: BaseException) -> list[tuple[str, int]]:
@@ -177,9 +179,9 @@ def user_frames(error: BaseException) -> list[tuple[str, int]]:
     ]
 
 
-def first(error: BaseException) -> str:
-    """The first line of an error's message."""
-    return (str(error).splitlines() or [""])[0]
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; empty without one."""
+    return str(error).strip().partition("\n")[0]
 
 
 sys.meta_path.insert(0, Finder())

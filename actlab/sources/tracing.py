@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from actlab.checksums import file_sha256
 from actlab.sources import statements
@@ -73,6 +74,34 @@ def trace(path: Path, function: str | None = None) -> Traced:
             left += [other for one in whole for target in one.imports for other in imported(folder, package, target)]
     facts = json.dumps([function, [one.tokens for one in taken], tokens], sort_keys=True)
     return Traced({path.name: path} | dict(sorted(files.items())), hashlib.sha256(facts.encode()).hexdigest())
+
+
+def collect(
+    named: Mapping[str, tuple[Path, str | None]], copies: Mapping[str, Path] = MappingProxyType({})
+) -> tuple[dict[str, str], dict[str, Path]]:
+    """Trace several functions, or whole files, that are to lie in one folder.
+
+    Args:
+        named: file and function of each, None for a whole file, by a name for errors.
+        copies: files that lie there already, by their path in the folder.
+
+    Returns:
+        the digest of each, and all files by their path in the folder.
+
+    Raises:
+        SourceError: a file cannot be read, or two that differ would have the same path.
+    """
+    digests, places = {}, dict(copies)
+    for name, (path, function) in named.items():
+        try:
+            traced = trace(path, function)
+            clash = next((at for at, file in traced.files.items() if not same(places.setdefault(at, file), file)), None)
+        except SourceError as error:
+            raise SourceError(f"{name}: {error}") from None
+        if clash is not None:
+            raise SourceError(f"{name}: another file of this study is named {clash} too; rename one of them")
+        digests[name] = traced.digest
+    return digests, places
 
 
 def same(one: Path, other: Path) -> bool:

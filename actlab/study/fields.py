@@ -1,4 +1,4 @@
-"""What a key of the YAML may hold, and what it is to a run: what the sections of ``schema.py`` are made of."""
+"""What a key of the YAML may hold, and what it is to a run: what the sections of ``sections.py`` are made of."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ class Key:
         problem: whether it changes the problem, not the answer to it: the best cell is sought within one value of each.
         follows: whether other keys mostly decide it: it makes cells only where they do not.
         whole: whether its label has the options at their default, too.
+        unordered: whether a list of it is a set: in another order it is the same.
         reported: whether a report lists it even where it does not vary.
         unused: the value at which a report leaves it out all the same.
     """
@@ -53,6 +54,7 @@ class Key:
     problem: bool = False
     follows: bool = False
     whole: bool = False
+    unordered: bool = False
     reported: bool = True
     unused: tuple[Any, ...] = ()
 

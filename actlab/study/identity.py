@@ -6,8 +6,8 @@ In it are
   default changes no run. It follows that a default, once released, is for good: another one would give runs that are
   stored another meaning (a test holds the list). ``auto`` stays ``auto``: it is the name of a rule.
 - the seed.
-- the content of the data: of a file its bytes, of a bundled set its arrays, of generated data what generates it (see
-  ``generated``).
+- the content of the data: of a file its bytes, of a bundled set its arrays, of what a function of the user's makes the
+  tokens of that function.
 - the tokens of every function of the user's that it calls, with what those import from their own folder (see
   ``actlab.sources.tracing``).
 
@@ -30,12 +30,10 @@ from pydantic.fields import FieldInfo
 
 from actlab import sources
 from actlab.study.columns import FACTS
-from actlab.study.fields import Choice, OptionDefaults, Section
+from actlab.study.fields import Choice, Key, OptionDefaults, Section
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.sections import SECTIONS
 from actlab.study.sweep import Cell
-
-UNORDERED = ("probes",)  # keys whose lists are sets
 
 
 def run_id(cell: str, seed: int) -> str:
@@ -76,22 +74,12 @@ def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Pat
     Raises:
         StudyError: a file cannot be read, or two that differ would have the same place in ``sources/``.
     """
-    checksums: dict[str, str] = {}
-    copies: dict[str, Path] = {}
     sections = {id(section): section for cell in cells for section in (getattr(cell, name) for name in SECTIONS)}
-    for name in dict.fromkeys(word for section in sections.values() for word in words(section)):
-        if (named := sources.parse(name)) is None:
-            continue
-        try:
-            traced = sources.trace(*named)
-            for place, file in traced.files.items():
-                other = copies.setdefault(place, file)
-                if not sources.same(other, file):
-                    raise StudyError(f"{name}: two different files are named {place}; rename one of them")
-        except sources.SourceError as error:
-            raise StudyError(f"{name}: {error}") from None
-        checksums[name] = traced.digest
-    return checksums, copies
+    texts = dict.fromkeys(word for section in sections.values() for word in words(section))
+    try:
+        return sources.collect({word: named for word in texts if (named := sources.parse(word))})
+    except sources.SourceError as error:
+        raise StudyError(str(error)) from None
 
 
 def words(settings: Any) -> Iterator[str]:
@@ -106,26 +94,12 @@ def words(settings: Any) -> Iterator[str]:
             yield from words(inner)
 
 
-def generated(name: str, options: Mapping[str, Any], seed: int, generator: tuple[Path, str]) -> str:
-    """Return a hash that stands for generated data: not of its numbers, whose last bits may differ between processors.
-
-    Args:
-        name: what a study calls it.
-        options: all of them, those at their default too.
-        seed: what it is drawn with.
-        generator: the file and the name of the function that makes it, known by its tokens.
-    """
-    tokens = sources.trace(*generator).digest
-    facts = {"name": name, "options": options, "seed": seed, "tokens": tokens}
-    return hashlib.sha256(canonical(facts).encode()).hexdigest()
-
-
 def beyond_defaults(section: Section, contents: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings of a section that are not at their default, as plain data."""
     settings = {}
     for name, field in type(section).model_fields.items():
         value = plain(getattr(section, name), field, contents)
-        if name in UNORDERED and isinstance(value, list):
+        if isinstance(value, list) and any(isinstance(one, Key) and one.unordered for one in field.metadata):
             value = sorted(set(value))
         default = None if field.is_required() else plain(field.get_default(call_default_factory=True), field, contents)
         if field.is_required() or canonical(value) != canonical(default):

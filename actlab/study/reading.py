@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
@@ -14,18 +14,10 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from actlab import data, sources
 from actlab.naming import nearest
 from actlab.study.fields import Choice, Section
-from actlab.study.schema import ReportConfig, SelectConfig, StudyConfig, SweepConfig
-from actlab.study.sections import SECTIONS, SWEPT, DropoutConfig
+from actlab.study.schema import StudyConfig, SweepConfig
+from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.sweep import Cell, Place, expand, put
 
-MAPPINGS: dict[Place, type[Section]] = {
-    (): StudyConfig,
-    ("sweep",): SweepConfig,
-    ("report",): ReportConfig,
-    ("report", "select"): SelectConfig,
-    **{(name,): model for name, model in SECTIONS.items()},
-    ("model", "dropout"): DropoutConfig,
-}
 EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -308,7 +300,7 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
     """Say what is wrong with one value, and what was expected."""
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
-        model = MAPPINGS.get(place[:-1])
+        model = section_at(place[:-1])
         return f"unknown key{nearest(str(place[-1]), model.model_fields) if model else ''}"
     if kind == "missing":
         return "is missing"
@@ -324,6 +316,20 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
         bound = next(iter(one["ctx"].values()))
         return f"expected a number {bounds[kind]} {bound:g}, not {value!r}"
     return f"expected {EXPECTED.get(kind, one['msg'])}, not {value!r}"
+
+
+def section_at(place: Sequence[str | int]) -> type[Section] | None:
+    """Return the section of a study's file that stands at a place, None where there is none.
+
+    >>> section_at(("model", "dropout")).__name__, section_at(("model", "depth"))
+    ('DropoutConfig', None)
+    """
+    section: type[Section] | None = StudyConfig
+    for step in place:
+        field = section.model_fields.get(str(step)) if section else None
+        kinds = [field.annotation, *get_args(field.annotation)] if field else []
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+    return section
 
 
 def short_path(path: Path) -> str:

@@ -154,7 +154,8 @@ def initialize(
         if not all(0 < value < math.inf for value in weight_std):
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
-        bias_mean, bias_std = zip(*(moments(fan_in) for fan_in, _ in fans), strict=True)
+        pairs = [mean_and_std(display_name(model.bias_init.name), moments(fan_in)) for fan_in, _ in fans]
+        bias_mean, bias_std = zip(*pairs, strict=True)
         if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
             raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
     return Initialization(weights, weight_std, bias_mean, bias_std)
@@ -178,6 +179,17 @@ def activation_fact(name: str, record: activations.Activation, parameters: Mappi
     if name == "negative_slope":
         return parameters[record.he_slope] if record.he_slope else None
     return moments(record, tuple(parameters.items()))[name]
+
+
+def mean_and_std(name: str, given: Any) -> tuple[float, float]:
+    """What a bias initializer gives, as two numbers.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise ValueError(f"{name}: gives {given!r}; expected a mean and a standard deviation")
+    return float(given[0]), float(given[1])
 
 
 def numbers_of(resolved: Resolved) -> dict[str, Any]:

@@ -268,7 +268,7 @@ class MeasureConfig(Section):
     probe_rows: Annotated[int, Key(STATIC, spec="", follows=True, reported=False)] = Field(
         256, ge=2, description="training rows on which per-layer measures are taken"
     )
-    probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="")] = Field(
+    probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="", unordered=True)] = Field(
         "default",
         description="default; all adds what is measured on request; or a list of these words, [names](measures.md) "
         "and `path/to/file.py:function`",
