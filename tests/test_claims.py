@@ -324,3 +324,12 @@ def test_a_file_of_an_earlier_version_is_told_what_a_claim_is_now(text, tmp_path
 def test_missing_file(tmp_path):
     with pytest.raises(claims.ClaimsError, match="no such"):
         claims.load(tmp_path / "mine.py")
+
+
+@pytest.mark.parametrize("given", [None, "supported", 0.3])
+def test_a_claim_that_gives_no_verdict_is_named(given):
+    def claim(cells):
+        return given
+
+    with pytest.raises(claims.ClaimsError, match=f"claim: gives {type(given).__name__}, not a Verdict"):
+        claims.decide([claim], build_cells(*frames()))

@@ -17,9 +17,10 @@ from actlab.analysis import layout, looks, panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import Spec
 from actlab.analysis.figures import FIGURES, writing
+from actlab.analysis.tables import TABLES
 from actlab.engine import scheduling, store, worker_pools
 from actlab.study import plan as planning
-from actlab.study import reading
+from actlab.study import reading, settings
 from actlab.study.selection import Select
 from tests.serial import SerialExecutor
 from tests.synthetic import frames
@@ -323,4 +324,14 @@ def test_a_run_has_a_card(study, tmp_path):
         assert path.is_file()
         assert run in text
         assert "test accuracy" in text
-    assert "Test accuracy by activation and depth" in report.headline({"question": "Why?"}, *study)
+    assert "Test accuracy by activation and depth" in report.headline({"question": "Why?"}, {}, *study)
+
+
+def test_the_terminal_says_what_the_table_on_disk_says():
+    """What makes a problem of its own, by the study's manifest, does so in both."""
+    study = frames(("relu", "elu"), (2,), (1e-3,), seeds=3, target=("a", "b"))
+    stated = settings.to_plain([*settings.UNSTATED, settings.Setting("target", "data.target", problem=True)])
+    cells = report.study_cells({}, {"settings": stated}, *study)
+    best = TABLES["performance"].make(cells).frame["best"].sum()
+    assert best == 2  # one for each target
+    assert report.headline({}, {"settings": stated}, *study).count(" *") - 1 == best

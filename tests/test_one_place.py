@@ -14,6 +14,7 @@ import pytest
 
 import actlab
 from actlab.analysis import documents
+from actlab.analysis.parts import ReportError
 from actlab.engine import loading
 from actlab.nn.blocks import Options
 from actlab.nn.spec import ProgramSpec
@@ -167,6 +168,23 @@ def test_parts_of_ones_own_are_checked_before_training(case, tmp_path, monkeypat
         "mine.py",
         "study.yaml",
     ]
+
+
+def test_a_file_that_cannot_be_listed_is_named(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "actlab", "list", "nofile.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "actlab: nofile.py: no such file")
+
+
+def test_a_table_that_fails_is_named_and_measurements_stay(own, tmp_path):
+    shutil.copytree(own / "results" / "own", tmp_path / "r")
+    file = tmp_path / "r" / "sources" / "mine.py"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('cells.selected["vanishing_slope"]', 'cells.selected["vanishing_slop"]'), "utf-8")
+    with pytest.raises(ReportError, match=r"slopes: .*mine\.py, line \d+: KeyError: 'vanishing_slop'"):
+        actlab.report(tmp_path / "r")
+    assert len(actlab.load(tmp_path / "r").runs) == 8
 
 
 CHANGES = {
