@@ -272,17 +272,15 @@ def test_a_default_is_for_good():
     adam = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}
     optimizers = {"sgd": {}, "momentum": {"momentum": 0.9, "nesterov": False}, "adam": adam, "adamw": adam}
     optimizers["rmsprop"] = {"decay": 0.9, "eps": 1e-8}
-    assert {name: rule.options for name, rule in OPTIMIZERS.items()} == optimizers
-    assert {name: dict(bias.options) for name, bias in BIASES.items() if bias.options} == {
-        "constant": {"value": 0.1},
-        "normal": {"mean": 0.0, "std": 0.1},
-    }
-    assert {name: one.std.__kwdefaults__ for name, one in INITIALIZERS.items() if one.std.__kwdefaults__} == {
-        name: {"negative_slope": 0.0} for name in ("he_normal", "he_uniform", "he_truncated_normal")
-    }
-    assert {name: dict(one.parameters) for name, one in activations.CATALOGUE.items() if one.parameters} == PARAMETERS
+    assert {name: OPTIMIZERS[name].options for name in optimizers} == optimizers
+    biases = {"zeros": {}, "constant": {"value": 0.1}, "normal": {"mean": 0.0, "std": 0.1}}
+    assert {name: dict(BIASES[name].options) for name in biases} == biases
+    assert all(INITIALIZERS[f"he_{name}"].defaults == {"negative_slope": 0.0} for name in KINDS)
+    assert not any(INITIALIZERS[f"{of}_{name}"].defaults for of in ("lecun", "glorot") for name in KINDS)
+    assert {name: dict(activations.CATALOGUE[name].parameters) for name in PARAMETERS} == PARAMETERS
 
 
+KINDS = ("normal", "uniform", "truncated_normal")
 PARAMETERS = {
     "leaky_relu": {"negative_slope": 0.01},
     "prelu": {"alpha": 0.25},

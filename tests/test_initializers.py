@@ -60,8 +60,8 @@ def kernels_of(tree):
     return [tree["input"]["kernel"], *tree["layers"]["kernel"][1:]]
 
 
-def test_the_cases_here_are_the_catalogue():
-    assert set(CASES) == set(initializers.INITIALIZERS)
+def test_the_papers_initializers_are_all_there():
+    assert set(CASES) <= set(initializers.INITIALIZERS)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -77,21 +77,15 @@ def test_variance_is_the_papers_times_gain_squared(name, fan_in, fan_out, gain):
     assert record.reference
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", initializers.INITIALIZERS)
 def test_a_drawn_kernel_has_that_variance(name):
     record = initializers.INITIALIZERS[name]
-    distribution, variance, options = CASES[name]
     fan_in, fan_out = ENTRIES
-    tree = start(
-        depth=1,
-        stds=(record.std(fan_in, fan_out, **options),),
-        features=fan_in,
-        width=fan_out,
-        weight_distribution=distribution,
-    )
+    std = record.std(fan_in, fan_out, **dict.fromkeys(record.options, 0.7))
+    tree = start(depth=1, stds=(std,), features=fan_in, width=fan_out, weight_distribution=record.distribution)
     kernel = np.asarray(tree["input"]["kernel"], np.float64)
     # the relative standard error of a variance estimate is at most √(2/n) here: normal has the heaviest tails
-    assert kernel.var() == pytest.approx(variance(fan_in, fan_out), rel=4 * math.sqrt(2 / kernel.size))
+    assert kernel.var() == pytest.approx(std**2, rel=4 * math.sqrt(2 / kernel.size))
     assert abs(kernel.mean()) < 4 * kernel.std() / math.sqrt(kernel.size)
 
 
