@@ -293,11 +293,11 @@ def list_names(
     from actlab.measures.own import DECLARED
     from actlab.nn.initializers import BIASES, INITIALIZERS
     from actlab.nn.optimizers import OPTIMIZERS
-    from actlab.study.choices import MEASURES
+    from actlab.study.choices import AUTO, MEASURES
 
     named: dict[str, tuple[Iterable[str], Mapping[Any, Any]]] = {
         "activations": (activations.CATALOGUE, activations.CATALOGUE.declared),
-        "initializers": (["auto", *INITIALIZERS], INITIALIZERS.declared),
+        "initializers": ([AUTO, *INITIALIZERS], INITIALIZERS.declared),
         "biases": (BIASES, BIASES.declared),
         "optimizers": (OPTIMIZERS, OPTIMIZERS.declared),
         "data sets": (data.DATASETS, data.DATASETS.declared),

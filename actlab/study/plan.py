@@ -78,13 +78,13 @@ def plan(
     records: dict[str, activations.Activation] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
+    cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
     activations_used = len({cell.model.activation.name for cell in study.cells})
-    sizes = [size_of(cell, loaded[cell.data][0], activations_used) for cell in study.cells]
+    sizes = [size_of(resolved, activations_used) for resolved in cells]
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
     identities = identity.cell_identities(study.cells, contents)
-    for cell, own_identity in zip(study.cells, identities, strict=True):
-        resolved = resolve(cell, *loaded[cell.data], study.source)
+    for cell, resolved, own_identity in zip(study.cells, cells, identities, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, labels = numbers_of(resolved), columns.columns_of(resolved)
@@ -221,16 +221,17 @@ def block_of(model: ModelConfig) -> Options:
     return Options(**{str(key.spec).removeprefix(BLOCK): key.of(value_at(model, way)) for way, key in keys})
 
 
-def size_of(cell: Cell, rows: data.Data, activations: int) -> Size:
+def size_of(resolved: Resolved, activations: int) -> Size:
     """Return what decides how much memory a cell's runs take, in a study of so many activations."""
+    cell, rows = resolved.cell, resolved.data
     return Size(
         depth=cell.model.depth,
         width=cell.model.width,
         batch_size=cell.train.batch_size,
-        probe_rows=min(cell.measure.probe_rows, len(rows.train.y)),
+        probe_rows=cell.measure.probe_rows,
         rows=sum(len(split.y) for split in (rows.train, rows.validation, rows.test)),
-        features=rows.train.x.shape[1],
-        outputs=len(rows.classes) or 1,
+        features=resolved.features,
+        outputs=resolved.outputs,
         itemsize=8 if cell.model.dtype == "float64" else 4,
         normed_rows=len(rows.train.y) if cell.model.norm == "batch" else 0,
         activations=activations,

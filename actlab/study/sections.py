@@ -51,25 +51,29 @@ class DataConfig(Section):
         description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
     )
     seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
-        0,
+        data.DataSpec.seed,
         ge=0,
         lt=2**32,
         description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
     )
     standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
-        True, description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are"
+        data.DataSpec.standardize,
+        description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are",
     )
     train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
-        None, ge=1, description="keep only so many training rows, stratified; fewer are a subset of more; null: all"
+        data.DataSpec.train_rows,
+        ge=1,
+        description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
     )
     target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
-        None, description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`"
+        data.DataSpec.target,
+        description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`",
     )
     task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
         "auto", description="auto: text or integer labels classify, floats regress"
     )
     target_loss: Annotated[float | None, Key(LABEL, column="")] = Field(
-        None,
+        data.DataSpec.target_loss,
         gt=0,
         description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
         "constant predictor's",
