@@ -132,7 +132,7 @@ class ModelConfig(Section):
     ] = Field(
         Choice(name="relu"),
         description="a name, `{name: ..., parameter: ...}`, or `path/to/file.py:function`; `per: unit` learns its "
-        "parameters for each unit",
+        "parameters for each unit, by a program of its own",
     )
     depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
         10, ge=1, le=1000, description="hidden layers, each followed by the activation"
