@@ -27,7 +27,7 @@ sweep:
 
 
 def plan_seconds(folder: Path) -> tuple[float, float, int, int]:
-    """Seconds of reading and of planning, and the number of runs and jobs."""
+    """Time reading and planning, and count runs and jobs."""
     from actlab.study import plan, reading
 
     path = folder / "study.yaml"

@@ -16,14 +16,14 @@ BASE = "4e41d61"  # the last revision with one program for each activation and d
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which revision to race against."""
+    """Add which revision to race against."""
     parser.add_argument("--revision", default=BASE, help=f"the base: a revision of this repository [default: {BASE}]")
     parser.add_argument("--base", type=Path, help="an existing checkout of the base, instead of a temporary one")
 
 
 @contextmanager
 def checkout(revision: str, existing: Path | None = None) -> Iterator[Path]:
-    """A folder with a revision's files: ``existing``, or a git worktree that is removed in the end.
+    """Open a folder with a revision's files: ``existing``, or a git worktree that is removed in the end.
 
     Its bytecode is compiled, as after an installation: the first command of a race would do it else.
     """
@@ -52,7 +52,7 @@ def compile_bytecode(path: Path) -> None:
 
 
 def environment(path: Path) -> dict[str, str]:
-    """Environment variables with which Python imports a checkout's modules, and no other's."""
+    """Return environment variables with which Python imports a checkout's modules, and no other's."""
     return os.environ | {"PYTHONPATH": str(path)}
 
 
@@ -95,7 +95,7 @@ class Server:
 
 @contextmanager
 def servers(*paths: Path) -> Iterator[list[Server]]:
-    """A server for each checkout."""
+    """Open a server for each checkout."""
     started: list[Server] = []
     try:
         for path in paths:

@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def fresh(cache: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """A call in a worker of its own, which keeps compiled programs in a folder, however small."""
+    """Call a function in a worker of its own, which keeps compiled programs in a folder, however small."""
     kept = {"JAX_COMPILATION_CACHE_DIR": cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     pool = ProcessPoolExecutor(1, env=worker_pools.WORKER_ENVIRONMENT | kept | {"XDG_CACHE_HOME": cache})
     try:

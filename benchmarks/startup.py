@@ -56,7 +56,7 @@ def one_core() -> None:
 
 
 def run(path: Path, words: list[str], environment: dict[str, str]) -> dict[str, float]:
-    """Seconds of one command of a checkout; what it answers, and its exit code, are tests' to judge."""
+    """Time one command of a checkout; what it answers, and its exit code, are tests' to judge."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "actlab", *words],
@@ -71,14 +71,14 @@ def run(path: Path, words: list[str], environment: dict[str, str]) -> dict[str, 
 
 
 def write_report(path: Path, study: Path) -> dict[str, float]:
-    """Seconds in which a checkout writes a study's tables, figures and report."""
+    """Time how a checkout writes a study's tables, figures and report."""
     command = [sys.executable, "-c", WRITE, str(study)]
     done = subprocess.run(command, cwd=path, env=revisions.environment(path), stdout=subprocess.PIPE, check=True)
     return dict(json.loads(done.stdout))
 
 
 def small_study(path: Path, folder: Path) -> Path:
-    """162 runs of a checkout's own ``results/depth`` as a study: nine activations, and what ``KEPT`` says."""
+    """Make 162 runs of a checkout's own ``results/depth`` as a study: nine activations, and what ``KEPT`` says."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -17,7 +17,7 @@ from benchmarks.rates import Shape, loop_rate, numpy_rate, record_cost, whole_ra
 
 
 def rounds(shape: Shape, number: int, folder: Path) -> list[dict[str, float]]:
-    """The rounds of one shape: rates of two workers in GFLOP/s, and their ratios."""
+    """Race the rounds of one shape: rates of two workers in GFLOP/s, and their ratios."""
     pool = worker_pools.local(2)
     # About two seconds of training, whatever the width.
     steps = max(int(1.5e11 / (6 * shape.depth * shape.batch * shape.width**2)) // shape.every, 1) * shape.every

@@ -48,7 +48,7 @@ def a_program(*functions, optimizer="adam", own_measures=(), options=None, **cha
 
 
 def some_numbers(depth=3, *, seed=3, gain=1.0, bias_mean=0.0, bias_std=0.1, fixed=None, learnable=None, **changes):
-    """A run's numbers as a plan has them: ``fixed`` and ``learnable`` by name, other changes where they belong."""
+    """Make a run's numbers as a plan has them: ``fixed`` and ``learnable`` by name, other changes where they belong."""
     optimizer = {"learning_rate": 0.02, "weight_decay": 0.1, "momentum": 0.8, "decay": 0.7}
     optimizer |= {"b1": 0.8, "b2": 0.95, "eps": 1e-6, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 12.0}
     numbers = {
@@ -117,12 +117,12 @@ class Runs:
 
 
 def own(tree):
-    """A copy, which may be given away."""
+    """Copy a tree, which may then be given away."""
     return jax.tree.map(np.array, tree)
 
 
 def go(runs, schedule, longest=None):
-    """The state at the end of a schedule of records (step, whether whole splits are evaluated), and the records.
+    """Return the state at the end of a schedule of records (step, whether whole splits are evaluated), and the records.
 
     Between records training is cut into calls of at most ``longest`` steps.
     """
@@ -140,13 +140,13 @@ def of_run(tree, i):
 
 
 def network(parameters, i, depth):
-    """One run's parameters, of the layers that it has."""
+    """Return one run's parameters, of the layers that it has."""
     own = of_run(parameters, i)
     return jax.tree.map(np.array, own | {"layers": jax.tree.map(lambda stack: stack[:depth], own["layers"])})
 
 
 def kernels_of(parameters):
-    """The kernel of each hidden layer."""
+    """Return the kernel of each hidden layer."""
     return [parameters["input"]["kernel"], *parameters["layers"]["kernel"][1:]]
 
 
@@ -158,7 +158,7 @@ def assert_same_bits(one, other):
 
 
 def measure_layers(names, z_LxMxW, h_LxMxW, slope_LxMxW, thresholds, own=None, report=None):
-    """Measures of each layer [L]; φ's argument is z."""
+    """Measure each layer [L]; φ's argument is z."""
 
     def layer(z, h, slope):
         return probes.measure_layer(names, z, h, z, slope, thresholds, own, report)

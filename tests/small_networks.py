@@ -46,7 +46,7 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", optimize
 
 
 def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):
-    """One run's, of a network of depth 3; ``changes`` are the optimizer's."""
+    """Make one run's numbers, of a network of depth 3; ``changes`` are the optimizer's."""
     deviations = np.array([0.6] * DEPTH + [0.0] * (bound - DEPTH), dtype)
     optimizer = {"learning_rate": 0.1, "weight_decay": 0.0, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 9.0}
     rest = {
@@ -66,7 +66,7 @@ def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):
 
 
 def some_weights(program, numbers):
-    """A run's parameters in the middle of training: none is what it begins with."""
+    """Draw a run's parameters in the middle of training: none is what it begins with."""
     weights = training.start(program, numbers, jnp.int32(DEPTH), FEATURES, OUTPUTS)["parameters"]
     leaves, tree = jax.tree.flatten(weights)
     keys = jax.random.split(jax.random.key(1), len(leaves))

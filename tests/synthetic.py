@@ -34,7 +34,7 @@ def frames(
     task: str = "classification",
     **settings: Any,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """``runs``, ``steps`` and ``layers`` of a full grid; at the highest of several rates some deep runs diverge.
+    """Make ``runs``, ``steps`` and ``layers`` of a full grid; at the highest of several rates some deep runs diverge.
 
     ``settings`` are further columns of ``runs``: a tuple sweeps, anything else is constant.
     """

@@ -25,7 +25,7 @@ GRID = np.linspace(-12.0, 12.0, 481).round(12)
 
 
 def grad(phi, z):
-    """φ' by reverse mode, the way that training takes it."""
+    """Compute φ' by reverse mode, the way that training takes it."""
     return jax.vjp(phi, z)[1](jnp.ones_like(z))[0]
 
 

@@ -28,22 +28,22 @@ FLOAT32 = np.concatenate([-SIZES[::-1], [0.0], SIZES]).astype(np.float32)
 
 
 def reverse(phi, z):
-    """φ' by reverse mode, compiled, the way that training takes it."""
+    """Compute φ' by reverse mode, compiled, the way that training takes it."""
     return jax.jit(jax.grad(lambda z: jnp.sum(phi(z))))(z)
 
 
 def forward(phi, z):
-    """φ' by forward mode, compiled."""
+    """Compute φ' by forward mode, compiled."""
     return jax.jit(lambda z: jax.jvp(phi, (z,), (jnp.ones_like(z),))[1])(z)
 
 
 def with_parameter(phi, name):
-    """φ as a function of z and one parameter."""
+    """Return φ as a function of z and one parameter."""
     return lambda z, value: phi(z, **{name: value})
 
 
 def differences(f, x, step=1e-5):
-    """Central differences of a function of a NumPy array."""
+    """Compute central differences of a function of a NumPy array."""
     return (np.asarray(f(x + step)) - np.asarray(f(x - step))) / (2.0 * step)
 
 

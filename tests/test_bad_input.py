@@ -23,7 +23,7 @@ measure: {every: 2, evaluate_every: 2}
 
 
 def study(**replaced):
-    """The sound study above with some lines replaced: study(**{'  depth: 2': '  depth: -1'})."""
+    """Write the sound study above with some lines replaced: study(**{'  depth: 2': '  depth: -1'})."""
     text = STUDY
     for old, new in replaced.items():
         assert old in text
@@ -267,7 +267,7 @@ class Waiting(Executor):
 
 
 def call(monkeypatch, capsys, *words):
-    """The exit code and all that a command prints; training is out of the question, and no worker outlives it."""
+    """Return exit code and all that a command prints; training is out of the question, and no worker outlives it."""
     opened = []
     monkeypatch.setattr(worker_pools, "local", lambda _: opened.append(Waiting()) or opened[-1])
     monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])

@@ -118,7 +118,7 @@ def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favo
 
 
 def at_init(runs, steps, activation, by_seed):
-    """The frames with the vanishing slope of an activation at initialisation, by seed."""
+    """Return the frames with the vanishing slope of an activation at initialisation, by seed."""
     chosen = runs[runs["activation"] == activation].set_index("run")["seed"]
     there = steps["run"].isin(chosen.index) & (steps["step"] == 0)
     steps.loc[there, "vanishing_slope"] = steps.loc[there, "run"].map(chosen).map(dict(enumerate(by_seed)))

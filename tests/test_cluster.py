@@ -137,7 +137,7 @@ def contents(folder):
 
 
 def command(capsys, *words):
-    """What a command line ends with: its exit code, what it printed, and what it complained of."""
+    """Return what a command line ends with: its exit code, what it printed, and what it complained of."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["actlab", *map(str, words)])
         with pytest.raises(SystemExit) as end:
@@ -147,7 +147,7 @@ def command(capsys, *words):
 
 
 def refused(capsys, *words):
-    """The message of a command that is refused: exit code 2, no traceback."""
+    """Return the message of a command that is refused: exit code 2, no traceback."""
     code, _, stderr = command(capsys, *words)
     assert code == 2, stderr
     assert "Traceback" not in stderr
@@ -273,7 +273,7 @@ with cluster.pool(pathlib.Path("r"), 5, workers=1) as (open_worker, _):
 
 
 def listening():
-    """Where this process and those below it take connections."""
+    """List where this process and those below it take connections."""
     this = psutil.Process()
     sockets = [
         connection for one in (this, *this.children(recursive=True)) for connection in one.net_connections("inet")

@@ -19,7 +19,7 @@ assert jax.jit(lambda x: x * 2 + 1)(3.0) == 7.0
 
 
 def kept(cache, **environment):
-    """The programs below a cache folder after a process has compiled one."""
+    """List the programs below a cache folder after a process has compiled one."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     environment = inherited | {"XDG_CACHE_HOME": str(cache)} | environment
     subprocess.run([sys.executable, "-c", SCRIPT], env=environment, check=True, capture_output=True, timeout=120)
@@ -71,7 +71,7 @@ print(compiled.kept(("a program", x.shape), compile)(x).item())
 
 
 def whole(cache, script=WHOLE, **environment):
-    """What a process prints that asks for one program, and where it is kept."""
+    """Return what a process prints that asks for one program, and where it is kept."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     environment = inherited | {"XDG_CACHE_HOME": str(cache)} | environment
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, timeout=120)

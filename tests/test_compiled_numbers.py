@@ -34,12 +34,12 @@ INPUTS, DEPTH = 3, 2
 
 
 def exact(seed, *shape):
-    """Normal numbers, rounded to odd multiples of 1/32: never zero, and their products are exact in float32."""
+    """Draw normal numbers, rounded to odd multiples of 1/32: never zero, and their products are exact in float32."""
     return (2 * np.floor(16 * np.random.default_rng(seed).normal(0.25, 1.0, shape)) + 1) / 32
 
 
 def stack(runs, function, arguments):
-    """What a function says of each run by itself."""
+    """Call a function on each run by itself."""
     results = [function(*jax.tree.map(lambda a, run=run: a[run], arguments)) for run in range(runs)]
     return jax.tree.map(lambda *of_runs: np.stack(of_runs), *results)
 

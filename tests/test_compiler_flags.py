@@ -28,7 +28,7 @@ tried = pytest.mark.skipif(
 
 
 def squares_of_products():
-    """Σ (A x)² of 40,000 rows x: in jaxlib 0.10.2 every fifth is wrong."""
+    """Compute Σ (A x)² of 40,000 rows x: in jaxlib 0.10.2 every fifth is wrong."""
     rng = np.random.default_rng(0)
     a, x = (rng.standard_normal(shape).astype(np.float32) for shape in ((3, 3), (40_000, 3)))
     actual = jax.jit(jax.vmap(lambda x: jnp.sum((a @ x) ** 2)))(x)
@@ -36,7 +36,7 @@ def squares_of_products():
 
 
 def products_with_a_constant():
-    """Σ (E C) ∘ E of five matrices E and a constant C: read from uninitialised memory, in all versions tried."""
+    """Compute Σ (E C) ∘ E of five matrices E and a constant C: reads uninitialised memory, in all versions tried."""
     e = np.random.default_rng(0).standard_normal((5, 60, 60)).astype(np.float32)
     actual = jax.jit(lambda e: jnp.sum((e @ jnp.full_like(e, 2.0)) * e, axis=(1, 2)))(e)
     return actual, np.sum((e @ np.full_like(e, 2.0)) * e, axis=(1, 2), dtype=float)
@@ -48,7 +48,7 @@ def share_wrong(case):
 
 
 def in_a_new_process(code, **environment):
-    """What some code prints as JSON after this file was loaded as ``here``, and its warnings."""
+    """Return what some code prints as JSON after this file was loaded as ``here``, and its warnings."""
     load = f"""
 import importlib.util, json, sys
 def load():

@@ -18,7 +18,7 @@ NAMES = tuple(data.DATASETS)
 
 
 def frame(rows=60, seed=0):
-    """Two features, a text label in thirds, and a quantity."""
+    """Make two features, a text label in thirds, and a quantity."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
         {

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def threefry(key, counts):
-    """Threefry-2x32, 20 rounds, from the paper (Salmon et al. 2011): two words of 32 bits for each pair of counts."""
+    """Compute Threefry-2x32, 20 rounds (Salmon et al. 2011): two words of 32 bits for each pair of counts."""
     x0, x1 = (np.asarray(count, np.uint32) for count in counts)
     k0, k1 = (np.uint32(word) for word in key)
     keys = (k0, k1, k0 ^ k1 ^ np.uint32(0x1BD11BDA))
@@ -50,7 +50,7 @@ def test_the_reference_implementation_is_threefry():
 
 
 def bits(seed, number):
-    """What JAX draws when it cuts a draw so that parts of it can be made apart: entry i depends on i alone."""
+    """Draw what JAX draws when it cuts a draw so that parts of it can be made apart: entry i depends on i alone."""
     high, low = threefry((0, seed), (np.zeros(number, np.uint32), np.arange(number, dtype=np.uint32)))
     return high ^ low
 

@@ -36,7 +36,7 @@ def cells(study):
 
 
 def lines_of(figure: Figure) -> set[tuple[float, ...]]:
-    """The heights of every line of data, rounded as the CSV is."""
+    """Return the heights of every line of data, rounded as the CSV is."""
     drawn = set()
     for axes in figure.axes:
         for line in axes.get_lines():

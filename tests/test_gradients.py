@@ -67,7 +67,7 @@ def some_parameters(program, seed):
 
 
 def together(program, parameters, fill):
-    """Runs' parameters as the walk takes them, what it has no use for filled with a number."""
+    """Stack runs' parameters as the walk takes them, what it has no use for filled with a number."""
 
     def stacked(*stacks):
         padded = [np.pad(stack, [(0, BOUND - DEPTH)] + [(0, 0)] * (stack.ndim - 1)) for stack in stacks]
@@ -91,7 +91,7 @@ def numbers_of(runs):
 
 
 def drop(kind, h, l):
-    """Dropout of units; alpha dropout keeps the mean and the variance of SELU's (mean 0, variance 1)."""
+    """Drop units; alpha dropout keeps the mean and the variance of SELU's (mean 0, variance 1)."""
     key = jax.random.key(SEED)
     for number in (2**32 - 1, STEP, l):
         key = jax.random.fold_in(key, number)
@@ -104,7 +104,7 @@ def drop(kind, h, l):
 
 
 def forward(options, parameters, x, shifts=None, statistics=None, dropping=False):
-    """Layer by layer: the outputs, and mean and variance of each z over the rows; ``shifts`` [L, B, W] move z."""
+    """Walk layer by layer: the outputs, and mean and variance of each z over the rows; ``shifts`` [L, B, W] move z."""
     layers, h, seen = parameters["layers"], x, []
     with jax.numpy_rank_promotion("allow"):
         for l in range(DEPTH):
@@ -145,7 +145,7 @@ def test_gradients_of_every_parameter(case):
     walked = jax.jit(minibatch)(
         given, numbers_of(runs), batch, np.int32(STEP), np.int32(DEPTH), np.int32(1), up, stacks=stacks
     )
-    loss, accuracy, gradients = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
+    loss, accuracy, actual = walked.loss, walked.accuracy, {**walked.ends, "layers": walked.layers}
     expected = []
     for run, own in enumerate(parameters):
         x, y = batches[run]
@@ -159,7 +159,7 @@ def test_gradients_of_every_parameter(case):
         assert jnp.ravel(accuracy)[run] == pytest.approx(float(np.mean(np.argmax(outputs, axis=1) == y)))
         expected.append(gradients)
     expected = together(program, jax.tree.map(np.array, expected), fill=0.0)
-    for (path, one), other in zip(jax.tree.leaves_with_path(gradients), jax.tree.leaves(expected), strict=True):
+    for (path, one), other in zip(jax.tree.leaves_with_path(actual), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-13, err_msg=str(path))
 
 

@@ -24,7 +24,7 @@ except SystemExit as stop:
 
 
 def modules(cwd, *words, code=0, **environment):
-    """Every module that is imported when a command has ended, with the exit code that is expected of it."""
+    """List every module that is imported when a command has ended, with the exit code that is expected of it."""
     done = subprocess.run(
         [sys.executable, "-c", CALL, *map(str, words)],
         cwd=cwd,

@@ -68,7 +68,7 @@ def pytest_generate_tests(metafunc):
 
 
 def own_part(tree, depth, learned):
-    """Of a state what it would have in any study: its own layers, and of its layers the parameters that they learn."""
+    """Return what a state would have in any study: its own layers, and of its layers the parameters that they learn."""
 
     def own(path, leaf):
         keys = [entry.key for entry in path]

@@ -47,7 +47,7 @@ PRELU = Function(lambda z, alpha: jnp.where(z > 0, z, alpha * z), nowhere, (), (
 
 
 def start(seed=0, depth=4, *, stds=STDS, means=MEANS, bias_stds=BIAS_STDS, features=30, outputs=10, **changes):
-    """The parameters of a network of four hidden layers of forty units, or of another."""
+    """Draw the parameters of a network of four hidden layers of forty units, or of another."""
     settings = {"depth_bound": depth, "width": 40, "optimizer": "sgd"} | changes
     numbers = {"seed": seed, "learnable": np.array([0.25])}
     for name, values in (("weight_std", stds), ("bias_mean", means), ("bias_std", bias_stds)):
@@ -56,7 +56,7 @@ def start(seed=0, depth=4, *, stds=STDS, means=MEANS, bias_stds=BIAS_STDS, featu
 
 
 def kernels_of(tree):
-    """The kernels of the hidden layers."""
+    """Return the kernels of the hidden layers."""
     return [tree["input"]["kernel"], *tree["layers"]["kernel"][1:]]
 
 

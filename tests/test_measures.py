@@ -219,7 +219,7 @@ def test_maps_and_comparisons_agree(study, name):
 
 
 def logged(study):
-    """A study as one that stores norms in log scale has it: see ``Measure.column`` and ``mean_column``."""
+    """Return a study as one that stores norms in log scale has it: see ``Measure.column`` and ``mean_column``."""
     runs, steps, layers = study
     for name, one in MEASURES.items():
         if one.per != "layer" or name not in layers:

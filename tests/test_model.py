@@ -44,7 +44,7 @@ def a_module(program, weights):
 
 
 def stacked(gradients):
-    """A module's gradients as the engine has them, layers 1..L."""
+    """Stack a module's gradients as the engine has them, layers 1..L."""
     hidden = [gradients["hidden"][l] for l in range(DEPTH)]
     layers = {
         "kernel": [jnp.zeros((WIDTH, WIDTH)), *(one["affine"]["kernel"][...] for one in hidden[1:])],

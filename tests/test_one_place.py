@@ -30,7 +30,7 @@ NAMES = "bent", "narrow", "lifted", "lookahead", "moons", "fourth", "slopes", "p
 
 
 def command(folder, *words):
-    """What the real command prints, in a process of its own."""
+    """Return what the real command prints, in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "actlab", *words],
         cwd=folder,
@@ -222,7 +222,7 @@ def test_every_key_is_declared_and_tried_here():
 
 
 def of_program(key, value, more, folder):
-    """What a study's programs are compiled from, and what is in their arguments besides the data."""
+    """Return what a study's programs are compiled from, and what is in their arguments besides the data."""
     (folder / "s.yaml").write_text(BASE, encoding="utf-8")
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})

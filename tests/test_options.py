@@ -99,7 +99,7 @@ STEPS = 20
 
 
 def decayed(of_activation):
-    """Which of a run's parameters weight decay pulls on."""
+    """Mark which of a run's parameters weight decay pulls on."""
     return {
         "input": {"kernel": True},
         "layers": {"kernel": True, "bias": False, "activation": of_activation, "scale": False, "shift": False},
@@ -108,7 +108,7 @@ def decayed(of_activation):
 
 
 def rate_of(own):
-    """Optax's schedule of one run; of a count in int32 it would make a float32."""
+    """Make Optax's schedule of one run; of a count in int32 it would make a float32."""
     peak, warmup = own["learning_rate"], int(own.get("warmup_steps", 0))
     if own.get("cosine"):
         return optax.warmup_cosine_decay_schedule(peak / (warmup + 1), peak, warmup, STEPS)
@@ -116,7 +116,7 @@ def rate_of(own):
 
 
 def direction_of(rule, own, of_activation):
-    """Optax's chain of one run: clipping, the rule, decoupled decay."""
+    """Make Optax's chain of one run: clipping, the rule, decoupled decay."""
     return optax.chain(
         optax.clip_by_global_norm(own["clip_norm"]),
         rule(own),
@@ -125,7 +125,7 @@ def direction_of(rule, own, of_activation):
 
 
 def a_gradient(weights, t, run):
-    """Another one at each step; norms from below the clipping norm to above. Rows beyond the depth are zero."""
+    """Draw another one at each step; norms from below the clipping norm to above. Rows beyond the depth are zero."""
     leaves, tree = jax.tree.flatten(weights)
     rng = np.random.default_rng([t, run])
     drawn = tree.unflatten([rng.normal(scale=0.1 + 0.1 * t, size=leaf.shape) for leaf in leaves])
@@ -133,7 +133,7 @@ def a_gradient(weights, t, run):
 
 
 def in_use(tree):
-    """With zeros for what no network of this depth has."""
+    """Return a tree with zeros for what no network of this depth has."""
     layers = {name: np.array(stack) for name, stack in tree["layers"].items()}
     for stack in layers.values():
         stack[DEPTH:] = 0
@@ -142,7 +142,7 @@ def in_use(tree):
 
 
 def by_optax(begun, run, own, rule, of_activation):
-    """One run's parameters after all steps."""
+    """Compute one run's parameters after all steps."""
     chain, rate = direction_of(rule, own, of_activation), rate_of(own)
     weights, state, step = begun, chain.init(begun), jax.jit(chain.update)
     for t in range(STEPS):
@@ -153,7 +153,7 @@ def by_optax(begun, run, own, rule, of_activation):
 
 
 def by_ours(program, begun, numbers):
-    """All runs' parameters after all steps, runs before layers: clipped, remembered, moved, as a step does."""
+    """Compute all runs' parameters after all steps, runs before layers: clipped, remembered, moved, as a step does."""
     rule, switches = program.optimizer, dict(program.spec.optimizer_switches)
 
     def step(weights, memory, gradients, numbers, t):
@@ -273,8 +273,8 @@ def test_alpha_dropout_is_the_papers_formula_and_keeps_mean_and_variance(rate):
     assert np.mean(kept) == pytest.approx(q, abs=0.01)
 
 
-def spread_after(kind, depth=12, width=300, n=400):
-    """Mean and variance of the last h of a SELU network with LeCun's weights, in training mode."""
+def moments_after(kind, depth=12, width=300, n=400):
+    """Compute mean and variance of the last h of a SELU network with LeCun's weights, in training mode."""
     record = activations.CATALOGUE.find("selu")
     keys = jax.random.split(jax.random.key(2), depth + 1)
     kernels = [jax.random.normal(key, (width, width)) / math.sqrt(width) for key in keys]
@@ -295,10 +295,10 @@ def spread_after(kind, depth=12, width=300, n=400):
 
 
 def test_selu_stays_at_mean_0_and_variance_1_with_alpha_dropout_and_with_no_other():
-    mean, variance = spread_after("alpha")
+    mean, variance = moments_after("alpha")
     assert abs(mean) < 0.1
     assert variance == pytest.approx(1, abs=0.15)
-    mean, variance = spread_after("standard")
+    mean, variance = moments_after("standard")
     assert abs(mean) > 0.1 or abs(variance - 1) > 0.3
 
 
@@ -356,7 +356,7 @@ def trained():
 
 
 def forward(weights, x, statistics_of):
-    """z, φ's argument and h of each layer in NumPy: batch normalisation, relu, residual from the second layer on."""
+    """Compute z, φ's argument and h of each layer: batch normalisation, relu, residual from the second layer on."""
     h, below, layers = x, statistics_of, weights["layers"]
     by_layer = []
     for l in range(DEPTH):
@@ -454,7 +454,7 @@ def test_masks_are_anothers_at_another_step_and_seed(trained):
 
 
 def masks(step=3, seed=11, layers=3, width=50):
-    """Which units each layer keeps in a step, of a network that passes ones through."""
+    """Find which units each layer keeps in a step, of a network that passes ones through."""
     weights = {
         "input": {"kernel": jnp.eye(width)},
         "layers": {

@@ -86,7 +86,7 @@ FUNCTIONS = {
 
 
 def elementwise(function, case, p, l, u):
-    """A scalar function of u, with the layer's own parameters, at every unit."""
+    """Evaluate a scalar function of u, with the layer's own parameters, at every unit."""
     result = np.empty(np.shape(u))
     for at in np.ndindex(*np.shape(u)):
         learned = {name: p["layers"]["activation"][l, slot, at[-1]] for slot, name in enumerate(case.learnable)}
@@ -95,7 +95,7 @@ def elementwise(function, case, p, l, u):
 
 
 def normalised(case, p, l, z, statistics):
-    """φ's own argument, and what makes its gradient that of z; ``statistics``: mean and variance, if they are fixed."""
+    """Return φ's own argument, and what makes its gradient that of z; ``statistics``: mean and variance, if fixed."""
     if case.norm == "none":
         return z, lambda du: du
     axis = {"layer": 1, "batch": 0}[case.norm]
@@ -114,7 +114,7 @@ def normalised(case, p, l, z, statistics):
 
 
 def forward(p, case, x, statistics=None):
-    """By hidden layer h below, z, φ's argument u, h and the pullback of u; and the outputs."""
+    """Return by hidden layer h below, z, φ's argument u, h and the pullback of u; and the outputs."""
     h, layers = x, []
     for l, (kernel, bias) in enumerate(zip(kernels_of(p), p["layers"]["bias"], strict=True)):
         below, z = h, h @ kernel + bias
@@ -125,7 +125,7 @@ def forward(p, case, x, statistics=None):
 
 
 def training_statistics(p, case, data):
-    """Means and variances of z on the whole training split, by layer, where a normalisation takes them from there."""
+    """Compute means and variances of z on the training split, by layer, where a normalisation takes them there."""
     if case.norm != "batch":
         return None
     layers, _ = forward(p, case, data["train"][0])
@@ -133,14 +133,14 @@ def training_statistics(p, case, data):
 
 
 def loss(outputs, y, task):
-    """The loss of one example."""
+    """Compute the loss of one example."""
     if task == "classification":
         return np.log(np.sum(np.exp(outputs))) - outputs[y]
     return np.mean((outputs - y) ** 2)
 
 
 def backward(p, case, x, y, statistics=None):
-    """Of the sum of the rows' losses, by hidden layer: ∂/∂z of every row, and ∂/∂W."""
+    """Differentiate the sum of the rows' losses, by hidden layer: ∂/∂z of every row, and ∂/∂W."""
     layers, outputs = forward(p, case, x, statistics)
     error = np.empty_like(outputs)
     for i in range(len(x)):
@@ -158,7 +158,7 @@ def backward(p, case, x, y, statistics=None):
 
 
 def gradient_columns(p, case, x, y, batch_x, batch_y, learning_rate, statistics):
-    """Norms on the probe rows, and the relative size of the plain descent step on a minibatch."""
+    """Compute norms on the probe rows, and the relative size of the plain descent step on a minibatch."""
     signals, weights = backward(p, case, x, y, statistics)
     _, steps = backward(p, case, batch_x, batch_y)
     means = [w / len(x) for w in weights]
@@ -180,7 +180,7 @@ def dead_units(p, case, x):
 
 
 def death_columns(history):
-    """From the masks of all evaluations so far, the last being now."""
+    """Count from the masks of all evaluations so far, the last being now."""
     dead_at_init, now, earlier = history[0], history[-1], history[:-1]
     revived = np.any(earlier, axis=0) & ~now if earlier else np.zeros_like(now)
     masks = {
@@ -199,7 +199,7 @@ def mean_pair_cosine(z):
 
 
 def centred(h):
-    """Minus the mean over rows, which for equal numbers is their value, whatever rounding makes of it."""
+    """Subtract the mean over rows, which for equal numbers is their value, whatever rounding makes of it."""
     return np.where(np.ptp(h, axis=0) == 0, 0.0, h - h.mean(axis=0))
 
 
@@ -253,7 +253,7 @@ def activation_columns(p, case, x, statistics):
 
 
 def slope_columns(norms):
-    """Of log10 norm against the number of layers behind, and the residual standard deviation."""
+    """Fit log10 norm against the number of layers behind: slope, and the residual standard deviation."""
     behind = -np.arange(len(norms))
     slope, level = np.polyfit(behind, np.log10(norms), 1)
     residual = np.log10(norms) - (slope * behind + level)
@@ -272,7 +272,7 @@ def split_columns(p, case, split, part, statistics):
 
 
 def a_network(case, rng):
-    """Weights of a trained network's size, with biases so uneven that units die, saturate and revive."""
+    """Draw weights of a trained network's size, with biases so uneven that units die, saturate and revive."""
     outputs = OUTPUTS if case.task == "classification" else 1
     input_kernel = rng.normal(size=(FEATURES, WIDTH)) / np.sqrt(FEATURES)
     layers = {
@@ -287,7 +287,7 @@ def a_network(case, rng):
 
 
 def runs_of(name, case, data):
-    """The program's side of a case: among other activations, in stacks that are longer than it is deep."""
+    """Make the program's side of a case: among other activations, in stacks that are longer than it is deep."""
     functions = FUNCTIONS[case.task]
     program = a_program(
         *functions.values(),
@@ -314,7 +314,7 @@ def runs_of(name, case, data):
 
 
 def first_batches(seed, rows, size):
-    """The batches of epoch 0."""
+    """Draw the batches of epoch 0."""
     _, key = jax.random.split(jax.random.key(seed))
     order = np.asarray(jax.random.permutation(jax.random.fold_in(key, 0), rows))
     return [order[begin : begin + size] for begin in range(0, rows - size + 1, size)]
@@ -557,7 +557,7 @@ def a_trap(depth, width, std=1.0, rng=None):
 
 
 def exact_norms(p, phi, slope, x, y):
-    """Backpropagation on all rows in NumPy's widest float, plain."""
+    """Backpropagate on all rows in NumPy's widest float, plainly."""
     p = jax.tree.map(lambda a: np.asarray(a, np.longdouble), p)
     h, zs, below = x.astype(np.longdouble), [], []
     layers = list(zip(kernels_of(p), p["layers"]["bias"], strict=True))
@@ -577,7 +577,7 @@ def exact_norms(p, phi, slope, x, y):
 
 
 def program_norms(p, name, data):
-    """Norms as they are recorded [L], and their decimal logarithms."""
+    """Compute norms as they are recorded [L], and their decimal logarithms."""
     depth, width = p["layers"]["bias"].shape
     program = a_program(*TRAPS.values(), depth_bound=DEEP, width=width, probes=("signal_grad_norm",))
     runs = Runs(program, [some_numbers(depth)], data, depth, list(TRAPS).index(name))

@@ -38,7 +38,7 @@ def level(rows, name):
 
 
 def comparable(rows):
-    """Without the few numbers that the first engine got wrong, because its φ cancelled near 0, as today's do not.
+    """Leave out the few numbers that the first engine got wrong, because its φ cancelled near 0, as today's do not.
 
     Every row of inputs counts alike in the correlation and in the accuracy, however small z and the outputs are. So one
     sees that z − tanh z, of order z³, kept no digit of them; in 400 digits these numbers are today's. They differ at
@@ -60,7 +60,7 @@ def measured_today(study, recorded, folder, monkeypatch):
 
 
 def assert_within(tolerance, measured, recorded):
-    """Cell by cell: within the tolerance, or the same where a number is not finite."""
+    """Assert cell by cell: within the tolerance, or the same where a number is not finite."""
     assert measured.index.sort_values().equals(recorded.index.sort_values())
     measured = measured.reindex(recorded.index)
     with np.errstate(invalid="ignore"):
@@ -98,7 +98,7 @@ def test_step_0_in_float32(recorded, tmp_path, monkeypatch):
 
 
 def rounding(recorded):
-    """How far rounding may move each number that was measured in float32.
+    """Compute how far rounding may move each number that was measured in float32.
 
     By ``ULPS_PER_LAYER``, of the number itself; of the mean of h, in ulps of h; of the correlation, in ulps of a
     cosine; of the update ratio, by an ulp of the weight too. What says how h is spread has lost as many digits as h

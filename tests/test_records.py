@@ -12,7 +12,7 @@ DEPTH = 6
 
 
 def some_records(rows=6, depth=DEPTH, **changes):
-    """Records as a worker makes them, of plausible numbers that differ everywhere."""
+    """Make records as a worker does, of plausible numbers that differ everywhere."""
     t, l = np.arange(rows)[:, None], np.arange(1, depth + 1)[None, :]
     evaluated = EVALUATED[:rows]
     falling = 1.0 / (1 + np.arange(rows))

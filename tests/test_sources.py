@@ -167,7 +167,7 @@ FORMS = {
 
 @pytest.fixture
 def modules(tmp_path):
-    """A folder whose modules all get ``k`` from their deepest; and the file where that stands."""
+    """Write a folder whose modules all get ``k`` from their deepest; and the file where that stands."""
     texts = {
         "one.py": "k = 1\n",
         "pkg/__init__.py": "from .two import k\n",
@@ -291,7 +291,7 @@ def test_a_fingerprint_sees_every_byte(folder):
 
 @st.composite
 def modules_of(draw):
-    """A module of constants, functions of them, values computed by them, and functions that a decorator registers.
+    """Write a module: constants, functions of them, values computed by them, functions that a decorator registers.
 
     Returns:
         the statements as (name, text with {k} for a number, names used), and which of them only define.

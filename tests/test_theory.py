@@ -18,7 +18,7 @@ LAMBDA, ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 def exponential_moment(a, k):
-    """E e^(kZ) over Z < 0, times a."""
+    """Compute E e^(kZ) over Z < 0, times a."""
     return a * math.exp(k**2 / 2) * stats.norm.cdf(-k)
 
 

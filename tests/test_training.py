@@ -63,13 +63,13 @@ def data():
 
 
 def layers_of(parameters):
-    """(kernel, bias, beta) of each hidden layer."""
+    """Return (kernel, bias, beta) of each hidden layer."""
     layers = parameters["layers"]
     return list(zip(kernels_of(parameters), layers["bias"], layers["activation"][:, 0], strict=True))
 
 
 def forward(parameters, x):
-    """What goes into each hidden layer, its pre-activations, and the outputs."""
+    """Compute what goes into each hidden layer, its pre-activations, and the outputs."""
     h, inputs, zs = x, [], []
     for kernel, bias, beta in layers_of(parameters):
         inputs.append(h)
@@ -84,7 +84,7 @@ def mean_loss(parameters, x, y):
 
 
 def gradients(parameters, x, y):
-    """Of the mean loss, by backpropagation, in the shape of the parameters."""
+    """Differentiate the mean loss, by backpropagation, in the shape of the parameters."""
     inputs, zs, outputs = forward(parameters, x)
     p = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
     delta = (p - np.eye(OUTPUTS)[y]) / len(y)
@@ -106,7 +106,7 @@ def gradients(parameters, x, y):
 
 
 def batches(seed, steps):
-    """Epochs shuffled without replacement, whole batches only."""
+    """Draw epochs shuffled without replacement, whole batches only."""
     _, key = jax.random.split(jax.random.key(seed))
     epoch = 0
     while True:
@@ -146,7 +146,7 @@ def rmsprop(g, memory, t, o):
 
 
 def rate(t, o):
-    """The learning rate at step t: it rises along a line, then falls along half a cosine, and stays at its end."""
+    """Compute the learning rate at step t: it rises along a line, falls along half a cosine, and stays at its end."""
     rising = o["warmup_steps"]
     if t < rising:
         return o["learning_rate"] * (t + 1) / (rising + 1)

@@ -69,7 +69,7 @@ def module_of(path):
 
 
 def names(tree, module):
-    """What a file defines, imports, reads as an attribute or writes as a text: (kind, name, line)."""
+    """Yield what a file defines, imports, reads as an attribute or writes as a text: (kind, name, line)."""
     yield "module", module, 1
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 1)
@@ -101,7 +101,7 @@ def names(tree, module):
 
 @pytest.fixture(scope="module")
 def used():
-    """(kind, name): where each stands, as {file of the repository: line}."""
+    """Return of each (kind, name) where it stands, as {file of the repository: line}."""
     where = {}
     for path in FILES:
         place = path.relative_to(ROOT).as_posix()

@@ -79,7 +79,7 @@ def frame(study: str, activations: list[str], folder: Path, workers: int | None 
 
 
 def exact(value: float) -> str:
-    """A number with as many digits as tell it from its neighbours; those of float32, where it is one.
+    """Write a number with as many digits as tell it from its neighbours; those of float32, where it is one.
 
     >>> exact(0.1), exact(float(np.float32(0.1))), exact(float("nan"))
     ('0.1', '0.1f', '')
@@ -94,14 +94,14 @@ def exact(value: float) -> str:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """What ``main`` has written, with ``KEYS`` as its index."""
+    """Read what ``main`` has written, with ``KEYS`` as its index."""
     rows = pd.read_csv(path, comment="#", dtype=str, keep_default_na=False)
     rows = rows.astype({key: int for key in KEYS if key not in ("study", "activation")}).set_index(KEYS)
     return rows.map(number)
 
 
 def number(text: str) -> float:
-    """What ``exact`` wrote."""
+    """Read what ``exact`` wrote."""
     if not text:
         return np.nan
     return float(np.float32(text[:-1])) if text.endswith("f") else float(text)
