@@ -131,7 +131,7 @@ def test_what_the_user_says_of_the_flag_wins(monkeypatch, own):
 
 
 @pytest.mark.parametrize("own", ["+dot", "-dot", "reduce", "individual_dot,REDUCE", "LIBRARY_FUSION_TYPE_REDUCE"])
-def test_a_setting_known_to_be_wrong_is_told_of_once_and_left(monkeypatch, own):
+def test_a_setting_known_to_be_wrong_is_reported_once_and_left(monkeypatch, own):
     content, flags, (message,) = outcome(monkeypatch, f"{SAFE} {FLAG}={own}")
     assert (content, flags) == (False, f"{SAFE} {FLAG}={own}")
     assert f"Here it starts with {FLAG}={own}:" in message

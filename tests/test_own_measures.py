@@ -117,7 +117,7 @@ def test_a_plain_one_has_its_name_in_words_and_arithmetic_means(good):
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_a_way_out(tmp_path, body, message):
+def test_what_is_wrong_is_reported_with_a_way_out(tmp_path, body, message):
     with pytest.raises(MeasureError, match=message):
         loaded(tmp_path, body)
 
@@ -238,7 +238,7 @@ def test_an_override_is_relative_to_where_it_is_said(good, monkeypatch):
         ("everything", "unknown choice of probes 'everything'"),
     ],
 )
-def test_a_wrong_one_is_told_with_its_line(good, asked, message):
+def test_a_wrong_one_is_reported_with_its_line(good, asked, message):
     with pytest.raises(StudyError) as caught:
         read(study(good.parent, asked))
     assert message in str(caught.value)

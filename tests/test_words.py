@@ -136,7 +136,7 @@ def test_old_names_stand_where_old_parts_are_read(used):
         assert places <= set(used[kind, name]), name
 
 
-def test_nearest_names_are_looked_for_in_one_place(used):
+def test_nearest_names_are_looked_up_in_one_place(used):
     """Defined there, and imported from there."""
     assert {name for kind, name in used if kind == "function" and name.endswith(".nearest")} == {
         "actlab.naming.nearest"

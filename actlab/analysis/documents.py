@@ -1,4 +1,4 @@
-"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/*.md`` writes them again.
+"""The tables of ``docs/`` that records make: ``python -m actlab.analysis.documents docs/*.md`` rewrites them.
 
 Such a table stands between two comments, ``<!-- begin measures ... -->`` and ``<!-- end measures -->``.
 """
