@@ -239,7 +239,7 @@ def read_parquet(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Pla
 
 
 def read_npz(path: Path, target: str | None) -> tuple[pd.DataFrame, str, Place]:
-    """Return arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
+    """Read arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
     try:
         with np.load(path, allow_pickle=False) as file:
             names = list(file.files)
