@@ -388,9 +388,11 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, serial, config, tmp_path,
 def test_files_of_one_name(config, tmp_path, serial):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "mine.py").write_text("def f(z):\n    return z / (1 + z * z)\n")
-    (tmp_path / "mine.py").write_text("def claim(runs, steps, layers):\n    pass\n\nCLAIMS = [claim]\n")
+    (tmp_path / "mine.py").write_text("def claim(cells):\n    pass\n\nCLAIMS = [claim]\n")
     words = [f"model.activation={tmp_path}/a/mine.py:f", f"claims={tmp_path}/mine.py"]
-    with pytest.raises(StudyError, match=r"claims: an activation's file is named mine\.py too; rename one of them"):
+    with pytest.raises(
+        StudyError, match=r"claims: another file of this study is named mine\.py too; rename one of them"
+    ):
         actlab.run(config, words, out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
