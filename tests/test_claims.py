@@ -187,7 +187,12 @@ DYING = {
             ("relu", 0.1): {"revived_fraction": 0.002 + SPREAD, "ever_dead_fraction": 0.5},
         },
     },
-    dying_relu.leaky_passes_gradient: {
+    dying_relu.leaky_prevents: {
+        SUPPORTED: {("leaky_relu", 0.1): {"weak_fraction": 0.02 + SPREAD}},
+        CONTRADICTED: {("leaky_relu", 0.1): {"weak_fraction": 0.5 + SPREAD}},
+        INCONCLUSIVE: {("leaky_relu", 0.1): {"weak_fraction": 0.3 + MIXED}},
+    },
+    dying_relu.leaky_reduces: {
         SUPPORTED: {("leaky_relu", 0.1): {"weak_fraction": 0.2 + SPREAD}, ("relu", 0.1): {"weak_fraction": 0.7}},
         CONTRADICTED: {("leaky_relu", 0.1): {"weak_fraction": 0.7 + SPREAD}, ("relu", 0.1): {"weak_fraction": 0.7}},
         INCONCLUSIVE: {("leaky_relu", 0.1): {"weak_fraction": 0.5 + MIXED}, ("relu", 0.1): {"weak_fraction": 0.5}},

@@ -90,7 +90,7 @@ def default_of(field: FieldInfo) -> str:
     if value is None:
         return "`null`"
     if value in ("", [], {}):
-        return "–"
+        return "empty"
     return f"`{show(value)}`"
 
 

@@ -112,7 +112,7 @@ def headline(
     assert table is not None  # every run has a final loss
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
-    marks = "* best of its column; † no difference from it within the 95 % interval."
+    marks = "* best of its column; † not significantly different from it (95 %)."
     rule = f" {words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
 

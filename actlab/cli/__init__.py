@@ -158,7 +158,7 @@ def preview(
     out.print(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
-        f"{len({job.shape for job in jobs})} programs to compile.\n"
+        f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker.",
         soft_wrap=True,

@@ -33,7 +33,7 @@ def expected(groups: Sequence[Job], workers: int, wanted: set[str]) -> Cost:
         layers = len(runs) * group.steps * group.depth
         flops += own
         seconds += own / FLOPS + layers * SECONDS_PER_LAYER_STEP
-        shapes.add(group.shape)
+        shapes.add(group.shape.programs)
     return Cost(flops, seconds / workers + len(shapes) * COMPILE_SECONDS)
 
 

@@ -5,7 +5,7 @@ Plain values. A worker reads them without importing what planned them.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actlab.data.spec import DataSpec
@@ -44,6 +44,12 @@ class Shape:
     data: DataSpec
     data_checksum: str
     probe_rows: int
+
+    @property
+    def programs(self) -> tuple[Any, ...]:
+        """What tells its programs from others, as far as a plan knows: of its data what decides their shapes."""
+        data = replace(self.data, seed=0, standardize=True, target_loss=None)
+        return self.spec, self.activations, self.optimizer, self.own_measures, data, self.data_checksum, self.probe_rows
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,11 @@ class DataConfig(Section):
 class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
 
-    rate: Annotated[float, Key(NUMBER, column="dropout", unused=(0.0,))] = Field(
-        0.0, ge=0, lt=1, description="share of units left out after the activation, in training only"
+    rate: Annotated[float, Key(STATIC, column="dropout", spec="", unused=(0.0,))] = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of units left out after the activation, in training only; all rates above 0 share a program",
     )
     kind: Annotated[
         str, names_of(DROPOUTS[1:]), Key(STATIC, column="dropout_kind", spec="", follows=True, unused=("",))
@@ -128,11 +131,11 @@ class ModelConfig(Section):
 
     activation: Annotated[
         ActivationChoice,
-        Key(NUMBER, spec="learnable_per", of=lambda choice: str(choice.options.get("per", "layer"))),
+        Key(STATIC, spec="learnable_per", of=lambda choice: str(choice.options.get("per", "layer"))),
     ] = Field(
         Choice(name="relu"),
         description="a name, `{name: ..., parameter: ...}`, or `path/to/file.py:function`; `per: unit` learns its "
-        "parameters for each unit, by a program of its own",
+        "parameters for each unit, by a program of its own; otherwise all activations of a study share one",
     )
     depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
         10, ge=1, le=1000, description="hidden layers, each followed by the activation"
