@@ -17,8 +17,8 @@ class SweepConfig(Section):
 
     matrix: dict[str, list[Any]] = Field(
         {},
-        description="any key of `data` (but `target_loss`), `model` or `train` with a list of values; deeper keys reach "
-        "options: `model.activation.alpha`",
+        description="any key of `data` (but `target_loss`), `model` or `train` with a list of values; deeper keys "
+        "reach options: `model.activation.alpha`",
     )
     exclude: list[dict[str, Any]] = Field(
         [], description="cells to leave out, by some of their values, as in a CI matrix: before `include`"
