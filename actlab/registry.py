@@ -17,6 +17,10 @@ OWN_PACKAGE = f"{__package__}."
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
+REGISTRIES: list["Registry[Any]"] = []
+"""All of them."""
+
+
 class Registry(Mapping[str, R], Generic[R]):
     """Records by name, in the order in which they were declared.
 
@@ -41,6 +45,7 @@ class Registry(Mapping[str, R], Generic[R]):
         self.records: dict[str, R] = {}
         self.declared: dict[Any, R] = {}
         self.loaded: dict[tuple[Path, str, str], R] = {}
+        REGISTRIES.append(self)
 
     def declare(self, function: Any, record: R, name: str) -> None:
         """Note a function's record; what the package itself declares is in the registry from then on."""
@@ -78,8 +83,10 @@ class Registry(Mapping[str, R], Generic[R]):
             declared = self.declared.get(function)
             record = self.own(function, name, declared) if self.own else declared
             if record is None:
+                others = [one.kind for one in REGISTRIES if function in one.declared]
+                what = f"is declared as {' and '.join(others)}" if others else "says nothing of itself"
                 decorator = self.kind.replace(" ", "_")
-                raise self.error(f"{path}: '{name}' says nothing of itself; decorate it with @actlab.{decorator}")
+                raise self.error(f"{path}: '{name}' {what}; decorate it with @actlab.{decorator}")
             self.loaded[key] = record
         return self.loaded[key]
 
@@ -117,6 +124,9 @@ def options_of(
     first, others = arguments[: len(positional)], arguments[len(positional) :]
     if len(first) < len(positional) or any(one.kind not in POSITIONAL for one in first):
         raise error(f"{name}: expected a function {name}({', '.join(positional)}, *, option=1.0)")
+    names = [one.name for one in first]
+    if names != list(positional) and sorted(names) == sorted(positional):
+        raise error(f"{name}: takes ({', '.join(names)}); expected the order ({', '.join(positional)})")
     for one in others:
         if one.kind is not one.KEYWORD_ONLY:
             raise error(f"{name}: {one.name} must be keyword-only: {name}({', '.join(positional)}, *, {one.name}=1.0)")

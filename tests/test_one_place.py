@@ -102,10 +102,18 @@ REFUSED = {
     "a data set that fails": ("data.name=bad.py:broken", "line 6: RuntimeError: no rows today"),
     "data of another form": ("data.name=bad.py:number", "gives int; expected arrays x [N, F] and y [N]"),
     "data with a hole": ("data.name=bad.py:hole", "column 'x0', row 3: expected a number, found a missing value"),
+    "data that changes": ("data.name=bad.py:restless", "gives other rows when it is called again"),
+    "declared as something else": ("train.optimizer=mine.py:narrow", "is declared as initializer; decorate it with"),
+    "swapped arguments": ("model.weight_init=swapped.py:f", "takes (fan_out, fan_in); expected the order (fan_in, fan"),
+    "an initializer without a return": ("model.weight_init=bad.py:silent", "silent: gives None; expected a standard"),
+    "an optimizer without a return": ("train.optimizer=bad.py:mute", "mute: gives no direction; it must return one"),
+    "memory of another form": ("train.optimizer=bad.py:bare", "bare: remembers ArrayImpl; expected {g: ...}"),
+    "infinite at first": ("train.optimizer=bad.py:late", "late: the direction at t = 1 after a gradient of -2 is not"),
+    "a table without cells": ("report.tables=[empty.py:t]", "t: expected a function t(cells, *, option=1.0)"),
     "an optimizer that mixes": ("train.optimizer=bad.py:mixed", "mixed: is not elementwise"),
     "one that forgets": ("train.optimizer=bad.py:forgetful", "forgetful: remembers a; it declares a, b"),
     "an initializer without weights": ("model.weight_init=bad.py:nothing", "expected positive numbers"),
-    "an optimizer with a hole": ("train.optimizer=bad.py:holed", "holed: the direction after a gradient of 0 is not"),
+    "an optimizer with a hole": ("train.optimizer=bad.py:holed", "holed: the direction at t = 1 after a gradient of 0"),
     "memory that it has not": ("train.optimizer=bad.py:confused", "confused: its memory has no 'm'; it declares g"),
     "an initializer that fails": ("model.weight_init=bad.py:lost", "line 20: KeyError: 'nowhere'"),
     "a bias without a width": (
@@ -116,7 +124,19 @@ REFUSED = {
     "a table in the verdicts' place": ("report.tables=[bad.py:claims]", "another table of that name"),
     "no such table": ("report.tables=[mine.py:slops]", "no function 'slops'; did you mean 'slopes'"),
 }
-BAD = """
+SWAPPED = """
+import actlab
+
+@actlab.initializer("normal")
+def f(fan_out, fan_in): return fan_in**-0.5
+"""
+EMPTY = """
+import actlab
+
+@actlab.table
+def t(): return None
+"""
+FAILING = """
 import actlab
 import jax.numpy as jnp
 import numpy as np
@@ -146,12 +166,27 @@ def holed(memory, t): return memory["g"] / jnp.abs(memory["g"])
 @actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
 def confused(memory, t): return memory["m"]
 
+def restless(): return np.random.normal(size=(60, 2)), np.arange(60) % 2
+
+@actlab.initializer("normal")
+def silent(fan_in, fan_out): fan_in**-0.5
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
+def mute(memory, t): memory["g"]
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: g)
+def bare(memory, t): return memory["g"]
+
+@actlab.optimizer(memory=("g",), remember=lambda g, memory: {"g": g})
+def late(memory, t): return memory["g"] / (t - 1)
+
 @actlab.table
 def performance(cells): return None
 
 @actlab.table
 def claims(cells): return None
 """
+BAD = {"bad.py": FAILING, "swapped.py": SWAPPED, "empty.py": EMPTY}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -159,14 +194,13 @@ def test_parts_of_ones_own_are_checked_before_training(case, tmp_path, monkeypat
     override, message = REFUSED[case]
     for name in ("mine.py", "study.yaml"):
         shutil.copy(OWN / name, tmp_path)
-    (tmp_path / "bad.py").write_text(BAD, encoding="utf-8")
+    for name, text in BAD.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StudyError, match=re.escape(message)):
         plan(actlab.study_of("study.yaml", [override]))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == [
-        "bad.py",
-        "mine.py",
-        "study.yaml",
+        *sorted([*BAD, "mine.py", "study.yaml"]),
     ]
 
 

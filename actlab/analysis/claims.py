@@ -184,7 +184,8 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
         if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):
             raise ClaimsError(f"{error}; {OUTDATED}") from cause
         raise ClaimsError(str(error)) from cause
-    claims = tuple(getattr(module, "CLAIMS", ()))
+    listed = getattr(module, "CLAIMS", ())
+    claims = tuple(listed) if isinstance(listed, list | tuple) else ()
     if not claims:
         raise ClaimsError(f"{path}: needs CLAIMS, a list; {SIGNATURE}")
     for claim in claims:

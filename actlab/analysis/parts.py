@@ -17,7 +17,7 @@ from actlab import sources
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.layout import Table
-from actlab.registry import Registry
+from actlab.registry import Registry, options_of
 
 P = TypeVar("P", Table, Drawing)
 TableFunction = Callable[[Cells], Table | None]
@@ -72,17 +72,20 @@ def table(
         default: whether studies have the table that do not say which they want; a user's own has to be named.
 
     >>> __name__ = "my_tables"  # a file of one's own
+    >>> from actlab.analysis.cells import cell_keys
     >>> from actlab.analysis.estimates import summarise
     >>> from actlab.analysis.layout import pivot
     >>> @table
     ... def slopes(cells):
     ...     values = cells.selected[["run"]].assign(measure="vanishing_slope", value=cells.selected["vanishing_slope"])
-    ...     frame = summarise(values, cells.selected, ["activation", "depth"])
-    ...     return Table("Slopes at the end", "Means over seeds.", frame, pivot(frame, ["activation"], ["depth"]))
+    ...     keys = cell_keys(cells)  # all settings that vary: fewer would average over the others
+    ...     frame = summarise(values, cells.selected, keys)
+    ...     wide = pivot(frame, [key for key in keys if key != "depth"], ["depth"])
+    ...     return Table("Slopes at the end", "Means over seeds.", frame, wide)
     """
     if function is None:
-        return lambda function: declare(TABLES, function, default)
-    return declare(TABLES, function, default)
+        return lambda function: declare(TABLES, function, default, Table)
+    return declare(TABLES, function, default, Table)
 
 
 @overload
@@ -102,32 +105,38 @@ def figure(
         default: whether studies have the figure that do not say which they want; a user's own has to be named.
 
     >>> __name__ = "my_figures"  # a file of one's own
+    >>> from actlab.analysis.cells import cell_keys
     >>> from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
     >>> from actlab.analysis.estimates import summarise
     >>> @figure
     ... def slopes(cells):
     ...     values = cells.selected[["run"]].assign(measure="vanishing_slope", value=cells.selected["vanishing_slope"])
-    ...     frame = summarise(values, cells.selected, ["activation", "depth"])
+    ...     frame = summarise(values, cells.selected, cell_keys(cells))
     ...     spec = Spec(NAMED_LINES, x="depth", lines="activation", looks=cells.looks)
     ...     return drawing(cells, frame, spec, "Slopes at the end", "Means over seeds.")
     """
     if function is None:
-        return lambda function: declare(FIGURES, function, default)
-    return declare(FIGURES, function, default)
+        return lambda function: declare(FIGURES, function, default, Drawing)
+    return declare(FIGURES, function, default, Drawing)
 
 
 def declare(
-    registry: Registry[Part[P]], function: Callable[[Cells], P | None], default: bool
+    registry: Registry[Part[P]], function: Callable[[Cells], P | None], default: bool, kind: type[P]
 ) -> Callable[[Cells], P | None]:
     """Record a function; what it makes bears its name."""
     name = getattr(function, "__name__", repr(function))
+    options_of(name, function, ("cells",), PartError)
 
     @wraps(function)
     def once(cells: Cells) -> P | None:
         if function not in cells.made:
             with users_failures(name):
                 made = function(cells)
-                cells.made[function] = None if made is None else replace(made, name=name)
+            if made is not None and not isinstance(made, kind):
+                made_as = "actlab.analysis.drawings.drawing" if kind is Drawing else "actlab.analysis.layout.Table"
+                what = f"gives {type(made).__name__}; expected a {kind.__name__}, made by {made_as}, or None"
+                raise ReportError(f"{name}: {what}")
+            cells.made[function] = None if made is None else replace(made, name=name)
         return cast("P | None", cells.made[function])
 
     registry.declare(once, Part(name, once, default), name)

@@ -19,7 +19,7 @@ from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.layout import Table, setting, words, write_table
 from actlab.analysis.notes import selection_note
-from actlab.analysis.parts import CLAIMS, chosen
+from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
@@ -58,6 +58,7 @@ def write(
     Raises:
         PartError: the study names a table or figure that does not exist or cannot be used.
         ClaimsError: its claims file cannot be used.
+        ReportError: a table, figure or claim of the user's failed; all others are written.
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
@@ -65,11 +66,22 @@ def write(
     tables = chosen(TABLES, wanted.get("tables"), folder)
     figures = chosen(FIGURES, wanted.get("figures"), folder)
     progress(0, len(figures))
-    made_tables = {name: part.make(cells) for name, part in tables.items()}
-    drawings = {name: part.make(cells) for name, part in figures.items()}
+    failures: list[str] = []
+
+    def made(make: Callable[[Cells], P | None]) -> P | None:
+        """What a table or figure makes; None where it fails, and the others are still to be written."""
+        try:
+            return make(cells)
+        except ReportError as error:
+            failures.append(str(error))
+            return None
+
+    made_tables = {name: made(part.make) for name, part in tables.items()}
+    drawings = {name: made(part.make) for name, part in figures.items()}
     if study.get("claims"):
         listed = claims.load(folder / str(study["claims"]))
-        made_tables = {CLAIMS: claims.decide(listed, cells, str(study.get("study")), find), **made_tables}
+        verdicts = made(lambda cells: claims.decide(listed, cells, str(study.get("study")), find))
+        made_tables = {CLAIMS: verdicts, **made_tables}
     clear(folder / "tables", {*TABLES, *made_tables, CLAIMS}, (".csv", ".md", ".tex"))
     clear(folder / "figures", {*FIGURES, *drawings}, (".csv", ".png", ".svg"))
     paths = [path for table in made_tables.values() if table for path in write_table(table, folder / "tables")]
@@ -79,6 +91,9 @@ def write(
     report = folder / "report.md"
     text = markdown(document(study, manifest, cells, made_tables, drawings))
     report.write_text(text, encoding="utf-8", newline="\n")
+    if failures:
+        again = "All else is written. Mend the file that the study names and call `actlab run` again: it trains nothing"
+        raise ReportError("\n".join([*failures, again]))
     return [*paths, report]
 
 

@@ -281,7 +281,7 @@ def example(
 @app.command("list")
 def list_names(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="list also what these files declare")
+        list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="list what these files declare instead")
     ] = None,
 ) -> None:
     """List activations, initializers, optimizers, data sets, probes, tables, figures, and the studies in ./configs."""
@@ -305,15 +305,15 @@ def list_names(
         "tables": (TABLES, TABLES.declared),
         "figures": (FIGURES, FIGURES.declared),
     }
-    modules = {sources.import_file(file).__name__: file for file in files or []}
-    rows = {
-        title: [
-            *shipped,
-            *(f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules),
-        ]
-        for title, (shipped, declared) in named.items()
-    }
-    rows["studies"] = sorted(str(path) for path in Path("configs").glob("*.yaml"))
+    if files:
+        modules = {sources.import_file(file).__name__: file for file in files}
+        rows = {
+            title: [f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules]
+            for title, (_, declared) in named.items()
+        }
+    else:
+        rows = {title: list(shipped) for title, (shipped, _) in named.items()}
+        rows["studies"] = sorted(str(path) for path in Path("configs").glob("*.yaml"))
 
     table = Table.grid(padding=(0, 2))
     for title, names in rows.items():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WRITING = "writing tables and figures"
 
-out, err = Console(), Console(stderr=True)
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def show_plan(name: str, planned: "Plan") -> None:

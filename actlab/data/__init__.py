@@ -7,6 +7,7 @@
 Every refusal is a ``DataError`` with one message: where, what was expected, what was found.
 """
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def as_table(record: Dataset, name: str, task: str) -> Table:
 
 
 def checksum(name: str) -> str:
-    """Compute the SHA-256 of a user's file, of what a user's function is made of, or of a bundled data set's arrays.
+    """Compute the SHA-256 of a user's file, of a user's function and its rows, or of a bundled set's arrays.
 
     What it is called does not enter.
 
@@ -97,7 +98,10 @@ def checksum(name: str) -> str:
 
         return files.checksum(files.existing(name))
     if named := sources.parse(name):
-        return sources.trace(*named).digest
+        from actlab.data import files
+
+        made = files.rows_checksum(DATASETS.find(name).load, name)
+        return hashlib.sha256(f"{sources.trace(*named).digest}{made}".encode()).hexdigest()
     return bundled_checksum(dataset_record(name))
 
 

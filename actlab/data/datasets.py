@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -44,14 +44,27 @@ DATASETS: Registry[Dataset] = Registry("data set", DataError, own_dataset)
 """Name -> record."""
 
 
+@overload
+def dataset(function: F, /) -> F: ...
+@overload
 def dataset(
-    *, task: str = "auto", target_loss: float | None = None, reference: str = "", name: str | None = None
-) -> Callable[[F], F]:
+    *, task: str = ..., target_loss: float | None = ..., reference: str = ..., name: str | None = ...
+) -> Callable[[F], F]: ...
+def dataset(
+    function: F | None = None,
+    /,
+    *,
+    task: str = "auto",
+    target_loss: float | None = None,
+    reference: str = "",
+    name: str | None = None,
+) -> F | Callable[[F], F]:
     """Declare a data set: decorate the function that makes it.
 
     It takes no arguments and gives the same rows whenever it is called: what it draws, it draws from a seed of its own.
 
     Args:
+        function: the function, where nothing else is said of it.
         task: ``classification``, ``regression`` or ``auto``: text and integers in y are labels, floats are quantities.
         target_loss: the loss that counts as learned (see ``Dataset``).
         reference: where it comes from.
@@ -80,4 +93,4 @@ def dataset(
         )
         return function
 
-    return declare
+    return declare if function is None else declare(function)

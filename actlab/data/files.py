@@ -1,6 +1,7 @@
 """A user's own file (.csv, .parquet or .npz) read into a table, or refused with the place of the first thing wrong."""
 
 import csv
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,24 +40,56 @@ def read(name: str, target: str | None, task: str) -> Table:
     return table_of(*readers[path.suffix.lower()](path, target), task, path)
 
 
+def call(function: Callable[[], Any], name: str) -> Any:
+    """Call a user's function that makes a data set.
+
+    Raises:
+        DataError: it fails.
+    """
+    try:
+        return function()
+    except Exception as error:
+        raise DataError(f"{name}: fails: {sources.failure(error)}") from error
+
+
 def of_function(function: Callable[[], Any], name: str, task: str) -> Table:
-    """Return what a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
+    """Read what a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
 
     Raises:
         DataError: it fails, or gives something else, or arrays that cannot be used.
     """
     path = Path(name)
-    try:
-        result = function()
-    except Exception as error:
-        raise DataError(f"{path}: fails: {sources.failure(error)}") from error
-    if isinstance(result, Table):
-        y = np.asarray(result.classes)[result.y] if result.classes else result.y
-        return table_of(*from_arrays({"x": result.x, "y": y}, None, path, result.features), task, path)
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        raise DataError(f"{path}: gives {type(result).__name__}; expected arrays x [N, F] and y [N], or a Table")
-    x, y = (np.asarray(array) for array in result)
+    made = call(function, name)
+    if isinstance(made, Table):
+        y = np.asarray(made.classes)[made.y] if made.classes else made.y
+        return table_of(*from_arrays({"x": made.x, "y": y}, None, path, made.features), task, path)
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise DataError(f"{path}: gives {type(made).__name__}; expected arrays x [N, F] and y [N], or a Table")
+    x, y = (np.asarray(array) for array in made)
     return table_of(*from_arrays({"x": x, "y": y}, None, path), task, path)
+
+
+def rows_checksum(function: Callable[[], Any], name: str) -> str:
+    """Hash the rows that a user's function makes, to six digits: another processor may give other last bits.
+
+    Raises:
+        DataError: it fails, or gives other rows when it is called again.
+    """
+
+    def digest() -> str:
+        made = call(function, name)
+        arrays = (made.x, made.y) if isinstance(made, Table) else made if isinstance(made, tuple | list) else (made,)
+        content = hashlib.sha256()
+        for array in map(np.asarray, arrays):
+            content.update(repr(array.shape).encode())
+            texts = np.char.mod("%.6g", array) if array.dtype.kind == "f" else array.astype(str)
+            content.update("\n".join(texts.ravel()).encode())
+        return content.hexdigest()
+
+    first = digest()
+    if digest() != first:
+        raise DataError(f"{name}: gives other rows when it is called again; let it draw from a seed of its own")
+    return first
 
 
 def table_of(frame: pd.DataFrame, target: str, place: Place, task: str, path: Path) -> Table:

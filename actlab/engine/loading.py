@@ -95,9 +95,7 @@ def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Dat
         RuntimeError: its content, or what makes it, is not what the study was planned with.
     """
     if named := sources.parse(spec.name):
-        path, function = named
-        copy = unaltered(FunctionKey(function, path.name, checksum), sources_folder)
-        return data.load(replace(spec, name=f"{copy}:{function}"))
+        spec = replace(spec, name=f"{sources_folder / named[0].name}:{named[1]}")
     dataset = data.load(spec)
     if data.checksum(spec.name) != checksum:
         raise RuntimeError(f"{spec.name}: is not the data that this study was planned with")

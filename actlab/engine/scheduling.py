@@ -55,7 +55,7 @@ def difference(stored: Stored, plan: Plan) -> str:
         now = {setting_text(labels.get(name)) for labels in planned}
         if then - now:
             lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
-    return "\n".join(lines) or "  (a combination of settings, or the content of a data or activation file)"
+    return "\n".join(lines) or "  (a combination of settings, or the content of a data file or of a function's file)"
 
 
 def setting_text(value: object) -> str:

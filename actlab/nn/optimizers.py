@@ -177,32 +177,41 @@ def try_out(rule: Optimizer, g: Array) -> None:
     """Take the first steps of a rule on a gradient, whole and each element by itself."""
     numbers = {key: jnp.asarray(value, g.dtype) for key, value in rule.settings.items()}
 
-    def steps(g: Array) -> tuple[dict[str, Array], Array]:
-        memory = dict.fromkeys(rule.memory, jnp.zeros_like(g))
+    def steps(g: Array) -> tuple[Any, list[Array]]:
+        memory: Any = dict.fromkeys(rule.memory, jnp.zeros_like(g))
+        directions = []
         for t in (1, 2):
-            memory = rule.renewed(t * g, memory, numbers)
-            direction = rule.descent(memory, jnp.int32(t), numbers, rule.switches)
-        return memory, direction
+            memory = rule.remember(t * g, memory, **{name: numbers[name] for name in rule.takes["remember"]})
+            if not isinstance(memory, Mapping):
+                declared = ", ".join(f"{name}: ..." for name in rule.memory)
+                raise OptimizerError(f"{rule.name}: remembers {type(memory).__name__}; expected {{{declared}}}")
+            directions.append(rule.descent(memory, jnp.int32(t), numbers, rule.switches))
+        if directions[0] is None:
+            raise OptimizerError(f"{rule.name}: gives no direction; it must return one")
+        return dict(memory), directions
 
     try:
-        memory, direction = jax.jit(steps)(g)
+        memory, directions = jax.jit(steps)(g)
+    except OptimizerError:
+        raise
     except KeyError as error:
         raise OptimizerError(f"{rule.name}: its memory has no {error}; it declares {', '.join(rule.memory)}") from error
     except Exception as error:
         raise OptimizerError(f"{rule.name}: {sources.failure(error) or type(error).__name__}") from error
     if set(memory) != set(rule.memory):
         raise OptimizerError(f"{rule.name}: remembers {', '.join(memory)}; it declares {', '.join(rule.memory)}")
-    for what, array in {**memory, "the direction": direction}.items():
+    for what, array in {**memory, "the direction": directions[0]}.items():
         if jnp.shape(array) != g.shape or jnp.result_type(array) != g.dtype:
             raise OptimizerError(
                 f"{rule.name}: {what} has shape {jnp.shape(array)} and dtype {jnp.result_type(array)}; "
                 f"expected those of the gradient, {g.shape} and {g.dtype}"
             )
-    if not jnp.all(jnp.isfinite(direction)):
-        where = float(g[~jnp.isfinite(direction)][0])
-        raise OptimizerError(f"{rule.name}: the direction after a gradient of {where:g} is not finite")
-    alone = jnp.stack([steps(one[None, None])[1][0, 0] for one in g.ravel()]).reshape(g.shape)
-    if not jnp.allclose(direction, alone, rtol=1e-4, atol=1e-6):
+    for t, direction in enumerate(directions, 1):
+        if not jnp.all(jnp.isfinite(direction)):
+            where = float(g[~jnp.isfinite(direction)][0])
+            raise OptimizerError(f"{rule.name}: the direction at t = {t} after a gradient of {where:g} is not finite")
+    alone = jnp.stack([steps(one[None, None])[1][-1][0, 0] for one in g.ravel()]).reshape(g.shape)
+    if not jnp.allclose(directions[-1], alone, rtol=1e-4, atol=1e-6):
         raise OptimizerError(f"{rule.name}: is not elementwise: a gradient's direction depends on the other gradients")
 
 

@@ -44,6 +44,9 @@ class Source:
 
     def where(self, *place: str | int) -> str:
         """Return ``file:line`` of the innermost part of ``place`` that has one, or the override that set it."""
+        for key, text in self.overridden.items():
+            if place[: len(key)] == key:
+                return f"override {text}"
         for end in range(len(place), 0, -1):
             for key, text in self.overridden.items():
                 if key[: max(end, 1)] == place[:end]:

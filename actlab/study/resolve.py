@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
+
 from actlab import activations, data, sources
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -150,7 +152,7 @@ def initialize(
     moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     with errors_about(source, "model.weight_init"):
-        weight_std = tuple(model.weight_gain * std(*fan) for fan in fans)
+        weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std(*fan)) for fan in fans)
         if not all(0 < value < math.inf for value in weight_std):
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
@@ -181,6 +183,17 @@ def activation_fact(name: str, record: activations.Activation, parameters: Mappi
     return moments(record, tuple(parameters.items()))[name]
 
 
+def one_number(name: str, given: Any) -> float:
+    """Take what a weight initializer gives as a number.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float | np.number):
+        raise ValueError(f"{name}: gives {given!r}; expected a standard deviation")
+    return float(given)
+
+
 def mean_and_std(name: str, given: Any) -> tuple[float, float]:
     """What a bias initializer gives, as two numbers.
 
@@ -189,7 +202,7 @@ def mean_and_std(name: str, given: Any) -> tuple[float, float]:
     """
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise ValueError(f"{name}: gives {given!r}; expected a mean and a standard deviation")
-    return float(given[0]), float(given[1])
+    return one_number(name, given[0]), one_number(name, given[1])
 
 
 def numbers_of(resolved: Resolved) -> dict[str, Any]:

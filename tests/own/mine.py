@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import actlab
+from actlab.analysis.cells import cell_keys
 from actlab.analysis.estimates import summarise
 from actlab.analysis.layout import Table, pivot
 
@@ -51,8 +52,10 @@ def moons():
 @actlab.table
 def slopes(cells):
     values = cells.selected[["run"]].assign(measure="vanishing_slope", value=cells.selected["vanishing_slope"])
-    frame = summarise(values, cells.selected, ["activation", "depth"])
-    return Table("Slopes at the end", "Means over seeds.", frame, pivot(frame, ["activation"], ["depth"]))
+    keys = cell_keys(cells)
+    frame = summarise(values, cells.selected, keys)
+    wide = pivot(frame, [key for key in keys if key != "depth"], ["depth"])
+    return Table("Slopes at the end", "Means over seeds.", frame, wide)
 
 
 @actlab.figure(default=False)
