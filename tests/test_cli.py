@@ -36,3 +36,8 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
     stdout = capsys.readouterr().out
     assert "writing tables and figures" in stdout
     assert "1/3" in stdout
+
+
+def test_a_functions_name_is_no_emoji(capsys):
+    output.err.print("mine.py:ring: fails", soft_wrap=True)
+    assert capsys.readouterr().err == "mine.py:ring: fails\n"

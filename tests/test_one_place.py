@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 import actlab
+from actlab import data
 from actlab.analysis import documents
+from actlab.analysis.cells import build_cells
 from actlab.analysis.parts import ReportError
 from actlab.engine import loading
 from actlab.nn.blocks import Options
@@ -23,6 +25,7 @@ from actlab.study.fields import LABEL, NUMBER, STATIC
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 from actlab.study.sections import run_keys
+from tests.synthetic import frames
 
 OWN = Path(__file__).parent / "own"
 NAMES = "bent", "narrow", "lifted", "lookahead", "moons", "fourth", "slopes", "picture"
@@ -107,7 +110,7 @@ REFUSED = {
     "swapped arguments": ("model.weight_init=swapped.py:f", "takes (fan_out, fan_in); expected the order (fan_in, fan"),
     "an initializer without a return": ("model.weight_init=bad.py:silent", "silent: gives None; expected a standard"),
     "an optimizer without a return": ("train.optimizer=bad.py:mute", "mute: gives no direction; it must return one"),
-    "memory of another form": ("train.optimizer=bad.py:bare", "bare: remembers ArrayImpl; expected {g: ...}"),
+    "memory of another form": ("train.optimizer=bad.py:bare", "bare: remembers an array; expected {g: ...}"),
     "infinite at first": ("train.optimizer=bad.py:late", "late: the direction at t = 1 after a gradient of -2 is not"),
     "a table without cells": ("report.tables=[empty.py:t]", "t: expected a function t(cells, *, option=1.0)"),
     "an optimizer that mixes": ("train.optimizer=bad.py:mixed", "mixed: is not elementwise"),
@@ -216,9 +219,34 @@ def test_a_table_that_fails_is_named_and_measurements_stay(own, tmp_path):
     file = tmp_path / "r" / "sources" / "mine.py"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('cells.selected["vanishing_slope"]', 'cells.selected["vanishing_slop"]'), "utf-8")
-    with pytest.raises(ReportError, match=r"slopes: .*mine\.py, line \d+: KeyError: 'vanishing_slop'"):
+    shutil.rmtree(tmp_path / "r" / "tables")
+    with pytest.raises(ReportError, match=r"slopes: .*mine\.py, line \d+: KeyError: 'vanishing_slop'") as failed:
         actlab.report(tmp_path / "r")
-    assert len(actlab.load(tmp_path / "r").runs) == 8
+    assert "All else is written" in str(failed.value)
+    assert (tmp_path / "r" / "tables" / "performance.csv").exists()
+    assert "Not applicable to this study: slopes" in (tmp_path / "r" / "report.md").read_text(encoding="utf-8")
+
+
+def test_what_is_no_table_is_named():
+    @actlab.table
+    def wrong(cells):
+        return "a text"
+
+    with pytest.raises(ReportError, match="wrong: gives str; expected a Table, made by actlab.analysis.layout.Table"):
+        wrong(build_cells(*frames()))
+
+
+def test_a_data_set_is_known_by_its_rows_too(tmp_path):
+    """A function that reads a file makes other data once the file is another."""
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\ndef rows():\n    x = np.loadtxt(FILE)\n    return x, np.arange(60) % 2\n"
+        f"FILE = {str(tmp_path / 'x.txt')!r}\n"
+    )
+    checksums = []
+    for scale in (1.0, 1.0 + 1e-12, 2.0):
+        np.savetxt(tmp_path / "x.txt", scale * np.arange(120.0).reshape(60, 2))
+        checksums.append(data.checksum(f"{tmp_path / 'mine.py'}:rows"))
+    assert checksums[0] == checksums[1] != checksums[2]
 
 
 CHANGES = {
@@ -305,18 +333,18 @@ def of_program(key, value, more, folder):
     """Return what a study's programs are compiled from, and what is in their arguments besides the data."""
     (folder / "s.yaml").write_text(BASE, encoding="utf-8")
     rng = np.random.default_rng(0)
-    rows = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})
-    rows.to_csv(folder / "rows.csv", index=False)
+    table = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})
+    table.to_csv(folder / "rows.csv", index=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         (group,) = plan(read("s.yaml", [*more, f"{key}={value}"])).groups
     program = replace(group.shape.spec, depth_bound=0)  # which of a study's depths is the deepest
-    data = loading.rows(group.shape, folder)
-    forms = [split.x.shape for split in (data.train, data.validation, data.test)]
-    forms.append((min(group.shape.probe_rows, len(data.train.y)), len(data.classes)))
+    rows = loading.rows(group.shape, folder)
+    forms = [split.x.shape for split in (rows.train, rows.validation, rows.test)]
+    forms.append((min(group.shape.probe_rows, len(rows.train.y)), len(rows.classes)))
     (run,) = group.runs
     schedule = (group.depth, group.activation, group.steps, group.every, group.evaluate_every)
-    content = [np.round(split.x.sum(0), 9).tolist() for split in (data.train, data.validation)]
+    content = [np.round(split.x.sum(0), 9).tolist() for split in (rows.train, rows.validation)]
     return (program, group.shape.optimizer, forms), (run.numbers, schedule, group.shape.activations, content)
 
 

@@ -184,7 +184,8 @@ def try_out(rule: Optimizer, g: Array) -> None:
             memory = rule.remember(t * g, memory, **{name: numbers[name] for name in rule.takes["remember"]})
             if not isinstance(memory, Mapping):
                 declared = ", ".join(f"{name}: ..." for name in rule.memory)
-                raise OptimizerError(f"{rule.name}: remembers {type(memory).__name__}; expected {{{declared}}}")
+                given = "an array" if isinstance(memory, jax.Array) else type(memory).__name__
+                raise OptimizerError(f"{rule.name}: remembers {given}; expected {{{declared}}}")
             directions.append(rule.descent(memory, jnp.int32(t), numbers, rule.switches))
         if directions[0] is None:
             raise OptimizerError(f"{rule.name}: gives no direction; it must return one")
