@@ -282,7 +282,7 @@ def test_a_decorated_function_says_more(tmp_path):
         ("def f(z, beta=1.0):\n    return beta * z", "f", "beta must be keyword-only"),
         ("def f(z, *, beta):\n    return beta * z", "f", "beta needs a float as its default"),
         ("def f(z, *, on=True):\n    return z", "f", "on needs a float as its default"),
-        ("def f():\n    return 1.0", "f", "takes no argument"),
+        ("def f():\n    return 1.0", "f", "f: expected a function f(z, *, option=1.0)"),
         (
             "from actlab.activations import activation\n@activation(learnable=('gamma',))\n"
             "def f(z, *, beta=1.0):\n    return beta * z",

@@ -232,7 +232,7 @@ def test_what_is_no_table_is_named():
     def wrong(cells):
         return "a text"
 
-    with pytest.raises(ReportError, match=r"wrong: gives str; expected a Table, made by actlab\.analysis\.layout\.Table"):
+    with pytest.raises(ReportError, match=r"wrong: gives str; expected a Table, made by actlab\.analysis\.layout"):
         wrong(build_cells(*frames()))
 
 

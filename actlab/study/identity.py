@@ -7,7 +7,7 @@ In it are
   stored another meaning (a test holds the list). ``auto`` stays ``auto``: it is the name of a rule.
 - the seed.
 - the content of the data: of a file its bytes, of a bundled set its arrays, of what a function of the user's makes the
-  tokens of that function.
+  tokens of that function and its rows, to six digits: the last ones may differ between processors.
 - the tokens of every function of the user's that it calls, with what those import from their own folder (see
   ``actlab.sources.tracing``).
 
