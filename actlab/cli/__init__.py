@@ -307,10 +307,11 @@ def list_names(
     }
     if files:
         modules = {sources.import_file(file).__name__: file for file in files}
-        rows = {
+        own = {
             title: [f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules]
             for title, (_, declared) in named.items()
         }
+        rows = {title: names for title, names in own.items() if names} or {"declared": ["nothing"]}
     else:
         rows = {title: list(shipped) for title, (shipped, _) in named.items()}
         rows["studies"] = sorted(str(path) for path in Path("configs").glob("*.yaml"))
