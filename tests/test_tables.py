@@ -338,7 +338,7 @@ def test_a_table_is_made_once(study):
     def counted(cells):
         calls.append(cells)
 
-    once = parts.declare(Registry("table", PartError), counted, default=True)
+    once = parts.declare(Registry("table", PartError), counted, default=True, kind=parts.Table)
     cells = build_cells(*study)
     assert once(cells) is once(cells) is None
     assert len(calls) == 1
