@@ -1,7 +1,8 @@
-"""Names that a study or a command may use: the end of the message where one is unknown."""
+"""Names and numbers as people read them: the end of the message where a name is unknown, all digits of a number."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
@@ -23,3 +24,17 @@ def nearest(name: object, valid: Iterable[object]) -> str:
         return "; there is none"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""
     return f"; choose from {', '.join(names[:MOST_LISTED])}{more}"
+
+
+def show(value: Any) -> str:
+    """Write a number as a person would, all of its digits.
+
+    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
+    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)

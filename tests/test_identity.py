@@ -335,22 +335,6 @@ def test_every_setting_is_identity(override, runs):
     assert not runs(overrides=[override]) & runs()
 
 
-def test_cells_that_no_table_would_tell_apart_are_refused(tmp_path, planned):
-    (tmp_path / "one.py").write_text("def relu(z):\n    return z\n")
-    (tmp_path / "two.py").write_text("def relu(z):\n    return -z\n")
-    for key, values in {
-        "model.activation": ["one.py:relu", "two.py:relu"],
-        "data.task": ["auto", "classification"],
-        "data.target_loss": ["0.1", "0.2"],
-        "train.weight_decay": ["null", "0"],
-    }.items():
-        with pytest.raises(StudyError, match=rf"(?s)s\.yaml:\d+: {key}: .*{values[1]} would be told apart in no table"):
-            planned(f"sweep: {{matrix: {{{key}: [{', '.join(values)}]}}}}\n")
-    for overrides in (["model.weight_init=he_normal"], []):  # `auto` is another initialiser for each of the two
-        with pytest.raises(StudyError, match=r"model\.activation: .*relu would be told apart in no table"):
-            planned("sweep: {matrix: {model.activation: [relu, one.py:relu]}}\n", overrides)
-
-
 # Where a run is executed
 
 

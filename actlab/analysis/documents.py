@@ -14,9 +14,10 @@ from pydantic.fields import FieldInfo
 
 from actlab.data import DATASETS
 from actlab.measures import BIN, END, LAYER, MEASURES, RUN, Measure
+from actlab.naming import show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, BiasInitializer, Initializer
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.fields import Choice, Key, show
+from actlab.study.fields import Choice, Key
 from actlab.study.schema import StudyConfig
 
 FRAMES = {LAYER: "`layers`", BIN: "`histograms`", RUN: "`steps`"}

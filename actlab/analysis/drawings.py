@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,7 +96,7 @@ def drawing(
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
         page = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
         if rows["mean"].notna().any():
-            pages[re.sub(r"[^A-Za-z0-9_.=-]+", "_", page).strip("_")] = few(rows, spec.columns).reset_index(drop=True)
+            pages[file_name(page, pages)] = few(rows, spec.columns).reset_index(drop=True)
     sentences = [caption]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
@@ -106,6 +107,17 @@ def drawing(
     if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
         sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, dict(list(pages.items())[:MOST_PAGES]), spec)
+
+
+def file_name(page: str, taken: Container[str]) -> str:
+    """Make a page's name one for files, and another one than those that are taken.
+
+    >>> file_name("data=a b.csv", ()), file_name("data=a_b.csv", ("data=a_b.csv",))
+    ('data=a_b.csv', 'data=a_b.csv-2')
+    """
+    name = re.sub(r"[^A-Za-z0-9_.=-]+", "_", page).strip("_")
+    numbered = (f"{name}-{i}" if i > 1 else name for i in itertools.count(1))
+    return next(one for one in numbered if one not in taken)
 
 
 def few(rows: pd.DataFrame, column: str) -> pd.DataFrame:

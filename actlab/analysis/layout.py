@@ -17,6 +17,7 @@ import numpy as np
 
 from actlab.later import pd
 from actlab.measures import about
+from actlab.naming import show
 
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
 FLOATS = "%.10g"
@@ -69,13 +70,17 @@ def number(x: float, digits: int = 3) -> str:
 
 
 def setting(value: Any, key: str = "") -> str:
-    """Write a setting for a table: numbers short, names of activations as code."""
+    """Write a setting for a table: all digits of a number, names of activations as code.
+
+    >>> setting(1e-3), setting(0.1 + 1e-9), setting(float("nan")), setting("relu", "activation")
+    ('0.001', '0.100000001', '–', '`relu`')
+    """
     if value is None:
         return "–"
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:g}"
+        return "–" if math.isnan(value) else show(float(value))
     text = str(value) or "–"
     return f"`{text}`" if key in ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init") else text
 
@@ -91,7 +96,7 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     """
     mean, low, high = float(row["mean"]), float(row["low"]), float(row["high"])
 
-    def show(x: float) -> str:
+    def short(x: float) -> str:
         return number(x) if decimals is None or not math.isfinite(x) else f"{x:.{decimals}f}".replace("-", "−")
 
     counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing", "censored")}
@@ -101,11 +106,11 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
         return ", ".join(lost) or "–"
     tail = f" ({', '.join(lost)})" if lost else ""
     if math.isnan(low):
-        return show(mean) + tail
+        return short(mean) + tail
     if row["method"] != "Student t":
-        return f"{show(mean)} [{show(low)}, {show(high)}]{tail}"
+        return f"{short(mean)} [{short(low)}, {short(high)}]{tail}"
     half = (high - low) / 2
-    return (plus_minus(mean, half) if decimals is None else f"{show(mean)} ± {show(half)}") + tail
+    return (plus_minus(mean, half) if decimals is None else f"{short(mean)} ± {short(half)}") + tail
 
 
 def plus_minus(mean: float, half: float) -> str:
@@ -157,7 +162,9 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
         across = tuple(row[name] for name in columns)
         key = tuple(words(row[name]) if name in ("measure", "at") else setting(row[name], name) for name in keys)
         seen.setdefault(across)
-        lines.setdefault(key, {})[across] = str(row["text"])
+        if across in lines.setdefault(key, {}):
+            raise ValueError(f"two rows would be one: {dict(zip([*keys, *columns], [*key, *across], strict=True))}")
+        lines[key][across] = str(row["text"])
     first = [list(dict.fromkeys(across[i] for across in seen)) for i in range(len(columns))]
 
     def place(across: tuple[Any, ...]) -> tuple[float, ...]:
@@ -199,10 +206,17 @@ def write_table(table: Table, folder: Path) -> list[Path]:
 
 
 def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
-    """Write a long table as CSV: ten significant digits, no index, missing numbers empty."""
+    """Write a long table as CSV: ten significant digits, no index, missing numbers empty.
+
+    The settings, which stand before the means, have as many digits as tell their values apart.
+    """
     positive = frame.copy()
+    keys = list(frame)[: list(frame).index("mean")] if "mean" in frame else []
     for name in positive.select_dtypes("float"):
         positive[name] = positive[name] + 0.0  # no negative zeros
+        values = positive[name].dropna().unique()
+        if name in keys and len({floats % value for value in values}) < len(values):
+            positive[name] = [None if math.isnan(value) else show(value) for value in positive[name]]
     return str(positive.to_csv(index=False, float_format=floats, lineterminator="\n"))
 
 

@@ -146,7 +146,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         grid.flat[0].set_ylim(-0.02, max(0.1, 1.1 * float(frame[["mean", "high"]].max().max())))
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
-    handles = [Line2D([], [], color=colour, label=f"{value:g}", linewidth=2) for value, colour in colours.items()]
+    handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     if "at" in frame:
         for name, dash in (("at the end", "solid"), ("at init", "dashed")):
             handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
@@ -193,12 +193,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         legend(figure, [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names], "")
         return figure
     handles = [
-        Line2D(
-            [],
-            [],
-            label=str(value) if isinstance(value, str) else f"{value:g}",
-            **{**style.line(looks[value]), "markersize": 4},
-        )
+        Line2D([], [], label=line_label(lines, value), **{**style.line(looks[value]), "markersize": 4})
         for value in values
     ]
     legend(figure, handles, "" if lines == "activation" else words(lines))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from actlab.naming import show
+
 if TYPE_CHECKING:
     from actlab.engine.control import Progress
     from actlab.study.jobs import Run
@@ -25,7 +27,7 @@ def show_plan(name: str, planned: "Plan") -> None:
 
     by_activation: dict[str, list[Run]] = {}
     for one in planned.runs.values():
-        by_activation.setdefault(one.labels["activation"], []).append(one)
+        by_activation.setdefault(planned.label(one, "activation"), []).append(one)
     listed = {activation: settings(runs) for activation, runs in by_activation.items()}
     common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
     out.print(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()), highlight=False)
@@ -44,10 +46,7 @@ def settings(runs: "list[Run]") -> dict[str, str]:
     """Put in words what some runs vary over, by setting."""
     columns = {"depth": "depth", "width": "width", "optimizer": "optimizer", "rate": "learning_rate", "seeds": "seed"}
     values = {title: sorted({one.labels[column] for one in runs}) for title, column in columns.items()}
-    return {
-        title: ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in different)
-        for title, different in values.items()
-    }
+    return {title: ", ".join(show(value) for value in different) for title, different in values.items()}
 
 
 def all_equal(key: str, listed: dict[str, dict[str, str]]) -> bool:

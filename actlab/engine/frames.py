@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from actlab.later import Later, pd
 from actlab.measures import EDGES
-from actlab.study.settings import Setting
+from actlab.study.settings import CONTENT, Prefixes, Setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,10 +33,17 @@ def in_order(tables: list[pa.Table], settings: Sequence[Setting]) -> pa.Table:
     return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
 
 
-def explode(rows: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Split parts, which have one row per run, into the frames ``runs``, ``steps`` and ``layers``."""
+def explode(
+    rows: pa.Table, prefixes: Prefixes = MappingProxyType({})
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Split parts, which have one row per run, into the frames ``runs``, ``steps`` and ``layers``.
+
+    Args:
+        rows: of the parts.
+        prefixes: what stands before labels that would collide, as the manifest has it.
+    """
     lists = [name for name in rows.column_names if name.startswith(("steps.", "layers.", "histograms."))]
-    runs = one_name(rows.drop_columns(lists).to_pandas())
+    runs = told_apart(one_name(rows.drop_columns(lists).to_pandas()), prefixes)
     steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
     records = np.array([len(steps) for steps in steps_of_run])
     kept = np.array([len(layers) for layers in layers_of_run])
@@ -81,6 +89,22 @@ def one_name(runs: pd.DataFrame) -> pd.DataFrame:
     """Give data of one content one name: a file that was renamed between two calls is one setting."""
     if "data_content" in runs:
         runs["data"] = runs.groupby("data_content")["data"].transform("min").fillna(runs["data"])
+    return runs
+
+
+def told_apart(runs: pd.DataFrame, prefixes: Prefixes) -> pd.DataFrame:
+    """Put before labels what tells them apart.
+
+    >>> runs = pd.DataFrame({"activation": ["act", "relu"], "activation_content": ["1f", None]})
+    >>> told_apart(runs, {"activation": {"1f": "v1.py:"}})["activation"].tolist()
+    ['v1.py:act', 'relu']
+    """
+    for column, by_content in prefixes.items():
+        if column + CONTENT in runs:
+            before = runs[column + CONTENT].map(by_content).fillna("")
+            for labelled in (column, f"{column}_name"):  # an activation's name stands without its parameters, too
+                if labelled in runs:
+                    runs[labelled] = before + runs[labelled]
     return runs
 
 

@@ -92,6 +92,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     if plan.measures:  # what reading must know of them, for it runs no code
         manifest["measures"] = to_plain(plan.measures)
     manifest["settings"] = settings.to_plain(columns.settings())
+    manifest["label_prefixes"] = plan.prefixes
     manifest["activations"] = {
         label: {"family": one.family, "order": one.order, "look": one.look} for label, one in plan.records.items()
     }

@@ -139,7 +139,7 @@ class Stored:
         if not tables:
             raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
         rows = in_order(list(tables.values()), of_manifest(manifest))
-        runs, steps, layers = explode(rows)
+        runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         from ruamel.yaml import YAML
 
         study = YAML(typ="safe", pure=True).load((self.folder / "study.yaml").read_text(encoding="utf-8"))

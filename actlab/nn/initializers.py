@@ -254,8 +254,13 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     >>> variance_preserving(50, 50, second_moment=0.5) == he(50, 50)
     True
 
+    Raises:
+        ValueError: φ is 0 for every standard normal Z, and no weights preserve a variance.
+
     Reference: He et al. 2015, arXiv:1502.01852, with the second moment computed for the activation at hand.
     """
+    if second_moment == 0:
+        raise ValueError("variance_preserving needs an activation with E φ(Z)² > 0; name another initializer")
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 

@@ -1,16 +1,26 @@
 """A run's settings as columns of the frame ``runs``, and what reading must know of those columns."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from actlab.study.fields import Choice, OptionDefaults, display_name
+from actlab import sources
+from actlab.study.fields import Choice, Key, OptionDefaults, display_name
 from actlab.study.resolve import Resolved, initializer_label
-from actlab.study.sections import run_keys, value_at
-from actlab.study.settings import Setting
+from actlab.study.sections import SECTIONS, run_keys, value_at
+from actlab.study.settings import CONTENT, Setting
 
 FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 """Columns that follow from the activation and are no settings."""
+
+
+def choice_columns() -> Iterator[str]:
+    """Yield the columns of the keys that a function of the user's may be named by."""
+    for section, way, key in run_keys():
+        field = SECTIONS[section].model_fields.get(way)
+        if field is not None and field.annotation is Choice and key.column != "":
+            yield key.column or way
 
 
 def settings() -> tuple[Setting, ...]:
@@ -27,30 +37,57 @@ def settings() -> tuple[Setting, ...]:
         for section, name, key in run_keys()
         if key.column != ""
     ]
-    more = ("data_content", "learnable_per", "weight_init_used")
+    contents = tuple(name + CONTENT for name in dict.fromkeys(("data", *choice_columns())))
+    more = (*contents, "learnable_per", "weight_init_used")
     return (*keys, *(Setting(name, follows=True, reported=False) for name in more))
 
 
-def columns_of(resolved: Resolved) -> dict[str, Any]:
-    """Return a cell's settings as plain columns; ``data_content`` tells two files of one name apart."""
+def columns_of(resolved: Resolved, contents: Mapping[str, str]) -> dict[str, Any]:
+    """Return a cell's settings as plain columns.
+
+    Args:
+        resolved: the cell.
+        contents: a hash of each of the user's functions, by its name in the study. Beside their labels stand columns
+            with those, which tell two functions of one name apart; so does ``data_content`` two files.
+    """
     columns: dict[str, Any] = {}
+    functions: dict[str, str] = {}
+    for column, value, field, key in settings_of(resolved):
+        columns[column] = label(value, field, key.whole) if isinstance(value, Choice) else key.display(value)
+        if isinstance(value, Choice) and sources.parse(value.name):
+            functions[column + CONTENT] = short(contents[value.name])
+    record = resolved.activation
+    facts = (record.name, record.family, record.order, ",".join(record.learnable))
+    return columns | {
+        "data_content": short(resolved.data_checksum),
+        **functions,
+        "learnable_per": str(resolved.cell.model.activation.options.get("per", "")),
+        "weight_init_used": initializer_label(resolved.initialization.weights),
+        **dict(zip(FACTS, facts, strict=True)),
+    }
+
+
+def settings_of(resolved: Resolved) -> Iterator[tuple[str, Any, FieldInfo, Key]]:
+    """Yield column, value, field and key of each of a cell's settings that has a column."""
     for section, way, key in run_keys():
         if key.column != "":
             cell = resolved.written if key.written else resolved.cell
             *outer, name = way.split(".")
             holder = value_at(getattr(cell, section), ".".join(outer)) if outer else getattr(cell, section)
-            value, field = getattr(holder, name), type(holder).model_fields[name]
-            columns[key.column or name] = (
-                label(value, field, key.whole) if isinstance(value, Choice) else key.display(value)
-            )
-    record = resolved.activation
-    facts = (record.name, record.family, record.order, ",".join(record.learnable))
-    return columns | {
-        "data_content": resolved.data_checksum[:12],
-        "learnable_per": str(resolved.cell.model.activation.options.get("per", "")),
-        "weight_init_used": initializer_label(resolved.initialization.weights),
-        **dict(zip(FACTS, facts, strict=True)),
-    }
+            yield key.column or name, getattr(holder, name), type(holder).model_fields[name], key
+
+
+def named_in(resolved: Resolved, contents: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield what a cell names, as ``labels.prefixes`` takes it: data, activation, initializers, optimizer."""
+    yield "data", resolved.written.data.name, short(resolved.data_checksum)
+    for column, value, _, _ in settings_of(resolved):
+        if isinstance(value, Choice):
+            yield column, value.name, short(contents.get(value.name, ""))
+
+
+def short(checksum: str) -> str:
+    """Cut a checksum to what tells the contents of a study apart."""
+    return checksum[:12]
 
 
 def label(choice: Choice, field: FieldInfo, whole: bool) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from actlab import sources
-from actlab.naming import nearest
+from actlab.naming import nearest, show
 from actlab.registry import Registry
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
@@ -99,20 +99,6 @@ class Choice(Section):
     def switches(self) -> tuple[tuple[str, bool], ...]:
         """The options that are true or false, in the order of their names."""
         return tuple((key, value) for key, value in sorted(self.options.items()) if isinstance(value, bool))
-
-
-def show(value: Any) -> str:
-    """Write a number as a person would, all of its digits.
-
-    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
-    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)
-    return str(value)
 
 
 def display_name(name: str) -> str:

@@ -17,7 +17,7 @@ from actlab.measures import Measure
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
-from actlab.study import columns, identity
+from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
@@ -25,6 +25,7 @@ from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, 
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
+from actlab.study.settings import Prefixes
 from actlab.study.sweep import Cell
 
 BLOCK = "block."  # how ``Key.spec`` begins where a key decides a field of ``ProgramSpec.block``
@@ -41,6 +42,7 @@ class Plan:
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
         records: of the activations, by their labels.
+        prefixes: what stands before labels that would collide; what a run's own columns hold is without.
     """
 
     groups: tuple[Job, ...]
@@ -49,6 +51,11 @@ class Plan:
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
     records: Mapping[str, activations.Activation] = field(default_factory=dict)
+    prefixes: Prefixes = field(default_factory=dict)
+
+    def label(self, run: Run, column: str) -> str:
+        """Return one of a run's labels as tables have it."""
+        return labels.prefixed(run.labels, column, self.prefixes)
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -84,20 +91,21 @@ def plan(
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
     identities = identity.cell_identities(study.cells, contents)
+    prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
     for cell, resolved, own_identity in zip(study.cells, cells, identities, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
-        numbers, labels = numbers_of(resolved), columns.columns_of(resolved)
+        numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
-        identity.check_told_apart(study, cell, labels, own_identity, named)
-        records[labels["activation"]] = resolved.activation
+        identity.check_told_apart(study, cell, settings, own_identity, named)
+        records[labels.prefixed(settings, "activation", prefixes)] = resolved.activation
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = identity.run_id(own_identity, seed)
             if run in known:  # two names of one content
                 continue
             known.add(run)
-            one = Run(run, {"run": run, **labels, "seed": seed}, {**numbers, "seed": seed}, flops)
+            one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops)
             groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
     shared = shared_shapes(groups)
     jobs = (
@@ -105,7 +113,7 @@ def plan(
         for (shape, key, depth, *schedule), runs in groups.items()
     )
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records)
+    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records, prefixes)
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:

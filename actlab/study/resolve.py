@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from actlab import activations, data, sources
+from actlab.naming import show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
-from actlab.study.fields import Choice, display_name, show
+from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.sections import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
@@ -101,7 +102,12 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     resolved_cell = replace(
         cell,
         data=cell.data.model_copy(
-            update={"target": cell.data.target or "", "task": rows.task, "train_rows": training_rows}
+            update={
+                "target": cell.data.target or "",
+                "task": rows.task,
+                "train_rows": training_rows,
+                "target_loss": rows.target_loss,
+            }
         ),
         model=model.model_copy(update={"weight_init": initialization.weights, "dropout": model.dropout.settled}),
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),

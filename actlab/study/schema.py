@@ -17,7 +17,7 @@ class SweepConfig(Section):
 
     matrix: dict[str, list[Any]] = Field(
         {},
-        description="any key of `data` (but `target_loss`), `model` or `train` with a list of values; deeper keys "
+        description="any key of `data`, `model` or `train` with a list of values; deeper keys "
         "reach options: `model.activation.alpha`",
     )
     exclude: list[dict[str, Any]] = Field(

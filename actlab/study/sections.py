@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from actlab import activations, data, sources
+from actlab.naming import show
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -40,7 +41,6 @@ from actlab.study.fields import (
     display_name,
     known,
     names_of,
-    show,
 )
 
 
@@ -72,7 +72,7 @@ class DataConfig(Section):
     task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
         "auto", description="auto: text or integer labels classify, floats regress"
     )
-    target_loss: Annotated[float | None, Key(LABEL, column="")] = Field(
+    target_loss: Annotated[float | None, Key(LABEL, problem=True, follows=True, reported=False)] = Field(
         data.DataSpec.target_loss,
         gt=0,
         description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "

@@ -4,6 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+CONTENT = "_content"
+"""How a column of ``runs`` ends that holds the hash of what another one names; empty for what actlab ships."""
+
+Prefixes = Mapping[str, Mapping[str, str]]
+"""{column: {hash of the content: what stands before its label}}."""
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -1,0 +1,78 @@
+"""Labels that tell different things of one name apart: two files' functions, two folders' data.
+
+A part holds a thing by its own name (``act``, ``rows.csv``) and a hash of its content beside it. What must stand before
+the name, so that no two contents of a study share a label, is decided when it is planned and written into the manifest.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from actlab import sources
+from actlab.study.fields import display_name
+from actlab.study.settings import CONTENT, Prefixes
+
+
+def prefixes(named: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]:
+    """Choose what stands before labels that would collide: the least of a path that tells their files apart.
+
+    Args:
+        named: column, name as the study has it, and hash of the content (empty for what actlab ships) of everything
+            that a study names.
+
+    Returns:
+        see ``Prefixes``; only what needs one.
+
+    >>> prefixes([("data", "a/rows.csv", "1f"), ("data", "b/rows.csv", "2e"), ("data", "c/other.csv", "3d")])
+    {'data': {'1f': 'a/', '2e': 'b/'}}
+    >>> prefixes([("activation", "relu", ""), ("activation", "mine.py:relu", "1f")])
+    {'activation': {'1f': 'mine.py:'}}
+    """
+    alike: dict[tuple[str, str], dict[str, str]] = {}
+    for column, name, content in named:
+        alike.setdefault((column, display_name(name)), {}).setdefault(content, name)
+    chosen: dict[str, dict[str, str]] = {}
+    for (column, shown), by_content in alike.items():
+        if len(by_content) > 1:
+            paths = {content: path_parts(name) for content, name in by_content.items() if content and is_path(name)}
+            for content, parts in paths.items():
+                others = [other for one, other in paths.items() if one != content]
+                chosen.setdefault(column, {})[content] = "".join(shortest_tail(parts, others))[: -len(shown)]
+    return chosen
+
+
+def prefixed(columns: Mapping[str, Any], column: str, prefixes: Prefixes) -> str:
+    """Return a label of one run with what stands before it.
+
+    >>> prefixed({"activation": "act", "activation_content": "1f"}, "activation", {"activation": {"1f": "v1.py:"}})
+    'v1.py:act'
+    """
+    return prefixes.get(column, {}).get(columns.get(column + CONTENT, ""), "") + str(columns[column])
+
+
+def is_path(name: str) -> bool:
+    """Whether a name is that of a file, or of a function in one."""
+    return sources.parse(name) is not None or PurePath(name).suffix != ""
+
+
+def path_parts(name: str) -> tuple[str, ...]:
+    """Split a name where it may be cut, each part with what follows it.
+
+    >>> path_parts("site_a/rows.csv"), path_parts("acts/v1.py:act")
+    (('site_a/', 'rows.csv'), ('acts/', 'v1.py:act'))
+    """
+    *folders, last = PurePath(name).parts
+    return (*(f"{folder.rstrip('/')}/" for folder in folders), last)
+
+
+def shortest_tail(parts: tuple[str, ...], others: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the shortest end of a path that none of the others has.
+
+    >>> shortest_tail(("x/", "a/", "v.py:f"), [("x/", "b/", "v.py:f")]), shortest_tail(("v.py:f",), [])
+    (('a/', 'v.py:f'), ('v.py:f',))
+    """
+    others = list(others)
+    for length in range(1, len(parts)):
+        if all(other[-length:] != parts[-length:] for other in others):
+            return parts[-length:]
+    return parts
