@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
+from matplotlib.text import Text
 
 import actlab
+from actlab.analysis import panels
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.layout import to_csv, to_markdown
 from actlab.analysis.tables import TABLES
 from actlab.engine import frames
@@ -16,6 +20,7 @@ from actlab.study import columns
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
 from actlab.study.sections import SWEPT
+from tests import synthetic
 
 BASE = """
 study: s
@@ -215,3 +220,20 @@ def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first)
     assert set(by_name["activation_name"]) == {first, "v2.py:relu"}
     one = both.runs[both.runs["activation"] == "v2.py:relu"]["test_loss"].mean()
     assert by_name.set_index("activation_name")["mean"]["v2.py:relu"] == pytest.approx(one)
+
+
+@pytest.mark.parametrize("swept", [{"clip_norm": (None, 1.0)}, {"clip_norm": (None, 1.0, 2.0), "width": (8, 16)}])
+@pytest.mark.parametrize("names", [("relu",), ("relu", "tanh")])
+def test_what_has_no_value_is_drawn_too(swept, names):
+    """No limit to the norm is a setting like others: a missing number equals nothing, itself included."""
+    cells = build_cells(*synthetic.frames(names, (2, 5), seeds=2, rates=(1e-3,), **swept))
+    for figure in FIGURES.values():
+        drawn = figure.make(cells)
+        shown: set[str] = set(drawn.pages) if drawn else {"none"}
+        for page in drawn.pages.values() if drawn else ():
+            for column in {drawn.spec.lines, drawn.spec.panels, drawn.spec.x} & set(page):
+                assert page[column].notna().all(), (drawn.name, column)
+            picture = panels.render(drawn.spec, page)
+            shown |= {text.get_text() for text in picture.findobj(Text)}
+            plt.close(picture)
+        assert any("none" in text for text in shown), drawn.name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,8 @@ def drawing(
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
         page = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
         if rows["mean"].notna().any():
-            pages[file_name(page, pages)] = few(rows, spec.columns).reset_index(drop=True)
+            picture = few(rows, spec.columns).reset_index(drop=True)
+            pages[file_name(page, pages)] = in_words(picture, (spec.lines, spec.panels, spec.x))
     sentences = [caption]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
@@ -107,6 +109,16 @@ def drawing(
     if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
         sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, dict(list(pages.items())[:MOST_PAGES]), spec)
+
+
+def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Put settings into words where some have none (no limit to the norm, say): nothing equals a missing number.
+
+    >>> in_words(pd.DataFrame({"clip_norm": [1.0, None]}), ["clip_norm"])["clip_norm"].tolist()
+    ['1', 'none']
+    """
+    missing = [name for name in columns if name in frame and frame[name].isna().any()]
+    return frame.assign(**{name: [setting(value) for value in frame[name]] for name in missing})
 
 
 def file_name(page: str, taken: Container[str]) -> str:
@@ -124,7 +136,17 @@ def few(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Keep the rows of at most ``MOST_COLUMNS`` values of a column, evenly spread, with the first and the last."""
     if not column:
         return rows
-    return rows[rows[column].isin(evenly(sorted(rows[column].unique()), MOST_COLUMNS))]
+    return rows[rows[column].isin(evenly(in_order(rows[column]), MOST_COLUMNS))]
+
+
+def in_order(values: Iterable[Any]) -> list[Any]:
+    """List different values in the order of numbers, words as they first occur.
+
+    >>> in_order([3, 1, 3]), in_order(["1", "none", "0.1"])
+    ([1, 3], ['1', 'none', '0.1'])
+    """
+    different = list(dict.fromkeys(values))
+    return different if any(isinstance(value, str) for value in different) else sorted(different)
 
 
 def evenly(values: Sequence[float], most: int) -> list[float]:

@@ -73,14 +73,14 @@ def setting(value: Any, key: str = "") -> str:
     """Write a setting for a table: all digits of a number, names of activations as code.
 
     >>> setting(1e-3), setting(0.1 + 1e-9), setting(float("nan")), setting("relu", "activation")
-    ('0.001', '0.100000001', '–', '`relu`')
+    ('0.001', '0.100000001', 'none', '`relu`')
     """
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
     if isinstance(value, float):
-        return "–" if math.isnan(value) else show(float(value))
+        return "none" if math.isnan(value) else show(float(value))
     text = str(value) or "–"
     return f"`{text}`" if key in ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init") else text
 

@@ -26,7 +26,7 @@ from actlab.analysis.axes import (
     name_lines,
     title,
 )
-from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec
+from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec, in_order
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import DECADES_PER_LAYER, about
@@ -203,7 +203,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
 def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
     values = list(dict.fromkeys(frame[spec.panels]))
-    across, down = sorted(frame[spec.x].unique()), sorted(frame[spec.lines].unique())
+    across, down = in_order(frame[spec.x]), in_order(frame[spec.lines])
     rows, columns = arrangement(len(values))
     wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
     figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65) * rows + 0.5)
@@ -218,7 +218,7 @@ def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
-    down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], sorted(frame[spec.x].unique())
+    down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], in_order(frame[spec.x])
     longest = max(len(str(value)) for value in down)
     figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))
     axes = figure.subplots()
