@@ -13,6 +13,7 @@ from actlab.analysis.cells import build_cells, varying
 from actlab.analysis.estimates import records_at
 from actlab.analysis.parts import PartError
 from actlab.analysis.tables import TABLES
+from actlab.analysis.tables.base import positions
 from actlab.registry import Registry
 from actlab.study.selection import Select
 from tests.synthetic import frames
@@ -359,3 +360,26 @@ def test_auto_and_the_diverged_runs_are_in_the_report(study, tmp_path):
     assert "jax 1" in text
     diverged = study[0][study[0]["status"] == "diverged"]
     assert f"{len(diverged)} of {len(study[0])} runs diverged" in text
+
+
+@pytest.mark.parametrize(
+    ("kept", "depths", "places"),
+    [
+        ((1, 2, 4, 8, 10), (10,), {(10, 1): "first", (10, 4): "middle kept", (10, 10): "last"}),
+        ((1, 2, 4, 7), (2, 7), {(2, 1): "first", (2, 2): "last", (7, 1): "first", (7, 4): "middle", (7, 7): "last"}),
+        ((1, 2, 5, 10), (10,), {(10, 1): "first", (10, 5): "middle", (10, 10): "last"}),
+        ((1, 2, 4, 8, 10), (4, 10), {(4, 2): "middle kept", (10, 4): "middle kept", (4, 4): "last"}),
+        ((1, 10), (10,), {(10, 1): "first", (10, 10): "last"}),
+    ],
+)
+def test_the_middle_is_the_middle_layer_or_is_said_to_be_the_nearest_that_was_kept(kept, depths, places):
+    runs, steps, layers = frames(("relu", "prelu"), depths, seeds=2)
+    cells = build_cells(runs, steps, layers[layers["layer"].isin(kept)], Select())
+    found = {(row.depth, row.layer): row.position for row in positions(cells).itertuples()}
+    assert places.items() <= found.items()
+    assert ("middle kept" in found.values()) != ("middle" in found.values()) or len(set(found.values())) == 2
+    for name in ("gradient_norms", "moments", "learned_parameters"):
+        table = TABLES[name].make(cells)
+        assert ("nearest to the middle" in table.note) == ("middle kept" in places.values()), name
+        for row in places.items() if name == "gradient_norms" else ():
+            assert (table.frame.loc[table.frame["depth"] == row[0][0], "position"] == row[1]).any()

@@ -134,7 +134,7 @@ def marked(text: str, row: Mapping[str, Any]) -> str:
 
 
 # Words that have an order of their own; other values come in the order of numbers, or as they first occur.
-WORD_ORDER = ("init", "final", "first", "middle", "last")
+WORD_ORDER = ("init", "final", "first", "middle", "middle kept", "last")
 
 
 def pivot(

@@ -10,6 +10,8 @@ from actlab.analysis.estimates import at_both_ends, summarise
 from actlab.later import pd
 from actlab.measures import about
 
+MIDDLE, MIDDLE_KEPT = "middle", "middle kept"
+
 
 def without(keys: Sequence[str], name: str) -> list[str]:
     """Leave out one of the keys."""
@@ -31,7 +33,7 @@ def order(
     """Sort rows by cell, then by the splits within a cell, words in an order of their own."""
     orders: dict[str, Sequence[str]] = {
         "at": ("init", "final"),
-        "position": ("first", "middle", "last"),
+        "position": ("first", MIDDLE, MIDDLE_KEPT, "last"),
         **(places or {}),
     }
     out = frame.copy()
@@ -48,16 +50,33 @@ def order(
 
 
 def positions(cells: Cells) -> pd.DataFrame:
-    """Find the first, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``."""
+    """Find the first, middle and last kept hidden layer of each depth: ``depth``, ``layer``, ``position``.
+
+    Of an even number of layers the lower of the two is the middle. Where a study kept only some layers and a depth's
+    middle is not among them, the nearest one takes its place, and is called so.
+    """
     kept = cells.layers[["run", "layer"]].drop_duplicates().merge(cells.runs[["run", "depth"]], on="run")
     rows = []
     for depth, layers in kept.groupby("depth")["layer"]:
         there = sorted(set(layers))
         inner = [layer for layer in there if there[0] < layer < there[-1]]
         middle = min(inner, key=lambda layer: (abs(2 * layer - (there[0] + there[-1])), layer)) if inner else None
-        named = {"first": there[0], "middle": middle, "last": there[-1] if len(there) > 1 else None}
+        named = {"first": there[0], MIDDLE: middle, "last": there[-1] if len(there) > 1 else None}
         rows += [(depth, layer, position) for position, layer in named.items() if layer is not None]
-    return pd.DataFrame(rows, columns=["depth", "layer", "position"])
+    out = pd.DataFrame(rows, columns=["depth", "layer", "position"])
+    between = out[out["position"] == MIDDLE]
+    nearest_only = (between["layer"] != (between["depth"] + 1) // 2).any()
+    return out.replace({"position": {MIDDLE: MIDDLE_KEPT}}) if nearest_only else out
+
+
+def place_note(frame: pd.DataFrame) -> str:
+    """Say which layers the places of a table are."""
+    if (frame["position"] == MIDDLE_KEPT).any():
+        return (
+            "*first*, *last*: hidden layers from the input on; *middle kept*: of the layers that were kept, the "
+            "nearest to the middle."
+        )
+    return "*first*, *middle*, *last*: hidden layers from the input on."
 
 
 def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from actlab.analysis.estimates import at_both_ends, available, summarise
 from actlab.analysis.layout import Table, pivot
 from actlab.analysis.notes import notes
 from actlab.analysis.parts import table
-from actlab.analysis.tables.base import along_the_network, by_cell, order
+from actlab.analysis.tables.base import along_the_network, by_cell, order, place_note
 
 
 @table
@@ -22,7 +22,7 @@ def gradient_norms(cells: Cells) -> Table | None:
     wide = pivot(frame, [*keys, "measure", "at"], ["position"])
     note = (
         "Geometric means over seeds, intervals taken of log10; a norm of exactly 0 has no logarithm and is counted as "
-        "undefined. *first*, *middle*, *last*: hidden layers from the input on."
+        f"undefined. {place_note(frame)}"
     )
     return Table("Gradient norms", notes(cells, frame, note, selected=True), frame, wide)
 

@@ -7,7 +7,7 @@ from actlab.analysis.estimates import available, long, parameter_columns, record
 from actlab.analysis.layout import Table, pivot, records, words
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
-from actlab.analysis.tables.base import along_the_network, by_cell, order, positions
+from actlab.analysis.tables.base import along_the_network, by_cell, order, place_note, positions
 from actlab.measures import GEOMETRIC, about
 
 
@@ -25,7 +25,7 @@ def moments(cells: Cells) -> Table | None:
     sentences = [
         f"{definitions(*measures)}.",
         *([f"Of {' and '.join(geometric)} geometric means."] if geometric else []),
-        "The other layers are in the CSV.",
+        f"{place_note(frame)} What is not printed of them is in the CSV.",
     ]
     note = notes(cells, frame, " ".join(sentences), selected=True)
     return Table("Means and variances of activations", note, frame, wide)
@@ -49,7 +49,7 @@ def learned_parameters(cells: Cells) -> Table | None:
     pairs = records(printed[["activation", "measure"]].drop_duplicates())
     learned = ", ".join(f"{row['measure']} of `{row['activation']}`" for row in pairs if row["measure"] in names)
     note = (
-        f"{learned}, at the end; *min* and *max* over a layer's units where each unit has its own. The layers between "
-        "are in the CSV."
+        f"{learned}, at the end; *min* and *max* over a layer's units where each unit has its own. "
+        f"{place_note(printed)} The layers between are in the CSV."
     )
     return Table("Learned parameters", notes(cells, frame, note, selected=True), frame, wide)
