@@ -66,6 +66,8 @@ def run_row(
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
         slope, residual = depth_slope(logged[norm])
         by_step |= {name: slope.astype(digits), f"{name}_residual": residual.astype(digits)}
+    median = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
+    by_step["vanishing_slope_median"] = depth_slope(median[kept])[0].astype(digits)
     measures = (*GRADIENTS, *DEATH)
     logged = {name: value for name, value in logged.items() if name in columns}
     layers = {name: value for name, value in layers.items() if name in columns or name not in measures}
@@ -128,7 +130,7 @@ def in_digits(log10: np.ndarray, measured: np.dtype) -> np.ndarray:
     """Round log10 of numbers to the digits that were measured: what lies beyond is noise, and fills the disk.
 
     To a multiple of 2^−(m + 2) for numbers with m bits behind the point. That moves a number by at most 2^−(m + 3)·ln 10
-    of itself, less than half of what rounding it to m bits may do.
+    of itself, and rounding it to m bits may move it by 2^−(m + 1).
 
     >>> float(in_digits(np.array([-31.123456789012345]), np.dtype("float32"))[0])
     -31.123456776142120
@@ -183,6 +185,7 @@ def final_numbers(
             for name in ("vanishing_slope", "weight_slope")
             for part in ("", "_residual")
         },
+        "vanishing_slope_median": float(by_step["vanishing_slope_median"][-1]) if ok else np.nan,
         "target_loss": target_loss,
         "constant_loss": constant_loss,
     }

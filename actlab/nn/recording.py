@@ -45,7 +45,8 @@ def measure(
 
     Returns:
         {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
-        [L, (R)]}, ``exponent`` [L, (R)]}, rows beyond the depth not set; and the scratch.
+        [L, (R)]}, ``exponent`` [L, (R)], ``log2_median``: of the median row's signal, but for the exponent [L, (R)]},
+        rows beyond the depth not set; and the scratch.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -78,7 +79,7 @@ def measure(
         values = over_runs(partial(probes.measure_layer, asked, own=own))(
             z, h, pulled["u"], pulled["slope"], thresholds
         )
-        counts = over_runs(partial(histograms_of, counted))(z, h, pulled["z"], pulled["exponent"])
+        counts = over_runs(partial(histograms_of, counted))(z, h, pulled["rows"], pulled["exponents"])
         finite = over_runs(probes.all_finite)(z)
         signal = over_runs(partial(probes.signal_norm, rows))(pulled["z"])
         signal = jnp.where(finite & ~((signal == 0) & pulled["lost"]), signal, jnp.nan)
@@ -90,7 +91,9 @@ def measure(
                 lambda: ratio(parameters["input"]["kernel"], after["input"]["kernel"]),
                 lambda: ratio(old, new),
             )
-        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal}
+        median = over_runs(probes.log2_median_norm)(pulled["rows"], pulled["exponents"], pulled["exponent"])
+        median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & pulled["lost"]), jnp.nan, median)
+        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
         return {"layers": values, "histograms": counts, **norms}
 
     weight_norm = partial(probes.weight_norm, rows)
@@ -109,6 +112,7 @@ def measure(
             "histograms": {name: jnp.zeros((*one.shape, len(EDGES[name]) + 1), jnp.int32) for name in counted},
             "exponent": one.astype(jnp.int32),
             "signal_grad_norm": one,
+            "log2_median": one,
             "weight_grad_norm": one,
         },
         program.spec.depth_bound,
@@ -132,7 +136,7 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
     gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
-    record = {name: measured[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+    record = {name: measured[name] for name in ("layers", "histograms", "exponent", "log2_median")} | {"gradients": gradients}
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 
@@ -144,10 +148,10 @@ def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
 
 
 def histograms_of(
-    names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponent: Array
+    names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponents_M: Array
 ) -> dict[str, Array]:
     """Count the named histograms of one layer: {name: counts [bins]}."""
-    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponent": exponent}
+    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponents_M": exponents_M}
     return {name: probes.evaluate(getattr(histograms, name), values) for name in names}
 
 
