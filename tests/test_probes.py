@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from actlab.activations import CATALOGUE
 from actlab.engine import records
+from actlab.engine.loading import function_of
 from actlab.measures import GEOMETRIC, MEASURES
 from actlab.nn import probes
 from actlab.nn.blocks import Function, Options
@@ -538,7 +540,8 @@ TRAPS = {
     "elu": Function(lambda z: jnp.where(z > 0, z, jnp.expm1(jnp.minimum(z, 0.0))), nowhere),
     "relu": Function(relu, FLAT_LEFT),
     "tanh, a user's": Function(jnp.tanh, nowhere, closed_form=False),
-    "tanh, closed": Function(jnp.tanh, nowhere),
+    "tanh": function_of(CATALOGUE["tanh"]),
+    "gaussian": function_of(CATALOGUE["gaussian"]),
     "relu, a user's": Function(relu, FLAT_LEFT, closed_form=False),
     "relu, a user's that does not say where it is flat": Function(relu, nowhere, closed_form=False),
 }
@@ -686,7 +689,9 @@ def test_weight_gradients_survive_activations_whose_squares_do_not(rows, gain):
     ("name", "bias", "norm"),
     [
         ("tanh, a user's", 20.0, np.nan),  # 1 − tanh²(20) is 0 in float32, and 10^−17 in truth
-        ("tanh, closed", 20.0, 0.0),  # a closed form says that it is 0
+        ("tanh", 60.0, np.nan),  # 10^−52, which float32 has not
+        ("tanh", -60.0, np.nan),
+        ("gaussian", 11.0, np.nan),
         ("relu", -20.0, 0.0),
         ("relu, a user's", -20.0, 0.0),
         ("relu, a user's that does not say where it is flat", -20.0, np.nan),

@@ -53,7 +53,8 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
 def function_of(record: activations.Activation) -> Function:
     """An activation as programs take it."""
     fixed = tuple(name for name in record.parameters if name not in record.learnable)
-    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+    exact = None if record.exact is record.function else record.exact
+    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form, exact)
 
 
 def own_measure(key: FunctionKey, sources_folder: Path) -> Any:

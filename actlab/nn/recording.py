@@ -82,7 +82,8 @@ def measure(
         counts = over_runs(partial(histograms_of, counted))(z, h, pulled["rows"], pulled["exponents"])
         finite = over_runs(probes.all_finite)(z)
         signal = over_runs(partial(probes.signal_norm, rows))(pulled["z"])
-        signal = jnp.where(finite & ~((signal == 0) & pulled["lost"]), signal, jnp.nan)
+        lost = jnp.any(pulled["lost"], axis=-1)
+        signal = jnp.where(finite & ~((signal == 0) & lost), signal, jnp.nan)
         if changes:
             ratio = over_runs(relative_change)
             old, new = walk.at(layers["kernel"], l), walk.at(after["layers"]["kernel"], l)
@@ -92,7 +93,7 @@ def measure(
                 lambda: ratio(old, new),
             )
         median = over_runs(probes.log2_median_norm)(pulled["rows"], pulled["exponents"], pulled["exponent"])
-        median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & pulled["lost"]), jnp.nan, median)
+        median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & lost), jnp.nan, median)
         norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
         return {"layers": values, "histograms": counts, **norms}
 

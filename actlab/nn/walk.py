@@ -228,8 +228,9 @@ def backward(
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
             layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``exponent``, ``rows``
-            with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost``: whether any signal was lost
-            in this layer or one above (see ``slope_and_loss``). ``layer`` is of no use then.
+            with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost`` [(R,) B]: whether a row's
+            signal was lost in this layer or one above (see ``slope_and_loss``), and is 0 for that reason if it is.
+            ``layer`` is of no use then.
         weigh: (h below, δ) -> what to store that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
         store: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
         stacks: where things are stored.
@@ -256,8 +257,9 @@ def backward(
             pulled |= {"below": dbelow_BxW} if network.options.residual else {}
             if measured:
                 u_BxW = argument(network.options, z_BxW, layer, statistics)
-                slope_BxW, lost = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW)
-                pulled |= {"u": u_BxW, "slope": slope_BxW, "lost": lost}
+                slope_BxW, lost_B = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
+                pulled |= {"u": u_BxW, "slope": slope_BxW, "lost": lost_B}
+                pulled["z"] = jnp.where(lost_B[:, None], 0.0, dz_BxW)
             return pulled
 
         def of_all(dh: Array, l: Array) -> dict[str, Any]:
@@ -266,7 +268,7 @@ def backward(
 
         return of_all
 
-    branches = [down(function) for function in network.functions]
+    branches = [down(function.measured if measured else function) for function in network.functions]
     product_with_transpose = network.over_runs(lambda dz, kernel: dz @ kernel.T)
 
     def layer(i: Array, carry: tuple[Array, Array, Any, Stacks]) -> tuple[Array, Array, Any, Stacks]:
@@ -288,8 +290,8 @@ def backward(
         weighed, dh = jax.lax.cond(l > 0, of_upper, lambda: (weigh_first(dz), jnp.zeros_like(dh)))
         return dh, dz, passed, store(stacks, local(l, pulled) | weighed, l)
 
-    of_rows, of_runs = dh.shape[:-1], dh.shape[:-2]
-    passed = {"exponents": jnp.zeros(of_rows, jnp.int32), "lost": jnp.zeros(of_runs, bool)} if measured else {}
+    of_rows = dh.shape[:-1]
+    passed = {"exponents": jnp.zeros(of_rows, jnp.int32), "lost": jnp.zeros(of_rows, bool)} if measured else {}
     _, dz, _, stacks = jax.lax.fori_loop(0, depth, layer, (dh, jnp.zeros_like(dh), passed, stacks))
     return dz, stacks
 
