@@ -1,4 +1,4 @@
-"""Far out: what is recorded where activations saturate, and the catalogue's functions to where float32 ends and beyond."""
+"""Far out: what is recorded where activations saturate; the catalogue's functions where float32 ends, and at ±∞."""
 
 from functools import partial
 
@@ -31,7 +31,9 @@ def measure():
     def of(name, p):
         place = list(CATALOGUE).index(name)
         fixed = {key: CATALOGUE[name].parameters[key] for key in program.functions[place].fixed}
-        runs = Runs(program, [some_numbers(DEPTH, fixed=fixed, learnable=CATALOGUE[name].parameters)], data, DEPTH, place)
+        runs = Runs(
+            program, [some_numbers(DEPTH, fixed=fixed, learnable=CATALOGUE[name].parameters)], data, DEPTH, place
+        )
         learned = [CATALOGUE[name].parameters[key] for key in program.functions[place].learnable]
         slots = np.zeros((DEPTH, program.slots), np.float32)
         slots[:, : len(learned)] = learned
@@ -154,7 +156,11 @@ def derivative(phi, z):
 @each
 def test_values_and_derivatives_far_out(record: Activation):
     value, slope = limits(record.name, FAR)
-    actual = {"φ": jax.jit(record.function)(FAR), "φ'": derivative(record.exact, FAR), "declared": record.derivative(jnp.asarray(FAR))}
+    actual = {
+        "φ": jax.jit(record.function)(FAR),
+        "φ'": derivative(record.exact, FAR),
+        "declared": record.derivative(jnp.asarray(FAR)),
+    }
     finite = np.isfinite(FAR)
     in_training = np.asarray(derivative(record.function, FAR[finite]))
     loose = {"rtol": 1e-5, "atol": 2e-6 if record.name in ("sine", "snake") else 2 * TINY}
@@ -183,7 +189,9 @@ def test_derivatives_in_parameters_far_out(record: Activation, name: str):
     if record.name not in ("sine", "snake"):  # whose argument float32 rounds by whole periods in αz
         np.testing.assert_allclose(actual, single(expected), rtol=1e-5, atol=2 * TINY)
         size = np.abs(moved[0]).max()
-        np.testing.assert_allclose(expected[np.abs(FAR) <= 1e13], (moved[1] - moved[0]) / 2e-4, rtol=1e-3, atol=1e-10 * size)
+        np.testing.assert_allclose(
+            expected[np.abs(FAR) <= 1e13], (moved[1] - moved[0]) / 2e-4, rtol=1e-3, atol=1e-10 * size
+        )
 
 
 @each

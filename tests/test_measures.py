@@ -94,8 +94,11 @@ def test_every_column_that_a_run_stores_has_a_record():
     records["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), records["layers"]["act_mean"])
     row = row_of(records, columns=PROBES)
     stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
-    assert stored <= set(MEASURES)
-    assert stored == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
+    named = {name.removeprefix("log10_") for name in stored - {"weights"}}
+    assert named == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
+    assert {name for name in stored if name.startswith("log10_")} == {
+        column for one in MEASURES.values() for column in (one.column, one.mean_column) if column != one.name
+    }
 
 
 def test_labels_and_headings_are_the_records():

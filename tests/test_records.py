@@ -277,7 +277,7 @@ def test_parts_of_an_earlier_version_have_their_norms_in_log_scale_too_where_the
 def test_means_over_layers_are_those_of_the_records():
     recorded = some_records()
     values = {"spread": np.exp(np.arange(6.0 * DEPTH)).reshape(6, DEPTH)}
-    values |= {name: values["spread"] for name in ("update_ratio", "act_var", "act_mean", "alpha")}
+    values |= dict.fromkeys(("update_ratio", "act_var", "act_mean", "alpha"), values["spread"])
     columns = (*values, "dead_fraction")
     row = row_of(recorded | {"layers": recorded["layers"] | values}, columns=columns, geometric=("spread",))
     for name in ("spread", "update_ratio", "act_var"):

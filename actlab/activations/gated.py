@@ -6,7 +6,6 @@ from actlab.activations.base import activation
 from actlab.activations.stable import sigmoid_and_derivative
 from actlab.later import Array, jax, jnp
 
-
 # Beyond it every gate here is 0 or 1 and its slope 0, in float64 too: arguments are cut there, lest ∞·0 or the squares
 # of what is large make a NaN of a limit.
 FAR = 1e3
@@ -95,9 +94,9 @@ def gelu_tanh(z: Array) -> Array:
 
 def swish_and_derivative(z: Array, beta: Array | float) -> tuple[Array, Array]:
     """z·σ(βz) and σ(βz) + βz·σ'(βz)."""
-    x = jnp.clip(beta * z, -FAR, FAR)
+    x = beta * z
     gate, slope = sigmoid_and_derivative(x)
-    return jnp.where(gate == 0, x, z) * gate, gate + x * slope
+    return jnp.where(gate == 0, 0.0, z) * gate, gate + jnp.clip(x, -FAR, FAR) * slope
 
 
 def swish_in_beta(z: Array, beta: Array | float) -> Array:

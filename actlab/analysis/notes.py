@@ -28,8 +28,18 @@ PHRASES = {
 }
 
 
-def notes(cells: Cells, frame: pd.DataFrame, what: str, selected: bool = False, marks: bool = False) -> str:
-    """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean."""
+def notes(
+    cells: Cells,
+    frame: pd.DataFrame,
+    what: str,
+    selected: bool = False,
+    marks: bool = False,
+    asked: Sequence[str] = (),
+) -> str:
+    """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean, what is empty.
+
+    ``asked`` are the measures that the table would show of any study.
+    """
     methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
     fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
     runs = cells.selected if selected else cells.runs
@@ -43,8 +53,20 @@ def notes(cells: Cells, frame: pd.DataFrame, what: str, selected: bool = False, 
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
         MARKS if marks else "",
+        empty(cells, asked),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def empty(cells: Cells, asked: Sequence[str]) -> str:
+    """Say which of some measures runs lack because they were made before these were measured."""
+    of_all = [f"*{words(name)}*" for name in asked if cells.lacking.get(name) == len(cells.runs)]
+    of_some = [f"*{words(name)}*" for name in asked if 0 < cells.lacking.get(name, 0) < len(cells.runs)]
+    return " ".join(
+        f"Without {listed(names)}: {whose} made before that was measured."
+        for names, whose in ((of_all, "these runs were"), (of_some, "some of these runs were"))
+        if names
+    )
 
 
 def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame) -> str:

@@ -129,8 +129,8 @@ def means_over_layers(
 def in_digits(log10: np.ndarray, measured: np.dtype) -> np.ndarray:
     """Round log10 of numbers to the digits that were measured: what lies beyond is noise, and fills the disk.
 
-    To a multiple of 2^−(m + 2) for numbers with m bits behind the point. That moves a number by at most 2^−(m + 3)·ln 10
-    of itself, and rounding it to m bits may move it by 2^−(m + 1).
+    To a multiple of 2^−(m + 2) for numbers with m bits behind the point. That moves a number by at most
+    2^−(m + 3)·ln 10 of itself, and rounding it to m bits may move it by 2^−(m + 1).
 
     >>> float(in_digits(np.array([-31.123456789012345]), np.dtype("float32"))[0])
     -31.123456776142120

@@ -296,14 +296,14 @@ RUNS = (
     ),
     Measure(
         "vanishing_slope_median",
-        "the same slope of the median over rows x of log10 ‖∂ℓ_x/∂z_l‖: `signal_grad_norm`, a root mean square, follows "
-        "the rows with the largest norms; undefined where half of the rows have no signal",
+        "the same slope of the median over rows x of log10 ‖∂ℓ_x/∂z_l‖, where `signal_grad_norm` follows the rows with "
+        "the largest norms; undefined where half of the rows have no signal",
         label="signal slope of the median row",
         short="median slope",
         unit=DECADES_PER_LAYER,
         **SLOPE,
     ),
-    Measure("weight_slope", "the slope of log10 `weight_grad_norm` likewise", unit=DECADES_PER_LAYER, **SLOPE),
+    Measure("weight_slope", "the same slope of log10 `weight_grad_norm`", unit=DECADES_PER_LAYER, **SLOPE),
     Measure(
         "weight_slope_residual",
         "residual standard deviation about the line of `weight_slope`",

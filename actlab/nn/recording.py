@@ -137,7 +137,9 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
     gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
-    record = {name: measured[name] for name in ("layers", "histograms", "exponent", "log2_median")} | {"gradients": gradients}
+    record = {name: measured[name] for name in ("layers", "histograms", "exponent", "log2_median")} | {
+        "gradients": gradients
+    }
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 
