@@ -96,8 +96,7 @@ def build_cells(
     over = next((one.column for one in known if select is not None and one.key == select.over), "")
     if select is None or over not in keys:
         nothing = pd.DataFrame()
-        chosen = (None, "", nothing, runs, keys)
-        return Cells(runs, steps, layers, keys, known, *chosen, ranks, looks, own or {}, lacking)
+        return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {}, lacking)
     selection = selection_frame(runs, keys, select, over, ranks)
     others = [key for key in keys if key != over]
     chosen = selection.loc[selection["selected"], [*others, over]]
@@ -105,8 +104,8 @@ def build_cells(
     if selected is None:
         selected = runs[runs[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    rule = (select, over, selection, selected, others)
-    return Cells(runs, steps, layers, keys, known, *rule, ranks, looks, own or {}, lacking)
+    frames = (runs, steps, layers)
+    return Cells(*frames, keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking)
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:

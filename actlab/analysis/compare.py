@@ -12,6 +12,7 @@ import numpy as np
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
 from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
+from actlab.analysis.notes import floors
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -181,6 +182,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         f"95 % intervals: {', '.join(sorted(set(frame['method'])))}.",
         f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
         f"Not measured in: {', '.join(without)}." if without else "",
+        floors(frame, measure=str(frame.attrs.get("metric", ""))),
         f"Empty where runs were made before it was measured: in {empty}." if empty else "",
         f"Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else "",
     ]

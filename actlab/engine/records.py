@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from actlab.engine.floors import with_floors
 from actlab.measures import GEOMETRIC, LOG10, about
 from actlab.nn.probes import DEATH, GRADIENTS
 
@@ -25,6 +26,8 @@ def run_row(
     target_loss: float,
     constant_loss: float,
     geometric: Collection[str] = (),
+    residual: bool = False,
+    probe_rows: int | None = None,
 ) -> dict[str, Any]:
     """Make one run's row of a part.
 
@@ -39,6 +42,8 @@ def run_row(
         columns: the measures to keep.
         target_loss, constant_loss: the data set's stated target and the best constant predictor's loss.
         geometric: those of the user's measures that have geometric means over layers.
+        residual: whether layers have residual connections.
+        probe_rows: on how many rows measures are taken; by default at least as many as there are units.
 
     Returns:
         ``labels``, status and final numbers as scalars, ``steps.*`` as lists [R], ``layers.*`` as flat lists [R·K]. A
@@ -63,11 +68,13 @@ def run_row(
     digits = np.asarray(records["train_loss"]).dtype  # as many as were measured
     weights = np.array([fan_in * width] + [width * width] * (np.shape(records["exponent"])[1] - 1))
     logged, layers = layer_measures(records, weights, kept)
+    rounded = {name: np.asarray(value)[kept] for name, value in records.get("rounding", {}).items()}
+    layers = with_floors(layers, rounded, residual, min(probe_rows or width, width))
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
         slope, residual = depth_slope(logged[norm])
         by_step |= {name: slope.astype(digits), f"{name}_residual": residual.astype(digits)}
-    median = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
-    by_step["vanishing_slope_median"] = depth_slope(median[kept])[0].astype(digits)
+    median_RxL = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
+    by_step["vanishing_slope_median"] = depth_slope(median_RxL[kept])[0].astype(digits)
     measures = (*GRADIENTS, *DEATH)
     logged = {name: value for name, value in logged.items() if name in columns}
     layers = {name: value for name, value in layers.items() if name in columns or name not in measures}

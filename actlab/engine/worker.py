@@ -166,6 +166,8 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
             target_loss=dataset.target_loss,
             constant_loss=dataset.constant_loss,
             geometric=geometric,
+            residual=shape.spec.block.residual,
+            probe_rows=len(loading.arrays(shape, folder / "sources")["probe"][1]),
         )
         for i, run in enumerate(runs)
     ]

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.measures import EDGES
-from actlab.nn import histograms, probes, walk
+from actlab.measures import EDGES, MEASURES
+from actlab.nn import histograms, probes, rounding, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.training import Numbers, Program, Scratch
@@ -45,8 +45,9 @@ def measure(
 
     Returns:
         {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
-        [L, (R)]}, ``exponent`` [L, (R)], ``log2_median``: of the median row's signal, but for the exponent [L, (R)]},
-        rows beyond the depth not set; and the scratch.
+        [L, (R)]}, ``exponent`` [L, (R)], ``log2_median``: of the median row's signal, but for the exponent [L, (R)],
+        ``rounding``: {name: [L, (R)]}, see ``rounding.spread_and_noise``, where a measure asks for it}, rows beyond
+        the depth not set; and the scratch.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -73,6 +74,7 @@ def measure(
     asked = tuple(name for name in (*probes.PROBES, *own) if name in program.spec.probes)
     changes = "update_ratio" in program.spec.probes
     counted = tuple(name for name in EDGES if name in program.spec.probes)
+    floored = any(MEASURES[name].floor for name in asked if name in MEASURES)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         z, h = walk.at(up["z"], l), walk.at(up["h"], l)
@@ -95,7 +97,20 @@ def measure(
         median = over_runs(probes.log2_median_norm)(pulled["rows"], pulled["exponents"], pulled["exponent"])
         median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & lost), jnp.nan, median)
         norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
-        return {"layers": values, "histograms": counts, **norms}
+        noise = {}
+        if floored:
+            size = over_runs(rounding.sizes_of_sums)
+            size_of_first = over_runs(rounding.sizes_of_sums, (0,))
+            kernel = parameters["input"]["kernel"]
+            sizes = jax.lax.cond(
+                l == 0,
+                lambda: size_of_first(x_MxF, kernel),
+                lambda: size(walk.at(up["h"], jnp.maximum(l - 1, 0)), walk.at(layers["kernel"], l)),
+            )
+            terms = jnp.where(l == 0, kernel.shape[-2], program.spec.width)
+            noise = over_runs(partial(rounding.spread_and_noise, terms))(sizes, z, h, pulled["steep"], pulled["flat"])
+            noise["exact"] = jnp.where((l == 0) & jnp.all(x_MxF == x_MxF[:1]), 1.0, noise["exact"])
+        return {"layers": values, "histograms": counts, "rounding": noise, **norms}
 
     weight_norm = partial(probes.weight_norm, rows)
 
@@ -111,6 +126,7 @@ def measure(
         {
             "layers": dict.fromkeys(wanted, one),
             "histograms": {name: jnp.zeros((*one.shape, len(EDGES[name]) + 1), jnp.int32) for name in counted},
+            "rounding": dict.fromkeys(("noise", "within", "whole", "typical", "exact") if floored else (), one),
             "exponent": one.astype(jnp.int32),
             "signal_grad_norm": one,
             "log2_median": one,
@@ -137,7 +153,7 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
     gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
-    record = {name: measured[name] for name in ("layers", "histograms", "exponent", "log2_median")} | {
+    record = {name: measured[name] for name in ("layers", "histograms", "rounding", "exponent", "log2_median")} | {
         "gradients": gradients
     }
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from actlab.nn.blocks import Function, Options, argument, batch_statistics, block, slope_and_loss
+from actlab.nn.blocks import Function, Options, argument, argument_slope, batch_statistics, block, slope_and_loss
 
 Stacks = dict[str, Any]
 """Arrays with a leading layer axis, in any tree."""
@@ -227,7 +227,8 @@ def backward(
         stored: what ``forward`` stored: z, h, and the statistics of batch normalisation where they are fixed.
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
-            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``exponent``, ``rows``
+            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``steep`` ∂h/∂z,
+            ``flat`` [(R,) W] (whether a unit lies in the flat set for all rows), ``exponent``, ``rows``
             with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost`` [(R,) B]: whether a row's
             signal was lost in this layer or one above (see ``slope_and_loss``), and is 0 for that reason if it is.
             ``layer`` is of no use then.
@@ -257,8 +258,9 @@ def backward(
             pulled |= {"below": dbelow_BxW} if network.options.residual else {}
             if measured:
                 u_BxW = argument(network.options, z_BxW, layer, statistics)
-                slope_BxW, lost_B = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
-                pulled |= {"u": u_BxW, "slope": slope_BxW, "lost": lost_B}
+                slope_BxW, lost_B, flat_W = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
+                steep_BxW = slope_BxW * argument_slope(network.options, z_BxW, layer, statistics)
+                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_W}
                 pulled["z"] = jnp.where(lost_B[:, None], 0.0, dz_BxW)
             return pulled
 

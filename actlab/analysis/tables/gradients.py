@@ -49,7 +49,7 @@ def vanishing_slopes(cells: Cells) -> Table | None:
     note = (
         "Slope in decades per layer, going towards the input, over all hidden layers: negative is vanishing, 0 "
         "preserved, positive exploding; *residual*: standard deviation about the line, in decades. *vanishing slope*: "
-        "of the root mean square over rows, which the rows with the largest norms decide; *median slope*: of the median "
-        "row's norm. From depth 3 on; undefined where a norm is exactly 0."
+        "of the root mean square over rows, which the rows with the largest norms decide; *median slope*: of the "
+        "median row's norm. From depth 3 on; undefined where a norm is exactly 0."
     )
     return Table("Vanishing slopes", notes(cells, frame, note, selected=True, asked=names), frame, wide)
