@@ -94,15 +94,20 @@ def gelu_tanh(z: Array) -> Array:
 
 def swish_and_derivative(z: Array, beta: Array | float) -> tuple[Array, Array]:
     """z·σ(βz) and σ(βz) + βz·σ'(βz)."""
-    x = beta * z
-    gate, slope = sigmoid_and_derivative(x)
-    return jnp.where(gate == 0, 0.0, z) * gate, gate + jnp.clip(x, -FAR, FAR) * slope
+    gate, slope = sigmoid_and_derivative(beta * z)
+    return jnp.where(gate == 0, 0.0, z) * gate, gate + beta * where_steep(z, slope) * slope
 
 
 def swish_in_beta(z: Array, beta: Array | float) -> Array:
     """∂/∂β: z²·σ'(βz)."""
     slope = sigmoid_and_derivative(beta * z)[1]
-    return jnp.where(slope == 0, 0.0, z * (z * slope))
+    z = where_steep(z, slope)
+    return z * (z * slope)
+
+
+def where_steep(z: Array, slope: Array) -> Array:
+    """z where the slope is not 0, lest ∞·0 make a NaN of a limit."""
+    return jnp.where(slope == 0, 0.0, z)
 
 
 @activation(

@@ -11,7 +11,7 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
-from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
+from actlab.analysis.estimates import ESTIMATE, LOGS, available, columns_of, long, records_at, summarise
 from actlab.analysis.notes import floors
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
@@ -166,7 +166,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", "mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+    rest = ("measure", *ESTIMATE, *LOGS)
     keys = [str(name) for name in frame if name not in rest]
     if "measure" in frame:
         wide = layout.pivot(frame, keys, ["measure"])

@@ -71,8 +71,8 @@ def run_row(
     rounded = {name: np.asarray(value)[kept] for name, value in records.get("rounding", {}).items()}
     layers = with_floors(layers, rounded, residual, min(probe_rows or width, width))
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
-        slope, residual = depth_slope(logged[norm])
-        by_step |= {name: slope.astype(digits), f"{name}_residual": residual.astype(digits)}
+        slope, deviation = depth_slope(logged[norm])
+        by_step |= {name: slope.astype(digits), f"{name}_residual": deviation.astype(digits)}
     median_RxL = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
     by_step["vanishing_slope_median"] = depth_slope(median_RxL[kept])[0].astype(digits)
     measures = (*GRADIENTS, *DEATH)
