@@ -219,9 +219,11 @@ def write_report(results: Results, progress: Callable[[int, int], None], helpers
             other = load(results.path.absolute().parent / name)
         except StoreError:
             return None
-        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers)
+        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
 
-    return writing.write(results.path, results.study, results.manifest, *frames, progress, helper, find)
+    return writing.write(
+        results.path, results.study, results.manifest, *frames, progress, helper, find, results.lacking
+    )
 
 
 def import_all(*modules: str) -> None:
@@ -258,7 +260,10 @@ def compare(
     own = own_measures({str(one.path): one.manifest for one in results})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     known = joined([of_manifest(one.manifest) for one in results])
-    return compare_frames(studies, metric=metric, by=keys, at=at, preset=preset, own=own, settings=known)
+    lacking = [one.lacking for one in results]
+    return compare_frames(
+        studies, metric=metric, by=keys, at=at, preset=preset, own=own, settings=known, lacking=lacking
+    )
 
 
 def model(

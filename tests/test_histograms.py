@@ -53,7 +53,7 @@ def test_a_signal_is_counted_by_its_decades_at_any_depth(exponent):
     rng = np.random.default_rng(1)
     delta = (rng.normal(size=(32, 16)) * 10.0 ** rng.uniform(-20, 0, size=(32, 16))).astype(np.float32)
     delta[:, 3] = 0.0
-    counted = np.asarray(histograms.hist_delta(jnp.asarray(delta), jnp.int32(exponent)))
+    counted = np.asarray(histograms.hist_delta(jnp.asarray(delta), jnp.full(32, exponent)))
     size = np.abs(delta[delta != 0].astype(np.float64))
     decades = np.log10(size) + exponent * np.log10(2)
     expected = numpy_counts(decades, "hist_delta")
@@ -66,7 +66,7 @@ def test_a_signal_is_counted_by_its_decades_at_any_depth(exponent):
 def test_the_layers_of_a_deep_sigmoid_do_not_share_a_bin():
     """Each layer of a sigmoid loses a factor of four; in float32 layer 100 from the end would be 0."""
     delta = jnp.full((4, 4), 0.5)
-    first = [int(np.argmax(histograms.hist_delta(delta, jnp.int32(-2 * depth)))) for depth in (1, 10, 50, 100, 400)]
+    first = [int(np.argmax(histograms.hist_delta(delta, jnp.full(4, -2 * depth)))) for depth in (1, 10, 50, 100, 400)]
     assert len(set(first)) == 5
     assert 0 not in first
     assert first == sorted(first, reverse=True)

@@ -14,7 +14,7 @@ import pytest
 
 import actlab
 from actlab import measures
-from actlab.analysis import documents, layout, run_summary
+from actlab.analysis import documents, layout, panels, run_summary
 from actlab.analysis.cells import build_cells
 from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
 from actlab.analysis.estimates import available, records_at
@@ -94,8 +94,11 @@ def test_every_column_that_a_run_stores_has_a_record():
     records["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), records["layers"]["act_mean"])
     row = row_of(records, columns=PROBES)
     stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
-    assert stored <= set(MEASURES)
-    assert stored == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
+    named = {name.removeprefix("log10_") for name in stored - {"weights"}}
+    assert named == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
+    assert {name for name in stored if name.startswith("log10_")} == {
+        column for one in MEASURES.values() for column in (one.column, one.mean_column) if column != one.name
+    }
 
 
 def test_labels_and_headings_are_the_records():
@@ -295,13 +298,46 @@ def test_a_card_draws_norms_in_their_own_scale(study, in_logs, tmp_path, monkeyp
 def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     runs, steps, layers = in_logs
     deep = layers.assign(log10_signal_grad_norm=layers["log10_signal_grad_norm"] - 400)
-    frame = TABLES["gradient_norms"].make(build_cells(runs, steps, deep, Select())).frame
+    table, frame = (TABLES["gradient_norms"].make(build_cells(runs, steps, of, Select())) for of in (deep, layers))
+    signal_as_it_was = frame.frame[frame.frame["measure"] == "signal_grad_norm"]
+    frame = table.frame
     signal = frame[frame["measure"] == "signal_grad_norm"]
     assert (signal["n"] == 4).all()
     assert (signal["missing"] == 0).all()
+    assert (signal["mean"] == 0).all()
+    np.testing.assert_allclose(signal["log10_mean"], np.log10(signal_as_it_was["mean"]) - 400, rtol=1e-12)
+    np.testing.assert_allclose(signal["log10_low"], np.log10(signal_as_it_was["low"]) - 400, rtol=1e-12)
+    wide = table.wide[table.wide["measure"] == "signal gradient"]
+    assert wide["first"].str.match(r"\d\.\de−4\d\d \[\d\.\de−4\d\d, \d\.\de−[34]\d\d\]").all()
+    other = frame[frame["measure"] != "signal_grad_norm"]  # which float64 has
+    np.testing.assert_allclose(10 ** other["log10_mean"], other["mean"], rtol=1e-12)
+    text = format(compare([("one", runs, steps, deep)], "signal_grad_norm", ["activation", "layer"]))
+    assert "e−40" in text
     exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
     frame = TABLES["gradient_norms"].make(build_cells(runs, steps, exact, Select())).frame
     assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 4).all()
+
+
+def test_figures_draw_what_lies_beyond_float64(in_logs, tmp_path):
+    runs, steps, layers = in_logs
+    deep = layers.assign(log10_signal_grad_norm=layers["log10_signal_grad_norm"] - 400)
+    drawing = FIGURES["gradient_norms"].make(build_cells(runs, steps, deep, Select()))
+    figure = panels.render(drawing.spec, drawing.frame)
+    axes = figure.axes[0]
+    assert axes.get_yscale() == "linear"
+    drawn = np.concatenate([line.get_ydata() for line in axes.lines])
+    first = drawing.frame["activation"] == drawing.frame["activation"].iloc[0]
+    np.testing.assert_allclose(np.sort(drawn), np.sort(drawing.frame.loc[first, "log10_mean"]))
+    low, high = axes.get_ylim()
+    assert low < drawn.min() < drawn.max() < high < -390
+    assert axes.yaxis.get_major_formatter()(-401.0, 0) == "$10^{-401}$"
+    run = runs.loc[runs["status"] == "ok", "run"].iloc[0]
+    of_run = run_summary.natural(deep[deep["run"] == run])
+    card = run_summary.style.new_figure(3, 3).subplots()
+    run_summary.gradients(card, of_run)
+    drawn = np.concatenate([line.get_ydata() for line in card.lines])
+    assert drawn.min() < -390
+    assert card.get_ylim()[0] < drawn.min()
 
 
 def test_parts_of_two_versions_are_read_as_one(study, in_logs):

@@ -8,11 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from actlab.activations import CATALOGUE
 from actlab.engine import records
+from actlab.engine.loading import function_of
+from actlab.measures import GEOMETRIC, MEASURES
 from actlab.nn import probes
 from actlab.nn.blocks import Function, Options
 from actlab.nn.programs import blank_scratches
-from tests.core import OUTPUTS, Runs, a_program, kernels_of, nowhere, programs_of, some_data, some_numbers
+from tests.core import OUTPUTS, Runs, a_program, frames_of, kernels_of, nowhere, programs_of, some_data, some_numbers
 
 DEPTH, BOUND, WIDTH, FEATURES = 4, 6, 5, 6
 EVALUATE = (1, 0, 1, 1, 0, 1)
@@ -387,11 +390,15 @@ IN_FIRST_EPOCH = 30 // 7
 
 @pytest.mark.parametrize("name", [*probes.GRADIENTS, *probes.PROBES])
 def test_measures_of_every_record(both, name):
-    stored = both.row[f"layers.{name}"].reshape(len(EVALUATE), DEPTH)
+    _, steps, layers = frames_of(both.row)
+    stored = layers[name].to_numpy().reshape(len(EVALUATE), DEPTH)
     known = IN_FIRST_EPOCH if name == "update_ratio" else len(EVALUATE)
     expected = [layers[name] for layers, _ in both.reference]
     np.testing.assert_allclose(stored[:known], expected[:known], rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(both.row[f"steps.{name}"], stored.mean(axis=1), rtol=1e-12)
+    means = stored.mean(axis=1)
+    if MEASURES[name].over_layers == GEOMETRIC:
+        means = np.where((stored == 0).any(axis=1), 0.0, np.exp(np.log(np.where(stored == 0, 1, stored)).mean(axis=1)))
+    np.testing.assert_allclose(steps[name], means, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", probes.DEATH)
@@ -530,9 +537,11 @@ FLAT_LEFT = lambda z: z <= 0
 # name: φ as a program sees it
 TRAPS = {
     "sigmoid": Function(jax.nn.sigmoid, nowhere),
+    "elu": Function(lambda z: jnp.where(z > 0, z, jnp.expm1(jnp.minimum(z, 0.0))), nowhere),
     "relu": Function(relu, FLAT_LEFT),
     "tanh, a user's": Function(jnp.tanh, nowhere, closed_form=False),
-    "tanh, closed": Function(jnp.tanh, nowhere),
+    "tanh": function_of(CATALOGUE["tanh"]),
+    "gaussian": function_of(CATALOGUE["gaussian"]),
     "relu, a user's": Function(relu, FLAT_LEFT, closed_form=False),
     "relu, a user's that does not say where it is flat": Function(relu, nowhere, closed_form=False),
 }
@@ -556,8 +565,8 @@ def a_trap(depth, width, std=1.0, rng=None):
     )
 
 
-def exact_norms(p, phi, slope, x, y):
-    """Backpropagate on all rows in NumPy's widest float, plainly."""
+def exact_rows(p, phi, slope, x, y):
+    """Backpropagate in NumPy's widest float, plainly: ‖δ‖ of each row [L, M], and the norm of each weight gradient."""
     p = jax.tree.map(lambda a: np.asarray(a, np.longdouble), p)
     h, zs, below = x.astype(np.longdouble), [], []
     layers = list(zip(kernels_of(p), p["layers"]["bias"], strict=True))
@@ -570,14 +579,28 @@ def exact_norms(p, phi, slope, x, y):
     behind, signal, weight = error @ p["readout"]["kernel"].T, [], []
     for z, (kernel, _), h in zip(reversed(zs), reversed(layers), reversed(below), strict=True):
         delta = behind * slope(z)
-        signal.insert(0, np.sqrt(np.mean(np.sum(delta**2, axis=1))))
+        signal.insert(0, np.sqrt(np.sum(delta**2, axis=1)))
         weight.insert(0, np.sqrt(np.sum((h.T @ delta / len(x)) ** 2)))
         behind = delta @ kernel.T
     return np.array(signal), np.array(weight)
 
 
+def exact_norms(p, phi, slope, x, y):
+    """Return the norms of signal and weight gradient [L]."""
+    rows, weight = exact_rows(p, phi, slope, x, y)
+    return np.sqrt(np.mean(rows**2, axis=1)), weight
+
+
 def program_norms(p, name, data):
     """Compute norms as they are recorded [L], and their decimal logarithms."""
+    own = program_record(p, name, data)
+    names = ("signal_grad_norm", "weight_grad_norm")
+    norms = [np.ldexp(np.float64(own["gradients"][name][0]), own["exponent"][0]) for name in names]
+    return norms, [records.log10_norms(own, name)[0] for name in names]
+
+
+def program_record(p, name, data):
+    """Take the record of a network, leaves [1, L, ...]."""
     depth, width = p["layers"]["bias"].shape
     program = a_program(*TRAPS.values(), depth_bound=DEEP, width=width, probes=("signal_grad_norm",))
     runs = Runs(program, [some_numbers(depth)], data, depth, list(TRAPS).index(name))
@@ -586,10 +609,7 @@ def program_norms(p, name, data):
     padded = jax.tree.map(lambda leaf: leaf[None], p | {"layers": {}}) | {"layers": stacks}
     scratch = blank_scratches(program, padded, len(data["probe"][1]))["measure"]
     measured, _ = runs.programs.measure(padded, padded, scratch, runs.numbers, data, *runs.call)
-    own = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured)
-    norms = records.layer_measures(own, FEATURES, width, slice(0, 1))
-    names = ("signal_grad_norm", "weight_grad_norm")
-    return [norms[name][0] for name in names], [records.log10_norms(own, name)[0] for name in names]
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured)
 
 
 def sigmoid(z):
@@ -617,6 +637,45 @@ def test_a_deep_sigmoid_network_does_not_underflow_in_float32(rows, depth, small
     assert slope == pytest.approx(np.log10(1 / 4), abs=0.1)  # σ'(0) = 1/4, σ_w = 1
 
 
+def medians_of(record):
+    return np.log10(2) * (record["log2_median"][0].astype(np.float64) + record["exponent"][0])
+
+
+@pytest.mark.parametrize("probe", [20, 21])
+def test_the_median_rows_signal_where_some_rows_gain_it_and_most_lose_it(probe):
+    """Layer by layer an ELU passes on twice what is positive, and .41 of the signal at the point where z = 2φ(z)."""
+    data, p = some_data(features=FEATURES, probe=probe), a_trap(100, 16)
+    data["probe"][0][:, 0] = np.where(np.arange(probe) < 6, 1.0, -1.0) + 0.1 * data["probe"][0][:, 1]
+    p["input"]["kernel"] = np.where(np.arange(FEATURES)[:, None] == 0, 1.0, 0.0).astype(np.float32).repeat(16, 1)
+    p["layers"]["kernel"][1:] = 2.0 * np.eye(16)
+    p["readout"]["kernel"] *= np.float32(1e-30)
+    record = program_record(p, "elu", data)
+    phi = lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0)))
+    rows, _ = exact_rows(p, phi, lambda z: np.exp(np.minimum(z, 0)), *data["probe"])
+    logs = np.log10(rows)
+    assert np.ptp(logs[0]) > 60  # float32 ends 45 decades below 1
+    expected = np.median(logs, axis=1).astype(np.float64)
+    np.testing.assert_allclose(medians_of(record), expected, rtol=0, atol=2e-4)
+    rms = (np.log10(np.mean(rows**2, axis=1)) / 2).astype(np.float64)
+    np.testing.assert_allclose(records.log10_norms(record, "signal_grad_norm")[0], rms, rtol=0, atol=1e-4)
+    median_slope, slope = (records.depth_slope(of[None])[0][0] for of in (medians_of(record), rms))
+    assert (slope, median_slope) == pytest.approx((np.log10(2), np.log10(0.406)), abs=0.02)
+
+
+def test_the_median_row_has_no_signal_where_half_of_the_rows_have_none(rows):
+    p = a_trap(4, 16)
+    p["input"]["kernel"][1:] = 0.0  # a row passes where its first input is positive
+    p["input"]["kernel"][0] = 1.0
+    x = rows["probe"][0].copy()
+    for alive, known in ((9, False), (10, False), (11, True)):  # of 20
+        x[:, 0] = np.where(np.arange(20) < alive, 1.0, -1.0)
+        record = program_record(p, "relu", rows | {"probe": (x, rows["probe"][1])})
+        assert np.isneginf(medians_of(record)[0]) == (not known), alive
+        assert np.isfinite(records.log10_norms(record, "signal_grad_norm")).all()
+    slope, _ = records.depth_slope(np.array([[-np.inf, -1.0, 0.0]]))
+    assert np.isnan(slope).all()
+
+
 @pytest.mark.parametrize("gain", [0.05, 20.0])
 def test_weight_gradients_survive_activations_whose_squares_do_not(rows, gain):
     p = a_trap(24, 16, gain)
@@ -630,7 +689,9 @@ def test_weight_gradients_survive_activations_whose_squares_do_not(rows, gain):
     ("name", "bias", "norm"),
     [
         ("tanh, a user's", 20.0, np.nan),  # 1 − tanh²(20) is 0 in float32, and 10^−17 in truth
-        ("tanh, closed", 20.0, 0.0),  # a closed form says that it is 0
+        ("tanh", 60.0, np.nan),  # 10^−52, which float32 has not
+        ("tanh", -60.0, np.nan),
+        ("gaussian", 11.0, np.nan),
         ("relu", -20.0, 0.0),
         ("relu, a user's", -20.0, 0.0),
         ("relu, a user's that does not say where it is flat", -20.0, np.nan),

@@ -54,7 +54,7 @@ def comparable(rows):
 
 def measured_today(study, recorded, folder, monkeypatch):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
-    measured = make.frame(study, ACTIVATIONS.split(), folder)
+    measured = make.frame(study, ACTIVATIONS.split(), folder, today=True)
     assert set(measured) == set(recorded)
     return measured[list(recorded)]
 

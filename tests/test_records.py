@@ -1,10 +1,13 @@
-"""From records to a run's row: what is kept of a diverged run, thinned layers, first times, and float64 norms."""
+"""From records to a run's row: what is kept of a diverged run, thinned layers, first times, and norms in log scale."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from actlab.engine import records
+from actlab.engine.frames import OF_LAYER, explode
 from actlab.nn.probes import DEATH, GRADIENTS
+from tests.core import frames_of
 
 STEPS = np.array([0, 20, 40, 60, 80, 90])
 EVALUATED = np.array([True, False, True, False, True, True])  # at every second record, and at the last
@@ -22,6 +25,7 @@ def some_records(rows=6, depth=DEPTH, **changes):
         "network_dead": np.where(evaluated, 0.0, np.nan),
         "exponent": np.broadcast_to(l - depth, (rows, depth)),
         "gradients": {name: (1 + t + l / 10).astype(np.float32) for name in GRADIENTS[:2]},
+        "log2_median": (-t - l / 10).astype(np.float32),
         "layers": dict.fromkeys(("act_mean", "update_ratio", *DEATH), t + l / 100),
     }
     for part, extra in (("validation", 0.1), ("test", 0.2)):
@@ -73,7 +77,7 @@ def test_a_diverged_run_ends_with_its_first_record_after_whatever_its_neighbours
     for name, value in row.items():
         if name.startswith("steps."):
             assert len(value) == len(kept), name
-        elif name.startswith("layers.") and name != "layers.layer":
+        elif name.startswith("layers.") and name not in OF_LAYER:
             assert len(value) == len(kept) * DEPTH, name
 
 
@@ -172,7 +176,8 @@ def test_kept_layers(depth, which, layers):
 def test_thinning_keeps_rows_of_layers_and_changes_no_mean(which):
     whole, thinned = row_of(some_records()), row_of(some_records(), keep_layers=which)
     at = thinned["layers.layer"] - 1
-    for name in [name for name in whole if name.startswith("layers.") and name != "layers.layer"]:
+    np.testing.assert_array_equal(thinned["layers.weights"], whole["layers.weights"][at])
+    for name in [name for name in whole if name.startswith("layers.") and name not in OF_LAYER]:
         expected = whole[name].reshape(len(STEPS), DEPTH)[:, at].ravel()
         np.testing.assert_array_equal(thinned[name], expected, err_msg=name)
     for name in [name for name in whole if name.startswith("steps.")]:
@@ -186,32 +191,106 @@ def test_only_asked_measures_are_kept_but_slopes_do_not_need_their_norms():
     assert np.isfinite(few["vanishing_slope"])
 
 
-def test_norms_are_mantissa_times_power_of_two_in_float64():
-    recorded = some_records()
+def test_norms_are_read_as_they_are_and_as_log10_with_as_many_digits_as_were_measured():
+    recorded = some_records(train_loss=np.ones(6, np.float32))
     recorded["exponent"] = recorded["exponent"] - 300  # 2^−300 is zero in float32
-    row = row_of(recorded)
-    expected = recorded["gradients"]["signal_grad_norm"].astype(np.float64) * 2.0 ** recorded["exponent"]
-    np.testing.assert_array_equal(row["layers.signal_grad_norm"], expected.ravel())
-    assert row["layers.signal_grad_norm"].dtype == np.float64
-    sizes = np.array([9 * 4] + [16] * (DEPTH - 1))
-    rms = row["layers.weight_grad_norm"].reshape(-1, DEPTH) / np.sqrt(sizes)
-    np.testing.assert_allclose(row["layers.weight_grad_rms"], rms.ravel(), rtol=2e-7)  # as many digits as were measured
+    row = row_of(recorded, keep_layers="log")
+    names = {name for name in row if "grad" in name}
+    norms = {f"{frame}.log10_{name}" for frame in ("layers", "steps") for name in GRADIENTS[:2]}
+    assert names == norms | {"steps.log10_weight_grad_rms"}
+    _, steps, layers = frames_of(row)
+    at = layers["layer"].to_numpy().reshape(6, -1)[0] - 1
+    expected = (recorded["gradients"]["signal_grad_norm"].astype(np.float64) * 2.0 ** recorded["exponent"])[:, at]
+    rounded = 2.0**-26 * np.log(10)  # and float32 itself rounds by up to 2^−24
+    np.testing.assert_allclose(layers["signal_grad_norm"], expected.ravel(), rtol=rounded + 1e-12)
+    np.testing.assert_allclose(10 ** layers["log10_signal_grad_norm"], layers["signal_grad_norm"], rtol=1e-12)
+    assert not (layers["log10_signal_grad_norm"] * 2.0**25 % 1).any()
+    weights = np.array([9 * 4] + [16] * (DEPTH - 1))
+    rms = layers["weight_grad_norm"].to_numpy().reshape(6, -1) / np.sqrt(weights[at])
+    np.testing.assert_allclose(layers["weight_grad_rms"], rms.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(10 ** layers["log10_weight_grad_rms"], layers["weight_grad_rms"], rtol=1e-12)
+    whole = np.log10(recorded["gradients"]["weight_grad_norm"].astype(np.float64)) + np.log10(2) * recorded["exponent"]
+    means = {"weight_grad_norm": whole, "weight_grad_rms": whole - np.log10(weights) / 2}
+    for name, logs in means.items():
+        np.testing.assert_allclose(steps[f"log10_{name}"], logs.mean(axis=1), atol=2.0**-26)
+        np.testing.assert_allclose(steps[name], 10 ** steps[f"log10_{name}"], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("sign", "first"), [(-1, 0.0), (1, np.inf)])
-def test_slopes_do_not_end_where_float64_does(sign, first):
+@pytest.mark.parametrize("asked", GRADIENTS[:3])
+def test_one_norm_alone_is_stored_and_read_alone(asked):
+    whole, (_, steps, layers) = frames_of(row_of(some_records())), frames_of(row_of(some_records(), columns=(asked,)))
+    for frame, other in ((steps, whole[1]), (layers, whole[2])):
+        assert {name for name in frame if "grad" in name} == {asked, f"log10_{asked}"}
+        np.testing.assert_array_equal(frame[asked], other[asked])
+
+
+@pytest.mark.parametrize(("sign", "beyond"), [(-1, 0.0), (1, np.inf)])
+def test_norms_and_slopes_do_not_end_where_float64_does(sign, beyond):
     recorded, behind = some_records(), DEPTH - np.arange(1, DEPTH + 1)
     recorded["gradients"] = dict.fromkeys(GRADIENTS[:2], np.ones((6, DEPTH), np.float32))
     recorded["exponent"] = np.broadcast_to(sign * 400 * behind, (6, DEPTH))
+    recorded["log2_median"] = np.broadcast_to(sign * 100.0 * behind, (6, DEPTH))
     row = row_of(recorded)
-    assert row["layers.signal_grad_norm"][0] == first
+    _, steps, layers = frames_of(row)
+    assert layers["signal_grad_norm"][0] == beyond
+    assert layers["log10_signal_grad_norm"][0] == pytest.approx(sign * 2000 * np.log10(2))
+    assert steps["log10_signal_grad_norm"][0] == pytest.approx(sign * 1000 * np.log10(2))
     assert row["vanishing_slope"] == pytest.approx(sign * 400 * np.log10(2))
+    assert row["vanishing_slope_median"] == pytest.approx(sign * 500 * np.log10(2))
     assert row["weight_slope_residual"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_norm_of_exactly_zero_is_none_that_is_too_small_to_write():
+    recorded = some_records()
+    recorded["gradients"] = {name: norm.copy() for name, norm in recorded["gradients"].items()}
+    recorded["gradients"]["signal_grad_norm"][:, 0] = 0.0
+    _, steps, layers = frames_of(row_of(recorded))
+    first = layers[layers["layer"] == 1]
+    assert (first["log10_signal_grad_norm"] == -np.inf).all()
+    assert (first["signal_grad_norm"] == 0).all()
+    assert (steps["log10_signal_grad_norm"] == -np.inf).all()
+    assert np.isfinite(steps["log10_weight_grad_norm"]).all()
+
+
+def test_parts_of_an_earlier_version_have_their_norms_in_log_scale_too_where_these_are_known():
+    """Which held norms as they are: 0 where float64 had ended, or where the truth is 0."""
+    new = row_of(some_records())
+    old = {name: value for name, value in new.items() if "grad" not in name and name != "layers.weights"}
+    norms = np.where(np.arange(6 * DEPTH) == 3, 0.0, np.arange(6 * DEPTH) + 1.0)
+    old |= {f"layers.{name}": norms for name in GRADIENTS[:3]} | {"steps.act_var": np.ones(6), "run": "b"}
+    runs, steps, layers = explode(
+        pa.table({name: [row.get(name) for row in (new, old)] for name in dict.fromkeys((*new, *old))})
+    )
+    assert runs["run"].tolist() == ["a", "b"]
+    for name in GRADIENTS[:3]:
+        of_old = layers[layers["run"] == "b"]
+        np.testing.assert_array_equal(of_old[name], norms)
+        with np.errstate(divide="ignore"):
+            np.testing.assert_array_equal(of_old[f"log10_{name}"], np.log10(np.where(norms == 0, np.nan, norms)))
+        of_new, alone = layers[layers["run"] == "a"], frames_of(new)[2]
+        for column in (name, f"log10_{name}"):
+            np.testing.assert_array_equal(of_new[column], alone[column])
+    assert steps.loc[steps["run"] == "a", "signal_grad_norm"].notna().all()
+    assert steps.loc[steps["run"] == "b", "signal_grad_norm"].isna().all()
+
+
+def test_means_over_layers_are_those_of_the_records():
+    recorded = some_records()
+    values = {"spread": np.exp(np.arange(6.0 * DEPTH)).reshape(6, DEPTH)}
+    values |= dict.fromkeys(("update_ratio", "act_var", "act_mean", "alpha"), values["spread"])
+    columns = (*values, "dead_fraction")
+    row = row_of(recorded | {"layers": recorded["layers"] | values}, columns=columns, geometric=("spread",))
+    for name in ("spread", "update_ratio", "act_var"):
+        logs = np.log10(values[name]).mean(axis=1)
+        np.testing.assert_allclose(row[f"steps.log10_{name}"], logs, rtol=1e-12)
+        assert f"steps.{name}" not in row
+    for name in ("act_mean", "alpha"):
+        np.testing.assert_allclose(row[f"steps.{name}"], values[name].mean(axis=1), rtol=1e-12)
 
 
 def test_final_slopes_are_the_last_records():
     row = row_of(some_records())
-    for name in ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual"):
+    for name in ("vanishing_slope", "vanishing_slope_median", "vanishing_slope_residual", "weight_slope_residual"):
         assert row[name] == row[f"steps.{name}"][-1]
 
 

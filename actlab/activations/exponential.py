@@ -94,7 +94,7 @@ def celu_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
 
 def celu_in_alpha(z: Array, alpha: Array | float) -> Array:
     """∂/∂α: e^x − 1 − x·e^x, x = min(z, 0)/α."""
-    x = negative_part(z) / alpha
+    x = jnp.maximum(negative_part(z) / alpha, -1e3)  # beyond it e^x is 0, and ∞·0 no limit
     expm1, exp = expm1_and_exp(x)
     return expm1 - x * exp
 
@@ -156,12 +156,21 @@ def softplus(z: Array) -> Array:
     return softplus_and_derivative(z)[0]
 
 
+FAR = 1e18  # not far enough for z² to leave float32
+
+
+def distant(z: Array, b: Array | float) -> Array:
+    """√(z² + b), far out |z|."""
+    size = jnp.abs(z)
+    return jnp.where(size > FAR, size, jnp.sqrt(z**2 + b))
+
+
 def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]:
     """(z + √(z² + b))/2, which on the left, where it cancels, is b/(√(z² + b) − z)/2; and itself over √(z² + b)."""
-    root = jnp.sqrt(z**2 + b)
-    total, left = root + jnp.abs(z), z < 0
-    value = 0.5 * quotient(left, b, total, total)
-    return value, value / root
+    root = distant(z, b)
+    total, far = root + jnp.abs(z), z > FAR
+    value = jnp.where(far, z, 0.5 * quotient(z < 0, b, total, total))
+    return value, jnp.where(far, 1.0, value / root)
 
 
 @activation(
@@ -170,7 +179,7 @@ def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]
     derivative_formula="(1 + z/√(z² + b))/2",
     latex=r"\frac{1}{2}\left(z + \sqrt{z^2 + b}\right), \quad b = 4",
     value_and_derivative=lambda z, *, b=4.0: squareplus_and_derivative(z, b),
-    parameter_derivatives={"b": lambda z, *, b=4.0: 0.25 / jnp.sqrt(z**2 + b)},
+    parameter_derivatives={"b": lambda z, *, b=4.0: 0.25 / distant(z, b)},
     range="(0, ∞)",
     monotonic=True,
     convex=True,

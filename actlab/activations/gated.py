@@ -6,6 +6,10 @@ from actlab.activations.base import activation
 from actlab.activations.stable import sigmoid_and_derivative
 from actlab.later import Array, jax, jnp
 
+# Beyond it every gate here is 0 or 1 and its slope 0, in float64 too: arguments are cut there, lest ∞·0 or the squares
+# of what is large make a NaN of a limit.
+FAR = 1e3
+
 
 def normal_cdf(z: Array) -> Array:
     """Φ(z) = (1 + erf(z/√2))/2."""
@@ -17,13 +21,21 @@ def normal_density(z: Array) -> Array:
     return jnp.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
 
 
+def gelu_derivative(z: Array) -> Array:
+    """Φ(z) + z·e^(−z²/2)/√(2π).
+
+    erfc keeps Φ's left tail, which 1 + erf rounds away; z·Φ itself is tiny there, and what is lost of it is too.
+    """
+    near = jnp.clip(z, -FAR, FAR)
+    return 0.5 * jax.lax.erfc(-z * math.sqrt(0.5)) + near * normal_density(near)
+
+
 @activation(
     family="gated",
     formula="z·Φ(z), Φ(z) = (1 + erf(z/√2))/2",
     derivative_formula="Φ(z) + z·e^(−z²/2)/√(2π)",
     latex=r"z\,\Phi(z), \quad \Phi(z) = \frac{1}{2}\left(1 + \operatorname{erf}(z/\sqrt{2})\right)",
-    # erfc keeps Φ's left tail, which 1 + erf rounds away; z·Φ itself is tiny there, and what is lost of it is too.
-    derivative=lambda z: 0.5 * jax.lax.erfc(-z * math.sqrt(0.5)) + z * normal_density(z),
+    derivative=gelu_derivative,
     train_automatically=True,
     range="[−0.16997, ∞)",
     extremum=(-0.75179, -0.16997),
@@ -42,14 +54,16 @@ def gelu(z: Array) -> Array:
     >>> round(float(gelu(jnp.array(1.0))), 4)
     0.8413
     """
-    return z * normal_cdf(z)
+    return jnp.maximum(z, -FAR) * normal_cdf(z)
 
 
 def gelu_tanh_and_derivative(z: Array) -> tuple[Array, Array]:
     """z·σ(2u), u = √(2/π)·(z + 0.044715·z³) the argument of the tanh: (1 + tanh u)/2 = σ(2u) without cancellation."""
     scale = math.sqrt(8.0 / math.pi)
+    left = jnp.maximum(z, -FAR)
+    z = jnp.minimum(left, FAR)
     gate, slope = sigmoid_and_derivative(scale * z * (1.0 + 0.044715 * z**2))
-    return z * gate, gate + z * slope * (scale * (1.0 + 0.134145 * z**2))
+    return left * gate, gate + z * slope * (scale * (1.0 + 0.134145 * z**2))
 
 
 @activation(
@@ -80,9 +94,20 @@ def gelu_tanh(z: Array) -> Array:
 
 def swish_and_derivative(z: Array, beta: Array | float) -> tuple[Array, Array]:
     """z·σ(βz) and σ(βz) + βz·σ'(βz)."""
-    x = beta * z
-    gate, slope = sigmoid_and_derivative(x)
-    return z * gate, gate + x * slope
+    gate, slope = sigmoid_and_derivative(beta * z)
+    return jnp.where(gate == 0, 0.0, z) * gate, gate + beta * where_steep(z, slope) * slope
+
+
+def swish_in_beta(z: Array, beta: Array | float) -> Array:
+    """∂/∂β: z²·σ'(βz)."""
+    slope = sigmoid_and_derivative(beta * z)[1]
+    z = where_steep(z, slope)
+    return z * (z * slope)
+
+
+def where_steep(z: Array, slope: Array) -> Array:
+    """z where the slope is not 0, lest ∞·0 make a NaN of a limit."""
+    return jnp.where(slope == 0, 0.0, z)
 
 
 @activation(
@@ -117,7 +142,7 @@ def quick_gelu(z: Array) -> Array:
     derivative_formula="σ(βz)·(1 + βz·(1 − σ(βz)))",
     latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned}",
     value_and_derivative=lambda z, *, beta=1.0: swish_and_derivative(z, beta),
-    parameter_derivatives={"beta": lambda z, *, beta=1.0: z * (z * sigmoid_and_derivative(beta * z)[1])},
+    parameter_derivatives={"beta": lambda z, *, beta=1.0: swish_in_beta(z, beta)},
     learnable=("beta",),
     range="[−0.27846, ∞)",
     extremum=(-1.27846, -0.27846),
@@ -196,10 +221,12 @@ def hard_swish(z: Array) -> Array:
 
 def mish_and_derivative(z: Array) -> tuple[Array, Array]:
     """Both from one exponential: with n = e^z(e^z + 2), tanh(ln(1 + e^z)) = n/(n + 2)."""
-    w = jnp.exp(jnp.minimum(z, 40.0))  # at 20 the gate is 1 in float64 already; e^2z must not overflow in float32
+    left = jnp.maximum(z, -FAR)
+    z = jnp.minimum(left, 40.0)  # at 20 the gate is 1 in float64 already; e^2z must not overflow in float32
+    w = jnp.exp(z)
     n = w * (w + 2.0)
     gate = n / (n + 2.0)
-    return z * gate, gate + z * (w / (n + 2.0)) * (4.0 * (w + 1.0) / (n + 2.0))
+    return left * gate, gate + z * (w / (n + 2.0)) * (4.0 * (w + 1.0) / (n + 2.0))
 
 
 @activation(

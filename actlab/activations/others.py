@@ -33,7 +33,7 @@ def sine(z: Array, *, omega: float = 1.0) -> Array:
 def snake_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
     """z + sin²(αz)/α, and 1 + sin(2αz) as (sin αz + cos αz)²: never negative, and accurate near its zeros."""
     sine, cosine = jnp.sin(alpha * z), jnp.cos(alpha * z)
-    return z + sine**2 / alpha, (sine + cosine) ** 2
+    return jnp.where(jnp.isinf(z), z, z + sine**2 / alpha), (sine + cosine) ** 2
 
 
 def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
@@ -142,7 +142,7 @@ def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
 def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
     """e^(−z²) and −2z·e^(−z²)."""
     bump = jnp.exp(-(z**2))
-    return bump, -2.0 * z * bump
+    return bump, -2.0 * (jnp.where(bump == 0, 0.0, z) * bump)  # ∞·0 is no limit
 
 
 @activation(

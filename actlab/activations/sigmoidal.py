@@ -161,7 +161,7 @@ def arctan(z: Array) -> Array:
 def softsign_and_derivative(z: Array) -> tuple[Array, Array]:
     """z/(1 + |z|) and 1/(1 + |z|)²."""
     scale = 1.0 + jnp.abs(z)
-    return z / scale, 1.0 / scale**2
+    return jnp.where(scale > 1e30, jnp.sign(z), z / scale), 1.0 / scale**2
 
 
 @activation(

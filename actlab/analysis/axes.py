@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from actlab.analysis import style
 from actlab.analysis.layout import records, setting
@@ -81,6 +81,17 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     if near and low > -3 and high < 4:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:
+    """Make the y axis one of decades, at least so many high, where log10 is drawn: of what lies beyond float64."""
+    known = log10[np.isfinite(log10)]
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
+    if len(known):
+        low, high = float(known.min()), float(known.max())
+        pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
+        axes.set_ylim(low - pad, high + pad)
 
 
 def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None:

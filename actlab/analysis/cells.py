@@ -15,7 +15,7 @@ from typing import Any
 from actlab.analysis.estimates import summarise
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.later import pd
-from actlab.measures import Measure
+from actlab.measures import LOG10, Measure
 from actlab.study.selection import Select
 from actlab.study.settings import UNSTATED, Setting
 
@@ -40,6 +40,7 @@ class Cells:
         ranks: the place of each activation label in the story, for sorting.
         looks: the colour, marker and dash of each activation label.
         own: the records of the user's measures, by their columns.
+        lacking: {measure: how many runs were stored before it was measured}.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
 
@@ -56,6 +57,7 @@ class Cells:
     ranks: dict[str, int]
     looks: dict[str, LineStyle] = field(repr=False)
     own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
+    lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -67,6 +69,7 @@ def build_cells(
     own: Mapping[str, Measure] | None = None,
     activations: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Sequence[Setting] = UNSTATED,
+    lacking: Mapping[str, int] | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -76,7 +79,11 @@ def build_cells(
         own: the records of the user's measures, as the manifest has them.
         activations: {label: its ``order`` and ``look``}, as the manifest has them; older ones have none.
         settings: what is known of the columns that are settings, likewise.
+        lacking: {measure: how many runs were stored before it was measured}; what none has is left out of the frames.
     """
+    lacking = lacking or {}
+    empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
+    runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
     steps = steps.sort_values(["run", "step"], kind="stable").reset_index(drop=True)
     layers = layers.sort_values(["run", "step", "layer"], kind="stable").reset_index(drop=True)
@@ -89,7 +96,7 @@ def build_cells(
     over = next((one.column for one in known if select is not None and one.key == select.over), "")
     if select is None or over not in keys:
         nothing = pd.DataFrame()
-        return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {})
+        return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {}, lacking)
     selection = selection_frame(runs, keys, select, over, ranks)
     others = [key for key in keys if key != over]
     chosen = selection.loc[selection["selected"], [*others, over]]
@@ -97,7 +104,8 @@ def build_cells(
     if selected is None:
         selected = runs[runs[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    return Cells(runs, steps, layers, keys, known, select, over, selection, selected, others, ranks, looks, own or {})
+    frames = (runs, steps, layers)
+    return Cells(*frames, keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking)
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
-from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
+from actlab.analysis.estimates import ESTIMATE, LOGS, available, columns_of, long, records_at, summarise
+from actlab.analysis.notes import floors
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -41,12 +42,14 @@ def compare(
     preset: str | None = None,
     own: Mapping[str, Measure] | None = None,
     settings: Sequence[Setting] = UNSTATED,
+    lacking: Sequence[Mapping[str, int]] = (),
 ) -> pd.DataFrame:
     """Compare a measure between groups: mean, interval, n and number diverged in each.
 
     Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
-    ``attrs["without"]`` the studies that do not measure it, and ``attrs["arithmetic"]`` those that an earlier version
-    made, which averaged layers where their geometric mean is meant now.
+    ``attrs["without"]`` the studies that do not measure it, ``attrs["empty"]`` those with runs made before it was
+    measured, and ``attrs["arithmetic"]`` those that an earlier version made, which averaged layers where their
+    geometric mean is meant now.
 
     Args:
         studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
@@ -59,6 +62,7 @@ def compare(
         preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
         own: the records of users' measures (see ``own_measures``).
         settings: what is known of the columns that are settings (see ``study.settings``).
+        lacking: for each study, {measure: how many runs were stored before it was measured}.
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
@@ -111,12 +115,20 @@ def compare(
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["arithmetic"] = arithmetic
+    pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
+    out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
 
 
 def averaged(steps: pd.DataFrame, measures: Iterable[str], own: Mapping[str, Measure] | None) -> bool:
     """Whether ``steps`` hold an arithmetic mean over layers of a measure that is to have geometric ones."""
-    return any(about(name, own).over_layers == GEOMETRIC and LOG10 + name not in steps for name in measures)
+
+    def as_it_is(name: str) -> bool:
+        if LOG10 + name not in steps:
+            return True
+        return name in steps and bool((steps[LOG10 + name].isna() & steps[name].notna()).any())  # in some parts
+
+    return any(about(name, own).over_layers == GEOMETRIC and as_it_is(name) for name in measures)
 
 
 def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
@@ -154,7 +166,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", "mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+    rest = ("measure", *ESTIMATE, *LOGS)
     keys = [str(name) for name in frame if name not in rest]
     if "measure" in frame:
         wide = layout.pivot(frame, keys, ["measure"])
@@ -164,11 +176,14 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide[metric] = texts
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
     pooled, without, arithmetic = (frame.attrs.get(name, []) for name in ("pooled", "without", "arithmetic"))
+    empty = ", ".join(frame.attrs.get("empty", []))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         f"95 % intervals: {', '.join(sorted(set(frame['method'])))}.",
         f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
         f"Not measured in: {', '.join(without)}." if without else "",
+        floors(frame, measure=str(frame.attrs.get("metric", ""))),
+        f"Empty where runs were made before it was measured: in {empty}." if empty else "",
         f"Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else "",
     ]
     note = " ".join(sentence for sentence in sentences if sentence)

@@ -38,10 +38,10 @@ def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> st
 def measures_table(records: Iterable[Measure] = MEASURES.values()) -> str:
     """Every measure's column, definition, and where, when and how it is taken and pooled.
 
-    >>> print(measures_table([MEASURES["act_var"]]))
+    >>> print(measures_table([MEASURES["act_mean"]]))
     | column | frame | definition | taken on | means |
     | --- | --- | --- | --- | --- |
-    | `act_var` | `layers` | variance of h over units and rows | probe rows, at records | geometric |
+    | `act_mean` | `layers` | mean of h over units and rows | probe rows, at records | arithmetic |
     """
     return markdown_table(["column", "frame", "definition", "taken on", "means"], map(measure_row, records))
 
@@ -52,7 +52,8 @@ def measure_row(one: Measure) -> tuple[str, ...]:
     more = "; ".join(part for part in (asks, one.reference, one.unit) if part)
     taken = f"{one.on}, at {one.at}" if one.on else f"at the {one.at}"
     frame = "tables" if one.group == "derived" else "`runs`" if one.at == END else FRAMES[one.per]
-    return f"`{one.name}`", frame, one.definition + (f" ({more})" if more else ""), taken, one.over_seeds
+    what = f"{one.definition}; undefined where {one.floor}" if one.floor else one.definition
+    return f"`{one.name}`", frame, what + (f" ({more})" if more else ""), taken, one.over_seeds
 
 
 def keys_table() -> str:

@@ -128,7 +128,7 @@ def summarise(
     Returns:
         one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
         ``runs``, ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value),
-        ``method``.
+        ``method``; and ``LOGS`` where a geometric mean lies beyond float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     poolings = values["measure"].map({name: one.over_seeds for name, one in records.items()})
@@ -142,11 +142,13 @@ def summarise(
         parts.append(pooled_intervals(part.assign(measure=named), runs, keys, str(pooling), level))
     if len(parts) < 2:
         return parts[0] if parts else pooled_intervals(values, runs, keys, "", level)
-    by = [str(name) for name in parts[0] if name not in ESTIMATE]
+    by = [str(name) for name in parts[0] if name not in (*ESTIMATE, *LOGS)]
     return pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
 
 
 ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+LOGS = (LOG10 + "mean", LOG10 + "low", LOG10 + "high")
+"""Columns besides, of geometric means of which any lies beyond float64: there ``mean`` itself is 0 or ∞."""
 
 
 def pooled_intervals(
@@ -165,13 +167,20 @@ def pooled_intervals(
     once = bool((grouped.size() <= 1).all())
     samples = grouped.mean().reset_index()[[*by, "value"]]
     out = stats.grouped_intervals(samples, by, level, share=pooling == SHARE and once)
+    more: list[str] = []
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
     for name in counts:
         out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
     if pooling == GEOMETRIC:
-        out[["mean", "low", "high"]] = 10.0 ** out[["mean", "low", "high"]]
+        logs = out[["mean", "low", "high"]].to_numpy(float)
+        with np.errstate(over="ignore", under="ignore"):
+            numbers = 10.0**logs
+        if (np.isfinite(logs) & ((numbers == 0) | np.isinf(numbers))).any():
+            more = list(LOGS)
+            out[more] = logs
+        out[["mean", "low", "high"]] = numbers
         out["method"] = out["method"].where(out["n"] < 2, out["method"] + " of log10")
-    return out[[*by, *ESTIMATE]]
+    return out[[*by, *ESTIMATE, *more]]
 
 
 def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:

@@ -93,10 +93,18 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     '0.912 ± 0.012'
     >>> estimate(row | {"mean": 2e-9, "low": 1e-9, "high": 4e-9, "n": 4, "diverged": 1, "method": "Student t of log10"})
     '2.0e−9 [1.0e−9, 4.0e−9] (1 of 5 diverged)'
+
+    What lies beyond float64 is written from its log10, where the row has it:
+
+    >>> estimate({"mean": 0.0, "log10_mean": -400.5, "low": float("nan"), "high": float("nan"), "n": 1, "method": ""})
+    '3.2e−401'
     """
     mean, low, high = float(row["mean"]), float(row["low"]), float(row["high"])
 
-    def short(x: float) -> str:
+    def short(x: float, name: str = "") -> str:
+        log10 = float(row.get(f"log10_{name}", math.nan))
+        if (x == 0 or math.isinf(x)) and math.isfinite(log10):
+            return power_of_ten(log10)
         return number(x) if decimals is None or not math.isfinite(x) else f"{x:.{decimals}f}".replace("-", "−")
 
     counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing", "censored")}
@@ -106,11 +114,24 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
         return ", ".join(lost) or "–"
     tail = f" ({', '.join(lost)})" if lost else ""
     if math.isnan(low):
-        return short(mean) + tail
+        return short(mean, "mean") + tail
     if row["method"] != "Student t":
-        return f"{short(mean)} [{short(low)}, {short(high)}]{tail}"
+        return f"{short(mean, 'mean')} [{short(low, 'low')}, {short(high, 'high')}]{tail}"
     half = (high - low) / 2
     return (plus_minus(mean, half) if decimals is None else f"{short(mean)} ± {short(half)}") + tail
+
+
+def power_of_ten(log10: float) -> str:
+    """Write a number from its log10, which may lie beyond float64, with two digits.
+
+    >>> power_of_ten(-400.5), power_of_ten(-400.0001)
+    ('3.2e−401', '1.0e−400')
+    """
+    exponent = math.floor(log10)
+    mantissa = f"{10 ** (log10 - exponent):.1f}"
+    if mantissa == "10.0":
+        mantissa, exponent = "1.0", exponent + 1
+    return f"{mantissa}e{exponent}".replace("-", "−")
 
 
 def plus_minus(mean: float, half: float) -> str:

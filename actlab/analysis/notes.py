@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from actlab.analysis import stats
 from actlab.analysis.cells import ENVIRONMENT, Cells
 from actlab.analysis.layout import DAGGER, words
 from actlab.later import pd
-from actlab.measures import GEOMETRIC, about
+from actlab.measures import GEOMETRIC, Measure, about
 
 MARKS = (
     f"**Bold**: the best of a column (and data set); {DAGGER}: its difference from the best, paired by seed where "
@@ -28,8 +28,18 @@ PHRASES = {
 }
 
 
-def notes(cells: Cells, frame: pd.DataFrame, what: str, selected: bool = False, marks: bool = False) -> str:
-    """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean."""
+def notes(
+    cells: Cells,
+    frame: pd.DataFrame,
+    what: str,
+    selected: bool = False,
+    marks: bool = False,
+    asked: Sequence[str] = (),
+) -> str:
+    """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean, what is empty.
+
+    ``asked`` are the measures that the table would show of any study.
+    """
     methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
     fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
     runs = cells.selected if selected else cells.runs
@@ -43,8 +53,38 @@ def notes(cells: Cells, frame: pd.DataFrame, what: str, selected: bool = False, 
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
         MARKS if marks else "",
+        floors(frame, cells.own),
+        empty(cells, asked),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def floors(frame: pd.DataFrame, own: Mapping[str, Measure] | None = None, measure: str = "") -> str:
+    """Say of measures with undefined values why rounding leaves them so, where it does.
+
+    Args:
+        frame: estimates, with the number ``missing``.
+        own: the records of the user's measures.
+        measure: whose they are, where the frame has no column that says it.
+    """
+    missing = frame[frame["missing"] > 0] if "missing" in frame else frame.head(0)
+    names = dict.fromkeys(map(str, missing["measure"])) if "measure" in frame else [measure] * bool(len(missing))
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        if reason := about(name, own).floor:
+            reasons.setdefault(reason, []).append(f"*{words(name)}*")
+    return " ".join(f"{listed(them)}: undefined where {reason}." for reason, them in reasons.items())
+
+
+def empty(cells: Cells, asked: Sequence[str]) -> str:
+    """Say which of some measures runs lack because they were made before these were measured."""
+    of_all = [f"*{words(name)}*" for name in asked if cells.lacking.get(name) == len(cells.runs)]
+    of_some = [f"*{words(name)}*" for name in asked if 0 < cells.lacking.get(name, 0) < len(cells.runs)]
+    return " ".join(
+        f"Without {listed(names)}: {whose} made before that was measured."
+        for names, whose in ((of_all, "these runs were"), (of_some, "some of these runs were"))
+        if names
+    )
 
 
 def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from actlab.analysis.axes import (
     BAND,
     arrangement,
     curve,
+    decades_scale,
     depth_axis,
     heat_map,
     legend,
@@ -27,9 +28,10 @@ from actlab.analysis.axes import (
     title,
 )
 from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec, in_order
+from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
-from actlab.measures import DECADES_PER_LAYER, about
+from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -125,6 +127,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     x, lines = spec.x, spec.lines
     measure = str(frame["measure"].iloc[0])
     log = measure in spec.log
+    beyond = log and LOGS[0] in frame  # of float64, as gradients of a thousand layers are
+    if beyond:
+        frame = frame.assign(**{name.removeprefix(LOG10): frame[name] for name in LOGS})
     values = list(dict.fromkeys(frame[spec.panels]))
     colours = style.sequence(frame[lines].unique())
     rows, columns = arrangement(len(values))
@@ -140,7 +145,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
                 line = line[line["at"] == "final"]
             curve(axes, line, x, look, linewidth=1.2)
         axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
-        if log:
+        if beyond:
+            decades_scale(axes, panel["mean"], 3.0)
+        elif log:
             log_scale(axes, panel["mean"], 3.0)
     if not log:
         grid.flat[0].set_ylim(-0.02, max(0.1, 1.1 * float(frame[["mean", "high"]].max().max())))

@@ -40,6 +40,7 @@ def write(
     progress: Callable[[int, int], None] = lambda done, pages: None,
     helper: Executor | None = None,
     find: Callable[[str], Cells | None] = lambda name: None,
+    lacking: Mapping[str, int] | None = None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -51,6 +52,7 @@ def write(
         progress: called with how many pictures are done, and how many there are to be.
         helper: a process that draws too.
         find: gives another study's cells by its name, None where it is not at hand: for claims on several.
+        lacking: {measure: how many runs were stored before it was measured}.
 
     Returns:
         the files written, tables first.
@@ -62,7 +64,7 @@ def write(
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    cells = study_cells(study, manifest, runs, steps, layers)
+    cells = study_cells(study, manifest, runs, steps, layers, lacking)
     tables = chosen(TABLES, wanted.get("tables"), folder)
     figures = chosen(FIGURES, wanted.get("figures"), folder)
     progress(0, len(figures))
@@ -103,15 +105,18 @@ def study_cells(
     runs: pd.DataFrame,
     steps: pd.DataFrame,
     layers: pd.DataFrame,
+    lacking: Mapping[str, int] | None = None,
 ) -> Cells:
     """Build the cells of a study by its own rule, with what its manifest says of its measures and activations.
+
+    What no run of it has is left out of its frames.
 
     Raises:
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
-    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest))
+    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest), lacking)
 
 
 def headline(
@@ -160,7 +165,7 @@ def document(
     drawn = {key: drawing if drawing and drawing.pages else None for key, drawing in drawings.items()}
     return [
         Section(1, name, (Text(str(study.get("question", "")).strip()),)),
-        Section(2, "What was run", (*settings_table(cells), *diverged_runs(cells))),
+        Section(2, "What was run", (*settings_table(cells), *diverged_runs(cells), *empty_columns(cells))),
         Section(2, "Tables", not_applicable(tables)),
         *(table_section(table) for table in tables.values() if table),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
@@ -224,6 +229,20 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
         f"{len(diverged)} of {len(cells.runs)} runs diverged (a minibatch loss, or the whole split's, was not finite):"
     )
     return [Text(text), Grid(wide, "the diverged runs")]
+
+
+def empty_columns(cells: Cells) -> tuple[Text, ...]:
+    """Name the measures that runs lack because they were made before these were measured."""
+    names = [
+        f"`{name}`" if count == len(cells.runs) else f"`{name}` ({count} runs)" for name, count in cells.lacking.items()
+    ]
+    if not names:
+        return ()
+    return (
+        Text(
+            f"Empty, because runs were made before it was measured: {', '.join(names)}; training them again fills it."
+        ),
+    )
 
 
 def table_section(table: Table) -> Section:

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actlab.analysis import style
-from actlab.analysis.axes import curve, log_scale
+from actlab.analysis.axes import curve, decades_scale, log_scale
 from actlab.analysis.cells import settings_in
 from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.measures import about
+from actlab.measures import LOG10, about
 from actlab.study.settings import UNSTATED, Setting
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
@@ -109,17 +109,25 @@ def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:
 
 def gradients(axes: Axes, layers: pd.DataFrame) -> None:
     """Draw signal (solid) and weight (dashed) gradient norms by layer: at init, half way and at the end."""
+    names = ("signal_grad_norm", "weight_grad_norm")
+    logs = pd.concat([layers[LOG10 + name] for name in names if LOG10 + name in layers] or [pd.Series(dtype=float)])
+    beyond = bool((logs[np.isfinite(logs)].abs() > 300).any())  # of float64: then log10 itself is drawn
     recorded = sorted(layers["step"].unique())
     chosen = list(dict.fromkeys((recorded[0], recorded[len(recorded) // 2], recorded[-1])))
     drawn = []
     for step, colour in style.sequence(chosen).items():
         at = layers[layers["step"] == step]
-        for name, dash in (("signal_grad_norm", "solid"), ("weight_grad_norm", "dashed")):
-            if name in at and (at[name] > 0).any():
+        for name, dash in zip(names, ("solid", "dashed"), strict=True):
+            if (LOG10 + name if beyond else name) not in at:
+                continue
+            values = at[LOG10 + name].where(np.isfinite(at[LOG10 + name])) if beyond else at[name].where(at[name] > 0)
+            if values.notna().any():
                 label = f"{name.partition('_')[0]}, step {step:g}"
-                draw(axes, at.assign(**{name: at[name].where(at[name] > 0)}), "layer", name, colour, label, dash)
-                drawn.append(at[name])
-    if drawn:
+                draw(axes, at.assign(**{name: values}), "layer", name, colour, label, dash)
+                drawn.append(values)
+    if drawn and beyond:
+        decades_scale(axes, pd.concat(drawn), 3.0)
+    elif drawn:
         log_scale(axes, pd.concat(drawn), 3.0)
     axes.set_xlabel("layer")
     axes.set_ylabel("gradient norm")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from actlab.later import Later, pd
-from actlab.measures import EDGES
+from actlab.measures import EDGES, LOG10, MEASURES
 from actlab.study.settings import CONTENT, Prefixes, Setting
 
 if TYPE_CHECKING:
@@ -33,10 +33,16 @@ def in_order(tables: list[pa.Table], settings: Sequence[Setting]) -> pa.Table:
     return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
 
 
+# Lists with one entry for each kept layer; the others of ``layers`` have one for each record and kept layer.
+OF_LAYER = ("layers.layer", "layers.weights")
+
+
 def explode(
     rows: pa.Table, prefixes: Prefixes = MappingProxyType({})
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Split parts, which have one row per run, into the frames ``runs``, ``steps`` and ``layers``.
+
+    What parts hold as log10 is in the frames as it is, too (see ``in_both_scales``).
 
     Args:
         rows: of the parts.
@@ -56,10 +62,54 @@ def explode(
     }
     for name in lists:
         frame, column = name.split(".", 1)
-        if frame != "histograms" and name not in ("steps.step", "layers.layer"):
+        if frame != "histograms" and name not in ("steps.step", *OF_LAYER):
             lengths = records if frame == "steps" else records * kept
             (steps if frame == "steps" else layers)[column] = flat(rows[name], lengths)
-    return runs, pd.DataFrame(steps), pd.DataFrame(layers)
+    if "layers.weights" in lists:  # where both norm and root mean square of the weight gradient were asked for
+        weights = flat(rows["layers.weights"], kept)
+        ends = np.cumsum(kept)[:-1]
+        of_layer = [np.tile(some, r) for some, r in zip(np.split(weights, ends), records, strict=True)]
+        rms = layers[LOG10 + "weight_grad_norm"] - np.log10(np.concatenate(of_layer)) / 2
+        own = layers.get(LOG10 + "weight_grad_rms")
+        layers[LOG10 + "weight_grad_rms"] = rms if own is None else np.where(np.isnan(own), rms, own)
+    return runs, in_both_scales(pd.DataFrame(steps)), with_logs(in_both_scales(pd.DataFrame(layers)))
+
+
+def in_both_scales(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add to what a frame holds as log10 the numbers themselves: 0 or ∞ where they lie beyond float64.
+
+    >>> both = in_both_scales(pd.DataFrame({"log10_signal_grad_norm": [-2.0, -400.0, -np.inf]}))
+    >>> both["signal_grad_norm"].tolist()
+    [0.01, 0.0, 0.0]
+    """
+    columns = {}
+    for column in map(str, frame):
+        name = column.removeprefix(LOG10)
+        if column == name:
+            if LOG10 + name not in frame:
+                columns[name] = frame[name]
+            continue
+        numbers = 10.0 ** frame[column]
+        columns |= {name: frame[name].fillna(numbers) if name in frame else numbers, column: frame[column]}
+    return pd.DataFrame(columns)
+
+
+def with_logs(layers: pd.DataFrame) -> pd.DataFrame:
+    """Add log10 of norms that parts of earlier versions hold as they are: not of 0 and ∞, where float64 had ended.
+
+    >>> with_logs(pd.DataFrame({"signal_grad_norm": [0.01, 0.0]}))["log10_signal_grad_norm"].tolist()
+    [-2.0, nan]
+    """
+    columns: dict[str, pd.Series] = {}
+    for column in map(str, layers):
+        if column in MEASURES and MEASURES[column].log10:
+            norm = layers[column]
+            own = np.log10(norm.where((norm > 0) & np.isfinite(norm)))
+            log10 = layers[LOG10 + column].fillna(own) if LOG10 + column in layers else own
+            columns |= {column: norm, LOG10 + column: log10}
+        elif column not in columns:
+            columns[column] = layers[column]
+    return pd.DataFrame(columns)
 
 
 def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:

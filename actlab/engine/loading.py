@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
+from actlab.measures import GEOMETRIC
 from actlab.nn.blocks import Function
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.own_measures import load_measure
@@ -52,7 +53,8 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
 def function_of(record: activations.Activation) -> Function:
     """An activation as programs take it."""
     fixed = tuple(name for name in record.parameters if name not in record.learnable)
-    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+    exact = None if record.exact is record.function else record.exact
+    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form, exact)
 
 
 def own_measure(key: FunctionKey, sources_folder: Path) -> Any:
@@ -63,6 +65,13 @@ def own_measure(key: FunctionKey, sources_folder: Path) -> Any:
     """
     path = unaltered(key, sources_folder)
     return load_measure(path, key.name)[1]
+
+
+@lru_cache(maxsize=4)
+def geometric_means(shape: Shape, sources_folder: Path) -> tuple[str, ...]:
+    """Those of the user's measures that have geometric means over layers."""
+    records = {key.name: load_measure(unaltered(key, sources_folder), key.name)[0] for key in shape.own_measures}
+    return tuple(name for name, record in records.items() if record.over_layers == GEOMETRIC)
 
 
 def unaltered(key: FunctionKey, sources_folder: Path) -> Path:

@@ -1,10 +1,12 @@
-"""From the records of a compiled program to one row per run: float64 norms, slopes, final numbers, thinned layers."""
+"""From the records of a compiled program to one row per run: log10 norms, slopes, final numbers, thinned layers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from actlab.engine.floors import with_floors
+from actlab.measures import GEOMETRIC, LOG10, about
 from actlab.nn.probes import DEATH, GRADIENTS
 
 SPLIT_METRICS = tuple(f"{split}_{name}" for split in ("train", "validation", "test") for name in ("loss", "accuracy"))
@@ -23,6 +25,9 @@ def run_row(
     columns: tuple[str, ...],
     target_loss: float,
     constant_loss: float,
+    geometric: Collection[str] = (),
+    residual: bool = False,
+    probe_rows: int | None = None,
 ) -> dict[str, Any]:
     """Make one run's row of a part.
 
@@ -36,11 +41,16 @@ def run_row(
         keep_layers: ``all``, ``log`` (1, 2, 4, ... and the last) or ``ends``.
         columns: the measures to keep.
         target_loss, constant_loss: the data set's stated target and the best constant predictor's loss.
+        geometric: those of the user's measures that have geometric means over layers.
+        residual: whether layers have residual connections.
+        probe_rows: on how many rows measures are taken; by default at least as many as there are units.
 
     Returns:
         ``labels``, status and final numbers as scalars, ``steps.*`` as lists [R], ``layers.*`` as flat lists [R·K]. A
         diverged run's records end with the first one after the divergence, whatever its neighbours went on to do.
-        ``steps.<measure>`` is the mean over *all* hidden layers, so that thinning changes no comparison.
+        ``steps.<measure>`` is the mean over *all* hidden layers, so that thinning changes no comparison; a geometric
+        one is ``steps.log10_<measure>``. Norms are ``layers.log10_<norm>``; the root mean square of a layer's weight
+        gradient follows from its norm and from ``layers.weights`` [K], how many weights each kept layer has.
     """
     recorded = len(records["train_loss"])
     steps = steps[:recorded]
@@ -55,37 +65,85 @@ def run_row(
     kept = slice(0, recorded if diverged_step < 0 else int(np.searchsorted(steps, diverged_step, side="right")) + 1)
     steps = steps[kept]
     by_step = {name: np.asarray(records[name])[kept] for name in (*SPLIT_METRICS, "network_dead")}
-    layers = layer_measures(records, fan_in, width, kept)
+    digits = np.asarray(records["train_loss"]).dtype  # as many as were measured
+    weights = np.array([fan_in * width] + [width * width] * (np.shape(records["exponent"])[1] - 1))
+    logged, layers = layer_measures(records, weights, kept)
+    rounded = {name: np.asarray(value)[kept] for name, value in records.get("rounding", {}).items()}
+    layers = with_floors(layers, rounded, residual, min(probe_rows or width, width))
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
-        slope, residual = depth_slope(log10_norms(records, norm)[kept])
-        digits = records["train_loss"].dtype  # as many as were measured
-        by_step |= {name: slope.astype(digits), f"{name}_residual": residual.astype(digits)}
+        slope, deviation = depth_slope(logged[norm])
+        by_step |= {name: slope.astype(digits), f"{name}_residual": deviation.astype(digits)}
+    median_RxL = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
+    by_step["vanishing_slope_median"] = depth_slope(median_RxL[kept])[0].astype(digits)
     measures = (*GRADIENTS, *DEATH)
+    logged = {name: value for name, value in logged.items() if name in columns}
     layers = {name: value for name, value in layers.items() if name in columns or name not in measures}
-    by_step |= {name: value.mean(axis=1) for name, value in layers.items()}
-
-    depth = next(iter(layers.values())).shape[1]
+    by_step |= means_over_layers(logged, layers, geometric, digits)
+    stored = {LOG10 + name: in_digits(value, digits) for name, value in logged.items()} | layers
+    depth = len(weights)
     at = kept_layers(depth, keep_layers)
+    by_place = {"layer": at.astype(np.int32) + 1}
+    if {"weight_grad_norm", "weight_grad_rms"} <= logged.keys():
+        del stored[LOG10 + "weight_grad_rms"]
+        by_place["weights"] = weights[at]
+
     row = dict(labels) | final_numbers(by_step, steps, diverged_step, target_loss, constant_loss)
     row |= {f"steps.{name}": value for name, value in {"step": steps, **by_step}.items()}
-    row |= {"layers.layer": at.astype(np.int32) + 1}
-    row |= {f"layers.{name}": value[:, at].ravel() for name, value in layers.items()}
+    row |= {f"layers.{name}": value for name, value in by_place.items()}
+    row |= {f"layers.{name}": value[:, at].ravel() for name, value in stored.items()}
     counts = {name: np.asarray(value)[kept][:, at] for name, value in records.get("histograms", {}).items()}
     return row | {f"histograms.{name}": value.ravel() for name, value in counts.items()}
 
 
-def layer_measures(records: Mapping[str, Any], fan_in: int, width: int, kept: slice) -> dict[str, np.ndarray]:
-    """Compute every per-layer measure [R, L]; gradient norms in float64 from mantissa and binary exponent."""
-    exponent = np.asarray(records["exponent"])
-    mantissas = {name: np.asarray(value) for name, value in records["gradients"].items()}
-    weights = np.array([fan_in * width] + [width * width] * (exponent.shape[1] - 1), float)
-    # Divided before it is scaled: no more digits than were measured, which is half the bytes on disk.
-    norm = mantissas["weight_grad_norm"]
-    mantissas["weight_grad_rms"] = norm / np.sqrt(weights).astype(norm.dtype)
-    with np.errstate(over="ignore", under="ignore"):  # a norm beyond float64 is 0 or ∞; its slope is not
-        layers = {name: np.ldexp(np.float64(value), exponent) for name, value in mantissas.items()}
-    layers |= {name: np.asarray(value) for name, value in records["layers"].items()}
-    return {name: value[kept] for name, value in layers.items()}
+def layer_measures(
+    records: Mapping[str, Any], weights: np.ndarray, kept: slice
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Compute every per-layer measure [R, L]: the log10 of what is kept in log scale, and the others as they are.
+
+    Args:
+        records: of one run.
+        weights: how many each layer has [L].
+        kept: which records.
+    """
+    logged = {name: log10_norms(records, name)[kept] for name in records["gradients"]}
+    logged["weight_grad_rms"] = logged["weight_grad_norm"] - np.log10(weights) / 2
+    return logged, {name: np.asarray(value)[kept] for name, value in records["layers"].items()}
+
+
+def means_over_layers(
+    logged: Mapping[str, np.ndarray], layers: Mapping[str, np.ndarray], geometric: Collection[str], digits: np.dtype
+) -> dict[str, np.ndarray]:
+    """Average over layers, as each measure's record says: {column of ``steps``: [R]}.
+
+    Args:
+        logged: log10 of some measures [R, L].
+        layers: others as they are [R, L].
+        geometric: those of the user's measures that have geometric means.
+        digits: the type in which they were measured.
+    """
+    means = {}
+    for name, value in {**logged, **layers}.items():
+        if name in logged:
+            means[LOG10 + name] = in_digits(value.mean(axis=1), digits)
+        elif name in geometric or about(name).over_layers == GEOMETRIC:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                means[LOG10 + name] = in_digits(np.log10(value, dtype=np.float64).mean(axis=1), digits)
+        else:
+            means[name] = value.mean(axis=1)
+    return means
+
+
+def in_digits(log10: np.ndarray, measured: np.dtype) -> np.ndarray:
+    """Round log10 of numbers to the digits that were measured: what lies beyond is noise, and fills the disk.
+
+    To a multiple of 2^−(m + 2) for numbers with m bits behind the point. That moves a number by at most
+    2^−(m + 3)·ln 10 of itself, and rounding it to m bits may move it by 2^−(m + 1).
+
+    >>> float(in_digits(np.array([-31.123456789012345]), np.dtype("float32"))[0])
+    -31.123456776142120
+    """
+    places = 2.0 ** (np.finfo(measured).nmant + 2)
+    return np.round(log10 * places) / places
 
 
 def log10_norms(records: Mapping[str, Any], name: str) -> np.ndarray:
@@ -134,6 +192,7 @@ def final_numbers(
             for name in ("vanishing_slope", "weight_slope")
             for part in ("", "_residual")
         },
+        "vanishing_slope_median": float(by_step["vanishing_slope_median"][-1]) if ok else np.nan,
         "target_loss": target_loss,
         "constant_loss": constant_loss,
     }

@@ -25,6 +25,7 @@ from actlab.checksums import file_sha256
 from actlab.engine.control import LOCK
 from actlab.engine.files import OWN, StoreError, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
+from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.later import Later, pd
 from actlab.study.settings import of_manifest
 
@@ -60,6 +61,7 @@ class Results:
         steps: one row per run and record.
         layers: one row per run, record and kept hidden layer.
         histograms: one row per run, record, kept hidden layer and bin that is not empty; empty where none were asked.
+        lacking: {measure: runs} of what the study asks for and runs were stored before it was measured; NaN there.
     """
 
     path: Path
@@ -69,6 +71,7 @@ class Results:
     steps: pd.DataFrame = field(repr=False)
     layers: pd.DataFrame = field(repr=False)
     histograms: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
+    lacking: dict[str, int] = field(repr=False, default_factory=dict)
 
 
 class Stored:
@@ -143,7 +146,9 @@ class Stored:
         from ruamel.yaml import YAML
 
         study = YAML(typ="safe", pure=True).load((self.folder / "study.yaml").read_text(encoding="utf-8"))
-        return Results(self.folder, study, manifest, runs, steps, layers, histograms_of(rows, layers))
+        without, histograms = lacking(rows, study), histograms_of(rows, layers)
+        frames = with_empty_columns(runs, steps, layers, without)
+        return Results(self.folder, study, manifest, *frames, histograms, without)
 
 
 def load(folder: str | Path) -> Results:

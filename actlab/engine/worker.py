@@ -151,6 +151,7 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     records, diverged = last.joined(), np.asarray(last.state["training"]["diverged_step"])
     where = environment.environment_columns(shape.spec.runs_per_call, shape.spec.eval_chunks)
+    geometric = loading.geometric_means(shape, folder / "sources")
     return [
         run_row(
             {**run.labels, **where},
@@ -164,6 +165,9 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
             columns=shape.spec.probes,
             target_loss=dataset.target_loss,
             constant_loss=dataset.constant_loss,
+            geometric=geometric,
+            residual=shape.spec.block.residual,
+            probe_rows=len(loading.arrays(shape, folder / "sources")["probe"][1]),
         )
         for i, run in enumerate(runs)
     ]

@@ -54,6 +54,7 @@ class Measure:
             where there are none.
         over_seeds: how runs are pooled: ``arithmetic``, ``geometric`` or ``share``.
         log10: whether a layer's value is stored as its log10, because it may lie beyond float64.
+        floor: where it is not defined because rounding would decide it, as a clause; empty where it never would.
         range: the least and the greatest value that there can be; None where it is unbounded.
         better: ``higher`` or ``lower``; empty where neither is.
         expensive: whether it costs more than a pass or two over a layer's values.
@@ -75,6 +76,7 @@ class Measure:
     over_layers: str = ARITHMETIC
     over_seeds: str = ARITHMETIC
     log10: bool = False
+    floor: str = ""
     range: tuple[float | None, float | None] = (None, None)
     better: str = ""
     expensive: bool = False

@@ -8,7 +8,7 @@ over rows or units, never a matrix product.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actlab.later import Array, ArrayLike, jax, jnp
 
@@ -29,6 +29,7 @@ class Function:
         flat: where it is constant by definition, ``flat(z, **parameters)``.
         fixed, learnable: the names of its parameters, each in the order of their slots.
         closed_form: its derivatives are closed forms, which underflow only where the truth does.
+        exact: φ with closed-form derivatives, where training takes faster ones: measures take this. None: φ itself.
     """
 
     phi: Callable[..., Array]
@@ -36,6 +37,12 @@ class Function:
     fixed: tuple[str, ...] = ()
     learnable: tuple[str, ...] = ()
     closed_form: bool = True
+    exact: Callable[..., Array] | None = None
+
+    @property
+    def measured(self) -> "Function":
+        """The same, as measures differentiate it."""
+        return self if self.exact is None else replace(self, phi=self.exact, exact=None)
 
     def parameters(self, learned: Array, fixed: Array) -> dict[str, Array]:
         """Name parameters, from the slots of a layer's learned ones [P] or [P, W] and of a run's fixed ones [Q]."""
@@ -109,6 +116,19 @@ def argument(options: Options, z_BxW: Array, layer: Layer, statistics: tuple[Arr
     return layer["scale"][None] * ((z_BxW - mean) / jnp.sqrt(variance + EPSILON)) + layer["shift"][None]
 
 
+def argument_slope(
+    options: Options, z_BxW: Array, layer: Layer, statistics: tuple[Array, Array] | None = None
+) -> Array | float:
+    """Compute by how much u moves with z, mean and variance held: γ/√(var + ε), or 1 without a normalisation."""
+    if options.norm == "none":
+        return 1.0
+    if options.norm == "layer":
+        _, variance = moments(z_BxW, axis=1)
+    else:
+        variance = (statistics or batch_statistics(z_BxW))[1][None]
+    return layer["scale"][None] / jnp.sqrt(variance + EPSILON)
+
+
 def batch_statistics(z_BxW: Array) -> tuple[Array, Array]:
     """Compute mean and variance of each unit over the rows, [W] each."""
     mean, variance = moments(z_BxW, axis=0)
@@ -140,14 +160,20 @@ def drop(kind: str, h_BxW: Array, key: Array, rate: ArrayLike) -> Array:
     return a * jnp.where(kept_BxW, h_BxW, SELU_FLOOR) - a * (1.0 - keep_rate) * SELU_FLOOR
 
 
-def slope_and_loss(function: Function, u_MxW: Array, layer: Layer, fixed: Array, dh_MxW: Array) -> tuple[Array, Array]:
-    """Compute φ'(u) [M, W], and whether signal dh was lost because a derivative without closed form underflowed.
+def slope_and_loss(
+    function: Function, u_MxW: Array, layer: Layer, fixed: Array, dh_MxW: Array, dz_MxW: Array
+) -> tuple[Array, Array, Array]:
+    """Compute φ'(u) [M, W], in which rows [M] dh was lost because φ' underflowed, and which units [W] are flat.
 
-    Lost is what is multiplied by a slope of 0 outside the flat set.
+    Flat is a unit where all rows lie in the flat set. Outside of it and off 0, a closed form below the normal numbers
+    has underflowed, and an automatic derivative that is 0 may have done so long before. A row is lost where no other
+    unit passes on 10⁴ times what such units might.
     """
     parameters = function.parameters(layer["activation"], fixed)
     slope_MxW = jax.jvp(lambda u: function.phi(u, **parameters), (u_MxW,), (jnp.ones_like(u_MxW),))[1]
-    if function.closed_form:
-        return slope_MxW, jnp.zeros((), bool)
-    underflowed = (slope_MxW == 0) & ~function.flat(u_MxW, **parameters) & (dh_MxW != 0)
-    return slope_MxW, jnp.max(underflowed.astype(u_MxW.dtype)) > 0
+    tiny = float(jnp.finfo(u_MxW.dtype).tiny) if function.closed_form else 0.0
+    flat_MxW = function.flat(u_MxW, **parameters)
+    below_MxW = (jnp.abs(slope_MxW) <= tiny) & ~flat_MxW & (u_MxW != 0)
+    most_M = jnp.max(jnp.where(below_MxW, jnp.abs(dh_MxW), 0.0), axis=1)
+    lost_M = (most_M > 0) & (jnp.max(jnp.abs(dz_MxW), axis=1) <= 1e4 * tiny * most_M)
+    return slope_MxW, lost_M, jnp.all(flat_MxW, axis=0)

@@ -1,6 +1,6 @@
 """Histograms of one hidden layer's values in the fixed bins of ``actlab.measures.EDGES``: counts, [bins] int32.
 
-Their arguments are named as a probe's; ``hist_delta`` needs the backpropagated signal and its binary exponent. NaN
+Their arguments are named as a probe's; ``hist_delta`` needs the backpropagated signal and its binary exponents. NaN
 lies in no bin: then the counts no longer add up to the number of values.
 """
 
@@ -40,17 +40,17 @@ def hist_h(h_MxW: Array) -> Array:
     return counts(h_MxW, EDGES["hist_h"])
 
 
-def hist_delta(delta_MxW: Array, exponent: Array) -> Array:
+def hist_delta(delta_MxW: Array, exponents_M: Array) -> Array:
     """Count log10|δ·2^exponent|: at any depth, however small δ is; the first bin is δ = 0.
 
     Args:
-        delta_MxW: ∂ℓ_x/∂z_l of each row and unit, but for the power of two.
-        exponent: that power, int32. Parts of a layer whose δ is 1e-38 of the largest are 0 in float32.
+        delta_MxW: ∂ℓ_x/∂z_l of each row and unit, but for each row's power of two.
+        exponents_M: these powers, int32. A δ that is 1e-38 of the largest of its row is 0 in float32.
 
-    >>> counted = hist_delta(jnp.array([[0.5, 0.0]]), jnp.int32(-2000))
+    >>> counted = hist_delta(jnp.array([[0.5, 0.0]]), jnp.array([-2000]))
     >>> from actlab.measures import bounds
     >>> [bounds("hist_delta")[i] for i in jnp.flatnonzero(counted)]
     [(-inf, -1000000000.0), (-608.874..., -558.339...)]
     """
-    decades = jnp.log10(jnp.abs(delta_MxW)) + exponent.astype(delta_MxW.dtype) * jnp.log10(2.0).astype(delta_MxW.dtype)
-    return counts(decades, EDGES["hist_delta"])
+    powers_Mx1 = exponents_M.astype(delta_MxW.dtype)[:, None] * jnp.log10(2.0).astype(delta_MxW.dtype)
+    return counts(jnp.log10(jnp.abs(delta_MxW)) + powers_Mx1, EDGES["hist_delta"])

@@ -255,6 +255,26 @@ def signal_norm(rows: int, delta_MxW: Array) -> Array:
     return jnp.max(jnp.abs(delta_MxW)) * jnp.linalg.norm(scaled(delta_MxW)) / rows**0.5
 
 
+def log2_median_norm(delta_MxW: Array, exponents_M: Array, exponent: Array) -> Array:
+    """log2 of the median over rows of ‖∂ℓ_x/∂z‖, less an exponent: the median row's signal, however small it is.
+
+    The root mean square over rows is that of the rows with the largest norms: few rows may carry it where most vanish.
+    Of an even number of rows it is the mean of the two logs in the middle. −∞ where half of the rows have no signal.
+
+    Args:
+        delta_MxW: each row's δ but for a power of two.
+        exponents_M: these powers.
+        exponent: what to leave out: that of all rows together (see ``walk.in_one_scale``), lest float32 round.
+
+    >>> float(log2_median_norm(jnp.array([[3.0, 4.0], [1.0, 0.0], [0.0, 0.0]]), jnp.array([0, -2000, 0]), 0))
+    -2000.0
+    """
+    relative_M = (exponents_M - exponent).astype(delta_MxW.dtype)
+    ordered_M = jnp.sort(jnp.log2(jnp.linalg.norm(delta_MxW, axis=1)) + relative_M)
+    rows = ordered_M.shape[0]
+    return (ordered_M[(rows - 1) // 2] + ordered_M[rows // 2]) / 2
+
+
 def weight_norm(rows: int, h_MxI: Array, delta_MxO: Array) -> Array:
     """‖hᵀδ‖_F / M: of the mean loss's gradient in the weights. As large or small as h, its squares may leave float32.
 

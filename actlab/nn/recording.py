@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.measures import EDGES
-from actlab.nn import histograms, probes, walk
+from actlab.measures import EDGES, MEASURES
+from actlab.nn import histograms, probes, rounding, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.training import Numbers, Program, Scratch
@@ -45,7 +45,9 @@ def measure(
 
     Returns:
         {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
-        [L, (R)]}, ``exponent`` [L, (R)]}, rows beyond the depth not set; and the scratch.
+        [L, (R)]}, ``exponent`` [L, (R)], ``log2_median``: of the median row's signal, but for the exponent [L, (R)],
+        ``rounding``: {name: [L, (R)]}, see ``rounding.spread_and_noise``, where a measure asks for it}, rows beyond
+        the depth not set; and the scratch.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -72,16 +74,18 @@ def measure(
     asked = tuple(name for name in (*probes.PROBES, *own) if name in program.spec.probes)
     changes = "update_ratio" in program.spec.probes
     counted = tuple(name for name in EDGES if name in program.spec.probes)
+    floored = any(MEASURES[name].floor for name in asked if name in MEASURES)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
         z, h = walk.at(up["z"], l), walk.at(up["h"], l)
         values = over_runs(partial(probes.measure_layer, asked, own=own))(
             z, h, pulled["u"], pulled["slope"], thresholds
         )
-        counts = over_runs(partial(histograms_of, counted))(z, h, pulled["z"], pulled["exponent"])
+        counts = over_runs(partial(histograms_of, counted))(z, h, pulled["rows"], pulled["exponents"])
         finite = over_runs(probes.all_finite)(z)
         signal = over_runs(partial(probes.signal_norm, rows))(pulled["z"])
-        signal = jnp.where(finite & ~((signal == 0) & pulled["lost"]), signal, jnp.nan)
+        lost = jnp.any(pulled["lost"], axis=-1)
+        signal = jnp.where(finite & ~((signal == 0) & lost), signal, jnp.nan)
         if changes:
             ratio = over_runs(relative_change)
             old, new = walk.at(layers["kernel"], l), walk.at(after["layers"]["kernel"], l)
@@ -90,8 +94,23 @@ def measure(
                 lambda: ratio(parameters["input"]["kernel"], after["input"]["kernel"]),
                 lambda: ratio(old, new),
             )
-        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal}
-        return {"layers": values, "histograms": counts, **norms}
+        median = over_runs(probes.log2_median_norm)(pulled["rows"], pulled["exponents"], pulled["exponent"])
+        median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & lost), jnp.nan, median)
+        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
+        noise = {}
+        if floored:
+            size = over_runs(rounding.sizes_of_sums)
+            size_of_first = over_runs(rounding.sizes_of_sums, (0,))
+            kernel = parameters["input"]["kernel"]
+            sizes = jax.lax.cond(
+                l == 0,
+                lambda: size_of_first(x_MxF, kernel),
+                lambda: size(walk.at(up["h"], jnp.maximum(l - 1, 0)), walk.at(layers["kernel"], l)),
+            )
+            terms = jnp.where(l == 0, kernel.shape[-2], program.spec.width)
+            noise = over_runs(partial(rounding.spread_and_noise, terms))(sizes, z, h, pulled["steep"], pulled["flat"])
+            noise["exact"] = jnp.where((l == 0) & jnp.all(x_MxF == x_MxF[:1]), 1.0, noise["exact"])
+        return {"layers": values, "histograms": counts, "rounding": noise, **norms}
 
     weight_norm = partial(probes.weight_norm, rows)
 
@@ -107,8 +126,10 @@ def measure(
         {
             "layers": dict.fromkeys(wanted, one),
             "histograms": {name: jnp.zeros((*one.shape, len(EDGES[name]) + 1), jnp.int32) for name in counted},
+            "rounding": dict.fromkeys(("noise", "within", "whole", "typical", "exact") if floored else (), one),
             "exponent": one.astype(jnp.int32),
             "signal_grad_norm": one,
+            "log2_median": one,
             "weight_grad_norm": one,
         },
         program.spec.depth_bound,
@@ -132,7 +153,9 @@ def measure(
     # A layer whose signal is not known, or not finite, has no known weight gradient either.
     weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
     gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
-    record = {name: measured[name] for name in ("layers", "histograms", "exponent")} | {"gradients": gradients}
+    record = {name: measured[name] for name in ("layers", "histograms", "rounding", "exponent", "log2_median")} | {
+        "gradients": gradients
+    }
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 
@@ -144,10 +167,10 @@ def scratch_for(program: Program, parameters: Any, rows: int) -> Scratch:
 
 
 def histograms_of(
-    names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponent: Array
+    names: tuple[str, ...], z_MxW: Array, h_MxW: Array, delta_MxW: Array, exponents_M: Array
 ) -> dict[str, Array]:
     """Count the named histograms of one layer: {name: counts [bins]}."""
-    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponent": exponent}
+    values = {"z_MxW": z_MxW, "h_MxW": h_MxW, "delta_MxW": delta_MxW, "exponents_M": exponents_M}
     return {name: probes.evaluate(getattr(histograms, name), values) for name in names}
 
 

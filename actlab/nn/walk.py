@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from actlab.nn.blocks import Function, Options, argument, batch_statistics, block, slope_and_loss
+from actlab.nn.blocks import Function, Options, argument, argument_slope, batch_statistics, block, slope_and_loss
 
 Stacks = dict[str, Any]
 """Arrays with a leading layer axis, in any tree."""
@@ -227,13 +227,18 @@ def backward(
         stored: what ``forward`` stored: z, h, and the statistics of batch normalisation where they are fixed.
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
-            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``exponent``, and
-            ``lost``: whether any signal was lost in this layer or one above (see ``slope_and_loss``).
+            layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``steep`` ∂h/∂z,
+            ``flat`` [(R,) W] (whether a unit lies in the flat set for all rows), ``exponent``, ``rows``
+            with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost`` [(R,) B]: whether a row's
+            signal was lost in this layer or one above (see ``slope_and_loss``), and is 0 for that reason if it is.
+            ``layer`` is of no use then.
         weigh: (h below, δ) -> what to store that needs both, of layers 2..L; ``weigh_first``: of δ, for layer 1.
         store: (stacks, what ``local`` and ``weigh`` return together, l) -> stacks; ``put``, to store them as they are.
         stacks: where things are stored.
-        measured: divide δ by a power of two after each layer, carried as an integer, so that it cannot underflow: a vjp
-            is linear. In float32 a sigmoid network of depth 100 has no gradients from layer 41 down.
+        measured: divide each row of δ by a power of two after each layer, carried as an integer, so that it cannot
+            underflow: a vjp is linear. In float32 a sigmoid network of depth 100 has no gradients from layer 41 down,
+            and a row may lose in every layer what another keeps. What ``local`` and ``weigh`` get as δ has one power
+            for all rows, that of the largest.
     """
     small = beside_kernels(parameters)
     fixed_statistics = "statistics" in stored
@@ -253,8 +258,10 @@ def backward(
             pulled |= {"below": dbelow_BxW} if network.options.residual else {}
             if measured:
                 u_BxW = argument(network.options, z_BxW, layer, statistics)
-                slope_BxW, lost = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW)
-                pulled |= {"u": u_BxW, "slope": slope_BxW, "lost": lost}
+                slope_BxW, lost_B, flat_W = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
+                steep_BxW = slope_BxW * argument_slope(network.options, z_BxW, layer, statistics)
+                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_W}
+                pulled["z"] = jnp.where(lost_B[:, None], 0.0, dz_BxW)
             return pulled
 
         def of_all(dh: Array, l: Array) -> dict[str, Any]:
@@ -263,7 +270,7 @@ def backward(
 
         return of_all
 
-    branches = [down(function) for function in network.functions]
+    branches = [down(function.measured if measured else function) for function in network.functions]
     product_with_transpose = network.over_runs(lambda dz, kernel: dz @ kernel.T)
 
     def layer(i: Array, carry: tuple[Array, Array, Any, Stacks]) -> tuple[Array, Array, Any, Stacks]:
@@ -271,37 +278,59 @@ def backward(
         l = depth - 1 - i
         pulled = branch(activation, branches, dh, l)
         if measured:
-            largest = {name: pulled[name] for name in ("z", "below") if name in pulled}
-            rescaled, exponent = network.over_runs(rescale)(largest, passed["exponent"])
-            passed = {"exponent": exponent, "lost": passed["lost"] | pulled["lost"]}
-            pulled |= rescaled | passed
+            signals = {name: pulled[name] for name in ("z", "below") if name in pulled}
+            rescaled, exponents = network.over_runs(rescale)(signals, passed["exponents"])
+            together, exponent = network.over_runs(in_one_scale)(rescaled["z"], exponents)
+            passed = {"exponents": exponents, "lost": passed["lost"] | pulled["lost"]}
+            pulled |= passed | rescaled | {"rows": rescaled["z"], "z": together, "exponent": exponent}
         dz = pulled["z"]
 
         def of_upper() -> tuple[Any, Array]:
-            dh = product_with_transpose(dz, at(parameters["layers"]["kernel"], l))
+            dh = product_with_transpose(pulled.get("rows", dz), at(parameters["layers"]["kernel"], l))
             return weigh(at(stored["h"], l - 1), dz), dh + pulled["below"] if network.options.residual else dh
 
         weighed, dh = jax.lax.cond(l > 0, of_upper, lambda: (weigh_first(dz), jnp.zeros_like(dh)))
         return dh, dz, passed, store(stacks, local(l, pulled) | weighed, l)
 
-    of_runs = dh.shape[:-2]
-    passed = {"exponent": jnp.zeros(of_runs, jnp.int32), "lost": jnp.zeros(of_runs, bool)} if measured else {}
+    of_rows = dh.shape[:-1]
+    passed = {"exponents": jnp.zeros(of_rows, jnp.int32), "lost": jnp.zeros(of_rows, bool)} if measured else {}
     _, dz, _, stacks = jax.lax.fori_loop(0, depth, layer, (dh, jnp.zeros_like(dh), passed, stacks))
     return dz, stacks
 
 
-def rescale(signals: dict[str, Array], exponent: Array) -> tuple[dict[str, Array], Array]:
-    """Move the magnitude of signals into a binary exponent: (δ·2^−e, exponent + e) with max|δ|·2^−e in [½, 1).
+def rescale(signals: dict[str, Array], exponents_B: Array) -> tuple[dict[str, Array], Array]:
+    """Move each row's magnitude into a binary exponent: (δ·2^−e, exponent + e) with max|δ|·2^−e in [½, 1).
 
-    >>> rescale({"z": jnp.array([6.0])}, jnp.int32(0))
-    ({'z': Array([0.75], dtype=float32)}, Array(3, dtype=int32))
+    >>> rescale({"z": jnp.array([[6.0], [0.25]])}, jnp.zeros(2, jnp.int32))
+    ({'z': Array([[0.75],
+           [0.5 ]], dtype=float32)}, Array([ 3, -1], dtype=int32))
     """
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(signal)) for signal in signals.values()]))
-    _, shift = jnp.frexp(largest)
-    half = shift // 2  # 2^−e itself may be beyond float32, its two halves are not
-    one = jnp.ones((), largest.dtype)
-    low, high = jnp.ldexp(one, -half), jnp.ldexp(one, half - shift)
-    return {name: signal * low * high for name, signal in signals.items()}, exponent + shift
+    largest_B = jnp.max(jnp.stack([jnp.max(jnp.abs(signal), axis=1) for signal in signals.values()]), axis=0)
+    _, shift_B = jnp.frexp(largest_B)
+    return {name: times_power(signal, -shift_B) for name, signal in signals.items()}, exponents_B + shift_B
+
+
+def in_one_scale(signal_BxW: Array, exponents_B: Array) -> tuple[Array, Array]:
+    """Give all rows the largest row's exponent: (δ, exponent); what is below 1e-38 of the largest is 0 then.
+
+    >>> in_one_scale(jnp.array([[0.75], [0.5], [0.0]]), jnp.array([3, -1, 9]))
+    (Array([[0.75   ],
+           [0.03125],
+           [0.     ]], dtype=float32), Array(3, dtype=int32))
+    """
+    none = jnp.iinfo(exponents_B.dtype).min
+    some_B = jnp.any(signal_BxW != 0, axis=1)
+    largest = jnp.max(jnp.where(some_B, exponents_B, none))
+    exponent = jnp.where(largest == none, jnp.max(exponents_B), largest)
+    return times_power(signal_BxW, jnp.minimum(exponents_B - exponent, 0)), exponent
+
+
+def times_power(signal_BxW: Array, exponents_B: Array) -> Array:
+    """Multiply each row by a power of two, which itself may be beyond the dtype: its two halves are not."""
+    half_B = exponents_B // 2
+    one = jnp.ones((), signal_BxW.dtype)
+    low_B, high_B = jnp.ldexp(one, half_B), jnp.ldexp(one, exponents_B - half_B)
+    return signal_BxW * low_B[:, None] * high_B[:, None]
 
 
 def per_layer(depth: Array | int, stacks: Stacks, of: Callable[[Array], Any], first: int | Array = 0) -> Stacks:

@@ -25,8 +25,20 @@ import pandas as pd
 REVISION = "4e41d61"
 KEYS = ["study", "depth", "activation", "seed", "step", "layer"]
 
+# Of these today's ``steps`` have geometric means over layers, where the first engine's had arithmetic ones.
+GEOMETRIC = [
+    "signal_grad_norm",
+    "weight_grad_norm",
+    "update_ratio",
+    "act_var",
+    "act_var_within",
+    "preact_second_moment",
+]
+
 # What follows from other numbers by a formula of the host's.
 DERIVED = ["vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual"]
+# What today's engine measures or states besides: nothing to hold it against.
+LATER = ["vanishing_slope_median", *(f"log10_{name}" for name in GEOMETRIC)]
 
 # With every probe that both engines know, but weight_grad_rms, which is weight_grad_norm over a constant.
 STUDY = """
@@ -62,20 +74,37 @@ STUDIES = {  # with rates and seeds at which 20 steps go far, and neither square
 }
 
 
-def frame(study: str, activations: list[str], folder: Path, workers: int | None = None) -> pd.DataFrame:
-    """Train one of the studies with the engine at hand: its rows, with ``KEYS`` as their index."""
+def frame(
+    study: str, activations: list[str], folder: Path, workers: int | None = None, today: bool = False
+) -> pd.DataFrame:
+    """Train one of the studies with the engine at hand: its rows, with ``KEYS`` as their index.
+
+    Args:
+        study: its name.
+        activations: the names of these.
+        folder: where it is trained.
+        workers: how many.
+        today: whether the engine at hand is today's: then arithmetic means over layers are taken here.
+    """
     import actlab
 
     (folder / "recorded.yaml").write_text(STUDY)
-    words = [*STUDIES[study], f"model.activation={','.join(activations)}"]
+    words = [*STUDIES[study], f"model.activation={','.join(activations)}", *(["measure.keep_layers=all"] * today)]
     results = actlab.run(folder / "recorded.yaml", words, out=folder / study, workers=workers)
     lost = results.runs.loc[results.runs["status"] != "ok", "activation"].tolist()
     assert not lost or study == "float32", f"{study}: {lost} diverged"
-    rows = pd.concat([results.steps.assign(layer=0), results.layers], ignore_index=True)
+    steps, layers = results.steps, results.layers
+    if today:
+        means = layers.groupby(["run", "step"])[GEOMETRIC].agg(lambda values: values.to_numpy().mean()).reset_index()
+        steps = steps.drop(columns=GEOMETRIC).merge(means, on=["run", "step"])
+        ends = (layers["layer"] == 1) | (layers["layer"] == layers.groupby("run")["layer"].transform("max"))
+        layers = layers[ends]
+    rows = pd.concat([steps.assign(layer=0), layers], ignore_index=True)
     rows = rows.merge(results.runs[["run", "depth", "activation", "seed"]], on="run").assign(study=study)
     if study == "float32":
         rows = rows[rows["step"] == 0]
-    return rows.drop(columns=["run", *DERIVED]).set_index(KEYS).sort_index().astype(float)
+    rows = rows.drop(columns=[name for name in ("run", *DERIVED, *LATER) if name in rows])
+    return rows.set_index(KEYS).sort_index().astype(float)
 
 
 def exact(value: float) -> str:

@@ -13,7 +13,8 @@ from actlab.analysis.tables.base import along_the_network, by_cell, order, place
 @table
 def gradient_norms(cells: Cells) -> Table | None:
     """Norms of the backpropagated signal and of the weight gradient, by place in the network, at init and end."""
-    measures = available(cells.layers, ("signal_grad_norm", "weight_grad_norm"))
+    names = ("signal_grad_norm", "weight_grad_norm")
+    measures = available(cells.layers, names)
     if not measures:
         return None
     keys = cell_keys(cells)
@@ -24,13 +25,19 @@ def gradient_norms(cells: Cells) -> Table | None:
         "Geometric means over seeds, intervals taken of log10; a norm of exactly 0 has no logarithm and is counted as "
         f"undefined. {place_note(frame)}"
     )
-    return Table("Gradient norms", notes(cells, frame, note, selected=True), frame, wide)
+    return Table("Gradient norms", notes(cells, frame, note, selected=True, asked=names), frame, wide)
 
 
 @table
 def vanishing_slopes(cells: Cells) -> Table | None:
     """Least-squares slope per layer of log10 gradient norm towards the input, at init and at the end."""
-    names = ("vanishing_slope", "vanishing_slope_residual", "weight_slope", "weight_slope_residual")
+    names = (
+        "vanishing_slope",
+        "vanishing_slope_residual",
+        "vanishing_slope_median",
+        "weight_slope",
+        "weight_slope_residual",
+    )
     deep = cells.selected[cells.selected["depth"] >= 3]
     measures = available(cells.steps, names)
     if deep.empty or not measures:
@@ -41,7 +48,8 @@ def vanishing_slopes(cells: Cells) -> Table | None:
     wide = pivot(frame, keys, ["measure", "at"])
     note = (
         "Slope in decades per layer, going towards the input, over all hidden layers: negative is vanishing, 0 "
-        "preserved, positive exploding; *residual*: standard deviation about the line, in decades. From depth 3 on; "
-        "undefined where a norm is exactly 0."
+        "preserved, positive exploding; *residual*: standard deviation about the line, in decades. *vanishing slope*: "
+        "of the root mean square over rows, which the rows with the largest norms decide; *median slope*: of the "
+        "median row's norm. From depth 3 on; undefined where a norm is exactly 0."
     )
-    return Table("Vanishing slopes", notes(cells, frame, note, selected=True), frame, wide)
+    return Table("Vanishing slopes", notes(cells, frame, note, selected=True, asked=names), frame, wide)

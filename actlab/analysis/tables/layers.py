@@ -14,7 +14,8 @@ from actlab.measures import GEOMETRIC, about
 @table
 def moments(cells: Cells) -> Table | None:
     """Mean and variance of the activations in the first, middle and last hidden layer, at init and at the end."""
-    measures = available(cells.layers, ("act_mean", "act_var", "act_var_within", "preact_mean_share"))
+    names = ("act_mean", "act_var", "act_var_within", "preact_mean_share")
+    measures = available(cells.layers, names)
     if not measures:
         return None
     keys = cell_keys(cells)
@@ -27,7 +28,7 @@ def moments(cells: Cells) -> Table | None:
         *([f"Of {' and '.join(geometric)} geometric means."] if geometric else []),
         f"{place_note(frame)} What is not printed of them is in the CSV.",
     ]
-    note = notes(cells, frame, " ".join(sentences), selected=True)
+    note = notes(cells, frame, " ".join(sentences), selected=True, asked=names)
     return Table("Means and variances of activations", note, frame, wide)
 
 
