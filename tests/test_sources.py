@@ -1,15 +1,19 @@
 """The user's own files: what a function is made of changes with what it does, and with nothing else; running them."""
 
+import json
+import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actlab import sources
-from actlab.sources import statements
+from actlab.sources import refusing, statements
 
 FILE = '''"""What it is for."""
 import math
@@ -220,7 +224,7 @@ def test_a_package_that_the_file_itself_lies_in(tmp_path):
 
 
 def test_folders_keep_to_themselves(tmp_path, monkeypatch):
-    """Each has a helper, and one that is named as an installed package; Python's own library and actlab stay."""
+    """Each has a helper, and one that is named as an installed package; actlab stays."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = list(sys.path)
     loaded = []
@@ -228,13 +232,12 @@ def test_folders_keep_to_themselves(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         (tmp_path / name / "helper.py").write_text(f"import tabulate\nk = {number} + tabulate.k\n")
         (tmp_path / name / "tabulate.py").write_text("k = 10\n")
-        (tmp_path / name / "math.py").write_text("1 / 0\n")
         (tmp_path / name / "actlab").mkdir()
         (tmp_path / name / "actlab" / "__init__.py").write_text("1 / 0\n")
         (tmp_path / name / "numpy").mkdir()  # a folder that is no package, beside an installed one
         (tmp_path / name / "mine.py").write_text(
-            "import math\nimport helper\nimport numpy\nfrom actlab.activations import activation\n\n\n"
-            "def f(z):\n    import helper as again\n    return z + again.k + int(numpy.ones(1)[0]) + math.floor(0.5)\n"
+            "import helper\nimport numpy\nfrom actlab.activations import activation\n\n\n"
+            "def f(z):\n    import helper as again\n    return z + again.k + int(numpy.ones(1)[0])\n"
         )
         loaded.append(sources.import_file(tmp_path / name / "mine.py"))
         assert set(sources.trace(tmp_path / name / "mine.py", "f").files) == {"mine.py", "helper.py", "tabulate.py"}
@@ -409,7 +412,7 @@ async def f(z, /, *, a=1_000.0, **kw):
 def test_tokens_are_the_same_in_every_python(tmp_path):
     """Tokenizers differ: since Python 3.12 an f-string is many tokens. Recorded with 3.11."""
     (tmp_path / "mine.py").write_text(TRICKY)
-    assert digest(tmp_path, "f") == "9ef0059f3c74fd356bfbdad69b3bc2562fcf99fa3ddc0a957678b2d5004d31f2"
+    assert digest(tmp_path, "f") == "80a23add5326aa5bd86d7c061f218d9af1b217a7abeb96c2fde269bbf5718726"
 
 
 def test_tracing_needs_python_alone():
@@ -423,3 +426,165 @@ def test_statements_are_parsed_once(folder):
     for _ in range(3):
         digest(folder)
     assert statements.statements.cache_info().misses == 2
+
+
+# What a file may not reach
+
+
+LOADED = "import importlib\n\nk = importlib.import_module('helper').k"
+REFUSED = {
+    "importlib": (LOADED, "mine.py, line 3: 'helper' lies beside it, and this kind of import is not followed"),
+    "importlib, with the folder on the path": (
+        "import importlib, os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nk = importlib.import_module('helper').k",
+        "mine.py, line 3: 'helper' lies beside it, and this kind of import is not followed; write `import helper`",
+    ),
+    "__import__": ("k = __import__('helper').k", "line 1: 'helper' lies beside it, and this kind of import is not"),
+    "relatively": (
+        "import importlib\nk = importlib.import_module('.helper', __package__).k",
+        "line 2: 'helper' lies beside it, and this kind of import is not followed; write `import helper`",
+    ),
+    "from another folder": (
+        "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\nfrom other_helper import k",
+        "mine.py, line 3: 'other_helper' lies in another folder, and is not copied; put it beside the file",
+    ),
+    "from another folder by importlib": (
+        "import importlib, os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\n"
+        "k = importlib.import_module('other_helper').k",
+        "mine.py, line 3: 'other_helper' lies in another folder, and is not copied",
+    ),
+    "by a helper": ("from third import k", "third.py, line 1: 'other_helper' lies in another folder"),
+    "compiled": ("import fast", "mine.py, line 1: 'fast' is a compiled module, which is not copied"),
+    "named as Python's own": ("import random", "line 1: 'random' is a file beside it and a module of Python's own"),
+    "run": (
+        "import os, runpy\nk = runpy.run_path(os.path.join(os.path.dirname(__file__), 'helper.py'))['k']",
+        "line 2: reads 'helper.py', which is not copied and is no part of a run's identity",
+    ),
+    "executed": ("exec(open(__file__.replace('mine', 'helper')).read())", "line 1: reads 'helper.py', which is not"),
+    "loaded by its place": (
+        "import os\nfrom importlib.util import module_from_spec as made, spec_from_file_location as spec\n"
+        "s = spec('h', os.path.join(os.path.dirname(__file__), 'helper.py'))\nm = made(s)\ns.loader.exec_module(m)",
+        "line 5: reads 'helper.py', which is not copied",
+    ),
+    "a table of numbers": (
+        "import os\nimport numpy as np\nk = np.loadtxt(os.path.join(os.path.dirname(__file__), 'k.txt'))",
+        "line 3: reads 'k.txt', which is not copied and is no part of a run's identity; write what it holds into a .py",
+    ),
+    "by pathlib": (
+        "from pathlib import Path\nk = Path(__file__).with_name('k.txt').read_text()",
+        "line 2: reads 'k.txt'",
+    ),
+}
+
+
+@pytest.fixture
+def tempting(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "on_the_path")])
+    texts = {
+        "helper.py": "k = 2.0\n",
+        "random.py": "k = 2.0\n",
+        "third.py": "from other_helper import k\n",
+        "on_the_path/other_helper.py": "k = 2.0\n",
+        "lib/other_helper.py": "k = 2.0\n",
+        f"fast{EXTENSION_SUFFIXES[0]}": "",
+        "k.txt": "2.0",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    refusing.is_library.cache_clear()
+    yield tmp_path
+    refusing.is_library.cache_clear()
+
+
+@pytest.mark.parametrize("way", REFUSED)
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "in the function"])
+def test_what_is_neither_followed_nor_installed_is_refused_where_it_happens(way, late, tempting):
+    """What a study does not copy and no run's identity holds would change its numbers under one name."""
+    text, why = REFUSED[way]
+    if late:
+        if way == "by a helper":
+            why = "third.py, line 1: "
+        else:
+            why = why.removeprefix("mine.py, ").partition(": ")[2]  # the lines are others
+        text = "\n".join(f"    {line}" for line in text.split("\n"))
+        text = f"def f(z):\n{text}\n    return z\n"
+    (tempting / "mine.py").write_text(f"{text}\n")
+    with pytest.raises(sources.SourceError) as caught:
+        module = sources.import_file(tempting / "mine.py")
+        module.f(1)
+    assert why in str(caught.value)
+    assert str(tempting) in str(caught.value)
+
+
+def test_what_is_installed_is_left_alone_and_data_may_be_read_where_they_are_checked(tempting):
+    text = (
+        "import importlib, os, random as chance\nimport numpy as np\nimport scipy.special\n"
+        "jax = importlib.import_module('jax.numpy')\ntorch = importlib.util.find_spec('no_such_package')\n"
+        "def rows():\n    return np.loadtxt(os.path.join(os.path.dirname(__file__), 'k.txt'))\n"
+    )
+    (tempting / "random.py").unlink()
+    (tempting / "mine.py").write_text(text)
+    module = sources.import_file(tempting / "mine.py")
+    with sources.reading():
+        assert module.rows() == 2.0
+    with pytest.raises(sources.SourceError, match=r"line 7: reads 'k.txt'"):
+        module.rows()
+    assert np.loadtxt(tempting / "k.txt") == 2.0  # who is no file of the user's reads what he likes
+
+
+@pytest.mark.parametrize(
+    "before", ["def more(z):\n    if z:\n        pass\n    return z\n", "class More:\n    x = 1\n"]
+)
+def test_what_stands_before_a_function_is_no_part_of_it(before, tmp_path):
+    """The end of an indented block is a token that stands where the next statement begins."""
+    text = "def f(z):\n    return z\n"
+    (tmp_path / "mine.py").write_text(f"{before}\n\n{text}")
+    after = digest(tmp_path, "f")
+    (tmp_path / "mine.py").write_text(f"k = 1\n{text}")
+    assert digest(tmp_path, "f") == after
+
+
+def pythons():
+    """Find the other Pythons of this machine that actlab supports."""
+    found = {f"3.{minor}": shutil.which(f"python3.{minor}") for minor in range(11, 20)}
+    for folder in sorted(Path.home().glob(".pyenv/versions/3.*")):
+        minor = folder.name.split(".")[1]
+        if minor.isdigit() and int(minor) >= 11:
+            found[f"3.{minor}"] = str(folder / "bin" / "python")
+    return {
+        version: path
+        for version, path in found.items()
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0
+    }
+
+
+ALONE = """
+import hashlib, importlib.util, json, pathlib, sys
+spec = importlib.util.spec_from_file_location("statements", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+sys.modules["statements"] = module
+spec.loader.exec_module(module)
+files = sorted(pathlib.Path(sys.argv[2]).rglob("*.py"))
+print(json.dumps({str(p): [one.tokens for one in module.statements(p.read_bytes())] for p in files}))
+"""
+
+
+PYTHONS = pythons()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_every_supported_python_reads_the_same_tokens(version, tmp_path):
+    """The tokenizer by itself, on actlab's own files and on what is rarely written."""
+    package = Path(sources.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tricky.py").write_text(TRICKY)
+    done = subprocess.run(
+        [PYTHONS[version], "-c", ALONE, statements.__file__, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    here = {
+        str(path): [one.tokens for one in statements.statements(path.read_bytes())]
+        for path in sorted(tmp_path.rglob("*.py"))
+    }
+    assert len(here) > 50
+    assert json.loads(done.stdout) == here

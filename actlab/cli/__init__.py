@@ -306,7 +306,8 @@ def list_names(
         "figures": (FIGURES, FIGURES.declared),
     }
     if files:
-        modules = {sources.import_file(file).__name__: file for file in files}
+        with sources.reading():
+            modules = {sources.import_file(file).__name__: file for file in files}
         own = {
             title: [f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules]
             for title, (_, declared) in named.items()
