@@ -21,7 +21,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from actlab.naming import nearest
-from actlab.sources import refusing
+from actlab.sources import refusing, undoing
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import is_own, located, trace
 
@@ -49,11 +49,12 @@ def import_file(path: Path) -> ModuleType:
     with suppress(SourceError):  # running the file will say why
         FOLLOWED[package] = trace(path).files
     try:
-        spec = package_spec(package, path)
-        sys.modules[package] = module = module_from_spec(spec)
-        if spec.loader is not None:
-            spec.loader.exec_module(module)
-        return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
+        with undoing.undone():
+            spec = package_spec(package, path)
+            sys.modules[package] = module = module_from_spec(spec)
+            if spec.loader is not None:
+                spec.loader.exec_module(module)
+            return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
     except Exception as error:
         for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
