@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab import compiler_flags, jax_settings
+from actlab import compiler_flags, jax_settings, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis import cells, notes
 from actlab.analysis.tables import TABLES
@@ -189,6 +190,92 @@ def test_every_setting_of_jax_is_decided_and_has_the_default_that_is_pinned():
     assert {name for name in left if suspect.search(name)} <= {"jax_threefry_gpu_kernel_lowering"}
     harmless = {name for name in values if name not in decided | left}
     assert not {name for name in harmless if suspect.search(name)}
+
+
+OWN = """
+import actlab
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@actlab.initializer("normal")
+def narrow(fan_in, fan_out):
+    return float(jnp.sqrt(1.0 / jnp.asarray(fan_in + 0.1)))
+
+
+def rows():
+    x = np.asarray(jax.random.normal(jax.random.PRNGKey(0), (90, 3)))
+    return x, np.where(x[:, 0] > 0, "a", "b")
+
+
+def stretched(z):
+    return z * jnp.ones(z.shape[-1])
+"""
+PLANNED = """
+study: own
+data: {name: own.py:rows}
+model: {activation: own.py:stretched, weight_init: own.py:narrow, depth: 2, width: 8}
+train: {batch_size: 16}
+"""
+
+
+def test_a_plan_of_functions_that_ask_jax_is_the_same_in_any_session(config, tmp_path, monkeypatch):
+    """Rows, a standard deviation and a shape that is stretched; and the session stays as it was."""
+    monkeypatch.setenv("JAX_NUMPY_RANK_PROMOTION", "allow")
+    plans = []
+    for number in range(2):
+        folder = tmp_path / str(number)  # else what was loaded the first time would be taken
+        write(folder, {"own.py": OWN, "s.yaml": PLANNED})
+        if number:
+            for name in KNOWN:
+                config.update(name, HOSTILE[name])
+        before = jax.config.values
+        plans.append(planning.plan(reading.read(folder / "s.yaml")).runs)
+        assert jax.config.values == before
+    assert list(plans[0]) == list(plans[1])
+    (one, other) = (next(iter(runs.values())).numbers for runs in plans)
+    assert one == other
+
+
+SETS = """
+import locale, os, sys, warnings
+
+import jax
+import matplotlib
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_default_prng_impl", "rbg")
+jax.config.update("jax_default_matmul_precision", "highest")
+np.seterr(all="raise")
+warnings.simplefilter("error")
+matplotlib.rcParams["lines.linewidth"] = 7.0
+sys.path.insert(0, os.path.dirname(__file__))
+locale.setlocale(locale.LC_NUMERIC, "C")
+k = 1.0
+"""
+
+
+def test_what_a_users_file_sets_for_the_process_is_undone(tmp_path):
+    """Else the runs of a worker would depend on which others it has run."""
+    import matplotlib as mpl
+
+    def state():
+        return jax.config.values, np.geterr(), list(warnings.filters), dict(mpl.rcParams), list(sys.path)
+
+    write(tmp_path, {"mine.py": SETS})
+    before = state()
+    assert sources.import_file(tmp_path / "mine.py").k == 1.0
+    assert state() == before
+    code = "import sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
+    code += (
+        "import jax, numpy; print(jax.numpy.zeros(1).dtype, jax.config.jax_default_matmul_precision, numpy.geterr())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "mine.py")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f"float32 None {np.geterr()}"
 
 
 ACT = """
