@@ -253,6 +253,8 @@ warnings.simplefilter("error")
 matplotlib.rcParams["lines.linewidth"] = 7.0
 sys.path.insert(0, os.path.dirname(__file__))
 locale.setlocale(locale.LC_NUMERIC, "C")
+os.environ["XLA_FLAGS"] = "--xla_cpu_enable_fast_math=true"
+os.environ["ACTLAB_TEST_VARIABLE"] = "1"
 k = 1.0
 """
 
@@ -262,20 +264,31 @@ def test_what_a_users_file_sets_for_the_process_is_undone(tmp_path):
     import matplotlib as mpl
 
     def state():
-        return jax.config.values, np.geterr(), list(warnings.filters), dict(mpl.rcParams), list(sys.path)
+        return jax.config.values, np.geterr(), list(warnings.filters), dict(mpl.rcParams), [*sys.path], {**os.environ}
 
     write(tmp_path, {"mine.py": SETS})
     before = state()
     assert sources.import_file(tmp_path / "mine.py").k == 1.0
     assert state() == before
-    code = "import sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
-    code += (
-        "import jax, numpy; print(jax.numpy.zeros(1).dtype, jax.config.jax_default_matmul_precision, numpy.geterr())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "mine.py")], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == f"float32 None {np.geterr()}"
+    code = "import os, sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
+    code += "import jax, numpy; print(os.environ['XLA_FLAGS'], jax.numpy.zeros(1).dtype, numpy.geterr(), "
+    code += "jax.config.jax_default_matmul_precision)"
+    flags = "--xla_cpu_enable_fast_math=false"
+    command = [sys.executable, "-c", code, str(tmp_path / "mine.py")]
+    here = os.environ | {"XLA_FLAGS": flags}
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{flags} float32 {np.geterr()} None"
+
+
+def test_the_flag_that_makes_sums_right_stays_where_a_users_file_is_what_asks_for_it(tmp_path):
+    write(tmp_path, {"mine.py": "from actlab.activations import activation\n"})
+    code = "import os, sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
+    code += "from actlab import compiler_flags as c; from importlib.metadata import version; "
+    code += "print((c.SAFE in os.environ.get('XLA_FLAGS', '')) == c.needs_flag(version('jaxlib')))"
+    command = [sys.executable, "-c", code, str(tmp_path / "mine.py")]
+    clean = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
 
 
 ACT = """

@@ -5,12 +5,14 @@ computes with, and its runs would depend on what else a worker has run.
 """
 
 import locale
+import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from actlab import jax_settings
+from actlab.compiler_flags import SAFE, with_flag
 
 NUMPY = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 
@@ -30,4 +32,17 @@ def undone() -> Iterator[None]:
             stack.enter_context(sys.modules["matplotlib"].rc_context())
         stack.callback(locale.setlocale, locale.LC_NUMERIC, numbers)
         stack.callback(sys.path.__setitem__, slice(None), path)
+        stack.callback(restore_environment, dict(os.environ))
         yield
+
+
+def restore_environment(before: dict[str, str]) -> None:
+    """Have the variables as they were, but for the flag that actlab sets where a file imports what computes."""
+    is_set = SAFE in os.environ.get("XLA_FLAGS", "").split()
+    for name in {name for name, _ in os.environ.items() ^ before.items()}:
+        if name in before:
+            os.environ[name] = before[name]
+        else:
+            del os.environ[name]
+    if is_set:
+        os.environ["XLA_FLAGS"] = with_flag(before.get("XLA_FLAGS", ""))
