@@ -31,7 +31,11 @@ class Registry(Mapping[str, R], Generic[R]):
     """
 
     def __init__(
-        self, kind: str, error: type[ValueError], own: Callable[[Any, str, R | None], R | None] | None = None
+        self,
+        kind: str,
+        error: type[ValueError],
+        own: Callable[[Any, str, R | None], R | None] | None = None,
+        may_read: bool = False,
     ) -> None:
         """Begin empty.
 
@@ -40,8 +44,9 @@ class Registry(Mapping[str, R], Generic[R]):
             error: what to raise.
             own: (function, name, what a decorator declared of it or None) -> the record of a user's function, None
                 where it must be declared; by default what was declared.
+            may_read: whether a user's file may read other files (see ``sources.reading``).
         """
-        self.kind, self.error, self.own = kind, error, own
+        self.kind, self.error, self.own, self.may_read = kind, error, own, may_read
         self.records: dict[str, R] = {}
         self.declared: dict[Any, R] = {}
         self.loaded: dict[tuple[Path, str, str], R] = {}
@@ -77,7 +82,8 @@ class Registry(Mapping[str, R], Generic[R]):
         key = (path, name, sources.fingerprint(path))
         if key not in self.loaded:
             try:
-                function = sources.load_function(path, name)
+                with sources.reading(self.may_read):
+                    function = sources.load_function(path, name)
             except sources.SourceError as error:
                 raise self.error(str(error)) from error.__cause__
             declared = self.declared.get(function)

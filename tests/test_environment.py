@@ -1,8 +1,11 @@
 """Where a run is executed: what would change its draws is pinned, what may change its last bits is in its row."""
 
+import json
 import os
+import re
 import subprocess
 import sys
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab import compiler_flags
+from actlab import compiler_flags, jax_settings, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis import cells, notes
 from actlab.analysis.tables import TABLES
@@ -56,16 +59,6 @@ def bits(seed, number):
     return high ^ low
 
 
-HOSTILE = {
-    "jax_default_prng_impl": "rbg",
-    "jax_threefry_partitionable": False,
-    "jax_random_seed_offset": 5,
-    "jax_enable_x64": True,
-}
-VARIABLES = {name.upper(): str(value).replace("True", "1").replace("False", "0") for name, value in HOSTILE.items()}
-DRAW = "print(jax.random.bits(jax.random.key(3), (7,)).tolist(), jax.numpy.zeros(1).dtype)"
-
-
 def printed(code, **variables):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=True
@@ -73,27 +66,229 @@ def printed(code, **variables):
     return done.stdout.strip()
 
 
+HOSTILE = {
+    "jax_default_prng_impl": "rbg",
+    "jax_threefry_partitionable": False,
+    "jax_random_seed_offset": 5,
+    "jax_enable_custom_prng": True,
+    "jax_legacy_prng_key": "error",
+    "jax_high_dynamic_range_gumbel": True,
+    "jax_enable_x64": True,
+    "jax_explicit_x64_dtypes": "allow",
+    "jax_numpy_dtype_promotion": "strict",
+    "jax_numpy_rank_promotion": "raise",
+    "jax_debug_nans": True,
+    "jax_debug_infs": True,
+    "jax_debug_key_reuse": True,
+    "jax_disable_jit": True,
+    "jax_enable_checks": True,
+    "jax_check_tracer_leaks": True,
+    "jax_check_static_indices": True,
+    "jax_error_checking_behavior_nan": "raise",
+    "jax_error_checking_behavior_divide": "raise",
+    "jax_error_checking_behavior_oob": "raise",
+    "jax_transfer_guard": "disallow",
+    "jax_array_garbage_collection_guard": "fatal",
+    "jax_thread_guard": True,
+    "jax_no_tracing": True,
+    "jax_no_execution": True,
+}
+VARIABLES = {name.upper(): str(value).replace("True", "1").replace("False", "0") for name, value in HOSTILE.items()}
+KNOWN = [name for name in HOSTILE if name in jax.config.values]
+# A draw; of the old kind of key, and its type; a shape that is stretched; a key that is used twice; a NaN.
+USED = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def used():
+    key = jax.random.key(3)
+    old = jax.random.PRNGKey(3)
+    drawn = [jax.random.bits(one, (7,)).tolist() for one in (key, key, old)]
+    drawn.append(jax.random.gumbel(key, (5,)).tolist())
+    types = [str(old.dtype), str(jnp.zeros(1).dtype), str((jnp.ones(1, "int8") + jnp.ones(1, "float32")).dtype)]
+    shape = jax.jit(lambda x: x[:, None] * jnp.ones(3))(np.ones(2, "float32")).shape
+    return [drawn, types, list(shape), bool(jnp.isnan(jnp.log(-jnp.ones(1)))[0]), int(jnp.arange(3)[jnp.array(7)])]
+"""
+NAMESPACE = {}
+exec(USED, NAMESPACE)
+used = NAMESPACE["used"]
+
+
 @pytest.fixture
 def config():
-    before = {name: getattr(jax.config, name) for name in HOSTILE}
+    before = {name: jax.config.values[name] for name in KNOWN}
     yield jax.config
     for name, value in before.items():
         jax.config.update(name, value)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_no_configuration_changes_a_draw(name, config):
+def test_a_setting_of_each_kind_is_pinned():
+    assert set(HOSTILE) == set(jax_settings.PINNED)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_no_configuration_changes_what_is_computed_and_each_is_left_as_it_was(name, config):
+    with jax_settings.pinned():
+        expected = used()
+    assert expected[0][0] == bits(3, 7).tolist()
     config.update(name, HOSTILE[name])
-    assert getattr(config, name) == HOSTILE[name]
-    environment.pin_draws()
-    drawn = jax.random.bits(jax.random.key(3), (7,))
-    assert np.asarray(drawn).tolist() == bits(3, 7).tolist()
+    process = jax.config.values
+    assert jax_settings.spelt(process[name]) == jax_settings.spelt(HOSTILE[name])
+    with jax_settings.pinned():
+        assert used() == expected
+    assert jax.config.values == process
 
 
-def test_no_variable_of_the_environment_changes_a_draw():
-    pinned = printed(f"import jax; from actlab.engine import environment; environment.pin_draws(); {DRAW}", **VARIABLES)
-    assert pinned == f"{bits(3, 7).tolist()} float32"
-    assert printed(f"import jax; {DRAW}", **VARIABLES) != pinned  # it would
+def test_all_of_them_together_and_what_is_set_within(config):
+    with jax_settings.pinned():
+        expected = used()
+    for name in KNOWN:
+        config.update(name, HOSTILE[name])
+    before = jax.config.values
+    with jax_settings.pinned():
+        for name in KNOWN:  # as a user's file does when it is run
+            config.update(name, jax_settings.PINNED[name])
+        config.update("jax_default_matmul_precision", "highest")
+        assert used() == expected
+    assert jax.config.values == before
+
+
+def test_a_context_of_the_users_is_left_as_it_was():
+    with jax.enable_x64(True), jax.default_prng_impl("rbg"):
+        before = jax.config.values
+        with jax_settings.pinned():
+            assert str(jax.numpy.zeros(1).dtype) == "float32"
+        assert jax.config.values == before
+    assert str(jax.numpy.zeros(1).dtype) == "float32"
+
+
+def test_no_variable_of_the_environment_changes_what_is_computed():
+    """In a process that has not imported JAX, nor does so before it computes."""
+    code = f"from actlab import jax_settings\nwith jax_settings.pinned():\n    exec({USED!r})\n    print(used())"
+    with jax_settings.pinned():
+        assert printed(code, **VARIABLES) == str(used())
+    draw = "print(jax.random.bits(jax.random.key(3), (7,)).tolist())"
+    hostile = printed(f"import jax; {draw}", **{name: VARIABLES[name] for name in ("JAX_DEFAULT_PRNG_IMPL",)})
+    assert hostile != str(bits(3, 7).tolist())  # it would
+
+
+def test_every_setting_of_jax_is_decided_and_has_the_default_that_is_pinned():
+    """What is not known to be harmless is recorded; here stand those that this version has beyond the lists."""
+    code = "import os; [os.environ.pop(name) for name in list(os.environ) if name.startswith('JAX_')]; "
+    code += "import json, jax; from actlab.jax_settings import spelt; "
+    code += "print(json.dumps({name: spelt(value) for name, value in jax.config.values.items()}))"
+    values = json.loads(printed(code))
+    implied = {"jax_transfer_guard", "jax_array_garbage_collection_guard"}  # None allows
+    for name, default in (jax_settings.PINNED | jax_settings.ROUNDING).items():
+        if name in values and name not in implied:
+            assert values[name] == jax_settings.spelt(default), name
+    decided = {*jax_settings.PINNED, *jax_settings.ROUNDING}
+    left = {name for name in values if name not in decided and not jax_settings.HARMLESS.search(name)}
+    suspect = re.compile("random|prng|threefry|x64|dtype|promotion|nan|precision|optimi|jit")
+    assert {name for name in left if suspect.search(name)} <= {"jax_threefry_gpu_kernel_lowering"}
+    harmless = {name for name in values if name not in decided | left}
+    assert not {name for name in harmless if suspect.search(name)}
+
+
+OWN = """
+import actlab
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@actlab.initializer("normal")
+def narrow(fan_in, fan_out):
+    return float(jnp.sqrt(1.0 / jnp.asarray(fan_in + 0.1)))
+
+
+def rows():
+    x = np.asarray(jax.random.normal(jax.random.PRNGKey(0), (90, 3)))
+    return x, np.where(x[:, 0] > 0, "a", "b")
+
+
+def stretched(z):
+    return z * jnp.ones(z.shape[-1])
+"""
+PLANNED = """
+study: own
+data: {name: own.py:rows}
+model: {activation: own.py:stretched, weight_init: own.py:narrow, depth: 2, width: 8}
+train: {batch_size: 16}
+"""
+
+
+def test_a_plan_of_functions_that_ask_jax_is_the_same_in_any_session(config, tmp_path, monkeypatch):
+    """Rows, a standard deviation and a shape that is stretched; and the session stays as it was."""
+    monkeypatch.setenv("JAX_NUMPY_RANK_PROMOTION", "allow")
+    plans = []
+    for number in range(2):
+        folder = tmp_path / str(number)  # else what was loaded the first time would be taken
+        write(folder, {"own.py": OWN, "s.yaml": PLANNED})
+        if number:
+            for name in KNOWN:
+                config.update(name, HOSTILE[name])
+        before = jax.config.values
+        plans.append(planning.plan(reading.read(folder / "s.yaml")).runs)
+        assert jax.config.values == before
+    assert list(plans[0]) == list(plans[1])
+    (one, other) = (next(iter(runs.values())).numbers for runs in plans)
+    assert one == other
+
+
+SETS = """
+import locale, os, sys, warnings
+
+import jax
+import matplotlib
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_default_prng_impl", "rbg")
+jax.config.update("jax_default_matmul_precision", "highest")
+np.seterr(all="raise")
+warnings.simplefilter("error")
+matplotlib.rcParams["lines.linewidth"] = 7.0
+sys.path.insert(0, os.path.dirname(__file__))
+locale.setlocale(locale.LC_NUMERIC, "C")
+os.environ["XLA_FLAGS"] = "--xla_cpu_enable_fast_math=true"
+os.environ["ACTLAB_TEST_VARIABLE"] = "1"
+k = 1.0
+"""
+
+
+def test_what_a_users_file_sets_for_the_process_is_undone(tmp_path):
+    """Else the runs of a worker would depend on which others it has run."""
+    import matplotlib as mpl
+
+    def state():
+        return jax.config.values, np.geterr(), list(warnings.filters), dict(mpl.rcParams), [*sys.path], {**os.environ}
+
+    write(tmp_path, {"mine.py": SETS})
+    before = state()
+    assert sources.import_file(tmp_path / "mine.py").k == 1.0
+    assert state() == before
+    code = "import os, sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
+    code += "import jax, numpy; print(os.environ['XLA_FLAGS'], jax.numpy.zeros(1).dtype, numpy.geterr(), "
+    code += "jax.config.jax_default_matmul_precision)"
+    flags = "--xla_cpu_enable_fast_math=false"
+    command = [sys.executable, "-c", code, str(tmp_path / "mine.py")]
+    here = os.environ | {"XLA_FLAGS": flags}
+    done = subprocess.run(command, cwd=ROOT, env=here, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{flags} float32 {np.geterr()} None"
+
+
+def test_the_flag_that_makes_sums_right_stays_where_a_users_file_is_what_asks_for_it(tmp_path):
+    write(tmp_path, {"mine.py": "from actlab.activations import activation\n"})
+    code = "import os, sys, pathlib; from actlab import sources; sources.import_file(pathlib.Path(sys.argv[1])); "
+    code += "from actlab import compiler_flags as c; from importlib.metadata import version; "
+    code += "print((c.SAFE in os.environ.get('XLA_FLAGS', '')) == c.needs_flag(version('jaxlib')))"
+    command = [sys.executable, "-c", code, str(tmp_path / "mine.py")]
+    clean = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
 
 
 ACT = """
@@ -174,17 +369,41 @@ def test_a_real_run_of_several_files_draws_the_same_under_any_variables(tmp_path
 
 
 def test_a_row_says_where_its_run_was_executed(monkeypatch):
-    environment.surroundings.cache_clear()
-    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1  --xla_dump_to=/home/me/dump --xla_b")
-    try:
-        with jax.default_matmul_precision("highest"):
-            columns = environment.environment_columns(4, 2)
-    finally:
-        environment.surroundings.cache_clear()
-    assert columns["flags"] == "--xla_a=1 --xla_b jax_default_matmul_precision=highest"
+    jax.devices()  # it would end the process over a flag that it does not know
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=1  --xla_dump_to=/home/me/dump --xla_b --xla_tuned=/home/me/best.txt")
+    with jax.default_matmul_precision("highest"):
+        columns = environment.environment_columns(4, 2)
+    assert columns["flags"] == "--xla_a=1 --xla_b --xla_tuned=best.txt jax_default_matmul_precision=highest"
     assert columns["numpy"] == np.__version__
     assert (columns["runs_per_call"], columns["eval_chunks"]) == (4, 2)
     assert set(columns) == set(cells.ENVIRONMENT)
+
+
+def test_flags_in_a_file_settings_and_variables_of_libraries_are_recorded(monkeypatch, tmp_path):
+    (tmp_path / "flags.txt").write_text("--xla_a=1\n--xla_b=2\n")
+    monkeypatch.setenv("XLA_FLAGS", str(tmp_path / "flags.txt"))
+    assert environment.flags() == "--xla_a=1 --xla_b=2"
+    monkeypatch.setenv("XLA_FLAGS", "")
+    assert environment.flags() == ""
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    monkeypatch.setenv("JAX_LOG_COMPILES", "1")  # changes no number
+    monkeypatch.setenv("JAX_ENABLE_X64", "1")  # is pinned
+    assert environment.flags() == "NVIDIA_TF32_OVERRIDE=0"
+    unknown = next(name for name in ("jax_softmax_custom_jvp", "jax_use_direct_linearize") if name in jax.config.values)
+    monkeypatch.setenv(unknown.upper(), "1")
+    assert environment.flags() == f"{unknown}={jax.config.values[unknown]} NVIDIA_TF32_OVERRIDE=0"
+
+
+@pytest.mark.parametrize("name", jax_settings.ROUNDING)
+def test_what_may_change_rounding_is_recorded(name, monkeypatch):
+    if name not in jax.config.values:
+        pytest.skip("this JAX has it not")
+    assert name not in " ".join(jax_settings.recorded())
+    others = {"jax_default_matmul_precision": "highest", "jax_optimization_level": "O1", "jax_num_cpu_devices": 2}
+    value = others.get(name, {True: False, False: True}.get(jax_settings.ROUNDING[name], 0.5))
+    values = jax.config.values | {name: value}
+    monkeypatch.setattr(type(jax.config), "values", property(lambda self: values))
+    assert jax_settings.recorded() == [f"{name}={value}"]
 
 
 def mixed(**columns):

@@ -1,5 +1,7 @@
 """The user's own files: what a function is made of changes with what it does, and with nothing else; running them."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -220,7 +222,7 @@ def test_a_package_that_the_file_itself_lies_in(tmp_path):
 
 
 def test_folders_keep_to_themselves(tmp_path, monkeypatch):
-    """Each has a helper, and one that is named as an installed package; Python's own library and actlab stay."""
+    """Each has a helper, and one that is named as an installed package; actlab stays."""
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     path = list(sys.path)
     loaded = []
@@ -228,13 +230,12 @@ def test_folders_keep_to_themselves(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         (tmp_path / name / "helper.py").write_text(f"import tabulate\nk = {number} + tabulate.k\n")
         (tmp_path / name / "tabulate.py").write_text("k = 10\n")
-        (tmp_path / name / "math.py").write_text("1 / 0\n")
         (tmp_path / name / "actlab").mkdir()
         (tmp_path / name / "actlab" / "__init__.py").write_text("1 / 0\n")
         (tmp_path / name / "numpy").mkdir()  # a folder that is no package, beside an installed one
         (tmp_path / name / "mine.py").write_text(
-            "import math\nimport helper\nimport numpy\nfrom actlab.activations import activation\n\n\n"
-            "def f(z):\n    import helper as again\n    return z + again.k + int(numpy.ones(1)[0]) + math.floor(0.5)\n"
+            "import helper\nimport numpy\nfrom actlab.activations import activation\n\n\n"
+            "def f(z):\n    import helper as again\n    return z + again.k + int(numpy.ones(1)[0])\n"
         )
         loaded.append(sources.import_file(tmp_path / name / "mine.py"))
         assert set(sources.trace(tmp_path / name / "mine.py", "f").files) == {"mine.py", "helper.py", "tabulate.py"}
@@ -409,7 +410,7 @@ async def f(z, /, *, a=1_000.0, **kw):
 def test_tokens_are_the_same_in_every_python(tmp_path):
     """Tokenizers differ: since Python 3.12 an f-string is many tokens. Recorded with 3.11."""
     (tmp_path / "mine.py").write_text(TRICKY)
-    assert digest(tmp_path, "f") == "9ef0059f3c74fd356bfbdad69b3bc2562fcf99fa3ddc0a957678b2d5004d31f2"
+    assert digest(tmp_path, "f") == "80a23add5326aa5bd86d7c061f218d9af1b217a7abeb96c2fde269bbf5718726"
 
 
 def test_tracing_needs_python_alone():
@@ -423,3 +424,61 @@ def test_statements_are_parsed_once(folder):
     for _ in range(3):
         digest(folder)
     assert statements.statements.cache_info().misses == 2
+
+
+@pytest.mark.parametrize(
+    "before", ["def more(z):\n    if z:\n        pass\n    return z\n", "class More:\n    x = 1\n"]
+)
+def test_what_stands_before_a_function_is_no_part_of_it(before, tmp_path):
+    """The end of an indented block is a token that stands where the next statement begins."""
+    text = "def f(z):\n    return z\n"
+    (tmp_path / "mine.py").write_text(f"{before}\n\n{text}")
+    after = digest(tmp_path, "f")
+    (tmp_path / "mine.py").write_text(f"k = 1\n{text}")
+    assert digest(tmp_path, "f") == after
+
+
+def pythons():
+    """Find the other Pythons of this machine that actlab supports."""
+    found = {f"3.{minor}": shutil.which(f"python3.{minor}") for minor in range(11, 20)}
+    for folder in sorted(Path.home().glob(".pyenv/versions/3.*")):
+        minor = folder.name.split(".")[1]
+        if minor.isdigit() and int(minor) >= 11:
+            found[f"3.{minor}"] = str(folder / "bin" / "python")
+    return {
+        version: path
+        for version, path in found.items()
+        if path and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0
+    }
+
+
+ALONE = """
+import hashlib, importlib.util, json, pathlib, sys
+spec = importlib.util.spec_from_file_location("statements", sys.argv[1])
+module = importlib.util.module_from_spec(spec)
+sys.modules["statements"] = module
+spec.loader.exec_module(module)
+files = sorted(pathlib.Path(sys.argv[2]).rglob("*.py"))
+print(json.dumps({str(p): [one.tokens for one in module.statements(p.read_bytes())] for p in files}))
+"""
+
+
+PYTHONS = pythons()
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_every_supported_python_reads_the_same_tokens(version, tmp_path):
+    """The tokenizer by itself, on actlab's own files and on what is rarely written."""
+    package = Path(sources.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "tricky.py").write_text(TRICKY)
+    done = subprocess.run(
+        [PYTHONS[version], "-c", ALONE, statements.__file__, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    here = {
+        str(path): [one.tokens for one in statements.statements(path.read_bytes())]
+        for path in sorted(tmp_path.rglob("*.py"))
+    }
+    assert len(here) > 50
+    assert json.loads(done.stdout) == here

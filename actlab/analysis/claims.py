@@ -178,7 +178,8 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
     if not path.is_file():
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
-        module = sources.import_file(path)
+        with sources.reading():
+            module = sources.import_file(path)
     except sources.SourceError as error:
         cause = error.__cause__
         if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):

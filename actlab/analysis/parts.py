@@ -51,8 +51,8 @@ class Part(Generic[P]):
     default: bool
 
 
-TABLES: Registry[Part[Table]] = Registry("table", PartError)
-FIGURES: Registry[Part[Drawing]] = Registry("figure", PartError)
+TABLES: Registry[Part[Table]] = Registry("table", PartError, may_read=True)
+FIGURES: Registry[Part[Drawing]] = Registry("figure", PartError, may_read=True)
 
 
 @overload
@@ -151,7 +151,8 @@ def users_failures(name: str) -> Iterator[None]:
         ReportError: it failed.
     """
     try:
-        yield
+        with sources.reading():
+            yield
     except Exception as error:
         if not sources.blames_user(error):
             raise

@@ -77,8 +77,13 @@ RC: Any = {
 
 @contextmanager
 def apply() -> Iterator[None]:
-    """Apply Matplotlib's settings for a ``with`` block: build *and* save a figure inside it."""
-    with mpl.rc_context(RC):
+    """Apply Matplotlib's settings for a ``with`` block: build *and* save a figure inside it.
+
+    They begin with Matplotlib's own defaults: a ``matplotlibrc`` of the user's changes no figure.
+    """
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
         yield
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
+from actlab import jax_settings
 from actlab.cli.output import err, out, progress_display, show_plan
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
@@ -306,7 +307,8 @@ def list_names(
         "figures": (FIGURES, FIGURES.declared),
     }
     if files:
-        modules = {sources.import_file(file).__name__: file for file in files}
+        with sources.reading():
+            modules = {sources.import_file(file).__name__: file for file in files}
         own = {
             title: [f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules]
             for title, (_, declared) in named.items()
@@ -336,6 +338,7 @@ def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
     for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
         os.environ.setdefault(name, value)
+    jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
         code = app(standalone_mode=False)

@@ -40,7 +40,7 @@ def own_dataset(function: Any, name: str, declared: Dataset | None) -> Dataset:
     return declared or Dataset(name, function, summary=summary_of(function))
 
 
-DATASETS: Registry[Dataset] = Registry("data set", DataError, own_dataset)
+DATASETS: Registry[Dataset] = Registry("data set", DataError, own_dataset, may_read=True)
 """Name -> record."""
 
 

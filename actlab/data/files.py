@@ -47,7 +47,8 @@ def call(function: Callable[[], Any], name: str) -> Any:
         DataError: it fails.
     """
     try:
-        return function()
+        with sources.reading():  # its rows are checked by themselves
+            return function()
     except Exception as error:
         raise DataError(f"{name}: fails: {sources.failure(error)}") from error
 

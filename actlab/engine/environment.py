@@ -1,52 +1,36 @@
-"""Where a run is executed: what of that could change its draws is pinned, what could change its last bits recorded.
+"""Where a run is executed: what of that could change its last bits is recorded in its row.
 
-Two runs of one identity have the same draws anywhere, and equal numbers but for rounding.
+What could change its draws is pinned (see ``jax_settings``): two runs of one identity have the same draws anywhere, and
+equal numbers but for rounding.
 """
 
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from actlab import jax_settings
+from actlab.compiler_flags import as_text
 from actlab.engine import store
 
-# The generator, how it cuts a draw, what is added to every seed, and the type of a number that says none.
-PINNED = {
-    "jax_default_prng_impl": "threefry2x32",
-    "jax_threefry_partitionable": True,
-    "jax_random_seed_offset": 0,
-    "jax_enable_x64": False,
-}
 PACKAGES = ("actlab", "jax", "jaxlib", "optax", "numpy")
-
-
-def pin_draws() -> None:
-    """Set what decides a draw, whatever the environment or another program in this process says.
-
-    To be called before anything is traced: JAX does not trace again for another generator.
-    """
-    for name, value in PINNED.items():
-        if hasattr(jax.config, name):  # a later JAX may know no other way
-            jax.config.update(name, value)
-
-
-@contextmanager
-def pinned_draws() -> Iterator[None]:
-    """Do what ``pin_draws`` does for a while: in a process that is the user's."""
-    with ExitStack() as stack:
-        for name, value in PINNED.items():
-            # Of what has a context manager, the user may be inside one, which goes before what the process has set.
-            if (context := getattr(jax, name.removeprefix("jax_"), None)) is not None:
-                stack.enter_context(context(value))
-            elif hasattr(jax.config, name):
-                stack.callback(jax.config.update, name, getattr(jax.config, name))
-                jax.config.update(name, value)
-        yield
+# What the libraries below JAX read: kinds of numbers, instructions and algorithms that they may use.
+VARIABLES = (
+    "NVIDIA_TF32_OVERRIDE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "LIBTPU_INIT_ARGS",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "OPENBLAS_CORETYPE",
+    "MKL_CBWR",
+    "NPY_DISABLE_CPU_FEATURES",
+    "GLIBC_TUNABLES",
+)
 
 
 def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
@@ -59,13 +43,19 @@ def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
     return {**surroundings(), "runs_per_call": runs_per_call, "eval_chunks": eval_chunks}
 
 
-@cache
 def surroundings() -> dict[str, str]:
     """Collect versions, the device and the flags of this process."""
-    versions = {name: store.versions()[name] for name in PACKAGES}
-    return {**versions, "platform": device(), "flags": flags()}
+    return {**versions(), "platform": device(), "flags": flags()}
 
 
+@cache
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
+    known = store.versions()
+    return {name: known[name] for name in PACKAGES}
+
+
+@cache
 def device() -> str:
     """Name the kind of this process's devices; of a processor its model, which decides the instructions that XLA uses.
 
@@ -83,7 +73,21 @@ def device() -> str:
 
 
 def flags() -> str:
-    """List XLA's flags, but those that name a path (of a dump, say), and JAX's precision of matrix products."""
-    given = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if not set("/\\") & set(flag)]
-    precision = getattr(jax.config, "jax_default_matmul_precision", None)
-    return " ".join([*given, *([f"jax_default_matmul_precision={precision}"] if precision else [])])
+    """List what may change the last bits: XLA's flags without paths, JAX's settings, and variables that libraries read.
+
+    A flag that names a file, other than one that is written, is listed by that file's name.
+    """
+    given = [without_path(flag) for flag in as_text(os.environ.get("XLA_FLAGS", "")).split()]
+    variables = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
+    return " ".join([*filter(None, given), *jax_settings.recorded(), *variables])
+
+
+def without_path(flag: str) -> str:
+    """Return a flag of XLA's as it is recorded; nothing of one that says where something is written.
+
+    >>> without_path("--xla_a=1"), without_path("--xla_dump_to=/home/me/dump"), without_path("--xla_load_from=/a/b.txt")
+    ('--xla_a=1', '', '--xla_load_from=b.txt')
+    """
+    name, equals, value = flag.partition("=")
+    last = value.rstrip("/").replace("\\", "/").rpartition("/")[2]
+    return "" if "dump" in name else f"{name}{equals}{last}"

@@ -12,8 +12,8 @@ import pandas as pd
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from actlab import activations, sources
-from actlab.engine import environment, loading, run_batch
+from actlab import activations, jax_settings, sources
+from actlab.engine import loading, run_batch
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -66,6 +66,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
 
+@jax_settings.pinned()
 def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
     """Build the network of a study's run: see ``actlab.model``.
 
@@ -84,7 +85,7 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepML
     own = group.depth, shape.spec.width, function, run.numbers["fixed"], options, run.numbers["dropout_rate"]
     if weights is not None:
         return assembled(weights, *own)
-    with environment.pinned_draws(), jax.enable_x64(shape.spec.dtype == "float64"):
+    with jax.enable_x64(shape.spec.dtype == "float64"):
         batch = run_batch.RunBatch(group, (run,), folder)  # as a worker begins
         begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)

@@ -15,8 +15,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from actlab import jax_settings
 from actlab.activations import CATALOGUE
-from actlab.engine import checkpoint, compiled
+from actlab.engine import checkpoint, compiled, environment
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.loading import arrays, function_of, functions_of, program_of, record_of, rows
 from actlab.engine.records import SPLIT_METRICS
@@ -32,7 +33,7 @@ COMPILERS = 2  # programs that a worker compiles at a time
 
 log = logging.getLogger("actlab.job")
 
-COMPILED: dict[tuple[Program, tuple[int, ...]], Programs] = {}
+COMPILED: dict[tuple[Program, tuple[int, ...], str], Programs] = {}
 
 
 @dataclass
@@ -108,7 +109,7 @@ class RunBatch:
         )
         dataset = rows(shape, sources_folder)
         sizes = (dataset.train.x.shape[1], len(dataset.classes) or 1)
-        key = (self.program, (*sizes, *(len(x) for x, _ in self.data.values())))
+        key = (self.program, (*sizes, *(len(x) for x, _ in self.data.values())), environment.flags())
         if key not in COMPILED:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
@@ -302,7 +303,7 @@ def compiled_programs(
     compiled.let_jax_keep(traced)
     if several:  # compiled for each device when they are first called
         return programs(program, *sizes)
-    precision = bool(jax.config.read("jax_enable_x64"))
+    dtype, precision = (jax.config.values[f"jax_{name}"] for name in ("enable_x64", "default_matmul_precision"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
     made_from = (shape.spec, shape.activations, shape.optimizer, sizes, forms)
     names = [field.name for field in fields(Programs)]
@@ -313,11 +314,12 @@ def compiled_programs(
         missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
 
         def compile_one(name: str) -> Any:
-            with jax.enable_x64(precision):  # which is a thread's own
-                return getattr(jitted, name).lower(*arguments[name]).compile()
+            return getattr(jitted, name).lower(*arguments[name]).compile()
 
         def made(name: str) -> Any:  # looked for once more: the other worker may have it by now (see ``turn``)
-            return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
+            # Settings are a thread's own.
+            with jax_settings.pinned(), jax.enable_x64(dtype), jax.default_matmul_precision(precision):
+                return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
 
         with ThreadPoolExecutor(COMPILERS) as pool:
             ready |= dict(zip(missing, pool.map(made, missing), strict=True))

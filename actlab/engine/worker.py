@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from actlab import jax_settings
 from actlab.engine import checkpoint, compiled, control, environment, loading, store
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.handover import Outcome, describe
@@ -50,10 +51,10 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Ou
         MemoryError: it does not fit, on the device or beside it.
         StoreError: the folder cannot be written.
     """
-    environment.pin_draws()
     compiled.enable_compilation_cache()
     freeze_gc()
-    with jax.enable_x64(job.shape.spec.dtype == "float64"):
+    jax.local_devices()  # JAX starts with the flags that this process was given, not with those that a user's file sets
+    with jax_settings.pinned(), jax.enable_x64(job.shape.spec.dtype == "float64"):
         try:
             return train_batches(job, folder, lock_owner, turn)
         except jax.errors.JaxRuntimeError as error:

@@ -12,20 +12,23 @@ import itertools
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from actlab.naming import nearest
+from actlab.sources import refusing, undoing
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import is_own, located, trace
 
 PREFIX = "actlab_user_file_"
 NUMBER = itertools.count()
 MAIN: dict[str, tuple[str, Path]] = {}  # of each package the module's name in it, and the file that was asked for
+FOLLOWED: dict[str, Mapping[str, Path]] = {}  # of each package the files that its import statements lead to
 
 
 def import_file(path: Path) -> ModuleType:
@@ -39,18 +42,24 @@ def import_file(path: Path) -> ModuleType:
     if path.suffix != ".py":
         raise SourceError(f"{path}: not a Python file")
     path = path.absolute()
+    refusing.watch(MAIN)
     package = f"{PREFIX}{next(NUMBER)}"
     name = path.stem.replace(".", "_")
     MAIN[package] = (name, path)
+    with suppress(SourceError):  # running the file will say why
+        FOLLOWED[package] = trace(path).files
     try:
-        spec = package_spec(package, path)
-        sys.modules[package] = module = module_from_spec(spec)
-        if spec.loader is not None:
-            spec.loader.exec_module(module)
-        return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
+        with undoing.undone():
+            spec = package_spec(package, path)
+            sys.modules[package] = module = module_from_spec(spec)
+            if spec.loader is not None:
+                spec.loader.exec_module(module)
+            return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
     except Exception as error:
         for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
+        if isinstance(error, SourceError):
+            raise
         where = place(error, path, package)
         raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first_line(error)}") from error
 
@@ -73,10 +82,7 @@ def package_spec(package: str, path: Path) -> ModuleSpec:
     """Return the package of a file that is run: its folder, whose ``__init__.py`` is run for relative imports."""
     if path.name == "__init__.py":
         return file_spec(package, path)
-    try:
-        init = trace(path).files.get("__init__.py")
-    except SourceError:  # running the file will say why
-        init = None
+    init = FOLLOWED.get(package, {}).get("__init__.py")
     return folder_spec(package, path.parent) if init is None else file_spec(package, init)
 
 
@@ -101,7 +107,10 @@ class Finder(MetaPathFinder):
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
         """Return the spec of a module in the folder of a user's file."""
         package, _, inside = fullname.partition(".")
-        if package not in MAIN or not inside:
+        if package not in MAIN:
+            check_other_import(package)
+            return None
+        if not inside:
             return None
         name, main = MAIN[package]
         if inside == name:
@@ -109,6 +118,8 @@ class Finder(MetaPathFinder):
         module = tuple(inside.split("."))
         file = located(main.parent, module)
         if file is not None:
+            if file not in FOLLOWED.get(package, {inside: file}).values():
+                raise refusing.not_followed(inside, user_frame())
             return file_spec(fullname, file)
         folder = main.parent.joinpath(*module)
         return folder_spec(fullname, folder) if folder.is_dir() else None
@@ -135,14 +146,39 @@ def own_import(
     level: int = 0,
 ) -> ModuleType:
     """Import as ``builtins.__import__`` does, but a bare name that the user's folder has is a module of its package."""
-    package = str((globals or {}).get("__name__", "")).partition(".")[0]
+    frame = sys._getframe(1)
+    package = refusing.package_of(frame)
     top = name.partition(".")[0]
+    if not level and package in MAIN:  # a statement says in which module it stands, who calls it by name need not
+        refusing.check_import(MAIN[package][1].parent, top, frame, followed=globals is not None)
     if level or package not in MAIN or not is_own(MAIN[package][1].parent, top):
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     importlib.import_module(f"{package}.{name}")
     if not fromlist:
         return sys.modules[f"{package}.{top}"]
     return builtins.__import__(f"{package}.{name}", globals, locals, fromlist, 0)
+
+
+def check_other_import(name: str) -> None:
+    """Refuse that a user's file imports one of its own, otherwise than by an import statement.
+
+    Raises:
+        SourceError: see ``refusing.check_import``.
+    """
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and (refusing.is_frozen(frame.f_code) or refusing.package_of(frame) == "importlib"):
+        frame = frame.f_back
+    package = refusing.package_of(frame)
+    if package in MAIN:
+        refusing.check_import(MAIN[package][1].parent, name, frame, followed=False)
+
+
+def user_frame() -> FrameType | None:
+    """Return the innermost frame of a user's file."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and refusing.package_of(frame) not in MAIN:
+        frame = frame.f_back
+    return frame
 
 
 def place(error: Exception, path: Path, package: str) -> str:
@@ -164,7 +200,7 @@ def blames_user(error: BaseException) -> bool:
 
 def failure(error: BaseException) -> str:
     """Say what went wrong: in a user's file with the file and line, and elsewhere by the error's own message."""
-    frames = user_frames(error)
+    frames = [] if isinstance(error, SourceError) else user_frames(error)
     return (
         f"{frames[-1][0]}, line {frames[-1][1]}: {type(error).__name__}: {first_line(error)}" if frames else str(error)
     )

@@ -97,7 +97,11 @@ def statements(content: bytes) -> tuple[Statement, ...]:
             after_docstring = True
             continue
         own = within(spans, at)
-        if own is not None and not (after_docstring and word in ("\n", ";")):
+        is_left = after_docstring and word in ("\n", ";")
+        is_left |= (
+            word == MARKS[tokenize.DEDENT] and own is not None and not words[own]
+        )  # the end of what stands before
+        if own is not None and not is_left:
             words[own].append(word)
         after_docstring = False
     return tuple(statement(node, json.dumps(own, ensure_ascii=False)) for node, own in zip(nodes, words, strict=True))

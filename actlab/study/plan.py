@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from actlab import activations, data, sources
+from actlab import activations, data, jax_settings, sources
 from actlab.measures import Measure
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
@@ -63,6 +63,7 @@ class Plan:
         return {run.id: run for group in self.groups for run in group.runs}
 
 
+@jax_settings.pinned()
 def plan(
     study: Study, platform: str = "cpu", memory: float | None = None, begun: Mapping[int, CallSize] | None = None
 ) -> Plan:

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from actlab import data, sources
+from actlab import data, jax_settings, sources
 from actlab.naming import nearest
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
@@ -73,6 +73,7 @@ class Study:
     source: Source = field(repr=False, compare=False)
 
 
+@jax_settings.pinned()
 def read(
     path: str | Path, overrides: Sequence[str] = (), parts: Mapping[str, Callable[[list[str]], object]] | None = None
 ) -> Study:
