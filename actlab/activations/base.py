@@ -20,7 +20,7 @@ class ActivationError(ValueError):
     """A request for an activation that cannot be met; the message says what to change."""
 
 
-def nowhere(z: Array, **parameters: Array | float) -> Array:
+def nowhere(z: Array, /, **parameters: Array | float) -> Array:
     """Return the flat set of a function that is nowhere constant: empty.
 
     >>> nowhere(jnp.zeros(2))

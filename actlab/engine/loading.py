@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
+from actlab.activations.flatness import FoundFlat
 from actlab.nn.blocks import Function
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.own_measures import load_measure
@@ -52,7 +53,8 @@ def functions_of(shape: Shape, sources_folder: Path) -> tuple[Function, ...]:
 def function_of(record: activations.Activation) -> Function:
     """An activation as programs take it."""
     fixed = tuple(name for name in record.parameters if name not in record.learnable)
-    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form)
+    flat = None if isinstance(record.flat, FoundFlat) else record.flat
+    return Function(record.function, flat, fixed, record.learnable, record.closed_form)
 
 
 def own_measure(key: FunctionKey, sources_folder: Path) -> Any:

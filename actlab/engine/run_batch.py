@@ -261,11 +261,10 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
     numbers = dict(run.numbers)
     for name in ("weight_std", "bias_mean", "bias_std"):
         numbers[name] = filled(numbers[name], program.spec.depth_bound)
-    for name, names, most in (
-        ("fixed", function.fixed, max(len(one.fixed) for one in program.functions)),
-        ("learnable", function.learnable, program.slots),
-    ):
-        numbers[name] = filled([numbers[name][parameter] for parameter in names], most)
+    fixed = function.slots_of(numbers["fixed"], numbers.pop("flat_pieces", None) or ())
+    numbers["fixed"] = filled(fixed, max(one.slots for one in program.functions))
+    learnable = [numbers["learnable"][parameter] for parameter in function.learnable]
+    numbers["learnable"] = filled(learnable, program.slots)
     return numbers
 
 

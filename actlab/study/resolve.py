@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from actlab import activations, data, sources
+from actlab.activations.flatness import FoundFlat
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
@@ -216,6 +217,7 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
         "bias_std": begun.bias_std,
         "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
         "learnable": {name: parameters[name] for name in record.learnable},
+        "flat_pieces": record.flat.pieces(parameters) if isinstance(record.flat, FoundFlat) else (),
         "optimizer": {
             **train.optimizer.numbers,
             "learning_rate": train.learning_rate,
