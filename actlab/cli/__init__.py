@@ -108,9 +108,11 @@ def run(
             scheduler=scheduler,
             cluster=cluster,
         )
-    from actlab.analysis.report import headline
+    from actlab.analysis.report import headline, unknown_death
 
     typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+    for one in unknown_death(results.manifest):
+        typer.echo(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
     out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
@@ -151,6 +153,8 @@ def preview(
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     show_plan(study.config.study, planned)
+    for label, why in planned.unknown_death.items():
+        out.print(f"Unit death of {label} will not be known: {why}.", markup=False, highlight=False, soft_wrap=True)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):

@@ -23,6 +23,7 @@ def run_row(
     columns: tuple[str, ...],
     target_loss: float,
     constant_loss: float,
+    death_known: bool = True,
 ) -> dict[str, Any]:
     """Make one run's row of a part.
 
@@ -36,6 +37,7 @@ def run_row(
         keep_layers: ``all``, ``log`` (1, 2, 4, ... and the last) or ``ends``.
         columns: the measures to keep.
         target_loss, constant_loss: the data set's stated target and the best constant predictor's loss.
+        death_known: whether it is known where the activation is flat; without that, all of unit death is NaN.
 
     Returns:
         ``labels``, status and final numbers as scalars, ``steps.*`` as lists [R], ``layers.*`` as flat lists [R·K]. A
@@ -56,6 +58,9 @@ def run_row(
     steps = steps[kept]
     by_step = {name: np.asarray(records[name])[kept] for name in (*SPLIT_METRICS, "network_dead")}
     layers = layer_measures(records, fan_in, width, kept)
+    if not death_known:
+        layers |= {name: np.full_like(layers[name], np.nan) for name in DEATH}
+        by_step["network_dead"] = np.full_like(by_step["network_dead"], np.nan)
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
         slope, residual = depth_slope(log10_norms(records, norm)[kept])
         digits = records["train_loss"].dtype  # as many as were measured

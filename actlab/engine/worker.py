@@ -164,6 +164,7 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
             columns=shape.spec.probes,
             target_loss=dataset.target_loss,
             constant_loss=dataset.constant_loss,
+            death_known=run.numbers["flat_pieces"] is not None,
         )
         for i, run in enumerate(runs)
     ]

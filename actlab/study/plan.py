@@ -41,6 +41,7 @@ class Plan:
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
         records: of the activations, by their labels.
+        unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
     """
 
     groups: tuple[Job, ...]
@@ -49,6 +50,7 @@ class Plan:
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
     records: Mapping[str, activations.Activation] = field(default_factory=dict)
+    unknown_death: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -76,6 +78,7 @@ def plan(
     checksums, copies = identity.user_functions(study.cells)
     known: set[str] = set()
     records: dict[str, activations.Activation] = {}
+    unknown_death: dict[str, str] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
@@ -91,6 +94,8 @@ def plan(
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
         identity.check_told_apart(study, cell, labels, own_identity, named)
         records[labels["activation"]] = resolved.activation
+        if why := resolved.unknown_death:
+            unknown_death[labels["activation"]] = why
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = identity.run_id(own_identity, seed)
@@ -105,7 +110,7 @@ def plan(
         for (shape, key, depth, *schedule), runs in groups.items()
     )
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records)
+    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records, unknown_death)
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:

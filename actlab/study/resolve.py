@@ -67,6 +67,12 @@ class Resolved:
         return self.data.train.x.shape[1]
 
     @property
+    def unknown_death(self) -> str:
+        """Why it cannot be known where the activation is flat, and what to declare; empty where it is known."""
+        flat = self.activation.flat
+        return flat.why_unknown(self.parameters) if isinstance(flat, FoundFlat) else ""
+
+    @property
     def outputs(self) -> int:
         """Outputs of the network."""
         return len(self.data.classes) or 1
