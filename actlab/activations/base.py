@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Array])
 
 
 MARKERS = "osD^vP<>Xph*d8H|x+"
+OF_CHOICES = ("name", "options", "per")  # what a study's file says of an activation beside its parameters
 LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
@@ -199,6 +200,8 @@ def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
     """
     options = options_of(name, function, ("z",), ActivationError)
     for parameter, default in options.items():
+        if parameter in OF_CHOICES:
+            raise ActivationError(f"{name}: a study's file has another use for '{parameter}'; rename that parameter")
         if default is None or isinstance(default, bool):
             raise ActivationError(f"{name}: {parameter} needs a float as its default: {parameter}=1.0")
     return {parameter: float(default) for parameter, default in options.items() if default is not None}

@@ -109,6 +109,7 @@ def plan(
         Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
         for (shape, key, depth, *schedule), runs in groups.items()
     )
+    check_measures_apart(study, own_measures(study.cells), records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
     return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records, unknown_death)
 
@@ -117,6 +118,30 @@ def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
     """Return the records of the user's measures that some cells ask for."""
     asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
     return tuple(own_measure(path, name) for path, name in asked)
+
+
+def check_measures_apart(
+    study: Study, measures: Iterable[Measure], records: Iterable[activations.Activation]
+) -> None:
+    """Refuse a measure of the user's whose column is that of a parameter which an activation of the study learns.
+
+    Raises:
+        StudyError: there is one.
+    """
+    learned = {
+        column: (record.name, parameter)
+        for record in records
+        for parameter in record.learnable
+        for column in columns.learned_columns(parameter)
+    }
+    for one in measures:
+        if one.column in learned:
+            name, parameter = learned[one.column]
+            place = study.source.where(*of_key(study.source, "measure.probes"))
+            raise StudyError(
+                f"{place}: measure.probes: '{one.name}' would share its column with what {name} learns as {parameter}; "
+                "rename one of them"
+            )
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:

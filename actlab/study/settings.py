@@ -5,6 +5,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
+ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
+"""Where a run was executed: no part of its identity, so that runs of one cell may differ in it."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """A column of ``runs`` that is a setting.
