@@ -221,9 +221,12 @@ def describe(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
-    from actlab.activations import CATALOGUE, properties
+    from actlab.activations import CATALOGUE, check, properties
 
     records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
+    for record in records:
+        if record is not CATALOGUE.get(record.name):
+            check(record)
     moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
