@@ -20,16 +20,16 @@ Shape = tuple[int, ...]
 Mask = np.ndarray | None
 """[labels, *shape of an array]: whether each element may depend on what has each label; None where on nothing."""
 
-ELEMENTWISE = frozenset(
-    """
-    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp conj
-    convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac
-    imag integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not optimization_barrier or
-    polygamma population_count pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
-    shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor
-    """.split()
-)
-REDUCTIONS = frozenset(f"reduce_{of}" for of in ("sum", "max", "min", "prod", "and", "or", "xor")) | {"argmax", "argmin"}
+WORDS = """
+abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp conj
+convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt igamma
+igammac imag integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not
+optimization_barrier or polygamma population_count pow real reduce_precision regularized_incomplete_beta rem
+round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square
+stop_gradient sub tan tanh xor
+"""
+ELEMENTWISE = frozenset(WORDS.split())
+REDUCTIONS = ("argmax", "argmin", *(f"reduce_{of}" for of in ("sum", "max", "min", "prod", "and", "or", "xor")))
 RUNNING = ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 MOST_TURNS = 64
 
@@ -157,7 +157,7 @@ class Walk:
         for _ in range(MOST_TURNS):
             after = self.through(how["body_jaxpr"].jaxpr, [*body, *carried])
             more = [self.union(both, shape) for shape, *both in zip(shapes, carried, after, strict=True)]
-            if all(map(np.array_equal, carried, more)):
+            if all(same(one, other) for one, other in zip(carried, more, strict=True)):
                 break
             carried = more
         else:
@@ -191,7 +191,7 @@ class Walk:
             if mask is None:
                 continue
             free = [axis for axis in range(len(sizes[side])) if axis not in (*contract[side], *batch[side])]
-            left = mask.any(axis=tuple(axis + 1 for axis in contract[side]), keepdims=True)
+            left = np.asarray(mask.any(axis=tuple(axis + 1 for axis in contract[side]), keepdims=True))
             left = left.transpose(0, *(axis + 1 for axis in (*batch[side], *free, *contract[side])))
             left = left.reshape(left.shape[: 1 + len(batch[side]) + len(free)])
             others = len(shape) - len(batch[side]) - len(free)
@@ -201,7 +201,7 @@ class Walk:
 
     def anything(self, given: Sequence[Mask]) -> Mask:
         """Return what any element of some arrays may depend on, as the mask of a scalar."""
-        own = [mask.reshape(self.number, -1).any(axis=1) for mask in given if mask is not None]
+        own = [np.asarray(mask.reshape(self.number, -1).any(axis=1)) for mask in given if mask is not None]
         return reduce(np.logical_or, own) if own else None
 
     def union(self, masks: Sequence[Mask], shape: Shape) -> Mask:
@@ -217,16 +217,21 @@ class Walk:
         return np.broadcast_to(full, (self.number, *shape))
 
 
+def same(one: Mask, other: Mask) -> bool:
+    """Whether two masks are equal."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))
+
+
 def rearranged(name: str, how: Any, one: np.ndarray, shape: Shape) -> Mask:
     """Return the mask of what moves or reduces the elements of one array; None where that is not known."""
     labels = one.shape[0]
     if name in REDUCTIONS:
-        return one.any(axis=tuple(axis + 1 for axis in how["axes"]))
+        return np.asarray(one.any(axis=tuple(axis + 1 for axis in how["axes"])))
     if name in RUNNING:
         axis = how["axis"] + 1
         turned = np.flip(one, axis) if how["reverse"] else one
         total = np.logical_or.accumulate(turned, axis=axis)
-        return np.flip(total, axis) if how["reverse"] else total
+        return np.asarray(np.flip(total, axis) if how["reverse"] else total)
     if name in ("reshape", "squeeze", "expand_dims"):
         return one.reshape(labels, *shape)
     if name == "transpose":

@@ -30,7 +30,7 @@ PLACES = (  # of VALUES in arrays; the first is what the others are held against
     *(DRAWS.integers(0, 48, shape) for shape in ((7,), (2, 1), (65, 130))),
 )
 OF_UNITS = DRAWS.permutation(48).reshape(6, 8)  # beside learned parameters [1, 8], each unit's own
-SLACK = 2.0**-26  # √ε of float64: vectorised otherwise, a function may round otherwise, and lose digits where it cancels
+SLACK = 2.0**-26  # √ε of float64: vectorised otherwise, a function may round otherwise and lose what cancels
 
 
 def check_elementwise(record: Activation, parameters: Mapping[str, float]) -> None:
@@ -58,9 +58,8 @@ def by_structure(record: Activation) -> str:
                     arguments = [jax.ShapeDtypeStruct(shape, dtype)] * (1 + others)
                     if why := mixture(what, function, arguments, [own] * len(arguments), own):
                         return why
-            if record.learnable:
-                if why := of_units(record, dtype):
-                    return why
+            if record.learnable and (why := of_units(record, dtype)):
+                return why
     return ""
 
 
@@ -161,7 +160,7 @@ def by_values(record: Activation, parameters: Mapping[str, float]) -> str:
 
 @lru_cache(maxsize=16)
 def compiled_placements(record: Activation) -> Callable[..., dict[str, list[Array]]]:
-    """Compile a record's value, derivative and flat set at ``VALUES`` in all their places, and with units' parameters."""
+    """Compile a record's value, derivative and flat set at ``VALUES`` in all places, and with units' parameters."""
 
     def placed(parameters: Mapping[str, Array]) -> dict[str, list[Array]]:
         functions = {"value": record.function, "derivative": record.derivative}

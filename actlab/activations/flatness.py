@@ -132,7 +132,7 @@ class FoundFlat:
         given = dict(parameters)
         found = tuple(flat_intervals(self.phi, given))
         if len(found) > MOST_PIECES:
-            return found, f"it has {len(found)} flat pieces; {self._remedy()}"
+            return found, f"it has {len(found)} flat pieces; a run has room for {MOST_PIECES}; {self._remedy()}"
         for name, value in self._elsewhere(given):
             there = flat_intervals(self.phi, {**given, name: value})
             if not np.array_equal(found, there):
@@ -154,7 +154,9 @@ class FoundFlat:
 
     def _remedy(self) -> str:
         """Say what to declare."""
-        arguments = ", ".join(["z", *(["*"] if self.defaults else []), *(f"{k}={v:g}" for k, v in self.defaults.items())])
+        arguments = ", ".join(
+            ["z", *(["*"] if self.defaults else []), *(f"{k}={v:g}" for k, v in self.defaults.items())]
+        )
         return f"declare it: @actlab.activation(..., flat=lambda {arguments}: ...), true where it is constant"
 
 

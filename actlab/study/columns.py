@@ -11,7 +11,8 @@ from actlab.study.resolve import Resolved, initializer_label
 from actlab.study.sections import run_keys, value_at
 from actlab.study.settings import ENVIRONMENT, Setting
 
-OF_FRAMES = ("run", "step", "layer", "of", "bin", "count", "seed", "status", "study", "at", "position", "measure", "value")
+OF_FRAMES = ("run", "step", "layer", "of", "bin", "count", "seed", "status", "study")
+OF_TABLES = ("at", "position", "measure", "value")
 OF_ESTIMATES = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
 LEARNED = "learned_"
 """How the column of a learned parameter begins whose own name is another column's."""
@@ -24,7 +25,7 @@ FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 def taken() -> frozenset[str]:
     """Return the names of all columns that frames and tables have, whatever is learned or measured besides."""
     own = (one.column for one in settings())
-    return frozenset((*OF_FRAMES, *OF_ESTIMATES, *FACTS, *ENVIRONMENT, *MEASURES, *own))
+    return frozenset((*OF_FRAMES, *OF_TABLES, *OF_ESTIMATES, *FACTS, *ENVIRONMENT, *MEASURES, *own))
 
 
 def learned_column(parameter: str) -> str:

@@ -120,9 +120,7 @@ def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
     return tuple(own_measure(path, name) for path, name in asked)
 
 
-def check_measures_apart(
-    study: Study, measures: Iterable[Measure], records: Iterable[activations.Activation]
-) -> None:
+def check_measures_apart(study: Study, measures: Iterable[Measure], records: Iterable[activations.Activation]) -> None:
     """Refuse a measure of the user's whose column is that of a parameter which an activation of the study learns.
 
     Raises:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-
 ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
 """Where a run was executed: no part of its identity, so that runs of one cell may differ in it."""
 
