@@ -19,6 +19,7 @@ from actlab.activations.dependence import mixed
 from actlab.activations.flatness import FoundFlat
 from actlab.later import Array, jax, jnp
 
+UNITS = "units"
 SHAPES = ((3, 4), (4, 1), (1, 3), (5,), (2, 3, 2))
 
 UNEVEN = np.sinh(np.linspace(-9.9, 9.9, 37)) + 0.0137  # to ±1e4; off kinks, which are at round numbers
@@ -56,7 +57,8 @@ def by_structure(record: Activation) -> str:
                 for what, function, others in parts_of(record):
                     own = np.arange(np.prod(shape)).reshape(shape)
                     arguments = [jax.ShapeDtypeStruct(shape, dtype)] * (1 + others)
-                    if why := mixture(what, function, arguments, [own] * len(arguments), own):
+                    of = " or of ".join(["z", *record.learnable])
+                    if why := mixture(what, function, arguments, [own] * len(arguments), own, of):
                         return why
             if record.learnable and (why := of_units(record, dtype)):
                 return why
@@ -68,7 +70,7 @@ def of_units(record: Activation, dtype: str) -> str:
     z, own = jax.ShapeDtypeStruct((3, 4), dtype), jax.ShapeDtypeStruct((1, 4), dtype)
     units, wanted = np.arange(4)[None], np.broadcast_to(np.arange(4), (3, 4))
     labels = [None, *[units] * len(record.learnable)]
-    return mixture("value", partial(with_learned, record), [z, *[own] * len(record.learnable)], labels, wanted, "units")
+    return mixture("value", partial(with_learned, record), [z, *[own] * len(record.learnable)], labels, wanted)
 
 
 def mixture(
@@ -77,7 +79,7 @@ def mixture(
     arguments: list[Any],
     labels: list[Any],
     wanted: np.ndarray,
-    of: str = "elements",
+    of: str = UNITS,
 ) -> str:
     """Put in words what ``mixed`` finds."""
     try:
@@ -89,10 +91,10 @@ def mixture(
     if found is None:
         return ""
     at, shape = found.result, arguments[0].shape
-    if of == "units":
+    if of == UNITS:
         return f"its {what} for unit {at[1]} depends on a parameter of unit {found.label}"
     other = tuple(int(i) for i in np.unravel_index(found.label, shape))
-    return f"element {at} of its {what} depends on element {other} of z (here of shape {shape})"
+    return f"element {at} of its {what} depends on element {other} of {of} (here of shape {shape})"
 
 
 def first_line(error: Exception) -> str:
