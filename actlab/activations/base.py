@@ -186,7 +186,7 @@ def check_look(name: str, look: Any) -> None:
 
 def second(value_and_derivative: ValueAndDerivative) -> Phi:
     """Return φ' alone."""
-    return lambda z, **parameters: value_and_derivative(z, **parameters)[1]
+    return lambda z, /, **parameters: value_and_derivative(z, **parameters)[1]
 
 
 def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
@@ -214,7 +214,7 @@ def slope(phi: Phi) -> Phi:
     Array([6.], dtype=float32)
     """
 
-    def derivative(z: Array, **parameters: Array | float) -> Array:
+    def derivative(z: Array, /, **parameters: Array | float) -> Array:
         return jax.jvp(lambda z: phi(z, **parameters), (z,), (jnp.ones_like(z),))[1]
 
     return derivative
