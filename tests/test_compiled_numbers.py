@@ -113,13 +113,14 @@ def test_death(rows, width, runs, dtype):
 
     def death(z, dead_at_init, ever_dead):
         dead, finite = jnp.all(z <= 0, axis=1), jax.vmap(probes.all_finite)(z)
-        return probes.death_record(
-            dead, finite, {"dead_at_init": dead_at_init, "ever_dead": ever_dead}, jnp.int32(0), z.dtype
-        )
+        flat = dead | jnp.all(z != 0, axis=1)
+        masks = {"dead_at_init": dead_at_init, "ever_dead": ever_dead}
+        return probes.death_record(dead, finite, masks, jnp.int32(0), z.dtype, flat_LxW=flat)
 
     def reference(z, dead_at_init, ever_dead):
         dead = np.all(z <= 0, axis=1)
-        masks = (dead, dead_at_init, dead & ~dead_at_init, ever_dead & ~dead, ever_dead | dead)
+        flat = dead | np.all(z != 0, axis=1)
+        masks = (dead, flat, dead_at_init, dead & ~dead_at_init, ever_dead & ~dead, ever_dead | dead)
         fractions = {name: np.mean(mask, axis=1) for name, mask in zip(probes.DEATH, masks, strict=True)}
         return fractions, float(dead.all(axis=1).any()), {"dead_at_init": dead_at_init, "ever_dead": ever_dead | dead}
 

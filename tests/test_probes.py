@@ -25,7 +25,7 @@ ALL = (*probes.GRADIENTS, *probes.DEATH, *probes.PROBES)
 
 @dataclass(frozen=True)
 class Case:
-    """An activation in NumPy (value, slope, constant), its parameters, and what else a block has."""
+    """An activation in NumPy (value, slope, number of the flat piece or 0), its parameters, what else a block has."""
 
     value: object
     slope: object
@@ -55,7 +55,7 @@ CASES = {
     "relu6": Case(
         value=lambda z, top: min(max(z, 0.0), top),
         slope=lambda z, top: 1.0 if 0 < z < top else 0.0,
-        constant=lambda z, top: z <= 0 or z >= top,
+        constant=lambda z, top: 1 if z <= 0 else 2 if z >= top else 0,
         task="regression",
         fixed={"top": 2.0},
     ),
@@ -177,17 +177,20 @@ def gradient_columns(p, case, x, y, batch_x, batch_y, learning_rate, statistics)
 
 
 def dead_units(p, case, x):
-    """Whether each unit is flat on every row, [L, W]."""
+    """Whether each unit is on one and the same flat piece on every row, and whether on some piece, [L, W] each."""
     layers, _ = forward(p, case, x)
-    return np.array([np.all(elementwise(case.constant, case, p, l, layer.u), axis=0) for l, layer in enumerate(layers)])
+    pieces = [elementwise(case.constant, case, p, l, layer.u) for l, layer in enumerate(layers)]
+    on_one = [[set(of_layer[:, j]) in ({1.0}, {2.0}) for j in range(WIDTH)] for of_layer in pieces]
+    return np.array(on_one), np.array([np.all(of_layer > 0, axis=0) for of_layer in pieces])
 
 
-def death_columns(history):
-    """Count from the masks of all evaluations so far, the last being now."""
+def death_columns(history, flat):
+    """Count from the masks of all evaluations so far, the last being now; and of units flat on every row now."""
     dead_at_init, now, earlier = history[0], history[-1], history[:-1]
     revived = np.any(earlier, axis=0) & ~now if earlier else np.zeros_like(now)
     masks = {
         "dead_fraction": now,
+        "no_gradient_fraction": flat,
         "born_dead_fraction": dead_at_init,
         "died_fraction": now & ~dead_at_init,
         "revived_fraction": revived,
@@ -361,6 +364,8 @@ def both(request):
     networks = [a_network(case, rng) for _ in EVALUATE]
     if request.param == "relu":
         networks[3]["layers"]["bias"][2] = -20.0  # a wholly dead layer
+    if request.param == "relu6":
+        networks[2]["input"]["kernel"] *= 1e6  # rows on either side of the ramp, and none on it
     with jax.enable_x64(True):
         data = some_data("float64", case.task, FEATURES, probe=12)
         runs = runs_of(request.param, case, data)
@@ -374,8 +379,9 @@ def both(request):
         layers = gradient_columns(p, case, *data["probe"], batch_x, batch_y, 0.01, statistics)
         layers |= activation_columns(p, case, data["probe"][0], statistics)
         if evaluate:
-            history.append(dead_units(p, case, data["train"][0]))
-            layers |= death_columns(history)
+            dead, flat = dead_units(p, case, data["train"][0])
+            history.append(dead)
+            layers |= death_columns(history, flat)
         run = {}
         for part in ("train", "validation", "test") if evaluate else ():
             run |= split_columns(p, case, data[part], part, statistics)
@@ -409,6 +415,19 @@ def test_unit_death_at_evaluations_and_nothing_between(both, name):
             np.testing.assert_allclose(row, layers[name], rtol=1e-12)
         else:
             assert np.all(np.isnan(row))
+
+
+@pytest.mark.parametrize("both", ["relu6"], indirect=True)
+def test_a_network_above_has_units_without_gradient_that_are_not_constant(both):
+    layers, run = both.reference[2]
+    assert layers["no_gradient_fraction"][0] == 1
+    assert layers["dead_fraction"][0] < 1
+    assert run["network_dead"] == 0
+
+
+@pytest.mark.parametrize("both", ["relu", "tanh, batch normalisation"], indirect=True)
+def test_of_one_piece_or_none_dead_and_without_gradient_are_equal(both):
+    np.testing.assert_array_equal(both.row["layers.no_gradient_fraction"], both.row["layers.dead_fraction"])
 
 
 @pytest.mark.parametrize("both", ["relu"], indirect=True)

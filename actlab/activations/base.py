@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Array])
 
 
 MARKERS = "osD^vP<>Xph*d8H|x+"
+OF_CHOICES = ("name", "options", "per")  # what a study's file says of an activation beside its parameters
 LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
@@ -20,7 +21,7 @@ class ActivationError(ValueError):
     """A request for an activation that cannot be met; the message says what to change."""
 
 
-def nowhere(z: Array, **parameters: Array | float) -> Array:
+def nowhere(z: Array, /, **parameters: Array | float) -> Array:
     """Return the flat set of a function that is nowhere constant: empty.
 
     >>> nowhere(jnp.zeros(2))
@@ -185,7 +186,7 @@ def check_look(name: str, look: Any) -> None:
 
 def second(value_and_derivative: ValueAndDerivative) -> Phi:
     """Return φ' alone."""
-    return lambda z, **parameters: value_and_derivative(z, **parameters)[1]
+    return lambda z, /, **parameters: value_and_derivative(z, **parameters)[1]
 
 
 def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
@@ -199,6 +200,8 @@ def keyword_parameters(name: str, function: Phi) -> dict[str, float]:
     """
     options = options_of(name, function, ("z",), ActivationError)
     for parameter, default in options.items():
+        if parameter in OF_CHOICES:
+            raise ActivationError(f"{name}: a study's file has another use for '{parameter}'; rename that parameter")
         if default is None or isinstance(default, bool):
             raise ActivationError(f"{name}: {parameter} needs a float as its default: {parameter}=1.0")
     return {parameter: float(default) for parameter, default in options.items() if default is not None}
@@ -211,7 +214,7 @@ def slope(phi: Phi) -> Phi:
     Array([6.], dtype=float32)
     """
 
-    def derivative(z: Array, **parameters: Array | float) -> Array:
+    def derivative(z: Array, /, **parameters: Array | float) -> Array:
         return jax.jvp(lambda z: phi(z, **parameters), (z,), (jnp.ones_like(z),))[1]
 
     return derivative

@@ -86,7 +86,7 @@ class ClosedForm:
 
         return cast(Callable[..., Array], positional)
 
-    def __call__(self, z: Array, **parameters: Array | float) -> Array:
+    def __call__(self, z: Array, /, **parameters: Array | float) -> Array:
         """Compute φ(z), parameters at their default where not given."""
         if unknown := parameters.keys() - self.parameters.keys():
             raise TypeError(f"{self.__name__}() got an unexpected keyword argument {min(unknown)!r}")

@@ -1,12 +1,13 @@
-"""Looking at a function to find its shape: kinks, turning points, flat stretches, bounds, slopes far out.
+"""Looking at a function to find its shape: kinks, turning points, bounds, slopes far out (``flatness``: flat pieces).
 
 Everything is computed in float64 on [−32, 32], with a few points far out for what happens at ±∞. The functions here
 take any ``phi(z)`` with its parameters filled in.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from math import inf
+from types import MappingProxyType
 
 import numpy as np
 
@@ -23,20 +24,28 @@ FAR = 10.0 ** np.linspace(5.9, 6.1, 9)  # nine points, lest a periodic function 
 NOISE = 1e-12
 
 
-def derivatives(phi: Phi, order: int, z: Array) -> list[Array]:
+def derivatives(phi: Phi, order: int, z: Array, parameters: Mapping[str, Array | float]) -> list[Array]:
     """Return φ, φ', ..., up to an order, by forward-mode automatic differentiation.
 
-    >>> [float(d[0]) for d in derivatives(lambda z: z**3, 2, jax.numpy.array([2.0]))]
+    >>> [float(d[0]) for d in derivatives(lambda z: z**3, 2, jax.numpy.array([2.0]), {})]
     [8.0, 12.0, 12.0]
     """
-    functions = [phi]
+    functions: list[Phi] = [partial(phi, **parameters)]
     for _ in range(order):
         functions.append(slope(functions[-1]))
     return [f(z) for f in functions]
 
 
-def evaluate(phi: Phi, z: np.ndarray, order: int = 1) -> np.ndarray:
+def evaluate(
+    phi: Phi, z: np.ndarray, order: int = 1, parameters: Mapping[str, float] = MappingProxyType({})
+) -> np.ndarray:
     """Evaluate ``derivatives`` in float64, [order + 1, N], in blocks of one size: a function is compiled once.
+
+    Args:
+        phi: the function.
+        z: points [N].
+        order: of the last derivative.
+        parameters: those that are not filled in: other values of them compile nothing.
 
     >>> evaluate(jax.numpy.square, np.array([3.0])).tolist()
     [[9.0], [6.0]]
@@ -45,7 +54,8 @@ def evaluate(phi: Phi, z: np.ndarray, order: int = 1) -> np.ndarray:
     with jax.enable_x64(True):
         for begin in range(0, len(z), BLOCK):
             block = z[begin : begin + BLOCK]
-            values = compiled_derivatives()(phi, order, np.pad(block, (0, BLOCK - len(block)), mode="edge"))
+            padded = np.pad(block, (0, BLOCK - len(block)), mode="edge")
+            values = compiled_derivatives()(phi, order, padded, dict(parameters))
             blocks.append(np.stack([np.asarray(d) for d in values])[:, : len(block)])
     return np.concatenate(blocks, axis=1)
 
@@ -102,39 +112,6 @@ def turning_points(phi: Phi) -> list[float]:
         passed = sign(middle) != before
         left, right = np.where(passed, left, middle), np.where(passed, middle, right)
     return [float(z) for z in (right[turns].round(12) + 0.0)]
-
-
-def flat_intervals(phi: Phi) -> list[tuple[float, float]]:
-    """Find the closed intervals on which φ is constant by definition.
-
-    φ' is exactly 0 there. It also is where it underflows, but then it was already tiny just before.
-
-    >>> flat_intervals(lambda z: jax.numpy.where(z > 0, z, 0.0)), flat_intervals(jax.numpy.tanh)
-    ([(-inf, 0.0)], [])
-    """
-    slopes = evaluate(phi, EDGES)[1]
-    tiny = NOISE * np.abs(slopes).max()
-    zero = np.concatenate([[0], (slopes == 0).astype(int), [0]])
-    first, last = np.flatnonzero(np.diff(zero) == 1), np.flatnonzero(np.diff(zero) == -1) - 1
-    intervals = []
-    for i, j in zip(first, last, strict=True):
-        low = -inf if i == 0 else border(phi, inside=EDGES[i], outside=EDGES[i - 1])
-        high = inf if j == CELLS else border(phi, inside=EDGES[j], outside=EDGES[j + 1])
-        neighbours = np.array([z for z in (low - 1e-3, high + 1e-3) if np.isfinite(z)])
-        if j > i and (np.abs(evaluate(phi, neighbours)[1]) > tiny).all():
-            intervals.append((low, high))
-    return intervals
-
-
-def border(phi: Phi, inside: float, outside: float) -> float:
-    """Find the end of a flat interval, between a point inside of it and one outside."""
-    for _ in range(50):
-        middle = (inside + outside) / 2.0
-        if evaluate(phi, np.array([middle]))[1, 0] == 0:
-            inside = middle
-        else:
-            outside = middle
-    return float(round(outside, 9) + 0.0)
 
 
 def bounds(phi: Phi, turning: list[float], flat: list[tuple[float, float]]) -> tuple[float, float, bool, bool]:

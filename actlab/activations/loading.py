@@ -11,8 +11,9 @@ import numpy as np
 from actlab import sources
 from actlab.activations.base import CATALOGUE, Activation, ActivationError, activation, nowhere
 from actlab.activations.closed_form import Phi, automatic
-from actlab.activations.inspect import flat_intervals
-from actlab.activations.properties import interval_predicate, interval_text
+from actlab.activations.elementwise import check_elementwise
+from actlab.activations.flatness import FoundFlat
+from actlab.activations.properties import interval_text
 from actlab.later import jax, jnp
 from actlab.naming import nearest
 
@@ -27,7 +28,7 @@ def own_activation(function: Phi, name: str, declared: Activation | None) -> Act
     """Return the record of a function in a user's file.
 
     A plain ``phi(z, *, parameter=1.0)`` is enough: its derivative is taken by automatic differentiation, and its flat
-    set is found by looking, at the default parameters. Decorated with ``activation`` it can say more, such as which
+    set is found by looking, at the parameters in force. Decorated with ``activation`` it can say more, such as which
     parameters are learnable.
 
     Raises:
@@ -36,15 +37,14 @@ def own_activation(function: Phi, name: str, declared: Activation | None) -> Act
     if declared is None:
         activation()(function)
     record = replace(CATALOGUE.declared[function], name=name)
-    if record.flat is not nowhere or record.flat_set != Activation.flat_set:
+    if record.flat is not nowhere:
         return record
+    flat = FoundFlat(record.function, record.parameters, record.learnable)
     try:
-        intervals = flat_intervals(record.function)
+        found = interval_text(flat.pieces({}) or ())
     except Exception:  # a function that does not even run is `check`'s to explain
-        return record
-    if not intervals:
-        return record
-    return replace(record, flat=interval_predicate(intervals), flat_set=interval_text(intervals))
+        return replace(record, flat=flat)
+    return replace(record, flat=flat, flat_set=found if record.flat_set == Activation.flat_set else record.flat_set)
 
 
 CATALOGUE.own = own_activation
@@ -68,8 +68,8 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
 
     Raises:
         ActivationError: a parameter is unknown; the function cannot be traced, changes shape or dtype, or gives NaN, or
-            (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; a derivative that
-            it declares is not that of its values.
+            (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; it is not
+            elementwise; a derivative that it declares is not that of its values.
 
     >>> check(CATALOGUE.find("elu"), {"alpha": 0.5})
     """
@@ -81,7 +81,10 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     for dtype in (jnp.float32, jnp.float64):
         with jax.enable_x64(dtype is jnp.float64):
             try_out(record, {name: jnp.asarray(value, dtype) for name, value in values.items()}, dtype)
-    if record.closed_form and not record.exact.__module__.startswith(f"{__package__}."):  # the catalogue has its tests
+    if record.exact.__module__.startswith(f"{__package__}."):  # the catalogue has its tests
+        return
+    check_elementwise(record, values)
+    if record.closed_form:
         with jax.enable_x64(True):
             hold_to_values(record, values)
 
@@ -112,9 +115,13 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
     except Exception as error:
         raise ActivationError(f"{name}: {why_untraceable(error)}") from error
 
-    flat = record.flat(z, **parameters)
-    if jnp.shape(flat) != z.shape or jnp.result_type(flat) != jnp.bool_:
-        raise ActivationError(f"{name}: its `flat` must give a truth value for each z")
+    if not isinstance(record.flat, FoundFlat):
+        try:
+            flat = jax.eval_shape(record.flat, z, **parameters)
+        except Exception as error:
+            raise ActivationError(f"{name}: its `flat` {why_untraceable(error)}") from error
+        if not isinstance(flat, jax.ShapeDtypeStruct) or flat.shape != z.shape or flat.dtype != jnp.bool_:
+            raise ActivationError(f"{name}: its `flat` must give a truth value for each z")
     arrays = {"value": value, **{f"derivative in {argument}": slope for argument, slope in slopes.items()}}
     for what, array in arrays.items():
         wrong = np.isnan(array) | (np.isinf(array) & (np.abs(z) <= ORDINARY.max()))

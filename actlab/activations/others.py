@@ -12,6 +12,7 @@ from actlab.later import Array, jnp
     latex=r"\sin(\omega z), \quad \omega = 1",
     derivative=lambda z, *, omega=1.0: omega * jnp.cos(omega * z),
     parameter_derivatives={"omega": lambda z, *, omega=1.0: z * jnp.cos(omega * z)},
+    flat=lambda z, *, omega=1.0: jnp.broadcast_to(jnp.asarray(omega) == 0, jnp.shape(z)),
     range="[−1, 1]",
     monotonic=False,
     convex=False,
@@ -118,7 +119,7 @@ def softshrink_and_derivative(z: Array, threshold: Array | float) -> tuple[Array
     parameter_derivatives={
         "threshold": lambda z, *, threshold=0.5: jnp.where(jnp.abs(z) <= threshold, 0.0, -jnp.sign(z))
     },
-    flat=lambda z, *, threshold=0.5: jnp.abs(z) <= threshold,
+    flat=lambda z, *, threshold=0.5: (jnp.abs(z) <= threshold) & (threshold > 0),
     flat_set="[−0.5, 0.5]",
     range="(−∞, ∞)",
     monotonic=True,

@@ -13,6 +13,7 @@ import numpy as np
 from actlab.activations.base import Activation
 from actlab.activations.closed_form import Phi
 from actlab.activations.cost import operations
+from actlab.activations.flatness import flat_intervals
 from actlab.activations.inspect import (
     BLOCK,
     EDGES,
@@ -21,7 +22,6 @@ from actlab.activations.inspect import (
     bounds,
     evaluate,
     find_kinks,
-    flat_intervals,
     steepest,
     turning_points,
     vanishing_sides,
@@ -112,19 +112,6 @@ def disagreements(record: Activation) -> list[str]:
     return wrong
 
 
-def interval_predicate(intervals: list[tuple[float, float]]) -> Phi:
-    """Return ``flat(z, **parameters)``: whether z lies in one of the closed intervals.
-
-    >>> interval_predicate([(-float("inf"), 0.0)])(jnp.array([-1.0, 1.0]))
-    Array([ True, False], dtype=bool)
-    """
-
-    def flat(z: Array, **parameters: Array | float) -> Array:
-        return jnp.any(jnp.stack([(z >= low) & (z <= high) for low, high in intervals]), axis=0)
-
-    return flat
-
-
 def number(x: float) -> str:
     """Write five significant digits, a typographic minus, ∞.
 
@@ -134,7 +121,7 @@ def number(x: float) -> str:
     return "∞" if x == inf else "−∞" if x == -inf else f"{round(x, 5) + 0.0:.5g}".replace("-", "−")
 
 
-def interval_text(intervals: list[tuple[float, float]]) -> str:
+def interval_text(intervals: Iterable[tuple[float, float]]) -> str:
     """Write the union of closed intervals in mathematical notation; ∅ for none.
 
     >>> interval_text([(-float("inf"), -1.0), (1.0, 2.0)])

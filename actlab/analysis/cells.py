@@ -17,10 +17,8 @@ from actlab.analysis.looks import LineStyle, looks_of
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
 from actlab.study.selection import Select
-from actlab.study.settings import UNSTATED, Setting
+from actlab.study.settings import ENVIRONMENT, UNSTATED, Setting
 
-# Where a run was executed: no part of its identity, so that runs of one cell may differ in it (see `notes.made_with`).
-ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
 NOT_SETTINGS = ("run", "seed", "learned", "activation_order", "activation_family", "activation_name", *ENVIRONMENT)
 
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from actlab.analysis import stats
-from actlab.analysis.cells import ENVIRONMENT, Cells
+from actlab.analysis.cells import Cells
 from actlab.analysis.layout import DAGGER, words
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
+from actlab.study.settings import ENVIRONMENT
 
 MARKS = (
     f"**Bold**: the best of a column (and data set); {DAGGER}: its difference from the best, paired by seed where "

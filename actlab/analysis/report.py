@@ -165,7 +165,11 @@ def document(
     drawn = {key: drawing if drawing and drawing.pages else None for key, drawing in drawings.items()}
     return [
         Section(1, name, (Text(str(study.get("question", "")).strip()),)),
-        Section(2, "What was run", (*settings_table(cells), *diverged_runs(cells), *empty_columns(cells))),
+        Section(
+            2,
+            "What was run",
+            (*settings_table(cells), *diverged_runs(cells), *unknown_death(manifest), *empty_columns(cells)),
+        ),
         Section(2, "Tables", not_applicable(tables)),
         *(table_section(table) for table in tables.values() if table),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
@@ -243,6 +247,13 @@ def empty_columns(cells: Cells) -> tuple[Text, ...]:
             f"Empty, because runs were made before it was measured: {', '.join(names)}; training them again fills it."
         ),
     )
+
+
+def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
+    """Say of which activations unit death is not known, why, and what to declare."""
+    activations = manifest.get("activations") or {}
+    reasons = {label: one.get("unknown_death") for label, one in activations.items()}
+    return [Text(f"Unit death of `{label}` is not known: {why}.") for label, why in reasons.items() if why]
 
 
 def table_section(table: Table) -> Section:

@@ -109,9 +109,11 @@ def run(
             scheduler=scheduler,
             cluster=cluster,
         )
-    from actlab.analysis.report import headline
+    from actlab.analysis.report import headline, unknown_death
 
     typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+    for one in unknown_death(results.manifest):
+        typer.echo(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
     out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
@@ -152,6 +154,8 @@ def preview(
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     show_plan(study.config.study, planned)
+    for label, why in planned.unknown_death.items():
+        out.print(f"Unit death of {label} will not be known: {why}.", markup=False, highlight=False, soft_wrap=True)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
@@ -218,9 +222,12 @@ def describe(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
-    from actlab.activations import CATALOGUE, properties
+    from actlab.activations import CATALOGUE, check, properties
 
     records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
+    for record in records:
+        if record is not CATALOGUE.get(record.name):
+            check(record)
     moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")

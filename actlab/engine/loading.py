@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from actlab import activations, data, sources
+from actlab.activations.flatness import FoundFlat
 from actlab.measures import GEOMETRIC
 from actlab.nn.blocks import Function
 from actlab.nn.optimizers import OPTIMIZERS
@@ -54,7 +55,8 @@ def function_of(record: activations.Activation) -> Function:
     """An activation as programs take it."""
     fixed = tuple(name for name in record.parameters if name not in record.learnable)
     exact = None if record.exact is record.function else record.exact
-    return Function(record.function, record.flat, fixed, record.learnable, record.closed_form, exact)
+    flat = None if isinstance(record.flat, FoundFlat) else record.flat
+    return Function(record.function, flat, fixed, record.learnable, record.closed_form, exact)
 
 
 def own_measure(key: FunctionKey, sources_folder: Path) -> Any:

@@ -28,6 +28,7 @@ def run_row(
     geometric: Collection[str] = (),
     residual: bool = False,
     probe_rows: int | None = None,
+    death_known: bool = True,
 ) -> dict[str, Any]:
     """Make one run's row of a part.
 
@@ -44,6 +45,7 @@ def run_row(
         geometric: those of the user's measures that have geometric means over layers.
         residual: whether layers have residual connections.
         probe_rows: on how many rows measures are taken; by default at least as many as there are units.
+        death_known: whether it is known where the activation is flat; without that, all of unit death is NaN.
 
     Returns:
         ``labels``, status and final numbers as scalars, ``steps.*`` as lists [R], ``layers.*`` as flat lists [R·K]. A
@@ -70,6 +72,9 @@ def run_row(
     logged, layers = layer_measures(records, weights, kept)
     rounded = {name: np.asarray(value)[kept] for name, value in records.get("rounding", {}).items()}
     layers = with_floors(layers, rounded, residual, min(probe_rows or width, width))
+    if not death_known:
+        layers |= {name: np.full_like(layers[name], np.nan) for name in DEATH}
+        by_step["network_dead"] = np.full_like(by_step["network_dead"], np.nan)
     for name, norm in (("vanishing_slope", "signal_grad_norm"), ("weight_slope", "weight_grad_norm")):
         slope, deviation = depth_slope(logged[norm])
         by_step |= {name: slope.astype(digits), f"{name}_residual": deviation.astype(digits)}

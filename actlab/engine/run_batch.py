@@ -94,12 +94,14 @@ class RunBatch:
     """Runs that one call advances, with their numbers and the programs that do it."""
 
     scratch: dict[str, Any]  # what the programs write over and give back, since ``begin``
+    learned: tuple[str, ...] | None = None  # columns of the learned parameters, if not of their own names
 
     def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.call = (np.int32(job.depth), np.int32(job.activation))
         self.function = function_of(record_of(CATALOGUE, shape.activations[job.activation], sources_folder))
+        self.learned = tuple(one for one in str(runs[0].labels["learned"]).split(",") if one)
         self.data = arrays(shape, sources_folder)
         # A short batch is padded with copies of its first run, never narrowed: its size changes rounding.
         filled = runs + (runs[0],) * (shape.spec.runs_per_call * jax.local_device_count() - len(runs))
@@ -154,7 +156,8 @@ class RunBatch:
             parameters, later, self.scratch["measure"], self.numbers, self.data, *self.call
         )
         own = {"layers": {"activation": np.asarray(parameters["layers"]["activation"])}}
-        learned = learned_columns(self.function, turned(own, self.program.spec.runs_per_call)["layers"]["activation"])
+        values = turned(own, self.program.spec.runs_per_call)["layers"]["activation"]
+        learned = learned_columns(self.function.learnable if self.learned is None else self.learned, values)
         layers = measured["layers"] | whole.pop("layers") | learned
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
@@ -208,15 +211,15 @@ def not_evaluated(program: Program, runs: int) -> dict[str, Any]:
     return dict.fromkeys((*SPLIT_METRICS, "network_dead"), nothing) | {"layers": dict.fromkeys(DEATH, by_layer)}
 
 
-def learned_columns(function: Function, values: np.ndarray) -> dict[str, np.ndarray]:
+def learned_columns(names: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
     """Make columns of learnable activation parameters, by layer [R, L]; of units' own their mean, least and largest.
 
     Args:
-        function: the activation.
+        names: of the columns, in the order of the slots.
         values: of all slots [R, L, P], or [R, L, P, W] of units' own.
     """
     columns: dict[str, np.ndarray] = {}
-    for slot, name in enumerate(function.learnable):
+    for slot, name in enumerate(names):
         value = values[:, :, slot]
         if value.ndim == 3:
             columns |= {name: value.mean(axis=2), f"{name}_min": value.min(axis=2), f"{name}_max": value.max(axis=2)}
@@ -262,11 +265,10 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
     numbers = dict(run.numbers)
     for name in ("weight_std", "bias_mean", "bias_std"):
         numbers[name] = filled(numbers[name], program.spec.depth_bound)
-    for name, names, most in (
-        ("fixed", function.fixed, max(len(one.fixed) for one in program.functions)),
-        ("learnable", function.learnable, program.slots),
-    ):
-        numbers[name] = filled([numbers[name][parameter] for parameter in names], most)
+    fixed = function.slots_of(numbers["fixed"], numbers.pop("flat_pieces", None) or ())
+    numbers["fixed"] = filled(fixed, max(one.slots for one in program.functions))
+    learnable = [numbers["learnable"][parameter] for parameter in function.learnable]
+    numbers["learnable"] = filled(learnable, program.slots)
     return numbers
 
 

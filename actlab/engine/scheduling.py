@@ -94,7 +94,9 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     manifest["settings"] = settings.to_plain(columns.settings())
     manifest["label_prefixes"] = plan.prefixes
     manifest["activations"] = {
-        label: {"family": one.family, "order": one.order, "look": one.look} for label, one in plan.records.items()
+        label: {"family": one.family, "order": one.order, "look": one.look}
+        | ({"unknown_death": plan.unknown_death[label]} if label in plan.unknown_death else {})
+        for label, one in plan.records.items()
     }
     try:
         store.create(folder, study_yaml, sources, manifest)

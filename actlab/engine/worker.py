@@ -169,6 +169,7 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
             geometric=geometric,
             residual=shape.spec.block.residual,
             probe_rows=len(loading.arrays(shape, folder / "sources")["probe"][1]),
+            death_known=run.numbers["flat_pieces"] is not None,
         )
         for i, run in enumerate(runs)
     ]

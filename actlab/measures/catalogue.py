@@ -56,9 +56,18 @@ LAYERS = (
     Measure("update_ratio", "‖ΔW_l‖_F / ‖W_l‖_F of the update about to be applied", on=MINIBATCH, **GRADIENT),
     Measure(
         "dead_fraction",
-        "share of units for which every training row lies where the activation is flat by definition",
+        "share of units for which every training row lies on one and the same flat piece of the activation, so that "
+        "the unit is constant",
         label="dead units",
         short="dead",
+        **DEATH,
+    ),
+    Measure(
+        "no_gradient_fraction",
+        "share of units for which every training row lies on some flat piece of the activation, so that no gradient "
+        "passes the unit, constant or not",
+        label="units without gradient",
+        short="no gradient",
         **DEATH,
     ),
     Measure("born_dead_fraction", "share of units dead at step 0", label="units born dead", short="born dead", **DEATH),
@@ -265,7 +274,7 @@ def gap(in_: str, what: str) -> tuple[Measure, Measure]:
 RUNS = (
     Measure(
         "network_dead",
-        "whether a hidden layer is wholly dead, so that no gradient passes it (with residual connections: the first)",
+        "whether a hidden layer is wholly dead, so that the output is constant (with residual connections: the first)",
         group="death",
         over_seeds=SHARE,
         function="death_record",

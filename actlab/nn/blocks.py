@@ -7,9 +7,11 @@ the layers (see ``walk``) differentiates a block with ``jax.vjp`` from its store
 over rows or units, never a matrix product.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from actlab.activations.flatness import MOST_PIECES
 from actlab.later import Array, ArrayLike, jax, jnp
 
 EPSILON = 1e-5  # of both normalisations, as in their papers' code and PyTorch
@@ -26,14 +28,15 @@ class Function:
 
     Attributes:
         phi: φ(z, **parameters).
-        flat: where it is constant by definition, ``flat(z, **parameters)``.
+        flat: where it is constant by definition, ``flat(z, **parameters)``; None where the bounds of its flat pieces
+            are numbers of the run, which stand behind the fixed parameters (see ``slots_of``).
         fixed, learnable: the names of its parameters, each in the order of their slots.
         closed_form: its derivatives are closed forms, which underflow only where the truth does.
         exact: φ with closed-form derivatives, where training takes faster ones: measures take this. None: φ itself.
     """
 
     phi: Callable[..., Array]
-    flat: Callable[..., Array]
+    flat: Callable[..., Array] | None
     fixed: tuple[str, ...] = ()
     learnable: tuple[str, ...] = ()
     closed_form: bool = True
@@ -50,6 +53,32 @@ class Function:
         return {name: fixed[i] for i, name in enumerate(self.fixed)} | {
             name: of_layer[i] for i, name in enumerate(self.learnable)
         }
+
+    @property
+    def slots(self) -> int:
+        """How many of a run's fixed numbers it takes: its fixed parameters, and the bounds of its flat pieces."""
+        return len(self.fixed) + (2 * MOST_PIECES if self.flat is None else 0)
+
+    def slots_of(self, parameters: Mapping[str, float], pieces: Sequence[tuple[float, float]]) -> tuple[float, ...]:
+        """Return a run's fixed numbers: parameters in their slots, then bounds; what is no piece ends before it begins.
+
+        >>> len(Function(jnp.tanh, None, ("beta",)).slots_of({"beta": 2.0}, [(0.0, 1.0)])) == 1 + 2 * MOST_PIECES
+        True
+        """
+        bounds = [*pieces, *[(math.inf, -math.inf)] * (MOST_PIECES - len(pieces))] if self.flat is None else []
+        return (*(parameters[name] for name in self.fixed), *(bound for piece in bounds for bound in piece))
+
+    def is_flat(self, z: Array, learned: Array, fixed: Array) -> Array:
+        """Whether φ is constant by definition around each z, at a layer's parameters in force."""
+        if self.flat is not None:
+            return self.flat(z, **self.parameters(learned, fixed))
+        bounds = fixed[len(self.fixed) : self.slots].reshape(MOST_PIECES, 2)
+
+        def within(i: Array, flat: Array) -> Array:
+            return flat | ((z >= bounds[i, 0]) & (z <= bounds[i, 1]))
+
+        pieces = jnp.sum(bounds[:, 0] <= bounds[:, 1])
+        return jax.lax.fori_loop(0, pieces, within, jnp.zeros(z.shape, bool))
 
 
 @dataclass(frozen=True)
@@ -172,7 +201,7 @@ def slope_and_loss(
     parameters = function.parameters(layer["activation"], fixed)
     slope_MxW = jax.jvp(lambda u: function.phi(u, **parameters), (u_MxW,), (jnp.ones_like(u_MxW),))[1]
     tiny = float(jnp.finfo(u_MxW.dtype).tiny) if function.closed_form else 0.0
-    flat_MxW = function.flat(u_MxW, **parameters)
+    flat_MxW = function.is_flat(u_MxW, layer["activation"], fixed)
     below_MxW = (jnp.abs(slope_MxW) <= tiny) & ~flat_MxW & (u_MxW != 0)
     most_M = jnp.max(jnp.where(below_MxW, jnp.abs(dh_MxW), 0.0), axis=1)
     lost_M = (most_M > 0) & (jnp.max(jnp.abs(dz_MxW), axis=1) <= 1e4 * tiny * most_M)

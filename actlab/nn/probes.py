@@ -25,6 +25,8 @@ log = logging.getLogger("actlab.probes")
 DORMANT = 0.025
 # Above this correlation a unit duplicates another.
 DUPLICATE = 0.99
+# Within so many ulps a unit's φ is one number.
+SAME = 64
 
 
 def scaled(values: Array) -> Array:
@@ -285,17 +287,37 @@ def weight_norm(rows: int, h_MxI: Array, delta_MxO: Array) -> Array:
     return jnp.max(jnp.abs(gradient)) * jnp.linalg.norm(scaled(gradient)) / rows
 
 
+def same(low: Array, high: Array) -> Array:
+    """Whether the least and the greatest of a flat unit's φ are one number, but for the rounding of its formula.
+
+    Flat pieces are told apart by their height: two that are equally high leave a unit constant all the same.
+
+    >>> same(jnp.array([1.0, -1.0]), jnp.array([1.0, 1.0]))
+    Array([ True, False], dtype=bool)
+    """
+    size = jnp.maximum(jnp.abs(low), jnp.abs(high))
+    return high - low <= SAME * float(jnp.finfo(size.dtype).eps) * size
+
+
 def death_record(
-    dead_LxW: Array, finite_L: Array, masks: Mapping[str, Array], is_first: Array, dtype: jnp.dtype
+    dead_LxW: Array,
+    finite_L: Array,
+    masks: Mapping[str, Array],
+    is_first: Array,
+    dtype: jnp.dtype,
+    *,
+    flat_LxW: Array | None = None,
 ) -> tuple[dict[str, Array], Array, dict[str, Array]]:
-    """Compute the fractions of units born dead, died, revived and ever dead, and the masks to carry on.
+    """Compute the fractions of units dead, without gradient, born dead, died, revived and ever dead; masks to carry on.
 
     Args:
-        dead_LxW: dead now, on the whole training split; there may be an axis of runs between L and W.
+        dead_LxW: dead now, on the whole training split: all rows on one and the same flat piece; there may be an axis
+            of runs between L and W.
         finite_L: whether all of a layer's z are finite; the fractions are NaN where not.
         masks: {dead_at_init, ever_dead}: units dead at step 0, and dead at any earlier evaluation.
         is_first: 1 at the evaluation at step 0, else 0.
         dtype: of the fractions.
+        flat_LxW: units whose rows all lie on some flat piece; by default the dead ones, as where there is one piece.
 
     Returns:
         {name in ``DEATH``: [L]}; ``network_dead`` (1 where some hidden layer is wholly dead, NaN if any z is not
@@ -306,6 +328,7 @@ def death_record(
     ever_dead_LxW = earlier_LxW | dead_LxW
     by_name = {
         "dead_fraction": dead_LxW,
+        "no_gradient_fraction": dead_LxW if flat_LxW is None else flat_LxW,
         "born_dead_fraction": at_init_LxW,
         "died_fraction": dead_LxW & ~at_init_LxW,
         "revived_fraction": earlier_LxW & ~dead_LxW,

@@ -210,10 +210,13 @@ def evaluate(
         and accuracy [(R)]}.
     """
     splits = {name: data[name] for name in ("train", "validation", "test")}
-    outputs, dead, finite = forward_splits(
+    outputs, seen = forward_splits(
         program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
     )
-    layers, network_dead, masks = probes.death_record(dead, finite, masks, is_first, outputs.dtype)
+    dead = seen["flat"] & probes.same(seen["low"], seen["high"])
+    layers, network_dead, masks = probes.death_record(
+        dead, seen["finite"], masks, is_first, outputs.dtype, flat_LxW=seen["flat"]
+    )
     if program.spec.block.residual:  # which pass every layer by but the first
         first_dead = jnp.all(dead[0], axis=-1).astype(outputs.dtype)
         network_dead = jnp.where(jnp.isnan(network_dead), jnp.nan, first_dead)
@@ -236,8 +239,11 @@ def forward_splits(
     splits: Mapping[str, Array],
     depth: Array | int,
     activation: Array,
-) -> tuple[Array, Array, Array]:
-    """Compute outputs of all splits [(R,) N, C]; units dead on the training split [L, (R,) W]; finite layers [L, (R)].
+) -> tuple[Array, dict[str, Array]]:
+    """Compute outputs of all splits [(R,) N, C], and what was seen of the training split's rows.
+
+    That is {``flat``: whether φ is flat for all rows, ``low``, ``high``: the least and the greatest φ [L, (R,) W],
+    ``finite``: whether all z are [L, (R)]}.
 
     All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
     Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.
@@ -246,15 +252,22 @@ def forward_splits(
     layer = parameters["layers"]["bias"]
     batch_norm = program.spec.block.norm == "batch"
 
-    def pass_over(x_NxF: Array, rows: int) -> tuple[Array, tuple[Array, Array]]:
-        """Compute outputs, and death judged on the first ``rows`` of the inputs."""
+    def pass_over(x_NxF: Array, rows: int) -> tuple[Array, dict[str, Array]]:
+        """Compute outputs, and what is seen of the first ``rows`` of the inputs."""
 
         def observe(function: Function, u_NxW: Array, layer: Any, fixed: Array) -> dict[str, Array]:
-            u_NxW, parameters = u_NxW[:rows], function.parameters(layer["activation"], fixed)
-            dead_W = jnp.all(function.flat(u_NxW, **parameters), axis=0)
-            return {"dead": dead_W, "finite": probes.all_finite(u_NxW)}
+            # Of all rows, as the block computes it: XLA then computes it once.
+            phi_NxW = function.phi(u_NxW, **function.parameters(layer["activation"], fixed))[:rows]
+            u_NxW = u_NxW[:rows]
+            return {
+                "flat": jnp.all(function.is_flat(u_NxW, layer["activation"], fixed), axis=0),
+                "low": jnp.min(phi_NxW, axis=0),
+                "high": jnp.max(phi_NxW, axis=0),
+                "finite": probes.all_finite(u_NxW),
+            }
 
-        stacks: dict[str, Any] = {"dead": jnp.zeros(layer.shape, bool), "finite": jnp.ones(layer.shape[:-1], bool)}
+        stacks: dict[str, Any] = {"flat": jnp.zeros(layer.shape, bool), "finite": jnp.ones(layer.shape[:-1], bool)}
+        stacks |= {"low": layer, "high": layer}
         stacks |= {"statistics": (layer, layer)} if batch_norm else {}
         h, observed = walk.forward(
             network,
@@ -270,27 +283,37 @@ def forward_splits(
         )
         readout = parameters["readout"]
         outputs = network.over_runs(walk.affine)(h, readout["kernel"], readout["bias"])
-        return outputs, (observed["dead"], observed["finite"])
+        return outputs, {name: observed[name] for name in TOGETHER}
 
     if program.spec.eval_chunks == 1 or batch_norm:
-        outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
-        return outputs, *seen
+        return pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
     passes = {
         name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.spec.eval_chunks)
         for name, x_NxF in splits.items()
     }
-    return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), *passes["train"][1]
+    return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), passes["train"][1]
 
 
-def in_chunks(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, chunks: int) -> tuple[Array, Any]:
-    """Pass forward over some rows after the others: outputs [..., N, C], and where all chunks observed what is true.
+TOGETHER: Mapping[str, Callable[[Array, Array], Array]] = {
+    "flat": jnp.logical_and,
+    "finite": jnp.logical_and,
+    "low": jnp.minimum,
+    "high": jnp.maximum,
+}
+"""How what was seen of some rows and of others is put together."""
+
+
+def in_chunks(
+    forward: Callable[[Array], tuple[Array, dict[str, Array]]], x_NxF: Array, chunks: int
+) -> tuple[Array, dict[str, Array]]:
+    """Pass forward over some rows after the others: outputs [..., N, C], and what all chunks observed ``TOGETHER``.
 
     The last chunk begins early enough to be as long as the others: the rows that it shares change nothing.
 
-    >>> in_chunks(lambda x: (2 * x, jnp.all(x > 0)), jnp.array([[1.0], [2.0], [3.0]]), 2)
+    >>> in_chunks(lambda x: (2 * x, {"low": jnp.min(x)}), jnp.array([[1.0], [2.0], [3.0]]), 2)
     (Array([[2.],
            [4.],
-           [6.]], dtype=float32), Array(True, dtype=bool))
+           [6.]], dtype=float32), {'low': Array(1., dtype=float32)})
     """
     rows = x_NxF.shape[0]
     length = -(-rows // chunks)
@@ -300,9 +323,10 @@ def in_chunks(forward: Callable[[Array], tuple[Array, Any]], x_NxF: Array, chunk
         begin = jnp.minimum(i * length, rows - length)
         of_chunk, seen_in_chunk = forward(jax.lax.dynamic_slice_in_dim(x_NxF, begin, length))
         outputs = jax.lax.dynamic_update_slice_in_dim(outputs, of_chunk, begin, outputs.ndim - 2)
-        return (outputs, jax.tree.map(jnp.logical_and, seen, seen_in_chunk)), None
+        return (outputs, {name: TOGETHER[name](seen[name], one) for name, one in seen_in_chunk.items()}), None
 
     like, seen = jax.eval_shape(forward, jax.ShapeDtypeStruct((length, *x_NxF.shape[1:]), x_NxF.dtype))
     nothing = jnp.zeros((*like.shape[:-2], rows, like.shape[-1]), like.dtype)
-    everything = jax.tree.map(lambda a: jnp.ones(a.shape, a.dtype), seen)
-    return jax.lax.scan(chunk, (nothing, everything), jnp.arange(chunks))[0]
+    blank = {"flat": True, "finite": True, "low": jnp.inf, "high": -jnp.inf}
+    unseen = {name: jnp.full(a.shape, blank[name], a.dtype) for name, a in seen.items()}
+    return jax.lax.scan(chunk, (nothing, unseen), jnp.arange(chunks))[0]

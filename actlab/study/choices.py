@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from actlab import activations, sources
-from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure
+from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure, MeasureError
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
@@ -92,7 +92,10 @@ def own_measure(path: Path, function: str) -> Measure:
 def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
     """Load the record of a user's measure and try it out, once for each content of its file."""
     from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
+    from actlab.study.columns import taken  # which knows all keys, and they know of choices
 
     record, probe = load_measure(path, function)
+    if record.name in taken():
+        raise MeasureError(f"{path}: '{record.name}' is the name of another column; rename the function")
     check_measure(probe, f"{path.name}:{function}")
     return record

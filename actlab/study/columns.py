@@ -1,15 +1,23 @@
 """A run's settings as columns of the frame ``runs``, and what reading must know of those columns."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from actlab import sources
+from actlab.measures import LOG10, MEASURES
 from actlab.study.fields import Choice, Key, OptionDefaults, display_name
 from actlab.study.resolve import Resolved, initializer_label
 from actlab.study.sections import SECTIONS, run_keys, value_at
-from actlab.study.settings import CONTENT, Setting
+from actlab.study.settings import CONTENT, ENVIRONMENT, Setting
+
+OF_FRAMES = ("run", "step", "layer", "of", "bin", "count", "seed", "status", "study")
+OF_TABLES = ("at", "position", "measure", "value")
+OF_ESTIMATES = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+LEARNED = "learned_"
+"""How the column of a learned parameter begins whose own name is another column's."""
 
 FACTS = ("activation_name", "activation_family", "activation_order", "learned")
 """Columns that follow from the activation and are no settings."""
@@ -21,6 +29,32 @@ def choice_columns() -> Iterator[str]:
         field = SECTIONS[section].model_fields.get(way)
         if field is not None and field.annotation is Choice and key.column != "":
             yield key.column or way
+
+
+@cache
+def taken() -> frozenset[str]:
+    """Return the names of all columns that frames and tables have, whatever is learned or measured besides."""
+    own = (one.column for one in settings())
+    return frozenset((*OF_FRAMES, *OF_TABLES, *OF_ESTIMATES, *FACTS, *ENVIRONMENT, *MEASURES, *own))
+
+
+def learned_column(parameter: str) -> str:
+    """Name the column of a learned activation parameter: as itself, or ``learned_...`` where that might be another's.
+
+    No two parameters share a column: names that begin as such columns do, or end as those of units' least and largest
+    values, have the prefix too.
+
+    >>> learned_column("alpha"), learned_column("step"), learned_column("alpha_min")
+    ('alpha', 'learned_step', 'learned_alpha_min')
+    """
+    unlike = parameter in taken() or parameter.startswith((LEARNED, LOG10)) or parameter.endswith(("_min", "_max"))
+    return LEARNED + parameter if unlike else parameter
+
+
+def learned_columns(parameter: str) -> tuple[str, str, str]:
+    """Name the columns that a learned parameter may have; the last two where each unit has its own."""
+    column = learned_column(parameter)
+    return column, f"{column}_min", f"{column}_max"
 
 
 def settings() -> tuple[Setting, ...]:
@@ -57,7 +91,7 @@ def columns_of(resolved: Resolved, contents: Mapping[str, str]) -> dict[str, Any
         if isinstance(value, Choice) and sources.parse(value.name):
             functions[column + CONTENT] = short(contents[value.name])
     record = resolved.activation
-    facts = (record.name, record.family, record.order, ",".join(record.learnable))
+    facts = (record.name, record.family, record.order, ",".join(map(learned_column, record.learnable)))
     return columns | {
         "data_content": short(resolved.data_checksum),
         **functions,

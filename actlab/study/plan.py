@@ -42,6 +42,7 @@ class Plan:
         worker_bytes: what a worker holds at most, roughly.
         measures: the records of the user's measures.
         records: of the activations, by their labels.
+        unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
         prefixes: what stands before labels that would collide; what a run's own columns hold is without.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     worker_bytes: float
     measures: tuple[Measure, ...] = ()
     records: Mapping[str, activations.Activation] = field(default_factory=dict)
+    unknown_death: Mapping[str, str] = field(default_factory=dict)
     prefixes: Prefixes = field(default_factory=dict)
 
     def label(self, run: Run, column: str) -> str:
@@ -84,6 +86,7 @@ def plan(
     checksums, copies = identity.user_functions(study.cells)
     known: set[str] = set()
     records: dict[str, activations.Activation] = {}
+    unknown_death: dict[str, str] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
@@ -99,7 +102,10 @@ def plan(
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
         identity.check_told_apart(study, cell, settings, own_identity, named)
-        records[labels.prefixed(settings, "activation", prefixes)] = resolved.activation
+        label = labels.prefixed(settings, "activation", prefixes)
+        records[label] = resolved.activation
+        if why := resolved.unknown_death:
+            unknown_death[label] = why
         schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
         for seed in study.seeds:
             run = identity.run_id(own_identity, seed)
@@ -113,14 +119,38 @@ def plan(
         Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
         for (shape, key, depth, *schedule), runs in groups.items()
     )
+    own = own_measures(study.cells)
+    check_measures_apart(study, own, records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, call_sizes, most, own_measures(study.cells), records, prefixes)
+    return Plan(tuple(jobs), copies, call_sizes, most, own, records, unknown_death, prefixes)
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
     """Return the records of the user's measures that some cells ask for."""
     asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
     return tuple(own_measure(path, name) for path, name in asked)
+
+
+def check_measures_apart(study: Study, measures: Iterable[Measure], records: Iterable[activations.Activation]) -> None:
+    """Refuse a measure of the user's whose column is that of a parameter which an activation of the study learns.
+
+    Raises:
+        StudyError: there is one.
+    """
+    learned = {
+        column: (record.name, parameter)
+        for record in records
+        for parameter in record.learnable
+        for column in columns.learned_columns(parameter)
+    }
+    for one in measures:
+        if one.column in learned:
+            name, parameter = learned[one.column]
+            place = study.source.where(*of_key(study.source, "measure.probes"))
+            raise StudyError(
+                f"{place}: measure.probes: '{one.name}' would share its column with what {name} learns as {parameter}; "
+                "rename one of them"
+            )
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from actlab import activations, data, sources
+from actlab.activations.flatness import FoundFlat
 from actlab.naming import show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -65,6 +66,12 @@ class Resolved:
     def features(self) -> int:
         """Inputs of the network."""
         return self.data.train.x.shape[1]
+
+    @property
+    def unknown_death(self) -> str:
+        """Why it cannot be known where the activation is flat, and what to declare; empty where it is known."""
+        flat = self.activation.flat
+        return flat.why_unknown(self.parameters) if isinstance(flat, FoundFlat) else ""
 
     @property
     def outputs(self) -> int:
@@ -222,6 +229,7 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
         "bias_std": begun.bias_std,
         "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
         "learnable": {name: parameters[name] for name in record.learnable},
+        "flat_pieces": record.flat.pieces(parameters) if isinstance(record.flat, FoundFlat) else (),
         "optimizer": {
             **train.optimizer.numbers,
             "learning_rate": train.learning_rate,
