@@ -34,7 +34,8 @@ def final(cells: Cells, activation: str, measure: str, rate: float = HARSH) -> p
 def relu_units_die(cells: Cells) -> Verdict:
     """R3, first half: units that were alive at the start are dead at the end."""
     died = final(cells, "relu", "died_fraction")
-    return judge("R3a", "relu", "units die", AT_LEAST, SOME, died, f"died fraction at learning rate {HARSH:g}")
+    evidence = f"died fraction at learning rate {HARSH:g}"
+    return judge("R3a", "relu", "units die", AT_LEAST, SOME, died, evidence, "died_fraction")
 
 
 def dead_stay_dead(cells: Cells) -> Verdict:
@@ -47,7 +48,7 @@ def dead_stay_dead(cells: Cells) -> Verdict:
             wholly = final(cells, "relu", "network_dead", rate).mean()
             revival[f"learning rate {rate:g} ({wholly:.0%} of networks have a wholly dead layer)"] = share
     evidence = "revived / ever dead between evaluations"
-    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence)
+    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
 
 
 def leaky_prevents(cells: Cells) -> Verdict:
@@ -58,7 +59,8 @@ def leaky_prevents(cells: Cells) -> Verdict:
     """
     weak = final(cells, "leaky_relu", "weak_fraction")
     evidence = f"weak fraction at learning rate {HARSH:g}"
-    return judge("L1a", "leaky_relu", "a small negative slope prevents dying", AT_MOST, RARE, weak, evidence)
+    statement = "a small negative slope prevents dying"
+    return judge("L1a", "leaky_relu", statement, AT_MOST, RARE, weak, evidence, "weak_fraction")
 
 
 def leaky_reduces(cells: Cells) -> Verdict:
@@ -72,6 +74,8 @@ def leaky_reduces(cells: Cells) -> Verdict:
         -SOME,
         leaky - relu,
         f"weak fraction at learning rate {HARSH:g}, leaky ({leaky.mean():.2f}) minus relu ({relu.mean():.2f}), by seed",
+        "weak_fraction",
+        difference=True,
     )
 
 
@@ -86,6 +90,8 @@ def leaky_performs(cells: Cells) -> Verdict:
         SOME,
         leaky - relu,
         f"test accuracy at learning rate {HARSH:g}, leaky ({leaky.mean():.2f}) minus relu ({relu.mean():.2f}), by seed",
+        "test_accuracy",
+        difference=True,
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
-from actlab.analysis.estimates import available, columns_of, long, records_at, summarise
+from actlab.analysis.estimates import ESTIMATE, available, columns_of, long, records_at, summarise
+from actlab.analysis.notes import intervals_note
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -154,8 +155,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", "mean", "low", "high", "n", "runs", "diverged", "missing", "method")
-    keys = [str(name) for name in frame if name not in rest]
+    keys = [str(name) for name in frame if name not in ("measure", *ESTIMATE)]
     if "measure" in frame:
         wide = layout.pivot(frame, keys, ["measure"])
     else:
@@ -166,7 +166,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     pooled, without, arithmetic = (frame.attrs.get(name, []) for name in ("pooled", "without", "arithmetic"))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
-        f"95 % intervals: {', '.join(sorted(set(frame['method'])))}.",
+        intervals_note(frame),
         f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
         f"Not measured in: {', '.join(without)}." if without else "",
         f"Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else "",
@@ -258,8 +258,10 @@ def values_at(
         raise CompareError(f"'{only_final[0]}' is known at the end only; leave at: final")
     if only_final:
         last = runs[["run", *only_final]].copy()
-        numbers = [name for name in only_final if not is_flag(name, runs)]
-        last.loc[runs["status"] != "ok", numbers] = np.nan  # it may have met a target before it diverged
+        # A run that diverged may have met a target before: it has not reached it, and has no such number.
+        lost = runs["status"] != "ok"
+        last.loc[lost, [name for name in only_final if not is_flag(name, runs)]] = np.nan
+        last.loc[lost, [name for name in only_final if is_flag(name, runs) and about(name).better == "higher"]] = False
         parts.append(long(last, only_final))
     return pd.concat(parts, ignore_index=True)
 
