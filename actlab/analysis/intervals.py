@@ -176,7 +176,11 @@ def mean_bounds(
         span = high_end - low_end
         p = (mean - low_end) / span
         centre, half = special.logit(p), reach / (span * p * (1 - p))
-        return low_end + span * special.expit(centre - half), high_end - span * special.expit(-centre - half)
+        ends = (low_end + span * special.expit(centre + side * half) for side in (-1, 1))
+        mirrored = (high_end - span * special.expit(-centre - side * half) for side in (-1, 1))
+        # Each way is exact next to one end.
+        low, high = (np.where(p < 0.5, one, other) for one, other in zip(ends, mirrored, strict=True))
+        return low, high
     if low_end is not None:
         factor = np.exp(reach / (mean - low_end))
         return low_end + (mean - low_end) / factor, low_end + (mean - low_end) * factor
@@ -219,7 +223,8 @@ def intervals_of(
         v = np.where(np.abs(v - inside) <= 1e-6 * (quantity.high - quantity.low), inside, v)
     n, last = count, first + count - 1
     least, greatest = v[first], v[last]
-    equal = greatest - least <= ROUNDING * np.maximum(np.abs(least), np.abs(greatest))
+    tiny = np.finfo(float).tiny
+    equal = greatest - least <= np.maximum(ROUNDING * np.maximum(np.abs(least), np.abs(greatest)), tiny)
     mean = np.clip(np.add.reduceat(v, first) / n, least, greatest)  # rounding may put it beyond them
     mean = np.where(equal, least, mean)
     out["n"][there], out["mean"][there] = n, mean
@@ -232,7 +237,7 @@ def intervals_of(
         out["low"][there], out["high"][there], out["method"][there] = low, high, quantity.method
         return out
     deviation = v - np.repeat(mean, n)
-    scale = np.maximum(greatest - least, np.finfo(float).tiny)  # third powers of large losses would overflow
+    scale = np.maximum(greatest - least, tiny)  # third powers of large losses would overflow
     z = deviation / np.repeat(scale, n)
     second, third = np.add.reduceat(z**2, first) / n, np.add.reduceat(z**3, first) / n
     std = scale * np.sqrt(second * n / np.maximum(n - 1, 1))
@@ -249,14 +254,12 @@ def intervals_of(
         low, high = mean_bounds(mean[at], std[at], skew[at], n[at], kind, level)
         out["low"][there[at]], out["high"][there[at]], out["method"][there[at]] = low, high, kind.method
     middle = (v[first + (n - 1) // 2] + v[first + n // 2]) / 2
-    for i in np.flatnonzero(~enough & (n > 1)):
-        out["median"][there[i]], out["least"][there[i]], out["greatest"][there[i]] = middle[i], least[i], greatest[i]
-        alike = larger_part(v[first[i] : last[i] + 1], bool(equal[i]), quantity)
-        if alike:
-            share = np.array(alike / n[i])
-            bounds = wilson_bounds(share, n[i], level)
-            for name, value in zip(("share", "share_low", "share_high"), (share, *bounds), strict=True):
-                out[name][there[i]] = float(value)
+    instead = np.flatnonzero(~enough & (n > 1))
+    alike = np.array([larger_part(v[first[i] : last[i] + 1], bool(equal[i]), quantity) for i in instead], float)
+    share = np.where(alike > 0, alike, np.nan) / n[instead]
+    beside = (middle[instead], least[instead], greatest[instead], share, *wilson_bounds(share, n[instead], level))
+    for name, column in zip(BESIDE, beside, strict=True):
+        out[name][there[instead]] = column
     return out
 
 

@@ -14,13 +14,13 @@ from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 
 MARKS = (
-    f"**Bold**: the best of a column (and data set); {DAGGER}: its difference from the best, by pairs of one seed, has "
-    f"a 95 % interval that contains 0, or all pairs are equal; {OPEN}: that difference has no interval (fewer than "
+    f"**Bold**: the best mean of a column (and data set); {DAGGER}: its difference from the best, by pairs of one "
+    f"seed, has a 95 % interval that contains 0, or all pairs are equal; {OPEN}: that difference has no interval (fewer than "
     f"{FEWEST} pairs, or all differ alike). Not corrected for many comparisons."
 )
 UNMARKED = (
-    f"**Bold**: the best of a column (and data set). No difference from it is judged: none has {FEWEST} pairs that do "
-    "not all differ alike."
+    f"**Bold**: the best mean of a column (and data set). No difference from it is judged: none has {FEWEST} pairs "
+    "that do not all differ alike."
 )
 PHRASES = {
     "actlab": "with actlab {}",

@@ -66,7 +66,8 @@ def grouped_intervals(
     groups = frame.groupby(by, dropna=False)
     out = groups.size().reset_index()[by]
     columns = intervals_of(frame["value"].to_numpy(float), groups.ngroup().to_numpy(), len(out), quantity, level)
-    return out.assign(**columns)[[*by, "mean", "low", "high", "n", "method", *BESIDE]]
+    keys = {name: out[name] for name in by}
+    return pd.DataFrame(keys | {name: columns[name] for name in ("mean", "low", "high", "n", "method", *BESIDE)})
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Difference:
     Attributes:
         interval: the difference and its interval; ``n`` counts pairs where there are any.
         dropped: seeds without a partner: only one of the samples has a value of them.
-        same: whether every pair is of equal values: no sign of a difference.
+        same: whether every pair, of several, is of equal values: no sign of a difference.
     """
 
     interval: Interval
@@ -120,7 +121,7 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     d = x - y
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
-    return Difference(mean_interval(d, level, quantity.difference), dropped, bool((d == 0).all()))
+    return Difference(mean_interval(d, level, quantity.difference), dropped, len(d) > 1 and bool((d == 0).all()))
 
 
 def differences_from(
