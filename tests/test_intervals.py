@@ -216,6 +216,16 @@ def test_a_users_measure_gets_the_rule_of_its_record():
     assert unknown["high"] > 1
 
 
+@pytest.mark.parametrize("ends", [(1.0, 0.0), (0.0, 0.0), (0.0, "1"), (0.0,), (math.nan, 1.0), [1.0, 0.0], 1.0])
+def test_a_range_that_is_none_is_refused(ends):
+    with pytest.raises(measures.MeasureError, match="expected the least and the greatest value"):
+        measure(range=ends)
+
+
+def test_an_infinite_end_is_no_end():
+    assert quantity_of(Measure("own", range=(0.0, math.inf))) == POSITIVE
+
+
 def test_equal_norms_have_no_interval_and_their_own_value():
     values, runs = frame_of([1e-3] * 5, "signal_grad_norm")
     row = summarise(values, runs, ["depth"]).iloc[0]

@@ -362,6 +362,9 @@ def test_what_a_user_said_of_a_measure_is_read_from_the_manifest(sound):
     other = {"measures": measures.to_plain([replace(record, over_seeds="arithmetic")])}
     with pytest.raises(CompareError, match="'spread' has arithmetic means in study 'two'"):
         own_measures({"one": {"measures": measures.to_plain([record])}, "two": other})
+    bounded = {"measures": measures.to_plain([replace(record, range=(0.0, 1.0))])}  # another kind, another interval
+    with pytest.raises(CompareError, match="'spread' has the range"):
+        own_measures({"one": {"measures": measures.to_plain([record])}, "two": bounded})
 
 
 def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_path):

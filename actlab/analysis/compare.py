@@ -63,7 +63,8 @@ def compare(
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
-        of them), ``missing`` (the others without a value), ``method``. Each measure's record says how it is pooled:
+        of them), ``missing`` (the others without a value), ``method``, and what stands where there is no interval (see
+        ``estimates.summarise``). Each measure's record says how it is pooled:
         what spans decades has geometric means; what is true or false of a run has a share and its Wilson interval.
 
     Raises:
@@ -130,8 +131,11 @@ def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measur
     own: dict[str, Measure] = {}
     for study, manifest in manifests.items():
         for name, record in from_plain(manifest.get("measures", {})).items():
-            if own.setdefault(name, record).over_seeds != record.over_seeds:
+            first = own.setdefault(name, record)
+            if first.over_seeds != record.over_seeds:
                 raise CompareError(f"'{name}' has {record.over_seeds} means in study '{study}', other ones elsewhere")
+            if first.range != record.range:
+                raise CompareError(f"'{name}' has the range {record.range} in study '{study}', another one elsewhere")
     return own
 
 

@@ -82,7 +82,7 @@ def quantity_of(record: Measure) -> Quantity:
     """
     if record.over_seeds == SHARE:
         return FLAG
-    low, high = record.range
+    low, high = (end if end is not None and math.isfinite(end) else None for end in record.range)
     if record.over_seeds == GEOMETRIC:
         low, high = (math.log10(end) if end is not None and end > 0 else None for end in (low, high))
         return Quantity(low, high, log10=True)

@@ -14,9 +14,11 @@ from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 
 MARKS = (
-    f"**Bold**: the best mean of a column (and data set); {DAGGER}: its difference from the best, by pairs of one "
-    f"seed, has a 95 % interval that contains 0, or all pairs are equal; {OPEN}: that difference has no interval (fewer than "
-    f"{FEWEST} pairs, or all differ alike). Not corrected for many comparisons."
+    f"**Bold**: the best mean of a column (and data set); "
+    f"{DAGGER}: its difference from the best, by pairs of one seed, has a 95 % interval that contains 0, or all "
+    "pairs are equal; "
+    f"{OPEN}: that difference has no interval (fewer than {FEWEST} pairs, or all differ alike). Not corrected for many "
+    "comparisons."
 )
 UNMARKED = (
     f"**Bold**: the best mean of a column (and data set). No difference from it is judged: none has {FEWEST} pairs "
