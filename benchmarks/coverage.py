@@ -23,7 +23,7 @@ from actlab.analysis import documents
 from actlab.analysis.intervals import FLAG, UNBOUNDED, Quantity, intervals_of, mean_bounds
 
 SIZES, LEVEL = (3, 4, 5, 10, 20), 0.95
-SAMPLES, OF_DEAR = 40_000, 2_000  # of those that resample or search, the first few
+SAMPLES, OF_EXPENSIVE = 40_000, 2_000  # of those that resample or search, the first few
 NEEDED = 0.93
 RESULTS = Path(__file__).parent / "results" / "coverage.csv"
 FRACTION, POSITIVE = Quantity(0.0, 1.0), Quantity(0.0)
@@ -238,7 +238,7 @@ CANDIDATES: dict[str, Callable[[np.ndarray, Quantity], Bounds]] = {
     "Gaffke": gaffke,
     "betting": betting,
 }
-DEAR = {"BCa", "bootstrap-t", "Gaffke", "betting"}
+EXPENSIVE = {"BCa", "bootstrap-t", "Gaffke", "betting"}
 APPLIES = {  # a method on the scale of ends that a quantity does not have is no candidate
     "both ends known": set(CANDIDATES) - {"log t"},
     "one end known": {"t", "extended t", "log t", "BCa", "bootstrap-t"},
@@ -277,7 +277,7 @@ def simulate(
         a row per population and n: ``printed`` (share of samples in which the rule makes an interval), ``rule``
         (coverage where it does), ``wrong`` (share of samples with an interval that misses), ``width`` (its median), and
         of each candidate coverage and median width, over samples that are not of equal values (of those that resample
-        or search over ``OF_DEAR`` of them).
+        or search over ``OF_EXPENSIVE`` of them).
     """
     rows = []
     for one in populations:
@@ -295,7 +295,7 @@ def simulate(
                 for name, method in CANDIDATES.items():
                     if name in APPLIES[one.kind]:
                         with np.errstate(all="ignore"):
-                            bounds = method(unequal[:OF_DEAR] if name in DEAR else unequal, one.quantity)
+                            bounds = method(unequal[:OF_EXPENSIVE] if name in EXPENSIVE else unequal, one.quantity)
                         row[name] = covers(bounds, one.mean).mean()
                         row[f"width of {name}"] = float(np.median(bounds[1] - bounds[0]))
             rows.append(row)

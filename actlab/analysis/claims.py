@@ -149,7 +149,7 @@ def judge(
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
     'supported'
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
-    'A: −0.308 [−0.322, −0.294]'
+    'A: −0.308 [−0.325, −0.295]'
     """
     by_condition = samples if isinstance(samples, Mapping) else {"": samples}
     k = len(by_condition)
