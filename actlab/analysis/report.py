@@ -17,6 +17,7 @@ from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
+from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import DAGGER, OPEN, Table, setting, words, write_table
 from actlab.analysis.notes import selection_note
 from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
@@ -131,7 +132,9 @@ def headline(
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
-    marks = "* best of its column" + "".join(words for mark, words in MARKED.items() if mark in text) + "."
+    marks = "* best mean of its column" + "".join(words for mark, words in MARKED.items() if mark in text) + "."
+    if " to " in text:
+        marks = f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval.\n{marks}"
     rule = f" {words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
 
