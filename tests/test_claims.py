@@ -22,7 +22,9 @@ from actlab.analysis.claims import (
     WITHIN,
     judge,
 )
-from actlab.analysis.stats import Interval, mean_interval
+from actlab.analysis.intervals import Interval
+from actlab.analysis.stats import mean_interval
+from actlab.measures import Measure
 from actlab.study.selection import Select
 from experiments import depth, dying_relu
 from tests.synthetic import frames
@@ -70,13 +72,13 @@ CLAIMS = [old]
     ],
 )
 def test_the_whole_interval_decides(low, high, least, most, inside):
-    interval = Interval((low + high) / 2, low, high, 5, "Student t")
+    interval = Interval((low + high) / 2, low, high, 5, "log t")
     assert claims.at_least(0.5, interval) == least
     assert claims.at_most(0.5, interval) == most
     assert claims.within(0.5, interval) == inside
 
 
-ABOVE, BELOW, WIDE = [0.9, 0.91, 0.92], [0.1, 0.11, 0.12], [0.1, 0.9, 0.5]
+ABOVE, BELOW, WIDE = [0.9, 0.91, 0.92, 0.9, 0.92], [0.1, 0.11, 0.12, 0.1, 0.12], [0.1, 0.9, 0.5, 0.2, 0.8]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,9 @@ ABOVE, BELOW, WIDE = [0.9, 0.91, 0.92], [0.1, 0.11, 0.12], [0.1, 0.9, 0.5]
         ({"A": ABOVE, "B": []}, INCONCLUSIVE),
         ({}, INCONCLUSIVE),
         ([0.9], INCONCLUSIVE),
+        (ABOVE[:4], INCONCLUSIVE),
+        ([0.9] * 5, INCONCLUSIVE),
+        ([math.nan, *ABOVE], SUPPORTED),
         ([], INCONCLUSIVE),
     ],
 )
@@ -100,18 +105,39 @@ def test_several_conditions_make_one_verdict(samples, verdict):
 
 def test_a_condition_without_numbers_hides_no_other():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": [], "B": ABOVE}, "size")
-    assert (one.verdict, one.estimate, one.evidence) == (INCONCLUSIVE, 0.91, "size; least favourable: B")
+    assert (one.verdict, one.evidence) == (INCONCLUSIVE, "size; least favourable: B")
+    assert one.estimate == pytest.approx(0.91)
 
 
 def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favourable():
     one = judge("T", "relu", "it is large", AT_LEAST, 0.5, {"A": ABOVE, "B": BELOW}, "size")
     wider = mean_interval(BELOW, 0.975)
-    assert (one.estimate, one.low, one.high, one.n) == (wider.mean, wider.low, wider.high, 3)
-    assert one.method == "Student t, 97.5 %"
+    assert (one.estimate, one.low, one.high, one.n) == (wider.mean, wider.low, wider.high, 5)
+    assert one.method == "skew-extended t, 97.5 %"
     assert one.condition.startswith("A: 0.910 [")
     assert one.evidence == "size; least favourable: B"
     assert judge("T", "relu", "it is small", AT_MOST, 0.5, {"A": ABOVE, "B": BELOW}, "size").evidence.endswith("A")
     assert judge("T", "relu", "it is 0", WITHIN, 0.5, {"A": [-2, -2.1], "B": [1, 1.1]}, "size").evidence.endswith("A")
+
+
+def test_a_claim_has_the_interval_of_its_measures_kind():
+    x = [0.9, 1.0, 0.99, 1.0, 0.7]
+    free, bounded = (judge("T", "", "it is large", AT_LEAST, 0.5, x, "size", of) for of in ("", "test_accuracy"))
+    assert free.high > 1 >= bounded.high
+    assert (free.method, bounded.method) == ("skew-extended t", "logit t")
+    own = judge("T", "", "it is large", AT_LEAST, 0.5, x, "size", Measure("own", range=(0.0, 1.0)))
+    assert (own.low, own.high) == (bounded.low, bounded.high)
+    apart = [-1.0, -1.0, -0.9, -1.0, 0.5]
+    assert judge("T", "", "it is less", AT_MOST, 0, apart, "size", "test_accuracy", difference=True).low >= -1
+    assert judge("T", "", "it is less", AT_MOST, 0, [-1.0] * 5, "size", "trained", difference=True).verdict == SUPPORTED
+
+
+def test_a_verdict_without_an_interval_says_so():
+    cells = build_cells(*frames())
+    claim = lambda cells: judge("T", "", "it is large", AT_LEAST, 0.5, [0.9, 0.8, 0.7], "size")
+    table = claims.decide([claim], cells)
+    assert table.wide["estimate"].tolist() == ["0.800, no interval, n = 3"]
+    assert "have no interval and decide nothing" in table.note
 
 
 # The shipped claims, on frames made for each verdict that they may come to.
@@ -153,14 +179,14 @@ def test_depth_claims_on_slopes(claim, verdict):
 
 TRAINED = {
     SUPPORTED: ([True] * 5, [False] * 5),
-    CONTRADICTED: ([True] * 5, [True] * 5),
+    CONTRADICTED: ([True] * 20, [True] * 20),  # of five, equal shares may yet differ by 0.4
     INCONCLUSIVE: ([True] * 2 + [False] * 3, [False] * 5),
 }
 
 
 @pytest.mark.parametrize("verdict", TRAINED)
 def test_depth_claim_on_training(verdict):
-    runs, steps, layers = frames(("sigmoid", "relu"), (2, 10), seeds=5)
+    runs, steps, layers = frames(("sigmoid", "relu"), (2, 10), seeds=len(TRAINED[verdict][0]))
     chosen = build_cells(runs, steps, layers, Select()).selected["run"]
     runs["trained"] = runs["activation"] == "relu"  # so it is at the rates that were not selected
     for activation, by_seed in zip(("sigmoid", "relu"), TRAINED[verdict], strict=True):
@@ -175,8 +201,8 @@ MIXED = np.array([0.3, -0.3, 0.3, -0.3, 0.0])
 DYING = {
     dying_relu.relu_units_die: {
         SUPPORTED: {("relu", 0.1): {"died_fraction": 0.5 + SPREAD}},
-        CONTRADICTED: {("relu", 0.1): {"died_fraction": 0.0 * SPREAD}},
-        INCONCLUSIVE: {("relu", 0.1): {"died_fraction": 0.3 + MIXED}},
+        CONTRADICTED: {("relu", 0.1): {"died_fraction": 0.1 * abs(SPREAD)}},
+        INCONCLUSIVE: {("relu", 0.1): {"died_fraction": 0.0}},  # equal values have no interval
     },
     dying_relu.dead_stay_dead: {
         SUPPORTED: {("relu", r): {"revived_fraction": 0.002 + SPREAD, "ever_dead_fraction": 0.5} for r in (0.01, 0.1)},
@@ -190,7 +216,7 @@ DYING = {
     dying_relu.leaky_prevents: {
         SUPPORTED: {("leaky_relu", 0.1): {"weak_fraction": 0.02 + SPREAD}},
         CONTRADICTED: {("leaky_relu", 0.1): {"weak_fraction": 0.5 + SPREAD}},
-        INCONCLUSIVE: {("leaky_relu", 0.1): {"weak_fraction": 0.3 + MIXED}},
+        INCONCLUSIVE: {("leaky_relu", 0.1): {"weak_fraction": 0.1 * (0.3 + MIXED)}},
     },
     dying_relu.leaky_reduces: {
         SUPPORTED: {("leaky_relu", 0.1): {"weak_fraction": 0.2 + SPREAD}, ("relu", 0.1): {"weak_fraction": 0.7}},
@@ -224,9 +250,11 @@ def test_a_rate_at_which_no_unit_dies_says_nothing():
     runs, steps, layers = frames(("relu",), (2,), (1e-2, 1e-1), seeds=5)
     deadly = steps["run"].isin(runs.loc[runs["learning_rate"] == 1e-1, "run"])
     steps["ever_dead_fraction"] = np.where(deadly, 0.5, 0.0)
-    steps["revived_fraction"] = 0.0
+    by_run = dict(zip(runs["run"], 1e-3 * (1 + runs["seed"]), strict=True))
+    steps["revived_fraction"] = np.where(deadly, steps["run"].map(by_run), 0.0)
     one = dying_relu.dead_stay_dead(build_cells(runs, steps, layers))
-    assert (one.verdict, one.estimate, one.n) == (SUPPORTED, 0.0, 5)
+    assert (one.verdict, one.n) == (SUPPORTED, 5)
+    assert one.estimate == pytest.approx(2 * 3e-3)
 
 
 def test_every_shipped_claim_is_tried():

@@ -75,6 +75,27 @@ def test_what_is_true_or_false_has_a_wilson_interval(study):
     assert (frame["n"] == frame["runs"]).all()  # a diverged run is not trained
 
 
+def test_pooled_flags_keep_wilsons_interval(study):
+    runs, steps, layers = study
+    none = runs.assign(trained=False)
+    row = one((none, steps, layers), "trained", ["activation"]).iloc[0]
+    assert (row["n"], row["runs"], row["method"]) == (4, 24, "Wilson")  # six settings of each of four seeds
+    assert (row["mean"], row["low"]) == (0, 0)
+    assert row["high"] == pytest.approx(0.490, abs=1e-3)
+    assert "0.00 [0.00, 0.49]" in format(one((none, steps, layers), "trained", ["activation"]))
+
+
+def test_who_reached_the_target_and_diverged_is_in_neither_number(study):
+    runs, steps, layers = study
+    always = runs.assign(target_reached=True, steps_to_target=100.0)
+    by = ["activation", "depth", "learning_rate"]
+    share, mean = (one((always, steps, layers), name, by) for name in ("target_reached", "steps_to_target"))
+    lost = share["diverged"] > 0
+    assert lost.any()
+    np.testing.assert_allclose(share["mean"] * share["n"], mean["n"])
+    assert (share["n"] == share["runs"]).all()
+
+
 def test_norms_have_geometric_means(study):
     frame = one(study, "signal_grad_norm", ["activation"]).set_index("activation")
     runs, steps, _ = study
@@ -91,7 +112,7 @@ def test_copies_of_a_seed_are_no_evidence(study):
     copies = steps[steps["step"] == 0].reset_index(drop=True).assign(act_mean=copied.to_numpy())
     pooled = one((runs, copies, layers), "act_mean", ["activation", "depth"], at="init")
     alone = one((runs[one_rate], copies, layers), "act_mean", ["activation", "depth"], at="init")
-    for name in ("mean", "low", "high", "n"):
+    for name in ("mean", "low", "high", "n", "median", "least", "greatest"):
         np.testing.assert_allclose(pooled[name], alone[name])
 
 

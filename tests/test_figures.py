@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from actlab.activations import CATALOGUE, ActivationError, activation, base
@@ -335,3 +337,12 @@ def test_the_terminal_says_what_the_table_on_disk_says():
     best = TABLES["performance"].make(cells).frame["best"].sum()
     assert best == 2  # one for each target
     assert report.headline({}, {"settings": stated}, *study).count(" *") == best
+
+
+def test_an_interval_alone_between_values_without_one_is_seen():
+    axes = style.new_figure(3, 3).subplots()
+    rows = pd.DataFrame({"step": [1, 2, 3], "mean": [0.1, 0.3, 0.1]})
+    rows = rows.assign(low=[math.nan, 0.2, math.nan], high=[math.nan, 0.45, math.nan])
+    drawing_axes.curve(axes, rows, "step", looks.LineStyle("#0072b2", "o"))
+    segments = [one.get_segments() for one in axes.collections if isinstance(one, LineCollection)]
+    assert [segment.tolist() for one in segments for segment in one] == [[[2.0, 0.2], [2.0, 0.45]]]

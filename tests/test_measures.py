@@ -19,6 +19,7 @@ from actlab.analysis.cells import build_cells
 from actlab.analysis.compare import DYING, CompareError, compare, format, own_measures
 from actlab.analysis.estimates import available, records_at
 from actlab.analysis.figures import FIGURES
+from actlab.analysis.intervals import quantity_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.units import DEATHS
 from actlab.measures import MEASURES, PROBES, Measure, MeasureError, about
@@ -132,13 +133,13 @@ def test_the_documents_name_what_a_measure_may_ask_for():
 @pytest.fixture(scope="module")
 def study():
     """Runs that diverge, a measure in every column."""
-    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=4))
+    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=5))
 
 
 @pytest.fixture(scope="module")
 def sound():
     """The same with one learning rate, at which none diverges."""
-    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), (1e-3,), seeds=4))
+    return with_every_measure(frames(("sigmoid", "relu", "prelu"), (2, 5), (1e-3,), seeds=5))
 
 
 def with_every_measure(study):
@@ -169,11 +170,11 @@ def test_a_comparison_pools_as_the_record_says(sound, name):
     for _, row in comparison.dropna(subset="mean").iterrows():
         chosen = values[(values["activation"] == row["activation"]) & (values["depth"] == row["depth"])]
         assert row["mean"] == pytest.approx(average(chosen[name], name))
-    several = comparison[comparison["n"] > 1]
+    expected = quantity_of(MEASURES[name]).method + (" of log10" if name in GEOMETRIC else "")
+    assert set(comparison["method"]) - {"none"} <= {expected}
+    assert (comparison["method"] == "none").equals(comparison["low"].isna())
     if name in YES_OR_NO:
-        assert set(several["method"]) == {"Wilson"}
-    else:
-        assert set(several["method"]) <= {"Student t of log10" if name in GEOMETRIC else "Student t"}
+        assert set(comparison["method"]) == {"Wilson"}
     if name in layers:
         by_layer = compare([("one", *sound)], name, ["activation", "depth", "layer"])
         row = by_layer[by_layer["layer"] == 4].iloc[0]
@@ -302,7 +303,7 @@ def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     signal_as_it_was = frame.frame[frame.frame["measure"] == "signal_grad_norm"]
     frame = table.frame
     signal = frame[frame["measure"] == "signal_grad_norm"]
-    assert (signal["n"] == 4).all()
+    assert (signal["n"] == 5).all()
     assert (signal["missing"] == 0).all()
     assert (signal["mean"] == 0).all()
     np.testing.assert_allclose(signal["log10_mean"], np.log10(signal_as_it_was["mean"]) - 400, rtol=1e-12)
@@ -315,7 +316,7 @@ def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     assert "e−40" in text
     exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
     frame = TABLES["gradient_norms"].make(build_cells(runs, steps, exact, Select())).frame
-    assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 4).all()
+    assert (frame.loc[frame["measure"] == "signal_grad_norm", "missing"] == 5).all()
 
 
 def test_figures_draw_what_lies_beyond_float64(in_logs, tmp_path):
@@ -397,6 +398,9 @@ def test_what_a_user_said_of_a_measure_is_read_from_the_manifest(sound):
     other = {"measures": measures.to_plain([replace(record, over_seeds="arithmetic")])}
     with pytest.raises(CompareError, match="'spread' has arithmetic means in study 'two'"):
         own_measures({"one": {"measures": measures.to_plain([record])}, "two": other})
+    bounded = {"measures": measures.to_plain([replace(record, range=(0.0, 1.0))])}  # another kind, another interval
+    with pytest.raises(CompareError, match="'spread' has the range"):
+        own_measures({"one": {"measures": measures.to_plain([record])}, "two": bounded})
 
 
 def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_path):

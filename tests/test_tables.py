@@ -18,11 +18,13 @@ from actlab.registry import Registry
 from actlab.study.selection import Select
 from tests.synthetic import frames
 
+SEEDS = 6
+
 
 @pytest.fixture(scope="module")
 def study():
     """Six activations, one of which learns; some deep runs diverge at the highest rate."""
-    return frames(("sigmoid", "relu", "leaky_relu(negative_slope=0.2)", "prelu", "elu"), (2, 5, 7), seeds=4)
+    return frames(("sigmoid", "relu", "leaky_relu(negative_slope=0.2)", "prelu", "elu"), (2, 5, 7), seeds=SEEDS)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +60,11 @@ def test_every_run_is_in_the_mean_or_accounted_for(cells, name):
     lost = frame["diverged"] + sum(frame[key] for key in ("missing", "censored") if key in frame)
     mean = frame["method"] != "Wilson"
     assert (frame["n"] + lost == frame["runs"])[mean].all() or name == "selection"
-    assert (frame["runs"] == 4).all()
-    assert (frame["low"] <= frame["mean"])[frame["n"] > 1].all()
+    assert (frame["runs"] == SEEDS).all()
+    known = frame["low"].notna()
+    assert known.any() or name == "convergence"  # there all reach the target at one and the same evaluation
+    assert (frame["low"] <= frame["mean"])[known].all()
+    assert (frame["low"] < frame["high"])[known].all()  # never of width 0
 
 
 def test_diverged_runs_are_counted_where_they_happened(study):
@@ -67,7 +72,7 @@ def test_diverged_runs_are_counted_where_they_happened(study):
     table = TABLES["performance"].make(cells)
     diverged = study[0][study[0]["status"] == "diverged"]
     assert table.frame["diverged"].sum() == len(diverged)
-    assert sum(int(n) for n in re.findall(r"(\d+) of 4 diverged", table.wide.to_string())) == len(diverged)
+    assert sum(int(n) for n in re.findall(rf"(\d+) of {SEEDS} diverged", table.wide.to_string())) == len(diverged)
     assert f"{len(diverged)} of {len(study[0])} runs diverged" in table.note
 
 
@@ -132,7 +137,7 @@ def test_the_best_is_bold_and_ties_are_marked(cells):
         assert best["mean"] == rows.loc[rows["diverged"] == 0, "mean"].max()
         bold = [cell for cell in table.wide[f"depth {depth}"] if cell.startswith("**")]
         assert len(bold) == 1
-        assert f"{best['mean']:.3f}" in bold[0]
+        assert f"{best['mean']:.3f} [{best['low']:.3f}, {best['high']:.3f}]" in bold[0]
         daggers = sum("†" in cell for cell in table.wide[f"depth {depth}"])
         assert daggers == rows["tie"].sum()
 
@@ -177,7 +182,7 @@ def test_slow_runs_are_censored_never_best(study):
     frame = table.frame[table.frame["measure"] == "steps_to_target"]
     assert not frame.loc[frame["activation"] == "relu", "best"].any()
     assert (frame.loc[frame["activation"] == "relu", "censored"] == 1).all()
-    assert "1 of 4 censored" in table.wide.to_string()
+    assert f"1 of {SEEDS} censored" in table.wide.to_string()
 
 
 def test_revival_is_a_share_of_the_ever_dead(study):
@@ -210,11 +215,78 @@ def test_learned_parameters_are_not_taken_for_measures(study):
     assert set(frame["measure"]) == {"alpha"}
 
 
-def test_twenty_seeds_are_bootstrapped_and_the_note_says_so():
+def test_the_note_says_how_intervals_are_made_and_what_they_cannot_know():
     table = TABLES["performance"].make(build_cells(*frames(("relu",), (1,), (1e-3,), seeds=20)))
-    assert table.frame["method"].tolist() == ["BCa bootstrap"]
-    assert "BCa bootstrap" in table.note
+    assert table.frame["method"].tolist() == ["logit t"]
+    assert "logit t" in table.note
     assert "20 runs per cell" in table.note
+    assert "up to 16 % of runs can be missing among 20" in table.note
+
+
+@pytest.mark.parametrize("seeds", [3, 4])
+def test_too_few_seeds_have_median_and_range_and_no_mark_but_the_best(seeds):
+    runs, steps, layers = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=seeds)
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    assert table.frame[["low", "high"]].isna().all(axis=None)
+    assert table.frame["open"].sum() == 2
+    text = table.wide.to_string()
+    assert text.count("**") == 4
+    assert "†" not in text
+    assert "‡" not in text
+    assert "No difference from it is judged" in table.note
+    cell = runs[(runs["activation"] == "elu") & (runs["depth"] == 2)]["test_accuracy"]
+    assert f"{cell.median():.3f} ({cell.min():.3f} to {cell.max():.3f})" in text
+    assert "median (least to greatest)" in table.note
+
+
+def test_equal_values_are_printed_as_what_they_are():
+    runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,), seeds=5)
+    runs.loc[runs["activation"] == "relu", "test_accuracy"] = 0.1
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    assert "0.100 in 5 of 5 [0.57, 1.00]" in table.wide.to_string()
+    assert r"0.100 in 5 of 5 [0.57, 1.00]" in layout.to_latex(table)
+    row = table.frame[table.frame["activation"] == "relu"].iloc[0]
+    assert (row["median"], row["share"]) == (0.1, 1.0)
+    assert math.isnan(row["low"])
+
+
+def test_what_cannot_be_told_is_marked_as_such():
+    runs, steps, layers = frames(("relu", "elu", "gelu"), (2,), (1e-3,), seeds=5)
+    best = np.array([0.9, 0.92, 0.91, 0.93, 0.94])
+    for activation, values in (("relu", best), ("elu", best - 0.3), ("gelu", best - [0.3, 0.31, 0.3, 0.29, 0.3])):
+        runs.loc[runs["activation"] == activation, "test_accuracy"] = values
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    marks = table.frame.set_index("activation")[["tie", "open"]]
+    assert marks.loc["elu"].tolist() == [False, True]
+    assert marks.loc["gelu"].tolist() == [False, False]
+    assert table.wide.to_string().count("‡") == 1
+    assert r"$^\ddagger$" in layout.to_latex(table)
+
+
+def test_pairs_that_lost_a_run_stay_pairs_and_are_counted():
+    runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,), seeds=8)
+    relu, elu = ((runs["activation"] == name).to_numpy() for name in ("relu", "elu"))
+    base = np.linspace(0.7, 0.95, 8)  # seeds differ by far more than the activations do
+    runs.loc[relu, "test_accuracy"], runs.loc[elu, "test_accuracy"] = base, base - 0.01 - 1e-3 * np.arange(8)
+    for one, lost in ((relu, 0), (elu, 1)):  # both have one: no cell is sounder
+        runs.loc[runs.index[one][lost], ["status", "test_accuracy"]] = ["diverged", math.nan]
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    assert not table.frame["tie"].any()  # two samples that were not paired would tie
+    assert table.frame["dropped_pairs"].sum() == 2
+    assert "Pairs dropped, since one side has no value: 2." in table.note
+
+
+def test_steps_to_target_and_the_share_that_got_there_are_of_the_same_runs():
+    runs, steps, layers = frames(("relu",), (2,), (1e-3,), seeds=6)
+    runs["target_reached"], runs["steps_to_target"] = True, [100.0, 200, 100, 200, 100, 100]
+    runs.loc[runs.index[0], ["status", "diverged_step"]] = ["diverged", 150.0]  # after it had met the target
+    runs.loc[runs.index[1], ["target_reached", "steps_to_target"]] = [False, math.nan]
+    table = TABLES["convergence"].make(build_cells(runs, steps, layers))
+    frame = table.frame.set_index("measure")
+    mean, share = frame.loc["steps_to_target"], frame.loc["target_reached"]
+    assert (mean["n"], mean["runs"], mean["diverged"], mean["censored"]) == (4, 6, 1, 1)
+    assert (share["n"], share["runs"], share["mean"]) == (6, 6, pytest.approx(4 / 6))
+    assert "of the runs that got there and did not diverge" in table.note
 
 
 def test_one_shallow_regression_run_makes_a_report(tmp_path):

@@ -62,6 +62,9 @@ def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band:
         np.column_stack([np.concatenate([at[i], at[i][::-1]]), np.concatenate([low[i], high[i][::-1]])])
         for i in stretches
     ]
+    alone = [i[0] for i in stretches if len(i) == 1]  # an interval between two that are not known is a line
+    if alone:
+        axes.vlines(at[alone], low[alone], high[alone], linewidth=1.0, color=band["color"], alpha=0.5)
     axes.add_collection(PolyCollection(corners, linewidth=0, **band), autolim=False)
     axes.update_datalim(np.concatenate(corners))
 

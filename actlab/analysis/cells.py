@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actlab.analysis.estimates import summarise
+from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
@@ -188,7 +189,8 @@ def selection_frame(
     """
     by = list(keys)
     others = [key for key in by if key != over]
-    frame = summarise(runs[["run"]].assign(measure=select.by, value=runs[select.by]), runs, by).drop(columns="measure")
+    frame = summarise(runs[["run"]].assign(measure=select.by, value=runs[select.by]), runs, by)
+    frame = frame.drop(columns=["measure", *BESIDE])
     score = frame["mean"].where(frame["n"] > 0, math.nan) * (-1 if select.higher_is_better else 1)
     ranked = frame.assign(score=score.fillna(math.inf)).sort_values(["diverged", "score", over], kind="stable")
     best = ranked.groupby(others, dropna=False).head(1).index if others else ranked.index[:1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,10 +12,12 @@ from numpy.typing import ArrayLike
 
 from actlab import sources
 from actlab.analysis.cells import Cells
+from actlab.analysis.intervals import FEWEST, NOTHING, UNBOUNDED, Interval, quantity_of
 from actlab.analysis.layout import Table, number
 from actlab.analysis.parts import users_failures
-from actlab.analysis.stats import NO_INTERVAL, Interval, mean_interval
+from actlab.analysis.stats import mean_interval
 from actlab.later import pd
+from actlab.measures import Measure, about
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 AT_LEAST, AT_MOST, WITHIN = "at least", "at most", "within"
@@ -127,6 +128,8 @@ def judge(
     effect: float,
     samples: ArrayLike | Mapping[str, ArrayLike],
     evidence: str,
+    of: str | Measure = "",
+    difference: bool = False,
 ) -> Verdict:
     """Judge a claim by the mean of some numbers, or under several conditions by each one's.
 
@@ -134,20 +137,26 @@ def judge(
         id, activation, statement, form, effect, evidence: see ``Verdict``.
         samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
             1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out.
+        of: the measure that the numbers are of, by its name (a user's own: its record): its kind decides how intervals
+            are made. Without one they are taken for unbounded.
+        difference: whether they are differences of two values of it.
 
     Returns:
         the verdict; *true only if* where the numbers support the claim under one condition and contradict it under
-        another. Fewer than two numbers are inconclusive.
+        another. Numbers that have no interval (fewer than five, or equal ones) are inconclusive.
 
-    >>> low, high = [-0.3, -0.31, -0.3], [0.2, 0.21, 0.2]
+    >>> low, high = [-0.3, -0.31, -0.3, -0.32, -0.31], [0.2, 0.21, 0.2, 0.21, 0.2]
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
     'supported'
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
-    'A: −0.303 [−0.324, −0.283]'
+    'A: −0.308 [−0.325, −0.295]'
     """
     by_condition = samples if isinstance(samples, Mapping) else {"": samples}
     k = len(by_condition)
-    intervals = {name: mean_interval(values, 1 - 0.05 / k) for name, values in by_condition.items()}
+    record = about(of) if isinstance(of, str) else of
+    quantity = quantity_of(record) if of else UNBOUNDED
+    quantity = quantity.difference if difference else quantity
+    intervals = {name: mean_interval(values, 1 - 0.05 / k, quantity) for name, values in by_condition.items()}
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
     verdict, condition = INCONCLUSIVE, ""
     if len(set(words.values())) == 1:
@@ -157,8 +166,8 @@ def judge(
         condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
-    one = intervals.get(least, Interval(math.nan, math.nan, math.nan, 0, NO_INTERVAL))
-    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 else one.method
+    one = intervals.get(least, NOTHING)
+    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
     return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
@@ -166,6 +175,8 @@ def judge(
 
 def with_interval(interval: Interval) -> str:
     """Write an estimate with its interval, for a sentence."""
+    if not interval.known:
+        return f"{number(interval.mean)}, no interval" if interval.n else "–"
     return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
 
@@ -249,6 +260,7 @@ def decide(
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
         "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others.",
+        f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
         f"{int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
         *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
     ]

@@ -12,7 +12,7 @@ import numpy as np
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
 from actlab.analysis.estimates import ESTIMATE, LOGS, available, columns_of, long, records_at, summarise
-from actlab.analysis.notes import floors
+from actlab.analysis.notes import floors, intervals_note
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -66,7 +66,8 @@ def compare(
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
-        of them), ``missing`` (the others without a value), ``method``. Each measure's record says how it is pooled:
+        of them), ``missing`` (the others without a value), ``method``, and what stands where there is no interval (see
+        ``estimates.summarise``). Each measure's record says how it is pooled:
         what spans decades has geometric means; what is true or false of a run has a share and its Wilson interval.
 
     Raises:
@@ -141,8 +142,11 @@ def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measur
     own: dict[str, Measure] = {}
     for study, manifest in manifests.items():
         for name, record in from_plain(manifest.get("measures", {})).items():
-            if own.setdefault(name, record).over_seeds != record.over_seeds:
+            first = own.setdefault(name, record)
+            if first.over_seeds != record.over_seeds:
                 raise CompareError(f"'{name}' has {record.over_seeds} means in study '{study}', other ones elsewhere")
+            if first.range != record.range:
+                raise CompareError(f"'{name}' has the range {record.range} in study '{study}', another one elsewhere")
     return own
 
 
@@ -179,7 +183,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     empty = ", ".join(frame.attrs.get("empty", []))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
-        f"95 % intervals: {', '.join(sorted(set(frame['method'])))}.",
+        intervals_note(frame),
         f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
         f"Not measured in: {', '.join(without)}." if without else "",
         floors(frame, measure=str(frame.attrs.get("metric", ""))),
@@ -273,8 +277,10 @@ def values_at(
         raise CompareError(f"'{only_final[0]}' is known at the end only; leave at: final")
     if only_final:
         last = runs[["run", *only_final]].copy()
-        numbers = [name for name in only_final if not is_flag(name, runs)]
-        last.loc[runs["status"] != "ok", numbers] = np.nan  # it may have met a target before it diverged
+        # A run that diverged may have met a target before: it has not reached it, and has no such number.
+        lost = runs["status"] != "ok"
+        last.loc[lost, [name for name in only_final if not is_flag(name, runs)]] = np.nan
+        last.loc[lost, [name for name in only_final if is_flag(name, runs) and about(name).better == "higher"]] = False
         parts.append(long(last, only_final))
     return pd.concat(parts, ignore_index=True)
 

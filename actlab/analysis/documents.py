@@ -167,10 +167,14 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def rewrite(text: str) -> str:
-    """Put today's tables between a document's comments."""
+def rewrite(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+    """Put today's tables between a document's comments; those of another program stay as they are."""
     block = re.compile(r"(<!-- begin (\w+)\b[^\n]*-->\n).*?(<!-- end \2 -->)", re.DOTALL)
-    return block.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n\n{match[3]}", text)
+
+    def today(match: re.Match[str]) -> str:
+        return f"{match[1]}\n{tables[match[2]]()}\n\n{match[3]}" if match[2] in tables else match[0]
+
+    return block.sub(today, text)
 
 
 if __name__ == "__main__":

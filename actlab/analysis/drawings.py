@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis.cells import Cells
+from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import selection_note
@@ -91,6 +92,7 @@ def drawing(
         keys: what makes a cell of the frame; by default the keys of the selected runs.
     """
     keys = cells.selected_keys if keys is None else keys
+    frame = frame.drop(columns=[*BESIDE, "best", "tie", "open", "dropped_pairs"], errors="ignore")
     placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
     others = [key for key in keys if key not in placed and key in frame]
     pages: dict[str, pd.DataFrame] = {}

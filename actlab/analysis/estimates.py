@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import stats
+from actlab.analysis.intervals import BESIDE, Quantity, quantity_of
 from actlab.later import pd
-from actlab.measures import GEOMETRIC, LOG10, SHARE, Measure, about
+from actlab.measures import LOG10, Measure, about
 
 
 def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: Iterable[str]) -> pd.DataFrame:
@@ -113,10 +114,12 @@ def summarise(
 ) -> pd.DataFrame:
     """Take intervals over the seeds of each cell, pooled as each measure's record says, with every run accounted for.
 
-    Of a geometric mean the interval is that of log10, and values ≤ 0 have none; of a share it is Wilson's.
+    The record says what kind of quantity it is, and that the rule (see ``intervals``). Of a geometric mean the interval
+    is that of log10, and values ≤ 0 have none; of what is true or false of a run it is Wilson's.
 
     Runs of one seed are no independent samples (at step 0 those that differ in their learning rate are copies of one
-    another): where a cell has several, they are averaged first, and ``n`` counts seeds.
+    another): where a cell has several, they are averaged first, and ``n`` counts seeds. So a share over several
+    settings is the mean of each seed's share, with Wilson's interval for as many flags as there are seeds.
 
     Args:
         values: ``run``, ``measure``, ``value`` and any columns that split a cell further (``at``, ``layer``, ...).
@@ -128,33 +131,36 @@ def summarise(
     Returns:
         one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
         ``runs``, ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value),
-        ``method``; and ``LOGS`` where a geometric mean lies beyond float64.
+        ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the ``share`` of seeds in the
+        larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
-    poolings = values["measure"].map({name: one.over_seeds for name, one in records.items()})
+    kinds = {name: quantity_of(one) for name, one in records.items()}
     parts = []
-    for pooling, part in values.groupby(poolings, sort=False):
+    for quantity in dict.fromkeys(kinds.values()):
+        part = values[values["measure"].isin([name for name in kinds if kinds[name] == quantity])]
         named = part["measure"].map({name: one.name for name, one in records.items()})
-        if pooling == GEOMETRIC:
+        if quantity.log10:
             logged = part["measure"].ne(named)
             natural = np.log10(part["value"].where(~logged & (part["value"] > 0)))
             part = part.assign(value=part["value"].where(logged & (part["value"] > -np.inf), natural))
-        parts.append(pooled_intervals(part.assign(measure=named), runs, keys, str(pooling), level))
+        parts.append(pooled_intervals(part.assign(measure=named), runs, keys, quantity, level))
     if len(parts) < 2:
-        return parts[0] if parts else pooled_intervals(values, runs, keys, "", level)
+        return parts[0] if parts else pooled_intervals(values, runs, keys, Quantity(), level)
     by = [str(name) for name in parts[0] if name not in (*ESTIMATE, *LOGS)]
     return pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
 
 
-ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
-LOGS = (LOG10 + "mean", LOG10 + "low", LOG10 + "high")
+ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method", *BESIDE)
+POWERS = ("mean", "low", "high", "median", "least", "greatest")
+LOGS = tuple(LOG10 + name for name in POWERS)
 """Columns besides, of geometric means of which any lies beyond float64: there ``mean`` itself is 0 or ∞."""
 
 
 def pooled_intervals(
-    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], pooling: str, level: float
+    values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str], quantity: Quantity, level: float
 ) -> pd.DataFrame:
-    """``summarise`` of measures that are pooled alike; where by geometric means, ``value`` is log10."""
+    """``summarise`` of measures that are of one kind; where by geometric means, ``value`` is log10."""
     keys = list(keys)
     within = [name for name in values.columns if name not in ("run", "value")]
     seed = [] if "seed" in keys else ["seed"]
@@ -163,23 +169,21 @@ def pooled_intervals(
     frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
     by = [*keys, *within]
     by_seed = [*by, *([] if "seed" in by else ["seed"])]
-    grouped = frame.groupby(by_seed, dropna=False)["value"]
-    once = bool((grouped.size() <= 1).all())
-    samples = grouped.mean().reset_index()[[*by, "value"]]
-    out = stats.grouped_intervals(samples, by, level, share=pooling == SHARE and once)
+    samples = frame.groupby(by_seed, dropna=False)["value"].mean().reset_index()[[*by, "value"]]
+    out = stats.grouped_intervals(samples, by, level, quantity)
     more: list[str] = []
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
     for name in counts:
         out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
-    if pooling == GEOMETRIC:
-        logs = out[["mean", "low", "high"]].to_numpy(float)
+    if quantity.log10:
+        logs = out[[*POWERS]].to_numpy(float)
         with np.errstate(over="ignore", under="ignore"):
             numbers = 10.0**logs
         if (np.isfinite(logs) & ((numbers == 0) | np.isinf(numbers))).any():
             more = list(LOGS)
             out[more] = logs
-        out[["mean", "low", "high"]] = numbers
-        out["method"] = out["method"].where(out["n"] < 2, out["method"] + " of log10")
+        out[[*POWERS]] = numbers
+        out["method"] = out["method"].where(out["low"].isna(), out["method"] + " of log10")
     return out[[*by, *ESTIMATE, *more]]
 
 

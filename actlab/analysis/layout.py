@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from actlab.naming import show
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
 FLOATS = "%.10g"
 DAGGER = "†"
+OPEN = "‡"
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,12 @@ def setting(value: Any, key: str = "") -> str:
 
 
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
-    """Write ``mean ± half width`` where that is the interval, ``mean [low, high]`` else, with what is missing from it.
+    """Write ``mean [low, high]`` with what is missing from it; without an interval what stands in its place.
 
-    >>> row = {"mean": 0.912, "low": 0.9, "high": 0.924, "n": 5, "runs": 5, "diverged": 0, "method": "Student t"}
+    >>> row = {"mean": 0.912, "low": 0.9, "high": 0.921, "n": 5, "runs": 5, "diverged": 0}
     >>> estimate(row, 3)
-    '0.912 ± 0.012'
-    >>> estimate(row | {"mean": 2e-9, "low": 1e-9, "high": 4e-9, "n": 4, "diverged": 1, "method": "Student t of log10"})
+    '0.912 [0.900, 0.921]'
+    >>> estimate(row | {"mean": 2e-9, "low": 1e-9, "high": 4e-9, "n": 4, "diverged": 1})
     '2.0e−9 [1.0e−9, 4.0e−9] (1 of 5 diverged)'
 
     What lies beyond float64 is written from its log10, where the row has it:
@@ -114,11 +115,11 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
         return ", ".join(lost) or "–"
     tail = f" ({', '.join(lost)})" if lost else ""
     if math.isnan(low):
-        return short(mean, "mean") + tail
-    if row["method"] != "Student t":
+        return without_interval(row, short) + tail
+    beyond = any(x == 0 or math.isinf(x) for x in (mean, low, high)) and "log10_mean" in row
+    if decimals is not None or beyond:
         return f"{short(mean, 'mean')} [{short(low, 'low')}, {short(high, 'high')}]{tail}"
-    half = (high - low) / 2
-    return (plus_minus(mean, half) if decimals is None else f"{short(mean)} ± {short(half)}") + tail
+    return with_bounds(mean, low, high) + tail
 
 
 def power_of_ten(log10: float) -> str:
@@ -134,24 +135,48 @@ def power_of_ten(log10: float) -> str:
     return f"{mantissa}e{exponent}".replace("-", "−")
 
 
-def plus_minus(mean: float, half: float) -> str:
-    """Write ``mean ± half``, both with the decimals that the half width supports: two of its digits, four of the mean.
+def with_bounds(mean: float, low: float, high: float) -> str:
+    """Write ``mean [low, high]`` with the decimals that the interval supports: two digits of its half width.
 
-    >>> plus_minus(1.23456, 0.0123), plus_minus(123.4, 22.0), plus_minus(0.5, 0.0), plus_minus(2e-6, 3e-7)
-    ('1.235 ± 0.012', '123 ± 22', '0.500 ± 0', '2.0e−6 ± 3.0e−7')
+    >>> with_bounds(1.23456, 1.22, 1.2512), with_bounds(123.4, 101.0, 145.0), with_bounds(2e-6, 1e-6, 3e-6)
+    ('1.235 [1.220, 1.251]', '123 [101, 145]', '2.0e−6 [1.0e−6, 3.0e−6]')
+    >>> with_bounds(0.02, 0.001, 0.4)
+    '0.0200 [0.00100, 0.400]'
     """
-    largest = max(abs(mean), half)
-    if half == 0 or not 1e-3 <= largest < 1e5:
-        return f"{number(mean)} ± {number(half) if half else '0'}"
-    decimals = min(1 - math.floor(math.log10(half)), 3 - math.floor(math.log10(largest)))
-    return f"{mean:.{max(decimals, 0)}f} ± {half:.{max(decimals, 0)}f}".replace("-", "−")
+    largest, half = max(abs(low), abs(high)), (high - low) / 2
+    plain = 1e-3 <= largest < 1e5 and half > 0 and not (0 < low < high / 10 or low / 10 < high < 0)
+    if not plain:
+        return f"{number(mean)} [{number(low)}, {number(high)}]"
+    decimals = max(min(1 - math.floor(math.log10(half)), 3 - math.floor(math.log10(largest))), 0)
+    return "{} [{}, {}]".format(*(f"{x:.{decimals}f}".replace("-", "−") for x in (mean, low, high)))
+
+
+def without_interval(row: Mapping[str, Any], short: Callable[[float, str], str]) -> str:
+    """Write what stands where a mean has no interval: median and range; the share of runs that are alike, if some are.
+
+    >>> row = {"mean": 0.67, "n": 3, "median": 0.94, "least": 0.1, "greatest": 0.96}
+    >>> without_interval(row | {"share": 2 / 3, "share_low": 0.21, "share_high": 0.94}, lambda x, name: number(x))
+    '0.940 (0.100 to 0.960; 2 of 3 alike [0.21, 0.94])'
+    >>> same = {"mean": 0.1, "n": 5, "median": 0.1, "least": 0.1, "greatest": 0.1}
+    >>> without_interval(same | {"share": 1.0, "share_low": 0.57, "share_high": 1.0}, lambda x, name: number(x))
+    '0.100 in 5 of 5 [0.57, 1.00]'
+    """
+    if math.isnan(row.get("median", math.nan)):
+        return short(float(row["mean"]), "mean")
+    share = row.get("share", math.nan)
+    alike = "" if math.isnan(share) else f"{share * row['n']:.0f} of {row['n']}"
+    bounds = "" if math.isnan(share) else f"[{row['share_low']:.2f}, {row['share_high']:.2f}]"
+    if alike and share == 1:
+        return f"{short(float(row['mean']), 'mean')} in {alike} {bounds}"
+    whole = f"{short(float(row['least']), 'least')} to {short(float(row['greatest']), 'greatest')}"
+    return f"{short(float(row['median']), 'median')} ({whole}{f'; {alike} alike {bounds}' if alike else ''})"
 
 
 def marked(text: str, row: Mapping[str, Any]) -> str:
-    """Mark the best cell bold, with a dagger one that ties with it."""
+    """Mark the best cell bold, with a dagger one that ties with it, with a double one of which that cannot be told."""
     if row.get("best"):
         return f"**{text}**"
-    return f"{text} {DAGGER}" if row.get("tie") else text
+    return f"{text} {DAGGER}" if row.get("tie") else f"{text} {OPEN}" if row.get("open") else text
 
 
 # Words that have an order of their own; other values come in the order of numbers, or as they first occur.
@@ -266,7 +291,8 @@ SPECIAL = {
     "~": r"\textasciitilde{}",
 }
 SPECIAL |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-SPECIAL |= {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "≥": r"$\geq$", "≤": r"$\leq$", "∞": r"$\infty$"}
+SPECIAL |= {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$", "≤": r"$\leq$"}
+SPECIAL |= {"∞": r"$\infty$"}
 SPECIAL |= {"–": "--", "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "φ": r"$\varphi$", "·": r"$\cdot$"}
 SPECIAL |= {"χ": r"$\chi$", "²": r"$^2$", "‖": r"$\Vert$", "√": r"$\surd$", "→": r"$\to$", "×": r"$\times$"}
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from actlab.analysis import stats
+import numpy as np
+
 from actlab.analysis.cells import Cells
-from actlab.analysis.layout import DAGGER, words
+from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
+from actlab.analysis.layout import DAGGER, OPEN, words
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
 from actlab.study.settings import ENVIRONMENT
 
 MARKS = (
-    f"**Bold**: the best of a column (and data set); {DAGGER}: its difference from the best, paired by seed where "
-    "both have the same seeds (Welch else), has a 95 % interval that contains 0, not corrected for many comparisons."
+    f"**Bold**: the best mean of a column (and data set); "
+    f"{DAGGER}: its difference from the best, by pairs of one seed, has a 95 % interval that contains 0, or all "
+    "pairs are equal; "
+    f"{OPEN}: that difference has no interval (fewer than {FEWEST} pairs, or all differ alike). Not corrected for many "
+    "comparisons."
+)
+UNMARKED = (
+    f"**Bold**: the best mean of a column (and data set). No difference from it is judged: none has {FEWEST} pairs "
+    "that do not all differ alike."
 )
 PHRASES = {
     "actlab": "with actlab {}",
@@ -41,19 +50,16 @@ def notes(
 
     ``asked`` are the measures that the table would show of any study.
     """
-    methods = sorted(set(frame["method"]) - {stats.NO_INTERVAL})
     fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
     runs = cells.selected if selected else cells.runs
     sentences = [
         what,
-        f"95 % intervals over seeds: {', '.join(methods)}."
-        if methods
-        else "Fewer than two values per cell: no intervals.",
+        intervals_note(frame, " over seeds"),
         f"{fewest if fewest == most else f'{fewest} to {most}'} run{'s' * (most > 1)} per cell.",
         diverged(runs, cells.runs),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
-        MARKS if marks else "",
+        marks_note(frame) if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
     ]
@@ -86,6 +92,46 @@ def empty(cells: Cells, asked: Sequence[str]) -> str:
         for names, whose in ((of_all, "these runs were"), (of_some, "some of these runs were"))
         if names
     )
+
+
+def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str:
+    """Say how a table's intervals are made, and what stands where there is none.
+
+    >>> one = {"mean": 0.5, "n": 5, "method": "logit t"}
+    >>> intervals_note(pd.DataFrame([one]))
+    '95 % intervals: logit t. An outcome of up to 43 % of runs can be missing among 5.'
+    >>> intervals_note(pd.DataFrame([one | {"n": 1, "method": "none"}]))
+    'Fewer than two values per cell: no intervals.'
+    """
+    several = frame[frame["n"] > 1]
+    methods = sorted(set(frame["method"]) - {NO_INTERVAL})
+    without = (several["method"] == NO_INTERVAL).any()
+    if not methods and not without:
+        return "Fewer than two values per cell: no intervals."
+    sentences = [f"95 % intervals{over}: {', '.join(methods)}." if methods else "No mean has an interval."]
+    if without:
+        sentences.append(
+            f"None of fewer than {FEWEST} values or of equal ones: median (least to greatest), or the value in how "
+            "many of n, with Wilson's interval of that share."
+        )
+    if set(methods) - {WILSON} or without:
+        n = int(several["n"].min())
+        unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
+        sentences.append(f"An outcome of up to {100 * unseen:.0f} % of {of} can be missing among {n}.")
+    return " ".join(sentences)
+
+
+def marks_note(frame: pd.DataFrame) -> str:
+    """Say what the marks mean, and how many pairs were dropped."""
+    dropped = int(frame["dropped_pairs"].sum())
+    text = UNMARKED if nothing_judged(frame) else MARKS
+    return text + (f" Pairs dropped, since one side has no value: {dropped}." if dropped else "")
+
+
+def nothing_judged(frame: pd.DataFrame) -> bool:
+    """Whether no cell's difference from the best could be judged: then a mark in every cell would say nothing."""
+    others = frame[~frame["best"].astype(bool) & (frame["n"] > 0)]
+    return bool(len(others) and others["open"].all())
 
 
 def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame) -> str:

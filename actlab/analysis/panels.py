@@ -86,7 +86,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_ylabel(about(measure).axis)
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        if about(measure).range == (0.0, 1.0):  # an interval may reach beyond what there is
+        if about(measure).range == (0.0, 1.0):  # margins may reach beyond what there is
             low, high = axes.get_ylim()
             axes.set_ylim(max(low, -0.03), min(high, 1.03))
         if "at" in rows:

@@ -17,7 +17,8 @@ from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
-from actlab.analysis.layout import Table, setting, words, write_table
+from actlab.analysis.intervals import FEWEST
+from actlab.analysis.layout import DAGGER, OPEN, Table, setting, words, write_table
 from actlab.analysis.notes import selection_note
 from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
 from actlab.analysis.run_summary import run_summary
@@ -119,6 +120,9 @@ def study_cells(
     return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest), lacking)
 
 
+MARKED = {DAGGER: "; † not significantly different from it (95 %)", OPEN: "; ‡ too few or too equal pairs to tell"}
+
+
 def headline(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
@@ -132,7 +136,10 @@ def headline(
     assert table is not None  # every run has a final loss
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
-    marks = "* best of its column; † not significantly different from it (95 %)."
+    text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
+    marks = "* best mean of its column" + "".join(words for mark, words in MARKED.items() if mark in text) + "."
+    if " to " in text:
+        marks = f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval.\n{marks}"
     rule = f" {words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
 

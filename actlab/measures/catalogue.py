@@ -253,12 +253,14 @@ def of_split(split: str) -> tuple[Measure, Measure]:
 
 def gap(in_: str, what: str) -> tuple[Measure, Measure]:
     """Make the records of a generalisation gap at the end and at equal training loss."""
+    ends = (-1.0, 1.0) if in_ == "error" else (None, None)
     return (
         Measure(
             f"generalization_gap_{in_}",
             f"{what} of the test split − that of the training split",
             label=f"generalization gap in {what}",
             short=f"gap in {in_}",
+            range=ends,
             **OUTCOME,
         ),
         Measure(
@@ -266,6 +268,7 @@ def gap(in_: str, what: str) -> tuple[Measure, Measure]:
             f"the gap in {what} at the first evaluation whose training loss is at most the data set's target",
             label=f"generalization gap in {what} at target",
             short=f"gap in {in_} at target",
+            range=ends,
             **OUTCOME,
         ),
     )

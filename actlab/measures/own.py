@@ -32,7 +32,7 @@ def measure(
         range: the least and the greatest value that there can be, None where it is unbounded.
 
     Raises:
-        MeasureError: there is no such pooling.
+        MeasureError: there is no such pooling, or the range is none.
 
     >>> @measure(label="fourth moment", pooling="geometric")
     ... def fourth(z_MxW):
@@ -42,14 +42,30 @@ def measure(
     """
     if pooling not in POOLINGS:
         raise MeasureError(f"pooling '{pooling}'{nearest(pooling, POOLINGS)}")
+    ends = tuple(range) if isinstance(range, list) else range
+    if not is_range(ends):
+        raise MeasureError(f"range {range!r}: expected the least and the greatest value, None where it is unbounded")
 
     def declare(function: F) -> F:
         DECLARED[function] = Measure(
-            "", definition, label, unit=unit, range=range, over_layers=pooling, over_seeds=pooling
+            "", definition, label, unit=unit, range=ends, over_layers=pooling, over_seeds=pooling
         )
         return function
 
     return declare
+
+
+def is_range(ends: Any) -> bool:
+    """Whether something is the least and the greatest value that there can be, None where there is none.
+
+    >>> is_range((0.0, None)), is_range((1.0, 0.0)), is_range((0.0, "1"))
+    (True, False, False)
+    """
+    if not isinstance(ends, tuple) or len(ends) != 2:
+        return False
+    if not all(end is None or (isinstance(end, int | float) and end == end) for end in ends):
+        return False
+    return None in ends or ends[0] < ends[1]
 
 
 def declared(function: Callable[..., Any], name: str) -> Measure:
@@ -102,7 +118,7 @@ def one_from_plain(name: str, facts: Any) -> Measure:
         known["range"] = tuple(known["range"])
     for key, fact in known.items():
         right = fact is None or isinstance(fact, str) if key == "function" else type(fact) is type(DEFAULTS[key])
-        if not right or (key == "range" and len(fact) != 2):
+        if not right or (key == "range" and not is_range(fact)):
             raise MeasureError(f"measures: {name}: {key}: cannot be {fact!r}")
     record = Measure(name, **known)
     for key, valid in (("over_layers", (*POOLINGS, "")), ("over_seeds", (*POOLINGS, SHARE))):

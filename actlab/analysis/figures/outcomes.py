@@ -19,7 +19,7 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
         return None
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = "Final metric on the test split, mean over seeds with its 95 % interval."
-    return drawing(cells, table.frame.drop(columns=["best", "tie"]), spec, table.title, caption)
+    return drawing(cells, table.frame, spec, table.title, caption)
 
 
 @figure

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from actlab.analysis import stats
 from actlab.analysis.cells import Cells, sort_rows
 from actlab.analysis.estimates import at_both_ends, summarise
+from actlab.analysis.intervals import quantity_of
 from actlab.later import pd
 from actlab.measures import about
 
@@ -86,11 +87,12 @@ def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
 
 
 def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
-    """Add ``best`` and ``tie``: within one data set and depth, the best mean, and what does not differ from it.
+    """Add ``best``, ``tie`` and ``open``: within one data set and depth, the best mean, and what does not differ.
 
-    A cell with a diverged or undefined run is best only where every cell has one.
+    A cell with a diverged or undefined run is best only where every cell has one. ``open`` is where the difference has
+    no interval, ``dropped_pairs`` counts the seeds of which only one of the two has a value.
     """
-    frame = frame.assign(best=False, tie=False)
+    frame = frame.assign(best=False, tie=False, open=False, dropped_pairs=0)
     where = [*keys, "measure"]
     row_of = frame[where].assign(_row=frame.index)
     samples = (
@@ -105,11 +107,14 @@ def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Seq
         pool = sound if len(sound) else some
         if len(rows) < 2 or pool.empty:
             continue
-        higher = about(str(rows["measure"].iloc[0])).better == "higher"
+        record = about(str(rows["measure"].iloc[0]), cells.own)
+        higher = record.better == "higher"
         best = pool["mean"].idxmax() if higher else pool["mean"].idxmin()
         frame.loc[best, "best"] = True
-        tied = stats.ties_with(best, {row: by_row[row] for row in some.index})
-        frame.loc[[row for row in pool.index if row in tied], "tie"] = True
+        samples_of = {row: by_row[row] for row in pool.index}
+        for row, one in stats.differences_from(best, samples_of, quantity=quantity_of(record)).items():
+            frame.loc[row, ["tie", "open"]] = one.tie, one.open
+            frame.loc[row, "dropped_pairs"] = one.dropped
     return frame
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 
 from actlab.analysis import stats
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.estimates import long
-from actlab.analysis.layout import DAGGER, Table, lay_out, number, pivot, setting, words
-from actlab.analysis.notes import notes, selection_note
+from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
+from actlab.analysis.notes import intervals_note, marks_note, notes, nothing_judged, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
 from actlab.later import pd
@@ -28,7 +29,7 @@ def performance(cells: Cells) -> Table | None:
     keys = cell_keys(cells)
     frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
     frame = with_selected(frame, cells)
-    wide = pivot(frame, [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
+    wide = pivot(marks_of(frame), [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
     metrics = " and ".join(words(name) for name in sorted(set(measure)))
     note = notes(cells, frame, f"Final {metrics}.", selected=True, marks=True)
     return Table(f"{metrics[0].upper()}{metrics[1:]} by activation and depth", note, frame, wide)
@@ -58,6 +59,11 @@ def trained(cells: Cells) -> Table | None:
     return Table("Share of runs trained", notes(cells, frame, what, selected=True), frame, wide)
 
 
+def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave the marks of what cannot be told out of print where nothing can be."""
+    return frame.assign(open=False) if nothing_judged(frame) else frame
+
+
 @table
 def ranks(cells: Cells) -> Table | None:
     """Mean rank of each activation over all other settings, with the Friedman test."""
@@ -76,23 +82,27 @@ def ranks(cells: Cells) -> Table | None:
         return None
     diverged = final.frame.groupby("activation")["diverged"].sum()
     rows = [
-        {"activation": name, "measure": "rank", "mean": one.mean, "low": one.low, "high": one.high, "n": one.n}
-        | {"diverged": int(diverged[name]), "method": one.method}
+        {"activation": name, "measure": "rank", **asdict(one), "diverged": int(diverged[name])}
         for name, one in ranked.mean.items()
     ]
     frame = pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
     best = str(frame["activation"].iloc[0])
-    tied = stats.ties_with(best, {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks})
-    frame["best"], frame["tie"] = frame["activation"] == best, frame["activation"].isin(tied)
-    wide = pivot(frame.assign(diverged=0, runs=frame["n"]), ["activation"], [], 2).rename(columns={"rank": "mean rank"})
+    by_setting = {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks}
+    from_best = stats.differences_from(best, by_setting, quantity=ranked.quantity)
+    frame["best"] = frame["activation"] == best
+    frame["tie"] = [name in from_best and from_best[name].tie for name in frame["activation"]]
+    frame["open"] = [name in from_best and from_best[name].open for name in frame["activation"]]
+    frame["dropped_pairs"] = 0
+    printed = marks_of(frame).assign(diverged=0, runs=frame["n"])
+    wide = pivot(printed, ["activation"], [], 2).rename(columns={"rank": "mean rank"})
     wide["runs diverged"] = [str(count) for count in frame["diverged"]]
     metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
     note = (
         f"Rank of each activation (1 is best, by mean final {metrics}) within each of the {len(ranked.ranks)} settings "
         f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
-        f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. 95 % intervals over "
-        f"settings: {', '.join(sorted(set(frame['method'])))}. **Bold**: the best; {DAGGER}: its difference from the "
-        "best, paired by setting, has a 95 % interval that contains 0."
+        f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
+        f"{intervals_note(frame, ' over settings', 'settings')} "
+        f"{marks_note(frame).replace('seed', 'setting')}"
     )
     return Table("Mean ranks", note, frame, wide)
 
@@ -107,23 +117,24 @@ def convergence(cells: Cells) -> Table | None:
     frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
     frame = frame.rename(columns={"missing": "censored"})
     reached = cells.selected[["run"]].assign(
-        measure="target_reached", value=cells.selected["target_reached"].astype(float)
+        measure="target_reached", value=(cells.selected["target_reached"].astype(bool) & ok).astype(float)
     )
     share = by_cell(cells, reached, keys).drop(columns="missing")
     unsound = frame["censored"] > 0
-    frame[["best", "tie"]] = frame[["best", "tie"]].mask(unsound, False)
-    wide = pivot(frame, without(keys, "depth"), ["depth"])
+    marks = ["best", "tie", "open"]
+    frame[marks] = frame[marks].mask(unsound, False)
+    wide = pivot(marks_of(frame), without(keys, "depth"), ["depth"])
     both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
-    both[["best", "tie"]] = both[["best", "tie"]].eq(True)  # where the share has none: False
-    both["censored"] = both["censored"].fillna(0).astype(int)
+    both[marks] = both[marks].eq(True)  # where the share has none: False
+    both[["censored", "dropped_pairs"]] = both[["censored", "dropped_pairs"]].fillna(0).astype(int)
     pairs = cells.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
     targets = ", ".join(
         f"{data} {number(loss)}" for data, loss in zip(pairs["data"], pairs["target_loss"], strict=True)
     )
     note = (
-        f"First evaluation with validation loss at most the target ({targets}). The mean is over the runs that got "
-        "there; *censored* did not within their steps: a mean of a cell with censored runs is too low, and never "
-        "marked as best. The share that got there is in the CSV."
+        f"First evaluation with validation loss at most the target ({targets}), of the runs that got there and did not "
+        "diverge: the mean is over them, and their share in the CSV is of all runs of the cell. *censored* did not get "
+        "there within their steps: the mean of such a cell is too low, and never marked."
     )
     return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
 

@@ -33,13 +33,14 @@ def slope_at_init(cells: Cells, activation: str) -> pd.Series:
 def sigmoid_vanishes(cells: Cells) -> Verdict:
     """S3: a sigmoid's signal loses at least half in ten layers."""
     slopes = slope_at_init(cells, "sigmoid")
-    return judge("S3", "sigmoid", "gradients vanish with depth", AT_MOST, -KEPT, slopes, SLOPE)
+    return judge("S3", "sigmoid", "gradients vanish with depth", AT_MOST, -KEPT, slopes, SLOPE, "vanishing_slope")
 
 
 def relu_survives(cells: Cells) -> Verdict:
     """R2: a ReLU's signal under He initialisation neither halves nor doubles in ten layers."""
     slopes = slope_at_init(cells, "relu")
-    return judge("R2", "relu", "gradients survive the depth (He initialisation)", WITHIN, KEPT, slopes, SLOPE)
+    statement = "gradients survive the depth (He initialisation)"
+    return judge("R2", "relu", statement, WITHIN, KEPT, slopes, SLOPE, "vanishing_slope")
 
 
 def activation_decides_depth(cells: Cells) -> Verdict:
@@ -60,6 +61,8 @@ def activation_decides_depth(cells: Cells) -> Verdict:
         trained[best] - trained[worst],
         f"share of seeds trained at {int(deepest['depth'].max())} layers, {best} ({share[best]:.1f}) minus {worst} "
         f"({share[worst]:.1f}), paired by seed",
+        "trained",
+        difference=True,
     )
 
 
