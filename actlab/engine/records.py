@@ -145,7 +145,7 @@ def in_digits(log10: np.ndarray, measured: np.dtype) -> np.ndarray:
     2^−(m + 3)·ln 10 of itself, and rounding it to m bits may move it by 2^−(m + 1).
 
     >>> float(in_digits(np.array([-31.123456789012345]), np.dtype("float32"))[0])
-    -31.123456776142120
+    -31.12345677614212
     """
     places = 2.0 ** (np.finfo(measured).nmant + 2)
     return np.round(log10 * places) / places

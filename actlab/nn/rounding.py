@@ -26,8 +26,9 @@ from actlab.nn.probes import centred, scaled
 def sizes_of_sums(below_MxI: Array, kernel_IxO: Array) -> Array:
     """Compute T = √(Σ_i h_xi² W_ij²), as a root mean square over rows [O].
 
-    >>> sizes_of_sums(jnp.array([[1.0, 2.0], [3.0, 0.0]]), jnp.array([[1.0], [2.0]])).round(4)
-    Array([3.6056], dtype=float32)
+    >>> h = jnp.array([[1.0, 2.0], [3.0, 0.0]])
+    >>> round(float(sizes_of_sums(h, jnp.array([[1.0], [2.0]]))[0]), 4)
+    3.6056
     """
     largest = jnp.max(jnp.abs(below_MxI))
     return largest * jnp.sqrt(jnp.mean(scaled(below_MxI) ** 2, axis=0) @ kernel_IxO**2)
