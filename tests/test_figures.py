@@ -6,6 +6,7 @@ import re
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -335,3 +336,12 @@ def test_the_terminal_says_what_the_table_on_disk_says():
     best = TABLES["performance"].make(cells).frame["best"].sum()
     assert best == 2  # one for each target
     assert report.headline({}, {"settings": stated}, *study).count(" *") == best
+
+
+def test_a_matplotlibrc_of_the_users_changes_no_figure():
+    with mpl.rc_context({"lines.linestyle": "--", "axes.facecolor": "red", "lines.linewidth": 9.0}):
+        with style.apply():
+            assert mpl.rcParams["lines.linestyle"] == "-"
+            assert mpl.rcParams["axes.facecolor"] == "white"
+            assert mpl.rcParams["lines.linewidth"] == style.RC["lines.linewidth"]
+        assert mpl.rcParams["axes.facecolor"] == "red"
