@@ -7,6 +7,7 @@ import re
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -346,3 +347,12 @@ def test_an_interval_alone_between_values_without_one_is_seen():
     drawing_axes.curve(axes, rows, "step", looks.LineStyle("#0072b2", "o"))
     segments = [one.get_segments() for one in axes.collections if isinstance(one, LineCollection)]
     assert [segment.tolist() for one in segments for segment in one] == [[[2.0, 0.2], [2.0, 0.45]]]
+
+
+def test_a_matplotlibrc_of_the_users_changes_no_figure():
+    with mpl.rc_context({"lines.linestyle": "--", "axes.facecolor": "red", "lines.linewidth": 9.0}):
+        with style.apply():
+            assert mpl.rcParams["lines.linestyle"] == "-"
+            assert mpl.rcParams["axes.facecolor"] == "white"
+            assert mpl.rcParams["lines.linewidth"] == style.RC["lines.linewidth"]
+        assert mpl.rcParams["axes.facecolor"] == "red"

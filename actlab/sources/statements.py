@@ -97,11 +97,8 @@ def statements(content: bytes) -> tuple[Statement, ...]:
             after_docstring = True
             continue
         own = within(spans, at)
-        is_left = after_docstring and word in ("\n", ";")
-        is_left |= (
-            word == MARKS[tokenize.DEDENT] and own is not None and not words[own]
-        )  # the end of what stands before
-        if own is not None and not is_left:
+        ends_another = own is not None and not words[own] and word == MARKS[tokenize.DEDENT]  # what stands before
+        if own is not None and not ends_another and not (after_docstring and word in ("\n", ";")):
             words[own].append(word)
         after_docstring = False
     return tuple(statement(node, json.dumps(own, ensure_ascii=False)) for node, own in zip(nodes, words, strict=True))
