@@ -120,6 +120,12 @@ def test_thousands_are_not_read_as_something_else(text, refused):
     refused(lines("{};{}", [text] * ROWS, KINDS, head="a;y"), f"found {text!r}", separator=";", decimal=",")
 
 
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_two_decimal_marks_in_one_column_cannot_be_read(decimal, refused):
+    both = [f"{i}.5" if i % 2 else f"{i},25" for i in range(ROWS)]
+    refused(lines("{};{}", both, KINDS, head="a;y"), "has decimal points and commas", separator=";", decimal=decimal)
+
+
 @pytest.mark.parametrize("text", ["1,100", "1_100", "1,100.5", "0x1F", "٣", "5%", "1d5"])
 def test_only_what_files_mean_by_a_number_is_one(text, refused):
     refused(lines('"{}",{}', [text] * ROWS, KINDS), f"found {text!r}")
@@ -187,6 +193,11 @@ def test_other_columns_of_whole_numbers_are_features_and_counts_are_told(name, l
     assert counted.notes == (f"column {name!r} counts the rows (0 to 59); data.drop: [{name}] leaves it out",)
 
 
+def test_what_is_called_an_identifier_and_repeats_is_told(load):
+    (note,) = load(with_column("patient_id", np.arange(ROWS) // 2)).notes
+    assert note == "column 'patient_id' is learned from, whatever its name says; data.drop: [patient_id] leaves it out"
+
+
 def test_an_index_without_a_name(refused, tmp_path):
     text = pd.DataFrame({"a": X, "y": KINDS}).to_csv()
     refused(text, "column 1 has no name", 'data.drop: ["Unnamed: 0"]')
@@ -238,6 +249,8 @@ def test_labels_that_are_hardly_told_apart_are_told(load):
 
 def test_names_of_columns_lose_what_cannot_be_seen(load):
     assert load(lines("{},{}", X, KINDS, head="a\u00a0,y "), target="y").features == ("a",)
+    spaced = load(lines("{} , 1 ,{}", X, KINDS, head="a , b ,y"))
+    assert (spaced.features, spaced.notes) == (("a", "b"), ())
 
 
 def test_integers_are_one_label_however_they_are_written(load):

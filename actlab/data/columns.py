@@ -237,7 +237,7 @@ def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet
     if counts_in_order(values):
         span = f"{there.min():g} to {there.max():g}"
         sheet.notes.append(f"column {name!r} counts the rows ({span}); data.drop: [{as_yaml(name)}] leaves it out")
-    elif is_counter(name) and len(np.unique(there)) > MANY_CLASSES:
+    elif is_counter(name) and len(np.unique(there)) > 2:
         sheet.notes.append(
             f"column {name!r} is learned from, whatever its name says; data.drop: [{name}] leaves it out"
         )

@@ -37,6 +37,11 @@ def numbers(column: Any, sheet: Sheet, way: Callable[[Any, Sheet], str] = lambda
             bad = np.zeros(len(column), bool)
             bad[there] = ~texts.map(lambda text: is_number(text, sheet.decimal)).to_numpy(bool)
             hint = decimal_hint(as_texts(column)[bad], sheet) or way(column, sheet)
+            if (
+                hint.startswith("set data.decimal")
+                and texts[~bad[there]].str.contains(sheet.decimal, regex=False).any()
+            ):
+                hint = "the column has decimal points and commas; write all of its numbers in one way"
             raise_at_first(bad, column, sheet, "a number", way=hint)
         values[there] = read
     finite = (np.abs(values) <= np.finfo(np.float32).max) | np.isnan(values)

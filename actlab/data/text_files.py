@@ -87,7 +87,7 @@ def read_text(path: Path, spec: DataSpec) -> Sheet:
     target = default_target(spec, names, path)
     frame = frame_of(text, separator, [*names, *["\0"] * surplus], spec, path)[names]
     if spec.header is None and not any(
-        is_number(value, spec.decimal or ".") for value in frame.head(100).to_numpy().ravel()
+        is_number(value.strip(), spec.decimal or ".") for value in frame.head(100).to_numpy().ravel()
     ):
         notes.append(f"no column holds numbers; the first line was taken for their names: {listed(names)}")
 
