@@ -239,7 +239,7 @@ def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet
         sheet.notes.append(f"column {name!r} counts the rows ({span}); data.drop: [{as_yaml(name)}] leaves it out")
     elif is_counter(name) and len(np.unique(there)) > 2:
         sheet.notes.append(
-            f"column {name!r} is learned from, whatever its name says; data.drop: [{name}] leaves it out"
+            f"column {name!r} is learned from, whatever its name says; data.drop: [{as_yaml(name)}] leaves it out"
         )
 
 
