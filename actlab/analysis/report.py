@@ -204,7 +204,9 @@ def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
     items = []
     for about in manifest.get("data") or ():
         head = heading(about)
-        items += [f"{head}: {'; '.join(lines(about).values())}", *(f"{head}: {text}" for text in about["unsure"])]
+        target, *others = lines(about).items()
+        understood = "; ".join([target[1], *(f"{what} {text}" for what, text in others)])
+        items += [f"{head}: {understood}", *(f"{head}: {text}" for text in about["unsure"])]
     hidden = [f"and {len(items) - most} lines more, in manifest.json"] if len(items) > most else []
     return [Items((*items[:most], *hidden))] if items else []
 
