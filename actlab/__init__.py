@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.nn.initializers import bias_initializer, initializer
     from actlab.nn.model import DeepMLP
     from actlab.nn.optimizers import optimizer
+    from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
@@ -80,6 +81,7 @@ def run(
     workers: int | None = None,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    planned: Callable[[Plan], None] | None = None,
     memory: str | float | None = None,
     scheduler: str | None = None,
     cluster: str | Path | None = None,
@@ -94,6 +96,7 @@ def run(
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: delete what the folder holds and train everything.
         progress: called now and then with how far it has come.
+        planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
@@ -135,7 +138,7 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        stored = train_study.train(study, folder, execution, processes, fresh, notice)
+        stored = train_study.train(study, folder, execution, processes, fresh, notice, planned)
         processes.keep_one()
         results = stored.results()
         write_report(results, written, processes)

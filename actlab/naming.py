@@ -1,5 +1,7 @@
-"""Names and numbers as people read them: the end of the message where a name is unknown, all digits of a number."""
+"""Names and numbers as people read them: the end of the message where a name is unknown, lists, all digits."""
 
+import json
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -38,3 +40,32 @@ def show(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     return str(value)
+
+
+def listed(names: Iterable[object], most: int = 5) -> str:
+    """Name some things, the first ones where they are many.
+
+    >>> listed("abc"), listed("abcdefg", 3)
+    ('a, b, c', 'a, b, c and 4 more')
+    """
+    texts = [str(name) for name in names]
+    hidden = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + hidden
+
+
+def as_yaml(text: str) -> str:
+    """Write a text as it stands in a YAML file: quoted where it would be something else without.
+
+    >>> print(as_yaml("id"), as_yaml("#"), as_yaml("Unnamed: 0"), as_yaml("\\t"), as_yaml("null"))
+    id "#" "Unnamed: 0" "\\t" "null"
+    """
+    plain = re.fullmatch(r"[^\W\d][\w.-]*", text) and text.lower() not in (
+        "null",
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+    )
+    return text if plain else json.dumps(text, ensure_ascii=False)

@@ -329,7 +329,7 @@ def test_paths_that_cannot_be_read(tmp_path):
     frame().to_csv(tmp_path / "rows.csv", index=False)
     assert "did you mean 'rows.csv'?" in refusal(str(tmp_path / "row.csv"))
     assert "no such file" in refusal(str(tmp_path / "nowhere" / "row.csv"))
-    assert "unknown file type '.tsv'; expected one of .npz, .csv, .parquet" in refusal("rows.tsv")
+    assert "unknown file type '.xlsx'; expected one of .npz, .csv, .tsv, .parquet" in refusal("rows.xlsx")
     assert "unknown file type ''" in refusal(str(tmp_path))
     (tmp_path / "folder.csv").mkdir()
     assert "found a folder" in refusal(str(tmp_path / "folder.csv"))
@@ -355,7 +355,7 @@ CSV = {
     "1.5,2,3\n1,2,3\n": "expected column names in the first line, found only numbers",
     "a,b,y\n1,2,0\n1,2,0,7\n": "line 3: expected 3 values, found 4",
     "a,b,y\n1,2,0,7\n1,2,0,7\n": "line 2: expected 3 values, found 4",
-    "a,b,y\n1,2,0\n\n1,2\n": "column 'y', line 4: expected a label or a number, found a missing value",
+    "a,b,y\n1,2,0\n\n1,2\n": "line 4: expected 3 values, found 2",
     "a,b,y\n1,,0\n1,2,0\n": "column 'b', line 2: expected a number, found a missing value",
     "a,b,y\n1,,0\n1,NA,0\n": "column 'b', line 2: expected a number, found a missing value (in 2 rows)",
     "a,b,y\n1,2,0\n1,2,\n": "column 'y', line 3: expected a label or a number, found a missing value",

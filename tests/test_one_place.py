@@ -1,5 +1,6 @@
 """What is added in one place is seen everywhere, in lists, runs and tables; every key of the YAML is declared."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from actlab import data
 from actlab.analysis import documents
 from actlab.analysis.cells import build_cells
 from actlab.analysis.parts import ReportError
+from actlab.data.spec import CHOICES
 from actlab.engine import loading
 from actlab.nn.blocks import Options
 from actlab.nn.spec import ProgramSpec
@@ -24,7 +26,7 @@ from actlab.study import columns, settings
 from actlab.study.fields import LABEL, NUMBER, STATIC
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
-from actlab.study.sections import run_keys
+from actlab.study.sections import SECTIONS, DataConfig, run_keys
 from tests.synthetic import frames
 
 OWN = Path(__file__).parent / "own"
@@ -296,6 +298,14 @@ PAIRS = {
     "data.target": ("a", "b", ["data.name=rows.csv"]),
     "data.task": ("regression", "classification", ["data.name=rows.csv", "data.target=b"]),
     "data.target_loss": ("0.1", "0.2", []),
+    "data.drop": ("[]", "[x]", ["data.name=rows.csv", "data.target=a"]),
+    "data.keep": ("[]", "[i]", ["data.name=rows.parquet"]),
+    "data.separator": ('","', '";"', ["data.name=two.csv", "data.decimal=','"]),
+    "data.decimal": ("'.'", "','", ["data.name=decimals.csv", "data.separator=';'"]),
+    "data.header": ("true", "false", ["data.name=bare.csv"]),
+    "data.categorical": ("refuse", "one_hot", ["data.name=kinds.csv"]),
+    "data.missing": ("drop_rows", "mean", ["data.name=gaps.csv"]),
+    "data.na_values": ("[]", "[2]", ["data.name=rows.csv", "data.target=a", "data.missing=drop_rows"]),
     "model.activation": ("prelu", "{name: prelu, per: unit}", []),
     "model.depth": ("2", "3", []),
     "model.width": ("8", "9", []),
@@ -329,14 +339,41 @@ def test_every_key_is_declared_and_tried_here():
     assert {key.role for key in KEYS.values()} == {STATIC, NUMBER, LABEL}
 
 
+def test_a_key_of_the_data_is_a_field_of_what_workers_are_sent():
+    """A worker reads data without pydantic: names, defaults and choices stand in both, and are the same."""
+    section, spec = SECTIONS["data"].model_fields, {field.name: field for field in dataclasses.fields(data.DataSpec)}
+    assert set(section) == set(spec)
+    for name, field in spec.items():
+        if name != "name":
+            assert section[name].get_default() == field.default, name
+    for name, choices in CHOICES.items():
+        for choice in choices:
+            DataConfig(name="iris", **{name: choice})
+        with pytest.raises(ValueError, match="none of them"):
+            DataConfig(name="iris", **{name: "none of them"})
+
+
 def of_program(key, value, more, folder):
     """Return what a study's programs are compiled from, and what is in their arguments besides the data."""
     (folder / "s.yaml").write_text(BASE, encoding="utf-8")
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": rng.normal(size=90), "a": np.arange(90) % 2, "b": np.arange(90) % 3})
     table.to_csv(folder / "rows.csv", index=False)
+    table.set_index(pd.Index(rng.permutation(90), name="i")).to_parquet(folder / "rows.parquet")
+    table.assign(b=[f"kind {b}" for b in table["b"]])[["x", "b", "a"]].to_csv(folder / "kinds.csv", index=False)
+    table.assign(x=table["x"].where(table["b"] > 0))[["x", "a"]].to_csv(folder / "gaps.csv", index=False)
+    for name, first, line in (
+        ("two.csv", "one,two;y\n", "{0},{1};{2}\n"),
+        ("decimals.csv", "x;y\n", "{0};{1},5\n"),
+        ("bare.csv", "1.5,1\n", "{0}.5,{1}\n"),
+    ):
+        (folder / name).write_text(first + "".join(line.format(i % 7, i % 2, i % 3) for i in range(90)))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        if value == "refuse":
+            with pytest.raises(StudyError, match=r"data\.categorical: one_hot"):
+                plan(read("s.yaml", [*more, f"{key}={value}"]))
+            return ("refused",), ()
         (group,) = plan(read("s.yaml", [*more, f"{key}={value}"])).groups
     program = replace(group.shape.spec, depth_bound=0)  # which of a study's depths is the deepest
     rows = loading.rows(group.shape, folder)

@@ -24,6 +24,7 @@ from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
+from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.study.selection import Select
 from actlab.study.settings import Setting, of_manifest
@@ -175,7 +176,13 @@ def document(
         Section(
             2,
             "What was run",
-            (*settings_table(cells), *diverged_runs(cells), *unknown_death(manifest), *empty_columns(cells)),
+            (
+                *settings_table(cells),
+                *data_notes(manifest),
+                *diverged_runs(cells),
+                *unknown_death(manifest),
+                *empty_columns(cells),
+            ),
         ),
         Section(2, "Tables", not_applicable(tables)),
         *(table_section(table) for table in tables.values() if table),
@@ -212,6 +219,18 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
         each = "; ".join(f"`{name}` for {activations}" for name, activations in named.items())
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     return [*blocks, Text(selection_note(cells))]
+
+
+def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
+    """Say what was understood of the data, by which names, and what was unsure; manifests of old say nothing."""
+    items = []
+    for about in manifest.get("data") or ():
+        head = heading(about)
+        target, *others = lines(about).items()
+        understood = "; ".join([target[1], *(f"{what} {text}" for what, text in others)])
+        items += [f"{head}: {understood}", *(f"{head}: {text}" for text in about["unsure"])]
+    hidden = [f"and {len(items) - most} lines more, in manifest.json"] if len(items) > most else []
+    return [Items((*items[:most], *hidden))] if items else []
 
 
 def is_reported(one: Setting, runs: pd.DataFrame) -> bool:

@@ -15,7 +15,7 @@ import typer
 
 import actlab
 from actlab import jax_settings
-from actlab.cli.output import err, out, progress_display, show_plan
+from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run(
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, **where)
+        preview(config, overrides, out_dir, workers, memory, fresh, False, **where)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
@@ -106,6 +106,7 @@ def run(
             memory=memory,
             fresh=fresh,
             progress=progress,
+            planned=tell,
             scheduler=scheduler,
             cluster=cluster,
         )
@@ -127,9 +128,10 @@ def plan(
     out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
     workers: Workers = None,
     memory: Memory = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print it all as JSON")] = False,
 ) -> None:
-    """Show the runs, the jobs, and the cost and memory expected; train nothing."""
-    preview(config, overrides, out_dir, workers, memory)
+    """Show what was understood of the data, the runs, the jobs, and the cost and memory expected; train nothing."""
+    preview(config, overrides, out_dir, workers, memory, as_json=as_json)
 
 
 def preview(
@@ -139,6 +141,7 @@ def preview(
     workers: int | None,
     memory: str | None,
     fresh: bool = False,
+    as_json: bool = False,
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
@@ -153,11 +156,17 @@ def preview(
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+    total = cost.expected(planned.groups, number, missing)
+    jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
+    if as_json:
+        counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
+        expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
+        typer.echo(plan_as_json(study.config.study, planned, counts | expected))
+        return
+    show_data(planned.data)
     show_plan(study.config.study, planned)
     for label, why in planned.unknown_death.items():
         out.print(f"Unit death of {label} will not be known: {why}.", markup=False, highlight=False, soft_wrap=True)
-    total = cost.expected(planned.groups, number, missing)
-    jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if len(missing) < len(planned.runs):
         out.print(f"{len(planned.runs) - len(missing)} runs are stored in {stored.folder} already.")
     out.print(

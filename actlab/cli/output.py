@@ -11,6 +11,8 @@ from rich.console import Console
 from actlab.naming import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from actlab.engine.control import Progress
     from actlab.study.jobs import Run
     from actlab.study.plan import Plan
@@ -40,6 +42,44 @@ def show_plan(name: str, planned: "Plan") -> None:
         work = sum(one.flops for one in runs) / 1e9
         table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
     out.print(table)
+
+
+def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:
+    """Print what was understood of each data set, and of what it was unsure."""
+    from actlab.data.look import heading, lines
+
+    for about in seen[:most]:
+        typer.echo(f"data {heading(about)}")
+        for what, text in lines(about).items():
+            typer.echo(f"  {what:<9} {text}")
+        for text in about["unsure"]:
+            typer.echo(f"  unsure    {text}")
+    if len(seen) > most:
+        typer.echo(f"and {len(seen) - most} more; `actlab plan --json` lists them")
+    typer.echo()
+
+
+def tell(planned: "Plan") -> None:
+    """Print what a plan was unsure of, before it is carried out."""
+    from actlab.data.look import heading
+
+    for about in planned.data:
+        head = heading(about)
+        for text in about["unsure"] or ([""] if about["names"][1:] else []):
+            err.print(f"{head}: {text}".removesuffix(": "), markup=False, highlight=False, soft_wrap=True)
+
+
+def plan_as_json(name: str, planned: "Plan", totals: "Mapping[str, Any]") -> str:
+    """Write a plan as JSON: its runs with their settings, its data, and what it costs."""
+    import json
+
+    told_apart = ({column: planned.label(one, column) for column in planned.prefixes} for one in planned.runs.values())
+    runs = [
+        {key: None if value != value else value for key, value in {**one.labels, **own}.items()}
+        for one, own in zip(planned.runs.values(), told_apart, strict=True)
+    ]
+    about = {"data": list(planned.data), "unknown_death": dict(planned.unknown_death)}
+    return json.dumps({"study": name, **totals, **about, "runs": runs}, indent=2, ensure_ascii=False)
 
 
 def settings(runs: "list[Run]") -> dict[str, str]:

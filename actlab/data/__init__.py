@@ -1,7 +1,7 @@
 """Data sets: scikit-learn's small ones or a user's file, split 60/20/20 and standardised from training rows alone.
 
     data.load("digits")                                  a bundled data set, see ``DATASETS``
-    data.load("mine.csv", target="price")                a file: .csv, .parquet or .npz
+    data.load("mine.csv", target="price")                a file: .csv, .tsv, .parquet or .npz
     data.load("mine.py:moons")                           a function of one's own, see ``dataset``
 
 Every refusal is a ``DataError`` with one message: where, what was expected, what was found.
@@ -9,6 +9,7 @@ Every refusal is a ``DataError`` with one message: where, what was expected, wha
 
 import hashlib
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,27 @@ from actlab import sources
 from actlab.data import splits
 from actlab.data.bundled import bundled_checksum
 from actlab.data.datasets import DATASETS, Dataset, dataset
-from actlab.data.spec import DataSpec
+from actlab.data.inputs import lost
+from actlab.data.look import described
+from actlab.data.spec import CHOICES, OF_COLUMNS, OF_TEXT, DataSpec
 from actlab.data.splits import Data, Split
 from actlab.data.table import TASKS, DataError, Table
 from actlab.naming import nearest
 
-__all__ = ["DATASETS", "Data", "DataError", "DataSpec", "Dataset", "Split", "Table", "checksum", "dataset", "load"]
+__all__ = [
+    "DATASETS",
+    "Data",
+    "DataError",
+    "DataSpec",
+    "Dataset",
+    "Split",
+    "Table",
+    "checksum",
+    "dataset",
+    "described",
+    "load",
+    "lost",
+]
 
 
 def load(which: str | DataSpec, **options: Any) -> Data:
@@ -29,8 +45,7 @@ def load(which: str | DataSpec, **options: Any) -> Data:
 
     Args:
         which: a data set's name, or all of a ``DataSpec``.
-        options: with a name, the other fields of ``DataSpec``: ``target``, ``task``, ``standardize``, ``seed``,
-            ``train_rows``, ``target_loss``.
+        options: with a name, the other fields of ``DataSpec``: ``target``, ``task``, ``standardize``, ...
 
     Raises:
         DataError: the data cannot be used, and why.
@@ -45,19 +60,22 @@ def load(which: str | DataSpec, **options: Any) -> Data:
         raise DataError(f"unknown task '{task}'{nearest(task, TASKS)}")
     if target_loss is not None and not 0 < target_loss < math.inf:
         raise DataError(f"{name}: target_loss must be a positive number, found {target_loss}")
+    for key, valid in CHOICES.items():
+        if (value := getattr(spec, key)) not in valid:
+            raise DataError(f"{name}: unknown {key} '{value}'{nearest(value, [one for one in valid if one])}")
     if is_file(name):
         from actlab.data import files  # pandas, for whom a bundled data set need not wait
 
-        table = files.read(name, spec.target, task)
+        table = files.read(spec)
     else:
         record = dataset_record(name)
         if spec.target is not None:
             raise DataError(f"{name}: target names a column of a file; this data set has its own")
         if record.task != "auto" and task not in ("auto", record.task):
             raise DataError(f"{name}: is a {record.task} data set; expected task: {record.task} or auto, found {task}")
-        table = as_table(record, name, record.task if task == "auto" else task)
+        table = as_table(record, replace(spec, task=record.task if task == "auto" else task))
         target_loss = record.target_loss if target_loss is None else target_loss
-    return splits.split_table(
+    made = splits.split_table(
         table,
         name=name,
         standardize=spec.standardize,
@@ -65,27 +83,30 @@ def load(which: str | DataSpec, **options: Any) -> Data:
         train_rows=spec.train_rows,
         target_loss=target_loss,
     )
+    return replace(made, content=table.content) if is_file(name) else made
 
 
-def as_table(record: Dataset, name: str, task: str) -> Table:
+def as_table(record: Dataset, spec: DataSpec) -> Table:
     """Return what a data set's function makes, as a table.
 
     Raises:
-        DataError: it fails, or gives something else.
+        DataError: it fails, or gives something else; or a key is for files.
     """
-    if not sources.parse(name):
+    if not sources.parse(spec.name):
+        for key in spec.asked((*OF_TEXT, *OF_COLUMNS)):
+            raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is")
         table = record.load()
         assert isinstance(table, Table)
         return table
     from actlab.data import files
 
-    return files.of_function(record.load, name, task)
+    return files.of_function(record.load, spec)
 
 
 def checksum(name: str) -> str:
     """Compute the SHA-256 of a user's file, of a user's function and its rows, or of a bundled set's arrays.
 
-    What it is called does not enter.
+    What it is called does not enter. (A file's runs are known by ``Data.content``: its values, as they were read.)
 
     Raises:
         DataError: there is no such file or data set.

@@ -1,14 +1,28 @@
-"""Which rows a run learns from."""
+"""Which rows a run learns from, and how a file of them is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+OF_TEXT = ("separator", "decimal", "header")
+"""What is asked of a text file only."""
+OF_COLUMNS = ("drop", "keep", "categorical", "missing", "na_values")
+"""What is asked of the columns of a file, or of the arrays that a user's function makes."""
+
+
+CHOICES = {
+    "decimal": (None, ".", ","),
+    "categorical": ("refuse", "one_hot"),
+    "missing": ("refuse", "drop_rows", "mean"),
+}
+"""What those keys may be that are one of a few words."""
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A data set and how it is split: what ``data.load`` takes.
+    """A data set and how it is read and split: what ``data.load`` takes.
 
     Attributes:
-        name: a key of ``DATASETS``, the path to a .csv, .parquet or .npz file, or ``path/to/file.py:function``.
+        name: a key of ``DATASETS``, the path to a .csv, .tsv, .parquet or .npz file, or ``path/to/file.py:function``.
         target: a file's target column (default: the last) or array (default: y).
         task: ``classification``, ``regression`` or ``auto``: text or integer labels classify, floats regress.
         standardize: whether features are centred and scaled by their training mean and standard deviation (a constant
@@ -18,6 +32,17 @@ class DataSpec:
             splits stay as they are.
         target_loss: the loss that counts as learned; default: the one that the data set states, else a quarter of the
             best constant predictor's.
+        drop: columns to leave out.
+        keep: columns to learn from although they number the rows, are a frame's index, or are constant but for
+            rounding.
+        separator: of a text file's columns; default: a comma, in a .tsv file a tab.
+        decimal: of a text file's numbers; default: a point.
+        header: whether a text file's first line names the columns; default: it does, and a line that may be data is
+            refused.
+        categorical: ``refuse`` text columns, or ``one_hot``: an input for each value in the training split.
+        missing: ``refuse`` missing values; ``drop_rows`` that have one; or ``mean``: of the training split.
+        na_values: which texts are missing values; default: those of pandas in a text file, none elsewhere. An empty
+            field always is.
     """
 
     name: str
@@ -27,3 +52,26 @@ class DataSpec:
     seed: int = 0
     train_rows: int | None = None
     target_loss: float | None = None
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    separator: str | None = None
+    decimal: Literal[".", ","] | None = None
+    header: bool | None = None
+    categorical: str = "refuse"
+    missing: str = "refuse"
+    na_values: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Take lists for what they are meant as."""
+        for name in ("drop", "keep", "na_values"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+
+    def asked(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return those of some fields that are not at their default.
+
+        >>> DataSpec("rows.csv", decimal=",").asked(OF_TEXT)
+        {'decimal': ','}
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: getattr(self, name) for name in names if getattr(self, name) != defaults[name]}

@@ -1,10 +1,11 @@
 """Training, validation and test rows: stratified 60/20/20, and units taken from training rows alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from actlab.data.inputs import constant, inputs_of, standardized
 from actlab.data.table import DataError, Table
 
 # The share of rows in the validation split, and in the test split.
@@ -36,6 +37,11 @@ class Data:
         target_loss: the loss that counts as "learned" (nats, or normalised mean squared error).
         constant_loss: the best constant predictor's loss on the training rows: the entropy of the class frequencies in
             nats, or the variance of the standardised targets.
+        target: what is predicted, by its column's name; empty where it has none.
+        target_range: of regression the smallest and the largest value of the target, in its own units.
+        kinds: names of the columns that the inputs are made of, by kind.
+        notes: what was settled without being asked, and what is doubtful.
+        content: the SHA-256 of a file's values, as they were read; empty for what is known by another checksum.
     """
 
     name: str
@@ -47,6 +53,11 @@ class Data:
     classes: tuple[str, ...]
     target_loss: float
     constant_loss: float
+    target: str = ""
+    target_range: tuple[float, float] | None = None
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    content: str = ""
 
 
 def split_table(
@@ -80,10 +91,10 @@ def split_table(
     elif len(table.y) < 10:
         raise DataError(f"{name}: expected at least 10 rows to split, found {len(table.y)}")
     train, validation, test = split_rows(strata, np.random.default_rng(seed))
-    if np.ptp(table.y[train]) == 0:
+    if np.ptp(table.y[train]) == 0 or (not table.classes and constant(table.y[train][:, None])[0]):
         raise DataError(f"{name}: the target is the same in every training row; there is nothing to learn")
 
-    x = standardized(table.x, train) if standardize else table.x
+    inputs = inputs_of(table, train, standardize, name)
     y = table.y if table.classes else standardized(table.y[:, None], train)
     whole_constant = constant_loss(y[train], table.task)
     if train_rows is not None:
@@ -94,13 +105,17 @@ def split_table(
     return Data(
         name=name,
         task=table.task,
-        train=Split(x[train], y[train]),
-        validation=Split(x[validation], y[validation]),
-        test=Split(x[test], y[test]),
-        features=table.features,
+        train=Split(inputs.x[train], y[train]),
+        validation=Split(inputs.x[validation], y[validation]),
+        test=Split(inputs.x[test], y[test]),
+        features=inputs.names,
         classes=table.classes,
         target_loss=DEFAULT_TARGET * whole_constant if target_loss is None else target_loss,
         constant_loss=constant_loss(y[train], table.task),
+        target=table.target,
+        target_range=None if table.classes else (float(table.y.min()), float(table.y.max())),
+        kinds=inputs.kinds,
+        notes=(*table.notes, *inputs.notes),
     )
 
 
@@ -159,21 +174,6 @@ def quantiles(y: np.ndarray) -> np.ndarray:
     rank = np.empty(len(y), np.int64)
     rank[np.argsort(y, kind="stable")] = np.arange(len(y))
     return rank * bins // max(len(y), 1)
-
-
-def standardized(values: np.ndarray, train: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return columns [N, F] centred and scaled by mean and standard deviation over the training rows.
-
-    A column that is constant in training becomes zero in every row: nothing could be learned from it, and its
-    standard deviation may be rounding noise instead of zero.
-
-    >>> standardized(np.array([[1.0, 7.0], [3.0, 7.0], [9.0, 8.0]]), [0, 1]).tolist()
-    [[-1.0, 0.0], [1.0, 0.0], [7.0, 0.0]]
-    """
-    training = values[train]
-    mean, std = training.mean(axis=0), training.std(axis=0)
-    constant = (training.max(axis=0) == training.min(axis=0)) | (std == 0)
-    return np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, std))
 
 
 def constant_loss(y: np.ndarray, task: str) -> float:

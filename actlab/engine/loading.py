@@ -108,7 +108,7 @@ def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Dat
     if named := sources.parse(spec.name):
         spec = replace(spec, name=f"{sources_folder / named[0].name}:{named[1]}")
     dataset = data.load(spec)
-    if data.checksum(spec.name) != checksum:
+    if (dataset.content or data.checksum(spec.name)) != checksum:
         raise RuntimeError(f"{spec.name}: is not the data that this study was planned with")
     return dataset
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from traceback import format_exception
+from typing import Any
 
 from actlab.engine import control, store
 from actlab.engine.control import Progress
@@ -91,6 +92,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     }
     if plan.measures:  # what reading must know of them, for it runs no code
         manifest["measures"] = to_plain(plan.measures)
+    manifest["data"] = with_names(plan.data, old.get("data", ()))
     manifest["settings"] = settings.to_plain(columns.settings())
     manifest["label_prefixes"] = plan.prefixes
     manifest["activations"] = {
@@ -103,6 +105,20 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         control.tidy(folder, finished=False)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def with_names(data: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add to what is known of the data the names that it went by when the folder was written before.
+
+    >>> with_names([{"names": ["b.csv"], "content": "1"}], [{"names": ["a.csv"], "content": "1"}])
+    [{'names': ['b.csv', 'a.csv'], 'content': '1'}]
+    """
+
+    def then(about: Mapping[str, Any]) -> list[str]:
+        same = (one for one in before if {**one, "names": 0} == {**about, "names": 0})
+        return [name for one in same for name in one["names"]]
+
+    return [{**about, "names": list(dict.fromkeys([*about["names"], *then(about)]))} for about in data]
 
 
 def git_revision() -> str | None:

@@ -158,6 +158,7 @@ def train(
     processes: worker_pools.Processes,
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    tell: Callable[[Plan], None] | None = None,
 ) -> Stored:
     """Train what the folder lacks of a study.
 
@@ -170,6 +171,7 @@ def train(
         processes: where workers on this machine are opened; whoever opened it ends them.
         fresh: whether to delete what the folder holds first.
         progress: called at least every half second.
+        tell: called with the plan before it is carried out.
 
     Returns:
         what the folder holds then.
@@ -187,6 +189,8 @@ def train(
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
         sources = sources_of(study, planned)
+        if tell is not None:
+            tell(planned)
         missing = set(planned.runs) if fresh else missing_runs(stored, planned)
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
             if fresh:

@@ -28,15 +28,17 @@ def prefixes(named: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]
     >>> prefixes([("activation", "relu", ""), ("activation", "mine.py:relu", "1f")])
     {'activation': {'1f': 'mine.py:'}}
     """
+    first: dict[tuple[str, str], str] = {}  # of several names of one content, the first one counts
     alike: dict[tuple[str, str], dict[str, str]] = {}
     for column, name, content in named:
-        alike.setdefault((column, display_name(name)), {}).setdefault(content, name)
+        shown = display_name(first.setdefault((column, content), name) if content else name)
+        alike.setdefault((column, shown), {}).setdefault(content, name)
     chosen: dict[str, dict[str, str]] = {}
     for (column, shown), by_content in alike.items():
-        if len(by_content) > 1:
+        if len(set(by_content.values())) > 1:  # one file that is read in two ways has columns that say how
             paths = {content: path_parts(name) for content, name in by_content.items() if content and is_path(name)}
             for content, parts in paths.items():
-                others = [other for one, other in paths.items() if one != content]
+                others = [other for other in paths.values() if other != parts]
                 chosen.setdefault(column, {})[content] = "".join(shortest_tail(parts, others))[: -len(shown)]
     return chosen
 

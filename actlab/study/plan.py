@@ -4,6 +4,7 @@ Runs that share one compiled program form a group, and groups are partitioned in
 something to do even when a study has a single shape. Everything below this file takes plain values.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,7 @@ class Plan:
         records: of the activations, by their labels.
         unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
         prefixes: what stands before labels that would collide; what a run's own columns hold is without.
+        data: what was understood of each data set, as plain values, with all the names that it goes by.
     """
 
     groups: tuple[Job, ...]
@@ -54,6 +56,7 @@ class Plan:
     records: Mapping[str, activations.Activation] = field(default_factory=dict)
     unknown_death: Mapping[str, str] = field(default_factory=dict)
     prefixes: Prefixes = field(default_factory=dict)
+    data: tuple[dict[str, Any], ...] = ()
 
     def label(self, run: Run, column: str) -> str:
         """Return one of a run's labels as tables have it."""
@@ -93,8 +96,7 @@ def plan(
     activations_used = len({cell.model.activation.name for cell in study.cells})
     sizes = [size_of(resolved, activations_used) for resolved in cells]
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
-    contents = checksums | {config.name: checksum for config, (_, checksum) in loaded.items()}
-    identities = identity.cell_identities(study.cells, contents)
+    identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
     for cell, resolved, own_identity in zip(study.cells, cells, identities, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
@@ -122,7 +124,23 @@ def plan(
     own = own_measures(study.cells)
     check_measures_apart(study, own, records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    return Plan(tuple(jobs), copies, call_sizes, most, own, records, unknown_death, prefixes)
+    seen = look_at(loaded)
+    return Plan(tuple(jobs), copies, call_sizes, most, own, records, unknown_death, prefixes, seen)
+
+
+def identities_of(
+    cells: Sequence[Cell], checksums: Mapping[str, str], data_checksums: Mapping[DataConfig, str]
+) -> list[str]:
+    """Write what defines each cell: of one file, read in two ways, the content is another."""
+    by_data: dict[DataConfig, list[int]] = {}
+    for i, cell in enumerate(cells):
+        by_data.setdefault(cell.data, []).append(i)
+    identities = [""] * len(cells)
+    for config, own in by_data.items():
+        texts = identity.cell_identities([cells[i] for i in own], {**checksums, config.name: data_checksums[config]})
+        for i, text in zip(own, texts, strict=True):
+            identities[i] = text
+    return identities
 
 
 def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
@@ -199,11 +217,57 @@ def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, d
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
     """Load a cell's data set and the checksum of its content."""
     try:
-        return data.load(data_spec(config)), data.checksum(config.name)
+        rows = data.load(data_spec(config))
+        return rows, rows.content or data.checksum(config.name)
     except data.DataError as error:
         overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
         place = study.source.where(*(overridden or of_key(study.source, "data.name")))
         raise StudyError(f"{place}: data: {error}") from None
+
+
+def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[str, Any], ...]:
+    """Describe each data set once: copies under several names are one, and so are splits that look the same.
+
+    Args:
+        loaded: rows and checksum of each data section.
+    """
+
+    def settings(config: DataConfig) -> str:
+        return identity.canonical(identity.beyond_defaults(config, {config.name: loaded[config][1]}))
+
+    def plain(config: DataConfig) -> dict[str, Any]:
+        return config.model_dump(mode="json", exclude={"name", "seed", "standardize", "target_loss"})
+
+    values = [plain(config) for config in loaded]
+    varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
+    called = told_apart(config.name for config in loaded)
+    names: dict[str, dict[str, None]] = {}
+    for config in loaded:
+        names.setdefault(settings(config), {}).setdefault(called[config.name])
+    seen: dict[str, dict[str, Any]] = {}
+    for config, (rows, checksum) in loaded.items():
+        told = {key: value for key, value in plain(config).items() if key in varying}
+        about = {"names": list(names[settings(config)]), "settings": told, "content": checksum[:12]}
+        about |= data.described(rows)
+        seen.setdefault(json.dumps(about), about)
+    return tuple(seen.values())
+
+
+def told_apart(paths: Iterable[str]) -> dict[str, str]:
+    """Name files by as little of the ends of their paths as tells them apart; any other name is itself.
+
+    >>> told_apart(["/x/a/rows.csv", "/x/b/rows.csv", "/x/b/more.csv", "iris"])
+    {'/x/a/rows.csv': 'a/rows.csv', '/x/b/rows.csv': 'b/rows.csv', '/x/b/more.csv': 'more.csv', 'iris': 'iris'}
+    """
+    parts = {path: path.split("/") for path in dict.fromkeys(paths)}
+    ends = dict.fromkeys(parts, 1)
+    while True:
+        names = {path: "/".join(parts[path][-end:]) for path, end in ends.items()}
+        several = {name for name in names.values() if list(names.values()).count(name) > 1}
+        longer = [path for path, name in names.items() if name in several and ends[path] < len(parts[path])]
+        if not longer:
+            return names
+        ends |= {path: ends[path] + 1 for path in longer}
 
 
 def data_spec(config: DataConfig) -> data.DataSpec:

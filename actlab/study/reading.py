@@ -350,18 +350,19 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
     Users' functions and claims files are named by their copies in ``sources/``.
     """
 
-    def plain(value: Any) -> Any:
+    def plain(value: Any, key: str = "") -> Any:
         if isinstance(value, Section):
             value = value.plain() if isinstance(value, Choice) else value.model_dump()
         if isinstance(value, dict):
-            return {name: plain(inner) for name, inner in value.items()}
+            return {name: plain(inner, f"{key}.{name}".lstrip(".")) for name, inner in value.items()}
         if isinstance(value, list | tuple):
-            return [plain(inner) for inner in value]
+            return [plain(inner, key) for inner in value]
         if isinstance(value, str) and (named := sources.parse(value)):
             return f"sources/{named[0].name}:{named[1]}"
-        return os.path.relpath(value, folder.resolve()) if isinstance(value, str) and os.path.isabs(value) else value
+        is_path = key == "data.name" and isinstance(value, str) and os.path.isabs(value)
+        return os.path.relpath(value, folder.resolve()) if is_path else value
 
-    sections = {name: plain(dict(getattr(config, name))) for name in SECTIONS}
+    sections = {name: plain(dict(getattr(config, name)), name) for name in SECTIONS}
     sweep = config.sweep
     swept: dict[str, Any] = {"seeds": sweep.seeds}
     if sweep.matrix:

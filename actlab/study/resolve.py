@@ -105,6 +105,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
         with errors_about(source, "model.activation"):
             check_once(record, tuple(parameters.items()))
+    check_seen(rows, model.dtype, source)
     initialization = initialize(model, record, parameters, rows.train.x.shape[1], source)
     resolved_cell = replace(
         cell,
@@ -121,6 +122,32 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
     return Resolved(cell, resolved_cell, record, parameters, rows, data_checksum, initialization)
+
+
+def check_seen(rows: data.Data, dtype: str, source: Source) -> None:
+    """Refuse inputs that vary by less than the network's numbers can tell: it would train as if they were constant.
+
+    Raises:
+        StudyError: naming one.
+    """
+    which = lost_once(rows, dtype)
+    if not which.any():
+        return
+    name, column = rows.features[int(np.argmax(which))], rows.train.x[:, int(np.argmax(which))]
+    more = f" (and {which.sum() - 1} more)" if which.sum() > 1 else ""
+    raise error_at_key(
+        source,
+        "data.standardize",
+        f"column {name!r}{more} of {display_name(rows.name)} goes from {column.min():.8g} to {column.max():.8g}, which "
+        f"a network in {dtype} cannot tell apart beside numbers of size 1; set it true, or leave the column out by "
+        "data.drop",
+    )
+
+
+@lru_cache(maxsize=8)
+def lost_once(rows: data.Data, dtype: str) -> np.ndarray:
+    """Call ``data.lost``, once for each data set and precision."""
+    return data.lost(rows.train.x, dtype)
 
 
 def error_at_key(source: Source, key: str, why: str) -> StudyError:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from actlab import activations, data, sources
+from actlab import activations, sources
 from actlab.naming import show
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
@@ -30,6 +30,7 @@ from actlab.study.choices import (
     activation_options,
     check_probe,
 )
+from actlab.study.data_section import DataConfig
 from actlab.study.fields import (
     LABEL,
     NUMBER,
@@ -38,53 +39,9 @@ from actlab.study.fields import (
     Key,
     Section,
     checked,
-    display_name,
     known,
     names_of,
 )
-
-
-class DataConfig(Section):
-    """Which rows to learn from."""
-
-    name: Annotated[str, Key(STATIC, column="data", display=display_name, problem=True)] = Field(
-        description="a data set's name, a path to .npz, .csv or .parquet, or `path/to/file.py:function`"
-    )
-    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
-        data.DataSpec.seed,
-        ge=0,
-        lt=2**32,
-        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
-    )
-    standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
-        data.DataSpec.standardize,
-        description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are",
-    )
-    train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
-        data.DataSpec.train_rows,
-        ge=1,
-        description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
-    )
-    target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
-        data.DataSpec.target,
-        description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`",
-    )
-    task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
-        "auto", description="auto: text or integer labels classify, floats regress"
-    )
-    target_loss: Annotated[float | None, Key(LABEL, problem=True, follows=True, reported=False)] = Field(
-        data.DataSpec.target_loss,
-        gt=0,
-        description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
-        "constant predictor's",
-    )
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if sources.parse(name):
-            data.DATASETS.find(name)
-        return name if data.is_file(name) or sources.parse(name) else known(name, "data set", data.DATASETS)
 
 
 class DropoutConfig(Section):
@@ -318,6 +275,8 @@ class MeasureConfig(Section):
         listed = () if isinstance(self.probes, str) else self.probes
         return tuple(named for probe in listed if (named := sources.parse(probe)))
 
+
+__all__ = ["SECTIONS", "SWEPT", "DataConfig", "MeasureConfig", "ModelConfig", "TrainConfig", "run_keys", "value_at"]
 
 SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,

@@ -1,0 +1,265 @@
+"""A sheet of named columns made into a table: which of them are features, and what their values are.
+
+What would change a number and is not certain is refused, with the key that decides; what is certain, or is only
+doubtful, is settled and told.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from actlab.data.labels import MANY_CLASSES, encoded
+from actlab.data.numbers import as_texts, decimal_hint, is_plain, numbers
+from actlab.data.row_numbers import counts_in_order, is_counter, is_written, numbers_rows
+from actlab.data.sheet import Sheet, is_number, raise_at_first, tidy
+from actlab.data.spec import DataSpec
+from actlab.data.table import DataError, Table
+from actlab.naming import as_yaml, listed, nearest
+
+MISSING_HINT = "data.missing: drop_rows leaves such rows out, mean fills them in"
+
+
+def table_of(sheet: Sheet, spec: DataSpec) -> Table:
+    """Return a sheet's columns as a table.
+
+    Raises:
+        DataError: with file, column and line or row.
+    """
+    if len(sheet.frame) == 0:
+        raise DataError(f"{sheet.path}: expected rows of data, found none")
+    keep = asked_for("keep", spec.keep, sheet)
+    features, target = features_and_target(sheet, spec, asked_for("drop", spec.drop, sheet), keep)
+    labels = sheet.frame[target]
+    look_for_row_numbers_in_target(labels, spec.target is not None, sheet)
+    missing = {name: is_missing(sheet.frame[name], sheet, spec) for name in (*features, target)}
+    refuse_missing(missing, target, sheet, spec)
+    rows = rows_that_stay(missing, sheet, spec)
+    columns: dict[str, np.ndarray] = {}
+    texts: dict[str, np.ndarray] = {}
+    single = set()
+    for name in features:
+        column = sheet.frame[name].mask(missing[name]) if missing[name].any() else sheet.frame[name]
+        if is_text(column, sheet, spec):
+            texts[name] = text_values(column, rows, sheet, name in keep)
+            continue
+        values = numbers(column, sheet, text_hint)
+        look_for_row_numbers(name, values, name in keep, sheet)
+        columns[name] = values[rows]
+        single |= {name} if column.dtype in (np.float32, np.float16) else set()
+    y, classes = encoded(labels[rows].reset_index(drop=True), spec.task, located(sheet, rows), spec.decimal is not None)
+    return Table(
+        np.stack(list(columns.values()), axis=1) if columns else np.empty((int(rows.sum()), 0)),
+        y,
+        tuple(columns),
+        classes,
+        texts,
+        frozenset(single),
+        frozenset(keep),
+        target,
+        tuple(dict.fromkeys(sheet.notes)),
+    )
+
+
+def features_and_target(
+    sheet: Sheet, spec: DataSpec, drop: Sequence[str], keep: Sequence[str]
+) -> tuple[list[str], str]:
+    """Say which columns are features, and which is the target.
+
+    Raises:
+        DataError: a column is to be dropped and kept, or no feature is left.
+    """
+    for name in drop:
+        if name in keep or (name == sheet.target and spec.target is not None):
+            other = "data.keep" if name in keep else "data.target"
+            raise DataError(
+                f"{sheet.path}: column {name!r} is in data.drop and is {other}; leave it out of one of them"
+            )
+    names = [str(name) for name in sheet.frame.columns if name not in drop]
+    target = sheet.target if sheet.target in names else (names or [""])[-1]
+    hidden = [name for name in sheet.index if name in names and name not in (*keep, target)]
+    if hidden:
+        way = f"data.keep: [{as_yaml(hidden[0])}] learns from it"
+        sheet.notes.append(f"the frame's index {listed(hidden)} is left out; {way}")
+    features = [name for name in names if name != target and name not in hidden]
+    if not features:
+        raise DataError(f"{sheet.path}: expected feature columns besides the target {target!r}, found none")
+    return features, target
+
+
+def rows_that_stay(missing: Mapping[str, np.ndarray], sheet: Sheet, spec: DataSpec) -> np.ndarray:
+    """Find the rows [N] that are learned from, and note what becomes of missing values.
+
+    Raises:
+        DataError: it is none.
+    """
+    rows = np.ones(len(sheet.frame), bool)
+    holes = {name: int(where.sum()) for name, where in missing.items() if where.any()}
+    if not holes:
+        return rows
+    instead = "the mean over the training split stands for them"
+    if spec.missing == "drop_rows":
+        rows = ~np.any(np.stack(list(missing.values())), axis=0)
+        instead = f"{int((~rows).sum())} of {len(rows)} rows are left out"
+    if not rows.any():
+        raise DataError(
+            f"{sheet.path}: every row has a missing value, in {listed(holes)}; data.drop leaves columns out"
+        )
+    counted = listed(f"{name} ({number})" for name, number in holes.items())
+    sheet.notes.append(f"missing values in {counted}: {instead}")
+    return rows
+
+
+def located(sheet: Sheet, rows: np.ndarray) -> Sheet:
+    """Return a sheet whose places are those of some of its rows."""
+    kept = np.flatnonzero(rows)
+    return Sheet(
+        sheet.path,
+        sheet.frame,
+        sheet.target,
+        lambda row: sheet.place(int(kept[row])),
+        sheet.notes,
+        sheet.missing,
+        sheet.decimal,
+        sheet.textual,
+    )
+
+
+def asked_for(key: str, names: Sequence[str], sheet: Sheet) -> list[str]:
+    """Return the columns that a key names.
+
+    Raises:
+        DataError: there is none of such a name.
+    """
+    there = [str(name) for name in sheet.frame.columns]
+    for name in names:
+        if tidy(name) not in there:
+            raise DataError(f"{sheet.path}: data.{key}: no column '{name}'{nearest(name, there)}")
+    return [tidy(name) for name in names]
+
+
+def is_missing(column: Any, sheet: Sheet, spec: DataSpec) -> np.ndarray:
+    """Find where a column has no value [N]: nothing at all, or one of the words and numbers that stand for it."""
+    missing = column.isna().to_numpy(bool)
+    words = sheet.missing | set(spec.na_values or ())
+    marks = [float(word.replace(sheet.decimal, ".")) for word in words if is_number(word, sheet.decimal)]
+    if is_plain(column):
+        return missing | column.isin(marks).to_numpy(bool) if marks else missing
+    texts = as_texts(column)
+    missing = missing | texts.isin(words).to_numpy(bool)
+    if marks:  # -999.0 is -999
+        there = np.flatnonzero(~missing)
+        values = [float(t.replace(sheet.decimal, ".")) if is_number(t, sheet.decimal) else np.nan for t in texts[there]]
+        missing[there[np.isin(values, marks)]] = True
+    return missing
+
+
+def refuse_missing(missing: dict[str, np.ndarray], target: str, sheet: Sheet, spec: DataSpec) -> None:
+    """Refuse missing values where the study does not say what becomes of them; of the target they can only be left out.
+
+    Raises:
+        DataError: naming the first.
+    """
+    if spec.missing == "drop_rows":
+        return
+    for name, where in missing.items():
+        if name == target:
+            way = "data.missing: drop_rows leaves such rows out"
+            word = sheet.frame[name].iloc[int(np.argmax(where))]
+            if where.any() and spec.na_values is None and isinstance(word, str) and word:
+                way += "; data.na_values: [] makes it a label"
+            raise_at_first(where, sheet.frame[name], sheet, "a label or a number", "a missing value", way)
+        elif spec.missing == "refuse":
+            raise_at_first(where, sheet.frame[name], sheet, "a number", "a missing value", MISSING_HINT)
+
+
+def is_text(column: Any, sheet: Sheet, spec: DataSpec) -> bool:
+    """Whether a column is to be taken for text: most of its values are no numbers, and the study allows it."""
+    if spec.categorical != "one_hot" or is_plain(column):
+        return False
+    there = as_texts(column)[~column.isna()]
+    if not holds_text(column) or (len(there) and decimal_hint(there, sheet)):
+        return False
+    return float(np.mean(there.map(lambda text: is_number(text, sheet.decimal)))) < 0.5 if len(there) else False
+
+
+def holds_text(column: Any) -> bool:
+    """Whether a column's values are texts, and no dates, lists or bytes."""
+    return bool(column[~column.isna()].map(lambda value: isinstance(value, str)).all())
+
+
+def text_hint(column: Any, sheet: Sheet) -> str:
+    """Say what can become of a column that holds text; nothing for a single slip among numbers."""
+    texts = as_texts(column)[~column.isna()]
+    words = texts[~texts.map(lambda text: is_number(text, sheet.decimal)).astype(bool)]
+    if not holds_text(column):
+        return "data.drop leaves the column out"
+    if decimal_hint(words, sheet):
+        return ""
+    if 2 * len(words) < len(texts):
+        return f"its other values are numbers; data.na_values: [{as_yaml(words.iloc[0])}] if that is a missing value"
+    return "a text column: data.categorical: one_hot makes inputs of it, data.drop leaves it out"
+
+
+def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.ndarray:
+    """Return a text column's values [N], None where missing.
+
+    Raises:
+        DataError: it has so many that it names the rows rather than says something of them.
+    """
+    texts = as_texts(column).where(~column.isna(), None)[rows]
+    different, there = texts.nunique(), int(texts.notna().sum())
+    if not keep and (different == there or different > max(MANY_CLASSES, there / 2)):
+        name = column.name
+        raise DataError(
+            f"{sheet.path}: column {name!r} has {different} different texts in {there} rows, each of which would be an "
+            f"input: leave it out with data.drop: [{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
+        )
+    return texts.to_numpy(object)
+
+
+def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet) -> None:
+    """Refuse a feature that numbers the rows, and tell of one that may.
+
+    Raises:
+        DataError: its name and its values are those of row numbers.
+    """
+    if keep:
+        return
+    there = values[np.isfinite(values)]
+    if numbers_rows(name, values):
+        what = "is an index that a table's writer added" if is_written(name) else "numbers the rows"
+
+        raise DataError(
+            f"{sheet.path}: column {name!r} {what} ({there.min():g} to {there.max():g}): leave it out with data.drop: "
+            f"[{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
+        )
+    if counts_in_order(values):
+        span = f"{there.min():g} to {there.max():g}"
+        sheet.notes.append(f"column {name!r} counts the rows ({span}); data.drop: [{as_yaml(name)}] leaves it out")
+    elif is_counter(name) and len(np.unique(there)) > 2:
+        sheet.notes.append(
+            f"column {name!r} is learned from, whatever its name says; data.drop: [{as_yaml(name)}] leaves it out"
+        )
+
+
+def look_for_row_numbers_in_target(labels: Any, asked: bool, sheet: Sheet) -> None:
+    """Refuse a last column that numbers the rows as what is to be predicted, where no study asked for it; else tell.
+
+    Raises:
+        DataError: its name and its values are those of row numbers.
+    """
+    name, texts = str(labels.name), as_texts(labels)[~labels.isna()]
+    numeric = texts.map(lambda text: is_number(text, sheet.decimal) or text in sheet.missing).all()
+    values = (
+        texts[~texts.isin(sheet.missing)].str.replace(sheet.decimal, ".", regex=False).astype(float) if numeric else []
+    )
+    if not is_written(name) and not numbers_rows(name, np.asarray(values, np.float64)):
+        return
+    if asked:
+        sheet.notes.append(f"the target {name!r} numbers the rows")
+        return
+    raise DataError(
+        f"{sheet.path}: the last column, {name!r}, numbers the rows; say what is to be predicted with data.target, and "
+        f"leave this column out with data.drop: [{as_yaml(name)}]"
+    )

@@ -1,0 +1,76 @@
+"""What was understood of a data set, to look at before training: plain values, for a terminal, JSON and a report."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from actlab.data.splits import Data
+from actlab.naming import as_yaml, listed
+
+
+def described(rows: Data) -> dict[str, Any]:
+    """Describe a data set: target, task, rows by split, columns by kind, classes with counts, what was unsure.
+
+    >>> from actlab import data
+    >>> about = described(data.load("iris"))
+    >>> about["task"], about["rows"], about["classes"]["setosa"]
+    ('classification', {'train': 90, 'validation': 30, 'test': 30}, {'train': 30, 'validation': 10, 'test': 10})
+    """
+    splits = {"train": rows.train, "validation": rows.validation, "test": rows.test}
+    about: dict[str, Any] = {
+        "target": rows.target,
+        "task": rows.task,
+        "rows": {name: len(split.y) for name, split in splits.items()},
+        "inputs": len(rows.features),
+        "columns": {kind: list(names) for kind, names in rows.kinds.items()},
+        "unsure": list(rows.notes),
+    }
+    if rows.classes:
+        counts = {name: np.bincount(split.y, minlength=len(rows.classes)) for name, split in splits.items()}
+        about["classes"] = {
+            label: {name: int(count[i]) for name, count in counts.items()} for i, label in enumerate(rows.classes)
+        }
+    elif rows.target_range:
+        about["target_range"] = list(rows.target_range)
+    return about
+
+
+def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
+    """Put what ``described`` gives into short lines: {what: text}; long lists are cut, and say so."""
+    of = f" of {about['target']!r}" if about["target"] else ""
+    if "classes" in about:
+        counts = {label: sum(by_split.values()) for label, by_split in about["classes"].items()}
+        what = f"{len(counts)} classes: {listed((f'{label} {n}' for label, n in counts.items()), most)}"
+    else:
+        low, high = about["target_range"]
+        what = f"from {low:.6g} to {high:.6g}"
+    rows = about["rows"]
+    kinds = (f"{kind} ({len(names)}): {listed(names, most)}" for kind, names in about["columns"].items())
+    columns = sum(len(names) for names in about["columns"].values())
+    made = f", {about['inputs']} inputs" if about["inputs"] != columns else ""
+    return {
+        "target": f"{about['task']}{of}, {what}",
+        "rows": f"{sum(rows.values())}: {rows['train']} training, {rows['validation']} validation, {rows['test']} test",
+        "features": f"{columns}{made}; {'; '.join(kinds)}",
+    }
+
+
+def heading(about: Mapping[str, Any]) -> str:
+    """Name a data set, with what tells it from others of the study, and what else it is called.
+
+    >>> heading({"names": ["a.csv", "b.csv"], "settings": {"drop": ["id"]}})
+    'a.csv, drop [id] (also named b.csv: the same data, trained once)'
+    """
+    name, *copies = about["names"]
+    told = [f"{key} {value_text(value)}" for key, value in about["settings"].items()]
+    also = f" (also named {', '.join(copies)}: the same data, trained once)" if copies else ""
+    return f"{', '.join([name, *told])}{also}"
+
+
+def value_text(value: Any) -> str:
+    """Write a setting as it stands in a YAML file."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_yaml, value))}]"
+    return as_yaml(value) if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,120 @@
+"""The section ``data`` of a study's YAML: which rows to learn from, and how a file of them is read."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema, field_validator
+
+from actlab import data, sources
+from actlab.naming import as_yaml, show
+from actlab.study.fields import LABEL, NUMBER, STATIC, Key, Section, display_name, known
+
+
+def asked(column: str, unused: Any = None, unordered: bool = False) -> Key:
+    """Declare a key that says how a file is read: a column that is empty where the study does not ask for it."""
+
+    def display(value: Any) -> Any:
+        if value == unused:
+            return None
+        return f"[{', '.join(map(as_yaml, value))}]" if isinstance(value, tuple) else str(value)
+
+    return Key(STATIC, column, display=display, problem=True, unordered=unordered, unused=(None,))
+
+
+NAMES_SCHEMA = WithJsonSchema({"type": "array", "items": {"type": ["string", "number"]}})
+TEXTS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": ["string", "number"]}}, {"type": "null"}]})
+
+
+class DataConfig(Section):
+    """Which rows to learn from."""
+
+    name: Annotated[str, Key(STATIC, column="data", display=display_name, problem=True)] = Field(
+        description="a data set's name, a path to .npz, .csv, .tsv or .parquet, or `path/to/file.py:function`"
+    )
+    seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
+        data.DataSpec.seed,
+        ge=0,
+        lt=2**32,
+        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
+    )
+    standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
+        data.DataSpec.standardize,
+        description="inputs to mean 0, variance 1, by the training rows alone; regression targets always are",
+    )
+    train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
+        data.DataSpec.train_rows,
+        ge=1,
+        description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
+    )
+    target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
+        data.DataSpec.target,
+        description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`",
+    )
+    task: Annotated[Literal["auto", "classification", "regression"], Key(STATIC, problem=True, follows=True)] = Field(
+        "auto", description="auto: text or integer labels classify, floats regress"
+    )
+    target_loss: Annotated[float | None, Key(LABEL, problem=True, follows=True, reported=False)] = Field(
+        data.DataSpec.target_loss,
+        gt=0,
+        description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
+        "constant predictor's",
+    )
+    drop: Annotated[tuple[str, ...], NAMES_SCHEMA, asked("data_drop", (), unordered=True)] = Field(
+        data.DataSpec.drop, description="columns of a file to leave out: `[id, date]`"
+    )
+    keep: Annotated[tuple[str, ...], NAMES_SCHEMA, asked("data_keep", (), unordered=True)] = Field(
+        data.DataSpec.keep,
+        description="columns to learn from although they number the rows, are a frame's index, or are constant but for "
+        "rounding; such are refused or left out otherwise",
+    )
+    separator: Annotated[str | None, asked("data_separator")] = Field(
+        data.DataSpec.separator,
+        min_length=1,
+        max_length=1,
+        description='of a text file\'s columns, as `";"`; null: a comma, in a .tsv file a tab',
+    )
+    decimal: Annotated[Literal[".", ","] | None, asked("data_decimal")] = Field(
+        data.DataSpec.decimal, description="mark of a text file's numbers: a point or a comma; null: a point"
+    )
+    header: Annotated[bool | None, asked("data_header")] = Field(
+        data.DataSpec.header,
+        description="whether a text file's first line names the columns (false: they are x0, x1, ...); null: it does, "
+        "and a line that may be data is refused",
+    )
+    categorical: Annotated[Literal["refuse", "one_hot"], asked("data_categorical", "refuse")] = Field(
+        "refuse",
+        description="text columns: refuse them, or one_hot: an input for each value in the training split (other "
+        "values are 0 in all of them)",
+    )
+    missing: Annotated[Literal["refuse", "drop_rows", "mean"], asked("data_missing", "refuse")] = Field(
+        "refuse",
+        description="missing values: refuse them, drop_rows that have one, or the column's mean over the training "
+        "split (never of the target)",
+    )
+    na_values: Annotated[tuple[str, ...] | None, TEXTS_SCHEMA, asked("data_na_values", unordered=True)] = Field(
+        data.DataSpec.na_values,
+        description='what stands for a missing value, as `["?", -999]`; `[]` where a class is called None or NA; null: '
+        "the words that pandas takes for one in a text file, none elsewhere. An empty field always is one",
+    )
+
+    @field_validator("drop", "keep", "na_values", mode="before")
+    @classmethod
+    def _listed(cls, names: Any) -> Any:
+        if names is None:
+            return names
+        if not isinstance(names, list | tuple) or not all(isinstance(one, str | int | float) for one in names):
+            raise ValueError(f"expected a list of names, as in [a, b], not {names!r}")
+        return tuple(one if isinstance(one, str) else show(one) for one in names)
+
+    @field_validator("separator")
+    @classmethod
+    def _separates(cls, separator: str | None) -> str | None:
+        if separator is not None and (separator.isalnum() or separator in "\"'\r\n"):
+            raise ValueError(f'expected a mark such as ";" or "\\t", not {separator!r}')
+        return separator
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if sources.parse(name):
+            data.DATASETS.find(name)
+        return name if data.is_file(name) or sources.parse(name) else known(name, "data set", data.DATASETS)
