@@ -40,6 +40,14 @@ DIFFERENT = {
     "data.target": ["a", "b"],
     "data.task": ["classification", "regression"],
     "data.target_loss": [0.1, 0.1 * NEAR, None],
+    "data.drop": [[], ["y"], ["x"], ["x", "a"]],
+    "data.keep": [[], ["x"]],
+    "data.separator": [None, ","],
+    "data.decimal": [None, "."],
+    "data.header": [None, True],
+    "data.categorical": ["refuse", "one_hot"],
+    "data.missing": ["refuse", "mean", "drop_rows"],
+    "data.na_values": [None, ["?"], [], ["?, !"], ["?", "!"]],
     "model.activation": [
         *("relu", "v1.py:relu", "v2.py:relu", "leaky_relu", "prelu", {"name": "prelu", "per": "unit"}),
         *({"name": "leaky_relu", "negative_slope": slope} for slope in (0.2, 0.2 * NEAR)),
@@ -141,7 +149,8 @@ def test_every_key_that_a_sweep_may_have_is_tried():
 
 @pytest.mark.parametrize("key", SWEPT)
 def test_what_differs_in_one_key_has_rows_of_its_own(planned, key):
-    base = BASE.replace("iris", "one/rows.csv") if key in ("data.target", "data.task") else BASE
+    of_files = key.startswith("data.") and key not in ("data.name", "data.seed")
+    base = BASE.replace("iris", "one/rows.csv") if of_files else BASE
     if key == "train.decay_activation_parameters":
         base = base.replace("he_normal", "he_normal, activation: prelu")
     cells, groups = cells_of(planned(key, DIFFERENT[key], base))

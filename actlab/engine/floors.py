@@ -5,7 +5,8 @@ put into lower layers is passed on as their spread is, so the shares add up: r_l
 all rounding in layer l's spread. With V the variance within units and δ² = r²V, a measure is NaN where rounding may
 move it by more than is stated:
 
-- ``act_var_within`` is V + δ²: where δ² is more than 1/100 of it; ``act_var`` likewise.
+- ``act_var_within`` is V + δ²: where δ² is more than 1/100 of it; ``act_var``, which has the variance between units
+  too, likewise.
 - ``constant_fraction``: where δ > 1/10 of the threshold, .025 of the mean standard deviation: √(1 + 1/100) moves a unit
   across it only from within half a percent.
 - ``effective_rank``: the singular values move by at most ‖N‖_* ≤ √K·‖N‖_F in all (Mirsky 1960), K = min(rows, units),
@@ -53,7 +54,8 @@ def with_floors(
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(constant | (noise == 0), 0.0, noise / within)
         relative2 = np.cumsum(share, axis=1)
-        off2 = np.where(within > 0, relative2 * within, noise)
+        # What is measured of the spread holds what rounding put in: that is no more than all of it.
+        off2 = np.maximum(np.minimum(relative2, 1.0) * within, noise)
         floors = {
             "act_var_within": relative2 > DIGITS**2,
             "act_var": off2 > DIGITS**2 * whole,
