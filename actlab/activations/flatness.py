@@ -163,13 +163,13 @@ class FoundFlat:
 ORDINARY = np.array([-3.0137, -1.0137, -0.1137, 0.1137, 1.0137, 3.0137])
 
 
-def within(z: Array, pieces: Pieces) -> Array:
+def within(z: Array, intervals: Pieces) -> Array:
     """Whether each z lies in one of the pieces.
 
     >>> within(jnp.array([-1.0, 1.0]), ((-inf, 0.0),))
     Array([ True, False], dtype=bool)
     """
     flat = jnp.zeros(jnp.shape(z), bool)
-    for low, high in pieces:
+    for low, high in intervals:
         flat |= (z >= low) & (z <= high)
     return flat
