@@ -77,7 +77,7 @@ def flat_intervals(phi: Phi, parameters: Mapping[str, float] | None = None) -> l
 def usual_size(slopes: np.ndarray) -> float:
     """Return how large φ' at ``POINTS`` is: at most; near 0, where it grows without bound.
 
-    >>> float(usual_size(np.cos(POINTS)).round(3)), float(usual_size(POINTS**2).round(1))
+    >>> round(usual_size(np.cos(POINTS)), 3), round(usual_size(POINTS**2), 1)
     (1.0, 16.0)
     """
     size = np.where(np.isfinite(slopes), np.abs(slopes), 0.0)
