@@ -71,7 +71,7 @@ def mine(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "pieces"),
+    ("name", "parameters", "intervals"),
     [
         ("trec", {"theta": 1.0}, [(-inf, 1.0)]),
         ("trec", {"theta": 3.0}, [(-inf, 3.0)]),
@@ -85,16 +85,16 @@ def mine(tmp_path_factory):
         ("stairs", {}, [(-inf, inf)]),
     ],
 )
-def test_a_users_function_is_flat_where_its_parameters_in_force_say(mine, name, parameters, pieces):
+def test_a_users_function_is_flat_where_its_parameters_in_force_say(mine, name, parameters, intervals):
     record = CATALOGUE.load(mine, name)
     z = np.linspace(-60.0, 60.0, 997) + 0.0017
-    expected = np.any([(z >= low) & (z <= high) for low, high in [*pieces, (inf, -inf)]], axis=0)
+    expected = np.any([(z >= low) & (z <= high) for low, high in [*intervals, (inf, -inf)]], axis=0)
     np.testing.assert_array_equal(record.flat(z, **parameters), expected)
-    assert list(record.flat.pieces(parameters)) == pieces
+    assert list(record.flat.pieces(parameters)) == intervals
 
 
 @pytest.mark.parametrize(
-    ("phi", "pieces"),
+    ("phi", "intervals"),
     [
         (lambda z: jnp.clip(z, -100.0, 100.0), [(-inf, -100.0), (100.0, inf)]),
         (lambda z: jnp.where(jnp.abs(z) < 0.003, 0.0, z), [(-0.003, 0.003)]),
@@ -111,8 +111,8 @@ def test_a_users_function_is_flat_where_its_parameters_in_force_say(mine, name, 
         (lambda z: jnp.sinh(z) / jnp.cosh(z), []),  # NaN far out
     ],
 )
-def test_flat_intervals(phi, pieces):
-    assert flat_intervals(phi) == pieces
+def test_flat_intervals(phi, intervals):
+    assert flat_intervals(phi) == intervals
 
 
 @pytest.mark.parametrize(

@@ -120,27 +120,27 @@ class Walk:
         if results is not None:
             return results
         self.unsure = True
-        return [self.spread(self.anything(given), shape) for shape in shapes]
+        return [self.filled(self.anything(given), shape) for shape in shapes]
 
     def moved(self, equation: Any, given: list[Mask], shapes: list[Shape]) -> list[Mask] | None:
         """``after`` of what moves elements, or reduces axes; None where it is not known."""
         name, how, one, shape = equation.primitive.name, equation.params, given[0], shapes[0]
         sizes = [variable.aval.shape for variable in equation.invars]
         if name == "sort":
-            along = [self.spread(mask, own) for mask, own in zip(given, sizes, strict=True)]
+            along = [self.filled(mask, own) for mask, own in zip(given, sizes, strict=True)]
             every = reduce(np.logical_or, along).any(axis=how["dimension"] + 1, keepdims=True)
             return [np.broadcast_to(every, (self.number, *own)) for own in shapes]
         if name == "concatenate":
-            parts = [self.spread(mask, own) for mask, own in zip(given, sizes, strict=True)]
+            parts = [self.filled(mask, own) for mask, own in zip(given, sizes, strict=True)]
             return [np.concatenate(parts, axis=how["dimension"] + 1)]
         if name == "dot_general":
             return [self.contracted(given, sizes, how["dimension_numbers"], shape)]
         if name == "gather" and one is None:
-            picked, offset = self.spread(given[1], sizes[1]).any(axis=-1), how["dimension_numbers"].offset_dims
+            picked, offset = self.filled(given[1], sizes[1]).any(axis=-1), how["dimension_numbers"].offset_dims
             kept = [1 if i in offset else size for i, size in enumerate(shape)]
             return [np.broadcast_to(picked.reshape(self.number, *kept), (self.number, *shape))]
         if name == "dynamic_slice" and one is None:
-            return [self.spread(self.anything(given), shape)]
+            return [self.filled(self.anything(given), shape)]
         if one is None or any(mask is not None for mask in given[1:]):
             return None
         if name == "split":
@@ -179,7 +179,7 @@ class Walk:
             after = self.through(body, [*first, *carried, *own])
             carried, rows[turn] = after[:number], after[number:]
         stacked = [
-            np.stack([self.spread(rows[turn][place], shape[1:]) for turn in turns], axis=1) if turns else None
+            np.stack([self.filled(rows[turn][place], shape[1:]) for turn in turns], axis=1) if turns else None
             for place, shape in enumerate(shapes[number:])
         ]
         return [*carried, *stacked]
@@ -206,10 +206,10 @@ class Walk:
 
     def union(self, masks: Sequence[Mask], shape: Shape) -> Mask:
         """Return what one of several arrays of a shape, or scalars, may depend on."""
-        own = [self.spread(mask, shape) for mask in masks if mask is not None]
+        own = [self.filled(mask, shape) for mask in masks if mask is not None]
         return reduce(np.logical_or, own) if own else None
 
-    def spread(self, mask: Mask, shape: Shape) -> np.ndarray:
+    def filled(self, mask: Mask, shape: Shape) -> np.ndarray:
         """Return a mask of a shape, from one of it or of a scalar."""
         if mask is None:
             return np.zeros((self.number, *shape), bool)

@@ -77,7 +77,7 @@ def flat_intervals(phi: Phi, parameters: Mapping[str, float] | None = None) -> l
 def usual_size(slopes: np.ndarray) -> float:
     """Return how large φ' at ``POINTS`` is: at most; near 0, where it grows without bound.
 
-    >>> float(usual_size(np.cos(POINTS)).round(3)), float(usual_size(POINTS**2).round(1))
+    >>> round(usual_size(np.cos(POINTS)), 3), round(usual_size(POINTS**2), 1)
     (1.0, 16.0)
     """
     size = np.where(np.isfinite(slopes), np.abs(slopes), 0.0)
@@ -163,13 +163,13 @@ class FoundFlat:
 ORDINARY = np.array([-3.0137, -1.0137, -0.1137, 0.1137, 1.0137, 3.0137])
 
 
-def within(z: Array, pieces: Pieces) -> Array:
+def within(z: Array, intervals: Pieces) -> Array:
     """Whether each z lies in one of the pieces.
 
     >>> within(jnp.array([-1.0, 1.0]), ((-inf, 0.0),))
     Array([ True, False], dtype=bool)
     """
     flat = jnp.zeros(jnp.shape(z), bool)
-    for low, high in pieces:
+    for low, high in intervals:
         flat |= (z >= low) & (z <= high)
     return flat

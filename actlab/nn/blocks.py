@@ -59,13 +59,13 @@ class Function:
         """How many of a run's fixed numbers it takes: its fixed parameters, and the bounds of its flat pieces."""
         return len(self.fixed) + (2 * MOST_PIECES if self.flat is None else 0)
 
-    def slots_of(self, parameters: Mapping[str, float], pieces: Sequence[tuple[float, float]]) -> tuple[float, ...]:
+    def slots_of(self, parameters: Mapping[str, float], intervals: Sequence[tuple[float, float]]) -> tuple[float, ...]:
         """Return a run's fixed numbers: parameters in their slots, then bounds; what is no piece ends before it begins.
 
         >>> len(Function(jnp.tanh, None, ("beta",)).slots_of({"beta": 2.0}, [(0.0, 1.0)])) == 1 + 2 * MOST_PIECES
         True
         """
-        bounds = [*pieces, *[(math.inf, -math.inf)] * (MOST_PIECES - len(pieces))] if self.flat is None else []
+        bounds = [*intervals, *[(math.inf, -math.inf)] * (MOST_PIECES - len(intervals))] if self.flat is None else []
         return (*(parameters[name] for name in self.fixed), *(bound for piece in bounds for bound in piece))
 
     def is_flat(self, z: Array, learned: Array, fixed: Array) -> Array:

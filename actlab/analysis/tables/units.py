@@ -22,8 +22,8 @@ DEATHS = (
 
 @table
 def dead_units(cells: Cells) -> Table | None:
-    """Dead, weak and born dead units at the end, at every learning rate."""
-    measures = available(cells.steps, ("dead_fraction", "weak_fraction", "born_dead_fraction"))
+    """Units dead, without gradient, weak and born dead at the end, at every learning rate."""
+    measures = available(cells.steps, ("dead_fraction", "no_gradient_fraction", "weak_fraction", "born_dead_fraction"))
     if not measures:
         return None
     keys = cell_keys(cells, cells.keys)
@@ -34,7 +34,9 @@ def dead_units(cells: Cells) -> Table | None:
     others = [*without(keys, "depth"), "measure"]
     printed = without_zeros(frame, others, "dead_fraction")
     wide = pivot(sort_rows(printed, others[:-1], cells.ranks), others, ["depth"], 3)
-    note = f"At the end, mean over all hidden layers. {definitions('dead_fraction', 'weak_fraction', 'network_dead')}."
+    defined = [name for name in measures if name in ("dead_fraction", "no_gradient_fraction")]
+    defined = list(dict.fromkeys(["dead_fraction", *defined, "weak_fraction", "network_dead"]))
+    note = f"At the end, mean over all hidden layers. {definitions(*defined)}."
     if len(printed) < len(frame):
         note = f"{note} Rows that are 0 throughout are in the CSV only."
     return Table("Dead and weak units", notes(cells, frame, note), frame, wide)
