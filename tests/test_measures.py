@@ -259,20 +259,23 @@ def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_
 
 
 @pytest.mark.parametrize("name", sorted(GEOMETRIC))
-def test_means_over_layers_are_geometric_where_they_are_stored_so_and_said_to_be_arithmetic_else(study, in_logs, name):
+def test_means_over_layers_are_geometric_or_unknown(study, in_logs, name):
+    """Earlier versions stored arithmetic means: they are taken anew where all layers are there, and else not given."""
     by = ["activation", "depth", "learning_rate", "seed"]
-    comparison = compare([("new", *in_logs)], name, by).dropna(subset="mean")
-    assert comparison.attrs["arithmetic"] == []
-    runs, _, layers = study
-    row = comparison[comparison["depth"] == 5].iloc[0]
+    new, old = (compare([("one", *frames_)], name, by).dropna(subset="mean") for frames_ in (in_logs, study))
+    pd.testing.assert_frame_equal(new, old)
+    assert new.attrs["thinned"] == old.attrs["thinned"] == []
+    runs, steps, layers = study
+    row = old[old["depth"] == 5].iloc[0]
     run = runs.loc[(runs[by] == row[by]).all(axis=1), "run"].iloc[0]
     chosen = layers[(layers["run"] == run) & (layers["step"] == 200)]
     assert row["mean"] == pytest.approx(average(chosen[name], name))
-    both = compare([("old", *study), ("new", *in_logs)], name, by)
-    assert both.attrs["arithmetic"] == ["old"]
-    assert "Layers averaged arithmetically in: old." in format(both)
-    assert compare([("old", *study)], name, [*by, "layer"]).attrs["arithmetic"] == []
-    assert compare([("old", *study)], "act_mean", by).attrs["arithmetic"] == []
+    thinned = compare([("old", runs, steps, layers[layers["layer"] != 2]), ("new", *in_logs)], name, by)
+    assert thinned.attrs["thinned"] == ["old"]
+    assert thinned.loc[thinned["study"] == "old", "mean"].isna().all()
+    assert "Undefined where not all layers were kept, of which a geometric mean is meant: in old." in format(thinned)
+    assert compare([("old", *study)], name, [*by, "layer"]).attrs["thinned"] == []
+    assert compare([("old", *study)], "act_mean", by).attrs["thinned"] == []
 
 
 def test_a_measure_goes_by_either_of_its_names(study, in_logs):
@@ -411,7 +414,7 @@ def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_p
     (folder / "manifest.json").write_text(json.dumps(manifest))
     comparison = actlab.compare(folder, metric="alpha", by=["activation"])
     assert comparison.attrs["words"] == "learned slope"
-    assert comparison.attrs["arithmetic"] == ["dying_relu"]
+    assert comparison.attrs["thinned"] == ["dying_relu"]
     manifest["measures"] = {"alpha": {"over_seeds": "none"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for command in (actlab.compare, actlab.report):

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
-from actlab.analysis.estimates import ESTIMATE, LOGS, available, columns_of, long, records_at, summarise
+from actlab.analysis.estimates import (
+    ESTIMATE,
+    LOGS,
+    available,
+    columns_of,
+    geometric_over_layers,
+    long,
+    records_at,
+    summarise,
+)
 from actlab.analysis.notes import floors, intervals_note
 from actlab.later import pd
-from actlab.measures import GEOMETRIC, LOG10, MEASURES, SHARE, Measure, about, from_plain
+from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
 from actlab.study.settings import UNSTATED, Setting
 
@@ -48,8 +57,8 @@ def compare(
 
     Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
     ``attrs["without"]`` the studies that do not measure it, ``attrs["empty"]`` those with runs made before it was
-    measured, and ``attrs["arithmetic"]`` those that an earlier version made, which averaged layers where their
-    geometric mean is meant now.
+    measured, and ``attrs["thinned"]`` those whose geometric means over layers are not known, since an earlier version
+    stored arithmetic ones and not all layers.
 
     Args:
         studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
@@ -83,16 +92,18 @@ def compare(
     keys = check_keys(studies, ["study", *by] if len(studies) > 1 and "study" not in by else list(by))
     ranks = activation_ranks(pd.concat([runs for _, runs, _, _ in studies], ignore_index=True))
     by_layer = "layer" in keys
-    values, all_runs, without, arithmetic = [], [], [], []
+    values, all_runs, without, thinned = [], [], [], []
     for name, runs, steps, layers in studies:
         # A run that two studies share has one identity: here it is each study's own.
         runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
         steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
         there = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
         if there:
+            if not by_layer:
+                steps, known = geometric_over_layers(runs, steps, layers, there, own)
+                thinned += [] if known else [name]
             values.append(values_at(runs, steps, layers, there, at, by_layer))
             all_runs.append(runs)
-            arithmetic += [name] if not by_layer and averaged(steps, there, own) else []
         else:
             without.append(name)
     if not values:
@@ -115,21 +126,10 @@ def compare(
     mixed = pooled(pooled_runs, columns, settings)
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
-    out.attrs["arithmetic"] = arithmetic
+    out.attrs["thinned"] = thinned
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
-
-
-def averaged(steps: pd.DataFrame, measures: Iterable[str], own: Mapping[str, Measure] | None) -> bool:
-    """Whether ``steps`` hold an arithmetic mean over layers of a measure that is to have geometric ones."""
-
-    def as_it_is(name: str) -> bool:
-        if LOG10 + name not in steps:
-            return True
-        return name in steps and bool((steps[LOG10 + name].isna() & steps[name].notna()).any())  # in some parts
-
-    return any(about(name, own).over_layers == GEOMETRIC and as_it_is(name) for name in measures)
 
 
 def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
@@ -179,7 +179,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})
         wide[metric] = texts
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
-    pooled, without, arithmetic = (frame.attrs.get(name, []) for name in ("pooled", "without", "arithmetic"))
+    pooled, without, thinned = (frame.attrs.get(name, []) for name in ("pooled", "without", "thinned"))
     empty = ", ".join(frame.attrs.get("empty", []))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
@@ -188,7 +188,9 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         f"Not measured in: {', '.join(without)}." if without else "",
         floors(frame, measure=str(frame.attrs.get("metric", ""))),
         f"Empty where runs were made before it was measured: in {empty}." if empty else "",
-        f"Layers averaged arithmetically in: {', '.join(arithmetic)}." if arithmetic else "",
+        f"Undefined where not all layers were kept, of which a geometric mean is meant: in {', '.join(thinned)}."
+        if thinned
+        else "",
     ]
     note = " ".join(sentence for sentence in sentences if sentence)
     table = layout.Table(metric.capitalize(), note, frame, wide, "compare")

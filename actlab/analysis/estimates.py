@@ -11,7 +11,7 @@ import numpy as np
 from actlab.analysis import stats
 from actlab.analysis.intervals import BESIDE, Quantity, quantity_of
 from actlab.later import pd
-from actlab.measures import LOG10, Measure, about
+from actlab.measures import GEOMETRIC, LOG10, Measure, about
 
 
 def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: Iterable[str]) -> pd.DataFrame:
@@ -79,6 +79,44 @@ def in_one_form(frame: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
             own = np.log10(frame[name].where(frame[name] > 0))
             frame = frame.assign(**{LOG10 + name: frame[LOG10 + name].fillna(own)}).drop(columns=name)
     return frame
+
+
+def geometric_over_layers(
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+    measures: Iterable[str],
+    own: Mapping[str, Measure] | None = None,
+) -> tuple[pd.DataFrame, bool]:
+    """Take geometric means over layers where ``steps`` holds arithmetic ones of what is to have geometric ones.
+
+    Runs of earlier versions were stored so. Their means are taken anew from ``layers``, if all layers were kept; else
+    they are not known, and NaN.
+
+    Returns:
+        ``steps`` with those measures as their log10, and whether all of them are known.
+    """
+    known = True
+    for name in measures:
+        if about(name, own).over_layers != GEOMETRIC or name not in steps:
+            continue
+        column = LOG10 + name
+        logs = steps[column] if column in steps else pd.Series(math.nan, steps.index)
+        old = logs.isna() & steps[name].notna()
+        if old.any():
+            of_layers = layers[column] if column in layers else pd.Series(math.nan, layers.index)
+            if name in layers:
+                of_layers = of_layers.fillna(np.log10(layers[name].where(layers[name] > 0)))
+            groups = layers[["run", "step"]].assign(_=of_layers).groupby(["run", "step"])["_"]
+            means = (groups.sum() / groups.size()).where(groups.count() == groups.size())
+            kept = groups.size().rename("kept").reset_index().merge(runs[["run", "depth"]], on="run")
+            whole = pd.MultiIndex.from_frame(kept.loc[kept["kept"] == kept["depth"], ["run", "step"]])
+            at = pd.MultiIndex.from_frame(steps[["run", "step"]])
+            anew = pd.Series(means.reindex(whole).reindex(at).to_numpy(), steps.index)
+            logs = logs.where(~old, anew)
+            known &= bool(at[old].isin(whole).all())
+        steps = steps.drop(columns=name).assign(**{column: logs})
+    return steps, known
 
 
 def natural(frame: pd.DataFrame) -> pd.DataFrame:
