@@ -53,7 +53,7 @@ def with_floors(
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(constant | (noise == 0), 0.0, noise / within)
         relative2 = np.cumsum(share, axis=1)
-        off2 = np.where(within > 0, relative2 * within, noise)
+        off2 = np.maximum(np.minimum(relative2, 1.0) * within, noise)  # what is measured as spread has it in
         floors = {
             "act_var_within": relative2 > DIGITS**2,
             "act_var": off2 > DIGITS**2 * whole,
