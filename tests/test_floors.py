@@ -107,6 +107,17 @@ def test_a_deep_sigmoid_loses_its_measures_one_after_the_other_and_not_too_early
     assert spread[-1] < 1e-12
 
 
+def test_units_differ_where_rounding_made_each_of_them_constant():
+    """Of three layers the second is left without any spread over rows, the third with that of its rounding."""
+    rounding = {"noise": [1e-15] * 3, "within": [1e-2, 0.0, 1e-16], "whole": [1e-1, 1e-1, 1e-1], "exact": [0.0] * 3}
+    rounding = {name: np.array([values]) for name, values in (rounding | {"typical": rounding["within"]}).items()}
+    values = {"act_var": np.full((1, 3), 0.1), "act_var_within": rounding["within"], "act_mean": np.ones((1, 3))}
+    floored = floors.with_floors(values, rounding, False, 8)
+    np.testing.assert_array_equal(floored["act_var"], values["act_var"])
+    np.testing.assert_array_equal(floored["act_mean"], values["act_mean"])
+    np.testing.assert_array_equal(np.isnan(floored["act_var_within"]), [[False, True, True]])
+
+
 def test_a_dead_layer_is_constant_and_no_noise(measure):
     p, data = a_network(1.5), some_data(probe=ROWS)
     p["layers"]["bias"][3] = -100.0

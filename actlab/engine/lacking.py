@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actlab.later import Later, pd
-from actlab.measures import MEASURES, named
-from actlab.study.choices import PROBE_SETS
+from actlab.measures import MEASURES, PROBE_SETS, named
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from actlab.measures.base import (
     MeasureError,
 )
 from actlab.measures.bins import EDGES, bounds
-from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, MEASURES, PROBES, about, named
+from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, MEASURES, PROBE_SETS, PROBES, about, named
 from actlab.measures.own import declared, from_plain, measure, to_plain
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "LOG10",
     "MEASURES",
     "PROBES",
+    "PROBE_SETS",
     "RUN",
     "SHARE",
     "Measure",

@@ -389,6 +389,9 @@ PROBES = named("gradients", "death", "activations")
 
 DEFAULT_PROBES = tuple(name for name in PROBES if MEASURES[name].default)
 
+PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
+"""The words that stand for several of them."""
+
 HISTOGRAMS = named("histograms", per=BIN)
 """What ``measure.probes`` may name besides: rows of a frame of their own."""
 

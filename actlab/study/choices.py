@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from actlab import activations, sources
-from actlab.measures import DEFAULT_PROBES, HISTOGRAMS, PROBES, Measure, MeasureError
+from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
@@ -16,7 +16,6 @@ from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
 
-PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
 SCHEDULES: dict[str, dict[str, float | bool | str]] = {
     "constant": {"warmup_steps": 0.0},
     "cosine": {"warmup_steps": 0.0},

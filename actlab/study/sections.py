@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from actlab import activations, sources
+from actlab.measures import PROBE_SETS
 from actlab.naming import show
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
@@ -19,7 +20,6 @@ from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import (
     AUTO,
     MEASURES,
-    PROBE_SETS,
     PROBES_SCHEMA,
     SCHEDULES,
     ActivationChoice,
