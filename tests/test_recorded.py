@@ -26,8 +26,6 @@ FLOAT64 = 1e-9  # the most that was seen is 8e-13
 ULPS_PER_LAYER = 8  # of float32: a layer's sums of eight add one or two, and those of the layers below grow on the way
 # Their error is that of h over the spread of h: a layer of sigmoids may be nearly constant at ½.
 OF_SPREAD = ["act_var_within", "effective_rank", "constant_fraction"]
-# Today these are not defined where rounding decides them: in float32, of the last of twenty layers of these.
-COLLAPSED = ["sigmoid", "hard_sigmoid", "softplus", "squareplus"]
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +43,10 @@ def comparable(rows):
     Every row of inputs counts alike in the correlation and in the accuracy, however small z and the outputs are. So one
     sees that z − tanh z, of order z³, kept no digit of them; in 400 digits these numbers are today's. They differ at
     step 0 alone: biases that were trained lift z off 0. And σ(z) − ½ left nothing but rounding of the last of twenty
-    layers in float32. Today's say of ``COLLAPSED`` layers that how they are spread is not known.
+    layers in float32.
     """
     rows = rows.copy()
     cubed = (level(rows, "activation") == "tanhshrink") & (level(rows, "step") == 0) & (level(rows, "layer") != 1)
-    deep = (level(rows, "depth") == 20) & (level(rows, "layer") != 1) & level(rows, "activation").isin(COLLAPSED)
-    rows.loc[deep, OF_SPREAD] = np.nan
     rows.loc[cubed, ["correlation", *(f"{split}_accuracy" for split in SPLITS)]] = np.nan
     lost = (level(rows, "activation") == "centred_sigmoid") & (level(rows, "depth") == 20) & (level(rows, "layer") != 1)
     return rows[~lost]
