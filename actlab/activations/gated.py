@@ -54,7 +54,7 @@ def gelu(z: Array) -> Array:
     >>> round(float(gelu(jnp.array(1.0))), 4)
     0.8413
     """
-    return jnp.maximum(z, -FAR) * normal_cdf(z)
+    return jnp.where(z < -FAR, -FAR, z) * normal_cdf(z)
 
 
 def gelu_tanh_and_derivative(z: Array) -> tuple[Array, Array]:
