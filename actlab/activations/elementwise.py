@@ -138,7 +138,7 @@ def by_values(record: Activation, parameters: Mapping[str, float]) -> str:
     with jax.enable_x64(True):
         given = {name: jnp.float64(value) for name, value in parameters.items()}
         try:
-            found = compiled_placements(record)(given)
+            found = evaluated(record, given)
         except Exception as error:
             return f"it fails on z of some shape among {[p.shape for p in PLACES]} ({first_line(error)})"
     for what in ("value", *found):  # the first is what says most
@@ -160,9 +160,26 @@ def by_values(record: Activation, parameters: Mapping[str, float]) -> str:
     return ""
 
 
+def evaluated(record: Activation, given: Mapping[str, Array]) -> dict[str, list[Array]]:
+    """Evaluate a record at ``VALUES`` in all places.
+
+    What calls back into Python is called from other threads when several calls stand in one program, and there float64
+    is off: then each call is made by itself.
+    """
+    try:
+        return compiled_placements(record)(given)
+    except jax.errors.JaxRuntimeError:
+        return placements(record)(given)
+
+
 @lru_cache(maxsize=16)
 def compiled_placements(record: Activation) -> Callable[..., dict[str, list[Array]]]:
-    """Compile a record's value, derivative and flat set at ``VALUES`` in all places, and with units' parameters."""
+    """Compile ``placements``."""
+    return jax.jit(placements(record))
+
+
+def placements(record: Activation) -> Callable[..., dict[str, list[Array]]]:
+    """Make a function of parameters: value, derivative, flat set at ``VALUES`` in all places, and of units' own."""
 
     def placed(parameters: Mapping[str, Array]) -> dict[str, list[Array]]:
         functions = {"value": record.function, "derivative": record.derivative}
@@ -177,4 +194,4 @@ def compiled_placements(record: Activation) -> Callable[..., dict[str, list[Arra
             for what, function in functions.items()
         }
 
-    return jax.jit(placed)
+    return placed
