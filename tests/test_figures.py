@@ -356,3 +356,17 @@ def test_a_matplotlibrc_of_the_users_changes_no_figure():
             assert mpl.rcParams["axes.facecolor"] == "white"
             assert mpl.rcParams["lines.linewidth"] == style.RC["lines.linewidth"]
         assert mpl.rcParams["axes.facecolor"] == "red"
+
+
+def test_death_that_is_not_known_is_not_said_to_be_none():
+    """A learned parameter that moves the flat set, undeclared: all of unit death is NaN."""
+    runs, steps, layers = frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=2)
+    prelu = runs.loc[runs["activation"] == "prelu", "run"]
+    unknown = [frame.copy() for frame in (steps, layers)]
+    for frame in unknown:
+        frame.loc[frame["run"].isin(prelu), "dead_fraction"] = np.nan
+    cells = build_cells(runs, *unknown, Select())
+    for name in ("dead_fraction", "dead_over_training", "dying"):
+        caption = FIGURES[name].make(cells).caption
+        assert "No such unit with `sigmoid`: not drawn." in caption, name
+        assert "Not known of `prelu`: not drawn." in caption, name

@@ -20,10 +20,16 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.D
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
-    """Take every record of the selected runs that did not diverge; values that were not evaluated are left out."""
+    """Take every record of the selected runs that did not diverge.
+
+    What was not evaluated is left out; a run of which a measure is nowhere known keeps its last record, which says so.
+    """
     ok = cells.selected.loc[cells.selected["status"] == "ok", "run"]
     steps = in_one_form(cells.steps[cells.steps["run"].isin(ok)], measures)
-    return long(steps[["run", "step", *columns_of(steps, measures)]], measures).dropna(subset="value")
+    values = long(steps[["run", "step", *columns_of(steps, measures)]], measures)
+    of_run = values.groupby(["run", "measure"])
+    nowhere = (of_run["value"].transform("count") == 0) & (values["step"] == of_run["step"].transform("max"))
+    return values[values["value"].notna() | nowhere].reset_index(drop=True)
 
 
 def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> pd.DataFrame:
@@ -35,9 +41,12 @@ def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> 
 
 
 def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Keep activations with any estimate that is not 0; a sentence, if there are any, names the others."""
-    some = frame["mean"].fillna(0) > 0
-    alive = some.groupby(frame["activation"]).transform("any")
-    left_out = list(dict.fromkeys(frame.loc[~alive, "activation"]))
-    note = [f"No such unit with {', '.join(f'`{name}`' for name in left_out)}: not drawn."] if left_out else []
-    return frame[alive].reset_index(drop=True), note
+    """Keep activations with any estimate that is not 0; sentences name the others: none there, or not known."""
+    of_activation = frame.groupby("activation", sort=False)["mean"]
+    some, known = of_activation.max().fillna(0) > 0, of_activation.count() > 0
+    zero, unknown = (", ".join(f"`{name}`" for name in some.index[left_out]) for left_out in (~some & known, ~known))
+    sentences = [
+        *([f"No such unit with {zero}: not drawn."] if zero else []),
+        *([f"Not known of {unknown}: not drawn."] if unknown else []),
+    ]
+    return frame[frame["activation"].map(some)].reset_index(drop=True), sentences
