@@ -9,8 +9,9 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.activations import CATALOGUE
+from actlab.activations import CATALOGUE, ActivationError
 from actlab.activations.flatness import MOST_PIECES, POINTS, FoundFlat, flat_intervals, within
+from actlab.activations.loading import check
 from actlab.engine import worker_pools
 from actlab.engine.loading import function_of
 from actlab.study.plan import plan
@@ -342,3 +343,37 @@ def test_plan_says_what_to_declare(study_file, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "Unit death of moving will not be known: where it is flat moves with theta" in said
     assert "Unit death of declared" not in said
+
+
+def declared_flat(learnable, flat):
+    @actlab.activation(learnable=learnable, flat=flat)
+    def thresholded(z, *, theta=0.5):
+        return jnp.maximum(z - theta, 0.0)
+
+    return CATALOGUE.declared[thresholded]
+
+
+@pytest.mark.parametrize(
+    ("flat", "message"),
+    [
+        (
+            lambda z, *, theta=0.5: z < theta + 100,
+            r"constant, and its derivative is 1 \(at z = 0\.5\d*, theta = 0\.5\)",
+        ),
+        (lambda z, *, theta=0.5: z <= theta + 1, "constant, and its derivative is 1"),
+        (lambda z, *, theta=0.5: z <= theta - 1, "not constant, and it is on a whole interval"),
+        (lambda z, *, theta=0.5: z <= 0.5, r"not constant, and it is .*theta = 1\.11"),  # right at the start alone
+        (lambda z, *, theta=0.5: z >= theta, "constant, and its derivative is 1"),
+    ],
+)
+def test_a_declared_flat_set_that_is_not_the_functions_is_refused(flat, message):
+    with pytest.raises(ActivationError, match=f"its `flat` says that it is {message}"):
+        check(declared_flat(("theta",), flat))
+
+
+@pytest.mark.parametrize(
+    "flat", [lambda z, *, theta=0.5: z <= theta, lambda z, *, theta=0.5: z < theta], ids=["closed", "open"]
+)
+@pytest.mark.parametrize("learnable", [(), ("theta",)])
+def test_a_kink_itself_may_count_or_not(learnable, flat):
+    check(declared_flat(learnable, flat), {"theta": 0.3})

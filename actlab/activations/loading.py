@@ -12,7 +12,8 @@ from actlab import sources
 from actlab.activations.base import CATALOGUE, Activation, ActivationError, activation, nowhere
 from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.elementwise import check_elementwise
-from actlab.activations.flatness import FoundFlat
+from actlab.activations.flatness import FoundFlat, flat_intervals
+from actlab.activations.inspect import evaluate
 from actlab.activations.properties import interval_text
 from actlab.later import jax, jnp
 from actlab.naming import nearest
@@ -21,6 +22,7 @@ from actlab.naming import nearest
 ORDINARY = np.array([-30.0, -10.0, -3.0, -1.0, -0.1, 0.0, 0.1, 1.0, 3.0, 10.0, 30.0])
 LARGE = np.array([-1e4, -1e3, -100.0, 100.0, 1e3, 1e4])
 OFF_KINKS = ORDINARY + 0.0137  # kinks are at round numbers
+GRID = np.linspace(-40.0, 40.0, 4001) + 0.0037
 STEP = 1e-6  # of the central differences that declared derivatives are held against
 
 
@@ -69,7 +71,7 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     Raises:
         ActivationError: a parameter is unknown; the function cannot be traced, changes shape or dtype, or gives NaN, or
             (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; it is not
-            elementwise; a derivative that it declares is not that of its values.
+            elementwise; a derivative or a flat set that it declares is not that of its values.
 
     >>> check(CATALOGUE.find("elu"), {"alpha": 0.5})
     """
@@ -84,6 +86,8 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     if record.exact.__module__.startswith(f"{__package__}."):  # the catalogue has its tests
         return
     check_elementwise(record, values)
+    if not isinstance(record.flat, FoundFlat):
+        hold_flat_to_values(record, values)
     if record.closed_form:
         with jax.enable_x64(True):
             hold_to_values(record, values)
@@ -133,6 +137,42 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
             raise ActivationError(
                 f"{name}: its {what} at z = {float(z[0, at]):g} is {float(array[0, at])} ({z.dtype}){hint}"
             )
+
+
+def hold_flat_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
+    """Hold a declared flat set against the function's slopes and pieces, at these and at other learned parameters."""
+    moved = [{**parameters, name: parameters[name] + step} for name in record.learnable for step in (0.61, -0.17)]
+    for given in (parameters, *moved):
+        value, slope = evaluate(record.function, GRID, parameters=given)
+        if not (np.isfinite(value).all() and np.isfinite(slope).all()):
+            continue
+        with jax.enable_x64(True):
+            flat = np.asarray(record.flat(jnp.asarray(GRID), **given))
+        found = np.zeros_like(flat)
+        for low, high in flat_intervals(record.function, given):
+            found |= (low < GRID) & (high > GRID)
+        at_parameters = "".join(f", {name} = {value:g}" for name, value in given.items())
+        for wrong, says in (
+            (interior(flat) & (np.abs(slope) > 1e-9 * np.abs(slope).max()), "constant, and its derivative is"),
+            (interior(found) & ~flat, "not constant, and it is on a whole interval: its derivative is"),
+        ):
+            if wrong.any():
+                at = np.abs(np.where(wrong, GRID, np.inf)).argmin()
+                place = f"at z = {GRID[at]:.4g}{at_parameters}"
+                raise ActivationError(f"{record.name}: its `flat` says that it is {says} {slope[at]:g} ({place})")
+
+
+def interior(marked: np.ndarray) -> np.ndarray:
+    """Which points of a grid are marked, and so are both of their neighbours.
+
+    >>> interior(np.array([True, True, True, False])).tolist()
+    [False, True, False, False]
+    """
+    inside = marked.copy()
+    inside[1:] &= marked[:-1]
+    inside[:-1] &= marked[1:]
+    inside[[0, -1]] = False
+    return inside
 
 
 def hold_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
