@@ -72,6 +72,8 @@ PLACES = {
     "its height": "return z / z.shape[0]",
     "its axes": "return z * z.ndim",
     "a softmax of wide ones": "return jax.nn.softmax(z) if z.shape[-1] > 100 else z",
+    "a mask beyond the 131st unit": "return jnp.where(jnp.arange(z.shape[-1]) < 131, z, 0.0 * z)",
+    "a factor of many rows": "return z if z.shape[0] <= 2000 else 2 * z",
     "its place": "return z + jax.lax.broadcasted_iota(z.dtype, z.shape, z.ndim - 1)",
     "its place where it is large": "return jnp.where(z > 500, z + jax.lax.broadcasted_iota(z.dtype, z.shape, 0), z)",
     "noise of a fixed key": "return z + 0.01 * jax.random.normal(jax.random.key(0), z.shape, z.dtype)",

@@ -377,3 +377,28 @@ def test_a_declared_flat_set_that_is_not_the_functions_is_refused(flat, message)
 @pytest.mark.parametrize("learnable", [(), ("theta",)])
 def test_a_kink_itself_may_count_or_not(learnable, flat):
     check(declared_flat(learnable, flat), {"theta": 0.3})
+
+
+SMOOTH = {
+    "z to the 5th": lambda z: jnp.maximum(z, 0.0) ** 5,
+    "z to the 10th": lambda z: jnp.maximum(z, 0.0) ** 10,
+    "(1 - exp(-z)) to the 8th": lambda z: jnp.where(z > 0, (1 - jnp.exp(-jnp.abs(z))) ** 8, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_a_flat_piece_may_end_smoothly(name):
+    assert flat_intervals(SMOOTH[name]) == [(-inf, 0.0)]
+
+
+def test_a_flat_piece_that_may_be_underflow_is_not_known():
+    def cut(z):
+        return jnp.where(z > 0, jnp.exp(-1.0 / jnp.where(z > 0, z, 1.0)), 0.0)
+
+    found = FoundFlat(cut, {}, ())
+    assert found.pieces({}) is None
+    assert "whether it is flat on [-inf, 0.00141] or underflows there cannot be told; declare it" in found.why_unknown(
+        {}
+    )
+    for phi in (jnp.tanh, jax.nn.sigmoid, lambda z: jnp.exp(-(z**2)), lambda z: jnp.tanh(1e4 * z)):
+        assert FoundFlat(phi, {}, ()).pieces({}) == ()

@@ -28,7 +28,7 @@ DRAWS = np.random.default_rng(0)
 PLACES = (  # of VALUES in arrays; the first is what the others are held against
     np.arange(48),
     *(DRAWS.permutation(48).reshape(shape) for shape in ((6, 8), (1, 48), (4, 3, 4))),
-    *(DRAWS.integers(0, 48, shape) for shape in ((7,), (2, 1), (65, 130))),
+    *(DRAWS.integers(0, 48, shape) for shape in ((7,), (2, 1), (65, 130), (3, 1030), (2100, 2))),
 )
 OF_UNITS = DRAWS.permutation(48).reshape(6, 8)  # beside learned parameters [1, 8], each unit's own
 SLACK = 2.0**-26  # √ε of float64: vectorised otherwise, a function may round otherwise and lose what cancels

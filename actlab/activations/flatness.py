@@ -6,7 +6,7 @@ declare is looked for, in float64, at the very parameters of each run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any
@@ -29,20 +29,30 @@ FARTHEST = 1e7
 NEAR = np.linspace(-REACH, REACH, 2**14 + 1) + REACH / 2**14 / 3.0
 TAIL = np.concatenate([np.geomspace(1e-7, 1.0, 1023), np.geomspace(REACH, FARTHEST, 1023)]) * (1.0 + 1e-5 / 3.0)
 POINTS = np.unique(np.concatenate([NEAR, TAIL, -TAIL]))
+ORDINARY_SLOPE = 1e-4
+NEAR_0 = 0.01
 OUTSIDE = 1e-3  # how far from its end a slope must not be tiny; of an end near 0 that is not 0, nearer
 
 
 def flat_intervals(phi: Phi, parameters: Mapping[str, float] | None = None) -> list[tuple[float, float]]:
     """Find the closed intervals on which φ' is 0 by definition: φ is constant on each, or a staircase.
 
+    >>> flat_intervals(lambda z: jnp.where(z > 0, z, 0.0)), flat_intervals(jnp.tanh)
+    ([(-inf, 0.0)], [])
+    """
+    return zero_slopes(phi, parameters)[0]
+
+
+def zero_slopes(
+    phi: Phi, parameters: Mapping[str, float] | None = None
+) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Find the intervals on which φ' is 0: those where it is by definition, and those of which that cannot be told.
+
     φ' is exactly 0 there. It also is where it underflows, but then it was already tiny just before.
 
     Args:
         phi: the activation.
         parameters: those that are not filled in.
-
-    >>> flat_intervals(lambda z: jnp.where(z > 0, z, 0.0)), flat_intervals(jnp.tanh)
-    ([(-inf, 0.0)], [])
     """
     given = parameters or {}
 
@@ -54,7 +64,7 @@ def flat_intervals(phi: Phi, parameters: Mapping[str, float] | None = None) -> l
     first, last = np.flatnonzero(np.diff(zero) == 1), np.flatnonzero(np.diff(zero) == -1) - 1
     first, last = first[last > first], last[last > first]
     if not len(first):
-        return []
+        return [], []
     end = len(POINTS) - 1
     inside = np.concatenate([POINTS[first], POINTS[last]])
     outside = np.concatenate([POINTS[np.maximum(first - 1, 0)], POINTS[np.minimum(last + 1, end)]])
@@ -64,14 +74,34 @@ def flat_intervals(phi: Phi, parameters: Mapping[str, float] | None = None) -> l
         inside, outside = np.where(still, middle, inside), np.where(still, outside, middle)
     low, high = np.split(rounded(outside), 2)
     low, high = np.where(first == 0, -inf, low), np.where(last == end, inf, high)
-    by_definition = np.ones(len(low), bool)
+    by_definition, doubtful = np.ones(len(low), bool), np.zeros(len(low), bool)
     for ends, side in ((low, -1.0), (high, 1.0)):
         finite = np.isfinite(ends)
         at = np.where(finite, ends, 0.0)
         distance = np.where(at == 0, OUTSIDE, np.minimum(OUTSIDE, 0.01 * np.abs(at)))
         beyond = np.abs([slopes_at(at + side * distance * part) for part in (0.1, 1.0)]).max(axis=0)
-        by_definition &= ~finite | (beyond > NOISE * usual_size(slopes))
-    return [(float(a), float(b)) for a, b in zip(low[by_definition], high[by_definition], strict=True)]
+        at_once = beyond > NOISE * usual_size(slopes)
+        near_0 = (at != 0) & (np.abs(at) < NEAR_0)
+        doubtful |= finite & near_0 & ~at_once & rises_from(slopes_at, at, side, np.ones_like(at))
+        by_definition &= ~finite | at_once | rises_from(slopes_at, at, side, np.where(at == 0, 1.0, 0.1 * np.abs(at)))
+
+    def listed(which: np.ndarray) -> list[tuple[float, float]]:
+        return [(float(a), float(b)) for a, b in zip(low[which], high[which], strict=True)]
+
+    return listed(by_definition), listed(doubtful & ~by_definition)
+
+
+def rises_from(
+    slopes_at: Callable[[np.ndarray], np.ndarray], ends: np.ndarray, side: float, reach: np.ndarray
+) -> np.ndarray:
+    """Whether φ' is ordinary within some reach of each end, however smoothly it rises.
+
+    Of z⁵ it is tiny near 0 and ordinary a tenth on: 0 by definition then. Where it underflows, it is still next to
+    nothing a tenth of the way farther in: a Gaussian's is 10⁻²⁶⁰ there. Next to 0 the two cannot be told apart:
+    exp(−1/z) underflows at 1/745, and so does a function as steep as tanh(10⁵·z).
+    """
+    farther = np.abs([slopes_at(ends + side * reach * part) for part in (0.1, 0.3, 1.0)])
+    return np.nan_to_num(farther, nan=0.0, posinf=np.inf).max(axis=0) > ORDINARY_SLOPE
 
 
 def usual_size(slopes: np.ndarray) -> float:
@@ -130,7 +160,14 @@ class FoundFlat:
     def _look(self, parameters: tuple[tuple[str, float], ...]) -> tuple[Pieces, str]:
         """Find the pieces, and why they are not those of a whole training, if they are not."""
         given = dict(parameters)
-        found = tuple(flat_intervals(self.phi, given))
+        certain, doubtful = zero_slopes(self.phi, given)
+        found = tuple(certain)
+        if doubtful:
+            low, high = doubtful[0]
+            return (
+                found,
+                f"whether it is flat on [{low:.3g}, {high:.3g}] or underflows there cannot be told; {self._remedy()}",
+            )
         if len(found) > MOST_PIECES:
             return found, f"it has {len(found)} flat pieces; a run has room for {MOST_PIECES}; {self._remedy()}"
         for name, value in self._elsewhere(given):

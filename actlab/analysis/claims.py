@@ -143,7 +143,8 @@ def judge(
 
     Returns:
         the verdict; *true only if* where the numbers support the claim under one condition and contradict it under
-        another. Numbers that have no interval (fewer than five, or equal ones) are inconclusive.
+        another; *contradicted* where they contradict it under one and support it under none. Numbers that have no
+        interval (fewer than five, or equal ones) are inconclusive.
 
     >>> low, high = [-0.3, -0.31, -0.3, -0.32, -0.31], [0.2, 0.21, 0.2, 0.21, 0.2]
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
@@ -164,6 +165,10 @@ def judge(
     elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
         verdict = ONLY_IF
         condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
+    elif CONTRADICTED in words.values():  # it is said of all conditions
+        verdict = CONTRADICTED
+        rest = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == INCONCLUSIVE)
+        condition = f"(inconclusive at {rest})"
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
@@ -259,7 +264,8 @@ def decide(
     sentences = [
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
-        "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others.",
+        "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others. What",
+        "is contradicted under one condition and supported under none is contradicted.",
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
         f"{int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
         *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
