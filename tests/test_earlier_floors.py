@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from actlab.engine.store import load
 from actlab.engine.frames import explode
+from actlab.engine.store import load
 
 DEPTH_STUDY = Path(__file__).parents[1] / "results" / "depth"
 FLOORED = ("act_var", "act_var_within", "constant_fraction")
@@ -35,7 +35,8 @@ def test_a_deep_sigmoid_has_no_spread_over_rows_that_rounding_made(depth_study):
 def test_what_rounding_does_not_decide_is_as_it_was_stored(depth_study):
     for name in ("relu", "leaky_relu", "elu"):
         steps, layers = frames_of_activation(depth_study, name, 10)
-        assert len(layers) and layers[list(FLOORED)].notna().all(axis=None), name
+        assert len(layers) > 0
+        assert layers[list(FLOORED)].notna().all(axis=None), name
         assert steps[["act_var_within", "constant_fraction"]].notna().all(axis=None), name
 
 

@@ -44,10 +44,7 @@ def with_earlier_floors(
     if not floored or any(name not in layers for name in NEEDED):
         return steps, layers
     now = f"steps.{LOG10}act_var_within"  # every run has it that was stored with its floors and can be judged
-    if now in rows.column_names:
-        earlier = ~rows[now].is_valid().to_numpy()
-    else:
-        earlier = np.ones(len(rows), bool)
+    earlier = ~rows[now].is_valid().to_numpy() if now in rows.column_names else np.ones(len(rows), bool)
     if not earlier.any():
         return steps, layers
 

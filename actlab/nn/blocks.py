@@ -32,7 +32,8 @@ class Function:
             are numbers of the run, which stand behind the fixed parameters (see ``slots_of``).
         fixed, learnable: the names of its parameters, each in the order of their slots.
         closed_form: its derivatives are closed forms, which underflow only where the truth does.
-        exact: φ with closed-form derivatives, where training takes faster ones: measures take this. None: φ itself.
+        exact: φ with closed-form derivatives, and without cancellation, where training takes faster forms: measures
+            take this. None: φ itself.
     """
 
     phi: Callable[..., Array]
@@ -44,7 +45,7 @@ class Function:
 
     @property
     def measured(self) -> "Function":
-        """The same, as measures differentiate it."""
+        """The same, as measures compute and differentiate it."""
         return self if self.exact is None else replace(self, phi=self.exact, exact=None)
 
     def parameters(self, learned: Array, fixed: Array) -> dict[str, Array]:

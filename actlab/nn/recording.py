@@ -67,6 +67,7 @@ def measure(
         {**scratch["layers"], **extra},
         shared=True,
         statistics_rows=statistics_rows,
+        measured=True,
     )
     error = over_runs(signal_at_output(program.spec.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
     thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}

@@ -143,6 +143,7 @@ def forward(
     *,
     shared: bool = False,
     statistics_rows: int | None = None,
+    measured: bool = False,
     dropout: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Stacks]:
     """Walk up: h of the last hidden layer [(R,) B, W], and what was stored of each layer.
@@ -160,6 +161,7 @@ def forward(
         shared: x has no run axis.
         statistics_rows: batch normalisation takes its statistics from so many of the first rows, and keeps them, and z
             and h of the other rows only; by default, as in training, it takes them from all rows.
+        measured: take φ as measures do, without cancellation.
         dropout: a key and a rate of each run; off without them.
     """
     small = beside_kernels(parameters)
@@ -180,7 +182,7 @@ def forward(
 
         return lambda pre, below, l: network.over_runs(of_run, (5,))(pre, below, at(small, l), fixed, dropout, l)
 
-    branches = [up(function) for function in network.functions]
+    branches = [up(function.measured if measured else function) for function in network.functions]
 
     def layer(l: Array, carry: tuple[Array, Stacks]) -> tuple[Array, Stacks]:
         h, stacks = carry
