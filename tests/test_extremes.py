@@ -149,6 +149,20 @@ def test_recorded_norms_of_weight_gradients_are_those_of_float64(record: Activat
     assert compared >= DEPTH - 1
 
 
+@pytest.mark.parametrize(
+    ("name", "bias", "known"), [("gelu", -16.0, False), ("gaussian", 12.0, False), ("relu", -9, True)]
+)
+def test_a_norm_is_0_only_where_the_truth_is(name, bias, known, measure):
+    """Of layer 2 whose input underflowed, or is 0 by definition, and whose own slopes are steep."""
+    of, _ = measure
+    p = a_network(0.5, 0.3)
+    p["layers"]["bias"][0] = bias
+    logs = {norm: records.log10_norms(of(name, p), f"{norm}_grad_norm") for norm in ("signal", "weight")}
+    assert np.isfinite(logs["signal"][1:]).all()
+    assert np.isneginf(logs["weight"][1]) if known else np.isnan(logs["weight"][1])
+    assert np.isfinite(logs["weight"][2:]).all()
+
+
 @pytest.mark.parametrize(("name", "bias"), [("sigmoid", 17.0), ("sigmoid", -17.0), ("tanh", 10.0), ("tanh", -10.0)])
 def test_what_was_0_has_a_norm_and_a_slope(name, bias, measure):
     of, (x, y) = measure

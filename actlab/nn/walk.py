@@ -230,7 +230,7 @@ def backward(
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
             layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``steep`` ∂h/∂z,
-            ``flat`` [(R,) W] (whether a unit lies in the flat set for all rows), ``exponent``, ``rows``
+            ``flat`` [(R,) B, W] (whether u lies in the flat set), ``exponent``, ``rows``
             with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost`` [(R,) B]: whether a row's
             signal was lost in this layer or one above (see ``slope_and_loss``), and is 0 for that reason if it is.
             ``layer`` is of no use then.
@@ -260,9 +260,9 @@ def backward(
             pulled |= {"below": dbelow_BxW} if network.options.residual else {}
             if measured:
                 u_BxW = argument(network.options, z_BxW, layer, statistics)
-                slope_BxW, lost_B, flat_W = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
+                slope_BxW, lost_B, flat_BxW = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
                 steep_BxW = slope_BxW * argument_slope(network.options, z_BxW, layer, statistics)
-                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_W}
+                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_BxW}
                 pulled["z"] = jnp.where(lost_B[:, None], 0.0, dz_BxW)
             return pulled
 
