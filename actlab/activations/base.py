@@ -41,7 +41,8 @@ class Activation:
         function: φ, ``phi(z, *, parameter=default)``: elementwise, any shape and float dtype; differentiated by its
             closed forms.
         exact: the same for measures. Another than ``function`` only where closed forms without cancellation would slow
-            a training step by more than 2 %: then ``function`` is differentiated automatically.
+            a training step by more than 2 %: then ``function`` is differentiated automatically, and may lose digits in
+            a tail that this one keeps.
         derivative: φ', same arguments; at a kink it states the convention that ``function`` follows.
         parameter_derivatives: {parameter: ∂φ/∂parameter, same arguments}, where declared.
         closed_form: whether φ' was declared; an automatic one that underflows may do so long before the truth does.
@@ -104,6 +105,7 @@ def activation(
     value_and_derivative: ValueAndDerivative | None = None,
     parameter_derivatives: Mapping[str, Phi] | None = None,
     train_automatically: bool = False,
+    measured_value: Phi | None = None,
     learnable: tuple[str, ...] = (),
     **declared: Any,
 ) -> Callable[[F], F]:
@@ -114,13 +116,14 @@ def activation(
         value_and_derivative: both φ and φ', instead of ``derivative`` where they share what is expensive.
         parameter_derivatives: {parameter: ∂φ/∂parameter, same arguments}.
         train_automatically: use the closed forms in measures alone (see ``Activation.exact``).
+        measured_value: φ itself without cancellation, used in measures alone; with ``train_automatically``.
         learnable: the parameters that training may change.
         declared: any other field of ``Activation``. A user's own function needs none of them.
 
     Raises:
         ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
             of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given;
-            ``look`` is none.
+            ``measured_value`` is given without ``train_automatically``; ``look`` is none.
 
     >>> __name__ = "mine"  # a file of one's own
     >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))
@@ -144,10 +147,12 @@ def activation(
             raise ActivationError(f"{name}: declares both derivative and value_and_derivative; one of them is enough")
         if not (derivative or value_and_derivative) and (partials or train_automatically):
             raise ActivationError(f"{name}: declares other closed forms, but no derivative in z")
+        if measured_value and not train_automatically:
+            raise ActivationError(f"{name}: measured_value needs train_automatically=True, as training takes another")
         in_z = second(value_and_derivative) if value_and_derivative else derivative
         exact: Phi = function
         if in_z:
-            exact = ClosedForm(function, parameters, in_z, value_and_derivative, partials)
+            exact = ClosedForm(measured_value or function, parameters, in_z, value_and_derivative, partials)
         recorded = function if train_automatically else exact
         record = Activation(
             name=name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from actlab.engine.earlier_floors import with_earlier_floors
 from actlab.later import Later, pd
 from actlab.measures import EDGES, LOG10, MEASURES
 from actlab.study.settings import CONTENT, Prefixes, Setting
@@ -42,7 +43,8 @@ def explode(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Split parts, which have one row per run, into the frames ``runs``, ``steps`` and ``layers``.
 
-    What parts hold as log10 is in the frames as it is, too (see ``in_both_scales``).
+    What parts hold as log10 is in the frames as it is, too (see ``in_both_scales``); what earlier versions stored of
+    rounding noise is NaN (see ``actlab.engine.earlier_floors``).
 
     Args:
         rows: of the parts.
@@ -72,7 +74,8 @@ def explode(
         rms = layers[LOG10 + "weight_grad_norm"] - np.log10(np.concatenate(of_layer)) / 2
         own = layers.get(LOG10 + "weight_grad_rms")
         layers[LOG10 + "weight_grad_rms"] = rms if own is None else np.where(np.isnan(own), rms, own)
-    return runs, in_both_scales(pd.DataFrame(steps)), with_logs(in_both_scales(pd.DataFrame(layers)))
+    by_step, by_layer = in_both_scales(pd.DataFrame(steps)), with_logs(in_both_scales(pd.DataFrame(layers)))
+    return runs, *with_earlier_floors(rows, by_step, by_layer, records, kept)
 
 
 def in_both_scales(frame: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,8 @@ class Function:
             are numbers of the run, which stand behind the fixed parameters (see ``slots_of``).
         fixed, learnable: the names of its parameters, each in the order of their slots.
         closed_form: its derivatives are closed forms, which underflow only where the truth does.
-        exact: φ with closed-form derivatives, where training takes faster ones: measures take this. None: φ itself.
+        exact: φ with closed-form derivatives, and without cancellation, where training takes faster forms: measures
+            take this. None: φ itself.
     """
 
     phi: Callable[..., Array]
@@ -44,7 +45,7 @@ class Function:
 
     @property
     def measured(self) -> "Function":
-        """The same, as measures differentiate it."""
+        """The same, as measures compute and differentiate it."""
         return self if self.exact is None else replace(self, phi=self.exact, exact=None)
 
     def parameters(self, learned: Array, fixed: Array) -> dict[str, Array]:
@@ -192,9 +193,9 @@ def drop(kind: str, h_BxW: Array, key: Array, rate: ArrayLike) -> Array:
 def slope_and_loss(
     function: Function, u_MxW: Array, layer: Layer, fixed: Array, dh_MxW: Array, dz_MxW: Array
 ) -> tuple[Array, Array, Array]:
-    """Compute φ'(u) [M, W], in which rows [M] dh was lost because φ' underflowed, and which units [W] are flat.
+    """Compute φ'(u) [M, W], in which rows [M] dh was lost as φ' underflowed, and where u is in the flat set [M, W].
 
-    Flat is a unit where all rows lie in the flat set. Outside of it and off 0, a closed form below the normal numbers
+    Outside of the flat set and off 0, a closed form below the normal numbers
     has underflowed, and an automatic derivative that is 0 may have done so long before. A row is lost where no other
     unit passes on 10⁴ times what such units might.
     """
@@ -205,4 +206,4 @@ def slope_and_loss(
     below_MxW = (jnp.abs(slope_MxW) <= tiny) & ~flat_MxW & (u_MxW != 0)
     most_M = jnp.max(jnp.where(below_MxW, jnp.abs(dh_MxW), 0.0), axis=1)
     lost_M = (most_M > 0) & (jnp.max(jnp.abs(dz_MxW), axis=1) <= 1e4 * tiny * most_M)
-    return slope_MxW, lost_M, jnp.all(flat_MxW, axis=0)
+    return slope_MxW, lost_M, flat_MxW

@@ -67,6 +67,7 @@ def measure(
         {**scratch["layers"], **extra},
         shared=True,
         statistics_rows=statistics_rows,
+        measured=True,
     )
     error = over_runs(signal_at_output(program.spec.task), (2,))(last_h[..., -rows:, :], parameters["readout"], y)
     thresholds = {name: numbers[name] for name in ("weak_threshold", "saturation_low", "saturation_high")}
@@ -96,7 +97,8 @@ def measure(
             )
         median = over_runs(probes.log2_median_norm)(pulled["rows"], pulled["exponents"], pulled["exponent"])
         median = jnp.where(jnp.isnan(signal) | (jnp.isneginf(median) & lost), jnp.nan, median)
-        norms = {"exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
+        faint = jnp.any((h == 0) & (pulled["u"] != 0) & ~pulled["flat"], axis=(-2, -1))  # φ itself underflowed
+        norms = {"faint": faint, "exponent": pulled["exponent"], "signal_grad_norm": signal, "log2_median": median}
         noise = {}
         if floored:
             size = over_runs(rounding.sizes_of_sums)
@@ -107,8 +109,9 @@ def measure(
                 lambda: size_of_first(x_MxF, kernel),
                 lambda: size(walk.at(up["h"], jnp.maximum(l - 1, 0)), walk.at(layers["kernel"], l)),
             )
+            flat_of_units = jnp.all(pulled["flat"], axis=-2)
             terms = jnp.where(l == 0, kernel.shape[-2], program.spec.width)
-            noise = over_runs(partial(rounding.spread_and_noise, terms))(sizes, z, h, pulled["steep"], pulled["flat"])
+            noise = over_runs(partial(rounding.spread_and_noise, terms))(sizes, z, h, pulled["steep"], flat_of_units)
             noise["exact"] = jnp.where((l == 0) & jnp.all(x_MxF == x_MxF[:1]), 1.0, noise["exact"])
         return {"layers": values, "histograms": counts, "rounding": noise, **norms}
 
@@ -127,6 +130,7 @@ def measure(
             "layers": dict.fromkeys(wanted, one),
             "histograms": {name: jnp.zeros((*one.shape, len(EDGES[name]) + 1), jnp.int32) for name in counted},
             "rounding": dict.fromkeys(("noise", "within", "whole", "typical", "exact") if floored else (), one),
+            "faint": one.astype(bool),
             "exponent": one.astype(jnp.int32),
             "signal_grad_norm": one,
             "log2_median": one,
@@ -150,8 +154,12 @@ def measure(
         stacks,
         measured=True,
     )
-    # A layer whose signal is not known, or not finite, has no known weight gradient either.
-    weight = jnp.where(jnp.isnan(measured["signal_grad_norm"]), jnp.nan, measured["weight_grad_norm"])
+    # A layer whose signal is not known, or not finite, has no known weight gradient either; nor has one that is 0 only
+    # because h of the layer below was too small for its dtype, while there is a signal.
+    signal, weight = measured["signal_grad_norm"], measured["weight_grad_norm"]
+    faint_below = jnp.concatenate([jnp.zeros_like(measured["faint"][:1]), measured["faint"][:-1]])
+    unknown = jnp.isnan(signal) | ((weight == 0) & (signal != 0) & faint_below)
+    weight = jnp.where(unknown, jnp.nan, weight)
     gradients = {"signal_grad_norm": measured["signal_grad_norm"], "weight_grad_norm": weight}
     record = {name: measured[name] for name in ("layers", "histograms", "rounding", "exponent", "log2_median")} | {
         "gradients": gradients

@@ -143,6 +143,7 @@ def forward(
     *,
     shared: bool = False,
     statistics_rows: int | None = None,
+    measured: bool = False,
     dropout: tuple[Array, Array] | None = None,
 ) -> tuple[Array, Stacks]:
     """Walk up: h of the last hidden layer [(R,) B, W], and what was stored of each layer.
@@ -160,6 +161,7 @@ def forward(
         shared: x has no run axis.
         statistics_rows: batch normalisation takes its statistics from so many of the first rows, and keeps them, and z
             and h of the other rows only; by default, as in training, it takes them from all rows.
+        measured: take φ as measures do, without cancellation.
         dropout: a key and a rate of each run; off without them.
     """
     small = beside_kernels(parameters)
@@ -180,7 +182,7 @@ def forward(
 
         return lambda pre, below, l: network.over_runs(of_run, (5,))(pre, below, at(small, l), fixed, dropout, l)
 
-    branches = [up(function) for function in network.functions]
+    branches = [up(function.measured if measured else function) for function in network.functions]
 
     def layer(l: Array, carry: tuple[Array, Stacks]) -> tuple[Array, Stacks]:
         h, stacks = carry
@@ -228,7 +230,7 @@ def backward(
         dh: gradient in the last h [(R,) B, W].
         local: (l, pulled) -> a tree to store of a layer; ``pulled`` holds z's gradient δ as ``z``, the gradients of the
             layer's own parameters as ``layer``, and if ``measured`` also ``u``, ``slope`` φ'(u), ``steep`` ∂h/∂z,
-            ``flat`` [(R,) W] (whether a unit lies in the flat set for all rows), ``exponent``, ``rows``
+            ``flat`` [(R,) B, W] (whether u lies in the flat set), ``exponent``, ``rows``
             with ``exponents`` [(R,) B] (δ of each row by a power of its own), and ``lost`` [(R,) B]: whether a row's
             signal was lost in this layer or one above (see ``slope_and_loss``), and is 0 for that reason if it is.
             ``layer`` is of no use then.
@@ -258,9 +260,9 @@ def backward(
             pulled |= {"below": dbelow_BxW} if network.options.residual else {}
             if measured:
                 u_BxW = argument(network.options, z_BxW, layer, statistics)
-                slope_BxW, lost_B, flat_W = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
+                slope_BxW, lost_B, flat_BxW = slope_and_loss(function, u_BxW, layer, fixed, dh_BxW, dz_BxW)
                 steep_BxW = slope_BxW * argument_slope(network.options, z_BxW, layer, statistics)
-                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_W}
+                pulled |= {"u": u_BxW, "slope": slope_BxW, "steep": steep_BxW, "lost": lost_B, "flat": flat_BxW}
                 pulled["z"] = jnp.where(lost_B[:, None], 0.0, dz_BxW)
             return pulled
 
