@@ -72,7 +72,7 @@ def with_column(name, values, place=0):
         ("-1e3,x,p", "'-1e3'"),
         ("x,2020-01-31,p", "'2020-01-31'"),
         ("x,z,p", "'p', which its column holds below"),
-        ("0,1,2", "'0', which its column holds below"),
+        ("0,1,2", "only numbers"),
         ("1.5,2,3", "only numbers"),
     ],
 )
@@ -402,3 +402,47 @@ def test_a_feature_of_a_table_of_ones_own_may_be_called_y(tmp_path):
 @pytest.mark.parametrize(("key", "value"), [("missing", "median"), ("categorical", "onehot"), ("decimal", ";")])
 def test_choices_are_checked_without_a_study_too(key, value, refused):
     refused({"a": X, "y": KINDS}, f"unknown {key} '{value}'", **{key: value})
+
+
+# Marks for a missing value, at the precision of their column
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.npz", "rows.csv"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("mark", ["-999.9", "-1e30", "9.96921e36"])
+def test_a_mark_is_found_at_the_precision_of_its_column(name, kind, mark, load):
+    """Of a float32 column -999.9 is another number than the float64 one: it was learned from."""
+    if name.endswith("csv") or abs(float(mark)) > float(np.finfo(kind).max):
+        kind = np.float32
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, np.array(mark, kind)).astype(kind)
+    if name.endswith("npz"):
+        content = {"x": np.stack([values, X.astype(kind)], axis=1), "y": KINDS}
+    else:
+        content = {"x0": values if name.endswith("parquet") else values.astype(str), "x1": X, "y": KINDS}
+    loaded = load(content, name, na_values=(mark,), missing="mean", standardize=False)
+    assert everything(loaded)[:, 0].min() == 0
+    assert everything(loaded)[:, 0].max() == 2
+    assert "missing values in x0 (12)" in loaded.notes[0]
+
+
+def test_marks_of_integers_are_exact(load):
+    """2**53 + 1 is no mark for 2**53."""
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3 + 2**53, 2**53 + 9)
+    loaded = load({"a": X, "b": values, "y": KINDS}, "rows.parquet", na_values=(str(2**53 + 1),), missing="drop_rows")
+    assert len(everything(loaded)) == ROWS - int(np.sum(values == 2**53 + 1))
+
+
+def test_marks_in_single_precision_stored_in_double(load):
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, np.float32(-999.9)).astype(np.float64)
+    loaded = load({"a": values, "y": KINDS}, "rows.parquet", na_values=("-999.9",), missing="drop_rows")
+    assert len(everything(loaded)) == ROWS - 12
+
+
+@pytest.mark.parametrize("first", ["0,1", "0,1,2", "0,1,2,3"])
+def test_a_first_row_of_0_1_2_is_refused_and_no_row_is_lost(first, refused, load):
+    width = first.count(",")
+    text = first + "\n" + "".join(",".join([f"{x:.3f}"] * width + [kind]) + "\n" for x, kind in zip(X, "pq" * ROWS))
+    refused(text, "only numbers", "data.header: false if the first line is data, true if it names the columns")
+    assert load(text, header=True).features == tuple(first.split(",")[:-1])
+    numbers = text.replace(",p", ",1.5").replace(",q", ",2.5")
+    assert len(everything(load(numbers, header=False))) == ROWS + 1

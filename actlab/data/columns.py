@@ -5,9 +5,11 @@ doubtful, is settled and told.
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from actlab.data.labels import MANY_CLASSES, encoded
 from actlab.data.numbers import as_texts, decimal_hint, is_plain, numbers
@@ -142,9 +144,14 @@ def is_missing(column: Any, sheet: Sheet, spec: DataSpec) -> np.ndarray:
     """Find where a column has no value [N]: nothing at all, or one of the words and numbers that stand for it."""
     missing = column.isna().to_numpy(bool)
     words = sheet.missing | set(spec.na_values or ())
-    marks = [float(word.replace(sheet.decimal, ".")) for word in words if is_number(word, sheet.decimal)]
+    written = [word.replace(sheet.decimal, ".") for word in words if is_number(word, sheet.decimal)]
     if is_plain(column):
-        return missing | column.isin(marks).to_numpy(bool) if marks else missing
+        if not written:
+            return missing
+        marks = marks_of(column.dtype, written)
+        half = column.dtype == np.float16  # pandas looks nothing up in it
+        return missing | (np.isin(column.to_numpy(), marks) if half else column.isin(marks).to_numpy(bool))
+    marks = [float(word) for word in written]
     texts = as_texts(column)
     missing = missing | texts.isin(words).to_numpy(bool)
     if marks:  # -999.0 is -999
@@ -152,6 +159,26 @@ def is_missing(column: Any, sheet: Sheet, spec: DataSpec) -> np.ndarray:
         values = [float(t.replace(sheet.decimal, ".")) if is_number(t, sheet.decimal) else np.nan for t in texts[there]]
         missing[there[np.isin(values, marks)]] = True
     return missing
+
+
+def marks_of(dtype: Any, written: Sequence[str]) -> list[Any]:
+    """Return marks for a missing value as a column of such a type holds them: integers exactly, floats as rounded.
+
+    >>> marks_of(np.dtype(np.float32), ["-999.9"]) == [np.float32(-999.9)], marks_of(np.dtype(int), ["-999.0", "0.5"])
+    (True, [-999])
+    """
+    exact = [Fraction(word) for word in written if "n" not in word.lower()]  # no infinity
+    if pd.api.types.is_integer_dtype(dtype):
+        bounds = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+        return [int(mark) for mark in exact if mark.denominator == 1 and bounds.min <= mark <= bounds.max]
+    if not pd.api.types.is_float_dtype(dtype):
+        return [float(mark) for mark in exact]
+    kind = getattr(dtype, "numpy_dtype", dtype).type
+    with np.errstate(over="ignore"):
+        marks = [kind(word) for word in written]
+        if kind is np.float64:  # single precision, stored in double
+            marks += [kind(np.float32(word)) for word, one in zip(written, marks, strict=True) if one != np.round(one)]
+    return [one for one in marks if np.isfinite(one)]  # -9999e9 is no infinity of half precision
 
 
 def refuse_missing(missing: dict[str, np.ndarray], target: str, sheet: Sheet, spec: DataSpec) -> None:
