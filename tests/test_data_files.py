@@ -1,10 +1,14 @@
 """Data files of every kind that people have: read right, or refused with the key that decides."""
 
+import datetime
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from actlab import data
+from actlab.data.labels import skeleton
 from actlab.data.row_numbers import is_counter
 
 ROWS = 60
@@ -446,3 +450,95 @@ def test_a_first_row_of_0_1_2_is_refused_and_no_row_is_lost(first, refused, load
     assert load(text, header=True).features == tuple(first.split(",")[:-1])
     numbers = text.replace(",p", ",1.5").replace(",q", ",2.5")
     assert len(everything(load(numbers, header=False))) == ROWS + 1
+
+
+# Numbers of other types, and of more digits than a double has
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])
+def test_decimals_are_quantities_as_floats_are(name, load):
+    """Objects of Python's, they were classes."""
+    prices = [Decimal(f"{i % 7}.50") for i in range(ROWS)]
+    loaded = load({"a": X, "y": prices}, name)
+    assert (loaded.task, loaded.target_range) == ("regression", (0.5, 6.5))
+    assert load({"a": X, "y": [Decimal(i % 3) for i in range(ROWS)]}, name).classes == ("0", "1", "2")
+    some = [None if i % 9 == 0 else one for i, one in enumerate(prices)]
+    assert load({"a": X, "y": some}, "rows.parquet", missing="drop_rows").task == "regression"
+
+
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "datetime64[s]", "timedelta64[ns]", "date"])
+def test_dates_are_no_classes_unasked(kind, load, refused):
+    days = np.arange(ROWS) % 4
+    if kind == "date":
+        times = [datetime.date(2020, 1, 1 + int(day)) for day in days]
+    else:
+        times = days.astype("timedelta64[D]").astype(kind) if "delta" in kind else (days * 86400).astype(kind)
+    table = pd.DataFrame({"a": X, "y": times})
+    refused(table, "the target 'y' holds dates or times", "data.task: classification", name="rows.parquet")
+    refused(table, "the target 'y'", name="rows.parquet", task="regression")
+    assert len(load(table, "rows.parquet", task="classification").classes) == 4
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.npz"])
+@pytest.mark.parametrize("far", [2**53, 2**62, -(2**62), 2**63 + 2**60])
+def test_integers_that_a_double_cannot_tell_apart_are_learned_from(name, far, load):
+    """They were one number, called constant, and 0 in every row."""
+    kind = np.uint64 if far > 2**63 else np.int64
+    values = np.array([far + i % 3 for i in range(ROWS)], kind)
+    content = {"x": values[:, None], "y": KINDS} if name.endswith("npz") else {"x0": values, "y": KINDS}
+    loaded = load(content, name, standardize=False)
+    assert sorted(set(everything(loaded)[:, 0])) == [0, 1, 2]
+    assert "numbers of 'x0' have more digits than a double holds" in loaded.notes[0]
+    assert load(content, name).train.x.std() == pytest.approx(1)
+    near = load({"a": X, "y": values}, "rows.parquet", task="regression")
+    assert near.target_range == (0, 2)
+
+
+def test_integers_beyond_a_double_beside_missing_ones(load):
+    values = np.array([2**60 + i % 3 for i in range(ROWS)])
+    loaded = load({"a": values, "y": KINDS}, "rows.parquet", na_values=(str(2**60),), missing="drop_rows")
+    assert len(everything(loaded)) == 40
+    assert loaded.train.x.std() == pytest.approx(1)
+    for name in ("rows.parquet", "rows.csv"):
+        steps = load({"a": 10**18 + 256 * (np.arange(ROWS) % 3), "y": KINDS}, name)
+        assert steps.train.x.std() == pytest.approx(1)
+        wide = load({"a": 10**16 * (np.arange(ROWS) % 3), "y": KINDS}, name, standardize=False)
+        assert (wide.notes, everything(wide).max()) == ((), 2e16)
+
+
+# Texts that are hardly told apart
+
+
+ALIKE = [
+    ("Red", "red"),
+    ("dark red", "dark  red"),
+    ("a\u200bb", "ab"),
+    ("１２x", "12x"),
+    ("саr", "car"),
+    ("a–b", "a-b"),
+]
+
+
+@pytest.mark.parametrize("same", ALIKE)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_texts_that_look_alike_are_told_as_labels_and_as_features(same, name, load):
+    kinds = np.array([*same, "other"])[np.arange(ROWS) % 3]
+    loaded = load({"a": X, "y": kinds}, name)
+    assert len(loaded.classes) == 3
+    assert sum("they are 2 classes" in note for note in loaded.notes) == 1
+    loaded = load({"k": kinds, "y": KINDS}, name, categorical="one_hot")
+    assert len(loaded.features) == 3
+    assert sum("they are 2 texts" in note for note in loaded.notes) == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_texts_of_features_lose_what_cannot_be_seen_and_it_is_told(name, load):
+    kinds = np.array(["red", "red ", "red\u00a0", "caf\u00e9", "cafe\u0301"])[np.arange(ROWS) % 5]
+    loaded = load({"k": kinds, "y": KINDS}, name, categorical="one_hot")
+    assert loaded.features == ("k=caf\u00e9", "k=red")
+    assert any("texts of 'k' are read without what cannot be seen" in note for note in loaded.notes)
+
+
+def test_letters_of_other_alphabets_are_no_look_alikes():
+    different = ["да", "нет", "да нет", "α", "a", "β", "b", "10", "1 1", "é", "f"]
+    assert len({skeleton(text) for text in different}) == len(different)

@@ -4,6 +4,7 @@ What would change a number and is not certain is refused, with the key that deci
 doubtful, is settled and told.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from actlab.data.labels import MANY_CLASSES, encoded
-from actlab.data.numbers import as_texts, decimal_hint, is_plain, numbers
+from actlab.data.labels import MANY_CLASSES, encoded, note_alike, tidied
+from actlab.data.numbers import as_numbers, as_texts, decimal_hint, is_plain, numbers
 from actlab.data.row_numbers import counts_in_order, is_counter, is_written, numbers_rows
 from actlab.data.sheet import Sheet, is_number, raise_at_first, tidy
 from actlab.data.spec import DataSpec
@@ -32,7 +33,7 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         raise DataError(f"{sheet.path}: expected rows of data, found none")
     keep = asked_for("keep", spec.keep, sheet)
     features, target = features_and_target(sheet, spec, asked_for("drop", spec.drop, sheet), keep)
-    labels = sheet.frame[target]
+    labels = sheet.frame[target] = as_numbers(sheet.frame[target])
     look_for_row_numbers_in_target(labels, spec.target is not None, sheet)
     missing = {name: is_missing(sheet.frame[name], sheet, spec) for name in (*features, target)}
     refuse_missing(missing, target, sheet, spec)
@@ -41,7 +42,10 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
     texts: dict[str, np.ndarray] = {}
     single = set()
     for name in features:
-        column = sheet.frame[name].mask(missing[name]) if missing[name].any() else sheet.frame[name]
+        column = sheet.frame[name]
+        if missing[name].any():
+            whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
+            column = (column.convert_dtypes() if whole else column).mask(missing[name])  # integers stay integers
         if is_text(column, sheet, spec):
             texts[name] = text_values(column, rows, sheet, name in keep)
             continue
@@ -49,6 +53,7 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         look_for_row_numbers(name, values, name in keep, sheet)
         columns[name] = values[rows]
         single |= {name} if column.dtype in (np.float32, np.float16) else set()
+    refuse_dates(labels, spec.task, sheet)
     y, classes = encoded(labels[rows].reset_index(drop=True), spec.task, located(sheet, rows), spec.decimal is not None)
     return Table(
         np.stack(list(columns.values()), axis=1) if columns else np.empty((int(rows.sum()), 0)),
@@ -234,7 +239,8 @@ def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.n
     Raises:
         DataError: it has so many that it names the rows rather than says something of them.
     """
-    texts = as_texts(column).where(~column.isna(), None)[rows]
+    texts = tidied(column[rows].astype(object), "texts", sheet)
+    texts = texts.astype(object).where(~texts.isna(), None)
     different, there = texts.nunique(), int(texts.notna().sum())
     if not keep and (different == there or different > max(MANY_CLASSES, there / 2)):
         name = column.name
@@ -242,7 +248,26 @@ def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.n
             f"{sheet.path}: column {name!r} has {different} different texts in {there} rows, each of which would be an "
             f"input: leave it out with data.drop: [{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
         )
+    note_alike(sorted(texts.dropna().unique()), str(column.name), "texts", sheet)
     return texts.to_numpy(object)
+
+
+def refuse_dates(labels: Any, task: str, sheet: Sheet) -> None:
+    """Refuse points and spans of time as what is to be predicted, unless the study says that they are labels.
+
+    Raises:
+        DataError: they are.
+    """
+    types = pd.api.types
+    there = labels[~labels.isna()]
+    named = types.is_datetime64_any_dtype(labels) or types.is_timedelta64_dtype(labels)
+    dates = (datetime.date, datetime.time, datetime.timedelta)
+    if task != "classification" and len(there) and (named or isinstance(there.iloc[0], dates)):
+        raise DataError(
+            f"{sheet.path}: the target {labels.name!r} holds dates or times, as {str(there.iloc[0])!r}: store it as a "
+            "number if it is a quantity, set data.task: classification if they are labels, or data.target to another "
+            "column"
+        )
 
 
 def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet) -> None:
