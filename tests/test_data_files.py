@@ -169,6 +169,8 @@ def test_dialects_of_spreadsheets(load, refused):
 
 WRITERS = ["Unnamed: 0", "__index_level_0__", "level_0", "...1", "index", "Index", "row_names", "row.names", "rownames"]
 PEOPLE = ["id", "ID", "Id", "PassengerId", "sample_id", "user-id", "X", "X.1", "V1", "#", "Nr", "lfd. Nr.", "RowNumber"]
+PEOPLE += ["OBJECTID", "FID", "oid", "gid", "Column1", "index.1", "id.1", "ID.12", "obsnum", "casenum", "número"]
+PEOPLE += ["Numéro", "índice", "Fallnummer", "subject", "Participant", "case_no.", "ＩＤ", "row-number", "#.1"]
 
 
 @pytest.mark.parametrize("name", [*WRITERS, *PEOPLE])
@@ -192,7 +194,9 @@ def test_frames_put_together_count_again(suffix, refused, load):
 @pytest.mark.parametrize("name", ["width", "x", "humid", "paid", "valid", "grid", "age"])
 def test_other_columns_of_whole_numbers_are_features_and_counts_are_told(name, load):
     assert not is_counter(name)
-    assert load(with_column(name, RNG.permutation(ROWS))).notes == ()
+    (note,) = load(with_column(name, RNG.permutation(ROWS))).notes
+    assert note.startswith(f"column {name!r} has each of 0 to 59 once, as row numbers do; data.drop: [{name}]")
+    assert load(with_column(name, RNG.permutation(2 * ROWS)[:ROWS])).notes == ()
     counted = load(with_column(name, np.arange(ROWS)))
     assert counted.notes == (f"column {name!r} counts the rows (0 to 59); data.drop: [{name}] leaves it out",)
 
@@ -542,3 +546,17 @@ def test_texts_of_features_lose_what_cannot_be_seen_and_it_is_told(name, load):
 def test_letters_of_other_alphabets_are_no_look_alikes():
     different = ["да", "нет", "да нет", "α", "a", "β", "b", "10", "1 1", "é", "f"]
     assert len({skeleton(text) for text in different}) == len(different)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize(("first", "step"), [(59, -1), (10, 10), (0, -5), (2**30, 1000)])
+def test_counts_in_other_steps_are_told(first, step, name, load):
+    """As those in steps of 1 are: rows are often sorted by what is to be predicted."""
+    values = first + step * np.arange(ROWS)
+    (note,) = load({"a": X, "time": values, "y": KINDS}, name).notes
+    assert note.startswith(f"column 'time' counts the rows in steps of {step} (")
+    gone = pd.Series(values, dtype=float).where(np.arange(ROWS) % 7 > 0)
+    assert any(
+        "'time' counts the rows in steps" in note
+        for note in load({"a": X, "time": gone, "y": KINDS}, name, missing="drop_rows").notes
+    )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from actlab.data.labels import MANY_CLASSES, encoded, note_alike, tidied
 from actlab.data.numbers import as_numbers, as_texts, decimal_hint, is_plain, numbers
-from actlab.data.row_numbers import counts_in_order, is_counter, is_written, numbers_rows
+from actlab.data.row_numbers import has_each_once, is_counter, is_written, numbers_rows, step_of
 from actlab.data.sheet import Sheet, is_number, raise_at_first, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError, Table
@@ -286,9 +286,17 @@ def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet
             f"{sheet.path}: column {name!r} {what} ({there.min():g} to {there.max():g}): leave it out with data.drop: "
             f"[{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
         )
-    if counts_in_order(values):
-        span = f"{there.min():g} to {there.max():g}"
-        sheet.notes.append(f"column {name!r} counts the rows ({span}); data.drop: [{as_yaml(name)}] leaves it out")
+    if step := step_of(values):
+        steps = "" if step == 1 else f" in steps of {step:g}"
+        span = f"{there[0]:g} to {there[-1]:g}"
+        sheet.notes.append(
+            f"column {name!r} counts the rows{steps} ({span}); data.drop: [{as_yaml(name)}] leaves it out"
+        )
+    elif has_each_once(values):
+        sheet.notes.append(
+            f"column {name!r} has each of {there.min():g} to {there.max():g} once, as row numbers do; data.drop: "
+            f"[{as_yaml(name)}] leaves it out"
+        )
     elif is_counter(name) and len(np.unique(there)) > 2:
         sheet.notes.append(
             f"column {name!r} is learned from, whatever its name says; data.drop: [{as_yaml(name)}] leaves it out"
