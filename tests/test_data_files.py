@@ -449,7 +449,11 @@ def test_marks_in_single_precision_stored_in_double(load):
 @pytest.mark.parametrize("first", ["0,1", "0,1,2", "0,1,2,3"])
 def test_a_first_row_of_0_1_2_is_refused_and_no_row_is_lost(first, refused, load):
     width = first.count(",")
-    text = first + "\n" + "".join(",".join([f"{x:.3f}"] * width + [kind]) + "\n" for x, kind in zip(X, "pq" * ROWS))
+    text = (
+        first
+        + "\n"
+        + "".join(",".join([f"{x:.3f}"] * width + [kind]) + "\n" for x, kind in zip(X, "pq" * (ROWS // 2), strict=True))
+    )
     refused(text, "only numbers", "data.header: false if the first line is data, true if it names the columns")
     assert load(text, header=True).features == tuple(first.split(",")[:-1])
     numbers = text.replace(",p", ",1.5").replace(",q", ",2.5")
@@ -560,3 +564,46 @@ def test_counts_in_other_steps_are_told(first, step, name, load):
         "'time' counts the rows in steps" in note
         for note in load({"a": X, "time": gone, "y": KINDS}, name, missing="drop_rows").notes
     )
+
+
+# Messages
+
+
+@pytest.mark.parametrize(("text", "sign"), [("{}%", "%"), ("{}.5 %", "%"), ("${}", "it"), ("{} €", "it")])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize("categorical", ["refuse", "one_hot"])
+def test_numbers_with_a_sign_are_no_categories(text, sign, name, categorical, load):
+    values = [text.format(i % 5) for i in range(ROWS)]
+    with pytest.raises(data.DataError, match=f"write the numbers without {sign}") as caught:
+        load({"a": values, "b": X, "y": KINDS}, name, categorical=categorical)
+    assert "one_hot" not in str(caught.value)
+
+
+def test_the_text_that_is_taken_for_a_missing_value_is_named(refused):
+    refused({"a": np.where(np.arange(ROWS) % 7, "1", "NA"), "y": KINDS}, "found 'NA', a missing value (in 9 rows)")
+    refused(
+        lines("{},{}", X, ["None", "q"] * 30), "found 'None', a missing value", "data.na_values: [] makes it a label"
+    )
+    kinds = np.array(["None", "q", "r"])[np.arange(ROWS) % 3]
+    refused({"k": kinds, "b": X, "y": KINDS}, "'None'", "data.na_values: [] makes it a text", categorical="one_hot")
+
+
+@pytest.mark.parametrize("number", [-999, -999.0, np.int64(-999), np.float64(-999)])
+def test_marks_may_be_numbers(number, load):
+    table = {"a": X, "b": np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, -999), "y": KINDS}
+    for marks in ([number], (number,), number):
+        assert len(everything(load(table, na_values=marks, missing="drop_rows"))) == ROWS - 12
+    assert load(table, drop="b").features == ("a",)
+
+
+@pytest.mark.parametrize("key", ["na_values", "drop", "keep"])
+@pytest.mark.parametrize("bad", [[None], [True], [["a"]], {"a": 1}])
+def test_lists_of_something_else_are_refused(key, bad, refused):
+    refused({"a": X, "y": KINDS}, f"data.{key}: expected texts or numbers", **{key: bad})
+
+
+@pytest.mark.parametrize("number", [5, 7, 10])
+def test_whole_numbers_that_may_be_quantities_are_told(number, load):
+    (note,) = load({"a": X, "y": np.arange(ROWS) ** 2 % 101 % number + 1}).notes
+    assert "taken for class labels; data.task: regression if they are quantities" in note
+    assert load({"a": X, "y": np.arange(ROWS) % 4}).notes == ()

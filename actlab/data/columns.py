@@ -80,7 +80,8 @@ def features_and_target(
         if name in keep or (name == sheet.target and spec.target is not None):
             other = "data.keep" if name in keep else "data.target"
             raise DataError(
-                f"{sheet.path}: column {name!r} is in data.drop and is {other}; leave it out of one of them"
+                f"{sheet.path}: column {name!r} is in data.drop and is {other}; leave it out of one of them",
+                "drop",
             )
     names = [str(name) for name in sheet.frame.columns if name not in drop]
     target = sheet.target if sheet.target in names else (names or [""])[-1]
@@ -141,7 +142,7 @@ def asked_for(key: str, names: Sequence[str], sheet: Sheet) -> list[str]:
     there = [str(name) for name in sheet.frame.columns]
     for name in names:
         if tidy(name) not in there:
-            raise DataError(f"{sheet.path}: data.{key}: no column '{name}'{nearest(name, there)}")
+            raise DataError(f"{sheet.path}: data.{key}: no column '{name}'{nearest(name, there)}", key)
     return [tidy(name) for name in names]
 
 
@@ -195,14 +196,18 @@ def refuse_missing(missing: dict[str, np.ndarray], target: str, sheet: Sheet, sp
     if spec.missing == "drop_rows":
         return
     for name, where in missing.items():
-        if name == target:
-            way = "data.missing: drop_rows leaves such rows out"
-            word = sheet.frame[name].iloc[int(np.argmax(where))]
-            if where.any() and spec.na_values is None and isinstance(word, str) and word:
-                way += "; data.na_values: [] makes it a label"
-            raise_at_first(where, sheet.frame[name], sheet, "a label or a number", "a missing value", way)
-        elif spec.missing == "refuse":
-            raise_at_first(where, sheet.frame[name], sheet, "a number", "a missing value", MISSING_HINT)
+        if not where.any() or (name != target and spec.missing != "refuse"):
+            continue
+        row = int(np.argmax(where))
+        word = sheet.written(name, row) if sheet.written else sheet.frame[name].iloc[row]
+        is_word = isinstance(word, str) and word.strip() != ""
+        found = f"{tidy(str(word))!r}, a missing value" if is_word else "a missing value"
+        way = "data.missing: drop_rows leaves such rows out" if name == target else MISSING_HINT
+        if is_word and spec.na_values is None and (name == target or is_text(sheet.frame[name], sheet, spec)):
+            way += f"; data.na_values: [] makes it a {'label' if name == target else 'text like others'}"
+        raise_at_first(
+            where, sheet.frame[name], sheet, "a label or a number" if name == target else "a number", found, way
+        )
 
 
 def is_text(column: Any, sheet: Sheet, spec: DataSpec) -> bool:

@@ -20,7 +20,7 @@ FEW_CLASSES = 4
 
 
 DRAWN_ALIKE = str.maketrans(
-    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧο‐‑‒–—−’‘ʼ",  # noqa: RUF001 - Cyrillic, Greek, dashes, quotes
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧο‐‑‒–—−’‘ʼ",
     "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXo------'''",
 )
 """Letters and marks that are drawn as those of ASCII."""

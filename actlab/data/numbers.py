@@ -17,6 +17,10 @@ NUMBER_LIKE = re.compile(r"[+-]?[0-9][0-9.,'\u2019\u00a0\u202f _]*[0-9]")
 """Digits with marks in between: a number in another notation, or a label that looks like one."""
 EXACT = 2.0**53
 """From here on float64 leaves integers out."""
+WITH_UNIT = re.compile(
+    r"([$\u20ac\u00a3\u00a5]\s*[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s*[%\u2030\u00b0$\u20ac\u00a3\u00a5])"
+)
+"""A number with a sign for percent, degrees or money."""
 TRUTH = {"true": "1", "false": "0"}
 
 
@@ -165,7 +169,11 @@ def as_texts(column: Any) -> Any:
 
 def decimal_hint(texts: Any, sheet: Sheet) -> str:
     """Say which key decides where what is no number would be one with the other decimal mark."""
-    if not len(texts) or not sheet.textual:
+    if not len(texts):
+        return ""
+    if all(WITH_UNIT.fullmatch(text) for text in texts):
+        return f"a number with a sign; write the numbers without {'%' if '%' in texts.iloc[0] else 'it'}"
+    if not sheet.textual:
         return ""
     other = "," if sheet.decimal == "." else "."
     if all(is_number(text, other) for text in texts):

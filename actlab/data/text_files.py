@@ -97,7 +97,11 @@ def read_text(path: Path, spec: DataSpec) -> Sheet:
 
     words, decimal = frozenset(("", *(MISSING if spec.na_values is None else spec.na_values))), spec.decimal or "."
     read = {name: frame[name] if name == target else all_numbers(frame[name], words, decimal) for name in names}
-    return Sheet(path, pd.DataFrame(read), target, place, notes, words, decimal, textual=True)
+
+    def written(name: str, row: int) -> object:
+        return frame[name].iloc[row]
+
+    return Sheet(path, pd.DataFrame(read), target, place, notes, words, decimal, textual=True, written=written)
 
 
 def decoded(path: Path) -> str:
