@@ -221,7 +221,7 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         return rows, rows.content or data.checksum(config.name)
     except data.DataError as error:
         place = of_key(study.source, f"data.{error.key}")
-        if place not in study.source.lines and place not in study.source.overridden:  # nobody wrote it
+        if place not in study.source.lines and place not in study.source.overridden:  # left at its default
             place = of_key(study.source, "data.name")
         raise StudyError(f"{study.source.where(*place)}: data: {error}") from None
 
