@@ -264,7 +264,7 @@ def test_csv_dialects_that_spreadsheets_and_pandas_write(tmp_path):
     assert dataset.classes == ("c0", "c1")
     array = pd.DataFrame(np.column_stack([np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2]))
     array.to_csv(path, index=False)
-    assert data.load(str(path)).features == ("0", "1")
+    assert data.load(str(path), header=True).features == ("0", "1")
 
 
 def test_a_parquet_index_is_no_feature(tmp_path):

@@ -1,10 +1,14 @@
 """Data files of every kind that people have: read right, or refused with the key that decides."""
 
+import datetime
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from actlab import data
+from actlab.data.labels import skeleton
 from actlab.data.row_numbers import is_counter
 
 ROWS = 60
@@ -72,7 +76,7 @@ def with_column(name, values, place=0):
         ("-1e3,x,p", "'-1e3'"),
         ("x,2020-01-31,p", "'2020-01-31'"),
         ("x,z,p", "'p', which its column holds below"),
-        ("0,1,2", "'0', which its column holds below"),
+        ("0,1,2", "only numbers"),
         ("1.5,2,3", "only numbers"),
     ],
 )
@@ -165,6 +169,8 @@ def test_dialects_of_spreadsheets(load, refused):
 
 WRITERS = ["Unnamed: 0", "__index_level_0__", "level_0", "...1", "index", "Index", "row_names", "row.names", "rownames"]
 PEOPLE = ["id", "ID", "Id", "PassengerId", "sample_id", "user-id", "X", "X.1", "V1", "#", "Nr", "lfd. Nr.", "RowNumber"]
+PEOPLE += ["OBJECTID", "FID", "oid", "gid", "Column1", "index.1", "id.1", "ID.12", "obsnum", "casenum", "número"]
+PEOPLE += ["Numéro", "índice", "Fallnummer", "subject", "Participant", "case_no.", "ＩＤ", "row-number", "#.1"]
 
 
 @pytest.mark.parametrize("name", [*WRITERS, *PEOPLE])
@@ -188,7 +194,9 @@ def test_frames_put_together_count_again(suffix, refused, load):
 @pytest.mark.parametrize("name", ["width", "x", "humid", "paid", "valid", "grid", "age"])
 def test_other_columns_of_whole_numbers_are_features_and_counts_are_told(name, load):
     assert not is_counter(name)
-    assert load(with_column(name, RNG.permutation(ROWS))).notes == ()
+    (note,) = load(with_column(name, RNG.permutation(ROWS))).notes
+    assert note.startswith(f"column {name!r} has each of 0 to 59 once, as row numbers do; data.drop: [{name}]")
+    assert load(with_column(name, RNG.permutation(2 * ROWS)[:ROWS])).notes == ()
     counted = load(with_column(name, np.arange(ROWS)))
     assert counted.notes == (f"column {name!r} counts the rows (0 to 59); data.drop: [{name}] leaves it out",)
 
@@ -402,3 +410,200 @@ def test_a_feature_of_a_table_of_ones_own_may_be_called_y(tmp_path):
 @pytest.mark.parametrize(("key", "value"), [("missing", "median"), ("categorical", "onehot"), ("decimal", ";")])
 def test_choices_are_checked_without_a_study_too(key, value, refused):
     refused({"a": X, "y": KINDS}, f"unknown {key} '{value}'", **{key: value})
+
+
+# Marks for a missing value, at the precision of their column
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.npz", "rows.csv"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("mark", ["-999.9", "-1e30", "9.96921e36"])
+def test_a_mark_is_found_at_the_precision_of_its_column(name, kind, mark, load):
+    """Of a float32 column -999.9 is another number than the float64 one: it was learned from."""
+    if name.endswith("csv") or abs(float(mark)) > float(np.finfo(kind).max):
+        kind = np.float32
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, np.array(mark, kind)).astype(kind)
+    if name.endswith("npz"):
+        content = {"x": np.stack([values, X.astype(kind)], axis=1), "y": KINDS}
+    else:
+        content = {"x0": values if name.endswith("parquet") else values.astype(str), "x1": X, "y": KINDS}
+    loaded = load(content, name, na_values=(mark,), missing="mean", standardize=False)
+    assert everything(loaded)[:, 0].min() == 0
+    assert everything(loaded)[:, 0].max() == 2
+    assert "missing values in x0 (12)" in loaded.notes[0]
+
+
+def test_marks_of_integers_are_exact(load):
+    """2**53 + 1 is no mark for 2**53."""
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3 + 2**53, 2**53 + 9)
+    loaded = load({"a": X, "b": values, "y": KINDS}, "rows.parquet", na_values=(str(2**53 + 1),), missing="drop_rows")
+    assert len(everything(loaded)) == ROWS - int(np.sum(values == 2**53 + 1))
+
+
+def test_marks_in_single_precision_stored_in_double(load):
+    values = np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, np.float32(-999.9)).astype(np.float64)
+    loaded = load({"a": values, "y": KINDS}, "rows.parquet", na_values=("-999.9",), missing="drop_rows")
+    assert len(everything(loaded)) == ROWS - 12
+
+
+@pytest.mark.parametrize("first", ["0,1", "0,1,2", "0,1,2,3"])
+def test_a_first_row_of_0_1_2_is_refused_and_no_row_is_lost(first, refused, load):
+    width = first.count(",")
+    text = (
+        first
+        + "\n"
+        + "".join(",".join([f"{x:.3f}"] * width + [kind]) + "\n" for x, kind in zip(X, "pq" * (ROWS // 2), strict=True))
+    )
+    refused(text, "only numbers", "data.header: false if the first line is data, true if it names the columns")
+    assert load(text, header=True).features == tuple(first.split(",")[:-1])
+    numbers = text.replace(",p", ",1.5").replace(",q", ",2.5")
+    assert len(everything(load(numbers, header=False))) == ROWS + 1
+
+
+# Numbers of other types, and of more digits than a double has
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv"])
+def test_decimals_are_quantities_as_floats_are(name, load):
+    """Objects of Python's, they were classes."""
+    prices = [Decimal(f"{i % 7}.50") for i in range(ROWS)]
+    loaded = load({"a": X, "y": prices}, name)
+    assert (loaded.task, loaded.target_range) == ("regression", (0.5, 6.5))
+    assert load({"a": X, "y": [Decimal(i % 3) for i in range(ROWS)]}, name).classes == ("0", "1", "2")
+    some = [None if i % 9 == 0 else one for i, one in enumerate(prices)]
+    assert load({"a": X, "y": some}, "rows.parquet", missing="drop_rows").task == "regression"
+
+
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "datetime64[s]", "timedelta64[ns]", "date"])
+def test_dates_are_no_classes_unasked(kind, load, refused):
+    days = np.arange(ROWS) % 4
+    if kind == "date":
+        times = [datetime.date(2020, 1, 1 + int(day)) for day in days]
+    else:
+        times = days.astype("timedelta64[D]").astype(kind) if "delta" in kind else (days * 86400).astype(kind)
+    table = pd.DataFrame({"a": X, "y": times})
+    refused(table, "the target 'y' holds dates or times", "data.task: classification", name="rows.parquet")
+    refused(table, "the target 'y'", name="rows.parquet", task="regression")
+    assert len(load(table, "rows.parquet", task="classification").classes) == 4
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.npz"])
+@pytest.mark.parametrize("far", [2**53, 2**62, -(2**62), 2**63 + 2**60])
+def test_integers_that_a_double_cannot_tell_apart_are_learned_from(name, far, load):
+    """They were one number, called constant, and 0 in every row."""
+    kind = np.uint64 if far > 2**63 else np.int64
+    values = np.array([far + i % 3 for i in range(ROWS)], kind)
+    content = {"x": values[:, None], "y": KINDS} if name.endswith("npz") else {"x0": values, "y": KINDS}
+    loaded = load(content, name, standardize=False)
+    assert sorted(set(everything(loaded)[:, 0])) == [0, 1, 2]
+    assert "numbers of 'x0' have more digits than a double holds" in loaded.notes[0]
+    assert load(content, name).train.x.std() == pytest.approx(1)
+    near = load({"a": X, "y": values}, "rows.parquet", task="regression")
+    assert near.target_range == (0, 2)
+
+
+def test_integers_beyond_a_double_beside_missing_ones(load):
+    values = np.array([2**60 + i % 3 for i in range(ROWS)])
+    loaded = load({"a": values, "y": KINDS}, "rows.parquet", na_values=(str(2**60),), missing="drop_rows")
+    assert len(everything(loaded)) == 40
+    assert loaded.train.x.std() == pytest.approx(1)
+    for name in ("rows.parquet", "rows.csv"):
+        steps = load({"a": 10**18 + 256 * (np.arange(ROWS) % 3), "y": KINDS}, name)
+        assert steps.train.x.std() == pytest.approx(1)
+        wide = load({"a": 10**16 * (np.arange(ROWS) % 3), "y": KINDS}, name, standardize=False)
+        assert (wide.notes, everything(wide).max()) == ((), 2e16)
+
+
+# Texts that are hardly told apart
+
+
+ALIKE = [
+    ("Red", "red"),
+    ("dark red", "dark  red"),
+    ("a\u200bb", "ab"),
+    ("１２x", "12x"),
+    ("саr", "car"),
+    ("a–b", "a-b"),
+]
+
+
+@pytest.mark.parametrize("same", ALIKE)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_texts_that_look_alike_are_told_as_labels_and_as_features(same, name, load):
+    kinds = np.array([*same, "other"])[np.arange(ROWS) % 3]
+    loaded = load({"a": X, "y": kinds}, name)
+    assert len(loaded.classes) == 3
+    assert sum("they are 2 classes" in note for note in loaded.notes) == 1
+    loaded = load({"k": kinds, "y": KINDS}, name, categorical="one_hot")
+    assert len(loaded.features) == 3
+    assert sum("they are 2 texts" in note for note in loaded.notes) == 1
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_texts_of_features_lose_what_cannot_be_seen_and_it_is_told(name, load):
+    kinds = np.array(["red", "red ", "red\u00a0", "caf\u00e9", "cafe\u0301"])[np.arange(ROWS) % 5]
+    loaded = load({"k": kinds, "y": KINDS}, name, categorical="one_hot")
+    assert loaded.features == ("k=caf\u00e9", "k=red")
+    assert any("texts of 'k' are read without what cannot be seen" in note for note in loaded.notes)
+
+
+def test_letters_of_other_alphabets_are_no_look_alikes():
+    different = ["да", "нет", "да нет", "α", "a", "β", "b", "10", "1 1", "é", "f"]
+    assert len({skeleton(text) for text in different}) == len(different)
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize(("first", "step"), [(59, -1), (10, 10), (0, -5), (2**30, 1000)])
+def test_counts_in_other_steps_are_told(first, step, name, load):
+    """As those in steps of 1 are: rows are often sorted by what is to be predicted."""
+    values = first + step * np.arange(ROWS)
+    (note,) = load({"a": X, "time": values, "y": KINDS}, name).notes
+    assert note.startswith(f"column 'time' counts the rows in steps of {step} (")
+    gone = pd.Series(values, dtype=float).where(np.arange(ROWS) % 7 > 0)
+    assert any(
+        "'time' counts the rows in steps" in note
+        for note in load({"a": X, "time": gone, "y": KINDS}, name, missing="drop_rows").notes
+    )
+
+
+# Messages
+
+
+@pytest.mark.parametrize(("text", "sign"), [("{}%", "%"), ("{}.5 %", "%"), ("${}", "it"), ("{} €", "it")])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize("categorical", ["refuse", "one_hot"])
+def test_numbers_with_a_sign_are_no_categories(text, sign, name, categorical, load):
+    values = [text.format(i % 5) for i in range(ROWS)]
+    with pytest.raises(data.DataError, match=f"write the numbers without {sign}") as caught:
+        load({"a": values, "b": X, "y": KINDS}, name, categorical=categorical)
+    assert "one_hot" not in str(caught.value)
+
+
+def test_the_text_that_is_taken_for_a_missing_value_is_named(refused):
+    refused({"a": np.where(np.arange(ROWS) % 7, "1", "NA"), "y": KINDS}, "found 'NA', a missing value (in 9 rows)")
+    refused(
+        lines("{},{}", X, ["None", "q"] * 30), "found 'None', a missing value", "data.na_values: [] makes it a label"
+    )
+    kinds = np.array(["None", "q", "r"])[np.arange(ROWS) % 3]
+    refused({"k": kinds, "b": X, "y": KINDS}, "'None'", "data.na_values: [] makes it a text", categorical="one_hot")
+
+
+@pytest.mark.parametrize("number", [-999, -999.0, np.int64(-999), np.float64(-999)])
+def test_marks_may_be_numbers(number, load):
+    table = {"a": X, "b": np.where(np.arange(ROWS) % 5, np.arange(ROWS) % 3, -999), "y": KINDS}
+    for marks in ([number], (number,), number):
+        assert len(everything(load(table, na_values=marks, missing="drop_rows"))) == ROWS - 12
+    assert load(table, drop="b").features == ("a",)
+
+
+@pytest.mark.parametrize("key", ["na_values", "drop", "keep"])
+@pytest.mark.parametrize("bad", [[None], [True], [["a"]], {"a": 1}])
+def test_lists_of_something_else_are_refused(key, bad, refused):
+    refused({"a": X, "y": KINDS}, f"data.{key}: expected texts or numbers", **{key: bad})
+
+
+@pytest.mark.parametrize("number", [5, 7, 10])
+def test_whole_numbers_that_may_be_quantities_are_told(number, load):
+    (note,) = load({"a": X, "y": np.arange(ROWS) ** 2 % 101 % number + 1}).notes
+    assert "taken for class labels; data.task: regression if they are quantities" in note
+    assert load({"a": X, "y": np.arange(ROWS) % 4}).notes == ()

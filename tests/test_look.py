@@ -66,12 +66,13 @@ def call(monkeypatch, capsys, *words):
 
 def test_plan_shows_what_was_understood_and_what_was_unsure(folder, monkeypatch, capsys):
     said = call(monkeypatch, capsys, "plan", "s.yaml", COPIES).out.splitlines()
-    assert said[:6] == [
+    assert said[:7] == [
         "data rows.csv (also named copy.csv, again.csv, rows.tsv, rows.parquet: the same data, trained once)",
-        "  target    classification of 'y', 2 classes: p 30, q 30",
+        "  target    classification of 'y', 2 classes: p: 30, q: 30",
         "  rows      60: 36 training, 12 validation, 12 test",
         "  features  4, 6 inputs; whole numbers (1): count; numbers (1): size; true or false (1): open; "
         "text (1): colour",
+        "  texts     colour has 3: blue: 20, green: 20, red: 20",
         "  unsure    column 'count' counts the rows (0 to 59); data.drop: [count] leaves it out",
         "  unsure    labels of 'y' are read without what cannot be seen (white space at their ends, other forms of a "
         "letter): 'q '",
@@ -84,7 +85,7 @@ def test_plan_as_json_has_all_of_it(folder, monkeypatch, capsys):
         "a,y\n" + "".join(f"{i % 7},class {i % 40}\n" for i in range(400))  # more classes than lines are printed for
     )
     plain = call(monkeypatch, capsys, "plan", "s.yaml").out
-    assert "40 classes: class 0 10" in plain
+    assert "40 classes: class 0: 10" in plain
     assert "and 32 more" in plain
     planned = json.loads(call(monkeypatch, capsys, "plan", "s.yaml", "--json").out)
     (about,) = planned["data"]
@@ -212,7 +213,9 @@ def test_runs_of_before_these_keys_are_in_the_same_cells(folder):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("data.drop=count", "data.drop: expected a list of names, as in \\[a, b\\], not 'count'"),
+        ("data.drop=true", "data.drop: expected a list of names, as in \\[a, b\\], not True"),
+        ("data.drop=count,size", "data.drop=\\[count,size\\] is one list; a comma list sweeps"),
+        ("data.na_values=-999,NA", "is one list; a comma list sweeps"),
         ("data.missing=median", "expected refuse, drop_rows or mean, not 'median'"),
         ("data.categorical=onehot", "expected refuse or one_hot"),
         ("data.decimal=';'", "data.decimal: expected"),
@@ -230,3 +233,46 @@ def test_keys_are_validated(override, said, folder):
 def test_a_bundled_set_comes_as_it_is(key, folder):
     with pytest.raises(actlab.study.reading.StudyError, match=rf"iris: data\.{key.split('=')[0]} is for files"):
         plan(read("s.yaml", ["data={name: iris}", f"data.{key}"]))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("data.decimal=,", ","),
+        ("data.separator=;", ";"),
+        ("data.separator=|", "|"),
+        ("data.drop=count", ("count",)),
+        ("data.keep=#", ("#",)),
+        ("data.na_values=-999.9", ("-999.9",)),
+        ("data.na_values=?", ("?",)),
+        ("data.na_values=[]", ()),
+    ],
+)
+def test_one_name_and_bare_marks_are_taken_for_what_they_are_meant_as(override, said, folder):
+    key = override.split("=")[0].split(".")[1]
+    assert getattr(read("s.yaml", [override]).config.data, key) == said
+
+
+def test_a_refusal_blames_the_key_that_is_at_fault(folder):
+    """It was the last override of ``data``, whichever it was."""
+
+    def refusal(*overrides):
+        with pytest.raises(actlab.study.reading.StudyError) as caught:
+            plan(read("s.yaml", overrides))
+        return str(caught.value)
+
+    assert refusal("data.name=gone.csv", "data.drop=[count]").startswith("override data.name=gone.csv: data:")
+    assert refusal("data.categorical=refuse", "data.drop=[count]").startswith("s.yaml:3: data: ")
+    assert refusal("data.missing=mean", "data.drop=[cuont]").startswith("override data.drop=[cuont]: data:")
+    assert refusal("data.drop=[count]", "data.target=z").startswith("override data.target=z: data:")
+    assert refusal("data.name=rows.parquet", "data.decimal='.'", "data.seed=1").startswith("override data.decimal")
+    assert refusal("data.train_rows=1000", "data.seed=1").startswith("override data.train_rows=1000: data:")
+
+
+def test_data_of_one_content_are_described_once_whatever_their_columns_are_called(folder, monkeypatch, capsys):
+    TABLE.rename(columns={"size": "length", "y": "kind"}).to_csv("other.csv", index=False)
+    said = call(monkeypatch, capsys, "plan", "s.yaml", "data.name=rows.csv,other.csv", "data.seed=0,1").out.splitlines()
+    assert [line for line in said if line.startswith("data ")] == [
+        "data rows.csv (also named other.csv: the same data, trained once)"
+    ]
+    assert sum("labels of 'kind' are read without" in line for line in said) == 1

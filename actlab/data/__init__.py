@@ -70,9 +70,11 @@ def load(which: str | DataSpec, **options: Any) -> Data:
     else:
         record = dataset_record(name)
         if spec.target is not None:
-            raise DataError(f"{name}: target names a column of a file; this data set has its own")
+            raise DataError(f"{name}: target names a column of a file; this data set has its own", "target")
         if record.task != "auto" and task not in ("auto", record.task):
-            raise DataError(f"{name}: is a {record.task} data set; expected task: {record.task} or auto, found {task}")
+            raise DataError(
+                f"{name}: is a {record.task} data set; expected task: {record.task} or auto, found {task}", "task"
+            )
         table = as_table(record, replace(spec, task=record.task if task == "auto" else task))
         target_loss = record.target_loss if target_loss is None else target_loss
     made = splits.split_table(
@@ -94,7 +96,7 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
     """
     if not sources.parse(spec.name):
         for key in spec.asked((*OF_TEXT, *OF_COLUMNS)):
-            raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is")
+            raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is", key)
         table = record.load()
         assert isinstance(table, Table)
         return table

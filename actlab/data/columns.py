@@ -4,14 +4,17 @@ What would change a number and is not certain is refused, with the key that deci
 doubtful, is settled and told.
 """
 
+import datetime
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from actlab.data.labels import MANY_CLASSES, encoded
-from actlab.data.numbers import as_texts, decimal_hint, is_plain, numbers
-from actlab.data.row_numbers import counts_in_order, is_counter, is_written, numbers_rows
+from actlab.data.labels import MANY_CLASSES, encoded, note_alike, tidied
+from actlab.data.numbers import as_numbers, as_texts, decimal_hint, is_plain, numbers
+from actlab.data.row_numbers import has_each_once, is_counter, is_written, numbers_rows, step_of
 from actlab.data.sheet import Sheet, is_number, raise_at_first, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError, Table
@@ -30,7 +33,7 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         raise DataError(f"{sheet.path}: expected rows of data, found none")
     keep = asked_for("keep", spec.keep, sheet)
     features, target = features_and_target(sheet, spec, asked_for("drop", spec.drop, sheet), keep)
-    labels = sheet.frame[target]
+    labels = sheet.frame[target] = as_numbers(sheet.frame[target])
     look_for_row_numbers_in_target(labels, spec.target is not None, sheet)
     missing = {name: is_missing(sheet.frame[name], sheet, spec) for name in (*features, target)}
     refuse_missing(missing, target, sheet, spec)
@@ -39,7 +42,10 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
     texts: dict[str, np.ndarray] = {}
     single = set()
     for name in features:
-        column = sheet.frame[name].mask(missing[name]) if missing[name].any() else sheet.frame[name]
+        column = sheet.frame[name]
+        if missing[name].any():
+            whole = isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu"
+            column = (column.convert_dtypes() if whole else column).mask(missing[name])  # integers stay integers
         if is_text(column, sheet, spec):
             texts[name] = text_values(column, rows, sheet, name in keep)
             continue
@@ -47,6 +53,7 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         look_for_row_numbers(name, values, name in keep, sheet)
         columns[name] = values[rows]
         single |= {name} if column.dtype in (np.float32, np.float16) else set()
+    refuse_dates(labels, spec.task, sheet)
     y, classes = encoded(labels[rows].reset_index(drop=True), spec.task, located(sheet, rows), spec.decimal is not None)
     return Table(
         np.stack(list(columns.values()), axis=1) if columns else np.empty((int(rows.sum()), 0)),
@@ -73,7 +80,8 @@ def features_and_target(
         if name in keep or (name == sheet.target and spec.target is not None):
             other = "data.keep" if name in keep else "data.target"
             raise DataError(
-                f"{sheet.path}: column {name!r} is in data.drop and is {other}; leave it out of one of them"
+                f"{sheet.path}: column {name!r} is in data.drop and is {other}; leave it out of one of them",
+                "drop",
             )
     names = [str(name) for name in sheet.frame.columns if name not in drop]
     target = sheet.target if sheet.target in names else (names or [""])[-1]
@@ -134,7 +142,7 @@ def asked_for(key: str, names: Sequence[str], sheet: Sheet) -> list[str]:
     there = [str(name) for name in sheet.frame.columns]
     for name in names:
         if tidy(name) not in there:
-            raise DataError(f"{sheet.path}: data.{key}: no column '{name}'{nearest(name, there)}")
+            raise DataError(f"{sheet.path}: data.{key}: no column '{name}'{nearest(name, there)}", key)
     return [tidy(name) for name in names]
 
 
@@ -142,9 +150,14 @@ def is_missing(column: Any, sheet: Sheet, spec: DataSpec) -> np.ndarray:
     """Find where a column has no value [N]: nothing at all, or one of the words and numbers that stand for it."""
     missing = column.isna().to_numpy(bool)
     words = sheet.missing | set(spec.na_values or ())
-    marks = [float(word.replace(sheet.decimal, ".")) for word in words if is_number(word, sheet.decimal)]
+    written = [word.replace(sheet.decimal, ".") for word in words if is_number(word, sheet.decimal)]
     if is_plain(column):
-        return missing | column.isin(marks).to_numpy(bool) if marks else missing
+        if not written:
+            return missing
+        marks = marks_of(column.dtype, written)
+        half = column.dtype == np.float16  # pandas looks nothing up in it
+        return missing | (np.isin(column.to_numpy(), marks) if half else column.isin(marks).to_numpy(bool))
+    marks = [float(word) for word in written]
     texts = as_texts(column)
     missing = missing | texts.isin(words).to_numpy(bool)
     if marks:  # -999.0 is -999
@@ -152,6 +165,26 @@ def is_missing(column: Any, sheet: Sheet, spec: DataSpec) -> np.ndarray:
         values = [float(t.replace(sheet.decimal, ".")) if is_number(t, sheet.decimal) else np.nan for t in texts[there]]
         missing[there[np.isin(values, marks)]] = True
     return missing
+
+
+def marks_of(dtype: Any, written: Sequence[str]) -> list[Any]:
+    """Return marks for a missing value as a column of such a type holds them: integers exactly, floats as rounded.
+
+    >>> marks_of(np.dtype(np.float32), ["-999.9"]) == [np.float32(-999.9)], marks_of(np.dtype(int), ["-999.0", "0.5"])
+    (True, [-999])
+    """
+    exact = [Fraction(word) for word in written if "n" not in word.lower()]  # no infinity
+    if pd.api.types.is_integer_dtype(dtype):
+        bounds = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+        return [int(mark) for mark in exact if mark.denominator == 1 and bounds.min <= mark <= bounds.max]
+    if not pd.api.types.is_float_dtype(dtype):
+        return [float(mark) for mark in exact]
+    kind = getattr(dtype, "numpy_dtype", dtype).type
+    with np.errstate(over="ignore"):
+        marks = [kind(word) for word in written]
+        if kind is np.float64:  # single precision, stored in double
+            marks += [kind(np.float32(word)) for word, one in zip(written, marks, strict=True) if one != np.round(one)]
+    return [one for one in marks if np.isfinite(one)]  # -9999e9 is no infinity of half precision
 
 
 def refuse_missing(missing: dict[str, np.ndarray], target: str, sheet: Sheet, spec: DataSpec) -> None:
@@ -163,14 +196,18 @@ def refuse_missing(missing: dict[str, np.ndarray], target: str, sheet: Sheet, sp
     if spec.missing == "drop_rows":
         return
     for name, where in missing.items():
-        if name == target:
-            way = "data.missing: drop_rows leaves such rows out"
-            word = sheet.frame[name].iloc[int(np.argmax(where))]
-            if where.any() and spec.na_values is None and isinstance(word, str) and word:
-                way += "; data.na_values: [] makes it a label"
-            raise_at_first(where, sheet.frame[name], sheet, "a label or a number", "a missing value", way)
-        elif spec.missing == "refuse":
-            raise_at_first(where, sheet.frame[name], sheet, "a number", "a missing value", MISSING_HINT)
+        if not where.any() or (name != target and spec.missing != "refuse"):
+            continue
+        row = int(np.argmax(where))
+        word = sheet.written(name, row) if sheet.written else sheet.frame[name].iloc[row]
+        is_word = isinstance(word, str) and word.strip() != ""
+        found = f"{tidy(str(word))!r}, a missing value" if is_word else "a missing value"
+        way = "data.missing: drop_rows leaves such rows out" if name == target else MISSING_HINT
+        if is_word and spec.na_values is None and (name == target or is_text(sheet.frame[name], sheet, spec)):
+            way += f"; data.na_values: [] makes it a {'label' if name == target else 'text like others'}"
+        raise_at_first(
+            where, sheet.frame[name], sheet, "a label or a number" if name == target else "a number", found, way
+        )
 
 
 def is_text(column: Any, sheet: Sheet, spec: DataSpec) -> bool:
@@ -207,7 +244,8 @@ def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.n
     Raises:
         DataError: it has so many that it names the rows rather than says something of them.
     """
-    texts = as_texts(column).where(~column.isna(), None)[rows]
+    texts = tidied(column[rows].astype(object), "texts", sheet)
+    texts = texts.astype(object).where(~texts.isna(), None)
     different, there = texts.nunique(), int(texts.notna().sum())
     if not keep and (different == there or different > max(MANY_CLASSES, there / 2)):
         name = column.name
@@ -215,7 +253,26 @@ def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.n
             f"{sheet.path}: column {name!r} has {different} different texts in {there} rows, each of which would be an "
             f"input: leave it out with data.drop: [{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
         )
+    note_alike(sorted(texts.dropna().unique()), str(column.name), "texts", sheet)
     return texts.to_numpy(object)
+
+
+def refuse_dates(labels: Any, task: str, sheet: Sheet) -> None:
+    """Refuse points and spans of time as what is to be predicted, unless the study says that they are labels.
+
+    Raises:
+        DataError: they are.
+    """
+    types = pd.api.types
+    there = labels[~labels.isna()]
+    named = types.is_datetime64_any_dtype(labels) or types.is_timedelta64_dtype(labels)
+    dates = (datetime.date, datetime.time, datetime.timedelta)
+    if task != "classification" and len(there) and (named or isinstance(there.iloc[0], dates)):
+        raise DataError(
+            f"{sheet.path}: the target {labels.name!r} holds dates or times, as {str(there.iloc[0])!r}: store it as a "
+            "number if it is a quantity, set data.task: classification if they are labels, or data.target to another "
+            "column"
+        )
 
 
 def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet) -> None:
@@ -234,9 +291,17 @@ def look_for_row_numbers(name: str, values: np.ndarray, keep: bool, sheet: Sheet
             f"{sheet.path}: column {name!r} {what} ({there.min():g} to {there.max():g}): leave it out with data.drop: "
             f"[{as_yaml(name)}], or learn from it with data.keep: [{as_yaml(name)}]"
         )
-    if counts_in_order(values):
-        span = f"{there.min():g} to {there.max():g}"
-        sheet.notes.append(f"column {name!r} counts the rows ({span}); data.drop: [{as_yaml(name)}] leaves it out")
+    if step := step_of(values):
+        steps = "" if step == 1 else f" in steps of {step:g}"
+        span = f"{there[0]:g} to {there[-1]:g}"
+        sheet.notes.append(
+            f"column {name!r} counts the rows{steps} ({span}); data.drop: [{as_yaml(name)}] leaves it out"
+        )
+    elif has_each_once(values):
+        sheet.notes.append(
+            f"column {name!r} has each of {there.min():g} to {there.max():g} once, as row numbers do; data.drop: "
+            f"[{as_yaml(name)}] leaves it out"
+        )
     elif is_counter(name) and len(np.unique(there)) > 2:
         sheet.notes.append(
             f"column {name!r} is learned from, whatever its name says; data.drop: [{as_yaml(name)}] leaves it out"

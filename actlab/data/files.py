@@ -55,7 +55,7 @@ def refuse_of_text(spec: DataSpec, what: str) -> None:
         DataError: naming the first.
     """
     for key in spec.asked(OF_TEXT):
-        raise DataError(f"{spec.name}: data.{key} says how a text file is read; leave it out for {what}")
+        raise DataError(f"{spec.name}: data.{key} says how a text file is read; leave it out for {what}", key)
 
 
 def call(function: Callable[[], Any], name: str) -> Any:

@@ -1,20 +1,31 @@
 """The target column: class labels or quantities, and which labels are one class."""
 
+import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from actlab.data.numbers import NUMBER_LIKE, numbers
-from actlab.data.sheet import MISSING, Sheet, is_number, raise_at_first, tidy
+from actlab.data.sheet import MISSING, Sheet, is_number, raise_at_first, tidy, unseen
 from actlab.data.table import DataError
 from actlab.naming import as_yaml, listed
 
 # Under task: auto, integer targets with more distinct values than this, and than half of the rows, are no labels.
 MANY_CLASSES = 50
 # More distinct integers than this may well be a quantity: they are labels, and a note says so.
-FEW_CLASSES = 10
+FEW_CLASSES = 4
+
+
+DRAWN_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧο‐‑‒–—−’‘ʼ",
+    "ABESIJKMHOPCTYXaesijopcyxhdqwABEZHIKMNOPTYXo------'''",
+)
+"""Letters and marks that are drawn as those of ASCII."""
+VARIATIONS = frozenset(map(chr, range(0xFE00, 0xFE10)))
+"""Marks that choose among the forms of a letter."""
 
 
 def encoded(column: Any, task: str, sheet: Sheet, decimal_given: bool) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -64,6 +75,41 @@ def encoded(column: Any, task: str, sheet: Sheet, decimal_given: bool) -> tuple[
     return index.astype(np.int32), tuple(str(label) for label in labels)
 
 
+def tidied(written: Any, what: str, sheet: Sheet) -> Any:
+    """Return a column's texts without what cannot be seen at their ends, and note which had it."""
+    short = {one: tidy(one) for one in written.dropna().unique()}
+    if changed := sorted(one for one, text in short.items() if one != text):
+        sheet.notes.append(
+            f"{what} of {written.name!r} are read without what cannot be seen (white space at their ends, other forms "
+            f"of a letter): {listed(map(repr, changed), 3)}"
+        )
+    return written.map(short, na_action="ignore")
+
+
+def note_alike(different: Sequence[str], name: str, what: str, sheet: Sheet) -> None:
+    """Note which of some texts a person would hardly tell apart: they stay what they are."""
+    alike, drawn = defaultdict(list), dict[str, str]()
+    for text in different:
+        alike[drawn.setdefault("".join(text.casefold().split()), skeleton(text))].append(text)
+    for same in alike.values():
+        if len(same) < 2:
+            continue
+        by_case = len({"".join(text.casefold().split()) for text in same}) == 1
+        how = "differ in case or white space only" if by_case else "look alike"
+        shown = listed(map(repr if by_case else ascii, same))
+        sheet.notes.append(f"{what} {shown} of {name!r} {how}: they are {len(same)} {what}")
+
+
+def skeleton(text: str) -> str:
+    """Return what is left of a text where case, white space, unseen marks, widths and look-alike letters do not count.
+
+    >>> skeleton("a\\u200bb"), skeleton("\\uff11\\uff12"), skeleton("New  york") == skeleton("NewYork")
+    ('ab', '12', True)
+    """
+    plain = unicodedata.normalize("NFKC", text).translate(DRAWN_ALIKE)
+    return "".join(one for one in plain if not unseen(one) and one not in VARIATIONS).casefold()
+
+
 def plain_integers(column: Any) -> np.ndarray:
     """Return integers or truth values as an array of their own type, also be they of pandas' own or not."""
     plain = isinstance(column.dtype, np.dtype)
@@ -101,12 +147,7 @@ def one_spelling(column: Any, sheet: Sheet, decimal_given: bool) -> np.ndarray:
         DataError: all of them look like numbers in another notation, and the study does not say that they are none.
     """
     written = column.map(lambda value: value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
-    texts = written.map(tidy)
-    if changed := sorted(set(written[written != texts])):
-        sheet.notes.append(
-            f"labels of {column.name!r} are read without what cannot be seen (white space at their ends, other forms "
-            f"of a letter): {listed(map(repr, changed), 3)}"
-        )
+    texts = tidied(written, "labels", sheet)
     different = sorted(set(texts))
     other = next((text for text in different if not text.isdigit()), "")
     like_numbers = all(NUMBER_LIKE.fullmatch(text) or text.isdigit() for text in different)
@@ -117,15 +158,7 @@ def one_spelling(column: Any, sheet: Sheet, decimal_given: bool) -> np.ndarray:
         )
     if not sheet.textual and (words := [text for text in different if text in MISSING]):
         sheet.notes.append(f"classes {listed(map(repr, words))} of {column.name!r} are words, not missing values")
-    alike = defaultdict(list)
-    for text in different:
-        alike["".join(text.casefold().split())].append(text)
-    for same in alike.values():
-        if len(same) > 1:
-            sheet.notes.append(
-                f"classes {listed(map(repr, same))} of {column.name!r} differ in case or white space only: they are "
-                f"{len(same)} classes"
-            )
+    note_alike(different, str(column.name), "classes", sheet)
     numeric = [text for text in different if is_number(text, sheet.decimal)]
     words = [text for text in different if text not in numeric]
     if sheet.textual and words and len(numeric) > len(words):

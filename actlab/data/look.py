@@ -32,7 +32,9 @@ def described(rows: Data) -> dict[str, Any]:
         about["classes"] = {
             label: {name: int(count[i]) for name, count in counts.items()} for i, label in enumerate(rows.classes)
         }
-    elif rows.target_range:
+    if rows.categories:
+        about["categories"] = {name: dict(counts) for name, counts in rows.categories.items()}
+    if not rows.classes and rows.target_range:
         about["target_range"] = list(rows.target_range)
     return about
 
@@ -42,7 +44,7 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     of = f" of {about['target']!r}" if about["target"] else ""
     if "classes" in about:
         counts = {label: sum(by_split.values()) for label, by_split in about["classes"].items()}
-        what = f"{len(counts)} classes: {listed((f'{label} {n}' for label, n in counts.items()), most)}"
+        what = f"{len(counts)} classes: {listed((f'{label}: {n}' for label, n in counts.items()), most)}"
     else:
         low, high = about["target_range"]
         what = f"from {low:.6g} to {high:.6g}"
@@ -50,10 +52,16 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     kinds = (f"{kind} ({len(names)}): {listed(names, most)}" for kind, names in about["columns"].items())
     columns = sum(len(names) for names in about["columns"].values())
     made = f", {about['inputs']} inputs" if about["inputs"] != columns else ""
+    texts = (
+        f"{name} has {len(counts)}: {listed((f'{text}: {n}' for text, n in counts.items()), most)}"
+        for name, counts in about.get("categories", {}).items()
+    )
+    text = {"texts": listed(texts, most).replace("\n", " ")} if about.get("categories") else {}
     return {
         "target": f"{about['task']}{of}, {what}",
         "rows": f"{sum(rows.values())}: {rows['train']} training, {rows['validation']} validation, {rows['test']} test",
         "features": f"{columns}{made}; {'; '.join(kinds)}",
+        **text,
     }
 
 

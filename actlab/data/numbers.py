@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,12 @@ STRANGE = re.compile(r"[^0-9eE+\-.\n]")
 """What is in no finite number."""
 NUMBER_LIKE = re.compile(r"[+-]?[0-9][0-9.,'\u2019\u00a0\u202f _]*[0-9]")
 """Digits with marks in between: a number in another notation, or a label that looks like one."""
+EXACT = 2.0**53
+"""From here on float64 leaves integers out."""
+WITH_UNIT = re.compile(
+    r"([$\u20ac\u00a3\u00a5]\s*[+-]?[0-9][0-9.,]*|[+-]?[0-9][0-9.,]*\s*[%\u2030\u00b0$\u20ac\u00a3\u00a5])"
+)
+"""A number with a sign for percent, degrees or money."""
 TRUTH = {"true": "1", "false": "0"}
 
 
@@ -29,6 +37,8 @@ def numbers(column: Any, sheet: Sheet, way: Callable[[Any, Sheet], str] = lambda
     """
     if is_plain(column):
         values = column.to_numpy(np.float64, na_value=np.nan)
+        there = ~np.isnan(values)
+        exact = column[there].astype(object).tolist() if pd.api.types.is_integer_dtype(column) else []
     else:  # dates, too, would pass for numbers if they were asked
         there = ~column.isna().to_numpy(bool)
         texts = as_texts(column)[there]
@@ -44,9 +54,50 @@ def numbers(column: Any, sheet: Sheet, way: Callable[[Any, Sheet], str] = lambda
                 hint = "the column has decimal points and commas; write all of its numbers in one way"
             raise_at_first(bad, column, sheet, "a number", way=hint)
         values[there] = read
+        exact = texts.str.replace(sheet.decimal, ".", regex=False).tolist()
     finite = (np.abs(values) <= np.finfo(np.float32).max) | np.isnan(values)
     raise_at_first(~finite, pd.Series(values, name=column.name), sheet, "a finite number in single precision")
+    if exact and np.abs(values[there]).max() >= EXACT:
+        values[there] = apart(values[there], exact, str(column.name), sheet)
     return values
+
+
+def apart(values: np.ndarray, exact: Sequence[Any], name: str, sheet: Sheet) -> np.ndarray:
+    """Return numbers [N] relative to their smallest where float64 makes one of several, or nearly; else as they are.
+
+    Args:
+        values: rounded to float64.
+        exact: integers, or texts of numbers.
+        name: the column's.
+        sheet: its notes are told.
+    """
+    fractions = {one: Fraction(one) for one in set(exact)}
+    whole = all(re.fullmatch(r"[+-]?[0-9]+", str(one)) for one in fractions)  # then nothing of it is rounding
+    close = whole and np.ptp(values) < np.abs(values).max() * 2.0**-20
+    low = min(fractions.values())
+    if low == max(fractions.values()) or (len(set(fractions.values())) == len(np.unique(values)) and not close):
+        return values
+    sheet.notes.append(
+        f"numbers of {name!r} have more digits than a double holds: each is read as what it is above {float(low):.17g}"
+    )
+    return np.array([float(fractions[one] - low) for one in exact])
+
+
+def as_numbers(column: Any) -> Any:
+    """Return a column of Python's numbers as a column of numbers: Parquet's decimals are whole numbers or floats.
+
+    >>> str(as_numbers(pd.Series([Decimal("1.5"), Decimal("2.0")])).dtype), as_numbers(pd.Series(["1"])).dtype.kind
+    ('float64', 'O')
+    """
+    there = column[~column.isna()]
+    if column.dtype != object or not len(there) or not all(isinstance(one, Decimal | int | float) for one in there):
+        return column
+    if any(isinstance(one, bool) for one in there):
+        return column
+    whole = all(isinstance(one, int) or (isinstance(one, Decimal) and one.as_tuple().exponent == 0) for one in there)
+    if whole and max(abs(int(one)) for one in there) < 2**63:
+        return column.map(int, na_action="ignore").astype("Int64")
+    return column.map(float, na_action="ignore").astype(np.float64)
 
 
 def all_numbers(column: Any, missing: Iterable[str], decimal: str) -> Any:
@@ -71,6 +122,8 @@ def all_numbers(column: Any, missing: Iterable[str], decimal: str) -> Any:
     try:
         values = there.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:
+        return column
+    if np.any(np.abs(values) >= EXACT):  # its digits may be more than float64 has
         return column
     if np.isfinite(values).sum() + (compute.sum(gone).as_py() or 0) != len(values):  # inf and nan, spelt out
         return column
@@ -116,7 +169,11 @@ def as_texts(column: Any) -> Any:
 
 def decimal_hint(texts: Any, sheet: Sheet) -> str:
     """Say which key decides where what is no number would be one with the other decimal mark."""
-    if not len(texts) or not sheet.textual:
+    if not len(texts):
+        return ""
+    if all(WITH_UNIT.fullmatch(text) for text in texts):
+        return f"a number with a sign; write the numbers without {'%' if '%' in texts.iloc[0] else 'it'}"
+    if not sheet.textual:
         return ""
     other = "," if sheet.decimal == "." else "."
     if all(is_number(text, other) for text in texts):

@@ -35,6 +35,7 @@ class Sheet:
         missing: texts that stand for a missing value.
         decimal: the decimal mark of numbers that are text.
         textual: whether the file knows text only, so that what looks like a number is one.
+        written: gives what a text file has in a column and row, before it is read as a number.
         index: columns that the file says are a frame's index: they are left out unless they are asked for.
     """
 
@@ -47,6 +48,7 @@ class Sheet:
     decimal: str = "."
     textual: bool = False
     index: tuple[str, ...] = ()
+    written: Callable[[str, int], object] | None = None
 
 
 def chosen(target: str | None, names: list[str], path: Path) -> str:
@@ -58,7 +60,7 @@ def chosen(target: str | None, names: list[str], path: Path) -> str:
     if target is None:
         return names[-1]
     if tidy(target) not in names:
-        raise DataError(f"{path}: no target '{target}'{nearest(target, names)}")
+        raise DataError(f"{path}: no target '{target}'{nearest(target, names)}", "target")
     return tidy(target)
 
 

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import numpy as np
+
+from actlab.data.table import DataError
+from actlab.naming import show
+
 OF_TEXT = ("separator", "decimal", "header")
 """What is asked of a text file only."""
 OF_COLUMNS = ("drop", "keep", "categorical", "missing", "na_values")
@@ -62,10 +67,22 @@ class DataSpec:
     na_values: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Take lists for what they are meant as."""
+        """Take lists, one name and numbers for what they are meant as.
+
+        Raises:
+            DataError: a list holds something else.
+        """
         for name in ("drop", "keep", "na_values"):
-            if isinstance(value := getattr(self, name), list):
-                object.__setattr__(self, name, tuple(value))
+            if (value := getattr(self, name)) is None:
+                continue
+            several = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+            bad = [
+                one for one in several if not isinstance(one, str | int | float | np.number) or isinstance(one, bool)
+            ]
+            if bad:
+                raise DataError(f"{self.name}: data.{name}: expected texts or numbers, not {bad[0]!r}", name)
+            plain = (one.item() if isinstance(one, np.number) else one for one in several)
+            object.__setattr__(self, name, tuple(one if isinstance(one, str) else show(one) for one in plain))
 
     def asked(self, names: tuple[str, ...]) -> dict[str, Any]:
         """Return those of some fields that are not at their default.

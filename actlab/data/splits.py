@@ -1,5 +1,6 @@
 """Training, validation and test rows: stratified 60/20/20, and units taken from training rows alone."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,6 +42,7 @@ class Data:
         target_range: of regression the smallest and the largest value of the target, in its own units.
         kinds: names of the columns that the inputs are made of, by kind.
         notes: what was settled without being asked, and what is doubtful.
+        categories: of each text column that inputs are made of, how many rows have which text.
         content: the SHA-256 of a file's values, as they were read; empty for what is known by another checksum.
     """
 
@@ -57,6 +59,7 @@ class Data:
     target_range: tuple[float, float] | None = None
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     content: str = ""
 
 
@@ -100,7 +103,9 @@ def split_table(
     if train_rows is not None:
         least = max(len(table.classes), 2)
         if not least <= train_rows <= len(train):
-            raise DataError(f"{name}: train_rows must be between {least} and {len(train)}, found {train_rows}")
+            raise DataError(
+                f"{name}: train_rows must be between {least} and {len(train)}, found {train_rows}", "train_rows"
+            )
         train = train[:train_rows]
     return Data(
         name=name,
@@ -116,6 +121,7 @@ def split_table(
         target_range=None if table.classes else (float(table.y.min()), float(table.y.max())),
         kinds=inputs.kinds,
         notes=(*table.notes, *inputs.notes),
+        categories={one: dict(sorted(Counter(texts[texts != None]).items())) for one, texts in table.texts.items()},  # noqa: E711
     )
 
 

@@ -10,7 +10,16 @@ TASKS = ("auto", "classification", "regression")
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message says where, what was expected and, for a name, the nearest valid one."""
+    """Data that cannot be used; the message says where, what was expected and, for a name, the nearest valid one.
+
+    Attributes:
+        key: of a study's section ``data``, the one at fault: ``name`` where it is the data themselves.
+    """
+
+    def __init__(self, message: str, key: str = "name") -> None:
+        """Keep the key beside the message."""
+        super().__init__(message)
+        self.key = key
 
 
 @dataclass(frozen=True, eq=False)

@@ -97,7 +97,11 @@ def read_text(path: Path, spec: DataSpec) -> Sheet:
 
     words, decimal = frozenset(("", *(MISSING if spec.na_values is None else spec.na_values))), spec.decimal or "."
     read = {name: frame[name] if name == target else all_numbers(frame[name], words, decimal) for name in names}
-    return Sheet(path, pd.DataFrame(read), target, place, notes, words, decimal, textual=True)
+
+    def written(name: str, row: int) -> object:
+        return frame[name].iloc[row]
+
+    return Sheet(path, pd.DataFrame(read), target, place, notes, words, decimal, textual=True, written=written)
 
 
 def decoded(path: Path) -> str:
@@ -254,14 +258,14 @@ def column_names(lines: TextLines, columns: int, spec: DataSpec, path: Path) -> 
 def require_names(names: Sequence[str], lines: TextLines, path: Path) -> None:
     """Refuse a first line that may be a row of data: numbers or dates, or what its own column holds further down.
 
-    Names 0, 1, 2, ... are what pandas gives a plain array; they are names where no column holds its own.
+    Names 0, 1, 2, ... are what pandas gives a plain array; a row of data may hold them too.
 
     Raises:
         DataError: naming what looks like data.
     """
     way = "set data.header: false if the first line is data, true if it names the columns"
     numeric = [name for name in names if is_number(name) or is_number(name, ",") or is_date(name)]
-    if numeric and list(names) != [str(i) for i in range(len(names))]:
+    if numeric:
         found = "only numbers" if len(numeric) == len(names) else f"{numeric[0]!r}"
         raise DataError(f"{path}: expected column names in the first line, found {found}; {way}")
     if lines.repeated:

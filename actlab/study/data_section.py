@@ -101,6 +101,8 @@ class DataConfig(Section):
     def _listed(cls, names: Any) -> Any:
         if names is None:
             return names
+        if isinstance(names, str | int | float) and not isinstance(names, bool):
+            names = [names]
         if not isinstance(names, list | tuple) or not all(isinstance(one, str | int | float) for one in names):
             raise ValueError(f"expected a list of names, as in [a, b], not {names!r}")
         return tuple(one if isinstance(one, str) else show(one) for one in names)

@@ -220,9 +220,10 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)
     except data.DataError as error:
-        overridden = next((key for key in study.source.overridden if key[0] == "data"), None)
-        place = study.source.where(*(overridden or of_key(study.source, "data.name")))
-        raise StudyError(f"{place}: data: {error}") from None
+        place = of_key(study.source, f"data.{error.key}")
+        if place not in study.source.lines and place not in study.source.overridden:  # left at its default
+            place = of_key(study.source, "data.name")
+        raise StudyError(f"{study.source.where(*place)}: data: {error}") from None
 
 
 def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[str, Any], ...]:
@@ -248,8 +249,8 @@ def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[st
     for config, (rows, checksum) in loaded.items():
         told = {key: value for key, value in plain(config).items() if key in varying}
         about = {"names": list(names[settings(config)]), "settings": told, "content": checksum[:12]}
-        about |= data.described(rows)
-        seen.setdefault(json.dumps(about), about)
+        one = seen.setdefault(json.dumps(about), about | data.described(rows))
+        one["unsure"] = list(dict.fromkeys([*one["unsure"], *rows.notes]))
     return tuple(seen.values())
 
 

@@ -1,6 +1,7 @@
 """From a YAML file and command-line overrides to a validated study; every error names file, line, key and a way out."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.sweep import Cell, Place, expand, put
+
+LISTS = ("data.drop", "data.keep", "data.na_values")
+"""Keys that are lists: one name stands for a list of it."""
+MARKS = (*LISTS, "data.separator", "data.decimal")
+"""Keys that may be a bare mark on the command line, also where YAML takes it for one of its own: ``data.decimal=,``."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -157,13 +163,18 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
     keys = key.strip().split(".")
     if not equals or not all(keys):
         raise StudyError(f"override {text}: expected key.sub=value, as in model.depth=2,10,20")
+    dotted = ".".join(keys)
     try:
-        values = YAML(typ="safe", pure=True).load(f"[{value}]")
+        marks = dotted in MARKS and re.fullmatch(r"[^\w\s\[\]{}\"']+", value.strip())
+        values = [value.strip()] if marks else YAML(typ="safe", pure=True).load(f"[{value}]")
     except YAMLError:
         raise StudyError(f"override {text}: '{value}' is not a YAML value") from None
     if not values:
         raise StudyError(f"override {text}: expected a value after '='")
-    dotted = ".".join(keys)
+    if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
+        raise StudyError(
+            f"override {text}: {dotted}=[{value}] is one list; a comma list sweeps, and is one of lists: [a],[b]"
+        )
     swept = ".".join(keys[:2]) in SWEPT
     values = [absolute(dotted, one, Path.cwd()) for one in values]
     if raw.get("sweep") is None:
