@@ -168,9 +168,10 @@ def summarise(
 
     Returns:
         one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
-        ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet have no finite value),
-        ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the ``share`` of seeds in the
-        larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond float64.
+        ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet
+        have no finite value), ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the
+        ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond
+        float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     kinds = {name: quantity_of(one) for name, one in records.items()}

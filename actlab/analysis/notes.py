@@ -212,10 +212,36 @@ def definition(measure: str) -> str:
     return f"{words(measure).capitalize()}: {about(measure).definition}."
 
 
-def mean_of(measure: str) -> str:
-    """Say which mean over seeds of a measure is drawn."""
-    mean = "Geometric mean" if about(measure).over_seeds == GEOMETRIC else "Mean"
-    return f"{mean} over seeds with its 95 % interval"
+def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
+    """Say what is drawn of a frame: means with their intervals, what stands where there is none; only what occurs.
+
+    Args:
+        frame: estimates.
+        bands: whether intervals and ranges are drawn.
+
+    >>> few = {"measure": "train_loss", "n": 3, "low": np.nan, "median": 0.5}
+    >>> mean_of(pd.DataFrame([few]))
+    'Medians over seeds with the range (dashed edges) of fewer than 5 runs'
+    """
+    names = list(dict.fromkeys(map(str, frame["measure"])))
+    geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
+    known = frame["low"].notna()
+    beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
+    ranged, few = ~known & beside, frame["n"] < FEWEST
+    parts = []
+    if known.any():
+        means = "geometric means" if len(geometric) == len(names) else "means"
+        which = f" ({' and '.join(map(words, geometric))}: geometric)" if means == "means" and geometric else ""
+        parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
+    if (ranged & few).any():
+        band = " with the range (dashed edges)" * bands
+        parts.append(f"medians{' over seeds' * (not parts)}{band} of fewer than {FEWEST} runs")
+    if (ranged & ~few).any():
+        parts.append("the value itself where all runs have the same")
+    if (~known & ~beside & (frame["n"] == 1)).any():
+        parts.append("single runs as they are")
+    text = "; ".join(parts) or "nothing has a value"
+    return text[0].upper() + text[1:]
 
 
 def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
