@@ -113,7 +113,7 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     if len(without):
         shown = "shown is the median (least to greatest)."
         if all_too_few(frame):
-            cell = f"{of} per cell" if of == "runs" and all_have_values(frame) else "values per cell"
+            cell = of if of != "runs" else "runs per cell" if all_have_values(frame) else "values per cell"
             sentences.append(f"{span(frame.loc[frame['n'] > 0, 'n'])} {cell}: too few for an interval; {shown}")
         elif methods:
             sentences.append(f"Fewer than {FEWEST} values, or equal ones, have none: {shown}")
