@@ -135,8 +135,8 @@ def convergence(cells: Cells) -> Table | None:
     )
     note = (
         f"First evaluation with validation loss at most the target ({targets}), of the runs that got there and did not "
-        "diverge: the mean or median is over them, and their share in the CSV is of all runs of the cell. *censored* did not "
-        "get there within their steps: that of such a cell is too low, and never marked."
+        "diverge: the mean or median is over them, and their share in the CSV is of all runs of the cell. *censored* "
+        "did not get there within their steps: that of such a cell is too low, and never marked."
     )
     return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
 
