@@ -11,14 +11,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 
 from actlab.activations import CATALOGUE, ActivationError, activation, base
 from actlab.analysis import axes as drawing_axes
-from actlab.analysis import layout, looks, panels, report, style
+from actlab.analysis import layout, looks, notes, panels, report, style
 from actlab.analysis.cells import build_cells
-from actlab.analysis.drawings import Spec
+from actlab.analysis.drawings import Spec, as_drawn
 from actlab.analysis.figures import FIGURES, writing
 from actlab.analysis.tables import TABLES
 from actlab.engine import scheduling, store, worker_pools
@@ -181,7 +181,68 @@ def test_the_lines_drawn_are_the_table_on_disk(cells, tmp_path):
     table = pd.read_csv(tmp_path / "accuracy_by_depth.csv")
     with style.apply():
         drawn = lines_of(panels.render(drawing.spec, drawing.frame))
-    assert drawn == {tuple(rows.sort_values("depth")["mean"]) for _, rows in table.groupby("activation")}
+    assert drawn == {tuple(rows.sort_values("depth")["median"]) for _, rows in table.groupby("activation")}
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_depth", "gradient_norms", "moments", "training_curves", "dying"])
+@pytest.mark.parametrize(("seeds", "column"), [(3, "median"), (6, "mean")])
+def test_figures_draw_what_tables_print(name, seeds, column):
+    drawing = FIGURES[name].make(
+        build_cells(*frames(("relu", "elu"), (2, 5), seeds=seeds), *([Select()] * (name != "dying")))
+    )
+    frame = drawing.frame
+    assert {"median", "least", "greatest"} <= set(frame)
+    shown = as_drawn(frame[frame["n"] > 1])
+    few = frame["n"].max() < 5
+    assert few == (seeds == 3)
+    assert few == ("edians" in drawing.caption)
+    assert few == ("of fewer than 5 runs" in drawing.caption)
+    assert few != ("eans over seeds" in drawing.caption)
+    assert shown["mean"].equals(frame.loc[frame["n"] > 1, column].rename("mean")) or not few
+    if few and name != "dying":
+        assert "95 %" not in drawing.caption
+        assert shown["low"].equals(frame.loc[frame["n"] > 1, "least"].rename("low"))
+
+
+def test_a_figure_says_of_means_and_medians_what_occurs_in_it():
+    rows = [
+        {"measure": "act_var", "n": 5, "low": 0.1, "median": math.nan},
+        {"measure": "act_var", "n": 4, "low": math.nan, "median": 0.5},
+        {"measure": "train_loss", "n": 5, "low": math.nan, "median": 0.5},
+        {"measure": "train_loss", "n": 1, "low": math.nan, "median": math.nan},
+    ]
+    said = (
+        "Geometric means over seeds with 95 % intervals",
+        "Medians over seeds with the range (dashed edges) of fewer than 5 runs",
+        "The value itself where all runs have the same",
+        "Single runs as they are",
+    )
+    assert tuple(notes.mean_of(pd.DataFrame([row])) for row in rows) == said
+    assert (
+        notes.mean_of(pd.DataFrame(rows[:2]))
+        == f"{said[0]}; medians with the range (dashed edges) of fewer than 5 runs"
+    )
+    both = pd.DataFrame([rows[0], rows[0] | {"measure": "act_mean"}])
+    assert notes.mean_of(both) == "Means over seeds (variance of h: geometric) with 95 % intervals"
+
+
+def test_beyond_float64_the_median_is_drawn_by_its_log10():
+    row = {"mean": 0.0, "low": math.nan, "high": math.nan, "median": 0.0, "least": 0.0, "greatest": 0.0}
+    logs = {"log10_mean": -401.0, "log10_low": math.nan, "log10_high": math.nan, "log10_median": -402.0}
+    shown = as_drawn(pd.DataFrame([row | logs | {"log10_least": -404.0, "log10_greatest": -397.0}])).iloc[0]
+    assert (shown["log10_mean"], shown["log10_low"], shown["log10_high"]) == (-402.0, -404.0, -397.0)
+
+
+def test_a_range_has_dashed_edges_and_an_interval_none():
+    axes = style.new_figure(3, 3).subplots()
+    rows = pd.DataFrame({"step": [1, 2, 3, 4], "mean": 0.2, "low": 0.1, "high": 0.3})
+    rows["ranged"] = [False, False, True, True]
+    drawing_axes.curve(axes, rows, "step", looks.LineStyle("#0072b2", "o"))
+    interval, median = (one for one in axes.collections if isinstance(one, PolyCollection))
+    assert interval.get_linewidth()[0] == 0
+    assert median.get_linewidth()[0] > 0
+    assert median.get_linestyle()[0][1] is not None
+    assert median.get_facecolor()[0][3] < interval.get_facecolor()[0][3]
 
 
 @pytest.mark.parametrize("name", ["gradient_norms", "moments", "training_curves", "learned_parameters"])
@@ -332,12 +393,12 @@ def test_a_run_has_a_card(study, tmp_path):
 
 def test_the_terminal_says_what_the_table_on_disk_says():
     """What makes a problem of its own, by the study's manifest, does so in both."""
-    study = frames(("relu", "elu"), (2,), (1e-3,), seeds=3, target=("a", "b"))
+    study = frames(("relu", "elu"), (2,), (1e-3,), seeds=6, target=("a", "b"))
     stated = settings.to_plain([*settings.UNSTATED, settings.Setting("target", "data.target", problem=True)])
     cells = report.study_cells({}, {"settings": stated}, *study)
     best = TABLES["performance"].make(cells).frame["best"].sum()
     assert best == 2  # one for each target
-    assert report.headline({}, {"settings": stated}, *study).count(" *") == best
+    assert report.headline({}, {"settings": stated}, *study).count("] *") == best
 
 
 def test_an_interval_alone_between_values_without_one_is_seen():

@@ -133,6 +133,9 @@ def test_equal_differences_are_no_interval_of_width_0():
     same = stats.difference(a, a.copy())
     assert same.tie
     assert not same.open
+    few = stats.difference(a[:4], a[:4].copy())  # four equal pairs tell as little as four that differ
+    assert few.open
+    assert not few.tie
 
 
 def test_a_tie_is_a_difference_that_may_be_zero():

@@ -220,31 +220,99 @@ def test_the_note_says_how_intervals_are_made_and_what_they_cannot_know():
     assert table.frame["method"].tolist() == ["logit t"]
     assert "logit t" in table.note
     assert "20 runs per cell" in table.note
-    assert "up to 16 % of runs can be missing among 20" in table.note
+    assert "20 runs can miss an outcome that up to 16 % of runs have." in table.note
 
 
 @pytest.mark.parametrize("seeds", [3, 4])
-def test_too_few_seeds_have_median_and_range_and_no_mark_but_the_best(seeds):
+def test_too_few_seeds_have_median_and_range_and_no_mark(seeds):
     runs, steps, layers = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=seeds)
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
     assert table.frame[["low", "high"]].isna().all(axis=None)
     assert table.frame["open"].sum() == 2
     text = table.wide.to_string()
-    assert text.count("**") == 4
-    assert "†" not in text
-    assert "‡" not in text
-    assert "No difference from it is judged" in table.note
+    assert not {"*", "†", "‡"} & set(text)
+    assert "Fewer than 5 runs per cell: nothing is marked as best." in table.note
+    assert "Fewer than 5 runs per cell: nothing is marked as best." in report.headline({}, {}, runs, steps, layers)
     cell = runs[(runs["activation"] == "elu") & (runs["depth"] == 2)]["test_accuracy"]
     assert f"{cell.median():.3f} ({cell.min():.3f} to {cell.max():.3f})" in text
-    assert "median (least to greatest)" in table.note
+    few = f"{seeds} runs per cell: too few for an interval; shown is the median (least to greatest)."
+    assert few in table.note
+    assert table.note.count("per cell") == 2  # not said twice
+    assert f"{seeds} runs can miss an outcome that up to {56 if seeds == 3 else 49} % of runs have." in table.note
+
+
+def test_nothing_is_marked_where_few_runs_are_beside_a_cell_that_was_not_compared():
+    runs, steps, layers = frames(("relu", "elu", "gelu"), (2,), (1e-3,), seeds=4)
+    runs.loc[runs.index[0], ["status", "test_accuracy"]] = ["diverged", math.nan]
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    assert not {"*", "†", "‡"} & set(table.wide.to_string())
+    assert "3 to 4 values per cell: too few for an interval" in table.note
+    assert "nothing is marked as best" in table.note
+
+
+def test_one_activation_is_the_best_of_none():
+    table = TABLES["performance"].make(build_cells(*frames(("relu",), (2,), (1e-3,), seeds=5)))
+    assert "Nothing is marked as best." in table.note
+    assert "Bold" not in table.note
+
+
+def test_few_equal_pairs_are_no_tie():
+    runs, steps, layers = frames(("relu", "elu", "gelu"), (2,), (1e-3,), seeds=6)
+    for name in ("relu", "elu"):
+        runs.loc[runs["activation"] == name, "test_accuracy"] = [0.9, 0.92, 0.91, 0.93, 0.94, 0.95]
+    for lost, tie in ((0, True), (2, False)):  # six pairs, then four: every cell lost a run, or none would be compared
+        away = {"elu": lost, "relu": lost // 2, "gelu": lost // 2}
+        few = runs.assign(test_accuracy=runs["test_accuracy"].mask(runs["seed"] < runs["activation"].map(away)))
+        frame = TABLES["performance"].make(build_cells(few, steps, layers)).frame.set_index("activation")
+        assert frame.loc[["relu", "elu"], "tie"].sum() == tie
+        assert frame.loc[["relu", "elu"], "open"].sum() == (not tie)
+
+
+def test_the_terminal_says_all_that_the_note_says_of_marks():
+    study = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=6)
+    note = TABLES["performance"].make(build_cells(*study)).note
+    marks = note[note.index("**Bold**") : note.index("Not corrected")].replace("**Bold**", "*")
+    assert marks in " ".join(report.headline({}, {}, *study).split("\n"))
+
+
+def test_the_terminal_says_what_a_share_is():
+    runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,), seeds=2)
+    study = runs.assign(test_accuracy=0.917), steps, layers
+    text = " ".join(report.headline({}, {}, *study).split("\n"))
+    assert "0.917 (2 of 2 alike, share in [0.34, 1.00])" in text
+    assert "share: Wilson's interval of the share of runs that are alike." in text
+    assert "*share*: Wilson's interval" in TABLES["performance"].make(build_cells(*study)).note
+
+
+def test_a_loss_of_regression_is_said_to_have_which_scale():
+    study = frames(("relu", "elu"), (2,), (1e-3,), seeds=2, task="regression")
+    scale = "mean squared error in units of the training targets' variance"
+    assert f"Final test loss ({scale})." in TABLES["performance"].make(build_cells(*study)).note
+    assert f"Test loss: {scale}." in " ".join(report.headline({}, {}, *study).split("\n"))
+    assert scale not in report.headline({}, {}, *frames(("relu", "elu"), (2,), (1e-3,), seeds=2)).replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", ["gradient_norms", "vanishing_slopes", "moments"])
+def test_a_value_at_init_is_not_lost_to_a_later_divergence(name):
+    runs, steps, layers = frames(("relu", "elu"), (5,), (1e-3,), seeds=3)
+    runs.loc[runs["activation"] == "relu", ["status", "diverged_step"]] = ["diverged", 50.0]
+    table = TABLES[name].make(build_cells(runs, steps, layers))
+    relu = table.frame[table.frame["activation"] == "relu"]
+    init, final = relu[relu["at"] == "init"], relu[relu["at"] == "final"]
+    assert (init["n"] == 3).all()
+    assert (init["diverged"] == 0).all()
+    assert (final["n"] == 0).all()
+    assert (final["diverged"] == 3).all()
+    assert not re.search(r"\(3 of 3 diverged\)", table.wide.to_string())
+    assert "at the end they enter no mean and are counted in their cells; at init, before they diverged" in table.note
 
 
 def test_equal_values_are_printed_as_what_they_are():
     runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,), seeds=5)
     runs.loc[runs["activation"] == "relu", "test_accuracy"] = 0.1
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
-    assert "0.100 in 5 of 5 [0.57, 1.00]" in table.wide.to_string()
-    assert r"0.100 in 5 of 5 [0.57, 1.00]" in layout.to_latex(table)
+    assert "0.100 (5 of 5 alike, share in [0.57, 1.00])" in table.wide.to_string()
+    assert r"0.100 (5 of 5 alike, share in [0.57, 1.00])" in layout.to_latex(table)
     row = table.frame[table.frame["activation"] == "relu"].iloc[0]
     assert (row["median"], row["share"]) == (0.1, 1.0)
     assert math.isnan(row["low"])

@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from actlab.analysis import style
+from actlab.analysis.drawings import RANGED
 from actlab.analysis.layout import records, setting
 from actlab.analysis.looks import LineStyle
 from actlab.measures import about
@@ -36,23 +38,29 @@ def title(text: str) -> str:
 def curve(
     axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, band: bool = True, alpha: float = BAND, **line: Any
 ) -> Line2D:
-    """Draw one line with its interval as a band; markers only where there are few points."""
+    """Draw one line with its interval as a band, a range as a lighter one with dashed edges; few points are marked."""
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
     if len(at) > MARKED:
         settings["marker"] = ""
     if band and np.isfinite(low).any():
-        if len(at) > 1:
-            shade(axes, at, low, high, color=look.colour, alpha=alpha)
+        ranged = rows[RANGED].to_numpy(bool)[order] if RANGED in rows else np.zeros(len(at), bool)
+        if len(at) == 1:
+            axes.vlines(at, low, high, color=look.colour, linewidth=1.0, linestyle="dashed" if ranged[0] else "solid")
         else:
-            axes.vlines(at, low, high, color=look.colour, linewidth=1.0)
+            for which, edges in ((~ranged, False), (ranged, True)):
+                if (which & np.isfinite(low)).any():
+                    ends = np.where(which, low, np.nan), np.where(which, high, np.nan)
+                    shade(axes, at, *ends, color=look.colour, alpha=alpha, edges=edges)
     (drawn,) = axes.plot(at, mean, **settings)
     return drawn
 
 
-def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band: Any) -> None:
-    """Fill the band between two curves, with a gap where either is not known.
+def shade(
+    axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha: float, edges: bool = False
+) -> None:
+    """Fill the band between two curves, with a gap where either is not known; lighter and with dashed ``edges``.
 
     ``Axes.fill_between`` draws the same, and computes the limits of all axes that share one again each time.
     """
@@ -64,8 +72,13 @@ def shade(axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, **band:
     ]
     alone = [i[0] for i in stretches if len(i) == 1]  # an interval between two that are not known is a line
     if alone:
-        axes.vlines(at[alone], low[alone], high[alone], linewidth=1.0, color=band["color"], alpha=0.5)
-    axes.add_collection(PolyCollection(corners, linewidth=0, **band), autolim=False)
+        dash = "dashed" if edges else "solid"
+        axes.vlines(at[alone], low[alone], high[alone], linewidth=1.0, color=color, alpha=0.5, linestyle=dash)
+    band: dict[str, Any] = {"color": color, "alpha": alpha, "linewidth": 0}
+    if edges:
+        colours = {"facecolor": to_rgba(color, alpha / 2), "edgecolor": to_rgba(color, 0.5)}
+        band = {**colours, "linewidth": 0.5, "linestyle": "dashed"}
+    axes.add_collection(PolyCollection(corners, **band), autolim=False)
     axes.update_datalim(np.concatenate(corners))
 
 

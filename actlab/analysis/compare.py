@@ -173,7 +173,8 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     rest = ("measure", *ESTIMATE, *LOGS)
     keys = [str(name) for name in frame if name not in rest]
     if "measure" in frame:
-        wide = layout.pivot(frame, keys, ["measure"])
+        # At init no run had diverged yet: none is lost there.
+        wide = layout.pivot(frame.assign(diverged=0) if at == "init" else frame, keys, ["measure"])
     else:
         texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
         wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})

@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis.cells import Cells
+from actlab.analysis.estimates import LOGS
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import selection_note
 from actlab.later import pd
+from actlab.measures import LOG10
 
+INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
+"""What is drawn, as tables print it, where a mean has no interval."""
+RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAPS, MAP = "named lines", "facets", "grid", "maps", "map"
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 6
@@ -25,7 +30,7 @@ MOST_COLUMNS = 6  # of a grid
 
 @dataclass(frozen=True)
 class Spec:
-    """How a long frame with ``mean``, ``low`` and ``high`` is drawn.
+    """How a long frame with ``mean``, ``low`` and ``high`` is drawn, or what stands instead (``as_drawn``).
 
     Attributes:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
@@ -92,7 +97,8 @@ def drawing(
         keys: what makes a cell of the frame; by default the keys of the selected runs.
     """
     keys = cells.selected_keys if keys is None else keys
-    frame = frame.drop(columns=[*BESIDE, "best", "tie", "open", "dropped_pairs"], errors="ignore")
+    unused = [name for name in BESIDE if name not in INSTEAD.values()]
+    frame = frame.drop(columns=[*unused, "best", "tie", "open", "dropped_pairs"], errors="ignore")
     placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
     others = [key for key in keys if key not in placed and key in frame]
     pages: dict[str, pd.DataFrame] = {}
@@ -111,6 +117,24 @@ def drawing(
     if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
         sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, dict(list(pages.items())[:MOST_PAGES]), spec)
+
+
+def as_drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put median and range into the place of means without an interval, where there are any, and say where: ``ranged``.
+
+    >>> row = {"mean": 0.4, "low": np.nan, "high": np.nan, "median": 0.5, "least": 0.1, "greatest": 0.6}
+    >>> as_drawn(pd.DataFrame([row]))[["mean", "low", "high", "ranged"]].to_numpy().tolist()
+    [[0.5, 0.1, 0.6, True]]
+    """
+    if "median" not in frame:
+        return frame.assign(**{RANGED: False})
+    ranged = frame["low"].isna() & frame["median"].notna()
+    names = dict(INSTEAD)
+    if LOGS[0] in frame:
+        names |= {LOG10 + name: LOG10 + other for name, other in INSTEAD.items() if LOG10 + other in frame}
+    return frame.assign(**{name: frame[name].where(~ranged, frame[other]) for name, other in names.items()}).assign(
+        **{RANGED: ranged}
+    )
 
 
 def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -168,9 +168,10 @@ def summarise(
 
     Returns:
         one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
-        ``runs``, ``diverged`` (how many of them), ``missing`` (runs that did not, and yet have no finite value),
-        ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the ``share`` of seeds in the
-        larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond float64.
+        ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet
+        have no finite value), ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the
+        ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond
+        float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     kinds = {name: quantity_of(one) for name, one in records.items()}
@@ -203,7 +204,8 @@ def pooled_intervals(
     within = [name for name in values.columns if name not in ("run", "value")]
     seed = [] if "seed" in keys else ["seed"]
     frame = values.merge(runs[["run", "status", *seed, *keys]], on="run", how="inner")
-    frame["diverged"] = (frame["status"] != "ok").astype(int)
+    later = frame["at"] == "init" if "at" in within else False  # they had not diverged yet, and have a value
+    frame["diverged"] = ((frame["status"] != "ok") & ~np.asarray(later)).astype(int)
     frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
     by = [*keys, *within]
     by_seed = [*by, *([] if "seed" in by else ["seed"])]

@@ -156,20 +156,22 @@ def without_interval(row: Mapping[str, Any], short: Callable[[float, str], str])
 
     >>> row = {"mean": 0.67, "n": 3, "median": 0.94, "least": 0.1, "greatest": 0.96}
     >>> without_interval(row | {"share": 2 / 3, "share_low": 0.21, "share_high": 0.94}, lambda x, name: number(x))
-    '0.940 (0.100 to 0.960; 2 of 3 alike [0.21, 0.94])'
+    '0.940 (0.100 to 0.960; 2 of 3 alike, share in [0.21, 0.94])'
     >>> same = {"mean": 0.1, "n": 5, "median": 0.1, "least": 0.1, "greatest": 0.1}
     >>> without_interval(same | {"share": 1.0, "share_low": 0.57, "share_high": 1.0}, lambda x, name: number(x))
-    '0.100 in 5 of 5 [0.57, 1.00]'
+    '0.100 (5 of 5 alike, share in [0.57, 1.00])'
     """
     if math.isnan(row.get("median", math.nan)):
         return short(float(row["mean"]), "mean")
     share = row.get("share", math.nan)
-    alike = "" if math.isnan(share) else f"{share * row['n']:.0f} of {row['n']}"
-    bounds = "" if math.isnan(share) else f"[{row['share_low']:.2f}, {row['share_high']:.2f}]"
+    alike = ""
+    if not math.isnan(share):
+        bounds = f"[{row['share_low']:.2f}, {row['share_high']:.2f}]"
+        alike = f"{share * row['n']:.0f} of {row['n']} alike, share in {bounds}"
     if alike and share == 1:
-        return f"{short(float(row['mean']), 'mean')} in {alike} {bounds}"
+        return f"{short(float(row['mean']), 'mean')} ({alike})"
     whole = f"{short(float(row['least']), 'least')} to {short(float(row['greatest']), 'greatest')}"
-    return f"{short(float(row['median']), 'median')} ({whole}{f'; {alike} alike {bounds}' if alike else ''})"
+    return f"{short(float(row['median']), 'median')} ({whole}{f'; {alike}' if alike else ''})"
 
 
 def marked(text: str, row: Mapping[str, Any]) -> str:

@@ -15,15 +15,16 @@ from actlab.measures import GEOMETRIC, Measure, about
 from actlab.study.settings import ENVIRONMENT
 
 MARKS = (
-    f"**Bold**: the best mean of a column (and data set); "
-    f"{DAGGER}: its difference from the best, by pairs of one seed, has a 95 % interval that contains 0, or all "
-    "pairs are equal; "
+    "{bold}: the best mean of a column (and data set); "
+    f"{DAGGER}: its difference from the best, by pairs of one {{pair}}, has a 95 % interval that contains 0, or all of "
+    f"at least {FEWEST} pairs are equal; "
     f"{OPEN}: that difference has no interval (fewer than {FEWEST} pairs, or all differ alike). Not corrected for many "
     "comparisons."
 )
+TOO_FEW = f"Fewer than {FEWEST} {{pair}}s per cell: nothing is marked as best."
 UNMARKED = (
-    f"**Bold**: the best mean of a column (and data set). No difference from it is judged: none has {FEWEST} pairs "
-    "that do not all differ alike."
+    f"No difference from the best mean can be judged (fewer than {FEWEST} pairs of one {{pair}}, or all differ alike): "
+    "nothing is marked as best."
 )
 PHRASES = {
     "actlab": "with actlab {}",
@@ -50,13 +51,13 @@ def notes(
 
     ``asked`` are the measures that the table would show of any study.
     """
-    fewest, most = int(frame["runs"].min()), int(frame["runs"].max())
+    said = all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
     sentences = [
         what,
         intervals_note(frame, " over seeds"),
-        f"{fewest if fewest == most else f'{fewest} to {most}'} run{'s' * (most > 1)} per cell.",
-        diverged(runs, cells.runs),
+        "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
+        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any())),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
         marks_note(frame) if marks else "",
@@ -99,44 +100,92 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
 
     >>> one = {"mean": 0.5, "n": 5, "method": "logit t"}
     >>> intervals_note(pd.DataFrame([one]))
-    '95 % intervals: logit t. An outcome of up to 43 % of runs can be missing among 5.'
+    '95 % intervals: logit t. 5 runs can miss an outcome that up to 43 % of runs have.'
     >>> intervals_note(pd.DataFrame([one | {"n": 1, "method": "none"}]))
     'Fewer than two values per cell: no intervals.'
     """
     several = frame[frame["n"] > 1]
     methods = sorted(set(frame["method"]) - {NO_INTERVAL})
-    without = (several["method"] == NO_INTERVAL).any()
-    if not methods and not without:
+    without = several[several["method"] == NO_INTERVAL]
+    if not methods and without.empty:
         return "Fewer than two values per cell: no intervals."
-    sentences = [f"95 % intervals{over}: {', '.join(methods)}." if methods else "No mean has an interval."]
-    if without:
-        sentences.append(
-            f"None of fewer than {FEWEST} values or of equal ones: median (least to greatest), or the value in how "
-            "many of n, with Wilson's interval of that share."
-        )
-    if set(methods) - {WILSON} or without:
+    sentences = [f"95 % intervals{over}: {', '.join(methods)}."] if methods else []
+    if len(without):
+        shown = "shown is the median (least to greatest)."
+        if all_too_few(frame):
+            cell = of if of != "runs" else "runs per cell" if all_have_values(frame) else "values per cell"
+            sentences.append(f"{span(frame.loc[frame['n'] > 0, 'n'])} {cell}: too few for an interval; {shown}")
+        elif methods:
+            sentences.append(f"Fewer than {FEWEST} values, or equal ones, have none: {shown}")
+        else:
+            sentences.append(f"No mean has an interval, being of fewer than {FEWEST} values or of equal ones: {shown}")
+        if "share" in without and without["share"].notna().any():
+            sentences.append(
+                f"*alike*: {of} of one value, or in the larger of two groups; *share*: Wilson's interval of their "
+                f"share of all {of}."
+            )
+    if set(methods) - {WILSON} or len(without):
         n = int(several["n"].min())
         unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
-        sentences.append(f"An outcome of up to {100 * unseen:.0f} % of {of} can be missing among {n}.")
+        sentences.append(f"{n} {of} can miss an outcome that up to {100 * unseen:.0f} % of {of} have.")
     return " ".join(sentences)
 
 
-def marks_note(frame: pd.DataFrame) -> str:
-    """Say what the marks mean, and how many pairs were dropped."""
+def all_too_few(frame: pd.DataFrame) -> bool:
+    """Whether no cell has enough values for the interval of a mean, and none has another."""
+    return bool((frame["n"] < FEWEST).all() and (frame["method"] == NO_INTERVAL).all())
+
+
+def all_have_values(frame: pd.DataFrame) -> bool:
+    """Whether every run of every cell has a value."""
+    return "runs" in frame and bool((frame["n"] == frame["runs"]).all())
+
+
+def span(numbers: pd.Series) -> str:
+    """Write the range of some whole numbers.
+
+    >>> span(pd.Series([3, 3])), span(pd.Series([2, 3]))
+    ('3', '2 to 3')
+    """
+    fewest, most = int(numbers.min()), int(numbers.max())
+    return str(most) if fewest == most else f"{fewest} to {most}"
+
+
+def marks_note(frame: pd.DataFrame, pair: str = "seed", bold: str = "**Bold**") -> str:
+    """Say what the marks mean and how many pairs were dropped; that there are none, where nothing is judged.
+
+    Args:
+        frame: estimates with ``best``, ``tie`` and ``open``.
+        pair: what the two values of a pair have in common.
+        bold: how the best is marked.
+    """
+    if not frame["best"].any():
+        return "Nothing is marked as best."
+    if nothing_judged(frame):
+        few = (frame["n"] < FEWEST).all()
+        return TOO_FEW.format(pair="run" if pair == "seed" else pair) if few else UNMARKED.format(pair=pair)
     dropped = int(frame["dropped_pairs"].sum())
-    text = UNMARKED if nothing_judged(frame) else MARKS
+    text = MARKS.format(bold=bold, pair=pair)
     return text + (f" Pairs dropped, since one side has no value: {dropped}." if dropped else "")
 
 
 def nothing_judged(frame: pd.DataFrame) -> bool:
-    """Whether no cell's difference from the best could be judged: then a mark in every cell would say nothing."""
+    """Whether no cell's difference from the best could be judged: then no mark says anything.
+
+    A cell of too few values was not judged, also where it was not compared since some of its runs diverged.
+    """
     others = frame[~frame["best"].astype(bool) & (frame["n"] > 0)]
-    return bool(len(others) and others["open"].all())
+    return not bool((others["tie"] | (~others["open"] & (others["n"] >= FEWEST))).any())
 
 
-def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame) -> str:
-    """Say how many of some runs diverged, and how many of the others."""
+def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False) -> str:
+    """Say how many of some runs diverged, and how many of the others; ``at_init``: whether init is shown as well."""
     here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
+    if here and at_init:
+        return (
+            f"{here} of {len(runs)} runs diverged: at the end they enter no mean and are counted in their cells; at "
+            "init, before they diverged, they do enter."
+        )
     if here:
         return f"{here} of {len(runs)} runs diverged: they enter no mean and are counted in their cells."
     return f"No selected run diverged; {elsewhere} of the others did." if elsewhere else "No run diverged."
@@ -163,10 +212,36 @@ def definition(measure: str) -> str:
     return f"{words(measure).capitalize()}: {about(measure).definition}."
 
 
-def mean_of(measure: str) -> str:
-    """Say which mean over seeds of a measure is drawn."""
-    mean = "Geometric mean" if about(measure).over_seeds == GEOMETRIC else "Mean"
-    return f"{mean} over seeds with its 95 % interval"
+def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
+    """Say what is drawn of a frame: means with their intervals, what stands where there is none; only what occurs.
+
+    Args:
+        frame: estimates.
+        bands: whether intervals and ranges are drawn.
+
+    >>> few = {"measure": "train_loss", "n": 3, "low": np.nan, "median": 0.5}
+    >>> mean_of(pd.DataFrame([few]))
+    'Medians over seeds with the range (dashed edges) of fewer than 5 runs'
+    """
+    names = list(dict.fromkeys(map(str, frame["measure"])))
+    geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
+    known = frame["low"].notna()
+    beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
+    ranged, few = ~known & beside, frame["n"] < FEWEST
+    parts = []
+    if known.any():
+        means = "geometric means" if len(geometric) == len(names) else "means"
+        which = f" ({' and '.join(map(words, geometric))}: geometric)" if means == "means" and geometric else ""
+        parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
+    if (ranged & few).any():
+        band = " with the range (dashed edges)" * bands
+        parts.append(f"medians{' over seeds' * (not parts)}{band} of fewer than {FEWEST} runs")
+    if (ranged & ~few).any():
+        parts.append("the value itself where all runs have the same")
+    if (~known & ~beside & (frame["n"] == 1)).any():
+        parts.append("single runs as they are")
+    text = "; ".join(parts) or "nothing has a value"
+    return text[0].upper() + text[1:]
 
 
 def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from actlab.analysis.axes import (
     name_lines,
     title,
 )
-from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, WHEN, Spec, in_order
+from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, RANGED, WHEN, Spec, as_drawn, in_order
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
@@ -35,8 +35,8 @@ from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw a frame as the specification says."""
-    return KINDS[spec.kind](spec, frame)
+    """Draw a frame as the specification says: medians and ranges where means have no interval."""
+    return KINDS[spec.kind](spec, as_drawn(frame))
 
 
 def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle]) -> dict[Any, LineStyle]:
@@ -108,7 +108,9 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
         for place, value in enumerate(values):
             for _, row in rows[rows[lines] == value].iterrows():
                 if np.isfinite(row["low"]):
-                    axes.plot([row["low"], row["high"]], [place, place], color=looks[value].colour, linewidth=1.2)
+                    dash = style.DASHES["dashed" if row[RANGED] else "solid"]
+                    ends, at = [row["low"], row["high"]], [place, place]
+                    axes.plot(ends, at, color=looks[value].colour, linewidth=1.2, linestyle=dash, marker="")
                 axes.plot([row["mean"]], [place], marker=looks[value].marker, color=looks[value].colour)
         axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
         if "at" in rows:

@@ -4,6 +4,7 @@ Nothing in it depends on when or in which order it was made: the same measuremen
 """
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -18,12 +19,13 @@ from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
-from actlab.analysis.layout import DAGGER, OPEN, Table, setting, words, write_table
-from actlab.analysis.notes import selection_note
+from actlab.analysis.layout import Table, setting, words, write_table
+from actlab.analysis.notes import marks_note, selection_note
 from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
+from actlab.analysis.tables.outcomes import LOSS_SCALE
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.study.selection import Select
@@ -121,9 +123,6 @@ def study_cells(
     return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest), lacking)
 
 
-MARKED = {DAGGER: "; † not significantly different from it (95 %)", OPEN: "; ‡ too few or too equal pairs to tell"}
-
-
 def headline(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
@@ -138,11 +137,15 @@ def headline(
     plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
     body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
-    marks = "* best mean of its column" + "".join(words for mark, words in MARKED.items() if mark in text) + "."
-    if " to " in text:
-        marks = f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval.\n{marks}"
-    rule = f" {words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else ""
-    return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, f"{marks}{rule}"]).strip()
+    legend = [
+        f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
+        f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval." if " to " in text else "",
+        "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
+        marks_note(table.frame, bold="*"),
+        f"{words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else "",
+    ]
+    lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
+    return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
 
 
 def select_rule(wanted: Mapping[str, Any]) -> Select | None:

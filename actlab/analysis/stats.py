@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from actlab.analysis.intervals import (
     BESIDE,
+    FEWEST,
     NOTHING,
     ROUNDING,
     UNBOUNDED,
@@ -77,7 +78,7 @@ class Difference:
     Attributes:
         interval: the difference and its interval; ``n`` counts pairs where there are any.
         dropped: seeds without a partner: only one of the samples has a value of them.
-        same: whether every pair, of several, is of equal values: no sign of a difference.
+        same: whether every pair, of at least ``FEWEST``, is of equal values: no sign of a difference.
     """
 
     interval: Interval
@@ -121,7 +122,7 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     d = x - y
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
-    return Difference(mean_interval(d, level, quantity.difference), dropped, len(d) > 1 and bool((d == 0).all()))
+    return Difference(mean_interval(d, level, quantity.difference), dropped, len(d) >= FEWEST and bool((d == 0).all()))
 
 
 def differences_from(

@@ -19,7 +19,10 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
         return None
     frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
-    caption = "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes."
+    caption = (
+        "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
+        f"{mean_of(frame)}."
+    )
     return drawing(cells, frame, spec, table.title, caption)
 
 
@@ -42,7 +45,7 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
     caption = (
-        f"{mean_of(measure)}; dashed: at init, solid: at the end. Layer 1 is next to the input; a norm of exactly 0 "
+        f"{mean_of(frame)}. Lines: dashed at init, solid at the end. Layer 1 is next to the input; a norm of exactly 0 "
         "leaves a gap."
     )
     return drawing(cells, frame, spec, title, caption)

@@ -6,7 +6,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import GRID, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available, long, parameter_columns
 from actlab.analysis.figures.base import intervals, thin_layers
-from actlab.analysis.layout import words
+from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.measures import GEOMETRIC, about
 
@@ -33,8 +33,7 @@ def moments(cells: Cells) -> Drawing | None:
         labels={f"{name},{at}": f"{about(name).axis}\n{when}" for name in measures for at, when in WHEN.items()},
         looks=cells.looks,
     )
-    means = f"mean ({' and '.join(map(words, geometric))}: geometric mean)" if geometric else "mean"
-    caption = f"Over units and probe rows; {means} over seeds with its 95 % interval."
+    caption = f"Over units and probe rows. {mean_of(frame)}."
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 
 
@@ -51,5 +50,5 @@ def learned_parameters(cells: Cells) -> Drawing | None:
         return None
     frame["panel"] = frame["activation"] + ": " + frame["measure"]
     spec = Spec(GRID, x="step", lines="layer", panels="panel", columns="depth")
-    caption = "Mean over seeds (and units, where each has its own) with its 95 % interval; at most 8 layers are drawn."
+    caption = f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn."
     return drawing(cells, frame, spec, "Learned parameters over training", caption)

@@ -18,7 +18,8 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     if table is None:
         return None
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
-    caption = "Final metric on the test split, mean over seeds with its 95 % interval."
+    scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
+    caption = f"Final metric on the test split{scale}. {mean_of(table.frame)}."
     return drawing(cells, table.frame, spec, table.title, caption)
 
 
@@ -51,7 +52,7 @@ def training_curves(cells: Cells) -> Drawing | None:
         looks=cells.looks,
     )
     caption = (
-        f"{mean_of('train_loss')}; diverged runs are left out. Training loss is the minibatch mean since the last "
+        f"{mean_of(frame)}; diverged runs are left out. Training loss is the minibatch mean since the last "
         "record, and of the whole split at evaluations."
     )
     return drawing(cells, frame, spec, "Loss over training", caption)

@@ -20,7 +20,7 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells))
-    caption = " ".join([definition("dead_fraction"), f"{mean_of('dead_fraction')}.", *left_out])
+    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
 
@@ -33,7 +33,7 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells))
-    caption = " ".join([definition("dead_fraction"), f"{mean_of('dead_fraction')}.", *left_out])
+    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
 
@@ -60,7 +60,6 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
         return None
     others = [key for key in cells.keys if key != "learning_rate"]
     spec = Spec(MAPS, x="learning_rate", lines="depth", panels=subject(cells, others))
-    caption = " ".join(
-        [definition(measure), "Mean over seeds and hidden layers; *div.*: runs that diverged.", *left_out]
-    )
+    means = f"{mean_of(frame, False)}, of means over hidden layers; *div.*: runs that diverged."
+    caption = " ".join([definition(measure), means, *left_out])
     return drawing(cells, frame, spec, title, caption, cells.keys)

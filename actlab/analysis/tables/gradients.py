@@ -22,8 +22,8 @@ def gradient_norms(cells: Cells) -> Table | None:
     frame = order(frame, cells, keys, ["measure", "at", "position"])
     wide = pivot(frame, [*keys, "measure", "at"], ["position"])
     note = (
-        "Geometric means over seeds, intervals taken of log10; a norm of exactly 0 has no logarithm and is counted as "
-        f"undefined. {place_note(frame)}"
+        "Means over seeds are geometric, with intervals of log10; a norm of exactly 0 has no logarithm and is counted "
+        f"as undefined. {place_note(frame)}"
     )
     return Table("Gradient norms", notes(cells, frame, note, selected=True, asked=names), frame, wide)
 

@@ -25,7 +25,7 @@ def moments(cells: Cells) -> Table | None:
     geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
     sentences = [
         f"{definitions(*measures)}.",
-        *([f"Of {' and '.join(geometric)} geometric means."] if geometric else []),
+        *([f"Means over seeds of {' and '.join(geometric)} are geometric."] if geometric else []),
         f"{place_note(frame)} What is not printed of them is in the CSV.",
     ]
     note = notes(cells, frame, " ".join(sentences), selected=True, asked=names)

@@ -18,6 +18,7 @@ from actlab.later import pd
 from actlab.measures import about
 
 TRAINED_SHARE = 0.8
+LOSS_SCALE = "mean squared error in units of the training targets' variance"
 
 
 @table
@@ -31,7 +32,8 @@ def performance(cells: Cells) -> Table | None:
     frame = with_selected(frame, cells)
     wide = pivot(marks_of(frame), [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
     metrics = " and ".join(words(name) for name in sorted(set(measure)))
-    note = notes(cells, frame, f"Final {metrics}.", selected=True, marks=True)
+    scale = f" ({LOSS_SCALE})" if "test_loss" in measure else ""
+    note = notes(cells, frame, f"Final {metrics}{scale}.", selected=True, marks=True)
     return Table(f"{metrics[0].upper()}{metrics[1:]} by activation and depth", note, frame, wide)
 
 
@@ -60,8 +62,8 @@ def trained(cells: Cells) -> Table | None:
 
 
 def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Leave the marks of what cannot be told out of print where nothing can be."""
-    return frame.assign(open=False) if nothing_judged(frame) else frame
+    """Print no mark where no difference from the best can be judged; the CSV still says which mean is the best."""
+    return frame.assign(best=False, tie=False, open=False) if nothing_judged(frame) else frame
 
 
 @table
@@ -102,7 +104,7 @@ def ranks(cells: Cells) -> Table | None:
         f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
         f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
         f"{intervals_note(frame, ' over settings', 'settings')} "
-        f"{marks_note(frame).replace('seed', 'setting')}"
+        f"{marks_note(frame, 'setting')}"
     )
     return Table("Mean ranks", note, frame, wide)
 
@@ -133,8 +135,8 @@ def convergence(cells: Cells) -> Table | None:
     )
     note = (
         f"First evaluation with validation loss at most the target ({targets}), of the runs that got there and did not "
-        "diverge: the mean is over them, and their share in the CSV is of all runs of the cell. *censored* did not get "
-        "there within their steps: the mean of such a cell is too low, and never marked."
+        "diverge: the mean or median is over them, and their share in the CSV is of all runs of the cell. *censored* "
+        "did not get there within their steps: that of such a cell is too low, and never marked."
     )
     return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
 
