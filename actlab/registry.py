@@ -6,6 +6,7 @@ name; what a user's file declares, by the same decorator, is found under ``path/
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -95,6 +96,26 @@ class Registry(Mapping[str, R], Generic[R]):
                 raise self.error(f"{path}: '{name}' {what}; decorate it with @actlab.{decorator}")
             self.loaded[key] = record
         return self.loaded[key]
+
+    @contextmanager
+    def again(self, record: R) -> Iterator[Any]:
+        """Yield the function of a record from a file that was run once more (see ``sources.run_again``); else None.
+
+        Raises:
+            SourceError: the file fails when it is run again.
+        """
+        found = next((key for key, one in self.loaded.items() if one is record), None)
+        if found is None:
+            yield None
+            return
+        before = [set(one.declared) for one in REGISTRIES]
+        try:
+            with sources.reading(self.may_read), sources.run_again(*found[:2]) as function:
+                yield function
+        finally:
+            for one, known in zip(REGISTRIES, before, strict=True):
+                for function in set(one.declared) - known:
+                    del one.declared[function]
 
     def __getitem__(self, name: str) -> R:
         """Return the record of a shipped name."""

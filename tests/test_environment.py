@@ -1,8 +1,10 @@
 """Where a run is executed: what would change its draws is pinned, what may change its last bits is in its row."""
 
+import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -19,7 +21,8 @@ from actlab import compiler_flags, jax_settings, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis import cells, notes
 from actlab.analysis.tables import TABLES
-from actlab.engine import environment, loading, store, worker_pools
+from actlab.engine import environment, loading, scheduling, store, worker_pools
+from actlab.sources import installed, refusing
 from actlab.study import plan as planning
 from actlab.study import reading
 from tests.synthetic import frames
@@ -304,7 +307,7 @@ def bent(z, *, beta=0.5):
 """
 FILES = {
     "act.py": ACT,
-    "helper.py": "def scale(z):\n    return 0.5 * z\n",
+    "helper.py": "from scipy.special import expit\n\n\ndef scale(z):\n    return float(expit(0.0)) * z\n",
     "later.py": "import jax.numpy as jnp\n\n\ndef bend(z):\n    return jnp.sin(z)\n",
     "pkg/__init__.py": "",
     "pkg/more.py": "from .deep import SHIFT\n\n\ndef shift(z):\n    return z + SHIFT\n",
@@ -362,6 +365,8 @@ def test_a_real_run_of_several_files_draws_the_same_under_any_variables(tmp_path
     row = first.runs.iloc[0]
     assert row["jax"] == jax.__version__
     assert row["runs_per_call"] == 4
+    assert row["packages"] == f"scipy {version('scipy')}"
+    assert first.manifest["versions"]["scipy"] == version("scipy")
     assert row["flags"] == (compiler_flags.SAFE if compiler_flags.needs_flag(version("jaxlib")) else "")
 
 
@@ -372,11 +377,80 @@ def test_a_row_says_where_its_run_was_executed(monkeypatch):
     jax.devices()  # it would end the process over a flag that it does not know
     monkeypatch.setenv("XLA_FLAGS", "--xla_a=1  --xla_dump_to=/home/me/dump --xla_b --xla_tuned=/home/me/best.txt")
     with jax.default_matmul_precision("highest"):
-        columns = environment.environment_columns(4, 2)
+        columns = environment.environment_columns(4, 2, ["jax", "json", "pandas"])
     assert columns["flags"] == "--xla_a=1 --xla_b --xla_tuned=best.txt jax_default_matmul_precision=highest"
     assert columns["numpy"] == np.__version__
     assert (columns["runs_per_call"], columns["eval_chunks"]) == (4, 2)
+    assert columns["packages"] == f"pandas {version('pandas')}"
     assert set(columns) == set(cells.ENVIRONMENT)
+    assert "packages" not in environment.environment_columns(4, 2, ["jax"])
+
+
+@pytest.fixture
+def mylab(tmp_path, monkeypatch):
+    """Install a package of a version, in a folder that counts as one of packages or not."""
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(str(site))
+
+    def install(number, slope, library=True):
+        write(site, {"mylab/__init__.py": f"SLOPE = {slope}\n"})
+        shutil.rmtree(site / "mylab.dist-info", ignore_errors=True)
+        if number:
+            metadata = f"Metadata-Version: 2.1\nName: mylab\nVersion: {number}\n"
+            write(site / "mylab.dist-info", {"METADATA": metadata, "top_level.txt": "mylab\n"})
+        monkeypatch.setattr(installed, "library_folders", lambda: (f"{site.resolve()}{os.sep}",) if library else ())
+        refusing.is_library.cache_clear()
+        sys.modules.pop("mylab", None)
+        environment.packages.cache_clear()
+        importlib.invalidate_caches()
+
+    yield install
+    sys.modules.pop("mylab", None)
+    refusing.is_library.cache_clear()
+    environment.packages.cache_clear()
+
+
+OF_MYLAB = {
+    "a statement": "import mylab\ndef bent(z):\n    return z * mylab.SLOPE\n",
+    "inside": "def bent(z):\n    from mylab import SLOPE\n    return z * SLOPE\n",
+    "by name": "import importlib\ndef bent(z):\n    return z * importlib.import_module('mylab').SLOPE\n",
+    "a helper": "from beside import SLOPE\ndef bent(z):\n    return z * SLOPE\n",
+}
+
+
+@pytest.mark.parametrize("way", OF_MYLAB)
+def test_a_package_that_a_users_file_imports_stands_in_the_row_with_its_version(way, mylab, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"act.py": OF_MYLAB[way], "beside.py": "from mylab import SLOPE\n", "s.yaml": STUDY})
+    rows = []
+    for number, slope in (("1.0", 0.5), ("2.0", 0.25)):
+        mylab(number, slope)
+        planned = planning.plan(reading.read("s.yaml"))
+        (run,) = planned.runs.values()
+        rows.append({"run": run.id, **environment.environment_columns(4, 1, run.modules)})
+        assert scheduling.packages_of(planned) == {"mylab": number}
+    assert rows[0]["run"] == rows[1]["run"]
+    assert [row["packages"] for row in rows] == ["mylab 1.0", "mylab 2.0"]
+    assert notes.made_with(pd.DataFrame(rows), []) == (
+        "Runs of this table were made with the packages mylab 1.0 and mylab 2.0."
+    )
+
+
+def test_code_that_no_version_tells_apart_stands_in_the_row_by_a_digest(mylab):
+    texts = []
+    for number, slope in (("1.0", 0.5), ("1.0", 0.25), ("", 0.5)):
+        mylab(number, slope, library=False)
+        texts.append(sources.packages(["mylab"]))
+    first, second, third = (text.rpartition(" ") for text in texts)
+    assert (first[0], second[0], third[0]) == ("mylab 1.0 editable", "mylab 1.0 editable", "mylab unknown")
+    assert first[2] != second[2]
+    assert first[2] == third[2]
+    assert len(first[2]) == 12
+
+
+def test_functions_that_import_other_packages_are_not_worth_a_word():
+    runs, *_ = mixed(packages=("mylab 1.0, other 2.3", "more 1.1"))
+    assert notes.made_with(runs, []) == ""
 
 
 def test_flags_in_a_file_settings_and_variables_of_libraries_are_recorded(monkeypatch, tmp_path):

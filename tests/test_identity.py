@@ -467,7 +467,10 @@ def test_one_function_under_two_names_is_one_run_and_two_of_one_file_are_two(tmp
     assert sum(len(group.runs) for group in plan.groups) == 4
     assert sorted(plan.sources) == ["act.py", "b.py", "helper.py"]
     (tmp_path / "a" / "helper.py").write_text(HELPER.replace("2.0", "3.0"))
-    with pytest.raises(StudyError, match=r"another file of this study is named helper\.py too; rename one"):
+    where = (
+        r"s\.yaml:\d+: model\.activation: .*a/act\.py:g: another file of this study is named helper\.py too; rename one"
+    )
+    with pytest.raises(StudyError, match=where):
         planned("sweep: {matrix: {model.activation: [act.py:f, a/act.py:g]}}\n")
 
 

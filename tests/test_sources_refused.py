@@ -22,6 +22,14 @@ REFUSED = {
         "import importlib\nk = importlib.import_module('.helper', __package__).k",
         "line 2: 'helper' lies beside it, and this kind of import is not followed; write `import helper`",
     ),
+    "a module of a package": (
+        "import pk, importlib\nk = importlib.import_module('pk.inner').k",
+        "line 2: 'pk.inner' lies beside it, and this kind of import is not followed; write `import pk.inner`",
+    ),
+    "a module of a package by __import__": (
+        "import pk\nk = __import__('pk.inner')",
+        "line 2: 'pk.inner' lies beside it, and this kind of import is not followed; write `import pk.inner`",
+    ),
     "from another folder": (
         "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\n"
         "from other_helper import k",
@@ -65,6 +73,8 @@ def tempting(tmp_path, monkeypatch):
         "third.py": "from other_helper import k\n",
         "on_the_path/other_helper.py": "k = 2.0\n",
         "lib/other_helper.py": "k = 2.0\n",
+        "pk/__init__.py": "",
+        "pk/inner.py": "k = 2.0\n",
         f"fast{EXTENSION_SUFFIXES[0]}": "",
         "k.txt": "2.0",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -71,7 +71,8 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     Raises:
         ActivationError: a parameter is unknown; the function cannot be traced, changes shape or dtype, or gives NaN, or
             (for ordinary z) an infinity, as value, derivative or derivative in a learnable parameter; it is not
-            elementwise; a derivative or a flat set that it declares is not that of its values.
+            elementwise; a derivative or a flat set that it declares is not that of its values; it gives other values
+            when its file is run again.
 
     >>> check(CATALOGUE.find("elu"), {"alpha": 0.5})
     """
@@ -85,6 +86,7 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
             try_out(record, {name: jnp.asarray(value, dtype) for name, value in values.items()}, dtype)
     if record.exact.__module__.startswith(f"{__package__}."):  # the catalogue has its tests
         return
+    hold_to_second_run(record)
     check_elementwise(record, values)
     if not isinstance(record.flat, FoundFlat):
         hold_flat_to_values(record, values)
@@ -137,6 +139,31 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
             raise ActivationError(
                 f"{name}: its {what} at z = {float(z[0, at]):g} is {float(array[0, at])} ({z.dtype}){hint}"
             )
+
+
+@lru_cache(maxsize=256)
+def hold_to_second_run(record: Activation) -> None:
+    """Hold a function from a file against itself, its file run again where no run's identity says that it was."""
+    z = np.concatenate([OFF_KINKS, LARGE])
+    first = evaluate(record.function, z, parameters=record.parameters)
+    problem = "gives other values"
+    try:
+        with CATALOGUE.again(record) as function:
+            if function is None:
+                return
+            if function not in CATALOGUE.declared:
+                activation()(function)
+            second = CATALOGUE.declared[function]
+            same = second.parameters == record.parameters and np.array_equal(
+                evaluate(second.function, z, parameters=record.parameters), first, equal_nan=True
+            )
+    except Exception as error:
+        same, problem = False, f"fails ({sources.failure(error)})"
+    if not same:
+        raise ActivationError(
+            f"{record.name}: {problem} when its file is run again: it reads the environment, the clock or its own "
+            "place, or draws without a seed; write the number into the file"
+        )
 
 
 def hold_flat_to_values(record: Activation, parameters: Mapping[str, float]) -> None:

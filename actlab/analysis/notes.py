@@ -34,6 +34,7 @@ PHRASES = {
     "numpy": "with NumPy {}",
     "platform": "on {}",
     "flags": "with the flags {}",
+    "packages": "with the packages {}",
     "runs_per_call": "with {} runs per call",
     "eval_chunks": "with {} evaluation chunks",
 }
@@ -258,6 +259,8 @@ def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
     def values(name: str) -> list[str]:
         if name not in runs:
             return []
+        if name == "packages":
+            return of_several_versions(runs[name])
         if name in ("runs_per_call", "eval_chunks") and keys:
             varies = runs.groupby(list(keys), dropna=False)[name].transform("nunique") > 1
             return by_size(runs.loc[varies, name])
@@ -268,6 +271,17 @@ def made_with(runs: pd.DataFrame, keys: Sequence[str]) -> str:
         different["jaxlib"] = []
     parts = [PHRASES[name].format(listed(texts)) for name, texts in different.items() if len(texts) > 1]
     return f"Runs of this table were made {listed(parts)}." if parts else ""
+
+
+def of_several_versions(packages: pd.Series) -> list[str]:
+    """Write the packages that some runs had in one version, and some in another: two functions may import two others.
+
+    >>> of_several_versions(pd.Series(["mylab 1.0, other 2.3", "mylab 2.0", None]))
+    ['mylab 1.0', 'mylab 2.0']
+    """
+    texts = by_size(pd.Series([one for listed in packages.dropna().unique() for one in listed.split(", ")]))
+    names = [text.partition(" ")[0] for text in texts]
+    return [text for text, name in zip(texts, names, strict=True) if names.count(name) > 1]
 
 
 def by_size(values: pd.Series) -> list[str]:

@@ -6,13 +6,14 @@ equal numbers but for rounding.
 
 import os
 import platform
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from actlab import jax_settings
+from actlab import jax_settings, sources
 from actlab.compiler_flags import as_text
 from actlab.engine import store
 
@@ -33,14 +34,16 @@ VARIABLES = (
 )
 
 
-def environment_columns(runs_per_call: int, eval_chunks: int) -> dict[str, Any]:
+def environment_columns(runs_per_call: int, eval_chunks: int, modules: Collection[str] = ()) -> dict[str, Any]:
     """Make the columns of ``runs`` that are no part of a run's identity.
 
     Args:
         runs_per_call: how many runs one call advanced.
         eval_chunks: in how many chunks a split was evaluated.
+        modules: what the user's files import; without any that is of a package there is no column ``packages``.
     """
-    return {**surroundings(), "runs_per_call": runs_per_call, "eval_chunks": eval_chunks}
+    more = {"packages": listed} if (listed := packages(frozenset(modules))) else {}
+    return {**surroundings(), **more, "runs_per_call": runs_per_call, "eval_chunks": eval_chunks}
 
 
 def surroundings() -> dict[str, str]:
@@ -53,6 +56,12 @@ def versions() -> dict[str, str]:
     """Return the versions of what computes."""
     known = store.versions()
     return {name: known[name] for name in PACKAGES}
+
+
+@cache
+def packages(modules: frozenset[str]) -> str:
+    """Return the versions of what the user's files import: once, for what this process has loaded stays as it is."""
+    return sources.packages(modules) if modules else ""
 
 
 @cache

@@ -166,12 +166,13 @@ class RunBatch:
 def identity(job: Job, runs: Sequence[Run]) -> str:
     """Hash what a checkpoint of a run batch must agree with: nothing of other runs that share its programs."""
     ids = [run.id for run in runs]
+    packages = environment.packages(frozenset[str]().union(*(run.modules for run in runs)))
     own = replace(
         job.shape,
         activations=(job.shape.activations[job.activation],),
         spec=replace(job.shape.spec, depth_bound=job.depth),
     )
-    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices())
+    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices(), *filter(None, [packages]))
 
 
 def devices() -> str:

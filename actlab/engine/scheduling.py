@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
+from actlab import sources as user_files
 from actlab.engine import control, store
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
@@ -77,7 +78,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     except StoreError:
         old = {}
     here = {
-        "versions": store.versions(),
+        "versions": store.versions() | packages_of(plan),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "git_revision": git_revision(),
@@ -105,6 +106,12 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         control.tidy(folder, finished=False)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+
+
+def packages_of(plan: Plan) -> dict[str, str]:
+    """Return the versions of the packages that the user's files import, by package."""
+    listed = user_files.packages(frozenset[str]().union(*(run.modules for run in plan.runs.values())))
+    return {name: version for name, _, version in (one.partition(" ") for one in listed.split(", ") if one)}
 
 
 def with_names(data: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

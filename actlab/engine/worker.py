@@ -151,11 +151,11 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
     dataset = loading.rows(shape, folder / "sources")
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     records, diverged = last.joined(), np.asarray(last.state["training"]["diverged_step"])
-    where = environment.environment_columns(shape.spec.runs_per_call, shape.spec.eval_chunks)
+    calls = (shape.spec.runs_per_call, shape.spec.eval_chunks)
     geometric = loading.geometric_means(shape, folder / "sources")
     return [
         run_row(
-            {**run.labels, **where},
+            {**run.labels, **environment.environment_columns(*calls, run.modules)},
             jax.tree.map(lambda leaf, i=i: leaf[i], records),
             steps=schedule[:, 0],
             last_step=job.steps,

@@ -3,6 +3,8 @@
 Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
 """
 
+from actlab.sources.again import run_again
+from actlab.sources.installed import packages
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
@@ -18,8 +20,10 @@ __all__ = [
     "first_line",
     "import_file",
     "load_function",
+    "packages",
     "parse",
     "reading",
+    "run_again",
     "same",
     "trace",
 ]

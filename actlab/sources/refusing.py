@@ -59,19 +59,20 @@ def check_import(folder: Path, name: str, frame: FrameType | None, followed: boo
 
     Args:
         folder: where the user's file lies.
-        name: the top-level module.
+        name: the module, dotted.
         frame: of the import.
         followed: whether the file's own modules are found by this kind of import.
 
     Raises:
         SourceError: with the file, the line and the way out.
     """
+    whole, name = name, name.partition(".")[0]
     beside = [folder / f"{name}.py", folder / name / "__init__.py"]
     if any(file.is_file() for file in beside) and name != "actlab":
         if name in sys.stdlib_module_names:
             raise at(frame, f"'{name}' is a file beside it and a module of Python's own library; rename the file")
         if not followed:
-            raise not_followed(name, frame)
+            raise not_followed(whole, frame)
         return
     compiled = [folder / f"{name}{suffix}" for suffix in (*EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)]
     if any(file.is_file() for file in compiled):

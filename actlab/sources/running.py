@@ -150,7 +150,7 @@ def own_import(
     package = refusing.package_of(frame)
     top = name.partition(".")[0]
     if not level and package in MAIN:  # a statement says in which module it stands, who calls it by name need not
-        refusing.check_import(MAIN[package][1].parent, top, frame, followed=globals is not None)
+        refusing.check_import(MAIN[package][1].parent, name, frame, followed=globals is not None)
     if level or package not in MAIN or not is_own(MAIN[package][1].parent, top):
         return builtins.__import__(name, globals, locals, fromlist or (), level)
     importlib.import_module(f"{package}.{name}")
@@ -167,6 +167,8 @@ def check_other_import(name: str) -> None:
     """
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and (refusing.is_frozen(frame.f_code) or refusing.package_of(frame) == "importlib"):
+        asked = frame.f_locals.get("name")  # ``import_module("pk.inner")`` looks for ``pk`` first
+        name = asked if isinstance(asked, str) and asked.partition(".")[0] == name.partition(".")[0] else name
         frame = frame.f_back
     package = refusing.package_of(frame)
     if package in MAIN:

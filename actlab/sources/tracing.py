@@ -9,6 +9,7 @@ the file's own folder, at the top or inside what is reached, each file counts wh
 A file that is imported in another way than by an import statement, or that is read as data, is not followed.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from actlab.sources.statements import Import, SourceError, Statement
 
 # Whoever uses these may reach any name.
 DYNAMIC = {"globals", "locals", "vars", "eval", "exec", "__import__", "importlib", "inspect", "sys", "builtins", "gc"}
+IMPORTERS = {"import_module", "__import__"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,12 @@ class Traced:
     Attributes:
         files: those that it takes, by their path in its file's folder; its own file is the first.
         digest: SHA-256 of its name and of all tokens that bear on it; no path enters but those inside the folder.
+        modules: the top-level modules that it imports from elsewhere.
     """
 
     files: Mapping[str, Path]
     digest: str
+    modules: frozenset[str] = frozenset()
 
 
 def parse(name: str) -> tuple[Path, str] | None:
@@ -63,6 +67,7 @@ def trace(path: Path, function: str | None = None) -> Traced:
     files: dict[str, Path] = {}
     tokens: dict[str, list[str]] = {}
     left = [file for one in taken for target in one.imports for file in imported(folder, (), target)]
+    modules = elsewhere(folder, taken)
     while left:
         file = left.pop()
         place = file.relative_to(folder)
@@ -70,10 +75,23 @@ def trace(path: Path, function: str | None = None) -> Traced:
             files[place.as_posix()] = file
             whole = statements.read(file)
             tokens[place.as_posix()] = [one.tokens for one in whole]
+            modules |= elsewhere(folder, whole)
             package = place.parts[:-1]
             left += [other for one in whole for target in one.imports for other in imported(folder, package, target)]
     facts = json.dumps([function, [one.tokens for one in taken], tokens], sort_keys=True)
-    return Traced({path.name: path} | dict(sorted(files.items())), hashlib.sha256(facts.encode()).hexdigest())
+    digest = hashlib.sha256(facts.encode()).hexdigest()
+    return Traced({path.name: path} | dict(sorted(files.items())), digest, modules)
+
+
+def elsewhere(folder: Path, some: Iterable[Statement]) -> frozenset[str]:
+    """Return the top-level modules that statements import from outside a folder, those named in a call too."""
+    tops = {target.module.partition(".")[0] for one in some for target in one.imports if not target.level}
+    for one in some:
+        words = json.loads(one.tokens) if "import" in one.tokens else []
+        for call, opens, name in zip(words, words[1:], words[2:], strict=False):
+            if call in IMPORTERS and opens == "(" and name[:1] in ("'", '"'):
+                tops.add(str(ast.literal_eval(name)).partition(".")[0])
+    return frozenset(top for top in tops if top and not is_own(folder, top))
 
 
 def collect(

@@ -32,7 +32,7 @@ from pydantic.fields import FieldInfo
 from actlab import sources
 from actlab.study.columns import FACTS
 from actlab.study.fields import Choice, Key, OptionDefaults, Section
-from actlab.study.reading import Study, StudyError, of_key
+from actlab.study.reading import Source, Study, StudyError, of_key
 from actlab.study.sections import SECTIONS
 from actlab.study.sweep import Cell
 
@@ -66,21 +66,54 @@ def cell_identities(cells: Sequence[Cell], contents: Mapping[str, str]) -> list[
     ]
 
 
-def user_functions(cells: Iterable[Cell]) -> tuple[dict[str, str], dict[str, Path]]:
+def user_functions(
+    cells: Iterable[Cell], source: Source | None = None
+) -> tuple[dict[str, str], dict[str, Path]]:
     """Find what defines each function of the user's, and the files that they take by path in a study's ``sources/``.
 
     Args:
         cells: wherever one stands in their settings, as ``path/to/file.py:function``, it is found.
+        source: for the place of what is at fault.
 
     Raises:
         StudyError: a file cannot be read, or two that differ would have the same place in ``sources/``.
     """
     sections = {id(section): section for cell in cells for section in (getattr(cell, name) for name in SECTIONS)}
     texts = dict.fromkeys(word for section in sections.values() for word in words(section))
+    named = {word: function for word in texts if (function := sources.parse(word))}
     try:
-        return sources.collect({word: named for word in texts if (named := sources.parse(word))})
+        return sources.collect(named)
     except sources.SourceError as error:
-        raise StudyError(str(error)) from None
+        about = next((word for word in named if str(error).startswith(f"{word}: ")), "")
+        raise StudyError(f"{place_of(about, cells, source)}{error}") from None
+
+
+def place_of(word: str, cells: Iterable[Cell], source: Source | None) -> str:
+    """Say at which key of a study a function of the user's is named, with the file and line; empty without a study."""
+    for cell in cells if source is not None and word else ():
+        for section in SECTIONS:
+            for name, value in getattr(cell, section):
+                if word in words(value):
+                    key = f"{section}.{name}"
+                    return f"{source.where(*of_key(source, key))}: {key}: " if source is not None else ""
+    return ""
+
+
+def modules_imported(cells: Sequence[Cell], functions: Iterable[str]) -> list[frozenset[str]]:
+    """Return the modules that the user's functions in each cell import, those of their own folders aside.
+
+    Args:
+        cells: as they are planned.
+        functions: the names of all functions of the user's in them.
+    """
+    traced = {name: sources.trace(*named).modules for name in functions if (named := sources.parse(name))}
+    if not any(traced.values()):
+        return [frozenset()] * len(cells)
+    known: dict[int, frozenset[str]] = {}
+    for section in (getattr(cell, name) for cell in cells for name in SECTIONS):
+        if id(section) not in known:
+            known[id(section)] = frozenset[str]().union(*(traced.get(word, ()) for word in words(section)))
+    return [frozenset[str]().union(*(known[id(getattr(cell, name))] for name in SECTIONS)) for cell in cells]
 
 
 def words(settings: Any) -> Iterator[str]:

@@ -54,12 +54,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: its identity and settings as plain columns, and its numbers for the compiled program."""
+    """One training: its identity and settings as plain columns, and its numbers for the compiled program.
+
+    ``modules`` are those that the user's files in it import from elsewhere: a worker notes their versions.
+    """
 
     id: str
     labels: Mapping[str, Any] = field(repr=False)
     numbers: Mapping[str, Any] = field(repr=False)
     flops: float
+    modules: frozenset[str] = field(repr=False, default=frozenset())
 
 
 @dataclass(frozen=True)

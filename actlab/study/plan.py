@@ -86,7 +86,8 @@ def plan(
             nothing was compiled for it.
     """
     groups: dict[tuple[Any, ...], list[Run]] = {}
-    checksums, copies = identity.user_functions(study.cells)
+    checksums, copies = identity.user_functions(study.cells, study.source)
+    modules = identity.modules_imported(study.cells, checksums)
     known: set[str] = set()
     records: dict[str, activations.Activation] = {}
     unknown_death: dict[str, str] = {}
@@ -98,7 +99,7 @@ def plan(
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
-    for cell, resolved, own_identity in zip(study.cells, cells, identities, strict=True):
+    for cell, resolved, own_identity, imported in zip(study.cells, cells, identities, modules, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
@@ -114,7 +115,7 @@ def plan(
             if run in known:  # two names of one content
                 continue
             known.add(run)
-            one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops)
+            one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops, imported)
             groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
     shared = shared_shapes(groups)
     jobs = (

@@ -10,7 +10,18 @@ CONTENT = "_content"
 Prefixes = Mapping[str, Mapping[str, str]]
 """{column: {hash of the content: what stands before its label}}."""
 
-ENVIRONMENT = ("actlab", "jax", "jaxlib", "optax", "numpy", "platform", "flags", "runs_per_call", "eval_chunks")
+ENVIRONMENT = (
+    "actlab",
+    "jax",
+    "jaxlib",
+    "optax",
+    "numpy",
+    "platform",
+    "flags",
+    "packages",
+    "runs_per_call",
+    "eval_chunks",
+)
 """Where a run was executed: no part of its identity, so that runs of one cell may differ in it."""
 
 
