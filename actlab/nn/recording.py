@@ -218,12 +218,12 @@ def evaluate(
         and accuracy [(R)]}.
     """
     splits = {name: data[name] for name in ("train", "validation", "test")}
-    outputs, seen = forward_splits(
+    outputs, seen, finite = forward_splits(
         program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
     )
     dead = seen["flat"] & probes.same(seen["low"], seen["high"])
     layers, network_dead, masks = probes.death_record(
-        dead, seen["finite"], masks, is_first, outputs.dtype, flat_LxW=seen["flat"]
+        dead, finite, masks, is_first, outputs.dtype, flat_LxW=seen["flat"]
     )
     if program.spec.block.residual:  # which pass every layer by but the first
         first_dead = jnp.all(dead[0], axis=-1).astype(outputs.dtype)
@@ -247,11 +247,10 @@ def forward_splits(
     splits: Mapping[str, Array],
     depth: Array | int,
     activation: Array,
-) -> tuple[Array, dict[str, Array]]:
-    """Compute outputs of all splits [(R,) N, C], and what was seen of the training split's rows.
+) -> tuple[Array, dict[str, Array], Array]:
+    """Compute outputs of all splits [(R,) N, C], what was seen of the training split's units; finite layers [L, (R)].
 
-    That is {``flat``: whether φ is flat for all rows, ``low``, ``high``: the least and the greatest φ [L, (R,) W],
-    ``finite``: whether all z are [L, (R)]}.
+    Seen was {``flat``: whether φ is flat for all rows, ``low``, ``high``: the least and the greatest φ}, [L, (R,) W].
 
     All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
     Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.
@@ -294,12 +293,14 @@ def forward_splits(
         return outputs, {name: observed[name] for name in TOGETHER}
 
     if program.spec.eval_chunks == 1 or batch_norm:
-        return pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
+        outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
+        return outputs, seen, seen.pop("finite")
     passes = {
         name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.spec.eval_chunks)
         for name, x_NxF in splits.items()
     }
-    return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), passes["train"][1]
+    seen = passes["train"][1]
+    return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), seen, seen.pop("finite")
 
 
 TOGETHER: Mapping[str, Callable[[Array, Array], Array]] = {
