@@ -260,7 +260,7 @@ def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_
 
 @pytest.mark.parametrize("name", sorted(GEOMETRIC))
 def test_means_over_layers_are_geometric_or_unknown(study, in_logs, name):
-    """Earlier versions stored arithmetic means: they are taken anew where all layers are there, and else not given."""
+    """Earlier versions stored arithmetic means: from all layers, where there are, the geometric ones are taken."""
     by = ["activation", "depth", "learning_rate", "seed"]
     new, old = (compare([("one", *frames_)], name, by).dropna(subset="mean") for frames_ in (in_logs, study))
     pd.testing.assert_frame_equal(new, old)

@@ -90,7 +90,7 @@ def geometric_over_layers(
 ) -> tuple[pd.DataFrame, bool]:
     """Take geometric means over layers where ``steps`` holds arithmetic ones of what is to have geometric ones.
 
-    Runs of earlier versions were stored so. Their means are taken anew from ``layers``, if all layers were kept; else
+    Runs of earlier versions were stored so. Their means are taken from ``layers``, if all layers were kept; else
     they are not known, and NaN.
 
     Returns:
@@ -112,8 +112,8 @@ def geometric_over_layers(
             kept = groups.size().rename("kept").reset_index().merge(runs[["run", "depth"]], on="run")
             whole = pd.MultiIndex.from_frame(kept.loc[kept["kept"] == kept["depth"], ["run", "step"]])
             at = pd.MultiIndex.from_frame(steps[["run", "step"]])
-            anew = pd.Series(means.reindex(whole).reindex(at).to_numpy(), steps.index)
-            logs = logs.where(~old, anew)
+            known_now = pd.Series(means.reindex(whole).reindex(at).to_numpy(), steps.index)
+            logs = logs.where(~old, known_now)
             known &= bool(at[old].isin(whole).all())
         steps = steps.drop(columns=name).assign(**{column: logs})
     return steps, known

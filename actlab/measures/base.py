@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 ARITHMETIC, GEOMETRIC, SHARE = "arithmetic", "geometric", "share"
 """How values are pooled: their mean; 10^(mean of log10), for what spans decades; the share of yes among yes and no."""
@@ -14,6 +15,12 @@ RECORDS, EVALUATIONS, END = "records", "evaluations", "end"
 
 PROBE_ROWS, TRAINING_SPLIT, MINIBATCH = "probe rows", "training split", "next minibatch"
 """What a measure is taken on."""
+
+Facts = dict[str, Any]
+FRACTION: Facts = {"range": (0.0, 1.0)}
+POSITIVE: Facts = {"range": (0.0, None)}
+ON_TRAINING_SPLIT: Facts = {"on": TRAINING_SPLIT, "at": EVALUATIONS}
+"""What several records have in common."""
 
 DECADES_PER_LAYER = "decades / layer"
 LOG10 = "log10_"

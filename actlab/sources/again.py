@@ -77,7 +77,7 @@ def shifted(clock: Callable[[], Any], by: Any) -> Callable[[], Any]:
 
 
 class Environment(MutableMapping[str, str]):
-    """The variables of the environment; in the thread that made it only ``KEPT``, and what is set there is forgotten."""
+    """The environment's variables; in the thread that made it only ``KEPT``, and what is set there is forgotten."""
 
     def __init__(self) -> None:
         """Begin with what is kept."""
