@@ -66,9 +66,7 @@ def cell_identities(cells: Sequence[Cell], contents: Mapping[str, str]) -> list[
     ]
 
 
-def user_functions(
-    cells: Iterable[Cell], source: Source | None = None
-) -> tuple[dict[str, str], dict[str, Path]]:
+def user_functions(cells: Iterable[Cell], source: Source | None = None) -> tuple[dict[str, str], dict[str, Path]]:
     """Find what defines each function of the user's, and the files that they take by path in a study's ``sources/``.
 
     Args:
