@@ -6,7 +6,6 @@ name; what a user's file declares, by the same decorator, is found under ``path/
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +36,7 @@ class Registry(Mapping[str, R], Generic[R]):
         error: type[ValueError],
         own: Callable[[Any, str, R | None], R | None] | None = None,
         may_read: bool = False,
+        gives: Callable[[R], Any] | None = None,
     ) -> None:
         """Begin empty.
 
@@ -46,8 +46,10 @@ class Registry(Mapping[str, R], Generic[R]):
             own: (function, name, what a decorator declared of it or None) -> the record of a user's function, None
                 where it must be declared; by default what was declared.
             may_read: whether a user's file may read other files (see ``sources.reading``).
+            gives: what a record gives, in plain values, if a user's is to be held against itself as it is loaded.
         """
         self.kind, self.error, self.own, self.may_read = kind, error, own, may_read
+        self.gives = gives
         self.records: dict[str, R] = {}
         self.declared: dict[Any, R] = {}
         self.loaded: dict[tuple[Path, str, str], R] = {}
@@ -95,23 +97,42 @@ class Registry(Mapping[str, R], Generic[R]):
                 decorator = self.kind.replace(" ", "_")
                 raise self.error(f"{path}: '{name}' {what}; decorate it with @actlab.{decorator}")
             self.loaded[key] = record
+            try:
+                if self.gives is not None:
+                    self.hold_to_second_run(record, self.gives)
+            except ValueError:
+                del self.loaded[key]
+                raise
         return self.loaded[key]
 
-    @contextmanager
-    def again(self, record: R) -> Iterator[Any]:
-        """Yield the function of a record from a file that was run once more (see ``sources.run_again``); else None.
+    def hold_to_second_run(self, record: R, values: Callable[[R], Any], declare: Callable[[Any], Any] = id) -> None:
+        """Hold a record from a file against itself, its file run once more; one that the package ships passes.
+
+        Args:
+            record: from ``find``.
+            values: what it gives, in plain values.
+            declare: declares a function that the file does not.
 
         Raises:
-            SourceError: the file fails when it is run again.
+            ValueError: of the registry's own kind: the two differ, or the file fails when it is run again.
         """
         found = next((key for key, one in self.loaded.items() if one is record), None)
         if found is None:
-            yield None
             return
         before = [set(one.declared) for one in REGISTRIES]
+
+        def values_of(function: Any) -> Any:
+            if function is record:
+                return values(record)
+            if function not in self.declared:
+                declare(function)
+            return values(self.declared[function])
+
         try:
-            with sources.reading(self.may_read), sources.run_again(*found[:2]) as function:
-                yield function
+            with sources.reading(self.may_read):
+                sources.hold_to_second_run(*found[:2], record, values_of)
+        except sources.SourceError as error:
+            raise self.error(str(error)) from None
         finally:
             for one, known in zip(REGISTRIES, before, strict=True):
                 for function in set(one.declared) - known:

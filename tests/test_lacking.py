@@ -56,7 +56,7 @@ def test_what_was_not_measured_then_is_empty_and_named(rewritten):
     folder = rewritten(without("act_var", "correlation", "weight_slope", "signal_grad_norm"))
     results = actlab.load(folder)
     new = {"act_var", "correlation", "weight_slope", "signal_grad_norm"}
-    assert set(results.lacking) == new | {"vanishing_slope_median"}  # which the committed parts lack, too
+    assert set(results.lacking) == new | {"vanishing_slope_median", "no_gradient_fraction"}  # as the committed parts do
     assert set(results.lacking.values()) == {len(results.runs)}
     for name in ("act_var", "log10_act_var", "correlation", "signal_grad_norm", "log10_signal_grad_norm"):
         assert results.steps[name].isna().all(), name
@@ -96,7 +96,8 @@ def test_runs_of_two_versions_in_one_folder(rewritten):
     folder = rewritten(half)
     results = actlab.load(folder)
     number = len(results.runs)
-    assert results.lacking == {"vanishing_slope_median": number, "correlation": number // 2}
+    later = dict.fromkeys(("vanishing_slope_median", "no_gradient_fraction"), number)
+    assert results.lacking == later | {"correlation": number // 2}
     lost = results.steps.groupby("run")["correlation"].agg(lambda values: values.isna().all())
     assert lost.sum() == number // 2
     actlab.report(folder)

@@ -150,6 +150,9 @@ def with_every_measure(study):
         drawn = 10.0 ** rng.normal(size=len(layers)) if name in GEOMETRIC else rng.uniform(size=len(layers))
         layers = layers.assign(**{name: np.where(lost, np.nan, drawn)})
         steps = steps.merge(layers.groupby(["run", "step"])[name].mean().reset_index(), on=["run", "step"])
+    for name in GEOMETRIC & set(layers):  # stored as arithmetic means, they are taken from all layers
+        logs = layers.assign(_=np.log10(layers[name])).groupby(["run", "step"])["_"].mean()
+        steps[name] = 10.0 ** logs.reindex(pd.MultiIndex.from_frame(steps[["run", "step"]])).to_numpy()
     return runs, steps, layers
 
 

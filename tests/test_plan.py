@@ -163,6 +163,13 @@ def test_auto_initialisation(planned):
     }
 
 
+def test_an_activation_that_no_weights_preserve_the_variance_of_is_named(planned, tmp_path):
+    (tmp_path / "act.py").write_text("def nought(z):\n    return 0.0 * z\n")
+    where = r"model\.weight_init: variance_preserving needs E φ\(Z\)² > 0, and of nought it is 0; name another init"
+    with pytest.raises(StudyError, match=where):
+        planned(overrides=[f"model.activation={tmp_path}/act.py:nought", "model.weight_init=variance_preserving"])
+
+
 def test_include_extends_or_adds():
     """The examples of a CI matrix's documentation: an include may extend cells, but never change a matrix value."""
     matrix = {"fruit": ["apple", "pear"], "animal": ["cat", "dog"]}

@@ -195,7 +195,7 @@ def test_norms_are_read_as_they_are_and_as_log10_with_as_many_digits_as_were_mea
     recorded = some_records(train_loss=np.ones(6, np.float32))
     recorded["exponent"] = recorded["exponent"] - 300  # 2^−300 is zero in float32
     row = row_of(recorded, keep_layers="log")
-    names = {name for name in row if "grad" in name}
+    names = {name for name in row if "_grad_" in name}
     norms = {f"{frame}.log10_{name}" for frame in ("layers", "steps") for name in GRADIENTS[:2]}
     assert names == norms | {"steps.log10_weight_grad_rms"}
     _, steps, layers = frames_of(row)

@@ -4,12 +4,16 @@ import os
 import random
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from actlab.activations import CATALOGUE, ActivationError, check
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS
 from actlab.sources import running
+from actlab.study.choices import own_measure
 
 HEAD = (
     "import os, random, time\nimport numpy as np\nimport jax, jax.numpy as jnp\n"
@@ -89,3 +93,33 @@ def test_a_function_that_is_the_same_is_taken_and_nothing_is_left_changed(what, 
     assert os.environ is before[0]
     assert (random.random(), np.random.rand()) == drawn  # noqa: NPY002
     assert len(CATALOGUE.declared) == declared
+
+
+KINDS = {
+    "initializer": (
+        INITIALIZERS.find,
+        "@actlab.initializer('normal')\ndef own(fan_in, fan_out, *, by):\n    return by * K\n",
+    ),
+    "bias initializer": (BIASES.find, "@actlab.bias_initializer('normal')\ndef own(fan_in):\n    return 0.0, K\n"),
+    "optimizer": (
+        OPTIMIZERS.find,
+        "@actlab.optimizer(memory=('m',), remember=lambda g, memory: {'m': g})\ndef own(memory, t):\n"
+        "    return K * memory['m']\n",
+    ),
+    "measure": (
+        lambda name: own_measure(Path(name.rpartition(":")[0]), "own"),
+        "def own(z_MxW):\n    return K * z_MxW.mean()\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_so_is_any_other_function_of_a_users(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("SLOPE", "0.7")
+    find, text = KINDS[kind]
+    (tmp_path / "mine.py").write_text(f"import actlab, os\nK = float(os.environ.get('SLOPE', '0.1'))\n{text}")
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"own: gives other values when its file is run again: it reads"):
+            find(f"{tmp_path}/mine.py:own")
+    (tmp_path / "mine.py").write_text(f"import actlab, os\nK = 0.7\n{text}")
+    assert find(f"{tmp_path}/mine.py:own").name == "own"

@@ -87,8 +87,22 @@ class BiasInitializer:
     summary: str = ""
 
 
-INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError)
-BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerError)
+def of_fans(one: Initializer | BiasInitializer) -> list[Any]:
+    """Return an initializer's defaults and what it gives at a few fans, as plain values."""
+    given: list[Any] = [one.distribution]
+    for fans in ((16, 16), (16, 32), (33, 16)):
+        try:
+            if isinstance(one, Initializer):
+                given += [dict(one.defaults), one.std(*fans, **{**one.defaults, **dict.fromkeys(one.needed, 0.7)})]
+            else:
+                given += [dict(one.options), one.moments(fans[0], **one.options)]
+        except Exception as error:  # it may refuse these options, or these fans
+            given.append(type(error).__name__)
+    return given
+
+
+INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError, gives=of_fans)
+BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerError, gives=of_fans)
 
 
 def initializer(distribution: str, *, reference: str = "", name: str | None = None) -> Callable[[F], F]:

@@ -81,7 +81,17 @@ def own_optimizer(function: Any, name: str, declared: Optimizer | None) -> Optim
     return declared
 
 
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", OptimizerError, own_optimizer)
+def first_steps(rule: Optimizer) -> list[Any]:
+    """Return a rule's defaults and its first directions, as plain values."""
+    memory: Memory = {name: jnp.zeros(6) for name in rule.memory}
+    steps: list[Any] = [dict(rule.settings), dict(rule.switches), rule.weight_decay]
+    for t in (1, 2):
+        memory = rule.renewed(t * jnp.linspace(-2.0, 3.0, 6), memory, rule.settings)
+        steps.append(rule.descent(memory, t, rule.settings, rule.switches).tolist())
+    return steps
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", OptimizerError, own_optimizer, gives=first_steps)
 """Name -> record."""
 
 

@@ -3,7 +3,7 @@
 Whatever a study names as ``path/to/file.py:function`` goes through here. Needs no JAX, and nothing else of actlab's.
 """
 
-from actlab.sources.again import run_again
+from actlab.sources.again import hold_to_second_run
 from actlab.sources.installed import packages
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
@@ -18,12 +18,12 @@ __all__ = [
     "failure",
     "fingerprint",
     "first_line",
+    "hold_to_second_run",
     "import_file",
     "load_function",
     "packages",
     "parse",
     "reading",
-    "run_again",
     "same",
     "trace",
 ]

@@ -16,12 +16,38 @@ from tempfile import TemporaryDirectory
 from threading import get_ident
 from typing import Any
 
-from actlab.sources.running import FOLLOWED, MAIN, import_file
+from actlab.sources.running import FOLLOWED, MAIN, failure, import_file
+from actlab.sources.statements import SourceError
 from actlab.sources.tracing import trace
 
 KEPT = ("PATH", "HOME")
 LATER = 98_765.4321  # seconds: more than a day
 SEED = 761_943
+
+
+def hold_to_second_run(path: Path, name: str, function: Any, values: Callable[[Any], Any]) -> None:
+    """Hold a function against itself, its file run once more.
+
+    Args:
+        path: its file.
+        name: its name in it.
+        function: as it was loaded.
+        values: (function) -> what it gives, in plain values that are written out in full.
+
+    Raises:
+        SourceError: the two differ, or the file fails when it is run again.
+    """
+    first, problem = repr(values(function)), "gives other values"
+    try:
+        with run_again(path, name) as second:
+            same = repr(values(second)) == first
+    except Exception as error:
+        same, problem = False, f"fails ({failure(error)})"
+    if not same:
+        raise SourceError(
+            f"{name}: {problem} when its file is run again: it reads the environment, the clock or its own place, or "
+            "draws without a seed; write the number into the file"
+        )
 
 
 @contextmanager
@@ -77,7 +103,7 @@ def shifted(clock: Callable[[], Any], by: Any) -> Callable[[], Any]:
 
 
 class Environment(MutableMapping[str, str]):
-    """The environment's variables; in the thread that made it only ``KEPT``, and what is set there is forgotten."""
+    """The variables of the environment; in the thread that made it only ``KEPT``, and what is set."""
 
     def __init__(self) -> None:
         """Begin with what is kept."""

@@ -90,11 +90,16 @@ def own_measure(path: Path, function: str) -> Measure:
 @lru_cache(maxsize=64)
 def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
     """Load the record of a user's measure and try it out, once for each content of its file."""
-    from actlab.nn.own_measures import check_measure, load_measure  # JAX only where there is such a measure
+    from actlab.nn.own_measures import (
+        check_measure,
+        hold_to_second_run,
+        load_measure,
+    )  # JAX only where there is such a measure
     from actlab.study.columns import taken  # which knows all keys, and they know of choices
 
     record, probe = load_measure(path, function)
     if record.name in taken():
         raise MeasureError(f"{path}: '{record.name}' is the name of another column; rename the function")
     check_measure(probe, f"{path.name}:{function}")
+    hold_to_second_run(path, function, probe)
     return record

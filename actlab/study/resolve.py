@@ -192,7 +192,8 @@ def initialize(
     moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     with errors_about(source, "model.weight_init"):
-        if weights.options.get("second_moment") == 0 and "second_moment" not in model.weight_init.options:
+        follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
+        if follows and weights.options.get("second_moment") == 0:
             name = display_name(model.activation.name)
             raise ValueError(f"{weights.name} needs E φ(Z)² > 0, and of {name} it is 0; name another initializer")
         weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std(*fan)) for fan in fans)
