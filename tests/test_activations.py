@@ -264,7 +264,7 @@ def test_a_decorated_function_says_more(tmp_path):
         tmp_path,
         "from actlab.activations import activation\n"
         "@activation(learnable=('beta',), weight_init='he_normal', flat=lambda z, *, beta=1.0: z < -9)\n"
-        "def mine(z, *, beta=1.0):\n    return jax.nn.softplus(beta * z)",
+        "def mine(z, *, beta=1.0):\n    return jax.nn.relu(beta * (z + 9))",
     )
     record = CATALOGUE.load(path, "mine")
     assert (record.learnable, record.weight_init) == (("beta",), "he_normal")
