@@ -127,7 +127,7 @@ def test_tables_and_report_tell_cells_apart(trained):
     assert lines["dropout"] == "0, 0.2, 0.3"
     assert lines["dropout kind"] == "–, alpha, standard"
     assert lines["schedule"] == "constant, cosine, cosine(warmup_steps=5)"
-    assert lines["clip norm"] == "1, –"
+    assert lines["clip norm"] == "1, none"
 
 
 def test_the_resolved_study_plans_the_same_runs(trained):

@@ -221,7 +221,7 @@ def evaluate(
     outputs, seen, finite = forward_splits(
         program, parameters, numbers, {name: x for name, (x, _) in splits.items()}, depth, activation
     )
-    dead = seen["flat"] & probes.same(seen["low"], seen["high"])
+    dead = seen["dead"]
     layers, network_dead, masks = probes.death_record(
         dead, finite, masks, is_first, outputs.dtype, flat_LxW=seen["flat"]
     )
@@ -250,7 +250,7 @@ def forward_splits(
 ) -> tuple[Array, dict[str, Array], Array]:
     """Compute outputs of all splits [(R,) N, C], what was seen of the training split's units; finite layers [L, (R)].
 
-    Seen was {``flat``: whether φ is flat for all rows, ``low``, ``high``: the least and the greatest φ}, [L, (R,) W].
+    Seen was {``flat``: whether φ is flat for all rows, ``dead``: whether it is one number besides}, [L, (R,) W].
 
     All splits go in one forward pass, or each in ``eval_chunks``, so that only a part of its rows is in hand at a time.
     Batch normalisation takes its statistics from the training rows of that pass, so it is never chunked.
@@ -259,22 +259,21 @@ def forward_splits(
     layer = parameters["layers"]["bias"]
     batch_norm = program.spec.block.norm == "batch"
 
-    def pass_over(x_NxF: Array, rows: int) -> tuple[Array, dict[str, Array]]:
-        """Compute outputs, and what is seen of the first ``rows`` of the inputs."""
+    def pass_over(x_NxF: Array, rows: int, whole: bool) -> tuple[Array, dict[str, Array]]:
+        """Compute outputs, and what is seen of the first ``rows`` of the inputs; of the whole split who is dead."""
 
         def observe(function: Function, u_NxW: Array, layer: Any, fixed: Array) -> dict[str, Array]:
             # Of all rows, as the block computes it: XLA then computes it once.
             phi_NxW = function.phi(u_NxW, **function.parameters(layer["activation"], fixed))[:rows]
             u_NxW = u_NxW[:rows]
-            return {
-                "flat": jnp.all(function.is_flat(u_NxW, layer["activation"], fixed), axis=0),
-                "low": jnp.min(phi_NxW, axis=0),
-                "high": jnp.max(phi_NxW, axis=0),
-                "finite": probes.all_finite(u_NxW),
-            }
+            flat_W = jnp.all(function.is_flat(u_NxW, layer["activation"], fixed), axis=0)
+            low_W, high_W = jnp.min(phi_NxW, axis=0), jnp.max(phi_NxW, axis=0)
+            of_phi = {"dead": flat_W & probes.same(low_W, high_W)} if whole else {"low": low_W, "high": high_W}
+            return {"flat": flat_W, **of_phi, "finite": probes.all_finite(u_NxW)}
 
-        stacks: dict[str, Any] = {"flat": jnp.zeros(layer.shape, bool), "finite": jnp.ones(layer.shape[:-1], bool)}
-        stacks |= {"low": layer, "high": layer}
+        nothing = jnp.zeros(layer.shape, bool)
+        stacks: dict[str, Any] = {"flat": nothing, "finite": jnp.ones(layer.shape[:-1], bool)}
+        stacks |= {"dead": nothing} if whole else {"low": layer, "high": layer}
         stacks |= {"statistics": (layer, layer)} if batch_norm else {}
         h, observed = walk.forward(
             network,
@@ -290,16 +289,17 @@ def forward_splits(
         )
         readout = parameters["readout"]
         outputs = network.over_runs(walk.affine)(h, readout["kernel"], readout["bias"])
-        return outputs, {name: observed[name] for name in TOGETHER}
+        return outputs, {name: observed[name] for name in stacks if name != "statistics"}
 
     if program.spec.eval_chunks == 1 or batch_norm:
-        outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0])
+        outputs, seen = pass_over(jnp.concatenate(list(splits.values())), splits["train"].shape[0], whole=True)
         return outputs, seen, seen.pop("finite")
     passes = {
-        name: in_chunks(lambda x: pass_over(x, x.shape[0]), x_NxF, program.spec.eval_chunks)
+        name: in_chunks(lambda x: pass_over(x, x.shape[0], whole=False), x_NxF, program.spec.eval_chunks)
         for name, x_NxF in splits.items()
     }
     seen = passes["train"][1]
+    seen["dead"] = seen["flat"] & probes.same(seen.pop("low"), seen.pop("high"))
     return jnp.concatenate([outputs for outputs, _ in passes.values()], axis=-2), seen, seen.pop("finite")
 
 
