@@ -125,6 +125,7 @@ def convergence(cells: Cells) -> Table | None:
     unsound = frame["censored"] > 0
     marks = ["best", "tie", "open"]
     frame[marks] = frame[marks].mask(unsound, False)
+    frame["dropped_pairs"] = frame["dropped_pairs"].mask(unsound, 0)  # of what is marked alone
     wide = pivot(marks_of(frame), without(keys, "depth"), ["depth"])
     both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
     both[marks] = both[marks].eq(True)  # where the share has none: False
