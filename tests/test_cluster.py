@@ -191,7 +191,7 @@ def result_of(open_worker, function, *arguments):
 def test_slurm_takes_no_more_jobs(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(of_slurm, "LOOK", 0.2)
     monkeypatch.setattr(of_slurm, "ASK", 0.2)
-    monkeypatch.setattr(of_slurm, "PATIENCE", 5)
+    monkeypatch.setattr(of_slurm, "PATIENCE", 50)  # ten seconds, for a machine that is busy
     slurm.write_text("cores: 1\nmemory: 2GB\nsecurity: false\n")
     pool = cluster.pool(tmp_path / "r", 5, cluster=slurm)
     open_worker, _ = pool.__enter__()
