@@ -43,6 +43,19 @@ def prefixes(named: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, str]]
     return chosen
 
 
+def told_apart(paths: Iterable[str]) -> dict[str, str]:
+    """Name files by as little of the ends of their paths as tells them apart; any other name is itself.
+
+    >>> told_apart(["/x/a/rows.csv", "/x/b/rows.csv", "/x/b/more.csv", "iris"])
+    {'/x/a/rows.csv': 'a/rows.csv', '/x/b/rows.csv': 'b/rows.csv', '/x/b/more.csv': 'more.csv', 'iris': 'iris'}
+    """
+    split = {path: path_parts(path) for path in paths}
+    return {
+        path: "".join(shortest_tail(parts, [other for other in split.values() if other != parts]))
+        for path, parts in split.items()
+    }
+
+
 def prefixed(columns: Mapping[str, Any], column: str, prefixes: Prefixes) -> str:
     """Return a label of one run with what stands before it.
 

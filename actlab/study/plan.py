@@ -242,7 +242,7 @@ def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[st
 
     values = [plain(config) for config in loaded]
     varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
-    called = told_apart(config.name for config in loaded)
+    called = labels.told_apart(config.name for config in loaded)
     names: dict[str, dict[str, None]] = {}
     for config in loaded:
         names.setdefault(settings(config), {}).setdefault(called[config.name])
@@ -253,23 +253,6 @@ def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[st
         one = seen.setdefault(json.dumps(about), about | data.described(rows))
         one["unsure"] = list(dict.fromkeys([*one["unsure"], *rows.notes]))
     return tuple(seen.values())
-
-
-def told_apart(paths: Iterable[str]) -> dict[str, str]:
-    """Name files by as little of the ends of their paths as tells them apart; any other name is itself.
-
-    >>> told_apart(["/x/a/rows.csv", "/x/b/rows.csv", "/x/b/more.csv", "iris"])
-    {'/x/a/rows.csv': 'a/rows.csv', '/x/b/rows.csv': 'b/rows.csv', '/x/b/more.csv': 'more.csv', 'iris': 'iris'}
-    """
-    parts = {path: path.split("/") for path in dict.fromkeys(paths)}
-    ends = dict.fromkeys(parts, 1)
-    while True:
-        names = {path: "/".join(parts[path][-end:]) for path, end in ends.items()}
-        several = {name for name in names.values() if list(names.values()).count(name) > 1}
-        longer = [path for path, name in names.items() if name in several and ends[path] < len(parts[path])]
-        if not longer:
-            return names
-        ends |= {path: ends[path] + 1 for path in longer}
 
 
 def data_spec(config: DataConfig) -> data.DataSpec:
