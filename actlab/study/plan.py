@@ -22,7 +22,7 @@ from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
-from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
+from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Study, StudyError, of_key
 from actlab.study.resolve import Resolved, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
@@ -355,6 +355,12 @@ def choose_call_sizes(
     """
     chosen: dict[int, CallSize] = {}
     for size in sizes:
+        least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
+        if least > MOST_WORKER_BYTES:
+            raise StudyError(
+                f"model: depth {size.depth} and width {size.width} need about {least / 1e12:,.1f} TB of memory for one "
+                f"run; a network of more than {MOST_WORKER_BYTES / 1e12:g} TB is not planned"
+            )
         call = begun.get(size.width) or CallSize(default_runs_per_call(size.width, platform), 1)
         if memory is not None and worker_bytes(size, call) > PLANNED * memory:
             fitting = fit(size, call.runs_per_call, memory)
