@@ -23,8 +23,8 @@ from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
-from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.resolve import Resolved, numbers_of, resolve
+from actlab.study.reading import Source, Study, StudyError, of_key
+from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
 from actlab.study.settings import Prefixes
 from actlab.study.sweep import Cell
@@ -96,6 +96,7 @@ def plan(
     cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
     activations_used = len({cell.model.activation.name for cell in study.cells})
     sizes = [size_of(resolved, activations_used) for resolved in cells]
+    check_sizes(sizes, study.source)
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
@@ -345,6 +346,23 @@ def size_of(resolved: Resolved, activations: int) -> Size:
     )
 
 
+def check_sizes(sizes: Iterable[Size], source: Source) -> None:
+    """Refuse a network that no machine holds.
+
+    Raises:
+        StudyError: there is one.
+    """
+    for size in sizes:
+        least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
+        if least > MOST_WORKER_BYTES:
+            raise error_at_key(
+                source,
+                "model.width",
+                f"depth {size.depth} and width {size.width} need about {least / 1e12:,.1f} TB of memory for one run; "
+                f"at most {MOST_WORKER_BYTES / 1e12:g} TB are planned",
+            )
+
+
 def choose_call_sizes(
     sizes: Sequence[Size], platform: str, memory: float | None, begun: Mapping[int, CallSize]
 ) -> dict[int, CallSize]:
@@ -355,12 +373,6 @@ def choose_call_sizes(
     """
     chosen: dict[int, CallSize] = {}
     for size in sizes:
-        least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
-        if least > MOST_WORKER_BYTES:
-            raise StudyError(
-                f"model: depth {size.depth} and width {size.width} need about {least / 1e12:,.1f} TB of memory for one "
-                f"run; a network of more than {MOST_WORKER_BYTES / 1e12:g} TB is not planned"
-            )
         call = begun.get(size.width) or CallSize(default_runs_per_call(size.width, platform), 1)
         if memory is not None and worker_bytes(size, call) > PLANNED * memory:
             fitting = fit(size, call.runs_per_call, memory)

@@ -240,9 +240,9 @@ def absolute(key: str, value: Any, base: Path) -> Any:
     if not isinstance(value, str):
         return value
     if named := sources.parse(value):
-        return f"{(base / named[0]).resolve()}:{named[1]}"
+        return f"{os.path.realpath(base / named[0])}:{named[1]}"  # which passes links that go round in circles
     is_file = key == "claims" or (key == "data.name" and data.is_file(value))
-    return str((base / value).resolve()) if is_file else value
+    return os.path.realpath(base / value) if is_file else value
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
@@ -367,7 +367,7 @@ def section_at(place: Sequence[str | int]) -> type[Section] | None:
 def short_path(path: Path) -> str:
     """Shorten a path: relative to the current directory where it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(Path(os.path.realpath(path)).relative_to(Path.cwd()))
     except ValueError:
         return str(path)
 

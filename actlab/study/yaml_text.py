@@ -154,6 +154,8 @@ def check_event(event: Any, is_key: bool) -> None:
         raise refused(event, f"the tag {shown(str(tag).replace(YAML_TAGS, '!!'))} is not for plain data; leave it out")
     if not isinstance(event, ScalarEvent):
         return
+    if "\0" in event.value or any("\ud800" <= one <= "\udfff" for one in event.value):
+        raise refused(event, "a value has a character that no text has: NUL, or half of a pair of UTF-16")
     most, what = (MOST_KEY, "key") if is_key else (MOST_TEXT, "value")
     if len(event.value) > most:
         raise refused(event, f"a {what} has {len(event.value):,} characters; at most {most:,} are read")
