@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from errno import EACCES, EDQUOT, ENOSPC, EROFS
+from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 from actlab.cli.output import err
@@ -47,4 +47,7 @@ def report_error(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
         return 1
+    if isinstance(error, OSError) and error.errno in (ENAMETOOLONG, ELOOP, ENOTDIR, EINVAL):  # of a name in the request
+        err.print(message(f"actlab: {error.filename}: is no path ({error.strerror})"), markup=False, highlight=False)
+        return 2
     raise error

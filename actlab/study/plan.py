@@ -15,6 +15,7 @@ import numpy as np
 
 from actlab import activations, data, jax_settings, sources
 from actlab.measures import Measure
+from actlab.naming import shown
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
@@ -221,6 +222,8 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
     try:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)
+    except OSError as error:  # no file can have such a name, or it cannot be looked at
+        raise error_at_key(study.source, "data.name", f"{shown(config.name)}: {error.strerror}") from None
     except data.DataError as error:
         place = of_key(study.source, f"data.{error.key}")
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import data, jax_settings, sources
-from actlab.naming import nearest, show, shortened, shown
+from actlab.naming import nearest, shortened, show, shown
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.sweep import Cell, Place, expand, put
-from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, read_text
+from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
 LISTS = ("data.drop", "data.keep", "data.na_values")
 """Keys that are lists: one name stands for a list of it."""
@@ -161,17 +161,6 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
             yield from places(item, (*place, i))
 
 
-def count_values(value: Any) -> int:
-    """Count the keys and values of plain data.
-
-    >>> count_values({"depth": [2, 10]})
-    5
-    """
-    if isinstance(value, dict):
-        return 1 + sum(1 + count_values(inner) for inner in value.values())
-    return 1 + (sum(map(count_values, value)) if isinstance(value, list) else 0)
-
-
 def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> None:
     """Apply one ``key.sub=value`` to the plain data of a study."""
     key, equals, value = text.partition("=")
@@ -189,7 +178,8 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
         raise StudyError(f"override {text}: expected a value after '='")
     if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
         raise StudyError(
-            f"override {text}: {dotted}=[{shortened(value)}] is one list; a comma list sweeps, and is one of lists: [a],[b]"
+            f"override {text}: {dotted}=[{shortened(value)}] is one list; a comma list sweeps, and is one of lists: "
+            "[a],[b]"
         )
     swept = ".".join(keys[:2]) in SWEPT
     values = [absolute(dotted, one, Path.cwd()) for one in values]

@@ -12,7 +12,6 @@ from actlab.study.fields import Section, known
 from actlab.study.sections import DataConfig, MeasureConfig, ModelConfig, TrainConfig, run_keys
 from actlab.study.selection import Metric, Select
 
-
 MOST_SEEDS = 10_000
 """Of one cell."""
 

@@ -115,7 +115,10 @@ class ModelConfig(Section):
         "`path/to/file.py:function`; auto: the one recommended for the activation",
     )
     weight_gain: Annotated[float, Key(NUMBER)] = Field(
-        1.0, gt=0, le=LARGEST, description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal"
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal",
     )
     bias_init: Annotated[
         BiasInit,
@@ -231,7 +234,10 @@ class MeasureConfig(Section):
         25, ge=1, le=MOST, description="steps between two records; step 0 and the last are always recorded"
     )
     evaluate_every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
-        100, ge=1, le=MOST, description="steps between two evaluations of whole splits and unit death; a multiple of `every`"
+        100,
+        ge=1,
+        le=MOST,
+        description="steps between two evaluations of whole splits and unit death; a multiple of `every`",
     )
     probe_rows: Annotated[int, Key(STATIC, spec="", follows=True, reported=False)] = Field(
         256, ge=2, le=MOST, description="training rows on which per-layer measures are taken"

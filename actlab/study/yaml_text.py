@@ -136,7 +136,13 @@ def refused(event: Any, why: str) -> Refused:
 
 def shown_key(node: Node) -> str:
     """Say what stands in place of a key."""
-    return shown_text(node.value) if isinstance(node, ScalarNode) else f"a {node.id}"
+    return (
+        shown_text(node.value)
+        if isinstance(node, ScalarNode)
+        else "a mapping"
+        if isinstance(node, MappingNode)
+        else "a list"
+    )
 
 
 def shown_text(text: str) -> str:
@@ -185,7 +191,9 @@ def bounded_load(text: str, where: str) -> tuple[Any, Node | None]:
     """
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > MOST_LINE:
-            raise YamlTextError(f"{where}:{number}: has {len(line):,} characters in one line; break lines of {MOST_LINE:,}")
+            raise YamlTextError(
+                f"{where}:{number}: has {len(line):,} characters in one line; break lines of {MOST_LINE:,}"
+            )
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer, yaml.Constructor = BoundedComposer, PlainConstructor
     try:
@@ -199,7 +207,9 @@ def bounded_load(text: str, where: str) -> tuple[Any, Node | None]:
             problem = f"{error.context} {problem}"
         raise YamlTextError(f"{at_line(where, error)}: not valid YAML: {shortened(problem)}") from None
     except YAMLError as error:
-        line = f":{text.count(chr(10), 0, error.position) + 1}" if isinstance(getattr(error, "position", 0), int) else ""
+        line = (
+            f":{text.count(chr(10), 0, error.position) + 1}" if isinstance(getattr(error, "position", 0), int) else ""
+        )
         raise YamlTextError(f"{where}{line}: not valid YAML: {shortened(str(error).splitlines()[0])}") from None
 
 
@@ -207,6 +217,17 @@ def at_line(where: str, error: MarkedYAMLError) -> str:
     """Name the line of an error, where it has one."""
     mark = error.problem_mark or error.context_mark
     return f"{where}:{mark.line + 1}" if mark else where
+
+
+def count_values(value: Any) -> int:
+    """Count the keys and values of plain data.
+
+    >>> count_values({"depth": [2, 10]})
+    5
+    """
+    if isinstance(value, dict):
+        return 1 + sum(1 + count_values(inner) for inner in value.values())
+    return 1 + (sum(map(count_values, value)) if isinstance(value, list) else 0)
 
 
 def read_text(path: Path, where: str) -> str:
@@ -217,7 +238,9 @@ def read_text(path: Path, where: str) -> str:
         YamlTextError: it is no regular file, too large, not UTF-8, or cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe without a writer waits otherwise
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        )  # a pipe without a writer waits otherwise
         with open(descriptor, "rb") as file:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
