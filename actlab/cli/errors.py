@@ -35,8 +35,8 @@ def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
 def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
-        if isinstance(getattr(error, "message", None), str):
-            error.message = message(error.message)
+        if isinstance(said := getattr(error, "message", None), str):
+            setattr(error, "message", message(said))  # noqa: B010  # the parsers' errors have one, others have none
         error.show()
         return int(error.exit_code)
     for code, kinds in ((1, INCOMPLETE), (2, WRONG)):

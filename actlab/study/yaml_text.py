@@ -207,9 +207,8 @@ def bounded_load(text: str, where: str) -> tuple[Any, Node | None]:
             problem = f"{error.context} {problem}"
         raise YamlTextError(f"{at_line(where, error)}: not valid YAML: {shortened(problem)}") from None
     except YAMLError as error:
-        line = (
-            f":{text.count(chr(10), 0, error.position) + 1}" if isinstance(getattr(error, "position", 0), int) else ""
-        )
+        position = getattr(error, "position", None)
+        line = f":{text.count(chr(10), 0, position) + 1}" if isinstance(position, int) else ""
         raise YamlTextError(f"{where}{line}: not valid YAML: {shortened(str(error).splitlines()[0])}") from None
 
 
@@ -230,6 +229,11 @@ def count_values(value: Any) -> int:
     return 1 + (sum(map(count_values, value)) if isinstance(value, list) else 0)
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe without a writer at once, too."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_text(path: Path, where: str) -> str:
     """Read a text file of at most ``MOST_BYTES``.
 
@@ -238,17 +242,14 @@ def read_text(path: Path, where: str) -> str:
         YamlTextError: it is no regular file, too large, not UTF-8, or cannot be read.
     """
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        )  # a pipe without a writer waits otherwise
-        with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
-                raise YamlTextError(f"{where}: is {kind}; expected a YAML file")
+        with open(path, "rb", opener=without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise YamlTextError(f"{where}: is a pipe or a device; expected a YAML file")
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise
+    except IsADirectoryError:
+        raise YamlTextError(f"{where}: is a folder; expected a YAML file") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
         if isinstance(error, YamlTextError):
             raise
