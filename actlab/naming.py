@@ -1,6 +1,6 @@
 """Names and numbers as people read them: the end of the message where a name is unknown, lists, all digits.
 
-Whatever a message quotes of a request goes through ``shown`` or ``shortened``: it may be of any length.
+Whatever a message quotes of a request goes through ``brief`` or ``shortened``: it may be of any length.
 """
 
 import itertools
@@ -54,18 +54,21 @@ def shortened(text: str, most: int = MOST_SHOWN) -> str:
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
-def shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """Write a value as Python does, at most ``MOST_SHOWN`` characters of it.
 
-    >>> shown("fast"), shown([1, 2]), shown("x" * 5000)[30:60]
+    >>> brief("fast"), brief([1, 2]), brief("x" * 5000)[30:60]
     ("'fast'", '[1, 2]', 'xxxxxxxxxx[4,922 characters]xx')
-    >>> len(shown([["x" * 99] * 99] * 99)) <= MOST_SHOWN
+    >>> len(brief([["x" * 99] * 99] * 99)) <= MOST_SHOWN
     True
     """
     if isinstance(value, str):
         value = shortened(value)
         return f"'{value}'" if "'" not in value else f'"{value}"'
-    return shortened(PRINTER.repr(value))
+    try:
+        return shortened(PRINTER.repr(value))
+    except ValueError:  # a whole number of more digits than Python writes
+        return "a number of thousands of digits"
 
 
 def message(text: str) -> str:

@@ -1,5 +1,6 @@
 """YAML within stated limits: whatever a text holds, it is read or refused with its line, in little time."""
 
+import math
 import os
 
 import pytest
@@ -147,6 +148,18 @@ def test_limits_of_a_whole_study(tmp_path, monkeypatch):
     path.write_text(STUDY + "sweep: [1]")
     with pytest.raises(StudyError, match=r"sweep"):
         read(path, ["model.depth=2,3"])
+
+
+def test_memory_and_workers():
+    from actlab.engine.train_study import ExecutionConfig, in_bytes
+
+    for odd in ("9" * 400 + "GB", "nan", "inf", "1e400GB", "-1GB", "", "lots", "x" * 5000, math.nan, math.inf, -1):
+        with pytest.raises(StudyError, match="memory: expected an amount such as 4GB") as error:
+            in_bytes(odd)
+        assert len(str(error.value)) < 200
+    for odd in (0, -1, 4097, 10**30, 10**5000):
+        with pytest.raises(StudyError, match="workers: expected a number"):
+            ExecutionConfig(workers=odd)
 
 
 def test_what_no_machine_holds_is_not_planned(tmp_path):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator
 
 from actlab import data, sources
-from actlab.naming import as_yaml, show, shown
+from actlab.naming import as_yaml, brief, show
 from actlab.study.fields import LABEL, LARGEST, MOST, NUMBER, STATIC, Key, Section, display_name, known
 
 
@@ -106,14 +106,14 @@ class DataConfig(Section):
         if isinstance(names, str | int | float) and not isinstance(names, bool):
             names = [names]
         if not isinstance(names, list | tuple) or not all(isinstance(one, str | int | float) for one in names):
-            raise ValueError(f"expected a list of names, as in [a, b], not {shown(names)}")
+            raise ValueError(f"expected a list of names, as in [a, b], not {brief(names)}")
         return tuple(one if isinstance(one, str) else show(one) for one in names)
 
     @field_validator("separator")
     @classmethod
     def _separates(cls, separator: str | None) -> str | None:
         if separator is not None and (separator.isalnum() or separator in "\"'\r\n"):
-            raise ValueError(f'expected a mark such as ";" or "\\t", not {shown(separator)}')
+            raise ValueError(f'expected a mark such as ";" or "\\t", not {brief(separator)}')
         return separator
 
     @field_validator("name")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from actlab import sources
-from actlab.naming import nearest, show, shown
+from actlab.naming import brief, nearest, show
 from actlab.registry import Registry
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
@@ -126,7 +126,7 @@ def split_name(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
         return value
     if not isinstance(value, dict):
-        raise ValueError(f"expected a name, or a mapping with a name and its options, not {shown(value)}")
+        raise ValueError(f"expected a name, or a mapping with a name and its options, not {brief(value)}")
     if "name" not in value:
         raise ValueError("expected a mapping with the key 'name'")
     return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
@@ -137,13 +137,13 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
     for key, value in choice.options.items():
         if key not in defaults:
             hint = nearest(key, defaults) if defaults else " (it takes none)"
-            raise ValueError(f"{kind} {shown(choice.name)} has no option {shown(key)}{hint}")
+            raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}{hint}")
         wanted = type(defaults[key])
         if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
             name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
-            raise ValueError(f"option {shown(key)} of {kind} {shown(choice.name)} must be {name}, not {shown(value)}")
+            raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be {name}, not {brief(value)}")
         if not isinstance(value, bool | str) and not abs(value) <= LARGEST:
-            raise ValueError(f"option {shown(key)} of {kind} {shown(choice.name)} must be at most {LARGEST:g} in size")
+            raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be at most {LARGEST:g} in size")
     filled = {**defaults, **choice.options}
     numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
     return Choice(name=choice.name, options=numbers)
@@ -152,7 +152,7 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
 def known(name: str, kind: str, valid: Iterable[str]) -> str:
     """Return ``name`` itself where it is valid; else raise with the nearest valid one."""
     if name not in (names := list(valid)):
-        raise ValueError(f"unknown {kind} {shown(name)}{nearest(name, names)}")
+        raise ValueError(f"unknown {kind} {brief(name)}{nearest(name, names)}")
     return name
 
 

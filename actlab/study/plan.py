@@ -15,7 +15,7 @@ import numpy as np
 
 from actlab import activations, data, jax_settings, sources
 from actlab.measures import Measure
-from actlab.naming import shown
+from actlab.naming import brief
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
@@ -223,7 +223,7 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)
     except OSError as error:  # no file can have such a name, or it cannot be looked at
-        raise error_at_key(study.source, "data.name", f"{shown(config.name)}: {error.strerror}") from None
+        raise error_at_key(study.source, "data.name", f"{brief(config.name)}: {error.strerror}") from None
     except data.DataError as error:
         place = of_key(study.source, f"data.{error.key}")
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default
@@ -350,11 +350,7 @@ def size_of(resolved: Resolved, activations: int) -> Size:
 
 
 def check_sizes(sizes: Iterable[Size], source: Source) -> None:
-    """Refuse a network that no machine holds.
-
-    Raises:
-        StudyError: there is one.
-    """
+    """Raise StudyError where there is a network that no machine holds."""
     for size in sizes:
         least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
         if least > MOST_WORKER_BYTES:

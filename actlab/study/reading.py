@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import data, jax_settings, sources
-from actlab.naming import nearest, shortened, show, shown
+from actlab.naming import brief, nearest, shortened, show
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
@@ -198,7 +198,7 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
     top, *rest = keys
     if not rest:
         if top not in StudyConfig.model_fields:
-            raise StudyError(f"override {text}: unknown key {shown(top)}{nearest(top, StudyConfig.model_fields)}")
+            raise StudyError(f"override {text}: unknown key {brief(top)}{nearest(top, StudyConfig.model_fields)}")
         raw[top] = values if len(values) > 1 else values[0]
     else:
         if not isinstance(raw.get(top), dict):
@@ -249,9 +249,9 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
     for key, values in matrix.items():
         place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
         if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}unknown key {shown(key)}{nearest(key, SWEPT)}")
+            raise StudyError(f"{place}unknown key {brief(key)}{nearest(key, SWEPT)}")
         if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, as in [{shown(values)}], not {shown(values)}")
+            raise StudyError(f"{place}{key}: expected a list of values, as in [{brief(values)}], not {brief(values)}")
         if not values:
             raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
         if len({repr(value) for value in values}) < len(values):
@@ -261,7 +261,7 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
             for key in values if isinstance(values, dict) else ():
                 if ".".join(str(key).split(".")[:2]) not in SWEPT:
                     place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key {shown(key)}{nearest(key, SWEPT)}")
+                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{nearest(key, SWEPT)}")
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:
@@ -275,7 +275,7 @@ def check_exclude(sweep: SweepConfig, source: Source) -> None:
                 raise StudyError(f"{place}: is not a key of the matrix{nearest(key, sweep.matrix)}")
             if value not in sweep.matrix[key]:
                 listed = [str(one) for one in sweep.matrix[key]]
-                raise StudyError(f"{place}: {shown(value)} is not in the matrix{nearest(value, listed)}")
+                raise StudyError(f"{place}: {brief(value)} is not in the matrix{nearest(value, listed)}")
 
 
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
@@ -330,14 +330,14 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
         return str(one["ctx"]["error"])
     if kind == "literal_error":
         choices = one["ctx"]["expected"].replace("'", "")
-        return f"expected {choices}, not {shown(value)}"
+        return f"expected {choices}, not {brief(value)}"
     if kind == "string_pattern_mismatch":
-        return f"expected only a-z, 0-9, _ and -, not {shown(value)}"
+        return f"expected only a-z, 0-9, _ and -, not {brief(value)}"
     bounds = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
     if kind in bounds:
         bound = next(iter(one["ctx"].values()))
-        return f"expected a number {bounds[kind]} {show(bound)}, not {shown(value)}"
-    return f"expected {EXPECTED.get(kind, one['msg'])}, not {shown(value)}"
+        return f"expected a number {bounds[kind]} {show(bound)}, not {brief(value)}"
+    return f"expected {EXPECTED.get(kind, one['msg'])}, not {brief(value)}"
 
 
 def section_at(place: Sequence[str | int]) -> type[Section] | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.activations.flatness import FoundFlat
-from actlab.naming import show, shown
+from actlab.naming import brief, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
@@ -246,7 +246,7 @@ def one_number(name: str, given: Any) -> float:
         ValueError: it is something else.
     """
     if isinstance(given, bool) or not isinstance(given, int | float | np.number):
-        raise ValueError(f"{name}: gives {shown(given)}; expected a standard deviation")
+        raise ValueError(f"{name}: gives {brief(given)}; expected a standard deviation")
     return float(given)
 
 
@@ -257,7 +257,7 @@ def mean_and_std(name: str, given: Any) -> tuple[float, float]:
         ValueError: it is something else.
     """
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError(f"{name}: gives {shown(given)}; expected a mean and a standard deviation")
+        raise ValueError(f"{name}: gives {brief(given)}; expected a mean and a standard deviation")
     return one_number(name, given[0]), one_number(name, given[1])
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from actlab import activations, sources
 from actlab.measures import PROBE_SETS
-from actlab.naming import show, shown
+from actlab.naming import brief, show
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -258,11 +258,11 @@ class MeasureConfig(Section):
         if isinstance(probes, str):
             return known(probes, "choice of probes", PROBE_SETS)
         if not isinstance(probes, list | tuple) or not probes:
-            raise ValueError(f"expected default, all, or a list of probes, not {shown(probes)}")
+            raise ValueError(f"expected default, all, or a list of probes, not {brief(probes)}")
         names = [check_probe(probe) for probe in probes]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"names the probe {shown(name)} twice")
+                raise ValueError(f"names the probe {brief(name)} twice")
         return tuple(probes)
 
     @model_validator(mode="after")

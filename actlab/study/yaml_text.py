@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, DocumentStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from actlab.naming import shortened, shown
+from actlab.naming import brief, shortened
 
 MOST_BYTES = 400_000
 """Of a file."""
@@ -62,7 +62,7 @@ class PlainConstructor(SafeConstructor):  # type: ignore[misc]
             return super().construct_object(node, deep)
         except (ArithmeticError, LookupError, ValueError):
             kind = str(node.tag).removeprefix(YAML_TAGS)
-            why = f"{shown(node.value)} is no {KINDS.get(kind, kind)}; quote it if it is a text"
+            why = f"{brief(node.value)} is no {KINDS.get(kind, kind)}; quote it if it is a text"
             raise Refused(None, None, why, node.start_mark) from None
 
 
@@ -157,7 +157,7 @@ def check_event(event: Any, is_key: bool) -> None:
             raise refused(event, f"an anchor or a tag has more than {MOST_KEY} characters")
     tag = getattr(event, "tag", None)
     if tag is not None and str(tag) not in ("!", *PLAIN_TAGS):
-        raise refused(event, f"the tag {shown(str(tag).replace(YAML_TAGS, '!!'))} is not for plain data; leave it out")
+        raise refused(event, f"the tag {brief(str(tag).replace(YAML_TAGS, '!!'))} is not for plain data; leave it out")
     if not isinstance(event, ScalarEvent):
         return
     if "\0" in event.value or any("\ud800" <= one <= "\udfff" for one in event.value):
