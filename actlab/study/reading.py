@@ -307,7 +307,10 @@ def error_message(source: Source, error: ValidationError, at: Place | None = Non
     lines = []
     for one in error.errors():
         within = (section,) if section else ()
-        place = (*within, *(part for part in one["loc"] if part not in ("options", "function-before")))
+        *way, last = one["loc"] or ("",)
+        unknown = (last,) if one["type"] == "extra_forbidden" else ()  # whatever its name
+        way = way if unknown else [*way, last]
+        place = (*within, *(part for part in way if part not in ("options", "function-before", "")), *unknown)
         key = ".".join(str(part) for part in place)
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
