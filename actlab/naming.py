@@ -1,13 +1,27 @@
-"""Names and numbers as people read them: the end of the message where a name is unknown, lists, all digits."""
+"""Names and numbers as people read them: the end of the message where a name is unknown, lists, all digits.
 
+Whatever a message quotes of a request goes through ``brief`` or ``shortened``: it may be of any length.
+"""
+
+import itertools
 import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from reprlib import Repr
 from typing import Any
 
+MOST_SHOWN = 100
+"""Characters of a value in a message."""
+MOST_NAME = 60
+"""Characters of each of several names."""
+MOST_LINES, MOST_LINE, MOST_MESSAGE = 20, 1000, 2000
+"""Lines of a message; characters of each, where a path may be longer than a value, and of all."""
 CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
+
+PRINTER = Repr()
+PRINTER.maxstring = PRINTER.maxlong = PRINTER.maxother = MOST_SHOWN
 
 
 def nearest(name: object, valid: Iterable[object]) -> str:
@@ -18,14 +32,56 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     >>> nearest("reulu", ["relu", "tanh"]), nearest("x", ["relu", "tanh"]), nearest("z", ["z_MxW"]), nearest("x", [])
     ("; did you mean 'relu'?", '; choose from relu, tanh', "; did you mean 'z_MxW'?", '; there is none')
     """
-    text, names = str(name), list(dict.fromkeys(map(str, valid)))
+    text, names = str(name)[:MOST_SHOWN], list(dict.fromkeys(map(str, valid)))
     begun = [one for one in names if text and one.startswith(text)]
     if close := get_close_matches(text, names, n=1, cutoff=CUTOFF) or begun[:1]:
-        return f"; did you mean '{close[0]}'?"
+        return f"; did you mean '{shortened(close[0])}'?"
     if not names:
         return "; there is none"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""
-    return f"; choose from {', '.join(names[:MOST_LISTED])}{more}"
+    return f"; choose from {', '.join(shortened(one, MOST_NAME) for one in names[:MOST_LISTED])}{more}"
+
+
+def shortened(text: str, most: int = MOST_SHOWN) -> str:
+    """Leave out the middle of a long text, and write what a terminal would obey, or cannot encode, as an escape.
+
+    >>> shortened("relu"), shortened("x" * 5000, 30), shortened("a\\x1bb\\n")
+    ('relu', 'xxxx[4,992 characters]xxxx', 'a\\\\x1bb\\\\n')
+    """
+    if len(text) > most:
+        kept = max((most - 22) // 2, 0)
+        text = f"{text[:kept]}[{len(text) - 2 * kept:,} characters]{text[len(text) - kept :]}"
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def brief(value: Any) -> str:
+    """Write a value as Python does, at most ``MOST_SHOWN`` characters of it.
+
+    >>> brief("fast"), brief([1, 2]), brief("x" * 5000)[30:60]
+    ("'fast'", '[1, 2]', 'xxxxxxxxxx[4,922 characters]xx')
+    >>> len(brief([["x" * 99] * 99] * 99)) <= MOST_SHOWN
+    True
+    """
+    if isinstance(value, str):
+        value = shortened(value)
+        return f"'{value}'" if "'" not in value else f'"{value}"'
+    try:
+        return shortened(PRINTER.repr(value))
+    except ValueError:  # a whole number of more digits than Python writes
+        return "a number of thousands of digits"
+
+
+def message(text: str) -> str:
+    """Fit a whole message on one screen, line by line; escapes as in ``shortened``.
+
+    >>> message("a\\nb"), message("\\n".join("x" * 30)).splitlines()[-1]
+    ('a\\nb', '... and 10 more lines')
+    """
+    lines = [shortened(line, MOST_LINE) for line in text.split("\n")]
+    sizes = itertools.accumulate(len(line) + 1 for line in lines)
+    fits = sum(size <= MOST_MESSAGE and number < MOST_LINES for number, size in enumerate(sizes))
+    kept, hidden = lines[:fits], len(lines) - fits
+    return "\n".join([*kept, *([f"... and {hidden} more {'line' if hidden == 1 else 'lines'}"] if hidden else [])])
 
 
 def show(value: Any) -> str:
@@ -48,7 +104,7 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     >>> listed("abc"), listed("abcdefg", 3)
     ('a, b, c', 'a, b, c and 4 more')
     """
-    texts = [str(name) for name in names]
+    texts = [shortened(str(name), MOST_NAME) for name in names]
     hidden = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + hidden
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from actlab import sources
-from actlab.naming import nearest
+from actlab.naming import brief, nearest
 
 R = TypeVar("R")
 OWN_PACKAGE = f"{__package__}."
@@ -73,7 +73,7 @@ class Registry(Mapping[str, R], Generic[R]):
         if named := sources.parse(name):
             return self.load(*named)
         if name not in self.records:
-            raise self.error(f"unknown {self.kind} '{name}'{nearest(name, self.records)}")
+            raise self.error(f"unknown {self.kind} {brief(name)}{nearest(name, self.records)}")
         return self.records[name]
 
     def load(self, path: Path, name: str) -> R:
@@ -179,7 +179,7 @@ def options_of(
         if one.kind is not one.KEYWORD_ONLY:
             raise error(f"{name}: {one.name} must be keyword-only: {name}({', '.join(positional)}, *, {one.name}=1.0)")
         if one.default is not one.empty and not isinstance(one.default, int | float):
-            raise error(f"{name}: {one.name} needs a number as its default, or True or False, not {one.default!r}")
+            raise error(f"{name}: {one.name} needs a number as its default, or True or False, not {brief(one.default)}")
     return {one.name: None if one.default is one.empty else one.default for one in others}
 
 

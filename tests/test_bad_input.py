@@ -38,6 +38,7 @@ def with_sweep(sweep):
 # name: (the YAML, overrides, what the message must say)
 YAML_CASES = {
     "misspelt key": (study(**{"  depth: 2": "  dpeth: 2"}), [], ["s.yaml:5", "model.dpeth", "did you mean 'depth'"]),
+    "unknown key with a name of ours": (STUDY + "options: 3", [], ["s.yaml:9", "options: unknown key"]),
     "misspelt section": (study(**{"train:": "trian:"}), [], ["s.yaml:7", "trian", "did you mean 'train'"]),
     "no study name": (study(**{"study: s\n": ""}), [], ["study", "missing"]),
     "no data": (study(**{"data: {name: iris}\n": ""}), [], ["data", "missing"]),

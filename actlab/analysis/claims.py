@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -191,7 +192,7 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
     Raises:
         ClaimsError: there is no such file, it does not run, lists nothing, or is written for an earlier version.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
         with sources.reading():

@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from errno import EACCES, EDQUOT, ENOSPC, EROFS
+from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 from actlab.cli.output import err
+from actlab.naming import message
 
 # Errors by name: one that was raised has its module imported, and the others should cost no time.
 WRONG = {
@@ -34,14 +35,19 @@ def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
 def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
+        if isinstance(said := getattr(error, "message", None), str):
+            setattr(error, "message", message(said))  # noqa: B010  # the parsers' errors have one, others have none
         error.show()
         return int(error.exit_code)
     for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
         if isinstance(error, imported(kinds)):
-            message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
-            err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
+            text = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
+            err.print(message(f"actlab: {text}"), markup=False, highlight=False, soft_wrap=True)
             return code
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
         return 1
+    if isinstance(error, OSError) and error.errno in (ENAMETOOLONG, ELOOP, ENOTDIR, EINVAL):  # of a name in the request
+        err.print(message(f"actlab: {error.filename}: is no path ({error.strerror})"), markup=False, highlight=False)
+        return 2
     raise error

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from ruamel.yaml import YAML
 
 from actlab import activations, jax_settings, sources
 from actlab.engine import loading, run_batch
@@ -20,8 +19,9 @@ from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import block_of, plan
-from actlab.study.reading import StudyError, read, reason
+from actlab.study.reading import StudyError, parse, read, reason
 from actlab.study.sections import ModelConfig
+from actlab.study.yaml_text import bounded_load
 
 # The columns of ``runs`` that make a network, its weights apart.
 SETTINGS = ("activation", "depth", "width", "norm", "residual", "dropout", "dropout_kind")
@@ -103,7 +103,7 @@ def find_run(folder: Path, name: str) -> tuple[Job, Run]:
     file = folder / "study.yaml"
     if not file.is_file():
         raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
-    for word in strings(YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))):
+    for word in strings(parse(file)[0]):
         named = sources.parse(word)
         if named and not (folder / named[0]).resolve().is_relative_to((folder / "sources").resolve()):
             raise StudyError(f"{file}: {word} is not among the study's own sources")
@@ -192,7 +192,7 @@ def parsed(activation: Any) -> dict[str, Any]:
         return {"name": "relu", **activation}
     name, options = re.fullmatch(r"([^(]*)(?:\((.*)\))?", str(activation), re.DOTALL).groups()  # type: ignore[union-attr]
     pairs = [one.partition("=") for one in (options or "").split(", ") if one]
-    return {"name": name, **{key: YAML(typ="safe", pure=True).load(value) for key, _, value in pairs}}
+    return {"name": name, **{key: bounded_load(value, "activation")[0] for key, _, value in pairs}}
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """A study from plan to stored measurements: what ``actlab run`` does before it reports."""
 
 import io
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from actlab.engine.files import StoreError
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
-from actlab.naming import nearest
+from actlab.naming import brief, nearest
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
@@ -30,6 +31,8 @@ else:
     cluster = Later("actlab.engine.cluster")
 
 EXECUTORS = ("local", "dask")
+MOST_WORKERS = 4096
+"""Processes that are asked for."""
 
 
 class RunError(RuntimeError):
@@ -66,6 +69,8 @@ class ExecutionConfig:
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")
         if self.workers is not None and self.workers < 1:
             raise StudyError(f"workers: expected a number ≥ 1, not {self.workers}")
+        if self.workers is not None and self.workers > MOST_WORKERS:
+            raise StudyError(f"workers: expected a number ≤ {MOST_WORKERS}, not {brief(self.workers)}")
         if self.memory is not None and (self.scheduler is not None or self.cluster is not None):
             raise StudyError("memory: is for workers on this machine; say in the cluster file what each Slurm job gets")
         if self.workers is not None and self.scheduler is not None:
@@ -144,10 +149,10 @@ def in_bytes(memory: str | float | None) -> float | None:
         return None
     try:
         number = float(TypeAdapter(ByteSize).validate_python(memory))
-    except ValidationError:
+    except (ValidationError, OverflowError):  # the latter: 400 digits
         number = 0.0
-    if number <= 0:
-        raise StudyError(f"memory: expected an amount such as 4GB or 800MB, not '{memory}'")
+    if not 0 < number < math.inf:
+        raise StudyError(f"memory: expected an amount such as 4GB or 800MB, not {brief(memory)}")
     return number
 
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from actlab.measures.base import ARITHMETIC, GEOMETRIC, SHARE, Measure, MeasureError
-from actlab.naming import nearest
+from actlab.naming import brief, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 POOLINGS = (ARITHMETIC, GEOMETRIC)
@@ -105,21 +105,21 @@ def from_plain(plain: Any) -> dict[str, Measure]:
     'geometric'
     """
     if not isinstance(plain, Mapping):
-        raise MeasureError(f"measures: expected records by name, not {plain!r}")
+        raise MeasureError(f"measures: expected records by name, not {brief(plain)}")
     return {str(name): one_from_plain(str(name), facts) for name, facts in plain.items()}
 
 
 def one_from_plain(name: str, facts: Any) -> Measure:
     """Read one record of ``from_plain``."""
     if not isinstance(facts, Mapping):
-        raise MeasureError(f"measures: {name}: expected its facts by name, not {facts!r}")
+        raise MeasureError(f"measures: {name}: expected its facts by name, not {brief(facts)}")
     known: dict[str, Any] = {key: fact for key, fact in facts.items() if key in DEFAULTS}
     if isinstance(known.get("range"), list):
         known["range"] = tuple(known["range"])
     for key, fact in known.items():
         right = fact is None or isinstance(fact, str) if key == "function" else type(fact) is type(DEFAULTS[key])
         if not right or (key == "range" and not is_range(fact)):
-            raise MeasureError(f"measures: {name}: {key}: cannot be {fact!r}")
+            raise MeasureError(f"measures: {name}: {key}: cannot be {brief(fact)}")
     record = Measure(name, **known)
     for key, valid in (("over_layers", (*POOLINGS, "")), ("over_seeds", (*POOLINGS, SHARE))):
         if known.get(key, ARITHMETIC) not in valid:

@@ -9,6 +9,7 @@ changed file is run as it stands now.
 import builtins
 import importlib
 import itertools
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -37,7 +38,7 @@ def import_file(path: Path) -> ModuleType:
     Raises:
         SourceError: it is not there, or running it fails; with the file and line that failed.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where no file can have such a name
         raise SourceError(f"{path}: no such file")
     if path.suffix != ".py":
         raise SourceError(f"{path}: not a Python file")

@@ -11,6 +11,7 @@ import tokenize
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from errno import EINVAL
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,8 @@ def read(path: Path) -> tuple[Statement, ...]:
         SourceError: it is not there, or not Python.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait, a device never end
+            raise OSError(EINVAL, "not a regular file")
         return statements(path.read_bytes())
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from None

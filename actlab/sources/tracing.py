@@ -136,7 +136,7 @@ def fingerprint(path: Path) -> str:
     try:
         files = trace(path).files
     except SourceError:  # running it will say why
-        files = {path.name: path} if path.is_file() else {}
+        files = {path.name: path} if os.path.isfile(path) else {}
     contents = {name: file_sha256(file) for name, file in files.items()}
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema, field_validator
 
 from actlab import data, sources
-from actlab.naming import as_yaml, show
-from actlab.study.fields import LABEL, NUMBER, STATIC, Key, Section, display_name, known
+from actlab.naming import as_yaml, brief, show
+from actlab.study.fields import LABEL, LARGEST, MOST, NUMBER, STATIC, Key, Section, display_name, known
 
 
 def asked(column: str, unused: Any = None, unordered: bool = False) -> Key:
@@ -43,6 +43,7 @@ class DataConfig(Section):
     train_rows: Annotated[int | None, Key(STATIC, problem=True, follows=True)] = Field(
         data.DataSpec.train_rows,
         ge=1,
+        le=MOST,
         description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
     )
     target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
@@ -55,6 +56,7 @@ class DataConfig(Section):
     target_loss: Annotated[float | None, Key(LABEL, problem=True, follows=True, reported=False)] = Field(
         data.DataSpec.target_loss,
         gt=0,
+        le=LARGEST,
         description="what `steps_to_target` waits for; null: stated with the data set, else a quarter of the best "
         "constant predictor's",
     )
@@ -104,14 +106,14 @@ class DataConfig(Section):
         if isinstance(names, str | int | float) and not isinstance(names, bool):
             names = [names]
         if not isinstance(names, list | tuple) or not all(isinstance(one, str | int | float) for one in names):
-            raise ValueError(f"expected a list of names, as in [a, b], not {names!r}")
+            raise ValueError(f"expected a list of names, as in [a, b], not {brief(names)}")
         return tuple(one if isinstance(one, str) else show(one) for one in names)
 
     @field_validator("separator")
     @classmethod
     def _separates(cls, separator: str | None) -> str | None:
         if separator is not None and (separator.isalnum() or separator in "\"'\r\n"):
-            raise ValueError(f'expected a mark such as ";" or "\\t", not {separator!r}')
+            raise ValueError(f'expected a mark such as ";" or "\\t", not {brief(separator)}')
         return separator
 
     @field_validator("name")

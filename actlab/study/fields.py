@@ -8,11 +8,16 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from actlab import sources
-from actlab.naming import nearest, show
+from actlab.naming import brief, nearest, show
 from actlab.registry import Registry
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 """How a user's own function is named; for editors."""
+
+MOST = 2**30
+"""Of whole numbers that count: steps, rows, and what comes every so many of them."""
+LARGEST = 1e30
+"""Of other numbers, either sign: single precision ends at 3.4e38, and what is computed of them comes after."""
 
 STATIC, NUMBER, LABEL = "static", "number", "label"
 """What a key is to a run: its program (or the shapes of its data); an argument of that; neither."""
@@ -121,7 +126,7 @@ def split_name(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
         return value
     if not isinstance(value, dict):
-        raise ValueError(f"expected a name, or a mapping with a name and its options, not {value!r}")
+        raise ValueError(f"expected a name, or a mapping with a name and its options, not {brief(value)}")
     if "name" not in value:
         raise ValueError("expected a mapping with the key 'name'")
     return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
@@ -132,11 +137,13 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
     for key, value in choice.options.items():
         if key not in defaults:
             hint = nearest(key, defaults) if defaults else " (it takes none)"
-            raise ValueError(f"{kind} '{choice.name}' has no option '{key}'{hint}")
+            raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}{hint}")
         wanted = type(defaults[key])
         if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
             name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
-            raise ValueError(f"option '{key}' of {kind} '{choice.name}' must be {name}, not {value!r}")
+            raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be {name}, not {brief(value)}")
+        if not isinstance(value, bool | str) and not abs(value) <= LARGEST:
+            raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be at most {LARGEST:g} in size")
     filled = {**defaults, **choice.options}
     numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
     return Choice(name=choice.name, options=numbers)
@@ -145,7 +152,7 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
 def known(name: str, kind: str, valid: Iterable[str]) -> str:
     """Return ``name`` itself where it is valid; else raise with the nearest valid one."""
     if name not in (names := list(valid)):
-        raise ValueError(f"unknown {kind} '{name}'{nearest(name, names)}")
+        raise ValueError(f"unknown {kind} {brief(name)}{nearest(name, names)}")
     return name
 
 

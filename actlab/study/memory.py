@@ -8,6 +8,8 @@ from typing import NamedTuple
 BASE, PER_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_EVAL_CHUNKS = 256
+MOST_WORKER_BYTES = 1e12
+"""What a single run may take, whatever machine it is for."""
 
 
 class CallSize(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 
 from actlab import activations, data, jax_settings, sources
 from actlab.measures import Measure
+from actlab.naming import brief
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
@@ -22,9 +23,9 @@ from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
-from actlab.study.memory import MOST_EVAL_CHUNKS, PLANNED, CallSize, Size, fit, worker_bytes
-from actlab.study.reading import Study, StudyError, of_key
-from actlab.study.resolve import Resolved, numbers_of, resolve
+from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
+from actlab.study.reading import Source, Study, StudyError, of_key
+from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
 from actlab.study.settings import Prefixes
 from actlab.study.sweep import Cell
@@ -96,6 +97,7 @@ def plan(
     cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
     activations_used = len({cell.model.activation.name for cell in study.cells})
     sizes = [size_of(resolved, activations_used) for resolved in cells]
+    check_sizes(sizes, study.source)
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
@@ -220,6 +222,8 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
     try:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)
+    except OSError as error:  # no file can have such a name, or it cannot be looked at
+        raise error_at_key(study.source, "data.name", f"{brief(config.name)}: {error.strerror}") from None
     except data.DataError as error:
         place = of_key(study.source, f"data.{error.key}")
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default
@@ -326,6 +330,19 @@ def size_of(resolved: Resolved, activations: int) -> Size:
         plain=block_of(cell.model) == Options(),
         remembered=len(OPTIMIZERS.find(cell.train.optimizer.name).memory),
     )
+
+
+def check_sizes(sizes: Iterable[Size], source: Source) -> None:
+    """Raise StudyError where there is a network that no machine holds."""
+    for size in sizes:
+        least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
+        if least > MOST_WORKER_BYTES:
+            raise error_at_key(
+                source,
+                "model.width",
+                f"depth {size.depth} and width {size.width} need about {least / 1e12:,.1f} TB of memory for one run; "
+                f"at most {MOST_WORKER_BYTES / 1e12:g} TB are planned",
+            )
 
 
 def choose_call_sizes(

@@ -8,21 +8,27 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import data, jax_settings, sources
-from actlab.naming import nearest
+from actlab.naming import brief, nearest, shortened, show
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.sweep import Cell, Place, expand, put
+from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
 LISTS = ("data.drop", "data.keep", "data.na_values")
 """Keys that are lists: one name stands for a list of it."""
 MARKS = (*LISTS, "data.separator", "data.decimal")
 """Keys that may be a bare mark on the command line, also where YAML takes it for one of its own: ``data.decimal=,``."""
+
+MOST_OVERRIDES = 1000
+"""On one command line."""
+MOST_STEPS = 8
+"""Names in a dotted key."""
+MOST_RUNS = 100_000
+"""Of a study: to plan so many takes seconds."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -96,10 +102,14 @@ def read(
     path = Path(path)
     raw, lines = parse(path)
     overridden: dict[Place, str] = {}
+    if len(overrides) > MOST_OVERRIDES:
+        raise StudyError(f"{len(overrides):,} overrides are given; at most {MOST_OVERRIDES:,} are read")
     raw = resolve_paths(raw, path.parent)
     for text in overrides:
         override(raw, text, overridden)
     source = Source(path, lines, overridden)
+    if count_values(raw) > MOST_VALUES:
+        raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
     config = validate(raw, source)
     for name, find in (parts or {}).items():
@@ -114,30 +124,24 @@ def read(
     )
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
-    return Study(config, cells, tuple(config.sweep.seed_list()), source)
+    seeds = tuple(config.sweep.seed_list())
+    if len(cells) * len(seeds) > MOST_RUNS:
+        what = f"{len(cells):,} cells of {len(seeds):,} seeds are {len(cells) * len(seeds):,} runs"
+        raise StudyError(f"{source.where('sweep', 'seeds')}: sweep: {what}; a study has at most {MOST_RUNS:,}")
+    return Study(config, cells, seeds, source)
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it."""
     try:
-        text = path.read_text(encoding="utf-8")
-        yaml = YAML(typ="safe", pure=True)
-        node = yaml.compose(text)
-        raw = yaml.load(text)
+        raw, node = bounded_load(read_text(path, short_path(path)), short_path(path))
     except FileNotFoundError:
         raise StudyError(f"{short_path(path)}: no such file{_neighbours(path)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{short_path(path)}: cannot be read ({error})") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        problem = str(error.problem).split(" with value")[0]
-        raise StudyError(f"{short_path(path)}{line}: not valid YAML: {problem}") from None
-    except YAMLError as error:
-        raise StudyError(f"{short_path(path)}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except YamlTextError as error:
+        raise StudyError(str(error)) from None
     if not isinstance(raw, dict):
         raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
-    return raw, dict(places(node))
+    return raw, dict(places(node)) if node else {}
 
 
 def _neighbours(path: Path) -> str:
@@ -160,28 +164,31 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
 def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> None:
     """Apply one ``key.sub=value`` to the plain data of a study."""
     key, equals, value = text.partition("=")
-    keys = key.strip().split(".")
-    if not equals or not all(keys):
+    keys, text = key.strip().split("."), shortened(text)
+    if not equals or not all(keys) or len(keys) > MOST_STEPS:
         raise StudyError(f"override {text}: expected key.sub=value, as in model.depth=2,10,20")
     dotted = ".".join(keys)
     try:
         marks = dotted in MARKS and re.fullmatch(r"[^\w\s\[\]{}\"']+", value.strip())
-        values = [value.strip()] if marks else YAML(typ="safe", pure=True).load(f"[{value}]")
-    except YAMLError:
-        raise StudyError(f"override {text}: '{value}' is not a YAML value") from None
+        values = [value.strip()] if marks else bounded_load(f"[{value}]", "")[0]
+    except YamlTextError as error:
+        why = str(error).removeprefix(":1: ")
+        raise StudyError(f"override {text}: '{shortened(value)}' is not a YAML value ({why})") from None
     if not values:
         raise StudyError(f"override {text}: expected a value after '='")
     if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
         raise StudyError(
-            f"override {text}: {dotted}=[{value}] is one list; a comma list sweeps, and is one of lists: [a],[b]"
+            f"override {text}: {dotted}=[{shortened(value)}] is one list; a comma list sweeps, and is one of lists: "
+            "[a],[b]"
         )
     swept = ".".join(keys[:2]) in SWEPT
     values = [absolute(dotted, one, Path.cwd()) for one in values]
     if raw.get("sweep") is None:
         raw.pop("sweep", None)
-    matrix = raw.get("sweep", {}).get("matrix") if isinstance(raw.get("sweep"), dict) else None
-    if swept and len(values) > 1:
-        raw["sweep"] = raw.get("sweep", {}) | {"matrix": (matrix or {}) | {dotted: values}}
+    sweep = raw.get("sweep", {})
+    matrix = sweep.get("matrix") if isinstance(sweep, dict) else None
+    if swept and len(values) > 1 and isinstance(sweep, dict) and isinstance(matrix, dict | None):  # else refused below
+        raw["sweep"] = sweep | {"matrix": (matrix or {}) | {dotted: values}}
         overridden[("sweep", "matrix", dotted)] = text
         return
     if isinstance(matrix, dict) and dotted in matrix:  # it stays a key of the cells, so that exclude still finds it
@@ -191,7 +198,7 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
     top, *rest = keys
     if not rest:
         if top not in StudyConfig.model_fields:
-            raise StudyError(f"override {text}: unknown key '{top}'{nearest(top, StudyConfig.model_fields)}")
+            raise StudyError(f"override {text}: unknown key {brief(top)}{nearest(top, StudyConfig.model_fields)}")
         raw[top] = values if len(values) > 1 else values[0]
     else:
         if not isinstance(raw.get(top), dict):
@@ -223,9 +230,9 @@ def absolute(key: str, value: Any, base: Path) -> Any:
     if not isinstance(value, str):
         return value
     if named := sources.parse(value):
-        return f"{(base / named[0]).resolve()}:{named[1]}"
+        return f"{os.path.realpath(base / named[0])}:{named[1]}"  # which passes links that go round in circles
     is_file = key == "claims" or (key == "data.name" and data.is_file(value))
-    return str((base / value).resolve()) if is_file else value
+    return os.path.realpath(base / value) if is_file else value
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
@@ -242,9 +249,9 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
     for key, values in matrix.items():
         place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
         if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}unknown key '{key}'{nearest(str(key), SWEPT)}")
+            raise StudyError(f"{place}unknown key {brief(key)}{nearest(key, SWEPT)}")
         if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, as in [{values!r}], not {values!r}")
+            raise StudyError(f"{place}{key}: expected a list of values, as in [{brief(values)}], not {brief(values)}")
         if not values:
             raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
         if len({repr(value) for value in values}) < len(values):
@@ -254,7 +261,7 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
             for key in values if isinstance(values, dict) else ():
                 if ".".join(str(key).split(".")[:2]) not in SWEPT:
                     place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key '{key}'{nearest(str(key), SWEPT)}")
+                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{nearest(key, SWEPT)}")
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:
@@ -268,7 +275,7 @@ def check_exclude(sweep: SweepConfig, source: Source) -> None:
                 raise StudyError(f"{place}: is not a key of the matrix{nearest(key, sweep.matrix)}")
             if value not in sweep.matrix[key]:
                 listed = [str(one) for one in sweep.matrix[key]]
-                raise StudyError(f"{place}: {value!r} is not in the matrix{nearest(value, listed)}")
+                raise StudyError(f"{place}: {brief(value)} is not in the matrix{nearest(value, listed)}")
 
 
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
@@ -300,7 +307,10 @@ def error_message(source: Source, error: ValidationError, at: Place | None = Non
     lines = []
     for one in error.errors():
         within = (section,) if section else ()
-        place = (*within, *(part for part in one["loc"] if part not in ("options", "function-before")))
+        *way, last = one["loc"] or ("",)
+        unknown = (last,) if one["type"] == "extra_forbidden" else ()  # whatever its name
+        way = way if unknown else [*way, last]
+        place = (*within, *(part for part in way if part not in ("options", "function-before", "")), *unknown)
         key = ".".join(str(part) for part in place)
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
@@ -323,14 +333,14 @@ def reason(one: Mapping[str, Any], place: Place) -> str:
         return str(one["ctx"]["error"])
     if kind == "literal_error":
         choices = one["ctx"]["expected"].replace("'", "")
-        return f"expected {choices}, not {value!r}"
+        return f"expected {choices}, not {brief(value)}"
     if kind == "string_pattern_mismatch":
-        return f"expected only a-z, 0-9, _ and -, not {value!r}"
+        return f"expected only a-z, 0-9, _ and -, not {brief(value)}"
     bounds = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
     if kind in bounds:
         bound = next(iter(one["ctx"].values()))
-        return f"expected a number {bounds[kind]} {bound:g}, not {value!r}"
-    return f"expected {EXPECTED.get(kind, one['msg'])}, not {value!r}"
+        return f"expected a number {bounds[kind]} {show(bound)}, not {brief(value)}"
+    return f"expected {EXPECTED.get(kind, one['msg'])}, not {brief(value)}"
 
 
 def section_at(place: Sequence[str | int]) -> type[Section] | None:
@@ -350,7 +360,7 @@ def section_at(place: Sequence[str | int]) -> type[Section] | None:
 def short_path(path: Path) -> str:
     """Shorten a path: relative to the current directory where it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
+        return str(Path(os.path.realpath(path)).relative_to(Path.cwd()))
     except ValueError:
         return str(path)
 

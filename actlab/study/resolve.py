@@ -14,7 +14,7 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.activations.flatness import FoundFlat
-from actlab.naming import show
+from actlab.naming import brief, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
@@ -23,6 +23,9 @@ from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.sections import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
+
+MOST_RECORDS = 100_000
+"""Of one run."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,15 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     if warmup >= train.steps:
         expected = f"warmup_steps: expected fewer than the {train.steps} steps"
         raise error_at_key(source, "train.schedule", f"{expected}, not {warmup:.0f}")
+    records = train.steps // cell.measure.every
+    if records > MOST_RECORDS:
+        least = math.ceil(train.steps / MOST_RECORDS)
+        raise error_at_key(
+            source,
+            "measure.every",
+            f"{train.steps:,} steps make {records:,} records of a run; at most {MOST_RECORDS:,} are kept: from every: "
+            f"{least:,} on",
+        )
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
@@ -234,7 +246,7 @@ def one_number(name: str, given: Any) -> float:
         ValueError: it is something else.
     """
     if isinstance(given, bool) or not isinstance(given, int | float | np.number):
-        raise ValueError(f"{name}: gives {given!r}; expected a standard deviation")
+        raise ValueError(f"{name}: gives {brief(given)}; expected a standard deviation")
     return float(given)
 
 
@@ -245,7 +257,7 @@ def mean_and_std(name: str, given: Any) -> tuple[float, float]:
         ValueError: it is something else.
     """
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError(f"{name}: gives {given!r}; expected a mean and a standard deviation")
+        raise ValueError(f"{name}: gives {brief(given)}; expected a mean and a standard deviation")
     return one_number(name, given[0]), one_number(name, given[1])
 
 

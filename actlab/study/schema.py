@@ -7,9 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from actlab.naming import brief
 from actlab.study.fields import Section, known
 from actlab.study.sections import DataConfig, MeasureConfig, ModelConfig, TrainConfig, run_keys
 from actlab.study.selection import Metric, Select
+
+MOST_SEEDS = 10_000
+"""Of one cell."""
 
 
 class SweepConfig(Section):
@@ -32,10 +36,12 @@ class SweepConfig(Section):
     @classmethod
     def _seeds(cls, seeds: Any) -> Any:
         listed = seeds if isinstance(seeds, list) else [seeds]
+        if isinstance(seeds, int) and seeds > MOST_SEEDS:
+            raise ValueError(f"expected at most {MOST_SEEDS:,} seeds, not {brief(seeds)}")
         whole = all(isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in listed)
         if not whole or not listed or len(set(listed)) < len(listed) or seeds == 0:
             raise ValueError(
-                f"expected a number of seeds (at least 1), or a list of different whole ones, not {seeds!r}"
+                f"expected a number of seeds (at least 1), or a list of different whole ones, not {brief(seeds)}"
             )
         return seeds
 

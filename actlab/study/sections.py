@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from actlab import activations, sources
 from actlab.measures import PROBE_SETS
-from actlab.naming import show
+from actlab.naming import brief, show
 from actlab.nn.blocks import DROPOUTS, NORMS
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -33,6 +33,8 @@ from actlab.study.choices import (
 from actlab.study.data_section import DataConfig
 from actlab.study.fields import (
     LABEL,
+    LARGEST,
+    MOST,
     NUMBER,
     STATIC,
     Choice,
@@ -113,7 +115,10 @@ class ModelConfig(Section):
         "`path/to/file.py:function`; auto: the one recommended for the activation",
     )
     weight_gain: Annotated[float, Key(NUMBER)] = Field(
-        1.0, gt=0, description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal"
+        1.0,
+        gt=0,
+        le=LARGEST,
+        description="multiplies the hidden layers' standard deviation; the readout is always LeCun normal",
     )
     bias_init: Annotated[
         BiasInit,
@@ -178,7 +183,7 @@ class TrainConfig(Section):
         Choice(name="adam", options=OPTIMIZERS["adam"].options),
         description="an [optimizer](#optimizers), with options: `{name: adam, b1: 0.9}`, or `path/to/file.py:function`",
     )
-    learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, description="at its peak")
+    learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, le=LARGEST, description="at its peak")
     schedule: Annotated[Schedule, Key(NUMBER, unused=("constant",))] = Field(
         Choice(name="constant", options=SCHEDULES["constant"]),
         description="of the learning rate: constant or cosine (half a period, down to 0 at the last step), with "
@@ -187,19 +192,21 @@ class TrainConfig(Section):
     batch_size: Annotated[int, Key(STATIC)] = Field(
         64,
         ge=1,
+        le=MOST,
         description="rows of a minibatch; epochs are shuffled without replacement, an incomplete last batch is dropped",
     )
-    steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=2**30, description="updates")
+    steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=MOST, description="updates")
     clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=(None,))] = (
         Field(
             None,
             gt=0,
+            le=LARGEST,
             description="the most that the norm of all gradients together may be: larger ones are scaled down to "
             "it; null: no limit",
         )
     )
     weight_decay: Annotated[float | None, Key(NUMBER, follows=True)] = Field(
-        None, ge=0, description="decoupled; null: the optimizer's own (adamw 0.01, else 0); spares biases"
+        None, ge=0, le=LARGEST, description="decoupled; null: the optimizer's own (adamw 0.01, else 0); spares biases"
     )
     decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
         False, description="whether weight decay also pulls on learnable activation parameters"
@@ -224,13 +231,16 @@ class MeasureConfig(Section):
     """What to record, and when."""
 
     every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
-        25, ge=1, description="steps between two records; step 0 and the last are always recorded"
+        25, ge=1, le=MOST, description="steps between two records; step 0 and the last are always recorded"
     )
     evaluate_every: Annotated[int, Key(NUMBER, follows=True, reported=False)] = Field(
-        100, ge=1, description="steps between two evaluations of whole splits and unit death; a multiple of `every`"
+        100,
+        ge=1,
+        le=MOST,
+        description="steps between two evaluations of whole splits and unit death; a multiple of `every`",
     )
     probe_rows: Annotated[int, Key(STATIC, spec="", follows=True, reported=False)] = Field(
-        256, ge=2, description="training rows on which per-layer measures are taken"
+        256, ge=2, le=MOST, description="training rows on which per-layer measures are taken"
     )
     probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="", unordered=True)] = Field(
         "default",
@@ -248,11 +258,11 @@ class MeasureConfig(Section):
         if isinstance(probes, str):
             return known(probes, "choice of probes", PROBE_SETS)
         if not isinstance(probes, list | tuple) or not probes:
-            raise ValueError(f"expected default, all, or a list of probes, not {probes!r}")
+            raise ValueError(f"expected default, all, or a list of probes, not {brief(probes)}")
         names = [check_probe(probe) for probe in probes]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"names the probe '{name}' twice")
+                raise ValueError(f"names the probe {brief(name)} twice")
         return tuple(probes)
 
     @model_validator(mode="after")

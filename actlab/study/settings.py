@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from actlab.naming import brief
+
 CONTENT = "_content"
 """How a column of ``runs`` ends that holds the hash of what another one names; empty for what actlab ships."""
 
@@ -75,7 +77,7 @@ def from_plain(plain: Any) -> tuple[Setting, ...]:
     True
     """
     if not isinstance(plain, list) or not all(isinstance(one, Mapping) and "column" in one for one in plain):
-        raise ValueError(f"settings: expected a list of records with a column each, not {plain!r}")
+        raise ValueError(f"settings: expected a list of records with a column each, not {brief(plain)}")
 
     def known(name: str, fact: Any) -> Any:
         return tuple(fact) if isinstance(DEFAULTS[name], tuple) else fact
