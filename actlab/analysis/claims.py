@@ -194,6 +194,7 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
     if not path.is_file():
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
+        sources.tried(f"{__name__}:load", path)
         with sources.reading():
             module = sources.import_file(path)
     except sources.SourceError as error:

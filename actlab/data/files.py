@@ -71,6 +71,13 @@ def call(function: Callable[[], Any], name: str) -> Any:
         raise DataError(f"{name}: fails: {sources.failure(error)}") from error
 
 
+def make(path: Path, name: str) -> None:
+    """Call a user's function that makes a data set: what a trial does."""
+    from actlab.data.datasets import DATASETS
+
+    call(DATASETS.load(path, name).load, name)
+
+
 def of_function(function: Callable[[], Any], spec: DataSpec) -> Table:
     """Read what a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
 

@@ -8,6 +8,7 @@ from actlab.sources.installed import packages
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
+from actlab.sources.trial import end_trials, keeping, tried, trying
 from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
 
 __all__ = [
@@ -15,15 +16,19 @@ __all__ = [
     "Traced",
     "blames_user",
     "collect",
+    "end_trials",
     "failure",
     "fingerprint",
     "first_line",
     "hold_to_second_run",
     "import_file",
+    "keeping",
     "load_function",
     "packages",
     "parse",
     "reading",
     "same",
     "trace",
+    "tried",
+    "trying",
 ]
