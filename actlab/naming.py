@@ -53,6 +53,18 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(texts[:most]) + hidden
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """Cut the middle out of a text that is too long for a message; what it says first and last stays.
+
+    >>> shortened("plain"), shortened("0123456789" * 3, most=20)
+    ('plain', '012345678 ... 456789')
+    """
+    if len(text) <= most:
+        return text
+    begin = (most - 4) * 3 // 5
+    return f"{text[:begin]} ... {text[len(text) - (most - 5 - begin) :]}"
+
+
 def as_yaml(text: str) -> str:
     """Write a text as it stands in a YAML file: quoted where it would be something else without.
 

@@ -4,8 +4,10 @@ What ends here is then loaded, traced and checked where it is needed, as if ther
 not tried. The process is started when the first function is met, serves for all of them, and ends with the block.
 """
 
+import faulthandler
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from actlab.sources.refusing import library_folders
 from actlab.sources.statements import SourceError
 
 VARIABLE = "ACTLAB_TRIAL_SECONDS"
@@ -25,6 +28,7 @@ SECONDS = 60.0  # that one function may take
 START_SECONDS = 120.0  # until the process has imported what the trial needs
 MEMORY = 4 * 2**30  # bytes that it may take
 LOOK_SECONDS = 0.05
+OWN = f"{Path(__file__).parents[1]}{os.sep}"
 BOOT = (
     "import sys, json; path = json.loads(sys.argv.pop()); sys.path[:] = path; "
     "from actlab.sources import trial; trial.serve()"
@@ -33,6 +37,11 @@ BOOT = (
 
 class Ended(Exception):
     """The process ended, or had to be ended; the message says why."""
+
+    def __init__(self, why: str, place: str = "") -> None:
+        """Keep the file and line of the user's where it stood, if they are known."""
+        super().__init__(why)
+        self.place = place
 
 
 class Trials:
@@ -84,7 +93,7 @@ class Child:
             [sys.executable, "-P", "-B", "-c", BOOT, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,  # for the lines where it stands, if it has to be ended
             start_new_session=True,
         )
         self.read = b""
@@ -103,7 +112,7 @@ class Child:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
         self.line(START_SECONDS, "does not start")
-        text = f"does not end within {limit:g} seconds, and may loop for ever; {VARIABLE} gives it longer"
+        text = f"does not end within {limit:g} seconds; {VARIABLE}={10 * limit:g} gives it longer"
         answer = json.loads(self.line(limit, text))
         assert isinstance(answer, dict)
         return answer
@@ -120,21 +129,38 @@ class Child:
             if select.select([self.process.stdout], [], [], LOOK_SECONDS)[0]:
                 more = os.read(self.process.stdout.fileno(), 2**16)
                 if not more:
-                    raise Ended(how_it_ended(self.process.wait()))
+                    how = how_it_ended(self.process.wait())
+                    raise Ended(how, self.stands())
                 self.read += more
             elif time.monotonic() > until:
-                raise Ended(late)
+                raise Ended(late, self.stands(ask=True))
             elif memory(self.process.pid) > most:
-                raise Ended(f"takes more than {MEMORY / 2**30:g} GB of memory")
+                raise Ended(f"takes more than {MEMORY / 2**30:g} GB of memory", self.stands(ask=True))
         line, _, self.read = self.read.partition(b"\n")
         return line
+
+    def stands(self, ask: bool = False) -> str:
+        """Say at which line of a user's file it stands, or stood when it crashed; empty where that is not known."""
+        assert self.process.stderr is not None
+        text, until = b"", time.monotonic() + 2.0
+        if ask:
+            self.process.send_signal(signal.SIGUSR1)
+        while time.monotonic() < until and select.select([self.process.stderr], [], [], 0.2)[0]:
+            more = os.read(self.process.stderr.fileno(), 2**16)
+            text += more
+            if not more:
+                break
+        for file, line in re.findall(r'File "(.*?)", line (\d+) in ', text.decode(errors="replace")):
+            if os.path.isfile(file) and not file.startswith((*library_folders(), OWN)):
+                return f"{file}, line {line}"
+        return ""
 
     def end(self) -> None:
         """End it and what it started, and wait for that."""
         with suppress(OSError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
@@ -179,9 +205,9 @@ def tried(task: str, path: Path, *arguments: Any) -> bool:
     try:
         answer = TRIALS.ask(task, (str(path.absolute()), *arguments))
     except Ended as ended:
-        raise SourceError(f"{path}: was tried in a process of its own, and {ended}") from None
+        raise SourceError(f"{ended.place or path}: {ended} (it was tried in a process of its own)") from None
     if problem := answer.get("ends"):
-        raise SourceError(f"{path}: was tried in a process of its own, and {problem}")
+        raise SourceError(problem)
     return not answer.get("fails")
 
 
@@ -221,11 +247,11 @@ def how_it_ended(code: int) -> str:
     """Say how a process ended.
 
     >>> how_it_ended(3), how_it_ended(-11)
-    ('ends that process (exit code 3)', 'ends that process (SIGSEGV)')
+    ('ends the process that runs it, with exit code 3', 'crashes the process that runs it (SIGSEGV)')
     """
     if code >= 0:
-        return f"ends that process (exit code {code})"
-    return f"ends that process ({signal.Signals(-code).name})"
+        return f"ends the process that runs it, with exit code {code}"
+    return f"crashes the process that runs it ({signal.Signals(-code).name})"
 
 
 def serve() -> None:
@@ -236,10 +262,13 @@ def serve() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    asked, answers = os.dup(0), os.dup(1)
+    asked, answers, trouble = os.dup(0), os.dup(1), os.dup(2)
+    faulthandler.register(signal.SIGUSR1, file=trouble)
+    faulthandler.enable(file=trouble)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
     with os.fdopen(asked, "rb") as requests:
         for line in requests:
             request = json.loads(line)
@@ -266,7 +295,7 @@ def outcome(task: Any, arguments: list[Any]) -> dict[str, str]:
     except Exception as error:
         return {"fails": type(error).__name__}
     except BaseException as error:
-        return {"ends": f"raises {failure(error) or type(error).__name__}"}
+        return {"ends": failure(error)}
     return {}
 
 
