@@ -48,7 +48,7 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     >>> listed("abc"), listed("abcdefg", 3)
     ('a, b, c', 'a, b, c and 4 more')
     """
-    texts = [str(name) for name in names]
+    texts = [shortened(str(name), 120) for name in names]
     hidden = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + hidden
 

@@ -8,8 +8,8 @@ from actlab.sources.installed import packages
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
-from actlab.sources.trial import end_trials, keeping, tried, trying
 from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
+from actlab.sources.trial import end_trials, keeping, tried, trying
 
 __all__ = [
     "SourceError",

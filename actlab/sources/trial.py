@@ -1,7 +1,7 @@
 """A user's function is tried in a process of its own first: it may never end, take all memory, or end its process.
 
-What ends here is then loaded, traced and checked where it is needed, as if there had been no trial. What actlab ships is
-not tried. The process is started when the first function is met, serves for all of them, and ends with the block.
+What ends here is then loaded and traced where it is needed, as if there had been no trial. What actlab ships is not
+tried. The process is started when the first function is met, serves for all of them, and ends with the block.
 """
 
 import faulthandler
