@@ -108,8 +108,8 @@ def header(stream: Any, path: Path, shown: str) -> tuple[tuple[int, ...], np.dty
     try:
         read = npy.read_array_header_2_0 if long else npy.read_array_header_1_0
         shape, _, dtype = read(stream, max_header_size=HEADER_BYTES)
-    except (RecursionError, MemoryError):
-        raise DataError(f"{path}: {shown} has a damaged header") from None
+    except Exception:  # NumPy's, of Python's parser, of the parser of types
+        raise DataError(f"{path}: {shown} has a damaged header; expected np.savez(file, x=..., y=...)") from None
     return shape, dtype, (12 if long else 10) + size
 
 

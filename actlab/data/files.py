@@ -258,6 +258,11 @@ def from_arrays(
     if y.dtype.kind in "Vc":
         raise DataError(f"{path}: array {key!r} holds {y.dtype}; expected numbers or text")
     require_values(*x.shape, path)
+    if y.dtype.kind == "U":
+        try:
+            "".join(set(y.tolist())).encode()
+        except ValueError:
+            raise DataError(f"{path}: array {key!r} holds text with letters that Unicode does not have") from None
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:

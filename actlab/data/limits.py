@@ -13,7 +13,7 @@ BYTES = 2**32
 """Of any other file, packed and unpacked."""
 VALUES = 250_000_000
 """Rows times columns; rows times inputs."""
-COLUMNS = 100_000
+COLUMNS = 30_000
 LETTERS = 131_072
 """Of one value."""
 NAME_LETTERS = 1000

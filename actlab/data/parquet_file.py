@@ -10,6 +10,7 @@ import pandas as pd
 from actlab.data.limits import BYTES, LETTERS, require_bytes, require_values
 from actlab.data.sheet import require_unique, tidy
 from actlab.data.table import DataError
+from actlab.sources import first_line
 
 FOOTER_BYTES = 2**26
 ROWS = 2**16  # read at a time
@@ -37,7 +38,7 @@ def table(path: Path, drop: Sequence[str]) -> tuple[Any, list[str]]:
         texts = [name for name in names if is_text(schema.field(name).type)]
         require_bytes(unpacked(about, names), path, "what it holds")
     pieces, held = [], 0
-    with parquet.ParquetFile(path, read_dictionary=texts) as file:
+    with parquet.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=names):
             held += size(batch, texts, path)
             require_bytes(held, path, "what it holds")
@@ -104,11 +105,18 @@ def size(batch: Any, texts: Sequence[str], path: Path) -> int:
     Raises:
         DataError: a text is too long.
     """
+    import pyarrow
     from pyarrow import compute
 
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pyarrow.ArrowInvalid as error:
+            raise DataError(f"{path}: column {name!r} is damaged: {first_line(error)}") from None
     total = batch.nbytes
-    for name in texts:
-        column = batch.column(batch.schema.get_field_index(name))
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if not (pyarrow.types.is_dictionary(column.type) and is_text(column.type.value_type)):
+            continue
         lengths = compute.binary_length(column.dictionary)
         longest = compute.max(lengths).as_py() or 0
         if longest > LETTERS:
@@ -116,7 +124,8 @@ def size(batch: Any, texts: Sequence[str], path: Path) -> int:
                 f"{path}: column {name!r} has a value of {longest:,} bytes; a text may have {LETTERS:,}; data.drop "
                 "leaves the column out"
             )
-        total += compute.sum(compute.take(lengths, column.indices)).as_py() or 0
+        if name in texts:  # which will be written out
+            total += compute.sum(compute.take(lengths, column.indices)).as_py() or 0
     return int(min(total, BYTES + 1))
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from actlab.naming import shortened
+
+MESSAGE_LETTERS = 800
 TASKS = ("auto", "classification", "regression")
 
 
@@ -18,7 +21,7 @@ class DataError(ValueError):
 
     def __init__(self, message: str, key: str = "name") -> None:
         """Keep the key beside the message."""
-        super().__init__(message)
+        super().__init__(shortened(message, MESSAGE_LETTERS))
         self.key = key
 
 

@@ -22,7 +22,7 @@ from actlab.data.numbers import all_numbers
 from actlab.data.sheet import MISSING, Sheet, default_target, is_number, require_unique, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError
-from actlab.naming import as_yaml, listed
+from actlab.naming import as_yaml, listed, shortened
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = (
@@ -213,9 +213,9 @@ def require_one_reading(lines: TextLines, text: str, separator: str, given: bool
     own = len(lines.header)
     others = [other for other in SEPARATORS if other != separator and first_fields(text, other) > 1]
     if own == 1:
-        named = SEPARATORS.get(separator, repr(separator))
+        named, shown = SEPARATORS.get(separator, repr(separator)), shortened(repr(lines.header[0]), 80)
         hint = f"; set data.separator: {as_yaml(others[0])} if that is what separates them" if others else ""
-        raise DataError(f"{path}: expected columns separated by {named}, found only {lines.header[0]!r}{hint}")
+        raise DataError(f"{path}: expected columns separated by {named}, found only {shown}{hint}")
     for other in () if given else others:
         again = lines_of(text, other, 1, path)
         if again.even and lines.even:
@@ -322,4 +322,7 @@ def frame_of(text: str, separator: str, names: list[str], spec: DataSpec, path: 
             skipinitialspace=True,
         )
     except (pd.errors.ParserError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {sources.first_line(error)}") from error
+        problem = sources.first_line(error)
+        if "EOF inside string" in problem:
+            problem = "a quotation mark is left open"
+        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {problem}") from error
