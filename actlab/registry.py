@@ -52,6 +52,8 @@ class Registry(Mapping[str, R], Generic[R]):
         """
         self.kind, self.error, self.own, self.may_read = kind, error, own, may_read
         self.room = str(sys._getframe(1).f_globals.get("__name__"))  # where a trial finds it
+        computes = self.room.startswith((f"{OWN_PACKAGE}activations", f"{OWN_PACKAGE}nn"))
+        self.needs = (self.room, *(("jax",) if computes else ()))
         self.gives = gives
         self.records: dict[str, R] = {}
         self.declared: dict[Any, R] = {}
@@ -93,7 +95,9 @@ class Registry(Mapping[str, R], Generic[R]):
         key = (path, name, sources.fingerprint(path))
         if key not in self.loaded:
             try:
-                planned = sources.tried(f"{__name__}:load", path, self.room, self.kind, name) or planned
+                planned = (
+                    sources.tried(f"{__name__}:load", path, self.room, self.kind, name, first=self.needs) or planned
+                )
                 with sources.reading(self.may_read):
                     function = sources.load_function(path, name)
             except sources.SourceError as error:

@@ -5,6 +5,7 @@ Whatever a study names as ``path/to/file.py:function`` goes through here. Needs 
 
 from actlab.sources.again import hold_to_second_run
 from actlab.sources.installed import packages
+from actlab.sources.limiting import limited
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
@@ -23,6 +24,7 @@ __all__ = [
     "hold_to_second_run",
     "import_file",
     "keeping",
+    "limited",
     "load_function",
     "packages",
     "parse",

@@ -23,6 +23,7 @@ from typing import Any
 
 from actlab.naming import nearest, shortened
 from actlab.sources import refusing, undoing
+from actlab.sources.limiting import TookTooLong
 from actlab.sources.statements import SourceError, require_plain
 from actlab.sources.tracing import is_own, located, trace
 
@@ -219,6 +220,8 @@ def problem(error: BaseException) -> str:
     >>> problem(KeyError("x")), problem(SystemExit())
     ("KeyError: 'x'", 'SystemExit: it must not end the process that runs it')
     """
+    if isinstance(error, TookTooLong):
+        return first_line(error)
     ends = "it must not end the process that runs it"
     told = [first_line(error) if error.args else "", "" if isinstance(error, Exception) else ends]
     return ": ".join(filter(None, [type(error).__name__, "; ".join(filter(None, told))]))

@@ -66,13 +66,13 @@ class Trials:
             if not self.blocks:
                 self.end()
 
-    def ask(self, task: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    def ask(self, task: str, arguments: tuple[Any, ...], first: tuple[str, ...]) -> dict[str, Any]:
         """Have the process do something, and return what it says of it."""
         with self.lock:
             try:
                 if self.child is None:
                     self.child = Child()
-                return self.child.ask(task, arguments)
+                return self.child.ask(task, arguments, first)
             except BaseException:
                 self.end()
                 raise
@@ -98,7 +98,7 @@ class Child:
         )
         self.read = b""
 
-    def ask(self, task: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    def ask(self, task: str, arguments: tuple[Any, ...], first: tuple[str, ...]) -> dict[str, Any]:
         """Have it do something, within the time and the memory that there are.
 
         Raises:
@@ -106,12 +106,12 @@ class Child:
         """
         limit = seconds()
         request = {"task": task, "arguments": arguments, "environment": dict(os.environ), "folder": folder()}
-        request |= {"seconds": limit}
+        request |= {"seconds": limit, "first": first}
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # reading will say how it ended
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
-        self.line(START_SECONDS, "does not start")
+        self.line(START_SECONDS, f"cannot be tried: Python and its libraries take more than {START_SECONDS:g} seconds")
         text = f"does not end within {limit:g} seconds; {VARIABLE}={10 * limit:g} gives it longer"
         answer = json.loads(self.line(limit, text))
         assert isinstance(answer, dict)
@@ -132,6 +132,8 @@ class Child:
                     how = how_it_ended(self.process.wait())
                     raise Ended(how, self.stands())
                 self.read += more
+            elif self.process.poll() is not None:  # and what it has started holds its pipes
+                raise Ended(how_it_ended(self.process.returncode), self.stands())
             elif time.monotonic() > until:
                 raise Ended(late, self.stands(ask=True))
             elif memory(self.process.pid) > most:
@@ -186,27 +188,28 @@ def end_trials() -> None:
         TRIALS.end()
 
 
-def tried(task: str, path: Path, *arguments: Any) -> bool:
+def tried(task: str, path: Path, *arguments: Any, first: tuple[str, ...] = ()) -> bool:
     """Try something of a user's file in a process of its own, if a block asks for that.
 
     Args:
         task: ``module:function`` of actlab's, that is called with the rest.
         path: the file.
         arguments: plain values.
+        first: modules that are to be imported before its time begins.
 
     Returns:
-        whether it went well there; where it did not, or where no block asks, whoever calls finds out what it gives.
+        whether it went well there; where no block asks, or where it cannot be said in words, whoever calls finds out.
 
     Raises:
-        SourceError: it does not end, takes too much memory, or ends the process.
+        SourceError: it was refused there; it does not end, takes too much memory, or ends the process.
     """
     if not TRIALS.wanted:
         return False
     try:
-        answer = TRIALS.ask(task, (str(path.absolute()), *arguments))
+        answer = TRIALS.ask(task, (str(path.absolute()), *arguments), first)
     except Ended as ended:
         raise SourceError(f"{ended.place or path}: {ended} (it was tried in a process of its own)") from None
-    if problem := answer.get("ends"):
+    if problem := answer.get("problem"):
         raise SourceError(problem)
     return not answer.get("fails")
 
@@ -278,6 +281,8 @@ def serve() -> None:
                 os.chdir(request["folder"])
             module, _, name = request["task"].partition(":")
             task = getattr(import_module(module), name)
+            for needed in request["first"]:
+                import_module(needed)
             os.write(answers, b"begun\n")
             signal.alarm(int(request["seconds"]) + 60)  # should whoever asks be gone, and Python's own threads stand
             answer = outcome(task, request["arguments"])
@@ -292,10 +297,12 @@ def outcome(task: Any, arguments: list[Any]) -> dict[str, str]:
 
     try:
         task(Path(arguments[0]), *arguments[1:])
+    except ValueError as error:  # a refusal in words, as all of actlab's are
+        return {"problem": str(error)}
     except Exception as error:
         return {"fails": type(error).__name__}
     except BaseException as error:
-        return {"ends": failure(error)}
+        return {"problem": failure(error)}
     return {}
 
 
