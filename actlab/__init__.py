@@ -34,7 +34,8 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")

@@ -203,7 +203,7 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
         if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):
             raise ClaimsError(f"{error}; {OUTDATED}") from cause
         raise ClaimsError(str(error)) from cause
-    listed = vars(module).get("CLAIMS")
+    listed: Any = vars(module).get("CLAIMS")
     claims = tuple(listed) if type(listed) in (list, tuple) else ()
     if not claims:
         raise ClaimsError(f"{path}: needs CLAIMS, a list; {SIGNATURE}")

@@ -257,7 +257,7 @@ def from_arrays(
         raise DataError(f"{path}: array {inputs!r} holds {x.dtype}; expected numbers")
     if y.dtype.kind in "Vc":
         raise DataError(f"{path}: array {key!r} holds {y.dtype}; expected numbers or text")
-    require_values(*x.shape, path)
+    require_values(x.shape[0], x.shape[1], path)
     if y.dtype.kind == "U":
         try:
             "".join(set(y.tolist())).encode()

@@ -105,7 +105,12 @@ class Child:
             Ended: it did not.
         """
         limit = seconds()
-        request = {"task": task, "arguments": arguments, "environment": dict(os.environ), "folder": folder()}
+        request: dict[str, Any] = {
+            "task": task,
+            "arguments": arguments,
+            "environment": dict(os.environ),
+            "folder": folder(),
+        }
         request |= {"seconds": limit, "first": first}
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):  # reading will say how it ended
