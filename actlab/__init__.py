@@ -11,9 +11,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from actlab.measures import measure
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
+P = ParamSpec("P")
+R = TypeVar("R")
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
@@ -72,6 +75,20 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(LATER[name]), name)
 
 
+def with_trials(function: Callable[P, R]) -> Callable[P, R]:
+    """Have users' functions tried in a process of their own while a function is called (see ``sources.trial``)."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        from actlab import sources
+
+        with sources.trying():
+            return function(*args, **kwargs)
+
+    return called
+
+
+@with_trials
 def run(
     config: str | Path,
     overrides: Sequence[str] = (),

@@ -5,7 +5,9 @@ name; what a user's file declares, by the same decorator, is found under ``path/
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -49,6 +51,9 @@ class Registry(Mapping[str, R], Generic[R]):
             gives: what a record gives, in plain values, if a user's is to be held against itself as it is loaded.
         """
         self.kind, self.error, self.own, self.may_read = kind, error, own, may_read
+        self.room = str(sys._getframe(1).f_globals.get("__name__"))  # where a trial finds it
+        computes = self.room.startswith((f"{OWN_PACKAGE}activations", f"{OWN_PACKAGE}nn"))
+        self.needs = (self.room, *(("jax",) if computes else ()))
         self.gives = gives
         self.records: dict[str, R] = {}
         self.declared: dict[Any, R] = {}
@@ -76,8 +81,13 @@ class Registry(Mapping[str, R], Generic[R]):
             raise self.error(f"unknown {self.kind} {brief(name)}{nearest(name, self.records)}")
         return self.records[name]
 
-    def load(self, path: Path, name: str) -> R:
+    def load(self, path: Path, name: str, planned: bool = False) -> R:
         """Load the record of a function in a user's file, which is run once for each content of what it takes.
+
+        Args:
+            path: the file.
+            name: the function's in it.
+            planned: whether a plan has held it against itself.
 
         Raises:
             ValueError: see ``find``.
@@ -85,6 +95,9 @@ class Registry(Mapping[str, R], Generic[R]):
         key = (path, name, sources.fingerprint(path))
         if key not in self.loaded:
             try:
+                planned = (
+                    sources.tried(f"{__name__}:load", path, self.room, self.kind, name, first=self.needs) or planned
+                )
                 with sources.reading(self.may_read):
                     function = sources.load_function(path, name)
             except sources.SourceError as error:
@@ -98,7 +111,7 @@ class Registry(Mapping[str, R], Generic[R]):
                 raise self.error(f"{path}: '{name}' {what}; decorate it with @actlab.{decorator}")
             self.loaded[key] = record
             try:
-                if self.gives is not None:
+                if self.gives is not None and not planned:
                     self.hold_to_second_run(record, self.gives)
             except ValueError:
                 del self.loaded[key]
@@ -116,7 +129,7 @@ class Registry(Mapping[str, R], Generic[R]):
         Raises:
             ValueError: of the registry's own kind: the two differ, or the file fails when it is run again.
         """
-        found = next((key for key, one in self.loaded.items() if one is record), None)
+        found = self.place_of(record)
         if found is None:
             return
         before = [set(one.declared) for one in REGISTRIES]
@@ -130,13 +143,17 @@ class Registry(Mapping[str, R], Generic[R]):
 
         try:
             with sources.reading(self.may_read):
-                sources.hold_to_second_run(*found[:2], record, values_of)
+                sources.hold_to_second_run(*found, record, values_of)
         except sources.SourceError as error:
             raise self.error(str(error)) from None
         finally:
             for one, known in zip(REGISTRIES, before, strict=True):
                 for function in set(one.declared) - known:
                     del one.declared[function]
+
+    def place_of(self, record: R) -> tuple[Path, str] | None:
+        """Return the file that a record was loaded from, and the function's name in it; None of a shipped one."""
+        return next((key[:2] for key, one in self.loaded.items() if one is record), None)
 
     def __getitem__(self, name: str) -> R:
         """Return the record of a shipped name."""
@@ -149,6 +166,12 @@ class Registry(Mapping[str, R], Generic[R]):
     def __len__(self) -> int:
         """Count the shipped names."""
         return len(self.records)
+
+
+def load(path: Path, room: str, kind: str, name: str) -> None:
+    """Load a function of a user's file into the registry that a module has of its kind: what a trial does."""
+    import_module(room)
+    next(one for one in REGISTRIES if one.kind == kind).load(path, name)
 
 
 def options_of(

@@ -4,6 +4,8 @@ import os
 import signal
 import tempfile
 
+import pytest
+
 from actlab import compiler_flags
 
 # Not left to the first room that is imported: a test file may compute something before.
@@ -16,6 +18,15 @@ os.environ["XDG_CACHE_HOME"] = CACHE.name
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every run that they interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_trial_process():
+    """Users' files are tried in a process of their own, which imports JAX: one for all tests, not one for each."""
+    from actlab import sources
+
+    with sources.keeping():
+        yield
 
 
 def pytest_addoption(parser):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,9 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     for name in parameters:
         if name not in record.parameters:
             raise ActivationError(f"{record.name}: no parameter '{name}'{nearest(name, record.parameters)}")
+    place = CATALOGUE.place_of(record)
+    if place is not None and sources.tried(f"{__name__}:check_function", *place, parameters):
+        return
     values = {**record.parameters, **parameters}
     for dtype in (jnp.float32, jnp.float64):
         with jax.enable_x64(dtype is jnp.float64):
@@ -94,6 +98,11 @@ def check(record: Activation, parameters: Mapping[str, float] | None = None) -> 
     if record.closed_form:
         with jax.enable_x64(True):
             hold_to_values(record, values)
+
+
+def check_function(path: Path, name: str, parameters: Mapping[str, float]) -> None:
+    """Check a function of a user's file: what a trial does."""
+    check(CATALOGUE.load(path, name), parameters)
 
 
 def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.dtype) -> None:

@@ -21,6 +21,7 @@ from actlab.later import pd
 from actlab.measures import Measure, about
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
+MOST_CLAIMS = 1000
 AT_LEAST, AT_MOST, WITHIN = "at least", "at most", "within"
 SIGNATURE = """a claim is a function of the study's cells, or of several studies' ({name: cells}):
     def claim(cells: actlab.analysis.cells.Cells) -> actlab.analysis.claims.Verdict
@@ -195,17 +196,20 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
     if not os.path.isfile(path):
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
-        with sources.reading():
+        sources.tried(f"{__name__}:load", path)
+        with sources.reading(), sources.limited():
             module = sources.import_file(path)
     except sources.SourceError as error:
         cause = error.__cause__
         if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):
             raise ClaimsError(f"{error}; {OUTDATED}") from cause
         raise ClaimsError(str(error)) from cause
-    listed = getattr(module, "CLAIMS", ())
-    claims = tuple(listed) if isinstance(listed, list | tuple) else ()
+    listed: Any = vars(module).get("CLAIMS")
+    claims = tuple(listed) if type(listed) in (list, tuple) else ()
     if not claims:
         raise ClaimsError(f"{path}: needs CLAIMS, a list; {SIGNATURE}")
+    if len(claims) > MOST_CLAIMS:
+        raise ClaimsError(f"{path}: CLAIMS holds {len(claims):,} claims; it may hold {MOST_CLAIMS:,}")
     for claim in claims:
         if isinstance(claim, Across):
             continue
@@ -216,8 +220,11 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
 
 
 def needed(claim: Callable[..., Any]) -> list[str]:
-    """List the arguments that a claim must be given."""
-    return [one.name for one in inspect.signature(claim).parameters.values() if one.default is one.empty]
+    """List the arguments that a claim must be given; none where that is not known."""
+    try:
+        return [one.name for one in inspect.signature(claim).parameters.values() if one.default is one.empty]
+    except (TypeError, ValueError):  # of some that are written in C
+        return []
 
 
 def decide(

@@ -7,7 +7,7 @@ comes from a file, by the same decorators, and is named ``my_tables.py:slopes``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -17,7 +17,7 @@ from actlab import sources
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.layout import Table
-from actlab.registry import Registry, options_of
+from actlab.registry import OWN_PACKAGE, Registry, options_of
 
 P = TypeVar("P", Table, Drawing)
 TableFunction = Callable[[Cells], Table | None]
@@ -130,7 +130,7 @@ def declare(
     @wraps(function)
     def once(cells: Cells) -> P | None:
         if function not in cells.made:
-            with users_failures(name):
+            with users_failures(name, users=not function.__module__.startswith(OWN_PACKAGE)):
                 made = function(cells)
             if made is not None and not isinstance(made, kind):
                 made_as = "actlab.analysis.drawings.drawing" if kind is Drawing else "actlab.analysis.layout.Table"
@@ -144,17 +144,17 @@ def declare(
 
 
 @contextmanager
-def users_failures(name: str) -> Iterator[None]:
-    """Name a function of the user's, and the line, in whatever goes wrong with it.
+def users_failures(name: str, users: bool = True) -> Iterator[None]:
+    """Name a function of the user's, and the line, in whatever goes wrong with it; another's has all the time it needs.
 
     Raises:
         ReportError: it failed.
     """
     try:
-        with sources.reading():
+        with sources.reading(), sources.limited() if users else nullcontext():
             yield
-    except Exception as error:
-        if not sources.blames_user(error):
+    except BaseException as error:  # it may call exit()
+        if isinstance(error, KeyboardInterrupt) or not sources.blames_user(error):
             raise
         raise ReportError(f"{name}: {sources.failure(error)}") from error
 
@@ -174,7 +174,8 @@ def chosen(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Pat
         return {name: part for name, part in registry.items() if part.default}
     parts: dict[str, Part[P]] = {}
     for name in dict.fromkeys(asked):
-        part = registry.find(str(folder / name) if sources.parse(name) else name)
+        with sources.limited() if sources.parse(name) else nullcontext():
+            part = registry.find(str(folder / name) if sources.parse(name) else name)
         if part.name in parts or part.name == CLAIMS:
             raise PartError(f"{name}: there is another {registry.kind} of that name; rename the function")
         parts[part.name] = part

@@ -134,6 +134,7 @@ def plan(
     preview(config, overrides, out_dir, workers, memory, as_json=as_json)
 
 
+@actlab.with_trials
 def preview(
     config: Path,
     overrides: list[str] | None,
@@ -224,6 +225,7 @@ def show(
 
 
 @app.command()
+@actlab.with_trials
 def describe(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[ACTIVATION]...", help="or path/to/file.py:name")
@@ -296,6 +298,7 @@ def example(
 
 
 @app.command("list")
+@actlab.with_trials
 def list_names(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="list what these files declare instead")
@@ -324,6 +327,8 @@ def list_names(
     }
     if files:
         with sources.reading():
+            for file in files:
+                sources.tried("actlab.sources:import_file", file)
             modules = {sources.import_file(file).__name__: file for file in files}
         own = {
             title: [f"{modules[one.__module__]}:{one.__name__}" for one in declared if one.__module__ in modules]

@@ -94,7 +94,8 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
     Raises:
         DataError: it fails, or gives something else; or a key is for files.
     """
-    if not sources.parse(spec.name):
+    named = sources.parse(spec.name)
+    if named is None:
         for key in spec.asked((*OF_TEXT, *OF_COLUMNS)):
             raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is", key)
         table = record.load()
@@ -102,6 +103,7 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
         return table
     from actlab.data import files
 
+    sources.tried(f"{files.__name__}:make", *named)
     return files.of_function(record.load, spec)
 
 

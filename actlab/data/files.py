@@ -1,6 +1,8 @@
 """A user's own file (.csv, .tsv, .parquet or .npz) read into a table, or refused with the place of what is wrong."""
 
 import hashlib
+import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -13,12 +15,14 @@ import pandas as pd
 from actlab import sources
 from actlab.checksums import file_sha256
 from actlab.data.columns import table_of
+from actlab.data.limits import require_file, require_values
 from actlab.data.sheet import Sheet, chosen, default_target, require_unique, tidy
 from actlab.data.spec import OF_TEXT, DataSpec
 from actlab.data.table import DataError, Table
 from actlab.data.text_files import read_text
-from actlab.naming import nearest
+from actlab.naming import MOST_LINE, MOST_LISTED, listed, nearest, shortened
 
+MOST_NEIGHBOURS = 1000  # that a name may be the misspelling of
 SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
 
 
@@ -71,6 +75,13 @@ def call(function: Callable[[], Any], name: str) -> Any:
         raise DataError(f"{name}: fails: {sources.failure(error)}") from error
 
 
+def make(path: Path, name: str) -> None:
+    """Call a user's function that makes a data set: what a trial does."""
+    from actlab.data.datasets import DATASETS
+
+    call(DATASETS.load(path, name).load, name)
+
+
 def of_function(function: Callable[[], Any], spec: DataSpec) -> Table:
     """Read what a user's function makes: a ``Table``, or arrays x [N, F] and y [N], under the rules for files.
 
@@ -118,16 +129,33 @@ def existing(name: str) -> Path:
     Raises:
         DataError: missing, not a file, or of an unknown type.
     """
-    path = Path(name).expanduser()
+    path, shown = expanded(name), shortened(name, MOST_LINE)
     if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{path}: unknown file type {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
-    if not path.exists():
-        neighbours = [other.name for other in path.parent.glob("*") if other.suffix.lower() in SUFFIXES]
+        raise DataError(
+            f"{shown}: unknown file type {shortened(path.suffix, 40)!r}; expected one of {', '.join(SUFFIXES)}"
+        )
+    if not os.path.lexists(path):  # false of what cannot be a name, too
+        neighbours = [other.name for other in files_in(path.parent) if other.suffix.lower() in SUFFIXES]
         there = nearest(path.name, sorted(neighbours)) if neighbours else ""
-        raise DataError(f"{path}: no such file{there}")
-    if not path.is_file():
-        raise DataError(f"{path}: expected a file, found a folder")
+        raise DataError(f"{shown}: no such file{there}")
+    require_file(path)
     return path
+
+
+def expanded(name: str) -> Path:
+    """Return a path with ``~`` and ``~user`` written out where there is such a user."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """List what lies in a folder; nothing where it cannot be read."""
+    try:
+        return list(itertools.islice(folder.iterdir(), MOST_NEIGHBOURS))
+    except (OSError, ValueError):
+        return []
 
 
 def checksum(path: Path) -> str:
@@ -150,37 +178,28 @@ def unreadable(path: Path, error: Exception) -> NoReturn:
 
 def read_parquet(path: Path, spec: DataSpec) -> Sheet:
     """Read a Parquet file of plain columns; those that are a pandas index in it are left out unless they are named."""
-    import pyarrow.parquet
+    from actlab.data import parquet_file
 
     try:
-        stored = pyarrow.parquet.read_table(path, partitioning=None)
-        require_unique([tidy(name) for name in stored.column_names], path)
+        stored, everything = parquet_file.table(path, [tidy(name) for name in spec.drop])
         index = [
             name
             for name in (stored.schema.pandas_metadata or {}).get("index_columns", [])
             if name in stored.column_names
         ]
-        frame = stored.to_pandas(ignore_metadata=True, types_mapper=with_missing)
+        frame = stored.to_pandas(ignore_metadata=True, types_mapper=parquet_file.with_missing)
     except DataError:
         raise
     except Exception as error:  # pyarrow's errors have no base of their own
         unreadable(path, error)
     frame.columns = pd.Index([tidy(str(name)) for name in frame.columns])
+    frame = frame if len(everything) == frame.shape[1] else frame.reindex(columns=[tidy(name) for name in everything])
     index = [tidy(name) for name in index]
     names = [name for name in frame.columns if name not in index]
     if not names:
         raise DataError(f"{path}: expected columns, found none")
     target = default_target(spec, [*index, *names], path)
     return Sheet(path, frame, target, row_place, index=tuple(index))
-
-
-def with_missing(stored: Any) -> Any:
-    """Return the type of pandas' that keeps integers and truth values what they are beside missing ones."""
-    import pyarrow.types as types
-
-    if types.is_boolean(stored):
-        return pd.BooleanDtype()
-    return pd.Series([], dtype=stored.to_pandas_dtype()).convert_dtypes().dtype if types.is_integer(stored) else None
 
 
 def row_place(row: int) -> str:
@@ -194,17 +213,32 @@ def row_place(row: int) -> str:
 
 def read_npz(path: Path, spec: DataSpec) -> Sheet:
     """Read arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
+    from actlab.data import arrays_file
+
     try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(file.files)
-            arrays = {name: np.asarray(file[name]) for name in names}
+        names = arrays_file.names_in(path)
+        if not names:
+            raise DataError(f"{path}: expected arrays x and y, found none")
+        key, inputs = x_and_y(names, spec.target, path)
+        arrays = {name: arrays_file.array(path, name, name == inputs) for name in (inputs, key)}
+    except DataError:
+        raise
     except Exception as error:  # zipfile's, zlib's and NumPy's
-        if "allow_pickle" in str(error):
-            raise DataError(f"{path}: holds an array of Python objects; expected numbers or text") from None
         unreadable(path, error)
-    if not names:
-        raise DataError(f"{path}: expected arrays x and y, found none")
-    return from_arrays(arrays, spec.target, path)
+    return from_arrays(arrays, key, path)
+
+
+def x_and_y(names: list[str], target: str | None, path: Path) -> tuple[str, str]:
+    """Return which arrays are the target and the features, in this order.
+
+    Raises:
+        DataError: one of them is missing.
+    """
+    key = chosen(target or "y", names, path)
+    inputs = next((name for name in ("x", "X") if name in names and name != key), None)
+    if inputs is None:
+        raise DataError(f"{path}: expected an array x (or X) of features; the arrays: {listed(names, MOST_LISTED)}")
+    return key, inputs
 
 
 def from_arrays(
@@ -215,16 +249,20 @@ def from_arrays(
     Raises:
         DataError: one is missing, or has another shape or type.
     """
-    names = list(arrays)
-    key = chosen(target or "y", names, path)
-    inputs = next((name for name in ("x", "X") if name in names and name != key), None)
-    if inputs is None:
-        raise DataError(f"{path}: expected an array x (or X) of features; the arrays: {', '.join(names)}")
+    key, inputs = x_and_y(list(arrays), target, path)
     x, y = arrays[inputs], arrays[key]
     if x.ndim != 2 or x.shape[1] == 0:
         raise DataError(f"{path}: array {inputs!r} has shape {x.shape}; expected [rows, features]")
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: array {inputs!r} holds {x.dtype}; expected numbers")
+    if y.dtype.kind in "Vc":
+        raise DataError(f"{path}: array {key!r} holds {y.dtype}; expected numbers or text")
+    require_values(x.shape[0], x.shape[1], path)
+    if y.dtype.kind == "U":
+        try:
+            "".join(set(y.tolist())).encode()
+        except ValueError:
+            raise DataError(f"{path}: array {key!r} holds text with letters that Unicode does not have") from None
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim != 1:
@@ -236,5 +274,5 @@ def from_arrays(
     while key in columns:  # a feature may well be called y
         key += "_"
     frame = pd.DataFrame(x, columns=columns)
-    frame[key] = y.astype(str) if y.dtype.kind == "S" else y
+    frame[key] = np.char.decode(y, "utf-8", "replace") if y.dtype.kind == "S" else y
     return Sheet(path, frame, key, row_place)

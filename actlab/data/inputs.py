@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actlab.data.limits import require_values
 from actlab.data.table import DataError, Table
 from actlab.naming import as_yaml, listed
 
@@ -52,8 +53,9 @@ def inputs_of(table: Table, train: np.ndarray, standardize: bool, name: str) -> 
         known = sorted(set(values[train]) - {None})
         if not known:
             raise no_value(name, text)
+        require_values(len(values), sum(one.shape[1] for one in columns) + len(known), name, "inputs")
         absent = np.array([value is None for value in values])
-        indicators = np.array([[float(value == one) for one in known] for value in values]).reshape(len(values), -1)
+        indicators = np.stack([values == one for one in known], axis=1).astype(np.float64)
         columns.append(np.where(absent[:, None], np.nan, indicators))
         names += [f"{text}={one}" for one in known]
         if unknown := sorted(set(values) - {None, *known}):

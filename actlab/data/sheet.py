@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from actlab.data.limits import require_names
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError
-from actlab.naming import nearest
+from actlab.naming import nearest, shortened
 
 Place = Callable[[int], str]
 """Names a row, counted from 0, as its reader counts: a line of a text file, a row of anything else."""
@@ -75,14 +77,15 @@ def default_target(spec: DataSpec, names: list[str], path: Path) -> str:
 
 
 def require_unique(names: list[str], path: Path) -> None:
-    """Refuse two columns of one name.
+    """Refuse two columns of one name, and names that nobody could read.
 
     Raises:
         DataError: naming it.
     """
-    twice = [name for name in names if names.count(name) > 1] if len(set(names)) < len(names) else []
-    if twice:
-        raise DataError(f"{path}: two columns are named {twice[0]!r}; expected different names")
+    require_names(names, path)
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: two columns are named {twice!r}; expected different names")
 
 
 def tidy(text: str) -> str:
@@ -142,7 +145,7 @@ def raise_at_first(
         return
     row = int(np.argmax(bad))
     value = column.iloc[row]
-    instead = instead or repr(value.item() if isinstance(value, np.generic) else value)
+    instead = instead or shortened(repr(value.item() if isinstance(value, np.generic) else value), 80)
     more = f" (in {int(bad.sum())} rows)" if bad.sum() > 1 else ""
     raise DataError(
         f"{sheet.path}: column {column.name!r}, {sheet.place(row)}: expected {expected}, found {instead}{more}"

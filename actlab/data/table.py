@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from actlab import naming
+
 TASKS = ("auto", "classification", "regression")
 
 
@@ -18,7 +20,7 @@ class DataError(ValueError):
 
     def __init__(self, message: str, key: str = "name") -> None:
         """Keep the key beside the message."""
-        super().__init__(message)
+        super().__init__(naming.message(message))
         self.key = key
 
 

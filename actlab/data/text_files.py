@@ -17,11 +17,12 @@ from pathlib import Path
 import pandas as pd
 
 from actlab import sources
+from actlab.data.limits import LETTERS, LINE_LETTERS, packed, require_values
 from actlab.data.numbers import all_numbers
 from actlab.data.sheet import MISSING, Sheet, default_target, is_number, require_unique, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError
-from actlab.naming import as_yaml, listed
+from actlab.naming import as_yaml, listed, shortened
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = (
@@ -73,7 +74,9 @@ def read_text(path: Path, spec: DataSpec) -> Sheet:
     if named and spec.separator is None:
         notes.append(f"columns are separated by {as_yaml(named)}, as the first line says")
     separator = spec.separator or named or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    require_values(text.count("\n") + text.count("\r") + text.count(separator), 1, path)
     lines = lines_of(text, separator, begin, path)
+    require_values(lines.number, len(lines.header), path)
     if not lines.header:
         raise DataError(f"{path}: expected a line of column names, found an empty file")
     require_one_reading(lines, text, separator, bool(spec.separator or named), path)
@@ -114,6 +117,8 @@ def decoded(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {sources.first_line(error)}") from error
+    if kind := packed(raw):
+        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: it is {kind}, not text; unpack or export it")
     encoding = next((name for mark, name in MARKS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
@@ -124,7 +129,23 @@ def decoded(path: Path) -> str:
         ) from None
     if "\0" in text:
         raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: it holds zero bytes; save the file as UTF-8")
+    require_short_lines(text, path)
     return text
+
+
+def require_short_lines(text: str, path: Path) -> None:
+    """Refuse a line that no table has.
+
+    Raises:
+        DataError: with its number.
+    """
+    begin = 0
+    while len(text) - begin > LINE_LETTERS:
+        end = max(text.rfind(mark, begin, begin + LINE_LETTERS) for mark in "\r\n")
+        if end < 0:
+            line = len(re.findall(r"\r\n|\r|\n", text[:begin])) + 1
+            raise DataError(f"{path}: line {line}: has more than {LINE_LETTERS:,} letters; is the file text?")
+        begin = end + 1
 
 
 def without_separator_line(text: str) -> tuple[str, str, int]:
@@ -167,7 +188,10 @@ def lines_of(text: str, separator: str, begin: int, path: Path) -> TextLines:
             if any(map(eq, row, names)):
                 repeated |= {i for i, (value, name) in enumerate(zip(row, names, strict=False)) if value == name != ""}
     except csv.Error as error:
-        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: after line {line}: {error}") from None
+        problem = str(error)
+        if "field limit" in problem:
+            problem = f"a value has more than {LETTERS:,} letters; is a quotation mark left open?"
+        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: after line {line}: {problem}") from None
     return TextLines(names, number, widths, last_empty, repeated)
 
 
@@ -189,9 +213,9 @@ def require_one_reading(lines: TextLines, text: str, separator: str, given: bool
     own = len(lines.header)
     others = [other for other in SEPARATORS if other != separator and first_fields(text, other) > 1]
     if own == 1:
-        named = SEPARATORS.get(separator, repr(separator))
+        named, shown = SEPARATORS.get(separator, repr(separator)), shortened(repr(lines.header[0]), 80)
         hint = f"; set data.separator: {as_yaml(others[0])} if that is what separates them" if others else ""
-        raise DataError(f"{path}: expected columns separated by {named}, found only {lines.header[0]!r}{hint}")
+        raise DataError(f"{path}: expected columns separated by {named}, found only {shown}{hint}")
     for other in () if given else others:
         again = lines_of(text, other, 1, path)
         if again.even and lines.even:
@@ -298,4 +322,7 @@ def frame_of(text: str, separator: str, names: list[str], spec: DataSpec, path: 
             skipinitialspace=True,
         )
     except (pd.errors.ParserError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {sources.first_line(error)}") from error
+        problem = sources.first_line(error)
+        if "EOF inside string" in problem:
+            problem = "a quotation mark is left open"
+        raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {problem}") from error

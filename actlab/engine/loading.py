@@ -90,7 +90,7 @@ def unaltered(key: FunctionKey, sources_folder: Path) -> Path:
 
 def record_of(registry: Registry[R], key: FunctionKey, sources_folder: Path) -> R:
     """Find a function's record: a shipped one's, or that in the study's own copy of the user's file."""
-    return registry[key.name] if key.source is None else registry.load(unaltered(key, sources_folder), key.name)
+    return registry[key.name] if key.source is None else registry.load(unaltered(key, sources_folder), key.name, True)
 
 
 def rows(shape: Shape, sources_folder: Path) -> data.Data:

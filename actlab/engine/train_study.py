@@ -193,6 +193,7 @@ def train(
         done = 0 if fresh else len(stored.runs())
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
+        user_files.end_trials()
         sources = sources_of(study, planned)
         if tell is not None:
             tell(planned)

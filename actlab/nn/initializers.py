@@ -10,9 +10,10 @@ Layer by layer initialisation of a deep network takes seconds to compile; one dr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, TypeVar
 
 from actlab.later import Array, ArrayLike, jax, jnp
@@ -99,6 +100,15 @@ def of_fans(one: Initializer | BiasInitializer) -> list[Any]:
         except Exception as error:  # it may refuse these options, or these fans
             given.append(type(error).__name__)
     return given
+
+
+def call(path: Path, name: str, options: Mapping[str, Any], fans: Sequence[Sequence[int]]) -> None:
+    """Call an initializer of a user's file at some fans: what a trial does."""
+    for fan in fans:
+        if len(fan) == 1:
+            BIASES.load(path, name).moments(*fan, **options)
+        else:
+            INITIALIZERS.load(path, name).std(*fan, **options)
 
 
 INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError, gives=of_fans)

@@ -5,25 +5,32 @@ Whatever a study names as ``path/to/file.py:function`` goes through here. Needs 
 
 from actlab.sources.again import hold_to_second_run
 from actlab.sources.installed import packages
+from actlab.sources.limiting import limited
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
+from actlab.sources.trial import end_trials, keeping, tried, trying
 
 __all__ = [
     "SourceError",
     "Traced",
     "blames_user",
     "collect",
+    "end_trials",
     "failure",
     "fingerprint",
     "first_line",
     "hold_to_second_run",
     "import_file",
+    "keeping",
+    "limited",
     "load_function",
     "packages",
     "parse",
     "reading",
     "same",
     "trace",
+    "tried",
+    "trying",
 ]

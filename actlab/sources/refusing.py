@@ -74,13 +74,22 @@ def check_import(folder: Path, name: str, frame: FrameType | None, followed: boo
         if not followed:
             raise not_followed(whole, frame)
         return
+    check_compiled(folder, name, frame)
+    if not is_library(name):
+        raise at(frame, f"'{name}' lies in another folder, and is not copied; put it beside the file, or install it")
+
+
+def check_compiled(folder: Path, name: str, frame: FrameType | None) -> None:
+    """Refuse a module that is there as machine code or bytecode alone.
+
+    Raises:
+        SourceError: with the file, the line and the way out.
+    """
     compiled = [folder / f"{name}{suffix}" for suffix in (*EXTENSION_SUFFIXES, *BYTECODE_SUFFIXES)]
     if any(file.is_file() for file in compiled):
         raise at(
             frame, f"'{name}' is a compiled module, which is not copied; keep its .py beside the file, or install it"
         )
-    if not is_library(name):
-        raise at(frame, f"'{name}' lies in another folder, and is not copied; put it beside the file, or install it")
 
 
 def not_followed(name: str, frame: FrameType | None) -> SourceError:

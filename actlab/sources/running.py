@@ -21,12 +21,14 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from actlab.naming import nearest
+from actlab.naming import message, nearest, shortened
 from actlab.sources import refusing, undoing
-from actlab.sources.statements import SourceError
+from actlab.sources.limiting import TookTooLong
+from actlab.sources.statements import SourceError, require_plain
 from actlab.sources.tracing import is_own, located, trace
 
 PREFIX = "actlab_user_file_"
+MOST_SAID = 300  # characters of what an error of the user's says
 NUMBER = itertools.count()
 MAIN: dict[str, tuple[str, Path]] = {}  # of each package the module's name in it, and the file that was asked for
 FOLLOWED: dict[str, Mapping[str, Path]] = {}  # of each package the files that its import statements lead to
@@ -38,10 +40,11 @@ def import_file(path: Path) -> ModuleType:
     Raises:
         SourceError: it is not there, or running it fails; with the file and line that failed.
     """
-    if not os.path.isfile(path):  # also where no file can have such a name
+    if not os.path.exists(path):
         raise SourceError(f"{path}: no such file")
     if path.suffix != ".py":
-        raise SourceError(f"{path}: not a Python file")
+        raise SourceError(f"{path}: not a Python file; expected the source, a .py file")
+    require_plain(path)
     path = path.absolute()
     refusing.watch(MAIN)
     package = f"{PREFIX}{next(NUMBER)}"
@@ -56,13 +59,12 @@ def import_file(path: Path) -> ModuleType:
             if spec.loader is not None:
                 spec.loader.exec_module(module)
             return module if path.name == "__init__.py" else importlib.import_module(f"{package}.{name}")
-    except Exception as error:
+    except BaseException as error:  # it may call exit()
         for loaded in [loaded for loaded in sys.modules if loaded.partition(".")[0] == package]:
             del sys.modules[loaded]
-        if isinstance(error, SourceError):
+        if isinstance(error, SourceError | KeyboardInterrupt):
             raise
-        where = place(error, path, package)
-        raise SourceError(f"{where}: cannot be imported: {type(error).__name__}: {first_line(error)}") from error
+        raise SourceError(f"{place(error, path, package)}: cannot be imported: {problem(error)}") from error
 
 
 def load_function(path: Path, name: str) -> Any:
@@ -123,7 +125,11 @@ class Finder(MetaPathFinder):
                 raise refusing.not_followed(inside, user_frame())
             return file_spec(fullname, file)
         folder = main.parent.joinpath(*module)
-        return folder_spec(fullname, folder) if folder.is_dir() else None
+        if folder.is_dir():
+            return folder_spec(fullname, folder)
+        # Python would go on to look for a compiled module beside the file, which is neither copied nor read.
+        refusing.check_compiled(folder.parent, module[-1], user_frame())
+        raise ModuleNotFoundError(f"No module named {inside!r} beside the file", name=inside)
 
 
 class Loader(SourceFileLoader):
@@ -184,7 +190,7 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def place(error: Exception, path: Path, package: str) -> str:
+def place(error: BaseException, path: Path, package: str) -> str:
     """Say which of the user's files failed, and the line."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(path.parent):
         return f"{error.filename}, line {error.lineno}"
@@ -204,9 +210,22 @@ def blames_user(error: BaseException) -> bool:
 def failure(error: BaseException) -> str:
     """Say what went wrong: in a user's file with the file and line, and elsewhere by the error's own message."""
     frames = [] if isinstance(error, SourceError) else user_frames(error)
-    return (
-        f"{frames[-1][0]}, line {frames[-1][1]}: {type(error).__name__}: {first_line(error)}" if frames else str(error)
-    )
+    if frames:
+        return f"{frames[-1][0]}, line {frames[-1][1]}: {problem(error)}"
+    return message(str(error)) if isinstance(error, Exception) else problem(error)
+
+
+def problem(error: BaseException) -> str:
+    """Name an error, and say what it says, in one line.
+
+    >>> problem(KeyError("x")), problem(SystemExit())
+    ("KeyError: 'x'", 'SystemExit: it must not end the process that runs it')
+    """
+    if isinstance(error, TookTooLong):
+        return first_line(error)
+    ends = "it must not end the process that runs it"
+    told = [first_line(error) if error.args else "", "" if isinstance(error, Exception) else ends]
+    return ": ".join(filter(None, [type(error).__name__, "; ".join(filter(None, told))]))
 
 
 def user_frames(error: BaseException) -> list[tuple[str, int]]:
@@ -219,8 +238,11 @@ def user_frames(error: BaseException) -> list[tuple[str, int]]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; empty without one."""
-    return str(error).strip().partition("\n")[0]
+    """Return the first line of an error's message, shortened where it is long; empty without one."""
+    try:
+        return shortened(str(error).strip().partition("\n")[0], MOST_SAID)
+    except Exception:  # its own __str__ fails
+        return ""
 
 
 sys.meta_path.insert(0, Finder())

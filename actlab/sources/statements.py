@@ -7,14 +7,16 @@ them changes nothing that runs. Where an indent begins and ends is kept.
 import ast
 import io
 import json
+import stat
 import tokenize
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from errno import EINVAL
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from actlab.naming import shortened
 
 Position = tuple[int, int]
 """Line, from 1, and character, from 0."""
@@ -24,6 +26,10 @@ Span = tuple[Position, Position]
 LEFT_OUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 MARKS = {tokenize.NEWLINE: "\n", tokenize.INDENT: "\t", tokenize.DEDENT: "\r"}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+MOST_BYTES = 2**20
+"""So large may a user's file be: what is larger was not written, and takes minutes to read."""
 
 
 class SourceError(ValueError):
@@ -68,16 +74,33 @@ def read(path: Path) -> tuple[Statement, ...]:
         SourceError: it is not there, or not Python.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait, a device never end
-            raise OSError(EINVAL, "not a regular file")
+        require_plain(path)
         return statements(path.read_bytes())
     except OSError as error:
         raise SourceError(f"{path}: cannot be read ({error.strerror})") from None
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
-        raise SourceError(f"{path}{line}: is not Python: {error.msg}") from None
+        raise SourceError(f"{path}{line}: is not Python: {shortened(error.msg)}") from None
+    except SourceError:
+        raise
     except ValueError as error:  # a null byte, or bytes that are no text
-        raise SourceError(f"{path}: is not Python: {error}") from None
+        raise SourceError(f"{path}: is not Python: {shortened(str(error))}") from None
+    except (RecursionError, MemoryError):  # Python's own parser gives up
+        raise SourceError(f"{path}: is nested too deeply for Python; break it into statements") from None
+
+
+def require_plain(path: Path) -> None:
+    """Refuse to read what is no file that a person wrote.
+
+    Raises:
+        SourceError: it is a pipe, a device or a folder, or too large.
+        OSError: it is not there.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise SourceError(f"{path}: is no plain file; name a .py file")
+    if about.st_size > MOST_BYTES:
+        raise SourceError(f"{path}: holds {about.st_size:,} bytes; a .py file may hold {MOST_BYTES:,}")
 
 
 @lru_cache(maxsize=256)

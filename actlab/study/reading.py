@@ -230,9 +230,18 @@ def absolute(key: str, value: Any, base: Path) -> Any:
     if not isinstance(value, str):
         return value
     if named := sources.parse(value):
-        return f"{os.path.realpath(base / named[0])}:{named[1]}"  # which passes links that go round in circles
+        file = real(base / named[0])
+        return f"{file if file.endswith('.py') else os.path.abspath(base / named[0])}:{named[1]}"
     is_file = key == "claims" or (key == "data.name" and data.is_file(value))
-    return os.path.realpath(base / value) if is_file else value
+    return real(base / value) if is_file else value
+
+
+def real(path: Path) -> str:
+    """Return a path made absolute, its links followed; of one that cannot be, whoever opens it says why."""
+    try:
+        return str(path.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long, a zero byte in it
+        return os.path.abspath(path)
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:

@@ -204,6 +204,7 @@ def initialize(
     moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     with errors_about(source, "model.weight_init"):
+        try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
         follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
         if follows and weights.options.get("second_moment") == 0:
             name = display_name(model.activation.name)
@@ -212,11 +213,20 @@ def initialize(
         if not all(0 < value < math.inf for value in weight_std):
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
+        fans_in = tuple((fan_in,) for fan_in, _ in dict.fromkeys(fans))
+        try_at(model.bias_init.name, tuple(model.bias_init.options.items()), fans_in)
         pairs = [mean_and_std(display_name(model.bias_init.name), moments(fan_in)) for fan_in, _ in fans]
         bias_mean, bias_std = zip(*pairs, strict=True)
         if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
             raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
     return Initialization(weights, weight_std, bias_mean, bias_std)
+
+
+@lru_cache(maxsize=1024)
+def try_at(name: str, options: tuple[tuple[str, Any], ...], fans: tuple[tuple[int, ...], ...]) -> None:
+    """Try an initializer of the user's at its options and fans."""
+    if named := sources.parse(name):
+        sources.tried("actlab.nn.initializers:call", *named, dict(options), fans)
 
 
 def resolved_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
