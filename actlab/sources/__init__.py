@@ -4,6 +4,7 @@ Whatever a study names as ``path/to/file.py:function`` goes through here. Needs 
 """
 
 from actlab.sources.again import hold_to_second_run
+from actlab.sources.containing import contained
 from actlab.sources.installed import packages
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
@@ -15,6 +16,7 @@ __all__ = [
     "Traced",
     "blames_user",
     "collect",
+    "contained",
     "failure",
     "fingerprint",
     "first_line",

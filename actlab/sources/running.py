@@ -218,8 +218,11 @@ def user_frames(error: BaseException) -> list[tuple[str, int]]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; empty without one."""
-    return str(error).strip().partition("\n")[0]
+    """Return the first line of an error's message; empty without one, and where writing it fails in its turn."""
+    try:
+        return str(error).strip().partition("\n")[0]
+    except Exception:
+        return ""
 
 
 sys.meta_path.insert(0, Finder())
