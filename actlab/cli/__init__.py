@@ -180,9 +180,27 @@ def preview(
 
 
 @app.command()
-def report(folder: Folder) -> None:
-    """Rewrite every table and figure from stored measurements, without training."""
-    for path in actlab.report(folder):
+def report(
+    folder: Folder,
+    no_claims: Annotated[
+        bool,
+        typer.Option("--no-claims", help="run no code of the folder's: leave out claims, and own tables and figures"),
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="run that code although it was altered, or lies outside the folder")
+    ] = False,
+) -> None:
+    """Rewrite every table and figure from stored measurements, without training.
+
+    Claims, and tables and figures of a user's own, are code: it is run only from the folder's sources/, and only as
+    `actlab run` copied it there; which files is said first. Whoever writes into the folder is waited for, a minute at
+    most.
+    """
+
+    def tell(text: str) -> None:
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    for path in actlab.report(folder, own=not no_claims, trust=trust, tell=tell):
         out.print(str(path), markup=False, highlight=False)
 
 

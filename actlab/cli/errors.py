@@ -23,6 +23,7 @@ INCOMPLETE = {
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.analysis.parts": "ReportError",
+    "actlab.outputs": "OutputError",
 }
 
 

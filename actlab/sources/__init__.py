@@ -10,10 +10,13 @@ from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
+from actlab.sources.vetting import COPIES, UntrustedError, named_in, only, vet
 
 __all__ = [
+    "COPIES",
     "SourceError",
     "Traced",
+    "UntrustedError",
     "blames_user",
     "collect",
     "contained",
@@ -23,9 +26,12 @@ __all__ = [
     "hold_to_second_run",
     "import_file",
     "load_function",
+    "named_in",
+    "only",
     "packages",
     "parse",
     "reading",
     "same",
     "trace",
+    "vet",
 ]

@@ -21,7 +21,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from actlab.naming import nearest
-from actlab.sources import refusing, undoing
+from actlab.sources import refusing, undoing, vetting
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import is_own, located, trace
 
@@ -130,7 +130,9 @@ class Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile the file's code; never a cached one, which is told from another by time and size alone."""
-        return self.source_to_code(self.get_data(self.path), self.path)
+        content = self.get_data(self.path)
+        vetting.check_content(self.path, content)
+        return self.source_to_code(content, self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run it. ``__import__`` is what import statements call, those inside its functions too."""
