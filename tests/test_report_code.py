@@ -37,14 +37,19 @@ from actlab.analysis.layout import Table
 def mine(cells):
     return Table("Mine", "Note.", cells.runs[["run"]].head(2), cells.runs[["run"]].head(2))
 """
-STUDY = "study: s\nquestion: Why?\nreport: {tables: [performance, sources/own.py:mine], figures: []}\nclaims: sources/c.py\n"
+STUDY = """
+study: s
+question: Why?
+report: {tables: [performance, sources/own.py:mine], figures: []}
+claims: sources/c.py
+"""
 
 
 def folder(tmp_path, claims=GOOD, **files):
     """Write a study's folder as ``run`` leaves it: parts, study.yaml, sources with their checksums; nothing trained."""
     at = tmp_path / "s"
     (at / "sources").mkdir(parents=True)
-    runs, steps, layers = frames(depths=(2,), rates=(1e-2,), seeds=5)
+    runs, steps, layers = frames(("relu", "tanh"), depths=(2,), rates=(1e-2,), seeds=2)
     rows = runs.drop(columns="diverged_step").to_dict("records")
     for row in rows:
         for name, frame in (("steps", steps), ("layers", layers)):
@@ -64,7 +69,7 @@ def folder(tmp_path, claims=GOOD, **files):
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
     """The frames of a synthetic study stand for what the store makes of parts."""
-    runs, steps, layers = frames(depths=(2,), rates=(1e-2,), seeds=5)
+    runs, steps, layers = frames(("relu", "tanh"), depths=(2,), rates=(1e-2,), seeds=2)
     original = store.Stored.results
 
     def results(self):
@@ -94,6 +99,10 @@ def rename(at, old, new):
     (at / "study.yaml").write_text((at / "study.yaml").read_text().replace(old, new))
 
 
+def altered(file):
+    file.write_text(file.read_text() + "# by someone\n")
+
+
 def moved_out(at):
     (at / "sources").rename(at.parent / "elsewhere")
     (at / "sources").symlink_to(at.parent / "elsewhere")
@@ -111,9 +120,9 @@ def without_checksums(at):
 
 
 TRICKS = {
-    "edited claims": (lambda at: (at / "sources/c.py").open("a").write("#"), "c.py: was altered"),
+    "edited claims": (lambda at: altered(at / "sources/c.py"), "c.py: was altered"),
     "edited helper": (lambda at: (at / "sources/helper.py").write_text("number = 7\n"), "helper.py: was altered"),
-    "edited table": (lambda at: (at / "sources/own.py").open("a").write("#"), "own.py: was altered"),
+    "edited table": (lambda at: altered(at / "sources/own.py"), "own.py: was altered"),
     "linked claims": (linked, "c.py: is a link"),
     "linked sources": (moved_out, "is a link, or lies behind one"),
     "absolute": (lambda at: rename(at, "sources/c.py", str(at / "sources" / "c.py")), "lies outside"),
@@ -329,7 +338,7 @@ def test_a_table_of_own_that_fails_takes_nothing_with_it(text, tmp_path, monkeyp
     assert command(monkeypatch, "report", at) == 1
     said = capsys.readouterr().err
     assert "Traceback" not in said
-    assert "mine" in said
+    assert "own.py" in said or "mine" in said
     assert (at / "tables" / "mine.csv").read_text() == "of an earlier report"
     assert "failed" in (at / "report.md").read_text()
     assert list(pd.read_csv(at / "tables" / "claims.csv")["verdict"]) == ["supported", "supported"]
