@@ -63,7 +63,7 @@ def test_no_cell_is_a_formula_and_numbers_stay_numbers():
     for (cell, *_), written in zip(rows[1:], STRANGE, strict=True):
         visible = cell.lstrip(" \n\u00a0\ufeff")
         assert not visible.startswith(("=", "+", "-", "@", "\t", "\r", "＝")) or cell == "---" or visible == ""
-        assert cell.removeprefix("'") == escaping.UNSEEN.sub("\ufffd", written)
+        assert cell.removeprefix("'") == escaping.UNSEEN.sub("\ufffd", written.replace("\r", "\n"))
     assert layout.to_csv(pd.DataFrame({"label": ["-1", "+2.5e-3", "-.5"]})) == "label\n-1\n+2.5e-3\n-.5\n"
 
 

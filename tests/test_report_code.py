@@ -176,10 +176,11 @@ def test_it_says_first_what_it_runs_and_what_a_match_means(tmp_path, monkeypatch
 
 def test_reading_and_other_studies_run_no_code(tmp_path, monkeypatch, capsys):
     at = folder(tmp_path)
-    actlab.load(at)
+    name = actlab.load(at).runs["run"].iloc[0]
     actlab.compare(at, metric="test_loss", by="activation")
-    for words in (["compare", at, "--metric", "test_loss", "--by", "activation"], ["show", at, "zz"], ["runs", at]):
-        command(monkeypatch, *words)
+    for words in (["compare", at, "--metric", "test_loss", "--by", "activation"], ["show", at, name]):
+        assert command(monkeypatch, *words) == 0
+    assert not (at / "ran").exists()
     both = GOOD.replace(
         "CLAIMS = [one, two]", "from actlab.analysis.claims import across\nCLAIMS = [across('s','t')(one)]"
     )

@@ -44,7 +44,7 @@ WRONG = "\ufffd"  # what stands for a character that cannot be shown
 TOKENS = re.compile(r"\\(?P<escaped>[!-/:-@\[-`{-~])|&(?P<entity>lt|gt|amp);|`(?P<code>[^`]*)`|(?P<other>.)", re.DOTALL)
 ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
 BOLD, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"\*([^*]+)\*")
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -150,6 +150,8 @@ def safe_cell(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    text = UNSEEN.sub(WRONG, value)
+    text = UNSEEN.sub(
+        WRONG, value.replace("\r\n", "\n").replace("\r", "\n")
+    )  # a bare one is not quoted, and ends a row
     begins = text.lstrip(" \n\u00a0\u200b\ufeff")
     return f"'{text}" if begins.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
