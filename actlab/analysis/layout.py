@@ -316,7 +316,7 @@ def row_of_latex(cells: Iterable[object]) -> str:
     r"""Write a row of a LaTeX table; what begins one must not be taken for an argument of the line break before it.
 
     >>> print(row_of_latex(["[0, 1]", "a"]))
-    {}[0, 1] & a \\\\
+    {}[0, 1] & a \\
     """
     row = " & ".join(tex(str(cell)) for cell in cells)
     return f"{'{}' * row.startswith(('[', '*'))}{row} \\\\"
