@@ -159,7 +159,8 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     """
     from actlab import sources
     from actlab.engine import trusting
-    from actlab.study.reading import read, read_without_running
+    from actlab.study.first_look import read_without_running
+    from actlab.study.reading import read
 
     read_without_running(config, overrides)
     with sources.only(trusting.to_run(Path(config))):

@@ -106,15 +106,15 @@ def tex(markdown: str) -> str:
     for text, kind in tokens(unicodedata.normalize("NFC", one_line(markdown))):
         letters = "".join("*" if kind == "other" and one == "*" else in_latex(one) for one in text)
         parts.append(rf"\texttt{{{letters}}}" if kind == "code" else letters)
-    bold = BOLD.sub(lambda found: around("textbf", found), "".join(parts))
-    return EMPHASIS.sub(lambda found: around("emph", found), bold)
+    bold = BOLD.sub(lambda match: around("textbf", match), "".join(parts))
+    return EMPHASIS.sub(lambda match: around("emph", match), bold)
 
 
-def around(command: str, found: re.Match[str]) -> str:
+def around(command: str, match: re.Match[str]) -> str:
     """Put a command around what two marks enclose; where that has half of another command, leave the marks."""
-    braces = re.sub(r"\\[{}]", "", found[1])
+    braces = re.sub(r"\\[{}]", "", match[1])
     depths = [braces[:end].count("{") - braces[:end].count("}") for end in range(len(braces) + 1)]
-    return rf"\{command}{{{found[1]}}}" if depths[-1] == 0 == min(depths) else found[0]
+    return rf"\{command}{{{match[1]}}}" if depths[-1] == 0 == min(depths) else match[0]
 
 
 @lru_cache(maxsize=4096)

@@ -14,7 +14,6 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import data, jax_settings, sources
 from actlab.naming import nearest
-from actlab.registry import Withheld, withheld
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
@@ -116,59 +115,6 @@ def read(
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
     return Study(config, cells, tuple(config.sweep.seed_list()), source)
-
-
-def read_without_running(path: str | Path, overrides: Sequence[str] = ()) -> None:
-    """Validate what can be told of a study without running a file of the user's.
-
-    A study that names none is left to ``read``. Of one that does, a section that holds a user's function is told wrong
-    only by its other keys; what follows from the function waits until it is run.
-
-    Raises:
-        StudyError: see ``read``.
-    """
-    path = Path(path)
-    raw, lines = parse(path)
-    overridden: dict[Place, str] = {}
-    raw = resolve_paths(raw, path.parent)
-    for text in overrides:
-        override(raw, text, overridden)
-    if not sources.named_in(raw):
-        return
-    source = Source(path, lines, overridden)
-    check_matrix(raw, source)
-    claims = raw.get("claims")
-    if isinstance(claims, str) and not Path(claims).is_file():
-        raise StudyError(f"{source.where('claims')}: claims: {short_path(Path(claims))}: there is no such claims file")
-    token = withheld.set(True)
-    try:
-        for section, place, plain in ((None, None, dict(raw)), *each_value(raw)):
-            try:
-                (SECTIONS[section] if section else StudyConfig).model_validate(plain)
-            except ValidationError as error:
-                others = [one for one in error.errors() if not is_withheld(one)]
-                if others:
-                    raise StudyError(error_message(source, error, place, section, others)) from None
-    finally:
-        withheld.reset(token)
-
-
-def is_withheld(one: Mapping[str, Any]) -> bool:
-    """Whether a value is found wrong only because it names a function that was not run."""
-    return isinstance(one.get("ctx", {}).get("error"), Withheld)
-
-
-def each_value(raw: Mapping[str, Any]) -> Iterable[tuple[str, Place, dict[str, Any]]]:
-    """Yield each value of a sweep in its section alone: the section's name, the value's place, the section's values."""
-    sweep = raw.get("sweep")
-    matrix = sweep.get("matrix") if isinstance(sweep, dict) else None
-    for key, values in (matrix or {}).items():
-        name, *keys = key.split(".")
-        base = raw.get(name) or {}
-        if not isinstance(base, dict) or len(keys) != 1:
-            continue
-        for i, value in enumerate(values):
-            yield name, ("sweep", "matrix", key, i), {**base, keys[0]: value}
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
