@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
 
 P = ParamSpec("P")
 R = TypeVar("R")
+REPORT_WAITS = 60.0  # seconds for which a report waits for whoever else writes into the folder
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
@@ -133,7 +134,7 @@ def run(
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
     study = study_of(config, overrides)
-    from actlab.engine import train_study, worker_pools
+    from actlab.engine import control, train_study, worker_pools
     from actlab.engine.control import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
@@ -158,23 +159,33 @@ def run(
         stored = train_study.train(study, folder, execution, processes, fresh, notice, planned)
         processes.keep_one()
         results = stored.results()
-        write_report(results, written, processes)
+        with control.study_lock(folder, REPORT_WAITS):
+            write_report(results, written, processes)
     return results
 
 
 def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Read a study as ``run`` does: validated, its tables, figures and claims file known to exist.
 
+    Files of the user's are run for it, once all that can be told without is known to be right. Those of a study's
+    folder, whose ``study.yaml`` it is, must be as ``run`` copied them there.
+
     Raises:
         StudyError, ClaimsError: the request is wrong.
+        UntrustedError: a file that the folder brings was altered; nothing was run.
     """
+    from actlab import sources
+    from actlab.engine import trusting
+    from actlab.study.first_look import read_without_running
     from actlab.study.reading import read
 
-    study = read(config, overrides, {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")})
-    if study.config.claims:
-        from actlab.analysis import claims
+    read_without_running(config, overrides)
+    with sources.only(trusting.to_run(Path(config))):
+        study = read(config, overrides, {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")})
+        if study.config.claims:
+            from actlab.analysis import claims
 
-        claims.load(Path(study.config.claims))  # refused now rather than after hours of training
+            claims.load(Path(study.config.claims))  # refused now rather than after hours of training
     return study
 
 
@@ -202,31 +213,59 @@ def load(folder: str | Path) -> Results:
     return store.load(folder)
 
 
-def report(folder: str | Path) -> list[Path]:
+def report(
+    folder: str | Path, *, own: bool = True, trust: bool = False, tell: Callable[[str], None] | None = None
+) -> list[Path]:
     """Rewrite every table and figure, and the report, from stored measurements; trains and compiles nothing.
+
+    Where the study has claims, or tables or figures of the user's, the files that hold them are run: those that lie in
+    the folder's own ``sources/`` and are as ``run`` copied them there. A match with the checksums that ``run`` noted
+    says that nothing was altered since, not who wrote it.
+
+    Args:
+        folder: the study's.
+        own: whether such files are run at all; without, the report says what it lacks.
+        trust: whether they are run as they are, wherever they lie.
+        tell: called with a sentence that names the files, before they are run.
 
     Returns:
         the files written.
+
+    Raises:
+        StoreError: the folder is not a study's, or another process writes into it for longer than a minute.
+        UntrustedError: a file lies elsewhere, or was altered; nothing was run or written.
+        ReportError: a claim, table or figure of the user's failed; all else is written.
+        OutputError: something stands in the way; what there was is as it was.
     """
-    from actlab.engine import worker_pools
+    from actlab.engine import control, store, worker_pools
 
-    results = load(folder)
-    with worker_pools.Processes() as helpers:
-        return write_report(results, lambda done, pages: None, helpers)
+    store.read_manifest(Path(folder))  # only a study's folder is ever locked
+    with control.study_lock(Path(folder), REPORT_WAITS), worker_pools.Processes() as helpers:
+        return write_report(load(folder), lambda done, pages: None, helpers, own, trust, tell)
 
 
-def write_report(results: Results, progress: Callable[[int, int], None], helpers: Processes) -> list[Path]:
+def write_report(
+    results: Results,
+    progress: Callable[[int, int], None],
+    helpers: Processes,
+    own: bool = True,
+    trust: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> list[Path]:
     """Write what ``report`` does, of what was read already.
 
     Args:
         results: the study's.
         progress: called with how many pictures are drawn, and of how many.
         helpers: where a process that draws too is ready, or is opened.
+        own, trust, tell: see ``report``.
     """
+    from actlab import sources
     from actlab.analysis import report as writing
-    from actlab.engine import worker_pools
+    from actlab.engine import trusting, worker_pools
     from actlab.engine.files import StoreError
 
+    files = trusting.to_report(results, trust, tell or str) if own else None
     frames = (results.runs, results.steps, results.layers)
     drawn = (results.study.get("report") or {}).get("figures") != []
     shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
@@ -241,9 +280,10 @@ def write_report(results: Results, progress: Callable[[int, int], None], helpers
             return None
         return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
 
-    return writing.write(
-        results.path, results.study, results.manifest, *frames, progress, helper, find, results.lacking
-    )
+    with sources.only(files):
+        return writing.write(
+            results.path, results.study, results.manifest, *frames, progress, helper, find, results.lacking, own
+        )
 
 
 def import_all(*modules: str) -> None:
@@ -291,6 +331,7 @@ def model(
     weights: Mapping[str, Any] | None = None,
     *,
     study: Results | str | Path | None = None,
+    trust: bool = False,
     **settings: Any,
 ) -> DeepMLP:
     """Build the network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
@@ -306,7 +347,8 @@ def model(
             used), bias [L, W], activation [L, P] or [L, P, W], and with a norm scale and shift [L, W]}, readout:
             {kernel [W, C], bias [C]}}; L is the depth or more. Float64 ones need ``jax.enable_x64``, before and after.
         study: results, or their folder. The data and the user's own activations are then those of the study; the latter
-            are taken from its ``sources/``, and from nowhere else.
+            are taken from its ``sources/``, and from nowhere else, if they are as ``run`` copied them there.
+        trust: whether they are run although they were altered, or lie elsewhere.
         **settings: columns as above, one by one, in place of or beyond those in ``run``.
 
     Returns:
@@ -315,6 +357,7 @@ def model(
 
     Raises:
         StudyError: a setting is wrong, the weights are not of that network, or the study has no such run.
+        UntrustedError: a file of the user's was altered, or lies elsewhere; nothing was run.
 
     >>> results = load("results/depth")  # doctest: +SKIP
     >>> network = model(results.runs.iloc[0], study=results)  # doctest: +SKIP
@@ -332,7 +375,7 @@ def model(
             raise StudyError("model: a run of a study has its settings; give the run, and no others")
         name = run if isinstance(run, str) else str(run.get("run"))
         folder = Path(study) if isinstance(study, str | Path) else study.path
-        return network.of_run(folder, name, weights)
+        return network.of_run(folder, name, weights, trust)
     if isinstance(run, str) or weights is None:
         raise StudyError("model: without a study, settings and weights; with study=results, the run")
     return network.of_settings({**dict(run if run is not None else {}), **settings}, weights)

@@ -7,6 +7,7 @@ name; what a user's file declares, by the same decorator, is found under ``path/
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,14 @@ from actlab.naming import brief, nearest
 R = TypeVar("R")
 OWN_PACKAGE = f"{__package__}."
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+withheld: ContextVar[bool] = ContextVar("withheld", default=False)
+"""Whether files of the user's are not to be run for now: all that can be told without is to be right first."""
+
+
+class Withheld(ValueError):
+    """A function of the user's that was asked for while none is run."""
 
 
 REGISTRIES: list["Registry[Any]"] = []
@@ -76,6 +85,8 @@ class Registry(Mapping[str, R], Generic[R]):
                 imported (with the cause and line), or the function is not declared.
         """
         if named := sources.parse(name):
+            if withheld.get():
+                raise Withheld(f"{name}: is not run yet")
             return self.load(*named)
         if name not in self.records:
             raise self.error(f"unknown {self.kind} {brief(name)}{nearest(name, self.records)}")

@@ -23,6 +23,7 @@ from actlab.analysis.claims import (
     judge,
 )
 from actlab.analysis.intervals import Interval
+from actlab.analysis.parts import ReportError
 from actlab.analysis.stats import mean_interval
 from actlab.measures import Measure
 from actlab.study.selection import Select
@@ -318,19 +319,17 @@ def test_the_other_studies_of_a_claim_are_sought_beside_the_first(tmp_path):
     short = replace(results, study=results.study | {"report": {"tables": [], "figures": []}})
     sizes = []
     for _ in range(2):
-        actlab.write_report(short, lambda done, pages: None, None)
+        actlab.write_report(short, lambda done, pages: None, None, trust=True)
         sizes.append(pd.read_csv(tmp_path / "depth" / "tables" / "claims.csv")["estimate"].tolist())
         shutil.rmtree(tmp_path / "dying_relu", ignore_errors=True)
     assert sizes == [[len(results.runs) + 0.5], []]
 
 
-def test_a_report_whose_claims_cannot_be_used_leaves_what_there_was(tmp_path):
+def test_a_report_whose_claims_cannot_be_used_says_so(tmp_path):
     study = with_claims(tmp_path, OLD)
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "trained.csv").write_text("of an earlier report")
-    with pytest.raises(claims.ClaimsError):
+    with pytest.raises(ReportError, match="a claim is a function of the study's cells"):
         report.write(tmp_path, study, {}, *frames())
-    assert (tmp_path / "tables" / "trained.csv").read_text() == "of an earlier report"
+    assert pd.read_csv(tmp_path / "tables" / "claims.csv")["verdict"].tolist() == ["failed"]
 
 
 @pytest.mark.parametrize(
@@ -367,5 +366,6 @@ def test_a_claim_that_gives_no_verdict_is_named(given):
     def claim(cells):
         return given
 
-    with pytest.raises(claims.ClaimsError, match=f"claim: gives {type(given).__name__}, not a Verdict"):
-        claims.decide([claim], build_cells(*frames()))
+    row = claims.decide([claim], build_cells(*frames())).frame.iloc[0]
+    assert (row["id"], row["verdict"]) == ("claim", "failed")
+    assert f"claim: gives {type(given).__name__}, not a Verdict" in row["condition"]

@@ -520,17 +520,20 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
     assert "Traceback" not in str(error.value)
 
 
-def test_one_run_at_a_time(whole, config, tmp_path):
+def test_one_run_at_a_time(whole, config, tmp_path, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     with control.study_lock(tmp_path / "r"):
         before = contents(tmp_path / "r" / "parts")
         with pytest.raises(store.StoreError, match=rf"process {os.getpid()} on \S+, since 20\d\d-") as error:
             actlab.run(config, ["sweep.seeds=4"], out=tmp_path / "r")
         assert report_error(error.value) == 2
-        with pytest.raises(store.StoreError, match="another `actlab run`"):
+        with pytest.raises(store.StoreError, match="another `actlab run` or `report`"):
             actlab.run(config, out=tmp_path / "r", fresh=True)
         assert contents(tmp_path / "r" / "parts") == before
-        actlab.report(tmp_path / "r")
+        monkeypatch.setattr(actlab, "REPORT_WAITS", 0.2)
+        with pytest.raises(store.StoreError, match=rf"did not end within 0 s \(process {os.getpid()} on"):
+            actlab.report(tmp_path / "r")
+        assert len(actlab.load(tmp_path / "r").runs) == 12
     actlab.run(config, out=tmp_path / "r")
     same(tmp_path / "r", whole)
 

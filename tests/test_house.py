@@ -15,6 +15,7 @@ FLOORS = {
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
     "naming": -3,
+    "outputs": -3,
     "sources": -2,  # below the catalogue: the user's files, whatever they hold
     "registry": -1,
     "later": -1,

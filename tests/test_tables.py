@@ -461,8 +461,11 @@ def test_a_table_and_a_figure_from_a_file_stand_in_the_report(study, tmp_path):
 def test_a_table_from_a_file_that_cannot_be_used(study, tmp_path, names, message):
     (tmp_path / "sources").mkdir()
     (tmp_path / "sources" / "mine.py").write_text(OWN)
-    with pytest.raises(PartError, match=message):
-        report.write(tmp_path, {"report": {"tables": names}}, {}, *study)
+    wanted = {"tables": [*names, "trained"], "figures": []}
+    with pytest.raises(parts.ReportError, match=message):
+        report.write(tmp_path, {"report": wanted}, {}, *study)
+    assert (tmp_path / "tables" / "trained.csv").exists()
+    assert (tmp_path / "tables" / "performance.csv").exists() == ("performance" in names)
 
 
 def test_a_table_that_is_no_default_is_made_for_who_names_it(study, tmp_path, monkeypatch):

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 
 from actlab.analysis import style
-from actlab.analysis.layout import Table, number, tex, to_csv, to_latex, write_table
+from actlab.analysis.escaping import code, tex
+from actlab.analysis.layout import Table, number, to_csv, to_latex, write_table
 from actlab.analysis.looks import LineStyle, looks_of
 
 Looks = Mapping[str, Sequence[str] | None]
@@ -24,8 +25,7 @@ WINDOW = 5.0  # graphs show [−5, 5] both ways, or farther out where a kink lie
 STORY = 9  # the example's figure colours the first nine activations, which are the story's; the others stay grey
 VALUE, SLOPE, FLAT = "φ", "φ′", "#DDE6EE"
 SLOPE_COLOUR = "#444444"
-MATHS = {"∪": r"$\cup$", "∅": r"$\emptyset$", "C∞": r"$C^\infty$", "₁": r"$_1$", "₂": r"$_2$", "∂": r"$\partial$"}
-MATHS |= {"′": r"$'$", "φ": r"$\varphi$", "½": r"$\frac{1}{2}$", "″": r"$''$", "C0": r"$C^0$", "C1": r"$C^1$"}
+MATHS = {"C0": r"$C^0$", "C1": r"$C^1$"}
 
 
 def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, out: Path) -> list[Path]:
@@ -87,11 +87,11 @@ def formulas(properties: pd.DataFrame) -> Table:
     frame = properties[columns].reset_index(drop=True)
     wide = pd.DataFrame(
         {
-            "activation": [f"`{name}`" for name in frame["activation"]],
+            "activation": [code(name) for name in frame["activation"]],
             "φ(z)": frame["formula"],
             "φ′(z)": frame["derivative"],
             "learnable": frame["learnable"],
-            "weight init": [f"`{name}`" for name in frame["weight_init"]],
+            "weight init": [code(name) for name in frame["weight_init"]],
             "reference": frame["reference"],
         }
     )
@@ -106,7 +106,7 @@ def comparison(properties: pd.DataFrame) -> Table:
     moments = {"mean": "E φ", "second_moment": "E φ²", "slope_second_moment": "E φ′²"}
     wide = pd.DataFrame(
         {
-            "activation": [f"`{name}`" for name in frame["activation"]],
+            "activation": [code(name) for name in frame["activation"]],
             "range": frame["range"],
             "turns at": [
                 "" if math.isnan(z) else f"φ({short(z)}) = {short(value)}"
@@ -236,7 +236,7 @@ def example_table(example: pd.DataFrame) -> Table:
     heads |= {"autodiff_dz1": "autodiff ∂L/∂z₁", "autodiff_dz2": "autodiff ∂L/∂z₂"}
     heads |= {"dw1": "∂L/∂w₁", "dw2": "∂L/∂w₂", "dv1": "∂L/∂v₁", "dv2": "∂L/∂v₂"}
     columns = {head: [fixed(x) for x in example[name]] for name, head in heads.items()}
-    wide = pd.DataFrame({"activation": [f"`{name}`" for name in example["activation"]], **columns})
+    wide = pd.DataFrame({"activation": [code(name) for name in example["activation"]], **columns})
     first = example.iloc[0]
     error = example.loc[example["activation"] == "relu", "dy"]
     sentences = [
@@ -287,7 +287,7 @@ def descent_table(descent: pd.DataFrame) -> Table:
     moved = learns(descent)
     wide = pd.DataFrame(
         {
-            "activation": [f"`{name}`" for name in names],
+            "activation": [code(name) for name in names],
             **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in steps},
             f"z₂, step {last}": [fixed(ends.loc[name, "z2"]) for name in names],
             f"h₂, step {last}": [fixed(ends.loc[name, "h2"]) for name in names],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actlab.analysis.estimates import summarise
@@ -58,6 +58,17 @@ class Cells:
     own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
     lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+def handed_out(cells: Cells) -> Cells:
+    """Return cells for a function of the user's to have: what it alters in them, no other part of a report sees."""
+    frames = {
+        name: getattr(cells, name).copy(deep=False) for name in ("runs", "steps", "layers", "selection", "selected")
+    }
+    own = {
+        name: type(getattr(cells, name))(getattr(cells, name)) for name in ("keys", "selected_keys", "ranks", "looks")
+    }
+    return replace(cells, **frames, **own, own=dict(cells.own), lacking=dict(cells.lacking), made={})
 
 
 def build_cells(

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import math
+import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from actlab import sources
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, handed_out
+from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST, NOTHING, UNBOUNDED, Interval, quantity_of
 from actlab.analysis.layout import Table, number
-from actlab.analysis.parts import users_failures
+from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stats import mean_interval
 from actlab.later import pd
 from actlab.measures import Measure, about
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 MOST_CLAIMS = 1000
+FAILED = "failed"
 AT_LEAST, AT_MOST, WITHIN = "at least", "at most", "within"
 SIGNATURE = """a claim is a function of the study's cells, or of several studies' ({name: cells}):
     def claim(cells: actlab.analysis.cells.Cells) -> actlab.analysis.claims.Verdict
@@ -46,8 +50,8 @@ class Verdict:
         form: ``at least``, ``at most`` or ``within`` (±).
         effect: δ, the effect that matters, in the unit of the estimate.
         estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
-        verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``.
-        condition: what follows "only if", as measured.
+        verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``; ``failed`` is for actlab to say.
+        condition: what follows "only if", as measured; of a claim that failed, why.
         evidence: what the number is, with its unit.
     """
 
@@ -83,6 +87,8 @@ def across(*studies: str) -> Callable[[Callable[[Mapping[str, Cells]], Verdict]]
     >>> across("depth", "dying_relu")(lambda cells_by_study: ...).studies
     ('depth', 'dying_relu')
     """
+    if not studies or not all(isinstance(name, str) for name in studies):
+        raise ValueError(f"across: expected names of studies, not {', '.join(map(repr, studies)) or 'none'}")
     return lambda claim: Across(studies, claim)
 
 
@@ -197,7 +203,7 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
         raise ClaimsError(f"{path}: there is no such claims file")
     try:
         sources.tried(f"{__name__}:load", path)
-        with sources.reading(), sources.limited():
+        with sources.reading(), sources.contained():
             module = sources.import_file(path)
     except sources.SourceError as error:
         cause = error.__cause__
@@ -213,8 +219,12 @@ def load(path: Path) -> tuple[Claim | Across, ...]:
     for claim in claims:
         if isinstance(claim, Across):
             continue
-        if not callable(claim) or len(needed(claim)) != 1:
-            takes = f"takes ({', '.join(needed(claim))})" if callable(claim) else "is no function"
+        try:
+            arguments = needed(claim) if callable(claim) else None
+        except (TypeError, ValueError):  # a built-in one may not say
+            arguments = None
+        if arguments is None or len(arguments) != 1:
+            takes = "is no function" if arguments is None else f"takes ({', '.join(arguments)})"
             raise ClaimsError(f"{path}: {name_of(claim)} {takes}; {OUTDATED}")
     return claims
 
@@ -232,6 +242,7 @@ def decide(
     cells: Cells,
     study: str = "",
     find: Callable[[str], Cells | None] = lambda name: None,
+    short: Callable[[str], str] = str,
 ) -> Table:
     """Decide every claim, as a table.
 
@@ -240,33 +251,50 @@ def decide(
         cells: the study's own.
         study: its name.
         find: gives another study's cells by its name, None where it is not at hand: a claim on it is named in the note.
+            What it raises fails that claim.
+        short: shortens the paths in why a claim failed.
     """
+    number_diverged, number_of_runs = int((cells.runs["status"] != "ok").sum()), len(cells.runs)
     verdicts, undecided = [], []
     for claim in claims:
         if not isinstance(claim, Across):
-            verdicts.append(decided(claim, cells))
+            verdicts.append(decided(claim, handed_out(cells)))
             continue
-        by_study = {name: cells if name == study else find(name) for name in claim.studies}
-        there = {name: one for name, one in by_study.items() if one is not None}
+        try:
+            by_study = {name: cells if name == study else find(name) for name in claim.studies}
+        except ValueError as error:
+            verdicts.append(failed(name_of(claim.claim), f"{name_of(claim.claim)}: {error}"))
+            continue
+        there = {name: handed_out(one) for name, one in by_study.items() if one is not None}
         if len(there) == len(by_study):
             verdicts.append(decided(claim.claim, there))
         else:
             undecided.append(f"{name_of(claim.claim)} ({', '.join(name for name in by_study if name not in there)})")
+    verdicts = [replace(one, condition=short(one.condition)) if one.verdict == FAILED else one for one in verdicts]
+    return as_table(verdicts, undecided, number_diverged, number_of_runs)
+
+
+def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: int, runs: int) -> Table:
+    """Tabulate verdicts.
+
+    Args:
+        verdicts: in their order.
+        undecided: claims that could not be asked, with the studies that they lack.
+        diverged, runs: how many of the study's runs diverged, and how many it has.
+    """
     frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
     wide = pd.DataFrame(
         {
-            "claim": frame["id"],
-            "activation": [f"`{one.activation}`" if one.activation else "–" for one in verdicts],
-            "statement": frame["statement"],
-            "evidence": frame["evidence"],
-            "claimed": [
-                f"{one.form} {'±' * (one.form == WITHIN)}{one.effect:.3g}".replace("-", "−") for one in verdicts
-            ],
+            "claim": [plain(one.id) for one in verdicts],
+            "activation": [code(one.activation) if one.activation else "–" for one in verdicts],
+            "statement": [plain(one.statement) for one in verdicts],
+            "evidence": [plain(one.evidence) for one in verdicts],
+            "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
             "estimate": [
                 f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
                 for one in verdicts
             ],
-            "verdict": [f"**{one.verdict}** {one.condition}".strip() for one in verdicts],
+            "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
         }
     )
     sentences = [
@@ -275,24 +303,51 @@ def decide(
         "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others. What",
         "is contradicted under one condition and supported under none is contradicted.",
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
-        f"{int((cells.runs['status'] != 'ok').sum())} of the study's {len(cells.runs)} runs diverged.",
-        *([f"Not decided, for want of another study: {'; '.join(undecided)}."] if undecided else []),
+        f"{diverged} of the study's {runs} runs diverged.",
+        *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
+        *(
+            ["*Failed*: the claim could not be decided, for the reason given."]
+            if FAILED in set(frame["verdict"])
+            else []
+        ),
     ]
     return Table("Claims", " ".join(sentences), frame, wide, "claims")
 
 
 def decided(claim: Callable[[Any], Any], measured: Any) -> Verdict:
-    """Ask a claim for its verdict.
-
-    Raises:
-        ClaimsError: it gives something else.
-        ReportError: it fails.
-    """
-    with users_failures(name_of(claim)):
-        verdict = claim(measured)
+    """Ask a claim for its verdict; one that fails, or gives something else, has failed, and the others go on."""
+    name = name_of(claim)
+    try:
+        with users_failures(name):
+            verdict = claim(measured)
+    except ReportError as error:
+        return failed(name, str(error))
     if not isinstance(verdict, Verdict):
-        raise ClaimsError(f"{name_of(claim)}: gives {type(verdict).__name__}, not a Verdict; {SIGNATURE}")
-    return verdict
+        return failed(name, f"{name}: gives {type(verdict).__name__}, not a Verdict; {SIGNATURE}")
+    wrong = wrong_in(verdict)
+    return failed(name, f"{name}: {wrong}; {SIGNATURE}") if wrong else verdict
+
+
+def claimed(one: Verdict) -> str:
+    """Write what a claim says of the number: ``at least 0.1``."""
+    return f"{plain(one.form)} {'±' * (one.form == WITHIN)}{one.effect:.3g}".replace("-", "−")
+
+
+def failed(name: str, why: str) -> Verdict:
+    """Make the row of a claim, or of a whole file of them, that could not be decided."""
+    nothing = (NOTHING.mean, NOTHING.low, NOTHING.high, 0, "")
+    return Verdict(name, "", "", "", math.nan, *nothing, FAILED, " ".join(why.split()), "")
+
+
+def wrong_in(verdict: Verdict) -> str:
+    """Say what of a verdict is not what it is to be; empty where all is."""
+    for field in fields(Verdict):
+        value = getattr(verdict, field.name)
+        kind = {"str": str, "float": numbers.Real, "int": numbers.Integral}[str(field.type)]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            return f"the verdict's {field.name} is {type(value).__name__}, not {field.type}"
+    words = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF)
+    return "" if verdict.verdict in words else f"the verdict is none of {', '.join(words)}"
 
 
 def name_of(claim: Callable[..., Any]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
+from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import (
     ESTIMATE,
     LOGS,
@@ -177,19 +178,23 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide = layout.pivot(frame.assign(diverged=0) if at == "init" else frame, keys, ["measure"])
     else:
         texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
-        wide = pd.DataFrame({layout.words(key): [layout.setting(value, key) for value in frame[key]] for key in keys})
-        wide[metric] = texts
+        wide = pd.DataFrame(
+            {plain(layout.words(key)): [layout.in_markdown(value, key) for value in frame[key]] for key in keys}
+        )
+        wide[plain(metric)] = texts
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
     pooled, without, thinned = (frame.attrs.get(name, []) for name in ("pooled", "without", "thinned"))
-    empty = ", ".join(frame.attrs.get("empty", []))
+    empty = plain(", ".join(frame.attrs.get("empty", [])))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         intervals_note(frame),
-        f"Averaged within each seed over {', '.join(map(layout.words, pooled))}; n counts seeds." if pooled else "",
-        f"Not measured in: {', '.join(without)}." if without else "",
+        f"Averaged within each seed over {plain(', '.join(map(layout.words, pooled)))}; n counts seeds."
+        if pooled
+        else "",
+        f"Not measured in: {plain(', '.join(without))}." if without else "",
         floors(frame, measure=str(frame.attrs.get("metric", ""))),
         f"Empty where runs were made before it was measured: in {empty}." if empty else "",
-        f"Undefined where not all layers were kept, of which a geometric mean is meant: in {', '.join(thinned)}."
+        f"Undefined where not all layers were kept, of which a geometric mean is meant: in {plain(', '.join(thinned))}."
         if thinned
         else "",
     ]

@@ -7,14 +7,14 @@ long table holds the numbers themselves.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from actlab.analysis.escaping import code, one_line, plain, safe_cell, tex
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import show
@@ -70,11 +70,11 @@ def number(x: float, digits: int = 3) -> str:
     return f"{x:.{max(digits - 1 - size, 0) if x else 0}f}".replace("-", "−")
 
 
-def setting(value: Any, key: str = "") -> str:
-    """Write a setting for a table: all digits of a number, names of activations as code.
+def setting(value: Any) -> str:
+    """Write a setting as it is: all digits of a number.
 
-    >>> setting(1e-3), setting(0.1 + 1e-9), setting(float("nan")), setting("relu", "activation")
-    ('0.001', '0.100000001', 'none', '`relu`')
+    >>> setting(1e-3), setting(0.1 + 1e-9), setting(float("nan")), setting("relu")
+    ('0.001', '0.100000001', 'none', 'relu')
     """
     if value is None:
         return "none"
@@ -83,7 +83,21 @@ def setting(value: Any, key: str = "") -> str:
     if isinstance(value, float):
         return "none" if math.isnan(value) else show(float(value))
     text = str(value) or "–"
-    return f"`{text}`" if key in ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init") else text
+    return text
+
+
+def in_markdown(value: Any, key: str = "") -> str:
+    """Write a setting for a table or a sentence in Markdown: names of activations and the like as code.
+
+    >>> in_markdown("relu", "activation"), in_markdown("<b>.csv", "data")
+    ('`relu`', '&lt;b&gt;.csv')
+    """
+    text = setting(value)
+    return code(text) if key in CODE else plain(text)
+
+
+CODE = ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init")
+"""The settings whose values are names in a program."""
 
 
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
@@ -208,7 +222,9 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
     lines: dict[tuple[str, ...], dict[tuple[Any, ...], str]] = {}
     for row in records(frame):
         across = tuple(row[name] for name in columns)
-        key = tuple(words(row[name]) if name in ("measure", "at") else setting(row[name], name) for name in keys)
+        key = tuple(
+            plain(words(row[name])) if name in ("measure", "at") else in_markdown(row[name], name) for name in keys
+        )
         seen.setdefault(across)
         if across in lines.setdefault(key, {}):
             raise ValueError(f"two rows would be one: {dict(zip([*keys, *columns], [*key, *across], strict=True))}")
@@ -224,9 +240,9 @@ def lay_out(frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], em
     order = sorted(seen, key=place)
     heads = [", ".join(heading(name, value) for name, value in zip(columns, across, strict=True)) for across in order]
     if not columns:
-        heads = [words(str(frame["measure"].iloc[0])) if "measure" in frame else "value"]
+        heads = [plain(words(str(frame["measure"].iloc[0]))) if "measure" in frame else "value"]
     body = [[*key, *(texts.get(across, empty) for across in order)] for key, texts in lines.items()]
-    return pd.DataFrame(body, columns=[*(words(name) for name in keys), *heads])
+    return pd.DataFrame(body, columns=[*(plain(words(name)) for name in keys), *heads])
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -237,20 +253,24 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def heading(name: str, value: Any) -> str:
     """Write a column's heading: ``depth 10``, but words alone for words."""
     if isinstance(value, str):
-        return words(value)
-    return f"{words(name)} {setting(value, name)}"
+        return plain(words(value))
+    return f"{plain(words(name))} {in_markdown(value, name)}"
 
 
 def write_table(table: Table, folder: Path) -> list[Path]:
     """Write ``<name>.csv`` (long, numeric), ``.md`` and ``.tex`` (for people): the same bytes for the same table."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {"csv": to_csv(table.frame), "md": to_markdown(table), "tex": to_latex(table)}
     paths = []
-    for suffix, text in texts.items():
+    for suffix, text in texts_of(table).items():
         path = folder / f"{table.name}.{suffix}"
         path.write_text(text, encoding="utf-8", newline="\n")
         paths.append(path)
     return paths
+
+
+def texts_of(table: Table) -> dict[str, str]:
+    """Write a table as text: as ``csv``, ``md`` and ``tex``."""
+    return {"csv": to_csv(table.frame), "md": to_markdown(table), "tex": to_latex(table)}
 
 
 def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
@@ -259,21 +279,27 @@ def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
     The settings, which stand before the means, have as many digits as tell their values apart.
     """
     positive = frame.copy()
+    for name in positive.select_dtypes(exclude=["number", "bool", "datetime"]):
+        positive[name] = positive[name].map(safe_cell)
     keys = list(frame)[: list(frame).index("mean")] if "mean" in frame else []
     for name in positive.select_dtypes("float"):
         positive[name] = positive[name] + 0.0  # no negative zeros
         values = positive[name].dropna().unique()
         if name in keys and len({floats % value for value in values}) < len(values):
             positive[name] = [None if math.isnan(value) else show(value) for value in positive[name]]
-    return str(positive.to_csv(index=False, float_format=floats, lineterminator="\n"))
+    heads = [safe_cell(name) for name in positive]
+    return str(positive.set_axis(heads, axis=1).to_csv(index=False, float_format=floats, lineterminator="\n"))
 
 
 def pipe_table(wide: pd.DataFrame) -> str:
     """Write a wide table as a Markdown pipe table."""
     from tabulate import tabulate
 
-    safe = [[str(cell).replace("|", "\\|") for cell in row] for row in wide.itertuples(index=False)]
-    heads = [str(name).replace("|", "\\|") for name in wide.columns]
+    def cell(content: object) -> str:
+        return one_line(str(content)).replace("|", "\\|")
+
+    safe = [[cell(content) for content in row] for row in wide.itertuples(index=False)]
+    heads = [cell(name) for name in wide.columns]
     return tabulate(safe, headers=heads, tablefmt="pipe", disable_numparse=True, stralign="left")
 
 
@@ -282,44 +308,25 @@ def to_markdown(table: Table) -> str:
     return f"### {table.title}\n\n{pipe_table(table.wide)}\n\n{table.note}\n"
 
 
-SPECIAL = {
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-}
-SPECIAL |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-SPECIAL |= {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$", "≤": r"$\leq$"}
-SPECIAL |= {"∞": r"$\infty$"}
-SPECIAL |= {"–": "--", "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "φ": r"$\varphi$", "·": r"$\cdot$"}
-SPECIAL |= {"χ": r"$\chi$", "²": r"$^2$", "‖": r"$\Vert$", "√": r"$\surd$", "→": r"$\to$", "×": r"$\times$"}
-
-
-def tex(markdown: str) -> str:
-    r"""Translate a Markdown string into LaTeX: every special character escaped; bold, italics and code translated.
-
-    >>> print(tex("**`leaky_relu`** 50 % ± 1 †"))
-    \textbf{\texttt{leaky\_relu}} 50 \% $\pm$ 1 $^\dagger$
-    """
-    text = "".join(SPECIAL.get(character, character) for character in markdown)
-    text = re.sub(r"`([^`]*)`", r"\\texttt{\1}", text)
-    text = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", text)
-    return re.sub(r"\*([^*]+)\*", r"\\emph{\1}", text)
-
-
 # A float longer than this does not fit on a page: it becomes a longtable.
 ROWS_PER_PAGE = 40
+
+
+def row_of_latex(cells: Iterable[object]) -> str:
+    r"""Write a row of a LaTeX table; what begins one must not be taken for an argument of the line break before it.
+
+    >>> print(row_of_latex(["[0, 1]", "a"]))
+    {}[0, 1] & a \\
+    """
+    row = " & ".join(tex(str(cell)) for cell in cells)
+    return f"{'{}' * row.startswith(('[', '*'))}{row} \\\\"
 
 
 def to_latex(table: Table) -> str:
     """Write the wide table in LaTeX with booktabs rules, caption and label; long ones as a ``longtable``."""
     columns = "l" * table.wide.shape[1]
-    rows = [" & ".join(tex(str(cell)) for cell in row) + r" \\" for row in table.wide.itertuples(index=False)]
-    head = [r"\toprule", " & ".join(tex(str(name)) for name in table.wide.columns) + r" \\", r"\midrule"]
+    rows = [row_of_latex(row) for row in table.wide.itertuples(index=False)]
+    head = [r"\toprule", row_of_latex(table.wide.columns), r"\midrule"]
     caption = rf"\caption{{{tex(table.title)}. {tex(table.note)}}}"
     label = rf"\label{{tab:{table.name}}}"
     if len(rows) > ROWS_PER_PAGE:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actlab.analysis.cells import Cells
+from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
 from actlab.later import pd
@@ -81,14 +82,14 @@ def floors(frame: pd.DataFrame, own: Mapping[str, Measure] | None = None, measur
     reasons: dict[str, list[str]] = {}
     for name in names:
         if reason := about(name, own).floor:
-            reasons.setdefault(reason, []).append(f"*{words(name)}*")
+            reasons.setdefault(plain(reason), []).append(f"*{plain(words(name))}*")
     return " ".join(f"{listed(them)}: undefined where {reason}." for reason, them in reasons.items())
 
 
 def empty(cells: Cells, asked: Sequence[str]) -> str:
     """Say which of some measures runs lack because they were made before these were measured."""
-    of_all = [f"*{words(name)}*" for name in asked if cells.lacking.get(name) == len(cells.runs)]
-    of_some = [f"*{words(name)}*" for name in asked if 0 < cells.lacking.get(name, 0) < len(cells.runs)]
+    of_all = [f"*{plain(words(name))}*" for name in asked if cells.lacking.get(name) == len(cells.runs)]
+    of_some = [f"*{plain(words(name))}*" for name in asked if 0 < cells.lacking.get(name, 0) < len(cells.runs)]
     return " ".join(
         f"Without {listed(names)}: {whose} made before that was measured."
         for names, whose in ((of_all, "these runs were"), (of_some, "some of these runs were"))
@@ -196,21 +197,21 @@ def selection_note(cells: Cells) -> str:
     """Say how the swept key was chosen, in a sentence."""
     if cells.select is None:
         return "Nothing was selected: every setting is shown."
-    rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {words(cells.select.by)}"
+    rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {plain(words(cells.select.by))}"
     return (
-        f"The {words(cells.over)} of each cell is the one with the {rule} over seeds; a value with a diverged "
+        f"The {plain(words(cells.over))} of each cell is the one with the {rule} over seeds; a value with a diverged "
         "run ranks last; the test split never chooses."
     )
 
 
 def definitions(*measures: str) -> str:
     """Say what measures are: ``*dead*: share of units for which ...; *weak*: ...``."""
-    return "; ".join(f"*{about(name).words}*: {about(name).definition}" for name in measures)
+    return "; ".join(f"*{plain(about(name).words)}*: {plain(about(name).definition)}" for name in measures)
 
 
 def definition(measure: str) -> str:
     """Say what a measure is in a sentence of a caption: ``Dead: share of units for which ....``."""
-    return f"{words(measure).capitalize()}: {about(measure).definition}."
+    return f"{plain(words(measure)).capitalize()}: {plain(about(measure).definition)}."
 
 
 def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:

@@ -15,8 +15,9 @@ from typing import Generic, TypeVar, cast, overload
 
 from actlab import sources
 from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import Drawing
+from actlab.analysis.drawings import Drawing, Spec, file_name
 from actlab.analysis.layout import Table
+from actlab.later import pd
 from actlab.registry import OWN_PACKAGE, Registry, options_of
 
 P = TypeVar("P", Table, Drawing)
@@ -132,15 +133,34 @@ def declare(
         if function not in cells.made:
             with users_failures(name, users=not function.__module__.startswith(OWN_PACKAGE)):
                 made = function(cells)
+            made_as = "actlab.analysis.drawings.drawing" if kind is Drawing else "actlab.analysis.layout.Table"
             if made is not None and not isinstance(made, kind):
-                made_as = "actlab.analysis.drawings.drawing" if kind is Drawing else "actlab.analysis.layout.Table"
                 what = f"gives {type(made).__name__}; expected a {kind.__name__}, made by {made_as}, or None"
                 raise ReportError(f"{name}: {what}")
+            if made is not None and (wrong := wrong_fields(made)):
+                raise ReportError(f"{name}: {wrong}; {kind.__name__}s are made by {made_as}")
             cells.made[function] = None if made is None else replace(made, name=name)
         return cast("P | None", cells.made[function])
 
     registry.declare(once, Part(name, once, default), name)
     return once
+
+
+def wrong_fields(made: Table | Drawing) -> str:
+    """Say which field of a table or drawing holds something else than it is to hold; empty where all are right."""
+    texts = ("title", "note") if isinstance(made, Table) else ("title", "caption")
+    frames = ("frame", "wide") if isinstance(made, Table) else ("frame",)
+    kinds = {**dict.fromkeys(texts, str), **dict.fromkeys(frames, pd.DataFrame)}
+    if isinstance(made, Drawing):
+        kinds |= {"pages": dict, "spec": Spec}
+    for name, kind in kinds.items():
+        if not isinstance(getattr(made, name), kind):
+            return f"its {name} is {type(getattr(made, name)).__name__}, not {kind.__name__}"
+    if isinstance(made, Drawing):
+        for page, rows in made.pages.items():
+            if not isinstance(page, str) or file_name(page, ()) != page or not isinstance(rows, pd.DataFrame):
+                return f"its page {page!r} is no name for a file, or holds no frame"
+    return ""
 
 
 @contextmanager
@@ -151,10 +171,10 @@ def users_failures(name: str, users: bool = True) -> Iterator[None]:
         ReportError: it failed.
     """
     try:
-        with sources.reading(), sources.limited() if users else nullcontext():
+        with sources.reading(), sources.contained(users):
             yield
-    except BaseException as error:  # it may call exit()
-        if isinstance(error, KeyboardInterrupt) or not sources.blames_user(error):
+    except Exception as error:
+        if not isinstance(error, sources.SourceError) and not sources.blames_user(error):
             raise
         raise ReportError(f"{name}: {sources.failure(error)}") from error
 
@@ -174,7 +194,7 @@ def chosen(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Pat
         return {name: part for name, part in registry.items() if part.default}
     parts: dict[str, Part[P]] = {}
     for name in dict.fromkeys(asked):
-        with sources.limited() if sources.parse(name) else nullcontext():
+        with sources.contained() if sources.parse(name) else nullcontext():
             part = registry.find(str(folder / name) if sources.parse(name) else name)
         if part.name in parts or part.name == CLAIMS:
             raise PartError(f"{name}: there is another {registry.kind} of that name; rename the function")

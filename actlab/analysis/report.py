@@ -5,7 +5,7 @@ Nothing in it depends on when or in which order it was made: the same measuremen
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,23 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from actlab.analysis import claims
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.drawings import Drawing
+from actlab.analysis.escaping import bare, code, plain
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
-from actlab.analysis.layout import Table, setting, words, write_table
+from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
+from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
 from actlab.analysis.notes import marks_note, selection_note
-from actlab.analysis.parts import CLAIMS, P, ReportError, chosen
+from actlab.analysis.parts import CLAIMS, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
+from actlab.outputs import making
 from actlab.study.selection import Select
 from actlab.study.settings import Setting, of_manifest
 
@@ -45,6 +47,7 @@ def write(
     helper: Executor | None = None,
     find: Callable[[str], Cells | None] = lambda name: None,
     lacking: Mapping[str, int] | None = None,
+    own: bool = True,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -58,49 +61,43 @@ def write(
         find: gives another study's cells by its name, None where it is not at hand: for claims on several.
         lacking: {measure: how many runs were stored before it was measured}.
 
+        own: whether the user's tables, figures and claims are made, which runs the files that hold them.
+
     Returns:
         the files written, tables first.
 
     Raises:
-        PartError: the study names a table or figure that does not exist or cannot be used.
-        ClaimsError: its claims file cannot be used.
+        PartError: the study names a table or figure that does not exist.
         ReportError: a table, figure or claim of the user's failed; all others are written.
+        OutputError: something stands in the way of a file, or none can be written; what there was is as it was.
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
+    asked = (wanted.get("tables"), wanted.get("figures"))
     cells = study_cells(study, manifest, runs, steps, layers, lacking)
-    tables = chosen(TABLES, wanted.get("tables"), folder)
-    figures = chosen(FIGURES, wanted.get("figures"), folder)
-    progress(0, len(figures))
-    failures: list[str] = []
-
-    def made(make: Callable[[Cells], P | None]) -> P | None:
-        """What a table or figure makes; None where it fails, and the others are still to be written."""
-        try:
-            return make(cells)
-        except ReportError as error:
-            failures.append(str(error))
-            return None
-
-    made_tables = {name: made(part.make) for name, part in tables.items()}
-    drawings = {name: made(part.make) for name, part in figures.items()}
-    if study.get("claims"):
-        listed = claims.load(folder / str(study["claims"]))
-        verdicts = made(lambda cells: claims.decide(listed, cells, str(study.get("study")), find))
-        made_tables = {CLAIMS: verdicts, **made_tables}
-    clear(folder / "tables", {*TABLES, *made_tables, CLAIMS}, (".csv", ".md", ".tex"))
-    clear(folder / "figures", {*FIGURES, *drawings}, (".csv", ".png", ".svg"))
-    paths = [path for table in made_tables.values() if table for path in write_table(table, folder / "tables")]
-    drawn = [drawing for drawing in drawings.values() if drawing]
-    if drawn:
-        paths += write_figures(drawn, folder / "figures", helper, progress)
-    report = folder / "report.md"
-    text = markdown(document(study, manifest, cells, made_tables, drawings))
-    report.write_text(text, encoding="utf-8", newline="\n")
-    if failures:
+    with making(folder, ("tables", "figures")) as output:
+        made = make_shipped(folder, cells, *asked)
+        drawn = [drawing for drawing in made.figures.values() if drawing]
+        progress(0, len(drawn))
+        paths = [path for table in made.tables.values() if table for path in write_table(table, output.at / "tables")]
+        if drawn:
+            paths += write_figures(drawn, output.at / "figures", helper, progress)
+        if own:
+            paths += make_own(made, cells, *asked, output.at)
+            if study.get("claims"):
+                file, name = folder / str(study["claims"]), str(study.get("study"))
+                paths += make_claims(made, cells, file, name, find, output.at)
+        else:
+            made.left_out = [name for names in asked for name in names or () if own_name(name)]
+            made.left_out += [CLAIMS] if study.get("claims") else []
+        report = output.at / "report.md"
+        text = markdown(document(study, manifest, cells, made))
+        report.write_text(text, encoding="utf-8", newline="\n")
+        output.outdated = lambda: outdated(folder, made)
+    if failures := [*made.failures.values(), *made.undecided.values()]:
         again = "All else is written. Mend the file that the study names and call `actlab run` again: it trains nothing"
         raise ReportError("\n".join([*failures, again]))
-    return [*paths, report]
+    return [output.final(path) for path in [*paths, report]]
 
 
 def study_cells(
@@ -134,8 +131,8 @@ def headline(
     cells = study_cells(study, manifest, runs, steps, layers)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
-    plain = table.wide.map(lambda text: re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text)).replace("`", ""))
-    body = tabulate(plain.to_numpy().tolist(), list(plain.columns), "simple", disable_numparse=True)
+    shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
+    body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
     legend = [
         f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
@@ -156,26 +153,41 @@ def select_rule(wanted: Mapping[str, Any]) -> Select | None:
     return None if rule is None else Select(**rule)
 
 
-def clear(folder: Path, names: set[str], suffixes: Sequence[str]) -> None:
-    """Remove what an earlier report wrote, so that no table or picture outlives its reason."""
-    for path in sorted(folder.glob("*")):
-        ours = any(path.stem == name or path.stem.startswith(f"{name}-") for name in names)
-        if ours and path.suffix in suffixes:
-            path.unlink()
+def outdated(folder: Path, made: Made) -> list[Path]:
+    """List what earlier reports wrote of tables and figures, so that none outlives its reason.
+
+    What was to be made now and was not, because it failed or was left out, stays.
+    """
+    kept = {own_name(name) or name for name in (*made.failures, *made.left_out)}
+    places = (
+        ("tables", {*TABLES, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
+        ("figures", {*FIGURES, *made.figures}, (".csv", ".png", ".svg")),
+    )
+    return [
+        path
+        for place, names, suffixes in places
+        for path in sorted((folder / place).glob("*"))
+        if path.suffix in suffixes
+        and any(path.stem == name or path.stem.startswith(f"{name}-") for name in names - kept)
+    ]
 
 
 def document(
     study: Mapping[str, Any],
     manifest: Mapping[str, Any],
     cells: Cells,
-    tables: Mapping[str, Table | None],
-    drawings: Mapping[str, Drawing | None],
+    made: Made,
 ) -> list[Section]:
     """Put the report together."""
     name = str(study.get("study", "study"))
-    drawn = {key: drawing if drawing and drawing.pages else None for key, drawing in drawings.items()}
+    tables = {key: table for key, table in made.tables.items() if table or not lost(key, made)}
+    drawn = {
+        key: drawing if drawing and drawing.pages else None
+        for key, drawing in made.figures.items()
+        if drawing or not lost(key, made)
+    }
     return [
-        Section(1, name, (Text(str(study.get("question", "")).strip()),)),
+        Section(1, plain(name), (Text(plain(str(study.get("question", "")))),)),
         Section(
             2,
             "What was run",
@@ -187,6 +199,7 @@ def document(
                 *empty_columns(cells),
             ),
         ),
+        *not_made(made),
         Section(2, "Tables", not_applicable(tables)),
         *(table_section(table) for table in tables.values() if table),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
@@ -195,10 +208,28 @@ def document(
     ]
 
 
+def lost(name: str, made: Made) -> bool:
+    """Whether a part of the user's failed, or was left out."""
+    return any((own_name(one) or one) == name for one in (*made.failures, *made.left_out))
+
+
+def not_made(made: Made) -> list[Section]:
+    """Say what of the user's failed, and what was left out."""
+    stays = "what an earlier report wrote of it is not touched"
+    items = [f"{code(name)} failed, and {stays}: {plain(why)}" for name, why in made.failures.items()]
+    if made.undecided:
+        names = ", ".join(map(code, made.undecided))
+        items.append(f"Claims that could not be decided: {names}; the table of claims says why")
+    items += [
+        f"{code(name)} was left out, because no file of the user's was to be run; {stays}" for name in made.left_out
+    ]
+    return [Section(2, "What this report lacks", (Items(tuple(items)),))] if items else []
+
+
 def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ...]:
     """Name what has nothing to say of this study."""
     none = [words(key) for key, one in made.items() if one is None]
-    return (Text(f"Not applicable to this study: {', '.join(none)}."),) if none else ()
+    return (Text(f"Not applicable to this study: {', '.join(map(plain, none))}."),) if none else ()
 
 
 def settings_table(cells: Cells) -> list[Text | Grid]:
@@ -207,7 +238,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
     totals = (count(len(runs), "run"), count(number, "cell"), count(runs["seed"].nunique(), "seed"))
     keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
-    rows = [(words(key), ", ".join(setting(value, key) for value in different(cells, key))) for key in keys]
+    rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
     blocks: list[Text | Grid] = [
         Text(f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
@@ -216,10 +247,9 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     if len(auto):
         used = auto.groupby("weight_init_used")["activation"].unique()
         named = {
-            name: ", ".join(f"`{one}`" for one in sorted(used[name], key=cells.ranks.__getitem__))
-            for name in used.index
+            name: ", ".join(code(one) for one in sorted(used[name], key=cells.ranks.__getitem__)) for name in used.index
         }
-        each = "; ".join(f"`{name}` for {activations}" for name, activations in named.items())
+        each = "; ".join(f"{code(name)} for {activations}" for name, activations in named.items())
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     return [*blocks, Text(selection_note(cells))]
 
@@ -231,7 +261,7 @@ def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
         head = heading(about)
         target, *others = lines(about).items()
         understood = "; ".join([target[1], *(f"{what} {text}" for what, text in others)])
-        items += [f"{head}: {understood}", *(f"{head}: {text}" for text in about["unsure"])]
+        items += [plain(f"{head}: {text}") for text in (understood, *about["unsure"])]
     hidden = [f"and {len(items) - most} lines more, in manifest.json"] if len(items) > most else []
     return [Items((*items[:most], *hidden))] if items else []
 
@@ -256,7 +286,7 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
     grouped = diverged.groupby(keys, dropna=False)
     rows = grouped.agg(seeds=("seed", lambda s: ", ".join(map(str, sorted(s)))), first=("diverged_step", "min"))
     frame = sort_rows(rows.reset_index(), keys, cells.ranks)
-    wide = pd.DataFrame({words(key): [setting(value, key) for value in frame[key]] for key in keys})
+    wide = pd.DataFrame({plain(words(key)): [in_markdown(value, key) for value in frame[key]] for key in keys})
     wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
     text = (
         f"{len(diverged)} of {len(cells.runs)} runs diverged (a minibatch loss, or the whole split's, was not finite):"
@@ -267,7 +297,8 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
 def empty_columns(cells: Cells) -> tuple[Text, ...]:
     """Name the measures that runs lack because they were made before these were measured."""
     names = [
-        f"`{name}`" if count == len(cells.runs) else f"`{name}` ({count} runs)" for name, count in cells.lacking.items()
+        code(name) if count == len(cells.runs) else f"{code(name)} ({count} runs)"
+        for name, count in cells.lacking.items()
     ]
     if not names:
         return ()
@@ -282,7 +313,7 @@ def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
     """Say of which activations unit death is not known, why, and what to declare."""
     activations = manifest.get("activations") or {}
     reasons = {label: one.get("unknown_death") for label, one in activations.items()}
-    return [Text(f"Unit death of `{label}` is not known: {why}.") for label, why in reasons.items() if why]
+    return [Text(f"Unit death of {code(label)} is not known: {plain(why)}.") for label, why in reasons.items() if why]
 
 
 def table_section(table: Table) -> Section:
@@ -304,11 +335,11 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
     versions = manifest.get("versions") or {}
     facts = {key: manifest.get(key) for key in ("python", "platform", "device", "devices", "git_revision", "revision")}
     items = [
-        *([", ".join(f"{package} {versions[package]}" for package in sorted(versions))] if versions else []),
-        *(f"{words(key)}: {fact}" for key, fact in facts.items() if isinstance(fact, str | int | float)),
+        *([", ".join(plain(f"{package} {versions[package]}") for package in sorted(versions))] if versions else []),
+        *(plain(f"{words(key)}: {fact}") for key, fact in facts.items() if isinstance(fact, str | int | float)),
     ]
     again = (
-        f"`actlab report results/{name}` writes these tables and figures again from the stored measurements; "
+        f"{code(f'actlab report results/{name}')} writes these tables and figures again from the stored measurements; "
         "`actlab run study.yaml --out .` in that folder trains what is missing."
     )
     return Items(tuple(items)), Text(again)

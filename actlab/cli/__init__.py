@@ -17,6 +17,7 @@ from actlab import jax_settings
 from actlab.cli.errors import report_error
 from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
+from actlab.outputs import making
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
@@ -181,9 +182,27 @@ def preview(
 
 
 @app.command()
-def report(folder: Folder) -> None:
-    """Rewrite every table and figure from stored measurements, without training."""
-    for path in actlab.report(folder):
+def report(
+    folder: Folder,
+    no_claims: Annotated[
+        bool,
+        typer.Option("--no-claims", help="run no code of the folder's: leave out claims, and own tables and figures"),
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="run that code although it was altered, or lies outside the folder")
+    ] = False,
+) -> None:
+    """Rewrite every table and figure from stored measurements, without training.
+
+    Claims, and tables and figures of a user's own, are code: it is run only from the folder's sources/, and only as
+    `actlab run` copied it there; which files is said first. Whoever writes into the folder is waited for, a minute at
+    most.
+    """
+
+    def tell(text: str) -> None:
+        err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    for path in actlab.report(folder, own=not no_claims, trust=trust, tell=tell):
         out.print(str(path), markup=False, highlight=False)
 
 
@@ -219,9 +238,10 @@ def show(
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
     frames = (results.runs, results.steps, results.layers)
-    text, figure = run_summary(names[0], *frames, results.path / "figures", of_manifest(results.manifest))
+    with making(results.path, ("figures",)) as made:
+        text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
     typer.echo(text)
-    typer.echo(f"\n{figure}")
+    typer.echo(f"\n{made.final(figure)}")
 
 
 @app.command()
@@ -254,8 +274,10 @@ def describe(
         table = properties.table(records)
         for column in ("mean", "second_moment", "slope_second_moment"):
             table[column] = [moments[record.name][column] for record in records]
-        for path in write_catalogue(table, properties.curves(records), looks(records), out_dir):
-            typer.echo(str(path))
+        with making(out_dir, ("tables", "figures")) as made:
+            paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
+        for path in paths:
+            typer.echo(str(made.final(path)))
 
 
 def looks(records: "Iterable[Activation]") -> dict[str, Any]:
@@ -293,8 +315,10 @@ def example(
 
     typer.echo(worked_example_text(numbers))
     if out_dir is not None:
-        for path in write_worked_example(numbers, descent, looks(CATALOGUE.values()), out_dir):
-            typer.echo(str(path))
+        with making(out_dir, ("tables", "figures")) as made:
+            paths = write_worked_example(numbers, descent, looks(CATALOGUE.values()), made.at)
+        for path in paths:
+            typer.echo(str(made.final(path)))
 
 
 @app.command("list")

@@ -24,6 +24,7 @@ INCOMPLETE = {
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.analysis.parts": "ReportError",
+    "actlab.outputs": "OutputError",
 }
 
 

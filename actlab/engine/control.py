@@ -135,27 +135,35 @@ def tidy(folder: Path, finished: bool) -> None:
 
 
 @contextmanager
-def study_lock(folder: Path) -> Iterator[None]:
-    """Keep a study's folder for this run alone. The lock ends with this process, however that ends.
+def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
+    """Keep a study's folder for this run or report alone. The lock ends with this process, however that ends.
+
+    Args:
+        folder: the study's.
+        wait: for how many seconds whoever holds it is waited for.
 
     Raises:
-        StoreError: another run holds it (says which), or it cannot be written.
+        StoreError: another one holds it (says which), or it cannot be written.
     """
     from filelock import FileLock, Timeout
 
     path = folder / LOCK
     made = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        if path.is_symlink():
+            raise StoreError(f"{path}: is a link, and what it leads to is not written; remove the link")
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, timeout=0)
+        lock = FileLock(path, timeout=wait, poll_interval=0.1)
         lock.acquire()
     except Timeout:
+        waited = f" and did not end within {wait:.0f} s" if wait else ""
         with suppress(OSError):
             raise StoreError(
-                f"{folder}: another `actlab run` is at work here ({path.read_text(encoding='utf-8').strip()}). "
-                "Wait for it to end, or give this study another --out."
+                f"{folder}: another `actlab run` or `report` is at work here{waited} "
+                f"({path.read_text(encoding='utf-8').strip()}). "
+                f"Wait for it to end{'' if wait else ', or give this study another --out'}."
             ) from None
-        raise StoreError(f"{folder}: another `actlab run` has just been at work here; try again") from None
+        raise StoreError(f"{folder}: another `actlab run` or `report` has just been at work here; try again") from None
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
     try:

@@ -1,7 +1,7 @@
 """A run's network to take away, as a flax.nnx module: of given weights, or as the run begins."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from actlab import activations, jax_settings, sources
-from actlab.engine import loading, run_batch
+from actlab.engine import loading, run_batch, trusting
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -67,17 +67,29 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
 
 
 @jax_settings.pinned()
-def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
+def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bool = False) -> DeepMLP:
     """Build the network of a study's run: see ``actlab.model``.
 
     Args:
         folder: the study's.
         name: the run's, or how that begins.
         weights: of the run; without them, those that it begins with.
+        trust: whether files of the user's are run although they are not what ``run`` copied to ``sources/``.
 
     Raises:
         StudyError: the study has no such run, or the weights are not of its network.
+        UntrustedError: a file of the user's was altered, or lies elsewhere.
     """
+    file = folder / "study.yaml"
+    if not file.is_file():
+        raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
+    study = parse(file)[0]
+    with sources.only(trusting.to_model(folder, study, trust)):
+        return of_trusted_run(folder, name, weights)
+
+
+def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
+    """Build the network of a study's run, whose files may be run."""
     group, run = find_run(folder, name)
     shape = group.shape
     function = loading.functions_of(shape, folder / "sources")[group.activation]
@@ -98,16 +110,9 @@ def find_run(folder: Path, name: str) -> tuple[Job, Run]:
     """Find a run of the study in a folder, by how its name begins, and the runs that it goes with.
 
     Raises:
-        StudyError: there is none, or there are several; or the study names a function outside its own folder.
+        StudyError: there is none, or there are several.
     """
-    file = folder / "study.yaml"
-    if not file.is_file():
-        raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
-    for word in strings(parse(file)[0]):
-        named = sources.parse(word)
-        if named and not (folder / named[0]).resolve().is_relative_to((folder / "sources").resolve()):
-            raise StudyError(f"{file}: {word} is not among the study's own sources")
-    runs = {run.id: (group, run) for group in plan(read(file)).groups for run in group.runs}
+    runs = {run.id: (group, run) for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if len(several) != 1:
         problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
@@ -205,14 +210,3 @@ def plain(value: Any) -> Any:
         return value
     value = value.item() if isinstance(value, np.generic) else value
     return None if pd.isna(value) else value
-
-
-def strings(node: Any) -> Iterator[str]:
-    """Yield every text in plain data."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, Mapping):
-        yield from strings(list(node.values()))
-    elif isinstance(node, list):
-        for inner in node:
-            yield from strings(inner)

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 from actlab.checksums import file_sha256
 from actlab.engine.control import LOCK
-from actlab.engine.files import OWN, StoreError, write_text, writing
+from actlab.engine.files import OWN, StoreError, write_bytes, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.later import Later, pd
+from actlab.sources import COPIES
 from actlab.study.settings import of_manifest
 
 if TYPE_CHECKING:
@@ -279,14 +280,31 @@ def create(folder: Path, study_yaml: str, sources: Mapping[str, Path], manifest:
         sources: the files to copy, by their path in ``sources/``.
         manifest: see ``write_manifest``.
     """
+    refuse_links(folder)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
+    checksums = {}
     for place, source in sources.items():
-        target = folder / "sources" / place
+        content, target = source.read_bytes(), folder / COPIES / place
+        for one in (target, *target.parents):
+            if one.is_symlink() and one != folder and folder in one.parents:
+                one.unlink()  # the link alone: what it leads to is not ours
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or not target.samefile(source):
-            shutil.copyfile(source, target)
+        if not target.is_file() or target.read_bytes() != content:
+            write_bytes(target, content)
+        checksums[place] = hashlib.sha256(content).hexdigest()
     write_text(folder / "study.yaml", study_yaml)
-    write_manifest(folder, manifest)
+    write_manifest(folder, {**manifest, COPIES: checksums})
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder whose own folders or logs lead out of it: they are written, and cleared, and read.
+
+    Raises:
+        StoreError: one does; says which.
+    """
+    for name in ("parts", COPIES, "tables", "figures", LOCK, "run.log"):
+        if (folder / name).is_symlink():
+            raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
 
 
 def remove_results(folder: Path) -> None:

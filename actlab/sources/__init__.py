@@ -4,19 +4,23 @@ Whatever a study names as ``path/to/file.py:function`` goes through here. Needs 
 """
 
 from actlab.sources.again import hold_to_second_run
+from actlab.sources.containing import contained
 from actlab.sources.installed import packages
-from actlab.sources.limiting import limited
 from actlab.sources.refusing import reading
 from actlab.sources.running import blames_user, failure, first_line, import_file, load_function
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import Traced, collect, fingerprint, parse, same, trace
 from actlab.sources.trial import end_trials, keeping, tried, trying
+from actlab.sources.vetting import COPIES, UntrustedError, named_in, only, vet
 
 __all__ = [
+    "COPIES",
     "SourceError",
     "Traced",
+    "UntrustedError",
     "blames_user",
     "collect",
+    "contained",
     "end_trials",
     "failure",
     "fingerprint",
@@ -24,8 +28,9 @@ __all__ = [
     "hold_to_second_run",
     "import_file",
     "keeping",
-    "limited",
     "load_function",
+    "named_in",
+    "only",
     "packages",
     "parse",
     "reading",
@@ -33,4 +38,5 @@ __all__ = [
     "trace",
     "tried",
     "trying",
+    "vet",
 ]

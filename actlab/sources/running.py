@@ -22,8 +22,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from actlab.naming import message, nearest, shortened
-from actlab.sources import refusing, undoing
-from actlab.sources.limiting import TookTooLong
+from actlab.sources import refusing, undoing, vetting
 from actlab.sources.statements import SourceError, require_plain
 from actlab.sources.tracing import is_own, located, trace
 
@@ -32,6 +31,10 @@ MOST_SAID = 300  # characters of what an error of the user's says
 NUMBER = itertools.count()
 MAIN: dict[str, tuple[str, Path]] = {}  # of each package the module's name in it, and the file that was asked for
 FOLLOWED: dict[str, Mapping[str, Path]] = {}  # of each package the files that its import statements lead to
+
+
+class TookTooLong(BaseException):
+    """A user's code was interrupted: no ``except Exception`` of its own is to hide that."""
 
 
 def import_file(path: Path) -> ModuleType:
@@ -137,7 +140,9 @@ class Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile the file's code; never a cached one, which is told from another by time and size alone."""
-        return self.source_to_code(self.get_data(self.path), self.path)
+        content = self.get_data(self.path)
+        vetting.check_content(self.path, content)
+        return self.source_to_code(content, self.path)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run it. ``__import__`` is what import statements call, those inside its functions too."""

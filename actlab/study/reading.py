@@ -304,7 +304,13 @@ def of_key(source: Source, key: str) -> Place:
     return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
 
 
-def error_message(source: Source, error: ValidationError, at: Place | None = None, section: str | None = None) -> str:
+def error_message(
+    source: Source,
+    error: ValidationError,
+    at: Place | None = None,
+    section: str | None = None,
+    some: Sequence[Mapping[str, Any]] | None = None,
+) -> str:
     """Write a validation error in words, one line per mistake.
 
     Args:
@@ -312,9 +318,10 @@ def error_message(source: Source, error: ValidationError, at: Place | None = Non
         error: pydantic's.
         at: the place of a swept or included value that is at fault; else the places are the error's own.
         section: where the error is from that alone.
+        some: those of its mistakes that are meant; all by default.
     """
     lines = []
-    for one in error.errors():
+    for one in error.errors() if some is None else some:
         within = (section,) if section else ()
         *way, last = one["loc"] or ("",)
         unknown = (last,) if one["type"] == "extra_forbidden" else ()  # whatever its name

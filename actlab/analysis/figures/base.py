@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import evenly
+from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -44,7 +45,9 @@ def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Keep activations with any estimate that is not 0; sentences name the others: none there, or not known."""
     of_activation = frame.groupby("activation", sort=False)["mean"]
     some, known = of_activation.max().fillna(0) > 0, of_activation.count() > 0
-    zero, unknown = (", ".join(f"`{name}`" for name in some.index[left_out]) for left_out in (~some & known, ~known))
+    zero, unknown = (
+        ", ".join(code(str(name)) for name in some.index[left_out]) for left_out in (~some & known, ~known)
+    )
     sentences = [
         *([f"No such unit with {zero}: not drawn."] if zero else []),
         *([f"Not known of {unknown}: not drawn."] if unknown else []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.escaping import code
 from actlab.analysis.estimates import available, long, parameter_columns, records_at, summarise
 from actlab.analysis.layout import Table, pivot, records, words
 from actlab.analysis.notes import definitions, notes
@@ -48,7 +49,9 @@ def learned_parameters(cells: Cells) -> Table | None:
     printed = order(printed, cells, keys, ["measure", "position"])
     wide = pivot(printed, [*keys, "measure"], ["position"])
     pairs = records(printed[["activation", "measure"]].drop_duplicates())
-    learned = ", ".join(f"{row['measure']} of `{row['activation']}`" for row in pairs if row["measure"] in names)
+    learned = ", ".join(
+        f"{row['measure']} of {code(str(row['activation']))}" for row in pairs if row["measure"] in names
+    )
     note = (
         f"{learned}, at the end; *min* and *max* over a layer's units where each unit has its own. "
         f"{place_note(printed)} The layers between are in the CSV."

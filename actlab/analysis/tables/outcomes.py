@@ -9,6 +9,7 @@ import numpy as np
 
 from actlab.analysis import stats
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
 from actlab.analysis.notes import intervals_note, marks_note, notes, nothing_judged, selection_note
@@ -182,12 +183,12 @@ def selection(cells: Cells) -> Table | None:
             *([f"{here} of {int(chosen['n']) + here} diverged"] if here else []),
             *([f"{elsewhere} diverged at other values"] if elsewhere else []),
         ]
-        text = setting(chosen[over]) + (f" ({'; '.join(remarks)})" if remarks else "")
+        text = plain(setting(chosen[over])) + (f" ({'; '.join(remarks)})" if remarks else "")
         lines.append({key: chosen[key] for key in others} | {"text": text})
     across = ["depth"] if "depth" in others else []
     wide = lay_out(pd.DataFrame(lines).assign(measure=over), without(others, "depth"), across)
     note = (
         f"{selection_note(cells)} In {at_edge} of {len(lines)} cells the selected value is at an end of its grid. "
-        f"The CSV has the mean final {words(cells.select.by)} of every value."
+        f"The CSV has the mean final {plain(words(cells.select.by))} of every value."
     )
-    return Table(f"Selected {words(over)}", note, frame, wide)
+    return Table(f"Selected {plain(words(over))}", note, frame, wide)

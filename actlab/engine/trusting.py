@@ -1,0 +1,72 @@
+"""Which files of the user's a study's folder may have run, and what is said of them first.
+
+``run`` notes in the manifest the checksum of every file that it copies to ``sources/``. Whoever is then asked to run
+one of them out of the folder holds it to that (see ``sources.vetting``).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from actlab import sources
+from actlab.engine.store import Results, read_manifest
+
+NEWLY = "`actlab run` with the study's own configuration writes them, and trains nothing"
+TO_REPORT = f"--trust runs it as it is, --no-claims runs none; {NEWLY}"
+TO_MODEL = f"trust=True runs it as it is; {NEWLY}"
+TO_RUN = "a folder of results is a record: copy study.yaml and sources/ elsewhere to alter them, and run that"
+
+
+def to_report(results: Results, trust: bool, tell: Callable[[str], Any]) -> dict[str, str] | None:
+    """Vet the files that a report of a study runs, and say which they are.
+
+    Returns:
+        what may be run, for ``sources.only``.
+
+    Raises:
+        UntrustedError: see ``sources.vet``.
+    """
+    report = results.study.get("report") or {}
+    asked = {"tables": report.get("tables"), "figures": report.get("figures"), "claims": results.study.get("claims")}
+    named = sources.named_in(asked)
+    files = None if trust else sources.vet(results.path, named, results.manifest, TO_REPORT)
+    if named:
+        listed = ", ".join(str(results.path / name) for name in named)
+        why = (
+            "They are run as they are, because --trust says so"
+            if trust
+            else "Checksums match: nothing was altered since `actlab run` copied them there, which does not say who "
+            "wrote them"
+        )
+        tell(f"Runs {listed}, and what they import. {why}; --no-claims runs nothing.")
+    return files
+
+
+def to_model(folder: Path, study: Mapping[str, Any], trust: bool) -> dict[str, str] | None:
+    """Vet every file that a study names; likewise."""
+    return None if trust else sources.vet(folder, sources.named_in(study), read_manifest(folder), TO_MODEL)
+
+
+def to_run(config: Path) -> dict[str, str] | None:
+    """Vet the files that a study names whose YAML file is that of a folder of results; None where it is none.
+
+    Of a folder of an older version, whose manifest has no checksums, nothing is known: it is run as any other file.
+
+    Raises:
+        UntrustedError: see ``sources.vet``.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    manifest = config.with_name("manifest.json")
+    if config.name != "study.yaml" or not manifest.is_file():
+        return None
+    try:
+        noted = json.loads(manifest.read_text(encoding="utf-8"))
+        study = YAML(typ="safe", pure=True).load(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError):  # whoever reads it as a study says why
+        return None
+    if not isinstance(noted, dict) or sources.COPIES not in noted:
+        return None
+    return sources.vet(config.parent, sources.named_in(study), noted, TO_RUN)

@@ -1,0 +1,76 @@
+"""What can be told of a study before any file of the user's is run for it: all of that is to be right first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from actlab import sources
+from actlab.registry import Withheld, withheld
+from actlab.study.reading import (
+    Source,
+    StudyError,
+    check_matrix,
+    error_message,
+    override,
+    parse,
+    resolve_paths,
+    short_path,
+)
+from actlab.study.schema import StudyConfig
+from actlab.study.sections import SECTIONS
+from actlab.study.sweep import Place
+
+
+def read_without_running(path: str | Path, overrides: Sequence[str] = ()) -> None:
+    """Validate what can be told of a study without running a file of the user's.
+
+    A study that names none is left to ``read``. Of one that does, a section that holds a user's function is told wrong
+    only by its other keys; what follows from the function waits until it is run.
+
+    Raises:
+        StudyError: see ``read``.
+    """
+    path = Path(path)
+    raw, lines = parse(path)
+    overridden: dict[Place, str] = {}
+    raw = resolve_paths(raw, path.parent)
+    for text in overrides:
+        override(raw, text, overridden)
+    if not sources.named_in(raw):
+        return
+    source = Source(path, lines, overridden)
+    check_matrix(raw, source)
+    claims = raw.get("claims")
+    if isinstance(claims, str) and not Path(claims).is_file():
+        raise StudyError(f"{source.where('claims')}: claims: {short_path(Path(claims))}: there is no such claims file")
+    token = withheld.set(True)
+    try:
+        for section, place, plain in ((None, None, dict(raw)), *each_value(raw)):
+            try:
+                (SECTIONS[section] if section else StudyConfig).model_validate(plain)
+            except ValidationError as error:
+                others = [one for one in error.errors() if not is_withheld(one)]
+                if others:
+                    raise StudyError(error_message(source, error, place, section, others)) from None
+    finally:
+        withheld.reset(token)
+
+
+def is_withheld(one: Mapping[str, Any]) -> bool:
+    """Whether a value is found wrong only because it names a function that was not run."""
+    return isinstance(one.get("ctx", {}).get("error"), Withheld)
+
+
+def each_value(raw: Mapping[str, Any]) -> Iterable[tuple[str, Place, dict[str, Any]]]:
+    """Yield each value of a sweep in its section alone: the section's name, the value's place, the section's values."""
+    sweep = raw.get("sweep")
+    matrix = sweep.get("matrix") if isinstance(sweep, dict) else None
+    for key, values in (matrix or {}).items():
+        name, *keys = key.split(".")
+        base = raw.get(name) or {}
+        if not isinstance(base, dict) or len(keys) != 1:
+            continue
+        for i, value in enumerate(values):
+            yield name, ("sweep", "matrix", key, i), {**base, keys[0]: value}
