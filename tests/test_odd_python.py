@@ -58,7 +58,7 @@ FILES = {
         "import actlab\nf = actlab.activation()(3)\n",
         "a.py, line 2: cannot be imported: TypeError",
     ),
-    "is long-winded": ("raise ValueError('y' * 20_000)\n", "yyy ... yyy"),
+    "is long-winded": ("raise ValueError('y' * 20_000)\n", " characters]yyy"),
     "is bytecode": (None, "cannot be imported: SyntaxError: source code"),
 }
 # These do not end; each takes the limit.
