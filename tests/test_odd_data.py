@@ -1,4 +1,4 @@
-"""Data files that nobody meant to be read, and damaged ones by the thousand: a sentence each, at once, no more."""
+"""Data files of every odd kind, and damaged ones by the thousand: a sentence each, at once, no more."""
 
 import argparse
 import gzip
@@ -172,7 +172,7 @@ def test_what_is_no_plain_file_is_refused_and_not_waited_for(tmp_path):
     assert "No such file" in refused(tmp_path / "nowhere.npz")
     assert "no such file" in refused(tmp_path / f"{'n' * 5000}.csv")
     assert "no such file" in refused(tmp_path / "a\0b.csv")
-    assert "no such file" in refused(tmp_path / "~nobody-at-all" / "rows.csv")
+    assert "no such file" in refused(tmp_path / "~no-such-user" / "rows.csv")
 
 
 def test_what_is_not_used_is_not_read(tmp_path):
@@ -193,7 +193,7 @@ def test_bytes_are_labels_and_decoded(tmp_path):
     assert data.load(str(path)).classes == ("q", "\ufffd")
 
 
-def mutated(content, draw, pieces):
+def mutated(content, draw, fragments):
     """Damage bytes as disks, editors and enemies do: flip, cut, repeat, put in, put in what other files hold."""
     content = bytearray(content)
     for _ in range(int(draw.integers(1, 4))):
@@ -208,7 +208,7 @@ def mutated(content, draw, pieces):
             case 3:
                 content[at:at] = draw.bytes(size)
             case 4:
-                piece = pieces[int(draw.integers(len(pieces)))]
+                piece = fragments[int(draw.integers(len(fragments)))]
                 content[at : at + (len(piece) if draw.integers(2) else 0)] = piece
             case 5:
                 content[at : at + 4] = b"\xff\xff\xff\x7f"
@@ -243,7 +243,11 @@ TEXT_PIECES += [
     b"\x1b[31m",
 ]
 PIECES = [b"PK\x05\x06", b"PK\x01\x02", b"PAR1", b"\x93NUMPY", bytes(8), b"\xff" * 8, b"'descr': '|O'", b"(10**9, 1)"]
-OPTIONS = [{}, {"categorical": "one_hot", "missing": "mean"}, {"header": False, "separator": ";"}]
+OPTIONS = [
+    {},
+    {"categorical": "one_hot", "missing": "mean"},
+    {"header": False, "categorical": "one_hot", "missing": "drop_rows"},
+]
 SEEDS = {
     "rows.csv": (TEXT.encode(), TEXT_PIECES),
     "rows.tsv": (TEXT.replace(",", "\t").encode(), TEXT_PIECES),
@@ -255,14 +259,16 @@ SEEDS = {
 def fuzz(folder, tries, seed=0):
     """Load so many damaged files of each kind; returns how many were read, how many were refused."""
     counts = {}
-    for name, (content, pieces) in SEEDS.items():
+    for name, (content, fragments) in SEEDS.items():
         draw, read = np.random.default_rng([seed, *name.encode()]), 0
         path = folder / name
         for number in range(tries):
-            path.write_bytes(mutated(content, draw, pieces))
-            options = [{}, {"categorical": "one_hot", "missing": "mean"}, {"header": False, "separator": ";"}][
-                number % 3
-            ]
+            path.write_bytes(mutated(content, draw, fragments))
+            options = [
+                {},
+                {"categorical": "one_hot", "missing": "mean"},
+                {"header": False, "categorical": "one_hot", "missing": "drop_rows"},
+            ][number % 3]
             options = options if name.endswith("sv") else {}
             try:
                 with warnings.catch_warnings():

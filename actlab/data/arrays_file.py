@@ -74,21 +74,21 @@ def array(path: Path, name: str, numbers: bool) -> np.ndarray:
     """
     with zipfile.ZipFile(path) as archive:
         info = next(one for one in archive.infolist() if one.filename.removesuffix(".npy") == name)
-        shown = shortened(f"array {name!r}", 60)
+        label = shortened(f"array {name!r}", 60)
         with archive.open(info) as stream:
-            shape, dtype, begin = header(stream, path, shown)
-        check(shape, dtype, numbers, path, shown)
+            shape, dtype, begin = header(stream, path, label)
+        check(shape, dtype, numbers, path, label)
         size = begin + math.prod(shape) * dtype.itemsize
         if size != info.file_size:
             raise DataError(
-                f"{path}: {shown} is damaged: its header says {shape} of {dtype}, {size:,} bytes, and it has "
+                f"{path}: {label} is damaged: its header says {shape} of {dtype}, {size:,} bytes, and it has "
                 f"{info.file_size:,}"
             )
         with archive.open(info) as stream:
             return np.asarray(npy.read_array(stream, allow_pickle=False))
 
 
-def header(stream: Any, path: Path, shown: str) -> tuple[tuple[int, ...], np.dtype, int]:
+def header(stream: Any, path: Path, label: str) -> tuple[tuple[int, ...], np.dtype, int]:
     """Read shape and type of an array, and where its values begin.
 
     Raises:
@@ -96,24 +96,24 @@ def header(stream: Any, path: Path, shown: str) -> tuple[tuple[int, ...], np.dty
     """
     begin = stream.read(12)
     if begin[:6] != npy.MAGIC_PREFIX or len(begin) < 12:
-        raise DataError(f"{path}: {shown} is no array that NumPy wrote; expected np.savez(file, x=..., y=...)")
+        raise DataError(f"{path}: {label} is no array that NumPy wrote; expected np.savez(file, x=..., y=...)")
     long = begin[6] > 1
     size = int.from_bytes(begin[8 : 12 if long else 10], "little")
     if size > HEADER_BYTES:
-        raise DataError(f"{path}: {shown} has a header of {size:,} bytes; expected numbers or text")
+        raise DataError(f"{path}: {label} has a header of {size:,} bytes; expected numbers or text")
     stream.seek(0)
     version = npy.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
-        raise DataError(f"{path}: {shown} holds {KINDS['V']}; expected numbers or text")
+        raise DataError(f"{path}: {label} holds {KINDS['V']}; expected numbers or text")
     try:
         read = npy.read_array_header_2_0 if long else npy.read_array_header_1_0
         shape, _, dtype = read(stream, max_header_size=HEADER_BYTES)
     except Exception:  # NumPy's, of Python's parser, of the parser of types
-        raise DataError(f"{path}: {shown} has a damaged header; expected np.savez(file, x=..., y=...)") from None
+        raise DataError(f"{path}: {label} has a damaged header; expected np.savez(file, x=..., y=...)") from None
     return shape, dtype, (12 if long else 10) + size
 
 
-def check(shape: tuple[int, ...], dtype: np.dtype, numbers: bool, path: Path, shown: str) -> None:
+def check(shape: tuple[int, ...], dtype: np.dtype, numbers: bool, path: Path, label: str) -> None:
     """Refuse an array by what its header says.
 
     Raises:
@@ -122,11 +122,11 @@ def check(shape: tuple[int, ...], dtype: np.dtype, numbers: bool, path: Path, sh
     if dtype.kind in KINDS or dtype.fields or (numbers and dtype.kind not in "fiub"):
         held = f"an array of {KINDS[dtype.kind]}" if dtype.kind in KINDS else f"{dtype}"
         expected = "numbers" if numbers else "numbers or text"
-        raise DataError(f"{path}: {shown} holds {held}; expected {expected}")
+        raise DataError(f"{path}: {label} holds {held}; expected {expected}")
     if any(one < 0 for one in shape):
-        raise DataError(f"{path}: {shown} is damaged: its header says shape {shape}")
+        raise DataError(f"{path}: {label} is damaged: its header says shape {shape}")
     rows, columns = (shape[0] if shape else 1), math.prod(shape[1:])
     if len(shape) <= 2 or columns > COLUMNS:
-        require_values(rows, columns, f"{path}: {shown}")
-    require_values(rows * columns, 1, f"{path}: {shown}")
-    require_bytes(math.prod(shape) * dtype.itemsize, path, shown)
+        require_values(rows, columns, f"{path}: {label}")
+    require_values(rows * columns, 1, f"{path}: {label}")
+    require_bytes(math.prod(shape) * dtype.itemsize, path, label)

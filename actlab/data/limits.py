@@ -85,7 +85,7 @@ def require_bytes(number: int, path: Path, what: str) -> None:
 
 
 def require_names(names: Iterable[str], path: Path) -> None:
-    """Refuse names that nobody could read.
+    """Refuse names that are too long to read.
 
     Raises:
         DataError: with the column's number, and how long its name is.

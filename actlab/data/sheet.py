@@ -77,7 +77,7 @@ def default_target(spec: DataSpec, names: list[str], path: Path) -> str:
 
 
 def require_unique(names: list[str], path: Path) -> None:
-    """Refuse two columns of one name, and names that nobody could read.
+    """Refuse two columns of one name, and names that are too long to read.
 
     Raises:
         DataError: naming it.

@@ -83,14 +83,14 @@ def limited() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise TookTooLong(f"does not end within {limit:g} seconds; {VARIABLE}={10 * limit:g} gives it longer")
 
-    def refuse(status: int) -> NoReturn:
+    def exit_instead(status: int) -> NoReturn:
         if threading.get_ident() == thread:
             raise SystemExit(status)
         ends(status)
 
     free = threading.current_thread() is threading.main_thread() and signal.getitimer(signal.ITIMER_REAL)[0] == 0
     before: Any = signal.signal(signal.SIGALRM, interrupt) if free else None
-    os._exit = refuse
+    os._exit = exit_instead
     try:
         if free:
             signal.setitimer(signal.ITIMER_REAL, limit, AGAIN)

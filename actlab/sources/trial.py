@@ -263,7 +263,7 @@ def how_it_ended(code: int) -> str:
 
 
 def serve() -> None:
-    """Do what is asked for, line by line, until nobody asks any more."""
+    """Do what is asked for, line by line, until there is no more to do."""
     parent = os.getppid()
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     with suppress(ImportError, ValueError, OSError):
