@@ -449,12 +449,12 @@ def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config,
     original = worker.run_job
     monkeypatch.setattr(scheduling, "run_job", lambda j, *own: jobs.append(j) or original(j, *own))
 
-    def full(table, path, **options):
+    def full(path, *rest, **options):
         path.write_bytes(b"PAR1 and then no room")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.pq, "write_table", full)
+        patch.setattr(store.pq, "ParquetWriter", full)
         with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as error:
             actlab.run(config, out=tmp_path / "r", workers=2)
     assert report_error(error.value) == 1

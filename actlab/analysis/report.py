@@ -45,6 +45,7 @@ def write(
     helper: Executor | None = None,
     find: Callable[[str], Cells | None] = lambda name: None,
     lacking: Mapping[str, int] | None = None,
+    incomplete: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -57,6 +58,7 @@ def write(
         helper: a process that draws too.
         find: gives another study's cells by its name, None where it is not at hand: for claims on several.
         lacking: {measure: how many runs were stored before it was measured}.
+        incomplete: sentences on runs that are planned and not here, and on parts that are left out.
 
     Returns:
         the files written, tables first.
@@ -95,7 +97,7 @@ def write(
     if drawn:
         paths += write_figures(drawn, folder / "figures", helper, progress)
     report = folder / "report.md"
-    text = markdown(document(study, manifest, cells, made_tables, drawings))
+    text = markdown(document(study, manifest, cells, made_tables, drawings, incomplete))
     report.write_text(text, encoding="utf-8", newline="\n")
     if failures:
         again = "All else is written. Mend the file that the study names and call `actlab run` again: it trains nothing"
@@ -170,6 +172,7 @@ def document(
     cells: Cells,
     tables: Mapping[str, Table | None],
     drawings: Mapping[str, Drawing | None],
+    incomplete: Sequence[str] = (),
 ) -> list[Section]:
     """Put the report together."""
     name = str(study.get("study", "study"))
@@ -181,6 +184,7 @@ def document(
             "What was run",
             (
                 *settings_table(cells),
+                *map(Text, incomplete),
                 *data_notes(manifest),
                 *diverged_runs(cells),
                 *unknown_death(manifest),

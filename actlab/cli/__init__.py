@@ -15,7 +15,7 @@ import typer
 import actlab
 from actlab import jax_settings
 from actlab.cli.errors import report_error
-from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import err, note, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ Overrides = Annotated[
     typer.Argument(metavar="[key.sub=value]...", help="overrides; a comma list sweeps: model.depth=2,10,20"),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
+Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
 Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
 
@@ -109,6 +110,7 @@ def run(
             planned=tell,
             scheduler=scheduler,
             cluster=cluster,
+            note=note,
         )
     from actlab.analysis.report import headline, unknown_death
 
@@ -180,9 +182,9 @@ def preview(
 
 
 @app.command()
-def report(folder: Folder) -> None:
+def report(folder: Folder, partial: Partial = False) -> None:
     """Rewrite every table and figure from stored measurements, without training."""
-    for path in actlab.report(folder):
+    for path in actlab.report(folder, partial=partial, note=note):
         out.print(str(path), markup=False, highlight=False)
 
 
@@ -194,11 +196,14 @@ def compare(
     at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
     preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
     text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
+    partial: Partial = False,
 ) -> None:
     """Print one comparison table over one or several studies, with intervals and n."""
     from actlab.analysis.compare import format as formatted
 
-    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset)
+    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset, partial=partial)
+    for line in frame.attrs["notes"]:
+        note(line)
     typer.echo(formatted(frame, text.value))
 
 
@@ -211,6 +216,8 @@ def show(
     from actlab.study.settings import of_manifest
 
     results = actlab.load(folder)
+    for line in results.notes:
+        note(line)
     names = [name for name in results.runs["run"] if name.startswith(run_name)]
     if len(names) != 1:
         from actlab.naming import nearest
