@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from actlab.engine.manifest import MANIFEST, altered
 from actlab.engine.part_checks import contradict, has_checksum, readable, unlike
 from actlab.engine.planned import PLANNED
 
@@ -106,6 +107,8 @@ def contents_of(
     """
     listed = manifest.get("parts", {})
     damage = {PLANNED: problem} if problem else {}
+    if altered(manifest):
+        damage[MANIFEST] = "was altered since it was written"
     names = sorted({*found, *listed}, key=lambda name: (name not in listed, name))
     tables: dict[str, pa.Table] = {}
     unlisted: list[str] = []

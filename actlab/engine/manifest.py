@@ -1,8 +1,10 @@
 """A study's manifest: what ``run`` notes of versions, platform, timings, parts and labels, read back with suspicion.
 
-What today's reading uses is checked, whatever wrote it; what a later version may have added is passed over.
+What today's reading uses is checked, whatever wrote it; what a later version may have added is passed over. Labels and
+cells follow from it, so that it has a checksum of itself, too; manifests of earlier versions have none.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -16,6 +18,7 @@ from actlab.measures import from_plain
 from actlab.study.settings import of_manifest
 
 MANIFEST = "manifest.json"
+CHECKSUM = "checksum"
 MOST_BYTES = 2**26
 MOST_DIGITS = 40  # of a whole number
 SHOWN = 80  # characters of a wrong value in a message
@@ -29,6 +32,9 @@ Check = Callable[[Any], bool]
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read the manifest of a study's folder.
+
+    Returns:
+        what it says; without its checksum, where that is right.
 
     Raises:
         StoreError: there is no such folder, it is not a study's, or its manifest is not one; names file and key.
@@ -50,12 +56,26 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not (folder / "study.yaml").exists():
         raise StoreError(f"{folder}: is not a study's folder (it needs {MANIFEST} and study.yaml)")
     check(manifest, path)
+    if manifest.get(CHECKSUM) == checksum(manifest):
+        del manifest[CHECKSUM]
     return manifest
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest whole."""
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write the manifest whole, with its checksum."""
+    whole = {**manifest, CHECKSUM: checksum(manifest)}
+    write_text(folder / MANIFEST, json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def checksum(manifest: Mapping[str, Any]) -> str:
+    """Compute the SHA-256 of what a manifest says, its checksum aside."""
+    rest = {key: value for key, value in manifest.items() if key != CHECKSUM}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def altered(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest that was read is not as ``run`` wrote it."""
+    return CHECKSUM in manifest
 
 
 def lost(folder: Path) -> str:

@@ -76,6 +76,9 @@ KNOWN = {
 }
 """What some versions have written, or a study without it leaves out."""
 
+NO_MEASURES = {"run", "step", *KNOWN, *NEEDED} - {*MEASURES}
+"""What no column of ``steps`` or ``layers`` is named: columns of ``runs`` are joined to those."""
+
 
 class PartError(ValueError):
     """A part is not sound; says what is wrong, to stand after the file's name."""
@@ -147,6 +150,9 @@ def check_columns(table: pa.Table) -> None:
         if name in names and not fits(table.schema.field(name).type, kind, name in NEEDED):
             raise PartError(f"column {name!r} is of {table.schema.field(name).type}; expected {kind}")
     for name in names:
+        frame, _, inner = name.rpartition(".")
+        if not inner.isidentifier() or f"{frame}." not in (".", *FRAMES) or (frame and inner in NO_MEASURES and name != STEPS):
+            raise PartError(f"has a column {name[:80]!r}, which no part has")
         column = table.schema.field(name).type
         if name.startswith(FRAMES) != (kind_of(column) == NUMBERS) and not pa.types.is_null(column):
             raise PartError(f"column {name!r} cannot be of {column}")

@@ -18,7 +18,7 @@ HEAD = "# {} runs are planned; SHA-256 {}"
 
 
 class PlannedError(ValueError):
-    """The list of planned runs is not what was written."""
+    """The list of planned runs is not what was written; says so, to stand after the file's name."""
 
 
 def write_planned(folder: Path, runs: Iterable[str]) -> None:
@@ -53,8 +53,8 @@ def read_planned(folder: Path) -> frozenset[str] | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise PlannedError(f"{PLANNED}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raise PlannedError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
     runs = text.splitlines()[1:]
     if not all(RUN.fullmatch(run) for run in runs) or text != text_of(runs):
-        raise PlannedError(f"{PLANNED}: is not what was written")
+        raise PlannedError("is not what was written")
     return frozenset(runs)

@@ -343,7 +343,8 @@ def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
     if sha256 != manifest.get("parts", {}).get(name, sha256):
         raise PartError("was altered or cut short: its SHA-256 is not the one in manifest.json")
     table = part_checks.sound(content)
-    return Part(table.rename_columns([RENAMED.get(column, column) for column in table.column_names]), sha256)
+    renamed = table.rename_columns([RENAMED.get(column, column) for column in table.column_names])
+    return Part(renamed.replace_schema_metadata(table.schema.metadata), sha256)
 
 
 def checkpoints(folder: Path) -> list[Path]:
