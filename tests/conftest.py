@@ -20,6 +20,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=3, help="how often tests/test_crash.py kills a run [default: 3]")
+    parser.addoption("--tries", type=int, default=15, help="of each kind in tests/test_folder_fuzz.py [default: 15]")
     parser.addoption(
         "--thorough", action="store_true", help="test_independence: each option by itself, and wide layers"
     )

@@ -117,8 +117,7 @@ def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     monkeypatch.setattr(train_study, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
-    manifest = (tmp_path / "r" / "manifest.json").read_text()
-    (tmp_path / "r" / "manifest.json").write_text(manifest.replace('"git_revision": ', '"git_revision": "then", "x": '))
+    manifest.write_manifest(tmp_path / "r", manifest.read_manifest(tmp_path / "r") | {"git_revision": "then"})
     actlab.run(config, out=tmp_path / "r")
     assert tables(tmp_path / "r") == before
     assert actlab.load(tmp_path / "r").manifest["git_revision"] == "then"  # of those who measured, not of this report

@@ -151,7 +151,11 @@ def check_columns(table: pa.Table) -> None:
             raise PartError(f"column {name!r} is of {table.schema.field(name).type}; expected {kind}")
     for name in names:
         frame, _, inner = name.rpartition(".")
-        if not inner.isidentifier() or f"{frame}." not in (".", *FRAMES) or (frame and inner in NO_MEASURES and name != STEPS):
+        if (
+            not inner.isidentifier()
+            or f"{frame}." not in (".", *FRAMES)
+            or (frame and inner in NO_MEASURES and name != STEPS)
+        ):
             raise PartError(f"has a column {name[:80]!r}, which no part has")
         column = table.schema.field(name).type
         if name.startswith(FRAMES) != (kind_of(column) == NUMBERS) and not pa.types.is_null(column):
