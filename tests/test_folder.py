@@ -353,7 +353,6 @@ BY_HAND = {
     "no such histogram": (lambda t: t.append_column("histograms.x", repeated(t, [1])), "histograms.x"),
     "a histogram too short": (lambda t: t.append_column("histograms.hist_z", repeated(t, [1])), "histograms.hist_z"),
     "a number where others have a text": (lambda t: with_column(t, "note", repeated(t, 1.0)), "note"),
-    **{f"without {name}": (lambda t, name=name: t.drop_columns([name]), f"'{name}'") for name in part_checks.NEEDED},
 }
 
 
@@ -367,8 +366,16 @@ def test_parts_made_by_hand(sound, tmp_path):
             actlab.load(folder)
         assert said in str(error.value), name
         assert len(str(error.value)) < 700, name
-        assert len(actlab.load(folder, partial=True).runs) == 8, name
         shutil.rmtree(folder)
+
+
+def test_a_part_without_a_column_that_every_part_has(folder):
+    table = rows(part(folder))
+    for name in part_checks.NEEDED:
+        file = pa.BufferOutputStream()
+        pq.write_table(table.drop_columns([name]), file, store_schema=False)
+        with pytest.raises(part_checks.PartError, match=f"lacks the column '{name}'"):
+            part_checks.sound(file.getvalue().to_pybytes())
 
 
 def test_a_part_beyond_its_limits_is_refused_before_it_is_read(folder, monkeypatch):
@@ -537,13 +544,12 @@ def test_a_study_edited_by_hand_is_refused_by_file_and_key(folder, monkeypatch, 
     for name, (old, new, said) in STUDIES.items():
         assert old in synthetic.STUDY, name
         (folder / "study.yaml").write_text(synthetic.STUDY.replace(old, new))
-        code, _, text = call(monkeypatch, capsys, "report", folder)
+        command = "report" if "table" in name else "compare"  # a name of a table is looked up by who makes it
+        code, _, text = call(monkeypatch, capsys, command, folder)
         assert code == 2, (name, text)
         assert "study.yaml" in text or name == "no such table", (name, text)
         assert said in text, (name, text)
         assert len(text) < 900, name
-        if name != "no such table":
-            assert call(monkeypatch, capsys, "compare", folder)[0] == 2, name
     (folder / "study.yaml").write_bytes(b"\xff\xfe")
     assert call(monkeypatch, capsys, "report", folder)[::2] == (
         2,

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from actlab import activations, jax_settings, sources
 from actlab.engine import loading, run_batch
+from actlab.engine.store import stored_study
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -103,7 +104,7 @@ def find_run(folder: Path, name: str) -> tuple[Job, Run]:
     file = folder / "study.yaml"
     if not file.is_file():
         raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
-    for word in strings(YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))):
+    for word in strings(stored_study(folder, {})):
         named = sources.parse(word)
         if named and not (folder / named[0]).resolve().is_relative_to((folder / "sources").resolve()):
             raise StudyError(f"{file}: {word} is not among the study's own sources")

@@ -46,7 +46,7 @@ class Setting:
     unused: tuple[Any, ...] = ()
 
 
-DEFAULTS = {field.name: field.default for field in fields(Setting) if field.name != "column"}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Setting) if field.name != "column"}
 
 
 def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
