@@ -283,6 +283,11 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, t
     same(tmp_path / "r", whole)
 
 
+def test_a_pipe_in_the_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.checkpoint")
+    assert checkpoint.load(tmp_path / "x.checkpoint", "one", {}, {}) is None
+
+
 def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
     """Even where identity and checksum agree: every shape, type and name is that of the program."""
     state = {"w": np.ones((2, 3), np.float32), "n": np.zeros(2, np.int32)}

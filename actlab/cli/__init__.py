@@ -158,6 +158,8 @@ def preview(
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+    for line in () if fresh else stored.damage():
+        note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if as_json:

@@ -91,7 +91,7 @@ class Contents:
 
 def contents_of(
     manifest: dict[str, Any],
-    found: Mapping[str, Part | str],
+    parts: Mapping[str, Part | str],
     planned: frozenset[str] | None,
     others: frozenset[str] = frozenset(),
     problem: str = "",
@@ -100,7 +100,7 @@ def contents_of(
 
     Args:
         manifest: as it was read.
-        found: of each file in ``parts/`` its rows, or what is wrong with it.
+        parts: of each file in ``parts/`` its rows, or what is wrong with it.
         planned: the runs that the folder is for, as it says itself; None where it does not.
         others: runs that are known to be planned besides, from a plan.
         problem: what is wrong with the list of planned runs.
@@ -109,13 +109,13 @@ def contents_of(
     damage = {PLANNED: problem} if problem else {}
     if altered(manifest):
         damage[MANIFEST] = "was altered since it was written"
-    names = sorted({*found, *listed}, key=lambda name: (name not in listed, name))
+    names = sorted({*parts, *listed}, key=lambda name: (name not in listed, name))
     tables: dict[str, pa.Table] = {}
     unlisted: list[str] = []
     spare: list[str] = []
     of_run: dict[str, str] = {}  # in which part each run is
     for name in names:
-        part = found.get(name, "is gone, which manifest.json lists")
+        part = parts.get(name, "is gone, which manifest.json lists")
         why = part if isinstance(part, str) else ""
         if isinstance(part, Part):
             why = why_not(name, part, listed.get(name), planned, others) or why_unlike(part.table, tables)
@@ -127,7 +127,7 @@ def contents_of(
         for run in runs:
             if run in of_run:
                 by_part.setdefault(of_run[run], set()).add(run)
-        against = [other for other, both in by_part.items() if contradict(part.table, found_table(found, other), both)]
+        against = [other for other, both in by_part.items() if contradict(part.table, table_of(parts, other), both)]
         if against:
             damage[f"parts/{name}"] = f"contradicts {readable(against[0])} on runs that both have"
             for other in against:
@@ -141,16 +141,16 @@ def contents_of(
             tables[name] = part.table if len(new) == len(runs) else part.table.take(new)
         of_run |= {run: name for run in runs if run not in of_run}
     tables = {name: table for name, table in tables.items() if f"parts/{name}" not in damage}
-    checksums = {name: part.sha256 for name, part in found.items() if isinstance(part, Part) and name in tables}
+    checksums = {name: part.sha256 for name, part in parts.items() if isinstance(part, Part) and name in tables}
     known = None if planned is None and not others else (planned or frozenset()) | others
     return Contents(
         manifest, tables, checksums, damage, tuple(one for one in unlisted if one in tables), tuple(spare), known
     )
 
 
-def found_table(found: Mapping[str, Part | str], name: str) -> pa.Table:
+def table_of(parts: Mapping[str, Part | str], name: str) -> pa.Table:
     """The rows of a sound part."""
-    part = found[name]
+    part = parts[name]
     assert isinstance(part, Part)
     return part.table
 

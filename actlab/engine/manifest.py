@@ -100,7 +100,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {shown(twice)} stands there twice")
+        raise ValueError(f"the key {cut_short(twice)} stands there twice")
     return made
 
 
@@ -116,7 +116,7 @@ def whole_number(digits: str) -> int:
     return int(digits)
 
 
-def shown(value: Any) -> str:
+def cut_short(value: Any) -> str:
     """Write a wrong value for a message, cut short."""
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
@@ -246,7 +246,7 @@ def check(manifest: Mapping[str, Any], path: Path) -> None:
     again = "mend it, or take it from a copy"
     for key, (right, expected) in KEYS.items():
         if key in manifest and not right(manifest[key]):
-            wrong = shown(manifest[key])
+            wrong = cut_short(manifest[key])
             raise StoreError(f"{path}: {key}: expected {expected}, not {wrong}; {again}")
     try:
         of_manifest(manifest)

@@ -20,6 +20,7 @@ from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
+from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
@@ -107,7 +108,7 @@ def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, P
         for label, one in plan.records.items()
     }
     try:
-        called = store.set_aside(folder, contents.damage) if contents else []
+        called = set_aside(folder, contents.damage) if contents else []
         store.create(folder, study_yaml, sources, manifest, plan.runs)
         control.tidy(folder, finished=False)
     except OSError as error:

@@ -30,6 +30,7 @@ from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
 from actlab.engine.part_checks import PartError
+from actlab.engine.part_files import part_names, read_part
 from actlab.engine.planned import PLANNED, PlannedError, read_planned, write_planned
 from actlab.later import Later, pd
 from actlab.study.settings import of_manifest
@@ -41,14 +42,12 @@ if TYPE_CHECKING:
 else:
     pa, pq = Later("pyarrow"), Later("pyarrow.parquet")
 
-# Columns of older parts, and what they are called now.
-RENAMED = {"lane": "runs_per_call", "pieces": "eval_chunks"}
+# Keys of older manifests, and what they are called now.
 RENAMED_BY_WIDTH = {"runs_per_call_by_width": "lane_by_width", "eval_chunks_by_width": "pieces_by_width"}
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
 MOST_STUDY_BYTES = 2**22
-ASIDE = "aside"  # how the name of a damaged part ends, once a run has set it aside
 WAYS = {
     False: "`actlab run` trains again what is lost; `--partial` of `actlab report` and `actlab compare` goes on "
     "without it (in Python: partial=True).",
@@ -174,6 +173,14 @@ class Stored:
             return set()
         return self.read().runs
 
+    def damage(self) -> list[str]:
+        """Name what is damaged of a folder, a line each: nothing where nothing was begun.
+
+        Raises:
+            StoreError: the folder is not a study's.
+        """
+        return [] if unbegun(self.folder) and not self.recovers else self.read().damage_lines()
+
     def call_sizes(self) -> dict[int, tuple[int, int]]:
         """Read how the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
 
@@ -292,59 +299,6 @@ def compact(stored: Stored) -> None:
     write_manifest(folder, manifest)
     for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
         (folder / "parts" / name).unlink(missing_ok=True)
-
-
-def set_aside(folder: Path, damage: Iterable[str]) -> list[str]:
-    """Rename damaged parts, so that nothing reads them, and nothing overwrites what may be wanted from them.
-
-    Returns:
-        what they are called now, in the same order; empty for one that is gone.
-    """
-    called = []
-    for name in damage:
-        path = folder / name
-        number, target = 0, path.with_name(f"{path.name}.{ASIDE}")
-        while os.path.lexists(target):
-            number += 1
-            target = path.with_name(f"{path.name}.{number}.{ASIDE}")
-        if os.path.lexists(path):
-            path.rename(target)
-            called.append(f"parts/{part_checks.readable(target.name)}")
-        else:
-            called.append("")
-    return called
-
-
-def part_names(folder: Path) -> list[str]:
-    """List the names of the parts in a study's folder, sorted.
-
-    Raises:
-        StoreError: their folder cannot be read.
-    """
-    try:
-        return sorted(name for name in os.listdir(folder / "parts") if name.endswith(".parquet"))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"{folder / 'parts'}: cannot be read ({error.strerror})") from None
-
-
-def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> Part:
-    """Read one part.
-
-    Raises:
-        PartError: it is not what was written, or no part at all; says what is wrong with it.
-    """
-    try:
-        content = content_of(folder / "parts" / name, part_checks.MOST_BYTES)
-    except OSError as error:
-        raise PartError(f"cannot be read ({error.strerror})") from None
-    sha256 = hashlib.sha256(content).hexdigest()
-    if sha256 != manifest.get("parts", {}).get(name, sha256):
-        raise PartError("was altered or cut short: its SHA-256 is not the one in manifest.json")
-    table = part_checks.sound(content)
-    renamed = table.rename_columns([RENAMED.get(column, column) for column in table.column_names])
-    return Part(renamed.replace_schema_metadata(table.schema.metadata), sha256)
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -15,6 +15,7 @@ from actlab.engine import control, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import read_manifest, recoverable
+from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -89,7 +90,7 @@ class ExecutionConfig:
         """
         folder = stored.folder
         resumes = not fresh and not store.unbegun(folder)
-        resumes = resumes and bool(store.part_names(folder) or store.checkpoints(folder))
+        resumes = resumes and bool(part_names(folder) or store.checkpoints(folder))
         begun = {width: CallSize(*pair) for width, pair in stored.call_sizes().items()} if resumes else {}
         platform, number = self.hardware()[0], self.number
         if self.cluster is not None:
