@@ -103,6 +103,7 @@ def run(
     memory: str | float | None = None,
     scheduler: str | None = None,
     cluster: str | Path | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Results:
     """Train what a study lacks, then write its tables, figures and report.
 
@@ -118,6 +119,7 @@ def run(
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
+        note: called with a line on what is damaged in the folder, before it is trained again.
 
     Returns:
         the results, as ``load`` does.
@@ -156,7 +158,7 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        stored = train_study.train(study, folder, execution, processes, fresh, notice, planned)
+        stored = train_study.train(study, folder, execution, processes, fresh, notice, planned, note)
         processes.keep_one()
         results = stored.results()
         with control.study_lock(folder, REPORT_WAITS):
@@ -200,21 +202,31 @@ def finder(room: str, registry: str) -> Callable[[list[str]], object]:
     return lambda names: find(names) if names else None
 
 
-def load(folder: str | Path) -> Results:
+def load(folder: str | Path, partial: bool = False) -> Results:
     """Load the frames ``runs``, ``steps`` and ``layers`` of a study's folder, its resolved study and its manifest.
 
+    Args:
+        folder: the study's.
+        partial: whether to go on without parts that are damaged; ``damage`` of the results names them then.
+
     Raises:
+        DamageError: parts are damaged: altered, cut short, gone, of another study; says which.
         StoreError: the folder is missing, is not a study's, or holds no finished run.
 
     >>> load("results/depth").runs.columns  # doctest: +SKIP
     """
     from actlab.engine import store
 
-    return store.load(folder)
+    return store.load(folder, partial)
 
 
 def report(
-    folder: str | Path, *, own: bool = True, trust: bool = False, tell: Callable[[str], None] | None = None
+    folder: str | Path,
+    *,
+    partial: bool = False,
+    own: bool = True,
+    trust: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Rewrite every table and figure, and the report, from stored measurements; trains and compiles nothing.
 
@@ -224,24 +236,29 @@ def report(
 
     Args:
         folder: the study's.
+        partial: whether to go on without parts that are damaged; the report names them then.
         own: whether such files are run at all; without, the report says what it lacks.
         trust: whether they are run as they are, wherever they lie.
-        tell: called with a sentence that names the files, before they are run.
+        tell: called with a line on what a reader should know of the parts, and one that names the files before they are
+            run.
 
     Returns:
         the files written.
 
     Raises:
-        StoreError: the folder is not a study's, or another process writes into it for longer than a minute.
+        DamageError, StoreError: see ``load``; or another process writes into it for longer than a minute.
         UntrustedError: a file lies elsewhere, or was altered; nothing was run or written.
         ReportError: a claim, table or figure of the user's failed; all else is written.
         OutputError: something stands in the way; what there was is as it was.
     """
-    from actlab.engine import control, store, worker_pools
+    from actlab.engine import control, manifest, worker_pools
 
-    store.read_manifest(Path(folder))  # only a study's folder is ever locked
+    manifest.read_manifest(Path(folder))  # only a study's folder is ever locked
     with control.study_lock(Path(folder), REPORT_WAITS), worker_pools.Processes() as helpers:
-        return write_report(load(folder), lambda done, pages: None, helpers, own, trust, tell)
+        results = load(folder, partial)
+        for line in (*results.damage, *results.notes):
+            tell(line)
+        return write_report(results, lambda done, pages: None, helpers, own, trust, tell)
 
 
 def write_report(
@@ -250,7 +267,7 @@ def write_report(
     helpers: Processes,
     own: bool = True,
     trust: bool = False,
-    tell: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Write what ``report`` does, of what was read already.
 
@@ -263,9 +280,9 @@ def write_report(
     from actlab import sources
     from actlab.analysis import report as writing
     from actlab.engine import trusting, worker_pools
-    from actlab.engine.files import StoreError
+    from actlab.engine.files import DamageError, StoreError
 
-    files = trusting.to_report(results, trust, tell or str) if own else None
+    files = trusting.to_report(results, trust, tell) if own else None
     frames = (results.runs, results.steps, results.layers)
     drawn = (results.study.get("report") or {}).get("figures") != []
     shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
@@ -276,14 +293,17 @@ def write_report(
     def find(name: str) -> Cells | None:
         try:
             other = load(results.path.absolute().parent / name)
+        except DamageError:  # not "not at hand"
+            raise
         except StoreError:
             return None
         return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
 
+    left_out = [f"Left out, since it is damaged: {line}." for line in results.damage]
+    incomplete = [*left_out, *(f"{line}." for line in results.untrained)]
+    about = (results.path, results.study, results.manifest)
     with sources.only(files):
-        return writing.write(
-            results.path, results.study, results.manifest, *frames, progress, helper, find, results.lacking, own
-        )
+        return writing.write(*about, *frames, progress, helper, find, results.lacking, own, incomplete)
 
 
 def import_all(*modules: str) -> None:
@@ -298,6 +318,7 @@ def compare(
     by: str | Sequence[str] = ("activation", "depth"),
     at: str | int = "final",
     preset: str | None = None,
+    partial: bool = False,
 ) -> pd.DataFrame:
     """Make one comparison table over one or several studies: mean, 95 % interval, n and number diverged in each group.
 
@@ -308,6 +329,7 @@ def compare(
         by: the columns that make the groups: a list, or names with commas between.
         at: ``final``, ``init``, ``max`` (over records) or a recorded step.
         preset: ``dying`` for born, died, revived, ever dead and weak side by side.
+        partial: whether to go on without parts that are damaged; ``attrs["notes"]`` of the table names them then.
 
     >>> compare("results/dying_relu", by=["activation", "learning_rate"])  # doctest: +SKIP
     """
@@ -315,15 +337,17 @@ def compare(
     from actlab.analysis.compare import own_measures
     from actlab.study.settings import joined, of_manifest
 
-    results = [load(folder) for folder in folders]
+    results = [load(folder, partial) for folder in folders]
     studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in results]
     own = own_measures({str(one.path): one.manifest for one in results})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
     known = joined([of_manifest(one.manifest) for one in results])
     lacking = [one.lacking for one in results]
-    return compare_frames(
+    table = compare_frames(
         studies, metric=metric, by=keys, at=at, preset=preset, own=own, settings=known, lacking=lacking
     )
+    table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
+    return table
 
 
 def model(

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,52 @@ def frames(
         all_steps.append(by_step)
         all_layers.append(by_layer)
     return pd.DataFrame(runs), pd.concat(all_steps, ignore_index=True), pd.concat(all_layers, ignore_index=True)
+
+
+def rows(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame) -> list[dict[str, Any]]:
+    """Make of such frames what a worker hands to the store: one row per run."""
+    made = []
+    for row in runs.to_dict("records"):
+        by_step, by_layer = (frame[frame["run"] == row["run"]] for frame in (steps, layers))
+        row |= {f"steps.{name}": by_step[name].to_numpy() for name in by_step if name != "run"}
+        row |= {f"layers.{name}": by_layer[name].to_numpy() for name in by_layer if name not in ("run", "step")}
+        made.append(row | {"layers.layer": by_layer["layer"].unique()})
+    return made
+
+
+STUDY = """study: made
+question: What was never trained?
+data: {name: digits}
+model: {activation: relu, depth: 5}
+measure: {probes: [signal_grad_norm, dead_fraction, act_mean]}
+sweep:
+  matrix: {model.activation: [sigmoid, relu], train.learning_rate: [0.001, 0.01]}
+  seeds: 2
+report: {tables: [performance, dead_units], figures: []}
+"""
+
+
+def study(folder: Path, parts: int = 2, planned: tuple[str, ...] = (), **options: Any) -> list[str]:
+    """Write a study's folder with some parts, as ``run`` would; returns the names of their files.
+
+    Args:
+        folder: the study's, to be made.
+        parts: how many.
+        planned: further runs that are planned.
+        options: of ``frames``.
+    """
+    from actlab.engine import store
+    from actlab.engine.manifest import write_manifest
+
+    all_rows = rows(*frames(**{"activations": ("sigmoid", "relu"), "depths": (2, 3), "seeds": 2, **options}))
+    manifest = {"versions": {"actlab": "1"}, "python": "3.11", "platform": "Linux x86_64", "seconds": 1.5}
+    store.create(folder, STUDY, {}, manifest, [*planned, *(row["run"] for row in all_rows)])
+    sums = {}
+    for i in range(parts):
+        name = f"{i:016x}"
+        sums[f"{name}.parquet"] = store.write_part(folder, name, all_rows[i::parts])
+    write_manifest(folder, {**store.read_manifest(folder), "parts": sums})
+    return list(sums)
 
 
 def one_run(

@@ -283,6 +283,11 @@ def test_a_checkpoint_that_cannot_be_trusted_is_ignored(damage, whole, config, t
     same(tmp_path / "r", whole)
 
 
+def test_a_pipe_in_the_place_of_a_checkpoint_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.checkpoint")
+    assert checkpoint.load(tmp_path / "x.checkpoint", "one", {}, {}) is None
+
+
 def test_a_checkpoint_of_other_arrays_is_ignored(tmp_path):
     """Even where identity and checksum agree: every shape, type and name is that of the program."""
     state = {"w": np.ones((2, 3), np.float32), "n": np.zeros(2, np.int32)}
@@ -449,12 +454,12 @@ def test_a_full_disk_ends_the_run_and_nothing_half_written_counts(whole, config,
     original = worker.run_job
     monkeypatch.setattr(scheduling, "run_job", lambda j, *own: jobs.append(j) or original(j, *own))
 
-    def full(table, path, **options):
+    def full(path, *rest, **options):
         path.write_bytes(b"PAR1 and then no room")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.pq, "write_table", full)
+        patch.setattr(store.pq, "ParquetWriter", full)
         with pytest.raises(RunError, match=r"\.parquet: cannot be written \(No space left on device\)") as error:
             actlab.run(config, out=tmp_path / "r", workers=2)
     assert report_error(error.value) == 1

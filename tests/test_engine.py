@@ -15,7 +15,8 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import control, loading, run_batch, store, train_study, worker, worker_pools
+from actlab.engine import control, loading, manifest, run_batch, store, train_study, worker, worker_pools
+from actlab.engine.files import DamageError
 from actlab.study import plan
 from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
 from actlab.study.plan import choose_call_sizes
@@ -116,8 +117,7 @@ def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     monkeypatch.setattr(train_study, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
-    manifest = (tmp_path / "r" / "manifest.json").read_text()
-    (tmp_path / "r" / "manifest.json").write_text(manifest.replace('"git_revision": ', '"git_revision": "then", "x": '))
+    manifest.write_manifest(tmp_path / "r", manifest.read_manifest(tmp_path / "r") | {"git_revision": "then"})
     actlab.run(config, out=tmp_path / "r")
     assert tables(tmp_path / "r") == before
     assert actlab.load(tmp_path / "r").manifest["git_revision"] == "then"  # of those who measured, not of this report
@@ -361,7 +361,7 @@ def test_a_damaged_part_is_trained_again(damage, whole, serial, config, tmp_path
     else:
         content[len(content) // 2] ^= 1
     part.write_bytes(content)
-    with pytest.raises(store.StoreError, match="no finished run"):
+    with pytest.raises(DamageError, match=rf"parts/{part.name} was altered or cut short"):
         actlab.load(tmp_path / "r")
     actlab.run(config, out=tmp_path / "r")
     same_frames(tmp_path / "r", whole)
@@ -373,7 +373,7 @@ def test_a_damaged_part_costs_its_own_runs_only(whole, serial, config, tmp_path,
     shutil.copytree(whole, tmp_path / "r")
     actlab.run(config, out=tmp_path / "r")  # nothing to train: it only merges again
     parts = {path: path.read_bytes() for path in (tmp_path / "r" / "parts").glob("*.parquet")}
-    assert sorted(map(len, store.Stored(tmp_path / "r").read()[1].values())) == [2, 5, 5]
+    assert sorted(map(len, store.Stored(tmp_path / "r").read().tables.values())) == [2, 5, 5]
     damaged = max(parts, key=lambda path: len(parts[path]))
     damaged.write_bytes(parts[damaged][:-1])
     trained = []
@@ -498,8 +498,8 @@ def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
-    assert store.read_manifest(tmp_path / "1")["device"] == "cpu"
-    assert store.read_manifest(tmp_path / "2")["device"] == "2 × cpu"
+    assert manifest.read_manifest(tmp_path / "1")["device"] == "cpu"
+    assert manifest.read_manifest(tmp_path / "2")["device"] == "2 × cpu"
     same_frames(tmp_path / "1", tmp_path / "2")
     assert tables(tmp_path / "1") == tables(tmp_path / "2")
 
@@ -528,13 +528,13 @@ def test_little_memory_means_fewer_workers_then_fewer_runs_per_call(config, tmp_
 def test_a_study_resumes_with_the_call_sizes_that_it_was_begun_with(config, tmp_path, serial):
     study, folder = actlab.study_of(config), tmp_path / "r"
     actlab.run(config, ["sweep.seeds=1"], out=folder, workers=1)
-    manifest = store.read_manifest(folder)
+    about = manifest.read_manifest(folder)
     for name in ("runs_per_call_by_width", "lane_by_width"):  # the latter in older manifests
-        others = {key: value for key, value in manifest.items() if not key.endswith("_by_width")}
-        store.write_manifest(folder, others | {name: {"8": 2}})
+        others = {key: value for key, value in about.items() if not key.endswith("_by_width")}
+        manifest.write_manifest(folder, others | {name: {"8": 2}})
         assert planned(study, folder)[0].call_sizes == {8: (2, 1)}
     assert planned(study, folder, fresh=True)[0].call_sizes == {8: (4, 1)}
-    store.write_manifest(folder, manifest)
+    manifest.write_manifest(folder, about)
     # Of a finished study there is nothing to train.
     assert planned(actlab.study_of(config, ["sweep.seeds=1"]), folder, memory=1e6)[0].call_sizes == {8: (4, 1)}
     # Of one that resumes with less than it was begun with, checkpoints are lost, and nothing else.

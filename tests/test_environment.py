@@ -25,7 +25,7 @@ from actlab.engine import environment, loading, scheduling, store, worker_pools
 from actlab.sources import installed, refusing
 from actlab.study import plan as planning
 from actlab.study import reading
-from tests.synthetic import frames
+from tests.synthetic import frames, rows
 
 ROOT = Path(__file__).parents[1]
 
@@ -520,10 +520,11 @@ def test_runs_per_call_that_go_with_the_width_are_not_worth_a_word():
 
 
 def test_older_parts_are_read_under_todays_names(tmp_path):
-    store.create(tmp_path / "r", "study: s\n", {}, {})
-    row = {"depth": 2, "status": "ok", "steps.step": [0], "layers.layer": [1]}
-    store.write_part(tmp_path / "r", "old", [{"run": "a", "lane": 4, "pieces": 2, **row}])
-    store.write_part(tmp_path / "r", "new", [{"run": "b", "runs_per_call": 1, "eval_chunks": 2, "jax": "1", **row}])
+    one, other = rows(*frames(("relu",), (2,), (1e-3,), seeds=2))
+    store.create(tmp_path / "r", STUDY, {}, {}, [one["run"], other["run"]])
+    older = {name: value for name, value in one.items() if name not in ("runs_per_call", "eval_chunks")}
+    store.write_part(tmp_path / "r", "old", [{**older, "lane": 4, "pieces": 2}])
+    store.write_part(tmp_path / "r", "new", [{**other, "runs_per_call": 1, "eval_chunks": 2, "jax": "1"}])
     runs = store.load(tmp_path / "r").runs
     assert runs["runs_per_call"].tolist() == [4, 1]
     assert runs["eval_chunks"].tolist() == [2, 2]

@@ -21,7 +21,7 @@ from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import Spec, as_drawn
 from actlab.analysis.figures import FIGURES, writing
 from actlab.analysis.tables import TABLES
-from actlab.engine import scheduling, store, worker_pools
+from actlab.engine import manifest, scheduling, store, worker_pools
 from actlab.study import plan as planning
 from actlab.study import reading, settings
 from actlab.study.selection import Select
@@ -137,8 +137,8 @@ def test_run_notes_what_figures_need_of_each_activation(tmp_path):
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "s.yaml").write_text(STUDY)
     plan = planning.plan(reading.read(tmp_path / "s.yaml"))
-    scheduling.prepare(tmp_path / "r", "study: looks\n", plan, {}, trains=False)
-    facts = store.read_manifest(tmp_path / "r")["activations"]
+    scheduling.prepare(store.Stored(tmp_path / "r"), "study: looks\n", plan, {}, trains=False)
+    facts = manifest.read_manifest(tmp_path / "r")["activations"]
     assert facts["bent"] == {"family": "gated", "order": 0, "look": ["#123456", "x", "dotted"]}
     assert facts["relu"]["look"] == list(GIVEN["relu"])
     assert facts["leaky_relu(negative_slope=0.2)"]["order"] == facts["relu"]["order"] + 1

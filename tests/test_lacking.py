@@ -10,6 +10,7 @@ import pytest
 
 import actlab
 from actlab.analysis.compare import format
+from actlab.checksums import file_sha256
 from actlab.engine.files import write_text
 from actlab.engine.lacking import asked
 from actlab.measures import DEFAULT_PROBES, MEASURES, named
@@ -31,7 +32,7 @@ def rewritten(tmp_path):
         rows = rows.take([i for i, depth in enumerate(rows["depth"].to_pylist()) if depth in (2, 5)][::15])
         pq.write_table(change(rows), part)
         manifest = json.loads((folder / "manifest.json").read_text())
-        write_text(folder / "manifest.json", json.dumps(manifest | {"parts": {}}))
+        write_text(folder / "manifest.json", json.dumps(manifest | {"parts": {part.name: file_sha256(part)}}))
         text = (folder / "study.yaml").read_text()
         assert "probes: default" in text
         text = text.replace("probes: default", f"probes: {probes}").replace("claims:", "# claims:")

@@ -22,6 +22,7 @@ from actlab.analysis.figures import FIGURES
 from actlab.analysis.intervals import quantity_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.units import DEATHS
+from actlab.engine.files import StoreError
 from actlab.measures import MEASURES, PROBES, Measure, MeasureError, about
 from actlab.nn import histograms, probes
 from actlab.study.selection import Select
@@ -421,7 +422,7 @@ def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_p
     manifest["measures"] = {"alpha": {"over_seeds": "none"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for command in (actlab.compare, actlab.report):
-        with pytest.raises(MeasureError, match="over_seeds 'none'"):
+        with pytest.raises(StoreError, match=r"manifest\.json: measures: alpha: over_seeds 'none'"):
             command(folder)
 
 

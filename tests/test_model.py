@@ -12,6 +12,7 @@ from flax import nnx
 import actlab
 from actlab.engine import run_batch
 from actlab.engine.scheduling import prepare
+from actlab.engine.store import Stored
 from actlab.engine.train_study import resolved_text, sources_of
 from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
@@ -257,7 +258,7 @@ def folder(tmp_path_factory):
     (folder / "s.yaml").write_text(STUDY)
     study = actlab.study_of(folder / "s.yaml")
     planned = plan(study)
-    prepare(folder / "r", resolved_text(study, folder / "r"), planned, sources_of(study, planned), trains=True)
+    prepare(Stored(folder / "r"), resolved_text(study, folder / "r"), planned, sources_of(study, planned), trains=True)
     (folder / "act.py").unlink()
     return folder / "r"
 

@@ -5,7 +5,7 @@ Nothing in it depends on when or in which order it was made: the same measuremen
 
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def write(
     find: Callable[[str], Cells | None] = lambda name: None,
     lacking: Mapping[str, int] | None = None,
     own: bool = True,
+    incomplete: Sequence[str] = (),
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -60,8 +61,8 @@ def write(
         helper: a process that draws too.
         find: gives another study's cells by its name, None where it is not at hand: for claims on several.
         lacking: {measure: how many runs were stored before it was measured}.
-
         own: whether the user's tables, figures and claims are made, which runs the files that hold them.
+        incomplete: sentences on runs that are planned and not here, and on parts that are left out.
 
     Returns:
         the files written, tables first.
@@ -91,7 +92,7 @@ def write(
             made.left_out = [name for names in asked for name in names or () if own_name(name)]
             made.left_out += [CLAIMS] if study.get("claims") else []
         report = output.at / "report.md"
-        text = markdown(document(study, manifest, cells, made))
+        text = markdown(document(study, manifest, cells, made, incomplete))
         report.write_text(text, encoding="utf-8", newline="\n")
         output.outdated = lambda: outdated(folder, made)
     if failures := [*made.failures.values(), *made.undecided.values()]:
@@ -177,6 +178,7 @@ def document(
     manifest: Mapping[str, Any],
     cells: Cells,
     made: Made,
+    incomplete: Sequence[str] = (),
 ) -> list[Section]:
     """Put the report together."""
     name = str(study.get("study", "study"))
@@ -193,6 +195,7 @@ def document(
             "What was run",
             (
                 *settings_table(cells),
+                *(Text(plain(line)) for line in incomplete),
                 *data_notes(manifest),
                 *diverged_runs(cells),
                 *unknown_death(manifest),

@@ -15,7 +15,7 @@ import typer
 import actlab
 from actlab import jax_settings
 from actlab.cli.errors import report_error
-from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import err, note, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.outputs import making
 
@@ -36,6 +36,7 @@ Overrides = Annotated[
     typer.Argument(metavar="[key.sub=value]...", help="overrides; a comma list sweeps: model.depth=2,10,20"),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
+Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
 Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
 
@@ -110,6 +111,7 @@ def run(
             planned=tell,
             scheduler=scheduler,
             cluster=cluster,
+            note=note,
         )
     from actlab.analysis.report import headline, unknown_death
 
@@ -158,6 +160,8 @@ def preview(
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+    for line in () if fresh else stored.damage():
+        note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if as_json:
@@ -184,6 +188,7 @@ def preview(
 @app.command()
 def report(
     folder: Folder,
+    partial: Partial = False,
     no_claims: Annotated[
         bool,
         typer.Option("--no-claims", help="run no code of the folder's: leave out claims, and own tables and figures"),
@@ -199,10 +204,7 @@ def report(
     most.
     """
 
-    def tell(text: str) -> None:
-        err.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    for path in actlab.report(folder, own=not no_claims, trust=trust, tell=tell):
+    for path in actlab.report(folder, partial=partial, own=not no_claims, trust=trust, tell=note):
         out.print(str(path), markup=False, highlight=False)
 
 
@@ -214,11 +216,14 @@ def compare(
     at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
     preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
     text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
+    partial: Partial = False,
 ) -> None:
     """Print one comparison table over one or several studies, with intervals and n."""
     from actlab.analysis.compare import format as formatted
 
-    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset)
+    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset, partial=partial)
+    for line in frame.attrs["notes"]:
+        note(line)
     typer.echo(formatted(frame, text.value))
 
 
@@ -231,6 +236,8 @@ def show(
     from actlab.study.settings import of_manifest
 
     results = actlab.load(folder)
+    for line in results.notes:
+        note(line)
     names = [name for name in results.runs["run"] if name.startswith(run_name)]
     if len(names) != 1:
         from actlab.naming import nearest

@@ -23,6 +23,7 @@ WRONG = {
 INCOMPLETE = {
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
+    "actlab.engine.files": "DamageError",
     "actlab.analysis.parts": "ReportError",
     "actlab.outputs": "OutputError",
 }

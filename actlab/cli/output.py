@@ -69,6 +69,11 @@ def tell(planned: "Plan") -> None:
             err.print(f"{head}: {text}".removesuffix(": "), markup=False, highlight=False, soft_wrap=True)
 
 
+def note(line: str) -> None:
+    """Print a line on what is stored, beside what was asked for."""
+    err.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def plan_as_json(name: str, planned: "Plan", totals: "Mapping[str, Any]") -> str:
     """Write a plan as JSON: its runs with their settings, its data, and what it costs."""
     import json

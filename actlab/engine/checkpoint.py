@@ -89,6 +89,8 @@ def load(path: Path, name: str, state: Any, records: Any) -> Snapshot | None:
         state: a state of the same program: its structure, shapes and types are required of what is read.
         records: likewise, whatever their number of rows.
     """
+    if not path.is_file():  # a pipe would be waited for
+        return None
     try:
         with path.open("rb") as file:
             if file.read(DIGEST) != digest_of(file):

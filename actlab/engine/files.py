@@ -1,5 +1,7 @@
-"""Files of a study's folder that appear whole or not at all."""
+"""Files of a study's folder: they appear whole or not at all, and reading one ends, whatever lies in its place."""
 
+import os
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +12,27 @@ OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; i
 
 class StoreError(ValueError):
     """The folder is not a study's, or cannot be read or written."""
+
+
+class DamageError(StoreError):
+    """Something of what was measured is not as it was stored; says what, and the way forward."""
+
+
+def content_of(path: Path, most: int) -> bytes:
+    """Read a whole file: a regular one, or a link to such; never a pipe or a device, at which reading may not end.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it cannot be read, is no regular file, or larger than ``most`` bytes; ``strerror`` says why.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError(0, "is no regular file", str(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(0, f"is larger than {most // 2**20} MiB", str(path))
+    return content
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from actlab.engine import control, store
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
+from actlab.engine.manifest import read_manifest, write_manifest
+from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
@@ -38,6 +40,7 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
     Raises:
         StoreError: the folder is not a study's, or holds runs that the plan does not have.
     """
+    stored.plan_has(plan.runs)
     planned, runs = set(plan.runs), stored.runs()
     if orphans := runs - planned:
         raise StoreError(
@@ -49,7 +52,7 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
 
 def difference(stored: Stored, plan: Plan) -> str:
     """List the settings in which stored and planned runs differ, a line each."""
-    runs = stored.results().runs
+    runs = stored.results(partial=True).runs
     planned = [run.labels for run in plan.runs.values()]
     lines = []
     for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
@@ -65,18 +68,21 @@ def setting_text(value: object) -> str:
     return "none" if value is None or value != value else str(value)
 
 
-def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> None:
+def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> list[str]:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.
+    Parts that count and were not listed are; those that are damaged are set aside.
+
+    Returns:
+        of each that is damaged a line that says so.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    try:
-        old = store.read_manifest(folder)
-    except StoreError:
-        old = {}
+    folder = stored.folder
+    contents = stored.read() if stored.recovers or not store.unbegun(folder) else None
+    old = contents.manifest if contents else {}
     here = {
         "versions": store.versions() | packages_of(plan),
         "python": platform.python_version(),
@@ -87,7 +93,7 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
     }
     manifest = old | (here if trains or not old else {})
     manifest |= {
-        "parts": old.get("parts", {}),
+        "parts": contents.checksums if contents else {},
         "seconds": old.get("seconds", 0.0),
         "training_seconds": old.get("training_seconds", 0.0),
     }
@@ -102,10 +108,14 @@ def prepare(folder: Path, study_yaml: str, plan: Plan, sources: Mapping[str, Pat
         for label, one in plan.records.items()
     }
     try:
-        store.create(folder, study_yaml, sources, manifest)
+        called = set_aside(folder, contents.damage) if contents else []
+        store.create(folder, study_yaml, sources, manifest, plan.runs)
         control.tidy(folder, finished=False)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
+    told = contents.damage_lines() if contents else []
+    kept = f"; kept as {', '.join(filter(None, called[:3]))}{', ...' * (len(called) > 3)}" if any(called) else ""
+    return [f"{folder}: {'; '.join(told)}. Runs that it cost are trained again{kept}"] if told else []
 
 
 def packages_of(plan: Plan) -> dict[str, str]:
@@ -220,12 +230,12 @@ class JobTracker:
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """Note what a job stored, in the manifest too."""
-        manifest = store.read_manifest(self.folder)
+        manifest = read_manifest(self.folder)
         manifest["parts"].update(outcome.parts)
         for name in ("seconds", "training_seconds"):
             manifest[name] = round(manifest.get(name, 0.0) + getattr(outcome, name), 3)
         manifest["device"] = outcome.device
-        store.write_manifest(self.folder, manifest)
+        write_manifest(self.folder, manifest)
         if not outcome.finished:
             self.waiting.append(job)
             return

@@ -2,8 +2,9 @@
 
 A part is one Parquet file, written whole under a temporary name and renamed, with one row per run: the run's settings
 and final numbers as plain columns, its records as list columns (``steps.*`` [R], ``layers.*`` [R·K] for K kept layers).
-A part that was cut short or altered is recognised by its checksum in the manifest, or, where the program died before it
-could write that down, by the file's own page checksums; its runs count as missing.
+A part that was cut short, altered or made by hand is recognised by its checksum in the manifest, by the one that it has
+itself, and by what ``part_checks`` asks of it; which parts count is decided in ``contents``. Reading names what is
+damaged and stops, or goes on without it where that was asked for; ``run`` trains its runs again.
 
 Reading needs no JAX, and knowing what is there no pandas.
 """
@@ -11,10 +12,9 @@ Reading needs no JAX, and knowing what is there no pandas.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -22,13 +22,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.checksums import file_sha256
+from actlab.engine import part_checks
+from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
-from actlab.engine.files import OWN, StoreError, write_bytes, write_text, writing
+from actlab.engine.files import OWN, DamageError, StoreError, content_of, write_bytes, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
+from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
+from actlab.engine.part_checks import PartError
+from actlab.engine.part_files import part_names, read_part
+from actlab.engine.planned import PLANNED, PlannedError, read_planned, write_planned
 from actlab.later import Later, pd
 from actlab.sources import COPIES
+from actlab.study import yaml_text
 from actlab.study.settings import of_manifest
+from actlab.study.stored import read_study
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,12 +44,16 @@ if TYPE_CHECKING:
 else:
     pa, pq = Later("pyarrow"), Later("pyarrow.parquet")
 
-# Columns of older parts, and what they are called now.
-RENAMED = {"lane": "runs_per_call", "pieces": "eval_chunks"}
+# Keys of older manifests, and what they are called now.
 RENAMED_BY_WIDTH = {"runs_per_call_by_width": "lane_by_width", "eval_chunks_by_width": "pieces_by_width"}
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
+WAYS = {
+    False: "`actlab run` trains again what is lost; `--partial` of `actlab report` and `actlab compare` goes on "
+    "without it (in Python: partial=True).",
+    True: "Nothing else is stored. `actlab run` trains again what is lost.",
+}
 
 
 @cache
@@ -63,6 +75,9 @@ class Results:
         layers: one row per run, record and kept hidden layer.
         histograms: one row per run, record, kept hidden layer and bin that is not empty; empty where none were asked.
         lacking: {measure: runs} of what the study asks for and runs were stored before it was measured; NaN there.
+        notes: what else a reader should know, a line each: of parts that the manifest does not list, say.
+        damage: what is damaged and left out, a line each; empty unless that was asked for.
+        untrained: a line where planned runs are not stored.
     """
 
     path: Path
@@ -73,18 +88,32 @@ class Results:
     layers: pd.DataFrame = field(repr=False)
     histograms: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
     lacking: dict[str, int] = field(repr=False, default_factory=dict)
+    notes: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
 
 
 class Stored:
     """What a study's folder holds; each sound part is read from the disk once, however often it is asked for."""
 
-    def __init__(self, folder: str | Path) -> None:
-        """Take a folder, which need not exist; nothing is read yet."""
-        self.folder = Path(folder)
-        self.known: dict[tuple[str, int, int, int], pa.Table] = {}  # by name, inode, size and time
+    def __init__(self, folder: str | Path, planned: Collection[str] = ()) -> None:
+        """Take a folder, which need not exist; nothing is read yet.
 
-    def read(self) -> tuple[dict[str, Any], dict[str, pa.Table]]:
-        """Read the manifest, and every sound part that was not read before: {part name: rows}.
+        Args:
+            folder: the study's.
+            planned: runs that are known to be planned, whatever the folder says: see ``plan_has``.
+        """
+        self.folder = Path(folder)
+        self.planned = frozenset(planned)
+        self.recovers = False  # whether a manifest that was lost is to be written again
+        self.known: dict[tuple[str, int, int, int], Part] = {}  # by name, inode, size and time
+
+    def plan_has(self, runs: Iterable[str]) -> None:
+        """Take note of the runs of a plan: parts with these belong here, whatever the folder says."""
+        self.planned |= frozenset(runs)
+
+    def read(self) -> Contents:
+        """Read the manifest, and every sound part that was not read before, and decide which count.
 
         A run that ends meanwhile merges its parts into one: then the names change under our feet, and we look again.
 
@@ -92,36 +121,66 @@ class Stored:
             StoreError: the folder is not a study's.
         """
         while True:
-            manifest, names = read_manifest(self.folder), part_names(self.folder)
+            manifest, names, stamp = self.manifest(), part_names(self.folder), self.stamp(MANIFEST)
             keys = {name: self.key(name) for name in names}
             self.known = {key: self.known[key] for key in keys.values() if key in self.known}
+            found: dict[str, Part | str] = {}
             for name, key in keys.items():
-                if key not in self.known and (table := read_part(self.folder, name, manifest)) is not None:
-                    self.known[key] = table
-            if part_names(self.folder) == names:
-                return manifest, {name: self.known[key] for name, key in keys.items() if key in self.known}
+                try:
+                    if key not in self.known:
+                        self.known[key] = read_part(self.folder, name, manifest)
+                    found[name] = self.known[key]
+                except PartError as error:
+                    found[name] = str(error)
+            problem, planned = "", None
+            try:
+                planned = read_planned(self.folder)
+            except PlannedError as error:
+                problem = str(error)
+            if part_names(self.folder) == names and self.stamp(MANIFEST) == stamp:
+                return contents_of(manifest, found, planned, self.planned, problem)
 
-    def note(self, name: str, table: pa.Table) -> None:
-        """Take note of a part that this process has just written, so that it need not be read."""
-        self.known[self.key(name)] = table
-
-    def key(self, name: str) -> tuple[str, int, int, int]:
-        """Make a key of a part's name and what changes with its content: a part is only ever replaced by a new file."""
-        try:
-            about = (self.folder / "parts" / name).stat()
-        except OSError:  # it was merged into another
-            return name, 0, 0, 0
-        return name, about.st_ino, about.st_size, about.st_mtime_ns
-
-    def runs(self) -> set[str]:
-        """List the runs that the folder holds: none where nothing was begun.
+    def manifest(self) -> dict[str, Any]:
+        """Read the manifest; nothing, where it was lost and is about to be written again.
 
         Raises:
             StoreError: the folder is not a study's.
         """
-        if unbegun(self.folder):
+        return {} if self.recovers and recoverable(self.folder) else read_manifest(self.folder)
+
+    def note(self, name: str, table: pa.Table, sha256: str) -> None:
+        """Take note of a part that this process has just written, so that it need not be read."""
+        self.known[self.key(name)] = Part(table, sha256)
+
+    def key(self, name: str) -> tuple[str, int, int, int]:
+        """Make a key of a part's name and what changes with its content: a part is only ever replaced by a new file."""
+        return name, *self.stamp(f"parts/{name}")
+
+    def stamp(self, name: str) -> tuple[int, int, int]:
+        """Read of a file what changes with its content."""
+        try:
+            about = (self.folder / name).stat()
+        except OSError:  # it was merged into another
+            return 0, 0, 0
+        return about.st_ino, about.st_size, about.st_mtime_ns
+
+    def runs(self) -> set[str]:
+        """List the runs that the folder holds: none where nothing was begun. What is damaged does not count.
+
+        Raises:
+            StoreError: the folder is not a study's.
+        """
+        if unbegun(self.folder) and not self.recovers:
             return set()
-        return {run for table in self.read()[1].values() for run in table["run"].to_pylist()}
+        return self.read().runs
+
+    def damage(self) -> list[str]:
+        """Name what is damaged of a folder, a line each: nothing where nothing was begun.
+
+        Raises:
+            StoreError: the folder is not a study's.
+        """
+        return [] if unbegun(self.folder) and not self.recovers else self.read().damage_lines()
 
     def call_sizes(self) -> dict[int, tuple[int, int]]:
         """Read how the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
@@ -129,32 +188,56 @@ class Stored:
         Raises:
             StoreError: the folder is not a study's.
         """
-        manifest = read_manifest(self.folder)
+        manifest = self.manifest()
         runs, chunks = (manifest.get(name, manifest.get(old, {})) for name, old in RENAMED_BY_WIDTH.items())
         return {int(width): (number, chunks.get(width, 1)) for width, number in runs.items()}
 
-    def results(self) -> Results:
+    def results(self, partial: bool = False) -> Results:
         """Make frames of what the folder holds.
 
+        Args:
+            partial: whether to go on without what is damaged.
+
         Raises:
+            DamageError: something of it is damaged; says what.
             StoreError: the folder is missing, is not a study's, or holds no finished run.
         """
-        manifest, tables = self.read()
-        if not tables:
+        contents = self.read()
+        damage = contents.damage_lines()
+        if damage and (not partial or not contents.tables):
+            raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
+        if not contents.tables:
             raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
-        rows = in_order(list(tables.values()), of_manifest(manifest))
+        manifest, study = contents.manifest, stored_study(self.folder, contents.manifest)
+        rows = in_order(list(contents.tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
-        from ruamel.yaml import YAML
-
-        study = YAML(typ="safe", pure=True).load((self.folder / "study.yaml").read_text(encoding="utf-8"))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
-        return Results(self.folder, study, manifest, *frames, histograms, without)
+        about = tuple(contents.notes()), tuple(damage), tuple(contents.untrained())
+        return Results(self.folder, study, manifest, *frames, histograms, without, *about)
 
 
-def load(folder: str | Path) -> Results:
+def stored_study(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a folder's resolved study; what is not as ``run`` wrote it is validated as a plan's file is.
+
+    Raises:
+        StoreError: it is not one; names file and key.
+    """
+    path = folder / "study.yaml"
+    try:
+        content = content_of(path, yaml_text.MOST_BYTES)
+        return read_study(content.decode(), path, hashlib.sha256(content).hexdigest() == manifest.get("study"))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise StoreError(f"{path}: cannot be read (it is not UTF-8)") from None
+    except ValueError as error:
+        raise StoreError(str(error)) from None
+
+
+def load(folder: str | Path, partial: bool = False) -> Results:
     """Read a study's folder, for instance ``results/depth``, into frames: see ``Stored.results``."""
-    return Stored(folder).results()
+    return Stored(folder).results(partial)
 
 
 def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -176,18 +259,21 @@ def write_table(folder: Path, name: str, table: pa.Table) -> str:
     path = folder / "parts" / f"{name}.parquet"
     temporary = path.with_suffix(f".{OWN}.tmp")
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    table = part_checks.with_checksum(table)
     with writing(path, temporary):
         # Statistics and the Arrow schema would be most of a small part.
-        pq.write_table(
-            table,
+        with pq.ParquetWriter(
             temporary,
+            table.schema.remove_metadata(),
             compression="zstd",
             compression_level=19,
             use_dictionary=words,
             write_statistics=False,
             store_schema=False,
             write_page_checksum=True,
-        )
+        ) as writer:
+            writer.write_table(table.replace_schema_metadata())
+            writer.add_key_value_metadata(table.schema.metadata)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -197,42 +283,23 @@ def write_table(folder: Path, name: str, table: pa.Table) -> str:
 def compact(stored: Stored) -> None:
     """Merge a finished study's parts: a tenth of the size, and the same bytes however it was cut into jobs.
 
-    Killed in between, it leaves runs in two parts, of which reading takes the first.
+    Killed in between, it leaves runs in two parts, of which reading takes the one that the manifest lists.
     """
-    folder = stored.folder
-    manifest, tables = stored.read()
-    names = part_names(folder)
-    rows = in_order(list(tables.values()), of_manifest(manifest))
+    folder, contents = stored.folder, stored.read()
+    manifest, names = contents.manifest, part_names(folder)
+    rows = in_order(list(contents.tables.values()), of_manifest(manifest))
     merged = {}
     for begin in range(0, len(rows), RUNS_IN_PART):
         piece = rows.slice(begin, RUNS_IN_PART)
         merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
-    if names == sorted(f"{name}.parquet" for name in merged):
+    if names == sorted(f"{name}.parquet" for name in merged) and names == sorted(manifest.get("parts", {})):
         return
     manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
     for name, piece in merged.items():
-        stored.note(f"{name}.parquet", piece)
+        stored.note(f"{name}.parquet", piece, manifest["parts"][f"{name}.parquet"])
     write_manifest(folder, manifest)
-    for name in set(names) - set(manifest["parts"]):
+    for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
         (folder / "parts" / name).unlink(missing_ok=True)
-
-
-def part_names(folder: Path) -> list[str]:
-    """List the names of the parts in a study's folder, sorted."""
-    return sorted(path.name for path in (folder / "parts").glob("*.parquet"))
-
-
-def read_part(folder: Path, name: str, manifest: Mapping[str, Any]) -> pa.Table | None:
-    """Read one part's rows; None where the file is not what was written."""
-    expected = manifest.get("parts", {}).get(name)
-    try:
-        content = (folder / "parts" / name).read_bytes()
-        if expected is not None and hashlib.sha256(content).hexdigest() != expected:
-            return None
-        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
-        return table.rename_columns([RENAMED.get(column, column) for column in table.column_names])
-    except (pa.ArrowException, OSError):
-        return None
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -244,41 +311,24 @@ def unbegun(folder: Path) -> bool:
     """Whether nothing was stored here yet: no folder, an empty one, or one whose run was killed before its manifest."""
     if not folder.is_dir():
         return not folder.exists()
-    return not any(folder.iterdir()) or ((folder / LOCK).exists() and not (folder / "manifest.json").exists())
+    return not any(folder.iterdir()) or ((folder / LOCK).exists() and not (folder / MANIFEST).exists())
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a study's folder.
-
-    Raises:
-        StoreError: there is no such folder, or it is not a study's.
-    """
-    if not folder.is_dir():
-        raise StoreError(f"{folder}: there is no such folder")
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"{folder}: is not a study's folder (it has no manifest.json)") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"{folder / 'manifest.json'}: is not readable JSON ({error})") from None
-    if not isinstance(manifest, dict) or not (folder / "study.yaml").is_file():
-        raise StoreError(f"{folder}: is not a study's folder (it needs manifest.json and study.yaml)")
-    return manifest
-
-
-def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest whole."""
-    write_text(folder / "manifest.json", json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-
-
-def create(folder: Path, study_yaml: str, sources: Mapping[str, Path], manifest: Mapping[str, Any]) -> None:
-    """Make or refresh a study's folder: its parts folder, resolved study, copied sources and manifest.
+def create(
+    folder: Path,
+    study_yaml: str,
+    sources: Mapping[str, Path],
+    manifest: Mapping[str, Any],
+    runs: Iterable[str],
+) -> None:
+    """Make or refresh a study's folder: its parts folder, resolved study, copied sources, planned runs and manifest.
 
     Args:
         folder: the study's.
         study_yaml: the resolved study.
         sources: the files to copy, by their path in ``sources/``.
         manifest: see ``write_manifest``.
+        runs: those that are planned.
     """
     refuse_links(folder)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
@@ -292,8 +342,10 @@ def create(folder: Path, study_yaml: str, sources: Mapping[str, Path], manifest:
         if not target.is_file() or target.read_bytes() != content:
             write_bytes(target, content)
         checksums[place] = hashlib.sha256(content).hexdigest()
+    write_planned(folder, runs)
     write_text(folder / "study.yaml", study_yaml)
-    write_manifest(folder, {**manifest, COPIES: checksums})
+    about = {"study": hashlib.sha256(study_yaml.encode()).hexdigest(), COPIES: checksums}
+    write_manifest(folder, {**manifest, **about})
 
 
 def refuse_links(folder: Path) -> None:
@@ -311,5 +363,5 @@ def remove_results(folder: Path) -> None:
     """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
     for name in ("parts", "tables", "figures", "sources"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("report.md", "manifest.json", "study.yaml"):
+    for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
         (folder / name).unlink(missing_ok=True)

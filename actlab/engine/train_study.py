@@ -15,6 +15,8 @@ from actlab import sources as user_files
 from actlab.engine import control, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
+from actlab.engine.manifest import read_manifest, recoverable
+from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -92,7 +94,8 @@ class ExecutionConfig:
             StoreError: the folder is not a study's.
         """
         folder = stored.folder
-        resumes = not fresh and not store.unbegun(folder) and (stored.runs() or store.checkpoints(folder))
+        resumes = not fresh and not store.unbegun(folder)
+        resumes = resumes and bool(part_names(folder) or store.checkpoints(folder))
         begun = {width: CallSize(*pair) for width, pair in stored.call_sizes().items()} if resumes else {}
         platform, number = self.hardware()[0], self.number
         if self.cluster is not None:
@@ -164,6 +167,7 @@ def train(
     fresh: bool = False,
     progress: Callable[[Progress], None] | None = None,
     tell: Callable[[Plan], None] | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Stored:
     """Train what the folder lacks of a study.
 
@@ -177,6 +181,7 @@ def train(
         fresh: whether to delete what the folder holds first.
         progress: called at least every half second.
         tell: called with the plan before it is carried out.
+        note: called with a line on what is damaged in the folder, before it is trained again.
 
     Returns:
         what the folder holds then.
@@ -186,10 +191,11 @@ def train(
         RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
-    if not store.unbegun(folder):
-        store.read_manifest(folder)  # only a study's folder is ever locked, or emptied
+    stored = Stored(folder)
+    stored.recovers = not fresh and recoverable(folder)
+    if not (store.unbegun(folder) or recoverable(folder)):
+        read_manifest(folder)  # only a study's folder is ever locked, or emptied
     with control.study_lock(folder):
-        stored = Stored(folder)
         done = 0 if fresh else len(stored.runs())
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
@@ -204,7 +210,8 @@ def train(
             _, devices = where.hardware()
             jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
             processes.keep_ready(min(number, len(jobs)))
-            prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
+            for line in prepare(stored, resolved_text(study, folder), planned, sources, trains=bool(missing)):
+                note(line)
             try:
                 failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
                 if not failures:

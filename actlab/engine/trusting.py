@@ -4,13 +4,15 @@
 one of them out of the folder holds it to that (see ``sources.vetting``).
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from actlab import sources
-from actlab.engine.store import Results, read_manifest
+from actlab.engine.files import StoreError
+from actlab.engine.manifest import MANIFEST, read_manifest
+from actlab.engine.store import Results
+from actlab.study.reading import StudyError, parse
 
 NEWLY = "`actlab run` with the study's own configuration writes them, and trains nothing"
 TO_REPORT = f"--trust runs it as it is, --no-claims runs none; {NEWLY}"
@@ -56,17 +58,10 @@ def to_run(config: Path) -> dict[str, str] | None:
     Raises:
         UntrustedError: see ``sources.vet``.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    manifest = config.with_name("manifest.json")
-    if config.name != "study.yaml" or not manifest.is_file():
+    if config.name != "study.yaml" or not config.with_name(MANIFEST).is_file():
         return None
     try:
-        noted = json.loads(manifest.read_text(encoding="utf-8"))
-        study = YAML(typ="safe", pure=True).load(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError):  # whoever reads it as a study says why
+        noted, (study, _) = read_manifest(config.parent), parse(config)
+    except (StoreError, StudyError):  # whoever reads it as a study says why
         return None
-    if not isinstance(noted, dict) or sources.COPIES not in noted:
-        return None
-    return sources.vet(config.parent, sources.named_in(study), noted, TO_RUN)
+    return sources.vet(config.parent, sources.named_in(study), noted, TO_RUN) if sources.COPIES in noted else None

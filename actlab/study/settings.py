@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from actlab.naming import brief
-
 CONTENT = "_content"
 """How a column of ``runs`` ends that holds the hash of what another one names; empty for what actlab ships."""
 
@@ -48,7 +46,7 @@ class Setting:
     unused: tuple[Any, ...] = ()
 
 
-DEFAULTS = {field.name: field.default for field in fields(Setting) if field.name != "column"}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(Setting) if field.name != "column"}
 
 
 def to_plain(settings: Iterable[Setting]) -> list[dict[str, Any]]:
@@ -76,15 +74,19 @@ def from_plain(plain: Any) -> tuple[Setting, ...]:
     >>> from_plain([{"column": "depth", "problem": True, "of_tomorrow": 1}])[0].problem
     True
     """
-    if not isinstance(plain, list) or not all(isinstance(one, Mapping) and "column" in one for one in plain):
-        raise ValueError(f"settings: expected a list of records with a column each, not {brief(plain)}")
+    if not isinstance(plain, list) or not all(
+        isinstance(one, Mapping) and isinstance(one.get("column"), str) for one in plain
+    ):
+        raise ValueError(f"settings: expected a list of records with a column each, not {plain!r}")
 
     def known(name: str, fact: Any) -> Any:
-        return tuple(fact) if isinstance(DEFAULTS[name], tuple) else fact
+        wanted = list if isinstance(DEFAULTS[name], tuple) else type(DEFAULTS[name])
+        if not isinstance(fact, wanted) or (wanted is list and any(isinstance(one, list | Mapping) for one in fact)):
+            raise ValueError(f"settings: {name}: cannot be {fact!r}")
+        return tuple(fact) if wanted is list else fact
 
     return tuple(
-        Setting(str(one["column"]), **{name: known(name, one[name]) for name in DEFAULTS if name in one})
-        for one in plain
+        Setting(one["column"], **{name: known(name, one[name]) for name in DEFAULTS if name in one}) for one in plain
     )
 
 

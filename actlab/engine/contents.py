@@ -1,0 +1,188 @@
+"""What counts of the parts that lie in a study's folder, what is damaged, and what is to be said of both.
+
+What the manifest lists, with the checksum of its file, wins. A part that it does not list, since a run was killed
+before it could note that, counts where it has its own checksum, its runs are planned here, and it contradicts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from actlab.engine.manifest import MANIFEST, altered
+from actlab.engine.part_checks import contradict, has_checksum, readable, unlike
+from actlab.engine.planned import PLANNED
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sound part.
+
+    Attributes:
+        table: its rows.
+        sha256: of its file.
+    """
+
+    table: pa.Table
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a study's folder holds.
+
+    Attributes:
+        manifest: as it was read.
+        tables: {part: rows} of what counts, each run once.
+        checksums: {part: SHA-256 of its file}, likewise.
+        damage: {part or file: what is wrong with it}.
+        unlisted: those of ``tables`` that the manifest does not list.
+        spare: parts that the manifest does not list, and all of whose runs it lists elsewhere, with the same content.
+        planned: the runs that the folder is for; None where that is not known.
+    """
+
+    manifest: dict[str, Any]
+    tables: dict[str, pa.Table]
+    checksums: dict[str, str]
+    damage: dict[str, str]
+    unlisted: tuple[str, ...]
+    spare: tuple[str, ...]
+    planned: frozenset[str] | None
+
+    @property
+    def runs(self) -> set[str]:
+        """The runs that count."""
+        return {run for table in self.tables.values() for run in table["run"].to_pylist()}
+
+    @property
+    def missing(self) -> int:
+        """How many planned runs are not stored."""
+        return len((self.planned or frozenset()) - self.runs)
+
+    def damage_lines(self) -> list[str]:
+        """Name what is damaged, a line each."""
+        lines = [f"{readable(name)} {why}" for name, why in self.damage.items()]
+        return [*lines[:MOST_LINES], *([f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else [])]
+
+    def notes(self) -> list[str]:
+        """Say what else a reader should know: parts that the manifest does not list, runs that are not stored."""
+        said = []
+        if self.unlisted:
+            names = f"{readable(self.unlisted[0])}{f' and {len(self.unlisted) - 1} more' * (len(self.unlisted) > 1)}"
+            said.append(
+                f"{names}: not listed in manifest.json (a run ended before it could note that); "
+                "of runs that are planned here, with its own checksum, and so it counts"
+            )
+        return [*said, *self.untrained()]
+
+    def untrained(self) -> list[str]:
+        """Say how many of the planned runs are not stored, if any."""
+        if not self.missing or self.planned is None:
+            return []
+        why = "lost, or not trained yet" if self.damage else "not trained yet"
+        return [f"{self.missing} of {len(self.planned)} planned runs are {why}; `actlab run` trains them"]
+
+
+def contents_of(
+    manifest: dict[str, Any],
+    parts: Mapping[str, Part | str],
+    planned: frozenset[str] | None,
+    others: frozenset[str] = frozenset(),
+    problem: str = "",
+) -> Contents:
+    """Decide which parts count.
+
+    Args:
+        manifest: as it was read.
+        parts: of each file in ``parts/`` its rows, or what is wrong with it.
+        planned: the runs that the folder is for, as it says itself; None where it does not.
+        others: runs that are known to be planned besides, from a plan.
+        problem: what is wrong with the list of planned runs.
+    """
+    listed = manifest.get("parts", {})
+    damage = {PLANNED: problem} if problem else {}
+    if altered(manifest):
+        damage[MANIFEST] = "was altered since it was written"
+    names = sorted({*parts, *listed}, key=lambda name: (name not in listed, name))
+    tables: dict[str, pa.Table] = {}
+    unlisted: list[str] = []
+    spare: list[str] = []
+    of_run: dict[str, str] = {}  # in which part each run is
+    for name in names:
+        part = parts.get(name, "is gone, which manifest.json lists")
+        why = part if isinstance(part, str) else ""
+        if isinstance(part, Part):
+            why = why_not(name, part, listed.get(name), planned, others) or why_unlike(part.table, tables)
+        if why or isinstance(part, str):
+            damage[f"parts/{name}"] = why
+            continue
+        runs = part.table["run"].to_pylist()
+        by_part: dict[str, set[str]] = {}
+        for run in runs:
+            if run in of_run:
+                by_part.setdefault(of_run[run], set()).add(run)
+        against = [other for other, both in by_part.items() if contradict(part.table, table_of(parts, other), both)]
+        if against:
+            damage[f"parts/{name}"] = f"contradicts {readable(against[0])} on runs that both have"
+            for other in against:
+                if (other in listed) == (name in listed):  # neither is more to be trusted
+                    damage[f"parts/{other}"] = f"contradicts {readable(name)} on runs that both have"
+            continue
+        new = [i for i, run in enumerate(runs) if run not in of_run]
+        if name not in listed:
+            (unlisted if new else spare).append(name)
+        if new:
+            tables[name] = part.table if len(new) == len(runs) else part.table.take(new)
+        of_run |= {run: name for run in runs if run not in of_run}
+    tables = {name: table for name, table in tables.items() if f"parts/{name}" not in damage}
+    checksums = {name: part.sha256 for name, part in parts.items() if isinstance(part, Part) and name in tables}
+    known = None if planned is None and not others else (planned or frozenset()) | others
+    return Contents(
+        manifest, tables, checksums, damage, tuple(one for one in unlisted if one in tables), tuple(spare), known
+    )
+
+
+def table_of(parts: Mapping[str, Part | str], name: str) -> pa.Table:
+    """The rows of a sound part."""
+    part = parts[name]
+    assert isinstance(part, Part)
+    return part.table
+
+
+def why_not(name: str, part: Part, listed: str | None, planned: frozenset[str] | None, others: frozenset[str]) -> str:
+    """Say why a part does not count, by itself; empty where it does.
+
+    Args:
+        name: of its file.
+        part: what that holds.
+        listed: the SHA-256 that the manifest has for it; None where it is not listed.
+        planned, others: see ``contents_of``.
+    """
+    if listed is not None and part.sha256 != listed:
+        return "was altered: its SHA-256 is not the one in manifest.json"
+    if listed is None and planned is None and not others:
+        return (
+            f"is not listed in manifest.json, and no {PLANNED} says whether its runs belong here; `actlab run` with "
+            "the study's YAML finds out, and trains nothing that is there"
+        )
+    if planned is not None or (listed is None and others):
+        foreign = set(part.table["run"].to_pylist()) - (planned or frozenset()) - others
+        if foreign:
+            return f"holds runs of another study ({len(foreign)} of {len(part.table)}: {min(foreign)}, ...)"
+    if listed is None and planned is not None and not has_checksum(part.table):
+        return "is not listed in manifest.json and has no checksum of its own, as every part of this folder has"
+    return ""
+
+
+def why_unlike(table: pa.Table, tables: Mapping[str, pa.Table]) -> str:
+    """Say which column of a part is of another kind than in those before; empty where none is."""
+    for name, other in tables.items():
+        if column := unlike(table, other):
+            return f"has a column {column!r} of another type than {readable(name)} has"
+    return ""
