@@ -279,6 +279,7 @@ def write_report(
     """
     from actlab import sources
     from actlab.analysis import report as writing
+    from actlab.analysis.escaping import plain
     from actlab.engine import trusting, worker_pools
     from actlab.engine.files import DamageError, StoreError
 
@@ -299,7 +300,7 @@ def write_report(
             return None
         return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
 
-    left_out = [f"Left out, since it is damaged: {line}." for line in results.damage]
+    left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
     incomplete = [*left_out, *(f"{line}." for line in results.untrained)]
     about = (results.path, results.study, results.manifest)
     with sources.only(files):

@@ -14,6 +14,7 @@ from actlab import cli, outputs
 from actlab.analysis import compare, escaping, layout, report
 from actlab.analysis.layout import Table
 from actlab.engine import control, store
+from actlab.engine.manifest import read_manifest
 from tests.synthetic import frames
 
 STRANGE = [
@@ -270,16 +271,16 @@ def test_a_study_is_not_begun_where_its_own_folders_are_links(tmp_path):
         at.mkdir()
         (at / name).symlink_to(tmp_path / "away")
         with pytest.raises(store.StoreError, match=f"{name}: is a link"), control.study_lock(at):
-            store.create(at, "study: s\n", {}, {})
+            store.create(at, "study: s\n", {}, {}, [])
     at = tmp_path / "s"
     (at / "sources").mkdir(parents=True)
     (tmp_path / "victim.py").write_text("of someone else's")
     (tmp_path / "mine.py").write_text("mine")
     for name in ("sources/mine.py", "study.yaml", "manifest.json"):
         (at / name).symlink_to(tmp_path / "victim.py")
-    store.create(at, "study: s\n", {"mine.py": tmp_path / "mine.py"}, {})
+    store.create(at, "study: s\n", {"mine.py": tmp_path / "mine.py"}, {}, [])
     assert (tmp_path / "victim.py").read_text() == "of someone else's"
     assert (at / "sources" / "mine.py").read_text() == "mine"
     assert not (at / "sources" / "mine.py").is_symlink()
-    assert "mine.py" in store.read_manifest(at)["sources"]
+    assert "mine.py" in read_manifest(at)["sources"]
     assert not list((tmp_path / "away").iterdir())

@@ -13,7 +13,9 @@ import pytest
 import actlab
 from actlab import cli, sources
 from actlab.engine import control, store, trusting
+from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.study.reading import StudyError
+from actlab.study.yaml_text import bounded_load
 from tests.synthetic import frames
 
 MARK = "from pathlib import Path\nPath(__file__).resolve().parent.parent.joinpath('ran').touch()\n"
@@ -62,7 +64,7 @@ def folder(tmp_path, claims=GOOD, **files):
     copied = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     (at / "parts").mkdir()
     parts = {"a.parquet": store.write_part(at, "a", rows)}
-    store.write_manifest(at, {"parts": parts, "sources": copied})
+    write_manifest(at, {"parts": parts, "sources": copied})
     return at
 
 
@@ -72,12 +74,9 @@ def known(monkeypatch):
     runs, steps, layers = frames(("relu", "tanh"), depths=(2,), rates=(1e-2,), seeds=2)
     original = store.Stored.results
 
-    def results(self):
-        read_manifest, study = store.read_manifest(self.folder), None
-        from ruamel.yaml import YAML
-
-        study = YAML(typ="safe", pure=True).load((self.folder / "study.yaml").read_text())
-        return store.Results(self.folder, study, read_manifest, runs, steps, layers)
+    def results(self, partial=False):
+        study, _ = bounded_load((self.folder / "study.yaml").read_text(), "study.yaml")
+        return store.Results(self.folder, study, read_manifest(self.folder), runs, steps, layers)
 
     monkeypatch.setattr(store.Stored, "results", results)
     return original

@@ -62,7 +62,7 @@ def write(
         find: gives another study's cells by its name, None where it is not at hand: for claims on several.
         lacking: {measure: how many runs were stored before it was measured}.
         own: whether the user's tables, figures and claims are made, which runs the files that hold them.
-        incomplete: sentences on runs that are planned and not here, and on parts that are left out.
+        incomplete: sentences, as Markdown, on runs that are planned and not here, and on parts that are left out.
 
     Returns:
         the files written, tables first.
@@ -195,7 +195,7 @@ def document(
             "What was run",
             (
                 *settings_table(cells),
-                *(Text(plain(line)) for line in incomplete),
+                *map(Text, incomplete),
                 *data_notes(manifest),
                 *diverged_runs(cells),
                 *unknown_death(manifest),

@@ -31,7 +31,8 @@ def content_of(path: Path, most: int) -> bytes:
             raise OSError(0, "is no regular file", str(path))
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(0, f"is larger than {most // 2**20} MiB", str(path))
+        size = f"{most // 2**20} MiB" if most % 2**20 == 0 else f"{most:,} bytes"
+        raise OSError(0, f"is larger than {size}", str(path))
     return content
 
 

@@ -3,7 +3,8 @@
 Reading runs nothing, so that a function of the user's is taken by its name alone.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def read_study(text: str, path: Path, known_sound: bool = False) -> dict[str, An
         raise ValueError(f"{path}: expected a mapping with the keys study, data, model, ...")
     if known_sound:
         return raw
+    for key, value in leaves(raw):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{path}: {key}: expected a finite number, not {value}")
     from actlab.study import reading  # a quarter of a second, which what is known to be sound need not wait for
 
     source = reading.Source(path, {}, {})
@@ -37,6 +41,22 @@ def read_study(text: str, path: Path, known_sound: bool = False) -> dict[str, An
     except reading.StudyError as error:
         raise ValueError(message(str(error))) from None
     return raw
+
+
+def leaves(plain: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of plain data that are no lists or mappings, each with its dotted key.
+
+    >>> list(leaves({"sweep": {"matrix": {"model.depth": [2, 10]}}}))
+    [('sweep.matrix.model.depth', 2), ('sweep.matrix.model.depth', 10)]
+    """
+    if isinstance(plain, Mapping):
+        for name, inner in plain.items():
+            yield from leaves(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(plain, list):
+        for inner in plain:
+            yield from leaves(inner, key)
+    else:
+        yield key, plain
 
 
 def without_functions(raw: Mapping[str, Any]) -> dict[str, Any]:
