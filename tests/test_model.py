@@ -18,6 +18,7 @@ from actlab.nn import recording, training, walk
 from actlab.nn.losses import example_losses
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
+from actlab.sources import UntrustedError
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 from tests.small_networks import (
@@ -333,5 +334,5 @@ def test_runs_that_a_study_has_not_are_refused(folder, tmp_path):
     (tmp_path / "mine.py").write_text("raise SystemExit('ran')\n")
     text = (folder / "study.yaml").read_text()
     (tmp_path / "study.yaml").write_text(text.replace("sources/act.py:bent", "mine.py:bent"))
-    with pytest.raises(StudyError, match=r"mine\.py:bent is not among the study's own sources"):
+    with pytest.raises(UntrustedError, match=r"mine\.py: lies outside the study's own sources/, so nothing was run"):
         actlab.model(run, study=tmp_path)

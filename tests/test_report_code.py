@@ -287,8 +287,7 @@ FAILING = {
     "all else altered": (
         GOOD.replace(
             'return judge("T"',
-            "import os; os.chdir('/'); cells.runs.drop(cells.runs.index, inplace=True); "
-            'cells.keys.clear(); 1 / 0; return judge("T"',
+            "import os; os.chdir('/'); cells.runs['seed'] = 0; cells.keys.clear(); 1 / 0; return judge(\"T\"",
         ),
         "one",
     ),
@@ -312,6 +311,7 @@ def test_a_claim_that_fails_is_a_row_and_all_else_is_written(tmp_path, monkeypat
             assert frame.loc["U", "verdict"] == "supported", case
         assert "mean" in (at / "tables" / "performance.csv").read_text(), case
         assert "**failed**" in (at / "report.md").read_text(), case
+        assert "4 runs: 2 cells and 2 seeds" in (at / "report.md").read_text(), case
         assert "What this report lacks" in (at / "report.md").read_text(), case
         assert not list(at.glob(".outputs-*")), case
         assert os.getcwd() == here, case

@@ -47,7 +47,11 @@ def to_report(results: Results, trust: bool, tell: Callable[[str], Any]) -> dict
 
 def to_model(folder: Path, study: Mapping[str, Any], trust: bool) -> dict[str, str] | None:
     """Vet every file that a study names; likewise."""
-    return None if trust else sources.vet(folder, sources.named_in(study), read_manifest(folder), TO_MODEL)
+    try:
+        manifest = read_manifest(folder)
+    except StoreError:  # a study.yaml alone, with functions of the catalogue's
+        manifest = {}
+    return None if trust else sources.vet(folder, sources.named_in(study), manifest, TO_MODEL)
 
 
 def to_run(config: Path) -> dict[str, str] | None:
