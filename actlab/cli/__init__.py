@@ -15,7 +15,8 @@ import typer
 import actlab
 from actlab import jax_settings
 from actlab.cli.errors import report_error
-from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.terminal import err, one_line, out, prepare, say
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"actlab {version('actlab')} (JAX {version('jax')}, Python {python_version()})")
+        say(f"actlab {version('actlab')} (JAX {version('jax')}, Python {python_version()})")
         raise typer.Exit
 
 
@@ -93,7 +94,7 @@ def run(
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
-            typer.echo(f"\n{job_script(cluster)}")
+            say(f"\n{job_script(cluster)}")
         return
     begin = time.monotonic()
     with progress_display() as progress:
@@ -112,13 +113,13 @@ def run(
         )
     from actlab.analysis.report import headline, unknown_death
 
-    typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+    say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
     for one in unknown_death(results.manifest):
-        typer.echo(one.text)
+        say(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
-    out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
+    say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
-        out.print(f"  {results.path / path}{'/' if path.endswith('/') else ''}", markup=False, highlight=False)
+        say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
 
 
 @app.command()
@@ -161,21 +162,20 @@ def preview(
     if as_json:
         counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
-        typer.echo(plan_as_json(study.config.study, planned, counts | expected))
+        say(plan_as_json(study.config.study, planned, counts | expected))
         return
     show_data(planned.data)
     show_plan(study.config.study, planned)
     for label, why in planned.unknown_death.items():
-        out.print(f"Unit death of {label} will not be known: {why}.", markup=False, highlight=False, soft_wrap=True)
+        say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
-        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {stored.folder} already.")
-    out.print(
+        say(f"{len(planned.runs) - len(missing)} runs are stored in {one_line(stored.folder)} already.")
+    say(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
         f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker.",
-        soft_wrap=True,
+        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
 
 
@@ -183,7 +183,7 @@ def preview(
 def report(folder: Folder) -> None:
     """Rewrite every table and figure from stored measurements, without training."""
     for path in actlab.report(folder):
-        out.print(str(path), markup=False, highlight=False)
+        say(one_line(path))
 
 
 @app.command()
@@ -199,7 +199,7 @@ def compare(
     from actlab.analysis.compare import format as formatted
 
     frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset)
-    typer.echo(formatted(frame, text.value))
+    say(formatted(frame, text.value))
 
 
 @app.command()
@@ -219,8 +219,8 @@ def show(
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
     frames = (results.runs, results.steps, results.layers)
     text, figure = run_summary(names[0], *frames, results.path / "figures", of_manifest(results.manifest))
-    typer.echo(text)
-    typer.echo(f"\n{figure}")
+    say(text)
+    say(f"\n{one_line(figure)}")
 
 
 @app.command()
@@ -240,7 +240,7 @@ def describe(
     moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        typer.echo(
+        say(
             "\n\n".join(
                 properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
                 for record in records
@@ -253,7 +253,7 @@ def describe(
         for column in ("mean", "second_moment", "slope_second_moment"):
             table[column] = [moments[record.name][column] for record in records]
         for path in write_catalogue(table, properties.curves(records), looks(records), out_dir):
-            typer.echo(str(path))
+            say(one_line(path))
 
 
 def looks(records: "Iterable[Activation]") -> dict[str, Any]:
@@ -289,10 +289,10 @@ def example(
     numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
     from actlab.analysis.catalogue import worked_example_text, write_worked_example
 
-    typer.echo(worked_example_text(numbers))
+    say(worked_example_text(numbers))
     if out_dir is not None:
         for path in write_worked_example(numbers, descent, looks(CATALOGUE.values()), out_dir):
-            typer.echo(str(path))
+            say(one_line(path))
 
 
 @app.command("list")
@@ -336,8 +336,8 @@ def list_names(
 
     table = Table.grid(padding=(0, 2))
     for title, names in rows.items():
-        table.add_row(title, ", ".join(names) or "(none in ./configs)")
-    out.print(table, markup=False, highlight=False)
+        table.add_row(title, one_line(", ".join(names)) or "(none in ./configs)")
+    out.print(table)
 
 
 @app.command()
@@ -347,7 +347,7 @@ def schema() -> None:
 
     from actlab.study.schema import StudyConfig
 
-    typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2))
+    say(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
 def main() -> None:
@@ -355,6 +355,7 @@ def main() -> None:
     for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
         os.environ.setdefault(name, value)
     jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
+    prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
         code = app(standalone_mode=False)

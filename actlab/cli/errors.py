@@ -1,11 +1,12 @@
 """How a command says what is wrong, without a traceback."""
 
+import io
 import sys
 from collections.abc import Mapping
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 
-from actlab.cli.output import err
+from actlab.cli.terminal import err, one_line
 
 # Errors by name: one that was raised has its module imported, and the others should cost no time.
 WRONG = {
@@ -34,14 +35,28 @@ def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
 def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        err.print(named(text.getvalue().rstrip("\n")))
         return int(error.exit_code)
     for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
         if isinstance(error, imported(kinds)):
             message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
-            err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
+            err.print(f"actlab: {named(message)}")
             return code
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
-        err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
+        err.print(f"actlab: {one_line(error.filename or 'a file')}: cannot be written ({error.strerror})")
         return 1
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding() != "utf-8":
+        name, has = one_line(error.object), "does not have all letters of that name"
+        err.print(f"actlab: {name}: {error.encoding}, the encoding of names of files here, {has}; set PYTHONUTF8=1")
+        return 2
     raise error
+
+
+def named(message: str) -> str:
+    r"""Write a message in which each word of the command stands on one line: a name with a newline is no two lines."""
+    for word in sys.argv[1:]:
+        if "\n" in word or "\t" in word:
+            message = message.replace(word, one_line(word))
+    return message

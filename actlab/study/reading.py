@@ -17,7 +17,7 @@ from actlab.naming import nearest
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
-from actlab.study.sweep import Cell, Place, expand, put
+from actlab.study.sweep import Cell, Place, expand, put, too_large
 
 LISTS = ("data.drop", "data.keep", "data.na_values")
 """Keys that are lists: one name stands for a list of it."""
@@ -102,6 +102,9 @@ def read(
     source = Source(path, lines, overridden)
     check_matrix(raw, source)
     config = validate(raw, source)
+    if large := too_large(config.sweep):
+        place, why = large
+        raise StudyError(f"{source.where(*place)}: {'.'.join(map(str, place))}: {why}")
     for name, find in (parts or {}).items():
         try:
             find(getattr(config.report, name) or [])

@@ -1,0 +1,89 @@
+"""Text as a terminal may show it: names come from files and from strangers, and none moves the cursor or ends a command.
+
+Whatever a command prints goes through ``say``, or through ``out`` and ``err``, which change no text: rich would make
+pictures of ``:smile:``, leave out ``[red]``, and fail for ``[/]``.
+"""
+
+import codecs
+import re
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+# Control characters other than tab and newline; what turns the direction of writing, so that one name passes for
+# another; other ends of lines; halves of characters, which no encoding has.
+HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+ESCAPE = "actlab.escape"
+
+
+def escaped(text: str) -> str:
+    r"""Write every character as JSON does: whatever is replaced in a document of JSON, it stays one.
+
+    >>> escaped("\x1bφ"), escaped("😀")
+    ('\\u001b\\u03c6', '\\ud83d\\ude00')
+    """
+    units = text.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def printable(text: str) -> str:
+    r"""Escape what a terminal would not show but do.
+
+    >>> print(printable("\x1b[31mred:\n  as said"))
+    \u001b[31mred:
+      as said
+    """
+    return HIDDEN.sub(lambda match: escaped(match[0]), text)
+
+
+def one_line(text: object) -> str:
+    r"""Escape ends of lines as well: a name is no two lines.
+
+    >>> print(one_line("a\nb"))
+    a\u000ab
+    """
+    return re.sub("[\t\n]", lambda match: escaped(match[0]), printable(str(text)))
+
+
+class PlainConsole(Console):
+    """A console that shows text as it is, in one piece, and lays out only what is no text: tables, bars."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take rich's options; none of them lets text mean anything."""
+        super().__init__(**options, markup=False, emoji=False, highlight=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts as they are, without breaking lines, and whatever else as rich does."""
+        plain = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": all_text(objects)}
+        shown = (Text(printable(one)) if isinstance(one, str) else one for one in objects)
+        super().print(*shown, **{**options, **plain})
+
+
+def all_text(objects: tuple[Any, ...]) -> bool:
+    """Whether there is nothing to lay out."""
+    return all(isinstance(one, str) for one in objects)
+
+
+out, err = PlainConsole(), PlainConsole(stderr=True)
+
+
+def say(text: object = "") -> None:
+    """Print a text on standard output, to the letter: CSV and JSON are for programs."""
+    print(printable(str(text)), flush=True)
+
+
+def prepare() -> None:
+    """Have what a terminal or a pipe cannot show replaced, rather than end a command that has done its work."""
+    codecs.register_error(ESCAPE, replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # None where it was closed before the command began
+            stream.reconfigure(errors=ESCAPE)
+
+
+def replaced(error: UnicodeError) -> tuple[str, int]:
+    """Answer Python's question of what to write for what an encoding does not have."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return escaped(error.object[error.start : error.end]), error.end
