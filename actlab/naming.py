@@ -1,5 +1,6 @@
 """Names and numbers as people read them: the end of the message where a name is unknown, lists, all digits."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ from typing import Any
 
 CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
+LONGEST = 110  # bytes of a file's name that is made of settings: file systems take 255, some that encrypt names 143
 
 
 def nearest(name: object, valid: Iterable[object]) -> str:
@@ -26,6 +28,19 @@ def nearest(name: object, valid: Iterable[object]) -> str:
         return "; there is none"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""
     return f"; choose from {', '.join(names[:MOST_LISTED])}{more}"
+
+
+def file_stem(name: str) -> str:
+    """Shorten a name that a file is to have, where it is longer than file systems take: its beginning, and a hash.
+
+    >>> file_stem("dead-depth=2"), file_stem("a" * 300)[95:], file_stem("a" * 301)[95:]
+    ('dead-depth=2', 'aa-9835fa6bf4e2', 'aa-eb22b48c636c')
+    """
+    content = name.encode()
+    if len(content) <= LONGEST:
+        return name
+    begin = content[: LONGEST - 13].decode(errors="ignore")
+    return f"{begin}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
 def show(value: Any) -> str:

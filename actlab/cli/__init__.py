@@ -232,7 +232,9 @@ def describe(
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
     from actlab.activations import CATALOGUE, check, properties
+    from actlab.engine import devices
 
+    devices.check()
     records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
     for record in records:
         if record is not CATALOGUE.get(record.name):
@@ -283,9 +285,11 @@ def example(
 ) -> None:
     """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
     from actlab.activations import CATALOGUE
+    from actlab.engine import devices
     from actlab.later import pd
     from actlab.nn import worked_example
 
+    devices.check()
     numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
     from actlab.analysis.catalogue import worked_example_text, write_worked_example
 
@@ -355,6 +359,7 @@ def main() -> None:
     for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
         os.environ.setdefault(name, value)
     jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's, or one that is not installed, is not for files
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:

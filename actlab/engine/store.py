@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab.checksums import file_sha256
 from actlab.engine.control import LOCK
-from actlab.engine.files import OWN, StoreError, write_text, writing
+from actlab.engine.files import OWN, StoreError, check_room, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.later import Later, pd
@@ -78,8 +78,13 @@ class Stored:
     """What a study's folder holds; each sound part is read from the disk once, however often it is asked for."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Take a folder, which need not exist; nothing is read yet."""
+        """Take a folder, which need not exist; nothing is read yet.
+
+        Raises:
+            StoreError: its name is too long for files in it.
+        """
         self.folder = Path(folder)
+        check_room(self.folder)
         self.known: dict[tuple[str, int, int, int], pa.Table] = {}  # by name, inode, size and time
 
     def read(self) -> tuple[dict[str, Any], dict[str, pa.Table]]:

@@ -13,7 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from actlab import sources as user_files
 from actlab.engine import control, store, worker_pools
 from actlab.engine.control import Progress
-from actlab.engine.files import StoreError
+from actlab.engine.files import StoreError, check_room
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -181,14 +181,15 @@ def train(
         RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
+    stored = Stored(folder)
     if not store.unbegun(folder):
         store.read_manifest(folder)  # only a study's folder is ever locked, or emptied
     with control.study_lock(folder):
-        stored = Stored(folder)
         done = 0 if fresh else len(stored.runs())
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
         sources = sources_of(study, planned)
+        check_room(folder, (f"sources/{place}" for place in sources))
         if tell is not None:
             tell(planned)
         missing = set(planned.runs) if fresh else missing_runs(stored, planned)
