@@ -1,6 +1,7 @@
 """The command line, in reading order. Nothing imports this room; it imports the numerical ones only when needed."""
 
 import gc
+import logging
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ import actlab
 from actlab import jax_settings
 from actlab.cli.errors import report_error
 from actlab.cli.output import plan_as_json, progress_display, show_data, show_plan, tell
-from actlab.cli.terminal import err, one_line, out, prepare, say
+from actlab.cli.terminal import err, leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -71,7 +72,14 @@ def options(
         bool, typer.Option("--version", help="show the version and exit", callback=show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; refuse what no command can work with."""
+    if word := undecoded(sys.argv):
+        encoding = f"is no text in {sys.getfilesystemencoding()}, the encoding of names here"
+        raise typer.BadParameter(f"'{word}' {encoding}; rename the file, or set PYTHONUTF8=1")
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise typer.BadParameter(f"the current folder cannot be used ({error.strerror}); change to another") from None
 
 
 @app.command()
@@ -360,6 +368,7 @@ def main() -> None:
         os.environ.setdefault(name, value)
     jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, or one that is not installed, is not for files
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its settings and folders change no figure
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
@@ -371,4 +380,4 @@ def main() -> None:
     if code == 130:
         err.print("\nInterrupted. What is finished is kept: the same command resumes from there.")
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
-    sys.exit(code if isinstance(code, int) else 0)
+    leave(code if isinstance(code, int) else 0)

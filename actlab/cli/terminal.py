@@ -4,18 +4,21 @@ Whatever a command prints goes through ``say``, or through ``out`` and ``err``, 
 pictures of ``:smile:``, leave out ``[red]``, and fail for ``[/]``.
 """
 
+import atexit
 import codecs
+import os
 import re
 import sys
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
-from rich.console import Console
-from rich.text import Text
+from rich.console import Console, ConsoleDimensions
 
 # Control characters other than tab and newline; what turns the direction of writing, so that one name passes for
 # another; other ends of lines; halves of characters, which no encoding has.
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 ESCAPE = "actlab.escape"
+NARROWEST = 40
 
 
 def escaped(text: str) -> str:
@@ -48,22 +51,28 @@ def one_line(text: object) -> str:
 
 
 class PlainConsole(Console):
-    """A console that shows text as it is, in one piece, and lays out only what is no text: tables, bars."""
+    """A console that shows text as it is, to the letter, and lays out only what is no text: tables, bars."""
 
     def __init__(self, **options: Any) -> None:
         """Take rich's options; none of them lets text mean anything."""
         super().__init__(**options, markup=False, emoji=False, highlight=False)
 
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The terminal's size, but no less than a table needs: ``COLUMNS=0`` would show nothing at all."""
+        found = super().size
+        return ConsoleDimensions(max(found.width, NARROWEST), max(found.height, 1))
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self._width, self._height = new_size
+
     def print(self, *objects: Any, **options: Any) -> None:
         """Print texts as they are, without breaking lines, and whatever else as rich does."""
-        plain = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": all_text(objects)}
-        shown = (Text(printable(one)) if isinstance(one, str) else one for one in objects)
-        super().print(*shown, **{**options, **plain})
-
-
-def all_text(objects: tuple[Any, ...]) -> bool:
-    """Whether there is nothing to lay out."""
-    return all(isinstance(one, str) for one in objects)
+        if all(isinstance(one, str) for one in objects):
+            print(printable(" ".join(objects)), file=self.file, flush=True)
+        else:
+            super().print(*objects, **{**options, "markup": False, "emoji": False, "highlight": False})
 
 
 out, err = PlainConsole(), PlainConsole(stderr=True)
@@ -71,7 +80,7 @@ out, err = PlainConsole(), PlainConsole(stderr=True)
 
 def say(text: object = "") -> None:
     """Print a text on standard output, to the letter: CSV and JSON are for programs."""
-    print(printable(str(text)), flush=True)
+    out.print(str(text))
 
 
 def prepare() -> None:
@@ -80,6 +89,26 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # None where it was closed before the command began
             stream.reconfigure(errors=ESCAPE)
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with its exit code, also where ``PYTHONINSPECT`` would have Python stay, and show a traceback."""
+    if sys.flags.inspect:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def undecoded(words: Iterable[str]) -> str:
+    """Return the first word of a command that is no text, but bytes that Python could not read; empty without one.
+
+    >>> undecoded(["report", "results"]), undecoded(["report", "r\udcff"])
+    ('', 'r\udcff')
+    """
+    return next((word for word in words if re.search("[\ud800-\udfff]", word)), "")
 
 
 def replaced(error: UnicodeError) -> tuple[str, int]:
