@@ -128,7 +128,9 @@ def declare(
     name = getattr(function, "__name__", repr(function))
     options_of(name, function, ("cells",), PartError)
     if len(name.encode()) > MOST_NAME:
-        raise PartError(f"{name[:40]}...: is the name of files too, and may have {MOST_NAME} bytes; rename the function")
+        raise PartError(
+            f"{name[:40]}...: is the name of files too, and may have {MOST_NAME} bytes; rename the function"
+        )
 
     @wraps(function)
     def once(cells: Cells) -> P | None:

@@ -19,6 +19,7 @@ from actlab.cli.errors import report_error
 from actlab.cli.output import plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.cli.terminal import err, leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
+from actlab.docstrings import docstring
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
@@ -371,6 +372,8 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its settings and folders change no figure
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
+    for command in app.registered_commands:
+        command.help = docstring(command.callback)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

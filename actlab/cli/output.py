@@ -36,7 +36,9 @@ def show_plan(name: str, planned: "Plan") -> None:
         table.add_column(title, justify="right")
     for activation, runs in by_activation.items():
         work = sum(one.flops for one in runs) / 1e9
-        table.add_row(one_line(activation), *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
+        table.add_row(
+            one_line(activation), *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}"
+        )
     out.print(table)
 
 

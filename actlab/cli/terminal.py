@@ -1,4 +1,4 @@
-"""Text as a terminal may show it: names come from files and from strangers, and none moves the cursor or ends a command.
+"""Text as a terminal may show it: names come from strangers too, and none moves the cursor or ends a command.
 
 Whatever a command prints goes through ``say``, or through ``out`` and ``err``, which change no text: rich would make
 pictures of ``:smile:``, leave out ``[red]``, and fail for ``[/]``.

@@ -1,4 +1,4 @@
-"""What JAX computes on here, asked of a process of its own: asking takes hold of an accelerator, or ends the process."""
+"""What JAX computes on here, asked of a process of its own: asking takes hold of an accelerator, or ends it."""
 
 import os
 import re
