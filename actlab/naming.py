@@ -9,6 +9,7 @@ from typing import Any
 
 CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
+MOST_DRAWN = 40  # letters of a name in a picture: longer ones leave no room for the panels
 LONGEST = 110  # bytes of a file's name that is made of settings: file systems take 255, some that encrypt names 143
 
 
@@ -41,6 +42,16 @@ def file_stem(name: str) -> str:
         return name
     begin = content[: LONGEST - 13].decode(errors="ignore")
     return f"{begin}-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def drawn_name(name: str) -> str:
+    """Write a name as a picture has room for, without what Matplotlib would take for a formula.
+
+    >>> drawn_name("relu"), drawn_name("a$b"), drawn_name("long" * 20 + "er")
+    ('relu', 'a\\\\$b', 'longlonglonglonglo…nglonglonglonger')
+    """
+    cut = name if len(name) <= MOST_DRAWN else f"{name[:18]}…{name[-16:]}"
+    return " ".join(cut.replace("$", r"\$").split("\n"))
 
 
 def show(value: Any) -> str:

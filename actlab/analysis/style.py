@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     raster, vector = io.BytesIO(), io.StringIO()
-    with apply():
+    with apply(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # a letter that the font lacks, little room: it is drawn all the same
         lay_out(figure)
         figure.set_layout_engine(None)  # laid out and measured once, not twice a file
         box = figure.get_tightbbox().padded(0.08)

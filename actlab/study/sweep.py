@@ -44,7 +44,7 @@ def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
     crossed = math.prod(sizes)
     cells = crossed + len(sweep.include)
     if cells > MOST_CELLS:
-        factors = " × ".join(f"{size:,}" for size in sizes[:8]) + (" × ..." if sizes[8:] else "")
+        factors = " × ".join([f"{size:,}" for size in sizes[:8]] + (["..."] if sizes[8:] else [])) or "no matrix"
         included = f" and includes {len(sweep.include):,} more" if sweep.include else ""
         number = f"{crossed:,}" if crossed < 10**12 else f"about 10^{math.floor(math.log10(crossed))}"
         limit = f"a study has at most {MOST_CELLS:,}"
