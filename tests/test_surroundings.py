@@ -63,7 +63,6 @@ def disturbed(folder):
         "PYTHONOPTIMIZE": "2",
         "PYTHONWARNINGS": "error",
         "PYTHONHASHSEED": "7",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONINSPECT": "1",
         "HOME": "/nowhere",
         "XDG_CONFIG_HOME": "/proc/nowhere",
