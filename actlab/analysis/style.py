@@ -100,9 +100,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     raster, vector = io.BytesIO(), io.StringIO()
     with apply(), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # a letter that the font lacks, little room: it is drawn all the same
+        for drawn_all_the_same in ("Glyph .* missing", "constrained_layout not applied"):  # strange names, little room
+            warnings.filterwarnings("ignore", drawn_all_the_same, UserWarning)
         lay_out(figure)
         figure.set_layout_engine(None)  # laid out and measured once, not twice a file
         box = figure.get_tightbbox().padded(0.08)

@@ -81,5 +81,6 @@ def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame
     if not new:
         return spec, rows
     renamed = rows.assign(**{column: [new.get(one, one) for one in rows[column]] for column in columns})
-    looks, labels = ({new.get(key, key): one for key, one in old.items()} for old in (spec.looks, spec.labels))
+    looks = {new.get(key, key): one for key, one in spec.looks.items()}
+    labels = {new.get(key, key): one for key, one in spec.labels.items()}
     return replace(spec, looks=looks, labels=labels), renamed
