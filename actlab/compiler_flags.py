@@ -99,7 +99,7 @@ def as_text(flags: str) -> str:
         return flags
     try:
         return Path(flags).read_text(encoding="utf-8")
-    except OSError:  # XLA itself will say that there is no such file
+    except (OSError, UnicodeDecodeError):  # XLA itself will say that there is no such file
         return flags
 
 

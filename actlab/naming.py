@@ -3,6 +3,7 @@
 Whatever a message quotes of a request goes through ``brief`` or ``shortened``: it may be of any length.
 """
 
+import hashlib
 import itertools
 import json
 import re
@@ -19,6 +20,8 @@ MOST_LINES, MOST_LINE, MOST_MESSAGE = 20, 1000, 2000
 """Lines of a message; characters of each, where a path may be longer than a value, and of all."""
 CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
+MOST_DRAWN = 40  # letters of a name in a picture: longer ones leave no room for the panels
+LONGEST = 110  # bytes of a file's name that is made of settings: file systems take 255, some that encrypt names 143
 
 PRINTER = Repr()
 PRINTER.maxstring = PRINTER.maxlong = PRINTER.maxother = MOST_SHOWN
@@ -82,6 +85,29 @@ def message(text: str) -> str:
     fits = sum(size <= MOST_MESSAGE and number < MOST_LINES for number, size in enumerate(sizes))
     kept, hidden = lines[:fits], len(lines) - fits
     return "\n".join([*kept, *([f"... and {hidden} more {'line' if hidden == 1 else 'lines'}"] if hidden else [])])
+
+
+def file_stem(name: str) -> str:
+    """Shorten a name that a file is to have, where it is longer than file systems take: its beginning, and a hash.
+
+    >>> file_stem("dead-depth=2"), file_stem("a" * 300)[95:], file_stem("a" * 301)[95:]
+    ('dead-depth=2', 'aa-9835fa6bf4e2', 'aa-eb22b48c636c')
+    """
+    content = name.encode()
+    if len(content) <= LONGEST:
+        return name
+    begin = content[: LONGEST - 13].decode(errors="ignore")
+    return f"{begin}-{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def drawn_name(name: str) -> str:
+    """Write a name as a picture has room for, without what Matplotlib would take for a formula.
+
+    >>> drawn_name("relu"), drawn_name("a$b"), drawn_name("long" * 20 + "er")
+    ('relu', 'a\\\\$b', 'longlonglonglonglo…nglonglonglonger')
+    """
+    cut = name if len(name) <= MOST_DRAWN else f"{name[:18]}…{name[-16:]}"
+    return " ".join(cut.replace("$", r"\$").split("\n"))
 
 
 def show(value: Any) -> str:

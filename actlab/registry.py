@@ -215,8 +215,3 @@ def options_of(
         if one.default is not one.empty and not isinstance(one.default, int | float):
             raise error(f"{name}: {one.name} needs a number as its default, or True or False, not {brief(one.default)}")
     return {one.name: None if one.default is one.empty else one.default for one in others}
-
-
-def summary_of(function: Any) -> str:
-    """Return the first line of a docstring; empty without one."""
-    return (getattr(function, "__doc__", None) or "").strip().partition("\n")[0]

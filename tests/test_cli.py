@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from actlab import cli
-from actlab.cli import output
+from actlab.cli import output, terminal
 from actlab.engine.control import Progress
 
 
@@ -39,5 +39,5 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
 
 
 def test_a_functions_name_is_no_emoji(capsys):
-    output.err.print("mine.py:ring: fails", soft_wrap=True)
+    terminal.err.print("mine.py:ring: fails", soft_wrap=True)
     assert capsys.readouterr().err == "mine.py:ring: fails\n"

@@ -525,7 +525,7 @@ STUDIES = {
     "a loop": ("[sigmoid, relu]", "&a [*a]", "*a stands inside what it stands for"),
     "a bomb": ("[sigmoid, relu]", "[&a [x,x,x,x,x,x,x,x,x,x], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], "
                "&c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b], &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], "
-               "&e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d], &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]]", "more than 10,000 keys and values"),
+               "&e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d], &f [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]]", "more than 10,000 keys"),
     "nested": ("[sigmoid, relu]", "{a: " * 200 + "}" * 200, "more than 32 deep"),
     "a key twice": ("seeds: 2", "seeds: 2\n  seeds: 3", "duplicate key"),
     "NaN": ("[0.001, 0.01]", "[.nan]", "finite"),

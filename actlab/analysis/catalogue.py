@@ -17,6 +17,7 @@ from actlab.analysis import style
 from actlab.analysis.escaping import code, tex
 from actlab.analysis.layout import Table, number, to_csv, to_latex, write_table
 from actlab.analysis.looks import LineStyle, looks_of
+from actlab.naming import file_stem
 
 Looks = Mapping[str, Sequence[str] | None]
 """{activation: colour, marker and dash from its record}, in story order."""
@@ -55,7 +56,7 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks
             axes = figure.subplots()
             draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
             axes.set_title(f"{name}\n${latex[name]}$" if latex[name] else name)
-            written += style.save(figure, figures / name)
+            written += style.save(figure, figures / file_stem(name))
         written += style.save(overview(properties, by_name, styles), figures / "overview")
     return written
 

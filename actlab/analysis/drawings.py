@@ -18,6 +18,7 @@ from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import selection_note
 from actlab.later import pd
 from actlab.measures import LOG10
+from actlab.naming import file_stem
 
 INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
@@ -75,7 +76,7 @@ class Drawing:
 
     def stem(self, page: str) -> str:
         """The name of a page's files."""
-        return f"{self.name}-{page}" if page else self.name
+        return file_stem(f"{self.name}-{page}" if page else self.name)
 
 
 def subject(cells: Cells, keys: Sequence[str] | None = None) -> str:

@@ -27,6 +27,7 @@ FigureFunction = Callable[[Cells], Drawing | None]
 
 CLAIMS = "claims"
 """The table of a study's verdicts, which no other may replace."""
+MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings
 
 
 class PartError(ValueError):
@@ -127,6 +128,10 @@ def declare(
     """Record a function; what it makes bears its name."""
     name = getattr(function, "__name__", repr(function))
     options_of(name, function, ("cells",), PartError)
+    if len(name.encode()) > MOST_NAME:
+        raise PartError(
+            f"{name[:40]}...: is the name of files too, and may have {MOST_NAME} bytes; rename the function"
+        )
 
     @wraps(function)
     def once(cells: Cells) -> P | None:

@@ -18,6 +18,7 @@ from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.measures import LOG10, about
+from actlab.naming import drawn_name
 from actlab.study.settings import UNSTATED, Setting
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
@@ -54,7 +55,7 @@ def run_summary(
     by_layer = natural(layers[layers["run"] == run].sort_values(["step", "layer"]))
     with style.apply():
         picture = four_panels(row, by_step, by_layer)
-        picture.suptitle(f"{row['activation']}, depth {row['depth']}, seed {row['seed']} (run {run})")
+        picture.suptitle(f"{drawn_name(row['activation'])}, depth {row['depth']}, seed {row['seed']} (run {run})")
         png, _ = style.save(picture, folder / f"run-{run}")
     return text(row, [one.column for one in settings_in(runs, settings)]), png
 

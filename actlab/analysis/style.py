@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     raster, vector = io.BytesIO(), io.StringIO()
-    with apply():
+    with apply(), warnings.catch_warnings():
+        for drawn_all_the_same in ("Glyph .* missing", "constrained_layout not applied"):  # strange names, little room
+            warnings.filterwarnings("ignore", drawn_all_the_same, UserWarning)
         lay_out(figure)
         figure.set_layout_engine(None)  # laid out and measured once, not twice a file
         box = figure.get_tightbbox().padded(0.08)

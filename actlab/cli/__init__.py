@@ -1,6 +1,7 @@
 """The command line, in reading order. Nothing imports this room; it imports the numerical ones only when needed."""
 
 import gc
+import logging
 import os
 import sys
 import time
@@ -15,8 +16,10 @@ import typer
 import actlab
 from actlab import jax_settings
 from actlab.cli.errors import report_error
-from actlab.cli.output import err, note, out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import note, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.terminal import err, leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
+from actlab.docstrings import docstring
 from actlab.outputs import making
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def show_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"actlab {version('actlab')} (JAX {version('jax')}, Python {python_version()})")
+        say(f"actlab {version('actlab')} (JAX {version('jax')}, Python {python_version()})")
         raise typer.Exit
 
 
@@ -72,7 +75,14 @@ def options(
         bool, typer.Option("--version", help="show the version and exit", callback=show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command; refuse what no command can work with."""
+    if word := undecoded(sys.argv):
+        encoding = f"is no text in {sys.getfilesystemencoding()}, the encoding of names here"
+        raise typer.BadParameter(f"'{word}' {encoding}; rename the file, or set PYTHONUTF8=1")
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise typer.BadParameter(f"the current folder cannot be used ({error.strerror}); change to another") from None
 
 
 @app.command()
@@ -95,7 +105,7 @@ def run(
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
-            typer.echo(f"\n{job_script(cluster)}")
+            say(f"\n{job_script(cluster)}")
         return
     begin = time.monotonic()
     with progress_display() as progress:
@@ -115,13 +125,13 @@ def run(
         )
     from actlab.analysis.report import headline, unknown_death
 
-    typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+    say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
     for one in unknown_death(results.manifest):
-        typer.echo(one.text)
+        say(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
-    out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
+    say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
-        out.print(f"  {results.path / path}{'/' if path.endswith('/') else ''}", markup=False, highlight=False)
+        say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
 
 
 @app.command()
@@ -167,21 +177,20 @@ def preview(
     if as_json:
         counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
-        typer.echo(plan_as_json(study.config.study, planned, counts | expected))
+        say(plan_as_json(study.config.study, planned, counts | expected))
         return
     show_data(planned.data)
     show_plan(study.config.study, planned)
     for label, why in planned.unknown_death.items():
-        out.print(f"Unit death of {label} will not be known: {why}.", markup=False, highlight=False, soft_wrap=True)
+        say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
-        out.print(f"{len(planned.runs) - len(missing)} runs are stored in {stored.folder} already.")
-    out.print(
+        say(f"{len(planned.runs) - len(missing)} runs are stored in {one_line(stored.folder)} already.")
+    say(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
         f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker.",
-        soft_wrap=True,
+        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
 
 
@@ -205,7 +214,7 @@ def report(
     """
 
     for path in actlab.report(folder, partial=partial, own=not no_claims, trust=trust, tell=note):
-        out.print(str(path), markup=False, highlight=False)
+        say(one_line(path))
 
 
 @app.command()
@@ -224,7 +233,7 @@ def compare(
     frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset, partial=partial)
     for line in frame.attrs["notes"]:
         note(line)
-    typer.echo(formatted(frame, text.value))
+    say(formatted(frame, text.value))
 
 
 @app.command()
@@ -247,8 +256,8 @@ def show(
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
         text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
-    typer.echo(text)
-    typer.echo(f"\n{made.final(figure)}")
+    say(text)
+    say(f"\n{one_line(made.final(figure))}")
 
 
 @app.command()
@@ -261,7 +270,9 @@ def describe(
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
     from actlab.activations import CATALOGUE, check, properties
+    from actlab.engine import devices
 
+    devices.check()
     records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
     for record in records:
         if record is not CATALOGUE.get(record.name):
@@ -269,7 +280,7 @@ def describe(
     moments = {record.name: gaussian_moments(record) for record in records}
     if names or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        typer.echo(
+        say(
             "\n\n".join(
                 properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
                 for record in records
@@ -284,7 +295,7 @@ def describe(
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
         for path in paths:
-            typer.echo(str(made.final(path)))
+            say(one_line(made.final(path)))
 
 
 def looks(records: "Iterable[Activation]") -> dict[str, Any]:
@@ -314,18 +325,20 @@ def example(
 ) -> None:
     """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
     from actlab.activations import CATALOGUE
+    from actlab.engine import devices
     from actlab.later import pd
     from actlab.nn import worked_example
 
+    devices.check()
     numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
     from actlab.analysis.catalogue import worked_example_text, write_worked_example
 
-    typer.echo(worked_example_text(numbers))
+    say(worked_example_text(numbers))
     if out_dir is not None:
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_worked_example(numbers, descent, looks(CATALOGUE.values()), made.at)
         for path in paths:
-            typer.echo(str(made.final(path)))
+            say(one_line(made.final(path)))
 
 
 @app.command("list")
@@ -372,8 +385,8 @@ def list_names(
 
     table = Table.grid(padding=(0, 2))
     for title, names in rows.items():
-        table.add_row(title, ", ".join(names) or "(none in ./configs)")
-    out.print(table, markup=False, highlight=False)
+        table.add_row(title, one_line(", ".join(names)) or "(none in ./configs)")
+    out.print(table)
 
 
 @app.command()
@@ -383,7 +396,7 @@ def schema() -> None:
 
     from actlab.study.schema import StudyConfig
 
-    typer.echo(json.dumps(StudyConfig.model_json_schema(), indent=2))
+    say(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
 def main() -> None:
@@ -391,7 +404,12 @@ def main() -> None:
     for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
         os.environ.setdefault(name, value)
     jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's, or one that is not installed, is not for files
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its settings and folders change no figure
+    prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
+    for command in app.registered_commands:
+        command.help = docstring(command.callback)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
@@ -401,4 +419,4 @@ def main() -> None:
     if code == 130:
         err.print("\nInterrupted. What is finished is kept: the same command resumes from there.")
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
-    sys.exit(code if isinstance(code, int) else 0)
+    leave(code if isinstance(code, int) else 0)

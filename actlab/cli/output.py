@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
-from rich.console import Console
-
+from actlab.cli.terminal import err, one_line, out, say
 from actlab.naming import show
 
 if TYPE_CHECKING:
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from actlab.study.plan import Plan
 
 WRITING = "writing tables and figures"
-
-out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def show_plan(name: str, planned: "Plan") -> None:
@@ -32,7 +28,7 @@ def show_plan(name: str, planned: "Plan") -> None:
         by_activation.setdefault(planned.label(one, "activation"), []).append(one)
     listed = {activation: settings(runs) for activation, runs in by_activation.items()}
     common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
-    out.print(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()), highlight=False)
+    say(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("activation", no_wrap=True)
     varying = [key for key in next(iter(listed.values())) if key not in common]
@@ -40,7 +36,9 @@ def show_plan(name: str, planned: "Plan") -> None:
         table.add_column(title, justify="right")
     for activation, runs in by_activation.items():
         work = sum(one.flops for one in runs) / 1e9
-        table.add_row(activation, *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}")
+        table.add_row(
+            one_line(activation), *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}"
+        )
     out.print(table)
 
 
@@ -49,14 +47,14 @@ def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:
     from actlab.data.look import heading, lines
 
     for about in seen[:most]:
-        typer.echo(f"data {heading(about)}")
+        say(f"data {one_line(heading(about))}")
         for what, text in lines(about).items():
-            typer.echo(f"  {what:<9} {text}")
+            say(f"  {what:<9} {one_line(text)}")
         for text in about["unsure"]:
-            typer.echo(f"  unsure    {text}")
+            say(f"  unsure    {one_line(text)}")
     if len(seen) > most:
-        typer.echo(f"and {len(seen) - most} more; `actlab plan --json` lists them")
-    typer.echo()
+        say(f"and {len(seen) - most} more; `actlab plan --json` lists them")
+    say()
 
 
 def tell(planned: "Plan") -> None:
@@ -66,12 +64,12 @@ def tell(planned: "Plan") -> None:
     for about in planned.data:
         head = heading(about)
         for text in about["unsure"] or ([""] if about["names"][1:] else []):
-            err.print(f"{head}: {text}".removesuffix(": "), markup=False, highlight=False, soft_wrap=True)
+            err.print(one_line(f"{head}: {text}".removesuffix(": ")))
 
 
 def note(line: str) -> None:
     """Print a line on what is stored, beside what was asked for."""
-    err.print(line, markup=False, highlight=False, soft_wrap=True)
+    err.print(line)
 
 
 def plan_as_json(name: str, planned: "Plan", totals: "Mapping[str, Any]") -> str:
@@ -108,9 +106,9 @@ def progress_display() -> Iterator[Any]:
     from rich import progress as bars
 
     columns = (
-        bars.TextColumn("[bold]{task.description}"),
+        bars.TextColumn("{task.description}", style="bold", markup=False),
         bars.BarColumn(),
-        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}"),
+        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}", markup=False),
         bars.TimeElapsedColumn(),
         bars.TextColumn("left"),
         bars.TimeRemainingColumn(),
@@ -154,7 +152,7 @@ class PlainProgress:
 
         if state.to_write:
             if not self.writing:
-                typer.echo(f"{WRITING} ({state.to_write})")
+                say(f"{WRITING} ({state.to_write})")
             self.writing = True
             return
         now = time.monotonic()
@@ -164,6 +162,6 @@ class PlainProgress:
         rate = state.runs_done / max(now - self.begin, 1e-9)
         left = f", about {clock((now - self.begin) * (1 / state.share - 1))} left" if state.share else ""
         failed = f", {len(state.failures)} failed" if state.failures else ""
-        typer.echo(
+        say(
             f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, {rate:.1f} runs/s{left}"
         )

@@ -6,9 +6,10 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from actlab import docstrings
 from actlab.data.table import TASKS, DataError, Table
 from actlab.naming import nearest
-from actlab.registry import Registry, summary_of
+from actlab.registry import Registry
 
 F = TypeVar("F", bound=Callable[[], Any])
 
@@ -37,7 +38,7 @@ class Dataset:
 
 def own_dataset(function: Any, name: str, declared: Dataset | None) -> Dataset:
     """Return the record of a user's function, which need not be decorated."""
-    return declared or Dataset(name, function, summary=summary_of(function))
+    return declared or Dataset(name, function, summary=docstrings.summary(function))
 
 
 DATASETS: Registry[Dataset] = Registry("data set", DataError, own_dataset, may_read=True)
@@ -89,7 +90,7 @@ def dataset(
     def declare(function: F) -> F:
         called = name or function.__name__
         DATASETS.declare(
-            function, Dataset(called, function, task, target_loss, reference, summary_of(function)), called
+            function, Dataset(called, function, task, target_loss, reference, docstrings.summary(function)), called
         )
         return function
 

@@ -3,9 +3,11 @@
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from actlab.naming import LONGEST
 
 OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
 
@@ -34,6 +36,41 @@ def content_of(path: Path, most: int) -> bytes:
         size = f"{most // 2**20} MiB" if most % 2**20 == 0 else f"{most:,} bytes"
         raise OSError(0, f"is larger than {size}", str(path))
     return content
+
+
+def check_room(folder: Path, places: Iterable[str] = ()) -> None:
+    """Refuse a folder in which names of files would be too long: before training, rather than after it.
+
+    Args:
+        folder: where results are to be.
+        places: names of files to be written below it, beside those that every study has.
+
+    Raises:
+        StoreError: a name, or a whole path, is longer than the file system takes.
+    """
+    parent = next((one for one in folder.absolute().parents if os.path.isdir(one)), None)
+    most, whole = limit(parent, "PC_NAME_MAX", 255), limit(parent, "PC_PATH_MAX", 4096) - 1
+    for part in folder.parts:
+        if (size := len(os.fsencode(part))) > most:
+            raise StoreError(f"{part[:40]}...: a folder's name has at most {most} bytes here, and this {size}")
+    suffix = f"..{OWN}.tmp"  # files are written under such names first
+    for place in (f"figures/{'x' * LONGEST}.png", *places):
+        name = os.fsencode(f"{os.path.basename(place)}{suffix}")
+        if len(name) > most:
+            raise StoreError(f"{place[:40]}...: is too long for the name of a file; at most {most - len(suffix)} bytes")
+        if (size := len(os.fsencode(folder.absolute() / f"{place}{suffix}"))) > whole:
+            raise StoreError(
+                f"{str(folder)[:40]}...: is too long: paths of files in it would have {size} bytes; at most {whole}"
+            )
+
+
+def limit(folder: Path | None, name: str, default: int) -> int:
+    """Ask the file system of a folder for one of its limits."""
+    try:
+        found = os.pathconf(folder or "/", name)
+    except (AttributeError, OSError, ValueError):  # no such question here
+        return default
+    return found if found > 0 else default
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from actlab.checksums import file_sha256
 from actlab.engine import part_checks
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
-from actlab.engine.files import OWN, DamageError, StoreError, content_of, write_bytes, write_text, writing
+from actlab.engine.files import OWN, DamageError, StoreError, check_room, content_of, write_bytes, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
@@ -102,8 +102,12 @@ class Stored:
         Args:
             folder: the study's.
             planned: runs that are known to be planned, whatever the folder says: see ``plan_has``.
+
+        Raises:
+            StoreError: its name is too long for files in it.
         """
         self.folder = Path(folder)
+        check_room(self.folder)
         self.planned = frozenset(planned)
         self.recovers = False  # whether a manifest that was lost is to be written again
         self.known: dict[tuple[str, int, int, int], Part] = {}  # by name, inode, size and time

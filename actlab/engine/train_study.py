@@ -14,7 +14,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from actlab import sources as user_files
 from actlab.engine import control, store, worker_pools
 from actlab.engine.control import Progress
-from actlab.engine.files import StoreError
+from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
 from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import execute, missing_runs, prepare
@@ -201,6 +201,7 @@ def train(
         planned, number = where.plan(study, stored, fresh)
         user_files.end_trials()
         sources = sources_of(study, planned)
+        check_room(folder, (f"sources/{place}" for place in sources))
         if tell is not None:
             tell(planned)
         missing = set(planned.runs) if fresh else missing_runs(stored, planned)

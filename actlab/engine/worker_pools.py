@@ -12,12 +12,11 @@ from collections import deque
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import suppress
 from functools import lru_cache
-from importlib.metadata import entry_points
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actlab.compiler_flags import CLIENT_DEFAULTS
+from actlab.engine import devices
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -41,28 +40,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@lru_cache(maxsize=1)
 def hardware() -> tuple[str, int]:
     """Find what workers will train on: ``cpu`` or an accelerator's name, and how many of its devices.
 
-    Asked of a process of its own, and only where some accelerator's library is installed: this process would take hold
-    of the accelerator's memory by asking.
+    Asked of a process of its own, and only where some accelerator's library is installed, or somebody has set what
+    decides it.
+
+    Raises:
+        StudyError: JAX does not start with what is set.
     """
-    known = find_spec("jax_plugins") is not None or find_spec("libtpu") is not None or entry_points(group="jax_plugins")
-    if not known or os.environ.get("JAX_PLATFORMS") == "cpu":
+    devices.check()
+    if os.environ.get("JAX_PLATFORMS") == "cpu" or not devices.has_accelerator():
         return "cpu", 1
-    pool = local(1)
-    try:
-        return pool.submit(backend).result()
-    finally:
-        pool.shutdown(kill_workers=True)
-
-
-def backend() -> tuple[str, int]:
-    """Ask JAX which platform it chooses here, and the number of its devices."""
-    import jax
-
-    return jax.default_backend(), jax.local_device_count()
+    return devices.ask()
 
 
 def local(workers: int) -> ProcessPoolExecutor:

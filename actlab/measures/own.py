@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from actlab import docstrings
 from actlab.measures.base import ARITHMETIC, GEOMETRIC, SHARE, Measure, MeasureError
 from actlab.naming import brief, nearest
 
@@ -75,8 +76,7 @@ def declared(function: Callable[..., Any], name: str) -> Measure:
     'Return the number of items in a container'
     """
     known = DECLARED.get(function, Measure(name))
-    first_line = (getattr(function, "__doc__", None) or "").strip().partition("\n")[0].rstrip(".")
-    return replace(known, name=name, definition=known.definition or first_line)
+    return replace(known, name=name, definition=known.definition or docstrings.summary(function).rstrip("."))
 
 
 DEFAULTS = {field.name: field.default for field in fields(Measure) if field.name != "name"}

@@ -16,9 +16,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
+from actlab import docstrings
 from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.naming import nearest
-from actlab.registry import Registry, options_of, summary_of
+from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -141,7 +142,7 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         if distribution not in DISTRIBUTIONS:
             raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
         record = Initializer(
-            called, distribution, std, *std_options(called, std), reference=reference, summary=summary_of(std)
+            called, distribution, std, *std_options(called, std), reference=reference, summary=docstrings.summary(std)
         )
         INITIALIZERS.declare(std, record, called)
         return std
@@ -177,7 +178,7 @@ def bias_initializer(distribution: str, *, reference: str = "", name: str | None
         if missing := [name for name, default in options.items() if default is None]:
             raise InitializerError(f"{called}: {missing[0]} needs a number as its default")
         numbers = {name: float(default) for name, default in options.items() if default is not None}
-        record = BiasInitializer(called, distribution, moments, numbers, reference, summary_of(moments))
+        record = BiasInitializer(called, distribution, moments, numbers, reference, docstrings.summary(moments))
         BIASES.declare(moments, record, called)
         return moments
 

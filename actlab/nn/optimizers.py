@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from actlab import sources
+from actlab import docstrings, sources
 from actlab.later import Array, ArrayLike, jax, jnp
-from actlab.registry import Registry, options_of, summary_of
+from actlab.registry import Registry, options_of
 
 Numbers = Mapping[str, Any]
 Memory = Mapping[str, Array]
@@ -148,7 +148,7 @@ def optimizer(
             takes={part: tuple(key for key in own if key in settings) for part, own in parts.items()},
             weight_decay=weight_decay,
             reference=reference,
-            summary=summary_of(direction),
+            summary=docstrings.summary(direction),
         )
         OPTIMIZERS.declare(direction, record, called)
         return direction

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
 from actlab import sources
+from actlab.docstrings import docstring
 from actlab.naming import brief, nearest, show
 from actlab.registry import Registry
 
@@ -27,6 +28,11 @@ class Section(BaseModel):
     """A mapping in the YAML: unknown keys, wrong types, infinities and NaN are refused; values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Keep the docstring, which is in the JSON Schema."""
+        super().__init_subclass__(**options)
+        cls.__doc__ = docstring(cls)
 
 
 @dataclass(frozen=True)

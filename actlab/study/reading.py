@@ -15,7 +15,7 @@ from actlab.naming import brief, nearest, shortened, show
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
-from actlab.study.sweep import Cell, Place, expand, put
+from actlab.study.sweep import Cell, Place, expand, put, too_large
 from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
 LISTS = ("data.drop", "data.keep", "data.na_values")
@@ -112,6 +112,9 @@ def read(
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
     config = validate(raw, source)
+    if large := too_large(config.sweep):
+        place, why = large
+        raise StudyError(f"{source.where(*place)}: {'.'.join(map(str, place))}: {why}")
     for name, find in (parts or {}).items():
         try:
             find(getattr(config.report, name) or [])

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,10 @@ from actlab.study.sections import SECTIONS, DataConfig, MeasureConfig, ModelConf
 Values = dict[str, Any]
 Place = tuple[str | int, ...]
 
+MOST_CELLS = 20_000  # each takes a millisecond to plan
+MOST_RUNS = 100_000
+MOST_COMPARISONS = 20_000_000  # of a cell with an entry of exclude or include
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -25,6 +30,34 @@ class Cell:
     model: ModelConfig
     train: TrainConfig
     measure: MeasureConfig
+
+
+def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
+    """Say where and why a sweep is more than one study may be: counted, before a cell of it is made; None if it is not.
+
+    >>> too_large(SweepConfig(matrix={"model.depth": list(range(1, 201)), "model.width": list(range(1, 102))}))
+    (('sweep', 'matrix'), 'crosses 20,200 cells (200 × 101), and a study has at most 20,000; cut it into several')
+    >>> too_large(SweepConfig(matrix={"model.depth": [2, 10]}, seeds=50_001))
+    (('sweep', 'seeds'), '2 cells with 50,001 seeds are 100,002 runs, and a study has at most 100,000')
+    """
+    sizes = [len(values) for values in sweep.matrix.values()]
+    crossed = math.prod(sizes)
+    cells = crossed + len(sweep.include)
+    if cells > MOST_CELLS:
+        factors = " × ".join([f"{size:,}" for size in sizes[:8]] + (["..."] if sizes[8:] else [])) or "no matrix"
+        included = f" and includes {len(sweep.include):,} more" if sweep.include else ""
+        number = f"{crossed:,}" if crossed < 10**12 else f"about 10^{math.floor(math.log10(crossed))}"
+        limit = f"a study has at most {MOST_CELLS:,}"
+        place: Place = ("sweep", "matrix") if sweep.matrix else ("sweep", "include")
+        return place, f"crosses {number} cells ({factors}){included}, and {limit}; cut it into several"
+    seeds = len(sweep.seeds) if isinstance(sweep.seeds, list) else sweep.seeds
+    if cells * seeds > MOST_RUNS:
+        runs = f"{cells:,} cells with {seeds:,} seeds are {cells * seeds:,} runs"
+        return ("sweep", "seeds"), f"{runs}, and a study has at most {MOST_RUNS:,}"
+    for name, entries in (("exclude", sweep.exclude), ("include", sweep.include)):
+        if len(entries) * crossed > MOST_COMPARISONS:
+            return ("sweep", name), f"{len(entries):,} entries for {crossed:,} cells are too many to compare"
+    return None
 
 
 def combinations(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from actlab.analysis.drawings import Drawing
+from actlab.analysis.drawings import Drawing, Spec
 from actlab.analysis.layout import to_csv
-from actlab.later import Later
+from actlab.later import Later, pd
+from actlab.naming import drawn_name
 
 if TYPE_CHECKING:
     from actlab.analysis import panels, style
 else:  # Matplotlib, which a process that only shares out the pages need not import
     panels, style = Later("actlab.analysis.panels"), Later("actlab.analysis.style")
+
+MOST_IN_TITLE = 110  # letters of the settings that a picture is of
 
 
 def write_figures(
@@ -57,7 +62,25 @@ def write_figures(
 def write_page(drawing: Drawing, page: str, folder: Path) -> list[Path]:
     """Write one picture of a figure, as ``.png`` and ``.svg``."""
     with style.apply():
-        picture = panels.render(drawing.spec, drawing.pages[page])
+        picture = panels.render(*with_drawn_names(drawing.spec, drawing.pages[page]))
         settings = page.replace("-", ", ").replace("_", " ")
+        settings = settings if len(settings) <= MOST_IN_TITLE else f"{settings[:70]}…{settings[-30:]}"
         picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
         return style.save(picture, folder / drawing.stem(page))
+
+
+def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame]:
+    """Put names as a picture has room for into the place of those that are too long, or would be formulas."""
+    columns = {name for name in (spec.x, spec.lines, spec.panels, spec.columns) if name in rows}
+    names = [one for column in columns for one in rows[column].unique() if isinstance(one, str)]
+    new: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        if (short := drawn_name(name)) != name:
+            taken = {*names, *new.values()}
+            new[name] = next(one for i in count(1) if (one := f"{short} ({i})" if i > 1 else short) not in taken)
+    if not new:
+        return spec, rows
+    renamed = rows.assign(**{column: [new.get(one, one) for one in rows[column]] for column in columns})
+    looks = {new.get(key, key): one for key, one in spec.looks.items()}
+    labels = {new.get(key, key): one for key, one in spec.labels.items()}
+    return replace(spec, looks=looks, labels=labels), renamed
