@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import sources as user_files
-from actlab.engine import control, store, worker_pools
+from actlab.engine import cache_folder, control, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.scheduling import execute, missing_runs, prepare
@@ -198,6 +198,8 @@ def train(
             _, devices = where.hardware()
             jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
             processes.keep_ready(min(number, len(jobs)))
+            if jobs:
+                cache_folder.say_if_refused()
             prepare(folder, resolved_text(study, folder), planned, sources, trains=bool(missing))
             try:
                 failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
