@@ -3,7 +3,7 @@
 A compiled program is code that is run as soon as it is loaded: whoever can write one here decides what a process that
 reads it does. So the folder is this user's alone, and a file counts only if it is a plain file of this user's that no
 one else can write, of a bounded size, under the name that its digest was made for. What fails is dropped, so that the
-next one is written in its place. Where no such folder can be had, every program is compiled anew, and one line says why.
+next one is written in its place. Where no such folder can be had, every program is compiled anew; one line says why.
 """
 
 import hashlib

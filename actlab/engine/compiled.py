@@ -133,11 +133,11 @@ def read(path: Path, device: jax.Device | None = None) -> Any:
     try:
         if (content := cache_folder.read(path)) is None:
             return None
-        calls, *serialized = pickle.loads(content)
+        calls, serialized, in_tree, out_tree = pickle.loads(content)
         if any(call.startswith("lapack_") for call in calls):
             lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
-        there = None if device is None else [device]
-        program = serialize_executable.deserialize_and_load(*serialized, execution_devices=there)
+        there = [jax.local_devices()[0] if device is None else device]
+        program = serialize_executable.deserialize_and_load(serialized, in_tree, out_tree, execution_devices=there)
     except Exception as error:  # of whatever kind: it can be compiled
         why = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
         log.info("%s cannot be used, and its program is compiled anew: %s", path, why.partition("\n")[0])
