@@ -14,39 +14,52 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from actlab.compiler_flags import CLIENT_DEFAULTS
-from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
+from actlab.engine.cluster.amounts import JobMemory, Line, Memory, ShellLine, Walltime
+from actlab.engine.cluster.common import (
+    LIMITS,
+    NO_DASHBOARD,
+    NO_PAGES,
+    WORDS,
+    ClusterError,
+    ClusterLost,
+    imported,
+    shortened,
+)
 from actlab.naming import nearest
 from actlab.study.fields import Section
-from actlab.study.reading import Source, StudyError, parse, reason
+from actlab.study.reading import Source, StudyError, parse, reason, short_path
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
 PATIENCE = 30  # questions until it is believed that Slurm takes no more jobs
 LAST_WORDS = 6  # lines of an ended job's log that are worth showing
+MOST_JOBS, MOST_CORES, MOST_LINES = 10_000, 4096, 1000  # more of either is a slip, and would be tried all the same
+MOST_BYTES = 2**20  # of a cluster file
+MOST_MISTAKES = 10  # that are listed
 
 
 class SlurmConfig(Section):
     """A cluster file: what to ask Slurm for. The names are dask-jobqueue's; ``docs/cluster.md`` explains them."""
 
-    jobs: int = Field(1, ge=1)
-    cores: int = Field(ge=1)
-    memory: str
+    jobs: int = Field(1, ge=1, le=MOST_JOBS)
+    cores: int = Field(ge=1, le=MOST_CORES)
+    memory: Memory
     platform: Literal["cpu", "gpu"] = "cpu"
-    walltime: str = "01:00:00"
-    queue: str | None = None
-    account: str | None = None
-    interface: str | None = None
+    walltime: Walltime = "01:00:00"
+    queue: Line | None = None
+    account: Line | None = None
+    interface: Line | None = None
     security: bool = True
-    job_script_prologue: list[str] = Field([])
-    job_extra_directives: list[str] = Field([])
-    job_directives_skip: list[str] = Field([])
-    job_cpu: int | None = None
-    job_mem: str | None = None
-    python: str | None = None
-    local_directory: str | None = None
-    log_directory: str | None = None
-    shared_temp_directory: str = "~"
-    death_timeout: int = 60
+    job_script_prologue: list[ShellLine] = Field([], max_length=MOST_LINES)
+    job_extra_directives: list[Line] = Field([], max_length=MOST_LINES)
+    job_directives_skip: list[Line] = Field([], max_length=MOST_LINES)
+    job_cpu: int | None = Field(None, ge=1, le=MOST_CORES)
+    job_mem: JobMemory | None = None
+    python: Line | None = None
+    local_directory: Line | None = None
+    log_directory: Line | None = None
+    shared_temp_directory: Line = "~"
+    death_timeout: int = Field(60, ge=1, le=86400)
 
 
 @contextmanager
@@ -66,8 +79,11 @@ def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any
         raise ClusterError("--cluster: there is no `sbatch` here; start this on a machine that can submit to Slurm")
     logs = log_directory(config, path)
     if logs is not None:
-        logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
-    with trust as security, imported("dask_jobqueue").SLURMCluster(security=security, **arguments) as cluster:
+        try:
+            logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
+        except OSError as error:
+            raise ClusterError(f"{place(path, 'log_directory')}: log_directory: {logs}: {error.strerror}") from None
+    with trust as security, described(imported("dask_jobqueue"), path, security, arguments) as cluster:
         try:
             cluster.sync(submit, cluster, jobs)
         except (RuntimeError, ValueError) as error:
@@ -182,10 +198,10 @@ def job_script(path: Path) -> str:
     config = read(path)
     arguments = slurm_arguments(config, path)
     trust = credentials(imported("distributed"), config)
-    opened = imported("dask_jobqueue").SLURMCluster
+    dask_jobqueue = imported("dask_jobqueue")
 
     async def script(security: Any) -> str:
-        cluster = opened(asynchronous=True, security=security, **arguments)  # would start when awaited
+        cluster = described(dask_jobqueue, path, security, arguments | {"asynchronous": True})  # starts when awaited
         text = str(cluster.job_script())
         cluster.status = type(cluster.status).closed
         return text
@@ -194,20 +210,39 @@ def job_script(path: Path) -> str:
         return asyncio.run(script(security))
 
 
+def described(dask_jobqueue: Any, path: Path, security: Any, arguments: dict[str, Any]) -> Any:
+    """Describe the cluster to dask-jobqueue, which also reads its own configuration files."""
+    try:
+        return dask_jobqueue.SLURMCluster(security=security, **arguments)
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ClusterError(
+            f"{short_path(path)}: dask-jobqueue cannot use it, or its own configuration ({shortened(error)})"
+        ) from None
+
+
 @contextmanager
 def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
     """Make key and certificate for one cluster, in files that only this user can read; None where the file says so."""
     if not config.security:
         yield None
         return
-    shared = Path(config.shared_temp_directory).expanduser()
     try:
+        texts = distributed.Security.temporary().get_tls_config_for_role("worker")
+    except ImportError as error:
+        raise ClusterError(
+            f"encrypting the connections needs the package cryptography ({shortened(error)}): "
+            "pip install 'actlab[cluster]', or write `security: false` where the network is yours alone"
+        ) from None
+    shared = Path(config.shared_temp_directory)
+    try:
+        shared = shared.expanduser()
         made = tempfile.TemporaryDirectory(prefix=".actlab-", dir=shared)
-    except OSError as error:
-        raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({error.strerror})") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: of a user that there is not
+        why = getattr(error, "strerror", None) or shortened(error)
+        raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({why})") from None
     with made as folder:
         arguments: dict[str, str] = {}
-        for name, text in distributed.Security.temporary().get_tls_config_for_role("worker").items():
+        for name, text in texts.items():
             if text is None:
                 continue
             path = Path(folder) / name
@@ -268,7 +303,13 @@ def read(path: Path) -> SlurmConfig:
         ClusterError: with file, line, key, what was expected and the nearest valid key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ClusterError(f"{short_path(path)}: expected a file that can be read more than once")
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise ClusterError(f"{short_path(path)}: has more than {MOST_BYTES} bytes, so that it is no cluster file")
         raw, lines = parse(path)
+    except OSError as error:
+        raise ClusterError(f"{short_path(path)}: cannot be read ({error.strerror})") from None
     except StudyError as error:
         raise ClusterError(
             str(error).replace("the keys study, data, model, ...", "the keys cores, memory, ...")
@@ -277,14 +318,22 @@ def read(path: Path) -> SlurmConfig:
     try:
         return SlurmConfig.model_validate(raw)
     except ValidationError as error:
-        raise ClusterError("\n".join(mistake(source, one) for one in error.errors())) from None
+        raise ClusterError("\n".join(mistake(source, one) for one in error.errors()[:MOST_MISTAKES])) from None
 
 
 def mistake(source: Source, one: Any) -> str:
     """Put one mistake of a cluster file in words."""
-    key = ".".join(str(part) for part in one["loc"])
-    unknown = one["type"] == "extra_forbidden"
-    why = f"unknown key{nearest(key, SlurmConfig.model_fields)}" if unknown else reason(one, one["loc"])
+    key = shortened(".".join(str(part) for part in one["loc"]))
+    if one["type"] == "extra_forbidden":
+        why = f"unknown key{nearest(key, SlurmConfig.model_fields)}"
+    elif one["type"] == "too_long":
+        why = f"expected at most {one['ctx']['max_length']} lines, not {one['ctx']['actual_length']}"
+    elif one["type"] == "int_parsing_size" or (
+        one["type"].startswith("int_") and len(f"{one['input']!r:.300}") > WORDS
+    ):
+        why = "expected a whole number of reasonable size"
+    else:
+        why = shortened(reason(one, one["loc"]))
     return f"{source.where(*one['loc'])}: {key}: {why}"
 
 
