@@ -340,7 +340,7 @@ def answering(monkeypatch_stack, answer):
 def test_no_scheduler_answers(config, tmp_path, monkeypatch, capsys):
     """Nothing there, something else there, no address: three sentences, each within seconds."""
     monkeypatch.setattr(of_scheduler, "REACH", 1)
-    held, elsewhere = [], "something listens there, but it is no Dask scheduler"
+    held, elsewhere = [], "something listens there, but it is no Dask scheduler, or one that wants tls://"
     with ExitStack() as servers:
         for address, why in {
             answering(servers, held.append): "something listens there, and has said nothing for 1 second",
@@ -358,7 +358,8 @@ def test_no_scheduler_answers(config, tmp_path, monkeypatch, capsys):
             "http://127.0.0.1:8787/status": "unknown address scheme 'http'",
             "tcp://a\nb:1": "some that cannot be printed",
             "tcp://" + "a" * 5000 + ":1": "more than 300 letters",
-            "inproc://1/2/3": "cannot be spoken to so",
+            "inproc://1/2/3": "inproc is for one process alone",
+            "tls://127.0.0.1:9": "tls needs distributed.comm.tls",
             "": "no address of a scheduler",
         }.items():
             stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", address)
@@ -536,7 +537,7 @@ WRONG = {  # what follows a good cluster file, and what is said
     "platform: tpu": "expected cpu or gpu",
     "shared_temp_directory: /no/such/folder": "cannot be written",
     "shared_temp_directory: ~nobody-of-that-name": "cannot be written",
-    "x" * 5000 + ": 1": "unknown key",
+    "x" * 900 + ": 1": "unknown key",
     "# " + "x" * 2**20: "has more than 1048576 bytes",
 }
 
@@ -625,9 +626,11 @@ def test_fuzzed_cluster_files(tmp_path):
         chosen |= {dice.choice(keys): dice.choice(VALUES) for _ in range(dice.randrange(1, 3))}
         text = "".join(f"{key}: {value}\n" for key, value in chosen.items())
         try:
-            scripts += "#SBATCH" in cluster.job_script(cluster_file(tmp_path, text))
+            said = cluster.job_script(cluster_file(tmp_path, text))
         except StudyError as error:
-            assert len(str(error)) < 2000, text[:200]
+            said = str(error)
+        scripts += "#SBATCH" in said
+        assert "#SBATCH" in said or len(said) < 1000, text[:200]
     assert scripts > FUZZED / 30
 
 

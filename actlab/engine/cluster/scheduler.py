@@ -27,11 +27,10 @@ def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tu
             kind = thread.submit(asyncio.run, identity(distributed, address)).result()
     except TimeoutError:
         raise unusable(address, f"something listens there, and has said nothing for {REACH} seconds") from None
-    except (ValueError, TypeError, RuntimeError) as error:  # of the address, or for want of a certificate
-        why = f"something listens there that cannot be spoken to so ({shortened(error)})"
-        raise unusable(address, why) from None
     except Exception:  # whatever listens there may answer anything
-        raise unusable(address, "something listens there, but it is no Dask scheduler") from None
+        other = "tcp" if address.startswith("tls") else "tls"
+        why = f"something listens there, but it is no Dask scheduler, or one that wants {other}://"
+        raise unusable(address, why) from None
     if kind != "Scheduler":
         raise unusable(address, f"what listens there is Dask's, but no scheduler ({shortened(kind)})")
     with distributed.Client(address, timeout=REACH, set_as_default=False) as client:
@@ -52,6 +51,10 @@ def check_address(distributed: Any, address: str) -> None:
             raise ValueError(f"more than {LONGEST} letters, or some that cannot be printed")
         scheme, location = distributed.comm.parse_address(address)
         distributed.comm.registry.get_backend(scheme)
+        if scheme == "inproc":
+            raise ValueError("inproc is for one process alone")
+        if scheme == "tls" and not distributed.Security().get_connection_args("client").get("ssl_context"):
+            raise ValueError("tls needs distributed.comm.tls in Dask's own configuration")
         if scheme not in ("tcp", "tls"):
             return
         host, port = distributed.comm.addressing.parse_host_port(location)

@@ -314,6 +314,8 @@ def read(path: Path) -> SlurmConfig:
         raise ClusterError(
             str(error).replace("the keys study, data, model, ...", "the keys cores, memory, ...")
         ) from None
+    except Exception as error:  # a list in itself, a number of thousands of digits: YAML's reader takes them on
+        raise ClusterError(f"{short_path(path)}: is no cluster file ({shortened(error)})") from None
     source = Source(path, lines, {})
     try:
         return SlurmConfig.model_validate(raw)
