@@ -27,6 +27,7 @@ from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
 from actlab.engine.cluster.common import NO_DASHBOARD, NO_PAGES
+from actlab.engine.cluster.file import SlurmConfig
 from actlab.engine.files import StoreError
 from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
@@ -538,6 +539,11 @@ WRONG = {  # what follows a good cluster file, and what is said
     "shared_temp_directory: /no/such/folder": "cannot be written",
     "shared_temp_directory: ~nobody-of-that-name": "cannot be written",
     "x" * 900 + ": 1": "unknown key",
+    "job_cpu: 0x" + "f" * 5000: "expected a smaller number",
+    "queue: " + "[" * 500 + "]" * 500: "not lists within lists",
+    "a: &a [1]\nb: &b [*a, *a]\nqueue: [*b, *b]": "not lists within lists or for others",
+    "? [1, 2]\n: 3": "is no cluster file",
+    "1: 2": "expected",
     "# " + "x" * 2**20: "has more than 1048576 bytes",
 }
 
@@ -618,7 +624,7 @@ FUZZED = 150  # cluster files; 5,000 were tried once
 
 def test_fuzzed_cluster_files(tmp_path):
     """Keys and values at random: a script, or a refusal that is short."""
-    keys = [*of_slurm.SlurmConfig.model_fields, "corse", "memory"]
+    keys = [*SlurmConfig.model_fields, "corse", "memory"]
     scripts = 0
     for seed in range(FUZZED):
         dice = random.Random(seed)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, imported
+from actlab.engine.cluster.file import promised
 from actlab.engine.cluster.local import local_cluster
 from actlab.engine.cluster.scheduler import running_cluster
-from actlab.engine.cluster.slurm import job_script, promised, slurm_cluster
+from actlab.engine.cluster.slurm import job_script, slurm_cluster
 from actlab.engine.worker_pools import cores
 
 __all__ = ["ClusterError", "ClusterLost", "job_script", "pool", "promised"]

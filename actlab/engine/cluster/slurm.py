@@ -9,57 +9,26 @@ import tempfile
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, ValidationError
+from typing import Any
 
 from actlab.compiler_flags import CLIENT_DEFAULTS
-from actlab.engine.cluster.amounts import JobMemory, Line, Memory, ShellLine, Walltime
 from actlab.engine.cluster.common import (
     LIMITS,
     NO_DASHBOARD,
     NO_PAGES,
-    WORDS,
     ClusterError,
     ClusterLost,
     imported,
     shortened,
 )
+from actlab.engine.cluster.file import SlurmConfig, log_directory, place, read
 from actlab.naming import nearest
-from actlab.study.fields import Section
-from actlab.study.reading import Source, StudyError, parse, reason, short_path
+from actlab.study.reading import short_path
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
 PATIENCE = 30  # questions until it is believed that Slurm takes no more jobs
 LAST_WORDS = 6  # lines of an ended job's log that are worth showing
-MOST_JOBS, MOST_CORES, MOST_LINES = 10_000, 4096, 1000  # more of either is a slip, and would be tried all the same
-MOST_BYTES = 2**20  # of a cluster file
-MOST_MISTAKES = 10  # that are listed
-
-
-class SlurmConfig(Section):
-    """A cluster file: what to ask Slurm for. The names are dask-jobqueue's; ``docs/cluster.md`` explains them."""
-
-    jobs: int = Field(1, ge=1, le=MOST_JOBS)
-    cores: int = Field(ge=1, le=MOST_CORES)
-    memory: Memory
-    platform: Literal["cpu", "gpu"] = "cpu"
-    walltime: Walltime = "01:00:00"
-    queue: Line | None = None
-    account: Line | None = None
-    interface: Line | None = None
-    security: bool = True
-    job_script_prologue: list[ShellLine] = Field([], max_length=MOST_LINES)
-    job_extra_directives: list[Line] = Field([], max_length=MOST_LINES)
-    job_directives_skip: list[Line] = Field([], max_length=MOST_LINES)
-    job_cpu: int | None = Field(None, ge=1, le=MOST_CORES)
-    job_mem: JobMemory | None = None
-    python: Line | None = None
-    local_directory: Line | None = None
-    log_directory: Line | None = None
-    shared_temp_directory: Line = "~"
-    death_timeout: int = Field(60, ge=1, le=86400)
 
 
 @contextmanager
@@ -283,62 +252,3 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
             )
         arguments["interface"] = config.interface
     return arguments
-
-
-def promised(path: Path) -> tuple[str, int]:
-    """Read what a cluster file says that its jobs train on, ``cpu`` or ``gpu``, and how many workers they hold."""
-    config = read(path)
-    return config.platform, config.jobs * config.cores
-
-
-def log_directory(config: SlurmConfig, path: Path) -> Path | None:
-    """Where Slurm writes what its jobs print, as the file says, relative to itself; None: where Slurm likes."""
-    return None if config.log_directory is None else path.absolute().parent / config.log_directory
-
-
-def read(path: Path) -> SlurmConfig:
-    """Read and validate a cluster file.
-
-    Raises:
-        ClusterError: with file, line, key, what was expected and the nearest valid key.
-    """
-    try:
-        if path.exists() and not path.is_file():
-            raise ClusterError(f"{short_path(path)}: expected a file that can be read more than once")
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise ClusterError(f"{short_path(path)}: has more than {MOST_BYTES} bytes, so that it is no cluster file")
-        raw, lines = parse(path)
-    except OSError as error:
-        raise ClusterError(f"{short_path(path)}: cannot be read ({error.strerror})") from None
-    except StudyError as error:
-        raise ClusterError(
-            str(error).replace("the keys study, data, model, ...", "the keys cores, memory, ...")
-        ) from None
-    except Exception as error:  # a list in itself, a number of thousands of digits: YAML's reader takes them on
-        raise ClusterError(f"{short_path(path)}: is no cluster file ({shortened(error)})") from None
-    source = Source(path, lines, {})
-    try:
-        return SlurmConfig.model_validate(raw)
-    except ValidationError as error:
-        raise ClusterError("\n".join(mistake(source, one) for one in error.errors()[:MOST_MISTAKES])) from None
-
-
-def mistake(source: Source, one: Any) -> str:
-    """Put one mistake of a cluster file in words."""
-    key = shortened(".".join(str(part) for part in one["loc"]))
-    if one["type"] == "extra_forbidden":
-        why = f"unknown key{nearest(key, SlurmConfig.model_fields)}"
-    elif one["type"] == "too_long":
-        why = f"expected at most {one['ctx']['max_length']} lines, not {one['ctx']['actual_length']}"
-    elif one["type"] == "int_parsing_size" or (
-        one["type"].startswith("int_") and len(f"{one['input']!r:.300}") > WORDS
-    ):
-        why = "expected a whole number of reasonable size"
-    else:
-        why = shortened(reason(one, one["loc"]))
-    return f"{source.where(*one['loc'])}: {key}: {why}"
-
-
-def place(path: Path, key: str) -> str:
-    """``file:line`` of a key of a cluster file."""
-    return Source(path, parse(path)[1], {}).where(key)
