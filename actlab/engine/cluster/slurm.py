@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ from actlab.study.reading import short_path
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
-PATIENCE = 30  # questions until it is believed that Slurm takes no more jobs
+PATIENCE = 300  # seconds until it is believed that Slurm takes no more jobs
 LAST_WORDS = 6  # lines of an ended job's log that are worth showing
 
 
@@ -125,16 +126,23 @@ async def close_when_deserted(cluster: Any, client: Any, logs: Path | None, why:
     That is so where jobs end before their workers have come, as for want of a module or of memory; and where Slurm
     takes no more of them, for which it is given time.
     """
-    missed = 0
-    while missed < (PATIENCE if refused(cluster) else 2):  # twice: a job may just be replaced
+    missed, since = 0, time.monotonic()
+    while True:
         await asyncio.sleep(ASK)
-        jobs = {str(job.job_id) for job in cluster.workers.values()}
-        known = None if cluster.scheduler_info["workers"] or not jobs else await asyncio.to_thread(known_jobs)
-        missed = 0 if known is None or jobs & known else missed + 1
-    if refused(cluster):
-        why.append(f"Slurm has taken no job for {PATIENCE * ASK / 60:.0f} minutes; see what it says to `sbatch`")
-    else:
-        why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, jobs)}")
+        placed = {str(job.job_id) for job in cluster.workers.values() if job.job_id is not None}
+        wanting = len(placed) < len(cluster.worker_spec)  # refused, or just asked for once more
+        here = bool(cluster.scheduler_info["workers"])
+        known = await asyncio.to_thread(known_jobs) if placed and not here else set()
+        if here or known is None or placed & known:  # however long it waits in Slurm's queue
+            missed, since = 0, time.monotonic()
+        elif not wanting:
+            missed += 1
+            if missed == 2:  # a job may just be replaced
+                why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, placed)}")
+                break
+        elif time.monotonic() - since > PATIENCE:
+            why.append(f"Slurm has taken no job for {PATIENCE / 60:.0f} minutes; see what it says to `sbatch`")
+            break
     await asyncio.to_thread(client.close)
 
 
