@@ -1,5 +1,6 @@
 """Jobs on Dask: the same bytes wherever they run, a worker killed in the middle of a job, refusals in plain words."""
 
+import asyncio
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import time
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
@@ -237,6 +239,45 @@ def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
     jobs = (tmp_path / "home.jobs").read_text().split()
     assert len(jobs) == 2
     assert all(gone(int(job)) for job in jobs)
+
+
+def test_a_queue_is_waited_for_however_long(monkeypatch):
+    """What Slurm knows of is waited for, and what it does not say; not what it has ended, or refuses."""
+    monkeypatch.setattr(of_slurm, "ASK", 0.01)
+    monkeypatch.setattr(of_slurm, "PATIENCE", 0.3)
+
+    def why(workers, spec, says, seconds, here=()):
+        """Return why it gives up within some seconds; ``workers`` and ``says`` may change from look to look."""
+        looks, closed, reasons = iter(range(10**6)), [], []
+
+        class Fake:
+            worker_spec = spec
+            scheduler_info = {"workers": here}
+
+            @property
+            def workers(self):
+                ids = workers(next(looks)) if callable(workers) else workers
+                return {name: SimpleNamespace(job_id=number) for name, number in ids.items()}
+
+        monkeypatch.setattr(of_slurm, "known_jobs", lambda: says)
+        client = SimpleNamespace(close=lambda: closed.append(1))
+
+        async def watch():
+            with suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(of_slurm.close_when_deserted(Fake(), client, None, reasons), seconds)
+
+        asyncio.run(watch())
+        assert len(closed) == len(reasons)
+        return reasons[0] if reasons else None
+
+    assert why({"a": "7"}, ["a"], {"7"}, 1) is None  # it waits in the queue
+    assert why({"a": "7"}, ["a"], None, 1) is None  # squeue does not answer
+    assert why({"a": None}, ["a"], set(), 1, here=["worker"]) is None
+    assert why({"a": "7", "b": None}, ["a", "b"], {"7"}, 1) is None  # one is refused, the other waits
+    assert "Slurm ended its job before any worker had come" in why({"a": "7"}, ["a"], {"8"}, 30)
+    assert "Slurm has taken no job for" in why({"a": None}, ["a"], set(), 30)
+    # While it is asked once more, a job that was refused is not there at all: that is no end.
+    assert "Slurm has taken no job for" in why(lambda look: {"a": None} if look % 2 else {}, ["a"], set(), 30)
 
 
 @pytest.mark.parametrize("logs", [True, False])
