@@ -251,8 +251,8 @@ def test_a_queue_is_waited_for_however_long(monkeypatch):
         looks, closed, reasons = iter(range(10**6)), [], []
 
         class Fake:
-            worker_spec = spec
-            scheduler_info = {"workers": here}
+            def __init__(self):
+                self.worker_spec, self.scheduler_info = spec, {"workers": here}
 
             @property
             def workers(self):
