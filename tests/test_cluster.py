@@ -1,15 +1,21 @@
 """Jobs on Dask: the same bytes wherever they run, a worker killed in the middle of a job, refusals in plain words."""
 
+import asyncio
 import json
 import os
+import random
+import re
 import signal
 import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
@@ -18,10 +24,12 @@ import pytest
 import actlab
 from actlab import cli
 from actlab.engine import cluster, control, train_study
-from actlab.engine.cluster import ClusterError, ClusterLost
+from actlab.engine.cluster import ClusterError, ClusterLost, common
 from actlab.engine.cluster import local as of_local
 from actlab.engine.cluster import scheduler as of_scheduler
 from actlab.engine.cluster import slurm as of_slurm
+from actlab.engine.cluster.common import NO_DASHBOARD, NO_PAGES
+from actlab.engine.cluster.file import SlurmConfig
 from actlab.engine.files import StoreError
 from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
@@ -110,7 +118,7 @@ def slurm(tmp_path, monkeypatch):
 @pytest.fixture
 def scheduler():
     """A running scheduler, with one worker that is a thread of this process."""
-    options = {"dashboard_address": None, "silence_logs": False}
+    options = {"scheduler_kwargs": NO_DASHBOARD, "dashboard_address": "127.0.0.1:0", "silence_logs": False}
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", protocol="tcp", **options
     ) as scheduler:
@@ -178,31 +186,36 @@ def test_begun_here_and_finished_on_slurm(whole, config, slurm, tmp_path):
     same(tmp_path / "r", whole)
 
 
-def result_of(open_worker, function, *arguments):
-    """Return what a worker makes of a call; a worker whose death the scheduler has yet to notice costs one more try."""
-    for last in (False, False, True):
-        try:
-            return open_worker().submit(function, *arguments).result(timeout=60)
-        except BrokenExecutor:
-            if last:
-                raise
+def known(open_worker):
+    """List the workers that the scheduler knows; one that was killed may still be among them."""
+    return set(open_worker().client.scheduler_info(n_workers=-1)["workers"])
+
+
+def wait_until(true, seconds=60):
+    """Wait until something is so, on a machine that is busy."""
+    give_up = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
 
 
 def test_slurm_takes_no_more_jobs(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(of_slurm, "LOOK", 0.2)
     monkeypatch.setattr(of_slurm, "ASK", 0.2)
-    monkeypatch.setattr(of_slurm, "PATIENCE", 50)  # ten seconds, for a machine that is busy
+    monkeypatch.setattr(of_slurm, "PATIENCE", 3)
     slurm.write_text("cores: 1\nmemory: 2GB\nsecurity: false\n")
     pool = cluster.pool(tmp_path / "r", 5, cluster=slurm)
     open_worker, _ = pool.__enter__()
     assert open_worker().submit(pow, 2, 3).result(timeout=60) == 8
+    before = known(open_worker)
     time.sleep(1)  # until it is noticed that the job has begun
     (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\necho 'over quota' >&2\nexit 1\n")
     lost = open_worker().submit(time.sleep, 60)
     os.killpg(int((tmp_path / "home.jobs").read_text()), signal.SIGKILL)
     assert isinstance(lost.exception(timeout=60), BrokenExecutor)
+    wait_until(lambda: not before & known(open_worker))  # a job that is given to it until then dies with it
     with pytest.raises(CancelledError) as error:
-        result_of(open_worker, pow, 2, 3)
+        open_worker().submit(pow, 2, 3).result(timeout=60)
     with pytest.raises(ClusterLost, match="Slurm has taken no job for"):
         pool.__exit__(error.type, error.value, error.tb)
 
@@ -214,16 +227,57 @@ def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
     with cluster.pool(tmp_path / "r", 5, cluster=slurm) as (open_worker, number):
         assert number == 2
         first = open_worker().submit(os.getppid).result(timeout=60)
+        before = known(open_worker)
         time.sleep(1.5)  # until it is noticed that the job has begun
         waiting = open_worker().submit(time.sleep, 3)
         (job,) = (tmp_path / "home.jobs").read_text().split()
         (tmp_path / "home.refuse").touch()  # at first
         os.killpg(int(job), signal.SIGKILL)
         assert isinstance(waiting.exception(timeout=60), BrokenExecutor)
-        assert result_of(open_worker, os.getppid) != first
+        wait_until(lambda: not before & known(open_worker))
+        assert open_worker().submit(os.getppid).result(timeout=60) != first
     jobs = (tmp_path / "home.jobs").read_text().split()
     assert len(jobs) == 2
     assert all(gone(int(job)) for job in jobs)
+
+
+def test_a_queue_is_waited_for_however_long(monkeypatch):
+    """What Slurm knows of is waited for, and what it does not say; not what it has ended, or refuses."""
+    monkeypatch.setattr(of_slurm, "ASK", 0.01)
+    monkeypatch.setattr(of_slurm, "PATIENCE", 0.3)
+
+    def why(workers, spec, says, seconds, here=()):
+        """Return why it gives up within some seconds; ``workers`` and ``says`` may change from look to look."""
+        looks, closed, reasons = iter(range(10**6)), [], []
+
+        class Fake:
+            def __init__(self):
+                self.worker_spec, self.scheduler_info = spec, {"workers": here}
+
+            @property
+            def workers(self):
+                ids = workers(next(looks)) if callable(workers) else workers
+                return {name: SimpleNamespace(job_id=number) for name, number in ids.items()}
+
+        monkeypatch.setattr(of_slurm, "known_jobs", lambda: says)
+        client = SimpleNamespace(close=lambda: closed.append(1))
+
+        async def watch():
+            with suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(of_slurm.close_when_deserted(Fake(), client, None, reasons), seconds)
+
+        asyncio.run(watch())
+        assert len(closed) == len(reasons)
+        return reasons[0] if reasons else None
+
+    assert why({"a": "7"}, ["a"], {"7"}, 1) is None  # it waits in the queue
+    assert why({"a": "7"}, ["a"], None, 1) is None  # squeue does not answer
+    assert why({"a": None}, ["a"], set(), 1, here=["worker"]) is None
+    assert why({"a": "7", "b": None}, ["a", "b"], {"7"}, 1) is None  # one is refused, the other waits
+    assert "Slurm ended its job before any worker had come" in why({"a": "7"}, ["a"], {"8"}, 30)
+    assert "Slurm has taken no job for" in why({"a": None}, ["a"], set(), 30)
+    # While it is asked once more, a job that was refused is not there at all: that is no end.
+    assert "Slurm has taken no job for" in why(lambda look: {"a": None} if look % 2 else {}, ["a"], set(), 30)
 
 
 @pytest.mark.parametrize("logs", [True, False])
@@ -248,7 +302,7 @@ def test_workers_and_one_that_dies_too_often(tmp_path):
         assert pool.submit(os.getenv, "NPROC").result(timeout=60) == "1"
         assert pool.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=60) == "1"
         assert pool.submit(os.getenv, "XLA_PYTHON_CLIENT_PREALLOCATE").result(timeout=60) == "false"
-        (worker,) = pool.dask._client.scheduler_info()["workers"].values()
+        (worker,) = pool.client.scheduler_info()["workers"].values()
         assert worker["nthreads"] == 1
         assert {address.ip for address in listening() - before} == {"127.0.0.1"}
         deadly = pool.submit(os._exit, 1)
@@ -310,14 +364,50 @@ def test_no_cluster_is_started_where_another_run_holds_the_folder(config, tmp_pa
         actlab.run(config, out=tmp_path / "r", executor="dask")
 
 
+def answering(monkeypatch_stack, answer):
+    """Listen on a port of this machine, and do something with whoever connects."""
+    server = monkeypatch_stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+    def serve():
+        with suppress(OSError):  # until it is closed
+            while True:
+                connection, _ = server.accept()
+                with suppress(OSError):
+                    answer(connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
 def test_no_scheduler_answers(config, tmp_path, monkeypatch, capsys):
+    """Nothing there, something else there, no address: three sentences, each within seconds."""
     monkeypatch.setattr(of_scheduler, "REACH", 1)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        for port in (silent.getsockname()[1], 9):
-            stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", f"tcp://127.0.0.1:{port}")
-            assert f"tcp://127.0.0.1:{port}: no Dask scheduler answers there" in stderr
-    stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", "node17")
-    assert "as in tcp://node17:8786" in stderr
+    held, elsewhere = [], "something listens there, but it is no Dask scheduler, or one that wants tls://"
+    with ExitStack() as servers:
+        for address, why in {
+            answering(servers, held.append): "something listens there, and has said nothing for 1 second",
+            answering(servers, lambda one: one.close()): elsewhere,
+            answering(servers, lambda one: (one.sendall(b"HTTP/1.1 400 Bad Request\r\n" * 9), one.close())): elsewhere,
+            answering(servers, lambda one: (one.sendall(b"SSH-2.0-OpenSSH_9.6\r\n"), one.close())): elsewhere,
+            answering(servers, lambda one: (one.sendall(b"\xff" * 10_000), one.close())): elsewhere,
+            answering(servers, lambda one: (one.sendall(bytes(10_000)), one.close())): elsewhere,
+            "tcp://127.0.0.1:9": r"nothing can be reached there \(Connection refused\)",
+            "tcp://no-such-host.invalid:8786": r"nothing can be reached there \(.*known.*\)|\(.*resolution.*\)",
+            "node17": r"no address of a scheduler \(missing port number in address 'node17'\)",
+            "tcp://127.0.0.1": "no address of a scheduler",
+            "tcp://127.0.0.1:99999": "there is no port 99999",
+            "tcp://127.0.0.1:-1": "there is no port -1",
+            "http://127.0.0.1:8787/status": "unknown address scheme 'http'",
+            "tcp://a\nb:1": "some that cannot be printed",
+            "tcp://" + "a" * 5000 + ":1": "more than 300 letters",
+            "inproc://1/2/3": "inproc is for one process alone",
+            "tls://127.0.0.1:9": "tls needs distributed.comm.tls",
+            "": "no address of a scheduler",
+        }.items():
+            stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--scheduler", address)
+            assert re.search(why, stderr), (address, stderr)
+            assert "as in tcp://node17:8786" in stderr
+            assert len(stderr) < 600
     assert not list(tmp_path.iterdir())
 
 
@@ -340,7 +430,7 @@ def test_a_running_scheduler(scheduler, tmp_path, monkeypatch):
         monkeypatch.setattr(of_scheduler, "facts", lambda probe, wrong=wrong: facts | wrong)
         with pytest.raises(ClusterError, match=message):
             cluster.pool(tmp_path / "r", 5, scheduler=address).__enter__()
-    with pytest.raises(ClusterError, match=r"no Dask scheduler answers there \(Worker\)"):
+    with pytest.raises(ClusterError, match=r"is Dask's, but no scheduler \(Worker\)"):
         cluster.pool(tmp_path / "r", 5, scheduler=next(iter(scheduler.scheduler_info["workers"]))).__enter__()
 
 
@@ -354,6 +444,50 @@ def test_a_scheduler_without_workers(scheduler, tmp_path, monkeypatch):
         cluster.pool(tmp_path / "r", 5, scheduler=scheduler.scheduler_address).__enter__()
 
 
+def test_all_workers_of_a_scheduler_gone_for_good(scheduler, config, tmp_path, monkeypatch, capsys):
+    """Said, and stopped, after a stated time: with exit code 1, and without a word of it while a worker is there."""
+    monkeypatch.setenv("NPROC", "1")
+    monkeypatch.setattr(common, "LOOK", 0.1)
+    monkeypatch.setattr(common, "PATIENCE", 1.5)
+    pool = cluster.pool(tmp_path / "r", 5, scheduler=scheduler.scheduler_address)
+    open_worker, _ = pool.__enter__()
+    assert open_worker().submit(time.sleep, 4).result(timeout=60) is None  # longer than it waits for workers
+    scheduler.scale(0)
+    wait_until(lambda: not known(open_worker))
+    scheduler.scale(1)  # in time
+    assert open_worker().submit(pow, 2, 3).result(timeout=60) == 8
+    scheduler.scale(0)
+    with pytest.raises(CancelledError) as error:
+        open_worker().submit(pow, 2, 3).result(timeout=60)
+    gone = (
+        r"^all workers of the scheduler at tcp://.* have been gone for 0\.025 minutes; what is finished is kept: start"
+    )
+    with pytest.raises(ClusterLost, match=gone):
+        pool.__exit__(error.type, error.value, error.tb)
+
+
+def test_all_workers_on_this_machine_gone_for_good(config, tmp_path, monkeypatch, capsys):
+    """Their nannies killed with them, as where memory ends; from the command line."""
+    begun = subprocess.Popen
+    monkeypatch.setattr(common, "LOOK", 0.1)
+
+    def doomed(*arguments, **named):
+        process = begun(*arguments, **named)
+        if "--preload-nanny" in arguments[0]:
+            threading.Thread(target=kill_when_at_work, args=[process], daemon=True).start()
+        return process
+
+    def kill_when_at_work(process):
+        wait_until((tmp_path / "r" / "parts").is_dir)
+        os.killpg(process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(of_local.subprocess, "Popen", doomed)
+    code, _, stderr = command(capsys, "run", config, "--out", tmp_path / "r", "--executor", "dask", "--workers", 1)
+    assert code == 1
+    assert "all workers of the Dask cluster on this machine have ended; what is finished is kept" in stderr
+    assert "Traceback" not in stderr
+
+
 def test_a_scheduler_that_goes_away(tmp_path):
     def dask(module, *words):
         environment = os.environ | {"NPROC": "1"}
@@ -362,8 +496,8 @@ def test_a_scheduler_that_goes_away(tmp_path):
 
     file = tmp_path / "scheduler.json"
     with (
-        dask("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", file) as scheduler,
-        dask("worker", "--no-nanny", "--nthreads", "1", "--no-dashboard", "--scheduler-file", file) as worker,
+        dask("scheduler", "--port", "0", *NO_PAGES, "--scheduler-file", file) as scheduler,
+        dask("worker", "--no-nanny", "--nthreads", "1", *NO_PAGES, "--scheduler-file", file) as worker,
     ):
         try:
             while not file.exists() or not file.read_text().endswith("}"):
@@ -400,6 +534,174 @@ def test_a_scheduler_that_goes_away(tmp_path):
 def test_a_cluster_file_with_a_mistake(text, message, tmp_path):
     with pytest.raises(ClusterError, match=message):
         cluster.job_script(cluster_file(tmp_path, text))
+
+
+WRONG = {  # what follows a good cluster file, and what is said
+    "cores: 1000000000000": "expected a number ≤ 4096",
+    "cores: -1": "expected a number ≥ 1, not -1",
+    "cores: true": "expected a whole number, not True",
+    "cores: 2.5": "expected a whole number, not 2.5",
+    "cores: .nan": "expected a whole number, not nan",
+    "cores: .inf": "expected a whole number, not inf",
+    "cores: 1" + "0" * 4000: "expected a",
+    "jobs: 1e9": "expected a whole number",
+    "jobs: 100000": "expected a number ≤ 10000",
+    "memory: lots": "expected an amount from 2MB to 1PB, such as 2GB, not 'lots'",
+    "memory: -1GB": "expected an amount",
+    "memory: 0GB": "expected an amount",
+    "memory: 2": "expected an amount",
+    "memory: 1e400GB": "expected an amount",
+    "memory: .nan": "expected an amount",
+    "memory: 999999EB": "expected an amount",
+    "memory: 900000PB": "expected an amount",
+    "memory: [2GB]": "expected an amount",
+    "memory: " + "9" * 4000 + "GB": "expected an amount",
+    "walltime: forever": "expected a time as Slurm reads it",
+    "walltime: -01:00:00": "expected a time",
+    "walltime: 0": "expected a time",
+    "walltime: 00:00:00": "expected a time",
+    "walltime: 1:2:3:4": "expected a time",
+    "walltime: true": "expected a time",
+    "walltime: .inf": "expected a time",
+    "job_cpu: 0": "expected a number ≥ 1",
+    "job_mem: a lot": "expected an amount as Slurm reads it",
+    "death_timeout: -3": "expected a number ≥ 1",
+    "death_timeout: 1000000000": "expected a number ≤ 86400",
+    'queue: "a\\nb"': "expected one line",
+    'account: ""': "expected one line",
+    'log_directory: "a\\0b"': "expected one line",
+    "queue: " + "x" * 100_000: "expected one line of at most 1000 letters, not 'xxx",
+    "job_script_prologue: [1]": "expected a line of the shell",
+    "job_script_prologue: module load cuda": "expected a list",
+    "job_extra_directives: [" + "a, " * 1001 + "]": "expected at most 1000 lines, not 1001",
+    'job_directives_skip: [""]': "expected one line",
+    "security: 1": "expected true or false",
+    "platform: tpu": "expected cpu or gpu",
+    "shared_temp_directory: /no/such/folder": "cannot be written",
+    "shared_temp_directory: ~nobody-of-that-name": "cannot be written",
+    "x" * 900 + ": 1": "unknown key",
+    "job_cpu: 0x" + "f" * 5000: "expected a smaller number",
+    "queue: " + "[" * 500 + "]" * 500: "not lists within lists",
+    "a: &a [1]\nb: &b [*a, *a]\nqueue: [*b, *b]": "not lists within lists or for others",
+    "? [1, 2]\n: 3": "is no cluster file",
+    "1: 2": "expected",
+    "# " + "x" * 2**20: "has more than 1048576 bytes",
+}
+
+
+def test_what_a_cluster_file_may_not_say(config, tmp_path, capsys):
+    """One sentence each, in a dry run too; nothing is asked of Slurm or left behind."""
+    good = {"cores": "2", "memory": "2GB"}
+    for text, message in WRONG.items():
+        key = text.partition(":")[0]
+        file = cluster_file(tmp_path, "".join(f"{one}: {value}\n" for one, value in good.items() if one != key) + text)
+        with pytest.raises(ClusterError) as error:
+            cluster.job_script(file)
+        assert message in str(error.value), text[:80]
+        assert "\n" not in str(error.value), text[:80]
+        assert len(str(error.value)) < 600, text[:80]
+    for text in ("cores: 1000000000000\nmemory: 2GB\n", "cores: 1\nmemory: lots\nwalltime: forever\n"):
+        file = cluster_file(tmp_path, text)
+        stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--cluster", file, "--dry-run")
+        assert stderr.count("expected") == text.count("\n") - 1
+    assert refused(capsys, "run", config, "--out", tmp_path / "r", "--cluster", tmp_path, "--dry-run")
+    file.unlink()
+    os.mkfifo(file)
+    assert "expected a file" in refused(capsys, "run", config, "--out", tmp_path / "r", "--cluster", file, "--dry-run")
+    file.unlink()
+    assert not list(tmp_path.iterdir())
+
+
+VALUES = (
+    *(
+        "0",
+        "-1",
+        "1",
+        "2GB",
+        "1e3",
+        ".nan",
+        "-.inf",
+        "true",
+        "null",
+        "~",
+        '""',
+        "'\u2603'",
+        "[]",
+        "{}",
+        "[1, 2]",
+        "{a: 1}",
+    ),
+    *(
+        "01:00:00",
+        "1-0",
+        "forever",
+        "/",
+        "..",
+        "~root",
+        "lo",
+        "'\x07'",
+        "[[[[]]]]",
+        "!!binary aGk=",
+        "2001-01-01",
+        "gpu",
+    ),
+    *(
+        "9" * 30,
+        "9" * 5000,
+        "x" * 5000,
+        "0x7fffffffffffffff",
+        "*missing",
+        "&a [*a]",
+        "'",
+        "- 1",
+        "1_000",
+        "\t",
+        "%",
+        "@",
+    ),
+)
+FUZZED = 150  # cluster files; 5,000 were tried once
+
+
+def test_fuzzed_cluster_files(tmp_path):
+    """Keys and values at random: a script, or a refusal that is short."""
+    keys = [*SlurmConfig.model_fields, "corse", "memory"]
+    scripts = 0
+    for seed in range(FUZZED):
+        dice = random.Random(seed)
+        chosen = {"cores": "2", "memory": "2GB", "security": "false"}
+        chosen |= {dice.choice(keys): dice.choice(VALUES) for _ in range(dice.randrange(1, 3))}
+        text = "".join(f"{key}: {value}\n" for key, value in chosen.items())
+        try:
+            said = cluster.job_script(cluster_file(tmp_path, text))
+        except StudyError as error:
+            said = str(error)
+        scripts += "#SBATCH" in said
+        assert "#SBATCH" in said or len(said) < 1000, text[:200]
+    assert scripts > FUZZED / 30
+
+
+def test_what_a_cluster_file_may_say(tmp_path):
+    """The longest that it takes, and each way to write an amount or a time."""
+    for text in (
+        "cores: 4096\nmemory: 1PB\njobs: 10000\nwalltime: unlimited\n",
+        "cores: 1\nmemory: 1.5 TiB\nwalltime: 1-12:30:00\njob_mem: '0'\n",
+        "cores: 1\nmemory: 512m\nwalltime: 90\njob_mem: 4000MB\njob_script_prologue: ['if true; then\n  x; fi']\n",
+    ):
+        assert "#SBATCH" in cluster.job_script(cluster_file(tmp_path, f"{text}security: false\n"))
+
+
+def test_dask_is_there_and_cryptography_is_not(config, slurm, tmp_path, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    for words in ((), ("--dry-run",)):
+        stderr = refused(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm, *words)
+        assert "needs the package cryptography" in stderr
+        assert "pip install 'actlab[cluster]', or write `security: false`" in stderr
+    assert not (tmp_path / "r").exists()
+    assert not (tmp_path / "home.jobs").exists()
+    assert not list((tmp_path / "home").iterdir())
 
 
 def test_slurm_refuses(config, slurm, tmp_path, capsys, monkeypatch):

@@ -379,6 +379,37 @@ def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
     same(tmp_path / "r", whole)
 
 
+def test_a_job_that_had_not_begun_is_not_blamed_for_its_workers_death(whole, config, tmp_path, monkeypatch):
+    """As when a cluster's scheduler has yet to notice that a machine is gone, and gives it jobs; but not for ever."""
+    deaths = []
+
+    class Gone(Mortal):
+        most = 3
+
+        def submit(self, function, *job):
+            if job and named(job[0]) == "tanh" and len(deaths) < self.most:
+                deaths.append(job[0])
+                future = Future()
+                future.set_exception(BrokenExecutor("its machine was gone"))
+                return future
+            return super().submit(function, *job)
+
+    monkeypatch.setattr(worker_pools, "local", lambda *_: Gone())
+    actlab.run(config, out=tmp_path / "r", workers=1)
+    assert len({one.id for one in deaths}) == 1
+    assert len(deaths) == 3
+    same(tmp_path / "r", whole)
+    log = (tmp_path / "r" / "run.log").read_text()
+    assert log.count("It had not begun, and is given out again.") == 3
+    assert "It is run again" not in log
+    deaths.clear()
+    monkeypatch.setattr(Gone, "most", 100)
+    with pytest.raises(RunError, match="its worker died"):
+        actlab.run(config, out=tmp_path / "r", workers=1, fresh=True)
+    assert len(deaths) <= 12
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+
+
 def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeypatch):
     deaths = []
 

@@ -7,6 +7,7 @@ from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, 
 from pathlib import Path
 
 from actlab.cli.terminal import err, one_line
+from actlab.naming import message
 
 # Errors by name: one that was raised has its module imported, and the others should cost no time.
 WRONG = {

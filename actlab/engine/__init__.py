@@ -8,6 +8,7 @@ worker            one job in one worker
 run_batch         runs that one call advances, from record to record
 loading           what a job needs: data, functions
 compiled          compiled programs kept on disk
+cache_folder      where those lie, and which files there are used
 checkpoint        a run batch in the middle of its training, on disk
 records           from a run's records to its row of a part
 environment       what is pinned of a process, and recorded

@@ -1,20 +1,16 @@
 """Compiled programs kept on disk, so that the next worker, run or study of the same shape need not wait.
 
-JAX keeps what XLA made of a program, and finds it once the program is traced again, which takes Python most of a
-second. ``kept`` finds a program by what it was made from, without tracing it; JAX keeps the others.
-
-One folder for each kind of processor: a program made for one may use instructions that another, reading the same home
-directory on a cluster, does not have.
+A program is found by what it was made from, without tracing it, which takes Python most of a second; one with a
+function of the user's by what it was lowered to, once it is traced. JAX would keep such files, too, and load them
+without a look at what is in them: in a worker it keeps none, and nothing is loaded that ``cache_folder`` did not check.
 """
 
 import hashlib
 import logging
-import math
 import os
 import pickle
 import platform
 import re
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -25,14 +21,12 @@ from typing import Any
 import jax
 import numpy as np
 from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache as of_jax
 from jaxlib import lapack
-from platformdirs import user_cache_path
 
 import actlab
-
-MOST_BYTES = 2**29  # of either; the least recently used go first
-DIGEST_BYTES = 32
-WORTH_SECONDS = 0.2  # what compiles faster than this JAX does not keep
+from actlab.engine import cache_folder
+from actlab.engine.cache_folder import Refused, Unusable
 
 log = logging.getLogger("actlab.compiled")
 
@@ -42,74 +36,76 @@ def enable_compilation_cache() -> None:
 
     ``JAX_ENABLE_COMPILATION_CACHE=0`` switches it off. What cannot be written, or read, is compiled from scratch.
     """
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
-    jax.config.update("jax_compilation_cache_max_size", MOST_BYTES)
-    let_jax_keep(True)
-    folder = user_cache_path("actlab") / "programs" / processor()
+    global folder
+    given = take_from_jax()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        log.info("compiled programs are not kept: %s: %s", folder, error.strerror)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+        folder = cache_folder.programs_folder(given) if jax.config.values["jax_enable_compilation_cache"] else None
+    except Refused as why:
+        folder = None
+        say_once(cache_folder.sentence(why))
 
 
-def kept(made_from: object, compile: Callable[[], Any] | None = None) -> Any:
+folder: Path | None = None
+"""Where programs are kept in this process; nowhere before ``enable_compilation_cache``."""
+given_to_jax: str | None = None
+
+
+def take_from_jax() -> str | None:
+    """Return the folder that the user gave to JAX, and have JAX itself keep nothing there: it checks nothing."""
+    global given_to_jax
+    if given := jax.config.values["jax_compilation_cache_dir"]:
+        given_to_jax = str(given)
+        jax.config.update("jax_compilation_cache_dir", None)
+        of_jax.reset_cache()
+    return given_to_jax
+
+
+@lru_cache(maxsize=8)
+def say_once(why: str) -> None:
+    """Write a line into the log, once a process."""
+    log.info("%s", why)
+
+
+def on_first_call(name: str, jitted: Any) -> Callable[..., Any]:
+    """Make a function of arrays on one device that has its program from the disk, or compiles it, once a device."""
+    ready: dict[jax.Device, Any] = {}
+
+    def call(*given: Any) -> Any:
+        (device,) = jax.tree.leaves(given)[0].devices()
+        if device not in ready:
+            lowered = jitted.lower(*given)
+            ready[device] = kept((name, device.id), lowered.compile, lowered, device)
+        return ready[device](*given)
+
+    return call
+
+
+def kept(
+    made_from: object, compile: Callable[[], Any] | None = None, lowered: Any = None, device: jax.Device | None = None
+) -> Any:
     """Read a compiled program from the disk, or else compile it now and keep it for the next time.
 
-    What cannot be read, or was altered, is compiled from scratch. Whoever can write such a file decides what a process
-    that reads it will run, so that files of other users are left alone.
+    What cannot be used is dropped, compiled from scratch and kept anew.
 
     Args:
         made_from: what determines the program, besides what ``surroundings`` lists: its ``repr`` counts.
         compile: makes it (``jax.stages.Compiled``); without it, only the disk is looked at.
+        lowered: the program before it is compiled (``jax.stages.Lowered``), where ``made_from`` does not say all.
+        device: where it runs; JAX's default device by default.
 
     Returns:
         the program; None if it is not there and must not be compiled.
     """
-    path = place(made_from)
-    program = None if path is None else read(path)
+    if folder is None:
+        return None if compile is None else compile()
+    if lowered is not None:
+        made_from = (made_from, lowered.as_text(), str(lowered.in_tree), str(lowered.out_tree))
+    path = folder / hashlib.sha256(repr((made_from, surroundings())).encode()).hexdigest()
+    program = read(path, device)
     if program is None and compile is not None:
-        before = read_by_jax()
         program = compile()
-        if path is not None and read_by_jax() == before:  # what JAX read from its own files cannot be written again
-            write(path, program)
+        write(path, program, traced=lowered is not None)
     return program
-
-
-def let_jax_keep(wanted: bool) -> None:
-    """Switch JAX's own files on or off: off while ``kept`` writes whole programs, so that nothing is stored twice."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_SECONDS if wanted else math.inf)
-
-
-@lru_cache(maxsize=1)
-def counted() -> threading.local:
-    """Count the programs that JAX has read from its own files since this was first asked for, by thread."""
-    mine = threading.local()
-
-    def listen(event: str, **_: Any) -> None:
-        if event == "/jax/compilation_cache/cache_hits":
-            mine.number = getattr(mine, "number", 0) + 1
-
-    jax.monitoring.register_event_listener(listen)
-    return mine
-
-
-def read_by_jax() -> int:
-    """Return how many programs JAX has read from its own files, in this thread."""
-    return getattr(counted(), "number", 0)
-
-
-def place(made_from: object) -> Path | None:
-    """The file of a program; none where nothing is to be kept."""
-    settings = jax.config.values
-    folder = settings["jax_compilation_cache_dir"]
-    if not folder or "://" in folder or not settings["jax_enable_compilation_cache"]:
-        return None
-    name = hashlib.sha256(repr((made_from, surroundings())).encode()).hexdigest()
-    return Path(folder) / "whole" / name
 
 
 def surroundings() -> tuple[Any, ...]:
@@ -118,94 +114,52 @@ def surroundings() -> tuple[Any, ...]:
     device = jax.local_devices()[0]
     versions = [version(name) for name in ("jax", "jaxlib", "numpy")]
     versions += [device.client.platform_version, platform.python_version()]
-    where = (processor(), device.platform, device.device_kind)
+    where = (cache_folder.processor(), device.platform, device.device_kind)
     return own_code(), versions, settings, os.environ.get("XLA_FLAGS"), where
 
 
 @lru_cache(maxsize=1)
 def own_code() -> str:
     """Hash actlab's own files."""
-    folder = Path(actlab.__file__).parent
+    package = Path(actlab.__file__).parent
     code = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        code.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    for path in sorted(package.rglob("*.py")):
+        code.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
     return code.hexdigest()
 
 
-def read(path: Path) -> Any:
-    """Read a program that was kept; none if there is none that can be used."""
+def read(path: Path, device: jax.Device | None = None) -> Any:
+    """Read a program that was kept; none if there is none, or what is there cannot be used: then it is dropped."""
     try:
-        with path.open("rb") as file:
-            if not is_ours_alone(os.fstat(file.fileno())):
-                return None
-            content = file.read()
-        if digest(path, content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
-            raise ValueError("it was altered")
-        calls, *serialized = pickle.loads(content[DIGEST_BYTES:])
-        if calls:
+        if (content := cache_folder.read(path)) is None:
+            return None
+        calls, serialized, in_tree, out_tree = pickle.loads(content)
+        if any(call.startswith("lapack_") for call in calls):
             lapack.prepare_lapack_call("gesdd", np.float32)  # else done where a program is lowered: it finds LAPACK
-        program = serialize_executable.deserialize_and_load(*serialized)
-    except FileNotFoundError:
-        return None
+        there = [jax.local_devices()[0] if device is None else device]
+        program = serialize_executable.deserialize_and_load(serialized, in_tree, out_tree, execution_devices=there)
     except Exception as error:  # of whatever kind: it can be compiled
-        log.info("%s cannot be used: %s: %s", path, type(error).__name__, error)
+        why = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
+        log.info("%s cannot be used, and its program is compiled anew: %s", path, why.partition("\n")[0])
+        with suppress(OSError):
+            cache_folder.drop(path)
         return None
     with suppress(OSError):
         os.utime(path)  # used today
     return program
 
 
-def is_ours_alone(about: os.stat_result) -> bool:
-    """Whether no other user can have written what a file holds, as far as the system has owners."""
-    return not hasattr(os, "getuid") or (about.st_uid == os.getuid() and not about.st_mode & 0o022)
+def write(path: Path, program: Any, traced: bool) -> None:
+    """Keep a program, and no more of them than there is room for.
 
-
-def digest(path: Path, content: bytes) -> bytes:
-    """Compute a checksum of a file's name and content: under another name it is another program."""
-    return hashlib.sha256(path.name.encode() + content).digest()
-
-
-def write(path: Path, program: Any) -> None:
-    """Keep a program, whole or not at all, and no more of them than there is room for."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    Some call functions outside. Where it was lowered, a process has those at hand; where it was not, only LAPACK's, by
+    ``read``; those that call back into Python belong to one process alone.
+    """
     try:
         calls = set(re.findall(r'custom_call_target="(.*?)"', program.as_text()))
-        if not all(call.startswith("lapack_") for call in calls):  # who knows what those need in another process
+        if any("callback" in call or not (traced or call.startswith("lapack_")) for call in calls):
             return
-        content = pickle.dumps((calls, *serialize_executable.serialize(program)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.touch(mode=0o600)
-        scratch.write_bytes(digest(path, content) + content)
-        scratch.replace(path)
+        cache_folder.write(path, pickle.dumps((calls, *serialize_executable.serialize(program))))
     except Exception as error:  # some programs cannot be written, and some disks be written to
-        log.info("%s is not kept: %s: %s", path, type(error).__name__, error)
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
-    make_room(path.parent)
-
-
-def make_room(folder: Path) -> None:
-    """Remove the programs that were not used for longest, beyond ``MOST_BYTES``."""
-    files = []
-    with suppress(OSError):
-        for path in folder.iterdir():
-            with suppress(OSError):  # another worker has just removed it
-                files.append((path, path.stat()))
-    room = MOST_BYTES
-    for path, about in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
-        room -= about.st_size
-        if room < 0:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-
-
-@lru_cache(maxsize=1)
-def processor() -> str:
-    """Name this kind of processor: a hash of its model and its instructions."""
-    facts = {platform.machine(), platform.processor()}
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        facts |= {line for line in lines if line.startswith(("model name", "flags", "Features"))}
-    except OSError:  # not Linux
-        facts.add(platform.platform())
-    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()[:16]
+        log.info("%s is not kept: %s: %s", path, type(error).__name__, str(error).partition("\n")[0])
+    cache_folder.make_room(path.parent)

@@ -102,6 +102,11 @@ def read_heartbeat(folder: Path, job: str) -> Heartbeat:
         return Heartbeat()
 
 
+def has_begun(folder: Path, job: str) -> bool:
+    """Whether a job has said anything of itself."""
+    return (folder / "parts" / f"{job}.progress").exists()
+
+
 def remove_heartbeat(folder: Path, job: str) -> None:
     """Remove what a job said of itself."""
     (folder / "parts" / f"{job}.progress").unlink(missing_ok=True)

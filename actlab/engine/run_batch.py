@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +276,7 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
 @lru_cache(maxsize=2)
 def programs(program: Program, features: int, outputs: int) -> Programs:
     """Make the programs of a shape, not compiled yet."""
-    return compile_programs(program, features, outputs, jax.local_devices())
+    return compile_programs(program, features, outputs, jax.local_devices(), compiled.on_first_call)
 
 
 def compiled_programs(
@@ -303,7 +303,6 @@ def compiled_programs(
     several = jax.local_device_count() > 1
     own = any(key.source for key in (*shape.activations, *shape.own_measures, shape.optimizer))
     traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
-    compiled.let_jax_keep(traced)
     if several:  # compiled for each device when they are first called
         return programs(program, *sizes)
     dtype, precision = (jax.config.values[f"jax_{name}"] for name in ("enable_x64", "default_matmul_precision"))
@@ -316,13 +315,16 @@ def compiled_programs(
         arguments = arguments_of(jitted, numbers, data, call, program)
         missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
 
-        def compile_one(name: str) -> Any:
-            return getattr(jitted, name).lower(*arguments[name]).compile()
+        def lower(name: str) -> Any:
+            return getattr(jitted, name).lower(*arguments[name])
 
         def made(name: str) -> Any:  # looked for once more: the other worker may have it by now (see ``turn``)
             # Settings are a thread's own.
             with jax_settings.pinned(), jax.enable_x64(dtype), jax.default_matmul_precision(precision):
-                return compile_one(name) if traced else compiled.kept((name, made_from), partial(compile_one, name))
+                if traced:
+                    lowered = lower(name)
+                    return compiled.kept((name, made_from), lowered.compile, lowered)
+                return compiled.kept((name, made_from), lambda: lower(name).compile())
 
         with ThreadPoolExecutor(COMPILERS) as pool:
             ready |= dict(zip(missing, pool.map(made, missing), strict=True))

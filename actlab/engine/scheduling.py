@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
@@ -31,6 +31,7 @@ from actlab.study.plan import Plan
 POLL = 0.5  # seconds between two looks at what the workers have done
 GRACE = 30.0  # seconds that workers get to finish a segment and save it
 PROMPT = 2.0  # seconds that they get while they load and compile: there is nothing to save
+UNBEGUN = 3  # how often a job may meet a worker that dies before it has begun
 LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
@@ -224,6 +225,7 @@ class JobTracker:
         self.done: set[str] = set()
         self.ended = 0
         self.retried: set[str] = set()  # jobs that are, or were, run a second time
+        self.unbegun: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.unwritable = False
         self.write(f"{len(self.flops)} runs in {len(jobs)} jobs")
@@ -244,8 +246,17 @@ class JobTracker:
         self.write(f"job {job.id}: {len(job.runs)} runs in {outcome.seconds:.1f} s ({describe(job)})")
 
     def retry_or_fail(self, job: Job, error: BaseException) -> None:
-        """Put what a job did not store back into the queue, or report the job, by what ended it."""
+        """Put what a job did not store back into the queue, or report the job, by what ended it.
+
+        A worker that was dead already, which its scheduler had yet to notice, says nothing of the job it was given.
+        """
         what = reason(error, self.folder, job)
+        if isinstance(error, BrokenExecutor) and not control.has_begun(self.folder, job.id):
+            self.unbegun[job.id] += 1
+            if self.unbegun[job.id] <= UNBEGUN:
+                self.write(f"job {job.id}: {what}\nIt had not begun, and is given out again.")
+                self.waiting.appendleft(job)
+                return
         # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
         retried = job.id in self.retried and not control.read_heartbeat(self.folder, job.id).saved
         control.remove_heartbeat(self.folder, job.id)
@@ -256,6 +267,7 @@ class JobTracker:
         if again:
             self.write(f"job {job.id}: {what}\nIt is run again, as {' and '.join(one.id for one in again)}.")
             self.retried |= {one.id for one in again}
+            self.unbegun.update({one.id: self.unbegun[job.id] for one in again if one.id != job.id})
             self.waiting.extendleft(reversed(again))
             return
         self.ended += 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import sources as user_files
-from actlab.engine import control, store, worker_pools
+from actlab.engine import cache_folder, control, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
@@ -213,6 +213,8 @@ def train(
             processes.keep_ready(min(number, len(jobs)))
             for line in prepare(stored, resolved_text(study, folder), planned, sources, trains=bool(missing)):
                 note(line)
+            if jobs:
+                cache_folder.say_if_refused()
             try:
                 failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
                 if not failures:

@@ -7,7 +7,7 @@ matrix products of one are slower than plain ones.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from typing import Any
 
@@ -47,7 +47,13 @@ class Programs:
     evaluate: Callable[..., Any]
 
 
-def compile_programs(program: Program, features: int, outputs: int, devices: Sequence[jax.Device] = ()) -> Programs:
+def compile_programs(
+    program: Program,
+    features: int,
+    outputs: int,
+    devices: Sequence[jax.Device] = (),
+    kept: Callable[[str, Any], Callable[..., Any]] = lambda name, jitted: jitted,
+) -> Programs:
     """Jit the programs of a run.
 
     With several devices each runs the very program of one device on its share of the runs, so that how many of a
@@ -58,6 +64,7 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
         program: the static half of the runs.
         features, outputs: F inputs and C outputs, given by the data.
         devices: where to run; JAX's default device if there are none.
+        kept: of several devices, from a program's name and its jitted function to what each of them calls.
 
     >>> programs = compile_programs(program, features=64, outputs=10)  # doctest: +SKIP
     """
@@ -116,6 +123,7 @@ def compile_programs(program: Program, features: int, outputs: int, devices: Seq
     if len(devices) <= 1:
         return jitted
     on_all, first, own = partial(map_over_devices, devices=devices), first_axis, state_axis(runs)
+    jitted = Programs(**{one.name: kept(one.name, getattr(jitted, one.name)) for one in fields(Programs)})
     start_all = on_all(lambda *given: (jitted.start(*given),), arguments=[first, None], results=[own])
     return Programs(
         lambda numbers, depth: start_all(numbers, depth)[0],

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from actlab.engine.cluster.common import REACH, ClusterError, ClusterLost, imported
+from actlab.engine.cluster.file import promised
 from actlab.engine.cluster.local import local_cluster
 from actlab.engine.cluster.scheduler import running_cluster
-from actlab.engine.cluster.slurm import job_script, promised, slurm_cluster
+from actlab.engine.cluster.slurm import job_script, slurm_cluster
 from actlab.engine.worker_pools import cores
 
 __all__ = ["ClusterError", "ClusterLost", "job_script", "pool", "promised"]
@@ -72,6 +73,7 @@ class Workers(Executor):
 
     def __init__(self, client: Any, killed: type[Exception]) -> None:
         """Of a client; ``killed`` is what Dask says when a worker died of a job."""
+        self.client = client
         self.dask = client.get_executor(pure=False)  # pure: a job that failed would not run a second time
         self.killed = killed
 
@@ -90,7 +92,15 @@ class Workers(Executor):
             else:
                 future.set_result(done.result())
 
-        self.dask.submit(function, *arguments, **named).add_done_callback(pass_on)
+        try:
+            asked = self.dask.submit(function, *arguments, **named)
+        except Exception:
+            if self.client.status == "running":
+                raise
+            future.cancel()  # the scheduler, or all workers, went away since the last job
+            future.set_running_or_notify_cancel()
+        else:
+            asked.add_done_callback(pass_on)
         return future
 
 

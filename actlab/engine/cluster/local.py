@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab.compiler_flags import CLIENT_DEFAULTS
-from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError
+from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ended_when_deserted
 
 START = 60  # seconds in which local workers must stand
 
@@ -51,7 +51,9 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                     log.seek(0)
                     last = "".join(log.readlines()[-5:])
                     raise ClusterError(f"the Dask workers did not start:\n{last}")
-                yield client, workers
+                whose, way_out = "the Dask cluster on this machine", "see whether its memory was short"
+                with ended_when_deserted(client, whose, way_out, lambda: process.poll() is not None):
+                    yield client, workers
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,33 +12,70 @@ from pathlib import Path
 from typing import Any
 
 from actlab import compiler_flags
-from actlab.engine.cluster.common import LIMITS, REACH, ClusterError
+from actlab.engine.cluster.common import LIMITS, REACH, ClusterError, ended_when_deserted, shortened
 
+LONGEST = 300  # letters of an address
 SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
 
 
 @contextmanager
 def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tuple[Any, int]]:
     """Connect to a scheduler that someone else started; refused where its workers would give other numbers, or none."""
+    check_address(distributed, address)
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its loop already
             kind = thread.submit(asyncio.run, identity(distributed, address)).result()
-    except (OSError, ValueError, TypeError) as error:
-        kind = str(error).partition("\n")[0] or type(error).__name__
+    except TimeoutError:
+        raise unusable(address, f"something listens there, and has said nothing for {REACH} seconds") from None
     except Exception:  # whatever listens there may answer anything
-        kind = "what listens there is no Dask scheduler"
+        other = "tcp" if address.startswith("tls") else "tls"
+        why = f"something listens there, but it is no Dask scheduler, or one that wants {other}://"
+        raise unusable(address, why) from None
     if kind != "Scheduler":
-        raise ClusterError(
-            f"--scheduler {address}: no Dask scheduler answers there ({kind}).\n"
-            "Expected the address that `dask scheduler` prints, as in tcp://node17:8786."
-        )
+        raise unusable(address, f"what listens there is Dask's, but no scheduler ({shortened(kind)})")
     with distributed.Client(address, timeout=REACH, set_as_default=False) as client:
         try:
             client.wait_for_workers(1, timeout=REACH)
         except TimeoutError:
             raise ClusterError(f"--scheduler {address}: has no workers. Start some:\n  {command(address)}") from None
         check_workers(client, address, folder)
-        yield client, len(client.scheduler_info(n_workers=-1)["workers"])
+        whose = f"the scheduler at {address}"
+        with ended_when_deserted(client, whose, f"start some ({command(address)})"):
+            yield client, len(client.scheduler_info(n_workers=-1)["workers"])
+
+
+def check_address(distributed: Any, address: str) -> None:
+    """Refuse what is no address, and one where nothing listens: Dask would say the same of both, and of much else."""
+    try:
+        if not address.isprintable() or len(address) > LONGEST:
+            raise ValueError(f"more than {LONGEST} letters, or some that cannot be printed")
+        scheme, location = distributed.comm.parse_address(address)
+        distributed.comm.registry.get_backend(scheme)
+        if scheme == "inproc":
+            raise ValueError("inproc is for one process alone")
+        if scheme == "tls" and not distributed.Security().get_connection_args("client").get("ssl_context"):
+            raise ValueError("tls needs distributed.comm.tls in Dask's own configuration")
+        if scheme not in ("tcp", "tls"):
+            return
+        host, port = distributed.comm.addressing.parse_host_port(location)
+        if not 0 < port < 2**16:
+            raise ValueError(f"there is no port {port}")
+    except (ValueError, RuntimeError) as error:
+        raise unusable(shortened(address), f"this is no address of a scheduler ({shortened(error)})") from None
+    try:
+        socket.create_connection((host, port), timeout=REACH).close()
+    except (OSError, UnicodeError) as error:  # a name that is none
+        why = getattr(error, "strerror", None) or shortened(error)
+        raise unusable(
+            address, f"nothing can be reached there ({why}); see whether it runs, and whether host and port are right"
+        ) from None
+
+
+def unusable(address: str, why: str) -> ClusterError:
+    """Say what is wrong with a scheduler's address."""
+    return ClusterError(
+        f"--scheduler {address}: {why}.\nExpected the address that `dask scheduler` prints, as in tcp://node17:8786."
+    )
 
 
 async def identity(distributed: Any, address: str) -> str:

@@ -6,47 +6,30 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, ValidationError
+from typing import Any
 
 from actlab.compiler_flags import CLIENT_DEFAULTS
-from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ClusterLost, imported
+from actlab.engine.cluster.common import (
+    LIMITS,
+    NO_DASHBOARD,
+    NO_PAGES,
+    ClusterError,
+    ClusterLost,
+    imported,
+    shortened,
+)
+from actlab.engine.cluster.file import SlurmConfig, log_directory, place, read
 from actlab.naming import nearest
-from actlab.study.fields import Section
-from actlab.study.reading import Source, StudyError, parse, reason
+from actlab.study.reading import short_path
 
 LOOK = 2  # seconds between two looks at whether Slurm has ended a job
 ASK = 10  # seconds between two questions to Slurm itself, asked only while there is no worker
-PATIENCE = 30  # questions until it is believed that Slurm takes no more jobs
+PATIENCE = 300  # seconds until it is believed that Slurm takes no more jobs
 LAST_WORDS = 6  # lines of an ended job's log that are worth showing
-
-
-class SlurmConfig(Section):
-    """A cluster file: what to ask Slurm for. The names are dask-jobqueue's; ``docs/cluster.md`` explains them."""
-
-    jobs: int = Field(1, ge=1)
-    cores: int = Field(ge=1)
-    memory: str
-    platform: Literal["cpu", "gpu"] = "cpu"
-    walltime: str = "01:00:00"
-    queue: str | None = None
-    account: str | None = None
-    interface: str | None = None
-    security: bool = True
-    job_script_prologue: list[str] = Field([])
-    job_extra_directives: list[str] = Field([])
-    job_directives_skip: list[str] = Field([])
-    job_cpu: int | None = None
-    job_mem: str | None = None
-    python: str | None = None
-    local_directory: str | None = None
-    log_directory: str | None = None
-    shared_temp_directory: str = "~"
-    death_timeout: int = 60
 
 
 @contextmanager
@@ -66,8 +49,11 @@ def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any
         raise ClusterError("--cluster: there is no `sbatch` here; start this on a machine that can submit to Slurm")
     logs = log_directory(config, path)
     if logs is not None:
-        logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
-    with trust as security, imported("dask_jobqueue").SLURMCluster(security=security, **arguments) as cluster:
+        try:
+            logs.mkdir(parents=True, exist_ok=True)  # Slurm ends a job at once that cannot write there
+        except OSError as error:
+            raise ClusterError(f"{place(path, 'log_directory')}: log_directory: {logs}: {error.strerror}") from None
+    with trust as security, described(imported("dask_jobqueue"), path, security, arguments) as cluster:
         try:
             cluster.sync(submit, cluster, jobs)
         except (RuntimeError, ValueError) as error:
@@ -140,16 +126,23 @@ async def close_when_deserted(cluster: Any, client: Any, logs: Path | None, why:
     That is so where jobs end before their workers have come, as for want of a module or of memory; and where Slurm
     takes no more of them, for which it is given time.
     """
-    missed = 0
-    while missed < (PATIENCE if refused(cluster) else 2):  # twice: a job may just be replaced
+    missed, since = 0, time.monotonic()
+    while True:
         await asyncio.sleep(ASK)
-        jobs = {str(job.job_id) for job in cluster.workers.values()}
-        known = None if cluster.scheduler_info["workers"] or not jobs else await asyncio.to_thread(known_jobs)
-        missed = 0 if known is None or jobs & known else missed + 1
-    if refused(cluster):
-        why.append(f"Slurm has taken no job for {PATIENCE * ASK / 60:.0f} minutes; see what it says to `sbatch`")
-    else:
-        why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, jobs)}")
+        placed = {str(job.job_id) for job in cluster.workers.values() if job.job_id is not None}
+        wanting = len(placed) < len(cluster.worker_spec)  # refused, or just asked for once more
+        here = bool(cluster.scheduler_info["workers"])
+        known = await asyncio.to_thread(known_jobs) if placed and not here else set()
+        if here or known is None or placed & known:  # however long it waits in Slurm's queue
+            missed, since = 0, time.monotonic()
+        elif not wanting:
+            missed += 1
+            if missed == 2:  # a job may just be replaced
+                why.append(f"Slurm ended its job before any worker had come from it{last_words(logs, placed)}")
+                break
+        elif time.monotonic() - since > PATIENCE:
+            why.append(f"Slurm has taken no job for {PATIENCE / 60:.0f} minutes; see what it says to `sbatch`")
+            break
     await asyncio.to_thread(client.close)
 
 
@@ -182,10 +175,10 @@ def job_script(path: Path) -> str:
     config = read(path)
     arguments = slurm_arguments(config, path)
     trust = credentials(imported("distributed"), config)
-    opened = imported("dask_jobqueue").SLURMCluster
+    dask_jobqueue = imported("dask_jobqueue")
 
     async def script(security: Any) -> str:
-        cluster = opened(asynchronous=True, security=security, **arguments)  # would start when awaited
+        cluster = described(dask_jobqueue, path, security, arguments | {"asynchronous": True})  # starts when awaited
         text = str(cluster.job_script())
         cluster.status = type(cluster.status).closed
         return text
@@ -194,20 +187,39 @@ def job_script(path: Path) -> str:
         return asyncio.run(script(security))
 
 
+def described(dask_jobqueue: Any, path: Path, security: Any, arguments: dict[str, Any]) -> Any:
+    """Describe the cluster to dask-jobqueue, which also reads its own configuration files."""
+    try:
+        return dask_jobqueue.SLURMCluster(security=security, **arguments)
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        raise ClusterError(
+            f"{short_path(path)}: dask-jobqueue cannot use it, or its own configuration ({shortened(error)})"
+        ) from None
+
+
 @contextmanager
 def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
     """Make key and certificate for one cluster, in files that only this user can read; None where the file says so."""
     if not config.security:
         yield None
         return
-    shared = Path(config.shared_temp_directory).expanduser()
     try:
+        texts = distributed.Security.temporary().get_tls_config_for_role("worker")
+    except ImportError as error:
+        raise ClusterError(
+            f"encrypting the connections needs the package cryptography ({shortened(error)}): "
+            "pip install 'actlab[cluster]', or write `security: false` where the network is yours alone"
+        ) from None
+    shared = Path(config.shared_temp_directory)
+    try:
+        shared = shared.expanduser()
         made = tempfile.TemporaryDirectory(prefix=".actlab-", dir=shared)
-    except OSError as error:
-        raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({error.strerror})") from None
+    except (OSError, RuntimeError) as error:  # RuntimeError: of a user that there is not
+        why = getattr(error, "strerror", None) or shortened(error)
+        raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({why})") from None
     with made as folder:
         arguments: dict[str, str] = {}
-        for name, text in distributed.Security.temporary().get_tls_config_for_role("worker").items():
+        for name, text in texts.items():
             if text is None:
                 continue
             path = Path(folder) / name
@@ -248,46 +260,3 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
             )
         arguments["interface"] = config.interface
     return arguments
-
-
-def promised(path: Path) -> tuple[str, int]:
-    """Read what a cluster file says that its jobs train on, ``cpu`` or ``gpu``, and how many workers they hold."""
-    config = read(path)
-    return config.platform, config.jobs * config.cores
-
-
-def log_directory(config: SlurmConfig, path: Path) -> Path | None:
-    """Where Slurm writes what its jobs print, as the file says, relative to itself; None: where Slurm likes."""
-    return None if config.log_directory is None else path.absolute().parent / config.log_directory
-
-
-def read(path: Path) -> SlurmConfig:
-    """Read and validate a cluster file.
-
-    Raises:
-        ClusterError: with file, line, key, what was expected and the nearest valid key.
-    """
-    try:
-        raw, lines = parse(path)
-    except StudyError as error:
-        raise ClusterError(
-            str(error).replace("the keys study, data, model, ...", "the keys cores, memory, ...")
-        ) from None
-    source = Source(path, lines, {})
-    try:
-        return SlurmConfig.model_validate(raw)
-    except ValidationError as error:
-        raise ClusterError("\n".join(mistake(source, one) for one in error.errors())) from None
-
-
-def mistake(source: Source, one: Any) -> str:
-    """Put one mistake of a cluster file in words."""
-    key = ".".join(str(part) for part in one["loc"])
-    unknown = one["type"] == "extra_forbidden"
-    why = f"unknown key{nearest(key, SlurmConfig.model_fields)}" if unknown else reason(one, one["loc"])
-    return f"{source.where(*one['loc'])}: {key}: {why}"
-
-
-def place(path: Path, key: str) -> str:
-    """``file:line`` of a key of a cluster file."""
-    return Source(path, parse(path)[1], {}).where(key)
