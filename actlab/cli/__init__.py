@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
-from actlab import jax_settings
+from actlab import interrupts, jax_settings
 from actlab.cli.errors import report_error
 from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
@@ -359,10 +359,11 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        code = 130
+        code = interrupts.INTERRUPTED
     except Exception as error:
         code = report_error(error)
-    if code == 130:
-        err.print("\nInterrupted. What is finished is kept: the same command resumes from there.")
+    if code == interrupts.INTERRUPTED or interrupts.state.asked is not None:
+        code = interrupts.INTERRUPTED
+        interrupts.say()
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 
+from actlab import interrupts
 from actlab.cli.output import err
 
 # Errors by name: one that was raised has its module imported, and the others should cost no time.
@@ -36,6 +37,8 @@ def report_error(error: Exception) -> int:
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         error.show()
         return int(error.exit_code)
+    if interrupts.state.asked is not None and not isinstance(error, imported(INCOMPLETE)):
+        return interrupts.INTERRUPTED  # what an import, say, has made of KeyboardInterrupt
     for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
         if isinstance(error, imported(kinds)):
             message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from actlab import interrupts
 from actlab.engine.files import StoreError, write_text
 
 LOCK = "run.lock"
@@ -175,26 +176,38 @@ def study_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def interruptible(folder: Path) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask the workers to save and stop; a second signal leaves at once.
+    """Let SIGINT, SIGTERM and SIGHUP ask the workers to save and stop; a second signal leaves at once.
 
-    Only Python's own handlers are replaced: a program that handles its signals itself keeps doing so.
+    Only Python's own handlers, and the command line's, are replaced: a program that handles its signals itself keeps
+    doing so, and one that ignores a hang-up (``nohup``) is not stopped by it.
+
+    Raises:
+        KeyboardInterrupt: a signal came, also where it came too late for anyone to be asked.
     """
+    came = False
 
     def ask(number: int, frame: Any) -> None:
-        if stop_asked(folder):
-            raise KeyboardInterrupt
+        nonlocal came
+        if came or stop_asked(folder):
+            interrupts.hurry(number, frame)
+            return
+        came = True
+        interrupts.note(number)
         try:
             ask_to_stop(folder)
         except OSError:
-            raise KeyboardInterrupt from None
+            interrupts.hurry(number, frame)
 
     replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+    with interrupts.saving():
+        if threading.current_thread() is threading.main_thread():
+            for number in interrupts.NUMBERS:
+                if interrupts.replaceable(number):
+                    replaced[number] = signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in replaced.items():
+                signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt

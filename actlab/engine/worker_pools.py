@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actlab import interrupts
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -140,9 +141,9 @@ def begin_worker(parent: int) -> None:
     """Leave interruptions to the parent, which asks its workers to save; end when the parent does."""
     global is_worker
     is_worker = True
-    # A terminal's Ctrl-C and a batch system's SIGTERM go to every process of the group.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A terminal's Ctrl-C, its end, and a batch system's SIGTERM go to every process of the group.
+    for number in interrupts.NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 
