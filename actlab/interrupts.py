@@ -136,6 +136,19 @@ def watch(heard: int) -> None:
 
 
 @contextmanager
+def blocked() -> Iterator[None]:
+    """Start processes that no signal of ours reaches, whenever it comes: whoever starts them ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, NUMBERS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def will(action: Callable[[], object]) -> Iterator[None]:
     """Have something done also where the process must be ended without unwinding this ``with`` block."""
     wills.append(action)

@@ -15,7 +15,7 @@ import typer
 import actlab
 from actlab import interrupts, jax_settings
 from actlab.cli.errors import report_error
-from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def run(
             cluster=cluster,
         )
     from actlab.analysis.report import headline, unknown_death
+    from actlab.engine import control
 
     typer.echo(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
     for one in unknown_death(results.manifest):
@@ -119,6 +120,8 @@ def run(
     out.print(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
         out.print(f"  {results.path / path}{'/' if path.endswith('/') else ''}", markup=False, highlight=False)
+    out.file.flush()
+    control.log_dropped_output(results.path)
 
 
 @app.command()
@@ -184,6 +187,10 @@ def report(folder: Folder) -> None:
     """Rewrite every table and figure from stored measurements, without training."""
     for path in actlab.report(folder):
         out.print(str(path), markup=False, highlight=False)
+    from actlab.engine import control
+
+    out.file.flush()
+    control.log_dropped_output(folder)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 There is no other channel between a worker and whoever waits for it, and a second terminal can look on.
 
     run.lock                  who trains here
+    run.log                   what became of its jobs
     run.progress              how far the study is, from whoever hands out its jobs
     parts/<job>.progress      how far a job is, from its worker
     parts/stop                the jobs are to save what they have and end
@@ -20,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from actlab import interrupts
+from actlab import interrupts, sinks
 from actlab.engine.files import StoreError, write_text
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"
+LOG = "run.log"
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,27 @@ def tidy(folder: Path, finished: bool) -> None:
     traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
     for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
         path.unlink(missing_ok=True)
-    for path in (*folder.glob(".*.tmp"), folder / PROGRESS):
+    written = [
+        folder,
+        *(folder / name for name in ("tables", "figures", "sources") if not (folder / name).is_symlink()),
+    ]
+    hidden = [path for one in written for path in (one.glob(".*.tmp") if one == folder else one.rglob(".*.tmp"))]
+    for path in (*hidden, folder / PROGRESS):
         path.unlink(missing_ok=True)
+
+
+def log(folder: Path, text: str) -> None:
+    """Append a line with the time to a study's log."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def log_dropped_output(folder: Path) -> None:
+    """Note in a study's log that output of its command was dropped, if any was and it was not noted before."""
+    with suppress(OSError):
+        while sinks.unsaid:
+            log(folder, sinks.unsaid[0])
+            sinks.unsaid.pop(0)
 
 
 @contextmanager
@@ -159,12 +180,8 @@ def study_lock(folder: Path) -> Iterator[None]:
         raise StoreError(f"{folder}: another `actlab run` has just been at work here; try again") from None
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
-    try:
-        with suppress(OSError):  # a full disk is for whoever writes next to tell
-            now = time.strftime("%Y-%m-%d %H:%M:%S")
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
-        yield
-    finally:
+
+    def leave() -> None:
         # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
         if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
             path.unlink(missing_ok=True)
@@ -172,6 +189,15 @@ def study_lock(folder: Path) -> Iterator[None]:
         for one in made:  # where nothing came of it, nothing is left
             with suppress(OSError):
                 one.rmdir()
+
+    try:
+        with interrupts.will(leave):
+            with suppress(OSError):  # a full disk is for whoever writes next to tell
+                now = time.strftime("%Y-%m-%d %H:%M:%S")
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
+            yield
+    finally:
+        leave()
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from actlab import interrupts
+
 OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
 
 
@@ -20,7 +22,8 @@ def writing(path: Path, temporary: Path) -> Iterator[None]:
         StoreError: the file cannot be written; says which, and why.
     """
     try:
-        yield
+        with interrupts.will(lambda: temporary.unlink(missing_ok=True)):
+            yield
     except OSError as error:
         raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:

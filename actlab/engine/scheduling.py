@@ -28,7 +28,7 @@ from actlab.study.plan import Plan
 
 POLL = 0.5  # seconds between two looks at what the workers have done
 GRACE = 30.0  # seconds that workers get to finish a segment and save it
-PROMPT = 2.0  # seconds that they get while they load and compile: there is nothing to save
+PROMPT = 1.0  # seconds that they get while they load and compile: there is nothing to save
 LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
@@ -267,8 +267,7 @@ class JobTracker:
 
     def write(self, text: str) -> None:
         """Append a line with the time to the study's log."""
-        with (self.folder / "run.log").open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        control.log(self.folder, text)
 
 
 def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:

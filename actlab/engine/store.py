@@ -284,7 +284,10 @@ def create(folder: Path, study_yaml: str, sources: Mapping[str, Path], manifest:
         target = folder / "sources" / place
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or not target.samefile(source):
-            shutil.copyfile(source, target)
+            temporary = target.with_name(f".{target.name}.{OWN}.tmp")
+            with writing(target, temporary):
+                shutil.copyfile(source, temporary)
+                temporary.replace(target)
     write_text(folder / "study.yaml", study_yaml)
     write_manifest(folder, manifest)
 

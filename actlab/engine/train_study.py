@@ -257,6 +257,7 @@ def follow(
                 control.write_progress(stored.folder, state)
                 if progress is not None:
                     progress(state)
+                control.log_dropped_output(stored.folder)
         finally:
             control.remove_progress(stored.folder)
     return failures

@@ -73,9 +73,12 @@ def local(workers: int) -> ProcessPoolExecutor:
     """
     from loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         max_workers=workers, env=worker_environment(), initializer=begin_worker, initargs=(os.getpid(),)
     )
+    with interrupts.blocked():  # a Ctrl-C that meets them before they can ignore it would have each print a traceback
+        pool.submit(os.getpid)
+    return pool
 
 
 class Processes:
@@ -85,15 +88,25 @@ class Processes:
         """None yet."""
         self.pools: list[ProcessPoolExecutor] = []
         self.ready: deque[ProcessPoolExecutor] = deque()
+        self.will = interrupts.will(self.kill)
 
     def __enter__(self) -> Processes:
         """Itself."""
+        self.will.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         """End all, whatever they do."""
         for pool in self.pools:
             pool.shutdown(kill_workers=True)
+        self.will.__exit__(None, None, None)
+
+    def kill(self) -> None:
+        """End all from outside, where this process itself is about to be ended."""
+        for pid in [pid for pool in self.pools for pid in list(getattr(pool, "_processes", None) or ())]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
     def get_ready(self, number: int) -> None:
         """Have so many import what a job needs, before anyone knows which job; ``open`` gives these first."""
