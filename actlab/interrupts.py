@@ -30,7 +30,7 @@ class State:
     """What is known of the interruption of this process."""
 
     stands = False  # this process is a command's
-    asked: int | None = None  # the first signal that asked to end at once
+    asked: signal.Signals | None = None  # the first signal that asked to end at once
     saving = False  # workers are training: a first signal asks them to save, and is not for us
     began = False  # something was trained, or might have been
     tell: int | None = None  # a pipe to the thread that watches
@@ -67,14 +67,14 @@ def heed(number: int, frame: FrameType | None) -> None:
     note(number)
     if state.over:
         end()
-    if not (is_leaving() or (state.stands and is_within_jax(frame))):
+    if not (is_leaving() or (state.stands and is_within_c(frame))):
         raise KeyboardInterrupt
 
 
 def note(number: int) -> None:
     """Note that a command was interrupted, whatever becomes of the exception that says so."""
     if state.stands and state.asked is None:
-        state.asked = number
+        state.asked = signal.Signals(number)
 
 
 def look() -> None:
@@ -111,10 +111,18 @@ def is_leaving() -> bool:
     return error is not None
 
 
-def is_within_jax(frame: FrameType | None) -> bool:
-    """Whether JAX is at work, rather than being imported: its C++ may be what has called Python."""
-    while frame is not None and frame.f_code.co_name != "<module>":
-        if any(name in frame.f_code.co_filename for name in NOT_WITHIN):
+def is_within_c(frame: FrameType | None) -> bool:
+    """Whether C may have called the Python that is running, and not be ready for an exception.
+
+    So it is in JAX at work, and in a module in C that is being imported: both have ended in a crash.
+    """
+    is_module = False
+    while frame is not None:
+        code = frame.f_code
+        is_module |= code.co_name == "<module>"
+        if code.co_qualname.startswith("ExtensionFileLoader."):
+            return True
+        if not is_module and any(name in code.co_filename for name in NOT_WITHIN):
             return True
         frame = frame.f_back
     return False
@@ -163,7 +171,7 @@ def say() -> None:
     """Say that the command was interrupted: one line, once."""
     if not said.acquire(blocking=False):
         return
-    how = "" if state.asked in (None, signal.SIGINT) else f" by {signal.Signals(state.asked).name}"
+    how = "" if state.asked is None or state.asked == signal.SIGINT else f" by {state.asked.name}"
     with suppress(OSError):
         os.write(2, f"\nInterrupted{how}.{RESUMES if state.began else ''}\n".encode())
 
