@@ -47,7 +47,9 @@ def threads_of_user() -> int:
     number = 0
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError, ValueError):
-            lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8", errors="replace").splitlines())
+            lines = dict(
+                line.split(":", 1) for line in status.read_text(encoding="utf-8", errors="replace").splitlines()
+            )
             number += int(lines["Threads"]) if int(lines["Uid"].split()[0]) == os.getuid() else 0
     return number
 
@@ -101,8 +103,8 @@ def fit(workers: int) -> tuple[int, str]:
         room = (allowed - at_work - base) // each
         if room < number:
             number = room
-            why = f"{in_words(letter, allowed)} (of {NAMES[letter][1]}) leaves room for {max(room, 0)} of {workers} workers"
-            why += f"; all need {in_words(letter, wanted)}"
+            limited = f"{in_words(letter, allowed)} (of {NAMES[letter][1]})"
+            why = f"{limited} leaves room for {max(room, 0)} of {workers} workers; all need {in_words(letter, wanted)}"
         if room < 1:
             least = at_work + base + each
             raise LimitError(f"{why}, one needs {in_words(letter, least)}: raise it, or have it raised, and try again")

@@ -14,6 +14,7 @@ FLOORS = {
     "checksums": -3,
     "interrupts": -3,
     "sinks": -3,
+    "limits": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
     "naming": -3,

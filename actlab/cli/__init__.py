@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
-from actlab import interrupts, jax_settings
+from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
-from actlab.cli.output import out, plan_as_json, progress_display, show_data, show_plan, tell
+from actlab.cli.output import err, out, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.compiler_flags import CLIENT_DEFAULTS
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def run(
             memory=memory,
             fresh=fresh,
             progress=progress,
-            planned=tell,
+            planned=lambda plan: tell(plan, where_room(executor.value, workers, scheduler, cluster)),
             scheduler=scheduler,
             cluster=cluster,
         )
@@ -122,6 +122,13 @@ def run(
         out.print(f"  {results.path / path}{'/' if path.endswith('/') else ''}", markup=False, highlight=False)
     out.file.flush()
     control.log_dropped_output(results.path)
+
+
+def where_room(executor: str, workers: int | None, scheduler: str | None, cluster: Path | None) -> str:
+    """Say why there are fewer workers than were asked for, if there are."""
+    from actlab.engine.train_study import ExecutionConfig
+
+    return ExecutionConfig(executor, workers, scheduler=scheduler, cluster=cluster).room[1]
 
 
 @app.command()
@@ -148,6 +155,7 @@ def preview(
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
+    limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
@@ -166,6 +174,8 @@ def preview(
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
         typer.echo(plan_as_json(study.config.study, planned, counts | expected))
         return
+    if why := asked.room[1]:
+        err.print(f"actlab: {why}", markup=False, highlight=False, soft_wrap=True)
     show_data(planned.data)
     show_plan(study.config.study, planned)
     for label, why in planned.unknown_death.items():
@@ -238,6 +248,7 @@ def describe(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
+    limits.require_addresses()
     from actlab.activations import CATALOGUE, check, properties
 
     records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
@@ -289,6 +300,7 @@ def example(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
 ) -> None:
     """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
+    limits.require_addresses()
     from actlab.activations import CATALOGUE
     from actlab.later import pd
     from actlab.nn import worked_example

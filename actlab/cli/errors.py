@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from errno import EACCES, EDQUOT, ENOSPC, EROFS
 from pathlib import Path
 
-from actlab import interrupts
+from actlab import interrupts, limits
 from actlab.cli.output import err
 
 # Errors by name: one that was raised has its module imported, and the others should cost no time.
@@ -24,6 +24,7 @@ INCOMPLETE = {
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.analysis.parts": "ReportError",
+    "actlab.limits": "LimitError",
 }
 
 
@@ -44,6 +45,9 @@ def report_error(error: Exception) -> int:
             message = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
             err.print(f"actlab: {message}", markup=False, highlight=False, soft_wrap=True)
             return code
+    if explained := limits.explained(error):
+        err.print(f"actlab: {explained}", markup=False, highlight=False, soft_wrap=True)
+        return 1
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {error.filename or 'a file'}: cannot be written ({error.strerror})", markup=False)
         return 1

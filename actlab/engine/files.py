@@ -1,11 +1,12 @@
 """Files of a study's folder that appear whole or not at all."""
 
+import errno
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from actlab import interrupts
+from actlab import interrupts, limits
 
 OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
 
@@ -25,7 +26,8 @@ def writing(path: Path, temporary: Path) -> Iterator[None]:
         with interrupts.will(lambda: temporary.unlink(missing_ok=True)):
             yield
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from None
+        hint = limits.hint("f") if error.errno == errno.EFBIG else ""
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error}{hint})") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

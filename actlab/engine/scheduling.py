@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
+from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import control, store
 from actlab.engine.control import Progress
@@ -133,6 +134,8 @@ def git_revision() -> str | None:
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
+        # Without that, it would write into the checkout; killed then, it leaves a lock that stops the user's own git.
+        words = ("--no-optional-locks", *words)
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     if shutil.which("git") is None:
@@ -308,7 +311,7 @@ def reason(error: BaseException, folder: Path, job: Job) -> str:
         return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     how = re.search(r"\{(.*)\}", str(error))
     path = log_of(folder / "parts", control.read_heartbeat(folder, job.id).pid)
-    lines = [f"its worker died ({how[1] if how else error})"]
+    lines = [f"its worker died ({how[1] if how else error}{limits.hint()})"]
     with suppress(OSError):
         said = path.read_text(encoding="utf-8", errors="replace")
         lines += [f"    {line}" for line in last_words(said)]
