@@ -48,13 +48,20 @@ def stand() -> None:
     for number in NUMBERS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, heed)
+    before = sys.unraisablehook
+
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(lost.exc_value, KeyboardInterrupt):  # that one is asked for again
+            before(lost)
+
+    sys.unraisablehook = unraisable
     if os.name != "posix":  # there, only a socket would wake a thread; the exception must do
         return
     heard, tell = os.pipe()
     os.set_blocking(tell, False)
     state.tell = tell
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    _thread.start_new_thread(watch, (heard,))
+    _thread.start_new_thread(watch, (heard, _thread.get_ident()))
 
 
 def replaceable(number: int) -> bool:
@@ -128,7 +135,7 @@ def is_within_c(frame: FrameType | None) -> bool:
     return False
 
 
-def watch(heard: int) -> None:
+def watch(heard: int, main: int) -> None:
     """See to it, in a thread, that a signal ends this process.
 
     The system tells of a signal even while a library computes and Python cannot handle it.
@@ -139,7 +146,7 @@ def watch(heard: int) -> None:
     while time.monotonic() < until:
         time.sleep(AGAIN)
         if state.asked is not None and not state.over:
-            _thread.interrupt_main(state.asked)
+            signal.pthread_kill(main, state.asked)  # in earnest: it ends a system call that waits, too
     end()
 
 

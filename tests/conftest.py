@@ -21,5 +21,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=3, help="how often tests/test_crash.py kills a run [default: 3]")
     parser.addoption(
+        "--interrupts", type=int, default=3, help="how many commands tests/test_interrupts.py interrupts [default: 3]"
+    )
+    parser.addoption(
         "--thorough", action="store_true", help="test_independence: each option by itself, and wide layers"
     )
