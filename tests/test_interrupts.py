@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -176,3 +175,169 @@ def catches(status):
     except OSError:
         return True
     return int(lines["SigCgt"], 16) & 1
+
+
+def test_a_late_signal_counts_and_handlers_come_back(tmp_path):
+    """One that comes when all jobs have ended, and nobody asks any more; a hang-up that is ignored stays so."""
+    (tmp_path / "parts").mkdir()
+    before = [signal.getsignal(number) for number in interrupts.NUMBERS]
+    for number in interrupts.NUMBERS:
+        with pytest.raises(KeyboardInterrupt), control.interruptible(tmp_path):
+            os.kill(os.getpid(), number)
+        assert (tmp_path / "parts" / "stop").exists()
+        (tmp_path / "parts" / "stop").unlink()
+        assert [signal.getsignal(one) for one in interrupts.NUMBERS] == before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with control.interruptible(tmp_path):
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert not (tmp_path / "parts" / "stop").exists()
+    assert interrupts.state.asked is None  # a program of the user's own is not a command
+
+
+def test_workers_begin_deaf_to_signals(monkeypatch):
+    masks = []
+
+    class Pool:
+        def __init__(self, **_):
+            pass
+
+        def submit(self, *_):
+            masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+    monkeypatch.setattr("loky.ProcessPoolExecutor", Pool)
+    worker_pools.local(1)
+    assert set(interrupts.NUMBERS) <= masks[0]
+    assert not set(interrupts.NUMBERS) & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+DROPPED = [
+    ("actlab list | head -1; exit ${PIPESTATUS[0]}", "", ""),
+    ("actlab plan s.yaml --json > /dev/full", "standard output cannot be written (No space left on device)", ""),
+    ("actlab compare r --metric train_loss >&- 2>&- 0<&-", "", ""),
+    ("actlab --help 2>&- >/dev/full", "", ""),
+    ("actlab report r | true; exit ${PIPESTATUS[0]}", "", "standard output cannot be written (Broken pipe)"),
+    ("actlab run s.yaml --out r > /dev/full", "No space left on device", "cannot be written (No space left on device)"),
+]
+
+
+def test_output_that_nobody_takes_is_dropped(study, tmp_path):
+    for line, said, logged in DROPPED:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        shutil.copytree(study, folder)
+        done = shell(line, folder)
+        assert done.returncode == 0, (line, done.stderr)
+        assert len(done.stderr.splitlines()) == bool(said), (line, done.stderr)
+        assert said in done.stderr
+        log = (folder / "r" / "run.log").read_text()
+        assert logged in log, (line, log)
+        assert log.count("cannot be written") == bool(logged)
+        assert (folder / "r" / "report.md").exists()
+
+
+def test_descriptors_that_are_closed_lead_nowhere(tmp_path):
+    code = "from actlab import sinks; sinks.stand(); import sys; print('x', flush=True); print('y', file=sys.stderr)\n"
+    code += "file = open('f', 'w'); sys.stdin.read(); sys.exit(0 if file.fileno() > 2 and not sinks.unsaid else 1)"
+    (tmp_path / "open.py").write_text(code)
+    for closed in (">&-", "2>&-", "0<&-", ">&- 2>&- 0<&-"):
+        done = shell(f"exec {sys.executable} open.py {closed}", tmp_path)
+        assert done.returncode == 0, (closed, done.stderr)
+
+
+def test_a_terminal_that_went_away(monkeypatch):
+    monkeypatch.setattr(sinks, "unsaid", [])
+    master, slave = os.openpty()
+    sink = sinks.Sink(slave, "w", closefd=False)
+    assert sink.write(b"seen\n") == 5
+    os.close(master)
+    assert [sink.write(b"unseen\n"), sink.write(b"unseen\n")] == [7, 7]
+    assert sinks.unsaid == ["output cannot be written (Input/output error): the rest of it is dropped"]
+    os.close(slave)
+
+
+def test_what_a_killed_run_left_is_cleared(tmp_path):
+    for place in ("", "parts", "tables", "figures", "sources/own"):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        (tmp_path / place / ".x.csv.0123456789ab.tmp").touch()
+    (tmp_path / "sources" / "notes.tmp").touch()  # the user's own
+    control.tidy(tmp_path, finished=False)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["notes.tmp"]
+    stale, new, whole = (tmp_path / f"{'a' * 64}{end}" for end in (".1", ".2", ""))
+    for path in (stale, new, whole):
+        path.touch()
+    os.utime(stale, (1, 1))
+    compiled.make_room(tmp_path)
+    assert [path.exists() for path in (stale, new, whole)] == [False, True, True]
+
+
+def test_a_copied_source_appears_whole(tmp_path, monkeypatch):
+    source = tmp_path / "act.py"
+    source.write_text("x = 1\n")
+
+    def cut(_, target):
+        Path(target).write_text("x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", cut)
+    with pytest.raises(store.StoreError, match="No space left"):
+        store.create(tmp_path / "r", "study: s\n", {"act.py": source}, {})
+    assert not list((tmp_path / "r" / "sources").iterdir())
+
+
+def test_git_is_asked_without_writing(monkeypatch):
+    asked = []
+
+    def run(words, **_):
+        asked.append(words)
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    scheduling.git_revision()
+    assert all(words[1] == "--no-optional-locks" for words in asked)
+
+
+LIMITED = [
+    ("ulimit -n 64; actlab plan s.yaml --workers 8", 0, "ulimit -n 64 (of open files) leaves room for 4 of 8 workers"),
+    ("ulimit -n 34; actlab run s.yaml --workers 8 --out new", 1, "one needs ulimit -n 37"),
+    ("ulimit -v 1000000; actlab run s.yaml --out new", 1, "ulimit -v 1000000 (of address space) is too little"),
+]
+
+
+def test_a_limit_of_the_system_is_one_sentence(study, tmp_path):
+    for line, code, said in LIMITED:
+        shutil.copyfile(study / "s.yaml", tmp_path / "s.yaml")
+        done = shell(line, tmp_path)
+        assert done.returncode == code, (line, done.stderr)
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1, (line, done.stderr)
+        assert not (tmp_path / "new").exists()
+
+
+def test_room_for_workers(monkeypatch):
+    monkeypatch.setattr(limits, "raise_to", lambda *_: None)
+    monkeypatch.setattr(limits, "NEEDS", tuple(one._replace(used=lambda: 0) for one in limits.NEEDS))
+    for allowed, workers in (({"n": 86}, 8), ({"n": 85}, 7), ({"u": 64}, 3), ({"n": 64, "u": 64}, 3), ({}, 8)):
+        monkeypatch.setattr(limits, "limit", allowed.get)
+        assert limits.fit(8)[0] == workers
+        assert train_study.ExecutionConfig(workers=8).number == workers
+        assert train_study.ExecutionConfig("dask", workers=8).number == 8
+    monkeypatch.setattr(limits, "limit", {"u": 20}.get)
+    with pytest.raises(limits.LimitError, match=r"ulimit -u 20 .* one needs ulimit -u 28: raise it"):
+        limits.fit(2)
+
+
+def test_errors_that_a_limit_explains(monkeypatch, capsys):
+    monkeypatch.setattr(limits, "limit", {"v": 2**30, "n": 64, "u": 50, "f": 2048}.get)
+    errors = {
+        "ulimit -v 1048576": MemoryError(),
+        "ulimit -n 64": OSError(24, "Too many open files"),
+        "ulimit -u 50": RuntimeError("can't start new thread"),
+        "ulimit -f 2": OSError(27, "File too large", "x.csv"),
+    }
+    for said, error in errors.items():
+        assert report_error(error) == 1
+        assert said in capsys.readouterr().err.replace("\n", " ")
+    with pytest.raises(RuntimeError, match="else"):
+        report_error(RuntimeError("something else"))

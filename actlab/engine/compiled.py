@@ -15,6 +15,7 @@ import pickle
 import platform
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -32,6 +33,7 @@ import actlab
 
 MOST_BYTES = 2**29  # of either; the least recently used go first
 DIGEST_BYTES = 32
+STALE_SECONDS = 600.0  # a program is written in a fraction of one
 WORTH_SECONDS = 0.2  # what compiles faster than this JAX does not keep
 
 log = logging.getLogger("actlab.compiled")
@@ -49,6 +51,7 @@ def enable_compilation_cache() -> None:
     folder = user_cache_path("actlab") / "programs" / processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        make_room(folder / "whole")
     except OSError as error:
         log.info("compiled programs are not kept: %s: %s", folder, error.strerror)
         return
@@ -191,6 +194,10 @@ def make_room(folder: Path) -> None:
         for path in folder.iterdir():
             with suppress(OSError):  # another worker has just removed it
                 files.append((path, path.stat()))
+    for path, about in files:  # a process was killed while it wrote these
+        if re.fullmatch(r"[0-9a-f]{64}\.\d+", path.name) and time.time() - about.st_mtime > STALE_SECONDS:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
     room = MOST_BYTES
     for path, about in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
         room -= about.st_size
