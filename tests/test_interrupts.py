@@ -18,6 +18,7 @@ import actlab
 from actlab import interrupts, limits, sinks
 from actlab.cli.errors import report_error
 from actlab.engine import compiled, control, scheduling, store, train_study, worker_pools
+from actlab.engine.cluster import local
 from tests.serial import SerialExecutor
 
 ROOT = Path(__file__).parents[1]
@@ -341,3 +342,25 @@ def test_errors_that_a_limit_explains(monkeypatch, capsys):
         assert said in capsys.readouterr().err.replace("\n", " ")
     with pytest.raises(RuntimeError, match="else"):
         report_error(RuntimeError("something else"))
+
+
+SHARES = """
+import multiprocessing, time
+semaphore = multiprocessing.get_context("spawn").Semaphore()
+print(semaphore._semlock.name, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks at what is shared in memory")
+def test_semaphores_of_killed_workers_are_removed():
+    """Dask's nannies and their queues: a tracker that is killed with them could remove nothing."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", SHARES], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with process:
+        name = process.stdout.readline().strip().strip("/")
+        assert Path(f"/dev/shm/sem.{name}").exists()
+        local.kill_all_but_trackers(process.pid)
+    assert process.returncode == -signal.SIGKILL
+    assert not Path(f"/dev/shm/sem.{name}").exists()
