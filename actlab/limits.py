@@ -26,7 +26,7 @@ NAMES = {
     "s": ("RLIMIT_STACK", "bytes of stack", 1024),
     "t": ("RLIMIT_CPU", "seconds of processor time", 1),
 }
-BY_ERROR = {errno.EMFILE: "n", errno.EAGAIN: "u", errno.EFBIG: "f", errno.ENOMEM: "vd"}
+BY_ERROR = {errno.EMFILE: "n", errno.EAGAIN: "u", errno.EFBIG: "f"}
 
 
 class LimitError(RuntimeError):
@@ -134,13 +134,11 @@ def hint(letters: str = "") -> str:
 
 def explained(error: BaseException) -> str:
     """Say in a sentence what limit an error is about; nothing where it is about none."""
-    if isinstance(error, MemoryError):
-        return f"there is not enough memory{hint('vd')}; raise the limit, or ask for less at once"
-    if isinstance(error, OSError) and error.errno in BY_ERROR and error.errno != errno.ENOMEM:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return f"memory is short{hint('vd')}; raise the limit, or ask for less at once"
+    if isinstance(error, OSError) and error.errno in BY_ERROR:
         letter = BY_ERROR[error.errno]
         return f"{error.filename or NAMES[letter][1]}: {error.strerror}{hint(letter)}; raise it, or use fewer --workers"
-    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-        return f"there is not enough memory{hint('vd')}; raise the limit, or ask for less at once"
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return f"no further thread can be started{hint('u')}; raise the limit, or use fewer --workers"
     return ""
