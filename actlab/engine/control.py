@@ -133,11 +133,9 @@ def tidy(folder: Path, finished: bool) -> None:
     traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
     for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
         path.unlink(missing_ok=True)
-    written = [
-        folder,
-        *(folder / name for name in ("tables", "figures", "sources") if not (folder / name).is_symlink()),
-    ]
-    hidden = [path for one in written for path in (one.glob(".*.tmp") if one == folder else one.rglob(".*.tmp"))]
+    hidden = list(folder.glob(".*.tmp"))
+    for below in (folder / "tables", folder / "figures", folder / "sources"):
+        hidden += below.rglob(".*.tmp") if not below.is_symlink() else []
     for path in (*hidden, folder / PROGRESS):
         path.unlink(missing_ok=True)
 
