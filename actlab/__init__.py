@@ -8,17 +8,13 @@ actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from actlab.measures import measure
-
-if TYPE_CHECKING:  # the command line answers --help before any of these is imported
+if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
 
     from actlab.activations import activation
@@ -28,6 +24,7 @@ if TYPE_CHECKING:  # the command line answers --help before any of these is impo
     from actlab.engine.control import Progress
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
+    from actlab.measures import measure
     from actlab.nn.initializers import bias_initializer, initializer
     from actlab.nn.model import DeepMLP
     from actlab.nn.optimizers import optimizer
@@ -47,6 +44,7 @@ LATER = {
     "dataset": "actlab.data",
     "figure": "actlab.analysis.parts",
     "initializer": "actlab.nn.initializers",
+    "measure": "actlab.measures",
     "optimizer": "actlab.nn.optimizers",
     "table": "actlab.analysis.parts",
 }
@@ -135,6 +133,9 @@ def run(
 
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
+    import threading
+    from dataclasses import replace
+
     study = study_of(config, overrides)
     from actlab.engine import control, train_study, worker_pools
     from actlab.engine.control import Progress

@@ -1,6 +1,6 @@
 """The command `actlab`, as `python -m actlab`."""
 
-from actlab.cli import main
+from actlab.start import main
 
 if __name__ == "__main__":
     main()

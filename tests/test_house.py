@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "checksums": -3,
     "docstrings": -3,
+    "interrupts": -3,
+    "sinks": -3,
+    "limits": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
     "naming": -3,
@@ -29,7 +32,8 @@ FLOORS = {
     "engine": 3,
     "analysis": 3,
     "cli": 4,
-    "__main__": 5,
+    "start": 5,
+    "__main__": 6,
 }
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
-from actlab import jax_settings
+from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
 from actlab.cli.output import note, plan_as_json, progress_display, show_data, show_plan, tell
 from actlab.cli.terminal import err, leave, one_line, out, prepare, say, undecoded
@@ -118,12 +118,13 @@ def run(
             memory=memory,
             fresh=fresh,
             progress=progress,
-            planned=tell,
+            planned=lambda plan: tell(plan, where_room(executor.value, workers, scheduler, cluster)),
             scheduler=scheduler,
             cluster=cluster,
             note=note,
         )
     from actlab.analysis.report import headline, unknown_death
+    from actlab.engine import control
 
     say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
     for one in unknown_death(results.manifest):
@@ -132,6 +133,14 @@ def run(
     say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
         say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
+    control.log_dropped_output(results.path)
+
+
+def where_room(executor: str, workers: int | None, scheduler: str | None, cluster: Path | None) -> str:
+    """Say why there are fewer workers than were asked for, if there are."""
+    from actlab.engine.train_study import ExecutionConfig
+
+    return ExecutionConfig(executor, workers, scheduler=scheduler, cluster=cluster).room[1]
 
 
 @app.command()
@@ -159,6 +168,7 @@ def preview(
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
+    limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
@@ -179,6 +189,8 @@ def preview(
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
         say(plan_as_json(study.config.study, planned, counts | expected))
         return
+    if why := asked.room[1]:
+        err.print(f"actlab: {why}")
     show_data(planned.data)
     show_plan(study.config.study, planned)
     for label, why in planned.unknown_death.items():
@@ -213,8 +225,11 @@ def report(
     most.
     """
 
+    from actlab.engine import control
+
     for path in actlab.report(folder, partial=partial, own=not no_claims, trust=trust, tell=note):
         say(one_line(path))
+    control.log_dropped_output(folder)
 
 
 @app.command()
@@ -269,6 +284,7 @@ def describe(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
+    limits.require_addresses()
     from actlab.activations import CATALOGUE, check, properties
     from actlab.engine import devices
 
@@ -324,6 +340,7 @@ def example(
     out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
 ) -> None:
     """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
+    limits.require_addresses()
     from actlab.activations import CATALOGUE
     from actlab.engine import devices
     from actlab.later import pd
@@ -413,10 +430,11 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        code = 130
+        code = interrupts.INTERRUPTED
     except Exception as error:
         code = report_error(error)
-    if code == 130:
-        err.print("\nInterrupted. What is finished is kept: the same command resumes from there.")
+    if code == interrupts.INTERRUPTED or interrupts.state.asked is not None:
+        code = interrupts.INTERRUPTED
+        interrupts.say()
     gc.freeze()  # else Python looks through all that is left once more on its way out, for a quarter of a second
     leave(code if isinstance(code, int) else 0)

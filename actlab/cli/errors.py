@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
+from actlab import interrupts, limits
 from actlab.cli.terminal import err, one_line
 from actlab.naming import message
 
@@ -27,6 +28,7 @@ INCOMPLETE = {
     "actlab.engine.files": "DamageError",
     "actlab.analysis.parts": "ReportError",
     "actlab.outputs": "OutputError",
+    "actlab.limits": "LimitError",
 }
 
 
@@ -42,11 +44,16 @@ def report_error(error: Exception) -> int:
         error.show(shown)
         err.print(message(named(shown.getvalue().rstrip("\n"))))
         return int(error.exit_code)
+    if interrupts.state.asked is not None and not isinstance(error, imported(INCOMPLETE)):
+        return interrupts.INTERRUPTED  # what an import, say, has made of KeyboardInterrupt
     for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
         if isinstance(error, imported(kinds)):
             text = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
             err.print(message(f"actlab: {named(text)}"))
             return code
+    if explained := limits.explained(error):
+        err.print(f"actlab: {explained}")
+        return 1
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EACCES):  # met by a report, say
         err.print(f"actlab: {one_line(error.filename or 'a file')}: cannot be written ({error.strerror})")
         return 1

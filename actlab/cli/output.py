@@ -57,8 +57,10 @@ def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:
     say()
 
 
-def tell(planned: "Plan") -> None:
-    """Print what a plan was unsure of, before it is carried out."""
+def tell(planned: "Plan", also: str = "") -> None:
+    """Print what a plan was unsure of, and what else there is to say, before it is carried out."""
+    if also:
+        err.print(f"actlab: {also}", markup=False, highlight=False, soft_wrap=True)
     from actlab.data.look import heading
 
     for about in planned.data:

@@ -3,6 +3,7 @@
 There is no other channel between a worker and whoever waits for it, and a second terminal can look on.
 
     run.lock                  who trains here
+    run.log                   what became of its jobs
     run.progress              how far the study is, from whoever hands out its jobs
     parts/<job>.progress      how far a job is, from its worker
     parts/stop                the jobs are to save what they have and end
@@ -20,10 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from actlab import interrupts, sinks
 from actlab.engine.files import StoreError, write_text
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"
+LOG = "run.log"
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,25 @@ def tidy(folder: Path, finished: bool) -> None:
     traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
     for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
         path.unlink(missing_ok=True)
-    for path in (*folder.glob(".*.tmp"), folder / PROGRESS):
+    hidden = list(folder.glob(".*.tmp"))
+    for below in (folder / "tables", folder / "figures", folder / "sources"):
+        hidden += below.rglob(".*.tmp") if not below.is_symlink() else []
+    for path in (*hidden, folder / PROGRESS):
         path.unlink(missing_ok=True)
+
+
+def log(folder: Path, text: str) -> None:
+    """Append a line with the time to a study's log."""
+    with (folder / LOG).open("a", encoding="utf-8") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+
+def log_dropped_output(folder: Path) -> None:
+    """Note in a study's log that output of its command was dropped, if any was and it was not noted before."""
+    with suppress(OSError):
+        while sinks.unsaid:
+            log(folder, sinks.unsaid[0])
+            sinks.unsaid.pop(0)
 
 
 @contextmanager
@@ -171,12 +191,8 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
         raise StoreError(f"{folder}: another `actlab run` or `report` has just been at work here; try again") from None
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
-    try:
-        with suppress(OSError):  # a full disk is for whoever writes next to tell
-            now = time.strftime("%Y-%m-%d %H:%M:%S")
-            path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
-        yield
-    finally:
+
+    def leave() -> None:
         # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
         if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
             path.unlink(missing_ok=True)
@@ -185,29 +201,50 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
             with suppress(OSError):
                 one.rmdir()
 
+    try:
+        with interrupts.will(leave):
+            with suppress(OSError):  # a full disk is for whoever writes next to tell
+                now = time.strftime("%Y-%m-%d %H:%M:%S")
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")
+            yield
+    finally:
+        leave()
+
 
 @contextmanager
 def interruptible(folder: Path) -> Iterator[None]:
-    """Let SIGINT and SIGTERM ask the workers to save and stop; a second signal leaves at once.
+    """Let SIGINT, SIGTERM and SIGHUP ask the workers to save and stop; a second signal leaves at once.
 
-    Only Python's own handlers are replaced: a program that handles its signals itself keeps doing so.
+    Only Python's own handlers, and the command line's, are replaced: a program that handles its signals itself keeps
+    doing so, and one that ignores a hang-up (``nohup``) is not stopped by it.
+
+    Raises:
+        KeyboardInterrupt: a signal came, also where it came too late for anyone to be asked.
     """
+    came = False
 
     def ask(number: int, frame: Any) -> None:
-        if stop_asked(folder):
-            raise KeyboardInterrupt
+        nonlocal came
+        if came or stop_asked(folder):
+            interrupts.hurry(number, frame)
+            return
+        came = True
+        interrupts.note(number)
         try:
             ask_to_stop(folder)
         except OSError:
-            raise KeyboardInterrupt from None
+            interrupts.hurry(number, frame)
 
     replaced = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                replaced[number] = signal.signal(number, ask)
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)
+    with interrupts.saving():
+        if threading.current_thread() is threading.main_thread():
+            for number in interrupts.NUMBERS:
+                if interrupts.replaceable(number):
+                    replaced[number] = signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in replaced.items():
+                signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt

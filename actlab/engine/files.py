@@ -1,5 +1,6 @@
 """Files of a study's folder: they appear whole or not at all, and reading one ends, whatever lies in its place."""
 
+import errno
 import os
 import stat
 import uuid
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from actlab import interrupts, limits
 from actlab.naming import LONGEST
 
 OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
@@ -81,9 +83,11 @@ def writing(path: Path, temporary: Path) -> Iterator[None]:
         StoreError: the file cannot be written; says which, and why.
     """
     try:
-        yield
+        with interrupts.will(lambda: temporary.unlink(missing_ok=True)):
+            yield
     except OSError as error:
-        raise StoreError(f"{path}: cannot be written ({error.strerror or error})") from None
+        hint = limits.hint("f") if error.errno == errno.EFBIG else ""
+        raise StoreError(f"{path}: cannot be written ({error.strerror or error}{hint})") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

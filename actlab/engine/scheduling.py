@@ -14,6 +14,7 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any
 
+from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import control, store
 from actlab.engine.control import Progress
@@ -30,8 +31,8 @@ from actlab.study.plan import Plan
 
 POLL = 0.5  # seconds between two looks at what the workers have done
 GRACE = 30.0  # seconds that workers get to finish a segment and save it
-PROMPT = 2.0  # seconds that they get while they load and compile: there is nothing to save
 UNBEGUN = 3  # how often a job may meet a worker that dies before it has begun
+PROMPT = 1.0  # seconds that they get while they load and compile: there is nothing to save
 LAST_WORDS = 6  # lines of a dead worker's log that are worth showing
 
 
@@ -144,6 +145,8 @@ def git_revision() -> str | None:
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
+        # Without that, it would write into the checkout; killed then, it leaves a lock that stops the user's own git.
+        words = ("--no-optional-locks", *words)
         return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
 
     if shutil.which("git") is None:
@@ -289,8 +292,7 @@ class JobTracker:
 
     def write(self, text: str) -> None:
         """Append a line with the time to the study's log."""
-        with (self.folder / "run.log").open("a", encoding="utf-8") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        control.log(self.folder, text)
 
 
 def given_up(seconds: float, jobs: Sequence[Job], folder: Path) -> bool:
@@ -331,7 +333,7 @@ def reason(error: BaseException, folder: Path, job: Job) -> str:
         return f"{type(error).__name__}: {str(error).strip() or 'no message'}"
     how = re.search(r"\{(.*)\}", str(error))
     path = log_of(folder / "parts", control.read_heartbeat(folder, job.id).pid)
-    lines = [f"its worker died ({how[1] if how else error})"]
+    lines = [f"its worker died ({how[1] if how else error}{limits.hint()})"]
     with suppress(OSError):
         said = path.read_text(encoding="utf-8", errors="replace")
         lines += [f"    {line}" for line in last_words(said)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
+from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import cache_folder, control, store, worker_pools
 from actlab.engine.control import Progress
@@ -125,7 +126,17 @@ class ExecutionConfig:
     @property
     def number(self) -> int:
         """How many workers there are to be here: as many as asked for, or one per core, or one for all accelerators."""
-        return self.workers or (worker_pools.cores() if self.hardware()[0] == "cpu" else 1)
+        return self.room[0]
+
+    @property
+    def room(self) -> tuple[int, str]:
+        """How many workers there are to be here, and why they are fewer than that, where a limit of the system says so.
+
+        Raises:
+            LimitError: there is no room for one.
+        """
+        number = self.workers or (worker_pools.cores() if self.hardware()[0] == "cpu" else 1)
+        return (number, "") if self.dask else limits.fit(number)
 
     @contextmanager
     def pool(
@@ -188,9 +199,11 @@ def train(
 
     Raises:
         StudyError, StoreError: before anything is written or trained; also when another run holds the folder.
+        LimitError: likewise, where a limit of the system leaves no room for a worker.
         RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
+    limits.require_addresses()
     stored = Stored(folder)
     stored.recovers = not fresh and recoverable(folder)
     if not (store.unbegun(folder) or recoverable(folder)):
@@ -273,6 +286,7 @@ def follow(
                 control.write_progress(stored.folder, state)
                 if progress is not None:
                     progress(state)
+                control.log_dropped_output(stored.folder)
         finally:
             control.remove_progress(stored.folder)
     return failures

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from actlab import interrupts
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine import devices
 
@@ -62,9 +63,12 @@ def local(workers: int) -> ProcessPoolExecutor:
     """
     from loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         max_workers=workers, env=worker_environment(), initializer=begin_worker, initargs=(os.getpid(),)
     )
+    with interrupts.blocked():  # a Ctrl-C that meets them before they can ignore it would have each print a traceback
+        pool.submit(os.getpid)
+    return pool
 
 
 class Processes:
@@ -74,15 +78,25 @@ class Processes:
         """None yet."""
         self.pools: list[ProcessPoolExecutor] = []
         self.ready: deque[ProcessPoolExecutor] = deque()
+        self.will = interrupts.will(self.kill)
 
     def __enter__(self) -> Processes:
         """Itself."""
+        self.will.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         """End all, whatever they do."""
         for pool in self.pools:
             pool.shutdown(kill_workers=True)
+        self.will.__exit__(None, None, None)
+
+    def kill(self) -> None:
+        """End all from outside, where this process itself is about to be ended."""
+        for pid in [pid for pool in self.pools for pid in list(getattr(pool, "_processes", None) or ())]:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
     def get_ready(self, number: int) -> None:
         """Have so many import what a job needs, before anyone knows which job; ``open`` gives these first."""
@@ -130,9 +144,9 @@ def begin_worker(parent: int) -> None:
     """Leave interruptions to the parent, which asks its workers to save; end when the parent does."""
     global is_worker
     is_worker = True
-    # A terminal's Ctrl-C and a batch system's SIGTERM go to every process of the group.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # A terminal's Ctrl-C, its end, and a batch system's SIGTERM go to every process of the group.
+    for number in interrupts.NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
 
 

@@ -1,6 +1,7 @@
 """A Dask cluster on this machine: a scheduler in this process and worker processes beside it, on loopback only."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from actlab import interrupts
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine.cluster.common import LIMITS, NO_DASHBOARD, NO_PAGES, ClusterError, ended_when_deserted
 
@@ -45,8 +47,18 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+        def end() -> None:
+            kill_all_but_trackers(process.pid)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)
+
+        def end_now() -> None:
+            end()
+            shutil.rmtree(scratch, ignore_errors=True)
+
         try:
-            with distributed.Client(scheduler, set_as_default=False) as client:
+            with interrupts.will(end_now), distributed.Client(scheduler, set_as_default=False) as client:
                 if not have_come(client, workers, process):
                     log.seek(0)
                     last = "".join(log.readlines()[-5:])
@@ -55,9 +67,34 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
                 with ended_when_deserted(client, whose, way_out, lambda: process.poll() is not None):
                     yield client, workers
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end()
+
+
+def kill_all_but_trackers(group: int) -> None:
+    """Kill a group of processes; those that clean up after others do so then, and end by themselves.
+
+    What is shared in memory, such as semaphores, has a name that stays where nobody removes it: for that Python starts
+    a process, its resource tracker, beside those that share.
+    """
+    import psutil  # Dask has brought it
+
+    trackers, itself = [], None
+    for one in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            if os.getpgid(one.pid) != group:
+                continue
+            if any("resource_tracker" in word for word in one.cmdline()):
+                trackers.append(one)
+            elif one.pid == os.getpid():
+                itself = one
+            else:
+                one.kill()
+    if itself is None:
+        psutil.wait_procs(trackers, timeout=2)
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    else:
+        itself.kill()
 
 
 def have_come(client: Any, workers: int, process: subprocess.Popen[bytes]) -> bool:

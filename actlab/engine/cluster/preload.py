@@ -1,10 +1,11 @@
 """What Dask loads beside the nannies of a local cluster: they and their workers end when the study's process does."""
 
 import os
-import signal
 import threading
 import time
 from typing import Any
+
+from actlab.engine.cluster.local import kill_all_but_trackers
 
 
 def dask_setup(nanny: Any) -> None:
@@ -19,4 +20,4 @@ def end_with(parent: int) -> None:
     """
     while os.getppid() == parent:
         time.sleep(0.5)
-    os.killpg(0, signal.SIGKILL)
+    kill_all_but_trackers(os.getpgid(0))
