@@ -270,14 +270,14 @@ def test_a_queue_is_waited_for_however_long(monkeypatch):
         assert len(closed) == len(reasons)
         return reasons[0] if reasons else None
 
-    assert why({"a": "7"}, ["a"], {"7"}, 1) is None  # it waits in the queue
-    assert why({"a": "7"}, ["a"], None, 1) is None  # squeue does not answer
-    assert why({"a": None}, ["a"], set(), 1, here=["worker"]) is None
-    assert why({"a": "7", "b": None}, ["a", "b"], {"7"}, 1) is None  # one is refused, the other waits
+    assert why({"a": "7"}, ["a"], {"7"}, 0.4) is None  # it waits in the queue
+    assert why({"a": "7"}, ["a"], None, 0.4) is None  # squeue does not answer
+    assert why({"a": None}, ["a"], set(), 0.4, here=["worker"]) is None
+    assert why({"a": "7", "b": None}, ["a", "b"], {"7"}, 0.4) is None  # one is refused, the other waits
     assert "Slurm ended its job before any worker had come" in why({"a": "7"}, ["a"], {"8"}, 30)
     assert "Slurm has taken no job for" in why({"a": None}, ["a"], set(), 30)
     # While it is asked once more, a job that was refused is not there at all: that is no end.
-    assert "Slurm has taken no job for" in why(lambda look: {"a": None} if look % 2 else {}, ["a"], set(), 30)
+    assert "Slurm has taken no job for" in why(lambda look: {"a": None} if look % 3 else {}, ["a"], set(), 30)
 
 
 @pytest.mark.parametrize("logs", [True, False])
