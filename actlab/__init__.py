@@ -14,6 +14,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from actlab.later import import_all
+
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
 
@@ -308,12 +310,6 @@ def write_report(
         return writing.write(*about, *frames, progress, helper, find, results.lacking, own, incomplete)
 
 
-def import_all(*modules: str) -> None:
-    """Import modules, so that they are there when they are needed."""
-    for name in modules:
-        import_module(name)
-
-
 def compare(
     *folders: str | Path,
     metric: str = "dead_fraction",
@@ -390,12 +386,9 @@ def model(
     >>> network = model(activation="tanh", depth=3, norm="layer", weights=weights)  # doctest: +SKIP
     """
     from actlab.engine import network
-    from actlab.naming import nearest
     from actlab.study.reading import StudyError
 
-    for name in settings:
-        if name not in network.SETTINGS:
-            raise StudyError(f"model: no setting '{name}'{nearest(name, network.SETTINGS)}")
+    network.check_names(settings)
     if study is not None:
         if run is None or settings:
             raise StudyError("model: a run of a study has its settings; give the run, and no others")

@@ -33,6 +33,12 @@ class Later(ModuleType):
         return import_module, (self.__name__,)
 
 
+def import_all(*modules: str) -> None:
+    """Import modules, so that they are there when they are needed."""
+    for name in modules:
+        import_module(name)
+
+
 if TYPE_CHECKING:
     import jax
     import jax.numpy as jnp
@@ -43,4 +49,4 @@ else:
     jax, jnp, pd = Later("jax"), Later("jax.numpy"), Later("pandas")
     Array = ArrayLike = Any  # for signatures, which are read by people and mypy
 
-__all__ = ["Array", "ArrayLike", "Later", "jax", "jnp", "pd"]
+__all__ = ["Array", "ArrayLike", "Later", "import_all", "jax", "jnp", "pd"]

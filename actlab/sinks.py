@@ -1,4 +1,4 @@
-"""Where a command's output goes: what nobody takes is dropped, and ends no work.
+"""Where a command's output goes: what cannot be written is dropped, and ends no work.
 
 ``actlab list | head -1`` closes the pipe, a disk fills up, a terminal goes away, a program is started without any of
 its three descriptors: training goes on, the report is written, and the exit code speaks of the work alone.

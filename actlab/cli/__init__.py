@@ -16,8 +16,9 @@ import typer
 import actlab
 from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
-from actlab.cli.output import note, plan_as_json, progress_display, show_data, show_plan, tell
-from actlab.cli.terminal import err, leave, one_line, out, prepare, say, undecoded
+from actlab.cli.output import note, progress_display, tell
+from actlab.cli.preview import preview
+from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
 from actlab.outputs import making
@@ -154,56 +155,6 @@ def plan(
 ) -> None:
     """Show what was understood of the data, the runs, the jobs, and the cost and memory expected; train nothing."""
     preview(config, overrides, out_dir, workers, memory, as_json=as_json)
-
-
-@actlab.with_trials
-def preview(
-    config: Path,
-    overrides: list[str] | None,
-    out_dir: Path | None,
-    workers: int | None,
-    memory: str | None,
-    fresh: bool = False,
-    as_json: bool = False,
-    **where: Any,
-) -> None:
-    """Print what ``run`` would do with the same words."""
-    limits.require_addresses()
-    study = actlab.study_of(config, overrides or ())
-    from actlab.engine.scheduling import missing_runs
-    from actlab.engine.store import Stored
-    from actlab.engine.train_study import ExecutionConfig, in_bytes
-    from actlab.study import cost
-    from actlab.study import plan as planning
-
-    stored = Stored(out_dir or Path("results") / study.config.study)
-    asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
-    planned, number = asked.plan(study, stored, fresh)
-    missing = set(planned.runs) if fresh else missing_runs(stored, planned)
-    for line in () if fresh else stored.damage():
-        note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
-    total = cost.expected(planned.groups, number, missing)
-    jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
-    if as_json:
-        counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
-        expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
-        say(plan_as_json(study.config.study, planned, counts | expected))
-        return
-    if why := asked.room[1]:
-        err.print(f"actlab: {why}")
-    show_data(planned.data)
-    show_plan(study.config.study, planned)
-    for label, why in planned.unknown_death.items():
-        say(f"Unit death of {one_line(label)} will not be known: {why}.")
-    if len(missing) < len(planned.runs):
-        say(f"{len(planned.runs) - len(missing)} runs are stored in {one_line(stored.folder)} already.")
-    say(
-        f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
-        f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
-        f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
-        f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
-        f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
-    )
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """A run's network to take away, as a flax.nnx module: of given weights, or as the run begins."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,17 @@ AXES = {
     "readout.bias": "C",
 }
 OF_NORM = ("layers.scale", "layers.shift")
+
+
+def check_names(settings: Iterable[str]) -> None:
+    """Refuse settings that no network has.
+
+    Raises:
+        StudyError: names the nearest one that there is.
+    """
+    for name in settings:
+        if name not in SETTINGS:
+            raise StudyError(f"model: no setting '{name}'{nearest(name, SETTINGS)}")
 
 
 def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> DeepMLP:

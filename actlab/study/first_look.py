@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from actlab import sources
 from actlab.registry import Withheld, withheld
+from actlab.study.paths import resolve_paths
 from actlab.study.reading import (
     Source,
     StudyError,
@@ -15,7 +16,6 @@ from actlab.study.reading import (
     error_message,
     override,
     parse,
-    resolve_paths,
     short_path,
 )
 from actlab.study.schema import StudyConfig

@@ -73,7 +73,7 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
 def kill_all_but_trackers(group: int) -> None:
     """Kill a group of processes; those that clean up after others do so then, and end by themselves.
 
-    What is shared in memory, such as semaphores, has a name that stays where nobody removes it: for that Python starts
+    What is shared in memory, such as semaphores, has a name that stays where nothing removes it: for that Python starts
     a process, its resource tracker, beside those that share.
     """
     import psutil  # Dask has brought it

@@ -1,0 +1,45 @@
+"""Paths in a study's file: relative to the file that names them, absolute from then on."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from actlab import data, sources
+from actlab.study.sections import SECTIONS
+
+
+def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
+    """Return the plain data with the paths of data and claims files, and of users' functions, made absolute."""
+    absolute_paths = {key: absolute(key, raw[key], base) for key in (*SECTIONS, "report", "claims") if key in raw}
+    sweep = raw.get("sweep")
+    if isinstance(sweep, dict):
+        absolute_paths["sweep"] = {
+            key: [absolute("", cell, base) for cell in value]
+            if key in ("exclude", "include") and isinstance(value, list)
+            else absolute("", value, base)
+            for key, value in sweep.items()
+        }
+    return raw | absolute_paths
+
+
+def absolute(key: str, value: Any, base: Path) -> Any:
+    """Return a value of a dotted key with what is a path in it made absolute; keys below it follow after a dot."""
+    if isinstance(value, dict):
+        return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [absolute(key, inner, base) for inner in value]
+    if not isinstance(value, str):
+        return value
+    if named := sources.parse(value):
+        file = real(base / named[0])
+        return f"{file if file.endswith('.py') else os.path.abspath(base / named[0])}:{named[1]}"
+    is_file = key == "claims" or (key == "data.name" and data.is_file(value))
+    return real(base / value) if is_file else value
+
+
+def real(path: Path) -> str:
+    """Return a path made absolute, its links followed; of one that cannot be, whoever opens it says why."""
+    try:
+        return str(path.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name too long, a zero byte in it
+        return os.path.abspath(path)
