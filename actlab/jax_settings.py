@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Thread
 from typing import Any
 
+CACHE, OWN_CACHE = "JAX_COMPILATION_CACHE_DIR", "ACTLAB_COMPILATION_CACHE_DIR"
 PINNED: dict[str, Any] = {
     # The generator, how it cuts a draw, what is added to every seed, and what kind a key is of.
     "jax_default_prng_impl": "threefry2x32",
@@ -138,6 +139,12 @@ def recorded() -> list[str]:
         if name.upper() in os.environ and name not in {*PINNED, *ROUNDING} and not HARMLESS.search(name)
     ]
     return [f"{name}={values[name]}" for name in [*known, *others]]
+
+
+def take_cache() -> None:
+    """Have JAX keep no programs of a command, for it loads what it finds unseen; actlab's workers keep theirs."""
+    if given := os.environ.pop(CACHE, None):
+        os.environ[OWN_CACHE] = given
 
 
 def clear_environment() -> None:

@@ -124,13 +124,13 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def listed(names: Iterable[object], most: int = 5) -> str:
-    """Name some things, the first ones where they are many.
+def listed(names: Iterable[object], most: int = 5, longest: int = MOST_NAME) -> str:
+    """Name some things, the first ones where they are many, each shortened where it is longer than so.
 
     >>> listed("abc"), listed("abcdefg", 3)
     ('a, b, c', 'a, b, c and 4 more')
     """
-    texts = [shortened(str(name), MOST_NAME) for name in names]
+    texts = [shortened(str(name), longest) for name in names]
     hidden = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + hidden
 

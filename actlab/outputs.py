@@ -89,7 +89,8 @@ def put(made: Making) -> None:
         (path for path in made.at.rglob("*") if path.is_file()), key=lambda path: (path.parent == made.at, path)
     )
     for path in new:
-        refuse_in_the_way(made.final(path.parent), is_folder=True)
+        if path.parent != made.at:  # the folder itself may be a link: it was named
+            refuse_in_the_way(made.final(path.parent), is_folder=True)
         refuse_in_the_way(made.final(path), is_folder=False)
     for path in new:
         made.final(path).parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -366,3 +367,20 @@ def test_semaphores_of_killed_workers_are_removed():
         local.kill_all_but_trackers(process.pid)
     assert process.returncode == -signal.SIGKILL
     assert not Path(f"/dev/shm/sem.{name}").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks at shared memory")
+def test_a_run_that_was_killed_with_all_of_its_processes_leaves_no_semaphores(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = {pid: Path(f"/dev/shm/sem.loky-{pid}-actlab-test") for pid in (gone.pid, os.getpid())}
+    try:
+        for pid, semaphore in names.items():
+            semaphore.touch()
+            (tmp_path / control.LOCK).write_text(f"process {pid} on {socket.gethostname()}, since then\n")
+            with control.study_lock(tmp_path):
+                pass
+        assert [semaphore.exists() for semaphore in names.values()] == [False, True]  # the other one may be at work
+    finally:
+        for semaphore in names.values():
+            semaphore.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 r"""Texts of strangers (names of files, labels, a question) made safe to stand in Markdown, in LaTeX and in a CSV cell.
 
-Who opens a report sees such a text as it was written: it makes no heading, no link and no HTML. LaTeX meets ASCII
-alone, whatever the script: known symbols become commands, accented letters their accents, everything else Latin
-letters. A spreadsheet takes no cell for a formula.
+Who opens a report sees such a text as it was written: it makes no heading, no formula, no HTML and no link, unless it
+is one (some renderers link every address). LaTeX meets ASCII alone, whatever the script: known symbols become commands,
+accented letters their accents, everything else Latin letters. A spreadsheet takes no cell for a formula.
 """
 
 import re
@@ -45,6 +45,7 @@ TOKENS = re.compile(r"\\(?P<escaped>[!-/:-@\[-`{-~])|&(?P<entity>lt|gt|amp);|`(?
 ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
 BOLD, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"\*([^*]+)\*")
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
+INNER = re.compile(rf"(;\s*)([{''.join(FORMULA)}])")  # where a spreadsheet parts cells by semicolons
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -65,7 +66,7 @@ def plain(text: str) -> str:
     >>> print(plain("# no heading"), plain("-0.5"), plain("1. no list"))
     \# no heading -0.5 1\. no list
     """
-    text = re.sub(r"[\\`*]|\](?=[(\[:])|~(?=~)|(?<=~)~|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", one_line(text))
+    text = re.sub(r"[\\`*$]|\](?=[(\[:])|~(?=~)|(?<=~)~|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", one_line(text))
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"^(\d{1,9})(?=[.)](\s|$))|^(?=#|[-+=]([-+=\s]|$))", r"\1\\", text)
 
@@ -147,11 +148,12 @@ def safe_cell(value: object) -> object:
 
     >>> safe_cell("=1+1"), safe_cell("-0.5"), safe_cell("relu"), safe_cell(-1.0)
     ("'=1+1", '-0.5', 'relu', -1.0)
+    >>> safe_cell("a;=1+1")
+    "a;'=1+1"
     """
     if not isinstance(value, str):
         return value
-    text = UNSEEN.sub(
-        WRONG, value.replace("\r\n", "\n").replace("\r", "\n")
-    )  # a bare one is not quoted, and ends a row
+    text = value.replace("\r\n", "\n").replace("\r", "\n")  # a bare one is not quoted, and ends a row
+    text = INNER.sub(r"\1'\2", UNSEEN.sub(WRONG, text))
     begins = text.lstrip(" \n\u00a0\u200b\ufeff")
     return f"'{text}" if begins.startswith(FORMULA) and not NUMBER.fullmatch(text) else text

@@ -367,17 +367,20 @@ def schema() -> None:
     say(json.dumps(StudyConfig.model_json_schema(), indent=2))
 
 
+for command in app.registered_commands:
+    command.help = docstring(command.callback)
+
+
 def main() -> None:
     """Run the command line; exit 0 done, 1 not completed, 2 a wrong request, 130 interrupted."""
     for name, value in CLIENT_DEFAULTS.items():  # before JAX starts: planning needs next to nothing of an accelerator
         os.environ.setdefault(name, value)
+    jax_settings.take_cache()
     jax_settings.clear_environment()  # and what a study says itself is not for JAX to read there
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, or one that is not installed, is not for files
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its settings and folders change no figure
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
-    for command in app.registered_commands:
-        command.help = docstring(command.callback)
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from actlab.data.splits import Data
-from actlab.naming import as_yaml, listed
+from actlab.naming import MOST_LINE, as_yaml, listed
 
 
 def described(rows: Data) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
         f"{name} has {len(counts)}: {listed((f'{text}: {n}' for text, n in counts.items()), most)}"
         for name, counts in about.get("categories", {}).items()
     )
-    text = {"texts": listed(texts, most).replace("\n", " ")} if about.get("categories") else {}
+    text = {"texts": listed(texts, most, MOST_LINE).replace("\n", " ")} if about.get("categories") else {}
     return {
         "target": f"{about['task']}{of}, {what}",
         "rows": f"{sum(rows.values())}: {rows['train']} training, {rows['validation']} validation, {rows['test']} test",

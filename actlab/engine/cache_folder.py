@@ -3,8 +3,8 @@
 A compiled program is code that is run as soon as it is loaded: whoever can write one here decides what a process that
 reads it does. So the folder is this user's alone, and a file counts only if it is a plain file of this user's that no
 one else can write, of a bounded size, under the name that its digest was made for. What fails is dropped, so that the
-next one is written in its place. Where no such folder can be had, every
-start compiles every program; one line says why.
+next one is written in its place. Where no such folder can be had, every start compiles every program; one line says
+why.
 """
 
 import hashlib
@@ -21,7 +21,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+from actlab.jax_settings import CACHE, OWN_CACHE
+
 SUBFOLDER = "whole"
 MOST_BYTES = 2**29  # of all; the least recently used go first
 LARGEST = 2**27  # of one: what is larger was not written here
@@ -60,6 +61,8 @@ def programs_folder(given: str | None) -> Path:
         above = Path(given).expanduser() if given else user_cache_path("actlab")
         folder = above.joinpath(*own)
         claim(Path(os.path.abspath(folder)), own=len(own) + (not given))
+    except RuntimeError:
+        raise Refused(f"{given}: is of an unknown user") from None
     except OSError as error:
         raise Refused(f"{error.filename or folder}: {error.strerror}") from None
     if not given:
@@ -72,7 +75,7 @@ def say_if_refused() -> None:
     if os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("0", "false", "no", "off", "n", "f"):
         return
     try:
-        programs_folder(os.environ.get(VARIABLE))
+        programs_folder(os.environ.get(OWN_CACHE) or os.environ.get(CACHE))
     except Refused as why:
         log.warning("%s", sentence(why))
 

@@ -11,6 +11,7 @@ There is no other channel between a worker and whoever waits for it, and a secon
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -23,6 +24,7 @@ from typing import Any
 
 from actlab import interrupts, sinks
 from actlab.engine.files import StoreError, write_text
+from actlab.outputs import is_alive
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"
@@ -159,6 +161,19 @@ def log_dropped_output(folder: Path) -> None:
             sinks.unsaid.pop(0)
 
 
+def forget_killed(owner: str) -> None:
+    """Remove the semaphores of a run that was killed with all of its processes: no one else is left to do it.
+
+    Args:
+        owner: what the run had written into the lock.
+    """
+    said = re.match(r"process (\d+) on (\S+),", owner)
+    if said and said[2] == socket.gethostname() and not is_alive(said[1]):
+        for path in Path("/dev/shm").glob(f"sem.loky-{said[1]}-*"):
+            with suppress(OSError):
+                path.unlink()
+
+
 @contextmanager
 def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Keep a study's folder for this run or report alone. The lock ends with this process, however that ends.
@@ -178,6 +193,7 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
         if path.is_symlink():
             raise StoreError(f"{path}: is a link, and what it leads to is not written; remove the link")
         folder.mkdir(parents=True, exist_ok=True)
+        owner = lock_owner(folder) or ""  # who takes the lock empties it
         lock = FileLock(path, timeout=wait, poll_interval=0.1)
         lock.acquire()
     except Timeout:
@@ -203,6 +219,7 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
 
     try:
         with interrupts.will(leave):
+            forget_killed(owner)
             with suppress(OSError):  # a full disk is for whoever writes next to tell
                 now = time.strftime("%Y-%m-%d %H:%M:%S")
                 path.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n", encoding="utf-8")

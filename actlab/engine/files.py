@@ -33,8 +33,8 @@ def content_of(path: Path, most: int) -> bytes:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
             raise OSError(0, "is no regular file", str(path))
-        content = file.read(most + 1)
-    if len(content) > most:
+        content = file.read(most + 1) if about.st_size <= most else None
+    if content is None or len(content) > most:
         size = f"{most // 2**20} MiB" if most % 2**20 == 0 else f"{most:,} bytes"
         raise OSError(0, f"is larger than {size}", str(path))
     return content

@@ -221,7 +221,6 @@ KEYS: dict[str, tuple[Check, str]] = {
         map_of(matches("[0-9a-f]{64}"), matches(r"[^/\x00]+\.parquet")),
         "the name of each part, with the SHA-256 of its file",
     ),
-    "study": (matches("[0-9a-f]{64}"), "the SHA-256 of study.yaml"),
     "versions": (map_of(is_text), "versions by package"),
     **dict.fromkeys(("python", "platform", "device"), (is_text, "a text")),
     "git_revision": (either(is_text, is_none), "a text or null"),

@@ -212,7 +212,7 @@ class Stored:
             raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
         if not contents.tables:
             raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
-        manifest, study = contents.manifest, stored_study(self.folder, contents.manifest)
+        manifest, study = contents.manifest, stored_study(self.folder)
         rows = in_order(list(contents.tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
@@ -221,8 +221,8 @@ class Stored:
         return Results(self.folder, study, manifest, *frames, histograms, without, *about)
 
 
-def stored_study(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a folder's resolved study; what is not as ``run`` wrote it is validated as a plan's file is.
+def stored_study(folder: Path) -> dict[str, Any]:
+    """Read a folder's resolved study, validated as a plan's file is.
 
     Raises:
         StoreError: it is not one; names file and key.
@@ -230,7 +230,7 @@ def stored_study(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     path = folder / "study.yaml"
     try:
         content = content_of(path, yaml_text.MOST_BYTES)
-        return read_study(content.decode(), path, hashlib.sha256(content).hexdigest() == manifest.get("study"))
+        return read_study(content.decode(), path)
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
@@ -348,8 +348,7 @@ def create(
         checksums[place] = hashlib.sha256(content).hexdigest()
     write_planned(folder, runs)
     write_text(folder / "study.yaml", study_yaml)
-    about = {"study": hashlib.sha256(study_yaml.encode()).hexdigest(), COPIES: checksums}
-    write_manifest(folder, {**manifest, **about})
+    write_manifest(folder, {**manifest, COPIES: checksums})
 
 
 def refuse_links(folder: Path) -> None:

@@ -10,16 +10,16 @@ from typing import Any
 
 from actlab import sources
 from actlab.naming import message
+from actlab.study import reading
 from actlab.study.yaml_text import bounded_load
 
 
-def read_study(text: str, path: Path, known_sound: bool = False) -> dict[str, Any]:
+def read_study(text: str, path: Path) -> dict[str, Any]:
     """Read the text of a study's own ``study.yaml``.
 
     Args:
         text: its content.
         path: where that is from, for messages.
-        known_sound: whether it is what ``run`` wrote, which was validated then.
 
     Raises:
         ValueError: it is no study; names file and key.
@@ -27,13 +27,9 @@ def read_study(text: str, path: Path, known_sound: bool = False) -> dict[str, An
     raw, _ = bounded_load(text, str(path))
     if not isinstance(raw, dict):
         raise ValueError(f"{path}: expected a mapping with the keys study, data, model, ...")
-    if known_sound:
-        return raw
     for key, value in leaves(raw):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{path}: {key}: expected a finite number, not {value}")
-    from actlab.study import reading  # a quarter of a second, which what is known to be sound need not wait for
-
     source = reading.Source(path, {}, {})
     try:
         reading.check_matrix(raw, source)
