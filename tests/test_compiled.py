@@ -523,3 +523,22 @@ def test_a_study_is_the_same_with_programs_from_the_disk(tmp_path, monkeypatch):
     first, there = part("own", own)
     assert len(there) == 12
     assert part("own-again", own) == (first, there)
+
+
+def test_a_commands_own_process_leaves_a_folder_given_to_jax_to_the_workers(tmp_path):
+    """JAX would open what lies there unseen, and make it by the umask; a pipe would be read for ever."""
+    os.mkfifo(tmp_path / "jit_f-cache")
+    code = (
+        "import sys; sys.argv = ['actlab', '--version']\nfrom actlab import cli\n"
+        "try: cli.main()\nexcept SystemExit: pass\n"
+        "from actlab.engine import cache_folder\nimport jax; print(jax.config.jax_compilation_cache_dir, "
+        "cache_folder.given())"
+    )
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"None {tmp_path}"
+
+
+def test_a_folder_of_an_unknown_user_is_not_used():
+    with pytest.raises(cache_folder.Refused, match="~nosuchuser/x: is of an unknown user"):
+        cache_folder.programs_folder("~nosuchuser/x")

@@ -284,3 +284,15 @@ def test_a_study_is_not_begun_where_its_own_folders_are_links(tmp_path):
     assert not (at / "sources" / "mine.py").is_symlink()
     assert "mine.py" in read_manifest(at)["sources"]
     assert not list((tmp_path / "away").iterdir())
+
+
+def test_a_study_folder_that_is_a_link_itself_is_written(tmp_path):
+    """Kept on a scratch disk, say: it was named by whoever asks, and is not in it."""
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "study").symlink_to(tmp_path / "scratch")
+    with outputs.making(tmp_path / "study", ("tables",)) as made:
+        (made.at / "tables").mkdir()
+        (made.at / "tables" / "t.csv").write_text("1")
+        (made.at / "report.md").write_text("2")
+    assert (tmp_path / "scratch" / "report.md").read_text() == "2"
+    assert (tmp_path / "scratch" / "tables" / "t.csv").read_text() == "1"

@@ -42,32 +42,37 @@ class Unusable(Exception):
     """A file in the folder is no program of ours; says why."""
 
 
-def programs_folder(given: str | None) -> Path:
+def programs_folder(named: str | None) -> Path:
     """Return the folder of this kind of processor, or in one that the user names; made, and this user's alone.
 
     A program made for one processor may use instructions that another, reading the same home directory on a cluster,
     does not have.
 
     Args:
-        given: what ``JAX_COMPILATION_CACHE_DIR`` says, if anything.
+        named: what ``JAX_COMPILATION_CACHE_DIR`` says, if anything.
 
     Raises:
         Refused: it cannot be made, or others could have put programs there.
     """
-    if given and "://" in given:
-        raise Refused(f"{given} is no folder of this machine")
-    own = [SUBFOLDER] if given else ["programs", processor(), SUBFOLDER]
+    if named and "://" in named:
+        raise Refused(f"{named} is no folder of this machine")
+    own = [SUBFOLDER] if named else ["programs", processor(), SUBFOLDER]
     try:
-        above = Path(given).expanduser() if given else user_cache_path("actlab")
+        above = Path(named).expanduser() if named else user_cache_path("actlab")
         folder = above.joinpath(*own)
-        claim(Path(os.path.abspath(folder)), own=len(own) + (not given))
+        claim(Path(os.path.abspath(folder)), own=len(own) + (not named))
     except RuntimeError:
-        raise Refused(f"{given}: is of an unknown user") from None
+        raise Refused(f"{named}: is of an unknown user") from None
     except OSError as error:
         raise Refused(f"{error.filename or folder}: {error.strerror}") from None
-    if not given:
+    if not named:
         forget_what_jax_kept(folder.parent)
     return folder
+
+
+def given() -> str | None:
+    """Return the folder that the user names in the environment, where a command has put it or as it was."""
+    return os.environ.get(OWN_CACHE) or os.environ.get(CACHE)
 
 
 def say_if_refused() -> None:
@@ -75,7 +80,7 @@ def say_if_refused() -> None:
     if os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "1").lower() in ("0", "false", "no", "off", "n", "f"):
         return
     try:
-        programs_folder(os.environ.get(OWN_CACHE) or os.environ.get(CACHE))
+        programs_folder(given())
     except Refused as why:
         log.warning("%s", sentence(why))
 

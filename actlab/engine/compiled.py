@@ -27,7 +27,6 @@ from jaxlib import lapack
 import actlab
 from actlab.engine import cache_folder
 from actlab.engine.cache_folder import Refused, Unusable
-from actlab.jax_settings import OWN_CACHE
 
 log = logging.getLogger("actlab.compiled")
 
@@ -58,7 +57,7 @@ def take_from_jax() -> str | None:
         given_to_jax = str(given)
         jax.config.update("jax_compilation_cache_dir", None)
         of_jax.reset_cache()
-    return given_to_jax or os.environ.get(OWN_CACHE)
+    return given_to_jax or cache_folder.given()
 
 
 @lru_cache(maxsize=8)
