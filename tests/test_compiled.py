@@ -375,6 +375,11 @@ def test_jax_itself_keeps_nothing_and_a_folder_of_the_users_is_looked_at_too(cac
     for name, value in zip(names, (str(tmp_path / "own"), 0.0), strict=True):
         jax.config.update(name, value)
     try:
+        jax.jit(lambda x: x * 3 + 1)(3.0)  # of the user's: JAX has its folder open
+        assert list((tmp_path / "own").glob("*-cache"))
+        (tmp_path / "own").chmod(0o755)
+        for path in (tmp_path / "own").iterdir():
+            path.unlink()
         compiled.enable_compilation_cache()
         assert compiled.folder == tmp_path / "own" / "whole"
         jax.jit(lambda x: x * 2 + 1)(3.0)
