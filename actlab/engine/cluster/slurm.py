@@ -214,7 +214,7 @@ def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
     try:
         shared = shared.expanduser()
         made = tempfile.TemporaryDirectory(prefix=".actlab-", dir=shared)
-    except (OSError, RuntimeError) as error:  # RuntimeError: of a user that there is not
+    except (OSError, RuntimeError) as error:  # RuntimeError: of an unknown user
         why = getattr(error, "strerror", None) or shortened(error)
         raise ClusterError(f"shared_temp_directory: {shared}: cannot be written ({why})") from None
     with made as folder:
