@@ -3,8 +3,7 @@
 A compiled program is code that is run as soon as it is loaded: whoever can write one here decides what a process that
 reads it does. So the folder is this user's alone, and a file counts only if it is a plain file of this user's that no
 one else can write, of a bounded size, under the name that its digest was made for. What fails is dropped, so that the
-next one is written in its place. Where no such folder can be had, every start compiles every program; one line says
-why.
+next one is written in its place. Where no such folder can be had, every start compiles from scratch; one line says why.
 """
 
 import hashlib
@@ -87,7 +86,7 @@ def say_if_refused() -> None:
 
 def sentence(why: Refused) -> str:
     """Put in a line what follows from a folder that is not used."""
-    return f"actlab: compiled programs are not kept, so that every start compiles them again: {why}"
+    return f"actlab: compiled programs are not kept, so that every start compiles from scratch: {why}"
 
 
 def claim(folder: Path, own: int) -> None:

@@ -140,7 +140,7 @@ def read(path: Path, device: jax.Device | None = None) -> Any:
         program = serialize_executable.deserialize_and_load(serialized, in_tree, out_tree, execution_devices=there)
     except Exception as error:  # of whatever kind: it can be compiled
         why = str(error) if isinstance(error, Unusable) else f"{type(error).__name__}: {error}"
-        log.info("%s cannot be used, and its program is compiled again: %s", path, why.partition("\n")[0])
+        log.info("%s cannot be used, and its program is compiled from scratch: %s", path, why.partition("\n")[0])
         with suppress(OSError):
             cache_folder.drop(path)
         return None
