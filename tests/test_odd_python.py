@@ -124,6 +124,7 @@ def test_what_does_not_end_is_ended(call, tmp_path, monkeypatch):
         assert (code, said in text, "ACTLAB_TRIAL_SECONDS=30" in text) == (2, True, True), (what, text)
         process = trial.TRIALS.child
         assert process is None, what
+    monkeypatch.setenv(trial.VARIABLE, "60")
     monkeypatch.setattr(trial, "MEMORY", 2**28)
     (tmp_path / "a.py").write_text("k = []\nwhile True: k.append(bytes(2**24))\n")
     assert "takes more than 0.25 GB of memory" in call("describe", "a.py:f")[1]
