@@ -124,6 +124,12 @@ def test_a_listed_part_wins_whatever_the_names(folder, sound):
     assert first.exists()
 
 
+def test_a_listed_part_that_was_renamed_is_the_same_part(folder, sound):
+    first = part(folder)
+    first.rename(first.with_name("aaaa.parquet"))
+    assert same(folder, sound).notes == ()
+
+
 def test_two_parts_of_equal_rank_that_contradict_each_other_are_both_damaged(folder):
     table = rows(part(folder))
     store.write_table(folder, "0", with_column(table, "train_loss", pa.array([99.0] * len(table))))

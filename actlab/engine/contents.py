@@ -105,7 +105,7 @@ def contents_of(
         others: runs that are known to be planned besides, from a plan.
         problem: what is wrong with the list of planned runs.
     """
-    listed = manifest.get("parts", {})
+    listed = as_named(manifest.get("parts", {}), parts)
     damage = {PLANNED: problem} if problem else {}
     if altered(manifest):
         damage[MANIFEST] = "was altered since it was written"
@@ -146,6 +146,14 @@ def contents_of(
     return Contents(
         manifest, tables, checksums, damage, tuple(one for one in unlisted if one in tables), tuple(spare), known
     )
+
+
+def as_named(listed: Mapping[str, str], parts: Mapping[str, Part | str]) -> dict[str, str]:
+    """Return the manifest's checksums by the names that files have now: one that was renamed is the same part."""
+    gone = {sha256: name for name, sha256 in listed.items() if name not in parts}
+    found = {name: part.sha256 for name, part in parts.items() if isinstance(part, Part) and part.sha256 in gone}
+    renamed = {gone[sha256] for sha256 in found.values()}
+    return {name: sha256 for name, sha256 in listed.items() if name not in renamed} | found
 
 
 def table_of(parts: Mapping[str, Part | str], name: str) -> pa.Table:
