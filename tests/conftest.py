@@ -15,9 +15,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Programs compiled by an earlier state of the code, or by a user, have no part in a test.
 CACHE = tempfile.TemporaryDirectory(prefix="actlab-tests-")
 os.environ["XDG_CACHE_HOME"] = CACHE.name
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every run that they interrupt.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell that starts the tests in the background, or ``nohup``, has them ignore Ctrl-C or a hang-up, and so would every
+# run that they interrupt.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
