@@ -8,8 +8,9 @@ TESTS ?= tests
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
+# Each of the two takes one half of the tests, and of the other half what is left: a module's fixtures are made once.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
 # What CI runs before the tests: lint, types, and the examples in the docstrings.
 check: .venv/installed-dev
@@ -29,13 +30,13 @@ test-lowest:
 	  echo "constraints-lowest.txt is for Python 3.11; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)"; exit 1; }
 	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test]'
-	.venv-lowest/bin/python -m pytest -n 2 $(TESTS)
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 test-newest:
 	test -d .venv-newest || $(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --upgrade --upgrade-strategy eager -e '.[test]'
-	.venv-newest/bin/python -m pytest -n 2 $(TESTS)
+	.venv-newest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 clean:
 	rm -rf .venv .venv-lowest .venv-newest results/quickstart

@@ -15,12 +15,13 @@ from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.layout import to_csv, to_markdown
 from actlab.analysis.tables import TABLES
-from actlab.engine import frames
+from actlab.engine import frames, worker_pools
 from actlab.study import columns
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
 from actlab.study.sections import SWEPT
 from tests import synthetic
+from tests.serial import SerialExecutor
 
 BASE = """
 study: s
@@ -215,7 +216,8 @@ def test_pictures_of_two_settings_never_have_one_name(planned):
 
 
 @pytest.mark.parametrize("first", ["relu", "v1.py:relu"])
-def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first):
+def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first, monkeypatch):
+    monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     planned("model.activation", [first])
     alone = actlab.run(tmp_path / "s.yaml", ["report.figures=[]"], out=tmp_path / "r")
     assert set(alone.runs["activation"]) == {"relu"}
