@@ -267,8 +267,6 @@ def test_a_part_that_was_replaced_is_read_again(whole, tmp_path):
 def test_the_lock_is_taken_before_anything_is_read_and_for_the_report(
     whole, serial, config, tmp_path, reads, monkeypatch
 ):
-    whole, serial, config, tmp_path, reads, monkeypatch
-):
     shutil.copytree(whole, tmp_path / "r")
     before, taken, original = set(store.part_names(tmp_path / "r")), [], control.study_lock
     monkeypatch.setattr(control, "study_lock", lambda *given: taken.append(list(reads)) or original(*given))

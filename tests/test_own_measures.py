@@ -233,7 +233,7 @@ def test_an_override_is_relative_to_where_it_is_said(good, monkeypatch):
         ("[hist_x]", "did you mean 'hist_z'"),
         ("[act_mean, act_mean]", "names the probe 'act_mean' twice"),
         ("[my_probes.py:steep, my_probes.py:steep]", "names the probe 'steep' twice"),
-        ("[3]", "unknown probe '3'"),
+        ("[3]", "unknown probe 3"),
         ("[]", "expected default, all, or a list"),
         ("everything", "unknown choice of probes 'everything'"),
     ],
