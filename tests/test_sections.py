@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import panels, report, style
+from actlab.analysis.figures import FIGURES
+from actlab.analysis.making import Made
 from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
 from tests.synthetic import frames
@@ -30,10 +32,11 @@ def test_every_block_has_its_markdown():
     assert f"<details><summary>{2 * FOLD_FROM} rows: show all</summary>" in page
 
 
-def test_a_picture_can_be_drawn_from_what_the_report_holds(cells):
+def test_a_picture_can_be_drawn_from_what_the_report_holds(cells, tmp_path):
     names = ("accuracy_by_depth", "moments")
-    drawings = {name: report.FIGURES[name].make(cells) for name in names}
-    sections = report.document({"study": "s"}, {}, cells, {"trained": TABLES["trained"].make(cells)}, drawings)
+    drawings = {name: FIGURES[name].make(cells) for name in names}
+    made = Made(tmp_path, {"trained": TABLES["trained"].make(cells)}, drawings)
+    sections = report.document({"study": "s"}, {}, cells, made)
     assert [one.heading for one in sections if one.level == 2] == [
         "What was run",
         "Tables",
@@ -47,8 +50,8 @@ def test_a_picture_can_be_drawn_from_what_the_report_holds(cells):
             assert panels.render(picture.spec, picture.frame).axes[0].get_lines()
 
 
-def test_what_does_not_apply_is_named_below_its_heading(cells):
-    sections = report.document({}, {}, cells, {"ranks": None}, {"dying": None})
+def test_what_does_not_apply_is_named_below_its_heading(cells, tmp_path):
+    sections = report.document({}, {}, cells, Made(tmp_path, {"ranks": None}, {"dying": None}))
     by_heading = {one.heading: one.blocks for one in sections}
     assert by_heading["Tables"] == (Text("Not applicable to this study: ranks."),)
     assert by_heading["Figures"] == (Text("Not applicable to this study: dying."),)
