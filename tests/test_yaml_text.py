@@ -140,7 +140,9 @@ def test_limits_of_a_whole_study(tmp_path, monkeypatch):
     path.write_text(STUDY)
     with pytest.raises(StudyError, match="1,001 overrides"):
         read(path, ["model.depth=2"] * 1001)
-    with pytest.raises(StudyError, match=r"11 cells of 10,000 seeds are 110,000 runs; a study has at most 100,000"):
+    with pytest.raises(
+        StudyError, match=r"11 cells with 10,000 seeds are 110,000 runs, and a study has at most 100,000"
+    ):
         read(path, ["sweep.seeds=10000", "model.depth=" + ",".join(map(str, range(1, 12)))])
     monkeypatch.setattr("actlab.study.reading.MOST_VALUES", 30)
     with pytest.raises(StudyError, match="more than 30 keys and values, overrides included"):

@@ -28,8 +28,6 @@ MOST_OVERRIDES = 1000
 """On one command line."""
 MOST_STEPS = 8
 """Names in a dotted key."""
-MOST_RUNS = 100_000
-"""Of a study: to plan so many takes seconds."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -128,11 +126,7 @@ def read(
     )
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
-    seeds = tuple(config.sweep.seed_list())
-    if len(cells) * len(seeds) > MOST_RUNS:
-        what = f"{len(cells):,} cells of {len(seeds):,} seeds are {len(cells) * len(seeds):,} runs"
-        raise StudyError(f"{source.where('sweep', 'seeds')}: sweep: {what}; a study has at most {MOST_RUNS:,}")
-    return Study(config, cells, seeds, source)
+    return Study(config, cells, tuple(config.sweep.seed_list()), source)
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
