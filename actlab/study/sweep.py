@@ -37,8 +37,8 @@ def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
 
     >>> too_large(SweepConfig(matrix={"model.depth": list(range(1, 201)), "model.width": list(range(1, 102))}))
     (('sweep', 'matrix'), 'crosses 20,200 cells (200 × 101), and a study has at most 20,000; cut it into several')
-    >>> too_large(SweepConfig(matrix={"model.depth": [2, 10]}, seeds=50_001))
-    (('sweep', 'seeds'), '2 cells with 50,001 seeds are 100,002 runs, and a study has at most 100,000')
+    >>> too_large(SweepConfig(matrix={"model.depth": list(range(1, 12))}, seeds=10_000))
+    (('sweep', 'seeds'), '11 cells with 10,000 seeds are 110,000 runs, and a study has at most 100,000')
     """
     sizes = [len(values) for values in sweep.matrix.values()]
     crossed = math.prod(sizes)
