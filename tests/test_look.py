@@ -13,7 +13,8 @@ from actlab.analysis.cells import varying
 from actlab.engine import frames, scheduling, worker_pools
 from actlab.engine.train_study import resolved_text
 from actlab.study import columns
-from actlab.study.plan import plan, told_apart
+from actlab.study.labels import told_apart
+from actlab.study.plan import plan
 from actlab.study.reading import read
 from tests.serial import SerialExecutor
 
