@@ -111,7 +111,7 @@ def test_run_tells_it_before_training_and_the_report_afterwards(folder, monkeypa
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     order = []
     told = cli.tell
-    monkeypatch.setattr(cli, "tell", lambda planned: (order.append("told"), told(planned)))
+    monkeypatch.setattr(cli, "tell", lambda planned, why: (order.append("told"), told(planned)))
     follow = actlab.engine.train_study.follow
     monkeypatch.setattr(
         actlab.engine.train_study, "follow", lambda *words: (order.append("trained"), follow(*words))[1]
