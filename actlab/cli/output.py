@@ -60,7 +60,7 @@ def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:
 def tell(planned: "Plan", also: str = "") -> None:
     """Print what a plan was unsure of, and what else there is to say, before it is carried out."""
     if also:
-        err.print(f"actlab: {also}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"actlab: {also}")
     from actlab.data.look import heading
 
     for about in planned.data:
