@@ -90,7 +90,7 @@ def kill_all_but_trackers(group: int) -> None:
             else:
                 one.kill()
     if itself is None:
-        psutil.wait_procs(trackers, timeout=2)
+        psutil.wait_procs(trackers, timeout=10)  # on a busy machine they have only just begun
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
     else:
