@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from actlab.processes import is_alive
+
 HIDDEN = ".outputs-"
 A_DAY = 86400.0
 
@@ -130,14 +132,3 @@ def remove_left(folder: Path) -> None:
             continue
         if not path.is_symlink() and (old or (host == socket.gethostname() and not is_alive(rest))):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def is_alive(process: str) -> bool:
-    """Whether there is a process of this number."""
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return False
-    except PermissionError:  # another user's
-        return True
-    return True

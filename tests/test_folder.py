@@ -411,7 +411,7 @@ def test_a_file_whose_name_is_not_utf8_can_be_named(folder, monkeypatch, capsys)
         file.write(content)
     code, _, said = call(monkeypatch, capsys, "compare", folder)
     assert code == 1
-    assert r"parts/\udcff?.parquet cannot be read as a part" in said
+    assert r"parts/\udcff\n.parquet cannot be read as a part" in said
 
 
 def test_the_list_of_planned_runs_may_be_damaged_too(folder, sound):

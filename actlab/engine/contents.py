@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from actlab.engine.manifest import MANIFEST, altered
-from actlab.engine.part_checks import contradict, has_checksum, readable, unlike
+from actlab.engine.part_checks import contradict, has_checksum, unlike
 from actlab.engine.planned import PLANNED
+from actlab.naming import MOST_LINE, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,14 +68,15 @@ class Contents:
 
     def damage_lines(self) -> list[str]:
         """Name what is damaged, a line each."""
-        lines = [f"{readable(name)} {why}" for name, why in self.damage.items()]
+        lines = [f"{shortened(name, MOST_LINE)} {why}" for name, why in self.damage.items()]
         return [*lines[:MOST_LINES], *([f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else [])]
 
     def notes(self) -> list[str]:
         """Say what else a reader should know: parts that the manifest does not list, runs that are not stored."""
         said = []
         if self.unlisted:
-            names = f"{readable(self.unlisted[0])}{f' and {len(self.unlisted) - 1} more' * (len(self.unlisted) > 1)}"
+            others = len(self.unlisted) - 1
+            names = f"{shortened(self.unlisted[0], MOST_LINE)}{f' and {others} more' if others else ''}"
             said.append(
                 f"{names}: not listed in manifest.json (a run ended before it could note that); "
                 "of runs that are planned here, with its own checksum, and so it counts"
@@ -129,10 +131,10 @@ def contents_of(
                 by_part.setdefault(of_run[run], set()).add(run)
         against = [other for other, both in by_part.items() if contradict(part.table, table_of(parts, other), both)]
         if against:
-            damage[f"parts/{name}"] = f"contradicts {readable(against[0])} on runs that both have"
+            damage[f"parts/{name}"] = f"contradicts {shortened(against[0], MOST_LINE)} on runs that both have"
             for other in against:
                 if (other in listed) == (name in listed):  # neither is more to be trusted
-                    damage[f"parts/{other}"] = f"contradicts {readable(name)} on runs that both have"
+                    damage[f"parts/{other}"] = f"contradicts {shortened(name, MOST_LINE)} on runs that both have"
             continue
         new = [i for i, run in enumerate(runs) if run not in of_run]
         if name not in listed:
@@ -192,5 +194,5 @@ def why_unlike(table: pa.Table, tables: Mapping[str, pa.Table]) -> str:
     """Say which column of a part is of another kind than in those before; empty where none is."""
     for name, other in tables.items():
         if column := unlike(table, other):
-            return f"has a column {column!r} of another type than {readable(name)} has"
+            return f"has a column {column!r} of another type than {shortened(name, MOST_LINE)} has"
     return ""

@@ -24,7 +24,7 @@ from typing import Any
 
 from actlab import interrupts, sinks
 from actlab.engine.files import StoreError, write_text
-from actlab.outputs import is_alive
+from actlab.processes import is_alive
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"

@@ -15,13 +15,13 @@ from typing import Any
 
 from actlab.engine.files import StoreError, content_of, write_text
 from actlab.measures import from_plain
+from actlab.naming import brief, message
 from actlab.study.settings import of_manifest
+from actlab.study.yaml_text import MOST_DIGITS
 
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
 MOST_BYTES = 2**26
-MOST_DIGITS = 40  # of a whole number
-SHOWN = 80  # characters of a wrong value in a message
 
 # As in ``activations.base``, whose import takes longer than all of reading (tests/test_folder.py compares them).
 MARKERS = "osD^vP<>Xph*d8H|x+"
@@ -100,7 +100,7 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {cut_short(twice)} stands there twice")
+        raise ValueError(f"the key {brief(twice)} stands there twice")
     return made
 
 
@@ -114,12 +114,6 @@ def whole_number(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError(f"a whole number of {len(digits):,} digits")
     return int(digits)
-
-
-def cut_short(value: Any) -> str:
-    """Write a wrong value for a message, cut short."""
-    text = repr(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
 
 
 def is_text(value: Any) -> bool:
@@ -245,11 +239,10 @@ def check(manifest: Mapping[str, Any], path: Path) -> None:
     again = "mend it, or take it from a copy"
     for key, (right, expected) in KEYS.items():
         if key in manifest and not right(manifest[key]):
-            wrong = cut_short(manifest[key])
+            wrong = brief(manifest[key])
             raise StoreError(f"{path}: {key}: expected {expected}, not {wrong}; {again}")
     try:
         of_manifest(manifest)
         from_plain(manifest.get("measures", {}))
     except ValueError as error:
-        message = str(error)
-        raise StoreError(f"{path}: {message[:500]}{' ...' * (len(message) > 500)}; {again}") from None
+        raise StoreError(f"{path}: {message(str(error))}; {again}") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -316,12 +315,3 @@ def contradict(one: pa.Table, other: pa.Table, runs: set[str]) -> bool:
         return table.take([places[run] for run in sorted(runs)])
 
     return checksum(rows(one)) != checksum(rows(other))
-
-
-def readable(name: str) -> str:
-    """Write a file's name for a message, whatever bytes it is made of.
-
-    >>> readable("a" + chr(0xDC80) + ".parquet")
-    'a\\\\udc80.parquet'
-    """
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", name.encode("utf-8", "backslashreplace").decode())

@@ -12,6 +12,7 @@ from actlab.engine import part_checks
 from actlab.engine.contents import Part
 from actlab.engine.files import StoreError, content_of
 from actlab.engine.part_checks import PartError
+from actlab.naming import MOST_LINE, shortened
 
 # Columns of older parts, and what they are called now.
 RENAMED = {"lane": "runs_per_call", "pieces": "eval_chunks"}
@@ -33,7 +34,7 @@ def set_aside(folder: Path, damage: Iterable[str]) -> list[str]:
             target = path.with_name(f"{path.name}.{number}.{ASIDE}")
         if os.path.lexists(path):
             path.rename(target)
-            called.append(f"parts/{part_checks.readable(target.name)}")
+            called.append(f"parts/{shortened(target.name, MOST_LINE)}")
         else:
             called.append("")
     return called

@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import threading
-import time
 from collections import deque
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from actlab import interrupts
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine import devices
+from actlab.processes import end_with
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -163,10 +163,3 @@ def write_log(logs: Path) -> None:
     faulthandler.enable(all_threads=False)
     logging.basicConfig(format="%(asctime)s %(message)s")
     logging.getLogger("actlab").setLevel(logging.INFO)
-
-
-def end_with(parent: int) -> None:
-    """End this process at once when its parent is gone: what it still trains would be lost."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

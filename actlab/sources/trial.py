@@ -20,6 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from actlab.processes import end_with
 from actlab.sources.refusing import library_folders
 from actlab.sources.statements import SourceError
 
@@ -309,10 +310,3 @@ def outcome(task: Any, arguments: list[Any]) -> dict[str, str]:
     except BaseException as error:
         return {"problem": failure(error)}
     return {}
-
-
-def end_with(parent: int) -> None:
-    """End this process when whoever started it is gone."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

@@ -1,0 +1,22 @@
+"""Processes that depend on each other: whether one is there, and ending with the one that started this."""
+
+import os
+import time
+
+
+def is_alive(process: str) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+def end_with(parent: int) -> None:
+    """End this process at once when the one that started it is gone: what it still does would be lost."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
