@@ -181,12 +181,12 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     """
     from actlab import sources
     from actlab.engine import trusting
-    from actlab.study.first_look import read_without_running
+    from actlab.study.first_look import look
     from actlab.study.reading import read
 
-    read_without_running(config, overrides)
+    parts = {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")}
     with sources.only(trusting.to_run(Path(config))):
-        study = read(config, overrides, {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")})
+        study = read(config, overrides, parts, look)
         if study.config.claims:
             from actlab.analysis import claims
 

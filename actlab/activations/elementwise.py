@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from actlab import sources
 from actlab.activations.base import Activation, ActivationError
 from actlab.activations.closed_form import Phi
 from actlab.activations.dependence import mixed
@@ -87,7 +88,7 @@ def mixture(
     except Exception as error:
         if what != "value":  # what cannot be differentiated in this way is said elsewhere, or is of no consequence
             return ""
-        return f"it fails on z of shape {arguments[0].shape} ({type(error).__name__}: {first_line(error)})"
+        return f"it fails on z of shape {arguments[0].shape} ({type(error).__name__}: {sources.first_line(error)})"
     if found is None:
         return ""
     at, shape = found.result, arguments[0].shape
@@ -95,11 +96,6 @@ def mixture(
         return f"its {what} for unit {at[1]} depends on a parameter of unit {found.label}"
     other = tuple(int(i) for i in np.unravel_index(found.label, shape))
     return f"element {at} of its {what} depends on element {other} of {of} (here of shape {shape})"
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).strip() or "no message").partition("\n")[0]
 
 
 def with_learned(record: Activation, z: Array, *learned: Array) -> Array:
@@ -140,7 +136,7 @@ def by_values(record: Activation, parameters: Mapping[str, float]) -> str:
         try:
             found = evaluated(record, given)
         except Exception as error:
-            return f"it fails on z of some shape among {[p.shape for p in PLACES]} ({first_line(error)})"
+            return f"it fails on z of some shape among {[p.shape for p in PLACES]} ({sources.first_line(error)})"
     for what in ("value", *found):  # the first is what says most
         arrays = found[what]
         reference = np.asarray(arrays[0]).astype(float)

@@ -1,6 +1,6 @@
 """What can be told of a study before any file of the user's is run for it: all of that is to be right first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,23 +8,14 @@ from pydantic import ValidationError
 
 from actlab import sources
 from actlab.registry import Withheld, withheld
-from actlab.study.paths import resolve_paths
-from actlab.study.reading import (
-    Source,
-    StudyError,
-    check_matrix,
-    error_message,
-    override,
-    parse,
-    short_path,
-)
+from actlab.study.reading import Source, StudyError, error_message, short_path
 from actlab.study.schema import StudyConfig
 from actlab.study.sections import SECTIONS
 from actlab.study.sweep import Place
 
 
-def read_without_running(path: str | Path, overrides: Sequence[str] = ()) -> None:
-    """Validate what can be told of a study without running a file of the user's.
+def look(raw: Mapping[str, Any], source: Source) -> None:
+    """Validate what can be told of a study's plain data without running a file of the user's.
 
     A study that names none is left to ``read``. Of one that does, a section that holds a user's function is told wrong
     only by its other keys; what follows from the function waits until it is run.
@@ -32,16 +23,8 @@ def read_without_running(path: str | Path, overrides: Sequence[str] = ()) -> Non
     Raises:
         StudyError: see ``read``.
     """
-    path = Path(path)
-    raw, lines = parse(path)
-    overridden: dict[Place, str] = {}
-    raw = resolve_paths(raw, path.parent)
-    for text in overrides:
-        override(raw, text, overridden)
     if not sources.named_in(raw):
         return
-    source = Source(path, lines, overridden)
-    check_matrix(raw, source)
     claims = raw.get("claims")
     if isinstance(claims, str) and not Path(claims).is_file():
         raise StudyError(f"{source.where('claims')}: claims: {short_path(Path(claims))}: there is no such claims file")

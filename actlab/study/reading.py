@@ -86,7 +86,10 @@ class Study:
 
 @jax_settings.pinned()
 def read(
-    path: str | Path, overrides: Sequence[str] = (), parts: Mapping[str, Callable[[list[str]], object]] | None = None
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    parts: Mapping[str, Callable[[list[str]], object]] | None = None,
+    before_running: Callable[[Mapping[str, Any], Source], None] = lambda raw, source: None,
 ) -> Study:
     """Read and validate a study.
 
@@ -94,6 +97,7 @@ def read(
         path: the YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
         parts: of ``tables`` and ``figures`` what finds them by their names, or raises ValueError; unchecked without.
+        before_running: called with the plain data before any file of the user's is run for them.
 
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
@@ -110,6 +114,7 @@ def read(
     if count_values(raw) > MOST_VALUES:
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
+    before_running(raw, source)
     config = validate(raw, source)
     if large := too_large(config.sweep):
         place, why = large

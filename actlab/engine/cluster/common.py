@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from actlab import naming
 from actlab.engine.worker_pools import WORKER_ENVIRONMENT
 from actlab.study.reading import StudyError
 
@@ -106,8 +107,8 @@ def has_workers(client: Any) -> bool:
 def shortened(text: object) -> str:
     """Quote someone else's text: its first line, and not too much of that.
 
-    >>> shortened("no\\nmore"), len(shortened("x" * 1000))
-    ('no', 201)
+    >>> shortened("no\\nmore"), len(shortened("x" * 1000)) <= WORDS
+    ('no', True)
     """
     line = str(text).strip().partition("\n")[0] or (type(text).__name__ if text else "nothing")
-    return line if len(line) <= WORDS else f"{line[:WORDS]}…"
+    return naming.shortened(line, WORDS)
