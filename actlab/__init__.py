@@ -139,7 +139,7 @@ def run(
     from dataclasses import replace
 
     study = study_of(config, overrides)
-    from actlab.engine import control, train_study, worker_pools
+    from actlab.engine import train_study, worker_pools
     from actlab.engine.control import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
@@ -161,10 +161,10 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        stored = train_study.train(study, folder, execution, processes, fresh, notice, planned, note)
-        processes.keep_one()
-        results = stored.results()
-        with control.study_lock(folder, REPORT_WAITS):
+        trained = train_study.trained(study, folder, execution, processes, fresh, notice, planned, note)
+        with trained as stored:
+            processes.keep_one()
+            results = stored.results()
             write_report(results, written, processes)
     return results
 

@@ -170,7 +170,8 @@ def in_bytes(memory: str | float | None) -> float | None:
     return number
 
 
-def train(
+@contextmanager
+def trained(
     study: Study,
     folder: Path,
     where: ExecutionConfig,
@@ -179,8 +180,8 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     tell: Callable[[Plan], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
-) -> Stored:
-    """Train what the folder lacks of a study.
+) -> Iterator[Stored]:
+    """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
     The lock is taken first, so that what is read then stays true, and refusals leave nothing behind.
 
@@ -194,7 +195,7 @@ def train(
         tell: called with the plan before it is carried out.
         note: called with a line on what is damaged in the folder, before it is trained again.
 
-    Returns:
+    Yields:
         what the folder holds then.
 
     Raises:
@@ -235,9 +236,9 @@ def train(
                     control.tidy(folder, finished=True)
             except (OSError, StoreError) as error:
                 raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
-    if failures:
-        raise RunError(folder, failures)
-    return stored
+        if failures:
+            raise RunError(folder, failures)
+        yield stored
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
