@@ -4,6 +4,7 @@ A link is never written through, and never followed to delete: one that stands w
 that file, one where a folder is to be is refused. Until all that is new is complete, all that is old stays.
 """
 
+import errno
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from actlab import limits
 from actlab.processes import is_alive
 
 HIDDEN = ".outputs-"
@@ -65,7 +67,9 @@ def making(folder: Path, subfolders: Iterable[str] = ()) -> Iterator[Making]:
         yield made
         put(made)
     except OSError as error:
-        raise OutputError(f"{place_of(error, folder, at)}: cannot be written ({error.strerror or error})") from error
+        hint = limits.hint("f") if error.errno == errno.EFBIG else ""
+        why = f"{error.strerror or error}{hint}"
+        raise OutputError(f"{place_of(error, folder, at)}: cannot be written ({why})") from error
     finally:
         if at is not None:
             shutil.rmtree(at, ignore_errors=True)

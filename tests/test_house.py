@@ -12,11 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "processes": -4,
+    "limits": -4,
     "checksums": -3,
     "docstrings": -3,
     "interrupts": -3,
     "sinks": -3,
-    "limits": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
     "naming": -3,

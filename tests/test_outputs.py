@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 import unicodedata
 
 import pandas as pd
@@ -296,3 +297,16 @@ def test_a_study_folder_that_is_a_link_itself_is_written(tmp_path):
         (made.at / "report.md").write_text("2")
     assert (tmp_path / "scratch" / "report.md").read_text() == "2"
     assert (tmp_path / "scratch" / "tables" / "t.csv").read_text() == "1"
+
+
+def test_a_limit_on_files_is_named(tmp_path):
+    """In a process of its own: what a limit cuts short ends with a signal unless that is ignored, as Python does."""
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048)); from pathlib import Path\n"
+        "from actlab.outputs import OutputError, making\n"
+        "try:\n    with making(Path('s')) as made: (made.at / 'report.md').write_text('x' * 5000)\n"
+        "except OutputError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "s: cannot be written (File too large; the limit here: ulimit -f 2)\n"
+    assert not list(tmp_path.iterdir())
