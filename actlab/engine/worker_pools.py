@@ -61,8 +61,11 @@ def local(workers: int) -> ProcessPoolExecutor:
 
     loky's pool does not import the main module again, so that ``actlab.run`` works in a script without a main guard.
     """
+    from multiprocessing import resource_tracker
+
     from loky import ProcessPoolExecutor
 
+    resource_tracker.ensure_running()  # which unblocks signals once it has started: not between the next two
     pool = ProcessPoolExecutor(
         max_workers=workers, env=worker_environment(), initializer=begin_worker, initargs=(os.getpid(),)
     )
