@@ -4,6 +4,7 @@
 study's section ``data``, in which each guess stands beside what else it could be.
 """
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,11 @@ def guess(path: Path, target: str | None = None) -> Guess:
     spec = guess_columns.with_missing_marks(sheet, spec, why)
     sheet = replace(sheet, missing=sheet.missing | set(spec.na_values or ()))
     columns = guess_columns.kinds(sheet, spec)
+    if len(columns) < 2:
+        left_out = f"; left out: {why['drop'].removeprefix('unsure: ')}" if "drop" in why else ""
+        raise DataError(
+            f"{path}: expected a column to predict and one to learn from, found {listed(columns)}{left_out}"
+        )
     candidates, named = guess_target.candidates(columns, sheet, target)
     first: DataError | None = None
     for one in candidates[: 1 if named else MOST_TARGETS]:
@@ -103,16 +109,14 @@ def with_target(
     gone = is_missing(labels, sheet, spec)
     if gone.any() and spec.na_values is None and guess_target.is_word_for_class(labels, gone, sheet):
         spec, gone = replace(spec, na_values=()), labels.isna().to_numpy(bool)
-        why["na_values"] = (
-            f"none, so that a class of {target!r} may be called so; leave it out where that means missing"
-        )
+        why["na_values"] = f"none, so that a class of {target!r} may be called so"
     task = guess_target.task(labels[~gone], target, sheet, why)
     if sheet.path.suffix.lower() == ".npz":
         spec = replace(spec, target=None if target == "y" else spec.target)
     else:
         spec = replace(spec, target=target)
         why["target"] = "the column to predict" + (
-            f"; it might be {listed(map(as_yaml, others), 4, 40)} instead" if others else ""
+            f"; `actlab new` with --target takes another: {listed(map(as_yaml, others), 4, 40)}" if others else ""
         )
     spec = guess_columns.chosen_features(replace(spec, task=task), target, gone, columns, sheet, why)
     rows = data.load(spec)
@@ -122,7 +126,7 @@ def with_target(
         rows = data.load(spec)
     for text in rows.notes:
         if not any(text.startswith(begun) for begun in ("missing values in", "columns are separated")):
-            unsure.append(text)
+            unsure.append(re.sub(r"data\.drop: \[(.+?)\] leaves", r"\1 in drop leaves", text).replace("data.", ""))
     unsure += guess_columns.doubtful_numbers(sheet, columns, target, spec)
     return Guess(spec, why, tuple(dict.fromkeys(unsure)), rows)
 

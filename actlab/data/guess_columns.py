@@ -95,6 +95,8 @@ def with_missing_marks(sheet: Sheet, spec: DataSpec, why: dict[str, str]) -> Dat
 def words_for_missing(sheet: Sheet) -> set[str]:
     """List which of the usual words for a missing value a text file holds: those that are named replace them."""
     found: set[str] = set()
+    if not sheet.textual:
+        return found
     for name in map(str, sheet.frame.columns):
         column = sheet.frame[name]
         if not is_plain(column):
@@ -225,7 +227,9 @@ def doubtful_numbers(sheet: Sheet, columns: dict[str, str], target: str, spec: D
             rest = values[np.isfinite(values) & (values != mark)]
             number = int(np.sum(values == mark))
             if number > 1 and len(rest) and (np.all(rest > mark / 2) if mark < 0 else np.all(rest < mark / 2)):
-                found.append(
-                    f"column {name!r} holds {mark:g} in {number} rows; na_values: [{mark:g}] if that means missing"
-                )
+                words = spec.na_values if spec.na_values is not None else sorted(words_for_missing(sheet))
+                marks = ", ".join([*map(as_yaml, words), f"{mark:g}"])
+                how = spec.missing if spec.missing != "refuse" else "mean"
+                means = f"na_values: [{marks}] with missing: {how} if that means missing"
+                found.append(f"column {name!r} holds {mark:g} in {number} rows; {means}")
     return found

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from actlab.data.limits import require_values
 from actlab.data.sheet import MISSING, is_number, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError
@@ -44,6 +45,7 @@ def spec_of(path: Path, why: dict[str, str]) -> DataSpec:
             f"; {as_yaml(other)} would cut them as evenly" if other else ""
         )
     lines = lines_of(head, separator, begin, path)
+    require_values(lines.number, len(lines.header), path)
     if not lines.header:
         raise DataError(f"{path}: expected a line of column names, found an empty file")
     require_one_reading(lines, head, separator, True, path)
@@ -119,12 +121,15 @@ def header_of(
         there = [text for text in texts if text and text not in MISSING]
         return bool(there) and all(is_number(text, decimal) for text in there)
 
-    words = [
-        name for name, column in zip(names, columns, strict=True) if numeric(column) and not is_number(name, decimal)
-    ]
-    words = [word for word in words if word and word not in MISSING and not is_date(word)]
+    words = []
+    for name, column in zip(names, columns, strict=True):
+        there = {text for text in column if text and text not in MISSING}
+        labels = 0 < len(there) <= len(column) / 4 and not numeric(column)  # each of them stands there again and again
+        if numeric(column) or (labels and name not in there):
+            words += [] if is_number(name, decimal) or name in ("", *MISSING) or is_date(name) else [name]
     if words:
-        return True, f"unsure: the first line names the columns, as {as_yaml(words[0])} stands above numbers"
+        why = "is no value of its column"
+        return True, f"unsure: the first line names the columns, as {as_yaml(words[0])} {why}; false takes it for data"
     counted = [name for name in names if name]
     if (
         counted in ([str(i) for i in range(len(counted))], [str(i + 1) for i in range(len(counted))])

@@ -154,7 +154,11 @@ def with_data(text: str, asked: Request, rows: Path, target: str | None) -> str:
     from actlab.data.look import lines
 
     if str(rows) in data.DATASETS:
-        loaded, doubtful, keys = data.load(str(rows)), [], [f"data: {{name: {rows}}}"]
+        loaded, doubtful, keys = (
+            data.load(str(rows)),
+            [],
+            [f"data: {{name: {rows}}}".ljust(33) + " # or another of `actlab list`, or a file"],
+        )
     else:
         understood = of_file(rows, target)
         loaded, doubtful, keys = understood.rows, doubts(understood), data_section(understood, beside(rows, asked))
