@@ -86,9 +86,10 @@ def test_every_template_is_written_under_the_name_that_is_asked_for(actlab_comma
         assert code == 0
         assert parse(tmp_path / f"{name}.yaml")[0]["study"] == name
         assert [words[0] for words in commands(said)] == ["plan", "run", "compare"]
-        code, planned, said = actlab_command(*commands(said)[0])
-        assert code == 0, said
-        assert "54 runs to train" in planned
+        if template != "own-activation":  # which is planned and run below
+            code, planned, said = actlab_command(*commands(said)[0])
+            assert code == 0, said
+            assert "54 runs to train" in planned
     assert (tmp_path / "my-own-activation_act.py").exists()
     assert "my-own-activation_act.py:leaky_swish" in (tmp_path / "my-own-activation_act.py").read_text()
     assert not re.search("own_activation", (tmp_path / "my-own-activation.yaml").read_text())
@@ -105,8 +106,10 @@ def test_the_commands_that_it_ends_with_work_as_they_are_printed(actlab_command,
         "[1e-3, 1e-2]": "[1e-2]",
         "seeds: 3": "seeds: 1",
         "steps: 200": "steps: 50",
-        "every: 100": "every: 50",
+        "every: 100": "every: 50\n  probes: [dead_fraction]",
+        "      - swish ": "      # - swish ",
         "accuracy_by_depth, gradient_norms, ": "",
+        "performance, vanishing_slopes, ": "performance, ",
     }.items():
         assert text.count(many) == 1, many
         text = text.replace(many, few)

@@ -35,8 +35,8 @@ COMPARED = {"dying": "--preset dying --by activation,learning_rate,bias_init"}
 """What to compare at the end, where that is not the performance on the test split."""
 FIGURES = {"dying": "dying-bias_init=zeros", "own-activation": "learned_parameters"}
 """Which figure to look at first, where it is not that of gradient norms."""
-MOST_COMMENT = 300
-"""Letters of a comment."""
+MOST_COMMENT, MOST_LINE = 300, 117
+"""Letters of a comment; of a key with its comment behind: a longer one stands above."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def escape(letter: str) -> str:
 def commented(key: str, value: str, comment: str) -> str:
     """Write a key and its value with a comment behind, or above where the value is long."""
     line, comment = f"  {key}: {value}", shortened(comment, MOST_COMMENT)
-    if len(line) < 60 and len(line) + len(comment) < 140:
+    if max(len(line), 33) + len(comment) < MOST_LINE:
         return f"{line.ljust(33)} # {comment}"
     return f"  # {key}: {comment}\n{line}"
 
