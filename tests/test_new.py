@@ -91,7 +91,7 @@ def test_every_template_is_written_under_the_name_that_is_asked_for(actlab_comma
             assert code == 0, said
             assert "54 runs to train" in planned
     assert (tmp_path / "my-own-activation_act.py").exists()
-    assert "my-own-activation_act.py:leaky_swish" in (tmp_path / "my-own-activation_act.py").read_text()
+    assert "my-own-activation_act.py:leaky_silu" in (tmp_path / "my-own-activation_act.py").read_text()
     assert not re.search("own_activation", (tmp_path / "my-own-activation.yaml").read_text())
     assert read(tmp_path / "my-own-data.yaml").config.data.name == str(tmp_path / "my-own-data.csv")
 
@@ -107,7 +107,7 @@ def test_the_commands_that_it_ends_with_work_as_they_are_printed(actlab_command,
         "seeds: 3": "seeds: 1",
         "steps: 200": "steps: 50",
         "every: 100": "every: 50\n  probes: [dead_fraction]",
-        "      - swish ": "      # - swish ",
+        "      - silu ": "      # - silu ",
         "accuracy_by_depth, gradient_norms, ": "",
         "performance, vanishing_slopes, ": "performance, ",
     }.items():
@@ -117,12 +117,21 @@ def test_the_commands_that_it_ends_with_work_as_they_are_printed(actlab_command,
     for words in commands(said):
         code, printed, problem = actlab_command(*words)
         assert code == 0, (words, problem)
-        assert words[0] != "compare" or "`leaky_swish`" in printed
+        assert words[0] != "compare" or "`leaky_silu`" in printed
     report, figure = re.search(r"Then look at (\S+) and (\S+)\.$", said, re.MULTILINE).groups()
     assert (tmp_path / report).is_file()
     assert (tmp_path / figure).is_file()
     learned = actlab.load("results/mine").layers["leak"].dropna()
     assert learned.nunique() > 1
+
+
+def test_commands_are_printed_as_this_one_was_called(actlab_command, monkeypatch, tmp_path):
+    """Whoever has not activated the environment has typed its path, and has to again."""
+    assert "  actlab plan one.yaml\n" in actlab_command("new", "one")[1]
+    monkeypatch.setenv("PATH", "")
+    assert "  actlab plan two.yaml\n" in actlab_command("new", "two")[1]  # a module that was called, say
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "my env" / "bin" / "actlab")])
+    assert new.program() == "'my env/bin/actlab'"
 
 
 def test_what_it_says_to_compare_is_in_such_studies(actlab_command):

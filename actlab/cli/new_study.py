@@ -25,7 +25,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 WORDS = {
     "depth": "three activations at three depths: whose gradients vanish?",
     "dying": "which learning rates and biases kill ReLU units?",
-    "own-activation": "a function of your own, with a learned parameter, beside relu and swish",
+    "own-activation": "a function of your own, with a learned parameter, beside relu and silu",
     "own-data": "your own rows; with --data the default",
 }
 """Templates, and what each is about."""
@@ -105,13 +105,13 @@ def request(name: str, template: str) -> Request:
     path = Path(name)
     own = re.sub(r"\.ya?ml$", "", path.name, flags=re.IGNORECASE)
     if not re.fullmatch("[a-z0-9_-]+", own):
-        raise typer.BadParameter(f"a study's name has only a-z, 0-9, _ and -, not {brief(own)}{suggestion(path, own)}")
+        raise typer.BadParameter(f"a study's name has only a-z, 0-9, _ and -, not {brief(own)}{better_name(path, own)}")
     if path.parent.exists() and not path.parent.is_dir():
         raise typer.BadParameter(f"{shortened(str(path.parent))}: is a file; a study goes into a folder")
     return Request(own, path.parent, template)
 
 
-def suggestion(path: Path, own: str) -> str:
+def better_name(path: Path, own: str) -> str:
     """End the message about a name with one that can be a study's."""
     from anyascii import anyascii
 
