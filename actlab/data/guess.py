@@ -4,6 +4,7 @@
 study's section ``data``, in which each guess stands beside what else it could be.
 """
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,7 +60,8 @@ def guess(path: Path, target: str | None = None) -> Guess:
         DataError: it cannot be read in any way that was thought of, and why.
     """
     why: dict[str, str] = {}
-    sheet, spec = sheet_of(files.existing(str(path)), target, why)
+    path = Path(os.path.realpath(files.existing(str(path))))  # as a study names it: it is read once for both
+    sheet, spec = sheet_of(path, target, why)
     if len(sheet.frame) < FEWEST_ROWS:
         raise DataError(f"{path}: expected rows of data, {FEWEST_ROWS} at least, found {len(sheet.frame) or 'none'}")
     spec = guess_columns.with_missing_marks(sheet, spec, why)
