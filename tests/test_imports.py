@@ -51,6 +51,13 @@ def test_completion_needs_nothing(tmp_path):
     assert heavy(modules(tmp_path, **asked)) == set()
 
 
+def test_a_study_to_begin_with_needs_no_jax(tmp_path):
+    assert heavy(modules(tmp_path, "new", "mine", "--template", "own-activation")) == set()
+    rows = "a,y\n" + "".join(f"{i * i % 7}.5,{'pq'[i % 2]}\n" for i in range(30))
+    (tmp_path / "rows.csv").write_text(rows)
+    assert heavy(modules(tmp_path, "new", "own", "--data", "rows.csv")) <= {"numpy", "pandas", "pyarrow"}
+
+
 PLANS = {
     "schema": (["schema"], 0),
     "list": (["list"], 0),

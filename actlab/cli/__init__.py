@@ -16,6 +16,7 @@ import typer
 import actlab
 from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
+from actlab.cli.new_study import new
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
@@ -84,6 +85,9 @@ def options(
         os.getcwd()
     except OSError as error:
         raise typer.BadParameter(f"the current folder cannot be used ({error.strerror}); change to another") from None
+
+
+app.command()(new)
 
 
 @app.command()
