@@ -86,14 +86,16 @@ def trained(results: Trained, run: Any, step: int | None, trust: bool) -> DeepML
     """
     name = kept.name_of(results, run)
     weights = kept.weights(results, name, step)
-    row = results.runs[results.runs["run"] == name].iloc[0].to_dict()
+    row: dict[str, Any] = {str(key): value for key, value in results.runs[results.runs["run"] == name].iloc[0].items()}
     if row.get("activation_order") != 0 and parsed(row["activation"])["name"] in activations.CATALOGUE:
         return of_settings(row, weights)
-    return of_run(results.path, name, weights, trust)
+    return of_run(results.path, name, weights, trust, stored=True)
 
 
 @jax_settings.pinned()
-def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bool = False) -> DeepMLP:
+def of_run(
+    folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bool = False, stored: bool = False
+) -> DeepMLP:
     """Build the network of a study's run: see ``actlab.model``.
 
     Args:
@@ -101,6 +103,7 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bo
         name: the run's, or how that begins.
         weights: of the run; without them, those that it begins with.
         trust: whether files of the user's are run although they are not what ``run`` copied to ``sources/``.
+        stored: whether it is known to be stored.
 
     Raises:
         StudyError: the study has no such run, or the weights are not of its network.
@@ -111,12 +114,12 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bo
         raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
     study = parse(file)[0]
     with sources.only(trusting.to_model(folder, study, trust)):
-        return of_trusted_run(folder, name, weights)
+        return of_trusted_run(folder, name, weights, stored)
 
 
-def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
+def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None, stored: bool) -> DeepMLP:
     """Build the network of a study's run, whose files may be run."""
-    group, run = find_run(folder, name)
+    group, run = find_run(folder, name, stored)
     shape = group.shape
     function = loading.functions_of(shape, folder / "sources")[group.activation]
     options = shape.spec.block

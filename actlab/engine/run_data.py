@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,7 +49,7 @@ def splits(shape: Shape, sources_folder: Path) -> dict[str, data.Split]:
     return {name: data.Split(split.x.astype(dtype), split.y.astype(target)) for name, split in host.items()}
 
 
-def of_run(results: Trained, run: Any, trust: bool) -> Mapping[str, data.Split]:
+def of_run(results: Trained, run: Any, trust: bool) -> dict[str, data.Split]:
     """Load the rows of a stored run: see ``Trained.data``."""
     from actlab.engine import trusting
     from actlab.engine.kept import name_of
@@ -58,5 +57,5 @@ def of_run(results: Trained, run: Any, trust: bool) -> Mapping[str, data.Split]:
 
     name = name_of(results, run)
     with sources.only(trusting.to_model(results.path, results.study, trust)):
-        group, _ = find_run(results.path, name)
+        group, _ = find_run(results.path, name, stored=True)
         return splits(group.shape, results.path / "sources")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 class Trained:
     """What ``store.Results`` adds to its frames; nothing of it is imported or read before it is asked for."""
+
+    path: Path
+    study: dict[str, Any]
+    runs: pd.DataFrame
+    steps: pd.DataFrame
 
     def weights(self, run: str | Mapping[str, Any] | pd.Series, step: int | None = None) -> dict[str, np.ndarray]:
         """Read a run's trained weights, which a study keeps by ``measure.keep_weights``, as arrays by name.

@@ -1,8 +1,8 @@
 """Stored runs that were trained again for their weights: what becomes of the rows that this gave once more.
 
-Trained with the same versions on the same machine, they are the rows that are stored, to the bit, and are dropped. Where
-they differ (another version, another device), the new ones take the place of the old: the weights are theirs. Until
-that is judged they lie in ``parts/*.again``, which nothing reads as a part.
+Trained with the same versions on the same machine, they are the rows that are stored, to the bit, and are dropped.
+Where they differ (another version, another device), the new ones take the place of the old: the weights are theirs.
+Until that is judged they lie in ``parts/*.again``, which nothing reads as a part.
 """
 
 from __future__ import annotations

@@ -70,7 +70,8 @@ def named(
         learnable: the names of its activation's parameters, in the order of their slots.
         statistics: of batch normalisation, mean and variance of each layer.
     """
-    stack, weights = parameters["layers"], {}
+    stack = parameters["layers"]
+    weights: dict[str, np.ndarray] = {}
     for l in range(depth):
         own = {"weight": stack["kernel"][l] if l else parameters["input"]["kernel"], "bias": stack["bias"][l]}
         own |= {f"activation.{name}": stack["activation"][l][slot] for slot, name in enumerate(learnable)}

@@ -47,8 +47,9 @@ def worker_bytes(size: Size, call: CallSize) -> float:
     """Predict the bytes that one worker process holds at most while it trains a run batch.
 
     A run has three copies of its weights (themselves, those before a record's step, one at work), what its optimizer
-    remembers (Adam two), three more copies where they are written to the disk, z and h by layer of a minibatch and of the probe rows, and five layers of the rows of one
-    chunk of an evaluation. The data are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
+    remembers (Adam two), three more copies where they are written to the disk, z and h by layer of a minibatch and of
+    the probe rows, and five layers of the rows of one chunk of an evaluation. The data are held three times.
+    ``size.depth`` is the bound on depth: of a study's deepest.
 
     Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one chunk, and where
     that is more, a record's five layers of training and probe rows count in its place.
