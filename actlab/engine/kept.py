@@ -217,7 +217,9 @@ def told(results: Trained, run: str) -> str:
     """Say in a line where a run's weights lie."""
     found = places(results, run)
     if not found:
-        return ""
+        asked = (results.study.get("measure") or {}).get("keep_weights", NONE)
+        last = int(results.steps["step"][results.steps["run"] == run].iloc[-1])
+        return "" if asked == NONE else str(missing(results, run, last, last, []))
     paths = list(dict.fromkeys(files[0][0] for files in found.values()))
     steps = "step" if len(found) == 1 else "steps"
     return f"weights at {steps} {listed(found, 12)}: {listed(paths, 2, MOST_LINE)}"

@@ -23,8 +23,8 @@ def find_run(folder: Path, name: str, stored: bool = False) -> tuple[Job, Run]:
     several = [run for run in runs if run.startswith(name)]
     if not several and stored:
         raise StudyError(
-            f"{folder}: run {name} is stored, and today's plan of {folder / 'study.yaml'} has no such run: the study was "
-            "changed since, or a file of data or of a function that it names is not what it was"
+            f"{folder}: run {name} is stored, and today's plan of {folder / 'study.yaml'} has no such run: the study "
+            "was changed since, or a file of data or of a function that it names is not what it was"
         )
     if len(several) != 1:
         problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
