@@ -330,6 +330,7 @@ PAIRS = {
     "measure.probe_rows": ("50", "60", []),
     "measure.probes": ("default", "all", []),
     "measure.keep_layers": ("all", "ends", []),
+    "measure.keep_weights": ("none", "final", []),
 }
 KEYS = {f"{section}.{name}": key for section, name, key in run_keys() if name != "dropout"}
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,11 +100,30 @@ def files(folder):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """A study without weights, the same with those at the end, the same with all: each trained by itself."""
+    """A study without weights, the same with those at the end, the same with all: each trained by itself.
+
+    Those at the end are had as docs/study.md says.
+    """
     made = {which: tmp_path_factory.mktemp(which) for which in ("none", "final", "records")}
-    for which, at in made.items():
-        run(PLAIN, at, f"measure.keep_weights={which}")
+    for which in ("none", "records"):
+        run(PLAIN, made[which], f"measure.keep_weights={which}")
+    (code,) = re.findall("```python\n(.*?)```", section("Trained weights"), re.DOTALL)
+    for name in ("s.yaml", "my_depth.yaml"):
+        (made["final"] / name).write_text(PLAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made["final"])
+        told = {}
+        exec(compile(code, "docs/study.md", "exec"), told)
+    assert told["outputs"].shape == (30, 3)
+    assert all(name.split(".")[0] in ("layers", "readout") for name in told["weights"])
+    (made["final"] / "results" / "s").rename(made["final"] / "r")
     return {which: at / "r" for which, at in made.items()}
+
+
+def section(title):
+    """One section of docs/study.md."""
+    text = (Path(__file__).parents[1] / "docs" / "study.md").read_text(encoding="utf-8")
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def copy_of(folder, at):
@@ -359,7 +379,7 @@ def same_weights(folder, other):
 def test_interrupted_and_resumed_they_are_the_same(plain, tmp_path):
     (tmp_path / "new").mkdir()
     shutil.copy(plain["none"].parent / "s.yaml", tmp_path / "new" / "s.yaml")
-    for folder, which in ((tmp_path / "new" / "r", "records"), (copy_of(plain["none"], tmp_path / "again"), "records")):
+    for folder, which in ((tmp_path / "new" / "r", "records"), (copy_of(plain["none"], tmp_path / "again"), "final")):
         interrupted(folder, which)
         assert list((folder / "parts").glob("*.checkpoint"))
         again(folder, which)
