@@ -440,7 +440,7 @@ def test_without_room_for_them_nothing_is_begun(plain, tmp_path, monkeypatch, ca
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5000))
     config = plain["none"].parent / "s.yaml"
     with pytest.raises(
-        StoreError, match=r"weights would take about 140 kB .*records\).*5 kB left; measure.*final would"
+        StoreError, match=r"weights would take about [0-9.]+ kB .*records\).*5 kB left; measure.*final would"
     ):
         actlab.run(config, ["measure.keep_weights=records"], out=tmp_path / "r")
     with pytest.raises(StoreError, match=r"final\), and the disk has 5 kB left; make room, or give an --out"):
@@ -448,10 +448,10 @@ def test_without_room_for_them_nothing_is_begun(plain, tmp_path, monkeypatch, ca
     assert not (tmp_path / "r").exists()
     preview(config, ["measure.keep_weights=final"], tmp_path / "r", 1, None)
     out, err = capsys.readouterr()
-    assert "Weights: about 36 kB on the disk" in out
+    assert re.search(r"Weights: about [0-9.]+ kB on the disk", out)
     assert "`actlab run` will refuse: " in err
     preview(config, [], tmp_path / "r", 1, None)
-    assert "eights" not in "".join(capsys.readouterr())
+    assert "Weights:" not in "".join(capsys.readouterr())
     preview(config, ["measure.keep_weights=final"], plain["none"], 1, None, as_json=True)
     plan = json.loads(capsys.readouterr()[0])
     assert plan["to_train"] == 8
@@ -632,5 +632,6 @@ def test_weights_and_data_need_no_jax(plain):
         "assert results.weights(name) and results.data(name)['probe'].x.shape == (20, 4)\n"
         "sys.exit('jax' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}  # plans heed those
+    done = subprocess.run([sys.executable, "-c", code], env=others, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
