@@ -191,7 +191,7 @@ def missing(results: Trained, run: str, step: int, last: int, there: Sequence[in
     """Say that a run has no weights at a step, why, and how they are had."""
     unread = [file for file in weight_files.listed(results.path) if not isinstance(file, WeightFile)]
     if unread:
-        names = listed((f"{WEIGHTS}/{path.name}" for path in unread), 2, MOST_LINE)
+        names = listed((f"{WEIGHTS}/{path.name}" for path in unread), 6, MOST_LINE)
         return DamageError(
             f"{results.path}: run {run} has no weights at step {step} that can be read; cut short or altered: {names}. "
             "`actlab run` with the study's keep_weights trains again what is lost"
