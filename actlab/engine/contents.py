@@ -44,7 +44,7 @@ class Contents:
         checksums: {part: SHA-256 of its file}, likewise.
         damage: {part or file: what is wrong with it}.
         unlisted: those of ``tables`` that the manifest does not list.
-        spare: parts all of whose runs are listed elsewhere, with the same content.
+        spare: parts that the manifest does not list, and all of whose runs it lists elsewhere, with the same content.
         planned: the runs that the folder is for; None where that is not known.
     """
 
@@ -139,8 +139,6 @@ def contents_of(
         new = [i for i, run in enumerate(runs) if run not in of_run]
         if name not in listed:
             (unlisted if new else spare).append(name)
-        elif not new:
-            spare.append(name)
         if new:
             tables[name] = part.table if len(new) == len(runs) else part.table.take(new)
         of_run |= {run: name for run in runs if run not in of_run}
