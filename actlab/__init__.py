@@ -3,8 +3,7 @@
 actlab.run("configs/depth.yaml")                 train what is missing, write tables, figures and report
 actlab.load("results/depth").layers              every per-layer measurement, as a pandas frame
 actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "depth"])
-actlab.model("3f2a", study="results/depth")      a run's network as it begins, as a flax.nnx module
-actlab.load("results/depth").model("3f2a")       as it was trained, where the study keeps weights
+actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx module
 """
 
 from __future__ import annotations
@@ -360,8 +359,7 @@ def model(
     """Build the network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
 
     Without ``weights`` it is the network that a run of a study begins with, drawn again from the run's seed, to the bit
-    (batch normalisation then has the statistics of the training split). As it was trained ``load(folder).model(run)``
-    gives it, where the study keeps weights (``measure.keep_weights``).
+    (batch normalisation has the statistics of the training split). ``load(folder).model(run)`` gives the trained one.
 
     Args:
         run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,
@@ -369,10 +367,9 @@ def model(
             ``width``, ``norm``, ``residual``, ``dropout`` and ``dropout_kind``: what is missing is at its default.
         weights: of one run, as training has them: {input: {kernel [F, W]}, layers: {kernel [L, W, W] (row 0 is not
             used), bias [L, W], activation [L, P] or [L, P, W], and with a norm scale and shift [L, W]}, readout:
-            {kernel [W, C], bias [C]}}; L is the depth or more. Or by name, as ``load(folder).weights(run)`` gives them.
-            Float64 ones need ``jax.enable_x64``, before and after.
+            {kernel [W, C], bias [C]}}; L is the depth or more. Or by name, as of ``load(folder).weights(run)``.
         study: results, or their folder. The data and the user's own activations are then those of the study; the latter
-            are taken from its ``sources/``, and from nowhere else, if they are as ``run`` copied them there.
+            are taken from its ``sources/`` alone, if they are as ``run`` copied them there.
         trust: whether they are run although they were altered, or lie elsewhere.
         **settings: columns as above, one by one, in place of or beyond those in ``run``.
 

@@ -139,10 +139,10 @@ def again(folder, which):
 
 
 def no_training(monkeypatch):
-    def refuse(*_, **__):
+    def fail(*_, **__):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(worker, "train_batches", refuse)
+    monkeypatch.setattr(worker, "train_batches", fail)
 
 
 # No number is another
@@ -400,7 +400,7 @@ def test_a_killed_run_leaves_nothing_that_reading_takes_for_damage(plain, tmp_pa
     with monkeypatch.context() as patch:
         from actlab.engine import scheduling
 
-        patch.setattr(scheduling, "settle", die)
+        patch.setattr(scheduling, "replace_rows", die)
         with pytest.raises(RunError, match="killed"):
             again(folder, "final")
     assert list((folder / "parts").glob("*.again"))
@@ -560,7 +560,7 @@ def test_show_says_where_they_are(plain, tmp_path, capsys):
         show(folder, name)
         said = " ".join(capsys.readouterr().out.split("\n"))
         assert message in said
-        assert kept.told(results, name).split(": ")[1].split(",")[0] in said
+        assert kept.whereabouts(results, name).split(": ")[1].split(",")[0] in said
         shutil.rmtree(folder / "weights")
         show(folder, name)
         assert "trains it again for them" in capsys.readouterr().out

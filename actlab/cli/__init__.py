@@ -226,7 +226,7 @@ def show(
         text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
     say(text)
     say(f"\n{one_line(made.final(figure))}")
-    if where := kept.told(results, names[0]):
+    if where := kept.whereabouts(results, names[0]):
         say(one_line(where))
 
 

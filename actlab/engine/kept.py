@@ -213,7 +213,7 @@ def missing(results: Trained, run: str, step: int, last: int, there: Sequence[in
     return StoreError(f"{results.path}: run {run} is stored without its weights at step {step}{kept}; {way}")
 
 
-def told(results: Trained, run: str) -> str:
+def whereabouts(results: Trained, run: str) -> str:
     """Say in a line where a run's weights lie."""
     found = places(results, run)
     if not found:

@@ -23,7 +23,7 @@ from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
-from actlab.engine.trained_again import settle
+from actlab.engine.trained_again import replace_rows
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
 from actlab.study import columns, settings
@@ -251,7 +251,7 @@ class JobTracker:
             manifest[name] = round(manifest.get(name, 0.0) + getattr(outcome, name), 3)
         manifest["device"] = outcome.device
         write_manifest(self.folder, manifest)
-        if again and (replaced := settle(self.stored, again)):
+        if again and (replaced := replace_rows(self.stored, again)):
             self.write(
                 f"job {job.id}: trained again for their weights, {replaced} stored runs have other numbers, versions "
                 "or device now: the new rows, whose weights are kept, take the place of the old ones"

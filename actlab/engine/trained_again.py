@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def settle(stored: Stored, names: Iterable[str]) -> int:
+def replace_rows(stored: Stored, names: Iterable[str]) -> int:
     """Hold the rows in some files of runs that were trained again against those that are stored.
 
     Killed in between, it leaves the old rows beside the new ones, of which reading names those that are not listed.

@@ -99,7 +99,7 @@ def write(
 
 
 def digest(run: str, step: int, weights: Mapping[str, np.ndarray]) -> str:
-    """Compute the SHA-256 of a run's weights, with their names, shapes and types, the run's name and the step."""
+    """Compute the SHA-256 of weights, with their names, shapes and types, their run's name and the step."""
     names = sorted(weights)
     forms = [[name, str(weights[name].dtype), list(weights[name].shape)] for name in names]
     whole = hashlib.sha256(json.dumps([run, step, forms]).encode())

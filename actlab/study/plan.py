@@ -16,14 +16,13 @@ import numpy as np
 from actlab import activations, data, jax_settings, sources
 from actlab.measures import Measure
 from actlab.naming import brief
-from actlab.nn import weights
 from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
-from actlab.study.cost import training_flops
-from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id, record_steps
+from actlab.study.cost import training_flops, weight_bytes
+from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
 from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
@@ -334,24 +333,6 @@ def size_of(resolved: Resolved, activations: int) -> Size:
         remembered=len(OPTIMIZERS.find(cell.train.optimizer.name).memory),
         kept=cell.measure.keep_weights != "none",
     )
-
-
-def weight_bytes(resolved: Resolved) -> float:
-    """Predict what the weights of one of a cell's runs take on the disk: nothing where none are kept."""
-    cell = resolved.cell
-    if cell.measure.keep_weights == "none":
-        return 0.0
-    arrays = weights.shapes(
-        cell.model.depth,
-        cell.model.width,
-        resolved.features,
-        resolved.outputs,
-        resolved.activation.learnable,
-        cell.model.activation.options.get("per") == "unit",
-        cell.model.norm,
-    )
-    records = len(record_steps(cell.train.steps, cell.measure.every)) if cell.measure.keep_weights == "records" else 1
-    return float(records * weights.file_bytes(arrays, 8 if cell.model.dtype == "float64" else 4))
 
 
 def check_sizes(sizes: Iterable[Size], source: Source) -> None:
