@@ -365,9 +365,10 @@ def model(
         run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,
             or any mapping with its columns ``activation`` (as its label, or as in a study's file), ``depth``,
             ``width``, ``norm``, ``residual``, ``dropout`` and ``dropout_kind``: what is missing is at its default.
-        weights: of one run, as training has them: {input: {kernel [F, W]}, layers: {kernel [L, W, W] (row 0 is not
-            used), bias [L, W], activation [L, P] or [L, P, W], and with a norm scale and shift [L, W]}, readout:
-            {kernel [W, C], bias [C]}}; L is the depth or more. Or by name, as of ``load(folder).weights(run)``.
+        weights: of one run, by name as ``load(folder).weights(run)`` has them, or as training has them: {input: {kernel
+            [F, W]}, layers: {kernel [L, W, W] (row 0 is not used), bias [L, W], activation [L, P] or [L, P, W], and
+            with a norm scale and shift [L, W]}, readout: {kernel [W, C], bias [C]}}; L is the depth or more. Float64
+            ones need ``jax.enable_x64``, before and after.
         study: results, or their folder. The data and the user's own activations are then those of the study; the latter
             are taken from its ``sources/`` alone, if they are as ``run`` copied them there.
         trust: whether they are run although they were altered, or lie elsewhere.
