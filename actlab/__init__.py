@@ -369,8 +369,7 @@ def model(
             [F, W]}, layers: {kernel [L, W, W] (row 0 is not used), bias [L, W], activation [L, P] or [L, P, W], and
             with a norm scale and shift [L, W]}, readout: {kernel [W, C], bias [C]}}; L is the depth or more. Float64
             ones need ``jax.enable_x64``, before and after.
-        study: results, or their folder. The data and the user's own activations are then those of the study; the latter
-            are taken from its ``sources/`` alone, if they are as ``run`` copied them there.
+        study: results, or their folder: its data, and the user's own activations from its unaltered ``sources/`` alone.
         trust: whether they are run although they were altered, or lie elsewhere.
         **settings: columns as above, one by one, in place of or beyond those in ``run``.
 
