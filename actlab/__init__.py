@@ -358,18 +358,18 @@ def model(
 ) -> DeepMLP:
     """Build the network of one run, as a flax.nnx module in evaluation mode: to read, to inspect, to take away.
 
-    Studies store measurements, no weights. So without ``weights`` it is the network that a run of a study begins with,
-    drawn again from the run's seed, to the bit (batch normalisation then has the statistics of the training split).
+    Without ``weights`` it is the network that a run of a study begins with, drawn again from the run's seed, to the bit
+    (batch normalisation has the statistics of the training split). ``load(folder).model(run)`` gives the trained one.
 
     Args:
         run: in ``study``, a run's name or how that begins, or its row of ``results.runs``; without a study such a row,
             or any mapping with its columns ``activation`` (as its label, or as in a study's file), ``depth``,
             ``width``, ``norm``, ``residual``, ``dropout`` and ``dropout_kind``: what is missing is at its default.
-        weights: of one run, as training has them: {input: {kernel [F, W]}, layers: {kernel [L, W, W] (row 0 is not
-            used), bias [L, W], activation [L, P] or [L, P, W], and with a norm scale and shift [L, W]}, readout:
-            {kernel [W, C], bias [C]}}; L is the depth or more. Float64 ones need ``jax.enable_x64``, before and after.
-        study: results, or their folder. The data and the user's own activations are then those of the study; the latter
-            are taken from its ``sources/``, and from nowhere else, if they are as ``run`` copied them there.
+        weights: of one run, by name as ``load(folder).weights(run)`` has them, or as training has them: {input: {kernel
+            [F, W]}, layers: {kernel [L, W, W] (row 0 is not used), bias [L, W], activation [L, P] or [L, P, W], and
+            with a norm scale and shift [L, W]}, readout: {kernel [W, C], bias [C]}}; L is the depth or more. Float64
+            ones need ``jax.enable_x64``, before and after.
+        study: results, or their folder: its data, and the user's own activations from its unaltered ``sources/`` alone.
         trust: whether they are run although they were altered, or lie elsewhere.
         **settings: columns as above, one by one, in place of or beyond those in ``run``.
 

@@ -21,7 +21,7 @@ from actlab import compiler_flags, jax_settings, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis import cells, notes
 from actlab.analysis.tables import TABLES
-from actlab.engine import environment, loading, scheduling, store, worker_pools
+from actlab.engine import environment, loading, run_data, scheduling, store, worker_pools
 from actlab.sources import installed, refusing
 from actlab.study import plan as planning
 from actlab.study import reading
@@ -546,7 +546,7 @@ def test_a_worker_refuses_what_the_study_was_not_planned_with(tmp_path):
     ):
         loading.record_of(CATALOGUE, group.shape.activations[0], tmp_path)
     with pytest.raises(RuntimeError, match="is not the data that this study was planned with"):
-        loading.loaded(group.shape.data, "0" * 64, tmp_path)
+        run_data.loaded(group.shape.data, "0" * 64, tmp_path)
 
 
 ALLOCATION = "XLA_PYTHON_CLIENT_PREALLOCATE"

@@ -113,6 +113,7 @@ VALUES = {
         "probe_rows": [256, 2],
         "probes": ["default", "all", ["act_mean", "act_var"], ["act_mean"]],
         "keep_layers": ["all", "log"],
+        "keep_weights": ["none"],
     },
 }
 
@@ -283,6 +284,7 @@ def test_a_default_is_for_good():
             "probe_rows": "256",
             "probes": "default",
             "keep_layers": "all",
+            "keep_weights": "none",
         },
     }
     adam = {"b1": 0.9, "b2": 0.999, "eps": 1e-8}

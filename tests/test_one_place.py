@@ -19,7 +19,7 @@ from actlab.analysis import documents
 from actlab.analysis.cells import build_cells
 from actlab.analysis.parts import ReportError
 from actlab.data.spec import CHOICES
-from actlab.engine import loading
+from actlab.engine import run_data
 from actlab.nn.blocks import Options
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, settings
@@ -330,6 +330,7 @@ PAIRS = {
     "measure.probe_rows": ("50", "60", []),
     "measure.probes": ("default", "all", []),
     "measure.keep_layers": ("all", "ends", []),
+    "measure.keep_weights": ("none", "final", []),
 }
 KEYS = {f"{section}.{name}": key for section, name, key in run_keys() if name != "dropout"}
 
@@ -376,7 +377,7 @@ def of_program(key, value, more, folder):
             return ("refused",), ()
         (group,) = plan(read("s.yaml", [*more, f"{key}={value}"])).groups
     program = replace(group.shape.spec, depth_bound=0)  # which of a study's depths is the deepest
-    rows = loading.rows(group.shape, folder)
+    rows = run_data.rows(group.shape, folder)
     forms = [split.x.shape for split in (rows.train, rows.validation, rows.test)]
     forms.append((min(group.shape.probe_rows, len(rows.train.y)), len(rows.classes)))
     (run,) = group.runs

@@ -136,7 +136,8 @@ def run(
         say(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
     say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
-    for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
+    weights = ["weights/"] if (results.path / "weights").is_dir() else []
+    for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
         say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
     control.log_dropped_output(results.path)
 
@@ -212,6 +213,7 @@ def show(
 ) -> None:
     """Show one run: its numbers, and one figure."""
     from actlab.analysis.report import run_summary
+    from actlab.engine import kept
     from actlab.study.settings import of_manifest
 
     results = actlab.load(folder)
@@ -228,6 +230,8 @@ def show(
         text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
     say(text)
     say(f"\n{one_line(made.final(figure))}")
+    if where := kept.whereabouts(results, names[0]):
+        say(one_line(where))
 
 
 @app.command()

@@ -23,6 +23,8 @@ def preview(
     """Print what ``run`` would do with the same words."""
     limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
+    from actlab.engine import kept
+    from actlab.engine.files import StoreError
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
     from actlab.engine.train_study import ExecutionConfig, in_bytes
@@ -37,9 +39,11 @@ def preview(
         note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
+    weight_bytes = kept.disk_bytes(planned, missing)
     if as_json:
         counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
+        expected |= {"weight_bytes": weight_bytes} if weight_bytes else {}
         say(plan_as_json(study.config.study, planned, counts | expected))
         return
     if why := asked.room[1]:
@@ -50,6 +54,8 @@ def preview(
         say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
         say(f"{len(planned.runs) - len(missing)} runs are stored in {one_line(stored.folder)} already.")
+    if again := 0 if fresh else len(missing & stored.runs()):
+        say(one_line(kept.trained_again(stored.folder, again)))
     say(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
@@ -57,3 +63,9 @@ def preview(
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
+    if weight_bytes:
+        say(f"Weights: about {kept.size(weight_bytes)} on the disk (measure.keep_weights).")
+    try:
+        kept.check_disk(stored.folder, planned, missing)
+    except StoreError as error:
+        note(f"`actlab run` will refuse: {error}")

@@ -137,11 +137,19 @@ def lock_owner(folder: Path) -> str | None:
 
 def tidy(folder: Path, finished: bool) -> None:
     """Remove what an ended run may have left beside the parts; checkpoints too, once everything is finished."""
-    traces = ["stop", "*.progress", "*.tmp", ".*.tmp", "worker-*.log", *(["*.checkpoint"] if finished else [])]
+    traces = [
+        "stop",
+        "*.progress",
+        "*.again",
+        "*.tmp",
+        ".*.tmp",
+        "worker-*.log",
+        *(["*.checkpoint"] if finished else []),
+    ]
     for path in (path for trace in traces for path in (folder / "parts").glob(trace)):
         path.unlink(missing_ok=True)
     hidden = list(folder.glob(".*.tmp"))
-    for below in (folder / "tables", folder / "figures", folder / "sources"):
+    for below in (folder / "tables", folder / "figures", folder / "sources", folder / "weights"):
         hidden += below.rglob(".*.tmp") if not below.is_symlink() else []
     for path in (*hidden, folder / PROGRESS):
         path.unlink(missing_ok=True)

@@ -1,17 +1,16 @@
 """What a job needs, loaded once per worker: data, the user's functions, and the static half of its programs."""
 
 import logging
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
-import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from actlab import activations, data, sources
+from actlab import activations, sources
 from actlab.activations.flatness import FoundFlat
+from actlab.engine import run_data
 from actlab.measures import GEOMETRIC
 from actlab.nn.blocks import Function
 from actlab.nn.optimizers import OPTIMIZERS
@@ -93,42 +92,13 @@ def record_of(registry: Registry[R], key: FunctionKey, sources_folder: Path) -> 
     return registry[key.name] if key.source is None else registry.load(unaltered(key, sources_folder), key.name, True)
 
 
-def rows(shape: Shape, sources_folder: Path) -> data.Data:
-    """The data of a shape's runs."""
-    return loaded(shape.data, shape.data_checksum, sources_folder)
-
-
-@lru_cache(maxsize=4)
-def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Data:
-    """A data set, read once per worker; what a user's function makes, from the study's own copy of its file.
-
-    Raises:
-        RuntimeError: its content, or what makes it, is not what the study was planned with.
-    """
-    if named := sources.parse(spec.name):
-        spec = replace(spec, name=f"{sources_folder / named[0].name}:{named[1]}")
-    dataset = data.load(spec)
-    if (dataset.content or data.checksum(spec.name)) != checksum:
-        raise RuntimeError(f"{spec.name}: is not the data that this study was planned with")
-    return dataset
-
-
 @lru_cache(maxsize=4)
 def arrays(shape: Shape, sources_folder: Path) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """Put the splits and the probe rows on every device: {train, validation, test, probe: (x, y)}.
-
-    The probe rows are the first ``probe_rows`` of a permutation of the training rows, by ``data.seed`` alone.
-    """
-    dataset, dtype = rows(shape, sources_folder), shape.spec.dtype
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    picked = np.random.default_rng([shape.data.seed, 1]).permutation(len(dataset.train.y))[: shape.probe_rows]
-    host = {name: (split.x, split.y) for name, split in splits.items()}
-    host["probe"] = (dataset.train.x[picked], dataset.train.y[picked])
-    target = np.int32 if dataset.task == "classification" else dtype
+    """Put the splits and the probe rows on every device: {train, validation, test, probe: (x, y)}."""
     # On one device without a sharding: a state that begins without one and ends with one would be compiled for twice.
     mesh = Mesh(jax.local_devices(), ("runs",))
     everywhere = NamedSharding(mesh, PartitionSpec()) if jax.local_device_count() > 1 else None
     return {
-        name: (jax.device_put(x.astype(dtype), everywhere), jax.device_put(y.astype(target), everywhere))
-        for name, (x, y) in host.items()
+        name: (jax.device_put(split.x, everywhere), jax.device_put(split.y, everywhere))
+        for name, split in run_data.splits(shape, sources_folder).items()
     }

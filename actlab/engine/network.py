@@ -12,14 +12,16 @@ import pandas as pd
 from pydantic import ValidationError
 
 from actlab import activations, jax_settings, sources
-from actlab.engine import loading, run_batch, trusting
+from actlab.engine import kept, loading, run_batch, trusting
+from actlab.engine.planned_runs import find_run
+from actlab.engine.trained import Trained
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
-from actlab.study.jobs import Job, Run
-from actlab.study.plan import block_of, plan
-from actlab.study.reading import StudyError, parse, read, reason
+from actlab.nn.weights import are_named, depth_of, shapes, stacked, statistics_of
+from actlab.study.plan import block_of
+from actlab.study.reading import StudyError, parse, reason
 from actlab.study.sections import ModelConfig
 from actlab.study.yaml_text import bounded_load
 
@@ -77,8 +79,23 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
 
+def trained(results: Trained, run: Any, step: int | None, trust: bool) -> DeepMLP:
+    """Build the network of a stored run of its kept weights: see ``Trained.model``.
+
+    One with an activation of the catalogue's needs neither the study's data nor its plan.
+    """
+    name = kept.name_of(results, run)
+    weights = kept.weights(results, name, step)
+    row: dict[str, Any] = {str(key): value for key, value in results.runs[results.runs["run"] == name].iloc[0].items()}
+    if row.get("activation_order") != 0 and parsed(row["activation"])["name"] in activations.CATALOGUE:
+        return of_settings(row, weights)
+    return of_run(results.path, name, weights, trust, stored=True)
+
+
 @jax_settings.pinned()
-def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bool = False) -> DeepMLP:
+def of_run(
+    folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bool = False, stored: bool = False
+) -> DeepMLP:
     """Build the network of a study's run: see ``actlab.model``.
 
     Args:
@@ -86,6 +103,7 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bo
         name: the run's, or how that begins.
         weights: of the run; without them, those that it begins with.
         trust: whether files of the user's are run although they are not what ``run`` copied to ``sources/``.
+        stored: whether it is known to be stored.
 
     Raises:
         StudyError: the study has no such run, or the weights are not of its network.
@@ -96,12 +114,12 @@ def of_run(folder: Path, name: str, weights: Mapping[str, Any] | None, trust: bo
         raise StudyError(f"{folder}: not a study's folder (it has no study.yaml)")
     study = parse(file)[0]
     with sources.only(trusting.to_model(folder, study, trust)):
-        return of_trusted_run(folder, name, weights)
+        return of_trusted_run(folder, name, weights, stored)
 
 
-def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -> DeepMLP:
+def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None, stored: bool) -> DeepMLP:
     """Build the network of a study's run, whose files may be run."""
-    group, run = find_run(folder, name)
+    group, run = find_run(folder, name, stored)
     shape = group.shape
     function = loading.functions_of(shape, folder / "sources")[group.activation]
     options = shape.spec.block
@@ -117,20 +135,6 @@ def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None) -
     return network
 
 
-def find_run(folder: Path, name: str) -> tuple[Job, Run]:
-    """Find a run of the study in a folder, by how its name begins, and the runs that it goes with.
-
-    Raises:
-        StudyError: there is none, or there are several.
-    """
-    runs = {run.id: (group, run) for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
-    several = [run for run in runs if run.startswith(name)]
-    if len(several) != 1:
-        problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
-        raise StudyError(f"{folder}: {problem}{nearest(name, (several or list(runs))[:8])}")
-    return runs[several[0]]
-
-
 def assembled(
     weights: Mapping[str, Any],
     depth: int | None,
@@ -143,19 +147,47 @@ def assembled(
     """Build the module, in evaluation mode, of weights that are held against what they are to be the weights of.
 
     Args:
-        weights: as of ``DeepMLP``; of depth or width None, it is theirs.
+        weights: as of ``DeepMLP``, or by name; of depth or width None, it is theirs.
         depth, width, function, fixed, options, rate: the network's.
 
     Raises:
         StudyError: they are of another network.
     """
+    statistics = []
+    if are_named(weights):
+        statistics, weights = statistics_of(weights), in_stacks(weights, function, options)
     check(weights, depth, width, function, options)
     with jax.enable_x64(np.asarray(weights["input"]["kernel"]).dtype == "float64"):
         parameters = jax.tree.map(jnp.asarray, weights)
         layers = depth or len(parameters["layers"]["bias"])
         network = DeepMLP(parameters, layers, function, fixed, options, rate)
+        for layer, (mean, var) in zip(network.hidden, statistics, strict=False):
+            layer.norm.mean[...], layer.norm.var[...] = jnp.asarray(mean), jnp.asarray(var)
+            layer.has_statistics = True
     network.eval()
     return network
+
+
+def in_stacks(weights: Mapping[str, Any], function: Function, options: Options) -> dict[str, Any]:
+    """Turn weights by name, as ``results.weights`` gives them, into the stacks that training has.
+
+    Raises:
+        StudyError: they are of another network.
+    """
+    depth = depth_of(weights)
+    names = shapes(depth, 1, 1, 1, function.learnable, norm=options.norm)
+    for name in [*names, *weights]:
+        if name not in weights or name not in names:
+            lack = "lack" if name in names else "have"
+            raise StudyError(
+                f"weights: {lack} {name}; with norm: {options.norm} those of {depth} hidden layers are "
+                f"{', '.join(shapes(1, 1, 1, 1, function.learnable, norm=options.norm))} and likewise up to layer "
+                f"{depth - 1}"
+            )
+    try:
+        return stacked(weights, function.learnable)
+    except (ValueError, IndexError) as error:
+        raise StudyError(f"weights: arrays of hidden layers are of different shapes ({error})") from None
 
 
 def check(

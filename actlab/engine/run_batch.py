@@ -5,7 +5,7 @@ Training goes in segments of about a second, and how a run is cut into them chan
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -19,8 +19,10 @@ from actlab import jax_settings
 from actlab.activations import CATALOGUE
 from actlab.engine import checkpoint, compiled, environment
 from actlab.engine.checkpoint import Snapshot
-from actlab.engine.loading import arrays, function_of, functions_of, program_of, record_of, rows
+from actlab.engine.loading import arrays, function_of, functions_of, program_of, record_of
 from actlab.engine.records import SPLIT_METRICS
+from actlab.engine.run_data import rows
+from actlab.nn import weights
 from actlab.nn.blocks import Function
 from actlab.nn.probes import DEATH
 from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
@@ -56,8 +58,16 @@ class Pace:
         return self.steps
 
 
-def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0) -> Iterator[Snapshot]:
+Keep = Callable[["RunBatch", int, Any, Sequence[Any]], None]
+"""(run batch, step, state, records so far) -> None: keeps the weights of a record that has just been made."""
+
+
+def segments(
+    job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0, keep: Keep | None = None
+) -> Iterator[Snapshot]:
     """Advance one run batch from where its checkpoint stands, or from its first step, until it is done.
+
+    With ``keep``, the weights of a record are kept before anything else becomes of it.
 
     Yields:
         where it stands, to begin with and after each segment: at most one record, and the steps to the next.
@@ -81,6 +91,8 @@ def segments(job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: in
         if step == schedule[recorded, 0]:
             state, one = batch.record(state, step, evaluated=bool(schedule[recorded, 1]))
             records, recorded, step = (*records, one), recorded + 1, step + 1
+            if keep is not None:
+                keep(batch, step - 1, state, records)
         if recorded < len(schedule):
             end = min(int(schedule[recorded, 0]), step + pace.steps)
             state, step = batch.train(state, step, end), end
@@ -99,6 +111,7 @@ class RunBatch:
     def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
+        self.runs = runs
         self.call = (np.int32(job.depth), np.int32(job.activation))
         self.function = function_of(record_of(CATALOGUE, shape.activations[job.activation], sources_folder))
         self.learned = tuple(one for one in str(runs[0].labels["learned"]).split(",") if one)
@@ -162,6 +175,30 @@ class RunBatch:
         by_layer = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :depth], measured | {"layers": layers})
         return after, jax.tree.map(lambda leaf: np.asarray(leaf)[:, None], by_layer | whole)
 
+    def weights(self, runs: Sequence[tuple[int, Run]]) -> dict[str, dict[str, np.ndarray]]:
+        """Copy the weights that the last record was made of, by run and name (see ``nn.weights``).
+
+        Args:
+            runs: which, and the place of each in the run batch.
+        """
+        depth, before = int(self.call[0]), self.scratch["train"]["before"]
+        host = turned(jax.tree.map(np.asarray, before), self.program.spec.runs_per_call)
+        named = {}
+        for i, run in runs:
+            own = jax.tree.map(lambda leaf, i=i: leaf[i], host)
+            statistics = self.statistics(own, run) if self.program.spec.block.norm == "batch" else []
+            named[run.id] = weights.named(own, depth, self.function.learnable, statistics)
+        return named
+
+    def statistics(self, parameters: Any, run: Run) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Compute the statistics of batch normalisation that a record has: of the whole training split, by layer."""
+        from actlab.nn.model import DeepMLP
+
+        own = jax.tree.map(lambda leaf: jax.numpy.array(leaf), parameters)  # copies: training writes over the others
+        network = DeepMLP(own, int(self.call[0]), self.function, run.numbers["fixed"], self.program.spec.block)
+        network.take_statistics(self.data["train"][0])
+        return [(np.asarray(one.norm.mean[...]), np.asarray(one.norm.var[...])) for one in network.hidden]
+
 
 def identity(job: Job, runs: Sequence[Run]) -> str:
     """Hash what a checkpoint of a run batch must agree with: nothing of other runs that share its programs."""
@@ -172,7 +209,8 @@ def identity(job: Job, runs: Sequence[Run]) -> str:
         activations=(job.shape.activations[job.activation],),
         spec=replace(job.shape.spec, depth_bound=job.depth),
     )
-    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices(), *filter(None, [packages]))
+    more = [packages, "" if job.keep_weights == "none" else job.keep_weights]
+    return checkpoint.identity(ids, own, job.steps, job.every, job.evaluate_every, devices(), *filter(None, more))
 
 
 def devices() -> str:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import replace
@@ -16,13 +16,14 @@ from typing import Any
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import control, store
+from actlab.engine import control, kept, store
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
+from actlab.engine.trained_again import replace_rows
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
 from actlab.study import columns, settings
@@ -49,7 +50,15 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
             f"{stored.folder}: holds {len(orphans)} runs that this study would not have:\n{difference(stored, plan)}\n"
             "Give the study another --out, or start over with --fresh (which deletes them)."
         )
-    return planned - runs
+    return planned - runs | lacking_weights(stored, plan.groups)
+
+
+def lacking_weights(stored: Stored, jobs: Iterable[Job]) -> set[str]:
+    """List the stored runs of some jobs whose weights are asked for and not there: they are trained again for them."""
+    keep = {run.id: job.keep_weights for job in jobs for run in job.runs if job.keep_weights != kept.NONE}
+    if not keep or not stored.runs():
+        return set()
+    return kept.without_weights(stored.folder, stored.read().tables.values(), keep)
 
 
 def difference(stored: Stored, plan: Plan) -> str:
@@ -235,12 +244,18 @@ class JobTracker:
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """Note what a job stored, in the manifest too."""
+        again = [name for name in outcome.parts if name.endswith(f".{store.AGAIN}")]
         manifest = read_manifest(self.folder)
-        manifest["parts"].update(outcome.parts)
+        manifest["parts"].update({name: sha256 for name, sha256 in outcome.parts.items() if name not in again})
         for name in ("seconds", "training_seconds"):
             manifest[name] = round(manifest.get(name, 0.0) + getattr(outcome, name), 3)
         manifest["device"] = outcome.device
         write_manifest(self.folder, manifest)
+        if again and (replaced := replace_rows(self.stored, again)):
+            self.write(
+                f"job {job.id}: trained again for their weights, {replaced} stored runs have other numbers, versions "
+                "or device now: the new rows, whose weights are kept, take the place of the old ones"
+            )
         if not outcome.finished:
             self.waiting.append(job)
             return
@@ -263,7 +278,7 @@ class JobTracker:
         # One that got on before its worker died, as when its time on a cluster is over, has lost nothing by it.
         retried = job.id in self.retried and not control.read_heartbeat(self.folder, job.id).saved
         control.remove_heartbeat(self.folder, job.id)
-        stored = self.stored.runs()
+        stored = self.stored.runs() - lacking_weights(self.stored, [job])
         self.done |= stored & {run.id for run in job.runs}
         left = [run for run in job.runs if run.id not in stored]
         again = jobs_to_retry(job, left, error, retried)

@@ -32,6 +32,8 @@ from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_m
 from actlab.engine.part_checks import PartError
 from actlab.engine.part_files import part_names, read_part
 from actlab.engine.planned import PLANNED, PlannedError, read_planned, write_planned
+from actlab.engine.trained import Trained
+from actlab.engine.weight_files import WEIGHTS
 from actlab.later import Later, pd
 from actlab.sources import COPIES
 from actlab.study import yaml_text
@@ -48,6 +50,7 @@ else:
 RENAMED_BY_WIDTH = {"runs_per_call_by_width": "lane_by_width", "eval_chunks_by_width": "pieces_by_width"}
 # What can change a result's bits, as far as it is software.
 VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyarrow", "scikit-learn")
+AGAIN = "again"  # how a part's name ends of stored runs that were trained again for their weights, until it is judged
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
 WAYS = {
     False: "`actlab run` trains again what is lost; `--partial` of `actlab report` and `actlab compare` goes on "
@@ -63,7 +66,7 @@ def versions() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Results:
+class Results(Trained):
     """A study as it was read from the disk.
 
     Attributes:
@@ -244,7 +247,7 @@ def load(folder: str | Path, partial: bool = False) -> Results:
     return Stored(folder).results(partial)
 
 
-def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]], ending: str = "parquet") -> str:
     """Write runs as one part and return the file's SHA-256.
 
     Columns that a run lacks are null in its row. The file appears under its name only when it is whole.
@@ -254,13 +257,13 @@ def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> st
     """
     names = list(dict.fromkeys(column for row in rows for column in row))
     return write_table(
-        folder, name, pa.table({column: pa.array([row.get(column) for row in rows]) for column in names})
+        folder, name, pa.table({column: pa.array([row.get(column) for row in rows]) for column in names}), ending
     )
 
 
-def write_table(folder: Path, name: str, table: pa.Table) -> str:
+def write_table(folder: Path, name: str, table: pa.Table, ending: str = "parquet") -> str:
     """Write one part whole, under a temporary name first; returns its SHA-256."""
-    path = folder / "parts" / f"{name}.parquet"
+    path = folder / "parts" / f"{name}.{ending}"
     temporary = path.with_suffix(f".{OWN}.tmp")
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
     table = part_checks.with_checksum(table)
@@ -357,14 +360,14 @@ def refuse_links(folder: Path) -> None:
     Raises:
         StoreError: one does; says which.
     """
-    for name in ("parts", COPIES, "tables", "figures", LOCK, "run.log"):
+    for name in ("parts", WEIGHTS, COPIES, "tables", "figures", LOCK, "run.log"):
         if (folder / name).is_symlink():
             raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
 
 
 def remove_results(folder: Path) -> None:
     """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
-    for name in ("parts", "tables", "figures", "sources"):
+    for name in ("parts", WEIGHTS, "tables", "figures", "sources"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
         (folder / name).unlink(missing_ok=True)

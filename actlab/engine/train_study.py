@@ -13,7 +13,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import cache_folder, control, store, worker_pools
+from actlab.engine import cache_folder, control, kept, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
@@ -219,11 +219,15 @@ def trained(
         if tell is not None:
             tell(planned)
         missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+        again = set() if fresh else missing & stored.runs()
+        kept.check_disk(folder, planned, missing)
+        if again:
+            note(kept.trained_again(folder, len(again)))
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
             if fresh:
                 store.remove_results(folder)
             _, devices = where.hardware()
-            jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
+            jobs = kept.again(planning.partition_into_jobs(planned.groups, missing, number, devices), again)
             processes.keep_ready(min(number, len(jobs)))
             for line in prepare(stored, resolved_text(study, folder), planned, sources, trains=bool(missing)):
                 note(line)

@@ -12,7 +12,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,14 +22,17 @@ import jax
 import numpy as np
 
 from actlab import jax_settings
-from actlab.engine import checkpoint, compiled, control, environment, loading, store
+from actlab.engine import checkpoint, compiled, control, environment, loading, run_data, store, weight_files
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.handover import Outcome, describe
+from actlab.engine.kept import NONE, wanted
 from actlab.engine.records import run_row
-from actlab.engine.run_batch import Pace, devices, identity, portable, record_schedule, segments
+from actlab.engine.run_batch import Pace, RunBatch, devices, identity, portable, record_schedule, segments
+from actlab.engine.weight_files import RECORDED
 from actlab.study.jobs import Job, Run, job_id
 
 SAVE_SECONDS = 20.0  # how much work may be lost; a job that is shorter writes nothing but its part
+DEAD = "network_dead"
 LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
 
 log = logging.getLogger("actlab.job")
@@ -90,7 +93,11 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
         nonlocal saved
         if rows and not abandoned():
             name = job_id(job.runs[done - len(rows) : done])
-            parts[f"{name}.parquet"] = store.write_part(folder, name, rows)
+            again = [row for row in rows if row["run"] in job.again]
+            new = [row for row in rows if row["run"] not in job.again]
+            for some, ending in ((new, "parquet"), (again, store.AGAIN)):
+                if some:
+                    parts[f"{name}.{ending}"] = store.write_part(folder, name, some, ending)
             rows.clear()
         saved = time.monotonic()
 
@@ -104,9 +111,16 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
     if control.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
+
+    def keep(batch: RunBatch, step: int, state: Any, records: Sequence[Any]) -> None:
+        if not abandoned():
+            keep_weights(job, folder, batch, step, state, records)
+
     for runs in run_batches(job):
         path = checkpoint.path_of(folder, job_id(runs))
-        for number, at in enumerate(segments(job, runs, folder, pace, turn)):
+        for number, at in enumerate(
+            segments(job, runs, folder, pace, turn, keep if job.keep_weights != NONE else None)
+        ):
             if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
@@ -133,6 +147,24 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
     return outcome(finished=True)
 
 
+def keep_weights(job: Job, folder: Path, batch: RunBatch, step: int, state: Any, records: Sequence[Any]) -> None:
+    """Write the weights of a record, of those runs of a batch that are to have them kept there."""
+    joined = {name: np.concatenate([np.asarray(one[name]) for one in records], axis=1) for name in (*RECORDED, DEAD)}
+    steps = record_schedule(job.steps, job.every, job.evaluate_every)[: joined[DEAD].shape[1], 0].tolist()
+    hidden = np.isfinite(joined["validation_loss"]) & np.isnan(joined[DEAD])
+    diverged = np.asarray(state["training"]["diverged_step"])
+    kept = [
+        (i, run)
+        for i, run in enumerate(batch.runs)
+        if wanted(job.keep_weights, steps, hidden[i].tolist(), int(diverged[i]), job.steps)
+    ]
+    if kept:
+        numbers = {run.id: [float(joined[name][i, -1]) for name in RECORDED] for i, run in kept}
+        named = batch.weights(kept)
+        runs = {run: (own, numbers[run]) for run, own in named.items()}
+        weight_files.write(folder, job_id(batch.runs), step, runs)
+
+
 def run_batches(job: Job) -> Iterator[tuple[Run, ...]]:
     """Yield the job's runs, as many at a time as one call advances: a run batch for each device of this process."""
     width = job.shape.spec.runs_per_call * jax.local_device_count()
@@ -148,7 +180,7 @@ def train_batch(job: Job, runs: tuple[Run, ...], folder: Path) -> list[dict[str,
 def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) -> list[dict[str, Any]]:
     """Make one row per run, of a run batch that is done."""
     shape = job.shape
-    dataset = loading.rows(shape, folder / "sources")
+    dataset = run_data.rows(shape, folder / "sources")
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     records, diverged = last.joined(), np.asarray(last.state["training"]["diverged_step"])
     calls = (shape.spec.runs_per_call, shape.spec.eval_chunks)

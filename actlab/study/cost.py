@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actlab.study.jobs import Job
+from actlab.nn import weights
+from actlab.study.jobs import Job, record_steps
+from actlab.study.resolve import Resolved
 from actlab.study.sweep import Cell
 
 # What one core of a laptop does in this training loop, measured at depth 20 and batch 128 on a two-core machine: it is
@@ -57,3 +59,21 @@ def clock(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def weight_bytes(resolved: Resolved) -> float:
+    """Predict what the weights of one of a cell's runs take on the disk: nothing where none are kept."""
+    cell = resolved.cell
+    if cell.measure.keep_weights == "none":
+        return 0.0
+    arrays = weights.shapes(
+        cell.model.depth,
+        cell.model.width,
+        resolved.features,
+        resolved.outputs,
+        resolved.activation.learnable,
+        cell.model.activation.options.get("per") == "unit",
+        cell.model.norm,
+    )
+    records = len(record_steps(cell.train.steps, cell.measure.every)) if cell.measure.keep_weights == "records" else 1
+    return float(records * weights.file_bytes(arrays, 8 if cell.model.dtype == "float64" else 4))

@@ -18,7 +18,8 @@ own functions go by their names, as versions do.
 
 What is measured is in it, though no number that is measured depends on what else is: a run is stored with the columns
 that were asked for, and without them could not stand for one that has them. ``measure`` at its default is not in it, so
-that a measure that is new among the default ones trains nothing again.
+that a measure that is new among the default ones trains nothing again. Whether weights are kept is not in it: they lie
+beside what is stored of a run, which is the same with and without them.
 """
 
 import hashlib
@@ -130,6 +131,8 @@ def beyond_defaults(section: Section, contents: Mapping[str, str]) -> dict[str, 
     """Return the settings of a section that are not at their default, as plain data."""
     settings = {}
     for name, field in type(section).model_fields.items():
+        if any(isinstance(one, Key) and not one.identifies for one in field.metadata):
+            continue
         value = plain(getattr(section, name), field, contents)
         if isinstance(value, list) and any(isinstance(one, Key) and one.unordered for one in field.metadata):
             value = sorted(set(value))

@@ -57,6 +57,7 @@ class Run:
     """One training: its identity and settings as plain columns, and its numbers for the compiled program.
 
     ``modules`` are those that the user's files in it import from elsewhere: a worker notes their versions.
+    ``weight_bytes`` is what its weights take on the disk, where they are kept.
     """
 
     id: str
@@ -64,11 +65,15 @@ class Run:
     numbers: Mapping[str, Any] = field(repr=False)
     flops: float
     modules: frozenset[str] = field(repr=False, default=frozenset())
+    weight_bytes: float = field(repr=False, default=0.0)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Runs of one shape, activation, depth and schedule, trained by one worker and stored as one part."""
+    """Runs of one shape, activation, depth and schedule, trained by one worker and stored as one part.
+
+    ``again`` are those that are stored already, and are trained for their weights.
+    """
 
     id: str
     shape: Shape
@@ -79,6 +84,8 @@ class Job:
     every: int
     evaluate_every: int
     keep_layers: str
+    keep_weights: str = "none"
+    again: frozenset[str] = frozenset()
 
 
 def job_id(runs: Sequence[Run]) -> str:

@@ -25,7 +25,7 @@ class Size:
 
     ``normed_rows`` are the training rows, where batch normalisation has their statistics taken; else 0. ``activations``
     is how many the study has, ``plain`` whether its blocks are an activation and nothing else, ``remembered``
-    how many arrays of a weight's shape the optimizer keeps.
+    how many arrays of a weight's shape the optimizer keeps, ``kept`` whether weights are written to the disk.
     """
 
     depth: int
@@ -40,14 +40,16 @@ class Size:
     activations: int = 1
     plain: bool = True
     remembered: int = 2
+    kept: bool = False
 
 
 def worker_bytes(size: Size, call: CallSize) -> float:
     """Predict the bytes that one worker process holds at most while it trains a run batch.
 
     A run has three copies of its weights (themselves, those before a record's step, one at work), what its optimizer
-    remembers (Adam two), z and h by layer of a minibatch and of the probe rows, and five layers of the rows of one
-    chunk of an evaluation. The data are held three times. ``size.depth`` is the bound on depth: of a study's deepest.
+    remembers (Adam two), three more copies where they are written to the disk, z and h by layer of a minibatch and of
+    the probe rows, and five layers of the rows of one chunk of an evaluation. The data are held three times.
+    ``size.depth`` is the bound on depth: of a study's deepest.
 
     Statistics of batch normalisation are those of all training rows at once: an evaluation goes in one chunk, and where
     that is more, a record's five layers of training and probe rows count in its place.
@@ -62,7 +64,8 @@ def worker_bytes(size: Size, call: CallSize) -> float:
     per_row = 5 * size.width + size.features + size.outputs
     chunk = -(-size.rows // (1 if size.normed_rows else eval_chunks)) * per_row
     normed = (size.normed_rows + size.probe_rows) * per_row if size.normed_rows else 0
-    run = (3 + size.remembered) * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
+    copies = 3 + size.remembered + (3 if size.kept else 0)
+    run = copies * weights + 2 * layers * (size.batch_size + size.probe_rows) + max(chunk, normed)
     numbers = runs_per_call * run + 3 * size.rows * size.features
     compiler = PER_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
     return BASE + compiler + size.itemsize * numbers

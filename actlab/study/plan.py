@@ -21,7 +21,7 @@ from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
-from actlab.study.cost import training_flops
+from actlab.study.cost import training_flops, weight_bytes
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
@@ -111,13 +111,15 @@ def plan(
         records[label] = resolved.activation
         if why := resolved.unknown_death:
             unknown_death[label] = why
-        schedule = (cell.train.steps, cell.measure.every, cell.measure.evaluate_every, cell.measure.keep_layers)
+        measure = cell.measure
+        schedule = (cell.train.steps, measure.every, measure.evaluate_every, measure.keep_layers, measure.keep_weights)
+        kept = weight_bytes(resolved)
         for seed in study.seeds:
             run = identity.run_id(own_identity, seed)
             if run in known:  # two names of one content
                 continue
             known.add(run)
-            one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops, imported)
+            one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops, imported, kept)
             groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
     shared = shared_shapes(groups)
     jobs = (
@@ -329,6 +331,7 @@ def size_of(resolved: Resolved, activations: int) -> Size:
         activations=activations,
         plain=block_of(cell.model) == Options(),
         remembered=len(OPTIMIZERS.find(cell.train.optimizer.name).memory),
+        kept=cell.measure.keep_weights != "none",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from actlab import activations, sources
 from actlab.measures import PROBE_SETS
@@ -251,6 +251,23 @@ class MeasureConfig(Section):
         "all",
         description="all; log (1, 2, 4, ..., last) or ends store fewer rows; means over layers are always over all",
     )
+
+    keep_weights: Annotated[
+        Literal["none", "final", "records"],
+        WithJsonSchema({"enum": ["none", "final", "records", None, False]}),
+        Key(LABEL, column="", spec="", reported=False, identifies=False),
+    ] = Field(
+        "none",
+        description="trained [weights](#trained-weights), in `weights/`: none, also as null or false; final, those at "
+        "each run's end; records, those at every record. Runs that are stored without are trained again for them",
+    )
+
+    @field_validator("keep_weights", mode="before")
+    @classmethod
+    def _keep_weights(cls, which: Any) -> Any:
+        if which is True:
+            raise ValueError("expected none, final (those at the end) or records (at every record), not true")
+        return "none" if which is None or which is False else which
 
     @field_validator("probes")
     @classmethod
