@@ -347,10 +347,15 @@ def short_path(path: Path) -> str:
         return str(path)
 
 
-def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
+def resolved_yaml(config: StudyConfig, folder: Path, left_out: Iterable[str] = ()) -> dict[str, Any]:
     """Return the study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
     Users' functions and claims files are named by their copies in ``sources/``.
+
+    Args:
+        config: the study.
+        folder: where the file is to lie.
+        left_out: dotted keys that the study does not say and that follow from others (see ``defaults``).
     """
 
     def plain(value: Any, key: str = "") -> Any:
@@ -366,6 +371,8 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
         return os.path.relpath(value, folder.resolve()) if is_path else value
 
     sections = {name: plain(dict(getattr(config, name)), name) for name in SECTIONS}
+    for section, _, name in (key.partition(".") for key in left_out):
+        del sections[section][name]
     sweep = config.sweep
     swept: dict[str, Any] = {"seeds": sweep.seeds}
     if sweep.matrix:

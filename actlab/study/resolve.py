@@ -18,14 +18,12 @@ from actlab.naming import brief, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
+from actlab.study.defaults import MOST_RECORDS
 from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.sections import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
-
-MOST_RECORDS = 100_000
-"""Of one run."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from actlab.study.choices import (
     check_probe,
 )
 from actlab.study.data_section import DataConfig
+from actlab.study.defaults import record_schedule, steps_beyond
 from actlab.study.fields import (
     LABEL,
     LARGEST,
@@ -226,6 +227,12 @@ class TrainConfig(Section):
     def _optimizer(cls, choice: Choice) -> Choice:
         return checked(choice, "optimizer", OPTIMIZERS.find(choice.name).options)
 
+    @model_validator(mode="after")
+    def _ends_its_warmup(self) -> "TrainConfig":
+        if "steps" not in self.model_fields_set:
+            self.__dict__.update(steps=steps_beyond(float(self.schedule.options["warmup_steps"]), self.steps))
+        return self
+
 
 class MeasureConfig(Section):
     """What to record, and when."""
@@ -267,11 +274,8 @@ class MeasureConfig(Section):
 
     @model_validator(mode="after")
     def _aligned(self) -> "MeasureConfig":
-        if self.evaluate_every % self.every:
-            valid = max(round(self.evaluate_every / self.every), 1) * self.every
-            raise ValueError(
-                f"evaluate_every must be a multiple of every ({self.every}): {valid} is, {self.evaluate_every} is not"
-            )
+        every, evaluate_every = record_schedule(self.every, self.evaluate_every, self.model_fields_set)
+        self.__dict__.update(every=every, evaluate_every=evaluate_every)  # which does not count as written
         return self
 
     def names(self) -> tuple[str, ...]:
