@@ -23,10 +23,10 @@ from actlab.engine.store import Stored
 from actlab.later import Later
 from actlab.naming import brief, nearest
 from actlab.study import plan as planning
+from actlab.study.defaults import followed
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
-from actlab.study.defaults import followed
 from actlab.study.reading import Study, StudyError, resolved_yaml
 
 if TYPE_CHECKING:
