@@ -168,7 +168,7 @@ def below(key: str, value: Any, instead: str = "") -> str:
     """
     *way, last = key.split(".")
     if "matrix" in way[:2]:
-        way, last = way[:2], ".".join(way[2:] + [last])
+        way, last = way[:2], ".".join([*way[2:], last])
     line = f"`{last}: {flow(value)}`"
     gone = f" in place of '{instead}'" if instead else ""
     return f"write {line}{gone} below '{'.'.join(way)}:'" if way else f"write {line}{gone} at the file's top level"
@@ -183,9 +183,8 @@ def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any]) 
         return f"; did you mean 'sweep.seeds=[{written}]' (of weights and batches), or data.seed (of the splits)?"
     if (found := meant(key, parsed, option_keys(raw))) is None:
         top, _, rest = key.partition(".")
-        return (
-            nearest(top, StudyConfig.model_fields) if rest else f"; choose from {', '.join(StudyConfig.model_fields)}"
-        )
+        keys = list(StudyConfig.model_fields)
+        return nearest(top, keys) if rest and top not in keys else f"; choose from {', '.join(keys)}"
     return f"; did you mean '{found if '=' in found else f'{found}={written}'}'?{in_steps(key)}"
 
 
@@ -219,8 +218,6 @@ def unknown_key(place: Sequence[str | int], value: Any) -> str:
     *way, last = map(str, place)
     found = meant(key, value) or meant(last, value)
     own = section_at(place[:-1])
-    if found is None or (own is not None and own is not StudyConfig and not is_known(found.split("="))):
-        found = found if found and "=" in found else None
     if found is None:
         return f"unknown key{nearest(last, own.model_fields) if own else ''}"
     if "=" in found:
@@ -231,6 +228,15 @@ def unknown_key(place: Sequence[str | int], value: Any) -> str:
         return f"unknown key; {below('sweep.seeds', [value])} (of weights and batches), or data.seed (of the splits)"
     swept = found in SWEPT and found not in LISTS and isinstance(value, list)
     return f"unknown key; {below(f'sweep.matrix.{found}' if swept else found, value)}{in_steps(last)}"
+
+
+def also(override: str, key: str, value: Any) -> str:
+    """Say what else is to be set so that two keys go together: by an override where one is at fault.
+
+    >>> also("", "train.batch_size", 20), also("data.train_rows=20", "train.batch_size", 20)
+    ("write `batch_size: 20` below 'train:'", "add 'train.batch_size=20'")
+    """
+    return f"add '{key}={flow(value)}'" if override else below(key, value)
 
 
 def several(key: str, values: Sequence[Any], override: str) -> str:
@@ -252,6 +258,7 @@ def as_number(text: str, whole: bool) -> str | None:
     >>> as_number("10%", False), as_number("1k", True), as_number("0,01", False), as_number("1e-3", False)
     ('0.1', '1000', '0.01', '0.001')
     >>> as_number("2.5", True), as_number("fast", False)
+    (None, None)
     """
     match = re.fullmatch(r"\s*([-+]?(?:\d[\d_]*)?(?:[.,]?\d+)?\.?(?:[eE][-+]?\d+)?)\s*(%|[kKM]?)\s*", text)
     try:

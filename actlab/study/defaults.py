@@ -26,12 +26,12 @@ FOLLOWING = ("train.batch_size", "train.steps", "measure.every", "measure.evalua
 
 
 class TogetherError(ValueError):
-    """Keys of one section that do not go together; says which, by their names in it."""
+    """Keys of one section that do not go together; says which, by their names in it, and the one to change to what."""
 
-    def __init__(self, why: str, *keys: str) -> None:
+    def __init__(self, why: str, keys: tuple[str, ...], change: tuple[str, Any]) -> None:
         """Note the keys."""
         super().__init__(why)
-        self.keys = keys
+        self.keys, self.change = keys, change
 
 
 def settled(section: S, **values: Any) -> S:
@@ -68,10 +68,9 @@ def record_schedule(every: int, evaluate_every: int, written: Iterable[str]) -> 
     if "every" not in written:
         return nearest_divisor(every, evaluate_every), evaluate_every
     raise TogetherError(
-        f"evaluate_every ({evaluate_every}) must be a multiple of every ({every}); write "
-        f"`evaluate_every: {nearest_multiple(evaluate_every, every)}` below 'measure:'",
-        "evaluate_every",
-        "every",
+        f"evaluate_every ({evaluate_every}) must be a multiple of every ({every})",
+        ("evaluate_every", "every"),
+        ("evaluate_every", nearest_multiple(evaluate_every, every)),
     )
 
 

@@ -63,8 +63,8 @@ def at_home(text: str, key: str, base: Path) -> str:
     Raises:
         PathError: it has a variable of the shell's in it.
 
-    >>> at_home("a/b.csv", "data.name", Path(".")) == "a/b.csv", at_home("~/a", "", Path(".")) == os.path.expanduser("~/a")
-    (True, True)
+    >>> at_home("a/b.csv", "data.name", Path(".")), at_home("~/a", "", Path(".")) == os.path.expanduser("~/a")
+    ('a/b.csv', True)
     """
     if text.startswith("~"):
         return os.path.expanduser(text)

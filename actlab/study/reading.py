@@ -13,7 +13,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from actlab import jax_settings, sources
 from actlab.aliases import same
 from actlab.naming import brief, nearest, show
-from actlab.study.advice import LISTS, flow, instead, meant, options_apart, several, unknown_key
+from actlab.study.advice import LISTS, also, flow, instead, meant, options_apart, several, unknown_key
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
 from actlab.study.overrides import check_words, override
@@ -81,8 +81,8 @@ def read(
     try:
         raw = resolve_paths(raw, path.parent)
     except PathError as error:
-        place = Source(path, lines, {}).at_fault(error.key)
-        raise StudyError(f"{place}: {error.key}: {error}") from None
+        source = Source(path, lines, {})
+        raise StudyError(f"{source.where(*of_key(source, error.key))}: {error.key}: {error}") from None
     for text in overrides:
         override(raw, text, overridden)
     source = Source(path, lines, overridden)
@@ -254,10 +254,13 @@ def error_message(
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        together = one.get("ctx", {}).get("error")
-        if isinstance(together, TogetherError) and at is None:
-            at_line = source.at_fault(*(".".join(map(str, (*place, name))) for name in together.keys))
         why = reason(one, place, source.override_of(*(at if at is not None else place)))
+        together = one.get("ctx", {}).get("error")
+        if isinstance(together, TogetherError):
+            changed, value = together.change
+            fault = source.at_fault(*(f"{key}.{name}" for name in together.keys))
+            at_line = source.where(*fault)
+            why += f"; {also(source.override_of(*fault), f'{key}.{changed}', value)}"
         lines.append(f"{at_line}: {key}: {why}" if key else f"{at_line}: {why}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []

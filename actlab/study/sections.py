@@ -29,6 +29,8 @@ from actlab.study.choices import (
     WeightInit,
     activation_options,
     check_probe,
+    refuse_option_of_others,
+    takers,
 )
 from actlab.study.data_section import DataConfig
 from actlab.study.defaults import record_schedule, steps_beyond
@@ -70,7 +72,7 @@ class DropoutConfig(Section):
     def _none_is_of_no_kind(cls, values: Any) -> Any:
         """Drop the kind at rate 0: one cell, where a sweep crosses the two."""
         if isinstance(values, int | float):
-            raise ValueError(f"expected a mapping such as {{rate: {values}}}, not {values}")
+            raise ValueError(f"expected a mapping, not {values}; did you mean '{{rate: {values}}}'?")
         if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
             return {key: value for key, value in values.items() if key != "kind"}
         return values
@@ -150,7 +152,9 @@ class ModelConfig(Section):
     @field_validator("activation")
     @classmethod
     def _activation(cls, choice: Choice) -> Choice:
-        filled = checked(choice, "activation", activation_options(activations.CATALOGUE.find(choice.name)))
+        options = activation_options(activations.CATALOGUE.find(choice.name))
+        refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE, activation_options))
+        filled = checked(choice, "activation", options)
         if "per" in filled.options:
             known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
         return filled
@@ -174,7 +178,9 @@ class ModelConfig(Section):
     @field_validator("bias_init")
     @classmethod
     def _bias_init(cls, choice: Choice) -> Choice:
-        return checked(choice, "bias initializer", BIASES.find(choice.name).options)
+        options = BIASES.find(choice.name).options
+        refuse_option_of_others("bias initializer", choice, options, takers(BIASES, lambda record: record.options))
+        return checked(choice, "bias initializer", options)
 
 
 class TrainConfig(Section):
@@ -225,7 +231,9 @@ class TrainConfig(Section):
     @field_validator("optimizer")
     @classmethod
     def _optimizer(cls, choice: Choice) -> Choice:
-        return checked(choice, "optimizer", OPTIMIZERS.find(choice.name).options)
+        options = OPTIMIZERS.find(choice.name).options
+        refuse_option_of_others("optimizer", choice, options, takers(OPTIMIZERS, lambda record: record.options))
+        return checked(choice, "optimizer", options)
 
     @model_validator(mode="after")
     def _ends_its_warmup(self) -> "TrainConfig":

@@ -39,12 +39,12 @@ class Source:
         """Return the override that set a place, or what it is part of; empty where the file has it, or nothing."""
         return next((text for key, text in self.overridden.items() if place[: len(key)] == key), "")
 
-    def at_fault(self, *keys: str) -> str:
+    def at_fault(self, *keys: str) -> Place:
         """Return the place of the one of some dotted keys that was written last: an override, else the first's line."""
         places = [of_key(self, key) for key in keys]
         overridden = [place for place in places if self.override_of(*place)]
         written = [place for place in places if place in self.lines]
-        return self.where(*(overridden or written or places)[0])
+        return (overridden or written or places)[0]
 
 
 def of_key(source: Source, key: str) -> Place:
