@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib import import_module
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -142,8 +143,8 @@ def run(
     from actlab.engine import train_study, worker_pools
     from actlab.engine.control import Progress
 
-    folder = Path(out) if out is not None else Path("results") / study.config.study
-    file = None if cluster is None else Path(cluster)
+    folder = Path(expanduser(out)) if out is not None else Path("results") / study.config.study
+    file = None if cluster is None else Path(expanduser(cluster))
     execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
@@ -185,7 +186,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.reading import read
 
     parts = {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")}
-    with sources.only(trusting.to_run(Path(config))):
+    with sources.only(trusting.to_run(Path(expanduser(config)))):
         study = read(config, overrides, parts, look)
         if study.config.claims:
             from actlab.analysis import claims
@@ -220,7 +221,7 @@ def load(folder: str | Path, partial: bool = False) -> Results:
     """
     from actlab.engine import store
 
-    return store.load(folder, partial)
+    return store.load(expanduser(folder), partial)
 
 
 def report(
@@ -256,8 +257,9 @@ def report(
     """
     from actlab.engine import control, manifest, worker_pools
 
-    manifest.read_manifest(Path(folder))  # only a study's folder is ever locked
-    with control.study_lock(Path(folder), REPORT_WAITS), worker_pools.Processes() as helpers:
+    folder = Path(expanduser(folder))
+    manifest.read_manifest(folder)  # only a study's folder is ever locked
+    with control.study_lock(folder, REPORT_WAITS), worker_pools.Processes() as helpers:
         results = load(folder, partial)
         for line in (*results.damage, *results.notes):
             tell(line)

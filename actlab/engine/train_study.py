@@ -262,7 +262,7 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
 
 
 def resolved_text(study: Study, folder: Path, planned: Plan | None = None) -> str:
-    """Write the resolved study as YAML, its paths relative to its folder, without what its plan let follow from others."""
+    """Write the resolved study as YAML, paths relative to its folder, without what its plan let follow from others."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()

@@ -15,12 +15,21 @@ from actlab.aliases import BY_NAME, folded, same
 from actlab.naming import MOST_SHOWN, as_yaml, nearest, shortened, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.choices import options_of, takers
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig
 from actlab.study.sections import SECTIONS, SWEPT
 
 LISTS = ("data.drop", "data.keep", "data.na_values", "report.tables", "report.figures")
 """Keys that are lists: one name stands for a list of it."""
+
+CHOSEN: Mapping[str, Mapping[str, Any]] = {
+    "model.activation": activations.CATALOGUE,
+    "train.optimizer": OPTIMIZERS,
+    "model.bias_init": BIASES,
+    "model.weight_init": INITIALIZERS,
+}
+"""Keys that choose something with options."""
 
 ALIKE = 0.55  # of a misspelt key's last word; a little less where its section is the right one
 OWN_SECTION = 0.1
@@ -79,19 +88,14 @@ def is_known(keys: Sequence[str]) -> bool:
 def option_keys(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """List the options of what a study's sections choose, dotted: ``model.activation.negative_slope``."""
     found = []
-    for key, registry, default in (
-        ("model.activation", activations.CATALOGUE, "relu"),
-        ("model.weight_init", INITIALIZERS, "auto"),
-        ("model.bias_init", BIASES, "zeros"),
-        ("train.optimizer", OPTIMIZERS, "adam"),
-    ):
+    for key, registry in CHOSEN.items():
         section, _, name = key.partition(".")
+        default = SECTIONS[section].model_fields[name].default.name
         values = raw.get(section)
         value = values.get(name, default) if isinstance(values, dict) else default
         value = value.get("name", default) if isinstance(value, dict) else value
         record: Any = registry.get(value) if isinstance(value, str) else None
-        options = getattr(record, "parameters", None) or getattr(record, "options", None) or {}
-        found += [f"{key}.{option}" for option in options]
+        found += [f"{key}.{option}" for option in options_of(record)]
     return tuple(found)
 
 
@@ -174,18 +178,42 @@ def below(key: str, value: Any, instead: str = "") -> str:
     return f"write {line}{gone} below '{'.'.join(way)}:'" if way else f"write {line}{gone} at the file's top level"
 
 
-def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any]) -> str:
-    """End the message about an override whose key is unknown: with the override that was meant, its value kept."""
+def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], known: bool = False) -> str:
+    """End the message about an override whose key is unknown: with the override that was meant, its value kept.
+
+    Args:
+        key: as it was written.
+        value: as it was written.
+        parsed: the value, read.
+        raw: the plain data of the study.
+        known: whether the key may be right: it was written in another way.
+    """
+    if known and is_known(key.split(".")) and "." in key:
+        return f"; did you mean '{key}={value}'?"
     written = value.strip() if len(value) <= MOST_SHOWN else "..."
     if option := command_option(key, written, parsed):
         return f"; did you mean '{option}'?"
     if folded(key) == "seed":
         return f"; did you mean 'sweep.seeds=[{written}]' (of weights and batches), or data.seed (of the splits)?"
     if (found := meant(key, parsed, option_keys(raw))) is None:
+        if choice := choice_with(key.rpartition(".")[2], written):
+            return f"; did you mean '{choice}'?"
         top, _, rest = key.partition(".")
         keys = list(StudyConfig.model_fields)
         return nearest(top, keys) if rest and top not in keys else f"; choose from {', '.join(keys)}"
     return f"; did you mean '{found if '=' in found else f'{found}={written}'}'?{in_steps(key)}"
+
+
+def choice_with(option: str, value: str) -> str:
+    """Write the override that chooses what takes an option, with that option; empty where nothing shipped takes it.
+
+    >>> choice_with("negative_slope", "0.2")
+    'model.activation={name: leaky_relu, negative_slope: 0.2}'
+    """
+    for key, registry in CHOSEN.items():
+        if found := takers(registry)(option):
+            return f"{key}={{name: {found[0]}, {option}: {value}}}"
+    return ""
 
 
 def in_steps(key: str) -> str:

@@ -29,10 +29,17 @@ def activation_options(record: activations.Activation) -> dict[str, float | bool
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
 
 
-def takers(registry: Mapping[str, Any], options_of: Callable[[Any], Mapping[str, Any]]) -> Callable[[str], list[str]]:
+def options_of(record: Any) -> Mapping[str, Any]:
+    """Return the options of a shipped activation, optimizer or initializer; none of None."""
+    if isinstance(record, activations.Activation):
+        return activation_options(record)
+    return getattr(record, "options", {})
+
+
+def takers(registry: Mapping[str, Any]) -> Callable[[str], list[str]]:
     """Return what tells which shipped choices take an option.
 
-    >>> takers(activations.CATALOGUE, activation_options)("negative_slope")
+    >>> takers(activations.CATALOGUE)("negative_slope")
     ['leaky_relu']
     """
     return lambda option: [name for name, record in registry.items() if option in options_of(record)]
@@ -68,6 +75,14 @@ def unnamed_is(name: str) -> BeforeValidator:
     return BeforeValidator(named)
 
 
+def no_number(value: Any) -> Any:
+    """Refuse a bare number for the biases: say how it is written."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        written = "zeros" if value == 0 else f"{{name: constant, value: {show(value)}}}"
+        raise ValueError(f"expected a name, not {show(value)}; did you mean '{written}'?")
+    return value
+
+
 ActivationChoice = Annotated[
     Choice,
     BeforeValidator(split_name),
@@ -86,6 +101,7 @@ BiasInit = Annotated[
     Choice,
     BeforeValidator(split_name),
     unnamed_is("zeros"),
+    BeforeValidator(no_number),
     OptionDefaults(lambda name: BIASES.find(name).options),
     choices(BIASES),
 ]

@@ -1,5 +1,6 @@
 """From a YAML file and command-line overrides to a validated study; every error names file, line, key and a way out."""
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,8 +12,8 @@ from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import jax_settings, sources
-from actlab.aliases import same
-from actlab.naming import brief, nearest, show
+from actlab.aliases import close, same
+from actlab.naming import brief, nearest, shortened, show
 from actlab.study.advice import LISTS, also, flow, instead, meant, options_apart, several, unknown_key
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
@@ -25,6 +26,9 @@ from actlab.study.sweep import Cell, expand, too_large
 from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
 __all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved_yaml", "short_path"]
+
+MOST_NEIGHBOURS = 1000
+"""Files of a folder that are looked at for one of a near name."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -73,7 +77,7 @@ def read(
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     overrides = [overrides] if isinstance(overrides, str) else overrides
     raw, lines = parse(path)
     overridden: dict[Place, str] = {}
@@ -104,9 +108,7 @@ def read(
     cells = expand(
         sections,
         config.sweep,
-        lambda place, name, error: StudyError(
-            f"{error_message(source, error, place, name)}{way_out(source, config, place)}"
-        ),
+        lambda place, name, error: way_out(source, config, place, error_message(source, error, place, name)),
     )
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
@@ -120,15 +122,32 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     except FileNotFoundError:
         raise StudyError(f"{short_path(path)}: no such file{_neighbours(path)}") from None
     except YamlTextError as error:
-        raise StudyError(str(error)) from None
+        raise StudyError(f"{error}{_neighbours(path) if path.is_dir() else ''}") from None
     if not isinstance(raw, dict):
         raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
     return raw, dict(places(node)) if node else {}
 
 
 def _neighbours(path: Path) -> str:
-    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return nearest(path.name, names) if names else ""
+    """Name the study's file that is nearest a path, beside it or in ``configs``; of a folder, the one in it."""
+    if path.is_dir():
+        inside = path / "study.yaml"
+        return f"; did you mean '{shortened(str(inside))}'?" if inside.is_file() else ""
+    folders = dict.fromkeys([path.parent, path.parent / "configs", Path("configs")])
+    files = {
+        str(one): one
+        for folder in folders
+        if folder.is_dir()
+        for one in itertools.chain(
+            sorted(folder.glob("*.yaml"))[:MOST_NEIGHBOURS], sorted(folder.glob("*.yml"))[:MOST_NEIGHBOURS]
+        )
+    }
+    for name in files:  # the same but for its folder or its ending
+        if files[name].stem == (path.stem if path.suffix in (".yaml", ".yml") else path.name):
+            return f"; did you mean '{shortened(name)}'?"
+    by_stem = {one.stem: name for name, one in files.items()}
+    found = close(path.stem, by_stem)
+    return f"; did you mean '{shortened(by_stem[found])}'?" if found else ""
 
 
 def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
@@ -184,22 +203,22 @@ def listed_hint(value: Any) -> str:
     return f"; did you mean '[{', '.join(flow(one) if not isinstance(one, str) else one for one in items)}]'?"
 
 
-def way_out(source: Source, config: StudyConfig, place: Place) -> str:
-    """Say how an option is swept that only some of what is chosen take; empty where that is not what is wrong."""
+def way_out(source: Source, config: StudyConfig, place: Place, message: str) -> StudyError:
+    """Make the error about a swept value: where it is an option that only some choices take, with how it is swept."""
     key = str(place[2]) if place[:2] == ("sweep", "matrix") and len(place) > 2 else ""
     if key.count(".") != 2:
-        return ""
+        return StudyError(message)
     section, name, _ = key.split(".")
     base = getattr(getattr(config, section), name, None)
     if not isinstance(base, Choice):
-        return ""
+        return StudyError(message)
     apart = options_apart(key, config.sweep.matrix, base.name)
     if not apart:
-        return ""
-    chosen = f"{section}.{name}"
+        return StudyError(message)
+    chosen, message = f"{section}.{name}", message.split("; did you mean")[0]
     if source.override_of(*place):
-        return f"; in its place: did you mean '{chosen}={apart[1:-1]}'?"
-    return f"; write `{chosen}: {apart}` in place of '{key}' below 'sweep.matrix:'"
+        return StudyError(f"{message}; in its place, did you mean '{chosen}={apart[1:-1]}'?")
+    return StudyError(f"{message}; write `{chosen}: {apart}` in place of '{key}' below 'sweep.matrix:'")
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:

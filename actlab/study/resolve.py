@@ -109,8 +109,8 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         least = math.ceil(train.steps / MOST_RECORDS)
         why = f"{train.steps:,} steps make {records:,} records of a run; at most {MOST_RECORDS:,} are kept"
         written = [key for key in ("every", "evaluate_every") if key in cell.measure.model_fields_set]
-        keys = (*(f"measure.{key}" for key in written), "train.steps")
-        raise error_together(source, keys, why, keys[0], math.ceil(least / cell.measure.every) * cell.measure.every)
+        about = (*(f"measure.{key}" for key in written), "train.steps")
+        raise error_together(source, about, why, about[0], math.ceil(least / cell.measure.every) * cell.measure.every)
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):

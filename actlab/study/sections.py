@@ -153,7 +153,7 @@ class ModelConfig(Section):
     @classmethod
     def _activation(cls, choice: Choice) -> Choice:
         options = activation_options(activations.CATALOGUE.find(choice.name))
-        refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE, activation_options))
+        refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE))
         filled = checked(choice, "activation", options)
         if "per" in filled.options:
             known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
@@ -179,7 +179,7 @@ class ModelConfig(Section):
     @classmethod
     def _bias_init(cls, choice: Choice) -> Choice:
         options = BIASES.find(choice.name).options
-        refuse_option_of_others("bias initializer", choice, options, takers(BIASES, lambda record: record.options))
+        refuse_option_of_others("bias initializer", choice, options, takers(BIASES))
         return checked(choice, "bias initializer", options)
 
 
@@ -232,7 +232,7 @@ class TrainConfig(Section):
     @classmethod
     def _optimizer(cls, choice: Choice) -> Choice:
         options = OPTIMIZERS.find(choice.name).options
-        refuse_option_of_others("optimizer", choice, options, takers(OPTIMIZERS, lambda record: record.options))
+        refuse_option_of_others("optimizer", choice, options, takers(OPTIMIZERS))
         return checked(choice, "optimizer", options)
 
     @model_validator(mode="after")
@@ -271,7 +271,9 @@ class MeasureConfig(Section):
     @classmethod
     def _probes(cls, probes: Any) -> Any:
         if isinstance(probes, str):
-            return known(probes, "choice of probes", PROBE_SETS)
+            if probes in PROBE_SETS:
+                return probes
+            probes = [probes]
         if not isinstance(probes, list | tuple) or not probes:
             raise ValueError(f"expected default, all, or a list of probes, not {brief(probes)}")
         names = [check_probe(probe) for probe in probes]
