@@ -133,7 +133,7 @@ def _neighbours(path: Path) -> str:
     if path.is_dir():
         inside = path / "study.yaml"
         return f"; did you mean '{shortened(str(inside))}'?" if inside.is_file() else ""
-    folders = dict.fromkeys([path.parent, path.parent / "configs", Path("configs")])
+    folders = dict.fromkeys([path.parent, path.parent / "configs", Path("configs"), Path()])
     files = {
         str(one): one
         for folder in folders
