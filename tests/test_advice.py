@@ -92,7 +92,7 @@ def follow(request, said):
         holder, last = reach(data, key)
         holder[last] = load(found[0])
         return Request(tuple(words), flow_of(data))
-    if wrong or "s.yaml:" not in flat:
+    if wrong or not re.search(r"\bs\.yaml:\d", flat):
         at = words.index(wrong[1]) if wrong else next(i for i, word in enumerate(words) if old in word)
         return Request((*words[:at], words[at].replace(as_written(old, words[at]), found[0]), *words[at + 1 :]), text)
     return Request(tuple(words), text.replace(as_written(old, text), found[0], 1))
@@ -126,7 +126,7 @@ def flow_of(data):
 def answer(monkeypatch, capsys, tmp_path):
     """Give what a command answers, in a folder with some files in it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("actlab.engine.worker_pools.has_accelerator", lambda: False)  # asked for each plan, and slow
+    monkeypatch.setattr("actlab.engine.devices.has_accelerator", lambda: False)  # asked for each plan, and slow
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "rows.csv").write_text(
         "label,a,b\n" + "".join(f"{'pq'[i % 2]},{i * i % 7}.5,{i % 5}.5\n" for i in range(60))
