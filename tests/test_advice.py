@@ -11,6 +11,18 @@ from actlab.study.advice import flow
 from tests.wrong_requests import REQUESTS, STUDY, Request
 
 MOST_STEPS = 4
+ACT = """import actlab
+import jax.numpy as jnp
+
+
+def bent(z):
+    return jnp.tanh(z)
+
+
+@actlab.table
+def mine(cells):
+    return None
+"""
 WRITE = re.compile(r"write `(?P<key>[^`]+?): (?P<value>[^`]*)`(?: in place of '(?P<gone>[^']*)')?"
                    r" (?:below '(?P<below>[^']*):'|at the file's top level)")  # fmt: skip
 PLACE = re.compile(r"s\.yaml:\d+: (?P<key>[\w.]+): ")
@@ -131,7 +143,7 @@ def answer(monkeypatch, capsys, tmp_path):
     (tmp_path / "rows.csv").write_text(
         "label,a,b\n" + "".join(f"{'pq'[i % 2]},{i * i % 7}.5,{i % 5}.5\n" for i in range(60))
     )
-    (tmp_path / "act.py").write_text("import jax.numpy as jnp\n\n\ndef bent(z):\n    return jnp.tanh(z)\n")
+    (tmp_path / "act.py").write_text(ACT)
     for name in ("configs/other.yaml", "folder/study.yaml"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(STUDY)
@@ -165,3 +177,34 @@ def test_advice_is_right_when_followed(answer):
         if code != 0 or len(seen) == 1:
             wrong.append("\n  ".join([*seen, request.text if request.text != STUDY else ""]))
     assert not wrong, "\n\n".join(wrong)
+
+
+HOME_PATHS = [
+    ["plan", "~/s.yaml"],
+    ["plan", "s.yaml", "--out=~/r"],
+    ["plan", "s.yaml", "--out", "~/r"],
+    ["plan", "s.yaml", "data.name=~/rows.csv", "data.target=label"],
+    ["plan", "s.yaml", "model.activation=relu,~/act.py:bent"],
+    ["plan", "s.yaml", "claims=~/claims.py"],
+    ["plan", "s.yaml", "report.tables=~/act.py:mine"],
+    ["plan", "home.yaml"],
+]
+
+
+def test_home_is_read_wherever_a_path_may_stand(answer, tmp_path):
+    (tmp_path / "claims.py").write_text("CLAIMS = []\n")
+    own = "data: {name: ~/rows.csv, target: label}\nmodel: {activation: ~/act.py:bent}\nclaims: ~/claims.py\n"
+    (tmp_path / "home.yaml").write_text(f"study: home\n{own}report: {{tables: [~/act.py:mine]}}\n")
+    for words in HOME_PATHS:
+        code, said = answer(Request(tuple(words)))
+        assert code == 0, (words, said)
+    for words in (["plan", "~nobody-here/s.yaml"], ["plan", "s.yaml", "data.name=~nobody-here/rows.csv"]):
+        code, said = answer(Request(tuple(words)))
+        assert (code, "no such file" in said) == (2, True), said
+
+
+def test_variables_are_the_shells_alone(answer):
+    code, said = answer(Request(("plan", "s.yaml", "data.name=$HOME/rows.csv")))
+    assert (code, "did you mean '~/rows.csv'?" in said) == (2, True), said
+    code, said = answer(Request(("plan", "s.yaml", "data.name=$NOWHERE/rows.csv")))
+    assert (code, "variables are not read in a path" in said, "did you mean" in said) == (2, True, False), said

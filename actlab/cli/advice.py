@@ -33,8 +33,8 @@ OTHER_OPTIONS = {"-o": "--out", "--output": "--out", "--outdir": "--out", "--res
 def at_home(words: Sequence[str]) -> list[str]:
     """Write out the ``~`` that a shell leaves in place: in quotes, and after ``--out=``; overrides are read later.
 
-    >>> at_home(["run", "a~b.yaml", "x=~/y"])
-    ['run', 'a~b.yaml', 'x=~/y']
+    >>> at_home(["run", "a~b.yaml", "x=~/y"]), at_home(["--out=~/r"]) == [f"--out={expanduser('~/r')}"]
+    (['run', 'a~b.yaml', 'x=~/y'], True)
     """
 
     def written_out(word: str) -> str:
