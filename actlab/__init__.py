@@ -257,8 +257,7 @@ def report(
     """
     from actlab.engine import control, manifest, worker_pools
 
-    folder = Path(expanduser(folder))
-    manifest.read_manifest(folder)  # only a study's folder is ever locked
+    manifest.read_manifest(folder := Path(expanduser(folder)))  # only a study's folder is ever locked
     with control.study_lock(folder, REPORT_WAITS), worker_pools.Processes() as helpers:
         results = load(folder, partial)
         for line in (*results.damage, *results.notes):
@@ -394,9 +393,8 @@ def model(
     if study is not None:
         if run is None or settings:
             raise StudyError("model: a run of a study has its settings; give the run, and no others")
-        name = run if isinstance(run, str) else str(run.get("run"))
-        folder = Path(study) if isinstance(study, str | Path) else study.path
-        return network.of_run(folder, name, weights, trust)
+        folder = Path(expanduser(study)) if isinstance(study, str | Path) else study.path
+        return network.of_run(folder, run if isinstance(run, str) else str(run.get("run")), weights, trust)
     if isinstance(run, str) or weights is None:
         raise StudyError("model: without a study, settings and weights; with study=results, the run")
     return network.of_settings({**dict(run if run is not None else {}), **settings}, weights)

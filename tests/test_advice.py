@@ -192,7 +192,7 @@ HOME_PATHS = [
 
 
 def test_home_is_read_wherever_a_path_may_stand(answer, tmp_path):
-    (tmp_path / "claims.py").write_text("CLAIMS = []\n")
+    (tmp_path / "claims.py").write_text("def first(cells):\n    return None\n\n\nCLAIMS = [first]\n")
     own = "data: {name: ~/rows.csv, target: label}\nmodel: {activation: ~/act.py:bent}\nclaims: ~/claims.py\n"
     (tmp_path / "home.yaml").write_text(f"study: home\n{own}report: {{tables: [~/act.py:mine]}}\n")
     for words in HOME_PATHS:

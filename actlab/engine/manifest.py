@@ -33,7 +33,7 @@ LINES = ("solid", "dashed", "dotted", "dashdot")
 Check = Callable[[Any], bool]
 
 
-def near(folder: Path) -> str:
+def nearest_folder(folder: Path) -> str:
     """End the message about a folder that is not there: with the study's folder whose name is nearest."""
     name = folder.stem if folder.suffix in (".yaml", ".yml") else folder.name
     there: dict[str, str] = {}
@@ -54,7 +54,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         StoreError: there is no such folder, it is not a study's, or its manifest is not one; names file and key.
     """
     if not folder.is_dir():
-        raise StoreError(f"{folder}: there is no such folder{near(folder)}")
+        raise StoreError(f"{folder}: there is no such folder{nearest_folder(folder)}")
     path = folder / MANIFEST
     try:
         text = content_of(path, MOST_BYTES).decode()
