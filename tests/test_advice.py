@@ -171,7 +171,7 @@ def test_advice_is_right_when_followed(answer):
                 break
             try:
                 request = follow(request, said)
-            except (AssertionError, AttributeError, StopIteration, ValueError, KeyError) as error:
+            except (AssertionError, AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
                 seen.append(f"cannot be followed: {error!r}")
                 break
         if code != 0 or len(seen) == 1:

@@ -4,6 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from actlab.engine.train_study import resolved_text
+from actlab.study.defaults import told
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 
@@ -72,6 +73,14 @@ def test_a_default_follows(said, written, planned, tmp_path):
 def test_what_goes_together_is_left_alone(said, expected, planned):
     (run,) = planned(said)[1].runs.values()
     assert {name: run.labels[name] for name in expected} == expected
+
+
+def test_what_followed_is_told(planned):
+    study, adapted = planned("measure: {every: 500}\ntrain: {steps: 1000}")
+    (line,) = told(study.config, [run.labels for run in adapted.runs.values()])
+    assert line.startswith("measure.evaluate_every is 500 rather than 100")
+    study, plain = planned("measure: {every: 50, evaluate_every: 200}\ntrain: {batch_size: 8}")
+    assert told(study.config, [run.labels for run in plain.runs.values()]) == []
 
 
 def test_a_resolved_study_says_what_did_not_follow(planned, tmp_path):

@@ -6,10 +6,11 @@ default that does go with the rest is never touched, so that no run changes its 
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from actlab.naming import listed
 from actlab.study.fields import Section
 
 if TYPE_CHECKING:
@@ -141,3 +142,22 @@ def followed(config: "StudyConfig", labels: Iterable[Mapping[str, Any]]) -> tupl
             if name not in own.model_fields_set and one[name] != getattr(own, name):
                 found[key] = None
     return tuple(found)
+
+
+def told(config: "StudyConfig", labels: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which defaults followed what a study says, and what they are.
+
+    Args:
+        config: the study.
+        labels: of its runs: their columns.
+    """
+    lines = []
+    for key in FOLLOWING:
+        section, _, name = key.partition(".")
+        own = getattr(config, section)
+        default = type(own).model_fields[name].default
+        values = sorted({one[name] for one in labels})
+        if name not in own.model_fields_set and key not in config.sweep.matrix and values != [default]:
+            said = listed(f"{value:,}" for value in values)
+            lines.append(f"{key} is {said} rather than {default:,}: it follows from what the study says")
+    return lines
