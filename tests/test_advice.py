@@ -61,7 +61,7 @@ def follow(request, said):
         holder = data
         for step in (write["below"] or "").split("."):
             if step:
-                holder[step] = holder.get(step) or {}
+                holder[step] = holder.get(step) if isinstance(holder.get(step), dict) else {}
                 holder = holder[step]
         holder[write["key"]] = load(write["value"])
         return Request(tuple(words), flow_of(data))

@@ -135,6 +135,12 @@ REQUESTS = [
     train("steps: 4.0"),
     swept("model.depth: 3"),
     swept("model.depth: '2, 3'"),
+    # one value in place of a section
+    instead("{name: iris}", "iris"),
+    instead("{depth: 2, width: 8}", "tanh"),
+    override("data=iris"),
+    override("sweep=3"),
+    override("train=sgd"),
     # several values where one is expected
     override("model.activation=[relu,gelu]"),
     override("model.depth=[2,3]"),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from actlab import activations, sources
+from actlab.aliases import same
 from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
@@ -54,7 +55,7 @@ def refuse_option_of_others(
         ValueError: with the choice that takes it, and how it is written.
     """
     for key, value in choice.options.items():
-        if key not in options and (others := takers(key)):
+        if key not in options and not same(key, options) and (others := takers(key)):
             written = f"{{name: {others[0]}, {key}: {show(value)}}}"
             more = f" (as {listed(others[1:])} do)" if others[1:] else ""
             raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}; did you mean '{written}'?{more}")

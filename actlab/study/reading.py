@@ -14,7 +14,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from actlab import jax_settings, sources
 from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
-from actlab.study.advice import LISTS, also, flow, instead, meant, options_apart, several, unknown_key
+from actlab.study.advice import LISTS, also, below, flow, instead, meant, options_apart, several, unknown_key
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
 from actlab.study.overrides import check_words, override
@@ -26,6 +26,9 @@ from actlab.study.sweep import Cell, expand, too_large
 from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
 __all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved_yaml", "short_path"]
+
+FIRST_KEYS = {"data": "name", "model": "activation", "train": "optimizer", "sweep": "seeds", "report": "tables"}
+"""Of each section: what is meant where one value stands in its place."""
 
 MOST_NEIGHBOURS = 1000
 """Files of a folder that are looked at for one of a near name."""
@@ -302,6 +305,10 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
     dotted = ".".join(str(part) for part in place)
     if dotted in SWEPT and dotted not in LISTS and isinstance(value, list) and value:
         return several(dotted, value, override)
+    if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
+        key = f"{dotted}.{FIRST_KEYS[dotted]}"
+        way = f"did you mean '{key}={flow(value)}'?" if override else below(key, value)
+        return f"expected a mapping, not {brief(value)}; {way}"
     if kind == "value_error":
         return str(one["ctx"]["error"])
     if kind == "literal_error":
