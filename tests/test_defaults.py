@@ -4,7 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from actlab.engine.train_study import resolved_text
-from actlab.study.defaults import told
+from actlab.study.defaults import say_followed
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 
@@ -77,10 +77,10 @@ def test_what_goes_together_is_left_alone(said, expected, planned):
 
 def test_what_followed_is_told(planned):
     study, adapted = planned("measure: {every: 500}\ntrain: {steps: 1000}")
-    (line,) = told(study.config, [run.labels for run in adapted.runs.values()])
+    (line,) = say_followed(study.config, [run.labels for run in adapted.runs.values()])
     assert line.startswith("measure.evaluate_every is 500 rather than 100")
     study, plain = planned("measure: {every: 50, evaluate_every: 200}\ntrain: {batch_size: 8}")
-    assert told(study.config, [run.labels for run in plain.runs.values()]) == []
+    assert say_followed(study.config, [run.labels for run in plain.runs.values()]) == []
 
 
 def test_a_resolved_study_says_what_did_not_follow(planned, tmp_path):

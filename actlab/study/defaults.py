@@ -144,7 +144,7 @@ def followed(config: "StudyConfig", labels: Iterable[Mapping[str, Any]]) -> tupl
     return tuple(found)
 
 
-def told(config: "StudyConfig", labels: Sequence[Mapping[str, Any]]) -> list[str]:
+def say_followed(config: "StudyConfig", labels: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say which defaults followed what a study says, and what they are.
 
     Args:
