@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from importlib import import_module
+from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -142,8 +143,8 @@ def run(
     from actlab.engine import train_study, worker_pools
     from actlab.engine.control import Progress
 
-    folder = Path(out) if out is not None else Path("results") / study.config.study
-    file = None if cluster is None else Path(cluster)
+    folder = Path(expanduser(out)) if out is not None else Path("results") / study.config.study
+    file = None if cluster is None else Path(expanduser(cluster))
     execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
@@ -185,7 +186,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.reading import read
 
     parts = {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")}
-    with sources.only(trusting.to_run(Path(config))):
+    with sources.only(trusting.to_run(Path(expanduser(config)))):
         study = read(config, overrides, parts, look)
         if study.config.claims:
             from actlab.analysis import claims
@@ -220,7 +221,7 @@ def load(folder: str | Path, partial: bool = False) -> Results:
     """
     from actlab.engine import store
 
-    return store.load(folder, partial)
+    return store.load(expanduser(folder), partial)
 
 
 def report(
@@ -256,8 +257,8 @@ def report(
     """
     from actlab.engine import control, manifest, worker_pools
 
-    manifest.read_manifest(Path(folder))  # only a study's folder is ever locked
-    with control.study_lock(Path(folder), REPORT_WAITS), worker_pools.Processes() as helpers:
+    manifest.read_manifest(folder := Path(expanduser(folder)))  # only a study's folder is ever locked
+    with control.study_lock(folder, REPORT_WAITS), worker_pools.Processes() as helpers:
         results = load(folder, partial)
         for line in (*results.damage, *results.notes):
             tell(line)
@@ -392,9 +393,8 @@ def model(
     if study is not None:
         if run is None or settings:
             raise StudyError("model: a run of a study has its settings; give the run, and no others")
-        name = run if isinstance(run, str) else str(run.get("run"))
-        folder = Path(study) if isinstance(study, str | Path) else study.path
-        return network.of_run(folder, name, weights, trust)
+        folder = Path(expanduser(study)) if isinstance(study, str | Path) else study.path
+        return network.of_run(folder, run if isinstance(run, str) else str(run.get("run")), weights, trust)
     if isinstance(run, str) or weights is None:
         raise StudyError("model: without a study, settings and weights; with study=results, the run")
     return network.of_settings({**dict(run if run is not None else {}), **settings}, weights)

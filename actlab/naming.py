@@ -8,9 +8,10 @@ import itertools
 import json
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any
+
+from actlab.aliases import close, same
 
 MOST_SHOWN = 100
 """Characters of a value in a message."""
@@ -18,7 +19,6 @@ MOST_NAME = 60
 """Characters of each of several names."""
 MOST_LINES, MOST_LINE, MOST_MESSAGE = 20, 1000, 2000
 """Lines of a message; characters of each, where a path may be longer than a value, and of all."""
-CUTOFF = 0.5  # how alike two names must be, of 1, for one to be taken for the other's misspelling
 MOST_LISTED = 12
 MOST_DRAWN = 40  # letters of a name in a picture: longer ones leave no room for the panels
 LONGEST = 110  # bytes of a file's name that is made of settings: file systems take 255, some that encrypt names 143
@@ -30,15 +30,15 @@ PRINTER.maxstring = PRINTER.maxlong = PRINTER.maxother = MOST_SHOWN
 def nearest(name: object, valid: Iterable[object]) -> str:
     """End an error message about an unknown name: with the valid one that is nearest, else with all of them.
 
-    A valid name that begins with the unknown one is near, however much longer it is.
+    Case, hyphens and what others call the same thing are seen through (see ``aliases``); a valid name that begins with
+    the unknown one is near, however much longer it is.
 
     >>> nearest("reulu", ["relu", "tanh"]), nearest("x", ["relu", "tanh"]), nearest("z", ["z_MxW"]), nearest("x", [])
     ("; did you mean 'relu'?", '; choose from relu, tanh', "; did you mean 'z_MxW'?", '; there is none')
     """
     text, names = str(name)[:MOST_SHOWN], list(dict.fromkeys(map(str, valid)))
-    begun = [one for one in names if text and one.startswith(text)]
-    if close := get_close_matches(text, names, n=1, cutoff=CUTOFF) or begun[:1]:
-        return f"; did you mean '{shortened(close[0])}'?"
+    if found := same(text, names) or close(text, names):
+        return f"; did you mean '{shortened(found)}'?"
     if not names:
         return "; there is none"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""

@@ -141,7 +141,11 @@ YAML_CASES = {
         ["s.yaml:6", "model.norm", "'bacth'", "did you mean 'batch'"],
     ),
     "residual a word": (study(**{"  width: 8": "  residual: yes"}), [], ["s.yaml:6", "true or false", "'yes'"]),
-    "dropout a number": (study(**{"  width: 8": "  dropout: 0.2"}), [], ["s.yaml:6", "model.dropout", "{rate: 0.2}"]),
+    "dropout a number": (
+        study(**{"  width: 8": "  dropout: 0.2"}),
+        [],
+        ["s.yaml:6", "model.dropout", "did you mean '{rate: 0.2}'?"],
+    ),
     "misspelt key of dropout": (
         study(**{"  width: 8": "  dropout: {rte: 0.2}"}),
         [],
@@ -203,7 +207,11 @@ YAML_CASES = {
         [],
         ["s.yaml:9", "did you mean 'train.learning_rate'"],
     ),
-    "override of a misspelt section": (STUDY, ["modl.depth=2"], ["override modl.depth=2", "did you mean 'model'"]),
+    "override of a misspelt section": (
+        STUDY,
+        ["modl.depth=2"],
+        ["override modl.depth=2", "did you mean 'model.depth=2'"],
+    ),
     "misspelt key in exclude": (
         with_sweep("matrix: {model.depth: [2, 3]}\nexclude: [{model.depht: 2}]"),
         [],
@@ -214,7 +222,7 @@ YAML_CASES = {
     "misspelt table": (STUDY + "report: {tables: [performanc]}", [], ["s.yaml:9", "did you mean 'performance'"]),
     "misspelt figure": (STUDY + "report: {figures: [moment]}", [], ["s.yaml:9", "did you mean 'moments'"]),
     "test split chooses": (STUDY + "report: {select: {by: test_loss}}", [], ["s.yaml:9", "validation_loss"]),
-    "misspelt override": (STUDY, ["model.dpeth=3"], ["override model.dpeth=3", "did you mean 'depth'"]),
+    "misspelt override": (STUDY, ["model.dpeth=3"], ["override model.dpeth=3", "did you mean 'model.depth=3'"]),
     "override without a value": (STUDY, ["model.depth"], ["override model.depth", "key.sub=value"]),
     "override with a bad value": (STUDY, ["model.depth=2,x"], ["override model.depth=2,x", "whole number", "'x'"]),
     "override with an empty value": (STUDY, ["model.depth="], ["override model.depth=", "value"]),

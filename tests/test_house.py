@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "processes": -4,
     "limits": -4,
+    "aliases": -4,  # below `naming`, whose messages end with them
     "checksums": -3,
     "docstrings": -3,
     "interrupts": -3,

@@ -259,7 +259,13 @@ def folder(tmp_path_factory):
     (folder / "s.yaml").write_text(STUDY)
     study = actlab.study_of(folder / "s.yaml")
     planned = plan(study)
-    prepare(Stored(folder / "r"), resolved_text(study, folder / "r"), planned, sources_of(study, planned), trains=True)
+    prepare(
+        Stored(folder / "r"),
+        resolved_text(study, folder / "r", planned),
+        planned,
+        sources_of(study, planned),
+        trains=True,
+    )
     (folder / "act.py").unlink()
     return folder / "r"
 

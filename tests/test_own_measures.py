@@ -235,7 +235,7 @@ def test_an_override_is_relative_to_where_it_is_said(good, monkeypatch):
         ("[my_probes.py:steep, my_probes.py:steep]", "names the probe 'steep' twice"),
         ("[3]", "unknown probe 3"),
         ("[]", "expected default, all, or a list"),
-        ("everything", "unknown choice of probes 'everything'"),
+        ("everything", "unknown probe 'everything'"),
     ],
 )
 def test_a_wrong_one_is_reported_with_its_line(good, asked, message):

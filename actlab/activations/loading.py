@@ -16,6 +16,7 @@ from actlab.activations.closed_form import Phi, automatic
 from actlab.activations.elementwise import check_elementwise
 from actlab.activations.flatness import FoundFlat, flat_intervals
 from actlab.activations.inspect import evaluate
+from actlab.activations.overflow import why
 from actlab.activations.properties import interval_text
 from actlab.later import jax, jnp
 from actlab.naming import nearest
@@ -143,9 +144,7 @@ def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.
         wrong = np.isnan(array) | (np.isinf(array) & (np.abs(z) <= ORDINARY.max()))
         if wrong.any():
             at = np.abs(np.where(wrong, z, np.inf)).argmin()
-            hint = ""
-            if what != "value" and np.isfinite(value[0, at]) and abs(z[0, at]) > ORDINARY.max():
-                hint = "; both branches of a jnp.where are differentiated: keep the one not taken from overflowing"
+            hint = why(record, float(z[0, at]), parameters, z.dtype)
             raise ActivationError(
                 f"{name}: its {what} at z = {float(z[0, at]):g} is {float(array[0, at])} ({z.dtype}){hint}"
             )

@@ -15,6 +15,7 @@ import typer
 
 import actlab
 from actlab import interrupts, jax_settings, limits
+from actlab.cli.advice import at_home
 from actlab.cli.errors import report_error
 from actlab.cli.new_study import new
 from actlab.cli.output import note, progress_display, tell
@@ -32,6 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     rich_markup_mode=None,
 )
 
@@ -390,7 +392,7 @@ def main() -> None:
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
-        code = app(standalone_mode=False)
+        code = app(args=at_home(sys.argv[1:]), standalone_mode=False)
     except KeyboardInterrupt:
         code = interrupts.INTERRUPTED
     except Exception as error:

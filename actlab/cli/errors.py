@@ -1,12 +1,14 @@
 """How a command says what is wrong, without a traceback."""
 
 import io
+import re
 import sys
 from collections.abc import Mapping
 from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 from actlab import interrupts, limits
+from actlab.cli.advice import advice
 from actlab.cli.terminal import err, one_line
 from actlab.naming import message
 
@@ -42,7 +44,11 @@ def report_error(error: Exception) -> int:
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
         shown = io.StringIO()
         error.show(shown)
-        err.print(message(named(shown.getvalue().rstrip("\n"))))
+        way_out = advice(error, sys.argv[1:])
+        text = shown.getvalue().rstrip("\n")
+        if way_out:
+            text = re.sub(r" \((Possible options|Did you mean).*\)$|( Did you mean .*)?$", "", text).rstrip(".")
+        err.print(message(named("; ".join([text, *([way_out] if way_out else [])]))))
         return int(error.exit_code)
     if interrupts.state.asked is not None and not isinstance(error, imported(INCOMPLETE)):
         return interrupts.INTERRUPTED  # what an import, say, has made of KeyboardInterrupt

@@ -30,6 +30,7 @@ def preview(
     from actlab.engine.train_study import ExecutionConfig, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
+    from actlab.study.defaults import say_followed
 
     stored = Stored(out_dir or Path("results") / study.config.study)
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
@@ -50,6 +51,8 @@ def preview(
         err.print(f"actlab: {why}")
     show_data(planned.data)
     show_plan(study.config.study, planned)
+    for line in say_followed(study.config, [run.labels for run in planned.runs.values()]):
+        say(f"{line}.")
     for label, why in planned.unknown_death.items():
         say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):

@@ -7,6 +7,7 @@ doubtful, is settled and told.
 import datetime
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from actlab.data.spec import DataSpec
 from actlab.data.table import DataError, Table
 from actlab.naming import as_yaml, listed, nearest
 
+LABEL_NAMES = {"label", "labels", "target", "class", "classes", "y", "species", "category", "outcome", "diagnosis"}
+"""What people call the column that is to be predicted."""
 MISSING_HINT = "data.missing: drop_rows leaves such rows out, mean fills them in"
 
 
@@ -33,6 +36,10 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         raise DataError(f"{sheet.path}: expected rows of data, found none")
     keep = asked_for("keep", spec.keep, sheet)
     features, target = features_and_target(sheet, spec, asked_for("drop", spec.drop, sheet), keep)
+    if spec.target is None and target.casefold() not in LABEL_NAMES:
+        for name in (one for one in features if one.casefold() in LABEL_NAMES):
+            way = f"data.target: {as_yaml(name)} predicts {name!r}"
+            sheet.notes.append(f"the last column, {target!r}, is predicted, and {name!r} is learned from; {way}")
     labels = sheet.frame[target] = as_numbers(sheet.frame[target])
     look_for_row_numbers_in_target(labels, spec.target is not None, sheet)
     missing = {name: is_missing(sheet.frame[name], sheet, spec) for name in (*features, target)}
@@ -49,7 +56,7 @@ def table_of(sheet: Sheet, spec: DataSpec) -> Table:
         if is_text(column, sheet, spec):
             texts[name] = text_values(column, rows, sheet, name in keep)
             continue
-        values = numbers(column, sheet, text_hint)
+        values = numbers(column, sheet, partial(text_hint, others=[*features, target], asked=spec.target is not None))
         look_for_row_numbers(name, values, name in keep, sheet)
         columns[name] = values[rows]
         single |= {name} if column.dtype in (np.float32, np.float16) else set()
@@ -225,8 +232,15 @@ def holds_text(column: Any) -> bool:
     return bool(column[~column.isna()].map(lambda value: isinstance(value, str)).all())
 
 
-def text_hint(column: Any, sheet: Sheet) -> str:
-    """Say what can become of a column that holds text; nothing for a single slip among numbers."""
+def text_hint(column: Any, sheet: Sheet, others: Sequence[str] = (), asked: bool = True) -> str:
+    """Say what can become of a column that holds text; nothing for a single slip among numbers.
+
+    Args:
+        column: it.
+        sheet: where it is from.
+        others: all columns that are used, the target last.
+        asked: whether the study says which column is to be predicted.
+    """
     texts = as_texts(column)[~column.isna()]
     words = texts[~texts.map(lambda text: is_number(text, sheet.decimal)).astype(bool)]
     if not holds_text(column):
@@ -235,7 +249,22 @@ def text_hint(column: Any, sheet: Sheet) -> str:
         return ""
     if 2 * len(words) < len(texts):
         return f"its other values are numbers; data.na_values: [{as_yaml(words.iloc[0])}] if that is a missing value"
-    return "a text column: data.categorical: one_hot makes inputs of it, data.drop leaves it out"
+    way = "data.categorical: one_hot makes inputs of it, data.drop leaves it out"
+    if not asked and may_be_target(str(column.name), others):
+        return (
+            f"if it is what to predict, write `target: {as_yaml(str(column.name))}` below 'data:' (the last column, "
+            f"{others[-1]!r}, is predicted where a study does not say); else {way}"
+        )
+    return f"a text column: {way}"
+
+
+def may_be_target(name: str, columns: Sequence[str]) -> bool:
+    """Whether a column is what people call their labels, or stands where they put them: first.
+
+    >>> may_be_target("Species", ["a", "Species", "b"]), may_be_target("x", ["x", "y"]), may_be_target("x", ["y", "x"])
+    (True, True, False)
+    """
+    return name.casefold().strip() in LABEL_NAMES or list(columns).index(name) == 0
 
 
 def text_values(column: Any, rows: np.ndarray, sheet: Sheet, keep: bool) -> np.ndarray:

@@ -5,6 +5,7 @@ cells follow from it, so that it has a checksum of itself, too; manifests of ear
 """
 
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -13,21 +14,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from actlab.aliases import close, same
 from actlab.engine.files import StoreError, content_of, write_text
 from actlab.measures import from_plain
-from actlab.naming import brief, message
+from actlab.naming import brief, message, shortened
 from actlab.study.settings import of_manifest
 from actlab.study.yaml_text import MOST_DIGITS
 
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
 MOST_BYTES = 2**26
+MOST_NEIGHBOURS = 1000
 
 # As in ``activations.base``, whose import takes longer than all of reading (tests/test_folder.py compares them).
 MARKERS = "osD^vP<>Xph*d8H|x+"
 LINES = ("solid", "dashed", "dotted", "dashdot")
 
 Check = Callable[[Any], bool]
+
+
+def nearest_folder(folder: Path) -> str:
+    """End the message about a folder that is not there: with the study's folder whose name is nearest."""
+    name = folder.stem if folder.suffix in (".yaml", ".yml") else folder.name
+    there: dict[str, str] = {}
+    for above in (folder.parent, Path("results")):
+        for manifest in itertools.islice(above.glob("*/manifest.json"), MOST_NEIGHBOURS) if above.is_dir() else ():
+            there.setdefault(manifest.parent.name, str(manifest.parent))
+    found = same(name, there) or close(name, there)
+    return f"; did you mean '{shortened(there[found])}'?" if found else ""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -40,7 +54,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         StoreError: there is no such folder, it is not a study's, or its manifest is not one; names file and key.
     """
     if not folder.is_dir():
-        raise StoreError(f"{folder}: there is no such folder")
+        raise StoreError(f"{folder}: there is no such folder{nearest_folder(folder)}")
     path = folder / MANIFEST
     try:
         text = content_of(path, MOST_BYTES).decode()

@@ -23,6 +23,7 @@ from actlab.engine.store import Stored
 from actlab.later import Later
 from actlab.naming import brief, nearest
 from actlab.study import plan as planning
+from actlab.study.defaults import followed
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
@@ -229,7 +230,7 @@ def trained(
             _, devices = where.hardware()
             jobs = kept.again(planning.partition_into_jobs(planned.groups, missing, number, devices), again)
             processes.keep_ready(min(number, len(jobs)))
-            for line in prepare(stored, resolved_text(study, folder), planned, sources, trains=bool(missing)):
+            for line in prepare(stored, resolved_text(study, folder, planned), planned, sources, trains=bool(missing)):
                 note(line)
             if jobs:
                 cache_folder.say_if_refused()
@@ -264,14 +265,15 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
         raise StudyError(str(error)) from None
 
 
-def resolved_text(study: Study, folder: Path) -> str:
-    """Write the resolved study as YAML, its paths relative to its folder."""
+def resolved_text(study: Study, folder: Path, planned: Plan | None = None) -> str:
+    """Write the resolved study as YAML, paths relative to its folder, without what its plan let follow from others."""
     from ruamel.yaml import YAML
 
     text = io.StringIO()
     yaml = YAML()
     yaml.default_flow_style = False
-    yaml.dump(resolved_yaml(study.config, folder), text)
+    follow_others = followed(study.config, (run.labels for run in planned.runs.values())) if planned else ()
+    yaml.dump(resolved_yaml(study.config, folder, follow_others), text)
     return text.getvalue()
 
 

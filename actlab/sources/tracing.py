@@ -52,7 +52,7 @@ def parse(name: str) -> tuple[Path, str] | None:
     ((PosixPath('mine.py'), 'bent'), None)
     """
     path, _, function = name.rpartition(":")
-    return (Path(path), function) if path.endswith(".py") and function.isidentifier() else None
+    return (Path(os.path.expanduser(path)), function) if path.endswith(".py") and function.isidentifier() else None
 
 
 def trace(path: Path, function: str | None = None) -> Traced:

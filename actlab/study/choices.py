@@ -1,6 +1,6 @@
 """What the keys of a study may name: activations, initializers, optimizers, measures and so on; users' own too."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from actlab import activations, sources
+from actlab.aliases import same
 from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
+from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
@@ -28,35 +30,93 @@ def activation_options(record: activations.Activation) -> dict[str, float | bool
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
 
 
+def options_of(record: Any) -> Mapping[str, Any]:
+    """Return the options of a shipped activation, optimizer or initializer; none of None."""
+    if isinstance(record, activations.Activation):
+        return activation_options(record)
+    return getattr(record, "options", {})
+
+
+def takers(registry: Mapping[str, Any]) -> Callable[[str], list[str]]:
+    """Return what tells which shipped choices take an option.
+
+    >>> takers(activations.CATALOGUE)("negative_slope")
+    ['leaky_relu']
+    """
+    return lambda option: [name for name, record in registry.items() if option in options_of(record)]
+
+
+def refuse_option_of_others(
+    kind: str, choice: Choice, options: Mapping[str, Any], takers: Callable[[str], list[str]]
+) -> None:
+    """Refuse an option that a choice does not take and others do; what none takes is left to ``checked``.
+
+    Raises:
+        ValueError: with the choice that takes it, and how it is written.
+    """
+    for key, value in choice.options.items():
+        if key not in options and not same(key, options) and (others := takers(key)):
+            written = f"{{name: {others[0]}, {key}: {show(value)}}}"
+            more = f" (as {listed(others[1:])} do)" if others[1:] else ""
+            raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}; did you mean '{written}'?{more}")
+
+
 def weight_init_defaults(name: str) -> Mapping[str, float]:
     """Return the options of an initializer that may be left out."""
     return {} if name == AUTO else INITIALIZERS.find(name).defaults
 
 
-def unnamed_is_constant(value: Any) -> Any:
-    """Name a schedule that has only options: they are those of the default one."""
-    return {"name": "constant", **value} if isinstance(value, dict) and not {"name", "options"} & set(value) else value
+def unnamed_is(name: str) -> BeforeValidator:
+    """Name what has only options: they are those of the key's default."""
+
+    def named(value: Any) -> Any:
+        only_options = isinstance(value, dict) and bool(value) and not {"name", "options"} & set(value)
+        return {"name": name, **value} if only_options else value
+
+    return BeforeValidator(named)
+
+
+def no_number(value: Any) -> Any:
+    """Refuse a bare number for the biases: say how it is written."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        written = "zeros" if value == 0 else f"{{name: constant, value: {show(value)}}}"
+        raise ValueError(f"expected a name, not {show(value)}; did you mean '{written}'?")
+    return value
 
 
 ActivationChoice = Annotated[
     Choice,
     BeforeValidator(split_name),
+    unnamed_is("relu"),
     OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
     choices(activations.CATALOGUE),
 ]
 WeightInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults), choices(INITIALIZERS, AUTO)
+    Choice,
+    BeforeValidator(split_name),
+    unnamed_is(AUTO),
+    OptionDefaults(weight_init_defaults),
+    choices(INITIALIZERS, AUTO),
 ]
 BiasInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options), choices(BIASES)
+    Choice,
+    BeforeValidator(split_name),
+    unnamed_is("zeros"),
+    BeforeValidator(no_number),
+    OptionDefaults(lambda name: BIASES.find(name).options),
+    choices(BIASES),
 ]
 Optimizer = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options), choices(OPTIMIZERS)
+    Choice,
+    BeforeValidator(split_name),
+    unnamed_is("adam"),
+    OptionDefaults(lambda name: OPTIMIZERS.find(name).options),
+    choices(OPTIMIZERS),
 ]
 Schedule = Annotated[
     Choice,
     BeforeValidator(split_name),
-    BeforeValidator(unnamed_is_constant),
+    unnamed_is("constant"),
     OptionDefaults(lambda name: SCHEDULES[name]),
     choices(SCHEDULES),
 ]

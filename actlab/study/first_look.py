@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from actlab import sources
 from actlab.registry import Withheld, withheld
-from actlab.study.reading import Source, StudyError, error_message, short_path
+from actlab.study.reading import error_message
 from actlab.study.schema import StudyConfig
 from actlab.study.sections import SECTIONS
+from actlab.study.source import Source, StudyError, short_path
 from actlab.study.sweep import Place
 
 

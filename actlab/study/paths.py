@@ -1,11 +1,29 @@
-"""Paths in a study's file: relative to the file that names them, absolute from then on."""
+"""Paths in a study's file: relative to the file that names them, absolute from then on.
+
+``~`` and ``~name`` are home folders, as in a shell. Variables such as ``$HOME`` are the shell's alone: a study's file
+means the same wherever it is read, so what has one and is not there is refused, with the path that was meant.
+"""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from actlab import data, sources
+from actlab.naming import brief
 from actlab.study.sections import SECTIONS
+
+VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
+"""Of the shell's."""
+
+
+class PathError(ValueError):
+    """A path that cannot be meant as it stands, and its key."""
+
+    def __init__(self, why: str, key: str) -> None:
+        """Note the dotted key."""
+        super().__init__(why)
+        self.key = key
 
 
 def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -30,11 +48,32 @@ def absolute(key: str, value: Any, base: Path) -> Any:
         return [absolute(key, inner, base) for inner in value]
     if not isinstance(value, str):
         return value
+    is_file = key == "claims" or (key == "data.name" and data.is_file(value))
+    if is_file or sources.parse(value):
+        value = at_home(value, key, base)
     if named := sources.parse(value):
         file = real(base / named[0])
         return f"{file if file.endswith('.py') else os.path.abspath(base / named[0])}:{named[1]}"
-    is_file = key == "claims" or (key == "data.name" and data.is_file(value))
     return real(base / value) if is_file else value
+
+
+def at_home(text: str, key: str, base: Path) -> str:
+    """Return a path with its ``~`` spelled out.
+
+    Raises:
+        PathError: it has a variable of the shell's in it.
+
+    >>> at_home("a/b.csv", "data.name", Path(".")), at_home("~/a", "", Path(".")) == os.path.expanduser("~/a")
+    ('a/b.csv', True)
+    """
+    if text.startswith("~"):
+        return os.path.expanduser(text)
+    if VARIABLE.search(text) and not (base / text.partition(".py:")[0]).exists():
+        home = re.sub(r"^(\$HOME|\$\{HOME\})(?=/|$)", "~", text)
+        meant = home if home != text else os.path.expandvars(text)
+        hint = f"; did you mean '{meant}'?" if not VARIABLE.search(meant) else ""
+        raise PathError(f"variables are not read in a path, as in {brief(text)}{hint}", key)
+    return text
 
 
 def real(path: Path) -> str:

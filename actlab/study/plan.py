@@ -22,6 +22,7 @@ from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops, weight_bytes
+from actlab.study.defaults import follow_rows
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
@@ -94,6 +95,7 @@ def plan(
     unknown_death: dict[str, str] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
+    study = replace(study, cells=tuple(follow_rows(cell, len(loaded[cell.data][0].train.y)) for cell in study.cells))
     cells = [resolve(cell, *loaded[cell.data], study.source) for cell in study.cells]
     activations_used = len({cell.model.activation.name for cell in study.cells})
     sizes = [size_of(resolved, activations_used) for resolved in cells]

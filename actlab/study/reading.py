@@ -1,33 +1,37 @@
 """From a YAML file and command-line overrides to a validated study; every error names file, line, key and a way out."""
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import jax_settings, sources
+from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
+from actlab.study.advice import LISTS, also, below, flow, instead, meant, options_apart, several, unknown_key
+from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
-from actlab.study.paths import absolute, resolve_paths
+from actlab.study.overrides import check_words, override
+from actlab.study.paths import PathError, resolve_paths
 from actlab.study.schema import StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
-from actlab.study.sweep import Cell, Place, expand, put, too_large
+from actlab.study.source import Place, Source, StudyError, of_key, short_path
+from actlab.study.sweep import Cell, expand, too_large
 from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
-LISTS = ("data.drop", "data.keep", "data.na_values")
-"""Keys that are lists: one name stands for a list of it."""
-MARKS = (*LISTS, "data.separator", "data.decimal")
-"""Keys that may be a bare mark on the command line, also where YAML takes it for one of its own: ``data.decimal=,``."""
+__all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved_yaml", "short_path"]
 
-MOST_OVERRIDES = 1000
-"""On one command line."""
-MOST_STEPS = 8
-"""Names in a dotted key."""
+FIRST_KEYS = {"data": "name", "model": "activation", "train": "optimizer", "sweep": "seeds", "report": "tables"}
+"""Of each section: what is meant where one value stands in its place."""
+
+MOST_NEIGHBOURS = 1000
+"""Files of a folder that are looked at for one of a near name."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -39,32 +43,6 @@ EXPECTED = {
     "model_type": "a mapping",
     "finite_number": "a finite number",
 }
-
-
-class StudyError(ValueError):
-    """A request that cannot be planned: one line or several, each with its place and what was expected."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a study's values come from: lines of a file, and overrides on the command line."""
-
-    path: Path
-    lines: Mapping[Place, int]
-    overridden: Mapping[Place, str]
-
-    def where(self, *place: str | int) -> str:
-        """Return ``file:line`` of the innermost part of ``place`` that has one, or the override that set it."""
-        for key, text in self.overridden.items():
-            if place[: len(key)] == key:
-                return f"override {text}"
-        for end in range(len(place), 0, -1):
-            for key, text in self.overridden.items():
-                if key[: max(end, 1)] == place[:end]:
-                    return f"override {text}"
-            if place[:end] in self.lines:
-                return f"{short_path(self.path)}:{self.lines[place[:end]]}"
-        return short_path(self.path)
 
 
 @dataclass(frozen=True)
@@ -102,12 +80,16 @@ def read(
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
+    overrides = [overrides] if isinstance(overrides, str) else overrides
     raw, lines = parse(path)
     overridden: dict[Place, str] = {}
-    if len(overrides) > MOST_OVERRIDES:
-        raise StudyError(f"{len(overrides):,} overrides are given; at most {MOST_OVERRIDES:,} are read")
-    raw = resolve_paths(raw, path.parent)
+    check_words(overrides)
+    try:
+        raw = resolve_paths(raw, path.parent)
+    except PathError as error:
+        source = Source(path, lines, {})
+        raise StudyError(f"{source.where(*of_key(source, error.key))}: {error.key}: {error}") from None
     for text in overrides:
         override(raw, text, overridden)
     source = Source(path, lines, overridden)
@@ -127,7 +109,9 @@ def read(
     check_exclude(config.sweep, source)
     sections = {name: raw.get(name) or {} for name in SECTIONS}
     cells = expand(
-        sections, config.sweep, lambda place, name, error: StudyError(error_message(source, error, place, name))
+        sections,
+        config.sweep,
+        lambda place, name, error: way_out(source, config, place, error_message(source, error, place, name)),
     )
     if not cells:
         raise StudyError(f"{source.where('sweep', 'exclude')}: sweep.exclude: leaves no cell to run")
@@ -141,15 +125,32 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     except FileNotFoundError:
         raise StudyError(f"{short_path(path)}: no such file{_neighbours(path)}") from None
     except YamlTextError as error:
-        raise StudyError(str(error)) from None
+        raise StudyError(f"{error}{_neighbours(path) if path.is_dir() else ''}") from None
     if not isinstance(raw, dict):
         raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
     return raw, dict(places(node)) if node else {}
 
 
 def _neighbours(path: Path) -> str:
-    names = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return nearest(path.name, names) if names else ""
+    """Name the study's file that is nearest a path, beside it or in ``configs``; of a folder, the one in it."""
+    if path.is_dir():
+        inside = path / "study.yaml"
+        return f"; did you mean '{shortened(str(inside))}'?" if inside.is_file() else ""
+    folders = dict.fromkeys([path.parent, path.parent / "configs", Path("configs"), Path()])
+    files = {
+        str(one): one
+        for folder in folders
+        if folder.is_dir()
+        for one in itertools.chain(
+            sorted(folder.glob("*.yaml"))[:MOST_NEIGHBOURS], sorted(folder.glob("*.yml"))[:MOST_NEIGHBOURS]
+        )
+    }
+    for name in files:  # the same but for its folder or its ending
+        if files[name].stem == (path.stem if path.suffix in (".yaml", ".yml") else path.name):
+            return f"; did you mean '{shortened(name)}'?"
+    by_stem = {one.stem: name for name, one in files.items()}
+    found = close(path.stem, by_stem)
+    return f"; did you mean '{shortened(by_stem[found])}'?" if found else ""
 
 
 def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
@@ -162,52 +163,6 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
         for i, item in enumerate(node.value):
             yield (*place, i), item.start_mark.line + 1
             yield from places(item, (*place, i))
-
-
-def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> None:
-    """Apply one ``key.sub=value`` to the plain data of a study."""
-    key, equals, value = text.partition("=")
-    keys, text = key.strip().split("."), shortened(text)
-    if not equals or not all(keys) or len(keys) > MOST_STEPS:
-        raise StudyError(f"override {text}: expected key.sub=value, as in model.depth=2,10,20")
-    dotted = ".".join(keys)
-    try:
-        marks = dotted in MARKS and re.fullmatch(r"[^\w\s\[\]{}\"']+", value.strip())
-        values = [value.strip()] if marks else bounded_load(f"[{value}]", "")[0]
-    except YamlTextError as error:
-        why = str(error).removeprefix(":1: ")
-        raise StudyError(f"override {text}: '{shortened(value)}' is not a YAML value ({why})") from None
-    if not values:
-        raise StudyError(f"override {text}: expected a value after '='")
-    if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
-        raise StudyError(
-            f"override {text}: {dotted}=[{shortened(value)}] is one list; a comma list sweeps, and is one of lists: "
-            "[a],[b]"
-        )
-    swept = ".".join(keys[:2]) in SWEPT
-    values = [absolute(dotted, one, Path.cwd()) for one in values]
-    if raw.get("sweep") is None:
-        raw.pop("sweep", None)
-    sweep = raw.get("sweep", {})
-    matrix = sweep.get("matrix") if isinstance(sweep, dict) else None
-    if swept and len(values) > 1 and isinstance(sweep, dict) and isinstance(matrix, dict | None):  # else refused below
-        raw["sweep"] = sweep | {"matrix": (matrix or {}) | {dotted: values}}
-        overridden[("sweep", "matrix", dotted)] = text
-        return
-    if isinstance(matrix, dict) and dotted in matrix:  # it stays a key of the cells, so that exclude still finds it
-        matrix[dotted] = values
-        overridden[("sweep", "matrix", dotted)] = text
-        return
-    top, *rest = keys
-    if not rest:
-        if top not in StudyConfig.model_fields:
-            raise StudyError(f"override {text}: unknown key {brief(top)}{nearest(top, StudyConfig.model_fields)}")
-        raw[top] = values if len(values) > 1 else values[0]
-    else:
-        if not isinstance(raw.get(top), dict):
-            raw[top] = {}
-        put(raw[top], rest, values if len(values) > 1 else values[0])
-    overridden[tuple(keys)] = text
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
@@ -224,9 +179,9 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
     for key, values in matrix.items():
         place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
         if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}unknown key {brief(key)}{nearest(key, SWEPT)}")
+            raise StudyError(f"{place}unknown key {brief(key)}{swept_hint(key)}")
         if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, as in [{brief(values)}], not {brief(values)}")
+            raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values)}")
         if not values:
             raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
         if len({repr(value) for value in values}) < len(values):
@@ -236,7 +191,37 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
             for key in values if isinstance(values, dict) else ():
                 if ".".join(str(key).split(".")[:2]) not in SWEPT:
                     place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{nearest(key, SWEPT)}")
+                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{swept_hint(key)}")
+
+
+def swept_hint(key: Any) -> str:
+    """End the message about a key that cannot be swept: with the nearest one that can."""
+    found = meant(str(key), None)
+    return f"; did you mean '{found}'?" if found in SWEPT else nearest(key, SWEPT)
+
+
+def listed_hint(value: Any) -> str:
+    """End the message about a value in place of a list: with that list."""
+    items = re.split(r"\s*,\s*", value.strip()) if isinstance(value, str) else [value]
+    return f"; did you mean '[{', '.join(flow(one) if not isinstance(one, str) else one for one in items)}]'?"
+
+
+def way_out(source: Source, config: StudyConfig, place: Place, message: str) -> StudyError:
+    """Make the error about a swept value: where it is an option that only some choices take, with how it is swept."""
+    key = str(place[2]) if place[:2] == ("sweep", "matrix") and len(place) > 2 else ""
+    if key.count(".") != 2:
+        return StudyError(message)
+    section, name, _ = key.split(".")
+    base = getattr(getattr(config, section), name, None)
+    if not isinstance(base, Choice):
+        return StudyError(message)
+    apart = options_apart(key, config.sweep.matrix, base.name)
+    if not apart:
+        return StudyError(message)
+    chosen, message = f"{section}.{name}", message.split("; did you mean")[0]
+    if source.override_of(*place):
+        return StudyError(f"{message}; in its place, did you mean '{chosen}={apart[1:-1]}'?")
+    return StudyError(f"{message}; write `{chosen}: {apart}` in place of '{key}' below 'sweep.matrix:'")
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:
@@ -262,12 +247,6 @@ def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
         return StudyConfig.model_validate(dict(raw))
     except ValidationError as error:
         raise StudyError(error_message(source, error)) from None
-
-
-def of_key(source: Source, key: str) -> Place:
-    """Return the place of a dotted key: in the sweep if it is swept, else in its section."""
-    swept: Place = ("sweep", "matrix", key)
-    return swept if swept in source.lines or swept in source.overridden else tuple(key.split("."))
 
 
 def error_message(
@@ -297,60 +276,63 @@ def error_message(
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        lines.append(f"{at_line}: {key}: {reason(one, place)}" if key else f"{at_line}: {reason(one, place)}")
+        why = reason(one, place, source.override_of(*(at if at is not None else place)))
+        together = one.get("ctx", {}).get("error")
+        if isinstance(together, TogetherError):
+            changed, value = together.change
+            fault = source.at_fault(*(f"{key}.{name}" for name in together.keys))
+            at_line = source.where(*fault)
+            why += f"; {also(source.override_of(*fault), f'{key}.{changed}', value)}"
+        lines.append(f"{at_line}: {key}: {why}" if key else f"{at_line}: {why}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
 
 
-def reason(one: Mapping[str, Any], place: Place) -> str:
-    """Say what is wrong with one value, and what was expected."""
+def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
+    """Say what is wrong with one value, what was expected, and the way out where it can be told.
+
+    Args:
+        one: pydantic's.
+        place: of the value, or of the key that is unknown.
+        override: that set it, if one did.
+    """
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
-        model = section_at(place[:-1])
-        return f"unknown key{nearest(str(place[-1]), model.model_fields) if model else ''}"
+        return unknown_key(place, value)
     if kind == "missing":
         return "is missing"
+    dotted = ".".join(str(part) for part in place)
+    if dotted in SWEPT and dotted not in LISTS and isinstance(value, list) and value:
+        return several(dotted, value, override)
+    if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
+        key = f"{dotted}.{FIRST_KEYS[dotted]}"
+        way = f"did you mean '{key}={flow(value)}'?" if override else below(key, value)
+        return f"expected a mapping, not {brief(value)}; {way}"
     if kind == "value_error":
         return str(one["ctx"]["error"])
     if kind == "literal_error":
-        choices = one["ctx"]["expected"].replace("'", "")
-        return f"expected {choices}, not {brief(value)}"
+        valid = one["ctx"]["expected"].replace("'", "")
+        found = same(value, re.split(", | or ", valid)) if isinstance(value, str) else None
+        return f"expected {valid}, not {brief(value)}" + (f"; did you mean '{found}'?" if found else "")
     if kind == "string_pattern_mismatch":
-        return f"expected only a-z, 0-9, _ and -, not {brief(value)}"
+        return f"expected only a-z, 0-9, _ and -, not {brief(value)}{instead(kind, value)}"
     bounds = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}
     if kind in bounds:
         bound = next(iter(one["ctx"].values()))
         return f"expected a number {bounds[kind]} {show(bound)}, not {brief(value)}"
-    return f"expected {EXPECTED.get(kind, one['msg'])}, not {brief(value)}"
+    return f"expected {EXPECTED.get(kind, one['msg'])}, not {brief(value)}{instead(kind, value)}"
 
 
-def section_at(place: Sequence[str | int]) -> type[Section] | None:
-    """Return the section of a study's file that stands at a place, None where there is none.
-
-    >>> section_at(("model", "dropout")).__name__, section_at(("model", "depth"))
-    ('DropoutConfig', None)
-    """
-    section: type[Section] | None = StudyConfig
-    for step in place:
-        field = section.model_fields.get(str(step)) if section else None
-        kinds = [field.annotation, *get_args(field.annotation)] if field else []
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
-    return section
-
-
-def short_path(path: Path) -> str:
-    """Shorten a path: relative to the current directory where it lies below it."""
-    try:
-        return str(Path(os.path.realpath(path)).relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
+def resolved_yaml(config: StudyConfig, folder: Path, left_out: Iterable[str] = ()) -> dict[str, Any]:
     """Return the study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
     Users' functions and claims files are named by their copies in ``sources/``.
+
+    Args:
+        config: the study.
+        folder: where the file is to lie.
+        left_out: dotted keys that the study does not say and that follow from others (see ``defaults``).
     """
 
     def plain(value: Any, key: str = "") -> Any:
@@ -366,6 +348,8 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
         return os.path.relpath(value, folder.resolve()) if is_path else value
 
     sections = {name: plain(dict(getattr(config, name)), name) for name in SECTIONS}
+    for section, _, name in (key.partition(".") for key in left_out):
+        del sections[section][name]
     sweep = config.sweep
     swept: dict[str, Any] = {"seeds": sweep.seeds}
     if sweep.matrix:

@@ -17,15 +17,14 @@ from actlab.activations.flatness import FoundFlat
 from actlab.naming import brief, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.advice import also
 from actlab.study.choices import AUTO
+from actlab.study.defaults import MOST_RECORDS
 from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.sections import ModelConfig, TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
-
-MOST_RECORDS = 100_000
-"""Of one run."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +97,20 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     training_rows = len(rows.train.y)
     if train.batch_size > training_rows:
         expected = f"expected at most the {training_rows} training rows of {display_name(cell.data.name)}"
-        raise error_at_key(source, "train.batch_size", f"{expected}, not {train.batch_size}")
+        keys = ("train.batch_size", "data.train_rows", "data.name")
+        raise error_together(source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows)
     warmup = float(train.schedule.options["warmup_steps"])
     if warmup >= train.steps:
         expected = f"warmup_steps: expected fewer than the {train.steps} steps"
-        raise error_at_key(source, "train.schedule", f"{expected}, not {warmup:.0f}")
+        keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
+        raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup))
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
         least = math.ceil(train.steps / MOST_RECORDS)
-        raise error_at_key(
-            source,
-            "measure.every",
-            f"{train.steps:,} steps make {records:,} records of a run; at most {MOST_RECORDS:,} are kept: from every: "
-            f"{least:,} on",
-        )
+        why = f"{train.steps:,} steps make {records:,} records of a run; at most {MOST_RECORDS:,} are kept"
+        written = [key for key in ("every", "evaluate_every") if key in cell.measure.model_fields_set]
+        about = (*(f"measure.{key}" for key in written), "train.steps")
+        raise error_together(source, about, why, about[0], math.ceil(least / cell.measure.every) * cell.measure.every)
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
@@ -165,6 +164,20 @@ def lost_once(rows: data.Data, dtype: str) -> np.ndarray:
 def error_at_key(source: Source, key: str, why: str) -> StudyError:
     """Make the error about a key, with the place of its value."""
     return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
+
+
+def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str, value: int) -> StudyError:
+    """Make the error about keys that do not go together: at the place of what was written last.
+
+    Args:
+        source: where the study's values come from.
+        keys: the first is what the message is about.
+        why: what is wrong.
+        changed: the key that may be changed so that they do.
+        value: to what.
+    """
+    fault = source.at_fault(*keys)
+    return StudyError(f"{source.where(*fault)}: {keys[0]}: {why}; {also(source.override_of(*fault), changed, value)}")
 
 
 @contextmanager

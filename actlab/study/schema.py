@@ -77,6 +77,11 @@ class ReportConfig(Section):
     )
     figures: list[str] | None = Field(None, description="likewise")
 
+    @field_validator("tables", "figures", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, names: Any) -> Any:
+        return [names] if isinstance(names, str) else names
+
 
 class StudyConfig(Section):
     """A whole study file."""

@@ -29,8 +29,11 @@ from actlab.study.choices import (
     WeightInit,
     activation_options,
     check_probe,
+    refuse_option_of_others,
+    takers,
 )
 from actlab.study.data_section import DataConfig
+from actlab.study.defaults import record_schedule, steps_beyond
 from actlab.study.fields import (
     LABEL,
     LARGEST,
@@ -69,7 +72,7 @@ class DropoutConfig(Section):
     def _none_is_of_no_kind(cls, values: Any) -> Any:
         """Drop the kind at rate 0: one cell, where a sweep crosses the two."""
         if isinstance(values, int | float):
-            raise ValueError(f"expected a mapping such as {{rate: {values}}}, not {values}")
+            raise ValueError(f"expected a mapping, not {values}; did you mean '{{rate: {values}}}'?")
         if isinstance(values, dict) and values.get("rate", 0.0) == 0 and values.get("kind") in DROPOUTS:
             return {key: value for key, value in values.items() if key != "kind"}
         return values
@@ -149,7 +152,9 @@ class ModelConfig(Section):
     @field_validator("activation")
     @classmethod
     def _activation(cls, choice: Choice) -> Choice:
-        filled = checked(choice, "activation", activation_options(activations.CATALOGUE.find(choice.name)))
+        options = activation_options(activations.CATALOGUE.find(choice.name))
+        refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE))
+        filled = checked(choice, "activation", options)
         if "per" in filled.options:
             known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
         return filled
@@ -173,7 +178,9 @@ class ModelConfig(Section):
     @field_validator("bias_init")
     @classmethod
     def _bias_init(cls, choice: Choice) -> Choice:
-        return checked(choice, "bias initializer", BIASES.find(choice.name).options)
+        options = BIASES.find(choice.name).options
+        refuse_option_of_others("bias initializer", choice, options, takers(BIASES))
+        return checked(choice, "bias initializer", options)
 
 
 class TrainConfig(Section):
@@ -224,7 +231,15 @@ class TrainConfig(Section):
     @field_validator("optimizer")
     @classmethod
     def _optimizer(cls, choice: Choice) -> Choice:
-        return checked(choice, "optimizer", OPTIMIZERS.find(choice.name).options)
+        options = OPTIMIZERS.find(choice.name).options
+        refuse_option_of_others("optimizer", choice, options, takers(OPTIMIZERS))
+        return checked(choice, "optimizer", options)
+
+    @model_validator(mode="after")
+    def _ends_its_warmup(self) -> "TrainConfig":
+        if "steps" not in self.model_fields_set:
+            self.__dict__.update(steps=steps_beyond(float(self.schedule.options["warmup_steps"]), self.steps))
+        return self
 
 
 class MeasureConfig(Section):
@@ -273,7 +288,9 @@ class MeasureConfig(Section):
     @classmethod
     def _probes(cls, probes: Any) -> Any:
         if isinstance(probes, str):
-            return known(probes, "choice of probes", PROBE_SETS)
+            if probes in PROBE_SETS:
+                return probes
+            probes = [probes]
         if not isinstance(probes, list | tuple) or not probes:
             raise ValueError(f"expected default, all, or a list of probes, not {brief(probes)}")
         names = [check_probe(probe) for probe in probes]
@@ -284,11 +301,8 @@ class MeasureConfig(Section):
 
     @model_validator(mode="after")
     def _aligned(self) -> "MeasureConfig":
-        if self.evaluate_every % self.every:
-            valid = max(round(self.evaluate_every / self.every), 1) * self.every
-            raise ValueError(
-                f"evaluate_every must be a multiple of every ({self.every}): {valid} is, {self.evaluate_every} is not"
-            )
+        every, evaluate_every = record_schedule(self.every, self.evaluate_every, self.model_fields_set)
+        self.__dict__.update(every=every, evaluate_every=evaluate_every)  # which does not count as written
         return self
 
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from actlab.study.defaults import follow_steps
 from actlab.study.fields import Section
 from actlab.study.schema import SweepConfig
 from actlab.study.sections import SECTIONS, DataConfig, MeasureConfig, ModelConfig, TrainConfig
@@ -148,7 +149,7 @@ def expand(
     cells = []
     for values in combinations(sweep.matrix, sweep.exclude, sweep.include):
         own = {name: section(name, values) for name in SECTIONS}
-        cells.append(Cell(**own))
+        cells.append(follow_steps(Cell(**own)))
     return tuple(unique(cells))
 
 

@@ -203,6 +203,9 @@ def bounded_load(text: str, where: str) -> tuple[Any, Node | None]:
         raise YamlTextError(f"{at_line(where, error)}: {error.problem}") from None
     except MarkedYAMLError as error:
         problem = str(error.problem).split(" with value")[0]
+        if "'\\t'" in problem:
+            why = "a tab stands where spaces are expected; indent with spaces"
+            raise YamlTextError(f"{at_line(where, error)}: {why}") from None
         if problem.startswith("but ") and error.context:
             problem = f"{error.context} {problem}"
         raise YamlTextError(f"{at_line(where, error)}: not valid YAML: {shortened(problem)}") from None

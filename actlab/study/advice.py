@@ -1,0 +1,350 @@
+"""The way out of a wrong request, written so that a program could follow it (``tests/test_advice.py`` does).
+
+It is one of these: ``did you mean 'X'?``, where X stands for the word that was wrong, or is a whole override if it has
+an equals sign; ``write `key: value` below 'section:'``; ``did you mean `actlab ...`?``, a whole command.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
+from functools import lru_cache
+from typing import Any, get_args
+
+from actlab import activations
+from actlab.aliases import BY_NAME, folded, same
+from actlab.naming import MOST_SHOWN, as_yaml, nearest, shortened, show
+from actlab.nn.initializers import BIASES, INITIALIZERS
+from actlab.nn.optimizers import OPTIMIZERS
+from actlab.study.choices import options_of, takers
+from actlab.study.fields import Choice, Section
+from actlab.study.schema import StudyConfig
+from actlab.study.sections import SECTIONS, SWEPT
+
+LISTS = ("data.drop", "data.keep", "data.na_values", "report.tables", "report.figures")
+"""Keys that are lists: one name stands for a list of it."""
+
+CHOSEN: Mapping[str, Mapping[str, Any]] = {
+    "model.activation": activations.CATALOGUE,
+    "train.optimizer": OPTIMIZERS,
+    "model.bias_init": BIASES,
+    "model.weight_init": INITIALIZERS,
+}
+"""Keys that choose something with options."""
+
+ALIKE = 0.55  # of a misspelt key's last word; a little less where its section is the right one
+OWN_SECTION = 0.1
+
+MULTIPLES = {"": 1.0, "%": 0.01, "k": 1e3, "K": 1e3, "M": 1e6}
+
+
+@lru_cache(maxsize=1)
+def full_keys() -> tuple[str, ...]:
+    """List every key of a study's file that an override may set, dotted.
+
+    >>> {"study", "model.depth", "model.dropout.rate", "sweep.seeds", "report.select.over"} <= set(full_keys())
+    True
+    """
+
+    def within(model: type[Section], way: str) -> Iterable[str]:
+        for name in model.model_fields:
+            inner = section_at([*way.split(".")[:-1], name])
+            if inner is None or inner is Choice or way:
+                yield f"{way}{name}"
+            if inner is not None and inner is not Choice:
+                yield from within(inner, f"{way}{name}.")
+
+    return (*within(StudyConfig, ""), "train.schedule.warmup_steps")
+
+
+def section_at(place: Sequence[str | int]) -> type[Section] | None:
+    """Return the section of a study's file that stands at a place, None where there is none.
+
+    >>> section_at(("model", "dropout")).__name__, section_at(("model", "depth"))
+    ('DropoutConfig', None)
+    """
+    section: type[Section] | None = StudyConfig
+    for step in place:
+        field = section.model_fields.get(str(step)) if section else None
+        kinds = [field.annotation, *get_args(field.annotation)] if field else []
+        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+    return section
+
+
+def is_known(keys: Sequence[str]) -> bool:
+    """Whether a key, or what it is an option of, is there.
+
+    >>> is_known(["model", "depth"]), is_known(["model", "activation", "alpha"]), is_known(["model", "dpeth"])
+    (True, True, False)
+    """
+    for end in range(len(keys)):
+        section = section_at(keys[:end])
+        if section is None or section is Choice:
+            return True
+        if keys[end] not in section.model_fields:
+            return False
+    return True
+
+
+def option_keys(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the options of what a study's sections choose, dotted: ``model.activation.negative_slope``."""
+    found = []
+    for key, registry in CHOSEN.items():
+        section, _, name = key.partition(".")
+        default = SECTIONS[section].model_fields[name].default.name
+        values = raw.get(section)
+        value = values.get(name, default) if isinstance(values, dict) else default
+        value = value.get("name", default) if isinstance(value, dict) else value
+        record: Any = registry.get(value) if isinstance(value, str) else None
+        found += [f"{key}.{option}" for option in options_of(record)]
+    return tuple(found)
+
+
+def meant(key: str, value: Any, more: Iterable[str] = ()) -> str | None:
+    """Find the key that a misspelt, misplaced or differently named one stands for, dotted; None where none is near.
+
+    Args:
+        key: as it was written, dotted or not.
+        value: of it: a number for ``dropout`` is its rate.
+        more: keys beside those of a study's sections.
+
+    >>> meant("seeds", 3), meant("detph", 2), meant("train.depth", 2), meant("lr", 0.1), meant("modl.depth", 2)
+    ('sweep.seeds', 'model.depth', 'model.depth', 'train.learning_rate', 'model.depth')
+    >>> meant("sweep.matrix.model.depth", 2), meant("xyzzy", 1)
+    ('model.depth', None)
+    """
+    plain = re.sub(r"[/:]", ".", key.strip("-. ")).removeprefix("sweep.matrix.").replace(" ", "_")
+    valid = [*full_keys(), *more]
+    *way, last = plain.split(".")
+    if last == "" or (not way and last in StudyConfig.model_fields):
+        return None
+    if folded(last) == "dropout" and isinstance(value, int | float):
+        return "model.dropout.rate"
+    for name in BY_NAME.get(folded(last), []):
+        if "=" in name:
+            return name
+    if way and (found := next((one for one in valid if folded(one) == folded(plain)), None)):
+        return found
+    top = same(way[0], StudyConfig.model_fields) if way else None
+    own = [one for one in valid if one.startswith(f"{top}.")]
+    if found := same(last, own) or same(last, valid):
+        return found
+
+    def alike(one: str) -> float:
+        ratio = SequenceMatcher(None, folded(last), folded(one.rpartition(".")[2])).ratio()
+        return ratio + (OWN_SECTION if one in own else 0.0)
+
+    best = max(valid, key=alike)
+    return best if alike(best) >= ALIKE + (0.0 if own else OWN_SECTION) else None
+
+
+def flow(value: Any) -> str:
+    """Write a value as it stands in a line of YAML; dots for what is long.
+
+    >>> flow(["relu", {"name": "elu", "alpha": 0.5}]), flow(True), flow("a b"), flow(1e-3), flow(None)
+    ('[relu, {name: elu, alpha: 0.5}]', 'true', '"a b"', '0.001', 'null')
+    """
+
+    def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{as_yaml(str(key))}: {text(inner)}" for key, inner in value.items()) + "}"
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(map(text, value))}]"
+        if value is None:
+            return "null"
+        if not isinstance(value, str):
+            return show(value)
+        return value if re.fullmatch(r"[\w./~-]+\.py:\w+|[\w/~-][\w./~-]*\.\w+", value) else as_yaml(value)
+
+    written = text(value)
+    return written if len(written) <= 3 * MOST_SHOWN else "..."
+
+
+def below(key: str, value: Any, instead: str = "") -> str:
+    """Say which line to write where in a study's file.
+
+    Args:
+        key: dotted, of a section or of one of its own.
+        value: of it.
+        instead: the key, dotted, that goes.
+
+    >>> below("model.depth", 2), below("claims", "c.py")
+    ("write `depth: 2` below 'model:'", "write `claims: c.py` at the file's top level")
+    """
+    *way, last = key.split(".")
+    if "matrix" in way[:2]:
+        way, last = way[:2], ".".join([*way[2:], last])
+    line = f"`{last}: {flow(value)}`"
+    gone = f" in place of '{instead}'" if instead else ""
+    return f"write {line}{gone} below '{'.'.join(way)}:'" if way else f"write {line}{gone} at the file's top level"
+
+
+def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], known: bool = False) -> str:
+    """End the message about an override whose key is unknown: with the override that was meant, its value kept.
+
+    Args:
+        key: as it was written.
+        value: as it was written.
+        parsed: the value, read.
+        raw: the plain data of the study.
+        known: whether the key may be right: it was written in another way.
+    """
+    if known and is_known(key.split(".")) and "." in key:
+        return f"; did you mean '{key}={value}'?"
+    written = value.strip() if len(value) <= MOST_SHOWN else "..."
+    if option := command_option(key, written, parsed):
+        return f"; did you mean '{option}'?"
+    if folded(key) == "seed":
+        return f"; did you mean 'sweep.seeds=[{written}]' (of weights and batches), or data.seed (of the splits)?"
+    if (found := meant(key, parsed, option_keys(raw))) is None:
+        if choice := choice_with(key.rpartition(".")[2], written):
+            return f"; did you mean '{choice}'?"
+        top, _, rest = key.partition(".")
+        keys = list(StudyConfig.model_fields)
+        return nearest(top, keys) if rest and top not in keys else f"; choose from {', '.join(keys)}"
+    return f"; did you mean '{found if '=' in found else f'{found}={written}'}'?{in_steps(key)}"
+
+
+def choice_with(option: str, value: str) -> str:
+    """Write the override that chooses what takes an option, with that option; empty where nothing shipped takes it.
+
+    >>> choice_with("negative_slope", "0.2")
+    'model.activation={name: leaky_relu, negative_slope: 0.2}'
+    """
+    for key, registry in CHOSEN.items():
+        if found := takers(registry)(option):
+            return f"{key}={{name: {found[0]}, {option}: {value}}}"
+    return ""
+
+
+def in_steps(key: str) -> str:
+    """Say what a step is to whoever counts epochs."""
+    return " (a step is one minibatch, an epoch many)" if "epoch" in key.lower() else ""
+
+
+OPTIONS = ("out", "executor", "scheduler", "cluster", "workers", "memory")
+FLAGS = ("dry_run", "fresh", "json")
+
+
+def command_option(key: str, value: str, parsed: Any) -> str:
+    """Return the option of the command that an override's key is the name of, with its value; empty if it is none.
+
+    >>> command_option("out", "r", "r"), command_option("fresh", "true", True), command_option("depth", "2", 2)
+    ('--out=r', '--fresh', '')
+    """
+    word = folded(key)
+    if word in ("output", "outdir", "folder"):
+        word = "out"
+    if word in OPTIONS:
+        return f"--{word}={value}"
+    flag = next((one for one in FLAGS if folded(one) == word), "")
+    return f"--{flag.replace('_', '-')}" if flag and parsed is True else ""
+
+
+def unknown_key(place: Sequence[str | int], value: Any) -> str:
+    """Say of a key in a study's file that it is unknown, and where what it says belongs."""
+    key = ".".join(str(one) for one in place)
+    *way, last = map(str, place)
+    found = meant(key, value) or meant(last, value)
+    own = section_at(place[:-1])
+    if found is None:
+        return f"unknown key{nearest(last, own.model_fields) if own else ''}"
+    if "=" in found:
+        found, _, value = found.partition("=")
+    elif found == ".".join([*way, found.rpartition(".")[2]]) and not isinstance(value, list):
+        return f"unknown key; did you mean '{found.rpartition('.')[2]}'?{in_steps(last)}"
+    if folded(last) == "seed" and not way:
+        return f"unknown key; {below('sweep.seeds', [value])} (of weights and batches), or data.seed (of the splits)"
+    swept = found in SWEPT and found not in LISTS and isinstance(value, list)
+    return f"unknown key; {below(f'sweep.matrix.{found}' if swept else found, value)}{in_steps(last)}"
+
+
+def also(override: str, key: str, value: Any) -> str:
+    """Say what else is to be set so that two keys go together: by an override where one is at fault.
+
+    >>> also("", "train.batch_size", 20), also("data.train_rows=20", "train.batch_size", 20)
+    ("write `batch_size: 20` below 'train:'", "add 'train.batch_size=20'")
+    """
+    return f"add '{key}={flow(value)}'" if override else below(key, value)
+
+
+def several(key: str, values: Sequence[Any], override: str) -> str:
+    """Say how several values are compared where one is expected.
+
+    >>> several("model.depth", [2, 4], "")
+    "expected one value, not [2, 4]; to compare several, write `model.depth: [2, 4]` below 'sweep.matrix:'"
+    """
+    shown = shortened(flow(values))
+    if override:
+        listed = ",".join(map(flow, values))
+        return f"expected one value, not {shown}; to compare several: did you mean '{key}={listed}'?"
+    return f"expected one value, not {shown}; to compare several, {below(f'sweep.matrix.{key}', values)}"
+
+
+def as_number(text: str, whole: bool) -> str | None:
+    """Read a text as the number that was meant; None where it is none.
+
+    >>> as_number("10%", False), as_number("1k", True), as_number("0,01", False), as_number("1e-3", False)
+    ('0.1', '1000', '0.01', '0.001')
+    >>> as_number("2.5", True), as_number("fast", False)
+    (None, None)
+    """
+    match = re.fullmatch(r"\s*([-+]?(?:\d[\d_]*)?(?:[.,]?\d+)?\.?(?:[eE][-+]?\d+)?)\s*(%|[kKM]?)\s*", text)
+    try:
+        value = float(match[1].replace(",", ".").replace("_", "")) * MULTIPLES[match[2]] if match else None
+    except ValueError:
+        return None
+    if value is None or (whole and not value.is_integer()):
+        return None
+    return show(int(value)) if value.is_integer() else show(float(f"{value:.12g}"))
+
+
+def instead(kind: str, value: Any) -> str:
+    """End the message about a value of the wrong kind: with the one that was meant, where that can be told.
+
+    >>> instead("int_type", 1e3), instead("bool_type", "yes"), instead("float_type", "1e-3"), instead("int_type", "x")
+    ("; did you mean '1000'?", "; did you mean 'true'?", "; did you mean '0.001'?", '')
+    """
+    found = None
+    if kind in ("int_type", "float_type", "int_from_float"):
+        if isinstance(value, str):
+            found = as_number(value, kind != "float_type")
+        elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+            found = str(int(value))
+    elif kind == "bool_type":
+        text = folded(str(value)) if isinstance(value, str | int | float) else ""
+        found = same({"1": "yes", "0": "no"}.get(text, text), ["true", "false"])
+    elif kind == "list_type" and isinstance(value, str | int | float):
+        found = flow([value])
+    elif kind == "string_type" and isinstance(value, int | float):
+        found = f'"{show(value)}"'
+    elif kind == "string_pattern_mismatch" and isinstance(value, str):
+        found = re.sub(r"[^a-z0-9_-]+", "_", value.strip().lower())[:MOST_SHOWN].strip("_") or None
+    return f"; did you mean '{found}'?" if found else ""
+
+
+def options_apart(key: str, matrix: Mapping[str, Sequence[Any]], base: Any) -> str:
+    """Write the list that gives a swept option to those alone that take it; empty where none or all of them do.
+
+    Args:
+        key: of the option, as ``model.activation.negative_slope``.
+        matrix: the sweep's.
+        base: what is chosen where the matrix does not say.
+    """
+    section, name, option = key.split(".", 2)
+    listed = matrix.get(f"{section}.{name}", [base])
+    apart: list[Any] = []
+    for one in listed:
+        whole = dict(one) if isinstance(one, dict) else {"name": one}
+        given = [whole | {option: value} for value in matrix[key]]
+        fits = all(takes(section, name, each) for each in given)
+        apart += given if fits else [one]
+    return flow(apart) if apart != list(listed) and len(apart) > 1 else ""
+
+
+def takes(section: str, name: str, choice: Mapping[str, Any]) -> bool:
+    """Whether a choice with its options is valid."""
+    try:
+        SECTIONS[section].model_validate({name: choice})
+    except ValueError:
+        return False
+    return True
