@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from actlab import activations, jax_settings, sources
-from actlab.engine import loading, run_batch, trusting
+from actlab.engine import data_copies, loading, run_batch, trusting
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -123,7 +123,9 @@ def find_run(folder: Path, name: str) -> tuple[Job, Run]:
     Raises:
         StudyError: there is none, or there are several.
     """
-    runs = {run.id: (group, run) for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
+    study = read(folder / "study.yaml")
+    data_copies.require(study)
+    runs = {run.id: (group, run) for group in plan(study).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if len(several) != 1:
         problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -362,9 +363,21 @@ def refuse_links(folder: Path) -> None:
             raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
 
 
-def remove_results(folder: Path) -> None:
-    """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
-    for name in ("parts", "tables", "figures", "sources"):
+def remove_results(folder: Path, keep: Iterable[Path] = ()) -> None:
+    """Forget everything that was measured: the parts, and what was made of them (``--fresh``).
+
+    Args:
+        folder: the study's.
+        keep: files in its ``sources/`` that are still to be used, as where its own ``study.yaml`` is run.
+    """
+    kept = {os.path.realpath(path) for path in keep}
+    for name in ("parts", "tables", "figures"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for path in sorted((folder / COPIES).rglob("*"), reverse=True) if (folder / COPIES).is_dir() else []:
+        with suppress(OSError):  # a folder that is not empty
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            elif os.path.realpath(path) not in kept:
+                path.unlink()
     for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
         (folder / name).unlink(missing_ok=True)

@@ -54,6 +54,7 @@ class Key:
         unordered: whether a list of it is a set: in another order it is the same.
         reported: whether a report lists it even where it does not vary.
         unused: the value at which a report leaves it out all the same.
+        identifies: whether it is part of what a run is known by.
     """
 
     role: str
@@ -68,6 +69,7 @@ class Key:
     unordered: bool = False
     reported: bool = True
     unused: tuple[Any, ...] = ()
+    identifies: bool = True
 
     @property
     def shapes_program(self) -> bool:

@@ -130,6 +130,8 @@ def beyond_defaults(section: Section, contents: Mapping[str, str]) -> dict[str, 
     """Return the settings of a section that are not at their default, as plain data."""
     settings = {}
     for name, field in type(section).model_fields.items():
+        if any(isinstance(one, Key) and not one.identifies for one in field.metadata):
+            continue
         value = plain(getattr(section, name), field, contents)
         if isinstance(value, list) and any(isinstance(one, Key) and one.unordered for one in field.metadata):
             value = sorted(set(value))

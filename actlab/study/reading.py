@@ -347,10 +347,11 @@ def short_path(path: Path) -> str:
         return str(path)
 
 
-def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
+def resolved_yaml(config: StudyConfig, folder: Path, copies: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
-    Users' functions and claims files are named by their copies in ``sources/``.
+    Users' functions and claims files are named by their copies in ``sources/``, and so are the data files of which
+    ``copies`` says where theirs are.
     """
 
     def plain(value: Any, key: str = "") -> Any:
@@ -363,7 +364,7 @@ def resolved_yaml(config: StudyConfig, folder: Path) -> dict[str, Any]:
         if isinstance(value, str) and (named := sources.parse(value)):
             return f"sources/{named[0].name}:{named[1]}"
         is_path = key == "data.name" and isinstance(value, str) and os.path.isabs(value)
-        return os.path.relpath(value, folder.resolve()) if is_path else value
+        return ((copies or {}).get(value) or os.path.relpath(value, folder.resolve())) if is_path else value
 
     sections = {name: plain(dict(getattr(config, name)), name) for name in SECTIONS}
     sweep = config.sweep
