@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before a
     from actlab.analysis.parts import figure, table
     from actlab.data import dataset
     from actlab.engine.control import Progress
+    from actlab.engine.merging import merge
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
     from actlab.measures import measure
@@ -47,10 +48,11 @@ LATER = {
     "figure": "actlab.analysis.parts",
     "initializer": "actlab.nn.initializers",
     "measure": "actlab.measures",
+    "merge": "actlab.engine.merging",
     "optimizer": "actlab.nn.optimizers",
     "table": "actlab.analysis.parts",
 }
-"""Decorators whose modules are imported when they are asked for."""
+"""Decorators, and what else is imported only when it is asked for."""
 
 __all__ = [
     "activation",
@@ -61,6 +63,7 @@ __all__ = [
     "initializer",
     "load",
     "measure",
+    "merge",
     "model",
     "optimizer",
     "report",
@@ -70,7 +73,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a decorator from its module."""
+    """Import what is in ``LATER`` from its module."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(LATER[name]), name)

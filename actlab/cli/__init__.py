@@ -16,6 +16,7 @@ import typer
 import actlab
 from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
+from actlab.cli.merge import merge
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
@@ -200,6 +201,9 @@ def compare(
     for line in frame.attrs["notes"]:
         note(line)
     say(formatted(frame, text.value))
+
+
+app.command()(merge)
 
 
 @app.command()

@@ -23,6 +23,7 @@ WRONG = {
     "actlab.sources": "SourceError",
 }
 INCOMPLETE = {
+    "actlab.engine.agreeing": "Disagreement",
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.engine.files": "DamageError",

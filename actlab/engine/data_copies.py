@@ -55,15 +55,28 @@ class Copies:
         """
         had, seen = before.get(COPIES) or {}, {name for one in before.get("data", ()) for name in one["names"]}
         new = [place for place, path in self.files.items() if had.get(place) != file_sha256(path)]
-        left = [f"{name} ({size / 1e6:,.1f} MB)" for name, size in self.left.items() if new or name not in seen]
+        left = [f"{name} ({in_units(size)})" for name, size in self.left.items() if new or name not in seen]
         gone = f"{listed(self.stale)} is removed from {folder / COPIES}: data.copy is false" if self.stale else ""
         sizes = {place: os.path.getsize(path) for place, path in self.files.items()}
-        here = listed([f"{place} ({size / 1000:,.0f} kB)" for place, size in sizes.items()])
-        limit = f"at most {MOST_BYTES / 1e6:g} MB of data are copied, and who extends a copy of the folder is asked for it"
+        here = listed([f"{place} ({in_units(size)})" for place, size in sizes.items()])
+        limit = (
+            f"at most {MOST_BYTES / 1e6:g} MB of data are copied, and who extends a copy of the folder is asked for it"
+        )
         if new:
             but = f"; without {listed(left)}: {limit}" if left else ""
             return f"{folder / COPIES} now holds the data, {here}: who gets the folder gets them; {LEAVE_OUT}{but}"
         return f"{folder} is without {listed(left)}: {limit}" if left else gone
+
+
+def in_units(size: int) -> str:
+    """Write a size as people do.
+
+    >>> in_units(120), in_units(12_345), in_units(80_123_456)
+    ('120 bytes', '12 kB', '80.1 MB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    return f"{size / 1000:,.0f} kB" if size < 1_000_000 else f"{size / 1e6:,.1f} MB"
 
 
 def own_folder(study: Study) -> Path | None:
@@ -103,19 +116,19 @@ def require(study: Study) -> None:
         noted = checksums.get(path.relative_to(copies).as_posix()) if kept and checksums else None
         if noted is not None and path.is_file() and file_sha256(path) != noted:
             raise StudyError(
-                f"{place}: data.name: {short_path(path)}: was altered since `actlab run` wrote it; take it from another "
-                f"copy of the folder, or give the data: {argument(study, {name})}"
+                f"{place}: data.name: {short_path(path)}: was altered since `actlab run` wrote it; take it from "
+                f"another copy of the folder, or give the data: {argument(study, {name})}"
             )
     missing = {name for name in files if not os.path.lexists(name)}
     if missing and not is_given(study):
         names = listed(shortened(Path(name).name, MOST_LINE) for name in sorted(missing))
-        told = "this folder was written without a copy of"
+        told = f"{place}: data.name: {names}, which this study learns from, is not in its folder"
         if names_elsewhere(study):
             there = listed((short_path(Path(name)) for name in sorted(missing)), longest=MOST_LINE)
-            raise StudyError(f"{place}: data.name: {told} {names}; put it at {there}")
+            raise StudyError(f"{told}; put it at {there}")
         raise StudyError(
-            f"{place}: data.name: {told} {names}; give it by its path: {argument(study, missing)} (it is held against "
-            "what the stored runs were trained on)"
+            f"{told}; give it by its path: {argument(study, missing)} (it is held against what the stored runs were "
+            "trained on)"
         )
 
 

@@ -293,10 +293,7 @@ def compact(stored: Stored) -> None:
     folder, contents = stored.folder, stored.read()
     manifest, names = contents.manifest, part_names(folder)
     rows = in_order(list(contents.tables.values()), of_manifest(manifest))
-    merged = {}
-    for begin in range(0, len(rows), RUNS_IN_PART):
-        piece = rows.slice(begin, RUNS_IN_PART)
-        merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
+    merged = pieces(rows)
     if names == sorted(f"{name}.parquet" for name in merged) and names == sorted(manifest.get("parts", {})):
         return
     manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
@@ -305,6 +302,12 @@ def compact(stored: Stored) -> None:
     write_manifest(folder, manifest)
     for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
         (folder / "parts" / name).unlink(missing_ok=True)
+
+
+def pieces(rows: pa.Table) -> dict[str, pa.Table]:
+    """Cut the runs of a finished study into parts, by the names of these: always the same for the same runs."""
+    cut = (rows.slice(begin, RUNS_IN_PART) for begin in range(0, len(rows), RUNS_IN_PART))
+    return {hashlib.sha256("".join(one["run"].to_pylist()).encode()).hexdigest()[:16]: one for one in cut}
 
 
 def checkpoints(folder: Path) -> list[Path]:

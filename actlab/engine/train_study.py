@@ -105,7 +105,7 @@ class ExecutionConfig:
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
             number = min(self.workers or most, most)
-        planned = planning.plan(study, platform, begun=begun, known=known)
+        planned = planning.plan(study, platform, begun=begun, called_before=known)
         data_copies.check_given(study, planned, stored, manifest)
         if self.memory is None or not (fresh or missing_runs(stored, planned)):
             return planned, number

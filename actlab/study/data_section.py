@@ -9,7 +9,6 @@ from actlab import data, sources
 from actlab.naming import as_yaml, brief, show
 from actlab.study.fields import LABEL, LARGEST, MOST, NUMBER, STATIC, Key, Section, display_name, known
 
-
 # Nothing here calls pydantic's own ``copy``, which is going; the key of that name is worth more.
 warnings.filterwarnings("ignore", 'Field name "copy" in "DataConfig" shadows', UserWarning)
 
@@ -103,10 +102,10 @@ class DataConfig(Section):
         "the words that pandas takes for one in a text file, none elsewhere. An empty field always is one",
     )
 
-    copy: Annotated[bool, Key(LABEL, column="", identifies=False)] = Field(
+    copy: Annotated[bool, Key(LABEL, column="", identifies=False)] = Field(  # type: ignore[assignment]  # see above
         True,
-        description="whether `run` copies data files to the folder's `sources/`, together up to 4 MB, so that a copy of the "
-        "folder can be extended elsewhere; false leaves them out",
+        description="whether `run` copies data files to the folder's `sources/`, together up to 4 MB, so that a copy "
+        "of the folder can be extended elsewhere; false leaves them out",
     )
 
     @field_validator("drop", "keep", "na_values", mode="before")

@@ -80,7 +80,7 @@ def plan(
     platform: str = "cpu",
     memory: float | None = None,
     begun: Mapping[int, CallSize] | None = None,
-    known: Mapping[str, Sequence[str]] | None = None,
+    called_before: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
@@ -90,7 +90,7 @@ def plan(
         memory: bytes that a worker may hold; fewer runs per call, and evaluations in chunks, to stay below.
         begun: by width, the call sizes that were chosen before: a study resumes with them where they fit, so that its
             checkpoints stay usable.
-        known: by what they hold, the names of data that runs are stored of: they keep them under another path.
+        called_before: by what they hold, the names of data that runs are stored of: they keep them under another path.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
@@ -113,7 +113,7 @@ def plan(
     contents: dict[str, tuple[str, ...]] = {}
     for config, (_, checksum) in loaded.items():
         contents[config.name] = (*contents.get(config.name, ()), columns.short(checksum))
-    called = labels.known_by(contents, known or {})
+    called = labels.known_by(contents, called_before or {})
     named_by = [one for resolved in cells for one in columns.named_in(resolved, checksums)]
     prefixes = labels.prefixes(
         (column, called[name] if column == "data" else name, content) for column, name, content in named_by
@@ -269,10 +269,11 @@ def look_at(
     values = [plain(config) for config in loaded]
     varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
     own = {config.name: (called or {}).get(config.name, config.name) for config in loaded}
-    short = labels.told_apart(own.values())
+    short, now = labels.told_apart(own.values()), labels.told_apart(own)
     names: dict[str, dict[str, None]] = {}
     for config in loaded:
-        names.setdefault(settings(config), {}).setdefault(short[own[config.name]])
+        both = (short[own[config.name]], *([now[config.name]] if own[config.name] != config.name else []))
+        names.setdefault(settings(config), {}).update(dict.fromkeys(both))
     seen: dict[str, dict[str, Any]] = {}
     for config, (rows, checksum) in loaded.items():
         told = {key: value for key, value in plain(config).items() if key in varying}
