@@ -55,10 +55,10 @@ def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
     plain = together if together != list(range(len(together))) else len(together)
     if len(pairs) < len(cells) * len(together):
         each = (f"{listed(own, 8)} in {name}" for (name, _), own in zip(studies, seeds, strict=True))
+        run = f"`actlab run {first}/study.yaml --out {first} 'sweep.seeds={plain}'`"
         raise StudyError(
-            f"sweep.seeds: {' and '.join(each)}, of different cells, so that no study asks for exactly these runs; let each have all "
-            f"seeds (`actlab run {first}/study.yaml --out {first} 'sweep.seeds={plain}'`, and so on: it trains what is "
-            "missing), then merge"
+            f"sweep.seeds: {' and '.join(each)}, of different cells, so that no study asks for exactly these runs; let "
+            f"each have all seeds ({run}, and so on: it trains what is missing), then merge"
         )
     sweep = joined_sweep([sweep_of(study) for _, study in studies], base, swept, cells)
     return {**base, "sweep": {"seeds": plain, **sweep}}
