@@ -67,6 +67,9 @@ class Forbidden(Executor):
     def submit(self, function, /, *args, **kwargs):
         raise AssertionError("nothing is left to train")
 
+    def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
+        pass
+
 
 def write_study(folder):
     """Write the study with all that it names."""
@@ -113,10 +116,8 @@ def cut(home, folder, monkeypatch, overrides, keep=None):
     """Make the folder of a machine that was to train a part of the study: what its overrides ask for."""
     wanted = set(planning.plan(read(home / "s.yaml", overrides)).runs)
     shutil.copytree(home / "r", folder)
-    (folder / "study.yaml").unlink()
     write_rows(folder, lambda row: row["run"] in (wanted if keep is None else keep))
     planned.write_planned(folder, wanted)
-    (folder / "study.yaml").write_text("study: mine\n")
     without_training(home / "s.yaml", overrides, folder, monkeypatch)
     return folder
 

@@ -139,7 +139,7 @@ def test_data_can_be_left_out(home, tmp_path, monkeypatch):
     assert "data.copy is false" in said[0]
     study = actlab.load(folder).study
     assert study["data"]["copy"] is False
-    assert study["data"]["name"].endswith("../site_a/rows.csv")
+    assert study["data"]["name"].endswith("/home/site_a/rows.csv")
     assert not [place for place in read_manifest(folder)["sources"] if place.endswith(".csv")]
     # What a folder alone has is never removed from it.
     own = shutil.copytree(home / "r", tmp_path / "own")

@@ -53,8 +53,8 @@ class Copies:
             folder: the study's.
             before: its manifest, as it was.
         """
-        had, seen = before.get(COPIES) or {}, {name for one in before.get("data", ()) for name in one["names"]}
-        new = [place for place, path in self.files.items() if had.get(place) != file_sha256(path)]
+        seen = {name for one in before.get("data", ()) for name in one["names"]}
+        new = [place for place, path in self.files.items() if not is_same(folder / COPIES / place, path)]
         left = [f"{name} ({in_units(size)})" for name, size in self.left.items() if new or name not in seen]
         gone = f"{listed(self.stale)} is removed from {folder / COPIES}: data.copy is false" if self.stale else ""
         sizes = {place: os.path.getsize(path) for place, path in self.files.items()}
@@ -77,6 +77,11 @@ def in_units(size: int) -> str:
     if size < 1000:
         return f"{size} bytes"
     return f"{size / 1000:,.0f} kB" if size < 1_000_000 else f"{size / 1e6:,.1f} MB"
+
+
+def is_same(copy: Path, path: Path) -> bool:
+    """Whether a file is there and has the content of another."""
+    return copy.is_file() and file_sha256(copy) == file_sha256(path)
 
 
 def own_folder(study: Study) -> Path | None:

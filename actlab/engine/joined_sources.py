@@ -18,7 +18,7 @@ from actlab.engine.files import DamageError, StoreError, content_of
 from actlab.naming import MOST_LINE, listed, shortened
 from actlab.outputs import is_link_inside
 from actlab.sources import COPIES
-from actlab.study import labels
+from actlab.study import labels, union
 from actlab.study.columns import short
 from actlab.study.fields import Choice
 from actlab.study.sections import SECTIONS, run_keys
@@ -197,7 +197,7 @@ def python_files(
         StoreError: there is none.
     """
     own = [{place: content for place, content in one.files.items() if place.endswith(".py")} for one in brought]
-    wanted = {name[word]: digest for one, name in zip(digests, names, strict=True) for word, digest in one.items()}
+    wanted = [(name[word], digest) for one, name in zip(digests, names, strict=True) for word, digest in one.items()]
     asked = {"report": brought[0].study.get("report"), "claims": brought[0].study.get("claims")}
     reported = [str(Path(*Path(word).parts[1:])) for word in sources.named_in(asked)]
     wrong = ""
@@ -215,14 +215,14 @@ def python_files(
     )
 
 
-def different(files: Mapping[str, bytes], wanted: Mapping[str, str]) -> str:
+def different(files: Mapping[str, bytes], wanted: Sequence[tuple[str, str]]) -> str:
     """Name a function that would be another with some files than it was; empty where there is none."""
     with TemporaryDirectory(prefix="merge_") as folder:
         for place, content in files.items():
             path = Path(folder, COPIES, place)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        for word, digest in wanted.items():
+        for word, digest in wanted:
             file, _, function = word.rpartition(":")
             try:
                 if sources.trace(Path(folder, file), function).digest != digest:
@@ -263,7 +263,7 @@ def add_data(
     found = [
         (one, own, word, contents_in(one, word))
         for one, own in zip(brought, names, strict=True)
-        for word in dict.fromkeys(data_words(one.study))
+        for word in data_words(one.study)
     ]
     for one, own, word, holds in sorted(found, key=lambda each: not is_copy(each[0], each[2])):  # copies first
         final = next((name for name, held in contents.items() if set(held) & set(holds)), None)
@@ -288,14 +288,10 @@ def is_copy(one: Brought, word: str) -> bool:
     return parts[:1] == (COPIES,) and Path(*parts[1:]).as_posix() in one.files
 
 
-def data_words(study: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the data files that a study names, its ``exclude`` included."""
-    sweep = study.get("sweep") or {}
-    base, matrix = study.get("data") or {}, sweep.get("matrix") or {}
-    entries = [*(sweep.get("include") or ()), *(sweep.get("exclude") or ())]
-    for name in (base.get("name"), *matrix.get("data.name", ()), *(entry.get("data.name") for entry in entries)):
-        if isinstance(name, str) and data.is_file(name):
-            yield name
+def data_words(study: Mapping[str, Any]) -> list[str]:
+    """List the data files that a study's cells learn from, as it names them."""
+    named = (cell["data.name"] for cell in union.cells_of(study, ["data.name"]).values())
+    return [name for name in dict.fromkeys(named) if isinstance(name, str) and data.is_file(name)]
 
 
 def joined_data(

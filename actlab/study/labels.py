@@ -61,16 +61,16 @@ def known_by(contents: Mapping[str, Sequence[str]], known: Mapping[str, Sequence
 
     Args:
         contents: by the names that a study has, hashes of what the data hold.
-        known: by such a hash, the names that stored runs go by.
+        known: by such a hash, the names that stored runs go by; tables have the first.
 
     >>> known_by({"/x/new.csv": ["1f"], "/x/a/rows.csv": ["2e"]}, {"1f": ["old.csv"], "2e": ["rows.csv"]})
     {'/x/new.csv': 'old.csv', '/x/a/rows.csv': '/x/a/rows.csv'}
     """
     called = {}
     for name, hashes in contents.items():
-        then = [one for content in hashes for one in known.get(content, ())]
-        ends = any(path_parts(name)[-len(path_parts(one)) :] == path_parts(one) for one in then)
-        called[name] = name if ends or not then else then[0]
+        then = next((known[content][0] for content in hashes if known.get(content)), name)
+        tail = path_parts(then)
+        called[name] = name if path_parts(name)[-len(tail) :] == tail else then
     return called
 
 

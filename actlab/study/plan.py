@@ -4,7 +4,6 @@ Runs that share one compiled program form a group, and groups are partitioned in
 something to do even when a study has a single shape. Everything below this file takes plain values.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops
 from actlab.study.fields import display_name
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
+from actlab.study.looking import look_at
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
 from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
@@ -248,39 +248,6 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default
             place = of_key(study.source, "data.name")
         raise StudyError(f"{study.source.where(*place)}: data: {error}") from None
-
-
-def look_at(
-    loaded: Mapping[DataConfig, tuple[data.Data, str]], called: Mapping[str, str] | None = None
-) -> tuple[dict[str, Any], ...]:
-    """Describe each data set once: copies under several names are one, and so are splits that look the same.
-
-    Args:
-        loaded: rows and checksum of each data section.
-        called: what tables call each of them; by default as the study does.
-    """
-
-    def settings(config: DataConfig) -> str:
-        return identity.canonical(identity.beyond_defaults(config, {config.name: loaded[config][1]}))
-
-    def plain(config: DataConfig) -> dict[str, Any]:
-        return config.model_dump(mode="json", exclude={"name", "seed", "standardize", "target_loss", "copy"})
-
-    values = [plain(config) for config in loaded]
-    varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
-    own = {config.name: (called or {}).get(config.name, config.name) for config in loaded}
-    short, now = labels.told_apart(own.values()), labels.told_apart(own)
-    names: dict[str, dict[str, None]] = {}
-    for config in loaded:
-        both = (short[own[config.name]], *([now[config.name]] if own[config.name] != config.name else []))
-        names.setdefault(settings(config), {}).update(dict.fromkeys(both))
-    seen: dict[str, dict[str, Any]] = {}
-    for config, (rows, checksum) in loaded.items():
-        told = {key: value for key, value in plain(config).items() if key in varying}
-        about = {"names": list(names[settings(config)]), "settings": told, "content": checksum[:12]}
-        one = seen.setdefault(json.dumps(about), about | data.described(rows))
-        one["unsure"] = list(dict.fromkeys([*one["unsure"], *rows.notes]))
-    return tuple(seen.values())
 
 
 def data_spec(config: DataConfig) -> data.DataSpec:

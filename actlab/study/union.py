@@ -61,7 +61,10 @@ def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
             f"each have all seeds ({run}, and so on: it trains what is missing), then merge"
         )
     sweep = joined_sweep([sweep_of(study) for _, study in studies], base, swept, cells)
-    return {**base, "sweep": {"seeds": plain, **sweep}}
+    made = {**base, "sweep": {"seeds": plain, **sweep}}
+    if "data.name" in sweep.get("matrix", {}):  # the first folder's own may be another that none of its cells has
+        made["data"] = {**base["data"], "name": sweep["matrix"]["data.name"][0]}
+    return made
 
 
 def notes(studies: Sequence[tuple[str, Study]]) -> list[str]:
