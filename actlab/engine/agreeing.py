@@ -61,16 +61,17 @@ def together(
     shared = {run: places for run, places in held.items() if len(places) > 1}
     check(there, shared, settings)
     keep: list[list[int]] = [[] for _ in there]
+    values = [filled(table) for _, table in there]
     for places in held.values():
-        best = max(places, key=lambda place: filled(there[place[0]][1], place[1])) if len(places) > 1 else places[0]
+        best = max(places, key=lambda place: values[place[0]][place[1]]) if len(places) > 1 else places[0]
         keep[best[0]].append(best[1])
     rows = [table.take(own) for (_, table), own in zip(there, keep, strict=True) if own]
     return pa.concat_tables(rows, promote_options="permissive"), len(shared)
 
 
-def filled(table: pa.Table, row: int) -> int:
-    """Count the columns that a run has a value in."""
-    return sum(column[row].is_valid for column in table.columns)
+def filled(table: pa.Table) -> np.ndarray:
+    """Count the columns that each run has a value in."""
+    return np.sum([column.is_valid().to_numpy() for column in table.columns], axis=0)
 
 
 def check(
@@ -82,9 +83,11 @@ def check(
         Disagreement: there are some.
     """
     lines = []
+    columns = unequal(there, shared)
     for run, ((first, row), *others) in shared.items():
         for other, place in others:
-            found = differences(there[first][1].slice(row, 1), there[other][1].slice(place, 1))
+            names = columns[first, other]
+            found = differences(there[first][1].slice(row, 1), there[other][1].slice(place, 1), names) if names else []
             if found:
                 called = label(there[first][1], row, [table for _, table in there], settings)
                 text = " and ".join(said(one, there[first][0], there[other][0]) for one in found[:1])
@@ -106,12 +109,28 @@ def check(
         )
 
 
-def differences(one: pa.Table, other: pa.Table) -> list[tuple[str, Any, Any, float | None]]:
+def unequal(
+    there: Sequence[tuple[str, pa.Table]], shared: dict[str, list[tuple[int, int]]]
+) -> dict[tuple[int, int], list[str]]:
+    """List the columns that are not the same in all runs that two folders hold, by these folders: most often none."""
+    places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for (first, row), *others in shared.values():
+        for other, place in others:
+            places.setdefault((first, other), []).append((row, place))
+    found = {}
+    for (first, other), rows in places.items():
+        one, two = (there[i][1].take([pair[k] for pair in rows]) for k, i in enumerate((first, other)))
+        both = [name for name in one.column_names if name in two.column_names and name not in NOT_MEASURED]
+        sums = ((name, *(part_checks.checksum(table.select([name])) for table in (one, two))) for name in both)
+        found[first, other] = [name for name, mine, theirs in sums if mine != theirs]
+    return found
+
+
+def differences(one: pa.Table, other: pa.Table, columns: Sequence[str]) -> list[tuple[str, Any, Any, float | None]]:
     """List where two records of a run differ in what both measured: column, both values, the step if it is a record.
 
     Final numbers come first, then records over steps, then those of layers.
     """
-    columns = [name for name in one.column_names if name in other.column_names and name not in NOT_MEASURED]
     found: list[tuple[str, Any, Any, float | None]] = []
     for name in sorted(columns, key=lambda name: (name.count("."), name.startswith("layers."))):
         mine, theirs = one[name][0].as_py(), other[name][0].as_py()
