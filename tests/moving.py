@@ -112,11 +112,11 @@ def without_training(config, overrides, folder, monkeypatch, **options):
         return actlab.run(config, overrides, out=folder, **options)
 
 
-def cut(home, folder, monkeypatch, overrides, keep=None):
+def cut(home, folder, monkeypatch, overrides):
     """Make the folder of a machine that was to train a part of the study: what its overrides ask for."""
     wanted = set(planning.plan(read(home / "s.yaml", overrides)).runs)
     shutil.copytree(home / "r", folder)
-    write_rows(folder, lambda row: row["run"] in (wanted if keep is None else keep))
+    write_rows(folder, lambda row: row["run"] in wanted)
     planned.write_planned(folder, wanted)
     without_training(home / "s.yaml", overrides, folder, monkeypatch)
     return folder

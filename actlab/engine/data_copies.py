@@ -215,6 +215,9 @@ def copies_of(study: Study, planned: Plan, folder: Path, manifest: Mapping[str, 
             place, copied = path.relative_to(inside).as_posix(), size <= MOST_BYTES
         else:
             place, copied = places[called[name]].lstrip("/"), data_files(study)[name] and size <= room
+            above = Path(called[name]).parent.name
+            if "/" not in place and above not in ("", COPIES) and "data.name" in study.config.sweep.matrix:
+                place = f"{above}/{place}"  # where several machines have a file each, they may have one name
             if data_files(study)[name] and not copied:
                 left[place] = size
         if copied:
