@@ -271,7 +271,7 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
         raise StudyError(str(error)) from None
 
 
-def resolved_text(study: Study, folder: Path, copies: Mapping[str, str]) -> str:
+def resolved_text(study: Study, folder: Path, copies: Mapping[str, str] | None = None) -> str:
     """Write the resolved study as YAML, its paths relative to its folder, or those of ``copies`` of its data."""
     return dumped(resolved_yaml(study.config, folder, copies))
 
