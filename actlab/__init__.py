@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before a
     from actlab.analysis.parts import figure, table
     from actlab.data import dataset
     from actlab.engine.control import Progress
+    from actlab.engine.merging import merge
     from actlab.engine.store import Results
     from actlab.engine.worker_pools import Processes
     from actlab.measures import measure
@@ -48,10 +49,11 @@ LATER = {
     "figure": "actlab.analysis.parts",
     "initializer": "actlab.nn.initializers",
     "measure": "actlab.measures",
+    "merge": "actlab.engine.merging",
     "optimizer": "actlab.nn.optimizers",
     "table": "actlab.analysis.parts",
 }
-"""Decorators whose modules are imported when they are asked for."""
+"""Decorators, and what else is imported only when it is asked for."""
 
 __all__ = [
     "activation",
@@ -62,6 +64,7 @@ __all__ = [
     "initializer",
     "load",
     "measure",
+    "merge",
     "model",
     "optimizer",
     "report",
@@ -71,7 +74,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a decorator from its module."""
+    """Import what is in ``LATER`` from its module."""
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(LATER[name]), name)
@@ -234,17 +237,15 @@ def report(
 ) -> list[Path]:
     """Rewrite every table and figure, and the report, from stored measurements; trains and compiles nothing.
 
-    Where the study has claims, or tables or figures of the user's, the files that hold them are run: those that lie in
-    the folder's own ``sources/`` and are as ``run`` copied them there. A match with the checksums that ``run`` noted
-    says that nothing was altered since, not who wrote it.
+    Files of the user's that hold claims, tables or figures are run: those in the folder's own ``sources/``, as ``run``
+    copied them there. A match with the checksums says that nothing was altered since, not who wrote it.
 
     Args:
         folder: the study's.
         partial: whether to go on without parts that are damaged; the report names them then.
         own: whether such files are run at all; without, the report says what it lacks.
         trust: whether they are run as they are, wherever they lie.
-        tell: called with a line on what a reader should know of the parts, and one that names the files before they are
-            run.
+        tell: called with a line on what to know of the parts, and one that names the files before they are run.
 
     Returns:
         the files written.
@@ -382,8 +383,7 @@ def model(
         StudyError: a setting is wrong, the weights are not of that network, or the study has no such run.
         UntrustedError: a file of the user's was altered, or lies elsewhere; nothing was run.
 
-    >>> results = load("results/depth")  # doctest: +SKIP
-    >>> network = model(results.runs.iloc[0], study=results)  # doctest: +SKIP
+    >>> network = model("3f2a", study="results/depth")  # doctest: +SKIP
     >>> network = model(activation="tanh", depth=3, norm="layer", weights=weights)  # doctest: +SKIP
     """
     from actlab.engine import network

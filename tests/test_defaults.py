@@ -64,7 +64,7 @@ def test_a_default_follows(said, written, planned, tmp_path):
     study, adapted = planned(said)
     assert set(adapted.runs) == set(planned(written)[1].runs)
     (tmp_path / "r").mkdir()
-    (tmp_path / "r" / "study.yaml").write_text(resolved_text(study, tmp_path / "r", adapted))
+    (tmp_path / "r" / "study.yaml").write_text(resolved_text(study, tmp_path / "r", planned=adapted))
     again = plan(read(tmp_path / "r" / "study.yaml"))
     assert set(again.runs) == set(adapted.runs)
 
@@ -85,7 +85,7 @@ def test_what_followed_is_told(planned):
 
 def test_a_resolved_study_says_what_did_not_follow(planned, tmp_path):
     study, adapted = planned("data: {name: iris, train_rows: 20}")
-    train = YAML(typ="safe").load(resolved_text(study, tmp_path, adapted))["train"]
+    train = YAML(typ="safe").load(resolved_text(study, tmp_path, planned=adapted))["train"]
     assert "batch_size" not in train
     assert train["steps"] == 500
 

@@ -83,6 +83,12 @@ def test_a_wrong_folder_is_refused_at_once(tmp_path):
     assert heavy(modules(tmp_path, "report", "nowhere", code=2)) <= {"numpy"}
 
 
+def test_merging_needs_no_jax(tmp_path):
+    for name in "ab":
+        shutil.copytree(ROOT / "results" / "dying_relu", tmp_path / name)
+    assert heavy(modules(tmp_path, "merge", "a", "b", "--out", "c")) <= {"numpy", "pandas", "pyarrow"}
+
+
 def test_comparing_needs_neither_pictures_nor_all_of_scipy():
     imported = modules(ROOT, "compare", "results/depth")
     assert heavy(imported) <= {"numpy", "pandas", "pyarrow", "scipy"}

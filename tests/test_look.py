@@ -125,7 +125,7 @@ def test_run_tells_it_before_training_and_the_report_afterwards(folder, monkeypa
     assert about["names"] == ["copy.csv", "rows.csv"]
     call(monkeypatch, capsys, "run", "s.yaml", "data.name=rows.parquet")  # trains nothing, and is one name more
     report = (folder / "results" / "s" / "report.md").read_text()
-    assert "rows.parquet (also named copy.csv, rows.csv: the same data, trained once): classification of 'y'" in report
+    assert "copy.csv (also named rows.parquet, rows.csv: the same data, trained once): classification of 'y'" in report
     assert "trained once): column 'count' counts the rows" in report
     before = (folder / "results" / "s" / "report.md").read_bytes()
     actlab.report("results/s")

@@ -261,7 +261,7 @@ def folder(tmp_path_factory):
     planned = plan(study)
     prepare(
         Stored(folder / "r"),
-        resolved_text(study, folder / "r", planned),
+        resolved_text(study, folder / "r", planned=planned),
         planned,
         sources_of(study, planned),
         trains=True,

@@ -17,6 +17,7 @@ import actlab
 from actlab import interrupts, jax_settings, limits
 from actlab.cli.advice import at_home
 from actlab.cli.errors import report_error
+from actlab.cli.merge import merge
 from actlab.cli.new_study import new
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
@@ -207,6 +208,9 @@ def compare(
     for line in frame.attrs["notes"]:
         note(line)
     say(formatted(frame, text.value))
+
+
+app.command()(merge)
 
 
 @app.command()

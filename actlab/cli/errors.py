@@ -25,6 +25,7 @@ WRONG = {
     "actlab.sources": "SourceError",
 }
 INCOMPLETE = {
+    "actlab.engine.agreeing": "Disagreement",
     "actlab.engine.train_study": "RunError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.engine.files": "DamageError",

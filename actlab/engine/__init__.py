@@ -13,6 +13,8 @@ checkpoint        a run batch in the middle of its training, on disk
 records           from a run's records to its row of a part
 environment       what is pinned of a process, and recorded
 store             a study's folder: parts, manifest; frames: what is read from them
+data_copies       the data files that a folder brings along
+merging           folders of one study become one; agreeing: their runs, joined_sources: their files
 control           a running study: lock, progress, heartbeats, stop
 files             files that appear whole or not at all
 network           a run's network to take away

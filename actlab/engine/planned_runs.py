@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from actlab.engine import data_copies
 from actlab.naming import nearest
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan
@@ -19,7 +20,9 @@ def find_run(folder: Path, name: str, stored: bool = False) -> tuple[Job, Run]:
     Raises:
         StudyError: there is none, or there are several.
     """
-    runs = {run.id: (group, run) for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
+    study = read(folder / "study.yaml")
+    data_copies.require(study)
+    runs = {run.id: (group, run) for group in plan(study).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if not several and stored:
         raise StudyError(

@@ -15,6 +15,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -295,10 +296,7 @@ def compact(stored: Stored) -> None:
     folder, contents = stored.folder, stored.read()
     manifest, names = contents.manifest, part_names(folder)
     rows = in_order(list(contents.tables.values()), of_manifest(manifest))
-    merged = {}
-    for begin in range(0, len(rows), RUNS_IN_PART):
-        piece = rows.slice(begin, RUNS_IN_PART)
-        merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
+    merged = pieces(rows)
     if names == sorted(f"{name}.parquet" for name in merged) and names == sorted(manifest.get("parts", {})):
         return
     manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
@@ -307,6 +305,12 @@ def compact(stored: Stored) -> None:
     write_manifest(folder, manifest)
     for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
         (folder / "parts" / name).unlink(missing_ok=True)
+
+
+def pieces(rows: pa.Table) -> dict[str, pa.Table]:
+    """Cut the runs of a finished study into parts, by the names of these: always the same for the same runs."""
+    cut = (rows.slice(begin, RUNS_IN_PART) for begin in range(0, len(rows), RUNS_IN_PART))
+    return {hashlib.sha256("".join(one["run"].to_pylist()).encode()).hexdigest()[:16]: one for one in cut}
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -365,9 +369,21 @@ def refuse_links(folder: Path) -> None:
             raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
 
 
-def remove_results(folder: Path) -> None:
-    """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
-    for name in ("parts", WEIGHTS, "tables", "figures", "sources"):
+def remove_results(folder: Path, keep: Iterable[Path] = ()) -> None:
+    """Forget everything that was measured: the parts, and what was made of them (``--fresh``).
+
+    Args:
+        folder: the study's.
+        keep: files in its ``sources/`` that are still to be used, as where its own ``study.yaml`` is run.
+    """
+    kept = {os.path.realpath(path) for path in keep}
+    for name in ("parts", WEIGHTS, "tables", "figures"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    for path in sorted((folder / COPIES).rglob("*"), reverse=True) if (folder / COPIES).is_dir() else []:
+        with suppress(OSError):  # a folder that is not empty
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            elif os.path.realpath(path) not in kept:
+                path.unlink()
     for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
         (folder / name).unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """A study from plan to stored measurements: what ``actlab run`` does before it reports."""
 
-import io
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
@@ -13,7 +12,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import cache_folder, control, kept, store, worker_pools
+from actlab.engine import cache_folder, control, data_copies, kept, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
@@ -28,6 +27,7 @@ from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
+from actlab.study.yaml_text import dumped
 
 if TYPE_CHECKING:
     from actlab.engine import cluster
@@ -100,16 +100,20 @@ class ExecutionConfig:
         resumes = resumes and bool(part_names(folder) or store.checkpoints(folder))
         begun = {width: CallSize(*pair) for width, pair in stored.call_sizes().items()} if resumes else {}
         platform, number = self.hardware()[0], self.number
+        data_copies.require(study)
+        manifest = data_copies.manifest_of(stored, fresh)
+        known = data_copies.known_names(manifest)
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
             number = min(self.workers or most, most)
-        planned = planning.plan(study, platform, begun=begun)
+        planned = planning.plan(study, platform, begun=begun, called_before=known)
+        data_copies.check_given(study, planned, stored, manifest)
         if self.memory is None or not (fresh or missing_runs(stored, planned)):
             return planned, number
         if platform != "cpu":
             raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
         number = max(1, min(number, int(PLANNED * self.memory // planned.worker_bytes)))
-        return planning.plan(study, platform, self.memory / number, begun), number
+        return planning.plan(study, platform, self.memory / number, begun, known), number
 
     @property
     def dask(self) -> bool:
@@ -215,7 +219,9 @@ def trained(
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
         user_files.end_trials()
-        sources = sources_of(study, planned)
+        before = data_copies.manifest_of(stored, fresh)
+        copies = data_copies.copies_of(study, planned, folder, before)
+        sources = {**sources_of(study, planned), **copies.files}
         check_room(folder, (f"sources/{place}" for place in sources))
         if tell is not None:
             tell(planned)
@@ -226,12 +232,17 @@ def trained(
             note(kept.trained_again(folder, len(again)))
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
             if fresh:
-                store.remove_results(folder)
+                store.remove_results(folder, keep=sources.values())
             _, devices = where.hardware()
             jobs = kept.again(planning.partition_into_jobs(planned.groups, missing, number, devices), again)
             processes.keep_ready(min(number, len(jobs)))
-            for line in prepare(stored, resolved_text(study, folder, planned), planned, sources, trains=bool(missing)):
+            about_data = copies.line(folder, before)
+            text = resolved_text(study, folder, copies.names, planned)
+            for line in prepare(stored, text, planned, sources, trains=bool(missing)):
                 note(line)
+            data_copies.remove_stale(folder, copies)
+            if about_data:
+                note(about_data)
             if jobs:
                 cache_folder.say_if_refused()
             try:
@@ -265,16 +276,15 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
         raise StudyError(str(error)) from None
 
 
-def resolved_text(study: Study, folder: Path, planned: Plan | None = None) -> str:
-    """Write the resolved study as YAML, paths relative to its folder, without what its plan let follow from others."""
-    from ruamel.yaml import YAML
+def resolved_text(
+    study: Study, folder: Path, copies: Mapping[str, str] | None = None, planned: Plan | None = None
+) -> str:
+    """Write the resolved study as YAML, its paths relative to its folder, or those of ``copies`` of its data.
 
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.default_flow_style = False
+    What its plan let follow from other keys is left out.
+    """
     follow_others = followed(study.config, (run.labels for run in planned.runs.values())) if planned else ()
-    yaml.dump(resolved_yaml(study.config, folder, follow_others), text)
-    return text.getvalue()
+    return dumped(resolved_yaml(study.config, folder, copies, follow_others))
 
 
 def follow(

@@ -1,5 +1,6 @@
 """The section ``data`` of a study's YAML: which rows to learn from, and how a file of them is read."""
 
+import warnings
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator
@@ -7,6 +8,9 @@ from pydantic import Field, WithJsonSchema, field_validator
 from actlab import data, sources
 from actlab.naming import as_yaml, brief, show
 from actlab.study.fields import LABEL, LARGEST, MOST, NUMBER, STATIC, Key, Section, display_name, known
+
+# Nothing here calls pydantic's own ``copy``, which is going; the key of that name is worth more.
+warnings.filterwarnings("ignore", 'Field name "copy" in "DataConfig" shadows', UserWarning)
 
 
 def asked(column: str, unused: Any = None, unordered: bool = False) -> Key:
@@ -96,6 +100,12 @@ class DataConfig(Section):
         data.DataSpec.na_values,
         description='what stands for a missing value, as `["?", -999]`; `[]` where a class is called None or NA; null: '
         "the words that pandas takes for one in a text file, none elsewhere. An empty field always is one",
+    )
+
+    copy: Annotated[bool, Key(LABEL, column="", identifies=False)] = Field(  # type: ignore[assignment]  # see above
+        True,
+        description="whether `run` copies data files to the folder's `sources/`, together up to 4 MB, so that a copy "
+        "of the folder can be extended elsewhere; false leaves them out",
     )
 
     @field_validator("drop", "keep", "na_values", mode="before")

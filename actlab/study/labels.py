@@ -4,7 +4,7 @@ A part holds a thing by its own name (``act``, ``rows.csv``) and a hash of its c
 the name, so that no two contents of a study share a label, is decided when it is planned and written into the manifest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -54,6 +54,24 @@ def told_apart(paths: Iterable[str]) -> dict[str, str]:
         path: "".join(shortest_tail(parts, [other for other in split.values() if other != parts]))
         for path, parts in split.items()
     }
+
+
+def known_by(contents: Mapping[str, Sequence[str]], known: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Say by which name tables call data: as runs that are stored of them do, wherever the file lies now.
+
+    Args:
+        contents: by the names that a study has, hashes of what the data hold.
+        known: by such a hash, the names that stored runs go by; tables have the first.
+
+    >>> known_by({"/x/new.csv": ["1f"], "/x/a/rows.csv": ["2e"]}, {"1f": ["old.csv"], "2e": ["rows.csv"]})
+    {'/x/new.csv': 'old.csv', '/x/a/rows.csv': '/x/a/rows.csv'}
+    """
+    called = {}
+    for name, hashes in contents.items():
+        then = next((known[content][0] for content in hashes if known.get(content)), name)
+        tail = path_parts(then)
+        called[name] = name if path_parts(name)[-len(tail) :] == tail else then
+    return called
 
 
 def prefixed(columns: Mapping[str, Any], column: str, prefixes: Prefixes) -> str:

@@ -4,7 +4,6 @@ Runs that share one compiled program form a group, and groups are partitioned in
 something to do even when a study has a single shape. Everything below this file takes plain values.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,9 @@ from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops, weight_bytes
 from actlab.study.defaults import follow_rows
+from actlab.study.fields import display_name
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
+from actlab.study.looking import look_at
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
 from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
@@ -48,6 +49,8 @@ class Plan:
         unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
         prefixes: what stands before labels that would collide; what a run's own columns hold is without.
         data: what was understood of each data set, as plain values, with all the names that it goes by.
+        data_names: what each data set of the study is called in tables: a path, of which they show the last part.
+        data_contents: a hash of what each of them holds; several where it is read in several ways.
     """
 
     groups: tuple[Job, ...]
@@ -59,6 +62,8 @@ class Plan:
     unknown_death: Mapping[str, str] = field(default_factory=dict)
     prefixes: Prefixes = field(default_factory=dict)
     data: tuple[dict[str, Any], ...] = ()
+    data_names: Mapping[str, str] = field(default_factory=dict)
+    data_contents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def label(self, run: Run, column: str) -> str:
         """Return one of a run's labels as tables have it."""
@@ -72,7 +77,11 @@ class Plan:
 
 @jax_settings.pinned()
 def plan(
-    study: Study, platform: str = "cpu", memory: float | None = None, begun: Mapping[int, CallSize] | None = None
+    study: Study,
+    platform: str = "cpu",
+    memory: float | None = None,
+    begun: Mapping[int, CallSize] | None = None,
+    called_before: Mapping[str, Sequence[str]] | None = None,
 ) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
@@ -82,6 +91,7 @@ def plan(
         memory: bytes that a worker may hold; fewer runs per call, and evaluations in chunks, to stay below.
         begun: by width, the call sizes that were chosen before: a study resumes with them where they fit, so that its
             checkpoints stay usable.
+        called_before: by what they hold, the names of data that runs are stored of: they keep them under another path.
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
@@ -102,11 +112,19 @@ def plan(
     check_sizes(sizes, study.source)
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
-    prefixes = labels.prefixes(one for resolved in cells for one in columns.named_in(resolved, checksums))
+    contents: dict[str, tuple[str, ...]] = {}
+    for config, (_, checksum) in loaded.items():
+        contents[config.name] = (*contents.get(config.name, ()), columns.short(checksum))
+    called = labels.known_by(contents, called_before or {})
+    named_by = [one for resolved in cells for one in columns.named_in(resolved, checksums)]
+    prefixes = labels.prefixes(
+        (column, called[name] if column == "data" else name, content) for column, name, content in named_by
+    )
     for cell, resolved, own_identity, imported in zip(study.cells, cells, identities, modules, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
+        settings["data"] = display_name(called[cell.data.name])
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
         identity.check_told_apart(study, cell, settings, own_identity, named)
         label = labels.prefixed(settings, "activation", prefixes)
@@ -131,8 +149,9 @@ def plan(
     own = own_measures(study.cells)
     check_measures_apart(study, own, records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
-    seen = look_at(loaded)
-    return Plan(tuple(jobs), copies, call_sizes, most, own, records, unknown_death, prefixes, seen)
+    seen = look_at(loaded, called)
+    facts = copies, call_sizes, most, own, records, unknown_death, prefixes, seen, called, contents
+    return Plan(tuple(jobs), *facts)
 
 
 def identities_of(
@@ -235,37 +254,9 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         raise StudyError(f"{study.source.where(*place)}: data: {error}") from None
 
 
-def look_at(loaded: Mapping[DataConfig, tuple[data.Data, str]]) -> tuple[dict[str, Any], ...]:
-    """Describe each data set once: copies under several names are one, and so are splits that look the same.
-
-    Args:
-        loaded: rows and checksum of each data section.
-    """
-
-    def settings(config: DataConfig) -> str:
-        return identity.canonical(identity.beyond_defaults(config, {config.name: loaded[config][1]}))
-
-    def plain(config: DataConfig) -> dict[str, Any]:
-        return config.model_dump(mode="json", exclude={"name", "seed", "standardize", "target_loss"})
-
-    values = [plain(config) for config in loaded]
-    varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
-    called = labels.told_apart(config.name for config in loaded)
-    names: dict[str, dict[str, None]] = {}
-    for config in loaded:
-        names.setdefault(settings(config), {}).setdefault(called[config.name])
-    seen: dict[str, dict[str, Any]] = {}
-    for config, (rows, checksum) in loaded.items():
-        told = {key: value for key, value in plain(config).items() if key in varying}
-        about = {"names": list(names[settings(config)]), "settings": told, "content": checksum[:12]}
-        one = seen.setdefault(json.dumps(about), about | data.described(rows))
-        one["unsure"] = list(dict.fromkeys([*one["unsure"], *rows.notes]))
-    return tuple(seen.values())
-
-
 def data_spec(config: DataConfig) -> data.DataSpec:
     """Return a data section as plain values."""
-    return data.DataSpec(**config.model_dump())
+    return data.DataSpec(**config.model_dump(exclude={"copy"}))
 
 
 def function_key(name: str, checksums: Mapping[str, str]) -> FunctionKey:

@@ -324,14 +324,17 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
     return f"expected {EXPECTED.get(kind, one['msg'])}, not {brief(value)}{instead(kind, value)}"
 
 
-def resolved_yaml(config: StudyConfig, folder: Path, left_out: Iterable[str] = ()) -> dict[str, Any]:
+def resolved_yaml(
+    config: StudyConfig, folder: Path, copies: Mapping[str, str] | None = None, left_out: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the study as plain data, enough to rerun: defaults filled in, paths relative to ``folder``.
 
-    Users' functions and claims files are named by their copies in ``sources/``.
+    Users' functions and claims files are named by their copies in ``sources/``, and so are data files.
 
     Args:
         config: the study.
         folder: where the file is to lie.
+        copies: where in it the copies of data files are, by the files' paths.
         left_out: dotted keys that the study does not say and that follow from others (see ``defaults``).
     """
 
@@ -345,7 +348,7 @@ def resolved_yaml(config: StudyConfig, folder: Path, left_out: Iterable[str] = (
         if isinstance(value, str) and (named := sources.parse(value)):
             return f"sources/{named[0].name}:{named[1]}"
         is_path = key == "data.name" and isinstance(value, str) and os.path.isabs(value)
-        return os.path.relpath(value, folder.resolve()) if is_path else value
+        return ((copies or {}).get(value) or os.path.relpath(value, folder.resolve())) if is_path else value
 
     sections = {name: plain(dict(getattr(config, name)), name) for name in SECTIONS}
     for section, _, name in (key.partition(".") for key in left_out):

@@ -325,7 +325,12 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "measure": MeasureConfig,
 }
-SWEPT = tuple(f"{section}.{key}" for section in ("data", "model", "train") for key in SECTIONS[section].model_fields)
+SWEPT = tuple(
+    f"{section}.{key}"
+    for section in ("data", "model", "train")
+    for key, field in SECTIONS[section].model_fields.items()
+    if not any(isinstance(one, Key) and not one.identifies for one in field.metadata)
+)
 
 
 def run_keys() -> Iterator[tuple[str, str, Key]]:

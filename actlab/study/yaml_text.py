@@ -5,9 +5,11 @@ few lines cannot become gigabytes, and what refers to itself is refused. Only pl
 false, null, lists, and mappings whose keys are texts; no tag makes anything else.
 """
 
+import io
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +267,12 @@ def read_text(path: Path, where: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise YamlTextError(f"{where}:{line}: is not UTF-8 text; save it as UTF-8") from None
+
+
+def dumped(plain: Mapping[str, Any]) -> str:
+    """Write plain data as YAML, a key in each line."""
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(plain, text)
+    return text.getvalue()

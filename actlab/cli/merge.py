@@ -1,0 +1,32 @@
+"""``actlab merge``: folders of one study, as from two machines, made into one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import actlab
+from actlab.cli.output import note
+from actlab.cli.terminal import one_line, say
+
+Folders = Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="folders of one study", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="the merged folder: new, or empty", show_default=False)]
+
+
+def merge(folders: Folders, out_dir: Out) -> None:
+    """Make one folder of several of one study, as from two machines: other seeds, other parts of the matrix.
+
+    Runs that several folders hold must agree in all that was measured, or they are named, and nothing is written. The
+    folders stay as they are, and no code of theirs is run.
+    """
+    merged = actlab.merge(*folders, out=out_dir)
+    for line in merged.notes:
+        note(line)
+    shared = f", {merged.shared} of them in several folders and the same" if merged.shared else ""
+    runs = "1 run" if merged.runs == 1 else f"{merged.runs} runs"
+    say(f"{one_line(out_dir)} holds {runs}{shared}. Now:")
+    say(f"  actlab report {one_line(out_dir)}")
+    if merged.missing:
+        config = one_line(out_dir / "study.yaml")
+        left = "1 run is" if merged.missing == 1 else f"{merged.missing} runs are"
+        say(f"  actlab run {config} --out {one_line(out_dir)}    # {left} not trained yet")

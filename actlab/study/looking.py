@@ -1,0 +1,42 @@
+"""What a plan has understood of each data set, once each, by the names that it goes by."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from actlab import data
+from actlab.study import identity, labels
+from actlab.study.sections import DataConfig
+
+
+def look_at(
+    loaded: Mapping[DataConfig, tuple[data.Data, str]], called: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], ...]:
+    """Describe each data set once: copies under several names are one, and so are splits that look the same.
+
+    Args:
+        loaded: rows and checksum of each data section.
+        called: what tables call each of them; by default as the study does.
+    """
+
+    def settings(config: DataConfig) -> str:
+        return identity.canonical(identity.beyond_defaults(config, {config.name: loaded[config][1]}))
+
+    def plain(config: DataConfig) -> dict[str, Any]:
+        return config.model_dump(mode="json", exclude={"name", "seed", "standardize", "target_loss", "copy"})
+
+    values = [plain(config) for config in loaded]
+    varying = {key for key in values[0] if any(one[key] != values[0][key] for one in values)}
+    own = {config.name: (called or {}).get(config.name, config.name) for config in loaded}
+    short, now = labels.told_apart(own.values()), labels.told_apart(own)
+    names: dict[str, dict[str, None]] = {}
+    for config in loaded:
+        both = (short[own[config.name]], *([now[config.name]] if own[config.name] != config.name else []))
+        names.setdefault(settings(config), {}).update(dict.fromkeys(both))
+    seen: dict[str, dict[str, Any]] = {}
+    for config, (rows, checksum) in loaded.items():
+        told = {key: value for key, value in plain(config).items() if key in varying}
+        about = {"names": list(names[settings(config)]), "settings": told, "content": checksum[:12]}
+        one = seen.setdefault(json.dumps(about), about | data.described(rows))
+        one["unsure"] = list(dict.fromkeys([*one["unsure"], *rows.notes]))
+    return tuple(seen.values())
