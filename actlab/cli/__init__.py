@@ -18,6 +18,7 @@ from actlab import interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
+from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
@@ -200,6 +201,9 @@ def compare(
     for line in frame.attrs["notes"]:
         note(line)
     say(formatted(frame, text.value))
+
+
+app.command()(runs)
 
 
 @app.command()
