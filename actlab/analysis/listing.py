@@ -233,10 +233,15 @@ def as_json(runs: pd.DataFrame) -> str:
     ]
     """
 
+    lines = [json.dumps(row, ensure_ascii=False) for row in plain_records(runs)]
+    return "[\n  " + ",\n  ".join(lines) + "\n]" if lines else "[]"
+
+
+def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Turn rows into objects of plain values; None where a number is not finite, or there is none."""
+
     def plain(value: Any) -> Any:
         value = value.item() if hasattr(value, "item") else value
         return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
 
-    rows = [{name: plain(value) for name, value in row.items()} for row in layout.records(runs)]
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
-    return "[\n  " + ",\n  ".join(lines) + "\n]" if lines else "[]"
+    return [{name: plain(value) for name, value in row.items()} for row in layout.records(frame)]
