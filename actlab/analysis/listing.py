@@ -141,6 +141,8 @@ def text(name: str, made: Listing, width: int | None = None, height: int | None 
     if made.runs.empty:
         return "\n".join(head)
     cells = {one: column_cells(made.runs, one, made.short) for one in made.columns}
+    if "status" in cells and fitting(cells, width)[1]:  # at which step a run diverged is the first to go
+        cells["status"] = made.runs["status"].tolist()
     chosen, stacked = fitting(cells, width)
     left_out = [one for one in made.columns if one not in chosen]
     tail = [f"without {', '.join(left_out)}, for want of room: --columns, or --format csv"] if left_out else []
@@ -164,7 +166,8 @@ def text(name: str, made: Listing, width: int | None = None, height: int | None 
     above = [line({one: ([""] * (deep - len(heads[one])) + heads[one])[i] for one in chosen}) for i in range(deep)]
     rule = "  ".join("-" * widths[one] for one in chosen)
     rows = [line({one: cells[one][i] for one in chosen}) for i in range(number)]
-    return "\n".join([*head, "", *above, rule, *rows, *tail])
+    table = [one if width is None or len(one) <= width else f"{one[: width - 1]}…" for one in (*above, rule, *rows)]
+    return "\n".join([*head, "", *table, *tail])
 
 
 def column_cells(runs: pd.DataFrame, name: str, short: int) -> list[str]:
@@ -197,7 +200,8 @@ def fitting(cells: Mapping[str, Sequence[str]], width: int | None) -> tuple[list
     outcomes = [one for one in names if one in OUTCOMES]
     all_ok = ["status"] if all(one == "ok" for one in cells.get("status", [])) else []
     rest = [one for one in names if one not in (*OUTCOMES, "run", "seed", "status")]
-    least_first = [one for one in (*outcomes[:0:-1], *all_ok, "seed", *rest[:0:-1]) if one in cells]
+    order = (*outcomes[:0:-1], *all_ok, "seed", *rest[:0:-1], *outcomes[:1], "status")
+    least_first = [one for one in dict.fromkeys(order) if one in cells]
     for one in least_first:
         if needs(names, True) > width:
             names.remove(one)

@@ -80,7 +80,7 @@ def text(row: dict[str, Any], keys: Iterable[str]) -> str:
 
 
 def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> Figure:
-    """Draw losses, accuracy (or R², or update ratio), gradient norms and dead (or weak) units by layer over training."""
+    """Draw over training losses, accuracy (or R², or update ratio), gradient norms, dead (or weak) units by layer."""
     figure = style.new_figure(8.2, 5.6)
     grid = figure.subplots(2, 2)
     splits(grid[0, 0], steps, "loss")
