@@ -225,7 +225,7 @@ def test_a_wrong_request_has_no_object(trained, capsys):
 
 def test_a_process_that_is_ended_as_it_stands_says_what_it_knows(trained, capfd):
     with answering(True, trained / "s.yaml", (), None, False) as answer:
-        answer.following(lambda state: None)(Progress(0.5, 2, 4, 1, 2, {}))
+        answer.watching(lambda state: None)(Progress(0.5, 2, 4, 1, 2, {}))
         while interrupts.wills:
             interrupts.wills.pop()()
     said = json.loads(capfd.readouterr().out)  # one object, although the block then ends as if all were well

@@ -120,7 +120,7 @@ def run(
                 workers=workers,
                 memory=memory,
                 fresh=fresh,
-                progress=answer.following(progress),
+                progress=answer.watching(progress),
                 planned=lambda plan: answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster)),
                 scheduler=scheduler,
                 cluster=cluster,

@@ -33,7 +33,7 @@ class Answering:
         self.planned: frozenset[str] = frozenset()
         self.written = False
 
-    def following(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
+    def watching(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
         """Follow the progress that is shown: what is known at once where the process is ended."""
 
         def follow(state: "Progress") -> None:
