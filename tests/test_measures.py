@@ -145,6 +145,8 @@ def sound():
 
 def with_every_measure(study):
     runs, steps, layers = study
+    for split in ("train", "validation", "test"):
+        runs, steps = (frame.assign(**{f"{split}_r2": 1 - frame[f"{split}_loss"] / 2}) for frame in (runs, steps))
     rng = np.random.default_rng(0)
     lost = layers["act_mean"].isna()
     for name in [name for name in PROBES if name not in layers]:
