@@ -22,6 +22,7 @@ FLOORS = {
     "jax_settings": -3,
     "naming": -3,
     "notation": -2,
+    "where": 0,
     "outputs": -3,
     "sources": -2,  # below the catalogue: the user's files, whatever they hold
     "registry": -1,

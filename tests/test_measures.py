@@ -94,7 +94,7 @@ def test_presets_name_measures(name):
 def test_every_column_that_a_run_stores_has_a_record():
     records = some_records()
     records["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), records["layers"]["act_mean"])
-    row = row_of(records, columns=PROBES)
+    row = row_of(records, columns=PROBES, target_variances={"train": 1.0, "validation": 1.0, "test": 1.0})
     stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
     named = {name.removeprefix("log10_") for name in stored - {"weights"}}
     assert named == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
@@ -109,7 +109,7 @@ def test_labels_and_headings_are_the_records():
     assert layout.words("learning_rate") == about("learning_rate").axis == "learning rate"
 
 
-@pytest.mark.parametrize("page", ["measures", "study"])
+@pytest.mark.parametrize("page", ["json", "measures", "study"])
 def test_the_documents_are_current(page):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert documents.rewrite(text) == text, f"python -m actlab.analysis.documents docs/{page}.md"
@@ -145,6 +145,8 @@ def sound():
 
 def with_every_measure(study):
     runs, steps, layers = study
+    for split in ("train", "validation", "test"):
+        runs, steps = (frame.assign(**{f"{split}_r2": 1 - frame[f"{split}_loss"] / 2}) for frame in (runs, steps))
     rng = np.random.default_rng(0)
     lost = layers["act_mean"].isna()
     for name in [name for name in PROBES if name not in layers]:

@@ -6,12 +6,15 @@ Such a table stands between two comments, ``<!-- begin measures ... -->`` and ``
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from actlab.analysis.answers import PlanAnswer, RunAnswer
 from actlab.data import DATASETS
 from actlab.measures import BIN, END, LAYER, MEASURES, RUN, Measure
 from actlab.naming import show
@@ -158,12 +161,45 @@ def datasets_table() -> str:
     )
 
 
+def fields_table(model: type[BaseModel]) -> str:
+    """Every field of a JSON document: its type and meaning."""
+    return markdown_table(["field", "type", "meaning"], fields_within(model))
+
+
+def fields_within(model: type[BaseModel], way: str = "") -> Iterator[tuple[str, ...]]:
+    """The lines of an object's fields, and of those within them."""
+    for name, field in model.model_fields.items():
+        kinds = get_args(field.annotation) or (field.annotation,)
+        yield f"`{way}{name}`", json_type(field.annotation), str(field.description)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from fields_within(kind, f"{way}{name}.")
+
+
+def json_type(kind: Any) -> str:
+    """Name a type as JSON has it.
+
+    >>> json_type(int | None), json_type(list[str]), json_type(dict[str, Any]), json_type(Literal["done", "other"])
+    ('number or null', 'array of strings', 'object', '"done" or "other"')
+    """
+    names = {int: "number", float: "number", str: "string", bool: "true or false", type(None): "null"}
+    if get_origin(kind) is Literal:
+        return " or ".join(f'"{one}"' for one in get_args(kind))
+    if get_origin(kind) is list:
+        return f"array of {json_type(get_args(kind)[0])}s"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(json_type, get_args(kind)))
+    return names.get(kind, "object")
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "measures": measures_table,
     "keys": keys_table,
     "optimizers": optimizers_table,
     "initializers": initializers_table,
     "datasets": datasets_table,
+    "run_json": partial(fields_table, RunAnswer),
+    "plan_json": partial(fields_table, PlanAnswer),
 }
 
 

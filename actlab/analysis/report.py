@@ -129,9 +129,7 @@ def headline(
     layers: pd.DataFrame,
 ) -> str:
     """Write a study's answer for the terminal: its question and the table of final performance."""
-    cells = study_cells(study, manifest, runs, steps, layers)
-    table = TABLES["performance"].make(cells)
-    assert table is not None  # every run has a final loss
+    cells, table = headline_table(study, manifest, runs, steps, layers)
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
     body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
@@ -144,6 +142,16 @@ def headline(
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
+
+
+def headline_table(
+    study: Mapping[str, Any], manifest: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame
+) -> tuple[Cells, Table]:
+    """Make the table of final performance, which answers a study's question."""
+    cells = study_cells(study, manifest, runs, steps, layers)
+    table = TABLES["performance"].make(cells)
+    assert table is not None  # every run has a final loss
+    return cells, table
 
 
 def select_rule(wanted: Mapping[str, Any]) -> Select | None:

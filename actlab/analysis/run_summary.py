@@ -23,6 +23,7 @@ from actlab.study.settings import UNSTATED, Setting
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 MOST_LINES = 8
+WORST_R2 = -1.0  # before training it may be anything: what is below would leave no room for the rest
 
 
 def run_summary(
@@ -79,13 +80,16 @@ def text(row: dict[str, Any], keys: Iterable[str]) -> str:
 
 
 def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> Figure:
-    """Draw losses, accuracy (or update ratio), gradient norms by layer, dead (or weak) units by layer over training."""
+    """Draw over training losses, accuracy (or R², or update ratio), gradient norms, dead (or weak) units by layer."""
     figure = style.new_figure(8.2, 5.6)
     grid = figure.subplots(2, 2)
     splits(grid[0, 0], steps, "loss")
     log_scale(grid[0, 0], pd.concat([steps[f"{split}_loss"] for split in SPLITS if f"{split}_loss" in steps]))
     if "train_accuracy" in steps and steps["train_accuracy"].notna().any():
         splits(grid[0, 1], steps, "accuracy")
+    elif "train_r2" in steps and steps["train_r2"].notna().any():
+        splits(grid[0, 1], steps, "r2")
+        grid[0, 1].set(ylabel="R²", ylim=(max(grid[0, 1].get_ylim()[0], WORST_R2), 1.02))
     else:
         over_training(grid[0, 1], layers, "update_ratio", "update ratio by layer", log=True)
     gradients(grid[1, 0], layers)

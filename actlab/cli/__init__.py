@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -16,11 +15,13 @@ import typer
 import actlab
 from actlab import interrupts, jax_settings, limits
 from actlab.cli.advice import at_home
+from actlab.cli.answering import answering
 from actlab.cli.errors import report_error
 from actlab.cli.merge import merge
 from actlab.cli.new_study import new
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
+from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
@@ -105,43 +106,36 @@ def run(
     memory: Memory = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object at the end; see docs/json.md")] = False,
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, False, **where)
-        if cluster is not None:
+        preview(config, overrides, out_dir, workers, memory, fresh, as_json, **where)
+        if cluster is not None and not as_json:
             from actlab.engine.cluster import job_script
 
             say(f"\n{job_script(cluster)}")
         return
-    begin = time.monotonic()
-    with progress_display() as progress:
-        results = actlab.run(
-            config,
-            overrides or (),
-            out=out_dir,
-            executor=executor.value,
-            workers=workers,
-            memory=memory,
-            fresh=fresh,
-            progress=progress,
-            planned=lambda plan: tell(plan, where_room(executor.value, workers, scheduler, cluster)),
-            scheduler=scheduler,
-            cluster=cluster,
-            note=note,
-        )
-    from actlab.analysis.report import headline, unknown_death
+    with answering(as_json, config, overrides or (), out_dir, fresh) as answer:
+        with progress_display() as progress:
+            results = actlab.run(
+                config,
+                overrides or (),
+                out=out_dir,
+                executor=executor.value,
+                workers=workers,
+                memory=memory,
+                fresh=fresh,
+                progress=answer.watching(progress),
+                planned=lambda plan: answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster)),
+                scheduler=scheduler,
+                cluster=cluster,
+                note=answer.noting(note),
+            )
+        answer.done(results)
     from actlab.engine import control
 
-    say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
-    for one in unknown_death(results.manifest):
-        say(one.text)
-    diverged = int((results.runs["status"] == "diverged").sum())
-    say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
-    weights = ["weights/"] if (results.path / "weights").is_dir() else []
-    for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
-        say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
     control.log_dropped_output(results.path)
 
 
@@ -211,6 +205,7 @@ def compare(
 
 
 app.command()(merge)
+app.command()(runs)
 
 
 @app.command()

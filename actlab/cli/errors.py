@@ -20,6 +20,8 @@ WRONG = {
     "actlab.activations": "ActivationError",
     "actlab.analysis.claims": "ClaimsError",
     "actlab.analysis.compare": "CompareError",
+    "actlab.analysis.listing": "ListingError",
+    "actlab.where": "WhereError",
     "actlab.analysis.parts": "PartError",
     "actlab.measures": "MeasureError",
     "actlab.sources": "SourceError",

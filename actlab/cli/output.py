@@ -74,17 +74,14 @@ def note(line: str) -> None:
     err.print(line)
 
 
-def plan_as_json(name: str, planned: "Plan", totals: "Mapping[str, Any]") -> str:
-    """Write a plan as JSON: its runs with their settings, its data, and what it costs."""
-    import json
+def plan_as_json(planned: "Plan", totals: "Mapping[str, Any]") -> str:
+    """Write a plan as JSON: its runs with their settings, its data, and what it costs (see ``analysis.answers``)."""
+    from actlab.analysis.answers import PlanAnswer
 
     told_apart = ({column: planned.label(one, column) for column in planned.prefixes} for one in planned.runs.values())
-    runs = [
-        {key: None if value != value else value for key, value in {**one.labels, **own}.items()}
-        for one, own in zip(planned.runs.values(), told_apart, strict=True)
-    ]
+    runs = [{**one.labels, **own} for one, own in zip(planned.runs.values(), told_apart, strict=True)]
     about = {"data": list(planned.data), "unknown_death": dict(planned.unknown_death)}
-    return json.dumps({"study": name, **totals, **about, "runs": runs}, indent=2, ensure_ascii=False)
+    return PlanAnswer(planned=len(runs), **totals, **about, runs=runs).text()
 
 
 def settings(runs: "list[Run]") -> dict[str, str]:

@@ -36,16 +36,30 @@ def preview(
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
-    for line in () if fresh else stored.damage():
-        note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
+    notes = [
+        f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost"
+        for line in ([] if fresh else stored.damage())
+    ]
+    for line in notes:
+        note(line)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     weight_bytes = kept.disk_bytes(planned, missing)
     if as_json:
-        counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
+        there = set() if fresh else stored.runs()
+        counts = {
+            "stored": len(planned.runs) - len(missing),
+            "to_train": len(missing),
+            "left_out": len(there - set(planned.runs)),
+            "jobs": len(jobs),
+            "programs": len({job.shape.programs for job in jobs}),
+            "workers": number,
+        }
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
-        expected |= {"weight_bytes": weight_bytes} if weight_bytes else {}
-        say(plan_as_json(study.config.study, planned, counts | expected))
+        expected["weight_bytes"] = weight_bytes
+        about = {"study": study.config.study, "question": study.config.question, "folder": str(stored.folder)}
+        limits_told = [asked.room[1]] if asked.room[1] else []
+        say(plan_as_json(planned, {**about, **counts, **expected, "notes": [*notes, *limits_told]}))
         return
     if why := asked.room[1]:
         err.print(f"actlab: {why}")

@@ -62,6 +62,17 @@ class Data:
     categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     content: str = ""
 
+    @property
+    def target_variances(self) -> dict[str, float]:
+        """The variance of each split's targets about their own mean, by its name; NaN where all are the same.
+
+        In units of the loss, averaged over outputs as it is: 1 − loss / variance is R². Empty for classification.
+        """
+        if self.classes:
+            return {}
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: target_variance(split.y) for name, split in splits.items()}
+
 
 def split_table(
     table: Table,
@@ -180,6 +191,17 @@ def quantiles(y: np.ndarray) -> np.ndarray:
     rank = np.empty(len(y), np.int64)
     rank[np.argsort(y, kind="stable")] = np.arange(len(y))
     return rank * bins // max(len(y), 1)
+
+
+def target_variance(y: np.ndarray) -> float:
+    """Compute the variance of targets [N, C] about the mean of each column, averaged; NaN where no column varies.
+
+    >>> target_variance(np.array([[0.0], [2.0]])), target_variance(np.array([[0.1], [0.1], [0.1]]))
+    (1.0, nan)
+    """
+    if not np.ptp(y, axis=0).any():
+        return float("nan")
+    return float(np.mean(np.var(y, axis=0, dtype=np.float64)))
 
 
 def constant_loss(y: np.ndarray, task: str) -> float:

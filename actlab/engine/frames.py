@@ -78,6 +78,20 @@ def explode(
     return runs, *with_earlier_floors(rows, by_step, by_layer, records, kept)
 
 
+def with_final(runs: pd.DataFrame, steps: pd.DataFrame) -> pd.DataFrame:
+    """Add to ``runs`` what ``steps`` alone has, at each run's last record; NaN for runs that diverged.
+
+    >>> runs = pd.DataFrame({"run": ["a", "b"], "status": ["ok", "diverged"], "test_loss": [0.1, np.nan]})
+    >>> steps = pd.DataFrame({"run": ["a", "a", "b"], "step": [0, 9, 0], "test_loss": [2.0, 0.1, 2.0]})
+    >>> with_final(runs, steps.assign(dead_fraction=[0.0, 0.5, 0.2]))["dead_fraction"].tolist()
+    [0.5, nan]
+    """
+    columns = [name for name in steps if name != "step" and (name == "run" or name not in runs)]
+    last = steps.loc[steps["step"] == steps.groupby("run")["step"].transform("max"), columns]
+    last = last[last["run"].isin(runs.loc[runs["status"] == "ok", "run"])]
+    return runs.merge(last, on="run", how="left")
+
+
 def in_both_scales(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to what a frame holds as log10 the numbers themselves: 0 or ∞ where they lie beyond float64.
 

@@ -16,6 +16,10 @@ else:
     pa = Later("pyarrow")
 
 
+R2 = ("train_r2", "validation_r2", "test_r2")
+"""Recorded of regression, whatever is asked for."""
+
+
 def asked(study: Mapping[str, Any]) -> tuple[str, ...]:
     """List the shipped measures of layers and runs that a resolved study asks for.
 
@@ -39,15 +43,23 @@ def lacking(rows: pa.Table, study: Mapping[str, Any]) -> dict[str, int]:
         study: the resolved study.
     """
     counts = {}
-    for name in asked(study):
+    regression = np.array([task == "regression" for task in column_of(rows, "task")], bool)
+    for name in (*asked(study), *(R2 if regression.any() else ())):
         one = MEASURES[name]
         columns = [f"steps.{name}", f"steps.{one.mean_column}"]
         stored = np.zeros(len(rows), bool)
         for column in set(columns) & set(rows.column_names):
             stored |= rows[column].is_valid().to_numpy()
+        if name in R2:
+            stored |= ~regression
         if not stored.all():
             counts[name] = int(len(rows) - stored.sum())
     return counts
+
+
+def column_of(rows: pa.Table, name: str) -> list[Any]:
+    """Return a column of parts; None in each row where earlier versions did not write it."""
+    return list(rows[name].to_pylist()) if name in rows.column_names else [None] * len(rows)
 
 
 def with_empty_columns(

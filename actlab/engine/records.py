@@ -1,6 +1,7 @@
 """From the records of a compiled program to one row per run: log10 norms, slopes, final numbers, thinned layers."""
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def run_row(
     columns: tuple[str, ...],
     target_loss: float,
     constant_loss: float,
+    target_variances: Mapping[str, float] = MappingProxyType({}),
     geometric: Collection[str] = (),
     residual: bool = False,
     probe_rows: int | None = None,
@@ -42,6 +44,7 @@ def run_row(
         keep_layers: ``all``, ``log`` (1, 2, 4, ... and the last) or ``ends``.
         columns: the measures to keep.
         target_loss, constant_loss: the data set's stated target and the best constant predictor's loss.
+        target_variances: of regression, {split: variance of its targets}.
         geometric: those of the user's measures that have geometric means over layers.
         residual: whether layers have residual connections.
         probe_rows: on how many rows measures are taken; by default at least as many as there are units.
@@ -68,6 +71,8 @@ def run_row(
     steps = steps[kept]
     by_step = {name: np.asarray(records[name])[kept] for name in (*SPLIT_METRICS, "network_dead")}
     digits = np.asarray(records["train_loss"]).dtype  # as many as were measured
+    for split, variance in target_variances.items():
+        by_step[f"{split}_r2"] = r_squared(by_step[f"{split}_loss"], variance).astype(digits)
     weights = np.array([fan_in * width] + [width * width] * (np.shape(records["exponent"])[1] - 1))
     logged, layers = layer_measures(records, weights, kept)
     rounded = {name: np.asarray(value)[kept] for name, value in records.get("rounding", {}).items()}
@@ -98,6 +103,24 @@ def run_row(
     row |= {f"layers.{name}": value[:, at].ravel() for name, value in stored.items()}
     counts = {name: np.asarray(value)[kept][:, at] for name, value in records.get("histograms", {}).items()}
     return row | {f"histograms.{name}": value.ravel() for name, value in counts.items()}
+
+
+def r_squared(losses: np.ndarray, variance: float) -> np.ndarray:
+    """Compute the coefficient of determination, 1 − SSE / SST, of mean squared errors.
+
+    With the N targets y of a split and their mean ȳ, SSE / SST = (Σ (y − f)² / N) / (Σ (y − ȳ)² / N): loss over
+    variance. 1 is perfect, 0 what the split's own mean would score, and there is no least. NaN where the loss is not
+    finite, or the targets do not vary.
+
+    Args:
+        losses: mean squared errors on a split [R].
+        variance: of its targets, in the same units.
+
+    >>> r_squared(np.array([0.0, 2.0, 6.0]), 2.0).tolist()
+    [1.0, 0.0, -2.0]
+    """
+    losses = np.asarray(losses, np.float64)
+    return np.where(np.isfinite(losses), 1 - losses / variance, np.nan)
 
 
 def layer_measures(
@@ -168,7 +191,8 @@ def final_numbers(
     """Compute the scalar results of a run: its end, NaN where it diverged, and when it first got where."""
     ok = diverged_step < 0
     evaluated = np.isfinite(by_step["validation_loss"])
-    last = {name: float(by_step[name][-1]) if ok else np.nan for name in SPLIT_METRICS}
+    metrics = [*SPLIT_METRICS, *(name for name in by_step if name.endswith("_r2"))]
+    last = {name: float(by_step[name][-1]) if ok else np.nan for name in metrics}
 
     def first(metric: str) -> int | None:
         reached = np.flatnonzero(evaluated & (by_step[metric] <= target_loss))

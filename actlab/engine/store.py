@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +27,7 @@ from actlab.engine import part_checks
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
 from actlab.engine.files import OWN, DamageError, StoreError, check_room, content_of, write_bytes, write_text, writing
-from actlab.engine.frames import explode, histograms_of, in_order
+from actlab.engine.frames import explode, histograms_of, in_order, with_final
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
 from actlab.engine.part_checks import PartError
@@ -40,6 +40,7 @@ from actlab.sources import COPIES
 from actlab.study import yaml_text
 from actlab.study.settings import of_manifest
 from actlab.study.stored import read_study
+from actlab.where import matches, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,6 +96,30 @@ class Results(Trained):
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
+
+    def final(self) -> pd.DataFrame:
+        """Return ``runs`` with each measure of ``steps`` at the last record (of layers their mean); NaN if diverged."""
+        return with_final(self.runs, self.steps)
+
+    def where(self, conditions: str | Sequence[str]) -> Results:
+        """Return the same study with those runs alone of which some conditions hold, in every frame.
+
+        Args:
+            conditions: as ``"activation=relu,depth=10.."``, on the columns of ``final()`` and the keys of the YAML
+                (see ``actlab.where``).
+
+        Raises:
+            WhereError: one cannot be read, or names a key or value that this study does not have.
+
+        >>> load("results/depth").where("activation=relu,depth=10..").layers  # doctest: +SKIP
+        """
+        keys = {one.key: one.column for one in of_manifest(self.manifest) if one.key}
+        runs = self.runs[matches(self.final(), parse(conditions), keys)].reset_index(drop=True)
+        steps, layers, histograms = (
+            frame[frame["run"].isin(runs["run"])].reset_index(drop=True)
+            for frame in (self.steps, self.layers, self.histograms)
+        )
+        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms)
 
 
 class Stored:

@@ -198,6 +198,7 @@ def batch_rows(job: Job, runs: tuple[Run, ...], folder: Path, last: Snapshot) ->
             columns=shape.spec.probes,
             target_loss=dataset.target_loss,
             constant_loss=dataset.constant_loss,
+            target_variances=dataset.target_variances,
             geometric=geometric,
             residual=shape.spec.block.residual,
             probe_rows=len(loading.arrays(shape, folder / "sources")["probe"][1]),

@@ -18,8 +18,8 @@ SLOPE: Facts = {"group": "slopes", **OF_RUN}
 OUTCOME: Facts = {"group": "outcomes", "on": "", "at": END, **OF_RUN}
 
 
-def of_split(split: str) -> tuple[Measure, Measure]:
-    """Make the records of one split's loss and accuracy.
+def of_split(split: str) -> tuple[Measure, Measure, Measure]:
+    """Make the records of one split's loss, accuracy and R².
 
     A loss is a risk, an expectation: its mean over seeds is that of a network with a random seed.
     """
@@ -32,6 +32,15 @@ def of_split(split: str) -> tuple[Measure, Measure]:
     return (
         Measure(f"{split}_loss", f"mean loss{between}", better="lower", **taken, **POSITIVE),
         Measure(f"{split}_accuracy", right, better="higher", **taken, **FRACTION),
+        Measure(
+            f"{split}_r2",
+            "R² = 1 − loss / variance of the split's targets about their mean: 1 is perfect, 0 what that mean would "
+            f"score; of regression alone, undefined where the targets do not vary{between}",
+            label=f"{split} R²",
+            range=(None, 1.0),
+            better="higher",
+            **taken,
+        ),
     )
 
 

@@ -14,9 +14,7 @@ from actlab.measures import about
 @figure
 def accuracy_by_depth(cells: Cells) -> Drawing | None:
     """Test accuracy (or loss) against depth, one line per activation."""
-    table = tables.performance(cells)
-    if table is None:
-        return None
+    table = tables.final_performance(cells)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
     caption = f"Final metric on the test split{scale}. {mean_of(table.frame)}."

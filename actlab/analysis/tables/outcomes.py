@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -20,21 +21,38 @@ from actlab.measures import about
 
 TRAINED_SHARE = 0.8
 LOSS_SCALE = "mean squared error in units of the training targets' variance"
+R2_SCALE = "1 − loss / variance of the split's targets: 1 is perfect, 0 what their mean would score"
 
 
 @table
 def performance(cells: Cells) -> Table | None:
-    """Test accuracy (classification) or test loss (regression) at the end, by cell."""
+    """Test accuracy (classification), or test loss and R² (regression), at the end, by cell."""
+    return final_performance(cells, ("test_r2",))
+
+
+def final_performance(cells: Cells, also: Sequence[str] = ()) -> Table:
+    """Make the table of final performance, one metric for each run: the one by which activations are ranked.
+
+    Args:
+        cells: the study's.
+        also: further metrics that it is to have, of the runs that have them.
+    """
     measure = np.where(cells.selected["task"] == "classification", "test_accuracy", "test_loss")
     value = np.where(measure == "test_accuracy", cells.selected["test_accuracy"], cells.selected["test_loss"])
     values = pd.DataFrame({"run": cells.selected["run"], "measure": measure, "value": value.astype(float)})
+    regression = cells.selected[cells.selected["task"] == "regression"]
+    there = [name for name in also if name in regression and regression[name].notna().any()]
+    more = [regression[["run"]].assign(measure=name, value=regression[name].astype(float)) for name in there]
+    values = pd.concat([values, *more], ignore_index=True)
     keys = cell_keys(cells)
     frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
     frame = with_selected(frame, cells)
     wide = pivot(marks_of(frame), [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
-    metrics = " and ".join(words(name) for name in sorted(set(measure)))
-    scale = f" ({LOSS_SCALE})" if "test_loss" in measure else ""
-    note = notes(cells, frame, f"Final {metrics}{scale}.", selected=True, marks=True)
+    names = [*sorted(set(measure)), *there]
+    scales = {"test_loss": f" ({LOSS_SCALE})", "test_r2": f" ({R2_SCALE})"}
+    what = " and ".join(f"{words(name)}{scales.get(name, '')}" for name in names)
+    note = notes(cells, frame, f"Final {what}.", selected=True, marks=True)
+    metrics = " and ".join(map(words, names))
     return Table(f"{metrics[0].upper()}{metrics[1:]} by activation and depth", note, frame, wide)
 
 
@@ -71,8 +89,8 @@ def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
 def ranks(cells: Cells) -> Table | None:
     """Mean rank of each activation over all other settings, with the Friedman test."""
     others = without(cells.selected_keys, "activation")
-    final = performance(cells)
-    if final is None or not others or cells.selected["activation"].nunique() < 2:
+    final = final_performance(cells)
+    if not others or cells.selected["activation"].nunique() < 2:
         return None
     higher = final.frame["measure"].map(lambda name: about(name).better == "higher")
     score = final.frame["mean"] * np.where(higher, -1, 1)

@@ -1,0 +1,195 @@
+"""``run --json``: one object on standard output once the command has ended, however that was; all else on the other.
+
+A wrong request, with exit code 2, has no object: it is a message on standard error.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab import interrupts
+from actlab.cli.errors import INCOMPLETE, WRONG, imported
+from actlab.cli.terminal import one_line, say
+from actlab.naming import message
+
+if TYPE_CHECKING:
+    from actlab.engine.control import Progress
+    from actlab.engine.store import Results
+    from actlab.study.plan import Plan
+
+
+class Answering:
+    """What is known of a run while it is under way, and what it came to."""
+
+    def __init__(self, wanted: bool, config: Path, overrides: Sequence[str], out_dir: Path | None, fresh: bool) -> None:
+        """Take what was asked for; nothing is read before it is known to be right."""
+        self.wanted, self.fresh = wanted, fresh
+        self.asked, self.out_dir, self.begin = (config, overrides), out_dir, time.monotonic()
+        self.fields: dict[str, Any] = {"notes": []}
+        self.planned: frozenset[str] = frozenset()
+        self.written = False
+
+    def watching(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
+        """Follow the progress that is shown: what is known at once where the process is ended."""
+
+        def follow(state: "Progress") -> None:
+            self.fields["failures"] = list(state.failures.values())
+            if "stored" in self.fields:
+                missing = len(self.planned) - self.fields["stored"]
+                done = min(state.runs_done, missing)
+                self.fields |= {"trained": done, "missing": missing - done}
+            progress(state)
+
+        return follow
+
+    def noting(self, note: Callable[[str], None]) -> Callable[[str], None]:
+        """Keep what is told."""
+
+        def keep(line: str) -> None:
+            self.fields["notes"].append(line)
+            note(line)
+
+        return keep
+
+    def plan(self, planned: "Plan", tell: "Callable[[Plan, str], None]", also: str) -> None:
+        """Take note of a plan that is about to be carried out, and of what is stored of it; then tell of it."""
+        tell(planned, also)
+        if not self.wanted:
+            return
+        from actlab.data.look import heading
+        from actlab.engine.store import Stored
+
+        study = name_of(*self.asked)
+        folder = self.out_dir or Path("results") / study
+        self.planned = frozenset(planned.runs)
+        there = set() if self.fresh else Stored(folder).runs()
+        missing = len(self.planned - there)
+        self.fields |= {
+            "study": study,
+            "folder": str(folder),
+            "planned": len(self.planned),
+            "stored": len(self.planned & there),
+            "left_out": len(there - self.planned),
+            "trained": 0,
+            "missing": missing,
+        }
+        unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
+        self.fields["notes"] += [*([also] if also else []), *unsure]
+
+    def done(self, results: "Results") -> None:
+        """Take what a run came to that is done; in words, where no object is wanted."""
+        from actlab.analysis.listing import plain_records
+        from actlab.analysis.report import headline_table, unknown_death
+
+        if not self.wanted:
+            self.say_done(results)
+            return
+        status = results.runs.loc[results.runs["run"].isin(self.planned), "status"]
+        diverged = int((status == "diverged").sum())
+        table = headline_table(results.study, results.manifest, results.runs, results.steps, results.layers)[1]
+        folder = results.path
+        files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
+        files += [folder / "study.yaml", folder / "manifest.json"]
+        self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
+        self.fields |= {
+            "study": results.study["study"],
+            "folder": str(folder),
+            "trained": self.fields["planned"] - self.fields["stored"],
+            "missing": 0,
+            "ok": len(status) - diverged,
+            "diverged": diverged,
+            "failures": [],
+            "headline": {"title": table.title, "note": table.note, "rows": plain_records(table.frame)},
+            "files": [str(path) for path in files if path.exists()],
+        }
+
+    def say_done(self, results: "Results") -> None:
+        """Print what a run came to, and what was written."""
+        from actlab.analysis.report import headline, unknown_death
+
+        say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+        for one in unknown_death(results.manifest):
+            say(one.text)
+        diverged = int((results.runs["status"] == "diverged").sum())
+        say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - self.begin:.0f} s. Wrote:")
+        weights = ["weights/"] if (results.path / "weights").is_dir() else []
+        for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
+            say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
+
+    def stopped(self, error: BaseException) -> None:
+        """Look what is stored after all where a run ended before it was done."""
+        from actlab.engine.store import Stored
+
+        if "folder" in self.fields:
+            with suppress(Exception):
+                there = len(self.planned & Stored(self.fields["folder"]).runs())
+                stored = self.fields["stored"]
+                self.fields |= {"trained": max(there - stored, 0), "missing": len(self.planned) - there}
+        if not isinstance(error, KeyboardInterrupt):
+            self.fields["error"] = message(str(error)) or type(error).__name__
+
+    def text(self, outcome: str, code: int) -> str:
+        """Write the object."""
+        from actlab.analysis.answers import RunAnswer
+
+        seconds = round(time.monotonic() - self.begin, 3)
+        return RunAnswer(**{"outcome": outcome, "exit": code, "seconds": seconds, **self.fields}).text()
+
+    def ended(self) -> None:
+        """Write the object where the process is ended as it stands."""
+        if not self.written:
+            self.written = True
+            os.write(1, f"{self.text('interrupted', interrupts.INTERRUPTED)}\n".encode())
+
+
+@contextmanager
+def answering(
+    wanted: bool, config: Path, overrides: Sequence[str], out_dir: Path | None, fresh: bool
+) -> Iterator[Answering]:
+    """Print a run's object once it has ended, if it is wanted; whatever is printed before goes to standard error."""
+    answer = Answering(wanted, config, overrides, out_dir, fresh)
+    if not wanted:
+        yield answer
+        return
+
+    def write(outcome: str, code: int) -> None:
+        if not answer.written:
+            answer.written = True
+            say(answer.text(outcome, code))
+
+    with interrupts.will(answer.ended):
+        try:
+            with redirect_stdout(sys.stderr):
+                yield answer
+        except KeyboardInterrupt as error:
+            answer.stopped(error)
+            write("interrupted", interrupts.INTERRUPTED)
+            raise
+        except Exception as error:
+            if interrupts.state.asked is not None:  # what an import, say, has made of KeyboardInterrupt
+                write("interrupted", interrupts.INTERRUPTED)
+            elif isinstance(error, imported(INCOMPLETE)) or not is_wrong(error):
+                answer.stopped(error)
+                write("incomplete", 1)
+            raise
+        if interrupts.state.asked is None:
+            write("done", 0)
+        else:  # too late for anything to be left undone, and yet the exit code says it
+            write("interrupted", interrupts.INTERRUPTED)
+
+
+def is_wrong(error: Exception) -> bool:
+    """Whether an error says that the request was wrong."""
+    return isinstance(error, imported(WRONG)) or hasattr(error, "exit_code")
+
+
+def name_of(config: Path, overrides: Sequence[str]) -> str:
+    """Read a study's name: an override's, or the file's."""
+    from actlab.study.reading import parse
+
+    own = [text.partition("=")[2].strip() for text in overrides if text.partition("=")[0].strip() == "study"]
+    return own[-1] if own else str(parse(config)[0]["study"])
