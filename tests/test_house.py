@@ -19,8 +19,8 @@ FLOORS = {
     "sinks": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
-    "naming": -3,
-    "notation": -2,
+    "naming": -4,
+    "notation": -3,
     "outputs": -3,
     "sources": -2,  # below the catalogue: the user's files, whatever they hold
     "registry": -1,

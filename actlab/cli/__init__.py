@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from platform import python_version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import actlab
-from actlab import interrupts, jax_settings, limits
+from actlab import interrupts, jax_settings
 from actlab.cli.errors import report_error
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
@@ -22,9 +22,6 @@ from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
 from actlab.outputs import making
-
-if TYPE_CHECKING:
-    from actlab.activations import Activation
 
 app = typer.Typer(
     help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
@@ -226,87 +223,41 @@ def show(
     say(f"\n{one_line(made.final(figure))}")
 
 
+Activations = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ACTIVATION]...",
+        help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name",
+    ),
+]
+
+
 @app.command()
 @actlab.with_trials
 def describe(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ACTIVATION]...", help="or path/to/file.py:name")
-    ] = None,
+    names: Activations = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
-    limits.require_addresses()
-    from actlab.activations import CATALOGUE, check, properties
-    from actlab.engine import devices
+    from actlab.cli import activations
 
-    devices.check()
-    records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
-    for record in records:
-        if record is not CATALOGUE.get(record.name):
-            check(record)
-    moments = {record.name: gaussian_moments(record) for record in records}
-    if names or out_dir is None:
-        labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        say(
-            "\n\n".join(
-                properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
-                for record in records
-            )
-        )
-    if out_dir is not None:
-        from actlab.analysis.catalogue import write_catalogue
-
-        table = properties.table(records)
-        for column in ("mean", "second_moment", "slope_second_moment"):
-            table[column] = [moments[record.name][column] for record in records]
-        with making(out_dir, ("tables", "figures")) as made:
-            paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
-        for path in paths:
-            say(one_line(made.final(path)))
-
-
-def looks(records: "Iterable[Activation]") -> dict[str, Any]:
-    """The looks that activations' records have, by name."""
-    return {record.name: record.look for record in records}
-
-
-def gaussian_moments(record: "Activation") -> dict[str, float]:
-    """Compute what theory needs of an activation: its moments for a standard normal Z, without rounding noise."""
-    from functools import partial
-
-    from actlab.theory.gaussian import gaussian_expectation, second_moment, slope_second_moment
-
-    phi = partial(record.function, **record.parameters)
-    moments = {
-        "mean": gaussian_expectation(phi),
-        "second_moment": second_moment(phi),
-        "slope_second_moment": slope_second_moment(phi),
-    }
-    # A mean that is 0 comes out as 1e−17 or so, and as another with the next version of a library.
-    return {name: round(value, 12) for name, value in moments.items()}
+    activations.describe(names or [], out_dir)
 
 
 @app.command()
+@actlab.with_trials
 def example(
+    names: Activations = None,
+    x: Annotated[
+        float | None,
+        typer.Option("--input", help="of the network, from -100 to 100 [default: 0.5]", show_default=False),
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
 ) -> None:
-    """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
-    limits.require_addresses()
-    from actlab.activations import CATALOGUE
-    from actlab.engine import devices
-    from actlab.later import pd
-    from actlab.nn import worked_example
+    """Show the worked two-neuron example: forward, backward, 50 steps of descent; without a name of all."""
+    from actlab.cli import activations
 
-    devices.check()
-    numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
-    from actlab.analysis.catalogue import worked_example_text, write_worked_example
-
-    say(worked_example_text(numbers))
-    if out_dir is not None:
-        with making(out_dir, ("tables", "figures")) as made:
-            paths = write_worked_example(numbers, descent, looks(CATALOGUE.values()), made.at)
-        for path in paths:
-            say(one_line(made.final(path)))
+    activations.example(names or [], x, out_dir)
 
 
 @app.command("list")

@@ -11,7 +11,7 @@ from actlab import activations, sources
 from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
+from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, choices, known, split_name
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
@@ -21,11 +21,28 @@ SCHEDULES: dict[str, dict[str, float | bool | str]] = {
     "cosine": {"warmup_steps": 0.0},
 }
 AUTO = "auto"
+PER = ("layer", "unit")
+"""Whose own learnable parameters of an activation are."""
 
 
 def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
     """Return an activation's options and defaults; with ``per: unit`` learnable parameters are each unit's own."""
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
+
+
+def checked_activation(choice: Choice) -> Choice:
+    """Fill an activation's options with its defaults.
+
+    Raises:
+        ValueError: there is no such activation, it has no such option, or the value is of another kind.
+
+    >>> checked_activation(Choice(name="leaky_relu")).options
+    {'negative_slope': 0.01}
+    """
+    filled = checked(choice, "activation", activation_options(activations.CATALOGUE.find(choice.name)))
+    if "per" in filled.options:
+        known(str(filled.options["per"]), "value of 'per'", PER)
+    return filled
 
 
 def weight_init_defaults(name: str) -> Mapping[str, float]:

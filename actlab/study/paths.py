@@ -1,11 +1,16 @@
-"""Paths in a study's file: relative to the file that names them, absolute from then on."""
+"""Paths in a study's file: relative to the file that names them, absolute from then on.
+
+A name with options in one word (``act.py:f:alpha=3``) becomes the mapping that it is short for on the way: what reads
+the plain data after this finds a user's function by one spelling.
+"""
 
 import os
 from pathlib import Path
 from typing import Any
 
 from actlab import data, sources
-from actlab.study.sections import SECTIONS
+from actlab.study.fields import spelled_out
+from actlab.study.sections import CHOICES, SECTIONS
 
 
 def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -24,6 +29,8 @@ def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def absolute(key: str, value: Any, base: Path) -> Any:
     """Return a value of a dotted key with what is a path in it made absolute; keys below it follow after a dot."""
+    if key in CHOICES and not isinstance(value, list):
+        value = spelled_out(value)
     if isinstance(value, dict):
         return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
     if isinstance(value, list):
