@@ -15,6 +15,7 @@ import typer
 
 import actlab
 from actlab import interrupts, jax_settings
+from actlab.cli import completion
 from actlab.cli.errors import report_error
 from actlab.cli.output import note, progress_display, tell
 from actlab.cli.preview import preview
@@ -31,12 +32,26 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Config = Annotated[Path, typer.Argument(help="the study's YAML file", show_default=False)]
+Config = Annotated[
+    Path, typer.Argument(help="the study's YAML file", show_default=False, autocompletion=completion.configs)
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[key.sub=value]...", help="overrides; a comma list sweeps: model.depth=2,10,20"),
+    typer.Argument(
+        metavar="[key.sub=value]...",
+        help="overrides; a comma list sweeps: model.depth=2,10,20",
+        autocompletion=completion.overrides,
+    ),
 ]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="a study's folder, as results/depth",
+        show_default=False,
+        autocompletion=completion.folders,
+    ),
+]
 Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
 Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
@@ -182,11 +197,23 @@ def report(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="studies' folders", show_default=False)],
-    metric: Annotated[str, typer.Option(help="a column of runs, steps or layers")] = "dead_fraction",
-    by: Annotated[str, typer.Option(help="the columns that make the groups")] = "activation,depth",
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...", help="studies' folders", show_default=False, autocompletion=completion.folders
+        ),
+    ],
+    metric: Annotated[
+        str, typer.Option(help="a column of runs, steps or layers", autocompletion=completion.metrics)
+    ] = "dead_fraction",
+    by: Annotated[
+        str, typer.Option(help="the columns that make the groups", autocompletion=completion.groups)
+    ] = "activation,depth",
     at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
-    preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="dying: born, died, revived, ever dead and weak", autocompletion=completion.presets),
+    ] = None,
     text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
     partial: Partial = False,
 ) -> None:
@@ -228,6 +255,7 @@ Activations = Annotated[
     typer.Argument(
         metavar="[ACTIVATION]...",
         help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name",
+        autocompletion=completion.activations,
     ),
 ]
 
@@ -309,13 +337,13 @@ def list_names(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of a study's YAML, for completion in an editor."""
-    import json
+def schema(
+    out_file: Annotated[Path | None, typer.Option("--out", help="write it to this file instead")] = None,
+) -> None:
+    """Print the JSON Schema of a study's YAML, by which an editor completes, explains and checks it."""
+    from actlab.cli import schema_file
 
-    from actlab.study.schema import StudyConfig
-
-    say(json.dumps(StudyConfig.model_json_schema(), indent=2))
+    schema_file.print_or_write(out_file)
 
 
 for command in app.registered_commands:
@@ -333,7 +361,7 @@ def main() -> None:
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
-        code = app(standalone_mode=False)
+        code = completion.answer(app)
     except KeyboardInterrupt:
         code = interrupts.INTERRUPTED
     except Exception as error:

@@ -11,7 +11,7 @@ from actlab import activations, sources
 from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, choices, known, split_name
+from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, known, split_name
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
@@ -59,23 +59,15 @@ ActivationChoice = Annotated[
     Choice,
     BeforeValidator(split_name),
     OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
-    choices(activations.CATALOGUE),
 ]
-WeightInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults), choices(INITIALIZERS, AUTO)
-]
-BiasInit = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options), choices(BIASES)
-]
-Optimizer = Annotated[
-    Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options), choices(OPTIMIZERS)
-]
+WeightInit = Annotated[Choice, BeforeValidator(split_name), OptionDefaults(weight_init_defaults)]
+BiasInit = Annotated[Choice, BeforeValidator(split_name), OptionDefaults(lambda name: BIASES.find(name).options)]
+Optimizer = Annotated[Choice, BeforeValidator(split_name), OptionDefaults(lambda name: OPTIMIZERS.find(name).options)]
 Schedule = Annotated[
     Choice,
     BeforeValidator(split_name),
     BeforeValidator(unnamed_is_constant),
     OptionDefaults(lambda name: SCHEDULES[name]),
-    choices(SCHEDULES),
 ]
 
 

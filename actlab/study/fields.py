@@ -11,7 +11,6 @@ from actlab import sources
 from actlab.docstrings import docstring
 from actlab.naming import brief, nearest, show
 from actlab.notation import split_options
-from actlab.registry import Registry
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 """How a user's own function is named; for editors."""
@@ -197,20 +196,6 @@ def known(name: str, kind: str, valid: Iterable[str]) -> str:
     if name not in (names := list(valid)):
         raise ValueError(f"unknown {kind} {brief(name)}{nearest(name, names)}")
     return name
-
-
-def choices(registry: Mapping[str, Any], *more: str) -> WithJsonSchema:
-    """Describe for editors: a name of a registry (users' functions included) or plain mapping, or such with options.
-
-    Args:
-        registry: what may be chosen.
-        more: further names.
-    """
-    by_name: list[dict[str, Any]] = [{"enum": [*more, *registry]}]
-    if isinstance(registry, Registry):
-        by_name.append({"type": "string", "pattern": USER_FUNCTION})
-    mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
-    return WithJsonSchema({"anyOf": [*by_name, mapping]})
 
 
 def names_of(kinds: Iterable[str]) -> WithJsonSchema:
