@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
+    "errors": -5,
     "processes": -4,
     "limits": -4,
     "checksums": -3,

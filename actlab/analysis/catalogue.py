@@ -50,8 +50,8 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks
     points.write_text(to_csv(curves.round(8)), encoding="utf-8", newline="\n")
     latex = dict(zip(properties["activation"], properties["latex"], strict=True))
     written = [*write(formulas(properties), tables, latex), *write(comparison(properties), tables), points]
-    styles = all_looks(looks)
-    stems = dict(zip(properties["activation"], file_stems(properties["activation"]), strict=True))
+    styles, names = all_looks(looks), properties["activation"]
+    stems = dict(zip(names, file_stems(names), strict=True))
     by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
     with style.apply():
         for name, kinks in zip(properties["activation"], properties["kinks"], strict=True):
@@ -303,6 +303,11 @@ def learns(descent: pd.DataFrame) -> dict[str, bool]:
     return {str(name): bool(moved) for name, moved in moves.items()}
 
 
+def fate(moved: bool, loss: float) -> str:
+    """Say what became of the second unit."""
+    return "never moves" if not moved else "learns" if math.isfinite(loss) else "diverged"
+
+
 def tiny(loss: float) -> str:
     """Write a loss, down to where rounding takes over, and up to where there is none.
 
@@ -329,14 +334,7 @@ def descent_table(descent: pd.DataFrame) -> Table:
             **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in steps},
             f"z₂, step {last}": [fixed(ends.loc[name, "z2"]) for name in names],
             f"h₂, step {last}": [fixed(ends.loc[name, "h2"]) for name in names],
-            "second unit": [
-                "learns"
-                if moved[name] and math.isfinite(ends.loc[name, "loss"])
-                else "diverged"
-                if moved[name]
-                else "never moves"
-                for name in names
-            ],
+            "second unit": [fate(moved[name], ends.loc[name, "loss"]) for name in names],
         }
     )
     kept = "keep their defaults" if not any("(" in name for name in names) else "stay as they are"

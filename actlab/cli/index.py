@@ -42,7 +42,7 @@ def made() -> dict[str, Any]:
         "keys": {key: about for key, about in keys().items() if key not in lists} | {key: {} for key in lists},
         "lists": lists,
         "metrics": [*MEASURES],
-        "groups": [*(one.column for one in settings()), "layer", "study", *GROUPS],
+        "groups": [*(one.column for one in settings()), "layer", "study", "seed", *GROUPS],
         "presets": [*PRESETS],
     }
 

@@ -98,7 +98,11 @@ def own_measure(path: Path, function: str) -> Measure:
 
 @lru_cache(maxsize=64)
 def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
-    """Load the record of a user's measure and try it out, once for each content of its file."""
+    """Load the record of a user's measure and try it out, once for each content of its file.
+
+    Raises:
+        MeasureError: it cannot be used, or its name is another column's.
+    """
     from actlab.nn.own_measures import (
         check_measure,
         hold_to_second_run,

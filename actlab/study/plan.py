@@ -218,7 +218,11 @@ def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, d
 
 
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
-    """Load a cell's data set and the checksum of its content."""
+    """Load a cell's data set and the checksum of its content.
+
+    Raises:
+        StudyError: it cannot be read, or not as it is asked for.
+    """
     try:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from actlab import jax_settings, sources
+from actlab.errors import ActlabError
 from actlab.naming import brief, nearest, shortened, show
 from actlab.study.fields import Choice, Section
 from actlab.study.paths import absolute, resolve_paths
@@ -41,7 +42,7 @@ EXPECTED = {
 }
 
 
-class StudyError(ValueError):
+class StudyError(ActlabError, ValueError):
     """A request that cannot be planned: one line or several, each with its place and what was expected."""
 
 
@@ -135,7 +136,11 @@ def read(
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it."""
+    """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it.
+
+    Raises:
+        StudyError: there is no such file, or it is no YAML that is understood.
+    """
     try:
         raw, node = bounded_load(read_text(path, short_path(path)), short_path(path))
     except FileNotFoundError:
@@ -165,7 +170,11 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
 
 
 def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> None:
-    """Apply one ``key.sub=value`` to the plain data of a study."""
+    """Apply one ``key.sub=value`` to the plain data of a study.
+
+    Raises:
+        StudyError: it is no override, or names a key that no study has.
+    """
     key, equals, value = text.partition("=")
     keys, text = key.strip().split("."), shortened(text)
     if not equals or not all(keys) or len(keys) > MOST_STEPS:
@@ -211,7 +220,11 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
-    """Refuse a sweep whose matrix is not {known key: list of different values}."""
+    """Refuse a sweep whose matrix is not {known key: list of different values}.
+
+    Raises:
+        StudyError: it is not.
+    """
     sweep = raw.get("sweep")
     if not isinstance(sweep, dict) or "matrix" not in sweep:
         return
@@ -240,7 +253,11 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:
-    """Refuse an exclude entry that fits no cell of the file's own matrix: a misspelt value would pass unnoticed."""
+    """Refuse an exclude entry that fits no cell of the file's own matrix: a misspelt value would pass unnoticed.
+
+    Raises:
+        StudyError: there is one.
+    """
     if any(place[:2] == ("sweep", "matrix") for place in source.overridden):
         return  # overrides may well leave nothing to exclude
     for i, entry in enumerate(sweep.exclude):
@@ -254,7 +271,11 @@ def check_exclude(sweep: SweepConfig, source: Source) -> None:
 
 
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
-    """Validate the plain data as a frozen, typed study."""
+    """Validate the plain data as a frozen, typed study.
+
+    Raises:
+        StudyError: naming each mistake.
+    """
     for name in (*SECTIONS, "sweep", "report"):
         if name in raw and raw[name] is None:
             raise StudyError(f"{source.where(name)}: {name}: is empty; give it keys, or leave it out")

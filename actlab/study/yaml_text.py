@@ -57,7 +57,11 @@ class PlainConstructor(SafeConstructor):  # type: ignore[misc]
     """Makes plain data alone: a date is a text, as in YAML 1.2's core schema, and so are marks of YAML 1.1."""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
-        """Make the data of a node; what its tag or its look promises and it is not, is refused at its place."""
+        """Make the data of a node; what its tag or its look promises and it is not, is refused at its place.
+
+        Raises:
+            Refused: at its place.
+        """
         try:
             return super().construct_object(node, deep)
         except (ArithmeticError, LookupError, ValueError):
