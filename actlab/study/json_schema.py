@@ -11,6 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from actlab.activations import CATALOGUE
+from actlab.data import DATASETS
 from actlab.naming import show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -23,6 +24,8 @@ Schema = dict[str, Any]
 Options = dict[str, dict[str, Any]]
 
 NUMBER = r"[-+]?([.][0-9]+|[0-9]+([.][0-9]*)?)([eE][-+]?[0-9]+)?"
+ONCE = "(?!.*:([A-Za-z_][A-Za-z0-9_]*)=.*:\\1=)"
+"""That no option is given twice behind a name, as a pattern."""
 WHOLE = ("warmup_steps",)
 """Options that count."""
 NEEDED = {name: [one for one in record.needed if one not in ACTIVATION_FACTS] for name, record in INITIALIZERS.items()}
@@ -79,7 +82,7 @@ def choice_schema(key: str) -> Schema:
     for name, own in options.items():
         if own:
             behind = "|".join(written(option, default) for option, default in own.items())
-            ways.append({"type": "string", "pattern": f"^{name}(:({behind}))+$"})
+            ways.append({"type": "string", "pattern": f"^{name}{ONCE}(:({behind}))+$"})
     for name, own in options.items():
         ways.append(
             {
@@ -97,7 +100,7 @@ def choice_schema(key: str) -> Schema:
         ways.append({**constant, "required": [], "minProperties": 1})
     if users:
         value = {"type": ["number", "boolean", "string"]}
-        ways.append({"type": "string", "pattern": USER_FUNCTION.removesuffix("$") + r"(:[A-Za-z_]\w*=[^:]*)*$"})
+        ways.append({"type": "string", "pattern": f"^{ONCE}{USER_FUNCTION[1:-1]}(:[A-Za-z_][A-Za-z0-9_]*=[^:]*)*$"})
         name = {"name": {"type": "string", "pattern": USER_FUNCTION}}
         ways.append({"type": "object", "required": ["name"], "properties": name, "additionalProperties": value})
     return {"anyOf": ways}
@@ -135,6 +138,8 @@ def study_schema(tables: Iterable[str], figures: Iterable[str]) -> Schema:
             "default": shown_default(field),
         }
     sections.pop("Choice", None)
+    name = sections["DataConfig"]["properties"]["name"]
+    name |= {"anyOf": [{"enum": [*DATASETS]}, {"type": name.pop("type"), "pattern": r"[./\\]"}]}  # a path
     for name, field in StudyConfig.model_fields.items():
         explain(schema["properties"][name], field.annotation)
     for name, field in SECTIONS["model"].model_fields.items():

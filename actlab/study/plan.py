@@ -337,7 +337,11 @@ def size_of(resolved: Resolved, activations: int) -> Size:
 
 
 def check_sizes(sizes: Iterable[Size], source: Source) -> None:
-    """Raise StudyError where there is a network that no machine holds."""
+    """Raise StudyError where there is a network that no machine holds.
+
+    Raises:
+        StudyError: naming the key that makes it so.
+    """
     for size in sizes:
         least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
         if least > MOST_WORKER_BYTES:

@@ -169,7 +169,11 @@ def error_at_key(source: Source, key: str, why: str) -> StudyError:
 
 @contextmanager
 def errors_about(source: Source, key: str) -> Iterator[None]:
-    """Name the place of a key's value in whatever goes wrong with it."""
+    """Name the place of a key's value in whatever goes wrong with it.
+
+    Raises:
+        StudyError: in place of whatever goes wrong with it.
+    """
     try:
         yield
     except Exception as error:

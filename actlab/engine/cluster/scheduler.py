@@ -49,7 +49,11 @@ def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tu
 
 
 def check_address(distributed: Any, address: str) -> None:
-    """Refuse what is no address, and one where nothing listens: Dask would say the same of both, and of much else."""
+    """Refuse what is no address, and one where nothing listens: Dask would say the same of both, and of much else.
+
+    Raises:
+        ClusterError: it is one of these.
+    """
     try:
         if not address.isprintable() or len(address) > LONGEST:
             raise ValueError(f"more than {LONGEST} letters, or some that cannot be printed")
