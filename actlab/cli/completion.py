@@ -61,12 +61,14 @@ def named(word: str, values: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def overrides(incomplete: str) -> list[str]:
     """Complete an override: a key of a study's file, and behind ``=`` its values, also after a comma.
 
-    >>> overrides("model.de"), overrides("model.activation=relu,ge")
-    (['model.depth=', 'model.depth=10'], ['model.activation=relu,gelu'])
+    >>> overrides("model.de"), overrides("model.activation=relu,mis")
+    (['model.depth=', 'model.depth=10'], ['model.activation=relu,mish'])
     """
     key, equals, values = incomplete.partition("=")
+    if equals and key in known()["lists"]:
+        return [f"{key}={one}" for one in listed(values, known()["lists"][key])]
     if equals:
-        before = values[: max(values.rfind(mark) for mark in ",[ ") + 1]
+        before = values[: max(values.rfind(mark) for mark in ", ") + 1]
         return [f"{key}={before}{one}" for one in values_of(key, values[len(before) :])]
     deeper = [
         f"{one}.{option}"
@@ -83,6 +85,17 @@ def overrides(incomplete: str) -> list[str]:
     return [f"{one}=" for one in fitting]
 
 
+def listed(begun: str, names: list[str]) -> list[str]:
+    """Complete a list in brackets; the last name of it both ways on.
+
+    >>> listed("", ["death", "dead_units"]), listed("[dead_units,de", ["death", "ranks"])
+    (['[death', '[dead_units'], ['[dead_units,death,', '[dead_units,death]'])
+    """
+    before = begun[: begun.rfind(",") + 1] or "["
+    fitting = [f"{before}{one}" for one in names if f"{before}{one}".startswith(begun)]
+    return [f"{fitting[0]},", f"{fitting[0]}]"] if len(fitting) == 1 else fitting
+
+
 def default_of(key: str) -> list[str]:
     """List a key's default, if it has one."""
     default = known()["keys"].get(key, {}).get("default")
@@ -91,7 +104,9 @@ def default_of(key: str) -> list[str]:
 
 def values_of(key: str, begun: str) -> list[str]:
     """List what a key may be, of what begins so."""
-    values = known()["lists"].get(key, known()["keys"].get(key, {}).get("values", []))
+    if key in known()["lists"]:
+        return listed(begun, known()["lists"][key])
+    values = known()["keys"].get(key, {}).get("values", [])
     if isinstance(values, dict):
         return list(named(begun, values))
     return [one for one in values if one.startswith(begun)]
