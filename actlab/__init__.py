@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.errors import ERRORS
-from actlab.later import import_all, with_trials
+from actlab.later import import_all
+from actlab.later import with_trials as with_trials
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd

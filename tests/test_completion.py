@@ -38,7 +38,7 @@ def test_names_and_their_options_are_completed():
     assert completion.activations("prelu:per=unit:") == ["prelu:per=unit:alpha=", "prelu:per=unit:alpha=0.25"]
     assert completion.activations("relu:") == []
     assert completion.activations("no_such") == []
-    assert completion.metrics("born") == ["born_dead_fraction"]
+    assert completion.metrics("born_") == ["born_dead_fraction"]
     assert set(completion.metrics("")) == set(MEASURES)
     assert completion.groups("activation,de") == ["activation,depth", "activation,decay_activation_parameters"]
     assert completion.presets("") == ["dying"]

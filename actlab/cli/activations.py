@@ -68,8 +68,12 @@ def at(record: Activation, parameters: Mapping[str, float], label: str) -> Activ
     """Return an activation at some values of its parameters, under a name that says so."""
     if dict(parameters) == dict(record.parameters):
         return record if label == record.name else replace(record, name=label)
-    filled = {name: partial(getattr(record, name), **parameters) for name in ("function", "exact", "derivative")}
-    said = {name: restated(getattr(record, name), list(parameters.values())) for name in ("formula", "latex")}
+    filled: dict[str, Any] = {
+        name: partial(getattr(record, name), **parameters) for name in ("function", "exact", "derivative")
+    }
+    said: dict[str, Any] = {
+        name: restated(getattr(record, name), list(parameters.values())) for name in ("formula", "latex")
+    }
     return replace(record, name=label, parameters=dict(parameters), **filled, **said)
 
 

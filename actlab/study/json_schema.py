@@ -101,8 +101,8 @@ def choice_schema(key: str) -> Schema:
     if users:
         value = {"type": ["number", "boolean", "string"]}
         ways.append({"type": "string", "pattern": f"^{ONCE}{USER_FUNCTION[1:-1]}(:[A-Za-z_][A-Za-z0-9_]*=[^:]*)*$"})
-        name = {"name": {"type": "string", "pattern": USER_FUNCTION}}
-        ways.append({"type": "object", "required": ["name"], "properties": name, "additionalProperties": value})
+        own_name = {"name": {"type": "string", "pattern": USER_FUNCTION}}
+        ways.append({"type": "object", "required": ["name"], "properties": own_name, "additionalProperties": value})
     return {"anyOf": ways}
 
 
