@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 TESTS ?= tests
 
-.PHONY: quickstart test check moments clean test-lowest test-newest
+.PHONY: quickstart test check moments index clean test-lowest test-newest
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -22,6 +22,11 @@ check: .venv/installed-dev
 # What theory says of each activation, for plans that compile nothing: after a change to one, or to how it is found.
 moments: .venv/installed
 	$(BIN)/python -m actlab.theory.moments
+
+# The names that completion offers, and the schema that editors check studies by: after a change to what may be named.
+index: .venv/installed
+	$(BIN)/python -m actlab.cli.index
+	$(BIN)/python -m actlab.cli.schema_file
 
 # With the oldest versions that pyproject.toml allows (on Python 3.11), and with the newest that there are; each in an
 # environment of its own. TESTS="tests/test_house.py ..." runs some of the tests only.

@@ -9,13 +9,14 @@ actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from importlib import import_module
 from os.path import expanduser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from actlab.errors import ERRORS
 from actlab.later import import_all
+from actlab.later import with_trials as with_trials
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
@@ -35,8 +36,6 @@ if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before a
     from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
-P = ParamSpec("P")
-R = TypeVar("R")
 REPORT_WAITS = 60.0  # seconds for which a report waits for whoever else writes into the folder
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
 # What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
@@ -53,7 +52,8 @@ LATER = {
     "optimizer": "actlab.nn.optimizers",
     "table": "actlab.analysis.parts",
 }
-"""Decorators, and what else is imported only when it is asked for."""
+"""Decorators, and what else is imported only when it is asked for; errors likewise."""
+LATER |= {name: known.module for name, known in ERRORS.items()} | {"ActlabError": "actlab.errors"}
 
 __all__ = [
     "activation",
@@ -71,6 +71,7 @@ __all__ = [
     "run",
     "table",
 ]
+__all__ += ["ActlabError", *ERRORS]
 
 
 def __getattr__(name: str) -> Any:
@@ -78,19 +79,6 @@ def __getattr__(name: str) -> Any:
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(LATER[name]), name)
-
-
-def with_trials(function: Callable[P, R]) -> Callable[P, R]:
-    """Have users' functions tried in a process of their own while a function is called (see ``sources.trial``)."""
-
-    @wraps(function)
-    def called(*args: P.args, **kwargs: P.kwargs) -> R:
-        from actlab import sources
-
-        with sources.trying():
-            return function(*args, **kwargs)
-
-    return called
 
 
 @with_trials
@@ -281,6 +269,9 @@ def write_report(
         progress: called with how many pictures are drawn, and of how many.
         helpers: where a process that draws too is ready, or is opened.
         own, trust, tell: see ``report``.
+
+    Raises:
+        UntrustedError, ReportError, OutputError, DamageError: see ``report``.
     """
     from actlab import sources
     from actlab.analysis import report as writing
@@ -330,6 +321,10 @@ def compare(
         at: ``final``, ``init``, ``max`` (over records) or a recorded step.
         preset: ``dying`` for born, died, revived, ever dead and weak side by side.
         partial: whether to go on without parts that are damaged; ``attrs["notes"]`` of the table names them then.
+
+    Raises:
+        CompareError: there is no such column, time or preset.
+        DamageError, StoreError: see ``load``.
 
     >>> compare("results/dying_relu", by=["activation", "learning_rate"])  # doctest: +SKIP
     """

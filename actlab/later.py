@@ -7,9 +7,14 @@ plans with what it says of itself, need not wait for the library that its functi
 of one, Matplotlib with SciPy two. (Python 3.15 has lazy imports of its own, PEP 810.)
 """
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Later(ModuleType):
@@ -39,6 +44,19 @@ def import_all(*modules: str) -> None:
         import_module(name)
 
 
+def with_trials(function: Callable[P, R]) -> Callable[P, R]:
+    """Have users' functions tried in a process of their own while a function is called (see ``sources.trial``)."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        from actlab import sources
+
+        with sources.trying():
+            return function(*args, **kwargs)
+
+    return called
+
+
 if TYPE_CHECKING:
     import jax
     import jax.numpy as jnp
@@ -49,4 +67,4 @@ else:
     jax, jnp, pd = Later("jax"), Later("jax.numpy"), Later("pandas")
     Array = ArrayLike = Any  # for signatures, which are read by people and mypy
 
-__all__ = ["Array", "ArrayLike", "Later", "import_all", "jax", "jnp", "pd"]
+__all__ = ["Array", "ArrayLike", "Later", "import_all", "jax", "jnp", "pd", "with_trials"]

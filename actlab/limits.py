@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from actlab.errors import ActlabError
+
 try:
     import resource
 except ImportError:  # not a system with such limits
@@ -29,7 +31,7 @@ NAMES = {
 BY_ERROR = {errno.EMFILE: "n", errno.EAGAIN: "u", errno.EFBIG: "f"}
 
 
-class LimitError(RuntimeError):
+class LimitError(ActlabError, RuntimeError):
     """A limit of the system leaves no room for what was asked; nothing was begun."""
 
 

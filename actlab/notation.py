@@ -1,16 +1,26 @@
-"""A name with options in one word: ``leaky_relu:negative_slope=0.2``, ``act.py:f:alpha=3``."""
+"""A name with options in one word: ``leaky_relu:negative_slope=0.2``, ``act.py:f:alpha=3``.
+
+It stands wherever a name with options may: on the command line, and as a value in a study's file, where it is short for
+``{name: leaky_relu, negative_slope: 0.2}``.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from actlab.naming import show
+from actlab.naming import brief, show
 
 OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
+WORDS = {"true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf"), ".nan": float("nan")}
+"""What YAML takes for no text, beside numbers."""
 
 
 def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
-    """Split a name from its options; what stands before the first ``option=value`` is the name, colons included.
+    """Split a name from its options; of a user's function, ``path/to/file.py:function`` is the name.
+
+    Raises:
+        ValueError: something else than ``option=value`` follows a colon, or an option is given twice.
 
     >>> split_options("leaky_relu:negative_slope=0.2"), split_options("act.py:f:alpha=3:per=unit")
     (('leaky_relu', {'negative_slope': 0.2}), ('act.py:f', {'alpha': 3.0, 'per': 'unit'}))
@@ -18,30 +28,25 @@ def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
     (('relu', {}), ('act.py:f', {}))
     """
     name, *pieces = text.split(":")
-    while pieces and not OPTION.fullmatch(pieces[0]):
+    while pieces and not OPTION.fullmatch(pieces[0]) and ".py" in f"{name}:{':'.join(pieces)}":
         name += f":{pieces.pop(0)}"
     options: dict[str, float | bool | str] = {}
     for piece in pieces:
         if not (option := OPTION.fullmatch(piece)):
-            raise ValueError(f"'{text}': expected option=value after each ':', not '{piece}'")
+            raise ValueError(f"{brief(text)}: expected option=value after ':', not {brief(piece)}")
         if option[1] in options:
-            raise ValueError(f"'{text}': gives {option[1]} twice")
+            raise ValueError(f"{brief(text)}: gives {brief(option[1])} twice")
         options[option[1]] = option_value(option[2])
     return name, options
 
 
 def option_value(text: str) -> float | bool | str:
-    """Read the value of an option: true, false, a number, or else a word.
+    """Read the value of an option as YAML does: true, false, a number, or else a word.
 
-    >>> option_value("1e-3"), option_value("true"), option_value("unit")
-    (0.001, True, 'unit')
+    >>> option_value("1e-3"), option_value("true"), option_value("unit"), option_value("infinity")
+    (0.001, True, 'unit', 'infinity')
     """
-    if text in ("true", "false"):
-        return text == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if NUMBER.fullmatch(text) else WORDS.get(text.lower(), text)
 
 
 def with_options(name: str, options: Mapping[str, Any]) -> str:

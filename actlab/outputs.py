@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from actlab import limits
+from actlab.errors import ActlabError
 from actlab.processes import is_alive
 
 HIDDEN = ".outputs-"
 A_DAY = 86400.0
 
 
-class OutputError(RuntimeError):
+class OutputError(ActlabError, RuntimeError):
     """Output that cannot be put in its place; what was there before is as it was."""
 
 

@@ -14,6 +14,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.naming import listed, nearest, shortened, show
 from actlab.notation import option_value, split_options, with_options
@@ -38,7 +39,7 @@ POSSIBLE = {"status": ("ok", "diverged")}
 MOST_NAMED = 12
 
 
-class WhereError(ValueError):
+class WhereError(ActlabError, ValueError):
     """A condition that cannot be read, or that means nothing in this study; the message names what would."""
 
 

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {
+    "errors": -5,
     "processes": -4,
     "limits": -4,
     "aliases": -4,  # below `naming`, whose messages end with them
@@ -20,8 +21,8 @@ FLOORS = {
     "sinks": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
-    "naming": -3,
-    "notation": -2,
+    "naming": -4,
+    "notation": -3,
     "where": 0,
     "outputs": -3,
     "sources": -2,  # below the catalogue: the user's files, whatever they hold

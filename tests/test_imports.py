@@ -47,8 +47,11 @@ def test_what_the_parser_answers_needs_nothing(words, tmp_path):
 
 
 def test_completion_needs_nothing(tmp_path):
-    asked = {"_ACTLAB_COMPLETE": "complete_bash", "COMP_WORDS": "actlab pl", "COMP_CWORD": "1"}
-    assert heavy(modules(tmp_path, **asked)) == set()
+    words = "actlab run s.yaml model.activation = relu,ge"
+    asked = {"_ACTLAB_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "5"}
+    imported = modules(tmp_path, **asked)
+    assert heavy(imported) == set()
+    assert "actlab.cli.index" in imported
 
 
 def test_a_study_to_begin_with_needs_no_jax(tmp_path):

@@ -109,7 +109,7 @@ def test_labels_and_headings_are_the_records():
     assert layout.words("learning_rate") == about("learning_rate").axis == "learning rate"
 
 
-@pytest.mark.parametrize("page", ["json", "measures", "study"])
+@pytest.mark.parametrize("page", ["json", "measures", "python", "study"])
 def test_the_documents_are_current(page):
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     assert documents.rewrite(text) == text, f"python -m actlab.analysis.documents docs/{page}.md"

@@ -136,8 +136,7 @@ def test_last_bits_do_not_reach_the_tables(tmp_path):
 
 
 def test_the_text_for_a_terminal_tells_the_convention():
-    example, _ = tables_of([CATALOGUE.find("sigmoid"), CATALOGUE.find("relu")])
-    text = worked_example_text(example)
+    text = worked_example_text(*tables_of([CATALOGUE.find("sigmoid"), CATALOGUE.find("relu")]))
     assert re.search(r"relu +0\.4000 +0 +0\.1200 +−0\.8800 +−0\.2640 +0 ", text)
     assert "it would receive ∂L/∂z₂ = −0.2640" in text.replace("\n", " ")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
+from actlab.errors import ActlabError
 from actlab.later import Array, jax, jnp
 from actlab.registry import Registry, options_of
 
@@ -17,7 +18,7 @@ OF_CHOICES = ("name", "options", "per")  # what a study's file says of an activa
 LINES = ("solid", "dashed", "dotted", "dashdot")
 
 
-class ActivationError(ValueError):
+class ActivationError(ActlabError, ValueError):
     """A request for an activation that cannot be met; the message says what to change."""
 
 

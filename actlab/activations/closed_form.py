@@ -104,4 +104,6 @@ def automatic(phi: Phi) -> Phi:
     >>> automatic(jnp.tanh) is jnp.tanh
     True
     """
+    if isinstance(phi, partial):
+        return partial(automatic(phi.func), *phi.args, **phi.keywords)
     return phi.__wrapped__ if isinstance(phi, ClosedForm) else phi

@@ -107,7 +107,11 @@ def check_function(path: Path, name: str, parameters: Mapping[str, float]) -> No
 
 
 def try_out(record: Activation, parameters: Mapping[str, jax.Array], dtype: jnp.dtype) -> None:
-    """Run one dtype's worth of ``check``."""
+    """Run one dtype's worth of ``check``.
+
+    Raises:
+        ActivationError: it cannot be traced, changes shape or dtype, or gives what is not finite where it must be.
+    """
     name, phi = record.name, record.function
     z = jnp.asarray(np.concatenate([ORDINARY, LARGE])[None, :], dtype)
 
@@ -162,7 +166,11 @@ def hold_to_second_run(record: Activation) -> None:
 
 
 def hold_flat_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
-    """Hold a declared flat set against the function's slopes and pieces, at these and at other learned parameters."""
+    """Hold a declared flat set against the function's slopes and pieces, at these and at other learned parameters.
+
+    Raises:
+        ActivationError: the function is not flat where it says so, or is where it does not.
+    """
     moved = [{**parameters, name: parameters[name] + step} for name in record.learnable for step in (0.61, -0.17)]
     for given in (parameters, *moved):
         value, slope = evaluate(record.function, GRID, parameters=given)
@@ -202,6 +210,9 @@ def hold_to_values(record: Activation, parameters: Mapping[str, float]) -> None:
 
     They pass where they agree with automatic differentiation of the plain function or with central differences: the
     one is exact, the other sees through all that is done to gradients.
+
+    Raises:
+        ActivationError: a declared derivative is not that of the values.
     """
     start = np.stack([OFF_KINKS, *(np.full_like(OFF_KINKS, value) for value in parameters.values())])
 

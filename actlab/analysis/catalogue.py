@@ -1,8 +1,10 @@
 """The catalogue's comparison tables and graphs, and the worked example's table and figure: drawn from plain frames."""
 
+import itertools
 import math
+import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from actlab.analysis import style
 from actlab.analysis.escaping import code, tex
 from actlab.analysis.layout import Table, number, to_csv, to_latex, write_table
 from actlab.analysis.looks import LineStyle, looks_of
-from actlab.naming import file_stem
+from actlab.naming import drawn_name, file_stem
 
 Looks = Mapping[str, Sequence[str] | None]
 """{activation: colour, marker and dash from its record}, in story order."""
@@ -48,17 +50,35 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks
     points.write_text(to_csv(curves.round(8)), encoding="utf-8", newline="\n")
     latex = dict(zip(properties["activation"], properties["latex"], strict=True))
     written = [*write(formulas(properties), tables, latex), *write(comparison(properties), tables), points]
-    styles = all_looks(looks)
+    styles, names = all_looks(looks), properties["activation"]
+    stems = dict(zip(names, file_stems(names), strict=True))
     by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
     with style.apply():
         for name, kinks in zip(properties["activation"], properties["kinks"], strict=True):
             figure = style.new_figure(3.4, 2.7)
             axes = figure.subplots()
             draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
-            axes.set_title(f"{name}\n${latex[name]}$" if latex[name] else name)
-            written += style.save(figure, figures / file_stem(name))
+            shown = drawn_name(name)
+            axes.set_title(f"{shown}\n${latex[name]}$" if latex[name] else shown)
+            written += style.save(figure, figures / stems[name])
         written += style.save(overview(properties, by_name, styles), figures / "overview")
     return written
+
+
+def file_stems(names: Iterable[str]) -> list[str]:
+    """Name a file for each activation, none for two of them, also where a file system knows no capital letters.
+
+    >>> file_stems(["relu", "leaky_relu(negative_slope=0.2)", "a/mine.py:f", "overview"])
+    ['relu', 'leaky_relu-negative_slope=0.2', 'a-mine.py-f', 'overview-2']
+    """
+    taken = {"overview"}
+    stems = []
+    for name in names:
+        plain = file_stem(re.sub(r"[^\w.=+-]+", "-", name).strip("-"))
+        numbered = (f"{plain}-{i}" for i in itertools.count(2))
+        stems.append(next(one for one in itertools.chain([plain], numbered) if one.lower() not in taken))
+        taken.add(stems[-1].lower())
+    return stems
 
 
 def all_looks(looks: Looks) -> dict[str, LineStyle]:
@@ -124,8 +144,13 @@ def comparison(properties: pd.DataFrame) -> Table:
             "with derivative": frame["operations_with_derivative"].astype(str),
         }
     )
+    at = (
+        "the parameters in their names, else at their defaults"
+        if any("(" in one for one in frame["activation"])
+        else "their default parameters"
+    )
     sentences = [
-        "Found numerically from the functions at their default parameters. Range: a square bracket where the bound is",
+        f"Found numerically from the functions at {at}. Range: a square bracket where the bound is",
         "attained. Smoothness: C0 where φ′ jumps, C1 where φ″ does. Flat on: constant by definition, not by underflow;",
         "a unit whose inputs all lie there is dead. Saturates: the sides on which φ′ → 0. Operations for one element:",
         "arithmetic and comparisons 1, division and roots 4, transcendental functions 10.",
@@ -216,7 +241,7 @@ def overview(
     for axes, name, kinks in zip(panels, properties["activation"], properties["kinks"], strict=False):
         reach = window(kinks)
         draw(axes, curves[name], styles[name].colour, reach, labelled=False)
-        axes.set_title(name, fontsize=7.5, pad=3)
+        axes.set_title(drawn_name(name), fontsize=7.5, pad=3)
         axes.tick_params(labelsize=5.5, length=2, pad=1.5)
         axes.locator_params(axis="y", nbins=4)
         axes.set_xticks([-reach, 0, reach])
@@ -229,8 +254,13 @@ def overview(
     return figure
 
 
-def example_table(example: pd.DataFrame) -> Table:
-    """Tabulate the worked example at its start: forward, then backward by hand and by automatic differentiation."""
+def example_table(example: pd.DataFrame, x: float = 0.5) -> Table:
+    """Tabulate the worked example at its start: forward, then backward by hand and by automatic differentiation.
+
+    Args:
+        example: the rows that ``nn.worked_example.rows`` makes.
+        x: its input.
+    """
     frame = example.drop(columns="largest_difference").round(10)
     frame["autodiff_agrees"] = example["largest_difference"] <= 1e-12
     heads = {"h1": "h₁", "h2": "h₂", "y": "y", "dy": "∂L/∂y", "dz1": "∂L/∂z₁", "dz2": "∂L/∂z₂"}
@@ -241,11 +271,14 @@ def example_table(example: pd.DataFrame) -> Table:
     first = example.iloc[0]
     error = example.loc[example["activation"] == "relu", "dy"]
     sentences = [
-        "x = 0.5; w = (0.6, −0.4), b = (0.1, 0.2), v = (0.3, 0.3), c = 0; t = 1; z = wx + b, h = φ(z), y = v·h + c, "
-        f"L = ½(t − y)²; so z₁ = {short(first['z1'])} and z₂ = {short(first['z2'])} exactly. "
+        f"x = {short(x, 12)}; w = (0.6, −0.4), b = (0.1, 0.2), v = (0.3, 0.3), c = 0; t = 1; z = wx + b, h = φ(z), "
+        f"y = v·h + c, L = ½(t − y)²; so z₁ = {short(first['z1'], 12)} and z₂ = {short(first['z2'], 12)}"
+        f"{' exactly' if first['z2'] == 0 else ''}. "
         "∂L/∂b = ∂L/∂z and ∂L/∂c = ∂L/∂y. A plain 0 is exactly 0."
     ]
-    if len(error):
+    if len(error) and first["z2"] < 0:
+        sentences.append("ReLU's second unit receives nothing because z₂ < 0, where φ′ = 0.")
+    if len(error) and first["z2"] == 0:
         sentences.append(
             "ReLU's second unit receives nothing because φ′(0) = 0 by convention: with φ′(0) = 1 it would receive "
             f"∂L/∂z₂ = {fixed(error.iloc[0] * 0.3)}."
@@ -254,12 +287,14 @@ def example_table(example: pd.DataFrame) -> Table:
 
 
 def fixed(x: float) -> str:
-    """Write four decimals, but a plain 0 for an exact one.
+    """Write four decimals, but a plain 0 for an exact one, and few digits of what is large.
 
-    >>> fixed(-0.0483197), fixed(0.0)
-    ('−0.0483', '0')
+    >>> fixed(-0.0483197), fixed(0.0), fixed(-1.5e7), fixed(math.nan)
+    ('−0.0483', '0', '−1.5e+07', '–')
     """
-    return "0" if x == 0 else f"{x:.4f}".replace("-", "−")
+    if not math.isfinite(x):
+        return "–"
+    return "0" if x == 0 else f"{x:.4f}".replace("-", "−") if abs(x) < 1e6 else f"{x:.4g}".replace("-", "−", 1)
 
 
 def learns(descent: pd.DataFrame) -> dict[str, bool]:
@@ -268,12 +303,19 @@ def learns(descent: pd.DataFrame) -> dict[str, bool]:
     return {str(name): bool(moved) for name, moved in moves.items()}
 
 
-def tiny(loss: float) -> str:
-    """Write a loss, down to where rounding takes over.
+def fate(moved: bool, loss: float) -> str:
+    """Say what became of the second unit."""
+    return "never moves" if not moved else "learns" if math.isfinite(loss) else "diverged"
 
-    >>> tiny(0.3872), tiny(2.5e-5), tiny(1e-21)
-    ('0.387', '2.5e−5', '< 1e−12')
+
+def tiny(loss: float) -> str:
+    """Write a loss, down to where rounding takes over, and up to where there is none.
+
+    >>> tiny(0.3872), tiny(2.5e-5), tiny(1e-21), tiny(math.inf)
+    ('0.387', '2.5e−5', '< 1e−12', 'diverged')
     """
+    if not math.isfinite(loss):
+        return "diverged"
     return number(loss) if loss >= 1e-12 else "< 1e−12"
 
 
@@ -292,37 +334,42 @@ def descent_table(descent: pd.DataFrame) -> Table:
             **{f"loss, step {step}": [tiny(by_step.loc[name, step]) for name in names] for step in steps},
             f"z₂, step {last}": [fixed(ends.loc[name, "z2"]) for name in names],
             f"h₂, step {last}": [fixed(ends.loc[name, "h2"]) for name in names],
-            "second unit": ["learns" if moved[name] else "never moves" for name in names],
+            "second unit": [fate(moved[name], ends.loc[name, "loss"]) for name in names],
         }
     )
-    note = "Plain gradient descent on the one example, learning rate 0.1; activation parameters keep their defaults."
+    kept = "keep their defaults" if not any("(" in name for name in names) else "stay as they are"
+    note = f"Plain gradient descent on the one example, learning rate 0.1; activation parameters {kept}."
     return Table("The worked example under gradient descent", note, frame, wide, "worked_example_descent")
 
 
-def write_worked_example(example: pd.DataFrame, descent: pd.DataFrame, looks: Looks, out: Path) -> list[Path]:
+def write_worked_example(
+    example: pd.DataFrame, descent: pd.DataFrame, looks: Looks, out: Path, x: float = 0.5
+) -> list[Path]:
     """Write the worked example's two tables and its figure.
 
     Args:
         example, descent: the rows that ``nn.worked_example.rows`` makes.
         looks: the looks that the activations' records have.
         out: the folder; ``tables/`` and ``figures/`` arise in it.
+        x: the example's input.
 
     Returns:
         The files written.
     """
-    tables = [
-        path for table in (example_table(example), descent_table(descent)) for path in write(table, out / "tables")
-    ]
+    both = (example_table(example, x), descent_table(descent))
+    tables = [path for table in both for path in write(table, out / "tables")]
     with style.apply():
         return [*tables, *style.save(descent_figure(descent, all_looks(looks)), out / "figures" / "worked_example")]
 
 
-def worked_example_text(example: pd.DataFrame) -> str:
-    """Write the worked example's table for a terminal."""
-    table = example_table(example)
-    wide = table.wide.assign(activation=[name.strip("`") for name in table.wide["activation"]])
-    text = tabulate(wide.to_numpy().tolist(), headers=list(wide.columns), disable_numparse=True)
-    return f"{table.title}\n\n{text}\n\n{table.note}"
+def worked_example_text(example: pd.DataFrame, descent: pd.DataFrame, x: float = 0.5) -> str:
+    """Write the worked example's two tables for a terminal, with what a reader needs to follow them."""
+    texts = []
+    for table in (example_table(example, x), descent_table(descent)):
+        wide = table.wide.assign(activation=[name.strip("`") for name in table.wide["activation"]])
+        text = tabulate(wide.to_numpy().tolist(), headers=list(wide.columns), disable_numparse=True)
+        texts.append(f"{table.title}\n\n{text}\n\n{table.note}")
+    return "\n\n\n".join(texts)
 
 
 def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
@@ -339,12 +386,14 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
         loss.semilogy(curve["step"], curve["loss"], label=name if in_story else "_", zorder=2 + in_story, **line)
         unit.plot(curve["step"], curve["z2"], zorder=2 + in_story, **line)
     last = descent["step"].max()
-    loss.set(xlabel="step", ylabel="loss", title="Loss", xlim=(0, last), ylim=(1e-12, 1.0))
+    top = max(1.0, min(descent["loss"].where(np.isfinite(descent["loss"])).max(), 1e12))
+    loss.set(xlabel="step", ylabel="loss", title="Loss", xlim=(0, last), ylim=(1e-12, top))
     unit.set(xlabel="step", ylabel="z₂", title="Pre-activation of the second unit", xlim=(0, last))
     still = [name for name in names if not learns(descent)[name]]
     if still:
         text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
         unit.annotate(text, (last, 0.0), (0, -6), textcoords="offset points", ha="right", va="top", fontsize=6.5)
     handles, labels = loss.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="grey: the others", title_fontsize=7)
+    title = {"title": "grey: the others", "title_fontsize": 7} if names[STORY:] else {}
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", **title)
     return figure

@@ -20,6 +20,7 @@ from actlab.analysis.intervals import FEWEST, NOTHING, UNBOUNDED, Interval, quan
 from actlab.analysis.layout import Table, number
 from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stats import mean_interval
+from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import Measure, about
 
@@ -35,7 +36,7 @@ OUTDATED = f"""{SIGNATURE}.
 A study's folder gets the current file by `actlab run CONFIG`, which trains only what is missing"""
 
 
-class ClaimsError(ValueError):
+class ClaimsError(ActlabError, ValueError):
     """A claims file that cannot be used."""
 
 

@@ -23,6 +23,7 @@ from actlab.analysis.estimates import (
     summarise,
 )
 from actlab.analysis.notes import floors, intervals_note
+from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -39,7 +40,7 @@ TIMES = ("final", "init", "max")
 FORMATS = ("markdown", "csv", "latex", "json")
 
 
-class CompareError(ValueError):
+class CompareError(ActlabError, ValueError):
     """The comparison asked for cannot be made; the message names what can."""
 
 
@@ -204,7 +205,11 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
 
 
 def read_time(at: str | int) -> str | int:
-    """Read a time: ``final``, ``init``, ``max``, or a step given as a number or as its digits."""
+    """Read a time: ``final``, ``init``, ``max``, or a step given as a number or as its digits.
+
+    Raises:
+        CompareError: it is none of these.
+    """
     if not isinstance(at, str):
         return operator.index(at)  # numpy's too, as some versions of pandas hand out
     if at in TIMES:
@@ -231,7 +236,11 @@ def distinct(studies: Sequence[Study]) -> list[Study]:
 
 
 def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
-    """Check that every study has the keys."""
+    """Check that every study has the keys.
+
+    Raises:
+        CompareError: one has not.
+    """
     for name, runs, _, _ in studies:
         valid = {
             "study",
@@ -276,7 +285,11 @@ def values_at(
     at: str | int,
     by_layer: bool,
 ) -> pd.DataFrame:
-    """Take one value per run (and layer) and measure, from the frame that holds it at that time."""
+    """Take one value per run (and layer) and measure, from the frame that holds it at that time.
+
+    Raises:
+        CompareError: a measure is known at the end only, and that is not when it is asked for.
+    """
     frame = layers if by_layer else steps
     recorded = available(frame, measures)
     parts = [long(records_at(frame, runs, at, recorded), recorded)] if recorded else []
@@ -305,7 +318,11 @@ def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> st
 
 
 def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at: str | int, by_layer: bool) -> None:
-    """Check that some run has recorded this step, and with this measure; the error names the nearest that are."""
+    """Check that some run has recorded this step, and with this measure; the error names the nearest that are.
+
+    Raises:
+        CompareError: none has.
+    """
     if not isinstance(at, int) or np.isfinite(values["value"]).any():
         return
     there: set[int] = set()

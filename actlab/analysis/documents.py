@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from actlab.analysis.answers import PlanAnswer, RunAnswer
 from actlab.data import DATASETS
+from actlab.errors import ERRORS
 from actlab.measures import BIN, END, LAYER, MEASURES, RUN, Measure
 from actlab.naming import show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, BiasInitializer, Initializer
@@ -192,7 +193,14 @@ def json_type(kind: Any) -> str:
     return names.get(kind, "object")
 
 
+def errors_table() -> str:
+    """Every error that users may catch, when it is raised, and the exit code of a command that it ends."""
+    rows = [[f"`actlab.{name}`", one.when, str(one.code)] for name, one in ERRORS.items()]
+    return markdown_table(["error", "when", "exit code"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "errors": errors_table,
     "measures": measures_table,
     "keys": keys_table,
     "optimizers": optimizers_table,

@@ -15,6 +15,7 @@ import numpy as np
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, varying
 from actlab.analysis.escaping import one_line
+from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import nearest
@@ -25,7 +26,7 @@ SHORTEST = 4  # characters of a run's hash
 OUTCOMES = ("test_accuracy", "test_r2", "test_loss", "dead_fraction")
 
 
-class ListingError(ValueError):
+class ListingError(ActlabError, ValueError):
     """A column or order that a list of runs cannot have; the message names those that it can."""
 
 

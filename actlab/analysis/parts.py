@@ -17,6 +17,7 @@ from actlab import sources
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import Drawing, Spec, file_name
 from actlab.analysis.layout import Table
+from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.registry import OWN_PACKAGE, Registry, options_of
 
@@ -30,11 +31,11 @@ CLAIMS = "claims"
 MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings
 
 
-class PartError(ValueError):
+class PartError(ActlabError, ValueError):
     """An unknown table or figure, or one that cannot be used."""
 
 
-class ReportError(RuntimeError):
+class ReportError(ActlabError, RuntimeError):
     """A function of the user's that failed while a report was made; what is measured is stored."""
 
 
@@ -73,6 +74,9 @@ def table(
         function: the function.
         default: whether studies have the table that do not say which they want; a user's own has to be named.
 
+    Raises:
+        PartError: the function takes something else than cells, or its name is too long for a file.
+
     >>> __name__ = "my_tables"  # a file of one's own
     >>> from actlab.analysis.cells import cell_keys
     >>> from actlab.analysis.estimates import summarise
@@ -106,6 +110,9 @@ def figure(
         function: the function.
         default: whether studies have the figure that do not say which they want; a user's own has to be named.
 
+    Raises:
+        PartError: see ``table``.
+
     >>> __name__ = "my_figures"  # a file of one's own
     >>> from actlab.analysis.cells import cell_keys
     >>> from actlab.analysis.drawings import NAMED_LINES, Spec, drawing
@@ -125,7 +132,12 @@ def figure(
 def declare(
     registry: Registry[Part[P]], function: Callable[[Cells], P | None], default: bool, kind: type[P]
 ) -> Callable[[Cells], P | None]:
-    """Record a function; what it makes bears its name."""
+    """Record a function; what it makes bears its name.
+
+    Raises:
+        PartError: the function takes something else than cells, or its name is too long for a file.
+        ReportError: when it is called, it fails or makes something else.
+    """
     name = getattr(function, "__name__", repr(function))
     options_of(name, function, ("cells",), PartError)
     if len(name.encode()) > MOST_NAME:

@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from platform import python_version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 import actlab
-from actlab import interrupts, jax_settings, limits
+from actlab import interrupts, jax_settings
+from actlab.cli import completion
 from actlab.cli.advice import at_home
 from actlab.cli.answering import answering
 from actlab.cli.errors import report_error
@@ -27,9 +29,6 @@ from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
 from actlab.outputs import making
 
-if TYPE_CHECKING:
-    from actlab.activations import Activation
-
 app = typer.Typer(
     help="Put activation functions on trial: deep MLPs from a YAML file, per-layer gradients, dead units, error bars.",
     no_args_is_help=True,
@@ -39,12 +38,26 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Config = Annotated[Path, typer.Argument(help="the study's YAML file", show_default=False)]
+Config = Annotated[
+    Path, typer.Argument(help="the study's YAML file", show_default=False, autocompletion=completion.configs)
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[key.sub=value]...", help="overrides; a comma list sweeps: model.depth=2,10,20"),
+    typer.Argument(
+        metavar="[key.sub=value]...",
+        help="overrides; a comma list sweeps: model.depth=2,10,20",
+        autocompletion=completion.overrides,
+    ),
 ]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        help="a study's folder, as results/depth",
+        show_default=False,
+        autocompletion=completion.folders,
+    ),
+]
 Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
 Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
@@ -187,11 +200,23 @@ def report(
 
 @app.command()
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="studies' folders", show_default=False)],
-    metric: Annotated[str, typer.Option(help="a column of runs, steps or layers")] = "dead_fraction",
-    by: Annotated[str, typer.Option(help="the columns that make the groups")] = "activation,depth",
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR...", help="studies' folders", show_default=False, autocompletion=completion.folders
+        ),
+    ],
+    metric: Annotated[
+        str, typer.Option(help="a column of runs, steps or layers", autocompletion=completion.metrics)
+    ] = "dead_fraction",
+    by: Annotated[
+        str, typer.Option(help="the columns that make the groups", autocompletion=completion.groups)
+    ] = "activation,depth",
     at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
-    preset: Annotated[str | None, typer.Option(help="dying: born, died, revived, ever dead and weak")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="dying: born, died, revived, ever dead and weak", autocompletion=completion.presets),
+    ] = None,
     text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
     partial: Partial = False,
 ) -> None:
@@ -235,87 +260,42 @@ def show(
         say(one_line(where))
 
 
+Activations = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ACTIVATION]...",
+        help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name",
+        autocompletion=completion.activations,
+    ),
+]
+
+
 @app.command()
 @actlab.with_trials
 def describe(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ACTIVATION]...", help="or path/to/file.py:name")
-    ] = None,
+    names: Activations = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
-    limits.require_addresses()
-    from actlab.activations import CATALOGUE, check, properties
-    from actlab.engine import devices
+    from actlab.cli import activations
 
-    devices.check()
-    records = [CATALOGUE.find(name) for name in names] if names else list(CATALOGUE.values())
-    for record in records:
-        if record is not CATALOGUE.get(record.name):
-            check(record)
-    moments = {record.name: gaussian_moments(record) for record in records}
-    if names or out_dir is None:
-        labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        say(
-            "\n\n".join(
-                properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
-                for record in records
-            )
-        )
-    if out_dir is not None:
-        from actlab.analysis.catalogue import write_catalogue
-
-        table = properties.table(records)
-        for column in ("mean", "second_moment", "slope_second_moment"):
-            table[column] = [moments[record.name][column] for record in records]
-        with making(out_dir, ("tables", "figures")) as made:
-            paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
-        for path in paths:
-            say(one_line(made.final(path)))
-
-
-def looks(records: "Iterable[Activation]") -> dict[str, Any]:
-    """The looks that activations' records have, by name."""
-    return {record.name: record.look for record in records}
-
-
-def gaussian_moments(record: "Activation") -> dict[str, float]:
-    """Compute what theory needs of an activation: its moments for a standard normal Z, without rounding noise."""
-    from functools import partial
-
-    from actlab.theory.gaussian import gaussian_expectation, second_moment, slope_second_moment
-
-    phi = partial(record.function, **record.parameters)
-    moments = {
-        "mean": gaussian_expectation(phi),
-        "second_moment": second_moment(phi),
-        "slope_second_moment": slope_second_moment(phi),
-    }
-    # A mean that is 0 comes out as 1e−17 or so, and as another with the next version of a library.
-    return {name: round(value, 12) for name, value in moments.items()}
+    activations.describe(names or [], out_dir)
 
 
 @app.command()
+@actlab.with_trials
 def example(
+    names: Activations = None,
+    x: Annotated[
+        float | None,
+        typer.Option("--input", help="of the network, from -100 to 100 [default: 0.5]", show_default=False),
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write its tables and figure here")] = None,
 ) -> None:
-    """Show the worked two-neuron example: forward, backward, and 50 steps of descent, for every activation."""
-    limits.require_addresses()
-    from actlab.activations import CATALOGUE
-    from actlab.engine import devices
-    from actlab.later import pd
-    from actlab.nn import worked_example
+    """Show the worked two-neuron example: forward, backward, 50 steps of descent; without a name of all."""
+    from actlab.cli import activations
 
-    devices.check()
-    numbers, descent = map(pd.DataFrame, worked_example.rows(CATALOGUE.values()))
-    from actlab.analysis.catalogue import worked_example_text, write_worked_example
-
-    say(worked_example_text(numbers))
-    if out_dir is not None:
-        with making(out_dir, ("tables", "figures")) as made:
-            paths = write_worked_example(numbers, descent, looks(CATALOGUE.values()), made.at)
-        for path in paths:
-            say(one_line(made.final(path)))
+    activations.example(names or [], x, out_dir)
 
 
 @app.command("list")
@@ -367,13 +347,13 @@ def list_names(
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of a study's YAML, for completion in an editor."""
-    import json
+def schema(
+    out_file: Annotated[Path | None, typer.Option("--out", help="write it to this file instead")] = None,
+) -> None:
+    """Print the JSON Schema of a study's YAML, by which an editor completes, explains and checks it."""
+    from actlab.cli import schema_file
 
-    from actlab.study.schema import StudyConfig
-
-    say(json.dumps(StudyConfig.model_json_schema(), indent=2))
+    schema_file.print_or_write(out_file)
 
 
 for command in app.registered_commands:
@@ -391,7 +371,7 @@ def main() -> None:
     prepare()
     gc.set_threshold(50_000)  # a command makes many objects and little garbage: looking for it is a tenth of a report
     try:
-        code = app(args=at_home(sys.argv[1:]), standalone_mode=False)
+        code = completion.answer(partial(app, args=at_home(sys.argv[1:])))
     except KeyboardInterrupt:
         code = interrupts.INTERRUPTED
     except Exception as error:

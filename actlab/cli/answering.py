@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import interrupts
-from actlab.cli.errors import INCOMPLETE, WRONG, imported
+from actlab.cli.errors import imported
 from actlab.cli.terminal import one_line, say
+from actlab.errors import INCOMPLETE, WRONG
 from actlab.naming import message
 
 if TYPE_CHECKING:

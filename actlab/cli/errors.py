@@ -3,43 +3,23 @@
 import io
 import re
 import sys
-from collections.abc import Mapping
 from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 from actlab import interrupts, limits
 from actlab.cli.advice import advice
 from actlab.cli.terminal import err, one_line
+from actlab.errors import ERRORS, INCOMPLETE, WRONG
 from actlab.naming import message
 
-# Errors by name: one that was raised has its module imported, and the others should cost no time.
-WRONG = {
-    "actlab.study.reading": "StudyError",
-    "actlab.engine.files": "StoreError",
-    "actlab.data": "DataError",
-    "actlab.activations": "ActivationError",
-    "actlab.analysis.claims": "ClaimsError",
-    "actlab.analysis.compare": "CompareError",
-    "actlab.analysis.listing": "ListingError",
-    "actlab.where": "WhereError",
-    "actlab.analysis.parts": "PartError",
-    "actlab.measures": "MeasureError",
-    "actlab.sources": "SourceError",
-}
-INCOMPLETE = {
-    "actlab.engine.agreeing": "Disagreement",
-    "actlab.engine.train_study": "RunError",
-    "actlab.engine.cluster": "ClusterLost",
-    "actlab.engine.files": "DamageError",
-    "actlab.analysis.parts": "ReportError",
-    "actlab.outputs": "OutputError",
-    "actlab.limits": "LimitError",
-}
 
-
-def imported(kinds: Mapping[str, str]) -> tuple[type[Exception], ...]:
-    """Pick those of some errors, {module: name}, whose modules are imported by now."""
-    return tuple(getattr(sys.modules[module], name) for module, name in kinds.items() if module in sys.modules)
+def imported(code: int) -> tuple[type[Exception], ...]:
+    """Pick the errors of an exit code whose modules are imported by now: one that was raised has its own imported."""
+    return tuple(
+        getattr(sys.modules[one.module], name)
+        for name, one in ERRORS.items()
+        if one.code == code and hasattr(sys.modules.get(one.module), name)
+    )
 
 
 def report_error(error: Exception) -> int:
@@ -55,8 +35,8 @@ def report_error(error: Exception) -> int:
         return int(error.exit_code)
     if interrupts.state.asked is not None and not isinstance(error, imported(INCOMPLETE)):
         return interrupts.INTERRUPTED  # what an import, say, has made of KeyboardInterrupt
-    for code, kinds in ((1, INCOMPLETE), (2, WRONG)):
-        if isinstance(error, imported(kinds)):
+    for code in (INCOMPLETE, WRONG):
+        if isinstance(error, imported(code)):
             text = str(error).replace(f"{Path.cwd()}/", "")  # paths below the current folder are known to be there
             err.print(message(f"actlab: {named(text)}"))
             return code

@@ -171,13 +171,21 @@ def checksum(path: Path) -> str:
 
 
 def unreadable(path: Path, error: Exception) -> NoReturn:
-    """Refuse a file that its format's reader cannot read, with the first line of the reader's reason."""
+    """Refuse a file that its format's reader cannot read, with the first line of the reader's reason.
+
+    Raises:
+        DataError: always.
+    """
     reason = sources.first_line(error) or type(error).__name__
     raise DataError(f"{path}: cannot be read as {path.suffix.lower()}: {reason}") from error
 
 
 def read_parquet(path: Path, spec: DataSpec) -> Sheet:
-    """Read a Parquet file of plain columns; those that are a pandas index in it are left out unless they are named."""
+    """Read a Parquet file of plain columns; those that are a pandas index in it are left out unless they are named.
+
+    Raises:
+        DataError: it cannot be read, or its columns are not plain.
+    """
     from actlab.data import parquet_file
 
     try:
@@ -212,7 +220,11 @@ def row_place(row: int) -> str:
 
 
 def read_npz(path: Path, spec: DataSpec) -> Sheet:
-    """Read arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y."""
+    """Read arrays x (or X) [N, F] and y [N] as a frame with columns x0, x1, ... and y.
+
+    Raises:
+        DataError: it cannot be read, or holds no such arrays.
+    """
     from actlab.data import arrays_file
 
     try:

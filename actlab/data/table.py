@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from actlab import naming
+from actlab.errors import ActlabError
 
 TASKS = ("auto", "classification", "regression")
 
 
-class DataError(ValueError):
+class DataError(ActlabError, ValueError):
     """Data that cannot be used; the message says where, what was expected and, for a name, the nearest valid one.
 
     Attributes:

@@ -309,7 +309,11 @@ def is_date(text: str) -> bool:
 
 
 def frame_of(text: str, separator: str, names: list[str], spec: DataSpec, path: Path) -> pd.DataFrame:
-    """Read a text whose lines are known to be whole, every value as it is written."""
+    """Read a text whose lines are known to be whole, every value as it is written.
+
+    Raises:
+        DataError: pandas cannot; says why.
+    """
     try:
         return pd.read_csv(
             io.StringIO(text, newline=""),

@@ -13,6 +13,7 @@ import numpy as np
 
 from actlab.engine import part_checks
 from actlab.engine.files import StoreError
+from actlab.errors import ActlabError
 from actlab.later import Later
 from actlab.naming import shortened, show
 from actlab.study.settings import ENVIRONMENT
@@ -26,7 +27,7 @@ NOT_MEASURED = frozenset((*ENVIRONMENT, "run", "data"))
 MOST_RUNS = 5  # that are named
 
 
-class Disagreement(RuntimeError):
+class DisagreementError(ActlabError, RuntimeError):
     """Runs that several folders hold are not the same; names them, and what differs."""
 
 
@@ -44,7 +45,7 @@ def together(
         all runs, None where there are none; how many of them several folders hold.
 
     Raises:
-        Disagreement: some are not the same.
+        DisagreementError: some are not the same.
         StoreError: a column is of two types.
     """
     there = [(name, table) for name, table in zip(names, tables, strict=True) if table is not None]
@@ -80,7 +81,7 @@ def check(
     """Refuse runs that are not the same in all folders that hold them.
 
     Raises:
-        Disagreement: there are some.
+        DisagreementError: there are some.
     """
     lines = []
     columns = unequal(there, shared)
@@ -97,7 +98,7 @@ def check(
     if lines:
         hidden = [f"  and {len(lines) - MOST_RUNS} more"] if len(lines) > MOST_RUNS else []
         runs = f"{len(lines)} runs are" if len(lines) > 1 else "1 run is"
-        raise Disagreement(
+        raise DisagreementError(
             "\n".join(
                 [
                     f"{runs} not the same in the folders that hold them; nothing was written:",

@@ -59,7 +59,11 @@ def ask() -> tuple[str, int]:
 
 @lru_cache(maxsize=1)
 def answer(environment: tuple[tuple[str, str], ...]) -> tuple[str, int]:
-    """Return what JAX answers with some variables of the environment."""
+    """Return what JAX answers with some variables of the environment.
+
+    Raises:
+        StudyError: it finds no device, or not in time.
+    """
     variables = dict(environment)
     safe = {"PYTHONSAFEPATH": "1", "PYTHONINSPECT": "", "PYTHONWARNINGS": ""}
     try:

@@ -9,12 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from actlab import interrupts, limits
+from actlab.errors import ActlabError
 from actlab.naming import LONGEST
 
 OWN = uuid.uuid4().hex[:12]  # in the names of this process's temporary files; ids of processes repeat on a cluster
 
 
-class StoreError(ValueError):
+class StoreError(ActlabError, ValueError):
     """The folder is not a study's, or cannot be read or written."""
 
 

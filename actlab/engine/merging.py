@@ -97,7 +97,7 @@ def merge(*folders: str | Path, out: str | Path) -> Merged:
         StoreError: they are not of one study, or cannot be read; says which key differs, and the way out.
         DamageError: one of them is damaged.
         StudyError: no study asks for exactly what they hold; says in which key they differ, and the way out.
-        Disagreement: runs that several of them hold are not the same; says in what, and by how much.
+        DisagreementError: runs that several of them hold are not the same; says in what, and by how much.
         OutputError: the merged folder cannot be written; nothing is left of it.
 
     >>> merge("results/here", "results/there", out="results/both").runs  # doctest: +SKIP

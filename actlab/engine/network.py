@@ -20,6 +20,7 @@ from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.nn.weights import are_named, depth_of, shapes, stacked, statistics_of
+from actlab.study.fields import spelled_out
 from actlab.study.plan import block_of
 from actlab.study.reading import StudyError, parse, reason
 from actlab.study.sections import ModelConfig
@@ -233,11 +234,13 @@ def check(
 def parsed(activation: Any) -> dict[str, Any]:
     """Read an activation's name and parameters from its label in ``runs`` or as a study's file has it.
 
-    >>> parsed("leaky_relu(negative_slope=0.2)"), parsed("prelu(per=unit)"), parsed("relu")
+    >>> parsed("leaky_relu(negative_slope=0.2)"), parsed("prelu:per=unit"), parsed("relu")
     ({'name': 'leaky_relu', 'negative_slope': 0.2}, {'name': 'prelu', 'per': 'unit'}, {'name': 'relu'})
     """
     if isinstance(activation, Mapping):
         return {"name": "relu", **activation}
+    if isinstance(mapping := spelled_out(activation), Mapping):
+        return dict(mapping)
     name, options = re.fullmatch(r"([^(]*)(?:\((.*)\))?", str(activation), re.DOTALL).groups()  # type: ignore[union-attr]
     pairs = [one.partition("=") for one in (options or "").split(", ") if one]
     return {"name": name, **{key: bounded_load(value, "activation")[0] for key, _, value in pairs}}

@@ -19,6 +19,7 @@ from actlab.engine.manifest import read_manifest, recoverable
 from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
+from actlab.errors import ActlabError
 from actlab.later import Later
 from actlab.naming import brief, nearest
 from actlab.study import plan as planning
@@ -39,7 +40,7 @@ MOST_WORKERS = 4096
 """Processes that are asked for."""
 
 
-class RunError(RuntimeError):
+class RunError(ActlabError, RuntimeError):
     """Some jobs could not be completed; the others' results are stored."""
 
     def __init__(self, folder: Path, failures: Mapping[str, str]) -> None:
@@ -67,7 +68,11 @@ class ExecutionConfig:
     cluster: Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an unknown executor, and options that do not go together."""
+        """Refuse an unknown executor, and options that do not go together.
+
+        Raises:
+            StudyError: saying which.
+        """
         if self.executor not in EXECUTORS:
             close = nearest(self.executor, EXECUTORS)
             raise StudyError(f"executor: expected local or dask, not '{self.executor}'{close}")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from actlab.errors import ActlabError
+
 ARITHMETIC, GEOMETRIC, SHARE = "arithmetic", "geometric", "share"
 """How values are pooled: their mean; 10^(mean of log10), for what spans decades; the share of yes among yes and no."""
 
@@ -38,7 +40,7 @@ ARGUMENTS: Mapping[str, str] = {
 """What a measure's function may ask for, by the names of its arguments."""
 
 
-class MeasureError(ValueError):
+class MeasureError(ActlabError, ValueError):
     """A measure that cannot be used; the message says what to change."""
 
 

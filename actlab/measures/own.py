@@ -110,7 +110,11 @@ def from_plain(plain: Any) -> dict[str, Measure]:
 
 
 def one_from_plain(name: str, facts: Any) -> Measure:
-    """Read one record of ``from_plain``."""
+    """Read one record of ``from_plain``.
+
+    Raises:
+        MeasureError: it is no such record.
+    """
     if not isinstance(facts, Mapping):
         raise MeasureError(f"measures: {name}: expected its facts by name, not {brief(facts)}")
     known: dict[str, Any] = {key: fact for key, fact in facts.items() if key in DEFAULTS}

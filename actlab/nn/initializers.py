@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from actlab import docstrings
+from actlab.errors import ActlabError
 from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.naming import nearest
 from actlab.registry import Registry, options_of
@@ -36,7 +37,7 @@ ACTIVATION_FACTS = {
 """Options that follow from the activation where a study does not give them."""
 
 
-class InitializerError(ValueError):
+class InitializerError(ActlabError, ValueError):
     """An initializer that cannot be used; the message says what to change."""
 
 

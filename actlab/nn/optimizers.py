@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from actlab import docstrings, sources
+from actlab.errors import ActlabError
 from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.registry import Registry, options_of
 
@@ -28,7 +29,7 @@ SCHEDULED = ("learning_rate", "weight_decay", "warmup_steps", "cosine", "schedul
 """Numbers that every rule's step has, and no rule's own may be named after."""
 
 
-class OptimizerError(ValueError):
+class OptimizerError(ActlabError, ValueError):
     """An optimizer that cannot be used; the message says what to change."""
 
 
@@ -184,7 +185,11 @@ def check_optimizer(rule: Optimizer) -> None:
 
 
 def try_out(rule: Optimizer, g: Array) -> None:
-    """Take the first steps of a rule on a gradient, whole and each element by itself."""
+    """Take the first steps of a rule on a gradient, whole and each element by itself.
+
+    Raises:
+        OptimizerError: it fails, gives what is not finite or another shape, or is not elementwise.
+    """
     numbers = {key: jnp.asarray(value, g.dtype) for key, value in rule.settings.items()}
 
     def steps(g: Array) -> tuple[Any, list[Array]]:

@@ -111,7 +111,11 @@ class Finder(MetaPathFinder):
     """Finds the modules of the packages that ``import_file`` makes, and nothing else."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
-        """Return the spec of a module in the folder of a user's file."""
+        """Return the spec of a module in the folder of a user's file.
+
+        Raises:
+            SourceError: the file imports a module of its folder in a way that was not seen beforehand.
+        """
         package, _, inside = fullname.partition(".")
         if package not in MAIN:
             check_other_import(package)

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from actlab.errors import ActlabError
 from actlab.naming import shortened
 
 Position = tuple[int, int]
@@ -32,7 +33,7 @@ MOST_BYTES = 2**20
 """So large may a user's file be: what is larger was not written, and takes minutes to read."""
 
 
-class SourceError(ValueError):
+class SourceError(ActlabError, ValueError):
     """A file of the user's that cannot be read, or not be run."""
 
 

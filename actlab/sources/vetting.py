@@ -7,12 +7,13 @@ a folder makes its checksums too.
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from actlab.checksums import file_sha256
+from actlab.notation import split_options
 from actlab.outputs import is_link_inside
 from actlab.sources.statements import SourceError
 from actlab.sources.tracing import parse, trace
@@ -27,11 +28,16 @@ class UntrustedError(SourceError):
 
 
 def named_in(study: Any) -> list[str]:
-    """List the Python files that a resolved study names anywhere in it, in its order.
+    """List the Python files that a study names anywhere in it, in its order, with options behind or without.
 
-    >>> named_in({"model": {"activation": "sources/a.py:f"}, "claims": "sources/c.py"})
-    ['sources/a.py', 'sources/c.py']
+    >>> named_in({"model": {"activation": "sources/a.py:f", "weight_init": "b.py:w:s=1"}, "claims": "sources/c.py"})
+    ['sources/a.py', 'b.py', 'sources/c.py']
     """
+
+    def bare(word: str) -> str:
+        with suppress(ValueError):  # whoever reads it as a name says why it is none
+            return split_options(word)[0]
+        return word
 
     def words(node: Any, key: str = "") -> Iterator[str]:
         if isinstance(node, Mapping):
@@ -41,7 +47,7 @@ def named_in(study: Any) -> list[str]:
             for inner in node:
                 yield from words(inner)
         elif isinstance(node, str):
-            named = parse(node)
+            named = parse(bare(node))
             yield from [str(named[0])] if named else [node] if key == "claims" else []
 
     return list(dict.fromkeys(words(study)))

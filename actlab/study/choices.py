@@ -13,7 +13,7 @@ from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureErro
 from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, choices, known, split_name
+from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, known, split_name
 
 MEASURES = (*PROBES, *HISTOGRAMS)
 """What ``measure.probes`` may name."""
@@ -23,6 +23,8 @@ SCHEDULES: dict[str, dict[str, float | bool | str]] = {
     "cosine": {"warmup_steps": 0.0},
 }
 AUTO = "auto"
+PER = ("layer", "unit")
+"""Whose own learnable parameters of an activation are."""
 
 
 def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
@@ -61,6 +63,23 @@ def refuse_option_of_others(
             raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}; did you mean '{written}'?{more}")
 
 
+def checked_activation(choice: Choice) -> Choice:
+    """Fill an activation's options with its defaults.
+
+    Raises:
+        ValueError: there is no such activation, it has no such option, or the value is of another kind.
+
+    >>> checked_activation(Choice(name="leaky_relu")).options
+    {'negative_slope': 0.01}
+    """
+    options = activation_options(activations.CATALOGUE.find(choice.name))
+    refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE))
+    filled = checked(choice, "activation", options)
+    if "per" in filled.options:
+        known(str(filled.options["per"]), "value of 'per'", PER)
+    return filled
+
+
 def weight_init_defaults(name: str) -> Mapping[str, float]:
     """Return the options of an initializer that may be left out."""
     return {} if name == AUTO else INITIALIZERS.find(name).defaults
@@ -89,36 +108,26 @@ ActivationChoice = Annotated[
     BeforeValidator(split_name),
     unnamed_is("relu"),
     OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
-    choices(activations.CATALOGUE),
 ]
-WeightInit = Annotated[
-    Choice,
-    BeforeValidator(split_name),
-    unnamed_is(AUTO),
-    OptionDefaults(weight_init_defaults),
-    choices(INITIALIZERS, AUTO),
-]
+WeightInit = Annotated[Choice, BeforeValidator(split_name), unnamed_is(AUTO), OptionDefaults(weight_init_defaults)]
 BiasInit = Annotated[
     Choice,
     BeforeValidator(split_name),
     unnamed_is("zeros"),
     BeforeValidator(no_number),
     OptionDefaults(lambda name: BIASES.find(name).options),
-    choices(BIASES),
 ]
 Optimizer = Annotated[
     Choice,
     BeforeValidator(split_name),
     unnamed_is("adam"),
     OptionDefaults(lambda name: OPTIMIZERS.find(name).options),
-    choices(OPTIMIZERS),
 ]
 Schedule = Annotated[
     Choice,
     BeforeValidator(split_name),
     unnamed_is("constant"),
     OptionDefaults(lambda name: SCHEDULES[name]),
-    choices(SCHEDULES),
 ]
 
 
@@ -149,7 +158,11 @@ def own_measure(path: Path, function: str) -> Measure:
 
 @lru_cache(maxsize=64)
 def loaded_measure(path: Path, function: str, fingerprint: str) -> Measure:
-    """Load the record of a user's measure and try it out, once for each content of its file."""
+    """Load the record of a user's measure and try it out, once for each content of its file.
+
+    Raises:
+        MeasureError: it cannot be used, or its name is another column's.
+    """
     from actlab.nn.own_measures import (
         check_measure,
         hold_to_second_run,

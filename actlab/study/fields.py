@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, WithJsonSchema, field_validator
 
 from actlab import sources
 from actlab.docstrings import docstring
 from actlab.naming import brief, nearest, show
-from actlab.registry import Registry
+from actlab.notation import split_options
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 """How a user's own function is named; for editors."""
@@ -94,6 +94,17 @@ class Choice(Section):
     name: str
     options: dict[str, float | bool | str] = {}
 
+    @field_validator("options", mode="before")
+    @classmethod
+    def _plain_values(cls, options: Any) -> Any:
+        """Say in one line what an option may be: of a union, pydantic has a line for each of its types."""
+        for key, value in options.items() if isinstance(options, dict) else ():
+            if not isinstance(value, str | bool | int | float):
+                raise ValueError(f"option {brief(key)}: expected a number, a word, true or false, not {brief(value)}")
+            if isinstance(value, int | float) and not abs(value) <= LARGEST:
+                raise ValueError(f"option {brief(key)}: expected a number of at most {LARGEST:g}, not {brief(value)}")
+        return options
+
     def label(self, defaults: Mapping[str, Any]) -> str:
         """Return the name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
         own = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]
@@ -126,18 +137,45 @@ def display_name(name: str) -> str:
 
 
 def split_name(value: Any) -> Any:
-    """Return ``name`` or ``{name: ..., option: ...}`` as ``{name, options}``; refuse a mapping without a name."""
+    """Return ``name``, ``name:option=value`` or ``{name: ..., option: ...}`` as ``{name, options}``.
+
+    Raises:
+        ValueError: a mapping has no name, a word has something else after a colon, or an option is given twice.
+
+    >>> split_name("cosine:warmup_steps=10"), split_name({"name": "prelu:alpha=0.1", "per": "unit"})
+    ({'name': 'cosine', 'options': {'warmup_steps': 10.0}}, {'name': 'prelu', 'options': {'alpha': 0.1, 'per': 'unit'}})
+    """
     if isinstance(value, Choice):
         return value
     if isinstance(value, str):
-        return {"name": value}
+        name, options = split_options(value)
+        return {"name": name, **({"options": options} if options else {})}
     if isinstance(value, dict) and set(value) == {"name", "options"} and isinstance(value["options"], dict):
         return value
     if not isinstance(value, dict):
         raise ValueError(f"expected a name, or a mapping with a name and its options, not {brief(value)}")
     if "name" not in value:
         raise ValueError("expected a mapping with the key 'name'")
-    return {"name": value["name"], "options": {key: option for key, option in value.items() if key != "name"}}
+    name, given = split_options(value["name"]) if isinstance(value["name"], str) else (value["name"], {})
+    options = {key: option for key, option in value.items() if key != "name"}
+    if twice := next((key for key in options if key in given), None):
+        raise ValueError(f"{brief(value['name'])}: gives {brief(twice)}, and so does the mapping")
+    return {"name": name, "options": {**given, **options}}
+
+
+def spelled_out(value: Any) -> Any:
+    """Return a name with options in one word as the mapping that it is short for; anything else as it is.
+
+    What it does not understand is left for ``split_name`` to refuse, where its place is known.
+
+    >>> spelled_out("leaky_relu:negative_slope=0.2"), spelled_out("relu"), spelled_out(3)
+    ({'name': 'leaky_relu', 'negative_slope': 0.2}, 'relu', 3)
+    """
+    try:
+        plain = split_name(value) if isinstance(value, str) or (isinstance(value, dict) and "name" in value) else {}
+    except ValueError:
+        return value
+    return {"name": plain["name"], **plain["options"]} if isinstance(plain, dict) and plain.get("options") else value
 
 
 def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str]) -> Choice:
@@ -150,8 +188,6 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
         if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
             name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
             raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be {name}, not {brief(value)}")
-        if not isinstance(value, bool | str) and not abs(value) <= LARGEST:
-            raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be at most {LARGEST:g} in size")
     filled = {**defaults, **choice.options}
     numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
     return Choice(name=choice.name, options=numbers)
@@ -162,20 +198,6 @@ def known(name: str, kind: str, valid: Iterable[str]) -> str:
     if name not in (names := list(valid)):
         raise ValueError(f"unknown {kind} {brief(name)}{nearest(name, names)}")
     return name
-
-
-def choices(registry: Mapping[str, Any], *more: str) -> WithJsonSchema:
-    """Describe for editors: a name of a registry (users' functions included) or plain mapping, or such with options.
-
-    Args:
-        registry: what may be chosen.
-        more: further names.
-    """
-    by_name: list[dict[str, Any]] = [{"enum": [*more, *registry]}]
-    if isinstance(registry, Registry):
-        by_name.append({"type": "string", "pattern": USER_FUNCTION})
-    mapping = {"type": "object", "required": ["name"], "properties": {"name": {"anyOf": by_name}}}
-    return WithJsonSchema({"anyOf": [*by_name, mapping]})
 
 
 def names_of(kinds: Iterable[str]) -> WithJsonSchema:

@@ -197,6 +197,9 @@ def check_told_apart(
         labels: its columns.
         own: its identity.
         called: identity and cell by what they are called; the one at hand is noted.
+
+    Raises:
+        StudyError: there are such two.
     """
     unseen = (*FACTS, "weight_init_used")  # they follow from the activation, and make no cell
     name = tuple(value for key, value in labels.items() if key not in unseen)

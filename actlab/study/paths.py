@@ -2,6 +2,9 @@
 
 ``~`` and ``~name`` are home folders, as in a shell. Variables such as ``$HOME`` are the shell's alone: a study's file
 means the same wherever it is read, so what has one and is not there is refused, with the path that was meant.
+
+A name with options in one word (``act.py:f:alpha=3``) becomes the mapping that it is short for on the way: what reads
+the plain data after this finds a user's function by one spelling.
 """
 
 import os
@@ -11,7 +14,8 @@ from typing import Any
 
 from actlab import data, sources
 from actlab.naming import brief
-from actlab.study.sections import SECTIONS
+from actlab.study.fields import spelled_out
+from actlab.study.sections import CHOICES, SECTIONS
 
 VARIABLE = re.compile(r"\$(\w+|\{\w+\})")
 """Of the shell's."""
@@ -42,6 +46,8 @@ def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def absolute(key: str, value: Any, base: Path) -> Any:
     """Return a value of a dotted key with what is a path in it made absolute; keys below it follow after a dot."""
+    if key in CHOICES and not isinstance(value, list):
+        value = spelled_out(value)
     if isinstance(value, dict):
         return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
     if isinstance(value, list):

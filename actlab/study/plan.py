@@ -241,7 +241,11 @@ def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, d
 
 
 def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
-    """Load a cell's data set and the checksum of its content."""
+    """Load a cell's data set and the checksum of its content.
+
+    Raises:
+        StudyError: it cannot be read, or not as it is asked for.
+    """
     try:
         rows = data.load(data_spec(config))
         return rows, rows.content or data.checksum(config.name)
@@ -329,7 +333,11 @@ def size_of(resolved: Resolved, activations: int) -> Size:
 
 
 def check_sizes(sizes: Iterable[Size], source: Source) -> None:
-    """Raise StudyError where there is a network that no machine holds."""
+    """Raise StudyError where there is a network that no machine holds.
+
+    Raises:
+        StudyError: naming the key that makes it so.
+    """
     for size in sizes:
         least = worker_bytes(size, CallSize(1, MOST_EVAL_CHUNKS))
         if least > MOST_WORKER_BYTES:

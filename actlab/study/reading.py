@@ -119,7 +119,11 @@ def read(
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it."""
+    """Parse a YAML 1.2 file as plain data, and the line of every key and list item in it.
+
+    Raises:
+        StudyError: there is no such file, or it is no YAML that is understood.
+    """
     try:
         raw, node = bounded_load(read_text(path, short_path(path)), short_path(path))
     except FileNotFoundError:
@@ -166,7 +170,11 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
 
 
 def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
-    """Refuse a sweep whose matrix is not {known key: list of different values}."""
+    """Refuse a sweep whose matrix is not {known key: list of different values}.
+
+    Raises:
+        StudyError: it is not.
+    """
     sweep = raw.get("sweep")
     if not isinstance(sweep, dict) or "matrix" not in sweep:
         return
@@ -225,7 +233,11 @@ def way_out(source: Source, config: StudyConfig, place: Place, message: str) -> 
 
 
 def check_exclude(sweep: SweepConfig, source: Source) -> None:
-    """Refuse an exclude entry that fits no cell of the file's own matrix: a misspelt value would pass unnoticed."""
+    """Refuse an exclude entry that fits no cell of the file's own matrix: a misspelt value would pass unnoticed.
+
+    Raises:
+        StudyError: there is one.
+    """
     if any(place[:2] == ("sweep", "matrix") for place in source.overridden):
         return  # overrides may well leave nothing to exclude
     for i, entry in enumerate(sweep.exclude):
@@ -239,7 +251,11 @@ def check_exclude(sweep: SweepConfig, source: Source) -> None:
 
 
 def validate(raw: Mapping[str, Any], source: Source) -> StudyConfig:
-    """Validate the plain data as a frozen, typed study."""
+    """Validate the plain data as a frozen, typed study.
+
+    Raises:
+        StudyError: naming each mistake.
+    """
     for name in (*SECTIONS, "sweep", "report"):
         if name in raw and raw[name] is None:
             raise StudyError(f"{source.where(name)}: {name}: is empty; give it keys, or leave it out")

@@ -182,7 +182,11 @@ def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str
 
 @contextmanager
 def errors_about(source: Source, key: str) -> Iterator[None]:
-    """Name the place of a key's value in whatever goes wrong with it."""
+    """Name the place of a key's value in whatever goes wrong with it.
+
+    Raises:
+        StudyError: in place of whatever goes wrong with it.
+    """
     try:
         yield
     except Exception as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from actlab import activations, sources
+from actlab import sources
 from actlab.measures import PROBE_SETS
 from actlab.naming import brief, show
 from actlab.nn.blocks import DROPOUTS, NORMS
@@ -27,8 +27,8 @@ from actlab.study.choices import (
     Optimizer,
     Schedule,
     WeightInit,
-    activation_options,
     check_probe,
+    checked_activation,
     refuse_option_of_others,
     takers,
 )
@@ -152,12 +152,7 @@ class ModelConfig(Section):
     @field_validator("activation")
     @classmethod
     def _activation(cls, choice: Choice) -> Choice:
-        options = activation_options(activations.CATALOGUE.find(choice.name))
-        refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE))
-        filled = checked(choice, "activation", options)
-        if "per" in filled.options:
-            known(str(filled.options["per"]), "value of 'per'", ["layer", "unit"])
-        return filled
+        return checked_activation(choice)
 
     @field_validator("weight_init")
     @classmethod
@@ -317,7 +312,17 @@ class MeasureConfig(Section):
         return tuple(named for probe in listed if (named := sources.parse(probe)))
 
 
-__all__ = ["SECTIONS", "SWEPT", "DataConfig", "MeasureConfig", "ModelConfig", "TrainConfig", "run_keys", "value_at"]
+__all__ = [
+    "CHOICES",
+    "SECTIONS",
+    "SWEPT",
+    "DataConfig",
+    "MeasureConfig",
+    "ModelConfig",
+    "TrainConfig",
+    "run_keys",
+    "value_at",
+]
 
 SECTIONS: dict[str, type[Section]] = {
     "data": DataConfig,
@@ -325,6 +330,13 @@ SECTIONS: dict[str, type[Section]] = {
     "train": TrainConfig,
     "measure": MeasureConfig,
 }
+CHOICES = tuple(
+    f"{section}.{key}"
+    for section, model in SECTIONS.items()
+    for key, field in model.model_fields.items()
+    if field.annotation is Choice
+)
+"""The keys that hold a name with options."""
 SWEPT = tuple(
     f"{section}.{key}"
     for section in ("data", "model", "train")

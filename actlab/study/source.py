@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from actlab.errors import ActlabError
+
 Place = tuple[str | int, ...]
 """Keys, and numbers of list items, from the top of a study's file."""
 
 
-class StudyError(ValueError):
+class StudyError(ActlabError, ValueError):
     """A request that cannot be planned: one line or several, each with its place and what was expected."""
 
 

@@ -59,7 +59,11 @@ class PlainConstructor(SafeConstructor):  # type: ignore[misc]
     """Makes plain data alone: a date is a text, as in YAML 1.2's core schema, and so are marks of YAML 1.1."""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
-        """Make the data of a node; what its tag or its look promises and it is not, is refused at its place."""
+        """Make the data of a node; what its tag or its look promises and it is not, is refused at its place.
+
+        Raises:
+            Refused: at its place.
+        """
         try:
             return super().construct_object(node, deep)
         except (ArithmeticError, LookupError, ValueError):
@@ -83,14 +87,22 @@ class BoundedComposer(Composer):  # type: ignore[misc]
         self.unfinished: set[str] = set()
 
     def compose_document(self) -> Node:
-        """Compose the document, which must be of YAML 1.2: others have other words for true and false."""
+        """Compose the document, which must be of YAML 1.2: others have other words for true and false.
+
+        Raises:
+            Refused: at its place.
+        """
         event = self.parser.peek_event()
         if isinstance(event, DocumentStartEvent) and event.version not in (None, (1, 2), "1.2"):
             raise refused(event, "is of another version of YAML; actlab reads YAML 1.2")
         return super().compose_document()
 
     def compose_node(self, parent: Node | None, index: Any) -> Node:
-        """Compose a node; a key of a mapping must be a text."""
+        """Compose a node; a key of a mapping must be a text.
+
+        Raises:
+            Refused: at its place.
+        """
         event = self.parser.peek_event()
         is_key = isinstance(parent, MappingNode) and index is None
         check_event(event, is_key)
@@ -119,7 +131,11 @@ class BoundedComposer(Composer):  # type: ignore[misc]
         return node
 
     def count(self, event: Any, values: int, characters: int, levels: int) -> None:
-        """Count what comes; refuse it where that is too much."""
+        """Count what comes; refuse it where that is too much.
+
+        Raises:
+            Refused: there are too many.
+        """
         self.values += values
         self.characters += characters
         self.deepest = max(self.deepest, self.level + levels)
@@ -153,7 +169,11 @@ def shown_text(text: str) -> str:
 
 
 def check_event(event: Any, is_key: bool) -> None:
-    """Refuse tags that make something else than plain data, and names, texts and whole numbers that are too long."""
+    """Refuse tags that make something else than plain data, and names, texts and whole numbers that are too long.
+
+    Raises:
+        Refused: at its place.
+    """
     for name in (event.anchor, getattr(event, "tag", None)):
         if name is not None and len(str(name)) > MOST_KEY:
             raise refused(event, f"an anchor or a tag has more than {MOST_KEY} characters")

@@ -10,6 +10,7 @@ from typing import Any
 
 from actlab import naming
 from actlab.engine.worker_pools import WORKER_ENVIRONMENT
+from actlab.errors import ActlabError
 from actlab.study.reading import StudyError
 
 LIMITS = {name: value for name, value in WORKER_ENVIRONMENT.items() if not name.startswith("LOKY_")}
@@ -26,7 +27,7 @@ class ClusterError(StudyError):
     """The cluster that was asked for cannot be used as it is; nothing was trained."""
 
 
-class ClusterLost(RuntimeError):
+class ClusterLost(ActlabError, RuntimeError):
     """The scheduler, or all its workers, went away while jobs ran; what is finished is stored."""
 
 

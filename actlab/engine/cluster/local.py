@@ -25,6 +25,9 @@ def local_cluster(distributed: Any, workers: int) -> Iterator[tuple[Any, int]]:
 
     The workers are started by Dask's own command rather than by ``LocalCluster``, which would have each of them import
     the user's main script again, and JAX with it, before the thread limits are set.
+
+    Raises:
+        ClusterError: its workers do not come up.
     """
     with (
         tempfile.TemporaryDirectory(prefix="actlab-dask-") as scratch,

@@ -20,7 +20,11 @@ SAME_VERSIONS = ("actlab", "jax", "jaxlib")  # those that decide a run's numbers
 
 @contextmanager
 def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tuple[Any, int]]:
-    """Connect to a scheduler that someone else started; refused where its workers would give other numbers, or none."""
+    """Connect to a scheduler that someone else started; refused where its workers would give other numbers, or none.
+
+    Raises:
+        ClusterError: there is no scheduler at the address, or its workers are refused.
+    """
     check_address(distributed, address)
     try:
         with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has its loop already
@@ -45,7 +49,11 @@ def running_cluster(distributed: Any, address: str, folder: Path) -> Iterator[tu
 
 
 def check_address(distributed: Any, address: str) -> None:
-    """Refuse what is no address, and one where nothing listens: Dask would say the same of both, and of much else."""
+    """Refuse what is no address, and one where nothing listens: Dask would say the same of both, and of much else.
+
+    Raises:
+        ClusterError: it is one of these.
+    """
     try:
         if not address.isprintable() or len(address) > LONGEST:
             raise ValueError(f"more than {LONGEST} letters, or some that cannot be printed")
@@ -86,7 +94,11 @@ async def identity(distributed: Any, address: str) -> str:
 
 
 def check_workers(client: Any, address: str, folder: Path) -> None:
-    """Refuse workers that lack actlab or the folder, or would give other numbers than those of a local pool."""
+    """Refuse workers that lack actlab or the folder, or would give other numbers than those of a local pool.
+
+    Raises:
+        ClusterError: there is such a worker, or the folder cannot be written.
+    """
     parent = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.is_dir())
     try:
         with tempfile.NamedTemporaryFile(dir=parent, prefix=".actlab-") as probe:

@@ -40,6 +40,10 @@ def slurm_cluster(distributed: Any, path: Path, most: int) -> Iterator[tuple[Any
         distributed: the module.
         path: the cluster file.
         most: how many workers there is work for.
+
+    Raises:
+        ClusterError: the file is wrong, or Slurm refuses the job.
+        ClusterLost: no job is left that could bring a worker.
     """
     config = read(path)
     jobs = min(config.jobs, -(-most // config.cores))
@@ -188,7 +192,11 @@ def job_script(path: Path) -> str:
 
 
 def described(dask_jobqueue: Any, path: Path, security: Any, arguments: dict[str, Any]) -> Any:
-    """Describe the cluster to dask-jobqueue, which also reads its own configuration files."""
+    """Describe the cluster to dask-jobqueue, which also reads its own configuration files.
+
+    Raises:
+        ClusterError: it refuses an argument.
+    """
     try:
         return dask_jobqueue.SLURMCluster(security=security, **arguments)
     except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
@@ -199,7 +207,11 @@ def described(dask_jobqueue: Any, path: Path, security: Any, arguments: dict[str
 
 @contextmanager
 def credentials(distributed: Any, config: SlurmConfig) -> Iterator[Any]:
-    """Make key and certificate for one cluster, in files that only this user can read; None where the file says so."""
+    """Make key and certificate for one cluster, in files that only this user can read; None where the file says so.
+
+    Raises:
+        ClusterError: a package for it is missing, or the folder for them cannot be written.
+    """
     if not config.security:
         yield None
         return
@@ -233,6 +245,9 @@ def slurm_arguments(config: SlurmConfig, path: Path) -> dict[str, Any]:
     """Make the arguments of ``SLURMCluster``: those of the file, one process of one thread per core, thread limits.
 
     Without ``interface`` the scheduler listens on loopback, and serves only workers on this machine.
+
+    Raises:
+        ClusterError: a value of the file cannot be meant.
     """
     own = {"jobs", "platform", "log_directory", "interface", "security", "shared_temp_directory", "job_script_prologue"}
     arguments = config.model_dump(exclude=own, exclude_none=True)
