@@ -135,6 +135,20 @@ def listed(names: Iterable[object], most: int = 5, longest: int = MOST_NAME) -> 
     return ", ".join(texts[:most]) + hidden
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Write how many there are of something: one run, two runs.
+
+    Args:
+        number: how many.
+        thing: what one is called.
+        things: what several are called, if not by an s at the end.
+
+    >>> counted(1, "run"), counted(0, "run"), counted(2, "batch", "batches"), counted(1200, "row")
+    ('1 run', '0 runs', '2 batches', '1200 rows')
+    """
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def as_yaml(text: str) -> str:
     """Write a text as it stands in a YAML file: quoted where it would be something else without.
 

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import actlab
-from actlab import interrupts, jax_settings, limits
+from actlab import awake, interrupts, jax_settings, limits
 from actlab.cli.errors import report_error
-from actlab.cli.output import note, progress_display, tell
+from actlab.cli.output import note, tell
 from actlab.cli.preview import preview
+from actlab.cli.progress import progress_display
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
@@ -108,8 +108,8 @@ def run(
 
             say(f"\n{job_script(cluster)}")
         return
-    begin = time.monotonic()
-    with progress_display() as progress:
+    begin = awake.seconds()
+    with progress_display(begin) as progress:
         results = actlab.run(
             config,
             overrides or (),
@@ -131,7 +131,7 @@ def run(
     for one in unknown_death(results.manifest):
         say(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
-    say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - begin:.0f} s. Wrote:")
+    say(f"\n{len(results.runs)} runs ({diverged} diverged), {awake.seconds() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
         say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
     control.log_dropped_output(results.path)

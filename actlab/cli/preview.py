@@ -28,6 +28,7 @@ def preview(
     from actlab.engine.train_study import ExecutionConfig, in_bytes
     from actlab.study import cost
     from actlab.study import plan as planning
+    from actlab.study.jobs import PROGRAMS
 
     stored = Stored(out_dir or Path("results") / study.config.study)
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
@@ -53,7 +54,7 @@ def preview(
     say(
         f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
-        f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
+        f"{PROGRAMS * len({job.shape.programs for job in jobs})} programs to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )

@@ -16,19 +16,20 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from actlab import interrupts, sinks
-from actlab.engine.files import StoreError, write_text
+from actlab.engine.files import StoreError, content_of, write_text
 from actlab.processes import is_alive
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"
 LOG = "run.log"
+MOST_BYTES = 2**24  # of what is said of progress
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Progress:
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
         written, to_write: tables and figures written, once all jobs have ended, and in all.
+        seconds: since its first job was handed out; those in which it was suspended do not count.
+        left: seconds of training that are left; None as long as nothing tells them.
+        rate: runs a second, of the seconds in which anything was trained; None before.
+        compiled, programs: programs that some worker has ready, and that its jobs need in all.
+        compiling, training: jobs in hand whose workers compile, or train.
     """
 
     share: float
@@ -53,6 +59,28 @@ class Progress:
     stopping: bool = False
     written: int = 0
     to_write: int = 0
+    seconds: float = 0.0
+    left: float | None = None
+    rate: float | None = None
+    compiled: int = 0
+    programs: int = 0
+    compiling: int = 0
+    training: int = 0
+
+    @property
+    def phase(self) -> str:
+        """What it is at.
+
+        >>> Progress(0.0, 0, 4, 0, 2, {}, compiled=1, programs=4).phase, Progress(1.0, 4, 4, 2, 2, {}).phase
+        ('compiling', 'reporting')
+        """
+        if self.to_write:
+            return "writing"
+        if self.stopping:
+            return "saving"
+        if self.jobs_done == self.jobs:
+            return "reporting"
+        return "training" if self.training or self.compiled >= self.programs else "compiling"
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
@@ -66,10 +94,27 @@ def read_progress(folder: Path) -> Progress | None:
 
     Of a run that was killed the last word stays; what is older than some seconds comes from none that is alive.
     """
+    return read_record(folder / PROGRESS, Progress)
+
+
+Record = TypeVar("Record")
+
+
+def read_record(path: Path, kind: type[Record]) -> Record | None:
+    """Read a dataclass of plain values from a small file of JSON; None where there is none that makes sense."""
     try:
-        return Progress(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        said = json.loads(content_of(path, MOST_BYTES))
+        record = kind(**said)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    whole = all(isinstance(said[one.name], fitting(str(one.type))) for one in fields(record) if one.name in said)  # type: ignore[arg-type]
+    return record if whole else None
+
+
+def fitting(annotation: str) -> tuple[type, ...]:
+    """Name the types that a value of a field may have, by its annotation."""
+    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "None": (type(None),)}
+    return sum((kinds.get(one.strip(), (dict, list, tuple)) for one in annotation.split("|")), ())
 
 
 def remove_progress(folder: Path) -> None:
@@ -86,25 +131,42 @@ class Heartbeat:
         training: it is past loading and compiling, so that it looks up between segments.
         runs: how many of its runs are trained; the one in hand counts in part.
         saved: how many checkpoints it has saved.
+        resumed: how many of its runs were trained already when it began; one that was begun counts in part.
+        compiling: it has programs made, or read from the disk, which its worker did not have.
+        ready: the names of those that it has by now.
+        what: the job in a few words.
+        of: how many runs it has in all.
     """
 
     pid: int = 0
     training: bool = False
     runs: float = 0.0
     saved: int = 0
+    resumed: float = 0.0
+    compiling: bool = False
+    ready: Sequence[str] = ()
+    what: str = ""
+    of: int = 0
 
 
-def write_heartbeat(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
+def write_heartbeat(
+    folder: Path, job: str, training: bool, runs: float, saved: int, resumed: float = 0.0, what: str = "", of: int = 0
+) -> None:
     """Write how far this process has come with a job."""
-    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Heartbeat(os.getpid(), training, runs, saved))))
+    said = Heartbeat(os.getpid(), training, runs, saved, resumed, what=what, of=of)
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(said)))
+
+
+def write_compiling(folder: Path, job: str, ready: Sequence[str], what: str, of: int) -> None:
+    """Write that this process makes a job's programs, and which it has; what cannot be written ends nothing."""
+    said = Heartbeat(os.getpid(), compiling=True, ready=list(ready), what=what, of=of)
+    with suppress(StoreError):
+        write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(said)))
 
 
 def read_heartbeat(folder: Path, job: str) -> Heartbeat:
     """Read what a job last said; nothing yet, where it has not begun."""
-    try:
-        return Heartbeat(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return Heartbeat()
+    return read_record(folder / "parts" / f"{job}.progress", Heartbeat) or Heartbeat()
 
 
 def has_begun(folder: Path, job: str) -> bool:
