@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "processes": -4,
     "limits": -4,
+    "awake": -4,
     "checksums": -3,
     "docstrings": -3,
     "interrupts": -3,

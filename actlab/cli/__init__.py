@@ -227,6 +227,21 @@ def show(
 
 
 @app.command()
+def watch(
+    folder: Folder,
+    once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
+) -> None:
+    """Follow a study that another terminal trains: runs done, what compiles, gradients by layer, dead units so far.
+
+    It ends by itself when nobody trains there any more, and never touches the run.
+    """
+    from actlab.cli.watch import watch as follow
+
+    follow(folder, once, as_json)
+
+
+@app.command()
 @actlab.with_trials
 def describe(
     names: Annotated[
