@@ -20,7 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from actlab import interrupts, sinks
 from actlab.engine.files import StoreError, content_of, write_text
@@ -103,18 +104,27 @@ Record = TypeVar("Record")
 def read_record(path: Path, kind: type[Record]) -> Record | None:
     """Read a dataclass of plain values from a small file of JSON; None where there is none that makes sense."""
     try:
-        said = json.loads(content_of(path, MOST_BYTES))
+        said = json.loads(content_of(path, MOST_BYTES), parse_constant=no_constant)
         record = kind(**said)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
-    whole = all(isinstance(said[one.name], fitting(str(one.type))) for one in fields(record) if one.name in said)  # type: ignore[arg-type]
-    return record if whole else None
+    hints = get_type_hints(kind)
+    return record if all(is_of(value, hints[name]) for name, value in said.items()) else None
 
 
-def fitting(annotation: str) -> tuple[type, ...]:
-    """Name the types that a value of a field may have, by its annotation."""
-    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "None": (type(None),)}
-    return sum((kinds.get(one.strip(), (dict, list, tuple)) for one in annotation.split("|")), ())
+def no_constant(word: str) -> Any:
+    """Refuse NaN and infinities, which JSON has not."""
+    raise ValueError(word)
+
+
+def is_of(value: Any, hint: Any) -> bool:
+    """Whether a value that was read from JSON is of a field's type.
+
+    >>> is_of(1, float | None), is_of("1", float | None), is_of(["a"], Sequence[str])
+    (True, False, True)
+    """
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return any(isinstance(value, int | float if one is float else get_origin(one) or one) for one in kinds)
 
 
 def remove_progress(folder: Path) -> None:
