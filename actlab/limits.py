@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from actlab.naming import counted
+
 try:
     import resource
 except ImportError:  # not a system with such limits
@@ -104,7 +106,8 @@ def fit(workers: int) -> tuple[int, str]:
         if room < number:
             number = room
             limited = f"{in_words(letter, allowed)} (of {NAMES[letter][1]})"
-            why = f"{limited} leaves room for {max(room, 0)} of {workers} workers; all need {in_words(letter, wanted)}"
+            of = f"{max(room, 0)} of {counted(workers, 'worker')}"
+            why = f"{limited} leaves room for {of}; all need {in_words(letter, wanted)}"
         if room < 1:
             least = at_work + base + each
             raise LimitError(f"{why}, one needs {in_words(letter, least)}: raise it, or have it raised, and try again")

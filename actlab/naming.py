@@ -84,7 +84,7 @@ def message(text: str) -> str:
     sizes = itertools.accumulate(len(line) + 1 for line in lines)
     fits = sum(size <= MOST_MESSAGE and number < MOST_LINES for number, size in enumerate(sizes))
     kept, hidden = lines[:fits], len(lines) - fits
-    return "\n".join([*kept, *([f"... and {hidden} more {'line' if hidden == 1 else 'lines'}"] if hidden else [])])
+    return "\n".join([*kept, *([f"... and {counted(hidden, 'more line')}"] if hidden else [])])
 
 
 def file_stem(name: str) -> str:

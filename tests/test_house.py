@@ -20,7 +20,7 @@ FLOORS = {
     "sinks": -3,
     "compiler_flags": -3,  # what must stand before a room imports JAX
     "jax_settings": -3,
-    "naming": -3,
+    "naming": -5,
     "notation": -2,
     "outputs": -3,
     "sources": -2,  # below the catalogue: the user's files, whatever they hold

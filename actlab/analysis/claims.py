@@ -22,6 +22,7 @@ from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stats import mean_interval
 from actlab.later import pd
 from actlab.measures import Measure, about
+from actlab.naming import counted
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 MOST_CLAIMS = 1000
@@ -303,7 +304,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others. What",
         "is contradicted under one condition and supported under none is contradicted.",
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
-        f"{diverged} of the study's {runs} runs diverged.",
+        f"{diverged} of the study's {counted(runs, 'run')} diverged.",
         *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
         *(
             ["*Failed*: the claim could not be decided, for the reason given."]

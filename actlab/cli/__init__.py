@@ -21,6 +21,7 @@ from actlab.cli.progress import progress_display
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
+from actlab.naming import counted
 from actlab.outputs import making
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def run(
     for one in unknown_death(results.manifest):
         say(one.text)
     diverged = int((results.runs["status"] == "diverged").sum())
-    say(f"\n{len(results.runs)} runs ({diverged} diverged), {awake.seconds() - begin:.0f} s. Wrote:")
+    say(f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - begin:.0f} s. Wrote:")
     for path in ("report.md", "tables/", "figures/", "parts/", "study.yaml", "manifest.json"):
         say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
     control.log_dropped_output(results.path)

@@ -193,7 +193,7 @@ class PlainProgress:
                 f"{state.jobs_done}/{counted(state.jobs, 'job')}",
             ]
         said += [f"{len(state.failures)} failed"] if state.failures else []
-        said += [clock(elapsed)]
+        said += [duration(elapsed)]
         if state.phase in ("training", "reporting"):
             said += [per_time(state.rate)] if state.rate else []
         if state.phase == "training":

@@ -26,6 +26,7 @@ from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
+from actlab.naming import counted
 from actlab.study import columns, settings
 from actlab.study.jobs import Job, Run, job_id
 from actlab.study.plan import Plan
@@ -235,7 +236,7 @@ class JobTracker:
         self.pacing = Pacing(saved=steps_saved(self.folder))
         for job in jobs:
             self.pacing.of(job)
-        self.write(f"{len(self.flops)} runs in {len(jobs)} jobs")
+        self.write(f"{counted(len(self.flops), 'run')} in {counted(len(jobs), 'job')}")
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """Note what a job stored, in the manifest too."""
@@ -251,7 +252,7 @@ class JobTracker:
         self.ended += 1
         self.done |= {run.id for run in job.runs}
         self.pacing.note_end(job, outcome.training_seconds)
-        self.write(f"job {job.id}: {len(job.runs)} runs in {outcome.seconds:.1f} s ({describe(job)})")
+        self.write(f"job {job.id}: {counted(len(job.runs), 'run')} in {outcome.seconds:.1f} s ({describe(job)})")
 
     def retry_or_fail(self, job: Job, error: BaseException) -> None:
         """Put what a job did not store back into the queue, or report the job, by what ended it.

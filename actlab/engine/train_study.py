@@ -21,7 +21,7 @@ from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.later import Later
-from actlab.naming import brief, nearest
+from actlab.naming import brief, counted, nearest
 from actlab.study import plan as planning
 from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
@@ -44,7 +44,7 @@ class RunError(RuntimeError):
     def __init__(self, folder: Path, failures: Mapping[str, str]) -> None:
         """Name the jobs and what stopped them."""
         first = "\n".join(f"  {message}" for message in list(failures.values())[:5])
-        super().__init__(f"{len(failures)} jobs failed (see {folder / 'run.log'}):\n{first}")
+        super().__init__(f"{counted(len(failures), 'job')} failed (see {folder / 'run.log'}):\n{first}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.activations.flatness import FoundFlat
-from actlab.naming import brief, show
+from actlab.naming import brief, counted, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO
@@ -101,7 +101,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         raise error_at_key(source, "train.batch_size", f"{expected}, not {train.batch_size}")
     warmup = float(train.schedule.options["warmup_steps"])
     if warmup >= train.steps:
-        expected = f"warmup_steps: expected fewer than the {train.steps} steps"
+        expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         raise error_at_key(source, "train.schedule", f"{expected}, not {warmup:.0f}")
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
