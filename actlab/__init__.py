@@ -114,7 +114,8 @@ def run(
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: delete what the folder holds and train everything.
-        progress: called now and then with how far it has come.
+        progress: called now and then with how far it has come: an ``engine.control.Progress``, whose fields say what
+            is done, what compiles, and how many seconds are left.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
@@ -139,7 +140,7 @@ def run(
     from dataclasses import replace
 
     study = study_of(config, overrides)
-    from actlab.engine import train_study, worker_pools
+    from actlab.engine import control, train_study, worker_pools
     from actlab.engine.control import Progress
 
     folder = Path(out) if out is not None else Path("results") / study.config.study
@@ -157,15 +158,20 @@ def run(
             progress(state)
 
     def written(number: int, of: int) -> None:
+        writing = replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of)
+        control.write_progress(folder, writing)  # for a second terminal
         if progress is not None:
-            progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
+            progress(writing)
 
     with worker_pools.Processes() as processes:
         trained = train_study.trained(study, folder, execution, processes, fresh, notice, planned, note)
         with trained as stored:
             processes.keep_one()
             results = stored.results()
-            write_report(results, written, processes)
+            try:
+                write_report(results, written, processes)
+            finally:
+                control.remove_progress(folder)
     return results
 
 

@@ -218,7 +218,7 @@ def show(
     if len(names) != 1:
         from actlab.naming import nearest
 
-        problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
+        problem = f"{counted(len(names), 'run')} begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:

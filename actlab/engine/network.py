@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from actlab import activations, jax_settings, sources
 from actlab.engine import loading, run_batch, trusting
-from actlab.naming import nearest
+from actlab.naming import counted, nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
@@ -126,7 +126,9 @@ def find_run(folder: Path, name: str) -> tuple[Job, Run]:
     runs = {run.id: (group, run) for group in plan(read(folder / "study.yaml")).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if len(several) != 1:
-        problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
+        problem = (
+            f"{counted(len(several), 'run')} begin with '{name}'" if several else f"the study plans no run '{name}'"
+        )
         raise StudyError(f"{folder}: {problem}{nearest(name, (several or list(runs))[:8])}")
     return runs[several[0]]
 
