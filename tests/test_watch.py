@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-import synthetic
 
 from actlab import cli
 from actlab.analysis import so_far
@@ -19,6 +18,7 @@ from actlab.cli import watch
 from actlab.engine import control, store
 from actlab.engine.control import Progress
 from actlab.engine.watching import Watch
+from tests import synthetic
 
 PLANNED = ("0123456789ab", "0123456789ac")
 MORE = Progress(

@@ -227,8 +227,8 @@ def show(
     say(f"\n{one_line(made.final(figure))}")
 
 
-@app.command()
-def watch(
+@app.command("watch")
+def watch_study(
     folder: Folder,
     once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
@@ -237,9 +237,9 @@ def watch(
 
     It ends by itself when nobody trains there any more, and never touches the run.
     """
-    from actlab.cli.watch import watch as follow
+    from actlab.cli.watch import watch
 
-    follow(folder, once, as_json)
+    watch(folder, once, as_json)
 
 
 @app.command()

@@ -48,7 +48,8 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
     planned, runs = set(plan.runs), stored.runs()
     if orphans := runs - planned:
         raise StoreError(
-            f"{stored.folder}: holds {counted(len(orphans), 'run')} that this study would not have:\n{difference(stored, plan)}\n"
+            f"{stored.folder}: holds {counted(len(orphans), 'run')} that this study would not have:\n"
+            f"{difference(stored, plan)}\n"
             "Give the study another --out, or start over with --fresh (which deletes them)."
         )
     return planned - runs
