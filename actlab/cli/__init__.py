@@ -19,6 +19,7 @@ from actlab.cli.output import note, tell
 from actlab.cli.preview import preview
 from actlab.cli.progress import progress_display
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
+from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
 from actlab.naming import counted
@@ -227,19 +228,7 @@ def show(
     say(f"\n{one_line(made.final(figure))}")
 
 
-@app.command("watch")
-def watch_study(
-    folder: Folder,
-    once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
-) -> None:
-    """Follow a study that another terminal trains: runs done, what compiles, gradients by layer, dead units so far.
-
-    It ends by itself when nobody trains there any more, and never touches the run.
-    """
-    from actlab.cli.watch import watch
-
-    watch(folder, once, as_json)
+app.command("watch")(watch_study)
 
 
 @app.command()

@@ -132,22 +132,22 @@ def line(
 
 
 class LiveProgress:
-    """The line of a terminal: told now and then, drawn four times a second."""
+    """The line of a terminal: it notes what it is given, and is drawn by itself."""
 
     def __init__(self, begin: float) -> None:
         """Nothing is known yet."""
-        self.begin = self.told = begin
+        self.begin = self.noted = begin
         self.state: Progress | None = None
 
     def __call__(self, state: "Progress") -> None:
         """Take note of how far it has come."""
-        self.state, self.told = state, awake.seconds()
+        self.state, self.noted = state, awake.seconds()
 
     def draw(self) -> "Text":
         """Lay out the line for the terminal as wide as it is now."""
         now = awake.seconds()
         bar = ("━", "─") if out.encoding.startswith("utf") else ("#", "-")
-        return line(self.state, now - self.begin, out.width, now - self.told, bar)
+        return line(self.state, now - self.begin, out.width, now - self.noted, bar)
 
 
 class PlainProgress:
@@ -166,9 +166,9 @@ class PlainProgress:
         begins = state.phase != self.phase and state.phase in ("saving", "reporting", "writing")
         self.phase, self.state = state.phase, state
         if begins or self.now() >= self.due:
-            self.tell()
+            self.print()
 
-    def tell(self) -> None:
+    def print(self) -> None:
         """Print how far it has come."""
         state, now = self.state, self.now()
         if state is None:
@@ -203,7 +203,7 @@ class PlainProgress:
     def close(self) -> None:
         """Print the last that was told, if it was not."""
         if self.state is not None and self.phase in ("compiling", "training", "saving"):
-            self.tell()
+            self.print()
 
 
 @contextmanager

@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from actlab.cli.progress import PlainProgress, duration, line
 from actlab.cli.terminal import one_line, out, say
@@ -25,11 +27,16 @@ MOST_JOBS, MOST_FAILURES = 4, 3  # lines of them
 MOST_PICTURE = 50  # letters of a picture
 
 
-def watch(folder: Path, once: bool, as_json: bool) -> None:
-    """Follow a study until nobody trains it: see the command.
+def watch_study(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)
+    ],
+    once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
+) -> None:
+    """Follow a study that another terminal trains: runs done, what compiles, gradients by layer, dead units so far.
 
-    Raises:
-        StoreError: there is no such folder, or it is not a study's.
+    It ends by itself when that run has ended, and never touches it.
     """
     from actlab.engine.watching import Watch
 

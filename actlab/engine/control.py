@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -88,6 +88,13 @@ def write_progress(folder: Path, progress: Progress) -> None:
     """Write how far the study has come; what cannot be written ends no training."""
     with suppress(StoreError):
         write_text(folder / PROGRESS, json.dumps(asdict(progress)))
+
+
+def write_writing(folder: Path, progress: Progress | None, written: int, to_write: int) -> Progress:
+    """Write how many tables and figures are written, after what was trained before, and return that."""
+    now = replace(progress or Progress(1.0, 0, 0, 0, 0, {}), written=written, to_write=to_write)
+    write_progress(folder, now)
+    return now
 
 
 def read_progress(folder: Path) -> Progress | None:

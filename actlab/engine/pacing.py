@@ -15,6 +15,7 @@ from actlab.engine.time_left import InHand, TimeLeft, Waiting
 from actlab.study.cost import training_seconds
 from actlab.study.jobs import PROGRAMS, Job, job_id
 
+BESIDE_LAYERS = 3  # what a step takes beside its layers, in layers: measured at width 16, depths 2 to 20
 DIGEST = 64  # bytes before a checkpoint's arrays: see ``checkpoint``, whose import takes JAX's time
 
 
@@ -108,7 +109,7 @@ class Pacing:
 
 def work(job: Job) -> float:
     """What a job will take as a whole, in seconds of a laptop's core; only ratios matter."""
-    return sum(training_seconds(run.flops, job.steps, job.depth) for run in job.runs)
+    return sum(training_seconds(run.flops, job.steps, job.depth + BESIDE_LAYERS) for run in job.runs)
 
 
 def steps_saved(folder: Path) -> dict[str, int]:

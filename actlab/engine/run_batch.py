@@ -341,7 +341,7 @@ def compiled_programs(
                     one = compiled.kept((name, made_from), lambda: lower(name).compile())
             with telling:
                 ready[name] = one
-                tell([name for name, there in ready.items() if there is not None])
+                tell([name for name in ready if ready[name] is not None])
             return one
 
         with ThreadPoolExecutor(COMPILERS) as pool:

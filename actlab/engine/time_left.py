@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-EVIDENCE = 2.0  # seconds that workers must have trained, all together, before anything is said
-LEAST_SHARE = 0.005  # of all work that they must have done then
-LONGEST_WAIT = 20.0  # seconds of training after which less of a share will do
+EVIDENCE = 4.0  # seconds that workers must have trained, all together, before anything is said
+LEAST_SHARE = 0.02  # of all work that they must have done then
+LONGEST_WAIT = 40.0  # seconds of training after which less of a share will do
 HALF_LIFE = 20.0, 600.0  # seconds after which a pace counts half: at first, and in a study of hours
 SMOOTH = 4.0  # seconds over which what is said follows what is thought
 LOADING = 0.5  # seconds in which a worker has programs that another has compiled, before any has done so
@@ -72,7 +72,7 @@ class TimeLeft:
         self.trained = self.all_trained = 0.0  # work, by now of less weight; all of it
         self.seconds = self.all_seconds = 0.0  # that workers trained, likewise
         self.known: dict[Hashable, set[Hashable]] = {}  # programs that each worker has
-        self.first: list[float] = []  # seconds that it took to compile what nobody had
+        self.first: list[float] = []  # seconds that it took to compile what no worker had
         self.again: list[float] = []  # seconds that it took a worker to have what another has
         self.begun = 0.0  # seconds in which anything was trained
         self.said: float | None = None
@@ -87,7 +87,7 @@ class TimeLeft:
         """Take a look; return the seconds that are left, None as long as there is nothing to tell them from.
 
         Args:
-            now: seconds, on a clock that stands still while nobody works.
+            now: seconds, on a clock that stands still while this process does.
             in_hand: {job: how far it is}.
             waiting: in the order in which they will be handed out.
             finished: {job: (work, seconds of training)} of those that are done since the look before.
@@ -119,7 +119,7 @@ class TimeLeft:
             before = self.before.get(job)
             if before is not None and self.busy(before):
                 done += max(before.work - before.done, 0.0)
-            else:  # nobody looked while it trained
+            else:  # it trained between two looks
                 done, unseen = done + whole, unseen + trained
         busy = max(sum(map(self.busy, hands)) for hands in (self.before.values(), in_hand.values()))
         seconds = busy * passed + unseen
@@ -157,7 +157,8 @@ class TimeLeft:
         enough = self.all_seconds >= EVIDENCE and (share >= LEAST_SHARE or self.all_seconds >= LONGEST_WAIT)
         if not enough or self.trained <= 0.0 or self.seconds <= 0.0:
             return None
-        pace = self.trained / self.seconds  # of one worker
+        unheard = sum(now - self.moved.get(job, now) for job, one in in_hand.items() if self.busy(one))
+        pace = self.trained / max(self.seconds - unheard, self.seconds / 4)  # of one worker
         has = {worker: set(programs) for worker, programs in self.known.items()}
         anywhere = set[Hashable]().union(*has.values())
         free: list[tuple[float, int, Hashable]] = []

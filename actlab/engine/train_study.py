@@ -238,7 +238,10 @@ def trained(
                 raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
         if failures:
             raise RunError(folder, failures)
-        yield stored
+        try:
+            yield stored
+        finally:
+            control.remove_progress(folder)  # of what was written
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:

@@ -54,13 +54,13 @@ class Sight(Generic[T]):
     Attributes:
         state: ``beginning`` (no run is planned yet, or not handed out), ``compiling``, ``training``, ``saving``,
             ``reporting``, ``writing``; ``silent`` (whoever is at work has said nothing for a while); ``stopped``,
-            ``killed`` (nobody is at work, and runs are missing); ``finished``.
+            ``killed`` (no one is at work, and runs are missing); ``finished``.
         owner: what the lock says of whoever is, or was, at work; empty without.
         silence: seconds since the run last said how far it is.
         planned: how many runs are planned; None where that is not known.
         stored: how many of those are stored.
         others: how many runs are stored that are not planned.
-        progress: what the run says; None where nobody trains.
+        progress: what the run says; None where no run trains.
         jobs: those in hand.
         failures: of the run at work, or of the last one.
         damage: {part or file: what is wrong with it}.
@@ -119,7 +119,7 @@ class Watch(Generic[T]):
         if manifest is None:
             return Sight("beginning" if is_alive_there is not False else "killed", owner)
         planned, problem = self.read_planned()
-        found, damage, unread = self.read_parts(manifest, seconds)
+        found, damage, unread = self.take_parts(manifest, seconds)
         if problem:
             damage[PLANNED] = problem
         kept = {run: one for run, one in found.items() if planned is None or run in planned}
@@ -192,7 +192,7 @@ class Watch(Generic[T]):
                 self.planned = (stamp, None, str(error))
         return self.planned[1:]
 
-    def read_parts(self, manifest: Mapping[str, Any], seconds: float) -> tuple[dict[str, T], dict[str, str], int]:
+    def take_parts(self, manifest: Mapping[str, Any], seconds: float) -> tuple[dict[str, T], dict[str, str], int]:
         """Read the parts that were not read before; returns {run: what is kept}, damage, and how many are unread."""
         until = time.monotonic() + seconds
         names = part_names(self.folder)
