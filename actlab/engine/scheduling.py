@@ -234,6 +234,7 @@ class JobTracker:
         self.unbegun: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.unwritable = False
+        self.reached = 0.0, 0.0  # share of the work, and runs, at the last look
         self.pacing = Pacing(saved=steps_saved(self.folder))
         for job in jobs:
             self.pacing.of(job)
@@ -297,6 +298,9 @@ class JobTracker:
             in_hand[job.id] = job, beat, id(worker)
         jobs = self.ended + len(self.waiting) + len(in_hand)
         share = work / sum(self.flops.values())
+        if stopping:  # what a job has saved is not lost because its worker has put it down
+            share, runs = max(share, self.reached[0]), max(runs, self.reached[1])
+        self.reached = share, runs
         pace = self.pacing.look(in_hand, self.waiting, runs, stopping)
         return Progress(share, int(runs), len(self.flops), self.ended, jobs, dict(self.failures), stopping, **pace)
 
