@@ -88,6 +88,7 @@ SCHEDULES = {
     "a slow machine": Schedule(MANY, pace=lambda number: 0.1),
     "a word in ten seconds": Schedule([(200.0, "p")] * 6, every=10.0),
     "ten shapes": Schedule([(30.0, f"p{i % 10}") for i in range(30)], compile=(20.0, 2.0)),
+    "more compiling than training": Schedule([(20.0, f"p{i}") for i in range(12)], compile=(30.0, 2.0)),
     "jobs of a blink": Schedule([(0.2, "p")] * 400),
 }
 
