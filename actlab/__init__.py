@@ -106,7 +106,7 @@ def run(
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: delete what the folder holds and train everything.
-        progress: called now and then with how far it has come.
+        progress: called now and then with how far it has come; docs/study.md has the fields of that record.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
@@ -128,11 +128,9 @@ def run(
     >>> results = run("configs/quickstart.yaml", ["sweep.seeds=2"], out="/tmp/q")  # doctest: +SKIP
     """
     import threading
-    from dataclasses import replace
 
     study = study_of(config, overrides)
-    from actlab.engine import train_study, worker_pools
-    from actlab.engine.control import Progress
+    from actlab.engine import control, train_study, worker_pools
 
     folder = Path(expanduser(out)) if out is not None else Path("results") / study.config.study
     file = None if cluster is None else Path(expanduser(cluster))
@@ -149,8 +147,9 @@ def run(
             progress(state)
 
     def written(number: int, of: int) -> None:
+        writing = control.write_writing(folder, state, number, of)
         if progress is not None:
-            progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
+            progress(writing)
 
     with worker_pools.Processes() as processes:
         trained = train_study.trained(study, folder, execution, processes, fresh, notice, planned, note)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actlab.errors import ActlabError
+from actlab.naming import counted
 
 try:
     import resource
@@ -106,7 +107,8 @@ def fit(workers: int) -> tuple[int, str]:
         if room < number:
             number = room
             limited = f"{in_words(letter, allowed)} (of {NAMES[letter][1]})"
-            why = f"{limited} leaves room for {max(room, 0)} of {workers} workers; all need {in_words(letter, wanted)}"
+            of = f"{max(room, 0)} of {counted(workers, 'worker')}"
+            why = f"{limited} leaves room for {of}; all need {in_words(letter, wanted)}"
         if room < 1:
             least = at_work + base + each
             raise LimitError(f"{why}, one needs {in_words(letter, least)}: raise it, or have it raised, and try again")

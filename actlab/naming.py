@@ -84,7 +84,7 @@ def message(text: str) -> str:
     sizes = itertools.accumulate(len(line) + 1 for line in lines)
     fits = sum(size <= MOST_MESSAGE and number < MOST_LINES for number, size in enumerate(sizes))
     kept, hidden = lines[:fits], len(lines) - fits
-    return "\n".join([*kept, *([f"... and {hidden} more {'line' if hidden == 1 else 'lines'}"] if hidden else [])])
+    return "\n".join([*kept, *([f"... and {counted(hidden, 'more line')}"] if hidden else [])])
 
 
 def file_stem(name: str) -> str:
@@ -133,6 +133,20 @@ def listed(names: Iterable[object], most: int = 5, longest: int = MOST_NAME) -> 
     texts = [shortened(str(name), longest) for name in names]
     hidden = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + hidden
+
+
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Write how many there are of something: one run, two runs.
+
+    Args:
+        number: how many.
+        thing: what one is called.
+        things: what several are called, if not by an s at the end.
+
+    >>> counted(1, "run"), counted(0, "run"), counted(2, "batch", "batches"), counted(1200, "row")
+    ('1 run', '0 runs', '2 batches', '1200 rows')
+    """
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def as_yaml(text: str) -> str:

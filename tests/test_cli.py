@@ -1,13 +1,20 @@
 """What the command line says of itself, and while it works."""
 
+import ast
+import itertools
+import re
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from actlab import cli
-from actlab.cli import output, terminal
+from actlab.cli import progress, terminal
 from actlab.engine.control import Progress
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_version_is_the_installed_one(monkeypatch, capsys):
@@ -19,7 +26,7 @@ def test_the_version_is_the_installed_one(monkeypatch, capsys):
 
 
 def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
-    tell = output.PlainProgress()
+    tell = progress.PlainProgress()
     tell(Progress(1.0, 4, 4, 2, 2, {}))
     for written in range(3):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
@@ -29,8 +36,8 @@ def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
 
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
-    monkeypatch.setattr(output, "out", Console(force_terminal=True, width=120))
-    with output.progress_display() as tell:
+    monkeypatch.setattr(progress, "out", Console(force_terminal=True, width=120))
+    with progress.progress_display(0.0) as tell:
         tell(Progress(0.5, 2, 4, 1, 2, {}))
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=1, to_write=3))
     stdout = capsys.readouterr().out
@@ -41,3 +48,83 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
 def test_a_functions_name_is_no_emoji(capsys):
     terminal.err.print("mine.py:ring: fails", soft_wrap=True)
     assert capsys.readouterr().err == "mine.py:ring: fails\n"
+
+
+COMPILING = Progress(0.0, 0, 162, 0, 27, {}, seconds=12.0, compiled=2, programs=8, compiling=2)
+TRAINING = replace(COMPILING, share=0.3, runs_done=48, jobs_done=8, left=80.0, rate=6.1, compiled=8, training=2)
+STATES = {
+    "planning": None,
+    "compiling": COMPILING,
+    "training": TRAINING,
+    "one job fails": replace(TRAINING, failures={"a": "why"}, compiling=1),
+    "a hundred thousand": replace(TRAINING, runs_done=98765, runs=100000, jobs_done=9876, jobs=12345, left=360000.0),
+    "saving": replace(TRAINING, stopping=True, left=None),
+    "reporting": replace(TRAINING, share=1.0, runs_done=162, jobs_done=27, left=0.0),
+    "writing": replace(TRAINING, share=1.0, runs_done=162, jobs_done=27, written=3, to_write=30),
+}
+
+
+def test_the_line_of_a_run_fits_every_terminal_and_says_what_it_is_at():
+    for name, state in STATES.items():
+        for width in (40, 60, 80, 100, 200):
+            text = progress.line(state, 65.0, width).plain
+            assert len(text) <= width, (name, width, text)
+            assert text.startswith(name.split()[0]) or state.phase == "training", (name, width, text)
+            assert "…" not in text
+            assert width < 80 or "1:05" in text, (name, width, text)
+            if state is not None and state.phase == "training":
+                assert f"{state.runs_done}/{state.runs} runs" in text
+                assert " left" in text or (width == 40 and name != "training"), (name, width, text)
+                assert ("1 failed" in text) == bool(state.failures)
+            else:
+                assert " left" not in text
+                assert "runs/s" not in text
+    assert progress.line(COMPILING, 65.0, 40).plain == "compiling 2 of 8 programs  1:05"
+    assert progress.line(TRAINING, 65.0, 200, since=20.0).plain.endswith(
+        "48/162 runs  8/27 jobs  2 compiling  6.1 runs/s  1:05  1:00 left"
+    )
+
+
+def test_plain_lines_grow_rarer_repeat_nothing_and_end_with_the_last(capsys):
+    """A job of ten hours writes some two hundred lines, and a first minute says that programs compile."""
+    now = 0.0
+    lines = progress.PlainProgress(begin=0.0, now=lambda: now)
+    hours = 10 * 3600
+    while now < hours:
+        share = max(now - 100, 0) / (hours - 100)
+        training = replace(TRAINING, share=share, runs_done=int(162 * share), left=None if now < 110 else hours - now)
+        lines(COMPILING if now < 100 else training)
+        now += 0.5
+    lines(STATES["reporting"])
+    lines.close()
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) < 250
+    assert len(set(said)) == len(said)
+    assert said[0] == "compiling 2 of 8 programs, 0:02"
+    assert not [line for line in said if line.startswith("compiling") and ("runs/s" in line or "left" in line)]
+    assert said[-1] == "162/162 runs, 27/27 jobs, 10:00:00, 6.1 runs/s"
+
+
+def test_what_was_told_last_is_said_when_a_run_ends_early(capsys):
+    lines = progress.PlainProgress(begin=0.0, now=lambda: 1.0)
+    lines(TRAINING)
+    lines(STATES["saving"])
+    lines(replace(STATES["saving"], runs_done=50))
+    lines.close()
+    saving, last = capsys.readouterr().out.splitlines()
+    assert saving.startswith("saving (Ctrl-C: at once), 48/162 runs")
+    assert last.startswith("saving (Ctrl-C: at once), 50/162 runs")
+
+
+def test_things_are_counted_by_one_function():
+    """No message of the package has "1 runs" where it counts what there is."""
+    found = []
+    things = "runs|jobs|programs|workers|seeds|cells"
+    for path in sorted((ROOT / "actlab").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                for value, after in itertools.pairwise(node.values):
+                    counts = isinstance(value, ast.FormattedValue) and ast.unparse(value.value).startswith("len(")
+                    if counts and isinstance(after, ast.Constant) and re.match(rf" ({things})\b", str(after.value)):
+                        found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []

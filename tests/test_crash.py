@@ -545,7 +545,7 @@ def test_a_data_file_that_is_not_what_it_was(how, undivided, config, tmp_path, m
 
     monkeypatch.setattr(scheduling, "run_job", changed)
     why = {"vanishes": "no such file", "changes": "is not the data that this study was planned with"}[how]
-    with pytest.raises(RunError, match=rf"1 jobs failed(?s:.)*rows\.csv: {why}") as error:
+    with pytest.raises(RunError, match=rf"1 job failed(?s:.)*rows\.csv: {why}") as error:
         actlab.run(
             config,
             [f"data.name={tmp_path / 'rows.csv'}", "model.activation=relu", "sweep.seeds=8"],
@@ -796,7 +796,7 @@ def test_a_worker_that_always_dies(tmp_path, monkeypatch):
         """)
     )
     (tmp_path / "s.yaml").write_text(STUDY)
-    with pytest.raises(RunError, match=r"1 jobs failed(?s:.)*SIGABRT(?s:.)*act\.py"):
+    with pytest.raises(RunError, match=r"1 job failed(?s:.)*SIGABRT(?s:.)*act\.py"):
         actlab.run(
             tmp_path / "s.yaml",
             [f"model.activation=relu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],

@@ -464,7 +464,7 @@ def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
     )
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert "failed: 1 jobs failed" in done.stdout
+    assert "failed: 1 job failed" in done.stdout
     assert "boom" in done.stdout
     assert done.stdout.strip().endswith("['relu', 'relu']")
     assert "boom" in Path(tmp_path / "r" / "run.log").read_text()

@@ -82,6 +82,10 @@ def test_a_plan_beside_stored_runs_reads_them():
     assert imported <= {"numpy", "pyarrow", "pandas"}
 
 
+def test_watching_needs_neither_jax_nor_pictures():
+    assert heavy(modules(ROOT, "watch", "results/depth", "--once")) <= {"numpy", "pyarrow", "pandas"}
+
+
 def test_a_wrong_folder_is_refused_at_once(tmp_path):
     assert heavy(modules(tmp_path, "report", "nowhere", code=2)) <= {"numpy"}
 

@@ -78,7 +78,7 @@ def test_plan_shows_what_was_understood_and_what_was_unsure(folder, monkeypatch,
         "  unsure    labels of 'y' are read without what cannot be seen (white space at their ends, other forms of a "
         "letter): 'q '",
     ]
-    assert any(line.startswith("1 runs to train") for line in said)
+    assert any(line.startswith("1 run to train") for line in said)
 
 
 def test_plan_as_json_has_all_of_it(folder, monkeypatch, capsys):

@@ -23,6 +23,7 @@ from actlab.analysis.stats import mean_interval
 from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import Measure, about
+from actlab.naming import counted
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 MOST_CLAIMS = 1000
@@ -304,7 +305,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others. What",
         "is contradicted under one condition and supported under none is contradicted.",
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
-        f"{diverged} of the study's {runs} runs diverged.",
+        f"{diverged} of the study's {counted(runs, 'run')} diverged.",
         *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
         *(
             ["*Failed*: the claim could not be decided, for the reason given."]

@@ -13,6 +13,7 @@ from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
+from actlab.naming import counted
 from actlab.study.settings import ENVIRONMENT
 
 MARKS = (
@@ -185,11 +186,11 @@ def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False) 
     here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
     if here and at_init:
         return (
-            f"{here} of {len(runs)} runs diverged: at the end they enter no mean and are counted in their cells; at "
-            "init, before they diverged, they do enter."
+            f"{here} of {counted(len(runs), 'run')} diverged: at the end they enter no mean and are counted in their "
+            "cells; at init, before they diverged, they do enter."
         )
     if here:
-        return f"{here} of {len(runs)} runs diverged: they enter no mean and are counted in their cells."
+        return f"{here} of {counted(len(runs), 'run')} diverged: they enter no mean and are counted in their cells."
     return f"No selected run diverged; {elsewhere} of the others did." if elsewhere else "No run diverged."
 
 

@@ -29,6 +29,7 @@ from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
+from actlab.naming import counted
 from actlab.outputs import making
 from actlab.study.selection import Select
 from actlab.study.settings import Setting, of_manifest
@@ -247,7 +248,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     """Say how many runs there were, what varied and how, and which initialisation ``auto`` was."""
     runs = cells.runs
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
-    totals = (count(len(runs), "run"), count(number, "cell"), count(runs["seed"].nunique(), "seed"))
+    totals = (counted(len(runs), "run"), counted(number, "cell"), counted(runs["seed"].nunique(), "seed"))
     keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
     rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
     blocks: list[Text | Grid] = [
@@ -273,7 +274,7 @@ def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
         target, *others = lines(about).items()
         understood = "; ".join([target[1], *(f"{what} {text}" for what, text in others)])
         items += [plain(f"{head}: {text}") for text in (understood, *about["unsure"])]
-    hidden = [f"and {len(items) - most} lines more, in manifest.json"] if len(items) > most else []
+    hidden = [f"and {counted(len(items) - most, 'line')} more, in manifest.json"] if len(items) > most else []
     return [Items((*items[:most], *hidden))] if items else []
 
 
@@ -299,16 +300,15 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
     frame = sort_rows(rows.reset_index(), keys, cells.ranks)
     wide = pd.DataFrame({plain(words(key)): [in_markdown(value, key) for value in frame[key]] for key in keys})
     wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
-    text = (
-        f"{len(diverged)} of {len(cells.runs)} runs diverged (a minibatch loss, or the whole split's, was not finite):"
-    )
+    of = f"{len(diverged)} of {counted(len(cells.runs), 'run')}"
+    text = f"{of} diverged (a minibatch loss, or the whole split's, was not finite):"
     return [Text(text), Grid(wide, "the diverged runs")]
 
 
 def empty_columns(cells: Cells) -> tuple[Text, ...]:
     """Name the measures that runs lack because they were made before these were measured."""
     names = [
-        code(name) if count == len(cells.runs) else f"{code(name)} ({count} runs)"
+        code(name) if count == len(cells.runs) else f"{code(name)} ({counted(count, 'run')})"
         for name, count in cells.lacking.items()
     ]
     if not names:
@@ -354,12 +354,3 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
         "`actlab run study.yaml --out .` in that folder trains what is missing."
     )
     return Items(tuple(items)), Text(again)
-
-
-def count(number: int, noun: str) -> str:
-    """Write a number and its noun.
-
-    >>> count(1, "run"), count(3, "seed")
-    ('1 run', '3 seeds')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import pipe_table
 from actlab.later import pd
+from actlab.naming import counted
 
 # Longer tables are folded: the report stays readable, and everything is in it.
 FOLD_FROM = 24
@@ -71,7 +72,7 @@ def markdown(sections: Sequence[Section]) -> str:
                     parts.append("\n".join(f"- {item}" for item in items))
                 case Grid(frame, name):
                     rows, body = len(frame), pipe_table(frame)
-                    folded = f"<details><summary>{rows} rows: show {name}</summary>\n\n{body}\n\n</details>"
+                    folded = f"<details><summary>{counted(rows, 'row')}: show {name}</summary>\n\n{body}\n\n</details>"
                     parts.append(body if rows < FOLD_FROM else folded)
                 case Picture(title, file):
                     parts.append(f"![{title}]({file})")

@@ -14,19 +14,22 @@ from typing import Annotated, Any
 import typer
 
 import actlab
-from actlab import interrupts, jax_settings
+from actlab import awake, interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
 from actlab.cli.answering import answering
 from actlab.cli.errors import report_error
 from actlab.cli.merge import merge
 from actlab.cli.new_study import new
-from actlab.cli.output import note, progress_display, tell
+from actlab.cli.output import note, tell
 from actlab.cli.preview import preview
+from actlab.cli.progress import progress_display
 from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
+from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
+from actlab.naming import counted
 from actlab.outputs import making
 
 app = typer.Typer(
@@ -130,8 +133,9 @@ def run(
 
             say(f"\n{job_script(cluster)}")
         return
+    begin = awake.seconds()
     with answering(as_json, config, overrides or (), out_dir, fresh) as answer:
-        with progress_display() as progress:
+        with progress_display(begin) as progress:
             results = actlab.run(
                 config,
                 overrides or (),
@@ -249,7 +253,7 @@ def show(
     if len(names) != 1:
         from actlab.naming import nearest
 
-        problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
+        problem = f"{counted(len(names), 'run')} begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
@@ -268,6 +272,9 @@ Activations = Annotated[
         autocompletion=completion.activations,
     ),
 ]
+
+
+app.command("watch")(watch_study)
 
 
 @app.command()

@@ -5,17 +5,16 @@ A wrong request, with exit code 2, has no object: it is a message on standard er
 
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab import interrupts
+from actlab import awake, interrupts
 from actlab.cli.errors import imported
 from actlab.cli.terminal import one_line, say
 from actlab.errors import INCOMPLETE, WRONG
-from actlab.naming import message
+from actlab.naming import counted, message
 
 if TYPE_CHECKING:
     from actlab.engine.control import Progress
@@ -29,7 +28,7 @@ class Answering:
     def __init__(self, wanted: bool, config: Path, overrides: Sequence[str], out_dir: Path | None, fresh: bool) -> None:
         """Take what was asked for; nothing is read before it is known to be right."""
         self.wanted, self.fresh = wanted, fresh
-        self.asked, self.out_dir, self.begin = (config, overrides), out_dir, time.monotonic()
+        self.asked, self.out_dir, self.begin = (config, overrides), out_dir, awake.seconds()
         self.fields: dict[str, Any] = {"notes": []}
         self.planned: frozenset[str] = frozenset()
         self.written = False
@@ -116,7 +115,9 @@ class Answering:
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())
-        say(f"\n{len(results.runs)} runs ({diverged} diverged), {time.monotonic() - self.begin:.0f} s. Wrote:")
+        say(
+            f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
+        )
         weights = ["weights/"] if (results.path / "weights").is_dir() else []
         for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
@@ -137,7 +138,7 @@ class Answering:
         """Write the object."""
         from actlab.analysis.answers import RunAnswer
 
-        seconds = round(time.monotonic() - self.begin, 3)
+        seconds = round(awake.seconds() - self.begin, 3)
         return RunAnswer(**{"outcome": outcome, "exit": code, "seconds": seconds, **self.fields}).text()
 
     def ended(self) -> None:

@@ -1,8 +1,5 @@
-"""What the command line prints while it works, and of a plan."""
+"""What the command line prints of a plan, and before it is carried out."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from actlab.cli.terminal import err, one_line, out, say
@@ -11,11 +8,8 @@ from actlab.naming import show
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from actlab.engine.control import Progress
     from actlab.study.jobs import Run
     from actlab.study.plan import Plan
-
-WRITING = "writing tables and figures"
 
 
 def show_plan(name: str, planned: "Plan") -> None:
@@ -94,73 +88,3 @@ def settings(runs: "list[Run]") -> dict[str, str]:
 def all_equal(key: str, listed: dict[str, dict[str, str]]) -> bool:
     """Whether a setting is the same for every activation."""
     return len({values[key] for values in listed.values()}) == 1
-
-
-@contextmanager
-def progress_display() -> Iterator[Any]:
-    """Show a live bar on a terminal, plain lines elsewhere; gives a function to call with the progress so far."""
-    if not out.is_terminal:
-        yield PlainProgress()
-        return
-    from rich import progress as bars
-
-    columns = (
-        bars.TextColumn("{task.description}", style="bold", markup=False),
-        bars.BarColumn(),
-        bars.TextColumn("{task.fields[jobs]}  {task.fields[rate]}", markup=False),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("left"),
-        bars.TimeRemainingColumn(),
-    )
-    with bars.Progress(*columns, console=out) as bar:
-        task = bar.add_task("planning", total=None, jobs="", rate="")
-        begin = time.monotonic()
-
-        def update(state: "Progress") -> None:
-            if state.to_write:
-                doing, total, done = WRITING, state.to_write, state.written
-                bar.update(task, description=doing, total=total, completed=done, jobs=f"{done}/{total}", rate="")
-                return
-            rate = state.runs_done / max(time.monotonic() - begin, 1e-9)
-            failed = f", {len(state.failures)} failed" if state.failures else ""
-            done = state.jobs_done == state.jobs
-            doing = "saving (Ctrl-C: at once)" if state.stopping else "reporting" if done else "training"
-            bar.update(
-                task,
-                description=doing,
-                total=1.0,
-                completed=state.share,
-                jobs=f"{state.runs_done}/{state.runs} runs  {state.jobs_done}/{state.jobs} jobs{failed}",
-                rate=f"{rate:.1f} runs/s",
-            )
-
-        yield update
-
-
-class PlainProgress:
-    """Progress as plain lines: at most one in five seconds, the last, and one before the report is written."""
-
-    def __init__(self) -> None:
-        """Start the clock."""
-        self.begin = self.last = time.monotonic()
-        self.writing = False
-
-    def __call__(self, state: "Progress") -> None:
-        """Print how far it has come, if it is time to."""
-        from actlab.study.cost import clock
-
-        if state.to_write:
-            if not self.writing:
-                say(f"{WRITING} ({state.to_write})")
-            self.writing = True
-            return
-        now = time.monotonic()
-        if now - self.last < 5 and state.jobs_done < state.jobs:
-            return
-        self.last = now
-        rate = state.runs_done / max(now - self.begin, 1e-9)
-        left = f", about {clock((now - self.begin) * (1 / state.share - 1))} left" if state.share else ""
-        failed = f", {len(state.failures)} failed" if state.failures else ""
-        say(
-            f"{state.runs_done}/{state.runs} runs, {state.jobs_done}/{state.jobs} jobs{failed}, {rate:.1f} runs/s{left}"
-        )

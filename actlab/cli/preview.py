@@ -7,6 +7,7 @@ import actlab
 from actlab import limits
 from actlab.cli.output import note, plan_as_json, show_data, show_plan
 from actlab.cli.terminal import err, one_line, say
+from actlab.naming import counted
 
 
 @actlab.with_trials
@@ -31,6 +32,7 @@ def preview(
     from actlab.study import cost
     from actlab.study import plan as planning
     from actlab.study.defaults import say_followed
+    from actlab.study.jobs import PROGRAMS
 
     stored = Stored(out_dir or Path("results") / study.config.study)
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
@@ -70,13 +72,14 @@ def preview(
     for label, why in planned.unknown_death.items():
         say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
-        say(f"{len(planned.runs) - len(missing)} runs are stored in {one_line(stored.folder)} already.")
+        done = len(planned.runs) - len(missing)
+        say(f"{counted(done, 'run')} {'is' if done == 1 else 'are'} stored in {one_line(stored.folder)} already.")
     if again := 0 if fresh else len(missing & stored.runs()):
         say(one_line(kept.trained_again(stored.folder, again)))
     say(
-        f"{len(missing)} runs to train in {len(jobs)} jobs on {number} workers"
+        f"{counted(len(missing), 'run')} to train in {counted(len(jobs), 'job')} on {counted(number, 'worker')}"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
-        f"{len({job.shape.programs for job in jobs})} programs to compile.\n"
+        f"{counted(PROGRAMS * len({job.shape.programs for job in jobs}), 'program')} to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )

@@ -19,7 +19,7 @@ from actlab.data.row_numbers import has_each_once, is_counter, is_written, numbe
 from actlab.data.sheet import Sheet, is_number, raise_at_first, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError, Table
-from actlab.naming import as_yaml, listed, nearest
+from actlab.naming import as_yaml, counted, listed, nearest
 
 LABEL_NAMES = {"label", "labels", "target", "class", "classes", "y", "species", "category", "outcome", "diagnosis"}
 """What people call the column that is to be predicted."""
@@ -115,13 +115,14 @@ def rows_that_stay(missing: Mapping[str, np.ndarray], sheet: Sheet, spec: DataSp
     instead = "the mean over the training split stands for them"
     if spec.missing == "drop_rows":
         rows = ~np.any(np.stack(list(missing.values())), axis=0)
-        instead = f"{int((~rows).sum())} of {len(rows)} rows are left out"
+        lost = int((~rows).sum())
+        instead = f"{lost} of {counted(len(rows), 'row')} {'is' if lost == 1 else 'are'} left out"
     if not rows.any():
         raise DataError(
             f"{sheet.path}: every row has a missing value, in {listed(holes)}; data.drop leaves columns out"
         )
-    counted = listed(f"{name} ({number})" for name, number in holes.items())
-    sheet.notes.append(f"missing values in {counted}: {instead}")
+    gaps = listed(f"{name} ({number})" for name, number in holes.items())
+    sheet.notes.append(f"missing values in {gaps}: {instead}")
     return rows
 
 

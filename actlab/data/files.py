@@ -20,7 +20,7 @@ from actlab.data.sheet import Sheet, chosen, default_target, require_unique, tid
 from actlab.data.spec import OF_TEXT, DataSpec
 from actlab.data.table import DataError, Table
 from actlab.data.text_files import read_text
-from actlab.naming import MOST_LINE, MOST_LISTED, listed, nearest, shortened
+from actlab.naming import MOST_LINE, MOST_LISTED, counted, listed, nearest, shortened
 
 MOST_NEIGHBOURS = 1000  # that a name may be the misspelling of
 SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
@@ -280,7 +280,9 @@ def from_arrays(
     if y.ndim != 1:
         raise DataError(f"{path}: array {key!r} has shape {y.shape}; expected one value per row")
     if len(x) != len(y):
-        raise DataError(f"{path}: {inputs!r} has {len(x)} rows and {key!r} has {len(y)}; expected the same number")
+        raise DataError(
+            f"{path}: {inputs!r} has {counted(len(x), 'row')} and {key!r} has {len(y)}; expected the same number"
+        )
     columns = [tidy(name) for name in features] or [f"x{i}" for i in range(x.shape[1])]
     require_unique(columns, path)
     while key in columns:  # a feature may well be called y

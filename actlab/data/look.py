@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from actlab.data.splits import Data
-from actlab.naming import MOST_LINE, as_yaml, listed
+from actlab.naming import MOST_LINE, as_yaml, counted, listed
 
 
 def described(rows: Data) -> dict[str, Any]:
@@ -44,14 +44,15 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     of = f" of {about['target']!r}" if about["target"] else ""
     if "classes" in about:
         counts = {label: sum(by_split.values()) for label, by_split in about["classes"].items()}
-        what = f"{len(counts)} classes: {listed((f'{label}: {n}' for label, n in counts.items()), most)}"
+        named = listed((f"{label}: {n}" for label, n in counts.items()), most)
+        what = f"{counted(len(counts), 'class', 'classes')}: {named}"
     else:
         low, high = about["target_range"]
         what = f"from {low:.6g} to {high:.6g}"
     rows = about["rows"]
     kinds = (f"{kind} ({len(names)}): {listed(names, most)}" for kind, names in about["columns"].items())
     columns = sum(len(names) for names in about["columns"].values())
-    made = f", {about['inputs']} inputs" if about["inputs"] != columns else ""
+    made = f", {counted(about['inputs'], 'input')}" if about["inputs"] != columns else ""
     texts = (
         f"{name} has {len(counts)}: {listed((f'{text}: {n}' for text, n in counts.items()), most)}"
         for name, counts in about.get("categories", {}).items()

@@ -22,7 +22,7 @@ from actlab.data.numbers import all_numbers
 from actlab.data.sheet import MISSING, Sheet, default_target, is_number, require_unique, tidy
 from actlab.data.spec import DataSpec
 from actlab.data.table import DataError
-from actlab.naming import as_yaml, listed, shortened
+from actlab.naming import as_yaml, counted, listed, shortened
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = (
@@ -86,7 +86,7 @@ def read_text(path: Path, spec: DataSpec) -> Sheet:
     names = column_names(lines, columns, spec, path)
     for found, line in lines.widths.items():
         if found != len(lines.header) and not (surplus and found == columns + 1):
-            raise DataError(f"{path}: line {line}: expected {columns} values, found {found}")
+            raise DataError(f"{path}: line {line}: expected {counted(columns, 'value')}, found {found}")
     target = default_target(spec, names, path)
     frame = frame_of(text, separator, [*names, *["\0"] * surplus], spec, path)[names]
     if spec.header is None and not any(
@@ -226,8 +226,9 @@ def require_one_reading(lines: TextLines, text: str, separator: str, given: bool
         if again.even:
             found, line = next((found, line) for found, line in lines.widths.items() if found != own)
             raise DataError(
-                f"{path}: line {line}: expected {own} values, found {found}; every line has {len(again.header)} that "
-                f"are separated by {as_yaml(other)}: set data.separator: {as_yaml(other)} if that is meant"
+                f"{path}: line {line}: expected {counted(own, 'value')}, found {found}; every line has "
+                f"{len(again.header)} that are separated by {as_yaml(other)}: set data.separator: {as_yaml(other)} if "
+                "that is meant"
             )
 
 
@@ -250,8 +251,8 @@ def width(lines: TextLines, path: Path) -> tuple[int, int]:
         if lines.last_empty:
             return columns, 1
         raise DataError(
-            f"{path}: line {lines.widths[columns + 1]}: expected {columns} values, found {columns + 1}, as in every "
-            "row; the first line must name every column, that of row names too"
+            f"{path}: line {lines.widths[columns + 1]}: expected {counted(columns, 'value')}, found {columns + 1}, "
+            "as in every row; the first line must name every column, that of row names too"
         )
     nameless = lines.header[-1] == "" and lines.last_empty and lines.number > 0 and columns > 2
     return (columns - 1, 1) if nameless else (columns, 0)

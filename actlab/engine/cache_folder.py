@@ -21,6 +21,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from actlab.jax_settings import CACHE, OWN_CACHE
+from actlab.naming import counted
 
 SUBFOLDER = "whole"
 MOST_BYTES = 2**29  # of all; the least recently used go first
@@ -184,7 +185,7 @@ def read(path: Path) -> bytes | None:
         if hasattr(os, "getuid") and (about.st_uid != os.getuid() or about.st_mode & 0o022):
             raise Unusable("another user could have written it")
         if not DIGEST_BYTES < about.st_size <= LARGEST:
-            raise Unusable(f"it has {about.st_size} bytes")
+            raise Unusable(f"it has {counted(about.st_size, 'byte')}")
         content = file.read(LARGEST)
     if digest(path, content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
         raise Unusable("it was altered, or written under another name")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.engine.manifest import MANIFEST, altered
 from actlab.engine.part_checks import contradict, has_checksum, unlike
 from actlab.engine.planned import PLANNED
-from actlab.naming import MOST_LINE, shortened
+from actlab.naming import MOST_LINE, counted, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +88,8 @@ class Contents:
         if not self.missing or self.planned is None:
             return []
         why = "lost, or not trained yet" if self.damage else "not trained yet"
-        return [f"{self.missing} of {len(self.planned)} planned runs are {why}; `actlab run` trains them"]
+        verb = "is" if self.missing == 1 else "are"
+        return [f"{self.missing} of {counted(len(self.planned), 'planned run')} {verb} {why}; `actlab run` trains them"]
 
 
 def contents_of(

@@ -16,19 +16,21 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from actlab import interrupts, sinks
-from actlab.engine.files import StoreError, write_text
+from actlab.engine.files import StoreError, content_of, write_text
 from actlab.processes import is_alive
 
 LOCK = "run.lock"
 PROGRESS = "run.progress"
 LOG = "run.log"
+MOST_BYTES = 2**24  # of what is said of progress
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Progress:
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
         written, to_write: tables and figures written, once all jobs have ended, and in all.
+        seconds: since its first job was handed out; those in which it was suspended do not count.
+        left: seconds of training that are left; None as long as nothing tells them.
+        rate: runs a second, of the seconds in which anything was trained; None before.
+        compiled, programs: programs that some worker has ready, and that its jobs need in all.
+        compiling, training: jobs in hand whose workers compile, or train.
     """
 
     share: float
@@ -53,6 +60,28 @@ class Progress:
     stopping: bool = False
     written: int = 0
     to_write: int = 0
+    seconds: float = 0.0
+    left: float | None = None
+    rate: float | None = None
+    compiled: int = 0
+    programs: int = 0
+    compiling: int = 0
+    training: int = 0
+
+    @property
+    def phase(self) -> str:
+        """What it is at.
+
+        >>> Progress(0.0, 0, 4, 0, 2, {}, compiled=1, programs=4).phase, Progress(1.0, 4, 4, 2, 2, {}).phase
+        ('compiling', 'reporting')
+        """
+        if self.to_write:
+            return "writing"
+        if self.stopping:
+            return "saving"
+        if self.jobs_done == self.jobs:
+            return "reporting"
+        return "training" if self.training or self.compiled >= self.programs else "compiling"
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
@@ -61,15 +90,48 @@ def write_progress(folder: Path, progress: Progress) -> None:
         write_text(folder / PROGRESS, json.dumps(asdict(progress)))
 
 
+def write_writing(folder: Path, progress: Progress | None, written: int, to_write: int) -> Progress:
+    """Write how many tables and figures are written, after what was trained before, and return that."""
+    now = replace(progress or Progress(1.0, 0, 0, 0, 0, {}), written=written, to_write=to_write)
+    write_progress(folder, now)
+    return now
+
+
 def read_progress(folder: Path) -> Progress | None:
     """Read how far a study has come that is trained at the moment; None where none is.
 
     Of a run that was killed the last word stays; what is older than some seconds comes from none that is alive.
     """
+    return read_record(folder / PROGRESS, Progress)
+
+
+Record = TypeVar("Record")
+
+
+def read_record(path: Path, kind: type[Record]) -> Record | None:
+    """Read a dataclass of plain values from a small file of JSON; None where there is none that makes sense."""
     try:
-        return Progress(**json.loads((folder / PROGRESS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        said = json.loads(content_of(path, MOST_BYTES), parse_constant=no_constant)
+        record = kind(**said)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    hints = get_type_hints(kind)
+    return record if all(is_of(value, hints[name]) for name, value in said.items()) else None
+
+
+def no_constant(word: str) -> Any:
+    """Refuse NaN and infinities, which JSON has not."""
+    raise ValueError(word)
+
+
+def is_of(value: Any, hint: Any) -> bool:
+    """Whether a value that was read from JSON is of a field's type.
+
+    >>> is_of(1, float | None), is_of("1", float | None), is_of(["a"], Sequence[str])
+    (True, False, True)
+    """
+    kinds = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return any(isinstance(value, int | float if one is float else get_origin(one) or one) for one in kinds)
 
 
 def remove_progress(folder: Path) -> None:
@@ -86,25 +148,42 @@ class Heartbeat:
         training: it is past loading and compiling, so that it looks up between segments.
         runs: how many of its runs are trained; the one in hand counts in part.
         saved: how many checkpoints it has saved.
+        resumed: how many of its runs were trained already when it began; one that was begun counts in part.
+        compiling: it has programs made, or read from the disk, which its worker did not have.
+        ready: the names of those that it has by now.
+        what: the job in a few words.
+        of: how many runs it has in all.
     """
 
     pid: int = 0
     training: bool = False
     runs: float = 0.0
     saved: int = 0
+    resumed: float = 0.0
+    compiling: bool = False
+    ready: Sequence[str] = ()
+    what: str = ""
+    of: int = 0
 
 
-def write_heartbeat(folder: Path, job: str, training: bool, runs: float, saved: int) -> None:
+def write_heartbeat(
+    folder: Path, job: str, training: bool, runs: float, saved: int, resumed: float = 0.0, what: str = "", of: int = 0
+) -> None:
     """Write how far this process has come with a job."""
-    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(Heartbeat(os.getpid(), training, runs, saved))))
+    said = Heartbeat(os.getpid(), training, runs, saved, resumed, what=what, of=of)
+    write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(said)))
+
+
+def write_compiling(folder: Path, job: str, ready: Sequence[str], what: str, of: int) -> None:
+    """Write that this process makes a job's programs, and which it has; what cannot be written ends nothing."""
+    said = Heartbeat(os.getpid(), compiling=True, ready=list(ready), what=what, of=of)
+    with suppress(StoreError):
+        write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(said)))
 
 
 def read_heartbeat(folder: Path, job: str) -> Heartbeat:
     """Read what a job last said; nothing yet, where it has not begun."""
-    try:
-        return Heartbeat(**json.loads((folder / "parts" / f"{job}.progress").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return Heartbeat()
+    return read_record(folder / "parts" / f"{job}.progress", Heartbeat) or Heartbeat()
 
 
 def has_begun(folder: Path, job: str) -> bool:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from actlab.naming import counted
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -61,4 +63,5 @@ def describe(job: Job) -> str:
     """Put a job in a few words: its activation, size and number of runs."""
     shape = job.shape
     name = shape.activations[job.activation].name
-    return f"{name}, depth {job.depth}, width {shape.spec.width}, {len(job.runs)} runs of {job.steps} steps"
+    runs, steps = counted(len(job.runs), "run"), counted(job.steps, "step")
+    return f"{name}, depth {job.depth}, width {shape.spec.width}, {runs} of {steps}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from actlab.engine import data_copies
-from actlab.naming import nearest
+from actlab.naming import counted, nearest
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
@@ -30,6 +30,7 @@ def find_run(folder: Path, name: str, stored: bool = False) -> tuple[Job, Run]:
             "was changed since, or a file of data or of a function that it names is not what it was"
         )
     if len(several) != 1:
-        problem = f"{len(several)} runs begin with '{name}'" if several else f"the study plans no run '{name}'"
+        many = f"{counted(len(several), 'run')} begin with '{name}'"
+        problem = many if several else f"the study plans no run '{name}'"
         raise StudyError(f"{folder}: {problem}{nearest(name, (several or list(runs))[:8])}")
     return runs[several[0]]

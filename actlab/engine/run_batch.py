@@ -4,18 +4,18 @@ Training goes in segments of about a second, and how a run is cut into them chan
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import jax
 import numpy as np
 
-from actlab import jax_settings
+from actlab import awake, jax_settings
 from actlab.activations import CATALOGUE
 from actlab.engine import checkpoint, compiled, environment
 from actlab.engine.checkpoint import Snapshot
@@ -32,6 +32,8 @@ from actlab.study.jobs import Job, Run, Shape, job_id, record_steps
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 KEPT_SHAPES = 2  # whose programs a worker keeps
 COMPILERS = 2  # programs that a worker compiles at a time
+
+Tell = Callable[[Sequence[str]], None]
 
 log = logging.getLogger("actlab.job")
 
@@ -63,16 +65,23 @@ Keep = Callable[["RunBatch", int, Any, Sequence[Any]], None]
 
 
 def segments(
-    job: Job, runs: tuple[Run, ...], folder: Path, pace: Pace, turn: int = 0, keep: Keep | None = None
+    job: Job,
+    runs: tuple[Run, ...],
+    folder: Path,
+    pace: Pace,
+    turn: int = 0,
+    tell: Tell = lambda ready: None,
+    keep: Keep | None = None,
 ) -> Iterator[Snapshot]:
     """Advance one run batch from where its checkpoint stands, or from its first step, until it is done.
 
+    ``tell`` is called where its programs must be made or read: with the names of those that are ready by then.
     With ``keep``, the weights of a record are kept before anything else becomes of it.
 
     Yields:
         where it stands, to begin with and after each segment: at most one record, and the steps to the next.
     """
-    batch = RunBatch(job, runs, folder, turn)
+    batch = RunBatch(job, runs, folder, turn, tell)
     schedule = record_schedule(job.steps, job.every, job.evaluate_every)
     path = checkpoint.path_of(folder, job_id(runs))
     at = batch.begin()
@@ -86,7 +95,7 @@ def segments(
     pace.steps = pace.steps or 1
     yield at
     while not complete(at, schedule):
-        begun, first = time.perf_counter(), at.step
+        begun, first = awake.seconds(), at.step
         state, records, recorded, step = at.state, at.records, at.recorded, at.step
         if step == schedule[recorded, 0]:
             state, one = batch.record(state, step, evaluated=bool(schedule[recorded, 1]))
@@ -98,7 +107,7 @@ def segments(
             state, step = batch.train(state, step, end), end
         jax.block_until_ready(state)
         at = Snapshot(recorded, step, state, records)
-        pace.learn(step - first, time.perf_counter() - begun)
+        pace.learn(step - first, awake.seconds() - begun)
         yield at
 
 
@@ -108,7 +117,9 @@ class RunBatch:
     scratch: dict[str, Any]  # what the programs write over and give back, since ``begin``
     learned: tuple[str, ...] | None = None  # columns of the learned parameters, if not of their own names
 
-    def __init__(self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0) -> None:
+    def __init__(
+        self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0, tell: Tell = lambda ready: None
+    ) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.runs = runs
@@ -128,7 +139,8 @@ class RunBatch:
         if key not in COMPILED:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
-            COMPILED[key] = compiled_programs(shape, self.program, self.numbers, self.data, self.call, sizes, turn)
+            made_for = (shape, self.program, self.numbers, self.data, self.call, sizes, turn)
+            COMPILED[key] = compiled_programs(*made_for, tell)
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
@@ -325,6 +337,7 @@ def compiled_programs(
     call: tuple[Any, Any],
     sizes: tuple[int, int],
     turn: int,
+    tell: Tell = lambda ready: None,
 ) -> Programs:
     """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
@@ -337,7 +350,9 @@ def compiled_programs(
         numbers, data, call: of the run batch: what the programs are called with.
         sizes: inputs and outputs of the network.
         turn: see ``run_job``.
+        tell: see ``segments``.
     """
+    tell([])
     several = jax.local_device_count() > 1
     own = any(key.source for key in (*shape.activations, *shape.own_measures, shape.optimizer))
     traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
@@ -352,6 +367,7 @@ def compiled_programs(
         jitted = programs(program, *sizes)
         arguments = arguments_of(jitted, numbers, data, call, program)
         missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
+        telling = Lock()
 
         def lower(name: str) -> Any:
             return getattr(jitted, name).lower(*arguments[name])
@@ -361,8 +377,13 @@ def compiled_programs(
             with jax_settings.pinned(), jax.enable_x64(dtype), jax.default_matmul_precision(precision):
                 if traced:
                     lowered = lower(name)
-                    return compiled.kept((name, made_from), lowered.compile, lowered)
-                return compiled.kept((name, made_from), lambda: lower(name).compile())
+                    one = compiled.kept((name, made_from), lowered.compile, lowered)
+                else:
+                    one = compiled.kept((name, made_from), lambda: lower(name).compile())
+            with telling:
+                ready[name] = one
+                tell([name for name in ready if ready[name] is not None])
+            return one
 
         with ThreadPoolExecutor(COMPILERS) as pool:
             ready |= dict(zip(missing, pool.map(made, missing), strict=True))

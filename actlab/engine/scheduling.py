@@ -21,11 +21,13 @@ from actlab.engine.control import Progress
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
+from actlab.engine.pacing import Pacing, steps_saved
 from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
 from actlab.engine.trained_again import replace_rows
 from actlab.engine.worker_pools import log_of
 from actlab.measures import to_plain
+from actlab.naming import counted
 from actlab.study import columns, settings
 from actlab.study.jobs import Job, Run, job_id
 from actlab.study.plan import Plan
@@ -47,7 +49,8 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
     planned, runs = set(plan.runs), stored.runs()
     if orphans := runs - planned:
         raise StoreError(
-            f"{stored.folder}: holds {len(orphans)} runs that this study would not have:\n{difference(stored, plan)}\n"
+            f"{stored.folder}: holds {counted(len(orphans), 'run')} that this study would not have:\n"
+            f"{difference(stored, plan)}\n"
             "Give the study another --out, or start over with --fresh (which deletes them)."
         )
     return planned - runs | lacking_weights(stored, plan.groups)
@@ -216,7 +219,7 @@ def execute(
             else:
                 tracker.retry_or_fail(job, error)
         in_hand = [job for job, _ in running.values()]
-        yield tracker.progress(in_hand, stopping=asked is not None)
+        yield tracker.progress(list(running.values()), stopping=asked is not None)
         pause = POLL
         if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
             break
@@ -240,7 +243,11 @@ class JobTracker:
         self.unbegun: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.unwritable = False
-        self.write(f"{len(self.flops)} runs in {len(jobs)} jobs")
+        self.reached = 0.0, 0.0  # share of the work, and runs, at the last look
+        self.pacing = Pacing(saved=steps_saved(self.folder))
+        for job in jobs:
+            self.pacing.of(job)
+        self.write(f"{counted(len(self.flops), 'run')} in {counted(len(jobs), 'job')}")
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """Note what a job stored, in the manifest too."""
@@ -261,7 +268,8 @@ class JobTracker:
             return
         self.ended += 1
         self.done |= {run.id for run in job.runs}
-        self.write(f"job {job.id}: {len(job.runs)} runs in {outcome.seconds:.1f} s ({describe(job)})")
+        self.pacing.note_end(job, outcome.training_seconds)
+        self.write(f"job {job.id}: {counted(len(job.runs), 'run')} in {outcome.seconds:.1f} s ({describe(job)})")
 
     def retry_or_fail(self, job: Job, error: BaseException) -> None:
         """Put what a job did not store back into the queue, or report the job, by what ended it.
@@ -294,16 +302,22 @@ class JobTracker:
             self.unwritable |= isinstance(error, StoreError)
             self.write(f"job {job.id}: failed: {self.failures[job.id]}\n{''.join(format_exception(error))}")
 
-    def progress(self, in_hand: Sequence[Job], stopping: bool) -> Progress:
+    def progress(self, running: Sequence[tuple[Job, Executor]], stopping: bool) -> Progress:
         """How far the study has come, runs in hand included."""
         work, runs = sum(self.flops[run] for run in self.done), float(len(self.done))
-        for job in in_hand:
-            trained = control.read_heartbeat(self.folder, job.id).runs
-            work += sum(run.flops for run in job.runs) * trained / len(job.runs)
-            runs += trained
+        in_hand = {}
+        for job, worker in running:
+            beat = control.read_heartbeat(self.folder, job.id)
+            work += sum(run.flops for run in job.runs) * beat.runs / len(job.runs)
+            runs += beat.runs
+            in_hand[job.id] = job, beat, id(worker)
         jobs = self.ended + len(self.waiting) + len(in_hand)
         share = work / sum(self.flops.values())
-        return Progress(share, int(runs), len(self.flops), self.ended, jobs, dict(self.failures), stopping)
+        if stopping:  # what a job has saved is not lost because its worker has put it down
+            share, runs = max(share, self.reached[0]), max(runs, self.reached[1])
+        self.reached = share, runs
+        pace = self.pacing.look(in_hand, self.waiting, runs, stopping)
+        return Progress(share, int(runs), len(self.flops), self.ended, jobs, dict(self.failures), stopping, **pace)
 
     def write(self, text: str) -> None:
         """Append a line with the time to the study's log."""

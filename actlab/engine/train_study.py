@@ -21,7 +21,7 @@ from actlab.engine.scheduling import execute, missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.errors import ActlabError
 from actlab.later import Later
-from actlab.naming import brief, nearest
+from actlab.naming import brief, counted, nearest
 from actlab.study import plan as planning
 from actlab.study.defaults import followed
 from actlab.study.jobs import Job
@@ -46,7 +46,7 @@ class RunError(ActlabError, RuntimeError):
     def __init__(self, folder: Path, failures: Mapping[str, str]) -> None:
         """Name the jobs and what stopped them."""
         first = "\n".join(f"  {message}" for message in list(failures.values())[:5])
-        super().__init__(f"{len(failures)} jobs failed (see {folder / 'run.log'}):\n{first}")
+        super().__init__(f"{counted(len(failures), 'job')} failed (see {folder / 'run.log'}):\n{first}")
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,10 @@ def trained(
                 raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
         if failures:
             raise RunError(folder, failures)
-        yield stored
+        try:
+            yield stored
+        finally:
+            control.remove_progress(folder)  # of what was written
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:

@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from actlab import jax_settings
+from actlab import awake, jax_settings
 from actlab.engine import checkpoint, compiled, control, environment, loading, run_data, store, weight_files
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.handover import Outcome, describe
@@ -79,12 +79,17 @@ def freeze_gc() -> None:
 
 def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
     """Train run batch by run batch, looking up between segments: to report progress, to save, to stop if asked to."""
-    begun = saved = time.monotonic()
+    begun, saved = awake.seconds(), time.monotonic()
     looked = -math.inf
     parts: dict[str, str] = {}
     rows: list[dict[str, Any]] = []  # of runs that are done and not stored
     done = saves = 0
+    resumed = 0.0
     pace = Pace()
+    about = describe(job), len(job.runs)
+
+    def tell(ready: Sequence[str]) -> None:
+        control.write_compiling(folder, job.id, ready, *about)
 
     def abandoned() -> bool:
         return control.lock_owner(folder) not in (lock_owner, None)
@@ -103,11 +108,11 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
 
     def outcome(finished: bool) -> Outcome:
         control.remove_heartbeat(folder, job.id)
-        return Outcome(finished, parts, devices(), time.monotonic() - begun, pace.seconds)
+        return Outcome(finished, parts, devices(), awake.seconds() - begun, pace.seconds)
 
     if abandoned():
         return Outcome(False, {}, devices(), 0.0, 0.0)
-    control.write_heartbeat(folder, job.id, training=False, runs=0, saved=0)
+    control.write_heartbeat(folder, job.id, False, 0.0, 0, 0.0, *about)
     if control.stop_asked(folder):
         return outcome(finished=False)
     log.info("job %s begins: %s", job.id, describe(job))
@@ -118,16 +123,17 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
 
     for runs in run_batches(job):
         path = checkpoint.path_of(folder, job_id(runs))
-        for number, at in enumerate(
-            segments(job, runs, folder, pace, turn, keep if job.keep_weights != NONE else None)
-        ):
+        keeping = keep if job.keep_weights != NONE else None
+        for number, at in enumerate(segments(job, runs, folder, pace, turn, tell, keeping)):
+            if number == 0:
+                resumed += len(runs) * at.step / (job.steps + 1)
             if time.monotonic() - looked < LOOK_SECONDS:
                 continue
             looked = time.monotonic()
             if abandoned():
-                return Outcome(False, {}, devices(), time.monotonic() - begun, pace.seconds)
+                return Outcome(False, {}, devices(), awake.seconds() - begun, pace.seconds)
             share = at.step / (job.steps + 1)
-            control.write_heartbeat(folder, job.id, training=True, runs=done + len(runs) * share, saved=saves)
+            control.write_heartbeat(folder, job.id, True, done + len(runs) * share, saves, resumed, *about)
             stop = control.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if number and at.recorded:  # at first it stands where its checkpoint does

@@ -11,6 +11,9 @@ from typing import Any
 from actlab.data.spec import DataSpec
 from actlab.nn.spec import ProgramSpec
 
+PROGRAMS = 4
+"""Compiled programs of a shape: see ``nn.programs``."""
+
 
 @dataclass(frozen=True)
 class FunctionKey:

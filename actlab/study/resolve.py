@@ -14,7 +14,7 @@ import numpy as np
 
 from actlab import activations, data, sources
 from actlab.activations.flatness import FoundFlat
-from actlab.naming import brief, show
+from actlab.naming import brief, counted, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.advice import also
@@ -101,7 +101,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         raise error_together(source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows)
     warmup = float(train.schedule.options["warmup_steps"])
     if warmup >= train.steps:
-        expected = f"warmup_steps: expected fewer than the {train.steps} steps"
+        expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
         raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup))
     records = train.steps // cell.measure.every

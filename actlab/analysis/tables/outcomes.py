@@ -18,6 +18,7 @@ from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
 from actlab.later import pd
 from actlab.measures import about
+from actlab.naming import counted
 
 TRAINED_SHARE = 0.8
 LOSS_SCALE = "mean squared error in units of the training targets' variance"
@@ -118,8 +119,9 @@ def ranks(cells: Cells) -> Table | None:
     wide = pivot(printed, ["activation"], [], 2).rename(columns={"rank": "mean rank"})
     wide["runs diverged"] = [str(count) for count in frame["diverged"]]
     metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
+    each = f"each of the {counted(len(ranked.ranks), 'setting')}"
     note = (
-        f"Rank of each activation (1 is best, by mean final {metrics}) within each of the {len(ranked.ranks)} settings "
+        f"Rank of each activation (1 is best, by mean final {metrics}) within {each} "
         f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
         f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
         f"{intervals_note(frame, ' over settings', 'settings')} "
@@ -206,7 +208,7 @@ def selection(cells: Cells) -> Table | None:
     across = ["depth"] if "depth" in others else []
     wide = lay_out(pd.DataFrame(lines).assign(measure=over), without(others, "depth"), across)
     note = (
-        f"{selection_note(cells)} In {at_edge} of {len(lines)} cells the selected value is at an end of its grid. "
-        f"The CSV has the mean final {plain(words(cells.select.by))} of every value."
+        f"{selection_note(cells)} In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its "
+        f"grid. The CSV has the mean final {plain(words(cells.select.by))} of every value."
     )
     return Table(f"Selected {plain(words(over))}", note, frame, wide)

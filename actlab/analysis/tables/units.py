@@ -59,7 +59,8 @@ def death(cells: Cells) -> Table | None:
     printed = frame[with_death] if with_death.any() else frame
     wide = pivot(printed, keys, ["measure"], 3)
     every = sorted(set(cells.runs["evaluate_every"])) if "evaluate_every" in cells.runs else []
-    unseen = f", every {' or '.join(map(str, every))} steps: a unit that dies and revives in between is not seen"
+    steps = "step" if every == [1] else f"{' or '.join(map(str, every))} steps"
+    unseen = f", every {steps}: a unit that dies and revives in between is not seen"
     sentences = [
         "At the end, mean over all hidden layers; death is judged on the whole training split, at evaluations"
         f"{unseen if every else ''}.",
