@@ -98,35 +98,41 @@ def run(
     executor: str = "local",
     workers: int | None = None,
     fresh: bool = False,
+    prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
     planned: Callable[[Plan], None] | None = None,
     memory: str | float | None = None,
     scheduler: str | None = None,
     cluster: str | Path | None = None,
     note: Callable[[str], None] = lambda line: None,
+    confirm: Callable[[str], bool] | None = None,
 ) -> Results:
     """Train what a study lacks, then write its tables, figures and report.
 
     Args:
         config: the study's YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps.
-        out: the study's folder; ``results/<study>`` by default.
+        out: the study's folder; by default ``results/<study>``, and of a study folder's own study.yaml that folder.
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
-        fresh: delete what the folder holds and train everything.
+        fresh: set the folder aside, beside itself under a name with date and time, and train everything.
+        prune: remove stored runs that the study does not ask for any more; they are kept otherwise, and left out.
         progress: called now and then with how far it has come.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
-        note: called with a line on what is damaged in the folder, before it is trained again.
+        note: called with a line each on what is damaged in the folder, before it is trained again; on stored runs that
+            are left out, or removed; on where the folder was set aside; on another that holds runs of this study.
+        confirm: called with a question before a folder is set aside; without, that is not asked.
 
     Returns:
         the results, as ``load`` does.
 
     Raises:
         StudyError, ClaimsError: the request is wrong, or its cluster out of reach; nothing was trained or written.
-        StoreError: the folder is not a study's, or holds runs that this study would orphan.
+        StoreError: the folder is not a study's, or is another's, none of whose runs this one asks for.
+        WithdrawnError: ``confirm`` gave no; nothing was changed.
         RunError: some jobs failed; what the others measured is stored.
         ClusterLost: the Dask scheduler went away while jobs ran; what is finished is stored.
 
@@ -139,10 +145,11 @@ def run(
     from dataclasses import replace
 
     study = study_of(config, overrides)
-    from actlab.engine import train_study, worker_pools
+    from actlab.engine import train_study, whereabouts, worker_pools
     from actlab.engine.control import Progress
 
-    folder = Path(out) if out is not None else Path("results") / study.config.study
+    found = whereabouts.default_folder(Path(config), study.config.study, overrides)
+    folder = Path(out) if out is not None else found
     file = None if cluster is None else Path(cluster)
     execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
@@ -161,8 +168,8 @@ def run(
             progress(replace(state or Progress(1.0, 0, 0, 0, 0, {}), written=number, to_write=of))
 
     with worker_pools.Processes() as processes:
-        trained = train_study.trained(study, folder, execution, processes, fresh, notice, planned, note)
-        with trained as stored:
+        options = (fresh, notice, planned, note, prune, confirm, out is None)
+        with train_study.trained(study, folder, execution, processes, *options) as stored:
             processes.keep_one()
             results = stored.results()
             write_report(results, written, processes)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from platform import python_version
@@ -15,8 +16,9 @@ import typer
 
 import actlab
 from actlab import interrupts, jax_settings, limits
+from actlab.cli.confirming import Shown, someone_is_there
 from actlab.cli.errors import report_error
-from actlab.cli.output import note, progress_display, tell
+from actlab.cli.output import note, tell
 from actlab.cli.preview import preview
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.compiler_flags import CLIENT_DEFAULTS
@@ -97,19 +99,24 @@ def run(
     workers: Workers = None,
     memory: Memory = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="set the folder aside, under a name with the date, and train everything")
+    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="remove stored runs that the study does not ask for")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask on a terminal before --fresh sets aside")] = False,
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, False, **where)
+        preview(config, overrides, out_dir, workers, memory, fresh, prune=prune, **where)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 
             say(f"\n{job_script(cluster)}")
         return
     begin = time.monotonic()
-    with progress_display() as progress:
+    with ExitStack() as until:
+        progress = Shown(until, asks=fresh and not yes and someone_is_there())
         results = actlab.run(
             config,
             overrides or (),
@@ -118,6 +125,8 @@ def run(
             workers=workers,
             memory=memory,
             fresh=fresh,
+            prune=prune,
+            confirm=progress.confirm,
             progress=progress,
             planned=lambda plan: tell(plan, where_room(executor.value, workers, scheduler, cluster)),
             scheduler=scheduler,
@@ -217,6 +226,11 @@ def show(
     if len(names) != 1:
         from actlab.naming import nearest
 
+        if not names and (kept := [name for name in results.left_out if name.startswith(run_name)]):
+            from actlab.engine.earlier import reasons
+
+            why = f"study.yaml does not ask for it any more ({reasons([results.left_out[kept[0]]])})"
+            raise typer.BadParameter(f"{folder}: {kept[0]} is stored, and left out, since {why}")
         problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
         raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
     frames = (results.runs, results.steps, results.layers)

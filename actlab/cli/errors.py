@@ -24,6 +24,7 @@ WRONG = {
 }
 INCOMPLETE = {
     "actlab.engine.train_study": "RunError",
+    "actlab.engine.setting_aside": "WithdrawnError",
     "actlab.engine.cluster": "ClusterLost",
     "actlab.engine.files": "DamageError",
     "actlab.analysis.parts": "ReportError",

@@ -18,27 +18,40 @@ def preview(
     memory: str | None,
     fresh: bool = False,
     as_json: bool = False,
+    prune: bool = False,
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
     limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
+    from actlab.engine import setting_aside, whereabouts
+    from actlab.engine.changing import Change, change
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
-    from actlab.engine.train_study import ExecutionConfig, in_bytes
+    from actlab.engine.train_study import ExecutionConfig, in_bytes, refuse_both
     from actlab.study import cost
     from actlab.study import plan as planning
+    from actlab.study.reading import resolved_yaml
 
-    stored = Stored(out_dir or Path("results") / study.config.study)
+    refuse_both(fresh, prune)
+    name = study.config.study
+    stored = Stored(out_dir or whereabouts.default_folder(config, name, overrides or ()))
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     for line in () if fresh else stored.damage():
         note(f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost")
+    changed = Change() if fresh else change(stored, planned, resolved_yaml(study.config, stored.folder), study.source)
+    for line in changed.lines(prune, dry=True):
+        note(line)
+    if fresh and setting_aside.is_study(stored.folder):
+        note(setting_aside.would(stored.folder))
+    if missing and out_dir is None and not fresh and (line := whereabouts.elsewhere(stored.folder, missing, name)):
+        note(line)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     if as_json:
-        counts = {"to_train": len(missing), "jobs": len(jobs), "workers": number}
+        counts = {"to_train": len(missing), "left_out": len(changed.left_out), "jobs": len(jobs), "workers": number}
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
         say(plan_as_json(study.config.study, planned, counts | expected))
         return

@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from traceback import format_exception
+from types import MappingProxyType
 from typing import Any
 
 from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import control, store
 from actlab.engine.control import Progress
+from actlab.engine.earlier import Why
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
@@ -40,41 +42,25 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
     """List the planned runs that a study's folder does not hold yet.
 
     Raises:
-        StoreError: the folder is not a study's, or holds runs that the plan does not have.
+        StoreError: the folder is not a study's.
     """
     stored.plan_has(plan.runs)
-    planned, runs = set(plan.runs), stored.runs()
-    if orphans := runs - planned:
-        raise StoreError(
-            f"{stored.folder}: holds {len(orphans)} runs that this study would not have:\n{difference(stored, plan)}\n"
-            "Give the study another --out, or start over with --fresh (which deletes them)."
-        )
-    return planned - runs
+    return set(plan.runs) - stored.runs()
 
 
-def difference(stored: Stored, plan: Plan) -> str:
-    """List the settings in which stored and planned runs differ, a line each."""
-    runs = stored.results(partial=True).runs
-    planned = [run.labels for run in plan.runs.values()]
-    lines = []
-    for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
-        then = {setting_text(value) for value in runs[name]} if name in runs else set()
-        now = {setting_text(labels.get(name)) for labels in planned}
-        if then - now:
-            lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
-    return "\n".join(lines) or "  (a combination of settings, or the content of a data file or of a function's file)"
-
-
-def setting_text(value: object) -> str:
-    """Put a setting in words: none, also where a frame reads it back as a missing number, is one word."""
-    return "none" if value is None or value != value else str(value)
-
-
-def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> list[str]:
+def prepare(
+    stored: Stored,
+    study_yaml: str,
+    plan: Plan,
+    sources: Mapping[str, Path],
+    trains: bool,
+    earlier: Mapping[str, Why] = MappingProxyType({}),
+) -> list[str]:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.
-    Parts that count and were not listed are; those that are damaged are set aside.
+    Parts that count and were not listed are; those that are damaged are set aside. ``earlier`` are the runs that were
+    planned before and are not any more: see ``actlab.engine.changing``.
 
     Returns:
         of each that is damaged a line that says so.
@@ -111,7 +97,7 @@ def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, P
     }
     try:
         called = set_aside(folder, contents.damage) if contents else []
-        store.create(folder, study_yaml, sources, manifest, plan.runs)
+        store.create(folder, study_yaml, sources, manifest, plan.runs, earlier)
         control.tidy(folder, finished=False)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None

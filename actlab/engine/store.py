@@ -13,25 +13,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from actlab.checksums import file_sha256
 from actlab.engine import part_checks
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
+from actlab.engine.earlier import Why, read_earlier, write_earlier
 from actlab.engine.files import OWN, DamageError, StoreError, check_room, content_of, write_bytes, write_text, writing
 from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
 from actlab.engine.part_checks import PartError
 from actlab.engine.part_files import part_names, read_part
-from actlab.engine.planned import PLANNED, PlannedError, read_planned, write_planned
+from actlab.engine.planned import PlannedError, read_planned, write_planned
 from actlab.later import Later, pd
 from actlab.sources import COPIES
 from actlab.study import yaml_text
@@ -78,6 +79,7 @@ class Results:
         notes: what else a reader should know, a line each: of parts that the manifest does not list, say.
         damage: what is damaged and left out, a line each; empty unless that was asked for.
         untrained: a line where planned runs are not stored.
+        left_out: the stored runs that the study does not ask for any more, which are in no frame, and why.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class Results:
     notes: tuple[str, ...] = ()
     damage: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
+    left_out: Mapping[str, Why] = field(repr=False, default_factory=dict)
 
 
 class Stored:
@@ -136,13 +139,10 @@ class Stored:
                     found[name] = self.known[key]
                 except PartError as error:
                     found[name] = str(error)
-            problem, planned = "", None
-            try:
-                planned = read_planned(self.folder)
-            except PlannedError as error:
-                problem = str(error)
+            planned, problem = or_problem(read_planned, self.folder)
+            earlier, problem_earlier = or_problem(read_earlier, self.folder)
             if part_names(self.folder) == names and self.stamp(MANIFEST) == stamp:
-                return contents_of(manifest, found, planned, self.planned, problem)
+                return contents_of(manifest, found, planned, self.planned, problem, earlier, problem_earlier)
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; nothing, where it was lost and is about to be written again.
@@ -169,7 +169,7 @@ class Stored:
         return about.st_ino, about.st_size, about.st_mtime_ns
 
     def runs(self) -> set[str]:
-        """List the runs that the folder holds: none where nothing was begun. What is damaged does not count.
+        """List the runs that the folder holds, those that were planned earlier included; nothing that is damaged.
 
         Raises:
             StoreError: the folder is not a study's.
@@ -208,17 +208,27 @@ class Stored:
         """
         contents = self.read()
         damage = contents.damage_lines()
-        if damage and (not partial or not contents.tables):
+        tables, left_out = contents.shown(), contents.left_out_lines(self.folder)
+        if damage and (not partial or not tables):
             raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
-        if not contents.tables:
-            raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
+        if not tables:
+            none = "holds no finished run yet; `actlab run` trains what its study.yaml names"
+            raise StoreError("\n".join(f"{self.folder}: {line}" for line in (none, *left_out)))
         manifest, study = contents.manifest, stored_study(self.folder)
-        rows = in_order(list(contents.tables.values()), of_manifest(manifest))
+        rows = in_order(list(tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
-        about = tuple(contents.notes()), tuple(damage), tuple(contents.untrained())
+        about = (*contents.notes(), *left_out), tuple(damage), tuple(contents.untrained()), contents.left_out
         return Results(self.folder, study, manifest, *frames, histograms, without, *about)
+
+
+def or_problem(read: Callable[[Path], Any], folder: Path) -> tuple[Any, str]:
+    """Read one of a folder's lists of runs; None, and what is wrong with it, where it is not what was written."""
+    try:
+        return read(folder), ""
+    except PlannedError as error:
+        return None, str(error)
 
 
 def stored_study(folder: Path) -> dict[str, Any]:
@@ -284,26 +294,35 @@ def write_table(folder: Path, name: str, table: pa.Table) -> str:
         return file_sha256(path)
 
 
-def compact(stored: Stored) -> None:
+def compact(stored: Stored, prune: bool = False) -> None:
     """Merge a finished study's parts: a tenth of the size, and the same bytes however it was cut into jobs.
 
-    Killed in between, it leaves runs in two parts, of which reading takes the one that the manifest lists.
+    Runs that the study does not ask for any more get parts of their own. Killed in between, it leaves runs in two
+    parts, of which reading takes the one that the manifest lists.
+
+    Args:
+        stored: what the folder holds.
+        prune: whether runs that the study does not ask for are left out for good: nothing else is removed.
     """
     folder, contents = stored.folder, stored.read()
     manifest, names = contents.manifest, part_names(folder)
-    rows = in_order(list(contents.tables.values()), of_manifest(manifest))
+    left_out = set(contents.left_out)
     merged = {}
-    for begin in range(0, len(rows), RUNS_IN_PART):
-        piece = rows.slice(begin, RUNS_IN_PART)
-        merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
-    if names == sorted(f"{name}.parquet" for name in merged) and names == sorted(manifest.get("parts", {})):
-        return
-    manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
-    for name, piece in merged.items():
-        stored.note(f"{name}.parquet", piece, manifest["parts"][f"{name}.parquet"])
-    write_manifest(folder, manifest)
-    for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
-        (folder / "parts" / name).unlink(missing_ok=True)
+    for runs in (contents.runs - left_out, set() if prune else left_out):
+        tables = [of for table in contents.tables.values() if len(of := part_checks.of_runs(table, runs))]
+        rows = in_order(tables, of_manifest(manifest)) if tables else ()
+        for begin in range(0, len(rows), RUNS_IN_PART):
+            piece = rows.slice(begin, RUNS_IN_PART)
+            merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
+    if names != sorted(f"{name}.parquet" for name in merged) or names != sorted(manifest.get("parts", {})):
+        manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
+        for name, piece in merged.items():
+            stored.note(f"{name}.parquet", piece, manifest["parts"][f"{name}.parquet"])
+        write_manifest(folder, manifest)
+        for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
+            (folder / "parts" / name).unlink(missing_ok=True)
+    if prune:  # last: until then, what is still there is told from another study's
+        write_earlier(folder, {})
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -324,6 +343,7 @@ def create(
     sources: Mapping[str, Path],
     manifest: Mapping[str, Any],
     runs: Iterable[str],
+    earlier: Mapping[str, Why] = MappingProxyType({}),
 ) -> None:
     """Make or refresh a study's folder: its parts folder, resolved study, copied sources, planned runs and manifest.
 
@@ -333,6 +353,7 @@ def create(
         sources: the files to copy, by their path in ``sources/``.
         manifest: see ``write_manifest``.
         runs: those that are planned.
+        earlier: those that were and are not any more, and why.
     """
     refuse_links(folder)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
@@ -346,7 +367,11 @@ def create(
         if not target.is_file() or target.read_bytes() != content:
             write_bytes(target, content)
         checksums[place] = hashlib.sha256(content).hexdigest()
+    before, _ = or_problem(read_earlier, folder)
+    if new := {run: why for run, why in earlier.items() if run not in (before or {})}:
+        write_earlier(folder, {**(before or {}), **new})  # first: a run that is in both lists is planned
     write_planned(folder, runs)
+    write_earlier(folder, earlier)
     write_text(folder / "study.yaml", study_yaml)
     write_manifest(folder, {**manifest, COPIES: checksums})
 
@@ -360,11 +385,3 @@ def refuse_links(folder: Path) -> None:
     for name in ("parts", COPIES, "tables", "figures", LOCK, "run.log"):
         if (folder / name).is_symlink():
             raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
-
-
-def remove_results(folder: Path) -> None:
-    """Forget everything that was measured: the parts, and what was made of them (``--fresh``)."""
-    for name in ("parts", "tables", "figures", "sources"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
-        (folder / name).unlink(missing_ok=True)

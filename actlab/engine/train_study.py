@@ -2,9 +2,10 @@
 
 import io
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,8 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import cache_folder, control, store, worker_pools
+from actlab.engine import cache_folder, control, setting_aside, store, whereabouts, worker_pools
+from actlab.engine.changing import Change, change
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
@@ -180,6 +182,9 @@ def trained(
     progress: Callable[[Progress], None] | None = None,
     tell: Callable[[Plan], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
+    confirm: Callable[[str], bool] | None = None,
+    found: bool = False,
 ) -> Iterator[Stored]:
     """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
@@ -190,55 +195,95 @@ def trained(
         folder: the study's.
         where: where jobs run.
         processes: where workers on this machine are opened; whoever opened it ends them.
-        fresh: whether to delete what the folder holds first.
+        fresh: whether to set the folder aside first, and begin another.
         progress: called at least every half second.
         tell: called with the plan before it is carried out.
-        note: called with a line on what is damaged in the folder, before it is trained again.
+        note: called with lines on what is damaged in the folder, left out, removed, set aside, or found elsewhere.
+        prune: whether to remove stored runs that the study does not ask for.
+        confirm: called with a question before a folder is set aside; none is asked without.
+        found: whether the folder was found by default: then others beside it are looked at, where it has none.
 
     Yields:
         what the folder holds then.
 
     Raises:
         StudyError, StoreError: before anything is written or trained; also when another run holds the folder.
+        WithdrawnError: likewise, the question was answered with no.
         LimitError: likewise, where a limit of the system leaves no room for a worker.
         RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
     limits.require_addresses()
+    refuse_both(fresh, prune)
     stored = Stored(folder)
     stored.recovers = not fresh and recoverable(folder)
     if not (store.unbegun(folder) or recoverable(folder)):
-        read_manifest(folder)  # only a study's folder is ever locked, or emptied
-    with control.study_lock(folder):
+        read_manifest(folder)  # only a study's folder is ever locked, or set aside
+    aside = fresh and setting_aside.is_study(folder)
+    with ExitStack() as keeping:
+        keeping.enter_context(control.study_lock(folder))
         done = 0 if fresh else len(stored.runs())
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
         user_files.end_trials()
         sources = sources_of(study, planned)
         check_room(folder, (f"sources/{place}" for place in sources))
+        text, resolved = resolved_text(study, folder), resolved_yaml(study.config, folder)
+        missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+        changed = Change() if fresh else change(stored, planned, resolved, study.source)
+        if aside:
+            copies = setting_aside.needs_copies(folder, [*sources.values(), *data_files(study)])
+            place = setting_aside.place_aside(folder)
+            asked = setting_aside.question(folder, place, len(planned.runs))
+            if asked and confirm is not None and not confirm(asked):
+                raise setting_aside.WithdrawnError(f"{folder}: is as it was; nothing was set aside or trained")
         if tell is not None:
             tell(planned)
-        missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+        if missing and found and not fresh and (line := whereabouts.elsewhere(folder, missing, study.config.study)):
+            note(line)
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
-            if fresh:
-                store.remove_results(folder)
+            if aside:
+                note(setting_aside.set_aside(folder, place, copies))
+                keeping.close()
+                keeping.enter_context(control.study_lock(folder))
+                stored = Stored(folder)
             _, devices = where.hardware()
             jobs = planning.partition_into_jobs(planned.groups, missing, number, devices)
             processes.keep_ready(min(number, len(jobs)))
-            for line in prepare(stored, resolved_text(study, folder), planned, sources, trains=bool(missing)):
+            for line in prepare(stored, text, planned, sources, bool(missing), changed.earlier):
                 note(line)
-            if jobs:
-                cache_folder.say_if_refused()
             try:
+                if prune:
+                    store.compact(stored, prune=True)
+                for line in changed.lines(prune):
+                    note(line)
+                if jobs:
+                    cache_folder.say_if_refused()
                 failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
                 if not failures:
                     store.compact(stored)
-                    control.tidy(folder, finished=True)
+                    # What was begun of runs that were planned once may be wanted again.
+                    control.tidy(folder, finished=prune or changed.earlier.keys() <= changed.left_out)
             except (OSError, StoreError) as error:
                 raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
         if failures:
             raise RunError(folder, failures)
         yield stored
+
+
+def refuse_both(fresh: bool, prune: bool) -> None:
+    """Refuse to set all aside and to remove some of it.
+
+    Raises:
+        StudyError: both are asked for.
+    """
+    if prune and fresh:
+        raise StudyError("prune: --fresh sets all that is stored aside, and leaves nothing to remove; give one of them")
+
+
+def data_files(study: Study) -> Iterator[Path]:
+    """Yield the files that a study's rows are from."""
+    yield from (Path(name) for name in dict.fromkeys(cell.data.name for cell in study.cells) if os.path.isabs(name))
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
