@@ -395,16 +395,6 @@ def test_files_of_one_name(config, tmp_path, serial):
     assert not (tmp_path / "r").exists()
 
 
-def test_orphans_are_refused(whole, serial, config, tmp_path):
-    shutil.copytree(whole, tmp_path / "r")
-    before = {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()}
-    with pytest.raises(store.StoreError, match=r"(?s)steps: stored 12; now 16.*--fresh"):
-        actlab.run(config, ["train.steps=16"], out=tmp_path / "r")
-    assert {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()} == before
-    actlab.run(config, ["train.steps=16", "train.learning_rate=1e-3"], out=tmp_path / "r", fresh=True)
-    assert set(actlab.load(tmp_path / "r").runs["steps"]) == {16}
-
-
 def test_own_data_and_activation(serial, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])

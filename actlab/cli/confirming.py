@@ -11,11 +11,16 @@ from actlab.cli.terminal import err, printable
 
 
 def someone_is_there() -> bool:
-    """Whether there is a terminal to ask on, and this command is in its foreground (else reading would stop it)."""
+    """Whether there is a terminal to ask on, and this command is not in its background, where reading would stop it."""
     try:
-        return sys.stdin.isatty() and sys.stderr.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (AttributeError, OSError, ValueError):  # no such stream, or none that is open
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+    except (AttributeError, ValueError):  # no such stream, or one that is closed
         return False
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:  # a terminal without jobs: nothing is in its background
+        return True
 
 
 def ask(question: str) -> bool:

@@ -1,12 +1,13 @@
-"""A study that has changed: which of the runs in its folder today's plan does not ask for, and why, in the YAML's words.
+"""A study that has changed: which runs in its folder today's plan does not ask for, and why, in the words of the YAML.
 
 Such runs are kept, and left out of all that is read (see ``earlier``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from actlab.engine.contents import Contents
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 HIDDEN = ("measure.probes", "measure.keep_layers")
 """Keys that define a run and are no column of ``runs``."""
+FOLLOWING = ("measure.every", "measure.evaluate_every", "measure.probe_rows")
+"""Keys whose columns may be another because another key is."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,9 @@ def change(stored: Stored, plan: Plan, study: Mapping[str, Any], source: Source)
     earlier = {run: why for run, why in then.items() if run not in runs}
     left_out = frozenset(contents.runs - set(runs))
     if left_out:
-        hidden = hidden_changes(before, study)
+        hidden = former_values(before, study, HIDDEN)
         kept = {run: why for run, why in contents.earlier.items() if any(key in HIDDEN for key in why)}
-        for run, why in whys(contents.tables.values(), left_out, plan):
+        for run, why in whys(contents.tables.values(), left_out, plan, former_values(before, study, FOLLOWING), then):
             earlier[run] = why or kept.get(run) or (hidden if run not in contents.earlier else {})
     return Change(earlier, left_out, by)
 
@@ -112,13 +115,29 @@ def refuse_another(
     name, stored_runs = before.get("study", study["study"]), contents.runs
     if name != study["study"] and stored_runs and not stored_runs & set(runs):
         raise StoreError(
-            f"{stored.folder}: holds the study {brief(name)} ({len(stored_runs)} runs, none of which {by} asks for, with "
-            f"its `study: {study['study']}`); give this study another --out, or --fresh to set that folder aside"
+            f"{stored.folder}: holds the study {brief(name)} ({len(stored_runs)} runs, none of which {by} asks for, "
+            f"with its `study: {study['study']}`); give this study another --out, or --fresh to set that folder aside"
         )
 
 
-def whys(tables: Iterable[pa.Table], left_out: frozenset[str], plan: Plan) -> Iterator[tuple[str, Why]]:
-    """Yield stored runs with what of their settings no planned run has; nothing where only the combination is new."""
+def whys(
+    tables: Iterable[pa.Table],
+    left_out: frozenset[str],
+    plan: Plan,
+    changed: Collection[str] = (),
+    before: Mapping[str, Why] = MappingProxyType({}),
+) -> Iterator[tuple[str, Why]]:
+    """Yield stored runs with what of their settings no planned run has; nothing where only the combination is new.
+
+    A setting that mostly follows from others explains nothing beside them, unless its key was changed itself.
+
+    Args:
+        tables: of the stored runs, among others.
+        left_out: which they are.
+        plan: today's.
+        changed: keys that were, since the folder was written.
+        before: what was said of runs then.
+    """
     labels = [run.labels for run in plan.runs.values()]
     keys = {one.column: one for one in columns.settings() if one.key}
     now = {name: {text_of(one.get(name)) for one in labels} for name in (*keys, "seed")}
@@ -130,8 +149,7 @@ def whys(tables: Iterable[pa.Table], left_out: frozenset[str], plan: Plan) -> It
             if row["run"] in left_out:
                 other = {name: text_of(row[name]) for name in names if text_of(row[name]) not in now[name]}
                 said = {keys[name].key: (value,) for name, value in other.items() if name in keys}
-                # What follows from other settings explains nothing beside them, unless it is a key of its own.
-                own = {one.key for one in keys.values() if not one.follows or one.key.startswith("measure.")}
+                own = {one.key for one in keys.values() if not one.follows} | {*changed, *before.get(row["run"], ())}
                 why: dict[str, tuple[str, ...]] = {key: value for key, value in said.items() if key in own}
                 if "seed" in other:
                     why["sweep.seeds"] = (other["seed"],)
@@ -147,8 +165,8 @@ def text_of(value: object) -> str:
     return "null" if value is None or value != value else show(value)
 
 
-def hidden_changes(before: Mapping[str, Any], study: Mapping[str, Any]) -> Why:
-    """Return the former values of keys that no column of ``runs`` has, where they changed."""
+def former_values(before: Mapping[str, Any], study: Mapping[str, Any], keys: Iterable[str]) -> Why:
+    """Return the former values of some keys, where they changed."""
 
     def value(of: Mapping[str, Any], key: str) -> Any:
         section, name = key.split(".")
@@ -156,6 +174,6 @@ def hidden_changes(before: Mapping[str, Any], study: Mapping[str, Any]) -> Why:
 
     return {
         key: (brief(value(before, key)).replace("'", ""),)
-        for key in HIDDEN
+        for key in keys
         if value(before, key) not in (None, value(study, key))
     }

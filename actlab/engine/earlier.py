@@ -108,8 +108,8 @@ def left_out_line(whys: Iterable[Why], by: str, prune: str) -> str:
         by: the file that does not ask for them.
         prune: what to type, to have them removed.
 
-    >>> left_out_line([{"train.steps": ("12",)}] * 2, "mine.yaml", "--prune")
-    '2 stored runs are not asked for by mine.yaml (train.steps: 12); kept, and left out of tables; `--prune` removes them'
+    >>> print(left_out_line([{"train.steps": ("12",)}], "s.yaml", "--prune"))
+    1 stored run is not asked for by s.yaml (train.steps: 12); kept, and left out of tables; `--prune` removes it
     """
     whys = list(whys)
     are, them = ("run is", "it") if len(whys) == 1 else ("runs are", "them")

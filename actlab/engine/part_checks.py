@@ -325,8 +325,8 @@ def of_runs(table: pa.Table, runs: set[str]) -> pa.Table:
         runs: which; others than those that it has count nothing.
     """
     rows = [i for i, run in enumerate(table["run"].to_pylist()) if run in runs]
-    if len(rows) == len(table):
-        return table
+    if len(rows) in (0, len(table)):
+        return table.slice(0, len(rows))
     chosen = table.take(pa.array(rows, pa.int64()))
     for i in reversed(range(chosen.num_columns)):
         name, column = chosen.column_names[i], chosen.column(i)

@@ -67,8 +67,8 @@ def needs_copies(folder: Path, wanted: Iterable[Path]) -> bool:
     for path in inside:
         if not path.resolve().is_relative_to(real / COPIES):
             raise StoreError(
-                f"{path}: the study reads it, and it lies in the folder that --fresh sets aside; move it out of there, and "
-                "name it where it is then"
+                f"{path}: the study reads it, and it lies in the folder that --fresh sets aside; move it out of there, "
+                "and name it where it is then"
             )
     return bool(inside)
 

@@ -55,16 +55,18 @@ def elsewhere(folder: Path, runs: Collection[str], name: str) -> str:
     if not unbegun(folder) or is_study(folder):
         return ""
     wanted = set(runs)
-    likely = sorted(((one, len(wanted & listed_runs(one))) for one in folders_beside(folder)), key=lambda pair: -pair[1])
+    likely = sorted(
+        ((one, len(wanted & listed_runs(one))) for one in folders_beside(folder)), key=lambda pair: -pair[1]
+    )
     found = [(one, len(wanted & sound_runs(one))) for one, number in likely[:MOST_READ] if number]
     if not (found := [pair for pair in found if pair[1]]):
         return ""
-    best, number = max(found, key=lambda pair: pair[1])
+    best, number = max(found, key=lambda pair: (pair[1], name_of(pair[0]) == name))
     there = f"{folder} holds no run yet, but {best} holds {number} of the {len(wanted)} planned runs"
     quoted, own = shlex.quote(str(best)), shlex.quote(str(folder))
     if name_of(best) == name:
         return f"{there}: `--out {quoted}` uses them"
-    return f"{there}: `cp -r {quoted}/. {own}` first, and they are used (study {name_of(best)} stays as it is)"
+    return f"{there}: `cp -r {quoted}/. {own}` first, and they are used; {best} stays as it is"
 
 
 def folders_beside(folder: Path) -> Iterator[Path]:
