@@ -108,7 +108,7 @@ def run(
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, prune=prune, **where)
+        preview(config, overrides, out_dir, workers, memory, fresh, False, prune, **where)
         if cluster is not None:
             from actlab.engine.cluster import job_script
 

@@ -219,8 +219,8 @@ class Stored:
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
-        about = (*contents.notes(), *left_out), tuple(damage), tuple(contents.untrained()), contents.left_out
-        return Results(self.folder, study, manifest, *frames, histograms, without, *about)
+        about = (*contents.notes(), *left_out), tuple(damage), tuple(contents.untrained())
+        return Results(self.folder, study, manifest, *frames, histograms, without, *about, left_out=contents.left_out)
 
 
 def or_problem(read: Callable[[Path], Any], folder: Path) -> tuple[Any, str]:
@@ -310,7 +310,9 @@ def compact(stored: Stored, prune: bool = False) -> None:
     merged = {}
     for runs in (contents.runs - left_out, set() if prune else left_out):
         tables = [of for table in contents.tables.values() if len(of := part_checks.of_runs(table, runs))]
-        rows = in_order(tables, of_manifest(manifest)) if tables else ()
+        if not tables:
+            continue
+        rows = in_order(tables, of_manifest(manifest))
         for begin in range(0, len(rows), RUNS_IN_PART):
             piece = rows.slice(begin, RUNS_IN_PART)
             merged[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
