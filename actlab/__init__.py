@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from actlab.later import import_all
+from actlab.later import find_parts, import_all
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
@@ -148,8 +148,7 @@ def run(
     from actlab.engine import train_study, whereabouts, worker_pools
     from actlab.engine.control import Progress
 
-    found = whereabouts.default_folder(Path(config), study.config.study, overrides)
-    folder = Path(out) if out is not None else found
+    folder = Path(out or whereabouts.default_folder(Path(config), study.config.study, overrides))
     file = None if cluster is None else Path(cluster)
     execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
@@ -191,7 +190,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.first_look import look
     from actlab.study.reading import read
 
-    parts = {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")}
+    parts = {"tables": find_parts("tables", "TABLES"), "figures": find_parts("figures", "FIGURES")}
     with sources.only(trusting.to_run(Path(config))):
         study = read(config, overrides, parts, look)
         if study.config.claims:
@@ -199,17 +198,6 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
 
             claims.load(Path(study.config.claims))  # refused now rather than after hours of training
     return study
-
-
-def finder(room: str, registry: str) -> Callable[[list[str]], object]:
-    """Give what finds tables or figures by their names; where they are made is imported only if any are asked for."""
-
-    def find(names: list[str]) -> object:
-        from actlab.analysis.parts import chosen
-
-        return chosen(getattr(import_module(f"actlab.analysis.{room}"), registry), names)
-
-    return lambda names: find(names) if names else None
 
 
 def load(folder: str | Path, partial: bool = False) -> Results:

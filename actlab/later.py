@@ -7,6 +7,7 @@ plans with what it says of itself, need not wait for the library that its functi
 of one, Matplotlib with SciPy two. (Python 3.15 has lazy imports of its own, PEP 810.)
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -50,3 +51,13 @@ else:
     Array = ArrayLike = Any  # for signatures, which are read by people and mypy
 
 __all__ = ["Array", "ArrayLike", "Later", "import_all", "jax", "jnp", "pd"]
+
+
+def find_parts(room: str, registry: str) -> Callable[[list[str]], object]:
+    """Give what finds tables or figures by their names; where they are made is imported only if any are asked for."""
+
+    def find(names: list[str]) -> object:
+        chosen = import_module("actlab.analysis.parts").chosen
+        return chosen(getattr(import_module(f"actlab.analysis.{room}"), registry), names)
+
+    return lambda names: find(names) if names else None

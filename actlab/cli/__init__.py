@@ -16,6 +16,7 @@ import typer
 
 import actlab
 from actlab import interrupts, jax_settings, limits
+from actlab.cli.choosing import one_run
 from actlab.cli.confirming import Shown, someone_is_there
 from actlab.cli.errors import report_error
 from actlab.cli.output import note, tell
@@ -222,20 +223,10 @@ def show(
     results = actlab.load(folder)
     for line in results.notes:
         note(line)
-    names = [name for name in results.runs["run"] if name.startswith(run_name)]
-    if len(names) != 1:
-        from actlab.naming import nearest
-
-        if not names and (kept := [name for name in results.left_out if name.startswith(run_name)]):
-            from actlab.engine.earlier import reasons
-
-            why = f"study.yaml does not ask for it any more ({reasons([results.left_out[kept[0]]])})"
-            raise typer.BadParameter(f"{folder}: {kept[0]} is stored, and left out, since {why}")
-        problem = f"{len(names)} runs begin with '{run_name}'" if names else f"there is no run '{run_name}'"
-        raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
+    name = one_run(results, run_name)
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
-        text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
+        text, figure = run_summary(name, *frames, made.at / "figures", of_manifest(results.manifest))
     say(text)
     say(f"\n{one_line(made.final(figure))}")
 

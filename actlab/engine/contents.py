@@ -77,11 +77,11 @@ class Contents:
         """Whether the folder is for a run."""
         return run not in self.earlier if self.asked is None else run in self.asked
 
-    def shown(self) -> dict[str, pa.Table]:
+    def asked_tables(self) -> dict[str, pa.Table]:
         """Return the rows of the runs that the folder is for, by part."""
         runs = {run for run in self.runs if self.is_asked(run)}
-        shown = {name: of_runs(table, runs) for name, table in self.tables.items()}
-        return {name: table for name, table in shown.items() if len(table)}
+        asked = {name: of_runs(table, runs) for name, table in self.tables.items()}
+        return {name: table for name, table in asked.items() if len(table)}
 
     def left_out_lines(self, folder: Path) -> list[str]:
         """Say which stored runs are not read, if any."""

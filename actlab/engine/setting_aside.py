@@ -81,16 +81,16 @@ def question(folder: Path, place: Path, planned: int) -> str:
         place: where it goes.
         planned: how many runs are to be trained.
     """
-    runs = stored_runs(folder)
+    runs = how_many(folder)
     if not runs and not checkpoints(folder):
         return ""
     return (
-        f"{folder} holds {number(runs, 'stored run')}. --fresh sets it aside as {shown(place)} and trains "
+        f"{folder} holds {number(runs, 'stored run')}. --fresh sets it aside as {from_here(place)} and trains "
         f"{number(planned, 'run')} from scratch. Go on?"
     )
 
 
-def stored_runs(folder: Path) -> int:
+def how_many(folder: Path) -> int:
     """Count what a folder holds, also where it has lost its manifest."""
     stored = Stored(folder)
     stored.recovers = recoverable(folder)
@@ -99,8 +99,8 @@ def stored_runs(folder: Path) -> int:
 
 def would(folder: Path) -> str:
     """Say what setting a folder aside would do."""
-    held = number(stored_runs(folder), "stored run")
-    return f"{folder}: --fresh would set it aside with its {held}, as {shown(place_aside(folder))}"
+    held = number(how_many(folder), "stored run")
+    return f"{folder}: --fresh would set it aside with its {held}, as {from_here(place_aside(folder))}"
 
 
 def set_aside(folder: Path, place: Path, copies: bool) -> str:
@@ -129,10 +129,10 @@ def set_aside(folder: Path, place: Path, copies: bool) -> str:
     real.mkdir(exist_ok=True)  # at once where the folder is a link, and leads to nothing now
     if copies:
         shutil.copytree(place / COPIES, real / COPIES)
-    return f"{folder}: what it held is set aside as {shown(place)}, whole; delete that once it is not wanted"
+    return f"{folder}: what it held is set aside as {from_here(place)}, whole; delete that once it is not wanted"
 
 
-def shown(path: Path) -> str:
+def from_here(path: Path) -> str:
     """Write a path relative to the current folder where it lies below it."""
     here = Path.cwd().resolve()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

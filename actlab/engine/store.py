@@ -208,7 +208,7 @@ class Stored:
         """
         contents = self.read()
         damage = contents.damage_lines()
-        tables, left_out = contents.shown(), contents.left_out_lines(self.folder)
+        tables, left_out = contents.asked_tables(), contents.left_out_lines(self.folder)
         if damage and (not partial or not tables):
             raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
         if not tables:

@@ -184,7 +184,7 @@ def trained(
     note: Callable[[str], None] = lambda line: None,
     prune: bool = False,
     confirm: Callable[[str], bool] | None = None,
-    found: bool = False,
+    by_default: bool = False,
 ) -> Iterator[Stored]:
     """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
@@ -201,7 +201,7 @@ def trained(
         note: called with lines on what is damaged in the folder, left out, removed, set aside, or found elsewhere.
         prune: whether to remove stored runs that the study does not ask for.
         confirm: called with a question before a folder is set aside; none is asked without.
-        found: whether the folder was found by default: then others beside it are looked at, where it has none.
+        by_default: whether no other folder was asked for: then others beside it are looked at, where it has none.
 
     Yields:
         what the folder holds then.
@@ -239,8 +239,9 @@ def trained(
                 raise setting_aside.WithdrawnError(f"{folder}: is as it was; nothing was set aside or trained")
         if tell is not None:
             tell(planned)
-        if missing and found and not fresh and (line := whereabouts.elsewhere(folder, missing, study.config.study)):
-            note(line)
+        beside = whereabouts.elsewhere(folder, missing, study.config.study) if by_default and not fresh else ""
+        if beside:
+            note(beside)
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
             if aside:
                 note(setting_aside.set_aside(folder, place, copies))

@@ -52,7 +52,7 @@ def elsewhere(folder: Path, runs: Collection[str], name: str) -> str:
         runs: those that are planned.
         name: the study's.
     """
-    if not unbegun(folder) or is_study(folder):
+    if not runs or not unbegun(folder) or is_study(folder):
         return ""
     wanted = set(runs)
     likely = sorted(
