@@ -30,7 +30,7 @@ def text_of(runs: Mapping[str, Why]) -> str:
     r"""Write runs with why they are not asked for.
 
     >>> print(text_of({"00000000000a": {"train.steps": ("12",)}}))
-    # 1 runs were planned here earlier; SHA-256 63a6321e3f1e0f5bd2d09d0d1dd6d2b7
+    # 1 runs were planned here earlier; SHA-256 b653ec3465febbbd9159f996755a0326
     # {"train.steps": ["12"]}
     00000000000a
     <BLANKLINE>
