@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -314,11 +315,13 @@ def test_killed_at_any_moment_of_a_change_nothing_is_lost(prune, trained, mine, 
     names = {len(actlab.load(trained / name).runs): name for name in ("small", "whole")}
     least = Stored(trained / ("small" if prune else "whole")).runs()
 
+    study, (_, plan) = actlab.study_of(mine), change_for(trained / "whole", mine)
+
     def carry_out(folder):
         """What ``trained`` does where nothing is missing."""
-        change, plan = change_for(folder, mine)
-        stored, study = Stored(folder), actlab.study_of(mine)
+        stored = Stored(folder)
         stored.plan_has(plan.runs)
+        change = changing.change(stored, plan, resolved_yaml(study.config, folder), study.source)
         assert not scheduling.prepare(
             stored, train_study.resolved_text(study, folder), plan, {}, False, change.earlier
         )  # nothing is damaged
@@ -483,7 +486,10 @@ def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, cap
             assert confirming.someone_is_there()
             code, _, _ = call(patch, capsys, "run", mine, "--fresh", *words)
         os.set_blocking(control, False)
-        said = os.read(control, 100_000).decode()
+        said = ""
+        with suppress(BlockingIOError):  # it is had piece by piece
+            while piece := os.read(control, 100_000):
+                said += piece.decode()
         os.close(control)
         os.close(terminal)
         return code, said
