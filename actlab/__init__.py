@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.errors import ERRORS
-from actlab.later import import_all
+from actlab.later import find_parts, import_all
 from actlab.later import with_trials as with_trials
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before a
     from actlab.data import dataset
     from actlab.engine.control import Progress
     from actlab.engine.merging import merge
-    from actlab.engine.store import Results
+    from actlab.engine.results import Results
     from actlab.engine.worker_pools import Processes
     from actlab.measures import measure
     from actlab.nn.initializers import bias_initializer, initializer
@@ -90,35 +90,41 @@ def run(
     executor: str = "local",
     workers: int | None = None,
     fresh: bool = False,
+    prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
     planned: Callable[[Plan], None] | None = None,
     memory: str | float | None = None,
     scheduler: str | None = None,
     cluster: str | Path | None = None,
     note: Callable[[str], None] = lambda line: None,
+    confirm: Callable[[str], bool] | None = None,
 ) -> Results:
     """Train what a study lacks, then write its tables, figures and report.
 
     Args:
         config: the study's YAML file.
         overrides: ``key.sub=value`` each; a comma list sweeps.
-        out: the study's folder; ``results/<study>`` by default.
+        out: the study's folder; by default ``results/<study>``, and of a study folder's own study.yaml that folder.
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
-        fresh: delete what the folder holds and train everything.
+        fresh: set the folder aside, beside itself under a name with date and time, and train everything.
+        prune: remove stored runs that the study does not ask for any more; they are kept otherwise, and left out.
         progress: called now and then with how far it has come; docs/study.md has the fields of that record.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
         cluster: a cluster file, for Slurm; implies ``dask``.
-        note: called with a line on what is damaged in the folder, before it is trained again.
+        note: called with a line each on what is damaged in the folder, before it is trained again; on stored runs that
+            are left out, or removed; on where the folder was set aside; on another that holds runs of this study.
+        confirm: called with a question before a folder is set aside; without, that is not asked.
 
     Returns:
         the results, as ``load`` does.
 
     Raises:
         StudyError, ClaimsError: the request is wrong, or its cluster out of reach; nothing was trained or written.
-        StoreError: the folder is not a study's, or holds runs that this study would orphan.
+        StoreError: the folder is not a study's, or is another's, none of whose runs this one asks for.
+        WithdrawnError: ``confirm`` gave no; nothing was changed.
         RunError: some jobs failed; what the others measured is stored.
         ClusterLost: the Dask scheduler went away while jobs ran; what is finished is stored.
 
@@ -130,9 +136,10 @@ def run(
     import threading
 
     study = study_of(config, overrides)
-    from actlab.engine import control, train_study, worker_pools
+    from actlab.engine import control, train_study, whereabouts, worker_pools
 
-    folder = Path(expanduser(out)) if out is not None else Path("results") / study.config.study
+    own = whereabouts.default_folder(Path(expanduser(config)), study.config.study, overrides)
+    folder = own if out is None else Path(expanduser(out))
     file = None if cluster is None else Path(expanduser(cluster))
     execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
@@ -152,8 +159,8 @@ def run(
             progress(writing)
 
     with worker_pools.Processes() as processes:
-        trained = train_study.trained(study, folder, execution, processes, fresh, notice, planned, note)
-        with trained as stored:
+        options = (fresh, notice, planned, note, prune, confirm, out is None)
+        with train_study.trained(study, folder, execution, processes, *options) as stored:
             processes.keep_one()
             results = stored.results()
             write_report(results, written, processes)
@@ -175,7 +182,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.first_look import look
     from actlab.study.reading import read
 
-    parts = {"tables": finder("tables", "TABLES"), "figures": finder("figures", "FIGURES")}
+    parts = {"tables": find_parts("tables", "TABLES"), "figures": find_parts("figures", "FIGURES")}
     with sources.only(trusting.to_run(Path(expanduser(config)))):
         study = read(config, overrides, parts, look)
         if study.config.claims:
@@ -183,17 +190,6 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
 
             claims.load(Path(study.config.claims))  # refused now rather than after hours of training
     return study
-
-
-def finder(room: str, registry: str) -> Callable[[list[str]], object]:
-    """Give what finds tables or figures by their names; where they are made is imported only if any are asked for."""
-
-    def find(names: list[str]) -> object:
-        from actlab.analysis.parts import chosen
-
-        return chosen(getattr(import_module(f"actlab.analysis.{room}"), registry), names)
-
-    return lambda names: find(names) if names else None
 
 
 def load(folder: str | Path, partial: bool = False) -> Results:

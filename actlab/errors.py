@@ -62,6 +62,11 @@ ERRORS: dict[str, Known] = {
         "stored parts are damaged: altered, cut short, gone, of another study; a `StoreError`",
     ),
     "RunError": Known("actlab.engine.train_study", INCOMPLETE, "some jobs failed; what the others measured is stored"),
+    "WithdrawnError": Known(
+        "actlab.engine.setting_aside",
+        INCOMPLETE,
+        "a request was taken back when asked about; nothing was changed",
+    ),
     "ClusterLost": Known(
         "actlab.engine.cluster.common", INCOMPLETE, "a cluster went away while jobs ran; what is finished is stored"
     ),

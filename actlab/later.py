@@ -67,4 +67,14 @@ else:
     jax, jnp, pd = Later("jax"), Later("jax.numpy"), Later("pandas")
     Array = ArrayLike = Any  # for signatures, which are read by people and mypy
 
-__all__ = ["Array", "ArrayLike", "Later", "import_all", "jax", "jnp", "pd", "with_trials"]
+__all__ = ["Array", "ArrayLike", "Later", "find_parts", "import_all", "jax", "jnp", "pd", "with_trials"]
+
+
+def find_parts(room: str, registry: str) -> Callable[[list[str]], object]:
+    """Give what finds tables or figures by their names; where they are made is imported only if any are asked for."""
+
+    def find(names: list[str]) -> object:
+        chosen = import_module("actlab.analysis.parts").chosen
+        return chosen(getattr(import_module(f"actlab.analysis.{room}"), registry), names)
+
+    return lambda names: find(names) if names else None

@@ -40,10 +40,10 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     import jax
     import numpy as np
 
-    from actlab.engine import loading
+    from actlab.engine import compiling, loading
     from actlab.engine import run_batch as engine
 
-    engine.COMPILERS = 1
+    compiling.COMPILERS = 1
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs besides
     xla: list[float] = []
 
@@ -66,7 +66,7 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
         call = (np.int32(job.depth), np.int32(job.activation))
         xla.clear()
         begin = time.perf_counter()
-        engine.compiled_programs(job.shape, program, numbers, data, call, (data["train"][0].shape[1], 10), 0)
+        compiling.compiled_programs(job.shape, program, numbers, data, call, (data["train"][0].shape[1], 10), 0)
         whole += time.perf_counter() - begin
     return whole - sum(xla), sum(xla)
 

@@ -15,7 +15,7 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import control, loading, manifest, run_batch, store, train_study, worker, worker_pools
+from actlab.engine import compiling, control, loading, manifest, run_batch, store, train_study, worker, worker_pools
 from actlab.engine.files import DamageError
 from actlab.study import plan
 from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
@@ -395,16 +395,6 @@ def test_files_of_one_name(config, tmp_path, serial):
     assert not (tmp_path / "r").exists()
 
 
-def test_orphans_are_refused(whole, serial, config, tmp_path):
-    shutil.copytree(whole, tmp_path / "r")
-    before = {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()}
-    with pytest.raises(store.StoreError, match=r"(?s)steps: stored 12; now 16.*--fresh"):
-        actlab.run(config, ["train.steps=16"], out=tmp_path / "r")
-    assert {p: p.read_bytes() for p in (tmp_path / "r").rglob("*") if p.is_file()} == before
-    actlab.run(config, ["train.steps=16", "train.learning_rate=1e-3"], out=tmp_path / "r", fresh=True)
-    assert set(actlab.load(tmp_path / "r").runs["steps"]) == {16}
-
-
 def test_own_data_and_activation(serial, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
@@ -476,7 +466,7 @@ import sys
 sys.path.insert(0, sys.argv.pop(1))
 import jax
 import actlab
-from actlab.engine import loading, run_batch, worker_pools
+from actlab.engine import compiling, loading, run_batch, worker_pools
 from tests.serial import SerialExecutor
 
 worker_pools.local = lambda *_: SerialExecutor()
@@ -484,7 +474,7 @@ both = jax.local_devices()
 for number in (1, 2):
     jax.local_devices = lambda: both[:number]
     jax.local_device_count = lambda: number
-    run_batch.programs.cache_clear()
+    compiling.programs.cache_clear()
     loading.arrays.cache_clear()
     run_batch.COMPILED.clear()
     actlab.run("s.yaml", sys.argv[1:], out=str(number), workers=1)
@@ -571,7 +561,7 @@ def test_an_amount_of_memory_that_is_none(config, tmp_path):
 
 
 def test_a_study_compiles_its_four_programs_once(config, tmp_path, serial, caplog):
-    run_batch.programs.cache_clear()
+    compiling.programs.cache_clear()
     loading.arrays.cache_clear()
     run_batch.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]

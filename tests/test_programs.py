@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from actlab.activations import CATALOGUE
-from actlab.engine import loading, run_batch
+from actlab.engine import compiling, loading
 from actlab.nn.programs import state_axis
 from tests.core import FEATURES, Runs, a_program, assert_same_bits, programs_of, some_data, some_numbers
 
@@ -23,7 +23,7 @@ def test_no_call_copies_or_fills_all_layers(runs, clip):
     numbers = [some_numbers(2, clip_norm=1.0) for _ in range(runs)]
     batch = Runs(program, numbers, some_data(), depth=2).batch
     jitted = programs_of(program, FEATURES)
-    arguments = run_batch.arguments_of(jitted, batch.numbers, batch.data, batch.call, program)
+    arguments = compiling.arguments_of(jitted, batch.numbers, batch.data, batch.call, program)
     stack = rf"f32\[(?:{BOUND},(?:{runs},)?|{runs},{BOUND},)[1-9]\d*,[1-9]\d*\]"
     whole = rf"{stack}\S* (?:copy|broadcast|transpose|wrapped_copy\S*)\("
     for name in ("train", "measure", "evaluate"):

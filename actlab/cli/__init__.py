@@ -14,22 +14,22 @@ from typing import Annotated, Any
 import typer
 
 import actlab
-from actlab import awake, interrupts, jax_settings
+from actlab import interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
-from actlab.cli.answering import answering
+from actlab.cli.arguments import Config, Folder, Memory, Out, Overrides, Partial, Workers
+from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
 from actlab.cli.merge import merge
 from actlab.cli.new_study import new
-from actlab.cli.output import note, tell
+from actlab.cli.output import note
 from actlab.cli.preview import preview
-from actlab.cli.progress import progress_display
+from actlab.cli.run import run
 from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
 from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
-from actlab.naming import counted
 from actlab.outputs import making
 
 app = typer.Typer(
@@ -41,30 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Config = Annotated[
-    Path, typer.Argument(help="the study's YAML file", show_default=False, autocompletion=completion.configs)
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[key.sub=value]...",
-        help="overrides; a comma list sweeps: model.depth=2,10,20",
-        autocompletion=completion.overrides,
-    ),
-]
-Folder = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR",
-        help="a study's folder, as results/depth",
-        show_default=False,
-        autocompletion=completion.folders,
-    ),
-]
-Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
-Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
-Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
-
 
 class TextFormat(StrEnum):
     """How a comparison table is printed."""
@@ -73,13 +49,6 @@ class TextFormat(StrEnum):
     csv = "csv"
     latex = "latex"
     json = "json"
-
-
-class ExecutorName(StrEnum):
-    """Where jobs run."""
-
-    local = "local"
-    dask = "dask"
 
 
 def show_version(wanted: bool) -> None:
@@ -110,64 +79,14 @@ def options(
 app.command()(new)
 
 
-@app.command()
-def run(
-    config: Config,
-    overrides: Overrides = None,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
-    executor: Annotated[ExecutorName, typer.Option(help="where jobs run")] = ExecutorName.local,
-    scheduler: Annotated[str | None, typer.Option(help="of a running Dask cluster, as tcp://host:8786")] = None,
-    cluster: Annotated[Path | None, typer.Option(help="file that asks Slurm for workers; see docs/cluster.md")] = None,
-    workers: Workers = None,
-    memory: Memory = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the plan, train and write nothing")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="delete what the folder holds, train everything")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object at the end; see docs/json.md")] = False,
-) -> None:
-    """Train what a study lacks, then write its tables, figures and report."""
-    if dry_run:
-        where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, as_json, **where)
-        if cluster is not None and not as_json:
-            from actlab.engine.cluster import job_script
-
-            say(f"\n{job_script(cluster)}")
-        return
-    begin = awake.seconds()
-    with answering(as_json, config, overrides or (), out_dir, fresh) as answer:
-        with progress_display(begin) as progress:
-            results = actlab.run(
-                config,
-                overrides or (),
-                out=out_dir,
-                executor=executor.value,
-                workers=workers,
-                memory=memory,
-                fresh=fresh,
-                progress=answer.watching(progress),
-                planned=lambda plan: answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster)),
-                scheduler=scheduler,
-                cluster=cluster,
-                note=answer.noting(note),
-            )
-        answer.done(results)
-    from actlab.engine import control
-
-    control.log_dropped_output(results.path)
-
-
-def where_room(executor: str, workers: int | None, scheduler: str | None, cluster: Path | None) -> str:
-    """Say why there are fewer workers than were asked for, if there are."""
-    from actlab.engine.train_study import ExecutionConfig
-
-    return ExecutionConfig(executor, workers, scheduler=scheduler, cluster=cluster).room[1]
+app.command()(run)
 
 
 @app.command()
 def plan(
     config: Config,
     overrides: Overrides = None,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="the study's folder [default: results/<study>]")] = None,
+    out_dir: Out = None,
     workers: Workers = None,
     memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="print it all as JSON")] = False,
@@ -249,18 +168,13 @@ def show(
     results = actlab.load(folder)
     for line in results.notes:
         note(line)
-    names = [name for name in results.runs["run"] if name.startswith(run_name)]
-    if len(names) != 1:
-        from actlab.naming import nearest
-
-        problem = f"{counted(len(names), 'run')} begin with '{run_name}'" if names else f"there is no run '{run_name}'"
-        raise typer.BadParameter(f"{folder}: {problem}{nearest(run_name, names or list(results.runs['run'][:8]))}")
+    name = one_run(results, run_name)
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
-        text, figure = run_summary(names[0], *frames, made.at / "figures", of_manifest(results.manifest))
+        text, figure = run_summary(name, *frames, made.at / "figures", of_manifest(results.manifest))
     say(text)
     say(f"\n{one_line(made.final(figure))}")
-    if where := kept.whereabouts(results, names[0]):
+    if where := kept.whereabouts(results, name):
         say(one_line(where))
 
 

@@ -18,7 +18,7 @@ from actlab.naming import counted, message
 
 if TYPE_CHECKING:
     from actlab.engine.control import Progress
-    from actlab.engine.store import Results
+    from actlab.engine.results import Results
     from actlab.study.plan import Plan
 
 
@@ -61,10 +61,11 @@ class Answering:
         if not self.wanted:
             return
         from actlab.data.look import heading
+        from actlab.engine import whereabouts
         from actlab.engine.store import Stored
 
         study = name_of(*self.asked)
-        folder = self.out_dir or Path("results") / study
+        folder = self.out_dir or whereabouts.default_folder(self.asked[0], study, self.asked[1])
         self.planned = frozenset(planned.runs)
         there = set() if self.fresh else Stored(folder).runs()
         missing = len(self.planned - there)

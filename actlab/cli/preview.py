@@ -19,42 +19,52 @@ def preview(
     memory: str | None,
     fresh: bool = False,
     as_json: bool = False,
+    prune: bool = False,
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
     limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
-    from actlab.engine import kept
+    from actlab.engine import kept, setting_aside, whereabouts
+    from actlab.engine.changing import Change, change
     from actlab.engine.files import StoreError
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
-    from actlab.engine.train_study import ExecutionConfig, in_bytes
+    from actlab.engine.train_study import ExecutionConfig, in_bytes, refuse_both
     from actlab.study import cost
     from actlab.study import plan as planning
     from actlab.study.defaults import say_followed
     from actlab.study.jobs import PROGRAMS
+    from actlab.study.reading import resolved_yaml
 
-    stored = Stored(out_dir or Path("results") / study.config.study)
+    refuse_both(fresh, prune)
+    name = study.config.study
+    stored = Stored(out_dir or whereabouts.default_folder(config, name, overrides or ()))
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
+    changed = Change() if fresh else change(stored, planned, resolved_yaml(study.config, stored.folder), study.source)
     notes = [
         f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost"
         for line in ([] if fresh else stored.damage())
     ]
+    notes += changed.lines(prune, dry=True)
+    if fresh and setting_aside.is_study(stored.folder):
+        notes.append(setting_aside.would(stored.folder))
+    if missing and out_dir is None and not fresh and (line := whereabouts.elsewhere(stored.folder, missing, name)):
+        notes.append(line)
     for line in notes:
         note(line)
     total = cost.expected(planned.groups, number, missing)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     weight_bytes = kept.disk_bytes(planned, missing)
     if as_json:
-        there = set() if fresh else stored.runs()
         counts = {
             "stored": len(planned.runs) - len(missing),
             "to_train": len(missing),
-            "left_out": len(there - set(planned.runs)),
+            "left_out": len(changed.left_out),
             "jobs": len(jobs),
-            "programs": len({job.shape.programs for job in jobs}),
+            "programs": PROGRAMS * len({job.shape.programs for job in jobs}),
             "workers": number,
         }
         expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}

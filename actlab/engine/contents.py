@@ -2,16 +2,19 @@
 
 What the manifest lists, with the checksum of its file, wins. A part that it does not list, since a run was killed
 before it could note that, counts where it has its own checksum, its runs are planned here, and it contradicts nothing.
+Of what counts, the runs that were planned here earlier and are not any more are kept, and not read (see ``earlier``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.engine.earlier import EARLIER, Why, left_out_line, pruning
 from actlab.engine.manifest import MANIFEST, altered
-from actlab.engine.part_checks import contradict, has_checksum, unlike
+from actlab.engine.part_checks import contradict, has_checksum, of_runs, unlike
 from actlab.engine.planned import PLANNED
 from actlab.naming import MOST_LINE, counted, shortened
 
@@ -46,6 +49,8 @@ class Contents:
         unlisted: those of ``tables`` that the manifest does not list.
         spare: parts that the manifest does not list, and all of whose runs it lists elsewhere, with the same content.
         planned: the runs that the folder is for; None where that is not known.
+        asked: those of them that the folder names itself; None where it does not.
+        earlier: the runs that it was for once, and why it is not any more.
     """
 
     manifest: dict[str, Any]
@@ -55,11 +60,33 @@ class Contents:
     unlisted: tuple[str, ...]
     spare: tuple[str, ...]
     planned: frozenset[str] | None
+    asked: frozenset[str] | None = None
+    earlier: Mapping[str, Why] = field(default_factory=dict)
 
     @property
     def runs(self) -> set[str]:
-        """The runs that count."""
+        """The runs that count, those that were planned earlier included."""
         return {run for table in self.tables.values() for run in table["run"].to_pylist()}
+
+    @property
+    def left_out(self) -> dict[str, Why]:
+        """The stored runs that the folder was for once and is not any more, and why."""
+        return {run: self.earlier.get(run, {}) for run in sorted(self.runs) if not self.is_asked(run)}
+
+    def is_asked(self, run: str) -> bool:
+        """Whether the folder is for a run."""
+        return run not in self.earlier if self.asked is None else run in self.asked
+
+    def asked_tables(self) -> dict[str, pa.Table]:
+        """Return the rows of the runs that the folder is for, by part."""
+        runs = {run for run in self.runs if self.is_asked(run)}
+        asked = {name: of_runs(table, runs) for name, table in self.tables.items()}
+        return {name: table for name, table in asked.items() if len(table)}
+
+    def left_out_lines(self, folder: Path) -> list[str]:
+        """Say which stored runs are not read, if any."""
+        left_out = self.left_out
+        return [left_out_line(left_out.values(), "its study.yaml", pruning(folder))] if left_out else []
 
     @property
     def missing(self) -> int:
@@ -98,6 +125,8 @@ def contents_of(
     planned: frozenset[str] | None,
     others: frozenset[str] = frozenset(),
     problem: str = "",
+    earlier: Mapping[str, Why] | None = None,
+    problem_earlier: str = "",
 ) -> Contents:
     """Decide which parts count.
 
@@ -107,9 +136,15 @@ def contents_of(
         planned: the runs that the folder is for, as it says itself; None where it does not.
         others: runs that are known to be planned besides, from a plan.
         problem: what is wrong with the list of planned runs.
+        earlier: the runs that the folder was for once.
+        problem_earlier: what is wrong with the list of those.
     """
+    asked, known = planned, None if planned is None and not others else (planned or frozenset()) | others
+    if earlier:
+        planned = None if planned is None else planned.union(earlier)
+        others = others.union(earlier) if others else others
     listed = as_named(manifest.get("parts", {}), parts)
-    damage = {PLANNED: problem} if problem else {}
+    damage = {name: why for name, why in ((PLANNED, problem), (EARLIER, problem_earlier)) if why}
     if altered(manifest):
         damage[MANIFEST] = "was altered since it was written"
     names = sorted({*parts, *listed}, key=lambda name: (name not in listed, name))
@@ -121,7 +156,8 @@ def contents_of(
         part = parts.get(name, "is gone, which manifest.json lists")
         why = part if isinstance(part, str) else ""
         if isinstance(part, Part):
-            why = why_not(name, part, listed.get(name), planned, others) or why_unlike(part.table, tables)
+            mine = None if problem_earlier and name in listed else planned  # it may be of a run that was planned once
+            why = why_not(name, part, listed.get(name), mine, others) or why_unlike(part.table, tables)
         if why or isinstance(part, str):
             damage[f"parts/{name}"] = why
             continue
@@ -145,10 +181,8 @@ def contents_of(
         of_run |= {run: name for run in runs if run not in of_run}
     tables = {name: table for name, table in tables.items() if f"parts/{name}" not in damage}
     checksums = {name: part.sha256 for name, part in parts.items() if isinstance(part, Part) and name in tables}
-    known = None if planned is None and not others else (planned or frozenset()) | others
-    return Contents(
-        manifest, tables, checksums, damage, tuple(one for one in unlisted if one in tables), tuple(spare), known
-    )
+    new_parts = tuple(one for one in unlisted if one in tables)
+    return Contents(manifest, tables, checksums, damage, new_parts, tuple(spare), known, asked, earlier or {})
 
 
 def as_named(listed: Mapping[str, str], parts: Mapping[str, Part | str]) -> dict[str, str]:

@@ -261,6 +261,14 @@ def forget_killed(owner: str) -> None:
                 path.unlink()
 
 
+def inode(path: Path) -> int | None:
+    """Return what tells a file from another of its name; None where there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
 @contextmanager
 def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     """Keep a study's folder for this run or report alone. The lock ends with this process, however that ends.
@@ -279,10 +287,11 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
     try:
         if path.is_symlink():
             raise StoreError(f"{path}: is a link, and what it leads to is not written; remove the link")
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(os.path.realpath(folder)).mkdir(parents=True, exist_ok=True)  # also where a link leads to nothing yet
         owner = lock_owner(folder) or ""  # who takes the lock empties it
         lock = FileLock(path, timeout=wait, poll_interval=0.1)
         lock.acquire()
+        held = inode(path)
     except Timeout:
         waited = f" and did not end within {wait:.0f} s" if wait else ""
         with suppress(OSError):
@@ -296,6 +305,9 @@ def study_lock(folder: Path, wait: float = 0.0) -> Iterator[None]:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
 
     def leave() -> None:
+        if inode(path) != held:  # the folder was renamed, or another's lock is there by now
+            lock.release()
+            return
         # It stays where a study was begun and has no manifest yet: a sign that what lies there is no one else's.
         if (folder / "manifest.json").exists() or not any(other != path for other in folder.iterdir()):
             path.unlink(missing_ok=True)

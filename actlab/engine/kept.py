@@ -19,7 +19,7 @@ from actlab.study.jobs import record_steps
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from actlab.engine.trained import Trained
+    from actlab.engine.results import Results
     from actlab.study.jobs import Job
     from actlab.study.plan import Plan
 
@@ -141,7 +141,7 @@ def size(number: float) -> str:
     return f"{number:.0f} bytes"
 
 
-def name_of(results: Trained, run: Any) -> str:
+def name_of(results: Results, run: Any) -> str:
     """Find a run's whole name by how it begins, or in its row.
 
     Raises:
@@ -158,7 +158,7 @@ def name_of(results: Trained, run: Any) -> str:
     return several[0]
 
 
-def places(results: Trained, run: str) -> dict[int, list[tuple[Path, About]]]:
+def places(results: Results, run: str) -> dict[int, list[tuple[Path, About]]]:
     """List where a run's weights lie, by step: those of the training that is stored."""
     rows = results.steps[results.steps["run"] == run]
     numbers = dict(zip(rows["step"].tolist(), rows[list(RECORDED)].to_numpy(np.float64).tolist(), strict=True))
@@ -170,7 +170,7 @@ def places(results: Trained, run: str) -> dict[int, list[tuple[Path, About]]]:
     return dict(sorted(found.items()))
 
 
-def weights(results: Trained, run: Any, step: int | None = None) -> dict[str, np.ndarray]:
+def weights(results: Results, run: Any, step: int | None = None) -> dict[str, np.ndarray]:
     """Read the weights of one run: see ``Results.weights``."""
     name = name_of(results, run)
     last = int(results.steps["step"][results.steps["run"] == name].iloc[-1])
@@ -187,7 +187,7 @@ def weights(results: Trained, run: Any, step: int | None = None) -> dict[str, np
     raise problem
 
 
-def missing(results: Trained, run: str, step: int, last: int, there: Sequence[int]) -> StoreError:
+def missing(results: Results, run: str, step: int, last: int, there: Sequence[int]) -> StoreError:
     """Say that a run has no weights at a step, why, and how they are had."""
     unread = [file for file in weight_files.listed(results.path) if not isinstance(file, WeightFile)]
     if unread:
@@ -213,7 +213,7 @@ def missing(results: Trained, run: str, step: int, last: int, there: Sequence[in
     return StoreError(f"{results.path}: run {run} is stored without its weights at step {step}{kept}; {way}")
 
 
-def whereabouts(results: Trained, run: str) -> str:
+def whereabouts(results: Results, run: str) -> str:
     """Say in a line where a run's weights lie."""
     found = places(results, run)
     if not found:

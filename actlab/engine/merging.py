@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import interrupts
-from actlab.engine import agreeing, joined_sources, store
+from actlab.engine import agreeing, joined_sources, store, weight_files
 from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
+from actlab.engine.earlier import write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.frames import in_order
 from actlab.engine.manifest import write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
@@ -118,18 +118,22 @@ def merged(folders: Sequence[Path], out: Path) -> Merged:
         tables = [joined_table(one) for one in read]
         rows, shared = agreeing.together(names, tables, [one.column for one in order])
         planned = frozenset[str]().union(*(planned_of(one) for one in read))
+        earlier = {
+            run: why for one in reversed(read) for run, why in one.contents.earlier.items() if run not in planned
+        }
         manifest = joined_manifest(read, files, study)
         with made(out) as at:
             (at / "parts").mkdir()
             files.write(at)
-            if rows is not None:
-                for name, piece in store.pieces(in_order([rows], order)).items():
-                    manifest["parts"][f"{name}.parquet"] = store.write_table(at, name, piece)
+            for name, piece in store.pieces([] if rows is None else [rows], order, earlier).items():
+                manifest["parts"][f"{name}.parquet"] = store.write_table(at, name, piece)
+            weight_files.copy(folders, at)
             write_planned(at, planned)
+            write_earlier(at, earlier)
             write_text(at / "study.yaml", dumped(study))
             write_manifest(at, manifest)
             store.stored_study(at)  # it can be read
-    held_runs = set(rows["run"].to_pylist()) if rows is not None else set()
+    held_runs = set(rows["run"].to_pylist()) - earlier.keys() if rows is not None else set()
     begun = [
         f"{one.path}: what is trained of a run that is not finished is not taken along; finish it there first, or it "
         "is trained from its beginning"
@@ -208,7 +212,8 @@ def read_folder(path: Path) -> Folder:
 
 def planned_of(folder: Folder) -> frozenset[str]:
     """List the runs that a folder is for; of an earlier version's those that it holds."""
-    return frozenset(folder.contents.runs) if folder.contents.planned is None else folder.contents.planned
+    asked = folder.contents.asked
+    return frozenset(folder.contents.runs - folder.contents.earlier.keys()) if asked is None else asked
 
 
 def joined_table(folder: Folder) -> pa.Table | None:

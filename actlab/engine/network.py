@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from actlab import activations, jax_settings, sources
 from actlab.engine import kept, loading, run_batch, trusting
 from actlab.engine.planned_runs import find_run
-from actlab.engine.trained import Trained
+from actlab.engine.results import Results
 from actlab.naming import nearest
 from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
@@ -80,8 +80,8 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
 
-def trained(results: Trained, run: Any, step: int | None, trust: bool) -> DeepMLP:
-    """Build the network of a stored run of its kept weights: see ``Trained.model``.
+def trained(results: Results, run: Any, step: int | None, trust: bool) -> DeepMLP:
+    """Build the network of a stored run of its kept weights: see ``Results.model``.
 
     One with an activation of the catalogue's needs neither the study's data nor its plan.
     """

@@ -16,7 +16,7 @@ import numpy as np
 from actlab.engine.planned import RUN
 from actlab.later import Later
 from actlab.measures import EDGES, MEASURES
-from actlab.study.settings import ENVIRONMENT
+from actlab.study.settings import CONTENT, ENVIRONMENT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -315,3 +315,25 @@ def contradict(one: pa.Table, other: pa.Table, runs: set[str]) -> bool:
         return table.take([places[run] for run in sorted(runs)])
 
     return checksum(rows(one)) != checksum(rows(other))
+
+
+def of_runs(table: pa.Table, runs: set[str]) -> pa.Table:
+    """Return a part's rows of some runs, as a part would be that never had the others: columns of theirs alone go.
+
+    Args:
+        table: of the part.
+        runs: which; others than those that it has count nothing.
+    """
+    rows = [i for i, run in enumerate(table["run"].to_pylist()) if run in runs]
+    if len(rows) in (0, len(table)):
+        return table.slice(0, len(rows))
+    chosen = table.take(pa.array(rows, pa.int64()))
+    for i in reversed(range(chosen.num_columns)):
+        name, column = chosen.column_names[i], chosen.column(i)
+        if column.null_count < len(column):
+            continue
+        if name.startswith(FRAMES) or name.endswith(CONTENT):  # what these runs have not is no column of a part
+            chosen = chosen.remove_column(i)
+        else:
+            chosen = chosen.set_column(i, name, pa.nulls(len(column)))
+    return chosen

@@ -5,19 +5,16 @@ Training goes in segments of about a second, and how a run is cut into them chan
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import jax
 import numpy as np
 
-from actlab import awake, jax_settings
+from actlab import awake
 from actlab.activations import CATALOGUE
-from actlab.engine import checkpoint, compiled, environment
+from actlab.engine import checkpoint, compiling, environment
 from actlab.engine.checkpoint import Snapshot
 from actlab.engine.loading import arrays, function_of, functions_of, program_of, record_of
 from actlab.engine.records import SPLIT_METRICS
@@ -25,15 +22,12 @@ from actlab.engine.run_data import rows
 from actlab.nn import weights
 from actlab.nn.blocks import Function
 from actlab.nn.probes import DEATH
-from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs, state_axis, turned
+from actlab.nn.programs import Programs, blank_masks, blank_scratches, state_axis, turned
 from actlab.nn.training import Program
-from actlab.study.jobs import Job, Run, Shape, job_id, record_steps
+from actlab.study.jobs import Job, Run, job_id, record_steps
 
 SEGMENT_SECONDS = 1.0  # how long one call may take: whoever asks a job to stop waits for it
 KEPT_SHAPES = 2  # whose programs a worker keeps
-COMPILERS = 2  # programs that a worker compiles at a time
-
-Tell = Callable[[Sequence[str]], None]
 
 log = logging.getLogger("actlab.job")
 
@@ -70,7 +64,7 @@ def segments(
     folder: Path,
     pace: Pace,
     turn: int = 0,
-    tell: Tell = lambda ready: None,
+    tell: compiling.Tell = lambda ready: None,
     keep: Keep | None = None,
 ) -> Iterator[Snapshot]:
     """Advance one run batch from where its checkpoint stands, or from its first step, until it is done.
@@ -118,7 +112,7 @@ class RunBatch:
     learned: tuple[str, ...] | None = None  # columns of the learned parameters, if not of their own names
 
     def __init__(
-        self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0, tell: Tell = lambda ready: None
+        self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0, tell: compiling.Tell = lambda ready: None
     ) -> None:
         """Compile, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
@@ -140,7 +134,7 @@ class RunBatch:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
             made_for = (shape, self.program, self.numbers, self.data, self.call, sizes, turn)
-            COMPILED[key] = compiled_programs(*made_for, tell)
+            COMPILED[key] = compiling.compiled_programs(*made_for, tell)
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:
@@ -321,86 +315,3 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
     learnable = [numbers["learnable"][parameter] for parameter in function.learnable]
     numbers["learnable"] = filled(learnable, program.slots)
     return numbers
-
-
-@lru_cache(maxsize=2)
-def programs(program: Program, features: int, outputs: int) -> Programs:
-    """Make the programs of a shape, not compiled yet."""
-    return compile_programs(program, features, outputs, jax.local_devices(), compiled.on_first_call)
-
-
-def compiled_programs(
-    shape: Shape,
-    program: Program,
-    numbers: Any,
-    data: Any,
-    call: tuple[Any, Any],
-    sizes: tuple[int, int],
-    turn: int,
-    tell: Tell = lambda ready: None,
-) -> Programs:
-    """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
-
-    Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also depends
-    on what its file says of other packages, so that a program with one is always traced.
-
-    Args:
-        shape: of the job.
-        program: its static half.
-        numbers, data, call: of the run batch: what the programs are called with.
-        sizes: inputs and outputs of the network.
-        turn: see ``run_job``.
-        tell: see ``segments``.
-    """
-    tell([])
-    several = jax.local_device_count() > 1
-    own = any(key.source for key in (*shape.activations, *shape.own_measures, shape.optimizer))
-    traced = own or several or jax.default_backend() != "cpu"  # whole programs of accelerators were never tried
-    if several:  # compiled for each device when they are first called
-        return programs(program, *sizes)
-    dtype, precision = (jax.config.values[f"jax_{name}"] for name in ("enable_x64", "default_matmul_precision"))
-    forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
-    made_from = (shape.spec, shape.activations, shape.optimizer, sizes, forms)
-    names = [field.name for field in fields(Programs)]
-    ready: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
-    if None in ready.values():
-        jitted = programs(program, *sizes)
-        arguments = arguments_of(jitted, numbers, data, call, program)
-        missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
-        telling = Lock()
-
-        def lower(name: str) -> Any:
-            return getattr(jitted, name).lower(*arguments[name])
-
-        def made(name: str) -> Any:  # looked for once more: the other worker may have it by now (see ``turn``)
-            # Settings are a thread's own.
-            with jax_settings.pinned(), jax.enable_x64(dtype), jax.default_matmul_precision(precision):
-                if traced:
-                    lowered = lower(name)
-                    one = compiled.kept((name, made_from), lowered.compile, lowered)
-                else:
-                    one = compiled.kept((name, made_from), lambda: lower(name).compile())
-            with telling:
-                ready[name] = one
-                tell([name for name in ready if ready[name] is not None])
-            return one
-
-        with ThreadPoolExecutor(COMPILERS) as pool:
-            ready |= dict(zip(missing, pool.map(made, missing), strict=True))
-    return Programs(**ready)
-
-
-def arguments_of(
-    jitted: Programs, numbers: Any, data: Any, call: tuple[Any, Any], program: Program
-) -> dict[str, tuple[Any, ...]]:
-    """List what each program is called with, as far as it shapes the program."""
-    none, depth = np.int32(0), call[0]
-    state = jax.eval_shape(jitted.start, numbers, depth)
-    masks, parameters = blank_masks(program, program.spec.runs_per_call), state["parameters"]
-    scratch = blank_scratches(program, parameters, len(data["probe"][1]))
-    return {
-        "train": (state, scratch["train"], numbers, data, none, none, none, *call),
-        "start": (numbers, depth),
-        "evaluate": (parameters, masks, numbers, data, none, *call),
-        "measure": (parameters, parameters, scratch["measure"], numbers, data, *call),
-    }

@@ -13,7 +13,7 @@ from actlab import data, sources
 from actlab.study.jobs import Shape
 
 if TYPE_CHECKING:
-    from actlab.engine.trained import Trained
+    from actlab.engine.results import Results
 
 
 def rows(shape: Shape, sources_folder: Path) -> data.Data:
@@ -49,8 +49,8 @@ def splits(shape: Shape, sources_folder: Path) -> dict[str, data.Split]:
     return {name: data.Split(split.x.astype(dtype), split.y.astype(target)) for name, split in host.items()}
 
 
-def of_run(results: Trained, run: Any, trust: bool) -> dict[str, data.Split]:
-    """Load the rows of a stored run: see ``Trained.data``."""
+def of_run(results: Results, run: Any, trust: bool) -> dict[str, data.Split]:
+    """Load the rows of a stored run: see ``Results.data``."""
     from actlab.engine import trusting
     from actlab.engine.kept import name_of
     from actlab.engine.planned_runs import find_run

@@ -12,12 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from traceback import format_exception
+from types import MappingProxyType
 from typing import Any
 
 from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import control, kept, store
 from actlab.engine.control import Progress
+from actlab.engine.earlier import Why
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
 from actlab.engine.manifest import read_manifest, write_manifest
@@ -43,17 +45,10 @@ def missing_runs(stored: Stored, plan: Plan) -> set[str]:
     """List the planned runs that a study's folder does not hold yet.
 
     Raises:
-        StoreError: the folder is not a study's, or holds runs that the plan does not have.
+        StoreError: the folder is not a study's.
     """
     stored.plan_has(plan.runs)
-    planned, runs = set(plan.runs), stored.runs()
-    if orphans := runs - planned:
-        raise StoreError(
-            f"{stored.folder}: holds {counted(len(orphans), 'run')} that this study would not have:\n"
-            f"{difference(stored, plan)}\n"
-            "Give the study another --out, or start over with --fresh (which deletes them)."
-        )
-    return planned - runs | lacking_weights(stored, plan.groups)
+    return set(plan.runs) - stored.runs() | lacking_weights(stored, plan.groups)
 
 
 def lacking_weights(stored: Stored, jobs: Iterable[Job]) -> set[str]:
@@ -64,29 +59,19 @@ def lacking_weights(stored: Stored, jobs: Iterable[Job]) -> set[str]:
     return kept.without_weights(stored.folder, stored.read().tables.values(), keep)
 
 
-def difference(stored: Stored, plan: Plan) -> str:
-    """List the settings in which stored and planned runs differ, a line each."""
-    runs = stored.results(partial=True).runs
-    planned = [run.labels for run in plan.runs.values()]
-    lines = []
-    for name in dict.fromkeys(name for labels in planned for name in labels if name != "run"):
-        then = {setting_text(value) for value in runs[name]} if name in runs else set()
-        now = {setting_text(labels.get(name)) for labels in planned}
-        if then - now:
-            lines.append(f"  {name}: stored {', '.join(sorted(then - now))}; now {', '.join(sorted(now))}")
-    return "\n".join(lines) or "  (a combination of settings, or the content of a data file or of a function's file)"
-
-
-def setting_text(value: object) -> str:
-    """Put a setting in words: none, also where a frame reads it back as a missing number, is one word."""
-    return "none" if value is None or value != value else str(value)
-
-
-def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, Path], trains: bool) -> list[str]:
+def prepare(
+    stored: Stored,
+    study_yaml: str,
+    plan: Plan,
+    sources: Mapping[str, Path],
+    trains: bool,
+    earlier: Mapping[str, Why] = MappingProxyType({}),
+) -> list[str]:
     """Make the study's folder, or bring it up to date, copies of its source files included; what is measured stays.
 
     Versions and revision are those of whoever trained last: a run that only reports (``trains`` false) leaves them.
-    Parts that count and were not listed are; those that are damaged are set aside.
+    Parts that count and were not listed are; those that are damaged are set aside. ``earlier`` are the runs that were
+    planned before and are not any more: see ``actlab.engine.changing``.
 
     Returns:
         of each that is damaged a line that says so.
@@ -123,7 +108,7 @@ def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, P
     }
     try:
         called = set_aside(folder, contents.damage) if contents else []
-        store.create(folder, study_yaml, sources, manifest, plan.runs)
+        store.create(folder, study_yaml, sources, manifest, plan.runs, earlier)
         control.tidy(folder, finished=False)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be written ({error.strerror})") from None
@@ -134,7 +119,8 @@ def prepare(stored: Stored, study_yaml: str, plan: Plan, sources: Mapping[str, P
 
 def packages_of(plan: Plan) -> dict[str, str]:
     """Return the versions of the packages that the user's files import, by package."""
-    listed = user_files.packages(frozenset[str]().union(*(run.modules for run in plan.runs.values())))
+    modules = frozenset[str]().union(*(run.modules for run in plan.runs.values()))
+    listed = user_files.packages(modules) if modules else ""  # to look takes a third of a second
     return {name: version for name, _, version in (one.partition(" ") for one in listed.split(", ") if one)}
 
 

@@ -13,34 +13,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from actlab.checksums import file_sha256
 from actlab.engine import part_checks
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
+from actlab.engine.earlier import Why, read_earlier, write_earlier
 from actlab.engine.files import OWN, DamageError, StoreError, check_room, content_of, write_bytes, write_text, writing
-from actlab.engine.frames import explode, histograms_of, in_order, with_final
+from actlab.engine.frames import explode, histograms_of, in_order
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
 from actlab.engine.part_checks import PartError
 from actlab.engine.part_files import part_names, read_part
-from actlab.engine.planned import PLANNED, PlannedError, read_planned, write_planned
-from actlab.engine.trained import Trained
+from actlab.engine.planned import PlannedError, read_planned, write_planned
+from actlab.engine.results import Results
 from actlab.engine.weight_files import WEIGHTS
-from actlab.later import Later, pd
+from actlab.later import Later
 from actlab.sources import COPIES
 from actlab.study import yaml_text
-from actlab.study.settings import of_manifest
+from actlab.study.settings import Setting, of_manifest
 from actlab.study.stored import read_study
-from actlab.where import matches, parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,61 +63,6 @@ WAYS = {
 def versions() -> dict[str, str]:
     """Look up the installed version of everything that makes a result what it is."""
     return {name: version(name) for name in VERSIONS}
-
-
-@dataclass(frozen=True)
-class Results(Trained):
-    """A study as it was read from the disk.
-
-    Attributes:
-        path: the study's folder.
-        study: the resolved study, as plain data.
-        manifest: versions, platform, timings, checksums.
-        runs: one row per run.
-        steps: one row per run and record.
-        layers: one row per run, record and kept hidden layer.
-        histograms: one row per run, record, kept hidden layer and bin that is not empty; empty where none were asked.
-        lacking: {measure: runs} of what the study asks for and runs were stored before it was measured; NaN there.
-        notes: what else a reader should know, a line each: of parts that the manifest does not list, say.
-        damage: what is damaged and left out, a line each; empty unless that was asked for.
-        untrained: a line where planned runs are not stored.
-    """
-
-    path: Path
-    study: dict[str, Any]
-    manifest: dict[str, Any]
-    runs: pd.DataFrame = field(repr=False)
-    steps: pd.DataFrame = field(repr=False)
-    layers: pd.DataFrame = field(repr=False)
-    histograms: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
-    lacking: dict[str, int] = field(repr=False, default_factory=dict)
-    notes: tuple[str, ...] = ()
-    damage: tuple[str, ...] = ()
-    untrained: tuple[str, ...] = ()
-
-    def final(self) -> pd.DataFrame:
-        """Return ``runs`` with each measure of ``steps`` at the last record (of layers their mean); NaN if diverged."""
-        return with_final(self.runs, self.steps)
-
-    def where(self, conditions: str | Sequence[str]) -> Results:
-        """Return the same study with those runs alone of which some conditions hold, in every frame.
-
-        Args:
-            conditions: as ``"activation=relu,depth=10.."``, on the columns of ``final()`` and the keys of the YAML
-                (see ``actlab.where``).
-
-        Raises:
-            WhereError: one cannot be read, or names a key or value that this study does not have.
-
-        >>> load("results/depth").where("activation=relu,depth=10..").layers  # doctest: +SKIP
-        """
-        keys = {one.key: one.column for one in of_manifest(self.manifest) if one.key}
-        runs = self.runs[matches(self.final(), parse(conditions), keys)].reset_index(drop=True)
-        steps, layers, histograms = (
-            frame[frame["run"].isin(runs["run"])].reset_index(drop=True)
-            for frame in (self.steps, self.layers, self.histograms)
-        )
-        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms)
 
 
 class Stored:
@@ -165,13 +108,10 @@ class Stored:
                     found[name] = self.known[key]
                 except PartError as error:
                     found[name] = str(error)
-            problem, planned = "", None
-            try:
-                planned = read_planned(self.folder)
-            except PlannedError as error:
-                problem = str(error)
+            planned, problem = or_problem(read_planned, self.folder)
+            earlier, problem_earlier = or_problem(read_earlier, self.folder)
             if part_names(self.folder) == names and self.stamp(MANIFEST) == stamp:
-                return contents_of(manifest, found, planned, self.planned, problem)
+                return contents_of(manifest, found, planned, self.planned, problem, earlier, problem_earlier)
 
     def manifest(self) -> dict[str, Any]:
         """Read the manifest; nothing, where it was lost and is about to be written again.
@@ -198,7 +138,7 @@ class Stored:
         return about.st_ino, about.st_size, about.st_mtime_ns
 
     def runs(self) -> set[str]:
-        """List the runs that the folder holds: none where nothing was begun. What is damaged does not count.
+        """List the runs that the folder holds, those that were planned earlier included; nothing that is damaged.
 
         Raises:
             StoreError: the folder is not a study's.
@@ -237,17 +177,27 @@ class Stored:
         """
         contents = self.read()
         damage = contents.damage_lines()
-        if damage and (not partial or not contents.tables):
+        tables, left_out = contents.asked_tables(), contents.left_out_lines(self.folder)
+        if damage and (not partial or not tables):
             raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
-        if not contents.tables:
-            raise StoreError(f"{self.folder}: holds no finished run yet; `actlab run` trains what its study.yaml names")
+        if not tables:
+            none = "holds no finished run yet; `actlab run` trains what its study.yaml names"
+            raise StoreError("\n".join(f"{self.folder}: {line}" for line in (none, *left_out)))
         manifest, study = contents.manifest, stored_study(self.folder)
-        rows = in_order(list(contents.tables.values()), of_manifest(manifest))
+        rows = in_order(list(tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
-        about = tuple(contents.notes()), tuple(damage), tuple(contents.untrained())
-        return Results(self.folder, study, manifest, *frames, histograms, without, *about)
+        about = (*contents.notes(), *left_out), tuple(damage), tuple(contents.untrained())
+        return Results(self.folder, study, manifest, *frames, histograms, without, *about, left_out=contents.left_out)
+
+
+def or_problem(read: Callable[[Path], Any], folder: Path) -> tuple[Any, str]:
+    """Read one of a folder's lists of runs; None, and what is wrong with it, where it is not what was written."""
+    try:
+        return read(folder), ""
+    except PlannedError as error:
+        return None, str(error)
 
 
 def stored_study(folder: Path) -> dict[str, Any]:
@@ -313,29 +263,48 @@ def write_table(folder: Path, name: str, table: pa.Table, ending: str = "parquet
         return file_sha256(path)
 
 
-def compact(stored: Stored) -> None:
+def compact(stored: Stored, prune: bool = False) -> None:
     """Merge a finished study's parts: a tenth of the size, and the same bytes however it was cut into jobs.
 
-    Killed in between, it leaves runs in two parts, of which reading takes the one that the manifest lists.
+    Runs that the study does not ask for any more get parts of their own. Killed in between, it leaves runs in two
+    parts, of which reading takes the one that the manifest lists.
+
+    Args:
+        stored: what the folder holds.
+        prune: whether runs that the study does not ask for are left out for good: nothing else is removed.
     """
     folder, contents = stored.folder, stored.read()
     manifest, names = contents.manifest, part_names(folder)
-    rows = in_order(list(contents.tables.values()), of_manifest(manifest))
-    merged = pieces(rows)
-    if names == sorted(f"{name}.parquet" for name in merged) and names == sorted(manifest.get("parts", {})):
-        return
-    manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
-    for name, piece in merged.items():
-        stored.note(f"{name}.parquet", piece, manifest["parts"][f"{name}.parquet"])
-    write_manifest(folder, manifest)
-    for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
-        (folder / "parts" / name).unlink(missing_ok=True)
+    tables = contents.asked_tables() if prune else contents.tables
+    merged = pieces(list(tables.values()), of_manifest(manifest), contents.left_out)
+    if names != sorted(f"{name}.parquet" for name in merged) or names != sorted(manifest.get("parts", {})):
+        manifest["parts"] = {f"{name}.parquet": write_table(folder, name, piece) for name, piece in merged.items()}
+        for name, piece in merged.items():
+            stored.note(f"{name}.parquet", piece, manifest["parts"][f"{name}.parquet"])
+        write_manifest(folder, manifest)
+        for name in {*contents.tables, *contents.spare} - set(manifest["parts"]):  # never what could not be read
+            (folder / "parts" / name).unlink(missing_ok=True)
+    if prune:  # last: until then, what is still there is told from another study's
+        write_earlier(folder, {})
 
 
-def pieces(rows: pa.Table) -> dict[str, pa.Table]:
-    """Cut the runs of a finished study into parts, by the names of these: always the same for the same runs."""
-    cut = (rows.slice(begin, RUNS_IN_PART) for begin in range(0, len(rows), RUNS_IN_PART))
-    return {hashlib.sha256("".join(one["run"].to_pylist()).encode()).hexdigest()[:16]: one for one in cut}
+def pieces(tables: Sequence[pa.Table], order: Sequence[Setting], left_out: Collection[str] = ()) -> dict[str, pa.Table]:
+    """Cut the runs of a finished study into parts, by the names of these: always the same for the same runs.
+
+    Args:
+        tables: of the runs, each of which is in one of them.
+        order: the settings by which they are sorted.
+        left_out: those that the study does not ask for: they have parts of their own.
+    """
+    cut = {}
+    runs = {run for table in tables for run in table["run"].to_pylist()}
+    for own in (runs - set(left_out), runs & set(left_out)):
+        if some := [of for table in tables if len(of := part_checks.of_runs(table, own))]:
+            rows = in_order(some, order)
+            for begin in range(0, len(rows), RUNS_IN_PART):
+                piece = rows.slice(begin, RUNS_IN_PART)
+                cut[hashlib.sha256("".join(piece["run"].to_pylist()).encode()).hexdigest()[:16]] = piece
+    return cut
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -356,6 +325,7 @@ def create(
     sources: Mapping[str, Path],
     manifest: Mapping[str, Any],
     runs: Iterable[str],
+    earlier: Mapping[str, Why] = MappingProxyType({}),
 ) -> None:
     """Make or refresh a study's folder: its parts folder, resolved study, copied sources, planned runs and manifest.
 
@@ -365,6 +335,7 @@ def create(
         sources: the files to copy, by their path in ``sources/``.
         manifest: see ``write_manifest``.
         runs: those that are planned.
+        earlier: those that were and are not any more, and why.
     """
     refuse_links(folder)
     (folder / "parts").mkdir(parents=True, exist_ok=True)
@@ -378,7 +349,11 @@ def create(
         if not target.is_file() or target.read_bytes() != content:
             write_bytes(target, content)
         checksums[place] = hashlib.sha256(content).hexdigest()
+    before, _ = or_problem(read_earlier, folder)
+    if new := {run: why for run, why in earlier.items() if run not in (before or {})}:
+        write_earlier(folder, {**(before or {}), **new})  # first: a run that is in both lists is planned
     write_planned(folder, runs)
+    write_earlier(folder, earlier)
     write_text(folder / "study.yaml", study_yaml)
     write_manifest(folder, {**manifest, COPIES: checksums})
 
@@ -392,23 +367,3 @@ def refuse_links(folder: Path) -> None:
     for name in ("parts", WEIGHTS, COPIES, "tables", "figures", LOCK, "run.log"):
         if (folder / name).is_symlink():
             raise StoreError(f"{folder / name}: is a link, and what it leads to is not written; remove the link")
-
-
-def remove_results(folder: Path, keep: Iterable[Path] = ()) -> None:
-    """Forget everything that was measured: the parts, and what was made of them (``--fresh``).
-
-    Args:
-        folder: the study's.
-        keep: files in its ``sources/`` that are still to be used, as where its own ``study.yaml`` is run.
-    """
-    kept = {os.path.realpath(path) for path in keep}
-    for name in ("parts", WEIGHTS, "tables", "figures"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for path in sorted((folder / COPIES).rglob("*"), reverse=True) if (folder / COPIES).is_dir() else []:
-        with suppress(OSError):  # a folder that is not empty
-            if path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            elif os.path.realpath(path) not in kept:
-                path.unlink()
-    for name in ("report.md", MANIFEST, "study.yaml", PLANNED):
-        (folder / name).unlink(missing_ok=True)

@@ -3,16 +3,27 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import cache_folder, control, data_copies, kept, store, worker_pools
+from actlab.engine import (
+    cache_folder,
+    control,
+    data_copies,
+    kept,
+    setting_aside,
+    store,
+    weight_files,
+    whereabouts,
+    worker_pools,
+)
+from actlab.engine.changing import Change, change
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
 from actlab.engine.manifest import read_manifest, recoverable
@@ -190,6 +201,9 @@ def trained(
     progress: Callable[[Progress], None] | None = None,
     tell: Callable[[Plan], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
+    prune: bool = False,
+    confirm: Callable[[str], bool] | None = None,
+    by_default: bool = False,
 ) -> Iterator[Stored]:
     """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
@@ -200,26 +214,33 @@ def trained(
         folder: the study's.
         where: where jobs run.
         processes: where workers on this machine are opened; whoever opened it ends them.
-        fresh: whether to delete what the folder holds first.
+        fresh: whether to set the folder aside first, and begin another.
         progress: called at least every half second.
         tell: called with the plan before it is carried out.
-        note: called with a line on what is damaged in the folder, before it is trained again.
+        note: called with lines on what is damaged in the folder, left out, removed, set aside, or found elsewhere.
+        prune: whether to remove stored runs that the study does not ask for.
+        confirm: called with a question before a folder is set aside; none is asked without.
+        by_default: whether no other folder was asked for: then others beside it are looked at, where it has none.
 
     Yields:
         what the folder holds then.
 
     Raises:
         StudyError, StoreError: before anything is written or trained; also when another run holds the folder.
+        WithdrawnError: likewise, the question was answered with no.
         LimitError: likewise, where a limit of the system leaves no room for a worker.
         RunError: some jobs failed, or the folder could no longer be written.
         KeyboardInterrupt: on SIGINT (Ctrl-C) or SIGTERM, once the workers have saved what they had.
     """
     limits.require_addresses()
+    refuse_both(fresh, prune)
     stored = Stored(folder)
     stored.recovers = not fresh and recoverable(folder)
     if not (store.unbegun(folder) or recoverable(folder)):
-        read_manifest(folder)  # only a study's folder is ever locked, or emptied
-    with control.study_lock(folder):
+        read_manifest(folder)  # only a study's folder is ever locked, or set aside
+    aside = fresh and setting_aside.is_study(folder)
+    with ExitStack() as keeping:
+        keeping.enter_context(control.study_lock(folder))
         done = 0 if fresh else len(stored.runs())
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
@@ -228,33 +249,51 @@ def trained(
         copies = data_copies.copies_of(study, planned, folder, before)
         sources = {**sources_of(study, planned), **copies.files}
         check_room(folder, (f"sources/{place}" for place in sources))
-        if tell is not None:
-            tell(planned)
+        resolved = resolved_data(study, folder, copies.names, planned)
         missing = set(planned.runs) if fresh else missing_runs(stored, planned)
         again = set() if fresh else missing & stored.runs()
         kept.check_disk(folder, planned, missing)
-        if again:
-            note(kept.trained_again(folder, len(again)))
+        changed = Change() if fresh else change(stored, planned, resolved, study.source)
+        if aside:
+            brings = setting_aside.needs_copies(folder, [*sources.values(), *map(Path, data_copies.data_files(study))])
+            place = setting_aside.place_aside(folder)
+            asked = setting_aside.question(folder, place, len(planned.runs))
+            if asked and confirm is not None and not confirm(asked):
+                raise setting_aside.WithdrawnError(f"{folder}: is as it was; nothing was set aside or trained")
+        if tell is not None:
+            tell(planned)
+        beside = whereabouts.elsewhere(folder, missing, study.config.study) if by_default and not fresh else ""
+        about_data = copies.line(folder, before)
+        for line in (beside, kept.trained_again(folder, len(again)) if again else ""):
+            if line:
+                note(line)
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
-            if fresh:
-                store.remove_results(folder, keep=sources.values())
+            if aside:
+                note(setting_aside.set_aside(folder, place, brings))
+                keeping.close()
+                keeping.enter_context(control.study_lock(folder))
+                stored = Stored(folder)
             _, devices = where.hardware()
             jobs = kept.again(planning.partition_into_jobs(planned.groups, missing, number, devices), again)
             processes.keep_ready(min(number, len(jobs)))
-            about_data = copies.line(folder, before)
-            text = resolved_text(study, folder, copies.names, planned)
-            for line in prepare(stored, text, planned, sources, trains=bool(missing)):
+            for line in prepare(stored, dumped(resolved), planned, sources, bool(missing), changed.earlier):
                 note(line)
             data_copies.remove_stale(folder, copies)
             if about_data:
                 note(about_data)
-            if jobs:
-                cache_folder.say_if_refused()
             try:
+                if prune:
+                    store.compact(stored, prune=True)
+                    weight_files.remove_others(folder, planned.runs)
+                for line in changed.lines(prune):
+                    note(line)
+                if jobs:
+                    cache_folder.say_if_refused()
                 failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
                 if not failures:
                     store.compact(stored)
-                    control.tidy(folder, finished=True)
+                    # What was begun of runs that were planned once may be wanted again.
+                    control.tidy(folder, finished=prune or changed.earlier.keys() <= changed.left_out)
             except (OSError, StoreError) as error:
                 raise RunError(folder, {"": f"{error}; what was stored is kept"}) from None
         if failures:
@@ -263,6 +302,16 @@ def trained(
             yield stored
         finally:
             control.remove_progress(folder)  # of what was written
+
+
+def refuse_both(fresh: bool, prune: bool) -> None:
+    """Refuse to set all aside and to remove some of it.
+
+    Raises:
+        StudyError: both are asked for.
+    """
+    if prune and fresh:
+        raise StudyError("prune: --fresh sets all that is stored aside, and leaves nothing to remove; give one of them")
 
 
 def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
@@ -284,15 +333,22 @@ def sources_of(study: Study, planned: Plan) -> Mapping[str, Path]:
         raise StudyError(str(error)) from None
 
 
-def resolved_text(
+def resolved_data(
     study: Study, folder: Path, copies: Mapping[str, str] | None = None, planned: Plan | None = None
-) -> str:
-    """Write the resolved study as YAML, its paths relative to its folder, or those of ``copies`` of its data.
+) -> dict[str, Any]:
+    """Return the resolved study as plain data, its paths relative to its folder, or those of ``copies`` of its data.
 
     What its plan let follow from other keys is left out.
     """
     follow_others = followed(study.config, (run.labels for run in planned.runs.values())) if planned else ()
-    return dumped(resolved_yaml(study.config, folder, copies, follow_others))
+    return resolved_yaml(study.config, folder, copies, follow_others)
+
+
+def resolved_text(
+    study: Study, folder: Path, copies: Mapping[str, str] | None = None, planned: Plan | None = None
+) -> str:
+    """Write that as YAML."""
+    return dumped(resolved_data(study, folder, copies, planned))
 
 
 def follow(

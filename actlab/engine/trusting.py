@@ -11,7 +11,7 @@ from typing import Any
 from actlab import sources
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import MANIFEST, read_manifest
-from actlab.engine.store import Results
+from actlab.engine.results import Results
 from actlab.study.reading import StudyError, parse
 
 NEWLY = "`actlab run` with the study's own configuration writes them, and trains nothing"

@@ -13,7 +13,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -138,6 +139,30 @@ def header(path: Path, inode: int, size: int, time: int) -> WeightFile | None:
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return WeightFile(path, step, runs) if said["step"] == step else None
+
+
+def remove_others(folder: Path, runs: Collection[str]) -> None:
+    """Remove the files that hold the weights of none of some runs.
+
+    Raises:
+        StoreError: one cannot be removed.
+    """
+    for file in listed(folder):
+        if isinstance(file, WeightFile) and not file.runs.keys() & set(runs):
+            try:
+                file.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreError(f"{file.path}: cannot be removed ({error.strerror})") from None
+
+
+def copy(folders: Iterable[Path], to: Path) -> None:
+    """Copy the weights of several folders into another one; of files of one name the first folder's."""
+    for folder in folders:
+        for file in listed(folder):
+            if isinstance(file, WeightFile) and not (target := to / WEIGHTS / file.path.name).exists():
+                target.parent.mkdir(exist_ok=True)
+                (target.parent / ".gitignore").write_bytes(b"*\n")
+                shutil.copyfile(file.path, target)
 
 
 def same(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -1,26 +1,83 @@
-"""What results give of their runs beside frames: trained weights, the network of these as a module, the data."""
+"""A study's results: its frames, and of its runs the trained weights, the network of these as a module, the data.
+
+Nothing but the frames is imported or read before it is asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.engine.frames import with_final
+from actlab.later import pd
+from actlab.study.settings import of_manifest
+from actlab.where import matches, parse
+
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
 
     from actlab.data import Split
+    from actlab.engine.earlier import Why
     from actlab.nn.model import DeepMLP
 
 
-class Trained:
-    """What ``store.Results`` adds to its frames; nothing of it is imported or read before it is asked for."""
+@dataclass(frozen=True)
+class Results:
+    """A study as it was read from the disk.
+
+    Attributes:
+        path: the study's folder.
+        study: the resolved study, as plain data.
+        manifest: versions, platform, timings, checksums.
+        runs: one row per run.
+        steps: one row per run and record.
+        layers: one row per run, record and kept hidden layer.
+        histograms: one row per run, record, kept hidden layer and bin that is not empty; empty where none were asked.
+        lacking: {measure: runs} of what the study asks for and runs were stored before it was measured; NaN there.
+        notes: what else a reader should know, a line each: of parts that the manifest does not list, say.
+        damage: what is damaged and left out, a line each; empty unless that was asked for.
+        untrained: a line where planned runs are not stored.
+        left_out: the stored runs that the study does not ask for any more, which are in no frame, and why.
+    """
 
     path: Path
     study: dict[str, Any]
-    runs: pd.DataFrame
-    steps: pd.DataFrame
+    manifest: dict[str, Any]
+    runs: pd.DataFrame = field(repr=False)
+    steps: pd.DataFrame = field(repr=False)
+    layers: pd.DataFrame = field(repr=False)
+    histograms: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
+    lacking: dict[str, int] = field(repr=False, default_factory=dict)
+    notes: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
+    left_out: Mapping[str, Why] = field(repr=False, default_factory=dict)
+
+    def final(self) -> pd.DataFrame:
+        """Return ``runs`` with each measure of ``steps`` at the last record (of layers their mean); NaN if diverged."""
+        return with_final(self.runs, self.steps)
+
+    def where(self, conditions: str | Sequence[str]) -> Results:
+        """Return the same study with those runs alone of which some conditions hold, in every frame.
+
+        Args:
+            conditions: as ``"activation=relu,depth=10.."``, on the columns of ``final()`` and the keys of the YAML
+                (see ``actlab.where``).
+
+        Raises:
+            WhereError: one cannot be read, or names a key or value that this study does not have.
+
+        >>> load("results/depth").where("activation=relu,depth=10..").layers  # doctest: +SKIP
+        """
+        keys = {one.key: one.column for one in of_manifest(self.manifest) if one.key}
+        runs = self.runs[matches(self.final(), parse(conditions), keys)].reset_index(drop=True)
+        steps, layers, histograms = (
+            frame[frame["run"].isin(runs["run"])].reset_index(drop=True)
+            for frame in (self.steps, self.layers, self.histograms)
+        )
+        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms)
 
     def weights(self, run: str | Mapping[str, Any] | pd.Series, step: int | None = None) -> dict[str, np.ndarray]:
         """Read a run's trained weights, which a study keeps by ``measure.keep_weights``, as arrays by name.
