@@ -51,8 +51,8 @@ ERRORS: dict[str, Known] = {
     ),
     "StoreError": Known("actlab.engine.files", WRONG, "a folder is no study's, or is not to be written into"),
     "CompareError": Known("actlab.analysis.compare", WRONG, "there is no such column, time or preset to compare"),
-    "WhereError": Known("actlab.where", WRONG, "runs are asked for by what cannot be asked, as in `--where`"),
-    "ListingError": Known("actlab.analysis.listing", WRONG, "runs are to be listed by a column that there is not"),
+    "WhereError": Known("actlab.where.grammar", WRONG, "runs are asked for by what cannot be asked, as in `--where`"),
+    "ListingError": Known("actlab.analysis.listing", WRONG, "runs are to be listed by a column that no run has"),
     "DisagreementError": Known(
         "actlab.engine.agreeing", INCOMPLETE, "folders to be merged hold the same run with different measurements"
     ),

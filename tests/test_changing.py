@@ -177,7 +177,7 @@ def test_what_is_taken_back_is_kept_and_shown_nowhere(trained, whole, mine, monk
         code, said, notes = call(monkeypatch, capsys, *words)
         assert (code, "gelu" in said) == (ends, False)
         assert notes.count("2 stored runs are not asked for by its study.yaml (model.activation: gelu)") == 1, words
-    assert f"{kept} is stored, and left out, since study.yaml does not ask for it any more" in notes
+    assert f"{kept} is stored, and left out, since its study.yaml does not ask for it any more" in notes
     code, _, notes = call(monkeypatch, capsys, "run", mine, WITH_GELU)
     assert (code, "not asked for" in notes) == (0, False)
     assert not (whole / earlier.EARLIER).exists()

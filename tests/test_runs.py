@@ -145,7 +145,7 @@ def test_what_is_wrong_is_told_with_the_nearest(folder, call, tmp_path):
 def test_nothing_that_fits_is_an_answer(folder, call):
     code, out, err = call("runs", folder, "--where", "depth=2,depth>=10", "--json")
     assert (code, out) == (0, "[]\n")
-    assert err == "none of 72 runs fits all conditions; alone: depth=2 24, depth>=10 24\n"
+    assert err == "of 72 runs none fits all conditions; alone: depth=2 24, depth>=10 24\n"
     code, out, _ = call("runs", folder, "--where", "depth>100")
     assert out.startswith("made: 0 of 72 runs: 0 ok, 0 diverged")
     assert code == 0

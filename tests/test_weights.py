@@ -576,8 +576,10 @@ def test_they_are_no_part_of_a_repository_nor_of_a_fresh_start(plain, tmp_path):
         again(folder, "records")
     (folder / "weights").unlink()
     shutil.move(outside, folder / "weights")
-    store.remove_results(folder)
+    place = setting_aside.place_aside(folder)
+    setting_aside.set_aside(folder, place, copies=False)
     assert not (folder / "weights").exists()
+    assert list((place / "weights").glob("*.safetensors"))
 
 
 # Words

@@ -169,7 +169,7 @@ MISTAKES = {
     "depth>=deep": ("expected a number after >=", "depth>=2"),
     "activation>2": ("activation is no number", None),
     "residual>0": ("residual is no number", None),
-    "residual=yes": ("choose from false, true", "residual=true"),
+    "residual=yes": ("did you mean 'true'?", "residual=true"),
     "activation=relu depth=2": ("a comma stands between conditions: relu,depth=2", "activation=relu,depth=2"),
     "activation=relu,,depth=2": ("expected a value", None),
     "relu": ("expected a condition", None),

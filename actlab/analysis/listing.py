@@ -91,7 +91,11 @@ def listing(
 
 
 def column(runs: pd.DataFrame, name: str, names: Mapping[str, str]) -> str:
-    """Return the column that is meant by its name, or by a key of the YAML."""
+    """Return the column that is meant by its name, or by a key of the YAML.
+
+    Raises:
+        ListingError: there is none; names the nearest.
+    """
     found = name if name in runs else names.get(name, "")
     if found not in runs:
         raise ListingError(f"unknown column '{name}'{nearest(name, [*OUTCOMES, *map(str, runs), *names])}")

@@ -85,7 +85,7 @@ def words_of(section: Mapping[str, Any], name: str) -> list[str]:
     stated = section["properties"][name]
     words: list[str] = []
     for one in (stated, *stated.get("anyOf", ())):
-        words += [str(word) for word in one.get("enum", [one["const"]] if "const" in one else [])]
+        words += [word for word in one.get("enum", [one["const"]] if "const" in one else []) if isinstance(word, str)]
         words += ["true", "false"] if one.get("type") == "boolean" else []
         words += ["null"] if one.get("type") == "null" and words else []
     return words

@@ -8,6 +8,7 @@ import typer
 import actlab
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, say
+from actlab.naming import counted
 
 Folders = Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="folders of one study", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", help="the merged folder: new, or empty", show_default=False)]
@@ -23,10 +24,9 @@ def merge(folders: Folders, out_dir: Out) -> None:
     for line in merged.notes:
         note(line)
     shared = f", {merged.shared} of them in several folders and the same" if merged.shared else ""
-    runs = "1 run" if merged.runs == 1 else f"{merged.runs} runs"
-    say(f"{one_line(out_dir)} holds {runs}{shared}. Now:")
+    say(f"{one_line(out_dir)} holds {counted(merged.runs, 'run')}{shared}. Now:")
     say(f"  actlab report {one_line(out_dir)}")
     if merged.missing:
         config = one_line(out_dir / "study.yaml")
-        left = "1 run is" if merged.missing == 1 else f"{merged.missing} runs are"
+        left = f"{counted(merged.missing, 'run')} {'is' if merged.missing == 1 else 'are'}"
         say(f"  actlab run {config} --out {one_line(out_dir)}    # {left} not trained yet")

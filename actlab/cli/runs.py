@@ -9,6 +9,7 @@ import typer
 import actlab
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, out, say
+from actlab.naming import counted
 
 
 class RunsFormat(StrEnum):
@@ -57,7 +58,7 @@ def runs(
     made = lists.listing(every, fits, split(columns), split(sort), settings)
     if not fits.any():
         alone = ", ".join(f"{one} {grammar.matches(every, [one], keys).sum()}" for one in conditions)
-        note(f"none of {len(every)} runs fits all conditions; alone: {alone}")
+        note(f"of {counted(len(every), 'run')} none fits all conditions; alone: {alone}")
     shown = made.runs[made.columns] if columns else made.runs
     if as_json or text is RunsFormat.json:
         say(lists.as_json(shown))

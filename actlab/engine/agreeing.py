@@ -15,7 +15,7 @@ from actlab.engine import part_checks
 from actlab.engine.files import StoreError
 from actlab.errors import ActlabError
 from actlab.later import Later
-from actlab.naming import shortened, show
+from actlab.naming import counted, shortened, show
 from actlab.study.settings import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def check(
                 lines.append(f"  {called} ({run}): {text}{more}{why}")
     if lines:
         hidden = [f"  and {len(lines) - MOST_RUNS} more"] if len(lines) > MOST_RUNS else []
-        runs = f"{len(lines)} runs are" if len(lines) > 1 else "1 run is"
+        runs = f"{counted(len(lines), 'run')} {'are' if len(lines) > 1 else 'is'}"
         raise DisagreementError(
             "\n".join(
                 [

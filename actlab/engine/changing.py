@@ -14,7 +14,7 @@ from actlab.engine.contents import Contents
 from actlab.engine.earlier import Why, left_out_line, reasons
 from actlab.engine.files import StoreError
 from actlab.engine.store import Stored, stored_study, unbegun
-from actlab.naming import brief, show
+from actlab.naming import brief, counted, show
 from actlab.study import columns
 from actlab.study.reading import Source, short_path
 from actlab.study.settings import CONTENT
@@ -115,8 +115,9 @@ def refuse_another(
     name, stored_runs = before.get("study", study["study"]), contents.runs
     if name != study["study"] and stored_runs and not stored_runs & set(runs):
         raise StoreError(
-            f"{stored.folder}: holds the study {brief(name)} ({len(stored_runs)} runs, none of which {by} asks for, "
-            f"with its `study: {study['study']}`); give this study another --out, or --fresh to set that folder aside"
+            f"{stored.folder}: holds the study {brief(name)} ({counted(len(stored_runs), 'run')}, none of which "
+            f"{by} asks for, with its `study: {study['study']}`); give this study another --out, or --fresh to set "
+            "that folder aside"
         )
 
 

@@ -259,6 +259,9 @@ def add_data(
         files: gets the copies.
         names: gets the names, for each folder.
         contents: gets what they hold.
+
+    Raises:
+        StoreError: two files that hold different data have one name.
     """
     found = [
         (one, own, word, contents_in(one, word))

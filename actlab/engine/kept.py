@@ -13,7 +13,7 @@ import numpy as np
 from actlab.engine import weight_files
 from actlab.engine.files import DamageError, StoreError
 from actlab.engine.weight_files import RECORDED, WEIGHTS, About, Numbers, WeightFile
-from actlab.naming import MOST_LINE, brief, listed, nearest, shortened
+from actlab.naming import MOST_LINE, brief, counted, listed, nearest, shortened
 from actlab.study.jobs import record_steps
 
 if TYPE_CHECKING:
@@ -122,9 +122,9 @@ def check_disk(folder: Path, plan: Plan, runs: Collection[str]) -> None:
 
 def trained_again(folder: Path, number: int) -> str:
     """Say that stored runs are trained again."""
-    runs = "1 run is" if number == 1 else f"{number} runs are"
     return (
-        f"{folder}: {runs} stored without the weights that measure.keep_weights asks for, and trained again for them; "
+        f"{folder}: {counted(number, 'run')} {'is' if number == 1 else 'are'} stored without the weights that "
+        "measure.keep_weights asks for, and trained again for them; "
         "with the versions of then, on the machine of then, the numbers stay the same to the bit"
     )
 
@@ -153,7 +153,8 @@ def name_of(results: Results, run: Any) -> str:
     runs = list(results.runs["run"])
     several = [one for one in runs if one.startswith(name)]
     if len(several) != 1:
-        problem = f"{len(several)} runs begin with {brief(name)}" if several else f"there is no run {brief(name)}"
+        many = f"{counted(len(several), 'run')} begin with {brief(name)}"
+        problem = many if several else f"there is no run {brief(name)}"
         raise StoreError(f"{results.path}: {problem}{nearest(name, (several or runs)[:8])}")
     return several[0]
 
@@ -171,7 +172,12 @@ def places(results: Results, run: str) -> dict[int, list[tuple[Path, About]]]:
 
 
 def weights(results: Results, run: Any, step: int | None = None) -> dict[str, np.ndarray]:
-    """Read the weights of one run: see ``Results.weights``."""
+    """Read the weights of one run: see ``Results.weights``.
+
+    Raises:
+        StoreError: they are not there; says how they are had.
+        DamageError: they are not what was written.
+    """
     name = name_of(results, run)
     last = int(results.steps["step"][results.steps["run"] == name].iloc[-1])
     found, step = places(results, name), last if step is None else step
