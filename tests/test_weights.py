@@ -21,6 +21,7 @@ from actlab.engine import (
     environment,
     kept,
     run_batch,
+    setting_aside,
     store,
     trained_again,
     weight_files,
