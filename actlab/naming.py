@@ -165,3 +165,15 @@ def as_yaml(text: str) -> str:
         "off",
     )
     return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def in_units(number: float) -> str:
+    """Write a number of bytes as a person would.
+
+    >>> in_units(300), in_units(2_345_678), in_units(3e12)
+    ('300 bytes', '2.3 MB', '3 TB')
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.2g} {unit}" if number < 100 * factor else f"{number / factor:,.0f} {unit}"
+    return f"{number:.0f} bytes"

@@ -7,7 +7,7 @@ import actlab
 from actlab import limits
 from actlab.cli.output import note, plan_as_json, show_data, show_plan
 from actlab.cli.terminal import err, one_line, say
-from actlab.naming import counted
+from actlab.naming import counted, in_units
 
 
 @actlab.with_trials
@@ -94,7 +94,7 @@ def preview(
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
     if weight_bytes:
-        say(f"Weights: about {kept.size(weight_bytes)} on the disk (measure.keep_weights).")
+        say(f"Weights: about {in_units(weight_bytes)} on the disk (measure.keep_weights).")
     try:
         kept.check_disk(stored.folder, planned, missing)
     except StoreError as error:

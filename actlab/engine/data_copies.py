@@ -17,7 +17,7 @@ from actlab.engine import store
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import MANIFEST, read_manifest
 from actlab.engine.store import Stored
-from actlab.naming import MOST_LINE, as_yaml, listed, shortened
+from actlab.naming import MOST_LINE, as_yaml, in_units, listed, shortened
 from actlab.sources import COPIES
 from actlab.study import labels
 from actlab.study.plan import Plan
@@ -66,17 +66,6 @@ class Copies:
             but = f"; without {listed(left)}: {limit}" if left else ""
             return f"{folder / COPIES} now holds the data, {here}: who gets the folder gets them; {LEAVE_OUT}{but}"
         return f"{folder} is without {listed(left)}: {limit}" if left else gone
-
-
-def in_units(size: int) -> str:
-    """Write a size as people do.
-
-    >>> in_units(120), in_units(12_345), in_units(80_123_456)
-    ('120 bytes', '12 kB', '80.1 MB')
-    """
-    if size < 1000:
-        return f"{size} bytes"
-    return f"{size / 1000:,.0f} kB" if size < 1_000_000 else f"{size / 1e6:,.1f} MB"
 
 
 def is_same(copy: Path, path: Path) -> bool:

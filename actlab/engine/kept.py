@@ -13,7 +13,7 @@ import numpy as np
 from actlab.engine import weight_files
 from actlab.engine.files import DamageError, StoreError
 from actlab.engine.weight_files import RECORDED, WEIGHTS, About, Numbers, WeightFile
-from actlab.naming import MOST_LINE, brief, counted, listed, nearest, shortened
+from actlab.naming import MOST_LINE, brief, counted, in_units, listed, nearest, shortened
 from actlab.study.jobs import record_steps
 
 if TYPE_CHECKING:
@@ -113,10 +113,10 @@ def check_disk(folder: Path, plan: Plan, runs: Collection[str]) -> None:
         less = ""
         if job.keep_weights == RECORDS:
             final = needed / max(len(record_steps(one.steps, one.every)) for one in plan.groups)
-            less = f" measure.keep_weights: final would take about {size(final)};"
+            less = f" measure.keep_weights: final would take about {in_units(final)};"
         raise StoreError(
-            f"{folder / WEIGHTS}: weights would take about {size(needed)} (measure.keep_weights: {job.keep_weights}), "
-            f"and the disk has {size(free)} left;{less} make room, or give an --out on another disk"
+            f"{folder / WEIGHTS}: weights would take about {in_units(needed)} (measure.keep_weights: {job.keep_weights}), "
+            f"and the disk has {in_units(free)} left;{less} make room, or give an --out on another disk"
         )
 
 
@@ -127,18 +127,6 @@ def trained_again(folder: Path, number: int) -> str:
         "measure.keep_weights asks for, and trained again for them; "
         "with the versions of then, on the machine of then, the numbers stay the same to the bit"
     )
-
-
-def size(number: float) -> str:
-    """Write a number of bytes as a person would.
-
-    >>> size(300), size(2_345_678), size(3e12)
-    ('300 bytes', '2.3 MB', '3 TB')
-    """
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= factor:
-            return f"{number / factor:.2g} {unit}" if number < 100 * factor else f"{number / factor:,.0f} {unit}"
-    return f"{number:.0f} bytes"
 
 
 def name_of(results: Results, run: Any) -> str:

@@ -39,6 +39,7 @@ def matches(
     Raises:
         WhereError: a key is no column, or a value is one that no row has; names the nearest.
 
+    >>> from actlab.where import parse
     >>> frame = pd.DataFrame({"activation": ["relu", "gelu", "relu"], "depth": [2, 10, 30]})
     >>> matches(frame, parse("activation=relu,model.depth=10.."), {"model.depth": "depth"}).tolist()
     [False, False, True]
