@@ -116,8 +116,8 @@ def check_disk(folder: Path, plan: Plan, runs: Collection[str]) -> None:
             less = f" measure.keep_weights: final would take about {in_units(final)};"
         raise StoreError(
             f"{folder / WEIGHTS}: weights would take about {in_units(needed)} (measure.keep_weights: "
-            f"{job.keep_weights}), and the disk has {in_units(free)} left;{less} make room, or give an --out on another "
-            "disk"
+            f"{job.keep_weights}), and the disk has {in_units(free)} left;{less} make room, or give an --out on "
+            "another disk"
         )
 
 
