@@ -213,7 +213,7 @@ def learned(rows: "Data") -> str:
 
     if rows.classes:
         return f"test_accuracy tells how well it learns; always the most frequent class: {constant_score(rows):.2f}"
-    return "test_loss tells how well it learns; always the mean: 1"
+    return "test_r2 tells how well it learns; always the mean: 0"
 
 
 def doubts(understood: "Guess") -> list[str]:
@@ -340,7 +340,7 @@ def tell(asked: Request, paths: list[Path], own_rows: bool) -> None:
     results = f"results/{asked.name}"
     config = shlex.quote(str(asked.path))
     text = asked.path.read_text(encoding="utf-8")
-    metric = "test_loss" if "test_loss" in text else "test_accuracy"
+    metric = "test_r2" if "test_r2" in text else "test_accuracy"
     by = COMPARED.get(asked.template, f"--metric {metric} --by activation,depth,learning_rate")
     for path in paths:
         say(f"wrote {one_line(path)}")
