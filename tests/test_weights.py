@@ -177,6 +177,23 @@ def test_runs_that_are_stored_without_are_trained_again_for_them(plain, tmp_path
     assert "take the place" not in log
 
 
+def test_a_study_that_keeps_weights_can_change(plain, tmp_path, monkeypatch):
+    """Runs that it no longer asks for have parts of their own by then, of which none is asked for."""
+    folder = copy_of(plain["final"], tmp_path)
+    no_training(monkeypatch)
+    less = ["measure.keep_weights=final", "sweep.seeds=1"]
+    before, said = files(folder), []
+    for options in ({}, {}, {"prune": True}):
+        results = actlab.run(folder.parent / "s.yaml", less, out=folder, note=said.append, **options)
+        assert len(results.runs) == 4
+        assert all(results.weights(run) for run in results.runs["run"])
+        assert options or files(folder) == before
+    assert set(files(folder)) <= set(before)
+    kept = {run for file in weight_files.listed(folder) for run in file.runs}
+    assert kept >= set(results.runs["run"])
+    assert all(set(file.runs) & set(results.runs["run"]) for file in weight_files.listed(folder))
+
+
 def test_rows_of_another_version_are_replaced_by_those_whose_weights_are_kept(plain, tmp_path, monkeypatch):
     folder = copy_of(plain["none"], tmp_path)
     original = environment.environment_columns

@@ -51,7 +51,7 @@ class ActivationSoFar:
     Attributes:
         activation: its label.
         runs, diverged: how many are stored, and how many of those diverged.
-        dead: mean share of dead units over all of them; None where it is not known of any.
+        dead: mean share of dead units over those that did not diverge; None where it is not known of any.
         depth: of the networks that ``gradient`` is of.
         layers: their hidden layers that are kept.
         gradient: log10 of the norm of the backpropagated signal relative to the last hidden layer, by layer: mean over
@@ -147,7 +147,7 @@ def by_activation(runs: Iterable[RunSoFar], order: Mapping[str, int] | None = No
 
 def together(name: str, runs: Sequence[RunSoFar], depth: int) -> ActivationSoFar:
     """Put runs of one activation together; gradients of those of a depth, with the layers that the first has."""
-    dead = [one.dead for one in runs if one.dead is not None]
+    dead = [one.dead for one in runs if one.dead is not None and not one.diverged]
     mean = float(np.mean(dead)) if dead else None
     counts = len(runs), sum(one.diverged for one in runs)
     deep = [one for one in runs if one.depth == depth and one.gradient is not None]

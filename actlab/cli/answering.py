@@ -85,6 +85,7 @@ class Answering:
         """Take what a run came to that is done; in words, where no object is wanted."""
         from actlab.analysis.listing import plain_records
         from actlab.analysis.report import headline_table, unknown_death
+        from actlab.analysis.tables.outcomes import marks_of
 
         if not self.wanted:
             self.say_done(results)
@@ -104,7 +105,7 @@ class Answering:
             "ok": len(status) - diverged,
             "diverged": diverged,
             "failures": [],
-            "headline": {"title": table.title, "note": table.note, "rows": plain_records(table.frame)},
+            "headline": {"title": table.title, "note": table.note, "rows": plain_records(marks_of(table.frame))},
             "files": [str(path) for path in files if path.exists()],
         }
 

@@ -61,6 +61,8 @@ def recorded(tables: Iterable[pa.Table], runs: Iterable[str]) -> Iterator[tuple[
     asked = set(runs)
     for table in tables:
         mine = [i for i, run in enumerate(table["run"].to_pylist()) if run in asked]
+        if not mine:  # Arrow would not know what an empty list is of
+            continue
         some = table.select(["run", "steps.step", *(f"steps.{name}" for name in RECORDED)]).take(mine)
         for run, steps, *numbers in zip(*(column.to_pylist() for column in some.columns), strict=True):
             yield run, steps, list(zip(*numbers, strict=True))
