@@ -1,6 +1,7 @@
 """What is told of the data before training, in the report after it, and what makes two files one data set."""
 
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -110,8 +111,9 @@ def test_plan_describes_quantities_and_bundled_sets(folder, monkeypatch, capsys)
 def test_run_tells_it_before_training_and_the_report_afterwards(folder, monkeypatch, capsys):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     order = []
-    told = cli.tell
-    monkeypatch.setattr(cli, "tell", lambda planned, why: (order.append("told"), told(planned)))
+    command = sys.modules["actlab.cli.run"]  # the name in the package is the function's
+    told = command.tell
+    monkeypatch.setattr(command, "tell", lambda planned, why: (order.append("told"), told(planned)))
     follow = actlab.engine.train_study.follow
     monkeypatch.setattr(
         actlab.engine.train_study, "follow", lambda *words: (order.append("trained"), follow(*words))[1]
@@ -222,7 +224,7 @@ def test_runs_of_before_these_keys_are_in_the_same_cells(folder):
         ("data.decimal=';'", "data.decimal: expected"),
         ("data.separator=', '", "data.separator: "),
         ("data.na_values=[null]", "data.na_values: expected a list of"),
-        ("data.seperator=','", "did you mean 'separator'"),
+        ("data.seperator=','", "did you mean 'data.separator="),
     ],
 )
 def test_keys_are_validated(override, said, folder):
