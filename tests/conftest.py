@@ -38,5 +38,7 @@ def pytest_addoption(parser):
         "--interrupts", type=int, default=3, help="how many commands tests/test_interrupts.py interrupts [default: 3]"
     )
     parser.addoption(
-        "--thorough", action="store_true", help="test_independence: each option by itself, and wide layers"
+        "--thorough",
+        action="store_true",
+        help="test_independence: each option by itself, and wide layers; test_changing: a kill before every step",
     )
