@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from actlab import commands
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
@@ -97,7 +98,8 @@ def write(
         report.write_text(text, encoding="utf-8", newline="\n")
         output.outdated = lambda: outdated(folder, made)
     if failures := [*made.failures.values(), *made.undecided.values()]:
-        again = "All else is written. Mend the file that the study names and call `actlab run` again: it trains nothing"
+        command = commands.typed("run", "CONFIG", "--out", folder)
+        again = f"All else is written. Mend the file that the study names and call `{command}` again: it trains nothing"
         raise ReportError("\n".join([*failures, again]))
     return [output.final(path) for path in [*paths, report]]
 
