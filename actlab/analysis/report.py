@@ -352,7 +352,8 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
         *(plain(f"{words(key)}: {fact}") for key, fact in facts.items() if isinstance(fact, str | int | float)),
     ]
     again = (
-        f"{code(f'actlab report results/{name}')} writes these tables and figures again from the stored measurements; "
+        f"{code(commands.typed('report', f'results/{name}'))} "
+        "writes these tables and figures again from the stored measurements; "
         "`actlab run study.yaml --out .` in that folder trains what is missing."
     )
     return Items(tuple(items)), Text(again)
