@@ -81,6 +81,11 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(LATER[name]), name)
 
 
+def __dir__() -> list[str]:
+    """List what there is, imported yet or not."""
+    return sorted({*globals(), *__all__})
+
+
 @with_trials
 def run(
     config: str | Path,
@@ -292,7 +297,8 @@ def write_report(
         return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
 
     left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
-    incomplete = [*left_out, *(f"{line}." for line in results.untrained)]
+    here = "`actlab run study.yaml --out .` in this folder trains what is missing"  # wherever the report is read
+    incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
     about = (results.path, results.study, results.manifest)
     with sources.only(files):
         return writing.write(*about, *frames, progress, helper, find, results.lacking, own, incomplete)

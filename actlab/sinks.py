@@ -1,7 +1,8 @@
 """Where a command's output goes: what cannot be written is dropped, and ends no work.
 
 ``actlab list | head -1`` closes the pipe, a disk fills up, a terminal goes away, a program is started without any of
-its three descriptors: training goes on, the report is written, and the exit code speaks of the work alone.
+its three descriptors: training goes on, the report is written, and the exit code speaks of the work alone. Where that
+is to print, and nothing else, output that was lost on a full disk is exit code 1.
 """
 
 import errno
@@ -9,11 +10,15 @@ import io
 import os
 import select
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 QUIET = (errno.EPIPE, errno.EIO, errno.EBADF)  # a reader that has left knows why: `| head -1`, a closed terminal
 unsaid: list[str] = []  # what was dropped, and is not in a study's log yet
+lost: list[str] = []  # what was dropped of standard output, unless its reader knows
+WRITERS = ("run", "report", "merge", "new", "show")  # commands whose product is files
+MAY_WRITE = ("describe", "example", "schema")  # those, with --out
 
 
 class Sink(io.FileIO):
@@ -40,9 +45,23 @@ class Sink(io.FileIO):
         name = {1: "standard output", 2: "standard error"}.get(self.fileno(), "output")
         text = f"{name} cannot be written ({error.strerror}): the rest of it is dropped"
         unsaid.append(text)
+        if error.errno not in QUIET and self.fileno() == 1:
+            lost.append(text)
         if error.errno not in QUIET and self.fileno() != 2:
             with suppress(OSError):
                 os.write(2, f"actlab: {text}\n".encode())
+
+
+def only_prints(words: Sequence[str]) -> bool:
+    """Whether the product of a command is what it prints alone.
+
+    >>> only_prints(["plan", "s.yaml"]), only_prints(["run", "s.yaml"]), only_prints(["schema", "--out", "s.json"])
+    (True, False, False)
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command in MAY_WRITE:
+        return not any(word.partition("=")[0] == "--out" for word in words)
+    return command not in WRITERS or bool({"--dry-run", "--help", "-h"} & set(words))
 
 
 def stand() -> None:

@@ -42,4 +42,6 @@ def end(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # AttributeError: a user's file has put something there
             stream.flush()
+    if code == 0 and sinks.lost and sinks.only_prints(sys.argv[1:]):
+        code = 1  # what was asked for was not given
     os._exit(code)

@@ -4,6 +4,7 @@ Trained once, in this process: two activations, then a third. What is taken back
 """
 
 import io
+import json
 import os
 import re
 import shlex
@@ -20,6 +21,7 @@ import pytest
 import actlab
 from actlab import cli
 from actlab.cli import confirming
+from actlab.cli.answering import answering
 from actlab.engine import (
     changing,
     earlier,
@@ -269,7 +271,8 @@ def test_it_is_left_out_where_the_rest_is_not_trained_yet(trained, whole, mine, 
     half = actlab.load(whole)
     assert set(zip(half.runs["activation"], half.runs["steps"], strict=True)) == {("relu", 16)}
     assert [line[:40] for line in half.notes if "not asked" in line] == ["6 stored runs are not asked for by its s"]
-    assert half.untrained == ("2 of 4 planned runs are not trained yet; `actlab run` trains them",)
+    command = f"actlab run {whole}/study.yaml --out {whole}"
+    assert half.untrained == (f"2 of 4 planned runs are not trained yet; `{command}` trains them",)
     assert Stored(whole).runs() > before
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     actlab.run(mine, ["train.steps=16"], out=whole)
@@ -442,7 +445,7 @@ def test_fresh_sets_aside_and_deletes_nothing(trained, whole, mine, tmp_path, mo
     assert files(whole.with_name("s-2026-01-02-030405-3")) == latest
 
 
-def test_fresh_is_refused_before_anything_is_done(whole, mine, tmp_path, monkeypatch):
+def test_fresh_is_refused_before_anything_is_done(whole, mine, tmp_path, monkeypatch, capsys):
     before = files(whole)
 
     def refused(kind, match, *overrides, **options):
@@ -456,6 +459,12 @@ def test_fresh_is_refused_before_anything_is_done(whole, mine, tmp_path, monkeyp
     refused(StoreError, "lies in the folder that --fresh sets aside", f"data.name={whole}/rows.csv")
     refused(StudyError, "batch_size", "train.batch_size=100000")
     refused(setting_aside.WithdrawnError, "is as it was; nothing was set aside", confirm=lambda question: False)
+    with pytest.raises(setting_aside.WithdrawnError), answering(True, mine, (), whole, True):
+        actlab.run(mine, out=whole, fresh=True, confirm=lambda question: False)
+    answer = json.loads(capsys.readouterr().out)
+    stored = len(Stored(whole).runs())
+    found = [answer[key] for key in ("study", "folder", "planned", "stored", "trained", "missing")]
+    assert found == ["s", str(whole), stored, stored, 0, 0]
     monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     refused(StoreError, r"cannot be set aside \(Permission denied\); give this study another --out")
     monkeypatch.chdir(whole / "parts")

@@ -76,6 +76,7 @@ def test_every_function_says_what_it_raises():
 
 
 def test_what_the_package_gives_says_what_it_raises():
+    assert set(actlab.__all__) <= set(dir(actlab))
     for name in set(actlab.__all__) - {"ActlabError", *ERRORS}:
         said = said_to_be_raised(getattr(actlab, name).__doc__)
         assert said & set(ERRORS), name

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import actlab
-from actlab import cli
+from actlab import cli, commands
 from actlab.activations import base
 from actlab.checksums import file_sha256
 from actlab.engine import manifest as manifests
 from actlab.engine import part_checks, planned, store
+from actlab.engine.control import study_lock
 from actlab.engine.files import DamageError, StoreError
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.study.stored import read_study
@@ -167,11 +168,19 @@ def test_without_a_list_of_planned_runs_an_unlisted_part_does_not_count(folder, 
 def test_planned_runs_that_are_not_trained_are_a_line_and_no_damage(folder, sound, monkeypatch, capsys):
     shutil.rmtree(folder)
     synthetic.study(folder, planned=("0" * 12, "1" * 12))
-    line = "2 of 18 planned runs are not trained yet; `actlab run` trains them"
+    fact, command = "2 of 18 planned runs are not trained yet", f"actlab run {folder}/study.yaml --out {folder}"
+    line = f"{fact}; `{command}` trains them"
     assert same(folder, sound).untrained == (line,)
     code, _, said = call(monkeypatch, capsys, "report", folder)
     assert (code, said.strip()) == (0, line)
-    assert f"\n{line}.\n" in (folder / "report.md").read_text()
+    inside = "`actlab run study.yaml --out .` in this folder trains what is missing"
+    assert f"\n{fact}; {inside}.\n" in (folder / "report.md").read_text()
+    with study_lock(folder):
+        ours = (folder / "run.lock").read_text()
+        assert actlab.load(folder).untrained == (line,)  # by this process itself
+        (folder / "run.lock").write_text(ours.replace(str(os.getpid()), str(os.getppid())))
+        (said,) = actlab.load(folder).untrained
+        assert said.startswith(f"{fact}; another process is at work here at the moment (process {os.getppid()} on ")
 
 
 # Damage
@@ -210,7 +219,7 @@ def test_damage_is_named_and_ends_every_command(manifest, sound, tmp_path, monke
             code, out, said = call(monkeypatch, capsys, words[0], folder, *(["0"] if words == ["show"] else []))
             assert (code, out) == (1, ""), (name, words)
             assert f"parts/{path.name} " in said, name
-            assert "`actlab run` trains again what is lost; `--partial` of" in said
+            assert f"`{commands.resume(folder)}` trains again what is lost; `--partial` of" in said
             assert len(said.splitlines()) == 3
         assert outputs(folder) == before
         assert len(actlab.load(folder, partial=True).runs) == 8
@@ -302,7 +311,8 @@ def test_run_sets_damage_aside_and_destroys_nothing(folder, sound):
     assert aside.read_bytes() == damaged
     results = actlab.load(folder)
     assert len(results.runs) == 8
-    assert results.untrained == ("8 of 16 planned runs are not trained yet; `actlab run` trains them",)
+    command = f"actlab run {folder}/study.yaml --out {folder}"
+    assert results.untrained == (f"8 of 16 planned runs are not trained yet; `{command}` trains them",)
     assert set(read_manifest(folder)["parts"]) == {other.name}
 
 

@@ -18,6 +18,7 @@ FLOORS = {
     "naming": -5,
     "awake": -4,
     "checksums": -3,
+    "commands": -3,
     "docstrings": -3,
     "interrupts": -3,
     "sinks": -3,

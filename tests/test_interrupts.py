@@ -210,21 +210,34 @@ pool = worker_pools.local(1)
 mask = pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result()
 assert set(interrupts.NUMBERS) <= mask, mask
 assert not set(interrupts.NUMBERS) & signal.pthread_sigmask(signal.SIG_BLOCK, [])
+import os, time
+from multiprocessing import resource_tracker
+from loky.backend import resource_tracker as of_loky
+signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the process that has the group hear of it
+pids = [one._resource_tracker._pid for one in (resource_tracker, of_loky)]
+os.killpg(0, signal.SIGHUP)
+time.sleep(0.3)
+assert [os.waitpid(pid, os.WNOHANG) for pid in pids] == [(0, 0)] * 2  # what they know is not lost
 pool.shutdown(kill_workers=True)
 """
 
 
 def test_the_first_worker_of_a_process_begins_deaf_to_signals(tmp_path):
     """Before it Python starts its resource tracker, and unblocks signals once that is done."""
-    done = subprocess.run([sys.executable, "-c", FIRST_WORKER], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_WORKER], cwd=tmp_path, capture_output=True, text=True, start_new_session=True
+    )
     assert done.returncode == 0, done.stderr
 
 
 DROPPED = [
     ("actlab list | head -1; exit ${PIPESTATUS[0]}", "", ""),
-    ("actlab plan s.yaml --json > /dev/full", "standard output cannot be written (No space left on device)", ""),
+    ("actlab plan s.yaml --json > /dev/full; test $? = 1", "standard output cannot be written (No space left", ""),
+    ("actlab runs r --json > /dev/full; test $? = 1", "standard output cannot be written (No space left", ""),
+    ("actlab watch r --once > /dev/full; test $? = 1", "standard output cannot be written (No space left", ""),
+    ("actlab report r > /dev/full", "standard output cannot be written (No space left", "(No space left on device)"),
     ("actlab compare r --metric train_loss >&- 2>&- 0<&-", "", ""),
-    ("actlab --help 2>&- >/dev/full", "", ""),
+    ("actlab --help 2>&- >/dev/full; test $? = 1", "", ""),
     ("actlab report r | true; exit ${PIPESTATUS[0]}", "", "standard output cannot be written (Broken pipe)"),
     ("actlab run s.yaml --out r > /dev/full", "No space left on device", "cannot be written (No space left on device)"),
 ]

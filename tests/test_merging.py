@@ -5,12 +5,13 @@ import shutil
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import actlab
 from actlab.checksums import file_sha256
-from actlab.engine import control, joined_sources, merging, store
+from actlab.engine import control, joined_sources, merging, store, weight_files
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.outputs import OutputError
 from actlab.study import plan as planning
@@ -163,7 +164,7 @@ REFUSED = {
         alter(("    - sources/act.py:bent\n", "")),
         2,
         "sweep.seeds: 0 in A and 1 in B, of different cells",
-        "'sweep.seeds=2'",
+        "(`actlab run A/study.yaml sweep.seeds=2 --out A` and `actlab run B/study.yaml sweep.seeds=2 --out B`;",
     ),
     "a damaged part": (damage, 1, "B: damaged", "trains again what is lost"),
     "another function": (other_function, 2, "sources/act.py: is another in A, B, and so is what", "rename one"),
@@ -219,6 +220,34 @@ def test_what_is_interrupted_or_cannot_be_written_leaves_nothing(two, tmp_path, 
         assert nothing_written(tmp_path)
     Path("C").mkdir()  # an empty one will do
     assert actlab.merge("A", "B", out="C").runs == 8
+
+
+def test_of_weights_files_the_one_that_is_as_it_was_written_is_taken(two, tmp_path, monkeypatch, capsys):
+    Path("my A").symlink_to("A")  # a name that a shell would take for two
+    name, numbers = parts(Path("A"))[0].table["run"][0].as_py(), [0.5] * 6
+    for folder in ("A", "B"):
+        weight_files.write(Path(folder), "0" * 16, 12, {name: ({"readout.bias": np.ones(3, np.float32)}, numbers)})
+    path, other = (Path(folder, "weights", f"{'0' * 16}-12.safetensors") for folder in ("A", "B"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    alter(("keep_weights: none", "keep_weights: final"))(Path("B"))
+    code, out, err = command(monkeypatch, capsys, "merge", "my A", "B", "--out", "my C")
+    assert code == 0, err
+    assert Path("my C", "weights", path.name).read_bytes() == whole
+    assert "actlab report 'my C'\n" in out
+    assert "altered" not in err
+    assert "B: its measure.keep_weights is another than in my A, which is taken" in " ".join(err.split())
+    for content, said in (
+        (path.read_bytes(), "was altered: the weights of a run in it are not those of its checksum; taken as it is"),
+        (b"", "cut short or altered, and left behind"),
+    ):
+        path.write_bytes(content)
+        other.write_bytes(content)
+        shutil.rmtree("my C")
+        code, _, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "my C")
+        assert code == 0
+        assert f"A/weights/{path.name}, B/weights/{path.name}: {said}" in " ".join(err.split())
+        assert "`actlab run 'my C/study.yaml' --out 'my C'` trains its runs again" in " ".join(err.split())
 
 
 def test_a_merge_runs_no_code_and_takes_unfinished_runs_as_planned(two, tmp_path, monkeypatch, capsys):

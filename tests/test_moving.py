@@ -15,7 +15,7 @@ from actlab.checksums import file_sha256
 from actlab.engine import data_copies
 from actlab.engine.manifest import read_manifest
 from actlab.study import plan as planning
-from actlab.study.reading import read
+from actlab.study.reading import StudyError, read
 from tests.moving import command, home, serial, tables, without_training
 
 __all__ = ["home", "serial"]
@@ -92,6 +92,11 @@ def test_data_that_are_not_copied_are_asked_for_and_held_against_what_was_traine
     (advice,) = re.findall(r"data\.name=\S+", err)
     assert "/path/to/rows.csv" in advice
     assert f"moved/sources/{kept.parent.name}/rows.csv" in advice
+
+    loaded = actlab.load("moved")
+    whole = f"give it by its path: `actlab run moved/study.yaml {advice} --out moved`"
+    with pytest.raises(StudyError, match=re.escape(whole)):
+        loaded.data(loaded.runs["run"].iloc[0])  # where nothing is typed that an override could follow
 
     new = tmp_path / "under another name.csv"
     shutil.copy(home / large / "rows.csv", new)

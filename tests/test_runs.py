@@ -65,6 +65,10 @@ def test_json_has_every_run_with_every_column(folder, call):
         assert row["dead_fraction"] == (None if lost else by_run[own["run"]])
         assert (row["diverged_step"] is None) == (own["status"] == "ok")
     assert {row["status"] for row in rows} == {"ok", "diverged"}
+    code, out, err = call("runs", folder, "--json", "--format", "csv")
+    assert (code, out) == (2, "")
+    assert "--json and --format csv are two formats; give one of them" in " ".join(err.split())
+    assert call("runs", folder, "--json", "--format", "json")[:2] == call("runs", folder, "--json")[:2]
 
 
 def test_where_columns_and_order(folder, call):

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -467,7 +468,7 @@ def test_without_room_for_them_nothing_is_begun(plain, tmp_path, monkeypatch, ca
     preview(config, ["measure.keep_weights=final"], tmp_path / "r", 1, None)
     out, err = capsys.readouterr()
     assert re.search(r"Weights: about [0-9.]+ kB on the disk", out)
-    assert "`actlab run` will refuse: " in err
+    assert f"`actlab run {config} measure.keep_weights=final --out {tmp_path / 'r'}` will refuse: " in err
     preview(config, [], tmp_path / "r", 1, None)
     assert "Weights:" not in "".join(capsys.readouterr())
     preview(config, ["measure.keep_weights=final"], plain["none"], 1, None, as_json=True)
@@ -506,15 +507,18 @@ def test_damaged_and_foreign_files(plain, tmp_path, capsys):
             errors.append(str(error))
     assert len(errors) == 1  # of the run whose bytes they are
     assert f"{path.name}: was altered" in errors[0]
-    assert "remove it, and `actlab run`" in errors[0]
+    assert f"remove it, and `actlab run {folder}/study.yaml --out {folder}` trains" in errors[0]
     path.unlink()
     again(folder, "final")
     same_weights(folder, plain["final"])
 
     path, *_ = [one for one, _ in kept.places(results, broken[0])[12]]
     path.write_bytes(path.read_bytes()[:-3])  # cut short
-    with pytest.raises(DamageError, match=rf"no weights at step 12 that can be read.*{path.name}.*trains again"):
+    whole = re.escape(f"`actlab run {folder}/study.yaml --out {folder}` trains it again")
+    with pytest.raises(DamageError, match=rf"no weights at step 12 that can be read.*: weights/{path.name}; {whole}"):
         actlab.load(folder).weights(broken[0])
+    with pytest.raises(StoreError, match=r"stored without its weights at step 4[^0-9].*keep_weights=records"):
+        actlab.load(folder).weights(broken[0], 4)  # which was never kept
     code = report_error(DamageError("x"))
     assert code == 1
     assert len(actlab.load(folder).runs) == 8  # which needs no weights
@@ -556,10 +560,19 @@ def test_what_is_not_there_is_told_with_the_way_to_have_it(plain, tmp_path):
         (final, ("", None), r"8 runs begin with ''"),
         (final, ("x", None), r"there is no run 'x'"),
         (final, (7, None), r"expected a run's name, how that begins, or its row of results.runs, not 7"),
+        (final, (name, 4.5), r"step: expected a whole number, as in results.steps\['step'\], not 4.5"),
+        (final, (name, "4"), r"step: expected a whole number"),
+        (final, (name, True), r"step: expected a whole number"),
         (none, (name, None), r"stored without its weights at step 12; `actlab run .*measure.keep_weights=final --out"),
     ):
         with pytest.raises(StoreError, match=message):
             results.weights(*given)
+    left = replace(final, left_out={"ffff00000000": {"train.steps": ("9",)}})
+    with pytest.raises(StoreError, match=r"ffff00000000 is stored, and left out, since .* any more \(train.steps: 9\)"):
+        left.weights("ffff")
+    for step in (final.steps["step"].max(), np.int32(12), 12.0, np.float64(12)):  # as frames have them
+        assert final.weights(name, step).keys() == final.weights(name).keys()
+    assert final.model(name, final.steps["step"].max())
     with pytest.raises(StoreError) as caught:
         final.weights(name, 4)
     words = str(caught.value).partition("`actlab ")[2].partition("`")[0].split()

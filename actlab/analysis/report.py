@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
+from actlab import commands
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
@@ -97,7 +98,8 @@ def write(
         report.write_text(text, encoding="utf-8", newline="\n")
         output.outdated = lambda: outdated(folder, made)
     if failures := [*made.failures.values(), *made.undecided.values()]:
-        again = "All else is written. Mend the file that the study names and call `actlab run` again: it trains nothing"
+        command = commands.typed("run", "CONFIG", "--out", folder)
+        again = f"All else is written. Mend the file that the study names and call `{command}` again: it trains nothing"
         raise ReportError("\n".join([*failures, again]))
     return [output.final(path) for path in [*paths, report]]
 
@@ -350,7 +352,8 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
         *(plain(f"{words(key)}: {fact}") for key, fact in facts.items() if isinstance(fact, str | int | float)),
     ]
     again = (
-        f"{code(f'actlab report results/{name}')} writes these tables and figures again from the stored measurements; "
+        f"{code(commands.typed('report', f'results/{name}'))} "
+        "writes these tables and figures again from the stored measurements; "
         "`actlab run study.yaml --out .` in that folder trains what is missing."
     )
     return Items(tuple(items)), Text(again)

@@ -67,7 +67,7 @@ def text(row: dict[str, Any], keys: Iterable[str]) -> str:
     head = {"run": row["run"], "status": status, "seed": row["seed"]}
     lines = [f"{name:<34} {value}" for name, value in head.items()]
     lines.append("")
-    lines += [f"{words(key):<34} {setting(row[key])}" for key in keys if str(row[key]) != ""]
+    lines += [f"{words(key):<34} {setting(as_typed(row[key]))}" for key in keys if str(row[key]) != ""]
     lines.append("")
     names = list(row)
     for name in names[names.index("status") + 2 :]:
@@ -77,6 +77,15 @@ def text(row: dict[str, Any], keys: Iterable[str]) -> str:
         elif isinstance(value, int | float | np.number) and not math.isnan(value):
             lines.append(f"{words(name):<34} {number(float(value), 4)}")
     return "\n".join(lines)
+
+
+def as_typed(value: Any) -> Any:
+    """Round a number to as many digits as people type.
+
+    >>> as_typed(0.24999999999999997), as_typed(0.100000001), as_typed("relu")
+    (0.25, 0.100000001, 'relu')
+    """
+    return float(f"{value:.12g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
 def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> Figure:

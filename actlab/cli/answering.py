@@ -5,7 +5,7 @@ A wrong request, with exit code 2, has no object: it is a message on standard er
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,13 +61,20 @@ class Answering:
         if not self.wanted:
             return
         from actlab.data.look import heading
+
+        self.take(planned.runs, self.fresh)
+        unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
+        self.fields["notes"] += [*([also] if also else []), *unsure]
+
+    def take(self, runs: Iterable[str], fresh: bool) -> None:
+        """Take note of which runs are planned, and how many are stored; none that are about to be set aside."""
         from actlab.engine import whereabouts
         from actlab.engine.store import Stored
 
         study = name_of(*self.asked)
         folder = self.out_dir or whereabouts.default_folder(self.asked[0], study, self.asked[1])
-        self.planned = frozenset(planned.runs)
-        there = set() if self.fresh else Stored(folder).runs()
+        self.planned = frozenset(runs)
+        there = set() if fresh else Stored(folder).runs()
         missing = len(self.planned - there)
         self.fields |= {
             "study": study,
@@ -78,8 +85,6 @@ class Answering:
             "trained": 0,
             "missing": missing,
         }
-        unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
-        self.fields["notes"] += [*([also] if also else []), *unsure]
 
     def done(self, results: "Results") -> None:
         """Take what a run came to that is done; in words, where no object is wanted."""
@@ -128,6 +133,9 @@ class Answering:
         """Look what is stored after all where a run ended before it was done."""
         from actlab.engine.store import Stored
 
+        if withdrawn := getattr(error, "planned", None):  # the question comes before the plan is told
+            with suppress(Exception):
+                self.take(withdrawn, fresh=False)
         if "folder" in self.fields:
             with suppress(Exception):
                 there = len(self.planned & Stored(self.fields["folder"]).runs())

@@ -19,12 +19,10 @@ def one_run(results: "Results", begins: str) -> str:
     names = [name for name in results.runs["run"] if name.startswith(begins)]
     if len(names) == 1:
         return str(names[0])
-    left_out = [name for name in results.left_out if name.startswith(begins)]
-    if not names and left_out:
-        from actlab.engine.earlier import reasons
+    from actlab.engine.earlier import why_left_out
 
-        why = f"its study.yaml does not ask for it any more ({reasons([results.left_out[left_out[0]]])})"
-        raise typer.BadParameter(f"{results.path}: {left_out[0]} is stored, and left out, since {why}")
+    if not names and (why := why_left_out(results.left_out, begins)):
+        raise typer.BadParameter(f"{results.path}: {why}")
     from actlab.naming import nearest
 
     several = f"{counted(len(names), 'run')} begin with '{begins}'"

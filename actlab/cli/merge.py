@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import actlab
+from actlab import commands
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, say
 from actlab.naming import counted
@@ -25,8 +26,7 @@ def merge(folders: Folders, out_dir: Out) -> None:
         note(line)
     shared = f", {merged.shared} of them in several folders and the same" if merged.shared else ""
     say(f"{one_line(out_dir)} holds {counted(merged.runs, 'run')}{shared}. Now:")
-    say(f"  actlab report {one_line(out_dir)}")
+    say(f"  {one_line(commands.typed('report', out_dir))}")
     if merged.missing:
-        config = one_line(out_dir / "study.yaml")
         left = f"{counted(merged.missing, 'run')} {'is' if merged.missing == 1 else 'are'}"
-        say(f"  actlab run {config} --out {one_line(out_dir)}    # {left} not trained yet")
+        say(f"  {one_line(commands.resume(out_dir))}    # {left} not trained yet")

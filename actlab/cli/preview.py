@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import actlab
-from actlab import limits
+from actlab import commands, limits
 from actlab.cli.output import note, plan_as_json, show_data, show_plan
 from actlab.cli.terminal import err, one_line, say
 from actlab.naming import counted, in_units
@@ -44,8 +44,9 @@ def preview(
     planned, number = asked.plan(study, stored, fresh)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     changed = Change() if fresh else change(stored, planned, resolved_yaml(study.config, stored.folder), study.source)
+    given = [config, *(overrides or ()), *(["--out", out_dir] if out_dir else [])]
     notes = [
-        f"{stored.folder}: {line}; `actlab run` sets it aside and trains again what is lost"
+        f"{stored.folder}: {line}; `{commands.typed('run', *given)}` sets it aside and trains again what is lost"
         for line in ([] if fresh else stored.damage())
     ]
     notes += changed.lines(prune, dry=True)
@@ -98,4 +99,4 @@ def preview(
     try:
         kept.check_disk(stored.folder, planned, missing)
     except StoreError as error:
-        note(f"`actlab run` will refuse: {error}")
+        note(f"`{commands.typed('run', *given)}` will refuse: {error}")

@@ -32,7 +32,9 @@ def runs(
     sort: Annotated[
         str | None, typer.Option(metavar="KEY,...", help="by which columns; -KEY: the largest first")
     ] = None,
-    text: Annotated[RunsFormat, typer.Option("--format", help="of the list")] = RunsFormat.table,
+    text: Annotated[
+        RunsFormat | None, typer.Option("--format", help="of the list [default: table]", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False,
     everything: Annotated[bool, typer.Option("--all", help="all lines, however long the terminal is")] = False,
     partial: Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")] = False,
@@ -43,13 +45,15 @@ def runs(
     (depth=2,10), ranges with both ends (depth=2..10, depth=10..), and * for any letters. Keys are columns, or keys of
     the YAML. Quote what has > or <, or the shell takes it for a file: --where 'test_accuracy>=0.9'.
     """
+    if as_json and text not in (None, RunsFormat.json):
+        raise typer.BadParameter(f"--json and --format {text.value} are two formats; give one of them")
     from actlab import where as grammar
     from actlab.analysis import layout
     from actlab.analysis import listing as lists
     from actlab.study.settings import of_manifest
 
     results = actlab.load(folder, partial)
-    for line in (*results.damage, *results.notes, *results.untrained):
+    for line in (*results.damage, *results.notes):
         note(line)
     conditions = grammar.parse(where or ())
     settings, every = of_manifest(results.manifest), results.final()

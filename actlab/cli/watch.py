@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actlab import commands
 from actlab.cli.progress import PlainProgress, duration, line
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted, shortened
@@ -130,9 +131,7 @@ def stored(sight: "Sight[RunSoFar]") -> str:
 
 def ending(folder: Path, sight: "Sight[RunSoFar]") -> str:
     """Say how it stands with a study, and the way forward; what is at work is only named."""
-    from actlab.engine.watching import resume_command
-
-    report, resumes = folder / "report.md", f"`{one_line(resume_command(folder))}`"
+    report, resumes = folder / "report.md", f"`{one_line(commands.resume(folder))}`"
     if not sight.is_over:
         return f"running; {stored(sight)}"
     if sight.state == "finished":
@@ -142,7 +141,7 @@ def ending(folder: Path, sight: "Sight[RunSoFar]") -> str:
         return f"finished; {stored(sight)}; {written}"
     why = f" (the last run, {one_line(sight.owner)}, was ended before it could say so)" if sight.owner else ""
     if not (folder / "study.yaml").is_file():
-        return f"not running{why}; nothing was planned yet: start `actlab run` again, with the study's own YAML file"
+        return f"not running{why}; nothing was planned yet: start `actlab run CONFIG` again, CONFIG being its YAML file"
     return f"not running{why}; {stored(sight)}; {resumes} resumes"
 
 
@@ -233,7 +232,6 @@ def table(activations: "Sequence[ActivationSoFar]", width: int, height: int) -> 
 def as_plain(folder: Path, sight: "Sight[RunSoFar]") -> dict[str, Any]:
     """Make an object of JSON of what is seen: the fields are those of docs/study.md."""
     from actlab.analysis.so_far import by_activation
-    from actlab.engine.watching import resume_command
 
     order = {name: one["order"] for name, one in sight.manifest.get("activations", {}).items()}
     progress = None if sight.progress is None else {**asdict(sight.progress), "phase": sight.progress.phase}
@@ -253,6 +251,6 @@ def as_plain(folder: Path, sight: "Sight[RunSoFar]") -> dict[str, Any]:
         "damage": dict(sight.damage),
         "activations": [asdict(one) for one in by_activation(sight.runs, order)],
         "report": str(folder / "report.md") if (folder / "report.md").is_file() else None,
-        "resume": resume_command(folder) if resumable else None,
+        "resume": commands.resume(folder) if resumable else None,
         "message": ending(folder, sight),
     }

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.engine.at_work import way_to_train
 from actlab.engine.earlier import EARLIER, Why, left_out_line, pruning
 from actlab.engine.manifest import MANIFEST, altered
 from actlab.engine.part_checks import contradict, has_checksum, of_runs, unlike
@@ -99,7 +100,7 @@ class Contents:
         return [*lines[:MOST_LINES], *([f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else [])]
 
     def notes(self) -> list[str]:
-        """Say what else a reader should know: parts that the manifest does not list, runs that are not stored."""
+        """Say what else a reader should know: parts that the manifest does not list."""
         said = []
         if self.unlisted:
             others = len(self.unlisted) - 1
@@ -108,15 +109,16 @@ class Contents:
                 f"{names}: not listed in manifest.json (a run ended before it could note that); "
                 "of runs that are planned here, with its own checksum, and so it counts"
             )
-        return [*said, *self.untrained()]
+        return said
 
-    def untrained(self) -> list[str]:
-        """Say how many of the planned runs are not stored, if any."""
+    def untrained(self, folder: Path) -> list[str]:
+        """Say how many of the planned runs are not stored, if any, and how they come about."""
         if not self.missing or self.planned is None:
             return []
         why = "lost, or not trained yet" if self.damage else "not trained yet"
         verb = "is" if self.missing == 1 else "are"
-        return [f"{self.missing} of {counted(len(self.planned), 'planned run')} {verb} {why}; `actlab run` trains them"]
+        number = f"{self.missing} of {counted(len(self.planned), 'planned run')} {verb} {why}"
+        return [f"{number}; {way_to_train(folder, 'it' if self.missing == 1 else 'them')}"]
 
 
 def contents_of(
@@ -213,8 +215,8 @@ def why_not(name: str, part: Part, listed: str | None, planned: frozenset[str] |
         return "was altered: its SHA-256 is not the one in manifest.json"
     if listed is None and planned is None and not others:
         return (
-            f"is not listed in manifest.json, and no {PLANNED} says whether its runs belong here; `actlab run` with "
-            "the study's YAML finds out, and trains nothing that is there"
+            f"is not listed in manifest.json, and no {PLANNED} says whether its runs belong here: a run of the "
+            "study finds out, and trains nothing that is there"
         )
     if planned is not None or (listed is None and others):
         foreign = set(part.table["run"].to_pylist()) - (planned or frozenset()) - others

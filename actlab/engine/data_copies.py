@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from actlab import data
+from actlab import commands, data
 from actlab.checksums import file_sha256
 from actlab.engine import store
 from actlab.engine.files import StoreError
@@ -90,8 +90,12 @@ def is_given(study: Study) -> bool:
     return bool({("data", "name"), ("sweep", "matrix", "data.name")} & set(study.source.overridden))
 
 
-def require(study: Study) -> None:
+def require(study: Study, typed: bool = True) -> None:
     """See to it that the data files of a folder of results are there, and those in its ``sources/`` as they were.
+
+    Args:
+        study: as it was read.
+        typed: whether overrides are given with what was asked for; else they are with a whole command.
 
     Raises:
         StudyError: one is not; says how to give it.
@@ -111,7 +115,7 @@ def require(study: Study) -> None:
         if noted is not None and path.is_file() and file_sha256(path) != noted:
             raise StudyError(
                 f"{place}: data.name: {short_path(path)}: was altered since `actlab run` wrote it; take it from "
-                f"another copy of the folder, or give the data: {argument(study, {name})}"
+                f"another copy of the folder, or give the data: {argument(study, {name}, typed)}"
             )
     missing = {name for name in files if not os.path.lexists(name)}
     if missing and not is_given(study):
@@ -121,8 +125,8 @@ def require(study: Study) -> None:
             there = listed((short_path(Path(name)) for name in sorted(missing)), longest=MOST_LINE)
             raise StudyError(f"{told}; put it at {there}")
         raise StudyError(
-            f"{told}; give it by its path: {argument(study, missing)} (it is held against what the stored runs were "
-            "trained on)"
+            f"{told}; give it by its path: {argument(study, missing, typed)} (it is held against what the stored runs "
+            "were trained on)"
         )
 
 
@@ -132,12 +136,18 @@ def names_elsewhere(study: Study) -> bool:
     return any("data.name" in entry for entry in (*sweep.exclude, *sweep.include))
 
 
-def argument(study: Study, asked: set[str]) -> str:
-    """Write the override that names all of a study's data, with a path to be filled in for those that are asked for."""
+def argument(study: Study, asked: set[str], typed: bool = True) -> str:
+    """Write the override that names all of a study's data, with a path to be filled in for those that are asked for.
+
+    Where nothing is typed that it could follow, within the command that notes where they are.
+    """
     swept = study.config.sweep.matrix.get("data.name", [study.config.data.name])
     paths = [f"/path/to/{Path(one).name}" if one in asked else short_path(Path(one)) for one in swept]
     plain = [one if not set(one) & set(",[]{}\"'#:") else as_yaml(one) for one in paths]
-    return shlex.quote(f"data.name={','.join(plain)}") if " " in "".join(plain) else f"data.name={','.join(plain)}"
+    override = f"data.name={','.join(plain)}"
+    if not typed and (folder := own_folder(study)) is not None:
+        return f"`{commands.resume(folder, override)}`"
+    return shlex.quote(override) if " " in override else override
 
 
 def manifest_of(stored: Stored, fresh: bool = False) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from actlab import commands
 from actlab.engine.files import content_of, write_text
 from actlab.engine.planned import MOST_BYTES, RUN, PlannedError
 from actlab.naming import listed
@@ -100,6 +100,19 @@ def reasons(whys: Iterable[Why]) -> str:
     return "; ".join([*said[:MOST_KEYS], *hidden, *([COMBINED] if combined else [])])
 
 
+def why_left_out(left_out: Mapping[str, Why], begins: str) -> str:
+    """Say why the first of the stored runs that begin so is left out; empty where none does.
+
+    >>> why_left_out({"00ab": {"train.steps": ("12",)}}, "00")
+    '00ab is stored, and left out, since its study.yaml does not ask for it any more (train.steps: 12)'
+    """
+    found = [name for name in left_out if name.startswith(begins)]
+    if not found:
+        return ""
+    why = f"its study.yaml does not ask for it any more ({reasons([left_out[found[0]]])})"
+    return f"{found[0]} is stored, and left out, since {why}"
+
+
 def left_out_line(whys: Iterable[Why], by: str, prune: str) -> str:
     """Say of stored runs that they are not asked for, why, and how they are had removed.
 
@@ -121,4 +134,4 @@ def left_out_line(whys: Iterable[Why], by: str, prune: str) -> str:
 
 def pruning(folder: Path) -> str:
     """Return the command that removes what a folder's own study does not ask for."""
-    return f"actlab run {shlex.quote(str(folder / 'study.yaml'))} --prune"
+    return commands.typed("run", folder / "study.yaml", "--prune")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actlab import commands
 from actlab.engine import weight_files
+from actlab.engine.earlier import why_left_out
 from actlab.engine.files import DamageError, StoreError
 from actlab.engine.weight_files import RECORDED, WEIGHTS, About, Numbers, WeightFile
 from actlab.naming import MOST_LINE, brief, counted, in_units, listed, nearest, shortened
@@ -143,6 +146,8 @@ def name_of(results: Results, run: Any) -> str:
         raise StoreError(f"expected a run's name, how that begins, or its row of results.runs, not {brief(run)}")
     runs = list(results.runs["run"])
     several = [one for one in runs if one.startswith(name)]
+    if not several and (why := why_left_out(results.left_out, name)):
+        raise StoreError(f"{results.path}: {why}")
     if len(several) != 1:
         many = f"{counted(len(several), 'run')} begin with {brief(name)}"
         problem = many if several else f"there is no run {brief(name)}"
@@ -171,7 +176,7 @@ def weights(results: Results, run: Any, step: int | None = None) -> dict[str, np
     """
     name = name_of(results, run)
     last = int(results.steps["step"][results.steps["run"] == name].iloc[-1])
-    found, step = places(results, name), last if step is None else step
+    found, step = places(results, name), last if step is None else whole(step)
     if step not in found:
         raise missing(results, name, step, last, list(found))
     problem: DamageError | None = None
@@ -184,15 +189,25 @@ def weights(results: Results, run: Any, step: int | None = None) -> dict[str, np
     raise problem
 
 
+def whole(step: Any) -> int:
+    """Read a step, as frames have them too: of NumPy's types, or a float that is whole.
+
+    Raises:
+        StoreError: it is none.
+
+    >>> whole(np.int64(4)), whole(4.0)
+    (4, 4)
+    """
+    try:
+        if not isinstance(step, bool | np.bool_):
+            return int(step) if isinstance(step, float | np.floating) and float(step).is_integer() else index(step)
+    except TypeError:
+        pass
+    raise StoreError(f"step: expected a whole number, as in results.steps['step'], not {brief(step)}")
+
+
 def missing(results: Results, run: str, step: int, last: int, there: Sequence[int]) -> StoreError:
     """Say that a run has no weights at a step, why, and how they are had."""
-    unread = [file for file in weight_files.listed(results.path) if not isinstance(file, WeightFile)]
-    if unread:
-        names = listed((f"{WEIGHTS}/{path.name}" for path in unread), 6, MOST_LINE)
-        return DamageError(
-            f"{results.path}: run {run} has no weights at step {step} that can be read; cut short or altered: {names}. "
-            "`actlab run` with the study's keep_weights trains again what is lost"
-        )
     asked = (results.study.get("measure") or {}).get("keep_weights", NONE)
     records = sorted(results.steps["step"][results.steps["run"] == run].tolist())
     if step not in records:
@@ -201,12 +216,15 @@ def missing(results: Results, run: str, step: int, last: int, there: Sequence[in
         )
     key = RECORDS if there or step != last else FINAL
     kept = f"; those that are kept are of step {listed(there, 12)}" if there else ""
-    way = (
-        f"`actlab run {results.path / 'study.yaml'} measure.keep_weights={key} --out {results.path}` trains it again "
-        "for them"
-    )
-    if asked in (key, RECORDS):
-        way = f"`actlab run {results.path / 'study.yaml'} --out {results.path}` trains it again for them"
+    more = [] if asked in (key, RECORDS) else [f"measure.keep_weights={key}"]
+    way = f"`{commands.resume(results.path, *more)}` trains it again for them"
+    unread = [file for file in weight_files.listed(results.path) if not isinstance(file, WeightFile)]
+    if unread := [file for file in unread if weight_files.step_of(file) == step]:  # it may be in one of these
+        names = listed((f"{WEIGHTS}/{path.name}" for path in unread), 6, MOST_LINE)
+        return DamageError(
+            f"{results.path}: run {run} has no weights at step {step} that can be read; cut short or altered: {names}; "
+            f"{way}"
+        )
     return StoreError(f"{results.path}: run {run} is stored without its weights at step {step}{kept}; {way}")
 
 

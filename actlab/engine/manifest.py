@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from actlab import commands
 from actlab.aliases import close, same
 from actlab.engine.files import StoreError, content_of, write_text
 from actlab.measures import from_plain
@@ -96,9 +97,7 @@ def lost(folder: Path) -> str:
     """Say how a manifest is had again that is gone, where what lies beside it shows that there was one."""
     if not recoverable(folder):
         return ""
-    return (
-        f"; it was lost: `actlab run {folder / 'study.yaml'} --out {folder}` writes it again and keeps what is stored"
-    )
+    return f"; it was lost: `{commands.resume(folder)}` writes it again and keeps what is stored"
 
 
 def recoverable(folder: Path) -> bool:

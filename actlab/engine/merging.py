@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actlab import interrupts
+from actlab import commands, interrupts
 from actlab.engine import agreeing, joined_sources, store, weight_files
 from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
@@ -127,7 +127,7 @@ def merged(folders: Sequence[Path], out: Path) -> Merged:
             files.write(at)
             for name, piece in store.pieces([] if rows is None else [rows], order, earlier).items():
                 manifest["parts"][f"{name}.parquet"] = store.write_table(at, name, piece)
-            weight_files.copy(folders, at)
+            damaged = weight_files.copy(folders, at, out)
             write_planned(at, planned)
             write_earlier(at, earlier)
             write_text(at / "study.yaml", dumped(study))
@@ -140,7 +140,7 @@ def merged(folders: Sequence[Path], out: Path) -> Merged:
         for one in read
         if one.begun
     ]
-    notes = (*union.notes(studies), *begun)
+    notes = (*union.notes(studies), *begun, *damaged)
     return Merged(out, len(held_runs), len(planned - held_runs), shared, notes)
 
 
@@ -205,7 +205,7 @@ def read_folder(path: Path) -> Folder:
     """
     contents = Stored(path).read()
     if lines := contents.damage_lines():
-        way = f"`actlab run {path / 'study.yaml'} --out {path}` trains again what is lost; then merge"
+        way = f"`{commands.resume(path)}` trains again what is lost; then merge"
         raise DamageError("\n".join([f"{path}: damaged:", *(f"  {line}" for line in lines), f"{way}."]))
     return Folder(path, store.stored_study(path), contents, len(store.checkpoints(path)))
 

@@ -21,7 +21,7 @@ def find_run(folder: Path, name: str, stored: bool = False) -> tuple[Job, Run]:
         StudyError: there is none, or there are several.
     """
     study = read(folder / "study.yaml")
-    data_copies.require(study)
+    data_copies.require(study, typed=False)
     runs = {run.id: (group, run) for group in plan(study).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if not several and stored:

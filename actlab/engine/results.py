@@ -91,7 +91,8 @@ class Results:
             the type that they were trained in: see ``actlab.nn.weights``.
 
         Raises:
-            StoreError: there is no such run or record, or it is stored without its weights; says how they are had.
+            StoreError: there is no such run or record, ``step`` is no whole number, or the run is stored without its
+                weights; says how they are had.
             DamageError: they are not what was written.
 
         >>> results.weights("3f2a")["layers.0.weight"].shape  # doctest: +SKIP

@@ -22,7 +22,16 @@ from actlab.sources import COPIES
 
 
 class WithdrawnError(ActlabError, RuntimeError):
-    """A request was taken back when it was asked about; nothing was changed."""
+    """A request was taken back when it was asked about; nothing was changed.
+
+    Attributes:
+        planned: the runs that it asked for.
+    """
+
+    def __init__(self, text: str, planned: Iterable[str] = ()) -> None:
+        """Take what is said."""
+        super().__init__(text)
+        self.planned = frozenset(planned)
 
 
 def is_study(folder: Path) -> bool:

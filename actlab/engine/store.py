@@ -20,8 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from actlab import commands
 from actlab.checksums import file_sha256
 from actlab.engine import part_checks
+from actlab.engine.at_work import way_to_train
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import Why, read_earlier, write_earlier
@@ -53,9 +55,9 @@ VERSIONS = ("actlab", "jax", "jaxlib", "flax", "optax", "numpy", "pandas", "pyar
 AGAIN = "again"  # how a part's name ends of stored runs that were trained again for their weights, until it is judged
 RUNS_IN_PART = 1500  # of a finished study: so many at most are lost with a damaged file
 WAYS = {
-    False: "`actlab run` trains again what is lost; `--partial` of `actlab report` and `actlab compare` goes on "
+    False: "{} again what is lost; `--partial` of `actlab report` and `actlab compare` goes on "
     "without it (in Python: partial=True).",
-    True: "Nothing else is stored. `actlab run` trains again what is lost.",
+    True: "Nothing else is stored. {} again what is lost.",
 }
 
 
@@ -179,16 +181,18 @@ class Stored:
         damage = contents.damage_lines()
         tables, left_out = contents.asked_tables(), contents.left_out_lines(self.folder)
         if damage and (not partial or not tables):
-            raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), WAYS[partial]]))
+            way = WAYS[partial].format(f"`{commands.resume(self.folder)}` trains")
+            raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), way]))
         if not tables:
-            none = "holds no finished run yet; `actlab run` trains what its study.yaml names"
+            none = f"holds no finished run yet; {way_to_train(self.folder, 'what its study.yaml names')}"
             raise StoreError("\n".join(f"{self.folder}: {line}" for line in (none, *left_out)))
         manifest, study = contents.manifest, stored_study(self.folder)
         rows = in_order(list(tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
-        about = (*contents.notes(), *left_out), tuple(damage), tuple(contents.untrained())
+        untrained = tuple(contents.untrained(self.folder))
+        about = (*contents.notes(), *untrained, *left_out), tuple(damage), untrained
         return Results(self.folder, study, manifest, *frames, histograms, without, *about, left_out=contents.left_out)
 
 

@@ -259,7 +259,8 @@ def trained(
             place = setting_aside.place_aside(folder)
             asked = setting_aside.question(folder, place, len(planned.runs))
             if asked and confirm is not None and not confirm(asked):
-                raise setting_aside.WithdrawnError(f"{folder}: is as it was; nothing was set aside or trained")
+                no = f"{folder}: is as it was; nothing was set aside or trained"
+                raise setting_aside.WithdrawnError(no, planned.runs)
         if tell is not None:
             tell(planned)
         beside = whereabouts.elsewhere(folder, missing, study.config.study) if by_default and not fresh else ""

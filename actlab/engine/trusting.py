@@ -8,16 +8,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from actlab import sources
+from actlab import commands, sources
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import MANIFEST, read_manifest
 from actlab.engine.results import Results
 from actlab.study.reading import StudyError, parse
 
-NEWLY = "`actlab run` with the study's own configuration writes them, and trains nothing"
-TO_REPORT = f"--trust runs it as it is, --no-claims runs none; {NEWLY}"
-TO_MODEL = f"trust=True runs it as it is; {NEWLY}"
+TO_REPORT = "--trust runs it as it is, --no-claims runs none"
+TO_MODEL = "trust=True runs it as it is"
 TO_RUN = "a folder of results is a record: copy study.yaml and sources/ elsewhere to alter them, and run that"
+
+
+def newly(folder: Path) -> str:
+    """Say how a folder's files are written again."""
+    command = commands.typed("run", "CONFIG", "--out", folder)
+    return f"`{command}` with the study's own configuration for CONFIG writes them, and trains nothing"
 
 
 def to_report(results: Results, trust: bool, tell: Callable[[str], Any]) -> dict[str, str] | None:
@@ -32,7 +37,7 @@ def to_report(results: Results, trust: bool, tell: Callable[[str], Any]) -> dict
     report = results.study.get("report") or {}
     asked = {"tables": report.get("tables"), "figures": report.get("figures"), "claims": results.study.get("claims")}
     named = sources.named_in(asked)
-    files = None if trust else sources.vet(results.path, named, results.manifest, TO_REPORT)
+    files = None if trust else sources.vet(results.path, named, results.manifest, f"{TO_REPORT}; {newly(results.path)}")
     if named:
         listed = ", ".join(str(results.path / name) for name in named)
         why = (
@@ -51,7 +56,7 @@ def to_model(folder: Path, study: Mapping[str, Any], trust: bool) -> dict[str, s
         manifest = read_manifest(folder)
     except StoreError:  # a study.yaml alone, with functions of the catalogue's
         manifest = {}
-    return None if trust else sources.vet(folder, sources.named_in(study), manifest, TO_MODEL)
+    return None if trust else sources.vet(folder, sources.named_in(study), manifest, f"{TO_MODEL}; {newly(folder)}")
 
 
 def to_run(config: Path) -> dict[str, str] | None:

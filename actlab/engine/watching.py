@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -17,23 +15,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from actlab.engine import control
-from actlab.engine.control import LOCK, LOG, PROGRESS, Progress
-from actlab.engine.files import StoreError, content_of
+from actlab.engine.at_work import SILENT, age, owner_of
+from actlab.engine.control import LOG, PROGRESS, Progress
+from actlab.engine.files import StoreError
 from actlab.engine.manifest import MANIFEST, read_manifest
 from actlab.engine.part_checks import PartError
 from actlab.engine.part_files import part_names, read_part
 from actlab.engine.planned import PLANNED, PlannedError, read_planned
-from actlab.processes import is_alive
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 T = TypeVar("T")
-SILENT = 15.0  # seconds after which a run that says nothing is suspended, or gone
-LOST = 120.0  # seconds after which a run on another machine is taken for gone
 MOST_JOBS = 200  # heartbeats that are read
 LOG_TAIL = 2**16  # bytes at the end of a log
-OWNER = re.compile(r"process (\d+) on (\S+), since (.*)")
 
 
 @dataclass(frozen=True)
@@ -114,7 +109,7 @@ class Watch(Generic[T]):
         Raises:
             StoreError: there is no such folder, or it is not a study's.
         """
-        owner, is_alive_there = self.at_work()
+        owner, is_alive_there = owner_of(self.folder)
         manifest = self.manifest(begins=is_alive_there is not None)
         if manifest is None:
             return Sight("beginning" if is_alive_there is not False else "killed", owner)
@@ -123,7 +118,7 @@ class Watch(Generic[T]):
         if problem:
             damage[PLANNED] = problem
         kept = {run: one for run, one in found.items() if planned is None or run in planned}
-        progress, silence = control.read_progress(self.folder), self.age(PROGRESS)
+        progress, silence = control.read_progress(self.folder), age(self.folder / PROGRESS)
         missing = None if planned is None else len(planned) - len(kept)
         at_work = is_alive_there is not None and is_alive_there
         state = self.state(at_work, progress, silence, missing, is_alive_there is False)
@@ -143,19 +138,6 @@ class Watch(Generic[T]):
             tuple(kept.values()),
             manifest,
         )
-
-    def at_work(self) -> tuple[str, bool | None]:
-        """Read the lock: what it says of its owner, and whether that is alive; None where there is no lock."""
-        try:
-            owner = content_of(self.folder / LOCK, 2**12).decode("utf-8", "replace")
-        except OSError:
-            return "", None
-        said = OWNER.match(owner)
-        if said is None:  # who takes the lock empties it for a moment
-            return "", self.age(LOCK) < SILENT
-        if said[2] == socket.gethostname():
-            return owner.strip(), is_alive(said[1])
-        return owner.strip(), min(self.age(PROGRESS), self.age(LOCK)) < LOST
 
     def state(self, at_work: bool, progress: Progress | None, silence: float, missing: int | None, killed: bool) -> str:
         """Name what a study is at."""
@@ -254,13 +236,3 @@ class Watch(Generic[T]):
         except OSError:
             return None
         return about.st_ino, about.st_size, about.st_mtime_ns
-
-    def age(self, name: str) -> float:
-        """Return the seconds since a file was written; endless without one."""
-        stamp = self.stamp(name)
-        return float("inf") if stamp is None else max(time.time() - stamp[2] / 1e9, 0.0)
-
-
-def resume_command(folder: Path) -> str:
-    """Write the command that trains what a folder lacks."""
-    return f"actlab run {shlex.quote(str(folder / 'study.yaml'))} --out {shlex.quote(str(folder))}"

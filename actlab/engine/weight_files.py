@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actlab import commands
 from actlab.engine.files import DamageError, StoreError, write_bytes
 from actlab.later import Later
 from actlab.naming import MOST_LINE, shortened
+from actlab.naming import listed as listing
 
 if TYPE_CHECKING:
     import safetensors
@@ -64,6 +66,13 @@ class WeightFile:
 def path_of(folder: Path, batch: str, step: int) -> Path:
     """Where the weights of a run batch lie."""
     return folder / WEIGHTS / f"{batch}-{step}.safetensors"
+
+
+def step_of(path: Path) -> int:
+    """Read the step in a file's name."""
+    found = NAME.fullmatch(path.name)
+    assert found is not None
+    return int(found[1])
 
 
 def write(
@@ -135,7 +144,7 @@ def header(path: Path, inode: int, size: int, time: int) -> WeightFile | None:
         with safetensors.safe_open(path, framework="numpy") as file:
             said = json.loads((file.metadata() or {})[ABOUT])
         runs = {run: About(one["sha256"], tuple(map(float, one["recorded"]))) for run, one in said["runs"].items()}
-        step = int(NAME.fullmatch(path.name)[1])  # type: ignore[index]
+        step = step_of(path)
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return WeightFile(path, step, runs) if said["step"] == step else None
@@ -155,14 +164,51 @@ def remove_others(folder: Path, runs: Collection[str]) -> None:
                 raise StoreError(f"{file.path}: cannot be removed ({error.strerror})") from None
 
 
-def copy(folders: Iterable[Path], to: Path) -> None:
-    """Copy the weights of several folders into another one; of files of one name the first folder's."""
+def copy(folders: Iterable[Path], to: Path, out: Path) -> list[str]:
+    """Copy the weights of several folders into another one; of files of one name the first that is as it was written.
+
+    Args:
+        folders: from which they are copied.
+        to: the other one.
+        out: what that will be called.
+
+    Returns:
+        what a reader should know, a line each: of a file that no folder has as it was written, one is taken as it is
+        where it can be read.
+    """
+    by_name: dict[str, list[WeightFile | Path]] = {}
     for folder in folders:
         for file in listed(folder):
-            if isinstance(file, WeightFile) and not (target := to / WEIGHTS / file.path.name).exists():
-                target.parent.mkdir(exist_ok=True)
-                (target.parent / ".gitignore").write_bytes(b"*\n")
-                shutil.copyfile(file.path, target)
+            by_name.setdefault((file.path if isinstance(file, WeightFile) else file).name, []).append(file)
+    told = []
+    again = f"`{commands.resume(out)}` trains its runs again"
+    for name, found in sorted(by_name.items()):
+        files = [file for file in found if isinstance(file, WeightFile)]
+        sound = next(filter(is_sound, files), None)
+        target = to / WEIGHTS / name
+        if not files:
+            told.append(f"{listing(found, 4, MOST_LINE)}: cut short or altered, and left behind; {again}")
+            continue
+        target.parent.mkdir(exist_ok=True)
+        (target.parent / ".gitignore").write_bytes(b"*\n")
+        shutil.copyfile((sound or files[0]).path, target)
+        if sound is None:
+            them = listing([str(file.path) for file in files], 4, MOST_LINE)
+            told.append(
+                f"{them}: was altered: the weights of a run in it are not those of its checksum; taken as it is: "
+                f"remove {out / WEIGHTS / name}, and {again}"
+            )
+    return told
+
+
+def is_sound(file: WeightFile) -> bool:
+    """Whether the weights of every run in a file are those of its checksum; the file is read for it."""
+    try:
+        for run, about in file.runs.items():
+            read(file.path, run, file.step, about)
+    except DamageError:
+        return False
+    return True
 
 
 def same(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -192,7 +238,7 @@ def read(path: Path, run: str, step: int, about: About) -> dict[str, np.ndarray]
     Raises:
         DamageError: they are not what was written.
     """
-    again = "remove it, and `actlab run` with the study's keep_weights trains its runs again"
+    again = f"remove it, and `{commands.resume(path.parent.parent)}` trains its runs again"
     place = shortened(str(path), MOST_LINE)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

@@ -64,8 +64,14 @@ def local(workers: int) -> ProcessPoolExecutor:
     from multiprocessing import resource_tracker
 
     from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker as loky_tracker
 
-    resource_tracker.ensure_running()  # which unblocks signals once it has started: not between the next two
+    # Trackers of what is shared in memory: Python's unblocks signals here once it has started, so not between the next
+    # two. They ignore Ctrl-C and SIGTERM, and not a hang-up, which goes to the whole group: blocked as they start, it
+    # stays so, and what they know is not lost.
+    with interrupts.blocked():
+        resource_tracker.ensure_running()
+        loky_tracker.ensure_running()
     pool = ProcessPoolExecutor(
         max_workers=workers, env=worker_environment(), initializer=begin_worker, initargs=(os.getpid(),)
     )

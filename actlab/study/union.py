@@ -7,11 +7,12 @@ they were resolved, a function by its name.
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from actlab import sources
+from actlab import commands, sources
 from actlab.naming import brief, listed
 from actlab.study.fields import Choice, Key, Section
 from actlab.study.identity import canonical
@@ -23,14 +24,17 @@ from actlab.study.sweep import MOST_CELLS, combinations, put
 Study = Mapping[str, Any]
 Cell = dict[str, Any]
 """{dotted key: plain value} of the keys that any of the studies sweeps."""
-OF_REPORT = ("question", "report", "claims")
+OF_REPORT = ("question", "report", "claims", "measure.keep_weights")
+"""Keys of which the first study's are taken."""
+MOST_NAMED = 4
+"""Folders whose command is written out."""
 
 
 def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
     """Join studies.
 
     Args:
-        studies: where each was read from, and its plain data; the first one's question, report and claims are taken.
+        studies: where each was read from, and its plain data; of ``OF_REPORT`` the first one's are taken.
 
     Raises:
         StudyError: they are not one study, or no study asks for exactly what they do; names the key and the way out.
@@ -55,10 +59,12 @@ def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
     plain = together if together != list(range(len(together))) else len(together)
     if len(pairs) < len(cells) * len(together):
         each = (f"{listed(own, 8)} in {name}" for (name, _), own in zip(studies, seeds, strict=True))
-        run = f"`actlab run {first}/study.yaml --out {first} 'sweep.seeds={plain}'`"
+        lack = [name for (name, _), own in zip(studies, seeds, strict=True) if set(own) != set(together)]
+        run = " and ".join(f"`{commands.resume(Path(name), f'sweep.seeds={plain}')}`" for name in lack[:MOST_NAMED])
         raise StudyError(
-            f"sweep.seeds: {' and '.join(each)}, of different cells, so that no study asks for exactly these runs; let "
-            f"each have all seeds ({run}, and so on: it trains what is missing), then merge"
+            f"sweep.seeds: {' and '.join(each)}, of different cells, so that no study asks for exactly these runs; "
+            f"let each have all seeds ({run}{' and so on' * (len(lack) > MOST_NAMED)}; they train what is missing), "
+            "then merge"
         )
     sweep = joined_sweep([sweep_of(study) for _, study in studies], base, swept, cells)
     made = {**base, "sweep": {"seeds": plain, **sweep}}
@@ -74,8 +80,17 @@ def notes(studies: Sequence[tuple[str, Study]]) -> list[str]:
         f"{name}: its {key} is another than in {first}, which is taken; name the folder first whose {key} is to stay"
         for name, study in studies[1:]
         for key in OF_REPORT
-        if canonical_plain(study.get(key)) != canonical_plain(base.get(key))
+        if said_of(study, key) != said_of(base, key)
     ]
+
+
+def said_of(study: Study, key: str) -> str:
+    """Write what a study says of a key of a section, or of one that is none, in one spelling."""
+    section, _, inner = key.partition(".")
+    value = study.get(section)
+    if inner:
+        value = (value or {}).get(inner)
+    return canonical_plain(None if value == "none" else value)
 
 
 def canonical_plain(value: Any) -> str:
