@@ -23,7 +23,7 @@ def bent(z):
 def mine(cells):
     return None
 """
-WRITE = re.compile(r"write `(?P<key>[^`]+?): (?P<value>[^`]*)`(?: in place of '(?P<gone>[^']*)')?"
+WRITE = re.compile(r"write `(?P<key>[^`]+?): (?P<value>[^`]*)`(?: in place of (?:'(?P<gone>[^']*)'|(?P<old>[^']*?)))?"
                    r" (?:below '(?P<below>[^']*):'|at the file's top level)")  # fmt: skip
 PLACE = re.compile(r"s\.yaml:\d+: (?P<key>[\w.]+): ")
 
@@ -58,11 +58,13 @@ def follow(request, said):
             del holder[key]
         if write["gone"]:
             del data["sweep"]["matrix"][write["gone"]]
+            data["sweep"] = {key: values for key, values in data["sweep"].items() if values}
         holder = data
         for step in (write["below"] or "").split("."):
             if step:
                 holder[step] = holder.get(step) if isinstance(holder.get(step), dict) else {}
                 holder = holder[step]
+        assert not write["old"] or holder[write["key"]] == load(write["old"]), said
         holder[write["key"]] = load(write["value"])
         return Request(tuple(words), flow_of(data))
     if more := re.search(r"; add '([^']*)'", flat):

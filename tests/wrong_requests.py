@@ -188,4 +188,28 @@ REQUESTS = [
     override("data.name=$HOME/rows.csv", "data.target=label"),
     override("data.name=rows.csv", "data.target=labl"),
     model("activation: $HOME/act.py:bent"),
+    # what is near in the same section comes before the same word in another
+    override("sweep.seed=3"),
+    override("sweep.seed=1,2,3"),
+    override("random_seed=3"),
+    line("random_seed: 3"),
+    line("sweep: {seed: 2}"),
+    # a key that is there, and is not swept
+    swept("sweep.seeds: [2, 6]"),
+    swept("measure.keep_weights: [final, records]"),
+    # keys that do not go together, of which one is swept or stands there already
+    Request(
+        ("plan", "s.yaml"),
+        STUDY.replace("steps: 4, ", "")
+        + 'sweep: {matrix: {train.steps: [100, 500], train.schedule: ["cosine:warmup_steps=200"]}}\n',
+    ),
+    swept("train.batch_size: [32, 5000]"),
+    override("train.batch_size=32,5000"),
+    override("train.steps=4,9", "train.schedule=cosine:warmup_steps=6"),
+    instead("{every: 2, evaluate_every: 2}", "{every: 3, evaluate_every: 4}"),
+    # one word where a list of cells or of numbers is expected
+    line("sweep: {exclude: relu, matrix: {model.activation: [relu, elu]}}"),
+    line("sweep: {include: relu}"),
+    override("sweep.include=relu"),
+    swept("model.depth: 2..5"),
 ]

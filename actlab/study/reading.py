@@ -14,9 +14,19 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from actlab import jax_settings, sources
 from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
-from actlab.study.advice import LISTS, also, below, flow, instead, meant, options_apart, several, unknown_key
+from actlab.study.advice import (
+    LISTS,
+    also,
+    below,
+    flow,
+    instead,
+    options_apart,
+    several,
+    unknown_key,
+)
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
+from actlab.study.matrix import check_matrix, no_entry
 from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
 from actlab.study.schema import StudyConfig, SweepConfig
@@ -39,6 +49,7 @@ EXPECTED = {
     "bool_type": "true or false",
     "string_type": "a word",
     "list_type": "a list, as in [2, 10]",
+    "tuple_type": "a list, as in [a, b]",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "finite_number": "a finite number",
@@ -92,7 +103,7 @@ def read(
         raise StudyError(f"{source.where(*of_key(source, error.key))}: {error.key}: {error}") from None
     for text in overrides:
         override(raw, text, overridden)
-    source = Source(path, lines, overridden)
+    source = Source(path, lines, overridden, raw["sweep"] if isinstance(raw.get("sweep"), dict) else {})
     if count_values(raw) > MOST_VALUES:
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
@@ -167,51 +178,6 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
         for i, item in enumerate(node.value):
             yield (*place, i), item.start_mark.line + 1
             yield from places(item, (*place, i))
-
-
-def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
-    """Refuse a sweep whose matrix is not {known key: list of different values}.
-
-    Raises:
-        StudyError: it is not.
-    """
-    sweep = raw.get("sweep")
-    if not isinstance(sweep, dict) or "matrix" not in sweep:
-        return
-    matrix = sweep["matrix"]
-    if not isinstance(matrix, dict) or not matrix:
-        raise StudyError(
-            f"{source.where('sweep', 'matrix')}: sweep.matrix: expected keys with lists of values, as in "
-            "model.depth: [2, 10]; leave it out for a single cell"
-        )
-    for key, values in matrix.items():
-        place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
-        if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}unknown key {brief(key)}{swept_hint(key)}")
-        if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values)}")
-        if not values:
-            raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
-        if len({repr(value) for value in values}) < len(values):
-            raise StudyError(f"{place}{key}: names a value twice")
-    for name in ("exclude", "include"):
-        for i, values in enumerate(sweep.get(name) or [] if isinstance(sweep.get(name), list | None) else []):
-            for key in values if isinstance(values, dict) else ():
-                if ".".join(str(key).split(".")[:2]) not in SWEPT:
-                    place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{swept_hint(key)}")
-
-
-def swept_hint(key: Any) -> str:
-    """End the message about a key that cannot be swept: with the nearest one that can."""
-    found = meant(str(key), None)
-    return f"; did you mean '{found}'?" if found in SWEPT else nearest(key, SWEPT)
-
-
-def listed_hint(value: Any) -> str:
-    """End the message about a value in place of a list: with that list."""
-    items = re.split(r"\s*,\s*", value.strip()) if isinstance(value, str) else [value]
-    return f"; did you mean '[{', '.join(flow(one) if not isinstance(one, str) else one for one in items)}]'?"
 
 
 def way_out(source: Source, config: StudyConfig, place: Place, message: str) -> StudyError:
@@ -292,26 +258,27 @@ def error_message(
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        why = reason(one, place, source.override_of(*(at if at is not None else place)))
+        why = reason(one, place, source.override_of(*(at if at is not None else place)), source.sweep)
         together = one.get("ctx", {}).get("error")
         if isinstance(together, TogetherError):
-            changed, value = together.change
+            changed, value, old = together.change
             fault = source.at_fault(*(f"{key}.{name}" for name in together.keys))
             at_line = source.where(*fault)
-            why += f"; {also(source.override_of(*fault), f'{key}.{changed}', value)}"
+            why += f"; {also(source, fault, f'{key}.{changed}', value, old)}"
         lines.append(f"{at_line}: {key}: {why}" if key else f"{at_line}: {why}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
 
 
-def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
+def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapping[str, Any] | None = None) -> str:
     """Say what is wrong with one value, what was expected, and the way out where it can be told.
 
     Args:
         one: pydantic's.
         place: of the value, or of the key that is unknown.
         override: that set it, if one did.
+        sweep: the study's.
     """
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
@@ -321,6 +288,10 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
     dotted = ".".join(str(part) for part in place)
     if dotted in SWEPT and dotted not in LISTS and isinstance(value, list) and value:
         return several(dotted, value, override)
+    if kind in ("list_type", "dict_type") and place[:2] in (("sweep", "exclude"), ("sweep", "include")):
+        return no_entry(place, value, (sweep or {}).get("matrix"))
+    if value is None and kind.endswith("_type") and dotted.count(".") == 1:
+        return f"expected {EXPECTED.get(kind, 'a value')}; leave it out, or give it a value"
     if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
         key = f"{dotted}.{FIRST_KEYS[dotted]}"
         way = f"did you mean '{key}={flow(value)}'?" if override else below(key, value)
