@@ -10,7 +10,7 @@ from typing import Any
 
 from actlab.naming import brief, show
 
-OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+OPTION = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 WORDS = {"true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf"), ".nan": float("nan")}
 """What YAML takes for no text, beside numbers."""

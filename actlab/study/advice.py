@@ -15,6 +15,7 @@ from actlab.aliases import BY_NAME, close, folded, same
 from actlab.naming import MOST_SHOWN, as_yaml, nearest, shortened, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.notation import split_options, with_options
 from actlab.study.choices import options_of, takers
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig
@@ -209,7 +210,29 @@ def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], 
         top, _, rest = key.partition(".")
         keys = list(StudyConfig.model_fields)
         return nearest(top, keys) if rest and top not in keys else f"; choose from {', '.join(keys)}"
-    return f"; did you mean '{found if '=' in found else f'{found}={written}'}'?{in_steps(key)}"
+    return f"; did you mean '{found if '=' in found else f'{found}={rightly(found, written)}'}'?{in_steps(key)}"
+
+
+def rightly(key: str, text: str) -> str:
+    """Write the names and options of choices as they are spelt, where that can be told; anything else as it is.
+
+    >>> rightly("model.activation", "ReLU,leaky_relu:slope=0.2"), rightly("model.depth", "2,3")
+    ('relu,leaky_relu:negative_slope=0.2', '2,3')
+    """
+    registry = CHOSEN.get(key, {})
+
+    def one(word: str) -> str:
+        try:
+            name, options = split_options(word)
+        except ValueError:
+            return word
+        if (known := same(name, registry)) is None:
+            return word
+        own = options_of(registry[known])
+        right = [option if option in own else same(option, own) or close(option, own) or option for option in options]
+        return with_options(known, dict(zip(right, options.values(), strict=True))) if own or not options else word
+
+    return ",".join(map(one, text.split(","))) if re.fullmatch(r"[\w.:=,+-]+", text) else text
 
 
 def choice_with(option: str, value: str) -> str:
@@ -352,31 +375,3 @@ def instead(kind: str, value: Any) -> str:
     elif kind == "string_pattern_mismatch" and isinstance(value, str):
         found = re.sub(r"[^a-z0-9_-]+", "_", value.strip().lower())[:MOST_SHOWN].strip("_") or None
     return f"; did you mean '{found}'?" if found else ""
-
-
-def options_apart(key: str, matrix: Mapping[str, Sequence[Any]], base: Any) -> str:
-    """Write the list that gives a swept option to those alone that take it; empty where none or all of them do.
-
-    Args:
-        key: of the option, as ``model.activation.negative_slope``.
-        matrix: the sweep's.
-        base: what is chosen where the matrix does not say.
-    """
-    section, name, option = key.split(".", 2)
-    listed = matrix.get(f"{section}.{name}", [base])
-    apart: list[Any] = []
-    for one in listed:
-        whole = dict(one) if isinstance(one, dict) else {"name": one}
-        given = [whole | {option: value} for value in matrix[key]]
-        fits = all(takes(section, name, each) for each in given)
-        apart += given if fits else [one]
-    return flow(apart) if apart != list(listed) and len(apart) > 1 else ""
-
-
-def takes(section: str, name: str, choice: Mapping[str, Any]) -> bool:
-    """Whether a choice with its options is valid."""
-    try:
-        SECTIONS[section].model_validate({name: choice})
-    except ValueError:
-        return False
-    return True

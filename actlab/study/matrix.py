@@ -1,7 +1,7 @@
 """What is wrong with a sweep's keys and lists of values, and the way out of it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.naming import brief, nearest
@@ -95,3 +95,31 @@ def no_entry(place: Place, value: Any, matrix: Any) -> str:
     hint = f"; did you mean '{flow([entry] if whole else entry)}'?" if entry else ""
     expected = "a list of mappings, as in [{model.depth: 2}]" if whole else "a mapping, as in {model.depth: 2}"
     return f"expected {expected}, not {brief(value)}{hint}"
+
+
+def options_apart(key: str, matrix: Mapping[str, Sequence[Any]], base: Any) -> str:
+    """Write the list that gives a swept option to those alone that take it; empty where none or all of them do.
+
+    Args:
+        key: of the option, as ``model.activation.negative_slope``.
+        matrix: the sweep's.
+        base: what is chosen where the matrix does not say.
+    """
+    section, name, option = key.split(".", 2)
+    listed = matrix.get(f"{section}.{name}", [base])
+    apart: list[Any] = []
+    for one in listed:
+        whole = dict(one) if isinstance(one, dict) else {"name": one}
+        given = [whole | {option: value} for value in matrix[key]]
+        fits = all(takes(section, name, each) for each in given)
+        apart += given if fits else [one]
+    return flow(apart) if apart != list(listed) and len(apart) > 1 else ""
+
+
+def takes(section: str, name: str, choice: Mapping[str, Any]) -> bool:
+    """Whether a choice with its options is valid."""
+    try:
+        SECTIONS[section].model_validate({name: choice})
+    except ValueError:
+        return False
+    return True

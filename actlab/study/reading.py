@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from actlab import jax_settings, sources
+from actlab import jax_settings, near_functions, sources
 from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
 from actlab.study.advice import (
@@ -20,13 +20,12 @@ from actlab.study.advice import (
     below,
     flow,
     instead,
-    options_apart,
     several,
     unknown_key,
 )
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
-from actlab.study.matrix import check_matrix, no_entry
+from actlab.study.matrix import check_matrix, no_entry, options_apart
 from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
 from actlab.study.schema import StudyConfig, SweepConfig
@@ -92,6 +91,7 @@ def read(
         StudyError: with file, line, key, what was expected and the nearest valid name.
     """
     path = Path(os.path.expanduser(path))
+    near_functions.looked_in.set((Path(), path.parent))  # for overrides: for the file it is the other way round
     overrides = [overrides] if isinstance(overrides, str) else overrides
     raw, lines = parse(path)
     overridden: dict[Place, str] = {}
@@ -103,6 +103,7 @@ def read(
         raise StudyError(f"{source.where(*of_key(source, error.key))}: {error.key}: {error}") from None
     for text in overrides:
         override(raw, text, overridden)
+    near_functions.looked_in.set((path.parent, Path()))
     source = Source(path, lines, overridden, raw["sweep"] if isinstance(raw.get("sweep"), dict) else {})
     if count_values(raw) > MOST_VALUES:
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
