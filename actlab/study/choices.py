@@ -182,11 +182,12 @@ Schedule = Annotated[
 PROBES_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
-            {"enum": list(PROBE_SETS)},
+            {"enum": [*PROBE_SETS, *MEASURES]},
             {
                 "type": "array",
                 "items": {"anyOf": [{"enum": [*PROBE_SETS, *MEASURES]}, {"type": "string", "pattern": USER_FUNCTION}]},
             },
+            {"type": "string", "pattern": USER_FUNCTION},
         ]
     }
 )

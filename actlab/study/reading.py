@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,9 @@ __all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved
 
 FIRST_KEYS = {"data": "name", "model": "activation", "train": "optimizer", "sweep": "seeds", "report": "tables"}
 """Of each section: what is meant where one value stands in its place."""
+
+ROWS = (".csv", ".tsv", ".parquet", ".npz")
+"""Endings of files that are no study."""
 
 MOST_NEIGHBOURS = 1000
 """Files of a folder that are looked at for one of a near name."""
@@ -136,6 +140,8 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     Raises:
         StudyError: there is no such file, or it is no YAML that is understood.
     """
+    if path.suffix.lower() in ROWS and path.is_file():
+        raise StudyError(f"{short_path(path)}: holds rows, and is no study's file; {_of_rows(path)}")
     try:
         raw, node = bounded_load(read_text(path, short_path(path)), short_path(path))
     except FileNotFoundError:
@@ -145,6 +151,15 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     if not isinstance(raw, dict):
         raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
     return raw, dict(places(node)) if node else {}
+
+
+def _of_rows(path: Path) -> str:
+    """Name the study beside a file of rows that bears its name, else the command that writes one."""
+    study = path.with_suffix(".yaml")
+    if study.is_file():
+        return f"did you mean '{shortened(str(study))}'?"
+    name = re.sub(r"[^a-z0-9_-]+", "_", path.stem.lower()).strip("_") or "mine"
+    return f"did you mean `actlab {shlex.join(['new', name, '--data', shortened(str(path), 200)])}`?"
 
 
 def _neighbours(path: Path) -> str:
@@ -291,6 +306,8 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapp
         return several(dotted, value, override)
     if kind in ("list_type", "dict_type") and place[:2] in (("sweep", "exclude"), ("sweep", "include")):
         return no_entry(place, value, (sweep or {}).get("matrix"))
+    if isinstance(value, str) and kind == "model_type" and value.lower() in ("none", "off", "no", "nothing"):
+        return f"expected a mapping, or null, not {brief(value)}; did you mean 'null'?"
     if value is None and kind.endswith("_type") and dotted.count(".") == 1:
         return f"expected {EXPECTED.get(kind, 'a value')}; leave it out, or give it a value"
     if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
@@ -301,7 +318,8 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapp
         return str(one["ctx"]["error"])
     if kind == "literal_error":
         valid = one["ctx"]["expected"].replace("'", "")
-        found = same(value, re.split(", | or ", valid)) if isinstance(value, str) else None
+        words = re.split(", | or ", valid)
+        found = (same(value, words) or close(value, words, 0.75)) if isinstance(value, str) else None
         return f"expected {valid}, not {brief(value)}" + (f"; did you mean '{found}'?" if found else "")
     if kind == "string_pattern_mismatch":
         return f"expected only a-z, 0-9, _ and -, not {brief(value)}{instead(kind, value)}"
