@@ -24,6 +24,8 @@ def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
 
     >>> split_options("leaky_relu:negative_slope=0.2"), split_options("act.py:f:alpha=3:per=unit")
     (('leaky_relu', {'negative_slope': 0.2}), ('act.py:f', {'alpha': 3.0, 'per': 'unit'}))
+    >>> split_options("act.py:излом:наклон=0.3")
+    ('act.py:излом', {'наклон': 0.3})
     >>> split_options("relu"), split_options("act.py:f")
     (('relu', {}), ('act.py:f', {}))
     """

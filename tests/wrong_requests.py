@@ -236,4 +236,11 @@ REQUESTS = [
     command("describe", "leaky_relu:0.2"),
     override("model.activation=leaky_relu:slope=0.2"),
     override("activation=leaky_relu:slope=0.2"),
+    # other words for a value, and files
+    override("data.name=rows.csv", "data.target=label", "data.missing=drop"),
+    override("report.select=none"),
+    override("claims=none"),
+    line("report: {select: none}"),
+    line("claims: none"),
+    command("plan", "rows.csv"),
 ]

@@ -72,7 +72,7 @@ def column_of(frame: "pd.DataFrame", condition: Condition, keys: Mapping[str, st
         example = next((label for label in map(str, there) if f"{option}=" in label), None)
         how = f", as in {column}={in_one_word(example)}" if example else f"; {column} is {choices(there)}"
         raise WhereError(f"where {text}: an option is part of what it belongs to{how}")
-    for name in (own for own in columns if frame[own].dtype == object):  # an option alone
+    for name in (own for own in columns if not pd.api.types.is_numeric_dtype(frame[own])):  # an option alone
         labels = [label for label in map(str, frame[name].dropna().unique()) if key in choice(label)[1]]
         wanted = [one for one in labels if show(choice(one)[1][key]) == condition.values[0].text]
         if wanted:
