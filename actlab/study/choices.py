@@ -112,7 +112,8 @@ def split_from(registry: Mapping[str, Any]) -> BeforeValidator:
             return split_name(value)
         except ValueError as error:
             text = value.get("name") if isinstance(value, dict) else value
-            hint = unsplit(text, registry) if isinstance(text, str) else ""
+            is_unsplit = isinstance(text, str) and "expected option=value" in str(error)
+            hint = unsplit(str(text), registry) if is_unsplit else ""
             if not hint:
                 raise
             raise ValueError(f"expected option=value after ':' in {brief(text)}{hint}") from error
