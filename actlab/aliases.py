@@ -82,6 +82,8 @@ OTHER_NAMES: dict[str, str] = {
     "nseeds numseeds repeats": "seeds",
     "dataset datasets file csv": "data.name",
     "label labels y targetcolumn": "data.target",
+    "dropna dropmissing remove": "drop_rows",
+    "impute imputemean fillmean": "mean",
     "batchnorm": "model.norm=batch",
     "layernorm": "model.norm=layer",
     "float32 fp32 single f32": "float32",

@@ -37,8 +37,10 @@ def nearest(name: object, valid: Iterable[object]) -> str:
     ("; did you mean 'relu'?", '; choose from relu, tanh', "; did you mean 'z_MxW'?", '; there is none')
     """
     text, names = str(name)[:MOST_SHOWN], list(dict.fromkeys(map(str, valid)))
-    if found := same(text, names) or close(text, names):
+    ends = [one for one in names if one.endswith(f"_{text.lower()}")]  # of several by that word, none is nearer
+    if found := same(text, names) or (len(ends) < 2 and close(text, names)):
         return f"; did you mean '{shortened(found)}'?"
+    names = ends or names
     if not names:
         return "; there is none"
     more = f", ... ({len(names)} in all)" if len(names) > MOST_LISTED else ""

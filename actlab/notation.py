@@ -10,7 +10,7 @@ from typing import Any
 
 from actlab.naming import brief, show
 
-OPTION = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+OPTION = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
 WORDS = {"true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf"), ".nan": float("nan")}
 """What YAML takes for no text, beside numbers."""
@@ -24,6 +24,8 @@ def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
 
     >>> split_options("leaky_relu:negative_slope=0.2"), split_options("act.py:f:alpha=3:per=unit")
     (('leaky_relu', {'negative_slope': 0.2}), ('act.py:f', {'alpha': 3.0, 'per': 'unit'}))
+    >>> split_options("act.py:излом:наклон=0.3")
+    ('act.py:излом', {'наклон': 0.3})
     >>> split_options("relu"), split_options("act.py:f")
     (('relu', {}), ('act.py:f', {}))
     """

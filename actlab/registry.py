@@ -12,8 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from actlab import sources
-from actlab.naming import brief, nearest
+from actlab import near_functions, sources
+from actlab.naming import brief
 
 R = TypeVar("R")
 OWN_PACKAGE = f"{__package__}."
@@ -89,7 +89,7 @@ class Registry(Mapping[str, R], Generic[R]):
                 raise Withheld(f"{name}: is not run yet")
             return self.load(*named)
         if name not in self.records:
-            raise self.error(f"unknown {self.kind} {brief(name)}{nearest(name, self.records)}")
+            raise self.error(f"unknown {self.kind} {brief(name)}{near_functions.hint(name, self.kind, self.records)}")
         return self.records[name]
 
     def load(self, path: Path, name: str, planned: bool = False) -> R:

@@ -23,7 +23,13 @@ def bent(z):
 def mine(cells):
     return None
 """
-WRITE = re.compile(r"write `(?P<key>[^`]+?): (?P<value>[^`]*)`(?: in place of '(?P<gone>[^']*)')?"
+MY_ACT = """import jax.numpy as jnp
+
+
+def snake(z, *, alpha=1.0):
+    return z + jnp.sin(alpha * z) ** 2 / alpha
+"""
+WRITE = re.compile(r"write `(?P<key>[^`]+?): (?P<value>[^`]*)`(?: in place of (?:'(?P<gone>[^']*)'|(?P<old>[^']*?)))?"
                    r" (?:below '(?P<below>[^']*):'|at the file's top level)")  # fmt: skip
 PLACE = re.compile(r"s\.yaml:\d+: (?P<key>[\w.]+): ")
 
@@ -58,11 +64,13 @@ def follow(request, said):
             del holder[key]
         if write["gone"]:
             del data["sweep"]["matrix"][write["gone"]]
+            data["sweep"] = {key: values for key, values in data["sweep"].items() if values}
         holder = data
         for step in (write["below"] or "").split("."):
             if step:
                 holder[step] = holder.get(step) if isinstance(holder.get(step), dict) else {}
                 holder = holder[step]
+        assert not write["old"] or holder[write["key"]] == load(write["old"]), said
         holder[write["key"]] = load(write["value"])
         return Request(tuple(words), flow_of(data))
     if more := re.search(r"; add '([^']*)'", flat):
@@ -144,6 +152,7 @@ def answer(monkeypatch, capsys, tmp_path):
         "label,a,b\n" + "".join(f"{'pq'[i % 2]},{i * i % 7}.5,{i % 5}.5\n" for i in range(60))
     )
     (tmp_path / "act.py").write_text(ACT)
+    (tmp_path / "my_act.py").write_text(MY_ACT)
     for name in ("configs/other.yaml", "folder/study.yaml"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(STUDY)
@@ -208,3 +217,42 @@ def test_variables_are_the_shells_alone(answer):
     assert (code, "did you mean '~/rows.csv'?" in said) == (2, True), said
     code, said = answer(Request(("plan", "s.yaml", "data.name=$NOWHERE/rows.csv")))
     assert (code, "variables are not read in a path" in said, "did you mean" in said) == (2, True, False), said
+
+
+WITHOUT_ANOTHER = {  # what a message says, and what it must not advise
+    ("plan", "s.yaml", "model.activation=my_act.py:snake:beta=2"): ("its options are alpha", "swish"),
+    ("plan", "s.yaml", "model.activation=my_act.py:snake:per=unit"): ("its options are alpha", "prelu"),
+    ("plan", "s.yaml", "model.activation=elu:beta=2"): ("its options are alpha", "name: swish"),
+    ("describe", "elu:beta=2"): ("its options are alpha", "name: swish"),
+    ("plan", "s.yaml", "model.activation=softmax"): ("no elementwise function", "did you mean"),
+    ("plan", "s.yaml", "model.activation=qqqzz"): ("path/to/file.py:function", "did you mean"),
+    ("plan", "s.yaml", "model.activation=act.py"): ("act.py:bent, act.py:mine", "did you mean"),
+    ("describe", "act.py"): ("act.py:bent, act.py:mine", "did you mean"),
+    ("plan", "s.yaml", "model.weight_init=normal"): ("choose from he_normal, he_truncated_normal", "did you mean"),
+    ("plan", "s.yaml", "name=foo"): ("choose from study", "data.name"),
+    ("plan", "s.yaml", "matrix=relu"): ("choose from study", "sweep.matrix"),
+    ("plan", "s.yaml", "sweep.exclude=relu"): ("a list of mappings", "did you mean"),
+    ("plan", "s.yaml", "data.keep=null"): ("expected a list", "tuple"),
+    ("plan", "s.yaml", "data.name=zzz.csv"): ("rows.csv", "did you mean"),
+    ("plan", "s.yaml", "--csv"): ("No such option", "data.name"),
+    ("runs", "folder", "--csv"): ("did you mean '--format=csv'?", "data.name"),
+    ("compare", "folder", "--json"): ("did you mean '--format=json'?", "data.name"),
+    ("show", "folder"): ("actlab runs folder", "did you mean"),
+    ("new", "z", "--data", "iris", "--target", "foo"): ("iris is no file", "Then look at"),
+    ("new", "s", "--data", "rows.csv"): ("is there already", "unsure"),
+}
+
+
+def test_nothing_is_advised_that_was_not_meant(answer):
+    for words, (said_so, not_so) in WITHOUT_ANOTHER.items():
+        code, said = answer(Request(words))
+        assert (code, said_so in said, not_so in said) == (2, True, False), said
+
+
+def test_an_own_function_is_named_from_where_the_study_lies(answer, tmp_path):
+    (tmp_path / "folder" / "far.py").write_text(MY_ACT.replace("snake", "far"))
+    (tmp_path / "folder" / "study.yaml").write_text(STUDY.replace("depth: 2", "activation: far.far"))
+    code, said = answer(Request(("plan", "folder/study.yaml")))
+    found = re.search(r"did you mean '(.*)'", said)[1]
+    (tmp_path / "folder" / "study.yaml").write_text(STUDY.replace("depth: 2", f"activation: {found}"))
+    assert (code, answer(Request(("plan", "folder/study.yaml")))[0]) == (2, 0), said

@@ -17,6 +17,7 @@ FLOORS = {
     "aliases": -6,  # below `naming`, whose messages end with them
     "naming": -5,
     "awake": -4,
+    "near_functions": -4,
     "checksums": -3,
     "commands": -3,
     "docstrings": -3,

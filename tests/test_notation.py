@@ -107,9 +107,9 @@ WRONG = {
     "relu:per=unit": "{name: relu, per: unit}",
     "rellu:alpha=1": "{name: rellu, alpha: 1}",
     "act.py:f:alpa=3": "{name: 'act.py:f', alpa: 3}",
-    "leaky_relu:0.2": "'leaky_relu:0.2': expected option=value after ':', not '0.2'",
-    "leaky_relu:": "'leaky_relu:': expected option=value after ':', not ''",
-    "leaky_relu:negative_slope": "expected option=value after ':', not 'negative_slope'",
+    "leaky_relu:0.2": "in 'leaky_relu:0.2'; did you mean 'leaky_relu:negative_slope=0.2'?",
+    "leaky_relu:": "after ':' in 'leaky_relu:'; its options are negative_slope",
+    "leaky_relu:negative_slope": "in 'leaky_relu:negative_slope'; its options are negative_slope",
     "elu:alpha=1:alpha=2": "'elu:alpha=1:alpha=2': gives 'alpha' twice",
 }
 

@@ -163,12 +163,21 @@ SOUND = {
     "bias and optimizer": with_sweep(
         "matrix: {model.bias_init: ['constant:value=-.5'], train.optimizer: ['momentum:nesterov=true']}"
     ),
+    "options without a name": STUDY.replace("steps: 4", "steps: 4, optimizer: {b1: 0.8}"),
+    "swept options without a name": with_sweep("matrix: {train.optimizer: [{b1: 0.8}, sgd]}"),
+    "a single probe": STUDY.replace("every: 2,", "every: 2, probes: dead_fraction,"),
+    "a single table": STUDY + "report: {tables: performance, figures: training_curves}",
+    "a single column": re.sub("data: .*", "data: {name: ROWS, drop: id, keep: b, na_values: '?'}", STUDY),
     "report": STUDY + "report: {select: null, tables: [death], figures: null}",
 }
 
 
 def test_what_is_sound_passes_both(tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "id,a,b,y\n" + "".join(f"{i},{i * i % 7}.5,{i},{'pq'[i % 2]}\n" for i in range(60))
+    )
     for name, text in SOUND.items():
+        text = text.replace("ROWS", str(tmp_path / "rows.csv"))
         assert not complaints(plain(text)), name
         (tmp_path / "s.yaml").write_text(text)
         assert read(tmp_path / "s.yaml", parts=finders()).cells, name
@@ -193,9 +202,7 @@ def values_of(stated):
     if kind == "object":
         wanted, properties = stated.get("required", []), stated.get("properties", {})
         values = {key: values_of(one) for key, one in properties.items()}
-        return st.fixed_dictionaries(
-            {key: values.pop(key) for key in wanted}, optional={} if stated.get("minProperties") else values
-        ).filter(bool)
+        return st.fixed_dictionaries({key: values.pop(key) for key in wanted}, optional=values).filter(bool)
     low, high = stated.get("minimum", stated.get("exclusiveMinimum", 0)), stated.get("maximum", 9)
     if kind == "integer":
         return st.integers(low, min(high, low + 3))

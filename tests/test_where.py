@@ -95,7 +95,7 @@ def test_orders_are_those_of_numbers_and_nan_has_none(key, sign, bound):
 )
 @settings(max_examples=100, deadline=None)
 def test_conditions_mean_what_a_filter_by_hand_means(depths, labels, unequal, low, high):
-    sign = "!=" if unequal else "="
+    sign, (low, high) = "!=" if unequal else "=", sorted([low, high])
     text = f"model.depth=5,{','.join(map(str, depths))},{low}..{high},activation{sign}{','.join(labels)}"
     by_depth = FRAME["depth"].isin([5, *depths]) | FRAME["depth"].between(low, high)
     by_label = FRAME["activation"].isin(labels) ^ unequal
@@ -170,7 +170,18 @@ MISTAKES = {
     "activation>2": ("activation is no number", None),
     "residual>0": ("residual is no number", None),
     "residual=yes": ("did you mean 'true'?", "residual=true"),
-    "activation=relu depth=2": ("a comma stands between conditions: relu,depth=2", "activation=relu,depth=2"),
+    "activation=relu depth=2": ("did you mean 'activation=relu,depth=2'", "activation=relu,depth=2"),
+    "depth=2 and activation=relu": ("did you mean 'depth=2,activation=relu'", "depth=2,activation=relu"),
+    "depth=2 && activation=relu": ("did you mean 'depth=2,activation=relu'", "depth=2,activation=relu"),
+    "activation=relu or activation=gelu": ("several values of one key stand between commas", "activation=relu,gelu"),
+    "negative_slope=0.2": (
+        "did you mean 'activation=leaky_relu:negative_slope=0.2'",
+        "activation=leaky_relu:negative_slope=0.2",
+    ),
+    "negative_slope=0.3": ("as in activation=leaky_relu:negative_slope=0.2", None),
+    "depth=3..2": ("did you mean 'depth=2..3'", "depth=2..3"),
+    "depth=nan": ("depth is 2, 5, 10, 30", "depth=2,5,10,30"),
+    "depth=1e400": ("depth is 2, 5, 10, 30", "depth=2,5,10,30"),
     "activation=relu,,depth=2": ("expected a value", None),
     "relu": ("expected a condition", None),
     "": ("expected key=value", None),

@@ -30,14 +30,15 @@ def asked(words: Iterable[str]) -> list[Activation]:
     from actlab.engine import devices
 
     devices.check()
-    from actlab.study.choices import activation_options, checked_activation
-    from actlab.study.fields import Choice, display_name, split_name
+    from actlab.study.choices import activation_options, checked_activation, split_from
+    from actlab.study.fields import Choice, display_name
     from actlab.study.labels import prefixes
 
+    split: Any = split_from(CATALOGUE).func
     chosen: dict[str, Choice] = {}
     for word in words:
         try:
-            choice = checked_activation(Choice.model_validate(split_name(word)))
+            choice = checked_activation(Choice.model_validate(split(word)))
         except ActivationError:
             raise
         except ValueError as error:

@@ -29,6 +29,11 @@ OTHER_COMMANDS = {
 OTHER_OPTIONS = {"-o": "--out", "--output": "--out", "--outdir": "--out", "--results": "--out", "-j": "--workers"}
 """What others call an option."""
 
+FORMATS = ("csv", "json", "table", "latex", "markdown")
+"""Of what is printed, where a command has ``--format``."""
+TAKE_OVERRIDES = ("run", "plan")
+"""Commands that take ``key.sub=value``."""
+
 
 def at_home(words: Sequence[str]) -> list[str]:
     """Write out the ``~`` that a shell leaves in place: in quotes, and after ``--out=``; overrides are read later.
@@ -55,6 +60,9 @@ def advice(error: Any, words: Sequence[str]) -> str:
     command = getattr(getattr(error, "ctx", None), "command", None)
     if option := getattr(error, "option_name", ""):
         return of_option(option, [one for each in getattr(command, "params", ()) for one in each.opts], words)
+    param = getattr(getattr(error, "param", None), "name", "")
+    if getattr(command, "name", "") == "show" and param == "run_name" and words[1:]:
+        return f"its runs are listed by `{shlex.join(['actlab', 'runs', *words[1:2]])}`"
     commands = getattr(command, "commands", None)
     if not commands or not words:
         return ""
@@ -88,6 +96,11 @@ def of_option(option: str, options: Sequence[str], words: Sequence[str]) -> str:
         known = same(option, options) or close(option, options, ALIKE)
     if known:
         return f"did you mean '{known}'?"
+    if "--format" in options and option.strip("-") in FORMATS:
+        return f"did you mean '--format={option.strip('-')}'?"
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in TAKE_OVERRIDES:
+        return ""
     from actlab.study.advice import unknown_override
     from actlab.study.yaml_text import YamlTextError, bounded_load
 
@@ -103,4 +116,6 @@ def of_option(option: str, options: Sequence[str], words: Sequence[str]) -> str:
     except YamlTextError:
         parsed = value
     hint = unknown_override(key, value, parsed, {}, known=True)
+    if not equals and value == "true" and "true" not in words[at + 1 :] and "residual=" not in hint:
+        return ""  # it came without a value, and what it is near is no switch
     return hint.removeprefix("; ") if "did you mean" in hint and "did you mean '--" not in hint else ""

@@ -78,7 +78,10 @@ def new(
     asked = request(name, template or ("own-data" if is_file else "depth"))
     if target is not None and rows is None:
         raise typer.BadParameter("--target names a column of the file that --data names; give both")
+    if target is not None and not is_file:
+        raise typer.BadParameter(f"--target names a column of a file; {one_line(rows)} is no file, and has its own")
     texts = {asked.path: filled(asked)}
+    refuse_existing(texts, asked)  # before anything is said of the data
     if rows is not None:
         texts[asked.path] = with_data(texts[asked.path], asked, rows, target)
     if asked.beside is not None and (asked.template != "own-data" or rows is None):

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from actlab import sources
+from actlab.aliases import close
 from actlab.checksums import file_sha256
 from actlab.data.columns import table_of
 from actlab.data.limits import require_file, require_values
@@ -20,7 +21,7 @@ from actlab.data.sheet import Sheet, chosen, default_target, require_unique, tid
 from actlab.data.spec import OF_TEXT, DataSpec
 from actlab.data.table import DataError, Table
 from actlab.data.text_files import read_text
-from actlab.naming import MOST_LINE, MOST_LISTED, counted, listed, nearest, shortened
+from actlab.naming import MOST_LINE, MOST_LISTED, counted, listed, shortened
 
 MOST_NEIGHBOURS = 1000  # that a name may be the misspelling of
 SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
@@ -136,7 +137,10 @@ def existing(name: str) -> Path:
         )
     if not os.path.lexists(path):  # false of what cannot be a name, too
         neighbours = [other.name for other in files_in(path.parent) if other.suffix.lower() in SUFFIXES]
-        there = nearest(path.name, sorted(neighbours)) if neighbours else ""
+        by_stem = {Path(one).stem: one for one in sorted(neighbours, reverse=True)}  # endings alone are alike
+        near = close(path.stem, by_stem, 0.7)
+        others = f"; beside it there are {listed(sorted(neighbours))}" if neighbours else ""
+        there = f"; did you mean '{shortened(by_stem[near])}'?" if near else others
         raise DataError(f"{shown}: no such file{there}")
     require_file(path)
     return path

@@ -22,6 +22,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from actlab.naming import message, nearest, shortened
+from actlab.near_functions import near_file
 from actlab.sources import refusing, undoing, vetting
 from actlab.sources.statements import SourceError, require_plain
 from actlab.sources.tracing import is_own, located, trace
@@ -44,7 +45,7 @@ def import_file(path: Path) -> ModuleType:
         SourceError: it is not there, or running it fails; with the file and line that failed.
     """
     if not os.path.exists(path):
-        raise SourceError(f"{path}: no such file")
+        raise SourceError(f"{path}: no such file{near_file(path)}")
     if path.suffix != ".py":
         raise SourceError(f"{path}: not a Python file; expected the source, a .py file")
     require_plain(path)

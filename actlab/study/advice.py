@@ -6,19 +6,21 @@ an equals sign; ``write `key: value` below 'section:'``; ``did you mean `actlab 
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from typing import Any, get_args
 
 from actlab import activations
-from actlab.aliases import BY_NAME, folded, same
+from actlab.aliases import BY_NAME, close, folded, same
 from actlab.naming import MOST_SHOWN, as_yaml, nearest, shortened, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.notation import split_options, with_options
 from actlab.study.choices import options_of, takers
 from actlab.study.fields import Choice, Section
 from actlab.study.schema import StudyConfig
 from actlab.study.sections import SECTIONS, SWEPT
+from actlab.study.source import Place, Source
 
 LISTS = ("data.drop", "data.keep", "data.na_values", "report.tables", "report.figures")
 """Keys that are lists: one name stands for a list of it."""
@@ -33,6 +35,10 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {
 
 ALIKE = 0.55  # of a misspelt key's last word; a little less where its section is the right one
 OWN_SECTION = 0.1
+NEAR = 0.8  # of a word that hardly differs from one in its own section
+MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "report.select")
+"""Keys that one word is never the value of."""
+SEED = ("seed", "randomseed", "randomstate", "rngseed", "rng")
 
 MULTIPLES = {"": 1.0, "%": 0.01, "k": 1e3, "K": 1e3, "M": 1e6}
 
@@ -109,13 +115,13 @@ def meant(key: str, value: Any, more: Iterable[str] = ()) -> str | None:
 
     >>> meant("seeds", 3), meant("detph", 2), meant("train.depth", 2), meant("lr", 0.1), meant("modl.depth", 2)
     ('sweep.seeds', 'model.depth', 'model.depth', 'train.learning_rate', 'model.depth')
-    >>> meant("sweep.matrix.model.depth", 2), meant("xyzzy", 1)
-    ('model.depth', None)
+    >>> meant("sweep.matrix.model.depth", 2), meant("sweep.seed", 2), meant("xyzzy", 1)
+    ('model.depth', 'sweep.seeds', None)
     """
     plain = re.sub(r"[/:]", ".", key.strip("-. ")).removeprefix("sweep.matrix.").replace(" ", "_")
     valid = [*full_keys(), *more]
     *way, last = plain.split(".")
-    if last == "" or (not way and last in StudyConfig.model_fields):
+    if last == "" or (not way and (last in StudyConfig.model_fields or last == "name")):
         return None
     if folded(last) == "dropout" and isinstance(value, int | float):
         return "model.dropout.rate"
@@ -126,14 +132,16 @@ def meant(key: str, value: Any, more: Iterable[str] = ()) -> str | None:
         return found
     top = same(way[0], StudyConfig.model_fields) if way else None
     own = [one for one in valid if one.startswith(f"{top}.")]
-    if found := same(last, own) or same(last, valid):
-        return found
+    ends = {one.rpartition(".")[2]: one for one in reversed(own)}
+    own_near = get_close_matches(folded(last), list(ends), n=1, cutoff=NEAR)  # before the same word in another section
+    if found := same(last, own) or (ends[own_near[0]] if own_near else same(last, valid)):
+        return found if isinstance(value, dict | list | None) or found not in MAPPINGS else None
 
     def alike(one: str) -> float:
         ratio = SequenceMatcher(None, folded(last), folded(one.rpartition(".")[2])).ratio()
         return ratio + (OWN_SECTION if one in own else 0.0)
 
-    best = max(valid, key=alike)
+    best = max([one for one in valid if one not in MAPPINGS or isinstance(value, dict | list)], key=alike)
     return best if alike(best) >= ALIKE + (0.0 if own else OWN_SECTION) else None
 
 
@@ -159,13 +167,14 @@ def flow(value: Any) -> str:
     return written if len(written) <= 3 * MOST_SHOWN else "..."
 
 
-def below(key: str, value: Any, instead: str = "") -> str:
+def below(key: str, value: Any, instead: str = "", old: Any = None) -> str:
     """Say which line to write where in a study's file.
 
     Args:
         key: dotted, of a section or of one of its own.
         value: of it.
         instead: the key, dotted, that goes.
+        old: the value that goes, where the key is there already.
 
     >>> below("model.depth", 2), below("claims", "c.py")
     ("write `depth: 2` below 'model:'", "write `claims: c.py` at the file's top level")
@@ -174,7 +183,7 @@ def below(key: str, value: Any, instead: str = "") -> str:
     if "matrix" in way[:2]:
         way, last = way[:2], ".".join([*way[2:], last])
     line = f"`{last}: {flow(value)}`"
-    gone = f" in place of '{instead}'" if instead else ""
+    gone = f" in place of '{instead}'" if instead else f" in place of {flow(old)}" if old is not None else ""
     return f"write {line}{gone} below '{'.'.join(way)}:'" if way else f"write {line}{gone} at the file's top level"
 
 
@@ -193,7 +202,7 @@ def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], 
     written = value.strip() if len(value) <= MOST_SHOWN else "..."
     if option := command_option(key, written, parsed):
         return f"; did you mean '{option}'?"
-    if folded(key) == "seed":
+    if folded(key) in SEED:
         return f"; did you mean 'sweep.seeds=[{written}]' (of weights and batches), or data.seed (of the splits)?"
     if (found := meant(key, parsed, option_keys(raw))) is None:
         if choice := choice_with(key.rpartition(".")[2], written):
@@ -201,7 +210,29 @@ def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], 
         top, _, rest = key.partition(".")
         keys = list(StudyConfig.model_fields)
         return nearest(top, keys) if rest and top not in keys else f"; choose from {', '.join(keys)}"
-    return f"; did you mean '{found if '=' in found else f'{found}={written}'}'?{in_steps(key)}"
+    return f"; did you mean '{found if '=' in found else f'{found}={rightly(found, written)}'}'?{in_steps(key)}"
+
+
+def rightly(key: str, text: str) -> str:
+    """Write the names and options of choices as they are spelt, where that can be told; anything else as it is.
+
+    >>> rightly("model.activation", "ReLU,leaky_relu:slope=0.2"), rightly("model.depth", "2,3")
+    ('relu,leaky_relu:negative_slope=0.2', '2,3')
+    """
+    registry = CHOSEN.get(key, {})
+
+    def one(word: str) -> str:
+        try:
+            name, options = split_options(word)
+        except ValueError:
+            return word
+        if (known := same(name, registry)) is None:
+            return word
+        own = options_of(registry[known])
+        right = [option if option in own else same(option, own) or close(option, own) or option for option in options]
+        return with_options(known, dict(zip(right, options.values(), strict=True))) if own or not options else word
+
+    return ",".join(map(one, text.split(","))) if re.fullmatch(r"[\w.:=,+-]+", text) else text
 
 
 def choice_with(option: str, value: str) -> str:
@@ -246,25 +277,49 @@ def unknown_key(place: Sequence[str | int], value: Any) -> str:
     *way, last = map(str, place)
     found = meant(key, value) or meant(last, value)
     own = section_at(place[:-1])
+    if folded(last) in SEED and not way:
+        seeds = value if isinstance(value, list) else [value]
+        return f"unknown key; {below('sweep.seeds', seeds)} (of weights and batches), or data.seed (of the splits)"
     if found is None:
-        return f"unknown key{nearest(last, own.model_fields) if own else ''}"
+        fields = list(own.model_fields) if own else []
+        if not way and close(last, fields, 0.7) is None and same(last, fields) is None:
+            return f"unknown key; choose from {', '.join(fields)}"
+        return f"unknown key{nearest(last, fields) if fields else ''}"
     if "=" in found:
         found, _, value = found.partition("=")
     elif found == ".".join([*way, found.rpartition(".")[2]]) and not isinstance(value, list):
         return f"unknown key; did you mean '{found.rpartition('.')[2]}'?{in_steps(last)}"
-    if folded(last) == "seed" and not way:
-        return f"unknown key; {below('sweep.seeds', [value])} (of weights and batches), or data.seed (of the splits)"
     swept = found in SWEPT and found not in LISTS and isinstance(value, list)
     return f"unknown key; {below(f'sweep.matrix.{found}' if swept else found, value)}{in_steps(last)}"
 
 
-def also(override: str, key: str, value: Any) -> str:
+def also(source: Source, fault: Place, key: str, value: Any, old: Any) -> str:
     """Say what else is to be set so that two keys go together: by an override where one is at fault.
 
-    >>> also("", "train.batch_size", 20), also("data.train_rows=20", "train.batch_size", 20)
-    ("write `batch_size: 20` below 'train:'", "add 'train.batch_size=20'")
+    Args:
+        source: where the study's values come from.
+        fault: the place of what was written last.
+        key: dotted, to be changed.
+        value: to what.
+        old: what it is, in the cell that is at fault.
+
+    >>> from pathlib import Path
+    >>> file = Source(Path("s.yaml"), {("train", "steps"): 3}, {}, {"matrix": {"train.batch_size": [32, 500]}})
+    >>> also(file, ("train", "batch_size"), "train.batch_size", 90, 500)
+    "write `train.batch_size: [32, 90]` in place of [32, 500] below 'sweep.matrix:'"
+    >>> also(file, ("train", "steps"), "train.steps", 20, 10), also(file, ("train", "steps"), "measure.every", 20, 10)
+    ("write `steps: 20` in place of 10 below 'train:'", "write `every: 20` below 'measure:'")
     """
-    return f"add '{key}={flow(value)}'" if override else below(key, value)
+    given = (source.sweep.get("matrix") or {}).get(key) or []
+    included = [one for one in source.sweep.get("include") or () if isinstance(one, dict) and one.get(key) == old]
+    values = list(dict.fromkeys(value if one == old else one for one in given))
+    if source.override_of(*fault):
+        return f"add '{key}={','.join(map(flow, values or [value]))}'"
+    if values:
+        return below(f"sweep.matrix.{key}", values, old=given)
+    if included:
+        return f"write `{key}: {flow(value)}` in place of {flow(old)} below 'sweep.include:'"
+    return below(key, value, old=old if tuple(key.split(".")) in source.lines else None)
 
 
 def several(key: str, values: Sequence[Any], override: str) -> str:
@@ -313,38 +368,10 @@ def instead(kind: str, value: Any) -> str:
     elif kind == "bool_type":
         text = folded(str(value)) if isinstance(value, str | int | float) else ""
         found = same({"1": "yes", "0": "no"}.get(text, text), ["true", "false"])
-    elif kind == "list_type" and isinstance(value, str | int | float):
+    elif kind in ("list_type", "tuple_type") and isinstance(value, str | int | float):
         found = flow([value])
     elif kind == "string_type" and isinstance(value, int | float):
         found = f'"{show(value)}"'
     elif kind == "string_pattern_mismatch" and isinstance(value, str):
         found = re.sub(r"[^a-z0-9_-]+", "_", value.strip().lower())[:MOST_SHOWN].strip("_") or None
     return f"; did you mean '{found}'?" if found else ""
-
-
-def options_apart(key: str, matrix: Mapping[str, Sequence[Any]], base: Any) -> str:
-    """Write the list that gives a swept option to those alone that take it; empty where none or all of them do.
-
-    Args:
-        key: of the option, as ``model.activation.negative_slope``.
-        matrix: the sweep's.
-        base: what is chosen where the matrix does not say.
-    """
-    section, name, option = key.split(".", 2)
-    listed = matrix.get(f"{section}.{name}", [base])
-    apart: list[Any] = []
-    for one in listed:
-        whole = dict(one) if isinstance(one, dict) else {"name": one}
-        given = [whole | {option: value} for value in matrix[key]]
-        fits = all(takes(section, name, each) for each in given)
-        apart += given if fits else [one]
-    return flow(apart) if apart != list(listed) and len(apart) > 1 else ""
-
-
-def takes(section: str, name: str, choice: Mapping[str, Any]) -> bool:
-    """Whether a choice with its options is valid."""
-    try:
-        SECTIONS[section].model_validate({name: choice})
-    except ValueError:
-        return False
-    return True

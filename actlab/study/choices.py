@@ -1,18 +1,20 @@
 """What the keys of a study may name: activations, initializers, optimizers, measures and so on; users' own too."""
 
 from collections.abc import Callable, Mapping
+from difflib import SequenceMatcher
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from actlab import activations, sources
-from actlab.aliases import same
+from actlab import activations, near_functions, sources
+from actlab.aliases import close, same
 from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
+from actlab.notation import NUMBER
 from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, known, split_name
 
 MEASURES = (*PROBES, *HISTOGRAMS)
@@ -36,6 +38,8 @@ def options_of(record: Any) -> Mapping[str, Any]:
     """Return the options of a shipped activation, optimizer or initializer; none of None."""
     if isinstance(record, activations.Activation):
         return activation_options(record)
+    if isinstance(record, dict):  # a schedule's
+        return record
     return getattr(record, "options", {})
 
 
@@ -53,14 +57,24 @@ def refuse_option_of_others(
 ) -> None:
     """Refuse an option that a choice does not take and others do; what none takes is left to ``checked``.
 
+    What has options of its own was mostly chosen on purpose, and a user's own function always was: its own options come
+    first. Another choice is advised in place of what takes none, and where the option has that other's name.
+
     Raises:
-        ValueError: with the choice that takes it, and how it is written.
+        ValueError: with its options, or with the choice that takes it, and how it is written.
     """
     for key, value in choice.options.items():
-        if key not in options and not same(key, options) and (others := takers(key)):
-            written = f"{{name: {others[0]}, {key}: {show(value)}}}"
-            more = f" (as {listed(others[1:])} do)" if others[1:] else ""
-            raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}; did you mean '{written}'?{more}")
+        is_near = same(key, options) or close(key, options)
+        if key in options or is_near or sources.parse(choice.name) or not (others := takers(key)):
+            continue
+        others = sorted(others, key=lambda one: -SequenceMatcher(None, choice.name, one).ratio())
+        said = f"{kind} {brief(choice.name)} has no option {brief(key)}"
+        if options and key not in others:
+            verb = "has" if len(others) == 1 else "have"
+            raise ValueError(f"{said}; its options are {', '.join(options)} ({listed(others)} {verb} {brief(key)})")
+        written = f"{{name: {others[0]}, {key}: {show(value)}}}"
+        more = f" (as {listed(others[1:])} do)" if others[1:] else ""
+        raise ValueError(f"{said}; did you mean '{written}'?{more}")
 
 
 def checked_activation(choice: Choice) -> Choice:
@@ -85,6 +99,41 @@ def weight_init_defaults(name: str) -> Mapping[str, float]:
     return {} if name == AUTO else INITIALIZERS.find(name).defaults
 
 
+def split_from(registry: Mapping[str, Any]) -> BeforeValidator:
+    """Split a name from its options (see ``split_name``); what cannot be split ends with what was meant.
+
+    >>> split_from(activations.CATALOGUE).func("leaky_relu:0.2")
+    Traceback (most recent call last):
+    ValueError: expected option=value after ':' in 'leaky_relu:0.2'; did you mean 'leaky_relu:negative_slope=0.2'?
+    """
+
+    def split(value: Any) -> Any:
+        try:
+            return split_name(value)
+        except ValueError as error:
+            text = value.get("name") if isinstance(value, dict) else value
+            is_unsplit = isinstance(text, str) and "expected option=value" in str(error)
+            hint = unsplit(str(text), registry) if is_unsplit else ""
+            if not hint:
+                raise
+            raise ValueError(f"expected option=value after ':' in {brief(text)}{hint}") from error
+
+    return BeforeValidator(split)
+
+
+def unsplit(text: str, registry: Mapping[str, Any]) -> str:
+    """End the message about a word that is no name with options."""
+    name, _, rest = text.partition(":")
+    if name in registry:
+        options = [one for one in options_of(registry[name]) if one != "per"]
+        if len(options) == 1 and NUMBER.fullmatch(rest):
+            return f"; did you mean '{name}:{options[0]}={rest}'?"
+        return f"; its options are {', '.join(options)}" if options else "; it takes none"
+    function, *behind = rest.split(":")
+    hint = near_functions.own(f"{name}:{function}")
+    return hint.replace("'?", ":".join(["", *behind]) + "'?") if "did you mean" in hint else hint
+
+
 def unnamed_is(name: str) -> BeforeValidator:
     """Name what has only options: they are those of the key's default."""
 
@@ -105,27 +154,27 @@ def no_number(value: Any) -> Any:
 
 ActivationChoice = Annotated[
     Choice,
-    BeforeValidator(split_name),
+    split_from(activations.CATALOGUE),
     unnamed_is("relu"),
     OptionDefaults(lambda name: activation_options(activations.CATALOGUE.find(name))),
 ]
-WeightInit = Annotated[Choice, BeforeValidator(split_name), unnamed_is(AUTO), OptionDefaults(weight_init_defaults)]
+WeightInit = Annotated[Choice, split_from(INITIALIZERS), unnamed_is(AUTO), OptionDefaults(weight_init_defaults)]
 BiasInit = Annotated[
     Choice,
-    BeforeValidator(split_name),
+    split_from(BIASES),
     unnamed_is("zeros"),
     BeforeValidator(no_number),
     OptionDefaults(lambda name: BIASES.find(name).options),
 ]
 Optimizer = Annotated[
     Choice,
-    BeforeValidator(split_name),
+    split_from(OPTIMIZERS),
     unnamed_is("adam"),
     OptionDefaults(lambda name: OPTIMIZERS.find(name).options),
 ]
 Schedule = Annotated[
     Choice,
-    BeforeValidator(split_name),
+    split_from(SCHEDULES),
     unnamed_is("constant"),
     OptionDefaults(lambda name: SCHEDULES[name]),
 ]
@@ -134,11 +183,12 @@ Schedule = Annotated[
 PROBES_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
-            {"enum": list(PROBE_SETS)},
+            {"enum": [*PROBE_SETS, *MEASURES]},
             {
                 "type": "array",
                 "items": {"anyOf": [{"enum": [*PROBE_SETS, *MEASURES]}, {"type": "string", "pattern": USER_FUNCTION}]},
             },
+            {"type": "string", "pattern": USER_FUNCTION},
         ]
     }
 )

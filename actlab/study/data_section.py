@@ -24,8 +24,9 @@ def asked(column: str, unused: Any = None, unordered: bool = False) -> Key:
     return Key(STATIC, column, display=display, problem=True, unordered=unordered, unused=(None,))
 
 
-NAMES_SCHEMA = WithJsonSchema({"type": "array", "items": {"type": ["string", "number"]}})
-TEXTS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": ["string", "number"]}}, {"type": "null"}]})
+ONE_NAME = {"type": ["string", "number"]}
+NAMES_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": ONE_NAME}, ONE_NAME]})
+TEXTS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": ONE_NAME}, ONE_NAME, {"type": "null"}]})
 
 
 class DataConfig(Section):

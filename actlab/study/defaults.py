@@ -27,9 +27,9 @@ FOLLOWING = ("train.batch_size", "train.steps", "measure.every", "measure.evalua
 
 
 class TogetherError(ValueError):
-    """Keys of one section that do not go together; says which, by their names in it, and the one to change to what."""
+    """Keys of one section that do not go together: their names in it, and the one to change, to what, from what."""
 
-    def __init__(self, why: str, keys: tuple[str, ...], change: tuple[str, Any]) -> None:
+    def __init__(self, why: str, keys: tuple[str, ...], change: tuple[str, Any, Any]) -> None:
         """Note the keys."""
         super().__init__(why)
         self.keys, self.change = keys, change
@@ -71,7 +71,7 @@ def record_schedule(every: int, evaluate_every: int, written: Iterable[str]) -> 
     raise TogetherError(
         f"evaluate_every ({evaluate_every}) must be a multiple of every ({every})",
         ("evaluate_every", "every"),
-        ("evaluate_every", nearest_multiple(evaluate_every, every)),
+        ("evaluate_every", nearest_multiple(evaluate_every, every), evaluate_every),
     )
 
 
@@ -158,6 +158,7 @@ def say_followed(config: "StudyConfig", labels: Sequence[Mapping[str, Any]]) -> 
         default = type(own).model_fields[name].default
         values = sorted({one[name] for one in labels})
         if name not in own.model_fields_set and key not in config.sweep.matrix and values != [default]:
-            said = listed(f"{value:,}" for value in values)
-            lines.append(f"{key} is {said} rather than {default:,}: it follows from what the study says")
+            others = listed(f"{value:,}" for value in values if value != default)
+            some = " in some runs" if default in values else ""
+            lines.append(f"{key} is {others} rather than {default:,}{some}: it follows from what the study says")
     return lines

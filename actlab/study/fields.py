@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, WithJsonSchema, field_validator
 
 from actlab import sources
+from actlab.aliases import close, same
 from actlab.docstrings import docstring
 from actlab.naming import brief, nearest, show
 from actlab.notation import split_options
@@ -182,7 +183,9 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
     """Fill a choice's options from ``defaults``; an unknown option, or one of another type, is refused."""
     for key, value in choice.options.items():
         if key not in defaults:
-            hint = nearest(key, defaults) if defaults else " (it takes none)"
+            near = same(key, defaults) or close(key, defaults)
+            others = f"; its options are {', '.join(defaults)}" if defaults else " (it takes none)"
+            hint = f"; did you mean '{near}'?" if near else others
             raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}{hint}")
         wanted = type(defaults[key])
         if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):

@@ -28,6 +28,8 @@ def look(raw: Mapping[str, Any], source: Source) -> None:
         return
     claims = raw.get("claims")
     if isinstance(claims, str) and not Path(claims).is_file():
+        if (word := Path(claims).name).lower() in ("none", "no", "off"):
+            raise StudyError(f"{source.where('claims')}: claims: expected a file, not '{word}'; did you mean 'null'?")
         raise StudyError(f"{source.where('claims')}: claims: {short_path(Path(claims))}: there is no such claims file")
     token = withheld.set(True)
     try:

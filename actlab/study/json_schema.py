@@ -28,6 +28,14 @@ ONCE = "(?!.*:([A-Za-z_][A-Za-z0-9_]*)=.*:\\1=)"
 """That no option is given twice behind a name, as a pattern."""
 WHOLE = ("warmup_steps",)
 """Options that count."""
+UNNAMED = {
+    "model.activation": "relu",
+    "model.weight_init": AUTO,
+    "model.bias_init": "zeros",
+    "train.optimizer": "adam",
+    "train.schedule": "constant",
+}
+"""{key: whose options they are that come without a name}, as ``choices.unnamed_is`` says."""
 NEEDED = {name: [one for one in record.needed if one not in ACTIVATION_FACTS] for name, record in INITIALIZERS.items()}
 """{initializer: the options that it is nothing without}."""
 
@@ -95,9 +103,11 @@ def choice_schema(key: str) -> Schema:
                 "additionalProperties": False,
             }
         )
-    if key == "train.schedule":  # unnamed it is constant
-        (constant,) = (way for way in ways if way.get("properties", {}).get("name", {}).get("const") == "constant")
-        ways.append({**constant, "required": [], "minProperties": 1})
+    # Options alone are those of the default choice.
+    unnamed = next(way for way in ways if way.get("properties", {}).get("name", {}).get("const") == UNNAMED[key])
+    own = {option: one for option, one in unnamed["properties"].items() if option != "name"}
+    if own:
+        ways.append({"type": "object", "minProperties": 1, "properties": own, "additionalProperties": False})
     if users:
         value = {"type": ["number", "boolean", "string"]}
         ways.append({"type": "string", "pattern": f"^{ONCE}{USER_FUNCTION[1:-1]}(:[A-Za-z_][A-Za-z0-9_]*=[^:]*)*$"})
@@ -180,7 +190,7 @@ def selectable() -> list[str]:
 def names_schema(names: Iterable[str]) -> Schema:
     """Describe a list of tables or figures, or null."""
     one: Schema = {"anyOf": [{"enum": [*names]}, {"type": "string", "pattern": USER_FUNCTION}]}
-    return {"anyOf": [{"type": "array", "items": one, "uniqueItems": True}, {"type": "null"}]}
+    return {"anyOf": [{"type": "array", "items": one, "uniqueItems": True}, *one["anyOf"], {"type": "null"}]}
 
 
 def sweep_schema(stated: Mapping[str, Schema]) -> dict[str, Schema]:

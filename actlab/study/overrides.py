@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from actlab.naming import brief, shortened
-from actlab.study.advice import LISTS, is_known, unknown_override
+from actlab.near_functions import labelled, wrongly_named
+from actlab.study.advice import CHOSEN, LISTS, is_known, unknown_override
 from actlab.study.paths import absolute
 from actlab.study.sections import SWEPT
 from actlab.study.source import Place, StudyError
@@ -104,6 +105,12 @@ def override(raw: dict[str, Any], text: str, overridden: dict[Place, str]) -> No
     if not is_known(keys) or (keys[:2] == ["sweep", "matrix"] and len(keys) > 2):
         parsed = values if len(values) > 1 else values[0]
         raise StudyError(f"override {text}: unknown key {brief(dotted)}{unknown_override(dotted, value, parsed, raw)}")
+    if dotted in CHOSEN and len(values) > 1 and (hint := labelled(value, CHOSEN[dotted])):
+        raise StudyError(f"override {text}: {dotted}: is the label of tables, {brief(value.strip())}{hint}")
+    for one in values if dotted in CHOSEN else ():
+        name = one.get("name") if isinstance(one, dict) else one
+        if isinstance(name, str) and name not in CHOSEN[dotted] and (hint := wrongly_named(name, CHOSEN[dotted])):
+            raise StudyError(f"override {text}: {dotted}: is no name, {brief(name)}{hint}")
     if dotted in LISTS and len(values) > 1 and not all(one is None or isinstance(one, list) for one in values):
         if not dotted.startswith("data."):
             values = [values]

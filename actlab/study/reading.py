@@ -3,6 +3,7 @@
 import itertools
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +12,21 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from actlab import jax_settings, sources
+from actlab import jax_settings, near_functions, sources
 from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
-from actlab.study.advice import LISTS, also, below, flow, instead, meant, options_apart, several, unknown_key
+from actlab.study.advice import (
+    LISTS,
+    also,
+    below,
+    flow,
+    instead,
+    several,
+    unknown_key,
+)
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
+from actlab.study.matrix import check_matrix, no_entry, options_apart
 from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
 from actlab.study.schema import StudyConfig, SweepConfig
@@ -30,6 +40,9 @@ __all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved
 FIRST_KEYS = {"data": "name", "model": "activation", "train": "optimizer", "sweep": "seeds", "report": "tables"}
 """Of each section: what is meant where one value stands in its place."""
 
+ROWS = (".csv", ".tsv", ".parquet", ".npz")
+"""Endings of files that are no study."""
+
 MOST_NEIGHBOURS = 1000
 """Files of a folder that are looked at for one of a near name."""
 
@@ -39,6 +52,7 @@ EXPECTED = {
     "bool_type": "true or false",
     "string_type": "a word",
     "list_type": "a list, as in [2, 10]",
+    "tuple_type": "a list, as in [a, b]",
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "finite_number": "a finite number",
@@ -81,6 +95,7 @@ def read(
         StudyError: with file, line, key, what was expected and the nearest valid name.
     """
     path = Path(os.path.expanduser(path))
+    near_functions.looked_in.set((Path(), path.parent))  # for overrides: for the file it is the other way round
     overrides = [overrides] if isinstance(overrides, str) else overrides
     raw, lines = parse(path)
     overridden: dict[Place, str] = {}
@@ -92,7 +107,8 @@ def read(
         raise StudyError(f"{source.where(*of_key(source, error.key))}: {error.key}: {error}") from None
     for text in overrides:
         override(raw, text, overridden)
-    source = Source(path, lines, overridden)
+    near_functions.looked_in.set((path.parent, Path()))
+    source = Source(path, lines, overridden, raw["sweep"] if isinstance(raw.get("sweep"), dict) else {})
     if count_values(raw) > MOST_VALUES:
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
@@ -124,6 +140,8 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     Raises:
         StudyError: there is no such file, or it is no YAML that is understood.
     """
+    if path.suffix.lower() in ROWS and path.is_file():
+        raise StudyError(f"{short_path(path)}: holds rows, and is no study's file; {_of_rows(path)}")
     try:
         raw, node = bounded_load(read_text(path, short_path(path)), short_path(path))
     except FileNotFoundError:
@@ -133,6 +151,15 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     if not isinstance(raw, dict):
         raise StudyError(f"{short_path(path)}:1: expected a mapping with the keys study, data, model, ...")
     return raw, dict(places(node)) if node else {}
+
+
+def _of_rows(path: Path) -> str:
+    """Name the study beside a file of rows that bears its name, else the command that writes one."""
+    study = path.with_suffix(".yaml")
+    if study.is_file():
+        return f"did you mean '{shortened(str(study))}'?"
+    name = re.sub(r"[^a-z0-9_-]+", "_", path.stem.lower()).strip("_") or "mine"
+    return f"did you mean `actlab {shlex.join(['new', name, '--data', shortened(str(path), 200)])}`?"
 
 
 def _neighbours(path: Path) -> str:
@@ -167,51 +194,6 @@ def places(node: Node, place: Place = ()) -> Iterable[tuple[Place, int]]:
         for i, item in enumerate(node.value):
             yield (*place, i), item.start_mark.line + 1
             yield from places(item, (*place, i))
-
-
-def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
-    """Refuse a sweep whose matrix is not {known key: list of different values}.
-
-    Raises:
-        StudyError: it is not.
-    """
-    sweep = raw.get("sweep")
-    if not isinstance(sweep, dict) or "matrix" not in sweep:
-        return
-    matrix = sweep["matrix"]
-    if not isinstance(matrix, dict) or not matrix:
-        raise StudyError(
-            f"{source.where('sweep', 'matrix')}: sweep.matrix: expected keys with lists of values, as in "
-            "model.depth: [2, 10]; leave it out for a single cell"
-        )
-    for key, values in matrix.items():
-        place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
-        if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}unknown key {brief(key)}{swept_hint(key)}")
-        if not isinstance(values, list):
-            raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values)}")
-        if not values:
-            raise StudyError(f"{place}{key}: is an empty list; give it values, or leave the key out")
-        if len({repr(value) for value in values}) < len(values):
-            raise StudyError(f"{place}{key}: names a value twice")
-    for name in ("exclude", "include"):
-        for i, values in enumerate(sweep.get(name) or [] if isinstance(sweep.get(name), list | None) else []):
-            for key in values if isinstance(values, dict) else ():
-                if ".".join(str(key).split(".")[:2]) not in SWEPT:
-                    place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{swept_hint(key)}")
-
-
-def swept_hint(key: Any) -> str:
-    """End the message about a key that cannot be swept: with the nearest one that can."""
-    found = meant(str(key), None)
-    return f"; did you mean '{found}'?" if found in SWEPT else nearest(key, SWEPT)
-
-
-def listed_hint(value: Any) -> str:
-    """End the message about a value in place of a list: with that list."""
-    items = re.split(r"\s*,\s*", value.strip()) if isinstance(value, str) else [value]
-    return f"; did you mean '[{', '.join(flow(one) if not isinstance(one, str) else one for one in items)}]'?"
 
 
 def way_out(source: Source, config: StudyConfig, place: Place, message: str) -> StudyError:
@@ -292,26 +274,27 @@ def error_message(
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        why = reason(one, place, source.override_of(*(at if at is not None else place)))
+        why = reason(one, place, source.override_of(*(at if at is not None else place)), source.sweep)
         together = one.get("ctx", {}).get("error")
         if isinstance(together, TogetherError):
-            changed, value = together.change
+            changed, value, old = together.change
             fault = source.at_fault(*(f"{key}.{name}" for name in together.keys))
             at_line = source.where(*fault)
-            why += f"; {also(source.override_of(*fault), f'{key}.{changed}', value)}"
+            why += f"; {also(source, fault, f'{key}.{changed}', value, old)}"
         lines.append(f"{at_line}: {key}: {why}" if key else f"{at_line}: {why}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
 
 
-def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
+def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapping[str, Any] | None = None) -> str:
     """Say what is wrong with one value, what was expected, and the way out where it can be told.
 
     Args:
         one: pydantic's.
         place: of the value, or of the key that is unknown.
         override: that set it, if one did.
+        sweep: the study's.
     """
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
@@ -321,6 +304,12 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
     dotted = ".".join(str(part) for part in place)
     if dotted in SWEPT and dotted not in LISTS and isinstance(value, list) and value:
         return several(dotted, value, override)
+    if kind in ("list_type", "dict_type") and place[:2] in (("sweep", "exclude"), ("sweep", "include")):
+        return no_entry(place, value, (sweep or {}).get("matrix"))
+    if isinstance(value, str) and kind == "model_type" and value.lower() in ("none", "off", "no", "nothing"):
+        return f"expected a mapping, or null, not {brief(value)}; did you mean 'null'?"
+    if value is None and kind.endswith("_type") and dotted.count(".") == 1:
+        return f"expected {EXPECTED.get(kind, 'a value')}; leave it out, or give it a value"
     if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
         key = f"{dotted}.{FIRST_KEYS[dotted]}"
         way = f"did you mean '{key}={flow(value)}'?" if override else below(key, value)
@@ -329,7 +318,8 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "") -> str:
         return str(one["ctx"]["error"])
     if kind == "literal_error":
         valid = one["ctx"]["expected"].replace("'", "")
-        found = same(value, re.split(", | or ", valid)) if isinstance(value, str) else None
+        words = re.split(", | or ", valid)
+        found = (same(value, words) or close(value, words, 0.75)) if isinstance(value, str) else None
         return f"expected {valid}, not {brief(value)}" + (f"; did you mean '{found}'?" if found else "")
     if kind == "string_pattern_mismatch":
         return f"expected only a-z, 0-9, _ and -, not {brief(value)}{instead(kind, value)}"

@@ -98,19 +98,23 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     if train.batch_size > training_rows:
         expected = f"expected at most the {training_rows} training rows of {display_name(cell.data.name)}"
         keys = ("train.batch_size", "data.train_rows", "data.name")
-        raise error_together(source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows)
+        raise error_together(
+            source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows, train.batch_size
+        )
     warmup = float(train.schedule.options["warmup_steps"])
     if warmup >= train.steps:
         expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
-        raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup))
+        raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup), train.steps)
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
         least = math.ceil(train.steps / MOST_RECORDS)
         why = f"{train.steps:,} steps make {records:,} records of a run; at most {MOST_RECORDS:,} are kept"
         written = [key for key in ("every", "evaluate_every") if key in cell.measure.model_fields_set]
         about = (*(f"measure.{key}" for key in written), "train.steps")
-        raise error_together(source, about, why, about[0], math.ceil(least / cell.measure.every) * cell.measure.every)
+        every = math.ceil(least / cell.measure.every) * cell.measure.every
+        old = getattr(cell.measure, written[0]) if written else train.steps
+        raise error_together(source, about, why, about[0], every, old)
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = {name: float(model.activation.options[name]) for name in record.parameters}
     if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
@@ -166,7 +170,7 @@ def error_at_key(source: Source, key: str, why: str) -> StudyError:
     return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
 
 
-def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str, value: int) -> StudyError:
+def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str, value: int, old: int) -> StudyError:
     """Make the error about keys that do not go together: at the place of what was written last.
 
     Args:
@@ -175,9 +179,10 @@ def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str
         why: what is wrong.
         changed: the key that may be changed so that they do.
         value: to what.
+        old: what it is.
     """
     fault = source.at_fault(*keys)
-    return StudyError(f"{source.where(*fault)}: {keys[0]}: {why}; {also(source.override_of(*fault), changed, value)}")
+    return StudyError(f"{source.where(*fault)}: {keys[0]}: {why}; {also(source, fault, changed, value, old)}")
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from actlab.errors import ActlabError
 
@@ -17,11 +18,12 @@ class StudyError(ActlabError, ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a study's values come from: lines of a file, and overrides on the command line."""
+    """Where a study's values come from: lines of a file, and overrides on the command line; and what is swept."""
 
     path: Path
     lines: Mapping[Place, int]
     overridden: Mapping[Place, str]
+    sweep: Mapping[str, Any] = field(default_factory=dict)
 
     def where(self, *place: str | int) -> str:
         """Return ``file:line`` of the innermost part of ``place`` that has one, or the override that set it."""

@@ -11,6 +11,7 @@ from typing import Any
 from actlab import sources
 from actlab.naming import message
 from actlab.study import reading
+from actlab.study.matrix import check_matrix
 from actlab.study.yaml_text import bounded_load
 
 
@@ -32,7 +33,7 @@ def read_study(text: str, path: Path) -> dict[str, Any]:
             raise ValueError(f"{path}: {key}: expected a finite number, not {value}")
     source = reading.Source(path, {}, {})
     try:
-        reading.check_matrix(raw, source)
+        check_matrix(raw, source)
         reading.validate(without_functions(raw), source)
     except reading.StudyError as error:
         raise ValueError(message(str(error))) from None

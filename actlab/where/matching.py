@@ -72,6 +72,16 @@ def column_of(frame: "pd.DataFrame", condition: Condition, keys: Mapping[str, st
         example = next((label for label in map(str, there) if f"{option}=" in label), None)
         how = f", as in {column}={in_one_word(example)}" if example else f"; {column} is {choices(there)}"
         raise WhereError(f"where {text}: an option is part of what it belongs to{how}")
+    for name in (own for own in columns if not pd.api.types.is_numeric_dtype(frame[own])):  # an option alone
+        labels = [label for label in map(str, frame[name].dropna().unique()) if key in choice(label)[1]]
+        wanted = [one for one in labels if show(choice(one)[1][key]) == condition.values[0].text]
+        if wanted:
+            meant = f"{name}={in_one_word(wanted[0])}"
+            raise WhereError(f"where {text}: an option is part of what it belongs to; did you mean '{meant}'?")
+        if labels:
+            raise WhereError(
+                f"where {text}: an option is part of what it belongs to, as in {name}={in_one_word(labels[0])}"
+            )
     settings = [own for own in keys.values() if own in columns]  # first, where all are named
     known = [*settings, *columns, *(name for name, own in keys.items() if own in columns)]
     raise WhereError(f"where {text}: unknown key '{shortened(key)}'{nearest(key, known)}")
@@ -228,14 +238,21 @@ def require_possible(value: Value, condition: Condition, there: Sequence[Any], t
     """
     known = [one for one in there if not missing(one)]
     if not value.quoted and (begin := re.search(r"\s+(?=[^\W\d][\w.]*\s*[=<>!])", value.text)):
-        both = f"{value.text[: begin.start()]},{value.text[begin.end() :]}"
-        raise WhereError(f"where {text}: a comma stands between conditions: {shortened(both)}")
+        before = re.sub(r"\s*(\band|&+|;)$", "", value.text[: begin.start()], flags=re.IGNORECASE)
+        both = f"{condition.key}{condition.operator}{before},{value.text[begin.end() :]}"
+        if re.search(r"\s(or|\|+)$", before, re.IGNORECASE):
+            what = f"several values of one key stand between commas, as in {condition.key}=2,10; conditions all hold"
+            raise WhereError(f"where {text}: {what}")
+        raise WhereError(f"where {text}: a comma stands between conditions; did you mean '{shortened(both)}'?")
     if not value.quoted and (value.text == NONE or value.text in POSSIBLE.get(condition.key, ())):
         return
     numbers = all(map(is_number, known))
     if any(isinstance(one, bool) for one in known) and value.text in ("true", "false"):
         return
-    if numbers and not value.quoted and bounds(value.text):
+    if numbers and not value.quoted and (ends := bounds(value.text)):
+        if ends[0] > ends[1]:
+            turned = "..".join(reversed(value.text.split("..")))
+            raise WhereError(f"where {text}: the range runs backwards; did you mean '{condition.key}={turned}'?")
         return
     word = f"where {text}: no run has {condition.key} '{shortened(value.text)}'"
     if not known:
@@ -245,7 +262,9 @@ def require_possible(value: Value, condition: Condition, there: Sequence[Any], t
         what = f"expected a number, a range such as 2..10, or {NONE}, not '{shortened(value.text)}'"
         raise WhereError(f"where {text}: {what}; {condition.key} is {choices(known)}")
     if numbers and wanted is not None:
-        close = min(known, key=lambda one: (abs(one - wanted), one)) if wanted == wanted else known[0]
+        if not math.isfinite(wanted):
+            raise WhereError(f"{word}; {condition.key} is {choices(known)}, and {NONE} where there is no number")
+        close = min(known, key=lambda one: (abs(one - wanted), one))
         raise WhereError(f"{word}; the nearest is {show(close)}, of {choices(known)}")
     names = sorted({in_one_word(show(one)) for one in known})
     longer = [one for one in names if one.startswith(f"{value.text}:")]  # the same name, with options
