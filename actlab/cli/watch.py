@@ -218,8 +218,8 @@ def table(activations: "Sequence[ActivationSoFar]", width: int, height: int) -> 
             row += f"  {f'no run of depth {depth} yet':<{columns}}"
         lines.append(row)
     below = [
-        "dead: units that are constant, mean over runs that did not diverge. Gradients: log10 of the",
-        f"norm of dL/dz, at depth {depth}: last layer, and layer 1 relative to it, in decades",
+        "dead: units that are constant, mean over runs that did not diverge.",
+        f"Gradients: log10 of |dL/dz| at depth {depth}: last layer; layer 1 relative to it",
     ]
     if not depth:
         below = [below[0].partition(". ")[0] + "; gradients by layer are not measured"]
