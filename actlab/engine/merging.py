@@ -23,7 +23,7 @@ from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.manifest import write_manifest
+from actlab.engine.manifest import EARLIER_DATA, write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -236,6 +236,9 @@ def joined_manifest(
             manifest[name] = {key: value for one in reversed(manifests) for key, value in one.get(name, {}).items()}
     manifest["settings"] = settings.to_plain(settings.joined([settings.of_manifest(one) for one in manifests]))
     manifest["data"] = files.data
+    manifest.pop(EARLIER_DATA, None)
+    if files.earlier:
+        manifest[EARLIER_DATA] = files.earlier
     manifest["label_prefixes"] = prefixes = files.prefixes(study)
     manifest["activations"] = {}
     for one in folders:
