@@ -237,7 +237,8 @@ def test_prune_and_merge_know_what_was_left_out(small, tmp_path, monkeypatch, ca
     again(f"data.name={folder}/sources/site_a/rows.csv", "model.activation=relu")
     other = shutil.copytree(folder, tmp_path / "other")
     code, out, err = command(monkeypatch, capsys, "merge", "small", "other", "--out", "both")
-    assert code == 0, err
+    assert (code, "both holds 2 runs, 2 of them in several folders" in out) == (0, True), err
+    assert "both: 6 stored runs are not asked for by its study.yaml (" in err
     for name in ("sources", "data", "earlier_data"):
         assert read_manifest(tmp_path / "both")[name] == read_manifest(folder)[name]
     both = tmp_path / "both"
