@@ -252,6 +252,7 @@ def test_what_no_column_tells_is_a_combination_or_a_content(whole, mine, tmp_pat
     assert why(**other) == {"data.name": ("iris as it was",)}
     assert why({"0" * 12: "iris"}, **other) == {"data.name": ("iris as it was",)}
     assert why({"0" * 12: "d2/iris"}, **other) == {"data.name": ("d2/iris",)}
+    assert why({"0" * 12: "a/rows.csv"}, data="rows.csv", **other) == {"data.name": ("a/rows.csv",)}
     assert why(data="wine", **other) == {"data.name": ("wine",)}
     assert why(optimizer="sgd", **derived) == {"train.optimizer": ("sgd",)}
     assert why(changed=["data.target_loss"], **other) == {"data.target_loss": ("0.17086",)}

@@ -158,6 +158,8 @@ def whys(
         for row in table.select(["run", *names]).to_pylist():
             if row["run"] in left_out:
                 other = {name: text_of(row[name]) for name in names if text_of(row[name]) not in now[name]}
+                if "data" in other:
+                    other["data"] = called.get(row.get("data" + CONTENT) or "", other["data"])
                 said = {keys[name].key: (value,) for name, value in other.items() if name in keys}
                 own = {one.key for one in keys.values() if not one.follows and one.key not in FOLLOWING} | {
                     *changed,
