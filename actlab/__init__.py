@@ -188,7 +188,7 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.reading import read
 
     parts = {"tables": find_parts("tables", "TABLES"), "figures": find_parts("figures", "FIGURES")}
-    with sources.only(trusting.to_run(Path(expanduser(config)))):
+    with sources.only(trusting.to_run(Path(expanduser(config)), overrides)):
         study = read(config, overrides, parts, look)
         if study.config.claims:
             from actlab.analysis import claims

@@ -243,12 +243,21 @@ def test_what_no_column_tells_is_a_combination_or_a_content(whole, mine, tmp_pat
     _, plan = change_for(whole, mine, "sweep.seeds=[0, 1]")
     labels = dict(next(iter(plan.runs.values())).labels)
 
-    def why(**altered):
+    def why(called=None, changed=(), **altered):
         table = pa.Table.from_pylist([labels | {"run": "0" * 12, **altered}])
-        return dict(changing.whys([table], frozenset({"0" * 12}), plan))["0" * 12]
+        return dict(changing.whys([table], frozenset({"0" * 12}), plan, changed, {}, called or {}))["0" * 12]
 
     assert why() == {}
     assert why(data_content="0" * 12) == {"data.name": ("iris as it was",)}
+    derived = {"target_loss": 0.17086, "batch_size": 9, "every": 3, "steps": 99}  # from other data, say: not written
+    other = {"data_content": "0" * 12, **derived}
+    assert why(**other) == {"data.name": ("iris as it was",)}
+    assert why({"0" * 12: "iris"}, **other) == {"data.name": ("iris as it was",)}
+    assert why({"0" * 12: "d2/iris"}, **other) == {"data.name": ("d2/iris",)}
+    assert why({"0" * 12: "a/rows.csv"}, data="rows.csv", **other) == {"data.name": ("a/rows.csv",)}
+    assert why(data="wine", **other) == {"data.name": ("wine",)}
+    assert why(optimizer="sgd", **derived) == {"train.optimizer": ("sgd",)}
+    assert why(changed=["data.target_loss"], **other) == {"data.target_loss": ("0.17086",)}
     assert why(weight_decay=0.5) == {"train.weight_decay": ("0.5",)}
     assert why(weight_decay=0.5, optimizer="sgd") == {"train.optimizer": ("sgd",)}
     assert earlier.reasons([why()]) == earlier.COMBINED
@@ -289,7 +298,7 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
     trains_nothing(monkeypatch)
     (whole / "notes.txt").write_text("mine")
     (whole / "parts" / "0.parquet.aside").write_text("set aside before")
-    line = "2 stored runs that mine.yaml does not ask for {} removed (model.activation: gelu)"
+    line = "2 stored runs not asked for by mine.yaml {} removed (model.activation: gelu)"
     before = files(whole)
     code, _, notes = call(monkeypatch, capsys, "run", mine, "--prune", "--dry-run")
     assert (code, line.format("would be") in notes, files(whole)) == (0, True, before)

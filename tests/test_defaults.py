@@ -88,6 +88,19 @@ def test_a_resolved_study_says_what_did_not_follow(planned, tmp_path):
     train = YAML(typ="safe").load(resolved_text(study, tmp_path, planned=adapted))["train"]
     assert "batch_size" not in train
     assert train["steps"] == 500
+    for said, kept in (
+        ("every: 15", {"every": 15}),
+        ("evaluate_every: 15", {"evaluate_every": 15}),
+        ("probe_rows: 9", {}),
+    ):
+        study, adapted = planned(f"measure: {{{said}}}")
+        (tmp_path / "study.yaml").write_text(resolved_text(study, tmp_path, planned=adapted))
+        measure = YAML(typ="safe").load((tmp_path / "study.yaml").read_text())["measure"]
+        assert {key: measure[key] for key in ("every", "evaluate_every") if key in measure} == kept
+        assert set(plan(read(tmp_path / "study.yaml")).runs) == set(adapted.runs)
+        for other in ("every=30", "evaluate_every=30"):  # no key stands against it that was never written
+            if not kept or other.partition("=")[0] in kept:
+                plan(read(tmp_path / "study.yaml", [f"measure.{other}"]))
 
 
 @pytest.mark.parametrize(

@@ -178,3 +178,129 @@ def test_what_a_function_reads_is_no_data_file(tmp_path):
     (tmp_path / "s.yaml").write_text("study: s\ndata: {name: mine.py:rows}\ntrain: {batch_size: 8}\n")
     study = read(tmp_path / "s.yaml")
     assert data_copies.copies_of(study, planning.plan(study), tmp_path / "r", {}) == data_copies.Copies()
+
+
+@pytest.fixture
+def small(home, tmp_path, monkeypatch):
+    """A copy of the trained folder, the originals gone; and how to run its own study, which trains nothing."""
+    folder = shutil.copytree(home / "r", tmp_path / "small")
+    monkeypatch.chdir(tmp_path)
+
+    def again(*overrides, **options):
+        said = []
+        with monkeypatch.context() as patch:
+            patch.setattr(actlab, "write_report", lambda *_: [])
+            without_training(folder / "study.yaml", list(overrides), folder, monkeypatch, note=said.append, **options)
+        return said
+
+    hidden = home.rename(home.with_name("hidden"))
+    yield folder, hidden, again
+    hidden.rename(home)
+
+
+def contents(manifest, *keys):
+    return [one["content"] for key in keys for one in manifest[key]]
+
+
+def test_what_was_taken_out_can_be_put_back_where_the_originals_are_gone(small, tmp_path, monkeypatch, capsys):
+    folder, _, again = small
+    text, noted = (folder / "study.yaml").read_text(), read_manifest(folder)
+    own, csv = f"{folder}/sources/act.py:bent", "site_b/rows.csv"
+    again("model.activation=relu")
+    again(f"data.name={folder}/sources/site_a/rows.csv")
+    after = read_manifest(folder)
+    assert after["sources"] == noted["sources"]
+    assert contents(after, "data", "earlier_data") == contents(noted, "data")
+    assert len(after["data"]) == 1  # the report tells of it alone
+    (folder / "study.yaml").write_text(text)  # by the file
+    assert again() == []
+    back = read_manifest(folder)
+    assert (back["sources"], contents(back, "data")) == (noted["sources"], contents(noted, "data"))
+    assert "earlier_data" not in back
+    again("model.activation=relu")
+    again(f"model.activation=relu,{own}")  # and by an override
+    assert set(actlab.load(folder).runs["activation"]) == {"relu", "bent"}
+    again(f"data.name={folder}/sources/site_a/rows.csv")
+    for place, asked in ((csv, f"data.name={folder}/sources/{csv}"), ("helper.py", f"model.activation={own}")):
+        path = folder / "sources" / place
+        right = path.read_bytes()
+        again("model.activation=relu")
+        path.write_bytes(right + b"\n1,1,a\n")
+        again("model.activation=relu")  # what is altered is not noted anew
+        for words in (["run"], ["plan"]):
+            code, _, err = command(monkeypatch, capsys, *words, "small/study.yaml", asked)
+            assert (code, "was altered since `actlab run` wrote it" in err) == (2, True), err
+        path.write_bytes(right)
+    # One of the user's own is not the folder's, and says what to do.
+    (tmp_path / "act.py").write_bytes((folder / "sources" / "act.py").read_bytes())
+    code, _, err = command(monkeypatch, capsys, "plan", "small/study.yaml", "model.activation=act.py:bent")
+    assert (code, "act.py: lies outside the study's own sources/" in err, "elsewhere" in err) == (2, True, True)
+
+
+def test_prune_and_merge_know_what_was_left_out(small, tmp_path, monkeypatch, capsys):
+    folder, hidden, again = small
+    again(f"data.name={folder}/sources/site_a/rows.csv", "model.activation=relu")
+    other = shutil.copytree(folder, tmp_path / "other")
+    code, out, err = command(monkeypatch, capsys, "merge", "small", "other", "--out", "both")
+    assert (code, "both holds 2 runs, 2 of them in several folders" in out) == (0, True), err
+    assert "both: 6 stored runs are not asked for by its study.yaml (" in err
+    for name in ("sources", "data", "earlier_data"):
+        assert read_manifest(tmp_path / "both")[name] == read_manifest(folder)[name]
+    both = tmp_path / "both"
+    shutil.copy(hidden / "r" / "study.yaml", both / "study.yaml")
+    code, out, err = command(monkeypatch, capsys, "plan", "both/study.yaml")
+    assert (code, "0 runs to train" in out) == (0, True), err
+    # The old file, given again, is what the folder knows.
+    (folder / "sources" / "site_b" / "rows.csv").unlink()
+    again()
+    code, out, err = command(
+        monkeypatch, capsys, "plan", "small/study.yaml", f"data.name={hidden}/site_b/rows.csv", "--out", "small"
+    )
+    assert (code, "0 runs to train" in out) == (0, True), err
+    again(prune=True)
+    noted = read_manifest(folder)
+    assert "earlier_data" not in noted
+    assert set(noted["sources"]) == {"site_a/rows.csv", "mine.py", "claims.py"}
+    left = {path.relative_to(folder / "sources").as_posix() for path in (folder / "sources").rglob("*.*")}
+    assert left == set(noted["sources"])
+    without = read_manifest(other)
+    (other / "sources" / "helper.py").write_text("SLOPE = 2.0\n")
+    (other / "sources" / "mine.csv").write_text("1")
+    again_other = tmp_path / "other" / "study.yaml"
+    without_training(again_other, [], other, monkeypatch, prune=True)
+    assert set(read_manifest(other)["sources"]) == set(noted["sources"]) < set(without["sources"])
+    gone = {path.relative_to(other / "sources").as_posix() for path in (other / "sources").rglob("*.*")} - left
+    assert gone == {"helper.py", "mine.csv"}  # altered, or never ours
+
+
+def test_copies_that_are_left_out_are_gone_wherever_they_were(small, home, monkeypatch, tmp_path):
+    folder, hidden, again = small
+    (line,) = again("data.copy=false")
+    assert "site_a/rows.csv, site_b/rows.csv in" in line
+    assert "are the only copies that this study names, and kept though data.copy is false" in line
+    assert "`data.name=/path/to/rows.csv,/path/to/rows.csv`, with the original's path, removes them" in line
+    again(f"data.name={folder}/sources/site_a/rows.csv", "data.copy=true")  # one of the two is taken out first
+    lines = again(f"data.name={hidden}/site_a/rows.csv", "model.activation=relu", "data.copy=false")
+    assert "site_a/rows.csv, site_b/rows.csv are removed from" in lines[0]
+    assert "(model.activation: bent; data.name: site_b/rows.csv); kept" in lines[1]
+    assert list((folder / "sources").glob("site_*")) == []
+    assert not [place for place in read_manifest(folder)["sources"] if place.endswith(".csv")]
+
+
+def test_a_copy_whose_place_changes_is_moved(tmp_path, monkeypatch):
+    """Data that enter the matrix are told from those of other machines by a folder."""
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "rows.csv").write_text("x,y\n" + "".join(f"{i * i % 17},{'ab'[i % 2]}\n" for i in range(60)))
+    (tmp_path / "s.yaml").write_text(
+        "study: s\ndata: {name: e/rows.csv}\nmodel: {depth: 1, width: 2}\ntrain: {steps: 2, batch_size: 8}\n"
+        "measure: {every: 2, evaluate_every: 2}\nreport: {tables: [performance], figures: []}\n"
+    )
+    monkeypatch.setattr(actlab, "write_report", lambda *_: [])
+    actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")
+    assert [path.name for path in (tmp_path / "r" / "sources").iterdir()] == ["rows.csv"]
+    swept = [f"sweep.matrix={{data.name: [{tmp_path}/e/rows.csv]}}"]
+    without_training(tmp_path / "s.yaml", swept, tmp_path / "r", monkeypatch)
+    assert list(read_manifest(tmp_path / "r")["sources"]) == ["e/rows.csv"]
+    assert not (tmp_path / "r" / "sources" / "rows.csv").exists()
+    without_training(tmp_path / "s.yaml", [*swept, "data.copy=false"], tmp_path / "r", monkeypatch)
+    assert list((tmp_path / "r" / "sources").rglob("*")) == []

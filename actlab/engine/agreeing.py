@@ -33,7 +33,7 @@ class DisagreementError(ActlabError, RuntimeError):
 
 def together(
     names: Sequence[str], tables: Sequence[pa.Table | None], settings: Sequence[str]
-) -> tuple[pa.Table | None, int]:
+) -> tuple[pa.Table | None, frozenset[str]]:
     """Join the runs of several folders, each once: where several agree, the record with the most columns.
 
     Args:
@@ -42,7 +42,7 @@ def together(
         settings: the columns that are settings, in the order of display.
 
     Returns:
-        all runs, None where there are none; how many of them several folders hold.
+        all runs, None where there are none; which of them several folders hold.
 
     Raises:
         DisagreementError: some are not the same.
@@ -50,7 +50,7 @@ def together(
     """
     there = [(name, table) for name, table in zip(names, tables, strict=True) if table is not None]
     if not there:
-        return None, 0
+        return None, frozenset()
     for i, (name, table) in enumerate(there):
         for before, other in there[:i]:
             if column := part_checks.unlike(table, other):
@@ -67,7 +67,7 @@ def together(
         best = max(places, key=lambda place: values[place[0]][place[1]]) if len(places) > 1 else places[0]
         keep[best[0]].append(best[1])
     rows = [table.take(own) for (_, table), own in zip(there, keep, strict=True) if own]
-    return pa.concat_tables(rows, promote_options="permissive"), len(shared)
+    return pa.concat_tables(rows, promote_options="permissive"), frozenset(shared)
 
 
 def filled(table: pa.Table) -> np.ndarray:

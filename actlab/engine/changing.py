@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.engine.contents import Contents
 from actlab.engine.earlier import Why, left_out_line, reasons
 from actlab.engine.files import StoreError
+from actlab.engine.manifest import EARLIER_DATA
 from actlab.engine.store import Stored, stored_study, unbegun
 from actlab.naming import brief, counted, show
 from actlab.study import columns
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 HIDDEN = ("measure.probes", "measure.keep_layers")
 """Keys that define a run and are no column of ``runs``."""
-FOLLOWING = ("measure.every", "measure.evaluate_every", "measure.probe_rows")
+FOLLOWING = (
+    *("measure.every", "measure.evaluate_every", "measure.probe_rows", "train.steps"),
+    *("data.target_loss", "data.train_rows", "data.task", "train.batch_size"),
+)
 """Keys whose columns may be another because another key is."""
 
 
@@ -56,9 +60,9 @@ class Change:
             return []
         if not prune:
             return [left_out_line(whys, self.by, "--prune")]
-        number, are = f"{len(whys)} stored run{'s' if len(whys) > 1 else ''}", "is" if len(whys) == 1 else "are"
+        number, are = ("1 stored run", "is") if len(whys) == 1 else (f"{len(whys)} stored runs", "are")
         would = "would be removed" if dry else f"{are} removed"
-        return [f"{number} that {self.by} does not ask for {would} ({reasons(whys)})"]
+        return [f"{number} not asked for by {self.by} {would} ({reasons(whys)})"]
 
 
 def change(stored: Stored, plan: Plan, study: Mapping[str, Any], source: Source) -> Change:
@@ -86,7 +90,9 @@ def change(stored: Stored, plan: Plan, study: Mapping[str, Any], source: Source)
     if left_out:
         hidden = former_values(before, study, HIDDEN)
         kept = {run: why for run, why in contents.earlier.items() if any(key in HIDDEN for key in why)}
-        for run, why in whys(contents.tables.values(), left_out, plan, former_values(before, study, FOLLOWING), then):
+        changed = {*former_values(before, study, FOLLOWING), *swept(before), *swept(study)}
+        called = names_of_data(contents.manifest)
+        for run, why in whys(contents.tables.values(), left_out, plan, changed, then, called):
             earlier[run] = why or kept.get(run) or (hidden if run not in contents.earlier else {})
     return Change(earlier, left_out, by)
 
@@ -127,6 +133,7 @@ def whys(
     plan: Plan,
     changed: Collection[str] = (),
     before: Mapping[str, Why] = MappingProxyType({}),
+    called: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Why]]:
     """Yield stored runs with what of their settings no planned run has; nothing where only the combination is new.
 
@@ -138,10 +145,12 @@ def whys(
         plan: today's.
         changed: keys that were, since the folder was written.
         before: what was said of runs then.
+        called: what data are called that differ from others of their name, by what they hold.
     """
     labels = [run.labels for run in plan.runs.values()]
     keys = {one.column: one for one in columns.settings() if one.key}
     now = {name: {text_of(one.get(name)) for one in labels} for name in (*keys, "seed")}
+    today = {one["names"][0] for one in plan.data}
     contents = [column + CONTENT for column in keys if any(column + CONTENT in one for one in labels)]
     now |= {name: {text_of(one.get(name)) for one in labels} for name in contents}
     for table in tables:
@@ -149,16 +158,34 @@ def whys(
         for row in table.select(["run", *names]).to_pylist():
             if row["run"] in left_out:
                 other = {name: text_of(row[name]) for name in names if text_of(row[name]) not in now[name]}
+                if "data" in other:
+                    other["data"] = called.get(row.get("data" + CONTENT) or "", other["data"])
                 said = {keys[name].key: (value,) for name, value in other.items() if name in keys}
-                own = {one.key for one in keys.values() if not one.follows} | {*changed, *before.get(row["run"], ())}
+                own = {one.key for one in keys.values() if not one.follows and one.key not in FOLLOWING} | {
+                    *changed,
+                    *before.get(row["run"], ()),
+                }
                 why: dict[str, tuple[str, ...]] = {key: value for key, value in said.items() if key in own}
                 if "seed" in other:
                     why["sweep.seeds"] = (other["seed"],)
-                altered = {
-                    keys[column].key: (f"{text_of(row[column])} as it was",)
-                    for column in (name.removesuffix(CONTENT) for name in other if name.endswith(CONTENT))
-                }
-                yield row["run"], why or said or altered
+                altered: dict[str, tuple[str, ...]] = {}
+                for column in (name.removesuffix(CONTENT) for name in other if name.endswith(CONTENT)):
+                    name = called.get(row[column + CONTENT] or "") if column == "data" else None
+                    taken_out = name is not None and name not in today
+                    then = f"{name or text_of(row[column])}{'' if taken_out else ' as it was'}"
+                    altered[keys[column].key] = (then,)
+                yield row["run"], why or altered or said
+
+
+def swept(study: Mapping[str, Any]) -> Collection[str]:
+    """List the keys that a study sweeps."""
+    return ((study.get("sweep") or {}).get("matrix") or {}).keys()
+
+
+def names_of_data(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """List what tables call data, or called them when they were planned, with what tells them from others of a name."""
+    both = (*manifest.get(EARLIER_DATA, ()), *manifest.get("data", ()))
+    return {one["content"]: one["names"][0] for one in both if "content" in one}
 
 
 def text_of(value: object) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 
 from actlab import commands, data
 from actlab.checksums import file_sha256
-from actlab.engine import store
-from actlab.engine.files import StoreError
-from actlab.engine.manifest import MANIFEST, read_manifest
+from actlab.engine import earlier_sources, store
+from actlab.engine.manifest import EARLIER_DATA, MANIFEST, read_manifest
 from actlab.engine.store import Stored
 from actlab.naming import MOST_LINE, as_yaml, in_units, listed, shortened
 from actlab.sources import COPIES
@@ -39,12 +38,16 @@ class Copies:
         names: of each of them, by its own path, how the resolved study calls it.
         left: the size of those that are too large, by their name.
         stale: copies of earlier runs, by their path in ``sources/``, that are to be left out from now on.
+        copied: whether data are copied at all; if not, ``files`` are those that the study names in ``sources/`` itself.
+        given: what is typed to name these where they come from.
     """
 
     files: Mapping[str, Path] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[str, int] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
+    copied: bool = True
+    given: str = ""
 
     def line(self, folder: Path, before: Mapping[str, Any]) -> str:
         """Say what of the data a folder holds now, where that is new; empty where it is not.
@@ -56,7 +59,8 @@ class Copies:
         seen = {name for one in before.get("data", ()) for name in one["names"]}
         new = [place for place, path in self.files.items() if not is_same(folder / COPIES / place, path)]
         left = [f"{name} ({in_units(size)})" for name, size in self.left.items() if new or name not in seen]
-        gone = f"{listed(self.stale)} is removed from {folder / COPIES}: data.copy is false" if self.stale else ""
+        if not self.copied:
+            return "; ".join(self.lines_of_none(folder))
         sizes = {place: os.path.getsize(path) for place, path in self.files.items()}
         here = listed([f"{place} ({in_units(size)})" for place, size in sizes.items()])
         limit = (
@@ -65,7 +69,19 @@ class Copies:
         if new:
             but = f"; without {listed(left)}: {limit}" if left else ""
             return f"{folder / COPIES} now holds the data, {here}: who gets the folder gets them; {LEAVE_OUT}{but}"
-        return f"{folder} is without {listed(left)}: {limit}" if left else gone
+        return f"{folder} is without {listed(left)}: {limit}" if left else ""
+
+    def lines_of_none(self, folder: Path) -> list[str]:
+        """Say what becomes of copies where data are not to be copied: what is removed, and what stays."""
+        here, gone, stays = folder / COPIES, [*self.stale], [*self.files]
+        removed = f"{'is' if len(gone) == 1 else 'are'} removed"
+        only, it = ("is the only copy", "it") if len(stays) == 1 else ("are the only copies", "them")
+        said = [
+            f"{listed(gone)} {removed} from {here}: data.copy is false",
+            f"{listed(stays)} in {here} {only} that this study names, and kept though data.copy is false; {self.given} "
+            f"removes {it}",
+        ]
+        return [line for line, which in zip(said, (gone, stays), strict=True) if which]
 
 
 def is_same(copy: Path, path: Path) -> bool:
@@ -175,10 +191,11 @@ def check_given(study: Study, planned: Plan, stored: Stored, manifest: Mapping[s
     if any(str(key).removeprefix("data.") not in OF_ROWS for key in changed):
         return
     known = known_names(manifest)
+    earlier = {one.get("content") for one in manifest.get(EARLIER_DATA, ())}  # may be put back, and need not be
     held = {content: names for content, names in known.items() if data.is_file(names[0])}
     now = {content for contents in planned.data_contents.values() for content in contents}
     gone = [names[0] for content, names in held.items() if content not in now]
-    other = [name for name, contents in planned.data_contents.items() if not set(contents) & set(known)]
+    other = [name for name, contents in planned.data_contents.items() if not set(contents) & (known.keys() | earlier)]
     if gone and other:
         place = study.source.where(*of_key(study.source, "data.name"))
         raise StudyError(
@@ -211,7 +228,7 @@ def copies_of(study: Study, planned: Plan, folder: Path, manifest: Mapping[str, 
     for name in sorted(sizes, key=lambda name: (not Path(name).is_relative_to(inside), sizes[name], name)):
         size, path = sizes[name], Path(name)
         if path.is_relative_to(inside):  # it is the folder's own, and there may be no other
-            place, copied = path.relative_to(inside).as_posix(), size <= MOST_BYTES
+            place, copied = path.relative_to(inside).as_posix(), True
         else:
             place, copied = places[called[name]].lstrip("/"), data_files(study)[name] and size <= room
             above = Path(called[name]).parent.name
@@ -223,23 +240,10 @@ def copies_of(study: Study, planned: Plan, folder: Path, manifest: Mapping[str, 
             room -= size
             files.setdefault(place, Path(os.path.expanduser(name)))
             names[name] = f"{COPIES}/{place}"
-    stale: tuple[str, ...] = ()
-    if not study.config.data.copy:
-        suffixes = (".csv", ".tsv", ".npz", ".parquet")
-        used = {Path(name).relative_to(inside).as_posix() for name in called if Path(name).is_relative_to(inside)}
-        had = [place for place in manifest.get(COPIES) or {} if place.lower().endswith(suffixes)]
-        stale = tuple(place for place in had if place not in files and place not in used)
-    return Copies(files, names, left, stale)
-
-
-def remove_stale(folder: Path, copies: Copies) -> None:
-    """Remove copies of data that are to be left out from now on.
-
-    Raises:
-        StoreError: one cannot be removed.
-    """
-    for place in copies.stale:
-        try:
-            (folder / COPIES / place).unlink(missing_ok=True)
-        except OSError as error:
-            raise StoreError(f"{folder / COPIES / place}: cannot be removed ({error.strerror})") from None
+    copied = study.config.data.copy
+    given = ""
+    if not copied and files:
+        given = argument(study, {name for name in called if Path(name).is_relative_to(inside)})
+        given = "naming the original in it" if names_elsewhere(study) else f"`{given}`, with the original's path,"
+    stale = earlier_sources.behind(manifest, files, copied)
+    return Copies(files, names, left, stale, copied, given)

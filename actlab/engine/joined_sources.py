@@ -14,7 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from actlab import data, sources
+from actlab.engine import earlier_sources
+from actlab.engine.earlier_sources import DATA_SUFFIXES
 from actlab.engine.files import DamageError, StoreError, content_of
+from actlab.engine.manifest import EARLIER_DATA
 from actlab.naming import MOST_LINE, listed, shortened
 from actlab.outputs import is_link_inside
 from actlab.sources import COPIES
@@ -25,7 +28,6 @@ from actlab.study.sections import SECTIONS, run_keys
 
 MOST_BYTES = 2**26
 """Of a file in ``sources/``."""
-DATA_SUFFIXES = (".csv", ".tsv", ".npz", ".parquet")
 IDENTIFYING = ("data", "model", "train", "measure", "sweep")
 """Where in a study a function is named that its runs are known by."""
 
@@ -48,6 +50,7 @@ class Joined:
         files: by their path in ``sources/``.
         studies: the folders' studies, with what is the same in them under the same name.
         data: what is known of each data set.
+        earlier: likewise, of those that only runs learned from that were planned earlier.
         digests: of each function that the studies name.
         contents: of each data file that they name, hashes of what it holds.
     """
@@ -55,6 +58,7 @@ class Joined:
     files: dict[str, bytes]
     studies: list[dict[str, Any]]
     data: list[dict[str, Any]]
+    earlier: list[dict[str, Any]]
     digests: dict[str, str]
     contents: dict[str, tuple[str, ...]]
 
@@ -111,10 +115,14 @@ def join(folders: Sequence[tuple[Path, dict[str, Any], dict[str, Any]]], out: Pa
     files = python_files(brought, digests, names)
     contents: dict[str, tuple[str, ...]] = {}
     add_data(brought, out, files, names, contents)
+    add_earlier(brought, files)
+    now = joined_data(brought, names, contents)
+    then = [about for one in brought for about in one.manifest.get(EARLIER_DATA, ())]
     return Joined(
         files,
         [replaced(one.study, name) for one, name in zip(brought, names, strict=True)],
-        joined_data(brought, names, contents),
+        now,
+        earlier_sources.data_of({EARLIER_DATA: then}, now),
         {name[word]: digest for one, name in zip(digests, names, strict=True) for word, digest in one.items()},
         contents,
     )
@@ -283,6 +291,18 @@ def add_data(
             final = os.path.relpath(real, os.path.realpath(out))
         own[word] = final
         contents[final] = tuple(dict.fromkeys((*contents.get(final, ()), *holds)))
+
+
+def add_earlier(brought: Sequence[Brought], files: dict[str, bytes]) -> None:
+    """Take along copies of data that no study names any more: runs that are left out may be asked for again."""
+    held = set(files.values())
+    for one in brought:
+        for place, content in one.files.items():
+            if place.lower().endswith(DATA_SUFFIXES) and content not in held:
+                free = (name for name in (place, f"{one.path.absolute().name}/{place}") if name not in files)
+                if (name := next(free, None)) is not None:
+                    files[name] = content
+                    held.add(content)
 
 
 def is_copy(one: Brought, word: str) -> bool:

@@ -24,6 +24,8 @@ from actlab.study.yaml_text import MOST_DIGITS
 
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
+EARLIER_DATA = "earlier_data"
+"""The key of what is known of data that only runs learned from that were planned earlier."""
 MOST_BYTES = 2**26
 MOST_NEIGHBOURS = 1000
 
@@ -236,7 +238,10 @@ KEYS: dict[str, tuple[Check, str]] = {
         ("runs_per_call_by_width", "lane_by_width", "eval_chunks_by_width", "pieces_by_width"),
         (BY_WIDTH, "whole numbers by width"),
     ),
-    "data": (list_of(lambda value: DATA(value) and spans(value)), "a list of what is known of each data set"),
+    **dict.fromkeys(
+        ("data", EARLIER_DATA),
+        (list_of(lambda value: DATA(value) and spans(value)), "a list of what is known of each data set"),
+    ),
     "label_prefixes": (map_of(map_of(is_text)), "by column, what stands before labels"),
     "activations": (map_of(ACTIVATION), "by label, a record with family, order and look"),
 }

@@ -21,9 +21,9 @@ from actlab import commands, interrupts
 from actlab.engine import agreeing, joined_sources, store, weight_files
 from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
-from actlab.engine.earlier import write_earlier
+from actlab.engine.earlier import left_out_line, pruning, write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.manifest import write_manifest
+from actlab.engine.manifest import EARLIER_DATA, write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -66,9 +66,9 @@ class Merged:
 
     Attributes:
         path: the merged folder.
-        runs: how many runs it holds.
+        runs: how many runs it holds, those aside that its study does not ask for any more.
         missing: how many of the planned ones it does not.
-        shared: how many were in several folders.
+        shared: how many of ``runs`` were in several folders.
         notes: what else a reader should know, a line each.
     """
 
@@ -133,15 +133,18 @@ def merged(folders: Sequence[Path], out: Path) -> Merged:
             write_text(at / "study.yaml", dumped(study))
             write_manifest(at, manifest)
             store.stored_study(at)  # it can be read
-    held_runs = set(rows["run"].to_pylist()) - earlier.keys() if rows is not None else set()
+    there = set(rows["run"].to_pylist()) if rows is not None else set()
+    held_runs = there - earlier.keys()
+    left_out = [why for run, why in earlier.items() if run in there]
     begun = [
         f"{one.path}: what is trained of a run that is not finished is not taken along; finish it there first, or it "
         "is trained from its beginning"
         for one in read
         if one.begun
     ]
-    notes = (*union.notes(studies), *begun, *damaged)
-    return Merged(out, len(held_runs), len(planned - held_runs), shared, notes)
+    kept = [f"{out}: {left_out_line(left_out, 'its study.yaml', pruning(out))}"] if left_out else []
+    notes = (*union.notes(studies), *begun, *damaged, *kept)
+    return Merged(out, len(held_runs), len(planned - held_runs), len(shared & held_runs), notes)
 
 
 def check_names(folders: Sequence[Path], out: Path) -> None:
@@ -236,6 +239,9 @@ def joined_manifest(
             manifest[name] = {key: value for one in reversed(manifests) for key, value in one.get(name, {}).items()}
     manifest["settings"] = settings.to_plain(settings.joined([settings.of_manifest(one) for one in manifests]))
     manifest["data"] = files.data
+    manifest.pop(EARLIER_DATA, None)
+    if files.earlier:
+        manifest[EARLIER_DATA] = files.earlier
     manifest["label_prefixes"] = prefixes = files.prefixes(study)
     manifest["activations"] = {}
     for one in folders:

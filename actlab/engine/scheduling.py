@@ -17,12 +17,12 @@ from typing import Any
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import control, kept, store
+from actlab.engine import control, earlier_sources, kept, store
 from actlab.engine.control import Progress
 from actlab.engine.earlier import Why
 from actlab.engine.files import StoreError
 from actlab.engine.handover import Outcome, describe, run_job
-from actlab.engine.manifest import read_manifest, write_manifest
+from actlab.engine.manifest import EARLIER_DATA, read_manifest, write_manifest
 from actlab.engine.pacing import Pacing, steps_saved
 from actlab.engine.part_files import set_aside
 from actlab.engine.store import Stored
@@ -98,7 +98,10 @@ def prepare(
     }
     if plan.measures:  # what reading must know of them, for it runs no code
         manifest["measures"] = to_plain(plan.measures)
-    manifest["data"] = with_names(plan.data, old.get("data", ()))
+    manifest["data"] = with_names(plan.data, (*old.get("data", ()), *old.get(EARLIER_DATA, ())))
+    manifest.pop(EARLIER_DATA, None)
+    if earlier and (data := earlier_sources.data_of(old, plan.data)):
+        manifest[EARLIER_DATA] = data
     manifest["settings"] = settings.to_plain(columns.settings())
     manifest["label_prefixes"] = plan.prefixes
     manifest["activations"] = {

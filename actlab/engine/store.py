@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import commands
 from actlab.checksums import file_sha256
-from actlab.engine import part_checks
+from actlab.engine import earlier_sources, part_checks
 from actlab.engine.at_work import way_to_train
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
@@ -337,7 +337,7 @@ def create(
         folder: the study's.
         study_yaml: the resolved study.
         sources: the files to copy, by their path in ``sources/``.
-        manifest: see ``write_manifest``.
+        manifest: see ``write_manifest``; of ``sources`` what it said before, which runs planned earlier may need.
         runs: those that are planned.
         earlier: those that were and are not any more, and why.
     """
@@ -359,7 +359,8 @@ def create(
     write_planned(folder, runs)
     write_earlier(folder, earlier)
     write_text(folder / "study.yaml", study_yaml)
-    write_manifest(folder, {**manifest, COPIES: checksums})
+    kept = earlier_sources.still_there(folder, manifest, sources.keys()) if earlier else {}
+    write_manifest(folder, {**manifest, COPIES: {**kept, **checksums}})
 
 
 def refuse_links(folder: Path) -> None:

@@ -16,6 +16,7 @@ from actlab.engine import (
     cache_folder,
     control,
     data_copies,
+    earlier_sources,
     kept,
     setting_aside,
     store,
@@ -279,13 +280,15 @@ def trained(
             processes.keep_ready(min(number, len(jobs)))
             for line in prepare(stored, dumped(resolved), planned, sources, bool(missing), changed.earlier):
                 note(line)
-            data_copies.remove_stale(folder, copies)
+            if copies.stale:
+                earlier_sources.remove(folder, copies.stale)
             if about_data:
                 note(about_data)
             try:
                 if prune:
                     store.compact(stored, prune=True)
                     weight_files.remove_others(folder, planned.runs)
+                    earlier_sources.prune(folder, before, sources.keys())
                 for line in changed.lines(prune):
                     note(line)
                 if jobs:

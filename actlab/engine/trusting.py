@@ -4,7 +4,8 @@
 one of them out of the folder holds it to that (see ``sources.vetting``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from actlab import commands, sources
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import MANIFEST, read_manifest
 from actlab.engine.results import Results
+from actlab.study.overrides import override
 from actlab.study.reading import StudyError, parse
 
 TO_REPORT = "--trust runs it as it is, --no-claims runs none"
@@ -59,8 +61,10 @@ def to_model(folder: Path, study: Mapping[str, Any], trust: bool) -> dict[str, s
     return None if trust else sources.vet(folder, sources.named_in(study), manifest, f"{TO_MODEL}; {newly(folder)}")
 
 
-def to_run(config: Path) -> dict[str, str] | None:
+def to_run(config: Path, overrides: Sequence[str] = ()) -> dict[str, str] | None:
     """Vet the files that a study names whose YAML file is that of a folder of results; None where it is none.
+
+    Those that overrides name are held to the same: what lies in the folder's ``sources/`` may be put back.
 
     Of a folder of an older version, whose manifest has no checksums, nothing is known: it is run as any other file.
 
@@ -73,4 +77,16 @@ def to_run(config: Path) -> dict[str, str] | None:
         noted, (study, _) = read_manifest(config.parent), parse(config)
     except (StoreError, StudyError):  # whoever reads it as a study says why
         return None
-    return sources.vet(config.parent, sources.named_in(study), noted, TO_RUN) if sources.COPIES in noted else None
+    named = [*sources.named_in(study), *named_by(overrides, config.parent)]
+    return sources.vet(config.parent, named, noted, TO_RUN) if sources.COPIES in noted else None
+
+
+def named_by(overrides: Sequence[str], folder: Path) -> list[str]:
+    """List the Python files that overrides name and that are there, as a folder's own study would name them."""
+    changed: dict[str, Any] = {}
+    with suppress(StudyError):  # whoever reads it as a study says why
+        for text in overrides:
+            override(changed, text, {})
+    paths = [Path(name) for name in sources.named_in(changed) if Path(name).is_file()]
+    real = folder.resolve()
+    return [str(one.relative_to(real) if one.is_relative_to(real) else one) for one in paths]

@@ -26,6 +26,10 @@ FOLLOWING = ("train.batch_size", "train.steps", "measure.every", "measure.evalua
 """The keys whose default may follow from another."""
 
 
+TOGETHER = ("every", "evaluate_every")
+"""Of them, those that must go together."""
+
+
 class TogetherError(ValueError):
     """Keys of one section that do not go together: their names in it, and the one to change, to what, from what."""
 
@@ -127,7 +131,10 @@ def follow_rows(cell: "Cell", training_rows: int) -> "Cell":
 
 
 def followed(config: "StudyConfig", labels: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Name the keys of ``FOLLOWING`` that some runs have otherwise than a study's sections say.
+    """Name the keys of ``FOLLOWING`` that a resolved study leaves out, so that they follow what it is run with next.
+
+    Those are the ones that it does not say and that followed what it does; of how often is recorded and evaluated also
+    the one that did not, for it would stand against an override of the other.
 
     Args:
         config: the study.
@@ -139,7 +146,8 @@ def followed(config: "StudyConfig", labels: Iterable[Mapping[str, Any]]) -> tupl
         for key in left:
             section, _, name = key.partition(".")
             own = getattr(config, section)
-            if name not in own.model_fields_set and one[name] != getattr(own, name):
+            default = type(own).model_fields[name].default
+            if name not in own.model_fields_set and (name in TOGETHER or {one[name], getattr(own, name)} != {default}):
                 found[key] = None
     return tuple(found)
 
