@@ -32,7 +32,7 @@ def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
     trained, *writing = capsys.readouterr().out.splitlines()
     assert trained.startswith("4/4 runs, 2/2 jobs")
-    assert writing == ["writing 3 tables and figures", "writing 3 tables and figures (3/3)"]
+    assert writing == ["writing tables and 3 figures", "writing tables and 3 figures (3/3)"]
 
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):

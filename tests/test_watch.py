@@ -240,5 +240,5 @@ def test_it_follows_a_run_until_that_ends(folder, monkeypatch, capsys):
     code, said, _ = call(monkeypatch, capsys, "watch", folder)
     assert code == 0
     assert looks == 10
-    assert "writing 9 tables and figures (1/9)" in said.splitlines()
+    assert "writing tables and 9 figures (1/9)" in said.splitlines()
     assert said.splitlines()[-1].startswith("not running; 16 of 18 runs stored")

@@ -189,7 +189,7 @@ class PlainProgress:
 
         if state.phase == "writing":
             far = f" ({state.written}/{state.to_write})" if state.written else ""
-            return f"writing {counted(state.to_write, 'table and figure', 'tables and figures')}{far}"
+            return f"writing tables and {counted(state.to_write, 'figure')}{far}"
         said = [doing(state)] if state.phase in ("compiling", "saving") else []
         if state.phase != "compiling" or state.runs_done:
             said += [

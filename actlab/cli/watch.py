@@ -219,7 +219,7 @@ def table(activations: "Sequence[ActivationSoFar]", width: int, height: int) -> 
             row += f"  {f'no run of depth {depth} yet':<{columns}}"
         lines.append(row)
     below = [
-        "dead: units that are constant, mean over runs that did not diverge. Gradients: log10 of the",
+        "dead: constant units, mean of runs that did not diverge. Gradients: log10 of the",
         f"norm of dL/dz, at depth {depth}: last layer, and layer 1 relative to it, in decades",
     ]
     if not depth:
