@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from actlab.cli.arguments import Folder
 from actlab.cli.progress import PlainProgress, duration, line
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted, shortened
@@ -28,9 +29,7 @@ MOST_PICTURE = 50  # letters of a picture
 
 
 def watch_study(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)
-    ],
+    folder: Folder,
     once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
 ) -> None:
