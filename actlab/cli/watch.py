@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actlab.cli.arguments import Folder
+from actlab.cli.output import note
 from actlab.cli.progress import PlainProgress, duration, line
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted, shortened
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from actlab.engine.watching import Sight, Watch
 
 EVERY = 1.0  # seconds between two looks
+WAIT = 10.0  # seconds in which a run that was begun has made its folder
 READING = 0.5  # seconds of a look in which parts are read, so that what else there is to say does not wait
 MOST_NAME = 16  # letters of an activation's label
 MOST_JOBS, MOST_FAILURES = 4, 3  # lines of them
@@ -48,9 +51,20 @@ def watch_study(
         say_frame(folder, sight)
         say(ending(folder, sight))
         return
+    wait_for(folder)
     follow = follow_on_terminal if out.is_terminal else follow_in_lines
     sight = follow(folder, watching)
     say(ending(folder, sight))
+
+
+def wait_for(folder: Path) -> None:
+    """Wait a little for a folder that a run is about to make; whoever looks next says where there is none."""
+    if os.path.lexists(folder) or not folder.parent.parent.is_dir():
+        return
+    note(f"{one_line(folder)} is not there yet; a run that makes it is waited for, {WAIT:.0f} s at most")
+    until = time.monotonic() + WAIT
+    while not os.path.lexists(folder) and time.monotonic() < until:
+        time.sleep(min(EVERY, 0.2))
 
 
 def kept_of(rows: Any, manifest: Mapping[str, Any]) -> "Iterator[tuple[str, RunSoFar]]":

@@ -59,7 +59,7 @@ def candidates(kinds: Mapping[str, str], sheet: Sheet, asked: str | None) -> tup
 
 def why_not_last(target: str, kinds: Mapping[str, str], sheet: Sheet) -> str:
     """Say why another column than the last is taken, where the usual one is the last; empty where it is."""
-    last = next((name for name in reversed(kinds) if name not in sheet.index), target)
+    last = next((name for name in [*kinds][::-1] if name not in sheet.index), target)
     if target == last:
         return ""
     column, kind = sheet.frame[last], kinds[last]

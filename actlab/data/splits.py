@@ -147,7 +147,7 @@ class RareClassError(DataError):
     def __init__(self, message: str, few: bool) -> None:
         """Keep what is to be said."""
         super().__init__(message)
-        self.few = bool(few)
+        self.few = few
 
 
 def require_classes(table: Table, name: str) -> None:
@@ -168,7 +168,7 @@ def require_classes(table: Table, name: str) -> None:
         raise RareClassError(
             f"{name}: expected at least 3 rows of each class, one per split; found {count.min()} of {rare!r}{others}. "
             f"{way}",
-            few=2 * np.sum(count < 3) <= len(count),
+            few=bool(2 * np.sum(count < 3) <= len(count)),
         )
 
 
