@@ -3,6 +3,7 @@
 import math
 import re
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -356,3 +357,42 @@ def test_a_declaration_that_is_wrong_is_found():
         "bent: smoothness is declared 'C1', found 'C0'",
         "bent: flat_set is declared '∅', found '(−∞, 0.5]'",
     ]
+
+
+SHAPES = {
+    # function: range, extremum, monotonic, convex, odd, smoothness, kinks, saturates
+    "jnp.exp(z)": ("(0, ∞)", None, True, True, False, "C∞", (), "low"),
+    "jnp.expm1(z)": ("(−1, ∞)", None, True, True, False, "C∞", (), "low"),
+    "z**3": ("(−∞, ∞)", None, True, False, True, "C∞", (), "none"),
+    "jnp.sinh(z)": ("(−∞, ∞)", None, True, False, True, "C∞", (), "none"),
+    "jnp.cosh(z)": ("[1, ∞)", (0.0, 1.0), False, True, False, "C∞", (), "none"),
+    "jnp.exp(z) - 2 * z": ("[0.61371, ∞)", (np.log(2.0), 2 - 2 * np.log(2.0)), False, True, False, "C∞", (), "none"),
+    "jnp.where(z > 0, jnp.exp(z) - 1, 0.0)": ("[0, ∞)", None, True, True, False, "C0", (0.0,), "low"),
+    "1e6 * jnp.tanh(z)": ("(−1e+06, 1e+06)", None, True, False, True, "C∞", (), "both"),
+    "1e6 * jnp.arctan(z)": ("(−1.5708e+06, 1.5708e+06)", None, True, False, True, "C∞", (), "both"),
+    "1e-6 * jnp.tanh(z)": ("(−1e−06, 1e−06)", None, True, False, True, "C∞", (), "both"),
+    "1e-6 * jnp.maximum(z, 0)": ("[0, ∞)", None, True, True, False, "C0", (0.0,), "low"),
+    "1e-7 * z**2": ("[0, ∞)", (0.0, 0.0), False, True, False, "C∞", (), "none"),
+    "jax.nn.softplus(50 * z)": ("(0, ∞)", None, True, True, False, "C∞", (), "low"),
+    "jnp.abs(z) ** 1.5": ("[0, ∞)", (0.0, 0.0), False, True, False, "C1", (0.0,), "none"),
+    "jnp.abs(z) ** 1.1": ("[0, ∞)", (0.0, 0.0), False, True, False, "C1", (0.0,), "none"),
+    "z * jnp.abs(z)": ("(−∞, ∞)", None, True, False, True, "C1", (0.0,), "none"),
+    "jnp.where(z > 0.3, z + 1, z)": ("(−∞, ∞)", None, True, False, False, "discontinuous", (0.3,), "none"),
+}
+
+
+def test_properties_of_large_small_and_steep_functions_are_true():
+    for text, expected in SHAPES.items():
+        phi = eval(f"lambda z: {text}", {"jnp": jnp, "jax": jax})
+        found = examine(SimpleNamespace(function=phi, parameters={}))
+        kinks = tuple(np.round(found.kinks, 6) + 0.0)
+        said = (found.monotonic, found.convex, found.odd, found.smoothness, kinks, found.saturates)
+        assert (found.range, *said) == (expected[0], *expected[2:]), text
+        assert found.extremum == (expected[1] and pytest.approx(expected[1], abs=1e-6)), text
+
+
+def test_describe_names_few_of_many_kinks(tmp_path):
+    (tmp_path / "act.py").write_text("import jax.numpy as jnp\ndef stairs(z):\n    return jnp.floor(z)\n")
+    stairs = describe(CATALOGUE.load(tmp_path / "act.py", "stairs"))
+    assert "and 59 more" in stairs
+    assert max(map(len, stairs.splitlines())) < 160

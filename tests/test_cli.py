@@ -28,11 +28,11 @@ def test_the_version_is_the_installed_one(monkeypatch, capsys):
 def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
     tell = progress.PlainProgress()
     tell(Progress(1.0, 4, 4, 2, 2, {}))
-    for written in range(3):
+    for written in range(4):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
     trained, *writing = capsys.readouterr().out.splitlines()
     assert trained.startswith("4/4 runs, 2/2 jobs")
-    assert writing == ["writing tables and figures (3)"]
+    assert writing == ["writing tables and 3 figures", "writing tables and 3 figures (3/3)"]
 
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
@@ -43,6 +43,18 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
     stdout = capsys.readouterr().out
     assert "writing tables and figures" in stdout
     assert "1/3" in stdout
+
+
+def test_it_compiles_until_something_trains(capsys):
+    """Also where one worker has all programs and no worker trains yet; whoever trains makes it training."""
+    begun = replace(COMPILING, compiled=8)
+    for state in (begun, replace(begun, compiling=0), replace(begun, runs_done=2, share=0.1)):
+        for text in (progress.line(state, 9.0, 100).plain, progress.PlainProgress().words(state, 9.0)):
+            assert text.startswith("compiling"), text
+            assert "8 of 8" not in text
+            assert ("0/162" in text) is False
+    assert progress.PlainProgress().words(TRAINING, 9.0).startswith("48/162 runs, 8/27 jobs, 0:09, 6.1 runs/s, 2 comp")
+    assert replace(begun, compiling=0, share=0.1).phase == "training"  # between two jobs
 
 
 def test_a_functions_name_is_no_emoji(capsys):

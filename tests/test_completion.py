@@ -11,9 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
+import typer
 
-from actlab import activations
+from actlab import activations, cli
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.tables import TABLES
 from actlab.cli import completion, index
@@ -42,6 +44,38 @@ def test_names_and_their_options_are_completed():
     assert set(completion.metrics("")) == set(MEASURES)
     assert completion.groups("activation,de") == ["activation,depth", "activation,decay_activation_parameters"]
     assert completion.presets("") == ["dying"]
+
+
+def test_conditions_columns_and_functions_of_a_file_are_completed(tmp_path, monkeypatch):
+    assert completion.conditions("model.activ") == ["model.activation="]
+    assert completion.conditions("activation=relu,gel") == ["activation=relu,gelu", "activation=relu,gelu_tanh"]
+    assert completion.conditions("depth=2,status!=o") == ["depth=2,status!=ok"]
+    assert completion.conditions("status=x,nothing=a") == []
+    assert completion.columns("depth,test_ac") == ["depth,test_accuracy"]
+    assert completion.columns("seed,-dept") == ["seed,-depth"]
+    monkeypatch.chdir(tmp_path)
+    Path("act.py").write_text("1 / 0\n\ndef mine(z):\n    return z\n\ndef _not(z):\n    return z\n")  # is not run
+    assert completion.activations("act.py:") == completion.activations("act.py:m") == ["act.py:mine"]
+    assert completion.activations("ac") == ["act.py:", "act.py:mine"]
+    Path("broken.py").write_text("def (")
+    assert completion.activations("broken.py:") == completion.activations("no.py:m") == []
+
+
+def test_every_argument_that_can_be_completed_is():
+    """And its help has the dots and brackets of what may be repeated once."""
+    commands = typer.main.get_command(cli.app).commands
+    told = {name: " ".join(one.get_usage(click.Context(one, info_name=name)).split()) for name, one in commands.items()}
+    assert not [text for text in told.values() if "......" in text or "[[" in text or "...}" in text]
+    for name, words in {
+        "runs": {"folder", "where", "columns", "sort", "text"},
+        "watch": {"folder"},
+        "merge": {"folders"},
+        "new": {"template"},
+        "compare": {"folders", "metric", "by", "preset", "text"},
+    }.items():
+        own = {one.name for one in commands[name].params if one._custom_shell_complete is not None}
+        assert words <= own, name
+    assert completion.among(cli.TextFormat)("m") == ["markdown"]
 
 
 def per(before, begun):

@@ -321,7 +321,7 @@ def test_whoever_draws_the_pictures_are_the_same(cells, tmp_path, helper):
     helped = writing.write_figures(drawings, tmp_path / "helped", helper(), lambda done, of: seen.append((done, of)))
     assert [path.name for path in alone] == [path.name for path in helped]
     assert [path.read_bytes() for path in alone] == [path.read_bytes() for path in helped]
-    assert seen == [(0, 3), (1, 3), (2, 3)]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
 
 def test_a_process_of_its_own_draws_the_same(cells, tmp_path):

@@ -339,6 +339,21 @@ UNDERSTOOD = {
         ["cost holds numbers in another notation"],
     ),
     "infinite.csv": ({"a": X, "b": np.where(np.arange(ROWS) == 3, np.inf, X), "y": KINDS}, {"drop": ["b"]}, ["inf"]),
+    "one_class_last.csv": (
+        {"a": X, "b": X, "taste": ["p"] * ROWS},
+        {"target": "b"},
+        ["  unsure    target: b is predicted, since the last column, taste, is the same in every row"],
+    ),
+    "label_first.csv": (
+        {"taste": KINDS, "a": X, "b": X},
+        {"target": "taste"},
+        ["  unsure    target: taste is predicted, since the last column, b, holds quantities, and taste labels"],
+    ),
+    "dates_last.csv": (
+        {"a": X, "b": X, "when": DAY.astype(str)},
+        {"target": "b", "drop": ["when"]},
+        ["  unsure    target: b is predicted, since the last column, when, holds dates or times"],
+    ),
     "lacks_target.csv": (
         {"a": X, "b": [None, 1.5] * 30, "y": [None if i % 9 == 0 else k for i, k in enumerate(KINDS)]},
         {"missing": "drop_rows", "drop": ["b"]},
@@ -440,6 +455,7 @@ HOPELESS = {
         "column 'y' would be the target by its name, and is the same in every row",
     ),
     "rare.csv": ({"a": X, "y": ["rare", *KINDS[1:]]}, "--target a, say, predicts another column"),
+    "rare_last.csv": ({"a": X, "b": X, "taste": ["rare", *KINDS[1:]]}, "Take its rows out of the file"),
     "days.csv": ({"day": DAY.astype(str), "id": range(ROWS)}, "no column can be the target"),
     "latin.csv": ("a,y\n1,\xe4\n".encode("latin-1"), "not UTF-8"),
 }

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from actlab.study import cost
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read, resolved_yaml
 from actlab.study.sweep import combinations
@@ -214,3 +215,13 @@ def test_two_files_of_one_name(tmp_path, planned):
         (place / "act.py").write_text(f"def f(z):\n    return {text}\n")
     with pytest.raises(StudyError, match=r"act\.py"):
         planned("sweep: {matrix: {model.activation: [act.py:f, a/act.py:f]}}\n")
+
+
+def test_compiling_is_told_apart_from_training(planned):
+    plan = planned(overrides=["model.depth=2", "sweep.seeds=4"])
+    one, two = (cost.expected(plan.groups, workers, set(plan.runs)) for workers in (1, 2))
+    assert one.seconds == 2 * two.seconds
+    assert one.compile_seconds == 2 * two.compile_seconds > 0
+    few, none = (cost.expected(plan.groups, 1, wanted) for wanted in ({next(iter(plan.runs))}, set()))
+    assert 0 < few.compile_seconds <= one.compile_seconds
+    assert none == cost.Cost(0.0, 0.0, 0.0)

@@ -166,6 +166,10 @@ def test_damage_is_told_and_left_out_when_asked_for(call, tmp_path):
     assert code == 0
     assert first in err
     assert 0 < len(json.loads(out)) < len(whole)
+    code, _, err = call("runs", tmp_path / "r", "--partial", "--columns", "tset_loss")
+    assert code == 2
+    assert err.startswith("actlab: unknown column 'tset_loss'")
+    assert first not in err
 
 
 def test_python_has_the_same_selection_in_every_frame(folder):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -240,5 +241,24 @@ def test_it_follows_a_run_until_that_ends(folder, monkeypatch, capsys):
     code, said, _ = call(monkeypatch, capsys, "watch", folder)
     assert code == 0
     assert looks == 10
-    assert "writing tables and figures (1/9)" in said.splitlines()
+    assert "writing tables and 9 figures (1/9)" in said.splitlines()
     assert said.splitlines()[-1].startswith("not running; 16 of 18 runs stored")
+
+
+def test_a_folder_that_a_run_is_about_to_make_is_waited_for(folder, tmp_path, monkeypatch, capsys):
+    late, naps = tmp_path / "late", []
+
+    def sleep(seconds):
+        naps.append(seconds)
+        if len(naps) == 3:
+            folder.rename(late)
+
+    monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    code, said, told = call(monkeypatch, capsys, "watch", late)
+    assert code == 0
+    assert len(naps) == 3
+    assert "late is not there yet; a run that makes it is waited for, 10 s at most" in told
+    assert said.splitlines()[-1].startswith("not running; 16 of 18 runs stored")
+    monkeypatch.setattr(watch, "WAIT", 0.0)
+    assert call(monkeypatch, capsys, "watch", tmp_path / "no")[0] == 2
+    assert call(monkeypatch, capsys, "watch", tmp_path / "no", "--once")[2].count("not there yet") == 0

@@ -55,7 +55,7 @@ class Activation:
         range: the interval of its values; a square bracket where the bound is attained.
         extremum: (z, φ(z)) of the one point where φ turns; None where it never does, or often.
         monotonic, convex, odd: φ never decreases; never bends down; φ(−z) = −φ(z).
-        smoothness: ``C0`` (φ' jumps), ``C1`` (φ'' jumps), ``C2`` or ``C∞``.
+        smoothness: ``discontinuous``, ``C0`` (φ' jumps), ``C1`` (φ'' jumps), ``C2`` or ``C∞``.
         kinks: where a derivative jumps.
         flat_set: where ``flat`` holds.
         saturates: the sides on which φ' → 0: ``low``, ``high``, ``both`` or ``none``.

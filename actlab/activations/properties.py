@@ -22,11 +22,16 @@ from actlab.activations.inspect import (
     bounds,
     evaluate,
     find_kinks,
+    negligible,
     steepest,
     turning_points,
     vanishing_sides,
 )
 from actlab.later import Array, jax, jnp, pd
+from actlab.naming import listed
+
+MOST_SAID = 5
+"""So many kinks and flat pieces are named on the terminal."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,8 @@ def examine(record: Activation, parameters: Mapping[str, float] | None = None) -
     return Properties(
         range=range_text(*bounds(phi, turning, flat)),
         extremum=extremum,
-        monotonic=bool((slopes >= -NOISE).all()),
-        convex=bool((np.diff(slopes) >= -NOISE).all()),
+        monotonic=bool((slopes >= -negligible(slopes)).all() and (np.diff(values) >= -negligible(values)[1:]).all()),
+        convex=smoothness != "discontinuous" and bool((np.diff(slopes) >= -negligible(slopes)[1:]).all()),
         odd=bool((np.abs(values + mirrored) <= NOISE * (1.0 + np.abs(values))).all()),
         smoothness=smoothness,
         kinks=kinks,
@@ -118,7 +123,9 @@ def number(x: float) -> str:
     >>> number(-0.1699712), number(float("inf"))
     ('−0.16997', '∞')
     """
-    return "∞" if x == inf else "−∞" if x == -inf else f"{round(x, 5) + 0.0:.5g}".replace("-", "−")
+    if abs(x) == inf:
+        return "∞" if x > 0 else "−∞"
+    return f"{x if 1e-9 < abs(x) < 5e-6 else round(x, 5) + 0.0:.5g}".replace("-", "−")
 
 
 def interval_text(intervals: Iterable[tuple[float, float]]) -> str:
@@ -137,6 +144,8 @@ def range_text(low: float, high: float, low_attained: bool, high_attained: bool)
     >>> range_text(0.0, float("inf"), True, False)
     '[0, ∞)'
     """
+    size = max(abs(low), abs(high))
+    low, high = (0.0 if abs(end) < 1e-6 * min(size, 1.0) else end for end in (low, high))
     return f"{'[' if low_attained else '('}{number(low)}, {number(high)}{']' if high_attained else ')'}"
 
 
@@ -172,6 +181,16 @@ def outermost(phi: Phi, threshold: float, side: float) -> float:
         first = max(int(above.argmax()), 1)
         s = np.linspace(s[first - 1], s[first], BLOCK)
     return float(s[0] + 0.0)
+
+
+def capped(text: str) -> str:
+    """Shorten a union of intervals that is long.
+
+    >>> capped("[0, 1] ∪ [2, 3]"), capped(" ∪ ".join("abcdefg"))
+    ('[0, 1] ∪ [2, 3]', 'a ∪ b ∪ c ∪ d ∪ e and 2 more')
+    """
+    parts = text.split(" ∪ ")
+    return " ∪ ".join(parts[:MOST_SAID]) + (f" and {len(parts) - MOST_SAID} more" if parts[MOST_SAID:] else "")
 
 
 def table(records: Iterable[Activation]) -> pd.DataFrame:
@@ -253,9 +272,10 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
     properties = examine(record)
     with jax.enable_x64(True):
         at_kinks = [float(record.derivative(jnp.asarray(z))) for z in properties.kinks]
-    kinks = ", ".join(
-        f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(properties.kinks, at_kinks, strict=True)
+    kinks = listed(
+        (f"{number(z)} (φ' = {number(slope)})" for z, slope in zip(properties.kinks, at_kinks, strict=True)), MOST_SAID
     )
+    what = "jumps" if properties.smoothness == "discontinuous" else "kinks"
     shape = [name for name in ("monotonic", "convex", "odd") if getattr(properties, name)]
     lines = {
         "φ(z)": record.formula or "not stated",
@@ -267,8 +287,8 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
         "range": properties.range,
         "turns at": "z = {}, φ = {}".format(*map(number, properties.extremum)) if properties.extremum else "",
         "shape": ", ".join(shape) or "not monotonic, not convex",
-        "smoothness": f"{properties.smoothness}; kinks at {kinks}" if kinks else properties.smoothness,
-        "flat on": "nowhere" if properties.flat_set == "∅" else properties.flat_set,
+        "smoothness": f"{properties.smoothness}; {what} at {kinks}" if kinks else properties.smoothness,
+        "flat on": "nowhere" if properties.flat_set == "∅" else capped(properties.flat_set),
         "saturates": properties.saturates,
         "largest |φ'|": number(properties.max_slope),
         "operations": f"{properties.operations}; {properties.operations_with_derivative} with derivative",

@@ -76,7 +76,13 @@ class PlanAnswer(Answer):
     programs: int = Field(description="programs to compile")
     workers: int = Field(description="processes that train")
     flops: float = Field(description="floating-point operations of the matrix products in training what is missing")
-    seconds: float = Field(description="expected time for that, in seconds: a rough guess for a laptop's cores")
+    seconds: float = Field(
+        description="expected time for that training, in seconds: a rough guess for a laptop's cores"
+    )
+    compile_seconds: float = Field(
+        description="expected time to compile its programs before, in seconds, at most: those that the cache on the "
+        "disk holds take none"
+    )
     worker_bytes: float = Field(description="memory that a worker holds at most, in bytes, roughly")
     weight_bytes: float = Field(
         description="what trained weights will take on the disk, in bytes; 0 where none are kept"

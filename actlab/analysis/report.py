@@ -81,7 +81,7 @@ def write(
     with making(folder, ("tables", "figures")) as output:
         made = make_shipped(folder, cells, *asked)
         drawn = [drawing for drawing in made.figures.values() if drawing]
-        progress(0, len(drawn))
+        progress(0, sum(len(drawing.pages) for drawing in drawn))
         paths = [path for table in made.tables.values() if table for path in write_table(table, output.at / "tables")]
         if drawn:
             paths += write_figures(drawn, output.at / "figures", helper, progress)

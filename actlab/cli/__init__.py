@@ -125,9 +125,7 @@ def report(
 def compare(
     folders: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="DIR...", help="studies' folders", show_default=False, autocompletion=completion.folders
-        ),
+        typer.Argument(metavar="DIR", help="studies' folders", show_default=False, autocompletion=completion.folders),
     ],
     metric: Annotated[
         str, typer.Option(help="a column of runs, steps or layers", autocompletion=completion.metrics)
@@ -140,7 +138,9 @@ def compare(
         str | None,
         typer.Option(help="dying: born, died, revived, ever dead and weak", autocompletion=completion.presets),
     ] = None,
-    text: Annotated[TextFormat, typer.Option("--format", help="of the table")] = TextFormat.markdown,
+    text: Annotated[
+        TextFormat, typer.Option("--format", help="of the table", autocompletion=completion.among(TextFormat))
+    ] = TextFormat.markdown,
     partial: Partial = False,
 ) -> None:
     """Print one comparison table over one or several studies, with intervals and n."""
@@ -181,7 +181,7 @@ def show(
 Activations = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[ACTIVATION]...",
+        metavar="ACTIVATION",
         help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name",
         autocompletion=completion.activations,
     ),
@@ -223,7 +223,7 @@ def example(
 @actlab.with_trials
 def list_names(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="list what these files declare instead")
+        list[Path] | None, typer.Argument(metavar="FILE.py", help="list what these files declare instead")
     ] = None,
 ) -> None:
     """List activations, initializers, optimizers, data sets, probes, tables, figures, and the studies in ./configs."""

@@ -13,7 +13,7 @@ Config = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[key.sub=value]...",
+        metavar="key.sub=value",
         help="overrides; a comma list sweeps: model.depth=2,10,20",
         autocompletion=completion.overrides,
     ),

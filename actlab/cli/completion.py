@@ -4,6 +4,7 @@ A word that a key begins (``model.de``) is answered by the key with ``=`` behind
 default: with two answers a shell adds no space, and one types on.
 """
 
+import ast
 import io
 import os
 import re
@@ -18,6 +19,8 @@ from typing import Any
 from actlab.naming import show
 
 INSTRUCTION = "_ACTLAB_COMPLETE"
+LARGEST_SOURCE = 10**6
+"""Bytes of a file whose functions are looked for."""
 BREAKS = "[=:]+"
 """Where bash cuts a word in several, and completes the last of them alone."""
 
@@ -37,7 +40,8 @@ def activations(incomplete: str) -> list[str]:
     >>> activations("leaky"), activations("leaky_relu:neg")
     (['leaky_relu'], ['leaky_relu:negative_slope=', 'leaky_relu:negative_slope=0.01'])
     """
-    return list(named(incomplete, known()["keys"]["model.activation"]["values"]))
+    own = functions(incomplete)
+    return [*named(incomplete, known()["keys"]["model.activation"]["values"]), *own]
 
 
 def named(word: str, values: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -122,7 +126,69 @@ def from_index(which: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def among(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """Give what completes one of some words."""
+    return lambda incomplete: [one for one in map(str, words) if one.startswith(incomplete)]
+
+
 metrics, groups, presets = from_index("metrics"), from_index("groups"), from_index("presets")
+
+
+def columns(incomplete: str) -> list[str]:
+    """Complete names of columns of ``runs``, also after a comma, and behind the minus of ``--sort``.
+
+    >>> columns("activation,dep"), columns("-dept")
+    (['activation,depth'], ['-depth'])
+    """
+    before, comma, word = incomplete.rpartition(",")
+    before += comma
+    before, word = (before + "-", word[1:]) if word.startswith("-") else (before, word)
+    return [before + one for one in run_columns() if one.startswith(word)]
+
+
+def run_columns() -> list[str]:
+    """List what a list of runs may show: settings, seed, status, and what came of each."""
+    return list(dict.fromkeys([*known()["settings"], "seed", "status", *known()["metrics"]]))
+
+
+def conditions(incomplete: str) -> list[str]:
+    """Complete ``--where``: keys and columns, behind ``=`` and ``!=`` the names that a key may be, after a comma both.
+
+    >>> conditions("dept"), conditions("activation=tanhs"), conditions("depth=2,model.activation!=tanhs")
+    (['depth='], ['activation=tanhshrink'], ['depth=2,model.activation!=tanhshrink'])
+    """
+    before, comma, word = incomplete.rpartition(",")
+    before += comma
+    key, equals, value = word.partition("=")
+    if equals:
+        return [f"{before}{key}={one}" for one in values_of_column(key.removesuffix("!"), value)]
+    found = [f"{before}{one}=" for one in (*run_columns(), *known()["keys"]) if one.startswith(word)]
+    keys = re.findall(r"([\w.]+)!?=", before)  # what has no key is one more value of the last
+    return found + [f"{before}{one}" for one in (values_of_column(keys[-1], word) if keys and word else [])]
+
+
+def values_of_column(name: str, begun: str) -> list[str]:
+    """List what a column may be, of what begins so."""
+    if name == "status":
+        return [one for one in ("ok", "diverged") if one.startswith(begun)]
+    return values_of(known()["settings"].get(name, name), begun)
+
+
+def functions(incomplete: str) -> list[str]:
+    """Complete functions of a file, ``act.py:name``, and files of Python where none is named yet; nothing is run."""
+    path, colon, begun = incomplete.rpartition(":")
+    if not colon:
+        found = listing(Path(os.path.dirname(incomplete)), "*.py")
+        names = [f"{one}:" for one in sorted(map(str, found)) if incomplete and one.startswith(incomplete)]
+        return [*names, *functions(names[0])] if len(names) == 1 else names
+    try:
+        if os.path.getsize(path) > LARGEST_SOURCE:
+            return []
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return []
+    names = [one.name for one in tree.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")]
+    return [f"{path}:{one}" for one in names if one.startswith(begun)]
 
 
 def configs(incomplete: str) -> list[str]:

@@ -24,7 +24,8 @@ def made() -> dict[str, Any]:
     Returns:
         ``keys``: of a study's file, {dotted key: {``help``, and where it has one ``default`` (as one types it) and
             ``values``: names, or {name: {option: default}}}}; ``metrics`` and ``groups``: columns that a comparison
-            takes; ``presets``, ``lists``: {key that holds a list: names}.
+            takes; ``settings``: {column: key that it comes from, or ""}; ``presets``; ``lists``: {key that holds a
+            list: names}.
     """
     from actlab.analysis.compare import GROUPS, PRESETS
     from actlab.analysis.figures import FIGURES
@@ -41,6 +42,7 @@ def made() -> dict[str, Any]:
     return {
         "keys": {key: about for key, about in keys().items() if key not in lists} | {key: {} for key in lists},
         "lists": lists,
+        "settings": {one.column: one.key for one in settings()},
         "metrics": [*MEASURES],
         "groups": [*(one.column for one in settings()), "layer", "study", "seed", *GROUPS],
         "presets": [*PRESETS],

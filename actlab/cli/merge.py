@@ -7,11 +7,15 @@ import typer
 
 import actlab
 from actlab import commands
+from actlab.cli import completion
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, say
 from actlab.naming import counted
 
-Folders = Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="folders of one study", show_default=False)]
+Folders = Annotated[
+    list[Path],
+    typer.Argument(metavar="DIR", help="folders of one study", show_default=False, autocompletion=completion.folders),
+]
 Out = Annotated[Path, typer.Option("--out", help="the merged folder: new, or empty", show_default=False)]
 
 

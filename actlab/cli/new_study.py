@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import actlab
+from actlab.cli import completion
 from actlab.cli.terminal import one_line, say
 from actlab.naming import as_yaml, brief, nearest, shortened, show
 
@@ -61,7 +62,12 @@ class Request:
 def new(
     name: Annotated[str, typer.Argument(help="of the study: mine writes mine.yaml", show_default=False)],
     template: Annotated[
-        str | None, typer.Option(help=f"{', '.join(WORDS)} [default: depth; with --data own-data]", show_default=False)
+        str | None,
+        typer.Option(
+            help=f"{', '.join(WORDS)} [default: depth; with --data own-data]",
+            show_default=False,
+            autocompletion=completion.among(WORDS),
+        ),
     ] = None,
     rows: Annotated[
         Path | None, typer.Option("--data", help="your own .csv, .tsv, .parquet or .npz file", show_default=False)

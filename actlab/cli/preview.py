@@ -68,8 +68,8 @@ def preview(
             "programs": PROGRAMS * len({job.shape.programs for job in jobs}),
             "workers": number,
         }
-        expected = {"flops": total.flops, "seconds": total.seconds, "worker_bytes": planned.worker_bytes}
-        expected["weight_bytes"] = weight_bytes
+        expected = {"flops": total.flops, "seconds": total.seconds, "compile_seconds": total.compile_seconds}
+        expected |= {"worker_bytes": planned.worker_bytes, "weight_bytes": weight_bytes}
         about = {"study": study.config.study, "question": study.config.question, "folder": str(stored.folder)}
         limits_told = [asked.room[1]] if asked.room[1] else []
         say(plan_as_json(planned, {**about, **counts, **expected, "notes": [*notes, *limits_told]}))
@@ -94,6 +94,11 @@ def preview(
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
+    if total.compile_seconds:
+        say(
+            f"Compiling before that: about {cost.clock(total.compile_seconds)} at most; "
+            "a program that was compiled here before takes none."
+        )
     if weight_bytes:
         say(f"Weights: about {in_units(weight_bytes)} on the disk (measure.keep_weights).")
     try:

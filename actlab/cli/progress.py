@@ -50,8 +50,10 @@ def doing(state: "Progress") -> str:
     >>> from actlab.engine.control import Progress
     >>> doing(Progress(0.0, 0, 4, 0, 2, {}, compiled=1, programs=4)), doing(Progress(1.0, 4, 4, 2, 2, {}))
     ('compiling 1 of 4 programs', 'reporting')
+    >>> doing(Progress(0.0, 0, 4, 0, 2, {}, compiled=4, programs=4, compiling=1))  # what another worker has
+    'compiling'
     """
-    if state.phase == "compiling":
+    if state.phase == "compiling" and state.compiled < state.programs:
         return f"compiling {state.compiled} of {counted(state.programs, 'program')}"
     return {"writing": WRITING, "saving": SAVING}.get(state.phase, state.phase)
 
@@ -88,8 +90,8 @@ def share_of(state: "Progress | None") -> float | None:
     """What share of what it is at is done; None where that is not known."""
     if state is None or state.phase == "reporting":
         return None
-    if state.phase == "compiling" and state.programs:
-        return state.compiled / state.programs
+    if state.phase == "compiling":
+        return state.compiled / state.programs if state.compiled < state.programs else None
     return state.written / state.to_write if state.to_write else state.share
 
 
@@ -164,8 +166,9 @@ class PlainProgress:
     def __call__(self, state: "Progress") -> None:
         """Print how far it has come, if it is time to, or it is at something else."""
         begins = state.phase != self.phase and state.phase in ("saving", "reporting", "writing")
+        ends = state.phase == "writing" and state.written == state.to_write
         self.phase, self.state = state.phase, state
-        if begins or self.now() >= self.due:
+        if begins or ends or self.now() >= self.due:
             self.print()
 
     def print(self) -> None:
@@ -185,7 +188,8 @@ class PlainProgress:
         from actlab.study.cost import clock
 
         if state.phase == "writing":
-            return f"{WRITING} ({state.written}/{state.to_write})" if state.written else f"{WRITING} ({state.to_write})"
+            far = f" ({state.written}/{state.to_write})" if state.written else ""
+            return f"writing tables and {counted(state.to_write, 'figure')}{far}"
         said = [doing(state)] if state.phase in ("compiling", "saving") else []
         if state.phase != "compiling" or state.runs_done:
             said += [
@@ -196,6 +200,8 @@ class PlainProgress:
         said += [duration(elapsed)]
         if state.phase in ("training", "reporting"):
             said += [per_time(state.rate)] if state.rate else []
+        if state.phase == "training" and state.compiling:
+            said += [f"{state.compiling} compiling"]
         if state.phase == "training":
             said += [f"about {clock(state.left)} left"] if state.left is not None else []
         return ", ".join(said)

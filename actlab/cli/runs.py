@@ -1,12 +1,13 @@
 """What ``actlab runs`` prints: what is in a study."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import actlab
+from actlab.cli import completion
+from actlab.cli.arguments import Folder
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted
@@ -21,19 +22,32 @@ class RunsFormat(StrEnum):
 
 
 def runs(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)
-    ],
+    folder: Folder,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE,...", help="only these, as activation=relu,gelu,depth=2..10"),
+        typer.Option(
+            metavar="KEY=VALUE,...",
+            help="only these, as activation=relu,gelu,depth=2..10",
+            autocompletion=completion.conditions,
+        ),
     ] = None,
-    columns: Annotated[str | None, typer.Option(metavar="A,B,...", help="which columns")] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="which columns", autocompletion=completion.columns)
+    ] = None,
     sort: Annotated[
-        str | None, typer.Option(metavar="KEY,...", help="by which columns; -KEY: the largest first")
+        str | None,
+        typer.Option(
+            metavar="KEY,...", help="by which columns; -KEY: the largest first", autocompletion=completion.columns
+        ),
     ] = None,
     text: Annotated[
-        RunsFormat | None, typer.Option("--format", help="of the list [default: table]", show_default=False)
+        RunsFormat | None,
+        typer.Option(
+            "--format",
+            help="of the list [default: table]",
+            show_default=False,
+            autocompletion=completion.among(RunsFormat),
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False,
     everything: Annotated[bool, typer.Option("--all", help="all lines, however long the terminal is")] = False,
@@ -53,13 +67,13 @@ def runs(
     from actlab.study.settings import of_manifest
 
     results = actlab.load(folder, partial)
-    for line in (*results.damage, *results.notes):
-        note(line)
     conditions = grammar.parse(where or ())
     settings, every = of_manifest(results.manifest), results.final()
     keys = {one.key: one.column for one in settings if one.key}
     fits = grammar.matches(every, conditions, keys)
     made = lists.listing(every, fits, split(columns), split(sort), settings)
+    for line in (*results.damage, *results.notes, *results.untrained):
+        note(line)
     if not fits.any():
         alone = ", ".join(f"{one} {grammar.matches(every, [one], keys).sum()}" for one in conditions)
         note(f"of {counted(len(every), 'run')} none fits all conditions; alone: {alone}")

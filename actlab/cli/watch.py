@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actlab import commands
+from actlab.cli.arguments import Folder
+from actlab.cli.output import note
 from actlab.cli.progress import PlainProgress, duration, line
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted, shortened
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from actlab.engine.watching import Sight, Watch
 
 EVERY = 1.0  # seconds between two looks
+WAIT = 10.0  # seconds in which a run that was begun has made its folder
 READING = 0.5  # seconds of a look in which parts are read, so that what else there is to say does not wait
 MOST_NAME = 16  # letters of an activation's label
 MOST_JOBS, MOST_FAILURES = 4, 3  # lines of them
@@ -29,9 +33,7 @@ MOST_PICTURE = 50  # letters of a picture
 
 
 def watch_study(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="a study's folder, as results/depth", show_default=False)
-    ],
+    folder: Folder,
     once: Annotated[bool, typer.Option("--once", help="print how it stands now, and end")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print how it stands now as JSON, and end")] = False,
 ) -> None:
@@ -50,9 +52,20 @@ def watch_study(
         say_frame(folder, sight)
         say(ending(folder, sight))
         return
+    wait_for(folder)
     follow = follow_on_terminal if out.is_terminal else follow_in_lines
     sight = follow(folder, watching)
     say(ending(folder, sight))
+
+
+def wait_for(folder: Path) -> None:
+    """Wait a little for a folder that a run is about to make; whoever looks next says where there is none."""
+    if os.path.lexists(folder) or not folder.parent.parent.is_dir():
+        return
+    note(f"{one_line(folder)} is not there yet; a run that makes it is waited for, {WAIT:.0f} s at most")
+    until = time.monotonic() + WAIT
+    while not os.path.lexists(folder) and time.monotonic() < until:
+        time.sleep(min(EVERY, 0.2))
 
 
 def kept_of(rows: Any, manifest: Mapping[str, Any]) -> "Iterator[tuple[str, RunSoFar]]":
@@ -218,8 +231,8 @@ def table(activations: "Sequence[ActivationSoFar]", width: int, height: int) -> 
             row += f"  {f'no run of depth {depth} yet':<{columns}}"
         lines.append(row)
     below = [
-        "dead: units that are constant, mean over runs that did not diverge.",
-        f"Gradients: log10 of |dL/dz| at depth {depth}: last layer; layer 1 relative to it",
+        "dead: constant units, mean of runs that did not diverge. Gradients: log10 of the",
+        f"norm of dL/dz, at depth {depth}: last layer, and layer 1 relative to it, in decades",
     ]
     if not depth:
         below = [below[0].partition(". ")[0] + "; gradients by layer are not measured"]

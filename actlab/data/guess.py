@@ -17,7 +17,7 @@ from actlab.data import files, guess_columns, guess_target, guess_text
 from actlab.data.columns import is_missing
 from actlab.data.sheet import Sheet
 from actlab.data.spec import DataSpec
-from actlab.data.splits import Data
+from actlab.data.splits import Data, RareClassError
 from actlab.data.table import DataError
 from actlab.data.text_files import read_text
 from actlab.naming import as_yaml, listed
@@ -75,11 +75,15 @@ def guess(path: Path, target: str | None = None) -> Guess:
     candidates, named = guess_target.candidates(columns, sheet, target)
     first: DataError | None = None
     for one in candidates[: 1 if named else MOST_TARGETS]:
+        doubt = "" if named else guess_target.why_not_last(one, columns, sheet)
+        others = [name for name in candidates if name != one]
         try:
-            return with_target(one, [name for name in candidates if name != one], columns, sheet, spec, dict(why))
+            return with_target(one, others, columns, sheet, spec, {**why, "target": doubt})
         except DataError as error:
             way = f"; --target {as_yaml(candidates[1])}, say, predicts another column" if candidates[1:] else ""
             first = first or DataError(f"{error}{way}", error.key)
+            if isinstance(error, RareClassError) and error.few:
+                break
     raise first or DataError(
         f"{path}: no column can be the target: each is empty, the same in every row, numbers the rows, is a date, or "
         "has a text of its own in nearly every row"
@@ -115,9 +119,10 @@ def with_target(
     task = guess_target.task(labels[~gone], target, sheet, why)
     if sheet.path.suffix.lower() == ".npz":
         spec = replace(spec, target=None if target == "y" else spec.target)
+        del why["target"]
     else:
         spec = replace(spec, target=target)
-        why["target"] = "the column to predict" + (
+        why["target"] = (why["target"] or "the column to predict") + (
             f"; `actlab new` with --target takes another: {listed(map(as_yaml, others), 4, 40)}" if others else ""
         )
     spec = guess_columns.chosen_features(replace(spec, task=task), target, gone, columns, sheet, why)

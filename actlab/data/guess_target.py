@@ -57,6 +57,26 @@ def candidates(kinds: Mapping[str, str], sheet: Sheet, asked: str | None) -> tup
     return [*named, *(name for name in last_first if name not in named)], bool(named)
 
 
+def why_not_last(target: str, kinds: Mapping[str, str], sheet: Sheet) -> str:
+    """Say why another column than the last is taken, where the usual one is the last; empty where it is."""
+    last = next((name for name in [*kinds][::-1] if name not in sheet.index), target)
+    if target == last:
+        return ""
+    column, kind = sheet.frame[last], kinds[last]
+    reason = "cannot be predicted"
+    if kind == "nothing" or column.nunique() < 2:
+        reason = "is empty" if kind == "nothing" else "is the same in every row"
+    elif kind not in ("numbers", "text"):
+        reason = f"holds {'dates or times' if kind == 'dates' else kind}"
+    elif kind == "text":
+        reason = f"has {column.nunique()} different texts in {len(column)} rows"
+    elif may_be_target(last, kind, sheet):
+        reason = f"holds quantities, and {as_yaml(target)} labels" if kinds[target] == "text" else reason
+    elif numbers_rows(last, values_of(column, sheet)) or is_written(last):
+        reason = "numbers the rows"
+    return f"unsure: {as_yaml(target)} is predicted, since the last column, {as_yaml(last)}, {reason}"
+
+
 def plain_word(name: str) -> str:
     """Return a name as ``NAMES`` has it.
 

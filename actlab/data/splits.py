@@ -1,5 +1,6 @@
 """Training, validation and test rows: stratified 60/20/20, and units taken from training rows alone."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -136,11 +137,24 @@ def split_table(
     )
 
 
+class RareClassError(DataError):
+    """A class has too few rows to stand in all three splits.
+
+    Attributes:
+        few: such classes are at most half of all: the column is one of labels.
+    """
+
+    def __init__(self, message: str, few: bool) -> None:
+        """Keep what is to be said."""
+        super().__init__(message)
+        self.few = few
+
+
 def require_classes(table: Table, name: str) -> None:
     """Refuse a table with one class, or with a class too small to stand in all three splits.
 
     Raises:
-        DataError: naming the class.
+        DataError: naming the class; a ``RareClassError`` where it is too small.
     """
     if len(table.classes) < 2:
         raise DataError(f"{name}: expected at least two classes, found only {table.classes[0]!r}")
@@ -148,9 +162,13 @@ def require_classes(table: Table, name: str) -> None:
     if count.min() < 3:
         rare = table.classes[int(count.argmin())]
         others = f", the smallest of {np.sum(count < 3)} such classes" if np.sum(count < 3) > 1 else ""
-        raise DataError(
+        way = f"ake {'their' if others else 'its'} rows out of the file, or give them another class"
+        number = all(re.match(r"[-+]?[.,]?\d", label) for label in table.classes)
+        way = f"If the target is a quantity, set task: regression; if not, t{way}" if number else f"T{way}"
+        raise RareClassError(
             f"{name}: expected at least 3 rows of each class, one per split; found {count.min()} of {rare!r}{others}. "
-            "If the target is a quantity, set task: regression"
+            f"{way}",
+            few=bool(2 * np.sum(count < 3) <= len(count)),
         )
 
 

@@ -39,7 +39,7 @@ class Progress:
 
     Attributes:
         share: of its floating-point work.
-        runs_done, runs: runs trained, and in all.
+        runs_done, runs: runs trained to their end, and in all.
         jobs_done, jobs: likewise; a job that is split counts as two.
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
@@ -72,8 +72,12 @@ class Progress:
     def phase(self) -> str:
         """What it is at.
 
+        Until anything trains it compiles: also where one worker has each program, and the others do not yet.
+
         >>> Progress(0.0, 0, 4, 0, 2, {}, compiled=1, programs=4).phase, Progress(1.0, 4, 4, 2, 2, {}).phase
         ('compiling', 'reporting')
+        >>> Progress(0.0, 0, 4, 0, 2, {}, compiled=4, programs=4, compiling=2).phase
+        'compiling'
         """
         if self.to_write:
             return "writing"
@@ -81,7 +85,8 @@ class Progress:
             return "saving"
         if self.jobs_done == self.jobs:
             return "reporting"
-        return "training" if self.training or self.compiled >= self.programs else "compiling"
+        waits = self.compiled < self.programs or self.compiling or not self.share
+        return "compiling" if waits and not self.training else "training"
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
@@ -146,7 +151,8 @@ class Heartbeat:
     Attributes:
         pid: its process.
         training: it is past loading and compiling, so that it looks up between segments.
-        runs: how many of its runs are trained; the one in hand counts in part.
+        runs: how many of its runs are trained; those in hand count in part.
+        trained: how many are trained to their end.
         saved: how many checkpoints it has saved.
         resumed: how many of its runs were trained already when it began; one that was begun counts in part.
         compiling: it has programs made, or read from the disk, which its worker did not have.
@@ -164,13 +170,22 @@ class Heartbeat:
     ready: Sequence[str] = ()
     what: str = ""
     of: int = 0
+    trained: int = 0
 
 
 def write_heartbeat(
-    folder: Path, job: str, training: bool, runs: float, saved: int, resumed: float = 0.0, what: str = "", of: int = 0
+    folder: Path,
+    job: str,
+    training: bool,
+    runs: float,
+    saved: int,
+    resumed: float = 0.0,
+    what: str = "",
+    of: int = 0,
+    trained: int = 0,
 ) -> None:
     """Write how far this process has come with a job."""
-    said = Heartbeat(os.getpid(), training, runs, saved, resumed, what=what, of=of)
+    said = Heartbeat(os.getpid(), training, runs, saved, resumed, what=what, of=of, trained=trained)
     write_text(folder / "parts" / f"{job}.progress", json.dumps(asdict(said)))
 
 

@@ -232,7 +232,11 @@ class JobTracker:
         self.unbegun: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.unwritable = False
-        self.reached = 0.0, 0.0  # share of the work, and runs, at the last look
+        self.reached: tuple[float, float, int] = (
+            0.0,
+            0.0,
+            0,
+        )  # share of the work, runs, and runs that are done, at the last look
         self.pacing = Pacing(saved=steps_saved(self.folder))
         for job in jobs:
             self.pacing.of(job)
@@ -293,20 +297,21 @@ class JobTracker:
 
     def progress(self, running: Sequence[tuple[Job, Executor]], stopping: bool) -> Progress:
         """How far the study has come, runs in hand included."""
-        work, runs = sum(self.flops[run] for run in self.done), float(len(self.done))
+        work, runs, whole = sum(self.flops[run] for run in self.done), float(len(self.done)), len(self.done)
         in_hand = {}
         for job, worker in running:
             beat = control.read_heartbeat(self.folder, job.id)
             work += sum(run.flops for run in job.runs) * beat.runs / len(job.runs)
             runs += beat.runs
+            whole += beat.trained
             in_hand[job.id] = job, beat, id(worker)
         jobs = self.ended + len(self.waiting) + len(in_hand)
         share = work / sum(self.flops.values())
         if stopping:  # what a job has saved is not lost because its worker has put it down
-            share, runs = max(share, self.reached[0]), max(runs, self.reached[1])
-        self.reached = share, runs
+            share, runs, whole = max(share, self.reached[0]), max(runs, self.reached[1]), max(whole, self.reached[2])
+        self.reached = share, runs, whole
         pace = self.pacing.look(in_hand, self.waiting, runs, stopping)
-        return Progress(share, int(runs), len(self.flops), self.ended, jobs, dict(self.failures), stopping, **pace)
+        return Progress(share, whole, len(self.flops), self.ended, jobs, dict(self.failures), stopping, **pace)
 
     def write(self, text: str) -> None:
         """Append a line with the time to the study's log."""

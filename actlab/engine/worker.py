@@ -133,7 +133,7 @@ def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0)
             if abandoned():
                 return Outcome(False, {}, devices(), awake.seconds() - begun, pace.seconds)
             share = at.step / (job.steps + 1)
-            control.write_heartbeat(folder, job.id, True, done + len(runs) * share, saves, resumed, *about)
+            control.write_heartbeat(folder, job.id, True, done + len(runs) * share, saves, resumed, *about, done)
             stop = control.stop_asked(folder)
             if stop or time.monotonic() - saved >= SAVE_SECONDS:
                 if number and at.recorded:  # at first it stands where its checkpoint does

@@ -51,6 +51,8 @@ def write_figures(
             except BrokenExecutor:  # the helper died, of memory perhaps
                 pass
         written[stem] = write_page(drawing, page, folder)
+    if pages:
+        progress(len(pages), len(pages))
     paths = []
     for drawing in drawings:
         numbers = folder / f"{drawing.name}.csv"
