@@ -78,10 +78,17 @@ def shipped(registry: Registry[Part[P]], asked: Sequence[str] | None) -> dict[st
 
 
 def make_shipped(folder: Path, cells: Cells, tables: Sequence[str] | None, figures: Sequence[str] | None) -> Made:
-    """Make the shipped tables and figures that are asked for, and keep the places of the user's."""
+    """Make the shipped tables and figures that are asked for, and keep the places of the user's.
+
+    Raises:
+        PartError: there is no such table or figure; names file and key.
+    """
     made = Made(folder)
     for registry, asked, into in ((TABLES, tables, made.tables), (FIGURES, figures, made.figures)):
-        parts: dict[str, Part[Any]] = shipped(registry, asked)
+        try:
+            parts: dict[str, Part[Any]] = shipped(registry, asked)
+        except PartError as error:
+            raise PartError(f"{folder / 'study.yaml'}: report.{registry.kind}s: {error}") from None
         for name in asked if asked is not None else parts:
             into[own_name(name) or name] = None
         into.update({name: part.make(cells) for name, part in parts.items()})

@@ -76,7 +76,8 @@ def write(
         MeasureError: the manifest's records of the user's measures are not readable.
     """
     wanted = study.get("report") or {}
-    asked = (wanted.get("tables"), wanted.get("figures"))
+    tables, figures = wanted.get("tables"), wanted.get("figures")
+    asked = ([tables] if isinstance(tables, str) else tables, [figures] if isinstance(figures, str) else figures)
     cells = study_cells(study, manifest, runs, steps, layers, lacking)
     with making(folder, ("tables", "figures")) as output:
         made = make_shipped(folder, cells, *asked)
