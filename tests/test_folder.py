@@ -528,7 +528,7 @@ STUDIES = {
     "select": ("report: {", "report: {select: {over: nosuch}, ", "report.select.over"),
     "select by": ("report: {", "report: {select: {by: test_loss}, ", "report.select.by"),
     "select a word": ("report: {", "report: {select: rate, ", "report.select"),
-    "unknown key": ("report: {", "report: {tabels: [], ", "did you mean 'tables'"),
+    "unknown key": ("report: {", "report: {tabels: [], ", "write `tables: []` below 'report:'"),
     "probes": ("probes: [", "probes: [nosuch, ", "measure"),
     "probes a number": ("[signal_grad_norm, dead_fraction, act_mean]", "3", "measure.probes"),
     "depth": ("depth: 5", "depth: -5", "model.depth"),
