@@ -34,12 +34,12 @@ test-lowest:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "constraints-lowest.txt is for Python 3.11; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)"; exit 1; }
 	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test]'
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints-lowest.txt -e '.[test]'
 	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 test-newest:
 	test -d .venv-newest || $(PYTHON) -m venv .venv-newest
-	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check \
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	  --upgrade --upgrade-strategy eager -e '.[test]'
 	.venv-newest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 

@@ -454,7 +454,7 @@ def test_fresh_sets_aside_and_deletes_nothing(trained, whole, mine, tmp_path, mo
     assert files(whole.with_name("s-2026-01-02-030405-3")) == latest
 
 
-def test_fresh_is_refused_before_anything_is_done(whole, mine, tmp_path, monkeypatch, capsys):
+def test_fresh_is_refused_before_anything_is_done(whole, trained, mine, tmp_path, monkeypatch, capsys):
     before = files(whole)
 
     def refused(kind, match, *overrides, **options):
@@ -471,9 +471,9 @@ def test_fresh_is_refused_before_anything_is_done(whole, mine, tmp_path, monkeyp
     with pytest.raises(setting_aside.WithdrawnError), answering(True, mine, (), whole, True):
         actlab.run(mine, out=whole, fresh=True, confirm=lambda question: False)
     answer = json.loads(capsys.readouterr().out)
-    stored = len(Stored(whole).runs())
+    asked = len(actlab.load(trained / "small").runs)  # of the six that are stored
     found = [answer[key] for key in ("study", "folder", "planned", "stored", "trained", "missing")]
-    assert found == ["s", str(whole), stored, stored, 0, 0]
+    assert found == ["s", str(whole), asked, asked, 0, 0]
     monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     refused(StoreError, r"cannot be set aside \(Permission denied\); give this study another --out")
     monkeypatch.chdir(whole / "parts")

@@ -25,8 +25,6 @@ __all__ = ["home", "serial"]
 SEEDS = {"seeds": (["sweep.seeds=[0]"], ["sweep.seeds=[1]"])}
 SPLITS = {
     **SEEDS,
-    "activations": (["model.activation=relu"], ["model.activation={act}"]),
-    "data": (["data.name={a}"], ["data.name={b}"]),
     "overlapping": (["sweep.seeds=[0]"], ["sweep.seeds=2"]),
     "three corners of four": (
         ["data.name={a}", "model.activation=relu"],
@@ -296,6 +294,6 @@ def test_other_data_by_one_name_is_another_study(two, tmp_path, monkeypatch, cap
 
 
 def test_labels_of_merged_studies_are_told_apart():
-    files = joined_sources.Joined({}, [], [], {"sources/v1.py:relu": "1f" * 20}, {"sources/a/rows.csv": ("2e",)})
+    files = joined_sources.Joined({}, [], [], [], {"sources/v1.py:relu": "1f" * 20}, {"sources/a/rows.csv": ("2e",)})
     study = of(matrix=matrix(activation=["relu", "sources/v1.py:relu"]))
     assert files.prefixes(study) == {"activation": {("1f" * 20)[:12]: "v1.py:"}}
