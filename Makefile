@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 TESTS ?= tests
 
-.PHONY: quickstart test check moments index clean test-lowest test-newest
+.PHONY: quickstart test check moments index clean install-lowest install-newest test-lowest test-newest
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -30,17 +30,21 @@ index: .venv/installed
 
 # With the oldest versions that pyproject.toml allows (on Python 3.11), and with the newest that there are; each in an
 # environment of its own. TESTS="tests/test_house.py ..." runs some of the tests only.
-test-lowest:
+install-lowest:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
 	  echo "constraints-lowest.txt is for Python 3.11; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)"; exit 1; }
 	test -d .venv-lowest || $(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints-lowest.txt -e '.[test]'
-	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
-test-newest:
+install-newest:
 	test -d .venv-newest || $(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	  --upgrade --upgrade-strategy eager -e '.[test]'
+
+test-lowest: install-lowest
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
+
+test-newest: install-newest
 	.venv-newest/bin/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 clean:
