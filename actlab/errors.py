@@ -37,6 +37,7 @@ ERRORS: dict[str, Known] = {
         "actlab.engine.cluster.common", WRONG, "a cluster file is wrong, or its cluster out of reach; a `StudyError`"
     ),
     "DataError": Known("actlab.data.table", WRONG, "data cannot be read, or not as they are asked for"),
+    "RareClassError": Known("actlab.data.splits", WRONG, "a class has too few rows to be split; a `DataError`"),
     "ActivationError": Known("actlab.activations.base", WRONG, "there is no such activation, or it cannot be used"),
     "InitializerError": Known("actlab.nn.initializers", WRONG, "likewise, of an initializer"),
     "OptimizerError": Known("actlab.nn.optimizers", WRONG, "likewise, of an optimizer"),
