@@ -144,7 +144,7 @@ class RareClassError(DataError):
         few: such classes are at most half of all: the column is one of labels.
     """
 
-    def __init__(self, message: str, few: bool) -> None:
+    def __init__(self, message: str, few: bool = True) -> None:
         """Keep what is to be said."""
         super().__init__(message)
         self.few = few
