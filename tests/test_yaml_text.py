@@ -48,7 +48,7 @@ REFUSED = {
     "NUL": ("a: 1\nb: \0", 2, "special characters"),
     "NUL, escaped": ('a: "\\0"', 1, "NUL"),
     "half a pair of UTF-16": ('a: "\\uD800"', 1, "half of a pair"),
-    "a tab": ("a:\n\tb: 1", 2, "cannot start any token"),
+    "a tab": ("a:\n\tb: 1", 2, "a tab stands where spaces are expected"),
     "text after a value": ("a: 'b' c", 1, "not valid YAML"),
 }
 
@@ -116,7 +116,7 @@ train: {steps: 4, batch_size: 8}
         ("train.learning_rate=1e31", "≤ 1e+30"),
         ("train.learning_rate=1e400", "finite"),
         ("model.activation={name: leaky_relu, negative_slope: 1e31}", "at most 1e+30"),
-        ("model.activation={name: leaky_relu, negative_slope: .nan}", "finite"),
+        ("model.activation={name: leaky_relu, negative_slope: .nan}", "expected a number of at most"),
         ("question=" + "[" * 200, "32 deep"),
         ("question=" + "9" * 5000, "5,000 digits"),
         ("model.activation=" + "x" * 9000, "unknown activation"),
