@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 import actlab
-from actlab import cli
 from actlab.engine import planned, store, worker_pools
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.engine.part_files import read_part
@@ -152,11 +151,3 @@ def snapshot(folder):
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def command(monkeypatch, capsys, *words):
-    monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    out = capsys.readouterr()
-    return stop.value.code or 0, out.out, out.err

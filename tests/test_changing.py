@@ -19,7 +19,6 @@ import pyarrow as pa
 import pytest
 
 import actlab
-from actlab import cli
 from actlab.cli import confirming
 from actlab.cli.answering import answering
 from actlab.engine import (
@@ -40,6 +39,7 @@ from actlab.study import columns
 from actlab.study.reading import StudyError, resolved_yaml
 from tests import synthetic
 from tests.serial import SerialExecutor
+from tests.typed import typed
 
 STUDY = """
 study: s
@@ -131,14 +131,6 @@ def whole(trained, tmp_path):
     return shutil.copytree(trained / "whole", tmp_path / "results" / "s")
 
 
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    printed = capsys.readouterr()
-    return stop.value.code, printed.out, printed.err
-
-
 def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -157,12 +149,12 @@ def test_what_is_taken_back_is_kept_and_shown_nowhere(trained, whole, mine, monk
     """An activation: afterwards everything is as if it had never been there, and it is there at once again."""
     trains_nothing(monkeypatch)
     before = Stored(whole).runs()
-    code, said, plan = call(monkeypatch, capsys, "plan", mine)
+    code, said, plan = typed(capsys, "plan", mine)
     assert (code, len(GELU.findall(plan))) == (0, 1)
     assert "0 runs to train" in said
     assert files(whole) == files(trained / "whole")  # planning changes nothing
     for _ in range(2):  # it is said each time
-        code, said, notes = call(monkeypatch, capsys, "run", mine)
+        code, said, notes = typed(capsys, "run", mine)
         assert (code, len(GELU.findall(notes)), "gelu" in said) == (0, 1, False)
         same_frames(whole, trained / "small")
         assert report_of(whole) == report_of(trained / "small")
@@ -176,11 +168,11 @@ def test_what_is_taken_back_is_kept_and_shown_nowhere(trained, whole, mine, monk
         (["show", whole, actlab.load(whole).runs["run"][0]], 0),
         (["show", whole, kept], 2),
     ):
-        code, said, notes = call(monkeypatch, capsys, *words)
+        code, said, notes = typed(capsys, *words)
         assert (code, "gelu" in said) == (ends, False)
         assert notes.count("2 stored runs are not asked for by its study.yaml (model.activation: gelu)") == 1, words
     assert f"{kept} is stored, and left out, since its study.yaml does not ask for it any more" in notes
-    code, _, notes = call(monkeypatch, capsys, "run", mine, WITH_GELU)
+    code, _, notes = typed(capsys, "run", mine, WITH_GELU)
     assert (code, "not asked for" in notes) == (0, False)
     assert not (whole / earlier.EARLIER).exists()
     same_frames(whole, trained / "whole")
@@ -300,14 +292,12 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
     (whole / "parts" / "0.parquet.aside").write_text("set aside before")
     line = "2 stored runs not asked for by mine.yaml {} removed (model.activation: gelu)"
     before = files(whole)
-    code, _, notes = call(monkeypatch, capsys, "run", mine, "--prune", "--dry-run")
+    code, _, notes = typed(capsys, "run", mine, "--prune", "--dry-run")
     assert (code, line.format("would be") in notes, files(whole)) == (0, True, before)
-    code, _, notes = call(monkeypatch, capsys, "run", mine)
+    code, _, notes = typed(capsys, "run", mine)
     advice = actlab.load(whole).notes[0].split("`")[1]
     assert shlex.split(advice) == ["actlab", "run", str(whole / "study.yaml"), "--prune"]
-    code, _, notes = call(
-        monkeypatch, capsys, *shlex.split(advice)[1:]
-    )  # as it is said; the folder is found by its file
+    code, _, notes = typed(capsys, *shlex.split(advice)[1:])  # as it is said; the folder is found by its file
     assert code == 0
     assert line.format("are").replace("mine.yaml", "results/s/study.yaml") in notes
     assert Stored(whole).runs() == Stored(trained / "small").runs()
@@ -315,7 +305,7 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
     after = files(whole)
     assert {name for name in before if name not in after and not name.startswith("parts/")} == set()
     assert (after["notes.txt"], after["parts/0.parquet.aside"]) == (b"mine", b"set aside before")
-    code, _, notes = call(monkeypatch, capsys, "run", mine, "--prune")  # a second time there is nothing
+    code, _, notes = typed(capsys, "run", mine, "--prune")  # a second time there is nothing
     assert (code, "removed" in notes) == (0, False)
     with pytest.raises(StudyError, match="prune: --fresh"):
         actlab.run(mine, prune=True, fresh=True)
@@ -414,13 +404,13 @@ def test_a_folder_of_another_study_is_refused_and_the_advice_works(trained, whol
     other.write_text(STUDY.replace("study: s", "study: other").replace("steps: 12", "steps: 16"))
     before = files(whole)
     for words in (["run"], ["plan"], ["run", "--prune"]):
-        code, _, notes = call(monkeypatch, capsys, words[0], other, "--out", whole, *words[1:])
+        code, _, notes = typed(capsys, words[0], other, "--out", whole, *words[1:])
         assert (code, files(whole)) == (2, before)
         assert "holds the study 's' (6 runs, none of which other.yaml asks for, with its `study: other`)" in notes
         assert "give this study another --out, or --fresh to set that folder aside" in notes
-    code, _, _ = call(monkeypatch, capsys, "run", other, "--out", "results/other")
+    code, _, _ = typed(capsys, "run", other, "--out", "results/other")
     assert (code, files(whole)) == (0, before)
-    code, _, notes = call(monkeypatch, capsys, "run", other, "--out", whole, "--fresh")
+    code, _, notes = typed(capsys, "run", other, "--out", whole, "--fresh")
     assert code == 0
     (aside,) = (path for path in whole.parent.iterdir() if ASIDE.search(path.name))
     assert files(aside) == before
@@ -429,11 +419,11 @@ def test_a_folder_of_another_study_is_refused_and_the_advice_works(trained, whol
 def test_fresh_sets_aside_and_deletes_nothing(trained, whole, mine, tmp_path, monkeypatch, capsys):
     writes_no_report(monkeypatch)
     before = files(whole)
-    code, _, notes = call(monkeypatch, capsys, "run", mine, "--fresh", "--dry-run")
+    code, _, notes = typed(capsys, "run", mine, "--fresh", "--dry-run")
     assert (code, files(whole)) == (0, before)
     assert "results/s: --fresh would set it aside with its 6 stored runs, as results/s-20" in notes
     monkeypatch.setattr("time.strftime", lambda form, *_: "-2026-01-02-030405" if form.startswith("-") else "now")
-    code, _, notes = call(monkeypatch, capsys, "run", mine, "--fresh")
+    code, _, notes = typed(capsys, "run", mine, "--fresh")
     assert code == 0
     line = (
         "results/s: what it held is set aside as results/s-2026-01-02-030405, whole; delete that once it is not wanted"
@@ -493,10 +483,10 @@ def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, cap
     monkeypatch.setattr(actlab, "write_report", lambda *_: (_ for _ in ()).throw(StudyError("far enough")))
     before = files(whole)
 
-    def answer(typed, *words):
-        """Run with that typed; returns the exit code and what stood on the terminal."""
+    def answer(keys, *words):
+        """Run with these keys typed; returns the exit code and what stood on the terminal."""
         control, terminal = os.openpty()
-        os.write(control, typed)
+        os.write(control, keys)
         with (
             open(terminal, closefd=False) as stdin,
             open(terminal, "w", closefd=False) as stderr,
@@ -505,7 +495,7 @@ def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, cap
             patch.setattr("sys.stdin", stdin)
             patch.setattr("sys.stderr", stderr)
             assert confirming.someone_is_there()
-            code, _, _ = call(patch, capsys, "run", mine, "--fresh", *words)
+            code, _, _ = typed(capsys, "run", mine, "--fresh", *words)
         os.set_blocking(control, False)
         said = ""
         with suppress(BlockingIOError):  # it is had piece by piece
@@ -516,16 +506,16 @@ def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, cap
         return code, said
 
     asked = "results/s holds 6 stored runs. --fresh sets it aside as results/s-20"
-    for typed in (b"\n", b"n\n", b"what?\n", b"\x04"):  # the last is the end of input
-        code, said = answer(typed)
+    for keys in (b"\n", b"n\n", b"what?\n", b"\x04"):  # the last is the end of input
+        code, said = answer(keys)
         assert (code, files(whole)) == (1, before)
         assert said.count(asked) == 1
         assert "and trains 4 runs from scratch. Go on? [y/N]" in said
         assert "results/s: is as it was; nothing was set aside or trained" in said
     code, said = answer(b"", "train.batch_size=100000")  # a wrong request is refused, and not asked about
     assert (code, "Go on?" in said, files(whole)) == (2, False, before)
-    for typed, words in ((b"y\n", []), (b"", ["--yes"])):
-        code, said = answer(typed, *words)
+    for keys, words in ((b"y\n", []), (b"", ["--yes"])):
+        code, said = answer(keys, *words)
         assert ("Go on?" in said, "what it held is set aside as" in said) == (not words, True)
         newest = max(setting_aside_folders(whole), key=lambda path: path.stat().st_ctime)
         assert files(newest) == before
@@ -533,7 +523,7 @@ def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, cap
         newest.rename(whole)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))  # not a terminal: it is not asked
     assert not confirming.someone_is_there()
-    call(monkeypatch, capsys, "run", mine, "--fresh")
+    typed(capsys, "run", mine, "--fresh")
     assert len(setting_aside_folders(whole)) == 1
 
 
@@ -577,7 +567,7 @@ def test_killed_while_it_is_set_aside_one_of_two_states_is_left(at, trained, who
     assert not whole.exists()
     (aside,) = setting_aside_folders(whole)
     assert set(files(aside)) >= set(before)
-    _, _, notes = call(monkeypatch, capsys, "plan", mine)
+    _, _, notes = typed(capsys, "plan", mine)
     assert (
         f"results/s holds no run yet, but results/{aside.name} holds 4 of the 4 planned runs: `--out results/" in notes
     )
@@ -590,7 +580,7 @@ def test_a_study_folders_own_file_is_run_where_it_lies(trained, mine, tmp_path, 
     for place in ("results/renamed", "elsewhere/a b"):
         folder = shutil.copytree(trained / "whole", tmp_path / place)
         for command in (["plan"], ["run", "--dry-run"], ["run"]):
-            code, said, notes = call(monkeypatch, capsys, command[0], Path(place) / "study.yaml", *command[1:])
+            code, said, notes = typed(capsys, command[0], Path(place) / "study.yaml", *command[1:])
             assert (code, "holds no run" in notes) == (0, False), notes
         assert f"{place}/report.md" in said
         assert not (tmp_path / "results" / "s").exists()
@@ -614,25 +604,25 @@ def test_a_renamed_folder_is_found_and_the_advice_works(trained, mine, tmp_path,
     (tmp_path / "results" / "pipe" / PLANNED).unlink()
     line = "results/s holds no run yet, but results/my best holds 4 of the 4 planned runs: "
     line += "`--out 'results/my best'` uses them"
-    code, _, notes = call(monkeypatch, capsys, "plan", mine)
+    code, _, notes = typed(capsys, "plan", mine)
     assert (code, notes.count(line)) == (0, 1)
     (tmp_path / "results" / "s").mkdir()  # an empty one is none
     for words in ([WITH_GELU], [WITH_GELU, "sweep.seeds=3"]):
-        code, _, notes = call(monkeypatch, capsys, "plan", mine, *words)
+        code, _, notes = typed(capsys, "plan", mine, *words)
         assert f"holds 6 of the {6 if len(words) == 1 else 9} planned runs" in notes
     advice = shlex.split(line.split("`")[1])
-    code, _, notes = call(monkeypatch, capsys, "run", mine, WITH_GELU, *advice)
+    code, _, notes = typed(capsys, "run", mine, WITH_GELU, *advice)
     assert (code, "holds no run" in notes) == (0, False)
     assert not any((tmp_path / "results" / "s").iterdir())
     # The study was renamed in the YAML: the other may be a study that is still in use, and stays as it is.
     shutil.rmtree(tmp_path / "results")
     old = shutil.copytree(trained / "whole", tmp_path / "results" / "s")
     mine.write_text(STUDY.replace("study: s", "study: new"))
-    code, _, notes = call(monkeypatch, capsys, "plan", mine)
+    code, _, notes = typed(capsys, "plan", mine)
     assert "results/new holds no run yet, but results/s holds 4 of the 4 planned runs: `cp -r " in notes
     assert "first, and they are used; results/s stays as it is" in notes
     subprocess.run(shlex.split(notes.split("`")[1]), check=True)
-    code, _, notes = call(monkeypatch, capsys, "run", mine)
+    code, _, notes = typed(capsys, "run", mine)
     assert (code, len(actlab.load("results/new").runs)) == (0, 4)
     assert files(old) == files(trained / "whole")
     assert actlab.load("results/new").study["study"] == "new"

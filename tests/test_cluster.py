@@ -22,7 +22,6 @@ import psutil
 import pytest
 
 import actlab
-from actlab import cli
 from actlab.engine import cluster, control, train_study
 from actlab.engine.cluster import ClusterError, ClusterLost, common
 from actlab.engine.cluster import local as of_local
@@ -35,6 +34,7 @@ from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
 from actlab.study.reading import StudyError
+from tests.typed import typed
 
 distributed = pytest.importorskip("distributed")
 pytest.importorskip("cryptography")
@@ -144,19 +144,9 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def command(capsys, *words):
-    """Return what a command line ends with: its exit code, what it printed, and what it complained of."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["actlab", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    output = capsys.readouterr()
-    return end.value.code, output.out, output.err
-
-
 def refused(capsys, *words):
     """Return the message of a command that is refused: exit code 2, no traceback."""
-    code, _, stderr = command(capsys, *words)
+    code, _, stderr = typed(capsys, *words)
     assert code == 2, stderr
     assert "Traceback" not in stderr
     return stderr
@@ -285,7 +275,7 @@ def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path,
     monkeypatch.setattr(of_slurm, "ASK", 0.5)
     text = "cores: 1\nmemory: 2GB\njob_script_prologue: ['echo no such module: cuda', exit 1]\n"
     slurm.write_text(text + ("log_directory: logs\n" if logs else ""))
-    code, _, stderr = command(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm)
+    code, _, stderr = typed(capsys, "run", config, "--out", tmp_path / "r", "--cluster", slurm)
     assert code == 1
     assert "Slurm ended its job before any worker had come" in stderr
     assert ("no such module: cuda" in stderr) == logs
@@ -483,7 +473,7 @@ def test_all_workers_on_this_machine_gone_for_good(config, tmp_path, monkeypatch
         os.killpg(process.pid, signal.SIGKILL)
 
     monkeypatch.setattr(of_local.subprocess, "Popen", doomed)
-    code, _, stderr = command(capsys, "run", config, "--out", tmp_path / "r", "--executor", "dask", "--workers", 1)
+    code, _, stderr = typed(capsys, "run", config, "--out", tmp_path / "r", "--executor", "dask", "--workers", 1)
     assert code == 1
     assert "all workers of the Dask cluster on this machine have ended; what is finished is kept" in stderr
     assert "Traceback" not in stderr
@@ -719,7 +709,7 @@ def test_slurm_refuses(config, slurm, tmp_path, capsys, monkeypatch):
 
 def test_dry_run_prints_the_job_script(config, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
-    code, stdout, _ = command(capsys, "run", config, "--out", tmp_path / "r", "--dry-run", "--cluster", SLURM_FILE)
+    code, stdout, _ = typed(capsys, "run", config, "--out", tmp_path / "r", "--dry-run", "--cluster", SLURM_FILE)
     assert code == 0
     assert "24 runs to train in 6 jobs on 64 workers" in stdout
     script = stdout[stdout.index("#!") :]

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import actlab
-from actlab import cli, commands
+from actlab import commands
 from actlab.activations import base
 from actlab.checksums import file_sha256
 from actlab.engine import manifest as manifests
@@ -25,6 +25,7 @@ from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.study.stored import read_study
 from actlab.study.yaml_text import bounded_load
 from tests import synthetic
+from tests.typed import typed
 
 FRAMES = ("runs", "steps", "layers")
 
@@ -76,14 +77,6 @@ def same(folder, sound):
     return one
 
 
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    printed = capsys.readouterr()
-    return stop.value.code, printed.out, printed.err
-
-
 def outputs(folder):
     made = (path for path in folder.rglob("*") if path.suffix in (".csv", ".md", ".tex"))
     return {path.relative_to(folder): path.read_bytes() for path in made}
@@ -101,11 +94,11 @@ def test_a_part_that_is_not_listed_counts_where_it_belongs_and_is_mentioned(fold
         "planned here, with its own checksum, and so it counts",
     )
     before = outputs(sound)
-    code, _, said = call(monkeypatch, capsys, "report", folder)
+    code, _, said = typed(capsys, "report", folder)
     assert (code, outputs(folder)) == (0, before)
     assert "not listed in manifest.json" in said
     for words in (["compare", folder, "--metric", "train_loss"], ["show", folder, results.runs["run"][0]]):
-        code, _, said = call(monkeypatch, capsys, *words)
+        code, _, said = typed(capsys, *words)
         assert code == 0
         assert "not listed in manifest.json" in said
 
@@ -171,7 +164,7 @@ def test_planned_runs_that_are_not_trained_are_a_line_and_no_damage(folder, soun
     fact, command = "2 of 18 planned runs are not trained yet", f"actlab run {folder}/study.yaml --out {folder}"
     line = f"{fact}; `{command}` trains them"
     assert same(folder, sound).untrained == (line,)
-    code, _, said = call(monkeypatch, capsys, "report", folder)
+    code, _, said = typed(capsys, "report", folder)
     assert (code, said.strip()) == (0, line)
     inside = "`actlab run study.yaml --out .` in this folder trains what is missing"
     assert f"\n{fact}; {inside}.\n" in (folder / "report.md").read_text()
@@ -216,7 +209,7 @@ def test_damage_is_named_and_ends_every_command(manifest, sound, tmp_path, monke
         change(path)
         before = outputs(folder)
         for words in (["report"], ["compare"], ["show"]):
-            code, out, said = call(monkeypatch, capsys, words[0], folder, *(["0"] if words == ["show"] else []))
+            code, out, said = typed(capsys, words[0], folder, *(["0"] if words == ["show"] else []))
             assert (code, out) == (1, ""), (name, words)
             assert f"parts/{path.name} " in said, name
             assert f"`{commands.resume(folder)}` trains again what is lost; `--partial` of" in said
@@ -228,7 +221,7 @@ def test_damage_is_named_and_ends_every_command(manifest, sound, tmp_path, monke
 def test_partial_goes_on_and_the_report_says_so(folder, monkeypatch, capsys):
     path = part(folder)
     flip(path)
-    code, _, said = call(monkeypatch, capsys, "report", folder, "--partial")
+    code, _, said = typed(capsys, "report", folder, "--partial")
     assert code == 0
     assert f"parts/{path.name} was altered or cut short" in said
     text = (folder / "report.md").read_text()
@@ -236,7 +229,7 @@ def test_partial_goes_on_and_the_report_says_so(folder, monkeypatch, capsys):
     assert "8 runs: " in what_was_run
     assert f"Left out, since it is damaged: parts/{path.name} was altered or cut short" in what_was_run
     assert "8 of 16 planned runs are lost, or not trained yet" in what_was_run
-    code, out, said = call(monkeypatch, capsys, "compare", folder, "--partial", "--metric", "train_loss")
+    code, out, said = typed(capsys, "compare", folder, "--partial", "--metric", "train_loss")
     assert code == 0
     assert path.name in said
     assert path.name not in out
@@ -245,7 +238,7 @@ def test_partial_goes_on_and_the_report_says_so(folder, monkeypatch, capsys):
 def test_partial_of_nothing_is_still_an_error(folder, monkeypatch, capsys):
     for i in range(2):
         part(folder, i).write_bytes(b"")
-    code, _, said = call(monkeypatch, capsys, "report", folder, "--partial")
+    code, _, said = typed(capsys, "report", folder, "--partial")
     assert code == 1
     assert "Nothing else is stored" in said
 
@@ -419,7 +412,7 @@ def test_a_file_whose_name_is_not_utf8_can_be_named(folder, monkeypatch, capsys)
     content = part(folder).read_bytes()[:-1]
     with open(os.fsencode(folder / "parts") + b"/\xff\n.parquet", "wb") as file:
         file.write(content)
-    code, _, said = call(monkeypatch, capsys, "compare", folder)
+    code, _, said = typed(capsys, "compare", folder)
     assert code == 1
     assert r"parts/\udcff\n.parquet cannot be read as a part" in said
 
@@ -561,13 +554,13 @@ def test_a_study_edited_by_hand_is_refused_by_file_and_key(folder, monkeypatch, 
         assert old in synthetic.STUDY, name
         (folder / "study.yaml").write_text(synthetic.STUDY.replace(old, new))
         command = "report" if "table" in name else "compare"  # a name of a table is looked up by who makes it
-        code, _, text = call(monkeypatch, capsys, command, folder)
+        code, _, text = typed(capsys, command, folder)
         assert code == 2, (name, text)
         assert "study.yaml" in text, (name, text)
         assert said in text, (name, text)
         assert len(text) < 900, name
     (folder / "study.yaml").write_bytes(b"\xff\xfe")
-    assert call(monkeypatch, capsys, "report", folder)[::2] == (
+    assert typed(capsys, "report", folder)[::2] == (
         2,
         f"actlab: {folder}/study.yaml: cannot be read (it is not UTF-8)\n",
     )

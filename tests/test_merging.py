@@ -16,8 +16,9 @@ from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.outputs import OutputError
 from actlab.study import plan as planning
 from actlab.study.reading import read
-from tests.moving import command, cut, home, parts, serial, snapshot, tables, without_training, write_rows
+from tests.moving import cut, home, parts, serial, snapshot, tables, without_training, write_rows
 from tests.test_union import matrix, of
+from tests.typed import typed
 
 __all__ = ["home", "serial"]
 
@@ -49,7 +50,7 @@ def test_merged_folders_are_what_one_machine_would_have_given(split, home, tmp_p
         folders.append(cut(home, at / "mine", monkeypatch, named(home, overrides)))
     before = [snapshot(folder) for folder in folders]
     names = [folder.relative_to(tmp_path) for folder in folders]
-    code, out, err = command(monkeypatch, capsys, "merge", *names, "--out", "both")
+    code, out, err = typed(capsys, "merge", *names, "--out", "both")
     assert code == 0, err
     assert [snapshot(folder) for folder in folders] == before
     merged = tmp_path / "both"
@@ -111,7 +112,7 @@ def test_runs_that_do_not_agree_are_named(two, tmp_path, monkeypatch, capsys):
 
     first = sorted({row["data_content"] for part in parts(Path("B")) for row in part.table.to_pylist()})[0]
     write_rows(Path("B2"), lambda row: True, other)
-    code, _, err = command(monkeypatch, capsys, "merge", "A", "B", "B2", "--out", "C")
+    code, _, err = typed(capsys, "merge", "A", "B", "B2", "--out", "C")
     assert code == 1
     assert nothing_written(tmp_path)
     assert "1 run is not the same" in err
@@ -178,7 +179,7 @@ def test_what_is_not_one_study_is_refused_with_the_way_out(two, tmp_path, monkey
         shutil.rmtree("B")
         shutil.copytree(whole, "B")
         change(Path("B"))
-        got, _, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "C")
+        got, _, err = typed(capsys, "merge", "A", "B", "--out", "C")
         said = " ".join(err.split())
         assert (got, what in said, way in said) == (code, True, True), (case, got, said)
         assert nothing_written(tmp_path), case
@@ -196,12 +197,12 @@ def test_folders_that_cannot_be_merged_are_named(two, tmp_path, monkeypatch, cap
         ("A", "B", "--out", "A/parts/new"): "lies in A, which is not altered",
         ("A", "nowhere", "--out", "C"): "nowhere: there is no such folder",
     }.items():
-        code, _, err = command(monkeypatch, capsys, "merge", *words)
+        code, _, err = typed(capsys, "merge", *words)
         assert (code, what in " ".join(err.split())) == (2, True), (words, err)
         assert nothing_written(tmp_path)
     before = snapshot(Path("B"))
     with control.study_lock(Path("B")):
-        code, _, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "C")
+        code, _, err = typed(capsys, "merge", "A", "B", "--out", "C")
         assert code == 2
         assert "B: another `actlab run` or `report` is at work here (process" in " ".join(err.split())
     assert snapshot(Path("B")) == before
@@ -229,7 +230,7 @@ def test_of_weights_files_the_one_that_is_as_it_was_written_is_taken(two, tmp_pa
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     alter(("keep_weights: none", "keep_weights: final"))(Path("B"))
-    code, out, err = command(monkeypatch, capsys, "merge", "my A", "B", "--out", "my C")
+    code, out, err = typed(capsys, "merge", "my A", "B", "--out", "my C")
     assert code == 0, err
     assert Path("my C", "weights", path.name).read_bytes() == whole
     assert "actlab report 'my C'\n" in out
@@ -242,7 +243,7 @@ def test_of_weights_files_the_one_that_is_as_it_was_written_is_taken(two, tmp_pa
         path.write_bytes(content)
         other.write_bytes(content)
         shutil.rmtree("my C")
-        code, _, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "my C")
+        code, _, err = typed(capsys, "merge", "A", "B", "--out", "my C")
         assert code == 0
         assert f"A/weights/{path.name}, B/weights/{path.name}: {said}" in " ".join(err.split())
         assert "`actlab run 'my C/study.yaml' --out 'my C'` trains its runs again" in " ".join(err.split())
@@ -259,7 +260,7 @@ def test_a_merge_runs_no_code_and_takes_unfinished_runs_as_planned(two, tmp_path
     lost = sorted(row["run"] for part in parts(Path("B")) for row in part.table.to_pylist())[0]
     write_rows(Path("B"), lambda row: row["run"] != lost)
     Path("B", "parts", "0123456789ab.checkpoint").write_bytes(b"half")
-    code, out, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "C")
+    code, out, err = typed(capsys, "merge", "A", "B", "--out", "C")
     assert code == 0
     assert not Path("ran").exists()
     assert "B: what is trained of a run that is not finished is not taken along" in " ".join(err.split())
@@ -288,7 +289,7 @@ def test_other_data_by_one_name_is_another_study(two, tmp_path, monkeypatch, cap
         text = path.read_text()
         at = text.index("    data.name:")
         path.write_text(text[:at] + text[text.index("    model.activation:") :])
-    code, _, err = command(monkeypatch, capsys, "merge", "A", "B", "--out", "C")
+    code, _, err = typed(capsys, "merge", "A", "B", "--out", "C")
     assert code == 2
     assert "data.name: A and B were trained on data that hold something else" in " ".join(err.split())
 

@@ -16,7 +16,8 @@ from actlab.engine import data_copies
 from actlab.engine.manifest import read_manifest
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
-from tests.moving import command, home, serial, tables, without_training
+from tests.moving import home, serial, tables, without_training
+from tests.typed import typed
 
 __all__ = ["home", "serial"]
 
@@ -86,7 +87,7 @@ def test_data_that_are_not_copied_are_asked_for_and_held_against_what_was_traine
     (other,) = set(re.findall(r"\S*\.\./\S*rows\.csv", text))
     path.write_text(text.replace(other, "../gone/rows.csv"))
 
-    code, _, err = command(monkeypatch, capsys, "plan", "moved/study.yaml", "--out", "moved")
+    code, _, err = typed(capsys, "plan", "moved/study.yaml", "--out", "moved")
     assert code == 2
     assert "rows.csv, which this study learns from, is not in its folder" in err
     (advice,) = re.findall(r"data\.name=\S+", err)
@@ -110,11 +111,11 @@ def test_data_that_are_not_copied_are_asked_for_and_held_against_what_was_traine
     assert {run.labels["data"] for run in planned.runs.values()} == {"rows.csv"}
 
     new.write_text(new.read_text() + "1,1,a\n")
-    code, _, err = command(monkeypatch, capsys, "run", "moved/study.yaml", "--out", "moved", given)
+    code, _, err = typed(capsys, "run", "moved/study.yaml", "--out", "moved", given)
     assert code == 2
     assert "is not what the stored runs of moved were trained on" in err
     assert "--out" in err
-    code, out, _ = command(monkeypatch, capsys, "plan", "moved/study.yaml", "--out", "new", given)
+    code, out, _ = typed(capsys, "plan", "moved/study.yaml", "--out", "new", given)
     assert (code, "8 runs to train" in out) == (0, True)
 
 
@@ -124,12 +125,12 @@ def test_an_altered_copy_is_named_where_it_is_read_and_refreshed_where_it_is_not
     copy = folder / "sources" / "site_b" / "rows.csv"
     right = copy.read_bytes()
     copy.write_bytes(right + b"1,1,a\n")
-    code, _, err = command(monkeypatch, capsys, "plan", "mine/study.yaml", "--out", "mine")
+    code, _, err = typed(capsys, "plan", "mine/study.yaml", "--out", "mine")
     assert code == 2
     assert "mine/sources/site_b/rows.csv: was altered since" in err
     advice = re.search(r"data\.name=\S+", err)[0].replace("/path/to/rows.csv", str(home / "site_b" / "rows.csv"))
-    assert "0 runs to train" in command(monkeypatch, capsys, "plan", "mine/study.yaml", "--out", "mine", advice)[1]
-    assert command(monkeypatch, capsys, "report", "mine")[0] == 0  # which needs no data
+    assert "0 runs to train" in typed(capsys, "plan", "mine/study.yaml", "--out", "mine", advice)[1]
+    assert typed(capsys, "report", "mine")[0] == 0  # which needs no data
     said = []
     without_training(home / "s.yaml", [], folder, monkeypatch, note=said.append)
     assert copy.read_bytes() == right
@@ -228,12 +229,12 @@ def test_what_was_taken_out_can_be_put_back_where_the_originals_are_gone(small, 
         path.write_bytes(right + b"\n1,1,a\n")
         again("model.activation=relu")  # what is altered is not noted anew
         for words in (["run"], ["plan"]):
-            code, _, err = command(monkeypatch, capsys, *words, "small/study.yaml", asked)
+            code, _, err = typed(capsys, *words, "small/study.yaml", asked)
             assert (code, "was altered since `actlab run` wrote it" in err) == (2, True), err
         path.write_bytes(right)
     # One of the user's own is not the folder's, and says what to do.
     (tmp_path / "act.py").write_bytes((folder / "sources" / "act.py").read_bytes())
-    code, _, err = command(monkeypatch, capsys, "plan", "small/study.yaml", "model.activation=act.py:bent")
+    code, _, err = typed(capsys, "plan", "small/study.yaml", "model.activation=act.py:bent")
     assert (code, "act.py: lies outside the study's own sources/" in err, "elsewhere" in err) == (2, True, True)
 
 
@@ -241,21 +242,19 @@ def test_prune_and_merge_know_what_was_left_out(small, tmp_path, monkeypatch, ca
     folder, hidden, again = small
     again(f"data.name={folder}/sources/site_a/rows.csv", "model.activation=relu")
     other = shutil.copytree(folder, tmp_path / "other")
-    code, out, err = command(monkeypatch, capsys, "merge", "small", "other", "--out", "both")
+    code, out, err = typed(capsys, "merge", "small", "other", "--out", "both")
     assert (code, "both holds 2 runs, 2 of them in several folders" in out) == (0, True), err
     assert "both: 6 stored runs are not asked for by its study.yaml (" in err
     for name in ("sources", "data", "earlier_data"):
         assert read_manifest(tmp_path / "both")[name] == read_manifest(folder)[name]
     both = tmp_path / "both"
     shutil.copy(hidden / "r" / "study.yaml", both / "study.yaml")
-    code, out, err = command(monkeypatch, capsys, "plan", "both/study.yaml")
+    code, out, err = typed(capsys, "plan", "both/study.yaml")
     assert (code, "0 runs to train" in out) == (0, True), err
     # The old file, given again, is what the folder knows.
     (folder / "sources" / "site_b" / "rows.csv").unlink()
     again()
-    code, out, err = command(
-        monkeypatch, capsys, "plan", "small/study.yaml", f"data.name={hidden}/site_b/rows.csv", "--out", "small"
-    )
+    code, out, err = typed(capsys, "plan", "small/study.yaml", f"data.name={hidden}/site_b/rows.csv", "--out", "small")
     assert (code, "0 runs to train" in out) == (0, True), err
     again(prune=True)
     noted = read_manifest(folder)

@@ -3,6 +3,7 @@
 import math
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab import cli
 from actlab.analysis import claims
 from actlab.analysis.cells import build_cells
 from actlab.cli import new_study as new
@@ -21,6 +21,7 @@ from actlab.study.reading import parse, read
 from actlab.study.selection import Select
 from tests.serial import SerialExecutor
 from tests.test_odd_data import REFUSED, SEEDS, mutated, npz, parquet
+from tests.typed import typed
 
 ROOT = Path(__file__).parents[1]
 ROWS = 60
@@ -34,15 +35,7 @@ def actlab_command(tmp_path, monkeypatch, capsys):
     """Give what calls the command line in this process, in a folder of its own: (exit code, output, messages)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
-
-    def call(*words):
-        monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capsys.readouterr()
-        return stop.value.code, said.out, said.err
-
-    return call
+    return partial(typed, capsys)
 
 
 def commands(said):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,10 @@ import pytest
 from rich.console import ConsoleDimensions
 
 import actlab
-from actlab import cli
 from actlab.analysis import listing
 from actlab.cli import terminal
 from tests import synthetic
+from tests.typed import typed
 
 LEAKY = "leaky_relu(negative_slope=0.2)"
 
@@ -29,14 +30,7 @@ def folder(tmp_path_factory):
 def call(monkeypatch, capsys):
     """Call the command line in this process: code, standard output, standard error."""
 
-    def call(*words):
-        monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        said = capsys.readouterr()
-        return stop.value.code, said.out, said.err
-
-    return call
+    return partial(typed, capsys)
 
 
 @pytest.fixture

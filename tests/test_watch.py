@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from actlab import cli
 from actlab.analysis import so_far
 from actlab.cli import watch
 from actlab.engine import control, store
 from actlab.engine.control import Progress
 from actlab.engine.watching import Watch
 from tests import synthetic
+from tests.typed import typed
 
 PLANNED = ("0123456789ab", "0123456789ac")
 MORE = Progress(
@@ -38,13 +38,6 @@ def begun(tmp_path_factory):
 @pytest.fixture
 def folder(begun, tmp_path):
     return shutil.copytree(begun, tmp_path / "r")
-
-
-def call(monkeypatch, capsys, *words):
-    monkeypatch.setattr("sys.argv", ["actlab", *map(str, words)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    return stop.value.code, *capsys.readouterr()
 
 
 def lock(folder, pid, host=None):
@@ -99,23 +92,23 @@ def test_what_is_at_work_is_told_from_the_folder_alone(folder, tmp_path):
 
 
 def test_it_says_how_it_stands_and_what_resumes(folder, monkeypatch, capsys):
-    code, said, _ = call(monkeypatch, capsys, "watch", folder)
+    code, said, _ = typed(capsys, "watch", folder)
     assert code == 0
     command = f"actlab run {folder}/study.yaml --out {folder}"
     assert said.splitlines()[-1] == f"not running; 16 of 18 runs stored; `{command}` resumes"
     lock(folder, dead_process())
-    code, said, _ = call(monkeypatch, capsys, "watch", folder, "--once")
+    code, said, _ = typed(capsys, "watch", folder, "--once")
     assert code == 0
     assert "was ended before it could say so); 16 of 18 runs stored" in said.splitlines()[-1]
     (folder / control.LOCK).unlink()
     store.write_planned(folder, [one for one in store.read_planned(folder) if one not in PLANNED])
-    code, said, _ = call(monkeypatch, capsys, "watch", folder)
+    code, said, _ = typed(capsys, "watch", folder)
     assert (code, said.splitlines()[-1]) == (
         0,
         f"finished; 16 of 16 runs stored; `{command}` writes its report, and trains nothing",
     )
     (folder / "report.md").touch()
-    code, said, _ = call(monkeypatch, capsys, "watch", folder)
+    code, said, _ = typed(capsys, "watch", folder)
     assert (code, said.splitlines()[-1]) == (0, f"finished; 16 of 16 runs stored; report: {folder}/report.md")
 
 
@@ -123,7 +116,7 @@ def test_what_is_no_study_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").touch()
     for name, why in {"nowhere": "there is no such folder", "other": "is not a study's folder"}.items():
-        code, said, problem = call(monkeypatch, capsys, "watch", tmp_path / name)
+        code, said, problem = typed(capsys, "watch", tmp_path / name)
         assert (code, said) == (2, "")
         assert why in problem
 
@@ -133,7 +126,7 @@ def test_json_says_the_same_in_fields(folder, monkeypatch, capsys):
     control.write_progress(folder, MORE)
     control.write_compiling(folder, "f00d", ["start"], "relu, depth 3", 4)
     control.write_heartbeat(folder, "beef", True, 1.5, 0, 0.0, "tanh, depth 3", 4)
-    code, said, _ = call(monkeypatch, capsys, "watch", folder, "--json")
+    code, said, _ = typed(capsys, "watch", folder, "--json")
     seen = json.loads(said)
     assert code == 0
     assert (seen["state"], seen["runs_planned"], seen["runs_stored"]) == ("training", 18, 16)
@@ -212,7 +205,7 @@ def test_damage_is_named_and_nothing_is_locked_or_written(folder, monkeypatch, c
     os.mkfifo(folder / control.PROGRESS)
     before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
     monkeypatch.setattr(control, "study_lock", None)
-    code, said, _ = call(monkeypatch, capsys, "watch", folder)
+    code, said, _ = typed(capsys, "watch", folder)
     assert code == 0
     assert f"damaged: parts/{part.name} was altered or cut short" in said
     assert "8 of 18 runs stored" in said
@@ -238,7 +231,7 @@ def test_it_follows_a_run_until_that_ends(folder, monkeypatch, capsys):
         return original(self, *seconds)
 
     monkeypatch.setattr(Watch, "look", look)
-    code, said, _ = call(monkeypatch, capsys, "watch", folder)
+    code, said, _ = typed(capsys, "watch", folder)
     assert code == 0
     assert looks == 10
     assert "writing tables and 9 figures (1/9)" in said.splitlines()
@@ -254,11 +247,11 @@ def test_a_folder_that_a_run_is_about_to_make_is_waited_for(folder, tmp_path, mo
             folder.rename(late)
 
     monkeypatch.setattr(watch, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
-    code, said, told = call(monkeypatch, capsys, "watch", late)
+    code, said, told = typed(capsys, "watch", late)
     assert code == 0
     assert len(naps) == 3
     assert "late is not there yet; a run that makes it is waited for, 10 s at most" in told
     assert said.splitlines()[-1].startswith("not running; 16 of 18 runs stored")
     monkeypatch.setattr(watch, "WAIT", 0.0)
-    assert call(monkeypatch, capsys, "watch", tmp_path / "no")[0] == 2
-    assert call(monkeypatch, capsys, "watch", tmp_path / "no", "--once")[2].count("not there yet") == 0
+    assert typed(capsys, "watch", tmp_path / "no")[0] == 2
+    assert typed(capsys, "watch", tmp_path / "no", "--once")[2].count("not there yet") == 0
