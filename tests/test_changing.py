@@ -295,6 +295,7 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
     code, _, notes = typed(capsys, "run", mine, "--prune", "--dry-run")
     assert (code, line.format("would be") in notes, files(whole)) == (0, True, before)
     code, _, notes = typed(capsys, "run", mine)
+    assert Stored(whole).asked() == set(actlab.load(whole).runs["run"]) < Stored(whole).runs()
     advice = actlab.load(whole).notes[0].split("`")[1]
     assert shlex.split(advice) == ["actlab", "run", str(whole / "study.yaml"), "--prune"]
     code, _, notes = typed(capsys, *shlex.split(advice)[1:])  # as it is said; the folder is found by its file

@@ -232,11 +232,7 @@ class JobTracker:
         self.unbegun: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.unwritable = False
-        self.reached: tuple[float, float, int] = (
-            0.0,
-            0.0,
-            0,
-        )  # share of the work, runs, and runs that are done, at the last look
+        self.reached = 0.0, 0.0, 0  # share of the work, runs, and whole runs, at the last look
         self.pacing = Pacing(saved=steps_saved(self.folder))
         for job in jobs:
             self.pacing.of(job)

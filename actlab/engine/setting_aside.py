@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from actlab.engine.control import LOCK
@@ -82,6 +82,31 @@ def needs_copies(folder: Path, wanted: Iterable[Path]) -> bool:
                 "and name it where it is then"
             )
     return bool(inside)
+
+
+def agreed(
+    folder: Path, wanted: Iterable[Path], planned: Collection[str], confirm: Callable[[str], bool] | None
+) -> tuple[Path, bool]:
+    """Settle that a folder is set aside: it can be, and whoever is asked says yes.
+
+    Args:
+        folder: the study's.
+        wanted: files that the study reads.
+        planned: the runs that are to be trained.
+        confirm: called with the question, if there is anyone to ask.
+
+    Returns:
+        what ``set_aside`` takes: where it goes, and whether its ``sources/`` are still needed where they were.
+
+    Raises:
+        StoreError: it cannot be set aside.
+        WithdrawnError: the answer was no.
+    """
+    brings, place = needs_copies(folder, wanted), place_aside(folder)
+    asked = question(folder, place, len(planned))
+    if asked and confirm is not None and not confirm(asked):
+        raise WithdrawnError(f"{folder}: is as it was; nothing was set aside or trained", planned)
+    return place, brings
 
 
 def question(folder: Path, place: Path, planned: int) -> str:

@@ -149,6 +149,15 @@ class Stored:
             return set()
         return self.read().runs
 
+    def asked(self) -> set[str]:
+        """List those of them that the folder is for: without the runs that were planned earlier.
+
+        Raises:
+            StoreError: the folder is not a study's.
+        """
+        runs = self.runs()
+        return runs - self.read().left_out.keys() if runs else runs
+
     def damage(self) -> list[str]:
         """Name what is damaged of a folder, a line each: nothing where nothing was begun.
 

@@ -242,7 +242,7 @@ def trained(
     aside = fresh and setting_aside.is_study(folder)
     with ExitStack() as keeping:
         keeping.enter_context(control.study_lock(folder))
-        done = 0 if fresh else len(stored.runs())
+        done = 0 if fresh else len(stored.asked())  # as far as can be told before there is a plan
         where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
         planned, number = where.plan(study, stored, fresh)
         user_files.end_trials()
@@ -256,12 +256,8 @@ def trained(
         kept.check_disk(folder, planned, missing)
         changed = Change() if fresh else change(stored, planned, resolved, study.source)
         if aside:
-            brings = setting_aside.needs_copies(folder, [*sources.values(), *map(Path, data_copies.data_files(study))])
-            place = setting_aside.place_aside(folder)
-            asked = setting_aside.question(folder, place, len(planned.runs))
-            if asked and confirm is not None and not confirm(asked):
-                no = f"{folder}: is as it was; nothing was set aside or trained"
-                raise setting_aside.WithdrawnError(no, planned.runs)
+            needed = [*sources.values(), *map(Path, data_copies.data_files(study))]
+            going = setting_aside.agreed(folder, needed, planned.runs, confirm)
         if tell is not None:
             tell(planned)
         beside = whereabouts.elsewhere(folder, missing, study.config.study) if by_default and not fresh else ""
@@ -271,7 +267,7 @@ def trained(
                 note(line)
         with where.pool(folder, len(missing), number, processes) as (open_worker, number):
             if aside:
-                note(setting_aside.set_aside(folder, place, brings))
+                note(setting_aside.set_aside(folder, *going))
                 keeping.close()
                 keeping.enter_context(control.study_lock(folder))
                 stored = Stored(folder)
@@ -286,9 +282,7 @@ def trained(
                 note(about_data)
             try:
                 if prune:
-                    store.compact(stored, prune=True)
-                    weight_files.remove_others(folder, planned.runs)
-                    earlier_sources.prune(folder, before, sources.keys())
+                    remove_earlier(stored, planned, before, sources)
                 for line in changed.lines(prune):
                     note(line)
                 if jobs:
@@ -306,6 +300,23 @@ def trained(
             yield stored
         finally:
             control.remove_progress(folder)  # of what was written
+
+
+def remove_earlier(stored: Stored, planned: Plan, before: Mapping[str, Any], sources: Mapping[str, Path]) -> None:
+    """Remove the runs that were planned earlier, and what they alone needed.
+
+    Args:
+        stored: what the folder holds.
+        planned: what stays.
+        before: the folder's manifest, as it was.
+        sources: the files that stay in ``sources/``.
+
+    Raises:
+        StoreError: something cannot be removed.
+    """
+    store.compact(stored, prune=True)
+    weight_files.remove_others(stored.folder, planned.runs)
+    earlier_sources.prune(stored.folder, before, sources.keys())
 
 
 def refuse_both(fresh: bool, prune: bool) -> None:
