@@ -13,8 +13,10 @@ compiler_flags.ensure()
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
 os.environ.setdefault("MPLBACKEND", "agg")
 # Programs compiled by an earlier state of the code, or by a user, have no part in a test.
-CACHE = tempfile.TemporaryDirectory(prefix="actlab-tests-")
-os.environ["XDG_CACHE_HOME"] = CACHE.name
+# One folder for all processes that test: what one of them compiled, the others find.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="actlab-tests-")
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 # A shell that starts the tests in the background, or ``nohup``, has them ignore Ctrl-C or a hang-up, and so would every
 # run that they interrupt.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
@@ -40,5 +42,16 @@ def pytest_addoption(parser):
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="test_independence: each option by itself, and wide layers; test_changing: a kill before every step",
+        help="also what is marked thorough: further combinations of what is tested without it, and twice as long",
     )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "thorough: a further combination, tested with --thorough alone")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)

@@ -3,6 +3,7 @@
 import inspect
 import re
 from functools import partial
+from itertools import product
 
 import jax
 import jax.numpy as jnp
@@ -121,10 +122,16 @@ def test_derivatives_in_parameters(record: Activation, name: str):
         jax.hessian(lambda value: moved(0.7, value))(at).block_until_ready()  # and again
 
 
-@each_parameter
+SHAPES = [*(((4, 3), shape) for shape in [(), (1,), (3,), (1, 3), (4, 3)]), ((1, 3), (4, 3)), ((), (3,))]
+
+
 @pytest.mark.parametrize(
-    ("z_shape", "shape"),
-    [*(((4, 3), shape) for shape in [(), (1,), (3,), (1, 3), (4, 3)]), ((1, 3), (4, 3)), ((), (3,))],
+    ("record", "name", "z_shape", "shape"),
+    [
+        pytest.param(record, name, *shapes, marks=pytest.mark.thorough if (i + j) % 2 else [])
+        for (i, (record, name)), (j, shapes) in product(enumerate(PARAMETERS), enumerate(SHAPES))
+    ],
+    ids=lambda case: getattr(case, "name", str(case)),
 )
 def test_parameters_of_every_shape(record: Activation, name: str, z_shape, shape):
     rng = np.random.default_rng(0)

@@ -481,7 +481,7 @@ for number in (1, 2):
 """
 
 
-@pytest.mark.parametrize("width", [8, 64])
+@pytest.mark.parametrize("width", [8, pytest.param(64, marks=pytest.mark.thorough)])
 def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     """Four runs per call and one; nine runs, so that the second device ends with copies."""
     words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]

@@ -219,10 +219,11 @@ def test_pictures_of_two_settings_never_have_one_name(planned):
 def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first, monkeypatch):
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     planned("model.activation", [first])
-    alone = actlab.run(tmp_path / "s.yaml", ["report.figures=[]"], out=tmp_path / "r")
+    quick = ["report.figures=[]", "measure.probes=signal_grad_norm"]  # the fewer, the sooner compiled
+    alone = actlab.run(tmp_path / "s.yaml", quick, out=tmp_path / "r")
     assert set(alone.runs["activation"]) == {"relu"}
     planned("model.activation", [first, "v2.py:relu"])
-    both = actlab.run(tmp_path / "s.yaml", ["report.figures=[]"], out=tmp_path / "r")
+    both = actlab.run(tmp_path / "s.yaml", quick, out=tmp_path / "r")
     assert set(both.runs["activation"]) == {first, "v2.py:relu"}
     assert both.manifest["activations"].keys() == {first, "v2.py:relu"}
     by_label = both.runs.groupby("activation")["run"].agg(set)

@@ -81,7 +81,7 @@ def test_every_activation_of_that_revision_is_recorded(recorded):
     assert numbers.drop(columns="correlation").notna().all(axis=None)  # whose cosines a row of zeros has not
 
 
-@pytest.mark.parametrize("study", ["sgd", "adam"])
+@pytest.mark.parametrize("study", [pytest.param("sgd", marks=pytest.mark.thorough), "adam"])
 def test_twenty_steps_in_float64(study, recorded, tmp_path, monkeypatch):
     """To 1e-9 of each number, and zeros to the bit; a weight, and so the update ratio, moves by whole last places."""
     recorded = recorded.xs(study, drop_level=False)

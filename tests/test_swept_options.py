@@ -18,7 +18,7 @@ study: s
 data: {name: iris}
 model: {depth: 3, width: 8}
 train: {steps: 10, batch_size: 16}
-measure: {every: 5, evaluate_every: 5}
+measure: {every: 5, evaluate_every: 5, probes: [signal_grad_norm]}
 """
 EVERYTHING = """
 sweep:
