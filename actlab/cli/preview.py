@@ -20,6 +20,7 @@ def preview(
     fresh: bool = False,
     as_json: bool = False,
     prune: bool = False,
+    reselect: bool = False,
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
@@ -41,7 +42,7 @@ def preview(
     name = study.config.study
     stored = Stored(out_dir or whereabouts.default_folder(config, name, overrides or ()))
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
-    planned, number = asked.plan(study, stored, fresh)
+    planned, number = asked.plan(study, stored, fresh, reselect)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     changed = Change() if fresh else change(stored, planned, resolved_yaml(study.config, stored.folder), study.source)
     given = [config, *(overrides or ()), *(["--out", out_dir] if out_dir else [])]

@@ -225,6 +225,8 @@ DATA = record(
     },
 )
 ACTIVATION = record({"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text})
+RUNS = matches("([0-9a-f]{12}( |$))*")
+SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS})
 KEYS: dict[str, tuple[Check, str]] = {
     "parts": (
         map_of(matches("[0-9a-f]{64}"), matches(r"[^/\x00]+\.parquet")),
@@ -244,6 +246,8 @@ KEYS: dict[str, tuple[Check, str]] = {
     ),
     "label_prefixes": (map_of(map_of(is_text)), "by column, what stands before labels"),
     "activations": (map_of(ACTIVATION), "by label, a record with family, order and look"),
+    "selection": (map_of(SELECTED, matches("[0-9a-f]{12}")), "by cell, a record with over, by, selected and others"),
+    "later": (is_count, "a whole number"),
 }
 """What the keys hold that reading uses; ``settings`` and ``measures`` are checked where they are read."""
 
