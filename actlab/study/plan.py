@@ -226,9 +226,7 @@ def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
     return shared
 
 
-def partition_into_jobs(
-    groups: Sequence[Job], wanted: set[str] | None, workers: int, devices: int = 1
-) -> list[Job]:
+def partition_into_jobs(groups: Sequence[Job], wanted: set[str] | None, workers: int, devices: int = 1) -> list[Job]:
     """Partition the wanted runs into jobs: three per worker or more, each of whole run batches, most expensive first.
 
     Args:

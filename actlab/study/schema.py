@@ -81,8 +81,8 @@ class SweepConfig(Section):
         tuning = tuning_seeds(self.select.seeds) if self.select else ()
         if both := sorted(set(tuning) & set(self.seed_list())):
             raise ValueError(
-                f"seeds: {both[0]} is a tuning seed of sweep.select ({tuning[0]} to {tuning[-1]}), and what is shown is "
-                "of others; give other seeds, as in seeds: 20"
+                f"seeds: {both[0]} is a tuning seed of sweep.select ({tuning[0]} to {tuning[-1]}), and what is shown "
+                "must be of others; give other seeds, as in seeds: 20"
             )
         return self
 

@@ -32,8 +32,8 @@ class Select:
 
 FIRST_TUNING_SEED = 1_000_000
 """Far from the fresh seeds 0, 1, 2, ..., so that adding some never meets those that chose."""
-TUNING, FRESH = "tuning", "fresh"
-"""The stages of a study that selects on seeds of their own."""
+STAGE, TUNING, FRESH = "stage", "tuning", "fresh"
+"""The column of ``runs`` that says which stage a run is of, where a study selects on seeds of their own; its values."""
 
 
 def tuning_seeds(number: int | None) -> tuple[int, ...]:

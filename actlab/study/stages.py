@@ -65,10 +65,8 @@ class Stages:
         return {i: (*self.tuning, *(self.fresh if i in chosen else ())) for i in every}
 
     def expected(self) -> dict[int, tuple[int, ...]]:
-        """List the seeds that will be asked for where nothing is selected yet: at a middle value, for what they cost."""
-        return {
-            one.candidates[len(one.candidates) // 2]: self.fresh for one in self.cells if one.selected is None
-        }
+        """List the seeds that will be asked for where nothing is selected yet: at a middle value, for the cost."""
+        return {one.candidates[len(one.candidates) // 2]: self.fresh for one in self.cells if one.selected is None}
 
     def entries(self) -> dict[str, Entry]:
         """Return what is stored of the selections in force."""
