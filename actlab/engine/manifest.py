@@ -26,6 +26,10 @@ MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
 EARLIER_DATA = "earlier_data"
 """The key of what is known of data that only runs learned from that were planned earlier."""
+SELECTION = "selection"
+"""The key that holds what a study in two stages has selected (see ``study.stages.Entry``)."""
+LATER = "later"
+"""The key that says how many runs it will ask for once it has selected."""
 MOST_BYTES = 2**26
 MOST_NEIGHBOURS = 1000
 
@@ -246,8 +250,8 @@ KEYS: dict[str, tuple[Check, str]] = {
     ),
     "label_prefixes": (map_of(map_of(is_text)), "by column, what stands before labels"),
     "activations": (map_of(ACTIVATION), "by label, a record with family, order and look"),
-    "selection": (map_of(SELECTED, matches("[0-9a-f]{12}")), "by cell, a record with over, by, selected and others"),
-    "later": (is_count, "a whole number"),
+    SELECTION: (map_of(SELECTED, matches("[0-9a-f]{12}")), "by cell, a record with over, by, selected and others"),
+    LATER: (is_count, "a whole number"),
 }
 """What the keys hold that reading uses; ``settings`` and ``measures`` are checked where they are read."""
 

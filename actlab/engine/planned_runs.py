@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from actlab.engine import data_copies
-from actlab.engine.manifest import MANIFEST, read_manifest
-from actlab.engine.stages import SELECTION
+from actlab.engine.manifest import MANIFEST, SELECTION, read_manifest
 from actlab.naming import counted, nearest
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan

@@ -5,13 +5,13 @@ What is stored stays in force whatever the tuning runs say later: it changes whe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from actlab.engine.manifest import read_manifest, write_manifest
+from actlab.engine.manifest import LATER, SELECTION, read_manifest, write_manifest
 from actlab.engine.planned import write_planned
-from actlab.naming import counted, listed, show
-from actlab.study import columns
+from actlab.naming import brief, counted, listed, show
+from actlab.study import columns, union
 from actlab.study.reading import StudyError, short_path
 from actlab.study.selection import preferred
 from actlab.study.stages import Entry, Stages, Tuned, entry_of
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
-SELECTION = "selection"
-"""The key of the manifest that holds what was selected (see ``study.stages.Entry``)."""
-LATER = "later"
-"""The key that says how many runs a study will ask for once it has selected."""
 AGAIN = "--reselect"
 MOST_NAMED = 3
 
@@ -195,6 +191,42 @@ def note(stored: Stored, plan: Plan) -> None:
     manifest = read_manifest(stored.folder)
     note_in(manifest, plan)
     write_manifest(stored.folder, manifest)
+
+
+def joined(several: Sequence[tuple[str, Mapping[str, Entry]]]) -> dict[str, Entry]:
+    """Join what several folders have selected.
+
+    Args:
+        several: where each lies, and what it says.
+
+    Raises:
+        StudyError: two of them selected another value for one cell; says the way out.
+    """
+    found: dict[str, tuple[str, Entry]] = {}
+    for place, entries in several:
+        for name, entry in entries.items():
+            first, other = found.setdefault(name, (place, entry))
+            if set(other["selected"].split()).isdisjoint(entry["selected"].split()):
+                key = entry["over"].rpartition(".")[2]
+                raise StudyError(
+                    f"sweep.select: {first} and {place} selected another {key} for one cell (tuning runs "
+                    f"{brief(other['selected'])} and {brief(entry['selected'])}), so that fresh runs are of two values; "
+                    f"run one of them with {AGAIN} once both tune on the same values and seeds, then merge"
+                )
+    return {name: entry for name, (_, entry) in found.items()}
+
+
+def still_to_select(study: Mapping[str, Any], entries: Mapping[str, Entry]) -> int:
+    """Count the runs that a study will ask for once all its cells are selected, from what its file says."""
+    sweep = study.get("sweep") or {}
+    rule = sweep.get("select") or {}
+    if rule.get("seeds") is None:
+        return 0
+    over, keys = ".".join(rule["over"].split(".")[:2]), union.swept_keys([study])
+    cells = union.cells_of(study, [key for key in keys if key != over])
+    seeds = sweep.get("seeds", 1)
+    number = len(seeds) if isinstance(seeds, list) else seeds
+    return max(len(cells) - len(entries), 0) * int(number) if over in keys else 0
 
 
 def later_runs(plan: Plan) -> int:
