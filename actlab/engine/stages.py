@@ -210,7 +210,7 @@ def joined(several: Sequence[tuple[str, Mapping[str, Entry]]]) -> dict[str, Entr
                 key = entry["over"].rpartition(".")[2]
                 raise StudyError(
                     f"sweep.select: {first} and {place} selected another {key} for one cell (tuning runs "
-                    f"{brief(other['selected'])} and {brief(entry['selected'])}), so that fresh runs are of two values; "
+                    f"{brief(other['selected'])} and {brief(entry['selected'])}), so that fresh runs are of two; "
                     f"run one of them with {AGAIN} once both tune on the same values and seeds, then merge"
                 )
     return {name: entry for name, (_, entry) in found.items()}
