@@ -221,7 +221,7 @@ def test_a_stored_selection_stays_until_it_is_asked_to_change(copy, here, capsys
     (said,) = [line for line in notes if "would now select another learning_rate in 1 of 2 cells" in line]
     assert said.endswith("what was selected stays, until it is run with --reselect")
     assert "In 1 cell the tuning runs that there are now would select another" in (copy / "r/report.md").read_text()
-    code, out, err = typed(capsys, "plan", copy / "s.yaml", "--out", copy / "r")
+    code, _, err = typed(capsys, "plan", copy / "s.yaml", "--out", copy / "r")
     assert code == 0
     assert "would now select another learning_rate" in err
     Counting.trained.clear()
@@ -319,7 +319,7 @@ def test_a_report_of_the_first_stage_shows_no_numbers_of_it(whole, tmp_path, her
 
 def test_merged_folders_must_have_selected_alike(whole, copy, tmp_path, here, capsys):
     actlab.run(copy / "s.yaml", ["sweep.seeds=[7,8]"], out=tmp_path / "other")
-    code, out, err = typed(capsys, "merge", whole / "r", tmp_path / "other", "--out", tmp_path / "both")
+    code, _, err = typed(capsys, "merge", whole / "r", tmp_path / "other", "--out", tmp_path / "both")
     assert code == 0, err
     both = actlab.load(tmp_path / "both")
     assert sorted(set(both.runs["seed"])) == [0, 1, 2, 7, 8, *TUNING]
