@@ -41,6 +41,7 @@ from actlab.study.defaults import followed
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
+from actlab.study.stages import about_so_many
 from actlab.study.yaml_text import dumped
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def trained(
     with ExitStack() as keeping:
         keeping.enter_context(control.study_lock(folder))
         done = 0 if fresh else len(stored.asked())  # as far as can be told before there is a plan
-        where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
+        where.get_ready(about_so_many(study) - done, processes)
         planned, number = where.plan(study, stored, fresh, reselect)
         user_files.end_trials()
         before = data_copies.manifest_of(stored, fresh)

@@ -7,6 +7,7 @@ one reads what the first one stored.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,7 +94,7 @@ def stages_of(study: Study, identities: Sequence[str], stored: Mapping[str, Entr
     select = tuned_by(study)
     if select is None:
         return None
-    tuning = tuning_seeds(study.config.sweep.select.seeds) if study.config.sweep.select else ()
+    tuning = seeds_of(study)
     found: dict[str, dict[str, int]] = {}  # two names of one content are one candidate
     for i, (cell, identity) in enumerate(zip(study.cells, identities, strict=True)):
         found.setdefault(name_of(cell, identity, select.over), {}).setdefault(identity, i)
@@ -117,6 +118,22 @@ def tuned_by(study: Study) -> Select | None:
     section, _, way = rule.over.partition(".")
     values = {repr(value_at(getattr(cell, section), way)) for cell in study.cells}
     return Select(rule.over, rule.by) if len(values) > 1 else None
+
+
+def about_so_many(study: Study) -> int:
+    """Count the runs of a study, as far as that can be told before it is planned."""
+    cells, seeds, rule = len(study.cells), len(study.seeds), tuned_by(study)
+    if rule is None:
+        return cells * seeds
+    section, _, way = rule.over.partition(".")
+    values = {repr(value_at(getattr(cell, section), way)) for cell in study.cells}
+    return cells * len(seeds_of(study)) + math.ceil(cells / len(values)) * seeds
+
+
+def seeds_of(study: Study) -> tuple[int, ...]:
+    """Return the tuning seeds that a study asks for."""
+    rule = study.config.sweep.select
+    return tuning_seeds(rule.seeds) if rule else ()
 
 
 def name_of(cell: Cell, identity: str, over: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from actlab.naming import counted
 from actlab.study.defaults import follow_steps
 from actlab.study.fields import Section
 from actlab.study.schema import SweepConfig
@@ -52,7 +53,16 @@ def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
         place: Place = ("sweep", "matrix") if sweep.matrix else ("sweep", "include")
         return place, f"crosses {number} cells ({factors}){included}, and {limit}; cut it into several"
     seeds = len(sweep.seeds) if isinstance(sweep.seeds, list) else sweep.seeds
-    if cells * seeds > MOST_RUNS:
+    if sweep.select is not None and sweep.select.seeds is not None:
+        values = len(sweep.matrix.get(sweep.select.over, [None]))
+        runs = cells * sweep.select.seeds + math.ceil(cells / values) * seeds
+        if runs > MOST_RUNS:
+            told = (
+                f"{cells:,} cells with {counted(sweep.select.seeds, 'tuning seed')}, and then {seeds:,} seeds at one "
+            )
+            limit = f"of {values} values, are {runs:,} runs, and a study has at most {MOST_RUNS:,}"
+            return ("sweep", "select"), told + limit
+    elif cells * seeds > MOST_RUNS:
         runs = f"{cells:,} cells with {seeds:,} seeds are {cells * seeds:,} runs"
         return ("sweep", "seeds"), f"{runs}, and a study has at most {MOST_RUNS:,}"
     for name, entries in (("exclude", sweep.exclude), ("include", sweep.include)):
