@@ -55,13 +55,11 @@ def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
     seeds = len(sweep.seeds) if isinstance(sweep.seeds, list) else sweep.seeds
     if sweep.select is not None and sweep.select.seeds is not None:
         values = len(sweep.matrix.get(sweep.select.over, [None]))
-        runs = cells * sweep.select.seeds + math.ceil(cells / values) * seeds
-        if runs > MOST_RUNS:
-            told = (
-                f"{cells:,} cells with {counted(sweep.select.seeds, 'tuning seed')}, and then {seeds:,} seeds at one "
-            )
-            limit = f"of {values} values, are {runs:,} runs, and a study has at most {MOST_RUNS:,}"
-            return ("sweep", "select"), told + limit
+        both = cells * sweep.select.seeds + math.ceil(cells / values) * seeds
+        if both > MOST_RUNS:
+            told = f"{cells:,} cells with {counted(sweep.select.seeds, 'tuning seed')}, and {seeds:,} seeds at one of "
+            told += f"{values} values, are {both:,} runs"
+            return ("sweep", "select"), f"{told}, and a study has at most {MOST_RUNS:,}"
     elif cells * seeds > MOST_RUNS:
         runs = f"{cells:,} cells with {seeds:,} seeds are {cells * seeds:,} runs"
         return ("sweep", "seeds"), f"{runs}, and a study has at most {MOST_RUNS:,}"
