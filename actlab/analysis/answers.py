@@ -62,6 +62,21 @@ class RunAnswer(Answer):
     error: str | None = Field(None, description="what went wrong, as on standard error; null where nothing did")
 
 
+class PlanStage(Answer):
+    """What a study in two stages trains in one of them (see ``sweep.select``)."""
+
+    stage: Literal["tuning", "fresh"] = Field(description="tuning: every value; fresh: the selected ones")
+    seeds: list[int] = Field(description="its seeds")
+    runs: int = Field(description="its runs, all told")
+    to_train: int = Field(description="those of them that are not stored")
+    not_selected: int = Field(
+        description="those of which the value is not known yet: they are not in `planned`, `runs`"
+    )
+    jobs: int = Field(description="pieces of work that workers take")
+    flops: float = Field(description="as of the whole, of this stage")
+    seconds: float = Field(description="likewise")
+
+
 class PlanAnswer(Answer):
     """What ``actlab plan --json`` prints."""
 
@@ -95,6 +110,7 @@ class PlanAnswer(Answer):
     unknown_death: dict[str, str] = Field(
         description="{activation: why it will not be known which of its units are dead}"
     )
+    stages: list[PlanStage] = Field(description="of a study in two stages what each trains; empty of others")
     notes: list[str] = Field(description="of damage in the folder and limits of the machine, a line each")
     runs: list[dict[str, Any]] = Field(
         description="an object for each run: `run` (its hash), `seed`, every setting by its column of the frame `runs`"

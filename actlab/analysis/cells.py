@@ -15,12 +15,22 @@ from typing import Any
 from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
+from actlab.analysis.stages import Tuning, settle, superseded
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
-from actlab.study.selection import Select
+from actlab.study.selection import STAGE, Select
 from actlab.study.settings import ENVIRONMENT, UNSTATED, Setting
 
-NOT_SETTINGS = ("run", "seed", "learned", "activation_order", "activation_family", "activation_name", *ENVIRONMENT)
+NOT_SETTINGS = (
+    "run",
+    "seed",
+    STAGE,
+    "learned",
+    "activation_order",
+    "activation_family",
+    "activation_name",
+    *ENVIRONMENT,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class Cells:
         looks: the colour, marker and dash of each activation label.
         own: the records of the user's measures, by their columns.
         lacking: {measure: how many runs were stored before it was measured}.
+        tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
 
@@ -57,6 +68,7 @@ class Cells:
     looks: dict[str, LineStyle] = field(repr=False)
     own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
     lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
+    tuning: Tuning | None = None
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -80,6 +92,7 @@ def build_cells(
     activations: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Sequence[Setting] = UNSTATED,
     lacking: Mapping[str, int] | None = None,
+    tuning: Tuning | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -90,6 +103,7 @@ def build_cells(
         activations: {label: its ``order`` and ``look``}, as the manifest has them; older ones have none.
         settings: what is known of the columns that are settings, likewise.
         lacking: {measure: how many runs were stored before it was measured}; what none has is left out of the frames.
+        tuning: the first stage of a study in two: its runs choose, and the others are shown.
     """
     lacking = lacking or {}
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
@@ -104,18 +118,30 @@ def build_cells(
     given = {label: one["look"] for label, one in (activations or {}).items() if one.get("look")}
     looks = looks_of({label: int(orders[label]) for label in ranks}, given)
     over = next((one.column for one in known if select is not None and one.key == select.over), "")
+    if tuning is not None and not runs["seed"].isin(tuning.seeds).any():
+        tuning = None  # nothing was to be tuned: the key has one value
+    if tuning is not None and over:
+        keys = [one.column for one in known if one.column in (*keys, over)]
     if select is None or over not in keys:
         nothing = pd.DataFrame()
         return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {}, lacking)
-    selection = selection_frame(runs, keys, select, over, ranks)
     others = [key for key in keys if key != over]
+    if tuning is None:
+        selection = selection_frame(runs, keys, select, over, ranks)
+    else:
+        first = runs[runs["seed"].isin(tuning.seeds)]
+        selection = settle(selection_frame(first, keys, select, over, ranks), first, keys, tuning)
+        number, runs = len(runs), runs[~superseded(runs, tuning, selection, keys)].reset_index(drop=True)
+        steps, layers = (frame[frame["run"].isin(runs["run"])].reset_index(drop=True) for frame in (steps, layers))
+        lacking = {name: len(runs) if count == number else min(count, len(runs)) for name, count in lacking.items()}
+    shown = runs if tuning is None else runs[~runs["seed"].isin(tuning.seeds)]
     chosen = selection.loc[selection["selected"], [*others, over]]
-    selected = runs.merge(chosen, on=[*others, over], how="inner") if others else None
+    selected = shown.merge(chosen, on=[*others, over], how="inner") if others else None
     if selected is None:
-        selected = runs[runs[over].isin(chosen[over])]
+        selected = shown[shown[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
-    frames = (runs, steps, layers)
-    return Cells(*frames, keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking)
+    about = (keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking, tuning)
+    return Cells(runs, steps, layers, *about)
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:

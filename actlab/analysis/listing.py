@@ -19,6 +19,7 @@ from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import nearest
+from actlab.study.selection import STAGE
 from actlab.study.settings import UNSTATED, Setting
 
 FORMATS = ("table", "csv", "json")
@@ -72,7 +73,11 @@ def listing(
     known = settings_in(runs, settings)
     keys = varying(runs, settings)
     measured = [name for name in OUTCOMES if name in runs and runs[name].notna().any()]
-    chosen = [column(runs, name, names) for name in columns] if columns else ["run", *keys, "seed", "status", *measured]
+    chosen = (
+        [column(runs, name, names) for name in columns]
+        if columns
+        else ["run", *keys, "seed", STAGE, "status", *measured]
+    )
     chosen = [name for name in dict.fromkeys(chosen) if name in runs]
     alike = {
         one.column: first

@@ -62,7 +62,7 @@ def notes(
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any())),
         made_with(runs, cells.keys),
-        selection_note(cells) if selected else "",
+        selection_note(cells) if selected else every_value_note(cells),
         marks_note(frame) if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
@@ -195,13 +195,60 @@ def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False) 
 
 
 def selection_note(cells: Cells) -> str:
-    """Say how the swept key was chosen, in a sentence."""
+    """Say how the swept key was chosen, in a sentence; and of which seeds that was, where they are not those shown."""
     if cells.select is None:
         return "Nothing was selected: every setting is shown."
     rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {plain(words(cells.select.by))}"
+    over = plain(words(cells.over))
+    if cells.tuning is None:
+        return (
+            f"The {over} of each cell is the one with the {rule} over seeds; a value with a diverged run ranks last; "
+            "the test split never chooses."
+        )
+    seeds = counted(len(cells.tuning.seeds), "tuning seed")
     return (
-        f"The {plain(words(cells.over))} of each cell is the one with the {rule} over seeds; a value with a diverged "
-        "run ranks last; the test split never chooses."
+        f"The {over} of each cell is the one with the {rule} over {seeds}; a value with a diverged run ranks last; the "
+        f"test split never chooses. {shown_seeds(cells)}{other_by_rule(cells)}"
+    )
+
+
+def shown_seeds(cells: Cells) -> str:
+    """Say of a study in two stages which seeds are shown."""
+    seeds = cells.selected["seed"].nunique()
+    return f"Shown: {counted(seeds, 'fresh seed')}, none of which chose." if seeds else "No fresh seed is trained yet."
+
+
+def other_by_rule(cells: Cells) -> str:
+    """Say in how many cells the tuning runs that there are now would select another value than is stored."""
+    table = cells.selection
+    by_cell = table.groupby(cells.selected_keys, dropna=False) if cells.selected_keys else table.groupby(lambda _: 0)
+    there = by_cell["selected"].transform("any")
+    other = int((table["by_rule"] & ~table["selected"] & there).sum())
+    if not other:
+        return ""
+    return (
+        f" In {counted(other, 'cell')} the tuning runs that there are now would select another value than the one that "
+        "was stored before, which stays."
+    )
+
+
+def selected_in_short(cells: Cells) -> str:
+    """Say how the swept key was chosen, for the terminal."""
+    if cells.select is None:
+        return ""
+    chosen = f"{words(cells.over).capitalize()} selected by {words(cells.select.by)}"
+    if cells.tuning is None:
+        return f"{chosen}."
+    return f"{chosen} on {counted(len(cells.tuning.seeds), 'tuning seed')}. {shown_seeds(cells)}"
+
+
+def every_value_note(cells: Cells) -> str:
+    """Say of what shows all values of a key that is selected over which seeds are whose; empty with one stage."""
+    if cells.tuning is None:
+        return ""
+    return (
+        f"At the selected {plain(words(cells.over))} of each cell: fresh seeds; at the others: the "
+        f"{counted(len(cells.tuning.seeds), 'tuning seed')} that chose."
     )
 
 

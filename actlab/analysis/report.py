@@ -22,10 +22,11 @@ from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
-from actlab.analysis.notes import marks_note, selection_note
+from actlab.analysis.notes import marks_note, selected_in_short, selection_note
 from actlab.analysis.parts import CLAIMS, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
+from actlab.analysis.stages import of_stages, tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
 from actlab.data.look import heading, lines
@@ -79,6 +80,8 @@ def write(
     tables, figures = wanted.get("tables"), wanted.get("figures")
     asked = ([tables] if isinstance(tables, str) else tables, [figures] if isinstance(figures, str) else figures)
     cells = study_cells(study, manifest, runs, steps, layers, lacking)
+    if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
+        asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
         made = make_shipped(folder, cells, *asked)
         drawn = [drawing for drawing in made.figures.values() if drawing]
@@ -91,7 +94,7 @@ def write(
             if study.get("claims"):
                 file, name = folder / str(study["claims"]), str(study.get("study"))
                 paths += make_claims(made, cells, file, name, find, output.at)
-        else:
+        elif not cells.selected.empty:
             made.left_out = [name for names in asked for name in names or () if own_name(name)]
             made.left_out += [CLAIMS] if study.get("claims") else []
         report = output.at / "report.md"
@@ -122,7 +125,8 @@ def study_cells(
     """
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
-    return build_cells(runs, steps, layers, rule, measures, manifest.get("activations"), of_manifest(manifest), lacking)
+    about = (rule, measures, manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
+    return build_cells(runs, steps, layers, *about)
 
 
 def headline(
@@ -142,7 +146,7 @@ def headline(
         f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval." if " to " in text else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
         marks_note(table.frame, bold="*"),
-        f"{words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else "",
+        selected_in_short(cells),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
@@ -255,7 +259,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
     rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
     blocks: list[Text | Grid] = [
-        Text(f"{totals[0]}: {totals[1]} and {totals[2]}."),
+        Text(of_stages(cells) or f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
     ]
     auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)

@@ -39,7 +39,7 @@ class Answering:
         def follow(state: "Progress") -> None:
             self.fields["failures"] = list(state.failures.values())
             if "stored" in self.fields:
-                missing = len(self.planned) - self.fields["stored"]
+                missing = self.fields["planned"] - self.fields["stored"]
                 done = min(state.runs_done, missing)
                 self.fields |= {"trained": done, "missing": missing - done}
             progress(state)
@@ -62,12 +62,15 @@ class Answering:
             return
         from actlab.data.look import heading
 
-        self.take(planned.runs, self.fresh)
+        self.take(planned.runs, self.fresh, sum(len(job.runs) for job in planned.later))
         unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
         self.fields["notes"] += [*([also] if also else []), *unsure]
 
-    def take(self, runs: Iterable[str], fresh: bool) -> None:
-        """Take note of which runs are planned, and how many are stored; none that are about to be set aside."""
+    def take(self, runs: Iterable[str], fresh: bool, later: int = 0) -> None:
+        """Take note of which runs are planned, and how many are stored; none that are about to be set aside.
+
+        Of a study in two stages, ``later`` runs follow from what the first one selects.
+        """
         from actlab.engine import whereabouts
         from actlab.engine.store import Stored
 
@@ -75,11 +78,11 @@ class Answering:
         folder = self.out_dir or whereabouts.default_folder(self.asked[0], study, self.asked[1])
         self.planned = frozenset(runs)
         there = set() if fresh else Stored(folder).runs()
-        missing = len(self.planned - there)
+        missing = len(self.planned - there) + later
         self.fields |= {
             "study": study,
             "folder": str(folder),
-            "planned": len(self.planned),
+            "planned": len(self.planned) + later,
             "stored": len(self.planned & there),
             "left_out": len(there - self.planned),
             "trained": 0,
@@ -95,7 +98,7 @@ class Answering:
         if not self.wanted:
             self.say_done(results)
             return
-        status = results.runs.loc[results.runs["run"].isin(self.planned), "status"]
+        status = results.runs["status"]
         diverged = int((status == "diverged").sum())
         table = headline_table(results.study, results.manifest, results.runs, results.steps, results.layers)[1]
         folder = results.path
@@ -138,9 +141,10 @@ class Answering:
                 self.take(withdrawn, fresh=False)
         if "folder" in self.fields:
             with suppress(Exception):
-                there = len(self.planned & Stored(self.fields["folder"]).runs())
+                contents = Stored(self.fields["folder"]).read()
+                there = len((self.planned | (contents.asked or frozenset())) & contents.runs)
                 stored = self.fields["stored"]
-                self.fields |= {"trained": max(there - stored, 0), "missing": len(self.planned) - there}
+                self.fields |= {"trained": max(there - stored, 0), "missing": self.fields["planned"] - there}
         if not isinstance(error, KeyboardInterrupt):
             self.fields["error"] = message(str(error)) or type(error).__name__
 

@@ -20,12 +20,15 @@ def preview(
     fresh: bool = False,
     as_json: bool = False,
     prune: bool = False,
+    reselect: bool = False,
     **where: Any,
 ) -> None:
     """Print what ``run`` would do with the same words."""
     limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
+    from actlab.cli import stages
     from actlab.engine import kept, setting_aside, whereabouts
+    from actlab.engine import stages as stages_stored
     from actlab.engine.changing import Change, change
     from actlab.engine.files import StoreError
     from actlab.engine.scheduling import missing_runs
@@ -41,7 +44,7 @@ def preview(
     name = study.config.study
     stored = Stored(out_dir or whereabouts.default_folder(config, name, overrides or ()))
     asked = ExecutionConfig(workers=workers, memory=in_bytes(memory), **where)
-    planned, number = asked.plan(study, stored, fresh)
+    planned, number = asked.plan(study, stored, fresh, reselect)
     missing = set(planned.runs) if fresh else missing_runs(stored, planned)
     changed = Change() if fresh else change(stored, planned, resolved_yaml(study.config, stored.folder), study.source)
     given = [config, *(overrides or ()), *(["--out", out_dir] if out_dir else [])]
@@ -54,11 +57,15 @@ def preview(
         notes.append(setting_aside.would(stored.folder))
     if missing and out_dir is None and not fresh and (line := whereabouts.elsewhere(stored.folder, missing, name)):
         notes.append(line)
-    for line in notes:
-        note(line)
-    total = cost.expected(planned.groups, number, missing)
+    to_come = {run.id for job in planned.later for run in job.runs}
+    total = cost.expected((*planned.groups, *planned.later), number, missing | to_come)
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     weight_bytes = kept.disk_bytes(planned, missing)
+    told = stages.of_plan(planned, missing, number, asked.hardware()[1])
+    if not fresh and not stages_stored.later_runs(planned):
+        notes += stages_stored.reconsidered(planned, stored)
+    for line in notes:
+        note(line)
     if as_json:
         counts = {
             "stored": len(planned.runs) - len(missing),
@@ -72,12 +79,15 @@ def preview(
         expected |= {"worker_bytes": planned.worker_bytes, "weight_bytes": weight_bytes}
         about = {"study": study.config.study, "question": study.config.question, "folder": str(stored.folder)}
         limits_told = [asked.room[1]] if asked.room[1] else []
-        say(plan_as_json(planned, {**about, **counts, **expected, "notes": [*notes, *limits_told]}))
+        said = {"stages": told, "notes": [*notes, *limits_told]}
+        say(plan_as_json(planned, {**about, **counts, **expected, **said}))
         return
     if why := asked.room[1]:
         err.print(f"actlab: {why}")
     show_data(planned.data)
     show_plan(study.config.study, planned)
+    for line in stages.lines(planned, told):
+        say(line)
     for line in say_followed(study.config, [run.labels for run in planned.runs.values()]):
         say(f"{line}.")
     for label, why in planned.unknown_death.items():
@@ -87,9 +97,10 @@ def preview(
         say(f"{counted(done, 'run')} {'is' if done == 1 else 'are'} stored in {one_line(stored.folder)} already.")
     if again := 0 if fresh else len(missing & stored.runs()):
         say(one_line(kept.trained_again(stored.folder, again)))
+    then = f", and then {counted(len(to_come), 'run')} more" if to_come else ""
     say(
         f"{counted(len(missing), 'run')} to train in {counted(len(jobs), 'job')} on {counted(number, 'worker')}"
-        f"{' (or as many as the scheduler has)' if asked.scheduler else ''}; "
+        f"{' (or as many as the scheduler has)' if asked.scheduler else ''}{then}; "
         f"{counted(PROGRAMS * len({job.shape.programs for job in jobs}), 'program')} to compile.\n"
         f"Training: {total.flops / 1e9:,.1f} GFLOP of matrix products; about {cost.clock(total.seconds)} "
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."

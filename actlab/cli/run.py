@@ -38,13 +38,16 @@ def run(
         bool, typer.Option("--fresh", help="set the folder aside, under a name with the date, and train everything")
     ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="remove stored runs that the study does not ask for")] = False,
+    reselect: Annotated[
+        bool, typer.Option("--reselect", help="of a study in two stages: select anew from its tuning runs")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask on a terminal before --fresh sets aside")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object at the end; see docs/json.md")] = False,
 ) -> None:
     """Train what a study lacks, then write its tables, figures and report."""
     if dry_run:
         where = {"executor": executor.value, "scheduler": scheduler, "cluster": cluster}
-        preview(config, overrides, out_dir, workers, memory, fresh, as_json, prune, **where)
+        preview(config, overrides, out_dir, workers, memory, fresh, as_json, prune, reselect, **where)
         if cluster is not None and not as_json:
             from actlab.engine.cluster import job_script
 
@@ -63,6 +66,7 @@ def run(
                 memory=memory,
                 fresh=fresh,
                 prune=prune,
+                reselect=reselect,
                 confirm=progress.confirm,
                 progress=answer.watching(progress),
                 planned=lambda plan: answer.plan(plan, tell, where_room(executor.value, workers, scheduler, cluster)),

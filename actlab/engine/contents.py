@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab.engine.at_work import way_to_train
 from actlab.engine.earlier import EARLIER, Why, left_out_line, pruning
-from actlab.engine.manifest import MANIFEST, altered
+from actlab.engine.manifest import LATER, MANIFEST, altered
 from actlab.engine.part_checks import contradict, has_checksum, of_runs, unlike
 from actlab.engine.planned import PLANNED
 from actlab.naming import MOST_LINE, counted, shortened
@@ -91,8 +91,13 @@ class Contents:
 
     @property
     def missing(self) -> int:
-        """How many planned runs are not stored."""
-        return len((self.planned or frozenset()) - self.runs)
+        """How many planned runs are not stored, those included that a study will ask for once it has selected."""
+        return len((self.planned or frozenset()) - self.runs) + self.later
+
+    @property
+    def later(self) -> int:
+        """How many runs a study in two stages will ask for besides those that are planned."""
+        return int(self.manifest.get(LATER, 0)) if self.planned else 0
 
     def damage_lines(self) -> list[str]:
         """Name what is damaged, a line each."""
@@ -117,7 +122,7 @@ class Contents:
             return []
         why = "lost, or not trained yet" if self.damage else "not trained yet"
         verb = "is" if self.missing == 1 else "are"
-        number = f"{self.missing} of {counted(len(self.planned), 'planned run')} {verb} {why}"
+        number = f"{self.missing} of {counted(len(self.planned) + self.later, 'planned run')} {verb} {why}"
         return [f"{number}; {way_to_train(folder, 'it' if self.missing == 1 else 'them')}"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from actlab.engine.earlier_floors import with_earlier_floors
 from actlab.later import Later, pd
 from actlab.measures import EDGES, LOG10, MEASURES
+from actlab.study.selection import FRESH, STAGE, TUNING
 from actlab.study.settings import CONTENT, Prefixes, Setting
 
 if TYPE_CHECKING:
@@ -185,3 +186,17 @@ def flat(column: pa.ChunkedArray, lengths: np.ndarray) -> np.ndarray:
             for values, length in zip(column.to_pylist(), lengths, strict=True)
         ]
     )
+
+
+def with_stage(runs: pd.DataFrame, tuning_seeds: Collection[int]) -> pd.DataFrame:
+    """Add to the runs of a study in two stages which of them each is of.
+
+    >>> list(with_stage(pd.DataFrame({"run": ["a", "b"], "seed": [0, 1000000]}), [1000000])["stage"])
+    ['fresh', 'tuning']
+    """
+    if not tuning_seeds:
+        return runs
+    stage = runs["seed"].isin(tuning_seeds).map({True: TUNING, False: FRESH})
+    out = runs.copy(deep=False)
+    out.insert(list(out.columns).index("seed") + 1, STAGE, stage)
+    return out

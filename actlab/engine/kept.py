@@ -96,8 +96,9 @@ def without_weights(folder: Path, tables: Iterable[pa.Table], keep: Mapping[str,
 
 
 def disk_bytes(plan: Plan, runs: Collection[str]) -> float:
-    """Predict what the weights of some runs of a plan take on the disk: nothing where none are kept."""
-    return sum(run.weight_bytes for run in plan.runs.values() if run.id in runs)
+    """Predict what the weights of some runs of a plan, and of its second stage, take on the disk: 0 without any."""
+    known = sum(run.weight_bytes for run in plan.runs.values() if run.id in runs)
+    return known + sum(run.weight_bytes for job in plan.later for run in job.runs)
 
 
 def check_disk(folder: Path, plan: Plan, runs: Collection[str]) -> None:

@@ -26,6 +26,10 @@ MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
 EARLIER_DATA = "earlier_data"
 """The key of what is known of data that only runs learned from that were planned earlier."""
+SELECTION = "selection"
+"""The key that holds what a study in two stages has selected (see ``study.stages.Entry``)."""
+LATER = "later"
+"""The key that says how many runs it will ask for once it has selected."""
 MOST_BYTES = 2**26
 MOST_NEIGHBOURS = 1000
 
@@ -225,6 +229,8 @@ DATA = record(
     },
 )
 ACTIVATION = record({"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text})
+RUNS = matches("([0-9a-f]{12}( |$))*")
+SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS})
 KEYS: dict[str, tuple[Check, str]] = {
     "parts": (
         map_of(matches("[0-9a-f]{64}"), matches(r"[^/\x00]+\.parquet")),
@@ -244,6 +250,8 @@ KEYS: dict[str, tuple[Check, str]] = {
     ),
     "label_prefixes": (map_of(map_of(is_text)), "by column, what stands before labels"),
     "activations": (map_of(ACTIVATION), "by label, a record with family, order and look"),
+    SELECTION: (map_of(SELECTED, matches("[0-9a-f]{12}")), "by cell, a record with over, by, selected and others"),
+    LATER: (is_count, "a whole number"),
 }
 """What the keys hold that reading uses; ``settings`` and ``measures`` are checked where they are read."""
 

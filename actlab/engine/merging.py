@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import commands, interrupts
-from actlab.engine import agreeing, joined_sources, store, weight_files
+from actlab.engine import agreeing, joined_sources, stages, store, weight_files
 from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import left_out_line, pruning, write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.manifest import EARLIER_DATA, write_manifest
+from actlab.engine.manifest import EARLIER_DATA, LATER, SELECTION, write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -96,7 +96,8 @@ def merge(*folders: str | Path, out: str | Path) -> Merged:
     Raises:
         StoreError: they are not of one study, or cannot be read; says which key differs, and the way out.
         DamageError: one of them is damaged.
-        StudyError: no study asks for exactly what they hold; says in which key they differ, and the way out.
+        StudyError: no study asks for exactly what they hold; says in which key they differ, and the way out. Or, in
+            two stages, they selected another value for one cell.
         DisagreementError: runs that several of them hold are not the same; says in what, and by how much.
         OutputError: the merged folder cannot be written; nothing is left of it.
 
@@ -253,6 +254,12 @@ def joined_manifest(
             if not one.contents.tables:
                 manifest["activations"].setdefault(label, about)
     manifest[COPIES] = files.checksums()
+    manifest.pop(SELECTION, None)
+    manifest.pop(LATER, None)
+    if selection := stages.joined([(str(one.path), one.manifest.get(SELECTION, {})) for one in folders]):
+        manifest[SELECTION] = selection
+    if later := stages.still_to_select(study, selection):
+        manifest[LATER] = later
     return manifest
 
 

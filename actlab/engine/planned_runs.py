@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from actlab.engine import data_copies
+from actlab.engine.manifest import MANIFEST, SELECTION, read_manifest
 from actlab.naming import counted, nearest
 from actlab.study.jobs import Job, Run
 from actlab.study.plan import plan
@@ -22,7 +23,8 @@ def find_run(folder: Path, name: str, stored: bool = False) -> tuple[Job, Run]:
     """
     study = read(folder / "study.yaml")
     data_copies.require(study, typed=False)
-    runs = {run.id: (group, run) for group in plan(study).groups for run in group.runs}
+    selections = read_manifest(folder).get(SELECTION) if (folder / MANIFEST).exists() else None
+    runs = {run.id: (group, run) for group in plan(study, selections=selections).groups for run in group.runs}
     several = [run for run in runs if run.startswith(name)]
     if not several and stored:
         raise StudyError(

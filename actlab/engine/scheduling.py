@@ -17,7 +17,7 @@ from typing import Any
 
 from actlab import limits
 from actlab import sources as user_files
-from actlab.engine import control, earlier_sources, kept, store
+from actlab.engine import control, earlier_sources, kept, stages, store
 from actlab.engine.control import Progress
 from actlab.engine.earlier import Why
 from actlab.engine.files import StoreError
@@ -102,6 +102,7 @@ def prepare(
     manifest.pop(EARLIER_DATA, None)
     if earlier and (data := earlier_sources.data_of(old, plan.data)):
         manifest[EARLIER_DATA] = data
+    stages.note_in(manifest, plan)
     manifest["settings"] = settings.to_plain(columns.settings())
     manifest["label_prefixes"] = plan.prefixes
     manifest["activations"] = {
@@ -160,7 +161,12 @@ def git_revision() -> str | None:
 
 
 def execute(
-    jobs: Sequence[Job], stored: Stored, open_worker: Callable[[], Executor], workers: int
+    jobs: Sequence[Job],
+    stored: Stored,
+    open_worker: Callable[[], Executor],
+    workers: int,
+    expected: Sequence[Job] = (),
+    more: Callable[[], Sequence[Job]] = tuple,
 ) -> Iterator[Progress]:
     """Run jobs and keep the manifest; yields how far it has come, at least every half second.
 
@@ -174,12 +180,14 @@ def execute(
         open_worker: gives an executor that takes one job; called for each of the workers, and again for one that died.
             It may be the same executor every time.
         workers: how many jobs to hand out at once.
+        expected: jobs that stand for what ``more`` will give, for the time that is left.
+        more: called when all jobs are done: gives those that follow from what they stored.
 
     Raises:
         KeyboardInterrupt: the jobs were asked to stop; they saved what they had, or had nothing yet.
     """
     folder = stored.folder
-    tracker, lock_owner = JobTracker(jobs, stored), control.lock_owner(folder)
+    tracker, lock_owner = JobTracker(jobs, stored, expected), control.lock_owner(folder)
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     turn = 0  # how many jobs were handed out
@@ -210,6 +218,9 @@ def execute(
         in_hand = [job for job, _ in running.values()]
         yield tracker.progress(list(running.values()), stopping=asked is not None)
         pause = POLL
+        if not (running or tracker.waiting or tracker.unwritable or control.stop_asked(folder)):
+            tracker.take(more())
+            idle += [open_worker() for _ in range(min(workers, len(tracker.waiting)) - len(idle))]
         if asked is not None and (not running or given_up(time.monotonic() - asked, in_hand, folder)):
             break
     if control.stop_asked(folder) and not tracker.unwritable:
@@ -220,12 +231,13 @@ def execute(
 class JobTracker:
     """What is still to do of a study, what became of the rest, and the lines of its ``run.log``."""
 
-    def __init__(self, jobs: Sequence[Job], stored: Stored) -> None:
-        """Everything is still to do."""
+    def __init__(self, jobs: Sequence[Job], stored: Stored, expected: Sequence[Job] = ()) -> None:
+        """Everything is still to do, and what is ``expected`` to follow."""
         self.stored = stored
         self.folder = stored.folder
         self.waiting = deque(jobs)
         self.flops = {run.id: run.flops for job in jobs for run in job.runs}
+        self.expected = list(expected)
         self.done: set[str] = set()
         self.ended = 0
         self.retried: set[str] = set()  # jobs that are, or were, run a second time
@@ -237,6 +249,14 @@ class JobTracker:
         for job in jobs:
             self.pacing.of(job)
         self.write(f"{counted(len(self.flops), 'run')} in {counted(len(jobs), 'job')}")
+
+    def take(self, jobs: Sequence[Job]) -> None:
+        """Take jobs that follow from those that are done, in place of what was expected."""
+        self.expected = []
+        if jobs:
+            self.waiting.extend(jobs)
+            self.flops |= {run.id: run.flops for job in jobs for run in job.runs}
+            self.write(f"{counted(sum(len(job.runs) for job in jobs), 'run')} more in {counted(len(jobs), 'job')}")
 
     def keep(self, job: Job, outcome: Outcome) -> None:
         """Note what a job stored, in the manifest too."""
@@ -301,13 +321,15 @@ class JobTracker:
             runs += beat.runs
             whole += beat.trained
             in_hand[job.id] = job, beat, id(worker)
-        jobs = self.ended + len(self.waiting) + len(in_hand)
-        share = work / sum(self.flops.values())
+        jobs = self.ended + len(self.waiting) + len(in_hand) + len(self.expected)
+        to_come = [run for job in self.expected for run in job.runs]
+        share = work / (sum(self.flops.values()) + sum(run.flops for run in to_come))
         if stopping:  # what a job has saved is not lost because its worker has put it down
             share, runs, whole = max(share, self.reached[0]), max(runs, self.reached[1]), max(whole, self.reached[2])
         self.reached = share, runs, whole
-        pace = self.pacing.look(in_hand, self.waiting, runs, stopping)
-        return Progress(share, whole, len(self.flops), self.ended, jobs, dict(self.failures), stopping, **pace)
+        pace = self.pacing.look(in_hand, [*self.waiting, *self.expected], runs, stopping)
+        planned = len(self.flops) + len(to_come)
+        return Progress(share, whole, planned, self.ended, jobs, dict(self.failures), stopping, **pace)
 
     def write(self, text: str) -> None:
         """Append a line with the time to the study's log."""

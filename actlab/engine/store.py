@@ -28,7 +28,7 @@ from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import Why, read_earlier, write_earlier
 from actlab.engine.files import OWN, DamageError, StoreError, check_room, content_of, write_bytes, write_text, writing
-from actlab.engine.frames import explode, histograms_of, in_order
+from actlab.engine.frames import explode, histograms_of, in_order, with_stage
 from actlab.engine.lacking import lacking, with_empty_columns
 from actlab.engine.manifest import MANIFEST, read_manifest, recoverable, write_manifest
 from actlab.engine.part_checks import PartError
@@ -39,6 +39,7 @@ from actlab.engine.weight_files import WEIGHTS
 from actlab.later import Later
 from actlab.sources import COPIES
 from actlab.study import yaml_text
+from actlab.study.selection import of_sweep
 from actlab.study.settings import Setting, of_manifest
 from actlab.study.stored import read_study
 
@@ -198,6 +199,7 @@ class Stored:
         manifest, study = contents.manifest, stored_study(self.folder)
         rows = in_order(list(tables.values()), of_manifest(manifest))
         runs, steps, layers = explode(rows, manifest.get("label_prefixes", {}))
+        runs = with_stage(runs, of_sweep(study))
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
         untrained = tuple(contents.untrained(self.folder))

@@ -19,6 +19,7 @@ from actlab.engine import (
     earlier_sources,
     kept,
     setting_aside,
+    stages,
     store,
     weight_files,
     whereabouts,
@@ -27,19 +28,20 @@ from actlab.engine import (
 from actlab.engine.changing import Change, change
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
+from actlab.engine.following import SecondStage, follow
 from actlab.engine.manifest import read_manifest, recoverable
 from actlab.engine.part_files import part_names
-from actlab.engine.scheduling import execute, missing_runs, prepare
+from actlab.engine.scheduling import missing_runs, prepare
 from actlab.engine.store import Stored
 from actlab.errors import ActlabError
 from actlab.later import Later
 from actlab.naming import brief, counted, nearest
 from actlab.study import plan as planning
 from actlab.study.defaults import followed
-from actlab.study.jobs import Job
 from actlab.study.memory import PLANNED, CallSize
 from actlab.study.plan import Plan
 from actlab.study.reading import Study, StudyError, resolved_yaml
+from actlab.study.stages import about_so_many
 from actlab.study.yaml_text import dumped
 
 if TYPE_CHECKING:
@@ -101,15 +103,15 @@ class ExecutionConfig:
         """Find what the workers will train on, and how many such devices each has; of Slurm's the cluster file says."""
         return worker_pools.hardware() if self.cluster is None else (cluster.promised(self.cluster)[0], 1)
 
-    def plan(self, study: Study, stored: Stored, fresh: bool = False) -> tuple[Plan, int]:
+    def plan(self, study: Study, stored: Stored, fresh: bool = False, reselect: bool = False) -> tuple[Plan, int]:
         """Plan a study for such workers; also how many of them there are to be: here, or as the cluster file says.
 
         A study that was begun resumes with the runs per call that it was begun with, so that its checkpoints stay
         usable. Where memory is short there are fewer workers, and only a single one advances fewer runs per call, or
-        evaluates in chunks.
+        evaluates in chunks. Of one in two stages, what is selected is in force, unless ``reselect``.
 
         Raises:
-            StudyError: see ``study.plan.plan``.
+            StudyError: see ``study.plan.plan``; or the study cannot go on with what is selected.
             StoreError: the folder is not a study's.
         """
         folder = stored.folder
@@ -123,14 +125,21 @@ class ExecutionConfig:
         if self.cluster is not None:
             _, most = cluster.promised(self.cluster)
             number = min(self.workers or most, most)
-        planned = planning.plan(study, platform, begun=begun, called_before=known)
+
+        def made(memory: float | None = None) -> Plan:
+            def make(selections: Mapping[str, Any]) -> Plan:
+                return planning.plan(study, platform, memory, begun, known, selections)
+
+            return stages.planned(make, study, stored, manifest, reselect)
+
+        planned = made()
         data_copies.check_given(study, planned, stored, manifest)
         if self.memory is None or not (fresh or missing_runs(stored, planned)):
             return planned, number
         if platform != "cpu":
             raise StudyError(f"memory: only workers on processors can be kept within it, not those on {platform}")
         number = max(1, min(number, int(PLANNED * self.memory // planned.worker_bytes)))
-        return planning.plan(study, platform, self.memory / number, begun, known), number
+        return made(self.memory / number), number
 
     @property
     def dask(self) -> bool:
@@ -205,6 +214,7 @@ def trained(
     prune: bool = False,
     confirm: Callable[[str], bool] | None = None,
     by_default: bool = False,
+    reselect: bool = False,
 ) -> Iterator[Stored]:
     """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
@@ -222,6 +232,7 @@ def trained(
         prune: whether to remove stored runs that the study does not ask for.
         confirm: called with a question before a folder is set aside; none is asked without.
         by_default: whether no other folder was asked for: then others beside it are looked at, where it has none.
+        reselect: whether a study in two stages selects anew.
 
     Yields:
         what the folder holds then.
@@ -243,8 +254,8 @@ def trained(
     with ExitStack() as keeping:
         keeping.enter_context(control.study_lock(folder))
         done = 0 if fresh else len(stored.asked())  # as far as can be told before there is a plan
-        where.get_ready(len(study.cells) * len(study.seeds) - done, processes)
-        planned, number = where.plan(study, stored, fresh)
+        where.get_ready(about_so_many(study) - done, processes)
+        planned, number = where.plan(study, stored, fresh, reselect)
         user_files.end_trials()
         before = data_copies.manifest_of(stored, fresh)
         copies = data_copies.copies_of(study, planned, folder, before)
@@ -265,7 +276,8 @@ def trained(
         for line in (beside, kept.trained_again(folder, len(again)) if again else ""):
             if line:
                 note(line)
-        with where.pool(folder, len(missing), number, processes) as (open_worker, number):
+        to_come = stages.later_runs(planned)
+        with where.pool(folder, len(missing) + to_come, number, processes) as (open_worker, number):
             if aside:
                 note(setting_aside.set_aside(folder, *going))
                 keeping.close()
@@ -273,7 +285,8 @@ def trained(
                 stored = Stored(folder)
             _, devices = where.hardware()
             jobs = kept.again(planning.partition_into_jobs(planned.groups, missing, number, devices), again)
-            processes.keep_ready(min(number, len(jobs)))
+            later = planning.partition_into_jobs(planned.later, None, number, devices)
+            processes.keep_ready(min(number, max(len(jobs), len(later))))
             for line in prepare(stored, dumped(resolved), planned, sources, bool(missing), changed.earlier):
                 note(line)
             if copies.stale:
@@ -287,8 +300,11 @@ def trained(
                     note(line)
                 if jobs:
                     cache_folder.say_if_refused()
-                failures = follow(jobs, stored, open_worker, number, progress) if jobs else {}
+                second = SecondStage(study, stored, where, number, later)
+                failures = follow(jobs, stored, open_worker, number, progress, second) if jobs else {}
                 if not failures:
+                    for line in stages.reconsidered(second.planned or planned, stored):
+                        note(line)
                     store.compact(stored)
                     # What was begun of runs that were planned once may be wanted again.
                     control.tidy(folder, finished=prune or changed.earlier.keys() <= changed.left_out)
@@ -364,25 +380,3 @@ def resolved_text(
 ) -> str:
     """Write that as YAML."""
     return dumped(resolved_data(study, folder, copies, planned))
-
-
-def follow(
-    jobs: list[Job],
-    stored: Stored,
-    open_worker: Callable[[], Executor],
-    workers: int,
-    progress: Callable[[Progress], None] | None,
-) -> Mapping[str, str]:
-    """Run jobs on workers, report how far they are, here and in the study's folder, and return those that failed."""
-    failures: Mapping[str, str] = {}
-    with control.interruptible(stored.folder):
-        try:
-            for state in execute(jobs, stored, open_worker, workers):
-                failures = state.failures
-                control.write_progress(stored.folder, state)
-                if progress is not None:
-                    progress(state)
-                control.log_dropped_output(stored.folder)
-        finally:
-            control.remove_progress(stored.folder)
-    return failures

@@ -18,7 +18,7 @@ from actlab.engine import control
 from actlab.engine.at_work import SILENT, age, owner_of
 from actlab.engine.control import LOG, PROGRESS, Progress
 from actlab.engine.files import StoreError
-from actlab.engine.manifest import MANIFEST, read_manifest
+from actlab.engine.manifest import LATER, MANIFEST, read_manifest
 from actlab.engine.part_checks import PartError
 from actlab.engine.part_files import part_names, read_part
 from actlab.engine.planned import PLANNED, PlannedError, read_planned
@@ -52,7 +52,7 @@ class Sight(Generic[T]):
             ``killed`` (no one is at work, and runs are missing); ``finished``.
         owner: what the lock says of whoever is, or was, at work; empty without.
         silence: seconds since the run last said how far it is.
-        planned: how many runs are planned; None where that is not known.
+        planned: how many runs are planned, those of a second stage included; None where that is not known.
         stored: how many of those are stored.
         others: how many runs are stored that are not planned.
         progress: what the run says; None where no run trains.
@@ -119,7 +119,8 @@ class Watch(Generic[T]):
             damage[PLANNED] = problem
         kept = {run: one for run, one in found.items() if planned is None or run in planned}
         progress, silence = control.read_progress(self.folder), age(self.folder / PROGRESS)
-        missing = None if planned is None else len(planned) - len(kept)
+        later = manifest.get(LATER, 0)
+        missing = None if planned is None else len(planned) + later - len(kept)
         at_work = is_alive_there is not None and is_alive_there
         state = self.state(at_work, progress, silence, missing, is_alive_there is False)
         seen = state not in ("finished", "stopped", "killed")
@@ -127,7 +128,7 @@ class Watch(Generic[T]):
             state,
             owner,
             silence,
-            None if planned is None else len(planned),
+            None if planned is None else len(planned) + later,
             len(kept),
             len(found) - len(kept),
             progress if seen else None,

@@ -36,7 +36,7 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {
 ALIKE = 0.55  # of a misspelt key's last word; a little less where its section is the right one
 OWN_SECTION = 0.1
 NEAR = 0.8  # of a word that hardly differs from one in its own section
-MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "report.select")
+MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "sweep.select", "report.select")
 """Keys that one word is never the value of."""
 SEED = ("seed", "randomseed", "randomstate", "rngseed", "rng")
 

@@ -158,7 +158,9 @@ def study_schema(tables: Iterable[str], figures: Iterable[str]) -> Schema:
     sections["ReportConfig"]["properties"]["tables"] |= names_schema(tables)
     sections["ReportConfig"]["properties"]["figures"] |= names_schema(figures)
     sections["ReportConfig"]["properties"]["select"].pop("default", None)
-    sections["SelectConfig"]["properties"]["over"]["enum"] = selectable()
+    sections["SweepConfig"]["properties"]["select"].pop("default", None)
+    for name in ("SelectConfig", "TuneConfig"):
+        sections[name]["properties"]["over"]["enum"] = selectable()
     probes = sections["MeasureConfig"]["properties"]["probes"]["anyOf"][1]
     probes |= {"minItems": 1, "uniqueItems": True}
     schema["title"] = "A study of actlab"

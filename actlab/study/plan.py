@@ -30,6 +30,7 @@ from actlab.study.reading import Source, Study, StudyError, of_key
 from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
 from actlab.study.settings import Prefixes
+from actlab.study.stages import Entry, Stages, asked_seeds, stages_of
 from actlab.study.sweep import Cell
 
 BLOCK = "block."  # how ``Key.spec`` begins where a key decides a field of ``ProgramSpec.block``
@@ -51,6 +52,8 @@ class Plan:
         data: what was understood of each data set, as plain values, with all the names that it goes by.
         data_names: what each data set of the study is called in tables: a path, of which they show the last part.
         data_contents: a hash of what each of them holds; several where it is read in several ways.
+        stages: of a study that selects on seeds of their own.
+        later: in the same groups, what it will ask for once more is selected, at values that stand for those.
     """
 
     groups: tuple[Job, ...]
@@ -64,6 +67,8 @@ class Plan:
     data: tuple[dict[str, Any], ...] = ()
     data_names: Mapping[str, str] = field(default_factory=dict)
     data_contents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: Stages | None = None
+    later: tuple[Job, ...] = ()
 
     def label(self, run: Run, column: str) -> str:
         """Return one of a run's labels as tables have it."""
@@ -82,6 +87,7 @@ def plan(
     memory: float | None = None,
     begun: Mapping[int, CallSize] | None = None,
     called_before: Mapping[str, Sequence[str]] | None = None,
+    selections: Mapping[str, Entry] | None = None,
 ) -> Plan:
     """Resolve every cell and seed of a study into runs, grouped by the program that they share.
 
@@ -92,12 +98,13 @@ def plan(
         begun: by width, the call sizes that were chosen before: a study resumes with them where they fit, so that its
             checkpoints stay usable.
         called_before: by what they hold, the names of data that runs are stored of: they keep them under another path.
+        selections: what a study in two stages has stored of its selections (see ``stages``).
 
     Raises:
         StudyError: a data set, an activation or a combination of settings cannot be used, or does not fit in memory;
             nothing was compiled for it.
     """
-    groups: dict[tuple[Any, ...], list[Run]] = {}
+    groups: tuple[dict[tuple[Any, ...], list[Run]], ...] = ({}, {})  # known, and to be expected
     checksums, copies = identity.user_functions(study.cells, study.source)
     modules = identity.modules_imported(study.cells, checksums)
     known: set[str] = set()
@@ -120,7 +127,11 @@ def plan(
     prefixes = labels.prefixes(
         (column, called[name] if column == "data" else name, content) for column, name, content in named_by
     )
-    for cell, resolved, own_identity, imported in zip(study.cells, cells, identities, modules, strict=True):
+    stages = stages_of(study, identities, selections or {})
+    asked = asked_seeds(study, stages)
+    for cell, resolved, own_identity, imported, seeds in zip(
+        study.cells, cells, identities, modules, asked, strict=True
+    ):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
@@ -134,24 +145,27 @@ def plan(
         measure = cell.measure
         schedule = (cell.train.steps, measure.every, measure.evaluate_every, measure.keep_layers, measure.keep_weights)
         kept = weight_bytes(resolved)
-        for seed in study.seeds:
+        for expected, seed in seeds:
             run = identity.run_id(own_identity, seed)
             if run in known:  # two names of one content
                 continue
             known.add(run)
             one = Run(run, {"run": run, **settings, "seed": seed}, {**numbers, "seed": seed}, flops, imported, kept)
-            groups.setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
-    shared = shared_shapes(groups)
-    jobs = (
-        Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
-        for (shape, key, depth, *schedule), runs in groups.items()
+            groups[expected].setdefault((shape, key, cell.model.depth, *schedule), []).append(one)
+    shared = shared_shapes(groups[0])
+    jobs, later = (
+        tuple(
+            Job(job_id(runs), shared[shape], shared[shape].activations.index(key), depth, tuple(runs), *schedule)
+            for (shape, key, depth, *schedule), runs in some.items()
+        )
+        for some in groups
     )
     own = own_measures(study.cells)
     check_measures_apart(study, own, records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
     seen = look_at(loaded, called)
     facts = copies, call_sizes, most, own, records, unknown_death, prefixes, seen, called, contents
-    return Plan(tuple(jobs), *facts)
+    return Plan(jobs, *facts, stages, later)
 
 
 def identities_of(
@@ -212,19 +226,19 @@ def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:
     return shared
 
 
-def partition_into_jobs(groups: Sequence[Job], wanted: set[str], workers: int, devices: int = 1) -> list[Job]:
+def partition_into_jobs(groups: Sequence[Job], wanted: set[str] | None, workers: int, devices: int = 1) -> list[Job]:
     """Partition the wanted runs into jobs: three per worker or more, each of whole run batches, most expensive first.
 
     Args:
         groups: a plan's.
-        wanted: the runs to train.
+        wanted: the runs to train; None: all.
         workers: how many there are.
         devices: how many devices a worker has: each takes a run batch at a time.
 
     >>> partition_into_jobs([], set(), 2)
     []
     """
-    left = [(group, [run for run in group.runs if run.id in wanted]) for group in groups]
+    left = [(group, [run for run in group.runs if wanted is None or run.id in wanted]) for group in groups]
     total = sum(run.flops for _, runs in left for run in runs)
     share = max(total / (3 * workers), 1.0)
     jobs = []

@@ -364,6 +364,8 @@ def resolved_yaml(
     if sweep.matrix:
         swept["matrix"] = plain(sweep.matrix)
     swept |= {name: plain(getattr(sweep, name)) for name in ("exclude", "include")}
+    if sweep.select is not None:
+        swept["select"] = sweep.select.model_dump()
     top = {"study": config.study, "question": config.question}
     claims = {"claims": f"sources/{Path(config.claims).name}"} if config.claims else {}
     return {**top, **sections, "sweep": swept, "report": plain(config.report.model_dump()), **claims}

@@ -5,15 +5,35 @@ A file with line numbers and overrides is ``reading.py``'s; sweeps are spelled o
 
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from actlab.naming import brief
 from actlab.study.fields import Section, known
 from actlab.study.sections import DataConfig, MeasureConfig, ModelConfig, TrainConfig, run_keys
-from actlab.study.selection import Metric, Select
+from actlab.study.selection import Metric, Select, tuning_seeds
 
 MOST_SEEDS = 10_000
 """Of one cell."""
+
+
+class SelectConfig(Section):
+    """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
+
+    over: str = Field(Select.over, description="the swept key to choose from")
+    by: Metric = Field(Select.by, description="the validation metric that chooses")
+
+    @field_validator("over")
+    @classmethod
+    def _known(cls, over: str) -> str:
+        whole = [f"{section}.{key}" for section, key, one in run_keys() if section != "measure" and one.column != ""]
+        known(over, "key to select over", whole)
+        return over
+
+
+class TuneConfig(SelectConfig):
+    """The same, on seeds of their own."""
+
+    seeds: int | None = Field(None, ge=1, le=MOST_SEEDS, description="how many tuning seeds: 1000000, 1000001, ...")
 
 
 class SweepConfig(Section):
@@ -30,6 +50,13 @@ class SweepConfig(Section):
     include: list[dict[str, Any]] = Field([], description="extends the cells that it does not contradict, or adds one")
     seeds: Annotated[Any, WithJsonSchema({"type": ["integer", "array"], "items": {"type": "integer"}})] = Field(
         1, description="a number of seeds (0, 1, ...), or a list of them; a seed sets weights and batch order"
+    )
+
+    select: TuneConfig | None = Field(
+        None,
+        description="`{over: train.learning_rate, by: validation_loss, seeds: 3}`: [two stages](#two-stages): every "
+        "value of that key on so many tuning seeds, then `seeds` at the value that each cell got; without `seeds` in "
+        "it, what `report.select` says",
     )
 
     @field_validator("seeds")
@@ -49,19 +76,15 @@ class SweepConfig(Section):
         """Return the seeds themselves."""
         return list(self.seeds) if isinstance(self.seeds, list) else list(range(self.seeds))
 
-
-class SelectConfig(Section):
-    """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
-
-    over: str = Field(Select.over, description="the swept key to choose from")
-    by: Metric = Field(Select.by, description="the validation metric that chooses")
-
-    @field_validator("over")
-    @classmethod
-    def _known(cls, over: str) -> str:
-        whole = [f"{section}.{key}" for section, key, one in run_keys() if section != "measure" and one.column != ""]
-        known(over, "key to select over", whole)
-        return over
+    @model_validator(mode="after")
+    def _apart(self) -> "SweepConfig":
+        tuning = tuning_seeds(self.select.seeds) if self.select else ()
+        if both := sorted(set(tuning) & set(self.seed_list())):
+            raise ValueError(
+                f"seeds: {both[0]} is a tuning seed of sweep.select ({tuning[0]} to {tuning[-1]}), and what is shown "
+                "must be of others; give other seeds, as in seeds: 20"
+            )
+        return self
 
 
 class ReportConfig(Section):
@@ -101,3 +124,24 @@ class StudyConfig(Section):
         None,
         description="a file with `CLAIMS`, functions of the study's cells that return verdicts (see `experiments/`)",
     )
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "StudyConfig":
+        """Let the report select as the sweep does.
+
+        Raises:
+            ValueError: it says something else.
+        """
+        rule, report = self.sweep.select, self.report.select
+        if rule is None:
+            return self
+        if "select" not in self.report.model_fields_set:
+            own = SelectConfig(over=rule.over, by=rule.by)
+            self.__dict__.update(report=self.report.model_copy(update={"select": own}))
+        elif report is None or (report.over, report.by) != (rule.over, rule.by):
+            other = "null" if report is None else f"{{over: {report.over}, by: {report.by}}}"
+            raise ValueError(
+                f"report.select: is {other}, and sweep.select is {{over: {rule.over}, by: {rule.by}}}: a study selects "
+                "by one rule; leave report.select out"
+            )
+        return self

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from actlab.naming import counted
 from actlab.study.defaults import follow_steps
 from actlab.study.fields import Section
 from actlab.study.schema import SweepConfig
@@ -52,7 +53,14 @@ def too_large(sweep: SweepConfig) -> tuple[Place, str] | None:
         place: Place = ("sweep", "matrix") if sweep.matrix else ("sweep", "include")
         return place, f"crosses {number} cells ({factors}){included}, and {limit}; cut it into several"
     seeds = len(sweep.seeds) if isinstance(sweep.seeds, list) else sweep.seeds
-    if cells * seeds > MOST_RUNS:
+    if sweep.select is not None and sweep.select.seeds is not None:
+        values = len(sweep.matrix.get(sweep.select.over, [None]))
+        both = cells * sweep.select.seeds + math.ceil(cells / values) * seeds
+        if both > MOST_RUNS:
+            told = f"{cells:,} cells with {counted(sweep.select.seeds, 'tuning seed')}, and {seeds:,} seeds at one of "
+            told += f"{values} values, are {both:,} runs"
+            return ("sweep", "select"), f"{told}, and a study has at most {MOST_RUNS:,}"
+    elif cells * seeds > MOST_RUNS:
         runs = f"{cells:,} cells with {seeds:,} seeds are {cells * seeds:,} runs"
         return ("sweep", "seeds"), f"{runs}, and a study has at most {MOST_RUNS:,}"
     for name, entries in (("exclude", sweep.exclude), ("include", sweep.include)):

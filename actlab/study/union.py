@@ -46,6 +46,7 @@ def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
                 f"study: {brief(base.get('study'))} in {first} and {brief(study.get('study'))} in {name}: only folders "
                 "of one study are merged; `actlab compare` shows several side by side"
             )
+    check_select(studies)
     swept = swept_keys([study for _, study in studies])
     asked = [cells_of(study, swept) for _, study in studies]
     check_base(studies, swept)
@@ -67,7 +68,8 @@ def joined(studies: Sequence[tuple[str, Study]]) -> dict[str, Any]:
             "then merge"
         )
     sweep = joined_sweep([sweep_of(study) for _, study in studies], base, swept, cells)
-    made = {**base, "sweep": {"seeds": plain, **sweep}}
+    select = {"select": sweep_of(base)["select"]} if sweep_of(base).get("select") else {}
+    made = {**base, "sweep": {"seeds": plain, **sweep, **select}}
     if "data.name" in sweep.get("matrix", {}):  # the first folder's own may be another that none of its cells has
         made["data"] = {**base["data"], "name": sweep["matrix"]["data.name"][0]}
     return made
@@ -191,6 +193,27 @@ def check_base(studies: Sequence[tuple[str, Study]], swept: Sequence[str]) -> No
                 theirs = given(study, section, key)
                 if canonical(settled(dotted, mine)) != canonical(settled(dotted, theirs)):
                     raise StudyError(differs(dotted, mine, theirs, first, name))
+
+
+def check_select(studies: Sequence[tuple[str, Study]]) -> None:
+    """Refuse studies that do not tune alike: their cells would be selected by other runs.
+
+    Raises:
+        StudyError: names both ways and the way out.
+    """
+
+    def rule(study: Study) -> str:
+        said = sweep_of(study).get("select")
+        return "null" if said is None else f"{{{', '.join(f'{key}: {said[key]}' for key in sorted(said))}}}"
+
+    first, base = studies[0]
+    for name, study in studies[1:]:
+        if rule(study) != rule(base):
+            raise StudyError(
+                f"sweep.select: {rule(base)} in {first} and {rule(study)} in {name}, so these are not one study; let "
+                "both tune alike (`actlab run` with the same sweep.select trains what is missing), then merge; or "
+                "`actlab compare` shows both side by side"
+            )
 
 
 def differs(key: str, mine: Any, theirs: Any, first: str, other: str) -> str:

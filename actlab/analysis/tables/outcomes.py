@@ -196,6 +196,9 @@ def selection(cells: Cells) -> Table | None:
     lines = []
     at_edge = 0
     for _, rows in frame.groupby(others, dropna=False, sort=False):
+        if not rows["selected"].any():  # its tuning runs are not all trained
+            lines.append({key: rows.iloc[0][key] for key in others} | {"text": "not yet"})
+            continue
         chosen = rows[rows["selected"]].iloc[0]
         at_edge += int(len(rows) > 1 and chosen[over] in (rows[over].min(), rows[over].max()))
         here, elsewhere = int(chosen["diverged"]), int(rows.loc[~rows["selected"], "diverged"].sum())
