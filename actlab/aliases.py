@@ -68,6 +68,7 @@ OTHER_NAMES: dict[str, str] = {
     "gain": "weight_gain",
     "wd decay l2": "weight_decay",
     "clip gradclip gradientclipping maxnorm clipgradnorm": "clip_norm",
+    "freeze frozen frozenlayers nfrozen numfrozen freezefirst trainable": "freeze_layers",
     "warmup": "warmup_steps",
     "scheduler lrschedule lrscheduler": "schedule",
     "dtypes precision": "dtype",

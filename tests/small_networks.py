@@ -35,6 +35,7 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", optimize
         "optimizer_switches": (),
         "batch_size": 7,
         "clip": False,
+        "freeze": False,
         "decay_activation_parameters": False,
         "probes": (),
         "runs_per_call": 1,
@@ -43,7 +44,7 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", optimize
     return training.Program(ProgramSpec(**spec | changes), (TANH, BENT, RELU), OPTIMIZERS[optimizer])
 
 
-def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):
+def some_numbers(seed=SEED, dtype="float64", bound=BOUND, frozen=0, **changes):
     """Make one run's numbers, of a network of depth 3; ``changes`` are the optimizer's."""
     deviations = np.array([0.6] * DEPTH + [0.0] * (bound - DEPTH), dtype)
     optimizer = {"learning_rate": 0.1, "weight_decay": 0.0, "warmup_steps": 0.0, "cosine": 0.0, "schedule_steps": 9.0}
@@ -60,7 +61,8 @@ def some_numbers(seed=SEED, dtype="float64", bound=BOUND, **changes):
         "saturation_low": -1.0,
         "saturation_high": 1.0,
     }
-    return {"seed": np.uint32(seed), **jax.tree.map(lambda value: np.asarray(value, dtype), rest)}
+    whole = {"seed": np.uint32(seed), "freeze_layers": np.uint32(frozen)}
+    return {**whole, **jax.tree.map(lambda value: np.asarray(value, dtype), rest)}
 
 
 def some_weights(program, numbers):

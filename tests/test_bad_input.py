@@ -182,6 +182,11 @@ YAML_CASES = {
         ["s.yaml:7", "train.schedule", "fewer than the 4 steps"],
     ),
     "nothing left after clipping": (study(**{"steps: 4": "clip_norm: 0"}), [], ["s.yaml:7", "train.clip_norm", "> 0"]),
+    "more frozen layers than there are": (
+        study(**{"steps: 4": "steps: 4, freeze_layers: 3"}),
+        [],
+        ["s.yaml:7", "train.freeze_layers", "at most the 2 hidden layers", "write `depth: 3` in place of 2"],
+    ),
     "misspelt norm in the matrix": (
         with_sweep("matrix:\n  model.norm:\n  - none\n  - bacth"),
         [],

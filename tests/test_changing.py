@@ -191,6 +191,7 @@ OTHERS = {
     "model.depth=2,4": "model.depth: 3",
     "model.dropout.rate=0.1": "model.dropout.rate: 0",
     "train.clip_norm=1": "train.clip_norm: null",
+    "train.freeze_layers=1": "train.freeze_layers: 0",
     "train.learning_rate=1e-2": "train.learning_rate: 0.001",
     "data.standardize=false": "data.standardize: true",
     "data.seed=3": "data.seed: 0",

@@ -107,6 +107,7 @@ VALUES = {
             {"name": "cosine", "warmup_steps": 5},
         ],
         "clip_norm": [None, 1, 1.0, 0.5],
+        "freeze_layers": [0, 1, 2],
     },
     "measure": {
         "every": [25, 1],
@@ -279,6 +280,7 @@ def test_a_default_is_for_good():
             "decay_activation_parameters": "False",
             "schedule": "name='constant' options={'warmup_steps': 0.0}",
             "clip_norm": "None",
+            "freeze_layers": "0",
         },
         "measure": {
             "every": "25",

@@ -40,6 +40,7 @@ NUMBERS = {
     "train.optimizer": ["adam", {"name": "adam", "b1": 0.5}],
     "train.schedule": ["constant", "cosine", {"name": "cosine", "warmup_steps": 2}],
     "train.clip_norm": [0.5, 1.0],
+    "train.freeze_layers": [1, 2],
 }
 SHAPES = {
     "model.activation": ["prelu", {"name": "prelu", "per": "unit"}],
@@ -51,6 +52,7 @@ SHAPES = {
     "model.dtype": ["float32", "float64"],
     "train.optimizer": ["sgd", "adam"],
     "train.clip_norm": ["null", 1.0],
+    "train.freeze_layers": [0, 1],
     "model.weight_init": ["he_normal", "he_uniform"],
     "data.name": ["iris", "wine"],
 }

@@ -156,23 +156,33 @@ def rate(t, o):
     return o["learning_rate"] * (1 + np.cos(np.pi * passed)) / 2
 
 
-def loop(parameters, numbers, data, rule, decayed, steps=STEPS):
-    """Train in NumPy, and note every minibatch's loss, accuracy and gradient norm, and ‖ΔW_l‖/‖W_l‖."""
+def above(parameters, frozen):
+    """Return the arrays of all layers but the first so many, and of the readout: views, to be written to."""
+    layers = {name: stack[frozen:] for name, stack in parameters["layers"].items()}
+    return {**parameters, "layers": layers, "input": {} if frozen else parameters["input"]}
+
+
+def loop(parameters, numbers, data, rule, decayed, steps=STEPS, frozen=0):
+    """Train in NumPy all but the first so many layers.
+
+    Notes every minibatch's loss, accuracy and gradient norm, and ‖ΔW_l‖/‖W_l‖.
+    """
     x, y = data["train"]
     o = numbers["optimizer"]
     parameters = jax.tree.map(np.array, parameters)
-    memory = [{} for _ in jax.tree.leaves(parameters)]
+    memory = [{} for _ in jax.tree.leaves(above(parameters, frozen))]
+    moving = jax.tree.leaves_with_path(above(parameters, frozen))
     log = []
     for t, rows in enumerate(batches(numbers["seed"], steps)):
         loss = mean_loss(parameters, x[rows], y[rows])
         right = np.argmax(forward(parameters, x[rows])[2], axis=1) == y[rows]
-        steepest = jax.tree.leaves(gradients(parameters, x[rows], y[rows]))
+        steepest = jax.tree.leaves(above(gradients(parameters, x[rows], y[rows]), frozen))
         norm = np.sqrt(sum(np.sum(g**2) for g in steepest))
         before = [kernel.copy() for kernel in kernels_of(parameters)]
-        for (path, theta), g, m in zip(jax.tree.leaves_with_path(parameters), steepest, memory, strict=True):
+        for (path, theta), g, m in zip(moving, steepest, memory, strict=True):
             decay = o["weight_decay"] * theta if path[-1].key in decayed else 0.0
             clipped = g * min(1, numbers["clip_norm"] / norm)
-            theta -= rate(t, o) * (rule(clipped, m, t, o) + decay)
+            theta -= rate(t, o) * (rule(clipped, m, t, o) + decay)  # in place: of views
         moved = [
             np.linalg.norm(new - old) / np.linalg.norm(old)
             for old, new in zip(before, kernels_of(parameters), strict=True)

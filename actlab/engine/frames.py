@@ -27,12 +27,26 @@ def in_order(tables: list[pa.Table], settings: Sequence[Setting]) -> pa.Table:
         tables: their rows.
         settings: what rows are sorted by, an activation by its place in the story; then come seed and run.
     """
-    rows = pa.concat_tables(tables, promote_options="permissive")
+    rows = with_later_settings(pa.concat_tables(tables, promote_options="permissive"), settings)
     own = [one.column for one in settings if one.key]
     at = own.index("activation") if "activation" in own else 0
     order = [*own[:at], "activation_order", *own[at:], "seed", "run"]
     keys = rows.select([name for name in order if name in rows.column_names]).to_pandas()
     return rows.take(keys.drop_duplicates("run").sort_values(list(keys), kind="stable").index.to_numpy())
+
+
+def with_later_settings(rows: pa.Table, settings: Sequence[Setting]) -> pa.Table:
+    """Fill in what parts lack that were stored before a setting was there: they were trained as it is where unused.
+
+    >>> rows = pa.table({"run": ["a", "b"], "freeze_layers": pa.array([None, 1])})
+    >>> with_later_settings(rows, [Setting("freeze_layers", unused=(0,))])["freeze_layers"].to_pylist()
+    [0, 1]
+    """
+    for one in settings:
+        if one.column in rows.column_names and one.unused not in ((), (None,)) and rows[one.column].null_count:
+            place = rows.column_names.index(one.column)
+            rows = rows.set_column(place, one.column, rows[one.column].fill_null(one.unused[0]))
+    return rows
 
 
 # Lists with one entry for each kept layer; the others of ``layers`` have one for each record and kept layer.

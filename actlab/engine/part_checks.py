@@ -65,7 +65,8 @@ NEEDED = {
 """What every version of actlab has written into every part, and no row is without."""
 
 KNOWN = {
-    **dict.fromkeys(("data_seed", "train_rows", "activation_order", "every", "evaluate_every", "probe_rows"), WHOLE),
+    **dict.fromkeys(("data_seed", "train_rows", "activation_order", "freeze_layers"), WHOLE),
+    **dict.fromkeys(("every", "evaluate_every", "probe_rows"), WHOLE),
     **dict.fromkeys(("weight_gain", "dropout", "clip_norm", "weight_decay", "runs_per_call", "eval_chunks"), NUMBER),
     **{name: NUMBER for name, one in MEASURES.items() if one.per == "run"},
     **dict.fromkeys(("task", "dtype", "bias_init", "norm", "schedule", "learned", "learnable_per"), TEXT),

@@ -22,6 +22,8 @@ class ProgramSpec:
         optimizer_switches: the optimizer's options that change the code.
         batch_size: rows of a minibatch.
         clip: whether gradients are clipped by their joint norm.
+        freeze: whether some of the first layers are frozen; how many is a number. Runs without have a program without:
+            a choice between two arrays moves last bits of what is chosen.
         decay_activation_parameters: whether weight decay also pulls on learnable activation parameters.
         probes: names of the measures to record.
         runs_per_call: how many runs one call advances.
@@ -40,6 +42,7 @@ class ProgramSpec:
     optimizer_switches: tuple[tuple[str, bool], ...]
     batch_size: int
     clip: bool
+    freeze: bool
     decay_activation_parameters: bool
     probes: tuple[str, ...]
     runs_per_call: int

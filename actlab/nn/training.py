@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from actlab.nn import initializers, optimizers, walk
+from actlab.nn import freezing, initializers, optimizers, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.spec import ProgramSpec
@@ -24,7 +24,8 @@ GENERATOR = "threefry2x32"  # whatever JAX's default is set to, which its cache 
 Numbers = Mapping[str, Any]
 """One run's numbers: seed; weight_std, bias_mean, bias_std [L], 0 beyond the run's depth; fixed [Q] and learnable [P],
 the activation's parameters; optimizer {name: scalar} with those of the schedule; dropout_rate; clip_norm;
-weak_threshold, saturation_low, saturation_high."""
+freeze_layers, how many of the first hidden layers training leaves as they are; weak_threshold, saturation_low,
+saturation_high."""
 
 State = dict[str, Any]
 """What training carries: parameters; the optimizer's memory; diverged_step, the first with a non-finite minibatch loss
@@ -217,16 +218,25 @@ def take_step(
     depth: Array | int,
     activation: Array,
 ) -> tuple[State, Scratch]:
-    """Take one step of minibatch descent, at step ``i``: up, down while renewing the memory, then move."""
+    """Take one step of minibatch descent, at step ``i``: up, down while renewing the memory, then move.
+
+    Gradients of frozen layers are computed, and neither remembered, followed nor clipped together with the others: what
+    such a layer becomes is what it was, not that with a step of 0.
+    """
     over_runs, own = program.network.over_runs, numbers["optimizer"]
+    thawed = freezing.thawed(program.spec.freeze, numbers, over_runs)
     old, memory = ends_and_layers(state["parameters"]), of_each(ends_and_layers, state["memory"])
     layer_memory = {name: layers for name, (_, layers) in memory.items()}
+    end_memory = {name: ends for name, (ends, _) in memory.items()}
+
+    def thawed_ends(was: Any, new: Any) -> Any:  # the readout is never frozen
+        return {**new, "input": thawed(0, was["input"], new["input"])}
 
     def remember(gradients: Any, memory: Any, own: Any) -> Any:
         return optimizers.remember(program.optimizer, gradients, memory, own)
 
     def renew(memory: Any, gradients: Any, l: Array) -> Any:
-        return walk.replace_row(lambda row: over_runs(remember)(gradients, row, own), memory, l)
+        return walk.replace_row(lambda row: thawed(l, row, over_runs(remember)(gradients, row, own)), memory, l)
 
     walked = minibatch_gradients(
         program,
@@ -250,7 +260,8 @@ def take_step(
         layer_stacks = jax.lax.fori_loop(
             0, depth, lambda l, memory: renew(memory, clip(walk.at(unclipped, l), factor), l), layer_memory
         )
-    end_memory = over_runs(remember)(gradients, {name: ends for name, (ends, _) in memory.items()}, own)
+    renewed = over_runs(remember)(gradients, end_memory, own)
+    end_memory = {name: thawed_ends(end_memory[name], renewed[name]) for name in memory}
 
     def move(parameters: Any, memory: Any, own: Any) -> Any:
         switches = dict(program.spec.optimizer_switches)
@@ -259,9 +270,13 @@ def take_step(
         )
 
     def move_layer(l: Array, layers: Any) -> Any:
-        return walk.replace_row(lambda row, memory: over_runs(move)(row, memory, own), layers, l, layer_stacks)
+        def moved(row: Any, memory: Any) -> Any:
+            return thawed(l, row, over_runs(move)(row, memory, own))
 
-    ends, layers = over_runs(move)(old[0], end_memory, own), jax.lax.fori_loop(0, depth, move_layer, old[1])
+        return walk.replace_row(moved, layers, l, layer_stacks)
+
+    ends = thawed_ends(old[0], over_runs(move)(old[0], end_memory, own))
+    layers = jax.lax.fori_loop(0, depth, move_layer, old[1])
 
     def first_nonfinite(diverged_step: Array, loss: Array) -> Array:
         return jnp.where((diverged_step < 0) & ~jnp.isfinite(loss), i, diverged_step)
@@ -364,9 +379,16 @@ def readout_gradients(task: str) -> Any:
 def clip_factor(program: Program, ends: Any, layers: Any, numbers: Numbers, depth: Array | int) -> Array:
     """Compute the factor by which a run's gradients are multiplied, so that their joint norm is at most ``clip_norm``.
 
-    Summed layer by layer: in what order does not depend on the bound.
+    Those of frozen layers do not count. Summed layer by layer: in what order does not depend on the bound.
     """
     over_runs = program.network.over_runs
     squares = over_runs(lambda tree: jnp.sum(jnp.stack([jnp.sum(g**2) for g in jax.tree.leaves(tree)])))
-    total = jax.lax.fori_loop(0, depth, lambda l, total: total + squares(walk.at(layers, l)), squares(ends))
+
+    thawed = freezing.thawed(program.spec.freeze, numbers, over_runs)
+
+    def counted(l: Array | int, tree: Any) -> Any:
+        return thawed(l, jax.tree.map(jnp.zeros_like, tree), tree)
+
+    of_ends = squares({**ends, "input": counted(0, ends["input"])})
+    total = jax.lax.fori_loop(0, depth, lambda l, total: total + squares(counted(l, walk.at(layers, l))), of_ends)
     return over_runs(optimizers.clip_factor)(total, numbers["clip_norm"])

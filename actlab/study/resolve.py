@@ -106,6 +106,12 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
         raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup), train.steps)
+    if train.freeze_layers > model.depth:
+        expected = f"expected at most the {counted(model.depth, 'hidden layer')} of model.depth"
+        keys = ("train.freeze_layers", "model.depth")
+        raise error_together(
+            source, keys, f"{expected}, not {train.freeze_layers}", keys[1], train.freeze_layers, model.depth
+        )
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
         least = math.ceil(train.steps / MOST_RECORDS)
@@ -315,6 +321,7 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
         },
         "dropout_rate": model.dropout.rate,
         "clip_norm": train.clip_norm or math.inf,
+        "freeze_layers": train.freeze_layers,
         **{name: thresholds[name] for name in ("weak_threshold", "saturation_low", "saturation_high")},
     }
 

@@ -213,6 +213,13 @@ class TrainConfig(Section):
     decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
         False, description="whether weight decay also pulls on learnable activation parameters"
     )
+    freeze_layers: Annotated[int, Key(STATIC, spec="freeze", of=lambda layers: layers > 0, unused=(0,))] = Field(
+        0,
+        ge=0,
+        le=MOST,
+        description="the first so many hidden layers keep weights, biases, activation and normalisation parameters as "
+        "they were drawn; see [frozen layers](#frozen-layers). All numbers above 0 share a program",
+    )
 
     @field_validator("schedule")
     @classmethod
