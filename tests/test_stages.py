@@ -10,7 +10,7 @@ import pytest
 import actlab
 from actlab.analysis.cells import selection_frame
 from actlab.analysis.report import study_cells
-from actlab.engine import following, handover, worker_pools
+from actlab.engine import handover, second_stage, worker_pools
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.engine.planned import read_planned
 from actlab.engine.store import Stored
@@ -305,7 +305,7 @@ def test_a_tuning_study_is_adopted(whole, tmp_path, here):
 
 
 def test_a_report_of_the_first_stage_shows_no_numbers_of_it(whole, tmp_path, here, monkeypatch, capsys):
-    monkeypatch.setattr(following.SecondStage, "jobs", lambda self: [])
+    monkeypatch.setattr(second_stage.SecondStage, "jobs", lambda self: [])
     actlab.run(whole / "s.yaml", out=tmp_path / "r")
     code, out, err = typed(capsys, "report", tmp_path / "r")
     assert code == 0

@@ -15,7 +15,7 @@ from typing import Any
 from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
-from actlab.analysis.stages import Tuning, settle, superseded
+from actlab.analysis.stages import Tuning, as_stored, superseded
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
 from actlab.study.selection import STAGE, Select
@@ -130,7 +130,7 @@ def build_cells(
         selection = selection_frame(runs, keys, select, over, ranks)
     else:
         first = runs[runs["seed"].isin(tuning.seeds)]
-        selection = settle(selection_frame(first, keys, select, over, ranks), first, keys, tuning)
+        selection = as_stored(selection_frame(first, keys, select, over, ranks), first, keys, tuning)
         number, runs = len(runs), runs[~superseded(runs, tuning, selection, keys)].reset_index(drop=True)
         steps, layers = (frame[frame["run"].isin(runs["run"])].reset_index(drop=True) for frame in (steps, layers))
         lacking = {name: len(runs) if count == number else min(count, len(runs)) for name, count in lacking.items()}

@@ -45,7 +45,7 @@ def tuning_of(study: Mapping[str, Any], manifest: Mapping[str, Any]) -> Tuning |
     return Tuning(seeds, frozenset(run for one in entries for run in one["selected"].split()))
 
 
-def settle(selection: pd.DataFrame, tuning_runs: pd.DataFrame, keys: Sequence[str], tuning: Tuning) -> pd.DataFrame:
+def as_stored(selection: pd.DataFrame, tuning_runs: pd.DataFrame, keys: Sequence[str], tuning: Tuning) -> pd.DataFrame:
     """Mark in a table of cells and values what is stored as selected, in place of what the rule says of it.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from actlab.engine import stages
+from actlab.engine.stages import seeds_in_words
 from actlab.naming import counted
 from actlab.study import cost
 from actlab.study import plan as planning
@@ -26,7 +26,7 @@ def of_plan(planned: Plan, missing: Collection[str], workers: int, devices: int)
     known: dict[str, set[str]] = {TUNING: set(), FRESH: set()}
     for run in planned.runs.values():
         known[TUNING if run.labels["seed"] in tuning else FRESH].add(run.id)
-    told = []
+    found = []
     for name, seeds in ((TUNING, planned.stages.tuning), (FRESH, planned.stages.fresh)):
         later = planned.later if name == FRESH else ()
         to_come = sum(len(job.runs) for job in later)
@@ -34,7 +34,7 @@ def of_plan(planned: Plan, missing: Collection[str], workers: int, devices: int)
         parts = [(planned.groups, to_train), (later, {run.id for job in later for run in job.runs})]
         costs = [cost.expected(groups, workers, runs) for groups, runs in parts]
         jobs = [planning.partition_into_jobs(groups, runs, workers, devices) for groups, runs in parts]
-        told.append(
+        found.append(
             {
                 "stage": name,
                 "seeds": list(seeds),
@@ -46,10 +46,10 @@ def of_plan(planned: Plan, missing: Collection[str], workers: int, devices: int)
                 "seconds": sum(one.seconds for one in costs),
             }
         )
-    return told
+    return found
 
 
-def lines(planned: Plan, told: Collection[dict[str, Any]]) -> list[str]:
+def lines(planned: Plan, stages: Collection[dict[str, Any]]) -> list[str]:
     """Put the stages of a plan in words, a line each."""
     if planned.stages is None:
         return []
@@ -57,12 +57,12 @@ def lines(planned: Plan, told: Collection[dict[str, Any]]) -> list[str]:
     selected = sum(one.selected is not None for one in cells)
     key = planned.stages.select.over.rpartition(".")[2]
     where = {
-        TUNING: f"every {key}, {stages.seeds_in_words(planned.stages.tuning)}",
-        FRESH: f"{stages.seeds_in_words(planned.stages.fresh)} at each cell's own {key}, "
+        TUNING: f"every {key}, {seeds_in_words(planned.stages.tuning)}",
+        FRESH: f"{seeds_in_words(planned.stages.fresh)} at each cell's own {key}, "
         + (f"selected for {selected} of {counted(len(cells), 'cell')}" if cells else ""),
     }
     said = []
-    for number, one in enumerate(told, 1):
+    for number, one in enumerate(stages, 1):
         stored = one["runs"] - one["to_train"]
         held = f" ({stored} stored)" if stored else ""
         left = ""

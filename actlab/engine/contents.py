@@ -159,12 +159,16 @@ def contents_of(
     unlisted: list[str] = []
     spare: list[str] = []
     of_run: dict[str, str] = {}  # in which part each run is
+    first_of: dict[pa.Schema, str] = {}  # a part for each set of columns: a study that is trained has hundreds of parts
     for name in names:
         part = parts.get(name, "is gone, which manifest.json lists")
         why = part if isinstance(part, str) else ""
         if isinstance(part, Part):
             mine = None if problem_earlier and name in listed else planned  # it may be of a run that was planned once
-            why = why_not(name, part, listed.get(name), mine, others) or why_unlike(part.table, tables)
+            columns = part.table.schema.remove_metadata()
+            why = why_not(name, part, listed.get(name), mine, others)
+            if not why and columns not in first_of:
+                why = why_unlike(part.table, {other: tables[other] for other in first_of.values()})
         if why or isinstance(part, str):
             damage[f"parts/{name}"] = why
             continue
@@ -185,6 +189,7 @@ def contents_of(
             (unlisted if new else spare).append(name)
         if new:
             tables[name] = part.table if len(new) == len(runs) else part.table.take(new)
+            first_of.setdefault(columns, name)
         of_run |= {run: name for run in runs if run not in of_run}
     tables = {name: table for name, table in tables.items() if f"parts/{name}" not in damage}
     checksums = {name: part.sha256 for name, part in parts.items() if isinstance(part, Part) and name in tables}

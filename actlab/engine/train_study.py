@@ -28,10 +28,10 @@ from actlab.engine import (
 from actlab.engine.changing import Change, change
 from actlab.engine.control import Progress
 from actlab.engine.files import StoreError, check_room
-from actlab.engine.following import SecondStage, follow
 from actlab.engine.manifest import read_manifest, recoverable
 from actlab.engine.part_files import part_names
 from actlab.engine.scheduling import missing_runs, prepare
+from actlab.engine.second_stage import SecondStage, follow
 from actlab.engine.store import Stored
 from actlab.errors import ActlabError
 from actlab.later import Later
