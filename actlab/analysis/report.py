@@ -23,7 +23,7 @@ from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
 from actlab.analysis.notes import marks_note, selection_note
-from actlab.analysis.parts import CLAIMS, ReportError
+from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
@@ -173,7 +173,7 @@ def outdated(folder: Path, made: Made) -> list[Path]:
     """
     kept = {own_name(name) or name for name in (*made.failures, *made.left_out)}
     places = (
-        ("tables", {*TABLES, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
+        ("tables", {*TABLES, *WITHDRAWN, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
         ("figures", {*FIGURES, *made.figures}, (".csv", ".png", ".svg")),
     )
     return [
@@ -215,7 +215,7 @@ def document(
             ),
         ),
         *not_made(made),
-        Section(2, "Tables", not_applicable(tables)),
+        Section(2, "Tables", (*not_applicable(tables), *no_more(made))),
         *(table_section(table) for table in tables.values() if table),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
         *(figure_section(drawing) for drawing in drawn.values() if drawing),
@@ -245,6 +245,11 @@ def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ..
     """Name what has nothing to say of this study."""
     none = [words(key) for key, one in made.items() if one is None]
     return (Text(f"Not applicable to this study: {', '.join(map(plain, none))}."),) if none else ()
+
+
+def no_more(made: Made) -> tuple[Text, ...]:
+    """Say which tables the study names that there are no more, and why."""
+    return tuple(Text(f"There is no table {code(name)} any more: {WITHDRAWN[name]}.") for name in made.withdrawn)
 
 
 def settings_table(cells: Cells) -> list[Text | Grid]:

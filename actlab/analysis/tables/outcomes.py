@@ -1,23 +1,20 @@
-"""What the runs came to: their final metric, whether they trained, how soon, how well they generalise; and ranks."""
+"""What the runs came to: their final metric, whether they trained, how well they generalise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
-from actlab.analysis import stats
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
-from actlab.analysis.notes import intervals_note, marks_note, notes, nothing_judged, selection_note
+from actlab.analysis.notes import notes, nothing_judged, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
 from actlab.later import pd
-from actlab.measures import about
 from actlab.naming import counted
 
 TRAINED_SHARE = 0.8
@@ -84,50 +81,6 @@ def trained(cells: Cells) -> Table | None:
 def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Print no mark where no difference from the best can be judged; the CSV still says which mean is the best."""
     return frame.assign(best=False, tie=False, open=False) if nothing_judged(frame) else frame
-
-
-@table
-def ranks(cells: Cells) -> Table | None:
-    """Mean rank of each activation over all other settings, with the Friedman test."""
-    others = without(cells.selected_keys, "activation")
-    final = final_performance(cells)
-    if not others or cells.selected["activation"].nunique() < 2:
-        return None
-    higher = final.frame["measure"].map(lambda name: about(name).better == "higher")
-    score = final.frame["mean"] * np.where(higher, -1, 1)
-    score = score.where(final.frame["diverged"] == 0, math.inf)
-    scores = final.frame.assign(score=score).pivot_table(
-        index=others, columns="activation", values="score", dropna=False, observed=True
-    )
-    ranked = stats.rank_over_blocks(scores.dropna(how="all"))
-    if len(ranked.ranks) < 2:
-        return None
-    diverged = final.frame.groupby("activation")["diverged"].sum()
-    rows = [
-        {"activation": name, "measure": "rank", **asdict(one), "diverged": int(diverged[name])}
-        for name, one in ranked.mean.items()
-    ]
-    frame = pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
-    best = str(frame["activation"].iloc[0])
-    by_setting = {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks}
-    from_best = stats.differences_from(best, by_setting, quantity=ranked.quantity)
-    frame["best"] = frame["activation"] == best
-    frame["tie"] = [name in from_best and from_best[name].tie for name in frame["activation"]]
-    frame["open"] = [name in from_best and from_best[name].open for name in frame["activation"]]
-    frame["dropped_pairs"] = 0
-    printed = marks_of(frame).assign(diverged=0, runs=frame["n"])
-    wide = pivot(printed, ["activation"], [], 2).rename(columns={"rank": "mean rank"})
-    wide["runs diverged"] = [str(count) for count in frame["diverged"]]
-    metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
-    each = f"each of the {counted(len(ranked.ranks), 'setting')}"
-    note = (
-        f"Rank of each activation (1 is best, by mean final {metrics}) within {each} "
-        f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
-        f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
-        f"{intervals_note(frame, ' over settings', 'settings')} "
-        f"{marks_note(frame, 'setting')}"
-    )
-    return Table("Mean ranks", note, frame, wide)
 
 
 @table
