@@ -62,7 +62,7 @@ def test_every_run_is_in_the_mean_or_accounted_for(cells, name):
     assert (frame["n"] + lost == frame["runs"])[mean].all() or name == "selection"
     assert (frame["runs"] == SEEDS).all()
     known = frame["low"].notna()
-    assert known.any() or name == "convergence"  # there all reach the target at one and the same evaluation
+    assert known.any()
     assert (frame["low"] <= frame["mean"])[known].all()
     assert (frame["low"] < frame["high"])[known].all()  # never of width 0
 
@@ -168,21 +168,6 @@ def test_the_deepest_trained_depth_is_censored_at_the_end_of_the_grid():
     runs.loc[(runs["depth"] == 5) & (runs["activation"] == "elu") & (runs["seed"] < 3), "trained"] = True  # 60 %
     table = TABLES["trained"].make(build_cells(runs, steps, layers))
     assert table.wide["deepest"].tolist() == ["≥ 7", "2"]
-
-
-def test_slow_runs_are_censored_never_best(study):
-    runs, steps, layers = study
-    relu = runs["activation"] == "relu"
-    slow = relu & (runs["seed"] == 0)
-    runs = runs.assign(
-        steps_to_target=runs["steps_to_target"].where(~slow), target_reached=runs["target_reached"] & ~slow
-    )
-    runs.loc[relu & ~slow, "steps_to_target"] = 1.0
-    table = TABLES["convergence"].make(build_cells(runs, steps, layers, Select()))
-    frame = table.frame[table.frame["measure"] == "steps_to_target"]
-    assert not frame.loc[frame["activation"] == "relu", "best"].any()
-    assert (frame.loc[frame["activation"] == "relu", "censored"] == 1).all()
-    assert f"1 of {SEEDS} censored" in table.wide.to_string()
 
 
 def test_revival_is_a_share_of_the_ever_dead(study):
@@ -342,19 +327,6 @@ def test_pairs_that_lost_a_run_stay_pairs_and_are_counted():
     assert not table.frame["tie"].any()  # two samples that were not paired would tie
     assert table.frame["dropped_pairs"].sum() == 2
     assert "Pairs dropped, since one side has no value: 2." in table.note
-
-
-def test_steps_to_target_and_the_share_that_got_there_are_of_the_same_runs():
-    runs, steps, layers = frames(("relu",), (2,), (1e-3,), seeds=6)
-    runs["target_reached"], runs["steps_to_target"] = True, [100.0, 200, 100, 200, 100, 100]
-    runs.loc[runs.index[0], ["status", "diverged_step"]] = ["diverged", 150.0]  # after it had met the target
-    runs.loc[runs.index[1], ["target_reached", "steps_to_target"]] = [False, math.nan]
-    table = TABLES["convergence"].make(build_cells(runs, steps, layers))
-    frame = table.frame.set_index("measure")
-    mean, share = frame.loc["steps_to_target"], frame.loc["target_reached"]
-    assert (mean["n"], mean["runs"], mean["diverged"], mean["censored"]) == (4, 6, 1, 1)
-    assert (share["n"], share["runs"], share["mean"]) == (6, 6, pytest.approx(4 / 6))
-    assert "of the runs that got there and did not diverge" in table.note
 
 
 def test_one_shallow_regression_run_makes_a_report(tmp_path):

@@ -60,7 +60,7 @@ def notes(
         what,
         intervals_note(frame, " over seeds"),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
-        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any())),
+        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
         marks_note(frame) if marks else "",
@@ -181,9 +181,14 @@ def nothing_judged(frame: pd.DataFrame) -> bool:
     return not bool((others["tie"] | (~others["open"] & (others["n"] >= FEWEST))).any())
 
 
-def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False) -> str:
-    """Say how many of some runs diverged, and how many of the others; ``at_init``: whether init is shown as well."""
+def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False, counted_in: bool = False) -> str:
+    """Say how many of some runs diverged, and how many of the others.
+
+    ``at_init``: whether init is shown as well; ``counted_in``: whether they have a value too, as a share's runs have.
+    """
     here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
+    if here and counted_in:
+        return f"{here} of {counted(len(runs), 'run')} diverged, and {'are' if here > 1 else 'is'} among them."
     if here and at_init:
         return (
             f"{here} of {counted(len(runs), 'run')} diverged: at the end they enter no mean and are counted in their "

@@ -10,7 +10,7 @@ import numpy as np
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
-from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
+from actlab.analysis.layout import Table, lay_out, pivot, setting, words
 from actlab.analysis.notes import notes, nothing_judged, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
@@ -81,39 +81,6 @@ def trained(cells: Cells) -> Table | None:
 def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
     """Print no mark where no difference from the best can be judged; the CSV still says which mean is the best."""
     return frame.assign(best=False, tie=False, open=False) if nothing_judged(frame) else frame
-
-
-@table
-def convergence(cells: Cells) -> Table | None:
-    """Steps to the stated validation loss, with the runs that never got there."""
-    keys = cell_keys(cells)
-    ok = cells.selected["status"] == "ok"
-    steps = cells.selected["steps_to_target"].astype(float).where(ok)
-    values = cells.selected[["run"]].assign(measure="steps_to_target", value=steps)
-    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
-    frame = frame.rename(columns={"missing": "censored"})
-    reached = cells.selected[["run"]].assign(
-        measure="target_reached", value=(cells.selected["target_reached"].astype(bool) & ok).astype(float)
-    )
-    share = by_cell(cells, reached, keys).drop(columns="missing")
-    unsound = frame["censored"] > 0
-    marks = ["best", "tie", "open"]
-    frame[marks] = frame[marks].mask(unsound, False)
-    frame["dropped_pairs"] = frame["dropped_pairs"].mask(unsound, 0)  # of what is marked alone
-    wide = pivot(marks_of(frame), without(keys, "depth"), ["depth"])
-    both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
-    both[marks] = both[marks].eq(True)  # where the share has none: False
-    both[["censored", "dropped_pairs"]] = both[["censored", "dropped_pairs"]].fillna(0).astype(int)
-    pairs = cells.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
-    targets = ", ".join(
-        f"{data} {number(loss)}" for data, loss in zip(pairs["data"], pairs["target_loss"], strict=True)
-    )
-    note = (
-        f"First evaluation with validation loss at most the target ({targets}), of the runs that got there and did not "
-        "diverge: the mean or median is over them, and their share in the CSV is of all runs of the cell. *censored* "
-        "did not get there within their steps: that of such a cell is too low, and never marked."
-    )
-    return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
 
 
 @table
