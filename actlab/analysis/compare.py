@@ -178,7 +178,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         # At init no run had diverged yet: none is lost there.
         wide = layout.pivot(frame.assign(diverged=0) if at == "init" else frame, keys, ["measure"])
     else:
-        texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
+        texts = [layout.estimate(row | ({"diverged": 0} if at == "init" else {})) for row in layout.records(frame)]
         wide = pd.DataFrame(
             {plain(layout.words(key)): [layout.in_markdown(value, key) for value in frame[key]] for key in keys}
         )

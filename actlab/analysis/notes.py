@@ -28,6 +28,10 @@ UNMARKED = (
     f"No difference from the best mean can be judged (fewer than {FEWEST} pairs of one {{pair}}, or all differ alike): "
     "nothing is marked as best."
 )
+PARTLY = (
+    "Where some runs of a cell have no value, how many have one stands first, then the median of those (least to "
+    "greatest), or their share, without an interval: they are no sample of all."
+)
 PHRASES = {
     "actlab": "with actlab {}",
     "jax": "with JAX {}",
@@ -107,6 +111,10 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     >>> intervals_note(pd.DataFrame([one | {"n": 1, "method": "none"}]))
     'Fewer than two values per cell: no intervals.'
     """
+    partly = some_lack_values(frame)
+    if partly.any():
+        rest = frame[~partly & (frame["n"] > 0)]
+        return f"{intervals_note(rest, over, of)} {PARTLY}".strip() if len(rest) else PARTLY
     several = frame[frame["n"] > 1]
     methods = sorted(set(frame["method"]) - {NO_INTERVAL})
     without = several[several["method"] == NO_INTERVAL]
@@ -132,6 +140,12 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
         unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
         sentences.append(f"{n} {of} can miss an outcome that up to {100 * unseen:.0f} % of {of} have.")
     return " ".join(sentences)
+
+
+def some_lack_values(frame: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether some of its runs have a value, and others do not."""
+    lost = sum((frame[name] for name in ("diverged", "missing") if name in frame), pd.Series(0, frame.index))
+    return (frame["n"] > 0) & (lost > 0)
 
 
 def all_too_few(frame: pd.DataFrame) -> bool:
@@ -235,7 +249,8 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
     geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
     known = frame["low"].notna()
     beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
-    ranged, few = ~known & beside, frame["n"] < FEWEST
+    partly = some_lack_values(frame)
+    ranged, few = ~known & beside, (frame["n"] < FEWEST) | partly
     parts = []
     if known.any():
         means = "geometric means" if len(geometric) == len(names) else "means"
@@ -243,7 +258,9 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
         parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
     if (ranged & few).any():
         band = " with the range (dashed edges)" * bands
-        parts.append(f"medians{' over seeds' * (not parts)}{band} of fewer than {FEWEST} runs")
+        why = [f"of fewer than {FEWEST} runs"] * bool((ranged & few & ~partly).any())
+        why += ["of those that have a value, where some runs have none"] * bool((ranged & partly).any())
+        parts.append(f"medians{' over seeds' * (not parts)}{band} {' and '.join(why)}")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():

@@ -22,7 +22,7 @@ from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
-from actlab.analysis.notes import marks_note, selection_note
+from actlab.analysis.notes import PARTLY, marks_note, selection_note
 from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
@@ -140,6 +140,7 @@ def headline(
     legend = [
         f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
         f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval." if " to " in text else "",
+        PARTLY if re.search(r" (not diverged|defined)[^:]*: ", text) else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
         marks_note(table.frame, bold="*"),
         f"{words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else "",

@@ -87,7 +87,7 @@ def mark_soonest(
     repeat = "data_seed" if splits else "seed"
     numbered = times.merge(frame[[*keys]].assign(_row=frame.index), on=list(keys))
     found = []
-    for _, rows in frame.groupby([key for key in keys if key in fixed] or [0] * len(frame), dropna=False):
+    for _, rows in frame.groupby([*(key for key in keys if key in fixed), "measure"], dropna=False):
         here = numbered[numbered["_row"].isin(rows.index)]
         column = here.groupby([repeat, "_row"])["time"].median().unstack("_row")
         judged = soonest(column)
