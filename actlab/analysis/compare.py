@@ -11,6 +11,7 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
+from actlab.analysis.confounds import of_runs
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import (
     ESTIMATE,
@@ -129,6 +130,7 @@ def compare(
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["thinned"] = thinned
+    out.attrs["confounds"] = of_runs(pooled_runs, columns, at != "init", ranks)
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
@@ -193,6 +195,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         if pooled
         else "",
         f"Not measured in: {plain(', '.join(without))}." if without else "",
+        str(frame.attrs.get("confounds", "")),
         floors(frame, measure=str(frame.attrs.get("metric", ""))),
         f"Empty where runs were made before it was measured: in {empty}." if empty else "",
         f"Undefined where not all layers were kept, of which a geometric mean is meant: in {plain(', '.join(thinned))}."

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.confounds import of_table
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
@@ -67,6 +68,9 @@ def notes(
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
+        of_table(
+            cells, frame, cell_keys(cells, None if selected else cells.keys), selected, not all_have_values(frame)
+        ),
         marks_note(frame) if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),

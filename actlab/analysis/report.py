@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from actlab import commands
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
+from actlab.analysis.confounds import by_initialisation, of_table
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
 from actlab.analysis.figures import FIGURES
@@ -144,6 +145,7 @@ def headline(
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
         marks_note(table.frame, bold="*"),
         f"{words(cells.over).capitalize()} selected by {words(cells.select.by)}." if cells.select else "",
+        bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
@@ -264,13 +266,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
         Text(f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
     ]
-    auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
-    if len(auto):
-        used = auto.groupby("weight_init_used")["activation"].unique()
-        named = {
-            name: ", ".join(code(one) for one in sorted(used[name], key=cells.ranks.__getitem__)) for name in used.index
-        }
-        each = "; ".join(f"{code(name)} for {activations}" for name, activations in named.items())
+    if each := by_initialisation(runs, cells.ranks):
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     return [*blocks, Text(selection_note(cells))]
 
