@@ -72,7 +72,9 @@ def test_diverged_runs_are_counted_where_they_happened(study):
     table = TABLES["performance"].make(cells)
     diverged = study[0][study[0]["status"] == "diverged"]
     assert table.frame["diverged"].sum() == len(diverged)
-    assert sum(int(n) for n in re.findall(rf"(\d+) of {SEEDS} diverged", table.wide.to_string())) == len(diverged)
+    text = table.wide.to_string()
+    there = [SEEDS - int(n) for n in re.findall(rf"(\d+) of {SEEDS} not diverged:", text)]
+    assert sum(there) + SEEDS * text.count(f"{SEEDS} of {SEEDS} diverged") == len(diverged)
     assert f"{len(diverged)} of {len(study[0])} runs diverged" in table.note
 
 
@@ -231,7 +233,8 @@ def test_nothing_is_marked_where_few_runs_are_beside_a_cell_that_was_not_compare
     runs.loc[runs.index[0], ["status", "test_accuracy"]] = ["diverged", math.nan]
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
     assert not {"*", "†", "‡"} & set(table.wide.to_string())
-    assert "3 to 4 values per cell: too few for an interval" in table.note
+    assert "4 runs per cell: too few for an interval" in table.note
+    assert "3 of 4 not diverged: " in table.wide.to_string()
     assert "nothing is marked as best" in table.note
 
 

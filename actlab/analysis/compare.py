@@ -130,7 +130,8 @@ def compare(
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["thinned"] = thinned
-    out.attrs["confounds"] = of_runs(pooled_runs, columns, at != "init", ranks)
+    lost = pooled_runs["run"].isin(pooled_values.loc[~np.isfinite(pooled_values["value"]), "run"])
+    out.attrs["confounds"] = of_runs(pooled_runs.assign(status=pooled_runs["status"].where(lost, "ok")), columns, ranks)
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out

@@ -61,6 +61,7 @@ def notes(
     """
     said = all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
+    keys = cell_keys(cells, None if selected else cells.keys)
     sentences = [
         what,
         intervals_note(frame, " over seeds"),
@@ -68,9 +69,7 @@ def notes(
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
-        of_table(
-            cells, frame, cell_keys(cells, None if selected else cells.keys), selected, not all_have_values(frame)
-        ),
+        of_table(cells, frame, keys, selected, not all_have_values(frame)),
         marks_note(frame) if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.confounds import at_the_end, same_seeds
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, pivot, setting, words
@@ -127,8 +128,13 @@ def selection(cells: Cells) -> Table | None:
         lines.append({key: chosen[key] for key in others} | {"text": text})
     across = ["depth"] if "depth" in others else []
     wide = lay_out(pd.DataFrame(lines).assign(measure=over), without(others, "depth"), across)
-    note = (
-        f"{selection_note(cells)} In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its "
-        f"grid. The CSV has the mean final {plain(words(cells.select.by))} of every value."
-    )
+    ends = at_the_end(frame, cells.selected, over, others)
+    sentences = [
+        selection_note(cells),
+        f"In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its grid.",
+        ends or ("None of these trains." if at_edge else ""),
+        same_seeds(frame, cells.runs, cells.selected, over),
+        f"The CSV has the mean final {plain(words(cells.select.by))} of every value.",
+    ]
+    note = " ".join(filter(None, sentences))
     return Table(f"Selected {plain(words(over))}", note, frame, wide)
