@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from actlab.analysis import censored, report
+from actlab.analysis import censored, compare, report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.tables import TABLES
+from actlab.study.selection import Select
 from tests.synthetic import frames
 from tests.typed import typed
 
@@ -75,7 +76,7 @@ def test_the_p_value_counts_every_exchange_of_the_pairs():
 def test_chance_tells_apart_no_more_often_than_it_is_said_to():
     """The best is chosen from the same times: without the correction one in six such columns would have a verdict."""
     rng = np.random.default_rng(2)
-    columns = (pd.DataFrame(rng.choice([100.0, 200, 300, NEVER], (9, 4))) for _ in range(150))
+    columns = (pd.DataFrame(rng.choice([100.0, 200, 300, NEVER], (9, 4))) for _ in range(100))
     assert np.mean([bool(censored.soonest(one).later) for one in columns]) <= 0.05
 
 
@@ -138,3 +139,113 @@ def test_repeats_of_a_split_are_not_independent():
     assert TABLES["convergence"].make(cells).frame["best"].any()
     two = replace(cells, made={}, selected=cells.selected.assign(data_seed=cells.selected["seed"] % 2))
     assert not TABLES["convergence"].make(two).frame["best"].any()
+
+
+# What some runs have no value of
+
+
+def test_a_number_of_the_runs_that_have_one_is_not_printed_as_the_cells():
+    runs, steps, layers = frames(("relu", "elu", "gelu"), (2,), (1e-3,), seeds=7)
+    runs.loc[runs["activation"] == "relu", "test_accuracy"] = [0.9, 0.8, 0.7, 0.95, 0.91, math.nan, math.nan]
+    lost = (runs["activation"] == "elu") & (runs["seed"] == 0)
+    runs.loc[lost, ["status", "test_accuracy"]] = ["diverged", math.nan]
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    text = dict(zip(table.wide["activation"], table.wide.iloc[:, -1], strict=True))
+    assert text["`relu`"] == "5 of 7 defined: 0.900 (0.700 to 0.950)"
+    assert text["`elu`"].startswith("6 of 7 not diverged: ")
+    assert "[" in text["`gelu`"]
+    row = table.frame.set_index("activation").loc["relu"]
+    assert (row["n"], row["missing"], row["method"], row["median"]) == (5, 2, "none", 0.9)
+    assert math.isnan(row["low"])
+    assert "Where some runs of a cell have no value, how many have one stands first" in table.note
+    assert "Fewer than 5 values" not in table.note  # that is not why
+    assert "how many have one stands first" in " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
+    runs.loc[runs["activation"] == "relu", "steps_to_target"] = [100, 200, 300, 400, 500, math.nan, math.nan]
+    text = compare.format(compare.compare([("s", runs, steps, layers)], "steps_to_target", ["activation"]))
+    assert "5 of 7 defined: 300 (100 to 500)" in text
+    assert "6 of 7 not diverged: " in text
+
+
+def test_a_share_of_those_that_did_not_diverge_has_no_interval_and_norms_keep_their_scale():
+    runs, steps, layers = frames(("relu", "elu"), (3,), (1e-3,), seeds=6)
+    lost = runs["run"][(runs["activation"] == "relu") & (runs["seed"] < 2)]
+    runs.loc[runs["run"].isin(lost), ["status", "diverged_step"]] = ["diverged", 100]
+    cells = build_cells(runs, steps, layers)
+    dead = TABLES["dead_units"].make(cells).frame
+    row = dead[(dead["measure"] == "network_dead") & (dead["activation"] == "relu")].iloc[0]
+    assert (row["n"], row["mean"], row["method"]) == (4, 0.0, "none")
+    norms = TABLES["gradient_norms"].make(cells).frame
+    final = norms[(norms["activation"] == "relu") & (norms["at"] == "final")]
+    assert final[["low", "high"]].isna().all(axis=None)
+    assert (final["least"] <= final["mean"]).all()
+    assert (final["mean"] <= final["greatest"]).all()
+    assert norms.loc[norms["at"] == "init", "low"].notna().all()  # there all runs had a value
+
+
+# Confounds
+
+
+def test_confounds_are_named_where_they_are_shown_and_only_there():
+    rates = (1e-4, 1e-3, 1e-2)
+    runs, steps, layers = frames(("tanh", "relu", "prelu"), (2, 7), rates, seeds=2)
+    runs["status"] = "ok"
+    best = {("tanh", 7): 1e-4, ("relu", 2): 1e-2, ("prelu", 7): 1e-4}
+    wanted = [best.get(cell, 1e-3) for cell in zip(runs["activation"], runs["depth"], strict=True)]
+    runs["validation_loss"] = np.where(runs["learning_rate"] == wanted, 0.1, 0.5)
+    runs["trained"] = runs["activation"] != "prelu"
+    lost = (runs["activation"] == "relu") & (runs["depth"] == 7) & (runs["seed"] == 1) & (runs["learning_rate"] == 1e-3)
+    cells = build_cells(runs, steps, layers, Select())
+    note = TABLES["performance"].make(cells).note
+    assert "Compared at different initialisations, by `auto`: `glorot_normal` for `tanh`; `he_normal` for" in note
+    assert "More parameters: `prelu` learns alpha, the others none." in note
+    ends = (
+        "is the lowest of its grid for `tanh` (depth 7) and the highest of its grid for `relu` (depth 2), which train"
+    )
+    assert f"The selected learning rate {ends}: a better one may lie beyond it." in note  # prelu does not train at all
+    assert "best of 3 values on the seeds that are shown" in note
+    assert ends in TABLES["selection"].make(cells).note
+    terminal = " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
+    assert "The selected learning rate is the lowest of its grid for tanh (depth 7)" in terminal
+    assert "Left out" not in note
+    every = build_cells(runs.assign(status=np.where(lost, "diverged", "ok")), steps, layers)
+    note = TABLES["performance"].make(every).note
+    assert "Left out, since they diverged: of `relu` (depth 7, learning rate 0.001) 1 of 2." in note
+    assert "Left out" not in TABLES["trained"].make(every).note  # there they count
+    assert "its grid" not in note
+    assert "seeds that are shown" not in note
+    alike = runs[runs["activation"] == "relu"].assign(weight_init="he_normal")
+    note = TABLES["performance"].make(build_cells(alike, steps, layers)).note
+    assert "Compared at" not in note
+    assert "More parameters" not in note
+
+
+def test_values_that_were_selected_on_other_seeds_flatter_nobody():
+    runs, steps, layers = frames(("tanh", "relu"), (2,), (1e-4, 1e-3, 1e-2), seeds=4)
+    runs["validation_loss"] = np.where(runs["learning_rate"] == 1e-3, 0.1, 0.5)
+    fresh = runs[(runs["learning_rate"] == 1e-3) == (runs["seed"] < 2)]  # the others were run on other seeds
+    assert "seeds that are shown" not in TABLES["performance"].make(build_cells(fresh, steps, layers, Select())).note
+    some = runs[(runs["activation"] == "relu") | (runs["learning_rate"] != 1e-4)]
+    note = TABLES["performance"].make(build_cells(some, steps, layers, Select())).note
+    assert "best of 2 to 3 values on the seeds that are shown" in note
+    assert "cells with more values had the better chance" in note
+
+
+def test_equal_steps_are_not_equal_epochs():
+    few, many = (frames(("relu",), (2,), (1e-3,), seeds=1 + i) for i in range(2))
+    runs = pd.concat([few[0].assign(train_rows=64), many[0].assign(train_rows=640, seed=[7, 8])])
+    both = runs, pd.concat([few[1], many[1]]), pd.concat([few[2], many[2]])
+    frame = compare.compare([("s", *both)], "test_accuracy", ["activation", "train_rows"])
+    assert (
+        "All train for 200 steps, which are 20 to 200 epochs: their numbers of training rows differ."
+        in compare.format(frame)
+    )
+    assert "epochs" not in compare.format(compare.compare([("s", *few)], "test_accuracy", ["activation", "train_rows"]))
+
+
+def test_compare_names_confounds_too():
+    runs, steps, layers = frames(("tanh", "relu"), (2,), (1e-3,), seeds=3)
+    runs.loc[runs.index[0], ["status", "diverged_step"]] = ["diverged", 100]
+    text = compare.format(compare.compare([("s", runs, steps, layers)], "train_loss", ["activation"]))
+    assert "Compared at different initialisations" in text
+    assert "Left out, since they diverged: of `tanh` 1 of 3." in text
+    assert "Left out" not in compare.format(compare.compare([("s", runs, steps, layers)], "trained", ["activation"]))

@@ -37,7 +37,7 @@ def of_table(cells: Cells, frame: pd.DataFrame, keys: Sequence[str], selected: b
     return " ".join(filter(None, sentences))
 
 
-def of_runs(runs: pd.DataFrame, keys: Sequence[str], means: bool = True, ranks: Mapping[str, int] | None = None) -> str:
+def of_runs(runs: pd.DataFrame, keys: Sequence[str], ranks: Mapping[str, int] | None = None, means: bool = True) -> str:
     """Name the confounds of some runs that are shown by ``keys``: all but those of a selection.
 
     >>> runs = pd.DataFrame({"activation": ["tanh", "relu"], "weight_init": "auto", "status": "ok"})
@@ -205,7 +205,7 @@ def cells_named(rows: Sequence[Mapping[str, object]], keys: Sequence[str]) -> st
     '`relu` (depth 5, 7)'
     """
     if not keys:
-        return "all"
+        return "the only cell"
     others = [key for key in keys if key != "activation"]
     if "activation" in keys and len(others) == 1:
         (key,) = others
