@@ -177,11 +177,11 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
     rest = ("measure", *ESTIMATE, *LOGS)
     keys = [str(name) for name in frame if name not in rest]
+    shown = frame.assign(diverged=0) if at == "init" else frame  # no run had diverged yet: none is lost there
     if "measure" in frame:
-        # At init no run had diverged yet: none is lost there.
-        wide = layout.pivot(frame.assign(diverged=0) if at == "init" else frame, keys, ["measure"])
+        wide = layout.pivot(shown, keys, ["measure"])
     else:
-        texts = [layout.estimate(row | ({"diverged": 0} if at == "init" else {})) for row in layout.records(frame)]
+        texts = [layout.estimate(row) for row in layout.records(shown)]
         wide = pd.DataFrame(
             {plain(layout.words(key)): [layout.in_markdown(value, key) for value in frame[key]] for key in keys}
         )
@@ -191,7 +191,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     empty = plain(", ".join(frame.attrs.get("empty", [])))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
-        intervals_note(frame),
+        intervals_note(shown),
         f"Averaged within each seed over {plain(', '.join(map(layout.words, pooled)))}; n counts seeds."
         if pooled
         else "",

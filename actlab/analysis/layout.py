@@ -108,7 +108,8 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     >>> row = {"mean": 0.912, "low": 0.9, "high": 0.921, "n": 5, "runs": 5, "diverged": 0}
     >>> estimate(row, 3)
     '0.912 [0.900, 0.921]'
-    >>> estimate(row | {"median": 0.91, "least": 0.87, "greatest": 0.93, "n": 3, "missing": 2})
+    >>> nan = float("nan")
+    >>> estimate(row | {"low": nan, "median": 0.91, "least": 0.87, "greatest": 0.93, "n": 3, "missing": 2})
     '3 of 5 defined: 0.910 (0.870 to 0.930)'
 
     What lies beyond float64 is written from its log10, where the row has it:
@@ -129,7 +130,7 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
         word = {"missing": "undefined"}
         lost = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
         return ", ".join(lost) or "–"
-    if any(counts.values()):
+    if any(counts.values()) and row["n"] < row["runs"] and math.isnan(low):  # else they have a value, before they do
         return f"{how_many(row['runs'], **counts)}: {of_the_rest(row, short)}"
     if math.isnan(low):
         return without_interval(row, short)

@@ -147,8 +147,10 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
 
 def some_lack_values(frame: pd.DataFrame) -> pd.Series:
     """Tell of each row whether some of its runs have a value, and others do not."""
-    lost = sum((frame[name] for name in ("diverged", "missing") if name in frame), pd.Series(0, frame.index))
-    return (frame["n"] > 0) & (lost > 0)
+    if not {"runs", "diverged", "missing"} <= set(frame):
+        return pd.Series(False, frame.index)
+    lost = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] < frame["runs"])
+    return (frame["n"] > 0) & lost & frame["low"].isna()
 
 
 def all_too_few(frame: pd.DataFrame) -> bool:
