@@ -67,7 +67,7 @@ class Soonest:
     """Which of several cells got there first.
 
     Attributes:
-        best: the cell of the lowest mean rank; None where several share it, or nobody got there.
+        best: the cell of the lowest mean rank; None where several share it, or none got there.
         later: the cells that are later than it, by the test.
         undecided: those of which that cannot be told.
         p_values: {cell: p beside the best, before the correction}, of those that were tested.

@@ -29,8 +29,8 @@ def of_table(cells: Cells, frame: pd.DataFrame, keys: Sequence[str], selected: b
         means: whether runs that diverged are left out of what it shows.
     """
     keys = [key for key in keys if key in frame]
-    runs = shown(cells.selected if selected else cells.runs, frame, keys)
-    chosen = shown(cells.selection, frame, [key for key in keys if key in cells.selection]) if selected else None
+    runs = of_cells(cells.selected if selected else cells.runs, frame, keys)
+    chosen = of_cells(cells.selection, frame, [key for key in keys if key in cells.selection]) if selected else None
     sentences = [of_runs(runs, keys, cells.ranks, means)]
     if chosen is not None and len(chosen):
         sentences += [at_the_end(chosen, runs, cells.over, keys), same_seeds(chosen, cells.runs, runs, cells.over)]
@@ -54,7 +54,7 @@ def of_runs(runs: pd.DataFrame, keys: Sequence[str], ranks: Mapping[str, int] | 
     return " ".join(filter(None, sentences))
 
 
-def shown(runs: pd.DataFrame, frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def of_cells(runs: pd.DataFrame, frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Take the runs of the cells that a table has."""
     return runs.merge(frame[list(keys)].drop_duplicates(), on=list(keys)) if keys and len(runs) else runs
 

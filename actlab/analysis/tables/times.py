@@ -172,9 +172,9 @@ def verdicts(judged: Sequence[Soonest]) -> str:
         )
     if rest:
         sentences.append(f"No cell is told apart from the soonest{of_columns(rest, compared)}.")
-    nobody = [one for one in compared if one.best is None and not one.shared]
-    if nobody:
-        sentences.append(f"No run reached it{of_columns(nobody, compared)}.")
+    none = [one for one in compared if one.best is None and not one.shared]
+    if none:
+        sentences.append(f"No run reached it{of_columns(none, compared)}.")
     return " ".join(sentences)
 
 
