@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before a
 
 REPORT_WAITS = 60.0  # seconds for which a report waits for whoever else writes into the folder
 RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
-# What takes a second to import, and every report needs. Only ranks need ``scipy.stats``, half a second more.
+# What takes a second to import, and every report needs. Only times to a target may need ``scipy.stats``, which is more.
 TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 LATER = {

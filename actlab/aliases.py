@@ -46,7 +46,7 @@ OTHER_NAMES: dict[str, str] = {
     "sparsity": "zero_fraction",
     "mean activationmean": "act_mean",
     "variance var activationvariance": "act_var",
-    "rank": "effective_rank ranks",
+    "rank": "effective_rank",
     "saturation saturated": "saturated_high",
     "histogram histograms hist": "hist_z",
     "acc accuracy testacc": "test_accuracy performance accuracy_by_depth",

@@ -505,7 +505,7 @@ def test_runs_of_one_cell_may_differ_in_where_they_ran_and_the_note_says_so():
         assert (table is None) == (plain[name] is None)
         if table is not None:
             pd.testing.assert_frame_equal(table.frame, plain[name].frame)
-            assert sentence in table.note or name in ("selection", "ranks"), name
+            assert sentence in table.note or name == "selection", name
             assert "were made" not in plain[name].note
 
 

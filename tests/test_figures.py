@@ -188,7 +188,7 @@ def test_the_lines_drawn_are_the_table_on_disk(cells, tmp_path):
 @pytest.mark.parametrize(("seeds", "column"), [(3, "median"), (6, "mean")])
 def test_figures_draw_what_tables_print(name, seeds, column):
     drawing = FIGURES[name].make(
-        build_cells(*frames(("relu", "elu"), (2, 5), seeds=seeds), *([Select()] * (name != "dying")))
+        build_cells(*frames(("relu", "elu"), (2, 4), seeds=seeds), *([Select()] * (name != "dying")))
     )
     frame = drawing.frame
     assert {"median", "least", "greatest"} <= set(frame)
@@ -431,3 +431,11 @@ def test_death_that_is_not_known_is_not_said_to_be_none():
         caption = FIGURES[name].make(cells).caption
         assert "No such unit with `sigmoid`: not drawn." in caption, name
         assert "Not known of `prelu`: not drawn." in caption, name
+
+
+def test_a_figure_draws_no_mean_of_the_runs_that_did_not_diverge():
+    drawing = FIGURES["dying"].make(build_cells(*frames(("relu", "elu"), (2, 5), seeds=6)))
+    partly = drawing.frame["diverged"].between(1, 5)
+    assert partly.any()
+    assert as_drawn(drawing.frame)["mean"][partly].equals(drawing.frame["median"][partly])
+    assert "; medians of those that have a value, where some runs have none" in drawing.caption

@@ -51,7 +51,7 @@ def test_a_picture_can_be_drawn_from_what_the_report_holds(cells, tmp_path):
 
 
 def test_what_does_not_apply_is_named_below_its_heading(cells, tmp_path):
-    sections = report.document({}, {}, cells, Made(tmp_path, {"ranks": None}, {"dying": None}))
+    sections = report.document({}, {}, cells, Made(tmp_path, {"selection": None}, {"dying": None}))
     by_heading = {one.heading: one.blocks for one in sections}
-    assert by_heading["Tables"] == (Text("Not applicable to this study: ranks."),)
+    assert by_heading["Tables"] == (Text("Not applicable to this study: selection."),)
     assert by_heading["Figures"] == (Text("Not applicable to this study: dying."),)

@@ -1,11 +1,10 @@
-"""Means, differences and ranks of samples: no influence of order or neighbours, pairs kept, what is missing counted."""
+"""Means and differences of samples: no influence of order or neighbours, pairs kept, what is missing counted."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats as sps
 
 from actlab.analysis import stats
 from actlab.analysis.intervals import FLAG, UNBOUNDED, Quantity
@@ -156,29 +155,3 @@ def test_a_tie_is_a_difference_that_may_be_zero():
 def test_several_cells_of_a_seed_cannot_be_paired():
     a, b = pd.Series([0.1, 0.2, 0.4, 0.3, 0.5], [0, 0, 1, 1, 2]), pd.Series([0.3, 0.1, 0.2, 0.5, 0.2], range(5))
     assert stats.difference(a, b).interval.method == "square-and-add"
-
-
-# Ranks
-
-
-def test_ranks_agree_with_friedman_and_sum_to_a_constant():
-    scores = pd.DataFrame(RNG.normal(size=(8, 4)), columns=list("abcd"))
-    scores.loc[8] = [0.1, math.nan, 0.2, 0.3]  # not a complete block
-    result = stats.rank_over_blocks(scores)
-    theirs = sps.friedmanchisquare(*(scores.dropna()[name] for name in scores))
-    assert (result.statistic, result.p_value) == (pytest.approx(theirs.statistic), pytest.approx(theirs.pvalue))
-    assert sum(one.mean for one in result.mean.values()) == pytest.approx(1 + 2 + 3 + 4)
-    assert result.mean["a"].n == 8
-
-
-def test_a_mean_rank_lies_between_1_and_the_number_of_candidates():
-    scores = pd.DataFrame({"a": [1.0] * 6, "b": [2.0, 2, 2, 2, 2, 3], "c": [3.0, 3, 3, 3, 3, 2]})
-    means = stats.rank_over_blocks(scores).mean
-    assert not means["a"].known
-    assert all(1 <= means[name].low <= means[name].high <= 3 for name in "bc")
-
-
-def test_friedman_is_undefined_and_quiet_where_there_is_nothing_to_test():
-    same = pd.DataFrame(1.0, index=range(3), columns=list("abc"))
-    assert math.isnan(stats.rank_over_blocks(same).p_value)
-    assert math.isnan(stats.rank_over_blocks(same[["a", "b"]]).p_value)

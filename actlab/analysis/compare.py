@@ -11,6 +11,7 @@ import numpy as np
 
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
+from actlab.analysis.confounds import of_runs
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import (
     ESTIMATE,
@@ -129,6 +130,8 @@ def compare(
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["thinned"] = thinned
+    lost = pooled_runs["run"].isin(pooled_values.loc[~np.isfinite(pooled_values["value"]), "run"])
+    out.attrs["confounds"] = of_runs(pooled_runs.assign(status=pooled_runs["status"].where(lost, "ok")), columns, ranks)
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
@@ -174,11 +177,11 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
     rest = ("measure", *ESTIMATE, *LOGS)
     keys = [str(name) for name in frame if name not in rest]
+    shown = frame.assign(diverged=0) if at == "init" else frame  # no run had diverged yet: none is lost there
     if "measure" in frame:
-        # At init no run had diverged yet: none is lost there.
-        wide = layout.pivot(frame.assign(diverged=0) if at == "init" else frame, keys, ["measure"])
+        wide = layout.pivot(shown, keys, ["measure"])
     else:
-        texts = [layout.estimate(row | {"diverged": 0}) for row in layout.records(frame)]
+        texts = [layout.estimate(row) for row in layout.records(shown)]
         wide = pd.DataFrame(
             {plain(layout.words(key)): [layout.in_markdown(value, key) for value in frame[key]] for key in keys}
         )
@@ -188,11 +191,12 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
     empty = plain(", ".join(frame.attrs.get("empty", [])))
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
-        intervals_note(frame),
+        intervals_note(shown),
         f"Averaged within each seed over {plain(', '.join(map(layout.words, pooled)))}; n counts seeds."
         if pooled
         else "",
         f"Not measured in: {plain(', '.join(without))}." if without else "",
+        str(frame.attrs.get("confounds", "")),
         floors(frame, measure=str(frame.attrs.get("metric", ""))),
         f"Empty where runs were made before it was measured: in {empty}." if empty else "",
         f"Undefined where not all layers were kept, of which a geometric mean is meant: in {plain(', '.join(thinned))}."

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import stats
-from actlab.analysis.intervals import BESIDE, Quantity, quantity_of
+from actlab.analysis.intervals import BESIDE, NO_INTERVAL, Quantity, quantity_of
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, Measure, about
 
@@ -169,9 +169,9 @@ def summarise(
     Returns:
         one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
         ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet
-        have no finite value), ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the
-        ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond
-        float64.
+        have no finite value), ``method``; where there is no interval, as where some runs have no value, ``median``,
+        ``least``, ``greatest``, and the ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS``
+        where a geometric mean lies beyond float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     kinds = {name: quantity_of(one) for name, one in records.items()}
@@ -215,6 +215,7 @@ def pooled_intervals(
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
     for name in counts:
         out[str(name)] = counts[name].to_numpy()  # the same groups in the same order
+    out = of_those_with_a_value(out, frame, samples, by, quantity)
     if quantity.log10:
         logs = out[[*POWERS]].to_numpy(float)
         with np.errstate(over="ignore", under="ignore"):
@@ -225,6 +226,34 @@ def pooled_intervals(
         out[[*POWERS]] = numbers
         out["method"] = out["method"].where(out["low"].isna(), out["method"] + " of log10")
     return out[[*by, *ESTIMATE, *more]]
+
+
+def of_those_with_a_value(
+    out: pd.DataFrame, frame: pd.DataFrame, samples: pd.DataFrame, by: Sequence[str], quantity: Quantity
+) -> pd.DataFrame:
+    """Take the interval from groups of which some runs have no value: the others are a selection, not a sample.
+
+    What is left of them is their median and range; of what is true or false, their share alone.
+
+    Args:
+        out: one row per group, with the columns of ``intervals_of``.
+        frame: one row per run, with the column ``value``.
+        samples: one row per seed, likewise.
+        by: what makes a group, in the order of ``out``.
+        quantity: what kind the values are.
+    """
+    lost = (~np.isfinite(frame["value"])).groupby([frame[name] for name in by], dropna=False).any().to_numpy()
+    some = lost & (out["n"].to_numpy() > 0)
+    if not some.any():
+        return out
+    there = samples["value"].where(np.isfinite(samples["value"]))
+    order = there.groupby([samples[name] for name in by], dropna=False).agg(["median", "min", "max"]).to_numpy()
+    out = out.copy()
+    out.loc[some, ["low", "high", *BESIDE]] = math.nan
+    out.loc[some, "method"] = NO_INTERVAL
+    if not quantity.share:
+        out.loc[some, ["median", "least", "greatest"]] = order[some]
+    return out
 
 
 def parameter_columns(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:

@@ -101,13 +101,16 @@ CODE = ("activation", "weight_init", "weight_init_used", "optimizer", "bias_init
 
 
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
-    """Write ``mean [low, high]`` with what is missing from it; without an interval what stands in its place.
+    """Write ``mean [low, high]``; without an interval what stands in its place.
+
+    Where some runs have no value, how many have one stands first, then median and range of those.
 
     >>> row = {"mean": 0.912, "low": 0.9, "high": 0.921, "n": 5, "runs": 5, "diverged": 0}
     >>> estimate(row, 3)
     '0.912 [0.900, 0.921]'
-    >>> estimate(row | {"mean": 2e-9, "low": 1e-9, "high": 4e-9, "n": 4, "diverged": 1})
-    '2.0e−9 [1.0e−9, 4.0e−9] (1 of 5 diverged)'
+    >>> nan = float("nan")
+    >>> estimate(row | {"low": nan, "median": 0.91, "least": 0.87, "greatest": 0.93, "n": 3, "missing": 2})
+    '3 of 5 defined: 0.910 (0.870 to 0.930)'
 
     What lies beyond float64 is written from its log10, where the row has it:
 
@@ -122,18 +125,39 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
             return power_of_ten(log10)
         return number(x) if decimals is None or not math.isfinite(x) else f"{x:.{decimals}f}".replace("-", "−")
 
-    counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing", "censored")}
-    word = {"missing": "undefined"}
-    lost = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
+    counts = {name: int(row.get(name, 0)) for name in ("diverged", "missing")}
     if row["n"] == 0:
+        word = {"missing": "undefined"}
+        lost = [f"{count} of {row['runs']} {word.get(name, name)}" for name, count in counts.items() if count]
         return ", ".join(lost) or "–"
-    tail = f" ({', '.join(lost)})" if lost else ""
+    if any(counts.values()) and row["n"] < row["runs"] and math.isnan(low):  # else they have a value, before they do
+        return f"{how_many(row['runs'], **counts)}: {of_the_rest(row, short)}"
     if math.isnan(low):
-        return without_interval(row, short) + tail
+        return without_interval(row, short)
     beyond = any(x == 0 or math.isinf(x) for x in (mean, low, high)) and "log10_mean" in row
     if decimals is not None or beyond:
-        return f"{short(mean, 'mean')} [{short(low, 'low')}, {short(high, 'high')}]{tail}"
-    return with_bounds(mean, low, high) + tail
+        return f"{short(mean, 'mean')} [{short(low, 'low')}, {short(high, 'high')}]"
+    return with_bounds(mean, low, high)
+
+
+def how_many(runs: int, diverged: int, missing: int) -> str:
+    """Write how many runs have a value, of those of a cell.
+
+    >>> how_many(5, 1, 0), how_many(5, 0, 2), how_many(5, 1, 2)
+    ('4 of 5 not diverged', '3 of 5 defined', '2 of 5 defined (1 diverged)')
+    """
+    there = runs - diverged - missing
+    if not missing:
+        return f"{there} of {runs} not diverged"
+    return f"{there} of {runs} defined" + (f" ({diverged} diverged)" if diverged else "")
+
+
+def of_the_rest(row: Mapping[str, Any], short: Callable[[float, str], str]) -> str:
+    """Write median and range of the runs that have a value; of a share, or of one value, itself."""
+    if math.isnan(row.get("median", math.nan)):
+        return short(float(row["mean"]), "mean")
+    middle, least, greatest = (short(float(row[name]), name) for name in ("median", "least", "greatest"))
+    return middle if row["least"] == row["greatest"] else f"{middle} ({least} to {greatest})"
 
 
 def power_of_ten(log10: float) -> str:

@@ -18,7 +18,7 @@ from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.layout import Table, write_table
-from actlab.analysis.parts import CLAIMS, P, Part, PartError, ReportError, chosen
+from actlab.analysis.parts import CLAIMS, WITHDRAWN, P, Part, PartError, ReportError, chosen
 from actlab.analysis.tables import TABLES
 from actlab.registry import Registry
 
@@ -35,6 +35,7 @@ class Made:
         failures: {name, as the study has it: why} of the user's tables and figures that failed.
         undecided: {claim: why} of the claims that failed: they have a row in the table of claims.
         left_out: names of the user's that nothing was run for.
+        withdrawn: tables that the study names and that there are no more.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Made:
     failures: dict[str, str] = field(default_factory=dict)
     undecided: dict[str, str] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
 
     def short(self, text: str) -> str:
         """Write paths in the study's folder from there on."""
@@ -80,10 +82,13 @@ def shipped(registry: Registry[Part[P]], asked: Sequence[str] | None) -> dict[st
 def make_shipped(folder: Path, cells: Cells, tables: Sequence[str] | None, figures: Sequence[str] | None) -> Made:
     """Make the shipped tables and figures that are asked for, and keep the places of the user's.
 
+    A table that there is no more is left out: a study that was stored while there was one still reports.
+
     Raises:
         PartError: there is no such table or figure; names file and key.
     """
-    made = Made(folder)
+    made = Made(folder, withdrawn=[name for name in tables or () if name in WITHDRAWN])
+    tables = tables if tables is None else [name for name in tables if name not in WITHDRAWN]
     for registry, asked, into in ((TABLES, tables, made.tables), (FIGURES, figures, made.figures)):
         try:
             parts: dict[str, Part[Any]] = shipped(registry, asked)

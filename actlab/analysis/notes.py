@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.confounds import of_table
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
@@ -27,6 +28,10 @@ TOO_FEW = f"Fewer than {FEWEST} {{pair}}s per cell: nothing is marked as best."
 UNMARKED = (
     f"No difference from the best mean can be judged (fewer than {FEWEST} pairs of one {{pair}}, or all differ alike): "
     "nothing is marked as best."
+)
+PARTLY = (
+    "Where some runs of a cell have no value, how many have one stands first, then the median of those (least to "
+    "greatest), or their share, without an interval: they are no sample of all."
 )
 PHRASES = {
     "actlab": "with actlab {}",
@@ -56,13 +61,15 @@ def notes(
     """
     said = all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
+    keys = cell_keys(cells, None if selected else cells.keys)
     sentences = [
         what,
         intervals_note(frame, " over seeds"),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
-        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any())),
+        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),
+        of_table(cells, frame, keys, selected, not all_have_values(frame)),
         marks_note(frame) if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
@@ -107,6 +114,10 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     >>> intervals_note(pd.DataFrame([one | {"n": 1, "method": "none"}]))
     'Fewer than two values per cell: no intervals.'
     """
+    partly = some_lack_values(frame)
+    if partly.any():
+        rest = frame[~partly & (frame["n"] > 0)]
+        return f"{intervals_note(rest, over, of)} {PARTLY}".strip() if len(rest) else PARTLY
     several = frame[frame["n"] > 1]
     methods = sorted(set(frame["method"]) - {NO_INTERVAL})
     without = several[several["method"] == NO_INTERVAL]
@@ -132,6 +143,14 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
         unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
         sentences.append(f"{n} {of} can miss an outcome that up to {100 * unseen:.0f} % of {of} have.")
     return " ".join(sentences)
+
+
+def some_lack_values(frame: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether some of its runs have a value, and others do not."""
+    if not {"runs", "diverged", "missing"} <= set(frame):
+        return pd.Series(False, frame.index)
+    lost = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] < frame["runs"])
+    return (frame["n"] > 0) & lost & frame["low"].isna()
 
 
 def all_too_few(frame: pd.DataFrame) -> bool:
@@ -181,9 +200,14 @@ def nothing_judged(frame: pd.DataFrame) -> bool:
     return not bool((others["tie"] | (~others["open"] & (others["n"] >= FEWEST))).any())
 
 
-def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False) -> str:
-    """Say how many of some runs diverged, and how many of the others; ``at_init``: whether init is shown as well."""
+def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False, counted_in: bool = False) -> str:
+    """Say how many of some runs diverged, and how many of the others.
+
+    ``at_init``: whether init is shown as well; ``counted_in``: whether they have a value too, as a share's runs have.
+    """
     here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
+    if here and counted_in:
+        return f"{here} of {counted(len(runs), 'run')} diverged, and {'are' if here > 1 else 'is'} among them."
     if here and at_init:
         return (
             f"{here} of {counted(len(runs), 'run')} diverged: at the end they enter no mean and are counted in their "
@@ -277,7 +301,8 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
     geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
     known = frame["low"].notna()
     beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
-    ranged, few = ~known & beside, frame["n"] < FEWEST
+    partly = some_lack_values(frame)
+    ranged, few = ~known & beside, (frame["n"] < FEWEST) | partly
     parts = []
     if known.any():
         means = "geometric means" if len(geometric) == len(names) else "means"
@@ -285,7 +310,9 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
         parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
     if (ranged & few).any():
         band = " with the range (dashed edges)" * bands
-        parts.append(f"medians{' over seeds' * (not parts)}{band} of fewer than {FEWEST} runs")
+        why = [f"of fewer than {FEWEST} runs"] * bool((ranged & few & ~partly).any())
+        why += ["of those that have a value, where some runs have none"] * bool((ranged & partly).any())
+        parts.append(f"medians{' over seeds' * (not parts)}{band} {' and '.join(why)}")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():

@@ -28,6 +28,11 @@ FigureFunction = Callable[[Cells], Drawing | None]
 
 CLAIMS = "claims"
 """The table of a study's verdicts, which no other may replace."""
+WITHDRAWN = {
+    "ranks": "mean ranks over the settings of one study took depths of one grid, of the same data and seeds, for "
+    "independent samples",
+}
+"""Tables that there were once, and why there are none of them any more: stored studies may still name them."""
 MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings
 
 
@@ -211,6 +216,8 @@ def chosen(registry: Registry[Part[P]], asked: Sequence[str] | None, folder: Pat
         return {name: part for name, part in registry.items() if part.default}
     parts: dict[str, Part[P]] = {}
     for name in dict.fromkeys(asked):
+        if name in WITHDRAWN and registry is TABLES:
+            raise PartError(f"there is no table '{name}' any more ({WITHDRAWN[name]}); take it out of the list")
         with sources.contained() if sources.parse(name) else nullcontext():
             part = registry.find(str(folder / name) if sources.parse(name) else name)
         if part.name in parts or part.name == CLAIMS:

@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from actlab import commands
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
+from actlab.analysis.confounds import by_initialisation, of_table
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
 from actlab.analysis.figures import FIGURES
@@ -22,8 +23,8 @@ from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
-from actlab.analysis.notes import marks_note, selected_in_short, selection_note
-from actlab.analysis.parts import CLAIMS, ReportError
+from actlab.analysis.notes import PARTLY, marks_note, selected_in_short, selection_note
+from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
 from actlab.analysis.stages import of_stages, tuning_of
@@ -144,9 +145,11 @@ def headline(
     legend = [
         f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
         f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval." if " to " in text else "",
+        PARTLY if re.search(r" (not diverged|defined)[^:]*: ", text) else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
         marks_note(table.frame, bold="*"),
         selected_in_short(cells),
+        bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
     return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
@@ -177,7 +180,7 @@ def outdated(folder: Path, made: Made) -> list[Path]:
     """
     kept = {own_name(name) or name for name in (*made.failures, *made.left_out)}
     places = (
-        ("tables", {*TABLES, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
+        ("tables", {*TABLES, *WITHDRAWN, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
         ("figures", {*FIGURES, *made.figures}, (".csv", ".png", ".svg")),
     )
     return [
@@ -219,7 +222,7 @@ def document(
             ),
         ),
         *not_made(made),
-        Section(2, "Tables", not_applicable(tables)),
+        Section(2, "Tables", (*not_applicable(tables), *no_more(made))),
         *(table_section(table) for table in tables.values() if table),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
         *(figure_section(drawing) for drawing in drawn.values() if drawing),
@@ -251,6 +254,11 @@ def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ..
     return (Text(f"Not applicable to this study: {', '.join(map(plain, none))}."),) if none else ()
 
 
+def no_more(made: Made) -> tuple[Text, ...]:
+    """Say which tables the study names that there are no more, and why."""
+    return tuple(Text(f"There is no table {code(name)} any more: {WITHDRAWN[name]}.") for name in made.withdrawn)
+
+
 def settings_table(cells: Cells) -> list[Text | Grid]:
     """Say how many runs there were, what varied and how, and which initialisation ``auto`` was."""
     runs = cells.runs
@@ -262,13 +270,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
         Text(of_stages(cells) or f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
     ]
-    auto = runs[runs["weight_init"] == "auto"] if "weight_init_used" in runs else runs.head(0)
-    if len(auto):
-        used = auto.groupby("weight_init_used")["activation"].unique()
-        named = {
-            name: ", ".join(code(one) for one in sorted(used[name], key=cells.ranks.__getitem__)) for name in used.index
-        }
-        each = "; ".join(f"{code(name)} for {activations}" for name, activations in named.items())
+    if each := by_initialisation(runs, cells.ranks):
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     return [*blocks, Text(selection_note(cells))]
 

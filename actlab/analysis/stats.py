@@ -1,4 +1,4 @@
-"""What is said of more than one seed: means of samples, differences, ties and ranks (``intervals`` has the methods).
+"""What is said of more than one seed: means of samples, differences and ties (``intervals`` has the methods).
 
 Non-finite values never enter a mean: they are dropped, and ``n`` counts what is left. Whoever calls must say what was
 dropped and why (diverged, undefined). Values are sorted before they are summed, so that no result depends on the order
@@ -7,7 +7,6 @@ in which runs finished.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,9 +25,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
-from actlab.later import Later, pd
-
-sps = Later("scipy.stats")
+from actlab.later import pd
 
 
 def mean_interval(values: ArrayLike, level: float = 0.95, quantity: Quantity = UNBOUNDED) -> Interval:
@@ -106,7 +103,7 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
         level: coverage.
         quantity: what kind both are.
 
-    >>> two = difference(pd.Series([0.9, 0.8, 0.7, 0.6, math.nan]), pd.Series([0.5, 0.5, 0.2, 0.3, 0.1]))
+    >>> two = difference(pd.Series([0.9, 0.8, 0.7, 0.6, np.nan]), pd.Series([0.5, 0.5, 0.2, 0.3, 0.1]))
     >>> two.interval.n, two.dropped
     (4, 1)
     """
@@ -137,42 +134,3 @@ def differences_from(
     {'b': (True, False), 'c': (False, False), 'd': (False, True)}
     """
     return {name: difference(samples[best], one, level, quantity) for name, one in samples.items() if name != best}
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Mean ranks over blocks (1 is best), with the Friedman test of "all are alike"; NaN where it is undefined."""
-
-    ranks: pd.DataFrame
-    mean: dict[str, Interval]
-    statistic: float
-    p_value: float
-
-    @property
-    def quantity(self) -> Quantity:
-        """A rank lies between 1 and the number of candidates."""
-        return Quantity(1.0, float(max(self.ranks.shape[1], 2)))
-
-
-def rank_over_blocks(scores: pd.DataFrame, level: float = 0.95) -> Ranks:
-    """Rank the columns within each complete row, average the ranks over rows.
-
-    Args:
-        scores: one row per block (a cell of everything else), one column per candidate; *lower is better*. Rows with a
-            NaN are left out; +inf (diverged) ranks last.
-        level: coverage.
-
-    >>> ranked = rank_over_blocks(pd.DataFrame({"a": [0.1, 0.2, 0.1], "b": [0.3, 0.4, 0.2], "c": [0.2, 0.5, 0.9]}))
-    >>> ranked.mean["a"].mean, round(ranked.p_value, 3)
-    (1.0, 0.097)
-
-    References: Friedman 1937, J. Am. Stat. Assoc. 32; Demšar 2006, J. Mach. Learn. Res. 7.
-    """
-    ranks = scores.dropna().rank(axis=1)
-    statistic = p_value = math.nan
-    if len(ranks) >= 2 and ranks.shape[1] >= 3 and not (ranks.nunique(axis=1) == 1).all():
-        test = sps.friedmanchisquare(*(ranks[name] for name in ranks))
-        statistic, p_value = float(test.statistic), float(test.pvalue)
-    ranked = Ranks(ranks, {}, statistic, p_value)
-    ranked.mean.update({str(name): mean_interval(ranks[name], level, ranked.quantity) for name in ranks})
-    return ranked

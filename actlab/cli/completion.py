@@ -92,7 +92,7 @@ def overrides(incomplete: str) -> list[str]:
 def listed(begun: str, names: list[str]) -> list[str]:
     """Complete a list in brackets; the last name of it both ways on.
 
-    >>> listed("", ["death", "dead_units"]), listed("[dead_units,de", ["death", "ranks"])
+    >>> listed("", ["death", "dead_units"]), listed("[dead_units,de", ["death", "trained"])
     (['[death', '[dead_units'], ['[dead_units,death,', '[dead_units,death]'])
     """
     before = begun[: begun.rfind(",") + 1] or "["

@@ -1,11 +1,11 @@
 """The tables: one function each, from a study's cells to numbers with intervals, laid out for people.
 
 To add one, write it in the file of its subject and decorate it with ``table``; a study's YAML names it. By subject:
-``outcomes`` (what a run came to), ``gradients``, ``units`` (their death), ``revival`` (by
-layer), ``layers`` (moments, learned parameters).
+``outcomes`` (what a run came to), ``times`` (how soon), ``gradients``, ``units`` (their death), ``revival`` (by layer),
+``layers`` (moments, learned parameters).
 """
 
 from actlab.analysis.parts import TABLES
-from actlab.analysis.tables import gradients, layers, outcomes, revival, units  # noqa: F401  (in the report's order)
+from actlab.analysis.tables import gradients, layers, outcomes, revival, times, units  # noqa: F401  (report's order)
 
 __all__ = ["TABLES"]

@@ -1,23 +1,21 @@
-"""What the runs came to: their final metric, whether they trained, how soon, how well they generalise; and ranks."""
+"""What the runs came to: their final metric, whether they trained, how well they generalise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
-from actlab.analysis import stats
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.confounds import at_the_end, same_seeds
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
-from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
-from actlab.analysis.notes import intervals_note, marks_note, notes, nothing_judged, selection_note
+from actlab.analysis.layout import Table, lay_out, pivot, setting, words
+from actlab.analysis.notes import notes, nothing_judged, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
 from actlab.later import pd
-from actlab.measures import about
 from actlab.naming import counted
 
 TRAINED_SHARE = 0.8
@@ -87,83 +85,6 @@ def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @table
-def ranks(cells: Cells) -> Table | None:
-    """Mean rank of each activation over all other settings, with the Friedman test."""
-    others = without(cells.selected_keys, "activation")
-    final = final_performance(cells)
-    if not others or cells.selected["activation"].nunique() < 2:
-        return None
-    higher = final.frame["measure"].map(lambda name: about(name).better == "higher")
-    score = final.frame["mean"] * np.where(higher, -1, 1)
-    score = score.where(final.frame["diverged"] == 0, math.inf)
-    scores = final.frame.assign(score=score).pivot_table(
-        index=others, columns="activation", values="score", dropna=False, observed=True
-    )
-    ranked = stats.rank_over_blocks(scores.dropna(how="all"))
-    if len(ranked.ranks) < 2:
-        return None
-    diverged = final.frame.groupby("activation")["diverged"].sum()
-    rows = [
-        {"activation": name, "measure": "rank", **asdict(one), "diverged": int(diverged[name])}
-        for name, one in ranked.mean.items()
-    ]
-    frame = pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
-    best = str(frame["activation"].iloc[0])
-    by_setting = {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks}
-    from_best = stats.differences_from(best, by_setting, quantity=ranked.quantity)
-    frame["best"] = frame["activation"] == best
-    frame["tie"] = [name in from_best and from_best[name].tie for name in frame["activation"]]
-    frame["open"] = [name in from_best and from_best[name].open for name in frame["activation"]]
-    frame["dropped_pairs"] = 0
-    printed = marks_of(frame).assign(diverged=0, runs=frame["n"])
-    wide = pivot(printed, ["activation"], [], 2).rename(columns={"rank": "mean rank"})
-    wide["runs diverged"] = [str(count) for count in frame["diverged"]]
-    metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
-    each = f"each of the {counted(len(ranked.ranks), 'setting')}"
-    note = (
-        f"Rank of each activation (1 is best, by mean final {metrics}) within {each} "
-        f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
-        f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
-        f"{intervals_note(frame, ' over settings', 'settings')} "
-        f"{marks_note(frame, 'setting')}"
-    )
-    return Table("Mean ranks", note, frame, wide)
-
-
-@table
-def convergence(cells: Cells) -> Table | None:
-    """Steps to the stated validation loss, with the runs that never got there."""
-    keys = cell_keys(cells)
-    ok = cells.selected["status"] == "ok"
-    steps = cells.selected["steps_to_target"].astype(float).where(ok)
-    values = cells.selected[["run"]].assign(measure="steps_to_target", value=steps)
-    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
-    frame = frame.rename(columns={"missing": "censored"})
-    reached = cells.selected[["run"]].assign(
-        measure="target_reached", value=(cells.selected["target_reached"].astype(bool) & ok).astype(float)
-    )
-    share = by_cell(cells, reached, keys).drop(columns="missing")
-    unsound = frame["censored"] > 0
-    marks = ["best", "tie", "open"]
-    frame[marks] = frame[marks].mask(unsound, False)
-    frame["dropped_pairs"] = frame["dropped_pairs"].mask(unsound, 0)  # of what is marked alone
-    wide = pivot(marks_of(frame), without(keys, "depth"), ["depth"])
-    both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
-    both[marks] = both[marks].eq(True)  # where the share has none: False
-    both[["censored", "dropped_pairs"]] = both[["censored", "dropped_pairs"]].fillna(0).astype(int)
-    pairs = cells.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
-    targets = ", ".join(
-        f"{data} {number(loss)}" for data, loss in zip(pairs["data"], pairs["target_loss"], strict=True)
-    )
-    note = (
-        f"First evaluation with validation loss at most the target ({targets}), of the runs that got there and did not "
-        "diverge: the mean or median is over them, and their share in the CSV is of all runs of the cell. *censored* "
-        "did not get there within their steps: that of such a cell is too low, and never marked."
-    )
-    return Table("Steps to target", notes(cells, frame, note, selected=True, marks=True), both, wide)
-
-
-@table
 def generalization(cells: Cells) -> Table | None:
     """Test minus train, for loss and error rate, at the end and at equal training loss."""
     names = ("generalization_gap_loss", "generalization_gap_error")
@@ -210,8 +131,13 @@ def selection(cells: Cells) -> Table | None:
         lines.append({key: chosen[key] for key in others} | {"text": text})
     across = ["depth"] if "depth" in others else []
     wide = lay_out(pd.DataFrame(lines).assign(measure=over), without(others, "depth"), across)
-    note = (
-        f"{selection_note(cells)} In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its "
-        f"grid. The CSV has the mean final {plain(words(cells.select.by))} of every value."
-    )
+    ends = at_the_end(frame, cells.selected, over, others)
+    sentences = [
+        selection_note(cells),
+        f"In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its grid.",
+        ends or ("None of these trains." if at_edge else ""),
+        same_seeds(frame, cells.runs, cells.selected, over),
+        f"The CSV has the mean final {plain(words(cells.select.by))} of every value.",
+    ]
+    note = " ".join(filter(None, sentences))
     return Table(f"Selected {plain(words(over))}", note, frame, wide)

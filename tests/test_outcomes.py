@@ -1,0 +1,251 @@
+"""What a table may say of outcomes: nothing of those runs alone that happened to get there."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats as sps
+
+from actlab.analysis import censored, compare, report
+from actlab.analysis.cells import build_cells
+from actlab.analysis.tables import TABLES
+from actlab.study.selection import Select
+from tests.synthetic import frames
+from tests.typed import typed
+
+FEW = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=2)
+
+
+def test_a_table_that_there_is_no_more_is_refused_in_a_study_and_left_out_of_stored_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text("study: s\ndata: {name: iris}\nreport:\n  tables: [performance, ranks]\n")
+    code, _, err = typed(capsys, "plan", "s.yaml")
+    assert code == 2
+    assert "s.yaml:4: report.tables: there is no table 'ranks' any more" in " ".join(err.split())
+    assert "take it out of the list" in err
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "ranks.csv").write_text("of an earlier version")
+    wanted = {"study": "s", "report": {"tables": ["performance", "ranks"], "figures": []}}
+    report.write(tmp_path, wanted, {}, *FEW)
+    assert "There is no table `ranks` any more: mean ranks over the settings" in (tmp_path / "report.md").read_text()
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == {"performance"}
+
+
+# Times to a target
+
+
+def timed(times, diverged=(), seeds=None, every=100):
+    """A study of one depth: {activation: steps to the target of each seed}, ∞ where it never got there."""
+    seeds = seeds or len(next(iter(times.values())))
+    runs, steps, layers = frames(tuple(times), (2,), (1e-3,), seeds=seeds, every=every, evaluate_every=every)
+    for name, values in times.items():
+        mine = runs["activation"] == name
+        runs.loc[mine, "steps_to_target"] = [math.nan if math.isinf(value) else value for value in values]
+        runs.loc[mine, "target_reached"] = np.isfinite(values)
+    for name, seed in diverged:
+        runs.loc[(runs["activation"] == name) & (runs["seed"] == seed), ["status", "diverged_step"]] = ["diverged", 900]
+    return build_cells(runs, steps, layers)
+
+
+NEVER = math.inf
+
+
+def test_the_median_of_times_is_kaplan_and_meiers():
+    rng = np.random.default_rng(0)
+    for n in (1, 4, 5, 8, 20):
+        times = rng.choice([250, 500, 750, 1000, NEVER], n, p=[0.3, 0.2, 0.1, 0.1, 0.3])
+        reached = np.isfinite(times)
+        seen = sps.CensoredData(uncensored=times[reached], right=np.full((~reached).sum(), 1000))
+        survival = sps.ecdf(seen).sf
+        half = survival.quantiles[survival.probabilities <= 0.5 + 1e-9]
+        assert censored.median_time(times) == (half.min() if half.size and reached.any() else NEVER)
+
+
+def test_the_p_value_counts_every_exchange_of_the_pairs():
+    rng = np.random.default_rng(1)
+    for n in (6, 8):
+        a, b = rng.integers(0, 4, (2, n)).astype(float)
+        means = [np.mean((a - b) * signs) for signs in itertools.product((1, -1), repeat=n)]
+        share = np.mean(np.abs(means) >= abs(np.mean(a - b)) - 1e-12)
+        assert censored.exchange_p_value(a, b) == pytest.approx(share)
+
+
+def test_chance_tells_apart_no_more_often_than_it_is_said_to():
+    """The best is chosen from the same times: without the correction one in six such columns would have a verdict."""
+    rng = np.random.default_rng(2)
+    columns = (pd.DataFrame(rng.choice([100.0, 200, 300, NEVER], (9, 4))) for _ in range(100))
+    assert np.mean([bool(censored.soonest(one).later) for one in columns]) <= 0.05
+
+
+def test_who_never_got_there_is_last_and_no_mean_is_of_the_others_alone():
+    got, lost = [100.0, 100, 200, 100, 200, 100, 100], [100.0, NEVER, NEVER, 100, NEVER, NEVER, NEVER]
+    table = TABLES["convergence"].make(timed({"relu": got, "elu": lost}, diverged=[("elu", 3)]))
+    frame = table.frame.set_index(["activation", "measure"])
+    time, share = frame.loc[("elu", "steps_to_target")], frame.loc[("elu", "target_reached")]
+    assert (time["n"], time["runs"], time["diverged"], time["censored"]) == (1, 7, 1, 5)
+    assert (share["n"], share["mean"]) == (7, pytest.approx(1 / 7))
+    assert math.isinf(time["median"])
+    assert frame.xs("steps_to_target", level=1)["mean"].isna().all()
+    assert table.wide.iloc[:, -1].tolist() == [
+        "**7 of 7 reached: ≤ 100 (≤ 100 to 200)**",
+        "1 of 7 reached (1 diverged)",
+    ]
+    assert "a diverged run never did" in table.note
+    assert "enter no mean" not in table.note
+    assert "Evaluated every 100 steps: a time is known to within them, and of 1 of 2 cells" in table.note
+    assert time["p_value"] == 2 / 2**7 * 2  # of seven pairs two are equal in rank: 2 of 2⁵
+    assert not {"*", "†"} & set(TABLES["convergence"].make(timed({"relu": got[:5], "elu": lost[:5]})).wide.to_string())
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    {
+        "too few": ({"a": [100.0] * 5, "b": [200.0] * 5}, "fewer than 6 pairs of one seed can tell none apart; it"),
+        "too many": (
+            {name: [100.0 + 100 * (name != "a")] * 7 for name in "abcde"},
+            "7 pairs of one seed can tell none apart once it is corrected for 10 comparisons; it takes 9 seeds",
+        ),
+        "equal": ({"a": [100.0] * 9, "b": [100.0] * 9}, "No cell is the soonest: several are the first at this"),
+        "alike": (
+            {"a": [100.0, 200] * 4, "b": [200.0, 100] * 3 + [200, 300]},
+            "No cell is told apart from the",
+        ),
+        "nobody": ({"a": [NEVER] * 6, "b": [NEVER] * 6}, "No run reached it."),
+    }.values(),
+)
+def test_no_mark_where_no_cell_is_told_apart(times, said):
+    table = TABLES["convergence"].make(timed(times))
+    assert not {"*", "†", "?", "‡"} & set(table.wide.to_string())
+    assert not table.frame[["best", "open"]].any(axis=None)
+    assert said in table.note
+    assert table.note.count("95 % intervals over seeds: Wilson") == 1  # of the share in the CSV: no mean has any
+
+
+def test_what_is_not_told_apart_from_the_soonest_says_so():
+    soon, slow = [100.0, 100, 100, 100, 100, 100, 100, 200], [400.0] * 7 + [NEVER]
+    frame = TABLES["convergence"].make(timed({"relu": soon, "elu": [*soon[:6], 200.0, 200.0], "gelu": slow})).frame
+    frame = frame[frame["measure"] == "steps_to_target"].set_index("activation")
+    assert frame["best"].to_dict() == {"relu": True, "elu": False, "gelu": False}
+    assert frame["open"].to_dict() == {"relu": False, "elu": True, "gelu": False}
+
+
+def test_repeats_of_a_split_are_not_independent():
+    """Eight seeds of one split each tell two cells apart; two splits with four seeds each cannot."""
+    times = {"relu": [100.0] * 8, "elu": [200.0] * 8}
+    cells = timed(times)
+    assert TABLES["convergence"].make(cells).frame["best"].any()
+    two = replace(cells, made={}, selected=cells.selected.assign(data_seed=cells.selected["seed"] % 2))
+    assert not TABLES["convergence"].make(two).frame["best"].any()
+
+
+# What some runs have no value of
+
+
+def test_a_number_of_the_runs_that_have_one_is_not_printed_as_the_cells():
+    runs, steps, layers = frames(("relu", "elu", "gelu"), (2,), (1e-3,), seeds=7)
+    runs.loc[runs["activation"] == "relu", "test_accuracy"] = [0.9, 0.8, 0.7, 0.95, 0.91, math.nan, math.nan]
+    lost = (runs["activation"] == "elu") & (runs["seed"] == 0)
+    runs.loc[lost, ["status", "test_accuracy"]] = ["diverged", math.nan]
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    text = dict(zip(table.wide["activation"], table.wide.iloc[:, -1], strict=True))
+    assert text["`relu`"] == "5 of 7 defined: 0.900 (0.700 to 0.950)"
+    assert text["`elu`"].startswith("6 of 7 not diverged: ")
+    assert "[" in text["`gelu`"]
+    row = table.frame.set_index("activation").loc["relu"]
+    assert (row["n"], row["missing"], row["method"], row["median"]) == (5, 2, "none", 0.9)
+    assert math.isnan(row["low"])
+    assert "Where some runs of a cell have no value, how many have one stands first" in table.note
+    assert "Fewer than 5 values" not in table.note  # that is not why
+    assert "how many have one stands first" in " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
+    runs.loc[runs["activation"] == "relu", "steps_to_target"] = [100, 200, 300, 400, 500, math.nan, math.nan]
+    text = compare.format(compare.compare([("s", runs, steps, layers)], "steps_to_target", ["activation"]))
+    assert "5 of 7 defined: 300 (100 to 500)" in text
+    assert "6 of 7 not diverged: " in text
+
+
+def test_a_share_of_those_that_did_not_diverge_has_no_interval_and_norms_keep_their_scale():
+    runs, steps, layers = frames(("relu", "elu"), (3,), (1e-3,), seeds=6)
+    lost = runs["run"][(runs["activation"] == "relu") & (runs["seed"] < 2)]
+    runs.loc[runs["run"].isin(lost), ["status", "diverged_step"]] = ["diverged", 100]
+    cells = build_cells(runs, steps, layers)
+    dead = TABLES["dead_units"].make(cells).frame
+    row = dead[(dead["measure"] == "network_dead") & (dead["activation"] == "relu")].iloc[0]
+    assert (row["n"], row["mean"], row["method"]) == (4, 0.0, "none")
+    norms = TABLES["gradient_norms"].make(cells).frame
+    final = norms[(norms["activation"] == "relu") & (norms["at"] == "final")]
+    assert final[["low", "high"]].isna().all(axis=None)
+    assert (final["least"] <= final["mean"]).all()
+    assert (final["mean"] <= final["greatest"]).all()
+    assert norms.loc[norms["at"] == "init", "low"].notna().all()  # there all runs had a value
+
+
+# Confounds
+
+
+def test_confounds_are_named_where_they_are_shown_and_only_there():
+    rates = (1e-4, 1e-3, 1e-2)
+    runs, steps, layers = frames(("tanh", "relu", "prelu"), (2, 7), rates, seeds=2)
+    runs["status"] = "ok"
+    best = {("tanh", 7): 1e-4, ("relu", 2): 1e-2, ("prelu", 7): 1e-4}
+    wanted = [best.get(cell, 1e-3) for cell in zip(runs["activation"], runs["depth"], strict=True)]
+    runs["validation_loss"] = np.where(runs["learning_rate"] == wanted, 0.1, 0.5)
+    runs["trained"] = runs["activation"] != "prelu"
+    lost = (runs["activation"] == "relu") & (runs["depth"] == 7) & (runs["seed"] == 1) & (runs["learning_rate"] == 1e-3)
+    cells = build_cells(runs, steps, layers, Select())
+    note = TABLES["performance"].make(cells).note
+    assert "Compared at different initialisations, by `auto`: `glorot_normal` for `tanh`; `he_normal` for" in note
+    assert "More parameters: `prelu` learns alpha, the others none." in note
+    ends = (
+        "is the lowest of its grid for `tanh` (depth 7) and the highest of its grid for `relu` (depth 2), which train"
+    )
+    assert f"The selected learning rate {ends}: a better one may lie beyond it." in note  # prelu does not train at all
+    assert "best of 3 values on the seeds that are shown" in note
+    assert ends in TABLES["selection"].make(cells).note
+    terminal = " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
+    assert "The selected learning rate is the lowest of its grid for tanh (depth 7)" in terminal
+    assert "Left out" not in note
+    every = build_cells(runs.assign(status=np.where(lost, "diverged", "ok")), steps, layers)
+    note = TABLES["performance"].make(every).note
+    assert "Left out, since they diverged: of `relu` (depth 7, learning rate 0.001) 1 of 2." in note
+    assert "Left out" not in TABLES["trained"].make(every).note  # there they count
+    assert "its grid" not in note
+    assert "seeds that are shown" not in note
+    alike = runs[runs["activation"] == "relu"].assign(weight_init="he_normal")
+    note = TABLES["performance"].make(build_cells(alike, steps, layers)).note
+    assert "Compared at" not in note
+    assert "More parameters" not in note
+
+
+def test_values_that_were_selected_on_other_seeds_flatter_nobody():
+    runs, steps, layers = frames(("tanh", "relu"), (2,), (1e-4, 1e-3, 1e-2), seeds=4)
+    runs["validation_loss"] = np.where(runs["learning_rate"] == 1e-3, 0.1, 0.5)
+    fresh = runs[(runs["learning_rate"] == 1e-3) == (runs["seed"] < 2)]  # the others were run on other seeds
+    assert "seeds that are shown" not in TABLES["performance"].make(build_cells(fresh, steps, layers, Select())).note
+    some = runs[(runs["activation"] == "relu") | (runs["learning_rate"] != 1e-4)]
+    note = TABLES["performance"].make(build_cells(some, steps, layers, Select())).note
+    assert "best of 2 to 3 values on the seeds that are shown" in note
+    assert "cells with more values had the better chance" in note
+
+
+def test_equal_steps_are_not_equal_epochs():
+    few, many = (frames(("relu",), (2,), (1e-3,), seeds=1 + i) for i in range(2))
+    runs = pd.concat([few[0].assign(train_rows=64), many[0].assign(train_rows=640, seed=[7, 8])])
+    both = runs, pd.concat([few[1], many[1]]), pd.concat([few[2], many[2]])
+    frame = compare.compare([("s", *both)], "test_accuracy", ["activation", "train_rows"])
+    assert (
+        "All train for 200 steps, which are 20 to 200 epochs: their numbers of training rows differ."
+        in compare.format(frame)
+    )
+    assert "epochs" not in compare.format(compare.compare([("s", *few)], "test_accuracy", ["activation", "train_rows"]))
+
+
+def test_compare_names_confounds_too():
+    runs, steps, layers = frames(("tanh", "relu"), (2,), (1e-3,), seeds=3)
+    runs.loc[runs.index[0], ["status", "diverged_step"]] = ["diverged", 100]
+    text = compare.format(compare.compare([("s", runs, steps, layers)], "train_loss", ["activation"]))
+    assert "Compared at different initialisations" in text
+    assert "Left out, since they diverged: of `tanh` 1 of 3." in text
+    assert "Left out" not in compare.format(compare.compare([("s", runs, steps, layers)], "trained", ["activation"]))
