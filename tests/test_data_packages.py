@@ -87,6 +87,7 @@ class Server:
         kinds = [*((one, "numeric", "false") for one in pixels), ("class", "nominal", "true")]
         features = [
             {"index": str(i), "name": one, "data_type": kind, "is_target": target, "is_ignore": "false"}
+            | {"number_of_missing_values": "0"}
             | {"is_row_identifier": "false", "nominal_value": [str(k) for k in range(10)] if kind == "nominal" else []}
             for i, (one, kind, target) in enumerate(kinds)
         ]

@@ -85,9 +85,10 @@ def fetched(called: str, number: int, name: str, version: str, classes: tuple[st
 
     home = datasets.get_data_home()
     try:
+        # Its faster parser, pandas, fails on classes that are numbers with pandas 3.1: these take minutes to be read.
         with warnings.catch_warnings():  # of retries, and of what is known to be odd on openml.org
             warnings.simplefilter("ignore")
-            bunch = datasets.fetch_openml(data_id=number, as_frame=False, parser="pandas", n_retries=1, delay=0.1)
+            bunch = datasets.fetch_openml(data_id=number, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1)
     except OSError as error:  # of which all that goes wrong on the network is one
         said = " ".join(str(error).split())[:120]
         raise DataError(
