@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab import sources
-from actlab.data import splits
+from actlab.data import openml, packages, splits  # noqa: F401 - they declare the data sets
 from actlab.data.bundled import bundled_checksum
 from actlab.data.datasets import DATASETS, Dataset, dataset
 from actlab.data.inputs import lost
@@ -98,7 +98,7 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
     if named is None:
         for key in spec.asked((*OF_TEXT, *OF_COLUMNS)):
             raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is", key)
-        table = record.load()
+        table = record.make()
         assert isinstance(table, Table)
         return table
     from actlab.data import files
