@@ -333,12 +333,14 @@ def compare(
     """
     from actlab.analysis.compare import compare as compare_frames
     from actlab.analysis.compare import own_measures
+    from actlab.analysis.shown_runs import shown_runs
     from actlab.study.settings import joined, of_manifest
 
     results = [load(folder, partial) for folder in folders]
-    studies: list[Any] = [(one.study["study"], one.runs, one.steps, one.layers) for one in results]
     own = own_measures({str(one.path): one.manifest for one in results})
     keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
+    shown = [shown_runs(one.study, one.manifest, one.runs, keys) for one in results]
+    studies: list[Any] = [(x.study["study"], y, x.steps, x.layers) for x, y in zip(results, shown, strict=True)]
     known = joined([of_manifest(one.manifest) for one in results])
     lacking = [one.lacking for one in results]
     table = compare_frames(

@@ -128,6 +128,17 @@ def test_tables_show_fresh_seeds_alone_and_say_so(whole):
     assert cells.selection["selected"].sum() == 2
 
 
+def test_a_comparison_is_of_fresh_seeds(whole):
+    staged = actlab.load(whole / "r").runs
+    fresh = staged[staged["stage"] == "fresh"]
+    table = actlab.compare(whole / "r", metric="test_loss", by="activation")
+    assert set(table["n"]) == {3}
+    means = fresh.groupby("activation")["test_loss"].mean().to_dict()
+    assert table.set_index("activation")["mean"].to_dict() == pytest.approx(means)
+    by_rate = actlab.compare(whole / "r", metric="test_loss", by="activation,learning_rate")
+    assert sorted(by_rate["n"]) == [2, 2, 2, 2, 3, 3]
+
+
 def test_the_rule_is_the_same_before_and_after_it_is_stored(whole):
     runs = actlab.load(whole / "r").runs
     first = runs[runs["stage"] == "tuning"]
