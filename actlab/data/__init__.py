@@ -58,6 +58,8 @@ def load(which: str | DataSpec, **options: Any) -> Data:
     name, task, target_loss = spec.name, spec.task, spec.target_loss
     if task not in TASKS:
         raise DataError(f"unknown task '{task}'{nearest(task, TASKS)}")
+    if not 0 <= spec.label_noise < 1:
+        raise DataError(f"{name}: label_noise must be at least 0 and below 1, found {spec.label_noise}", "label_noise")
     if target_loss is not None and not 0 < target_loss < math.inf:
         raise DataError(f"{name}: target_loss must be a positive number, found {target_loss}")
     for key, valid in CHOICES.items():
@@ -84,6 +86,7 @@ def load(which: str | DataSpec, **options: Any) -> Data:
         seed=spec.seed,
         train_rows=spec.train_rows,
         target_loss=target_loss,
+        label_noise=spec.label_noise,
     )
     return replace(made, content=table.content) if is_file(name) else made
 

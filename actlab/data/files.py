@@ -33,7 +33,7 @@ def read(spec: DataSpec) -> Table:
     Raises:
         DataError: with file, column and line or row.
     """
-    how = replace(spec, standardize=True, seed=0, train_rows=None, target_loss=None)
+    how = replace(spec, standardize=True, seed=0, train_rows=None, label_noise=0.0, target_loss=None)
     return table_in(existing(spec.name), how, checksum(existing(spec.name)))
 
 

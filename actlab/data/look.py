@@ -32,6 +32,8 @@ def described(rows: Data) -> dict[str, Any]:
         about["classes"] = {
             label: {name: int(count[i]) for name, count in counts.items()} for i, label in enumerate(rows.classes)
         }
+    if rows.noisy:
+        about["noisy_labels"] = rows.noisy
     if rows.categories:
         about["categories"] = {name: dict(counts) for name, counts in rows.categories.items()}
     if not rows.classes and rows.target_range:
@@ -50,6 +52,7 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
         low, high = about["target_range"]
         what = f"from {low:.6g} to {high:.6g}"
     rows = about["rows"]
+    noisy = f" ({about['noisy_labels']} with the class of another)" if about.get("noisy_labels") else ""
     kinds = (f"{kind} ({len(names)}): {listed(names, most)}" for kind, names in about["columns"].items())
     columns = sum(len(names) for names in about["columns"].values())
     made = f", {counted(about['inputs'], 'input')}" if about["inputs"] != columns else ""
@@ -60,7 +63,7 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     text = {"texts": listed(texts, most, MOST_LINE).replace("\n", " ")} if about.get("categories") else {}
     return {
         "target": f"{about['task']}{of}, {what}",
-        "rows": f"{sum(rows.values())}: {rows['train']} training, {rows['validation']} validation, {rows['test']} test",
+        "rows": f"{sum(rows.values())}: {rows['train']} training{noisy}, {rows['validation']} validation, {rows['test']} test",
         "features": f"{columns}{made}; {'; '.join(kinds)}",
         **text,
     }

@@ -51,6 +51,13 @@ class DataConfig(Section):
         le=MOST,
         description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
     )
+    label_noise: Annotated[float, Key(NUMBER, problem=True, unused=(0.0,))] = Field(
+        data.DataSpec.label_noise,
+        ge=0,
+        lt=1,
+        description="share of the training rows whose class is replaced by another, each other one equally likely, by "
+        "`data.seed`; validation and test rows keep theirs",
+    )
     target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
         data.DataSpec.target,
         description="what to predict: a file's column, null: the last; an array of an .npz, null: `y`",
