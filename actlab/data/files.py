@@ -17,6 +17,7 @@ from actlab.aliases import close
 from actlab.checksums import file_sha256
 from actlab.data.columns import table_of
 from actlab.data.limits import require_file, require_values
+from actlab.data.names import SUFFIXES
 from actlab.data.sheet import Sheet, chosen, default_target, require_unique, tidy
 from actlab.data.spec import OF_TEXT, DataSpec
 from actlab.data.table import DataError, Table
@@ -24,7 +25,6 @@ from actlab.data.text_files import read_text
 from actlab.naming import MOST_LINE, MOST_LISTED, counted, listed, shortened
 
 MOST_NEIGHBOURS = 1000  # that a name may be the misspelling of
-SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
 
 
 def read(spec: DataSpec) -> Table:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from actlab.data.splits import Data
-from actlab.naming import MOST_LINE, as_yaml, counted, listed
+from actlab.naming import MOST_LINE, as_yaml, counted, listed, show
 
 
 def described(rows: Data) -> dict[str, Any]:
@@ -63,7 +63,8 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     text = {"texts": listed(texts, most, MOST_LINE).replace("\n", " ")} if about.get("categories") else {}
     return {
         "target": f"{about['task']}{of}, {what}",
-        "rows": f"{sum(rows.values())}: {rows['train']} training{noisy}, {rows['validation']} validation, {rows['test']} test",
+        "rows": f"{sum(rows.values())}: {rows['train']} training{noisy}, {rows['validation']} validation, "
+        f"{rows['test']} test",
         "features": f"{columns}{made}; {'; '.join(kinds)}",
         **text,
     }
@@ -85,4 +86,6 @@ def value_text(value: Any) -> str:
     """Write a setting as it stands in a YAML file."""
     if isinstance(value, list):
         return f"[{', '.join(map(as_yaml, value))}]"
+    if isinstance(value, float):
+        return show(value)
     return as_yaml(value) if isinstance(value, str) else json.dumps(value)

@@ -111,7 +111,7 @@ def split_table(
         require_classes(table, name)
     elif len(table.y) < 10:
         raise DataError(f"{name}: expected at least 10 rows to split, found {len(table.y)}")
-    train, validation, test = split_rows(strata, np.random.default_rng(seed))
+    train, validation, test = split_rows(strata, np.random.default_rng(seed), table.part)
     if np.ptp(table.y[train]) == 0 or (not table.classes and constant(table.y[train][:, None])[0]):
         raise DataError(f"{name}: the target is the same in every training row; there is nothing to learn")
 
@@ -182,7 +182,9 @@ def require_classes(table: Table, name: str) -> None:
         )
 
 
-def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split_rows(
+    strata: np.ndarray, rng: np.random.Generator, part: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw row indices of the training, validation and test splits; every stratum is in all three.
 
     A fifth of each stratum, rounded (of three rows one), is for validation, another for testing. Training rows come in
@@ -191,6 +193,7 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     Args:
         strata: a small integer for each row [N]; at least three rows of each.
         rng: the only source of chance.
+        part: of which split each row is [N], where that is settled; then only the order of training rows is drawn.
 
     >>> train, validation, test = split_rows(np.array([0] * 10 + [1] * 5), np.random.default_rng(0))
     >>> len(train), len(validation), len(test), sorted(np.concatenate([train, validation, test])) == list(range(15))
@@ -200,9 +203,11 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
         size = round(HELD_OUT * len(rows))
-        validation.append(rows[:size])
-        test.append(rows[size : 2 * size])
-        train.append(rows[2 * size :])
+        own = (rows[2 * size :], rows[:size], rows[size : 2 * size])
+        if part is not None:
+            own = (rows[part[rows] == 0], rows[part[rows] == 1], rows[part[rows] == 2])
+        for rows_of, these in zip((train, validation, test), own, strict=True):
+            rows_of.append(these)
         positions.append(np.arange(len(train[-1])) / len(train[-1]))
     position = np.concatenate(positions)
     order = np.lexsort((rng.random(len(position)), position))  # strata that tie take turns at random
