@@ -19,7 +19,7 @@ from actlab.data.content import bundled_checksum, generated_checksum
 from actlab.data.datasets import DATASETS, Dataset, dataset
 from actlab.data.inputs import lost
 from actlab.data.look import described
-from actlab.data.names import is_file, split_options
+from actlab.data.names import SUFFIXES, is_file, split_options
 from actlab.data.spec import CHOICES, OF_COLUMNS, OF_TEXT, DataSpec
 from actlab.data.splits import Data, Split
 from actlab.data.table import TASKS, DataError, Table
@@ -150,7 +150,5 @@ def dataset_record(name: str) -> Dataset:
     """
     if sources.parse(name) or name in DATASETS:
         return DATASETS.find(name)
-    from actlab.data import files
-
     hint = nearest(name, DATASETS)
-    raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(files.SUFFIXES)} file")
+    raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(SUFFIXES)} file")

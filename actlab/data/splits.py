@@ -199,19 +199,21 @@ def split_rows(
     >>> len(train), len(validation), len(test), sorted(np.concatenate([train, validation, test])) == list(range(15))
     (9, 3, 3, True)
     """
-    train, positions, validation, test = [], [], [], []
+    positions: list[np.ndarray] = []
+    parts: tuple[list[np.ndarray], ...] = ([], [], [])  # training, validation, test
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
         size = round(HELD_OUT * len(rows))
         own = (rows[2 * size :], rows[:size], rows[size : 2 * size])
         if part is not None:
             own = (rows[part[rows] == 0], rows[part[rows] == 1], rows[part[rows] == 2])
-        for rows_of, these in zip((train, validation, test), own, strict=True):
+        for rows_of, these in zip(parts, own, strict=True):
             rows_of.append(these)
-        positions.append(np.arange(len(train[-1])) / len(train[-1]))
+        positions.append(np.arange(len(own[0])) / len(own[0]))
     position = np.concatenate(positions)
     order = np.lexsort((rng.random(len(position)), position))  # strata that tie take turns at random
-    return np.concatenate(train)[order], np.sort(np.concatenate(validation)), np.sort(np.concatenate(test))
+    train, validation, test = map(np.concatenate, parts)
+    return train[order], np.sort(validation), np.sort(test)
 
 
 def quantiles(y: np.ndarray) -> np.ndarray:

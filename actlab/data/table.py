@@ -40,8 +40,8 @@ class Table:
         single: names of the features whose numbers are single-precision ones.
         keep: names of the features that are learned from although they may be constant but for rounding.
         target: what y is called.
-        part: which split each row is for [N]: 0 training, 1 validation, 2 test; None: they are drawn.
         notes: what was settled without being asked, and what is doubtful, a sentence each.
+        part: which split each row is for [N]: 0 training, 1 validation, 2 test; None: they are drawn.
     """
 
     x: np.ndarray
@@ -52,8 +52,8 @@ class Table:
     single: frozenset[str] = frozenset()
     keep: frozenset[str] = frozenset()
     target: str = ""
-    part: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    part: np.ndarray | None = None
 
     @property
     def task(self) -> str:

@@ -178,7 +178,7 @@ class DataConfig(Section):
     def _known(cls, name: Choice) -> Choice:
         if data.is_file(name.name):
             if name.options:
-                raise ValueError(f"a file takes no options, as {brief(next(iter(name.options)))}; only what a function makes")
+                raise ValueError(f"a file has no options, as {brief(next(iter(name.options)))}; leave them out")
             return name
         if not sources.parse(name.name):
             known(name.name, "data set", data.DATASETS)

@@ -113,8 +113,8 @@ def plan(
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     contents: dict[str, tuple[str, ...]] = {}
     for config, (_, checksum) in loaded.items():
-        own = config.name.name
-        contents[own] = (*contents.get(own, ()), columns.short(checksum))
+        name = config.name.name
+        contents[name] = (*contents.get(name, ()), columns.short(checksum))
     called = labels.known_by(contents, called_before or {})
     named_by = [one for resolved in cells for one in columns.named_in(resolved, checksums)]
     prefixes = labels.prefixes(
@@ -163,7 +163,9 @@ def identities_of(
         by_data.setdefault(cell.data, []).append(i)
     identities = [""] * len(cells)
     for config, own in by_data.items():
-        texts = identity.cell_identities([cells[i] for i in own], {**checksums, config.name.name: data_checksums[config]})
+        texts = identity.cell_identities(
+            [cells[i] for i in own], {**checksums, config.name.name: data_checksums[config]}
+        )
         for i, text in zip(own, texts, strict=True):
             identities[i] = text
     return identities
