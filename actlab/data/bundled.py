@@ -24,6 +24,7 @@ from actlab.data.table import DataError, Table
     reference="Alpaydin & Kaynak 1998, UCI Optical Recognition of Handwritten Digits (test part)",
     licence="CC BY 4.0",
     shape=(1797, 64, 10),
+    chance=0.1,
 )
 def digits() -> Table:
     """Handwritten digits: 1797 images of 8×8 pixels, 10 classes.
@@ -42,6 +43,7 @@ def digits() -> Table:
     reference="Street, Wolberg & Mangasarian 1993, UCI Breast Cancer Wisconsin (Diagnostic)",
     licence="CC BY 4.0",
     shape=(569, 30, 2),
+    chance=0.63,
 )
 def breast_cancer() -> Table:
     """Breast cancer: 569 cell samples, 30 shape measurements, malignant or benign.
@@ -61,6 +63,7 @@ def breast_cancer() -> Table:
     reference="Aeberhard, Coomans & de Vel 1992, UCI Wine",
     licence="CC BY 4.0",
     shape=(178, 13, 3),
+    chance=0.4,
 )
 def wine() -> Table:
     """Wine: 178 wines of three growers, 13 chemical measurements.
@@ -79,6 +82,7 @@ def wine() -> Table:
     reference="Fisher 1936, The use of multiple measurements in taxonomic problems",
     licence="CC BY 4.0",
     shape=(150, 4, 3),
+    chance=0.33,
 )
 def iris() -> Table:
     """Iris: 150 flowers of three species, 4 lengths.

@@ -44,6 +44,7 @@ class Dataset:
         made_of: other data sets of actlab's that its rows are made of.
         licence: of its rows.
         rows, inputs, classes: how many there are, with the options at their defaults; of regression no classes.
+        chance: the share of the rows that have the most frequent class, likewise; of regression 0.
         extra: of actlab's optional packages the one that it needs (``pip install "actlab[extra]"``); empty: none.
         cached: whether its rows come over the network when they are first asked for, and from a cache from then on.
     """
@@ -63,8 +64,22 @@ class Dataset:
     rows: int = 0
     inputs: int = 0
     classes: int = 0
+    chance: float = 0.0
     extra: str = ""
     cached: bool = False
+
+    @property
+    def shape(self) -> str:
+        """Rows, inputs and classes in words, with the options at their defaults; empty where they are not stated."""
+        of = f", {self.classes} classes" if self.classes else ""
+        return f"{self.rows} × {self.inputs}{of}" if self.rows else ""
+
+    @property
+    def chance_level(self) -> str:
+        """What scores who always says the most frequent class, or the mean; empty where it is not stated."""
+        if not self.rows:
+            return ""
+        return f"accuracy {show(self.chance)}" if self.classes else "R² 0"
 
     def make(self, options: Mapping[str, Any] = NONE, seed: int = 0) -> Any:
         """Call the function.
@@ -169,6 +184,7 @@ def dataset(
     bounds: Bounds = ...,
     licence: str = ...,
     shape: tuple[int, int, int] = ...,
+    chance: float = ...,
     generated: bool = ...,
     made_of: tuple[str, ...] = ...,
     extra: str = ...,
@@ -185,6 +201,7 @@ def dataset(
     bounds: Bounds = NONE,
     licence: str = "",
     shape: tuple[int, int, int] = (0, 0, 0),
+    chance: float = 0.0,
     generated: bool = False,
     made_of: tuple[str, ...] = (),
     extra: str = "",
@@ -204,6 +221,7 @@ def dataset(
         bounds: the smallest and the largest value of options.
         licence: of its rows.
         shape: how many rows, inputs and classes there are, with options at their defaults.
+        chance: the share of the rows that have the most frequent class, likewise.
         generated, made_of, extra, cached: see ``Dataset``.
 
     Raises:
@@ -244,6 +262,7 @@ def dataset(
             rows=rows,
             inputs=inputs,
             classes=classes,
+            chance=chance,
             extra=extra,
             cached=cached,
         )

@@ -49,6 +49,7 @@ def names(classes: int) -> tuple[str, ...]:
     licence=GENERATED,
     generated=True,
     shape=(1000, 2, 2),
+    chance=0.5,
     bounds={"turns": (0, 50), "classes": (2, 100), "rows": ROWS, "noise": NOISE},
 )
 def spirals(*, turns: float = 1.5, classes: int = 2, rows: int = 1000, noise: float = 0.02, seed: int) -> Table:
@@ -73,6 +74,7 @@ def spirals(*, turns: float = 1.5, classes: int = 2, rows: int = 1000, noise: fl
     licence=GENERATED,
     generated=True,
     shape=(2000, 8, 2),
+    chance=0.5,
     bounds={
         "depth": (0, 100),
         "width": (1, 1024),
@@ -209,6 +211,7 @@ def step(*, rows: int = 1000, noise: float = 0.0, seed: int) -> Table:
     generated=True,
     made_of=("digits",),
     shape=(3000, 128, 19),
+    chance=0.1,
     bounds={"rows": (1000, 100_000)},
 )
 def digit_sums(*, rows: int = 3000, regression: bool = False, seed: int) -> Table:

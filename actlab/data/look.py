@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from actlab.data.datasets import DATASETS
 from actlab.data.splits import Data
 from actlab.naming import MOST_LINE, as_yaml, counted, listed, show
 
@@ -67,7 +68,28 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
         f"{rows['test']} test",
         "features": f"{columns}{made}; {'; '.join(kinds)}",
         **text,
+        "chance": chance(about),
+        **source_of(about),
     }
+
+
+def chance(about: Mapping[str, Any]) -> str:
+    """Say what scores on the test rows who has learned nothing but which class is the most frequent, or the mean.
+
+    >>> chance({"classes": {"a": {"train": 3, "test": 1}, "b": {"train": 2, "test": 3}}})
+    'test accuracy 0.25, by always saying the most frequent class of the training rows'
+    """
+    if "classes" not in about:
+        return "test R² 0 or just below, by always saying the mean of the training rows"
+    counts = about["classes"].values()
+    right = max(counts, key=lambda one: one["train"])["test"] / sum(one["test"] for one in counts)
+    return f"test accuracy {right:.2g}, by always saying the most frequent class of the training rows"
+
+
+def source_of(about: Mapping[str, Any]) -> dict[str, str]:
+    """Say where a shipped data set comes from, and under which licence: a line, or none."""
+    record = DATASETS.get(next(iter(about.get("names", ())), ""))
+    return {"source": f"{record.reference}; licence {record.licence}"} if record else {}
 
 
 def heading(about: Mapping[str, Any]) -> str:
