@@ -269,7 +269,7 @@ def list_names(
     out.print(table)
 
 
-def set_line(record: "Dataset") -> str:
+def set_line(record: Any) -> str:
     """Say what a data set is in one line: shape, chance level, options, source and licence."""
     from actlab.naming import show
 
