@@ -16,7 +16,7 @@ from typing import Any
 from actlab import sources
 from actlab.data import bundled, generated, splits  # noqa: F401 - they declare the data sets
 from actlab.data.content import bundled_checksum, generated_checksum
-from actlab.data.datasets import DATASETS, Dataset, dataset
+from actlab.data.datasets import DATASETS, Dataset, dataset, settled_options
 from actlab.data.inputs import lost
 from actlab.data.look import described
 from actlab.data.names import SUFFIXES, is_file, split_options
@@ -112,6 +112,7 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
         return table
     from actlab.data import files
 
+    settled_options(record, options)
     sources.tried(f"{files.__name__}:make", *named)
     return files.of_function(lambda: record.make(options, spec.seed), replace(spec, name=called))
 

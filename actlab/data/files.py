@@ -80,7 +80,7 @@ def make(path: Path, name: str) -> None:
     """Call a user's function that makes a data set: what a trial does."""
     from actlab.data.datasets import DATASETS
 
-    call(DATASETS.load(path, name).load, name)
+    call(DATASETS.load(path, name).make, name)
 
 
 def of_function(function: Callable[[], Any], spec: DataSpec) -> Table:
