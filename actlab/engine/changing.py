@@ -160,8 +160,8 @@ def whys(
             if row["run"] in left_out:
                 other = {name: text_of(row[name]) for name in names if text_of(row[name]) not in now[name]}
                 if "data" in other:
-                    name = called.get(row.get("data" + CONTENT) or "", other["data"])
-                    other["data"] = other["data"] if other["data"].startswith(f"{display_name(name)}(") else name
+                    then = called.get(row.get("data" + CONTENT) or "", other["data"])
+                    other["data"] = other["data"] if other["data"].startswith(f"{display_name(then)}(") else then
                 said = {keys[name].key: (value,) for name, value in other.items() if name in keys}
                 own = {one.key for one in keys.values() if not one.follows and one.key not in FOLLOWING} | {
                     *changed,
