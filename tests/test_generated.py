@@ -326,34 +326,36 @@ def test_plan_and_list_say_source_licence_shape_and_chance(tmp_path, monkeypatch
 
 
 def test_every_generated_set_trains_and_is_read_back(tmp_path, monkeypatch, capsys):
-    """One study, of tiny networks: labels, filters, a second run, the rows of a stored run, and its network's loss."""
+    """One study, of tiny networks: labels, a filter, the resolved study, the rows of a stored run, label noise.
+
+    Sets are of three shapes, so that they share three programs.
+    """
     monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     monkeypatch.chdir(tmp_path)
-    classes = ["spirals:turns=3:rows=100", "teacher:rows=100"]
-    curves = [f"{name}:rows=100" for name in ("teacher:regression=true", "sine", "chirp", "absolute", "step")]
-    (tmp_path / "s.yaml").write_text(BASE.replace("model:", "report: {tables: [performance], figures: []}\nmodel:"))
-    names = [*classes, *curves, "digit_sums:rows=1000"]
+    own = "report: {tables: [performance], figures: []}\nmeasure: {every: 4, evaluate_every: 4, probes: [act_mean]}\n"
+    (tmp_path / "s.yaml").write_text(BASE[: BASE.index("measure:")] + own)
+    names = {
+        "spirals:turns=3:rows=100": "spirals(rows=100, turns=3)",
+        "teacher:inputs=2:rows=100": "teacher(inputs=2, rows=100)",
+        "teacher:inputs=1:regression=true:rows=100": "teacher(inputs=1, regression=true, rows=100)",
+        **{f"{name}:rows=100": f"{name}(rows=100)" for name in ("sine", "chirp", "absolute", "step")},
+        "digit_sums:rows=1000": "digit_sums(rows=1000)",
+    }
+    assert {name.partition(":")[0] for name in names} == set(GENERATED)
     results = actlab.run("s.yaml", [f"data.name={','.join(names)}"], out="r")
     runs = results.runs
-    assert len(runs) == len(names)
+    assert sorted(runs["data"]) == sorted(names.values())
     assert set(runs["status"]) == {"ok"}
-    assert set(runs["data"]) == {
-        "spirals(rows=100, turns=3)",
-        "teacher(rows=100)",
-        "teacher(regression=true, rows=100)",
-        *(f"{name}(rows=100)" for name in ("sine", "chirp", "absolute", "step")),
-        "digit_sums(rows=1000)",
-    }
-    code, said, _ = typed(capsys, "runs", "r", "--where", "data=spirals(rows=100, turns=3)")
-    assert code == 0
-    assert "1 run" in said
+    assert runs["test_loss"].notna().all()
+    assert typed(capsys, "runs", "r", "--where", "data=spirals(rows=100, turns=3)")[1].startswith("s: 1 of 8 runs")
     run = runs.loc[runs["data"] == "sine(rows=100)", "run"].item()
     assert np.array_equal(results.data(run)["test"].x, data.load("sine:rows=100").test.x.astype(np.float32))
-    before = sorted(runs["run"])
-    again = actlab.run("r/study.yaml", out="r")
-    assert sorted(again.runs["run"]) == before
+    assert set(plan(reading.read("r/study.yaml")).runs) == set(runs["run"])
     manifest = json.loads((tmp_path / "r/manifest.json").read_text())
     assert {about["names"][0] for about in manifest["data"]} == set(GENERATED)
-    noisy = actlab.run("s.yaml", ["data.name=spirals:turns=3:rows=100", "data.label_noise=0,0.3"], out="noise")
-    assert sorted(noisy.runs["label_noise"]) == [0.0, 0.3]
-    assert set(noisy.runs["run"]) & set(before)
+    noisy = actlab.run("s.yaml", ["data.name=spirals:turns=3:rows=100", "data.label_noise=0.3"], out="noise")
+    (run,) = noisy.runs["run"]
+    assert noisy.runs["label_noise"].tolist() == [0.3]
+    clean = data.load("spirals:turns=3:rows=100")
+    assert np.sum(noisy.data(run)["train"].y != clean.train.y) == 18
+    assert np.array_equal(noisy.data(run)["test"].y, clean.test.y)
