@@ -58,3 +58,14 @@ def with_options(name: str, options: Mapping[str, Any]) -> str:
     ('leaky_relu:negative_slope=0.2', 'relu')
     """
     return ":".join([name, *(f"{key}={show(value)}" for key, value in options.items())])
+
+
+def in_one_word(value: str | Mapping[str, Any]) -> str:
+    """Write a name, or a mapping with a name and its options, in one word.
+
+    >>> in_one_word({"name": "spirals", "turns": 3}), in_one_word("iris")
+    ('spirals:turns=3', 'iris')
+    """
+    if isinstance(value, str):
+        return value
+    return with_options(value["name"], {key: option for key, option in value.items() if key != "name"})

@@ -12,7 +12,8 @@ from sklearn import datasets
 
 from actlab import data
 from actlab.data import splits
-from actlab.data.bundled import bundled_checksum, stored
+from actlab.data.bundled import stored
+from actlab.data.content import bundled_checksum
 
 NAMES = tuple(name for name, one in data.DATASETS.items() if not (one.generated or one.extra or one.cached))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import create_model
 
 from actlab import activations, data
-from actlab.data.bundled import bundled_checksum
+from actlab.data.content import bundled_checksum
 from actlab.engine import frames, store
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -64,12 +64,13 @@ def own(tmp_path, runs):
 
 VALUES = {
     "data": {
-        "name": ["iris"],
+        "name": ["iris", {"name": "spirals", "turns": 1.5}, "spirals", {"name": "spirals", "turns": 3}],
         "target": [None, "y"],
         "task": ["auto", "classification"],
         "standardize": [True, False],
         "seed": [0, 1],
         "train_rows": [None, 10],
+        "label_noise": [0, 0.0, 0.1],
         "target_loss": [None, 0.5],
         "drop": [[], ["a"], ["a", "b"]],
         "keep": [[], ["id"]],
@@ -248,6 +249,7 @@ def test_a_default_is_for_good():
             "standardize": "True",
             "seed": "0",
             "train_rows": "None",
+            "label_noise": "0.0",
             "target_loss": "None",
             "drop": "()",
             "keep": "()",

@@ -68,13 +68,14 @@ def call(monkeypatch, capsys, *words):
 
 def test_plan_shows_what_was_understood_and_what_was_unsure(folder, monkeypatch, capsys):
     said = call(monkeypatch, capsys, "plan", "s.yaml", COPIES).out.splitlines()
-    assert said[:7] == [
+    assert said[:8] == [
         "data rows.csv (also named copy.csv, again.csv, rows.tsv, rows.parquet: the same data, trained once)",
         "  target    classification of 'y', 2 classes: p: 30, q: 30",
         "  rows      60: 36 training, 12 validation, 12 test",
         "  features  4, 6 inputs; whole numbers (1): count; numbers (1): size; true or false (1): open; "
         "text (1): colour",
         "  texts     colour has 3: blue: 20, green: 20, red: 20",
+        "  chance    test accuracy 0.5, by always saying the most frequent class of the training rows",
         "  unsure    column 'count' counts the rows (0 to 59); data.drop: [count] leaves it out",
         "  unsure    labels of 'y' are read without what cannot be seen (white space at their ends, other forms of a "
         "letter): 'q '",

@@ -241,8 +241,9 @@ def test_every_key_is_explained():
         for name, one in section.get("properties", {}).items():
             assert one.get("description"), f"{where}.{name}"
     for key in CHOICES:
-        section = {"model": "ModelConfig", "train": "TrainConfig"}[key.split(".")[0]]
-        assert isinstance(SCHEMA["$defs"][section]["properties"][key.split(".")[1]]["default"], str)
+        section = {"data": "DataConfig", "model": "ModelConfig", "train": "TrainConfig"}[key.split(".")[0]]
+        stated = SCHEMA["$defs"][section]["properties"][key.split(".")[1]]
+        assert isinstance(stated.get("default"), str) == (key != "data.name")  # which must be given
 
 
 def test_it_is_written_where_one_asks_for_it(tmp_path, monkeypatch, capsys):

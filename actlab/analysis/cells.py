@@ -191,23 +191,34 @@ def activation_orders(runs: pd.DataFrame) -> dict[str, float]:
     return {str(label): float(place) for label, place in zip(runs["activation"], order, strict=True)}
 
 
+def label_place(label: str) -> tuple[str, list[float], str]:
+    """Return by what labels are sorted: the name, then the numbers of its options, then all of it.
+
+    >>> sorted(["spirals(turns=10)", "spirals(turns=3)", "spirals", "iris"], key=label_place)
+    ['iris', 'spirals', 'spirals(turns=3)', 'spirals(turns=10)']
+    """
+    numbers = [float(x) for x in re.findall(r"=(-?\d+(?:\.\d*)?(?:e[-+]?\d+)?)", label)]
+    return label.partition("(")[0], numbers, label
+
+
 def activation_ranks(runs: pd.DataFrame, orders: Mapping[str, float] | None = None) -> dict[str, int]:
     """Rank the activation labels: by the story, then by name, then by the numbers in the label."""
     orders = activation_orders(runs) if orders is None else orders
 
     def place(label: str) -> tuple[float, str, list[float], str]:
-        numbers = [float(x) for x in re.findall(r"=(-?\d+(?:\.\d*)?(?:e[-+]?\d+)?)", label)]
-        return orders[label], label.partition("(")[0], numbers, label
+        return orders[label], *label_place(label)
 
     return {label: i for i, label in enumerate(sorted(map(str, runs["activation"].unique()), key=place))}
 
 
 def sort_rows(frame: pd.DataFrame, by: Sequence[str], ranks: Mapping[str, int]) -> pd.DataFrame:
-    """Sort rows by the columns ``by``: activations by their place in the story, everything else by value."""
+    """Sort rows by the columns ``by``: activations by the story, data by their labels, all else by value."""
     if frame.empty or not by:
         return frame.reset_index(drop=True)
 
     def key(column: pd.Series) -> pd.Series:
+        if column.name == "data":
+            return column.map({label: i for i, label in enumerate(sorted(map(str, column.unique()), key=label_place))})
         return column.map(ranks) if column.name == "activation" else column
 
     return frame.sort_values(list(by), key=key, kind="stable").reset_index(drop=True)

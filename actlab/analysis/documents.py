@@ -155,10 +155,22 @@ def initializer_options(one: Initializer | BiasInitializer) -> str:
 
 
 def datasets_table() -> str:
-    """Every shipped data set's content, task, target loss and source."""
+    """Every shipped data set's content, options, shape, chance level, target loss, source and licence."""
     return markdown_table(
-        ["data set", "what it is", "task", "target loss", "reference"],
-        ((f"`{name}`", one.summary, one.task, show(one.target_loss), one.reference) for name, one in DATASETS.items()),
+        ["data set", "what it is", "options", "shape", "chance", "target loss", "source", "licence"],
+        (
+            (
+                f"`{name}`",
+                one.summary,
+                options_text(one.options),
+                one.shape,
+                one.chance_level,
+                "a quarter of the best constant's" if one.target_loss is None else show(one.target_loss),
+                one.reference,
+                one.licence,
+            )
+            for name, one in DATASETS.items()
+        ),
     )
 
 

@@ -259,12 +259,23 @@ def list_names(
         rows = {title: names for title, names in own.items() if names} or {"declared": ["nothing"]}
     else:
         rows = {title: list(shipped) for title, (shipped, _) in named.items()}
+        rows["data sets"] = [set_line(one) for one in data.DATASETS.values()]
         rows["studies"] = sorted(str(path) for path in Path("configs").glob("*.yaml"))
 
     table = Table.grid(padding=(0, 2))
     for title, names in rows.items():
-        table.add_row(title, one_line(", ".join(names)) or "(none in ./configs)")
+        lines = names if title == "data sets" and not files else [", ".join(names)]
+        table.add_row(title, "\n".join(map(one_line, lines)) or "(none in ./configs)")
     out.print(table)
+
+
+def set_line(record: Any) -> str:
+    """Say what a data set is in one line: shape, chance level, options, source and licence."""
+    from actlab.naming import show
+
+    options = ", ".join(f"{name}={show(value)}" for name, value in record.options.items())
+    facts = (record.shape, f"chance {record.chance_level}", options and f"options {options}", record.reference)
+    return "; ".join([f"{record.name}: {facts[0]}", *(one for one in facts[1:] if one), f"licence {record.licence}"])
 
 
 @app.command()

@@ -51,7 +51,6 @@ def made() -> dict[str, Any]:
 
 def keys() -> dict[str, dict[str, Any]]:
     """Return what completion says of every key that an override may set."""
-    from actlab.data import DATASETS
     from actlab.study.advice import section_at
     from actlab.study.json_schema import options_by_name, shown_default
     from actlab.study.schema import StudyConfig
@@ -70,8 +69,6 @@ def keys() -> dict[str, dict[str, Any]]:
             about: dict[str, Any] = {}
             if key in CHOICES:
                 about["values"] = options_by_name(key)
-            elif key == "data.name":
-                about["values"] = [*DATASETS]
             elif words := words_of(plain["$defs"][model.__name__] if way else plain, name):
                 about["values"] = words
             if (default := shown_default(field)) is not None:

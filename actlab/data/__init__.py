@@ -1,6 +1,7 @@
-"""Data sets: scikit-learn's small ones or a user's file, split 60/20/20 and standardised from training rows alone.
+"""Data sets: small ones, generated ones or a user's file, split 60/20/20 and standardised from training rows alone.
 
     data.load("digits")                                  a bundled data set, see ``DATASETS``
+    data.load("spirals:turns=3", seed=1)                 a generated one, with options
     data.load("mine.csv", target="price")                a file: .csv, .tsv, .parquet or .npz
     data.load("mine.py:moons")                           a function of one's own, see ``dataset``
 
@@ -10,15 +11,15 @@ Every refusal is a ``DataError`` with one message: where, what was expected, wha
 import hashlib
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from actlab import sources
-from actlab.data import openml, packages, splits  # noqa: F401 - they declare the data sets
-from actlab.data.bundled import bundled_checksum
-from actlab.data.datasets import DATASETS, Dataset, dataset
+from actlab.data import bundled, generated, openml, packages, splits  # noqa: F401 - they declare the data sets
+from actlab.data.content import bundled_checksum, generated_checksum
+from actlab.data.datasets import DATASETS, Dataset, dataset, settled_options
 from actlab.data.inputs import lost
 from actlab.data.look import described
+from actlab.data.names import SUFFIXES, is_file, split_options
 from actlab.data.spec import CHOICES, OF_COLUMNS, OF_TEXT, DataSpec
 from actlab.data.splits import Data, Split
 from actlab.data.table import TASKS, DataError, Table
@@ -35,8 +36,10 @@ __all__ = [
     "checksum",
     "dataset",
     "described",
+    "is_file",
     "load",
     "lost",
+    "split_options",
 ]
 
 
@@ -50,6 +53,8 @@ def load(which: str | DataSpec, **options: Any) -> Data:
     Raises:
         DataError: the data cannot be used, and why.
 
+    >>> load("spirals:turns=3", train_rows=100).train.x.shape
+    (100, 2)
     >>> iris = load("iris")
     >>> iris.train.x.shape, iris.validation.x.shape, iris.test.x.shape, round(iris.constant_loss, 4)
     ((90, 4), (30, 4), (30, 4), 1.0986)
@@ -58,6 +63,8 @@ def load(which: str | DataSpec, **options: Any) -> Data:
     name, task, target_loss = spec.name, spec.task, spec.target_loss
     if task not in TASKS:
         raise DataError(f"unknown task '{task}'{nearest(task, TASKS)}")
+    if not 0 <= spec.label_noise < 1:
+        raise DataError(f"{name}: label_noise must be at least 0 and below 1, found {spec.label_noise}", "label_noise")
     if target_loss is not None and not 0 < target_loss < math.inf:
         raise DataError(f"{name}: target_loss must be a positive number, found {target_loss}")
     for key, valid in CHOICES.items():
@@ -68,7 +75,7 @@ def load(which: str | DataSpec, **options: Any) -> Data:
 
         table = files.read(spec)
     else:
-        record = dataset_record(name)
+        record = dataset_record(split_options(name)[0])
         if spec.target is not None:
             raise DataError(f"{name}: target names a column of a file; this data set has its own", "target")
         if record.task != "auto" and task not in ("auto", record.task):
@@ -84,6 +91,7 @@ def load(which: str | DataSpec, **options: Any) -> Data:
         seed=spec.seed,
         train_rows=spec.train_rows,
         target_loss=target_loss,
+        label_noise=spec.label_noise,
     )
     return replace(made, content=table.content) if is_file(name) else made
 
@@ -94,23 +102,26 @@ def as_table(record: Dataset, spec: DataSpec) -> Table:
     Raises:
         DataError: it fails, or gives something else; or a key is for files.
     """
-    named = sources.parse(spec.name)
+    called, options = split_options(spec.name)
+    named = sources.parse(called)
     if named is None:
         for key in spec.asked((*OF_TEXT, *OF_COLUMNS)):
             raise DataError(f"{spec.name}: data.{key} is for files; this data set comes as it is", key)
-        table = record.make()
+        table = record.make(options, spec.seed)
         assert isinstance(table, Table)
         return table
     from actlab.data import files
 
+    settled_options(record, options)
     sources.tried(f"{files.__name__}:make", *named)
-    return files.of_function(record.load, spec)
+    return files.of_function(lambda: record.make(options, spec.seed), replace(spec, name=called))
 
 
 def checksum(name: str) -> str:
-    """Compute the SHA-256 of a user's file, of a user's function and its rows, or of a bundled set's arrays.
+    """Compute the SHA-256 of a user's file, of a function and its rows, of a generator, or of a bundled set's arrays.
 
-    What it is called does not enter. (A file's runs are known by ``Data.content``: its values, as they were read.)
+    What it is called does not enter, nor does ``data.seed``: rows of a function that takes one are those of seed 0. (A
+    file's runs are known by ``Data.content``: its values, as they were read.)
 
     Raises:
         DataError: there is no such file or data set.
@@ -122,21 +133,14 @@ def checksum(name: str) -> str:
         from actlab.data import files
 
         return files.checksum(files.existing(name))
-    if named := sources.parse(name):
+    called, options = split_options(name)
+    record = dataset_record(called)
+    if named := sources.parse(called):
         from actlab.data import files
 
-        made = files.rows_checksum(DATASETS.find(name).load, name)
+        made = files.rows_checksum(lambda: record.make(options), called)
         return hashlib.sha256(f"{sources.trace(*named).digest}{made}".encode()).hexdigest()
-    return bundled_checksum(dataset_record(name))
-
-
-def is_file(name: str) -> bool:
-    """Whether a name is that of a data file: it has a file's suffix or a folder in it, and is no function's.
-
-    >>> is_file("digits"), is_file("rows.csv"), is_file("data/rows"), is_file("mine.py:moons")
-    (False, True, True, False)
-    """
-    return name not in DATASETS and not sources.parse(name) and (Path(name).suffix != "" or Path(name).name != name)
+    return generated_checksum(record, options) if record.generated else bundled_checksum(record)
 
 
 def dataset_record(name: str) -> Dataset:
@@ -147,7 +151,5 @@ def dataset_record(name: str) -> Dataset:
     """
     if sources.parse(name) or name in DATASETS:
         return DATASETS.find(name)
-    from actlab.data import files
-
     hint = nearest(name, DATASETS)
-    raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(files.SUFFIXES)} file")
+    raise DataError(f"unknown data set '{name}'{hint}; or the path to a {', '.join(SUFFIXES)} file")

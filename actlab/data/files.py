@@ -17,6 +17,7 @@ from actlab.aliases import close
 from actlab.checksums import file_sha256
 from actlab.data.columns import table_of
 from actlab.data.limits import require_file, require_values
+from actlab.data.names import SUFFIXES
 from actlab.data.sheet import Sheet, chosen, default_target, require_unique, tidy
 from actlab.data.spec import OF_TEXT, DataSpec
 from actlab.data.table import DataError, Table
@@ -24,7 +25,6 @@ from actlab.data.text_files import read_text
 from actlab.naming import MOST_LINE, MOST_LISTED, counted, listed, shortened
 
 MOST_NEIGHBOURS = 1000  # that a name may be the misspelling of
-SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
 
 
 def read(spec: DataSpec) -> Table:
@@ -33,7 +33,7 @@ def read(spec: DataSpec) -> Table:
     Raises:
         DataError: with file, column and line or row.
     """
-    how = replace(spec, standardize=True, seed=0, train_rows=None, target_loss=None)
+    how = replace(spec, standardize=True, seed=0, train_rows=None, label_noise=0.0, target_loss=None)
     return table_in(existing(spec.name), how, checksum(existing(spec.name)))
 
 
@@ -80,7 +80,7 @@ def make(path: Path, name: str) -> None:
     """Call a user's function that makes a data set: what a trial does."""
     from actlab.data.datasets import DATASETS
 
-    call(DATASETS.load(path, name).load, name)
+    call(DATASETS.load(path, name).make, name)
 
 
 def of_function(function: Callable[[], Any], spec: DataSpec) -> Table:

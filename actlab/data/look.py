@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from actlab.data.datasets import DATASETS
 from actlab.data.splits import Data
-from actlab.naming import MOST_LINE, as_yaml, counted, listed
+from actlab.naming import MOST_LINE, as_yaml, counted, listed, show
 
 
 def described(rows: Data) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def described(rows: Data) -> dict[str, Any]:
         about["classes"] = {
             label: {name: int(count[i]) for name, count in counts.items()} for i, label in enumerate(rows.classes)
         }
+    if rows.noisy:
+        about["noisy_labels"] = rows.noisy
     if rows.categories:
         about["categories"] = {name: dict(counts) for name, counts in rows.categories.items()}
     if not rows.classes and rows.target_range:
@@ -50,6 +53,7 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
         low, high = about["target_range"]
         what = f"from {low:.6g} to {high:.6g}"
     rows = about["rows"]
+    noisy = f" ({about['noisy_labels']} with the class of another)" if about.get("noisy_labels") else ""
     kinds = (f"{kind} ({len(names)}): {listed(names, most)}" for kind, names in about["columns"].items())
     columns = sum(len(names) for names in about["columns"].values())
     made = f", {counted(about['inputs'], 'input')}" if about["inputs"] != columns else ""
@@ -60,10 +64,32 @@ def lines(about: Mapping[str, Any], most: int = 8) -> dict[str, str]:
     text = {"texts": listed(texts, most, MOST_LINE).replace("\n", " ")} if about.get("categories") else {}
     return {
         "target": f"{about['task']}{of}, {what}",
-        "rows": f"{sum(rows.values())}: {rows['train']} training, {rows['validation']} validation, {rows['test']} test",
+        "rows": f"{sum(rows.values())}: {rows['train']} training{noisy}, {rows['validation']} validation, "
+        f"{rows['test']} test",
         "features": f"{columns}{made}; {'; '.join(kinds)}",
         **text,
+        "chance": chance(about),
+        **source_of(about),
     }
+
+
+def chance(about: Mapping[str, Any]) -> str:
+    """Say what scores on the test rows who has learned nothing but which class is the most frequent, or the mean.
+
+    >>> chance({"classes": {"a": {"train": 3, "test": 1}, "b": {"train": 2, "test": 3}}})
+    'test accuracy 0.25, by always saying the most frequent class of the training rows'
+    """
+    if "classes" not in about:
+        return "test R² 0 or just below, by always saying the mean of the training rows"
+    counts = about["classes"].values()
+    right = max(counts, key=lambda one: one["train"])["test"] / sum(one["test"] for one in counts)
+    return f"test accuracy {right:.2g}, by always saying the most frequent class of the training rows"
+
+
+def source_of(about: Mapping[str, Any]) -> dict[str, str]:
+    """Say where a shipped data set comes from, and under which licence: a line, or none."""
+    record = DATASETS.get(next(iter(about.get("names", ())), ""))
+    return {"source": f"{record.reference}; licence {record.licence}"} if record else {}
 
 
 def heading(about: Mapping[str, Any]) -> str:
@@ -82,4 +108,6 @@ def value_text(value: Any) -> str:
     """Write a setting as it stands in a YAML file."""
     if isinstance(value, list):
         return f"[{', '.join(map(as_yaml, value))}]"
+    if isinstance(value, float):
+        return show(value)
     return as_yaml(value) if isinstance(value, str) else json.dumps(value)

@@ -27,14 +27,16 @@ class DataSpec:
     """A data set and how it is read and split: what ``data.load`` takes.
 
     Attributes:
-        name: a key of ``DATASETS``, the path to a .csv, .tsv, .parquet or .npz file, or ``path/to/file.py:function``.
+        name: a key of ``DATASETS``, the path to a .csv, .tsv, .parquet or .npz file, or ``path/to/file.py:function``;
+            what a function makes may have options behind it: ``spirals:turns=3``.
         target: a file's target column (default: the last) or array (default: y).
         task: ``classification``, ``regression`` or ``auto``: text or integer labels classify, floats regress.
         standardize: whether features are centred and scaled by their training mean and standard deviation (a constant
             feature becomes zero). Regression targets always are.
-        seed: decides the splits, alone.
+        seed: decides the splits, the rows of what is generated, and which labels are noisy.
         train_rows: keep only so many training rows, stratified; fewer rows are a subset of more. Validation and test
             splits stay as they are.
+        label_noise: share of the training rows whose class is replaced by another one (see ``noise``).
         target_loss: the loss that counts as learned; default: the one that the data set states, else a quarter of the
             best constant predictor's.
         drop: columns to leave out.
@@ -56,6 +58,7 @@ class DataSpec:
     standardize: bool = True
     seed: int = 0
     train_rows: int | None = None
+    label_noise: float = 0.0
     target_loss: float | None = None
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from actlab.data.inputs import constant, inputs_of, standardized
+from actlab.data.noise import noisy_labels
 from actlab.data.table import DataError, Table
 
 # The share of rows in the validation split, and in the test split.
@@ -38,12 +39,13 @@ class Data:
         classes: names of the classes by index; empty for regression.
         target_loss: the loss that counts as "learned" (nats, or normalised mean squared error).
         constant_loss: the best constant predictor's loss on the training rows: the entropy of the class frequencies in
-            nats, or the variance of the standardised targets.
+            nats, or the variance of the standardised targets. Of the rows as they are trained on: noisy, and so many.
         target: what is predicted, by its column's name; empty where it has none.
         target_range: of regression the smallest and the largest value of the target, in its own units.
         kinds: names of the columns that the inputs are made of, by kind.
         notes: what was settled without being asked, and what is doubtful.
         categories: of each text column that inputs are made of, how many rows have which text.
+        noisy: how many of the training rows have another class than their own, by ``label_noise``.
         content: the SHA-256 of a file's values, as they were read; empty for what is known by another checksum.
     """
 
@@ -61,6 +63,7 @@ class Data:
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     categories: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    noisy: int = 0
     content: str = ""
 
     @property
@@ -83,6 +86,7 @@ def split_table(
     seed: int,
     train_rows: int | None,
     target_loss: float | None,
+    label_noise: float = 0.0,
 ) -> Data:
     """Cut a table into stratified splits in common units.
 
@@ -95,7 +99,9 @@ def split_table(
         train_rows: keep only the first so many training rows, in an order whose every beginning is stratified: fewer
             rows are a subset of more. Units still come from the whole training split, so that validation and test
             splits do not change and losses compare.
-        target_loss: the stated target; None is a quarter of the whole training split's ``constant_loss``.
+        target_loss: the stated target; None is a quarter of the whole training split's ``constant_loss``, without
+            noise: it is one for all shares of noisy labels.
+        label_noise: share of the whole training split's rows whose class is replaced (see ``noise``).
 
     Raises:
         DataError: too few rows or classes to split, or no such number of training rows.
@@ -105,35 +111,39 @@ def split_table(
         require_classes(table, name)
     elif len(table.y) < 10:
         raise DataError(f"{name}: expected at least 10 rows to split, found {len(table.y)}")
-    train, validation, test = split_rows(strata, np.random.default_rng(seed))
+    train, validation, test = split_rows(strata, np.random.default_rng(seed), table.part)
     if np.ptp(table.y[train]) == 0 or (not table.classes and constant(table.y[train][:, None])[0]):
         raise DataError(f"{name}: the target is the same in every training row; there is nothing to learn")
 
     inputs = inputs_of(table, train, standardize, name)
     y = table.y if table.classes else standardized(table.y[:, None], train)
     whole_constant = constant_loss(y[train], table.task)
+    labels, is_noisy = y[train], np.zeros(len(train), bool)
+    if label_noise:
+        labels, is_noisy = noisy_labels(labels, len(table.classes), label_noise, seed, name)
     if train_rows is not None:
         least = max(len(table.classes), 2)
         if not least <= train_rows <= len(train):
             raise DataError(
                 f"{name}: train_rows must be between {least} and {len(train)}, found {train_rows}", "train_rows"
             )
-        train = train[:train_rows]
+        train, labels, is_noisy = train[:train_rows], labels[:train_rows], is_noisy[:train_rows]
     return Data(
         name=name,
         task=table.task,
-        train=Split(inputs.x[train], y[train]),
+        train=Split(inputs.x[train], labels),
         validation=Split(inputs.x[validation], y[validation]),
         test=Split(inputs.x[test], y[test]),
         features=inputs.names,
         classes=table.classes,
         target_loss=DEFAULT_TARGET * whole_constant if target_loss is None else target_loss,
-        constant_loss=constant_loss(y[train], table.task),
+        constant_loss=constant_loss(labels, table.task),
         target=table.target,
         target_range=None if table.classes else (float(table.y.min()), float(table.y.max())),
         kinds=inputs.kinds,
         notes=(*table.notes, *inputs.notes),
         categories={one: dict(sorted(Counter(texts[texts != None]).items())) for one, texts in table.texts.items()},  # noqa: E711
+        noisy=int(is_noisy.sum()),
     )
 
 
@@ -172,7 +182,9 @@ def require_classes(table: Table, name: str) -> None:
         )
 
 
-def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split_rows(
+    strata: np.ndarray, rng: np.random.Generator, part: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw row indices of the training, validation and test splits; every stratum is in all three.
 
     A fifth of each stratum, rounded (of three rows one), is for validation, another for testing. Training rows come in
@@ -181,22 +193,27 @@ def split_rows(strata: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
     Args:
         strata: a small integer for each row [N]; at least three rows of each.
         rng: the only source of chance.
+        part: of which split each row is [N], where that is settled; then only the order of training rows is drawn.
 
     >>> train, validation, test = split_rows(np.array([0] * 10 + [1] * 5), np.random.default_rng(0))
     >>> len(train), len(validation), len(test), sorted(np.concatenate([train, validation, test])) == list(range(15))
     (9, 3, 3, True)
     """
-    train, positions, validation, test = [], [], [], []
+    positions: list[np.ndarray] = []
+    parts: tuple[list[np.ndarray], ...] = ([], [], [])  # training, validation, test
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
         size = round(HELD_OUT * len(rows))
-        validation.append(rows[:size])
-        test.append(rows[size : 2 * size])
-        train.append(rows[2 * size :])
-        positions.append(np.arange(len(train[-1])) / len(train[-1]))
+        own = (rows[2 * size :], rows[:size], rows[size : 2 * size])
+        if part is not None:
+            own = (rows[part[rows] == 0], rows[part[rows] == 1], rows[part[rows] == 2])
+        for rows_of, these in zip(parts, own, strict=True):
+            rows_of.append(these)
+        positions.append(np.arange(len(own[0])) / len(own[0]))
     position = np.concatenate(positions)
     order = np.lexsort((rng.random(len(position)), position))  # strata that tie take turns at random
-    return np.concatenate(train)[order], np.sort(np.concatenate(validation)), np.sort(np.concatenate(test))
+    train, validation, test = map(np.concatenate, parts)
+    return train[order], np.sort(validation), np.sort(test)
 
 
 def quantiles(y: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ class Table:
         keep: names of the features that are learned from although they may be constant but for rounding.
         target: what y is called.
         notes: what was settled without being asked, and what is doubtful, a sentence each.
+        part: which split each row is for [N]: 0 training, 1 validation, 2 test; None: they are drawn.
     """
 
     x: np.ndarray
@@ -52,6 +53,7 @@ class Table:
     keep: frozenset[str] = frozenset()
     target: str = ""
     notes: tuple[str, ...] = ()
+    part: np.ndarray | None = None
 
     @property
     def task(self) -> str:

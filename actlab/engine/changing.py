@@ -17,6 +17,7 @@ from actlab.engine.manifest import EARLIER_DATA
 from actlab.engine.store import Stored, stored_study, unbegun
 from actlab.naming import brief, counted, show
 from actlab.study import columns
+from actlab.study.fields import display_name
 from actlab.study.reading import Source, short_path
 from actlab.study.settings import CONTENT
 
@@ -159,7 +160,8 @@ def whys(
             if row["run"] in left_out:
                 other = {name: text_of(row[name]) for name in names if text_of(row[name]) not in now[name]}
                 if "data" in other:
-                    other["data"] = called.get(row.get("data" + CONTENT) or "", other["data"])
+                    then = called.get(row.get("data" + CONTENT) or "", other["data"])
+                    other["data"] = other["data"] if other["data"].startswith(f"{display_name(then)}(") else then
                 said = {keys[name].key: (value,) for name, value in other.items() if name in keys}
                 own = {one.key for one in keys.values() if not one.follows and one.key not in FOLLOWING} | {
                     *changed,

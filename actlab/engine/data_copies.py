@@ -17,6 +17,7 @@ from actlab.engine import earlier_sources, store
 from actlab.engine.manifest import EARLIER_DATA, MANIFEST, read_manifest
 from actlab.engine.store import Stored
 from actlab.naming import MOST_LINE, as_yaml, in_units, listed, shortened
+from actlab.notation import in_one_word
 from actlab.sources import COPIES
 from actlab.study import labels
 from actlab.study.plan import Plan
@@ -26,7 +27,7 @@ MOST_BYTES = 4_000_000
 """Of all data files together that a folder gets copies of, the smallest first."""
 LEAVE_OUT = "data.copy=false leaves them out"
 # Keys of ``data`` that change nothing of what a file is read as.
-OF_ROWS = ("name", "copy", "seed", "standardize", "train_rows", "target_loss")
+OF_ROWS = ("name", "copy", "seed", "standardize", "train_rows", "label_noise", "target_loss")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def own_folder(study: Study) -> Path | None:
 def data_files(study: Study) -> dict[str, bool]:
     """List the paths of a study's data files, and whether they may be copied."""
     sections = (cell.data for cell in study.cells)
-    return {one.name: one.copy for one in sections if data.is_file(one.name)}
+    return {one.name.name: one.copy for one in sections if data.is_file(one.name.name)}
 
 
 def is_given(study: Study) -> bool:
@@ -157,8 +158,9 @@ def argument(study: Study, asked: set[str], typed: bool = True) -> str:
 
     Where nothing is typed that it could follow, within the command that notes where they are.
     """
-    swept = study.config.sweep.matrix.get("data.name", [study.config.data.name])
-    paths = [f"/path/to/{Path(one).name}" if one in asked else short_path(Path(one)) for one in swept]
+    swept = study.config.sweep.matrix.get("data.name", [study.config.data.name.plain()])
+    named = [in_one_word(one) for one in swept]
+    paths = [f"/path/to/{Path(one).name}" if one in asked else short_path(Path(one)) for one in named]
     plain = [one if not set(one) & set(",[]{}\"'#:") else as_yaml(one) for one in paths]
     override = f"data.name={','.join(plain)}"
     if not typed and (folder := own_folder(study)) is not None:

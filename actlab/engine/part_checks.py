@@ -67,7 +67,9 @@ NEEDED = {
 KNOWN = {
     **dict.fromkeys(("data_seed", "train_rows", "activation_order", "freeze_layers"), WHOLE),
     **dict.fromkeys(("every", "evaluate_every", "probe_rows"), WHOLE),
-    **dict.fromkeys(("weight_gain", "dropout", "clip_norm", "weight_decay", "runs_per_call", "eval_chunks"), NUMBER),
+    **dict.fromkeys(
+        ("weight_gain", "dropout", "clip_norm", "weight_decay", "runs_per_call", "eval_chunks", "label_noise"), NUMBER
+    ),
     **{name: NUMBER for name, one in MEASURES.items() if one.per == "run"},
     **dict.fromkeys(("task", "dtype", "bias_init", "norm", "schedule", "learned", "learnable_per"), TEXT),
     **dict.fromkeys(("weight_init_used", "activation_name", "activation_family", *ENVIRONMENT[:-2]), TEXT),

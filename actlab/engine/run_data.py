@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actlab import data, sources
+from actlab.notation import with_options
 from actlab.study.jobs import Shape
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ def loaded(spec: data.DataSpec, checksum: str, sources_folder: Path) -> data.Dat
     Raises:
         RuntimeError: its content, or what makes it, is not what the study was planned with.
     """
-    if named := sources.parse(spec.name):
-        spec = replace(spec, name=f"{sources_folder / named[0].name}:{named[1]}")
+    called, options = data.split_options(spec.name)
+    if named := sources.parse(called):
+        spec = replace(spec, name=with_options(f"{sources_folder / named[0].name}:{named[1]}", options))
     dataset = data.load(spec)
     if (dataset.content or data.checksum(spec.name)) != checksum:
         raise RuntimeError(f"{spec.name}: is not the data that this study was planned with")

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from actlab import activations
 from actlab.aliases import BY_NAME, close, folded, same
+from actlab.data import DATASETS
 from actlab.naming import MOST_SHOWN, as_yaml, nearest, shortened, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
@@ -30,6 +31,7 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {
     "train.optimizer": OPTIMIZERS,
     "model.bias_init": BIASES,
     "model.weight_init": INITIALIZERS,
+    "data.name": DATASETS,
 }
 """Keys that choose something with options."""
 
@@ -96,7 +98,8 @@ def option_keys(raw: Mapping[str, Any]) -> tuple[str, ...]:
     found = []
     for key, registry in CHOSEN.items():
         section, _, name = key.partition(".")
-        default = SECTIONS[section].model_fields[name].default.name
+        field = SECTIONS[section].model_fields[name]
+        default = None if field.is_required() else field.default.name
         values = raw.get(section)
         value = values.get(name, default) if isinstance(values, dict) else default
         value = value.get("name", default) if isinstance(value, dict) else value

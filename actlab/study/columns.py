@@ -10,7 +10,7 @@ from actlab import sources
 from actlab.measures import LOG10, MEASURES
 from actlab.study.fields import Choice, Key, OptionDefaults, display_name
 from actlab.study.resolve import Resolved, initializer_label
-from actlab.study.sections import SECTIONS, run_keys, value_at
+from actlab.study.sections import SECTIONS, DataConfig, run_keys, value_at
 from actlab.study.settings import CONTENT, ENVIRONMENT, Setting
 
 OF_FRAMES = ("run", "step", "layer", "of", "bin", "count", "seed", "status", "study")
@@ -88,7 +88,7 @@ def columns_of(resolved: Resolved, contents: Mapping[str, str]) -> dict[str, Any
     functions: dict[str, str] = {}
     for column, value, field, key in settings_of(resolved):
         columns[column] = label(value, field, key.whole) if isinstance(value, Choice) else key.display(value)
-        if isinstance(value, Choice) and sources.parse(value.name):
+        if isinstance(value, Choice) and column != "data" and sources.parse(value.name):
             functions[column + CONTENT] = short(contents[value.name])
     record = resolved.activation
     facts = (record.name, record.family, record.order, ",".join(map(learned_column, record.learnable)))
@@ -113,10 +113,21 @@ def settings_of(resolved: Resolved) -> Iterator[tuple[str, Any, FieldInfo, Key]]
 
 def named_in(resolved: Resolved, contents: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield what a cell names, as ``labels.prefixes`` takes it: data, activation, initializers, optimizer."""
-    yield "data", resolved.written.data.name, short(resolved.data_checksum)
+    yield "data", resolved.written.data.name.name, short(resolved.data_checksum)
     for column, value, _, _ in settings_of(resolved):
-        if isinstance(value, Choice):
+        if isinstance(value, Choice) and column != "data":
             yield column, value.name, short(contents.get(value.name, ""))
+
+
+def data_label(config: DataConfig, called: str) -> str:
+    """Write data as tables have them: ``spirals(turns=3)``, a file by its own name.
+
+    Args:
+        config: the section.
+        called: the name that they go by, without options.
+    """
+    choice = Choice(name=called, options=config.name.options)
+    return label(choice, DataConfig.model_fields["name"], whole=False, of=config.name.name)
 
 
 def short(checksum: str) -> str:
@@ -124,8 +135,11 @@ def short(checksum: str) -> str:
     return checksum[:12]
 
 
-def label(choice: Choice, field: FieldInfo, whole: bool) -> str:
-    """Write a choice as tables have it: a user's function by its own name, options at their default if ``whole``."""
+def label(choice: Choice, field: FieldInfo, whole: bool, of: str = "") -> str:
+    """Write a choice as tables have it: a user's function by its own name, options at their default if ``whole``.
+
+    ``of`` is by which name its defaults are found, where it is called by another.
+    """
     defaults = next(extra.of for extra in field.metadata if isinstance(extra, OptionDefaults))
     plain = Choice(name=display_name(choice.name), options=choice.options)
-    return plain.label({} if whole else defaults(choice.name))
+    return plain.label({} if whole else defaults(of or choice.name))

@@ -1,13 +1,29 @@
 """The section ``data`` of a study's YAML: which rows to learn from, and how a file of them is read."""
 
 import warnings
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
 from actlab import data, sources
+from actlab.data.datasets import settled_options
 from actlab.naming import as_yaml, brief, show
-from actlab.study.fields import LABEL, LARGEST, MOST, NUMBER, STATIC, Key, Section, display_name, known
+from actlab.notation import with_options
+from actlab.study.choices import refuse_option_of_others, takers
+from actlab.study.fields import (
+    LABEL,
+    LARGEST,
+    MOST,
+    NUMBER,
+    STATIC,
+    Choice,
+    Key,
+    OptionDefaults,
+    Section,
+    known,
+    split_name,
+)
 
 # Nothing here calls pydantic's own ``copy``, which is going; the key of that name is worth more.
 warnings.filterwarnings("ignore", 'Field name "copy" in "DataConfig" shadows', UserWarning)
@@ -24,6 +40,25 @@ def asked(column: str, unused: Any = None, unordered: bool = False) -> Key:
     return Key(STATIC, column, display=display, problem=True, unordered=unordered, unused=(None,))
 
 
+def is_made(name: str) -> bool:
+    """Whether data are made by a function, shipped or a user's, which may have options."""
+    return not data.is_file(name) and (name in data.DATASETS or sources.parse(name) is not None)
+
+
+def options_of(name: str) -> Mapping[str, float | bool]:
+    """Return the options of data with their defaults; a file has none."""
+    return settled_options(data.DATASETS.find(name), {}) if is_made(name) else {}
+
+
+def split_data(value: Any) -> Any:
+    """Split a name from its options; the path to a file is whole, whatever stands in it."""
+    if isinstance(value, str) and data.is_file(value):
+        return {"name": value}
+    if not isinstance(value, str | dict | Choice):
+        raise ValueError(f"expected text, or a mapping with a name and its options, not {brief(value)}")
+    return split_name(value)
+
+
 ONE_NAME = {"type": ["string", "number"]}
 NAMES_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": ONE_NAME}, ONE_NAME]})
 TEXTS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": ONE_NAME}, ONE_NAME, {"type": "null"}]})
@@ -32,14 +67,18 @@ TEXTS_SCHEMA = WithJsonSchema({"anyOf": [{"type": "array", "items": ONE_NAME}, O
 class DataConfig(Section):
     """Which rows to learn from."""
 
-    name: Annotated[str, Key(STATIC, column="data", display=display_name, problem=True)] = Field(
-        description="a data set's name, a path to .npz, .csv, .tsv or .parquet, or `path/to/file.py:function`"
+    name: Annotated[
+        Choice, BeforeValidator(split_data), OptionDefaults(options_of), Key(STATIC, column="data", problem=True)
+    ] = Field(
+        description="a [data set](#data-sets)'s name, with options: `{name: spirals, turns: 3}`; a path to .npz, .csv, "
+        ".tsv or .parquet; or `path/to/file.py:function`"
     )
     seed: Annotated[int, Key(NUMBER, column="data_seed", problem=True, unused=(0,))] = Field(
         data.DataSpec.seed,
         ge=0,
         lt=2**32,
-        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
+        description="of the 60/20/20 splits (stratified), of the probe rows, of the rows that are generated, and of "
+        "`label_noise`: the same for every run",
     )
     standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
         data.DataSpec.standardize,
@@ -50,6 +89,13 @@ class DataConfig(Section):
         ge=1,
         le=MOST,
         description="keep only so many training rows, stratified; fewer are a subset of more; null: all",
+    )
+    label_noise: Annotated[float, Key(NUMBER, problem=True, unused=(0.0,))] = Field(
+        data.DataSpec.label_noise,
+        ge=0,
+        lt=1,
+        description="share of the training rows whose class is replaced by another, each other one equally likely, by "
+        "`data.seed`; validation and test rows keep theirs",
     )
     target: Annotated[str | None, Key(STATIC, problem=True, unused=("",))] = Field(
         data.DataSpec.target,
@@ -129,7 +175,20 @@ class DataConfig(Section):
 
     @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if sources.parse(name):
-            data.DATASETS.find(name)
-        return name if data.is_file(name) or sources.parse(name) else known(name, "data set", data.DATASETS)
+    def _known(cls, name: Choice) -> Choice:
+        if data.is_file(name.name):
+            if name.options:
+                raise ValueError(f"a file has no options, as {brief(next(iter(name.options)))}; leave them out")
+            return name
+        if not sources.parse(name.name):
+            known(name.name, "data set", data.DATASETS)
+        record = data.DATASETS.find(name.name)
+        refuse_option_of_others("data set", name, record.options, takers(data.DATASETS))
+        return Choice(name=name.name, options=dict(settled_options(record, name.options)))
+
+    @property
+    def called(self) -> str:
+        """The data in one word, with the options that are not at their default: what ``data.load`` takes."""
+        defaults = options_of(self.name.name)
+        own = {key: value for key, value in self.name.options.items() if defaults.get(key) != value}
+        return with_options(self.name.name, own)

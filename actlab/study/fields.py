@@ -106,6 +106,10 @@ class Choice(Section):
                 raise ValueError(f"option {brief(key)}: expected a number of at most {LARGEST:g}, not {brief(value)}")
         return options
 
+    def __hash__(self) -> int:
+        """Hash name and options, whatever the order of these: a section that holds a choice may be a key."""
+        return hash((self.name, frozenset(self.options.items())))
+
     def label(self, defaults: Mapping[str, Any]) -> str:
         """Return the name, with the options that differ from ``defaults``: ``leaky_relu(negative_slope=0.2)``."""
         own = [f"{key}={show(value)}" for key, value in sorted(self.options.items()) if defaults.get(key) != value]

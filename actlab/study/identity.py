@@ -7,8 +7,9 @@ In it are
   stored another meaning (a test holds the list). ``auto`` stays ``auto``: it is the name of a rule.
 - the seed.
 - the content of the data: of a file what it says, read as the study asks (values, classes and texts in their order, no
-  column's name: see ``data.Table.content``), of a bundled set its arrays, of what a function of the user's makes the
-  tokens of that function and its rows, to six digits: the last ones may differ between processors.
+  column's name: see ``data.Table.content``), of a bundled set its arrays, of a generated one its options and the tokens
+  of what draws it (the seed is a key), of what a function of the user's makes the tokens of that function and its rows,
+  to six digits: the last ones may differ between processors.
 - the tokens of every function of the user's that it calls, with what those import from their own folder (see
   ``actlab.sources.tracing``).
 

@@ -51,7 +51,7 @@ class Shape:
     @property
     def programs(self) -> tuple[Any, ...]:
         """What tells its programs from others, as far as a plan knows: of its data what decides their shapes."""
-        data = replace(self.data, seed=0, standardize=True, target_loss=None)
+        data = replace(self.data, seed=0, standardize=True, label_noise=0.0, target_loss=None)
         return self.spec, self.activations, self.optimizer, self.own_measures, data, self.data_checksum, self.probe_rows
 
 

@@ -36,6 +36,7 @@ UNNAMED = {
     "train.schedule": "constant",
 }
 """{key: whose options they are that come without a name}, as ``choices.unnamed_is`` says."""
+A_PATH = r"[./\\]"
 NEEDED = {name: [one for one in record.needed if one not in ACTIVATION_FACTS] for name, record in INITIALIZERS.items()}
 """{initializer: the options that it is nothing without}."""
 
@@ -56,17 +57,19 @@ def options_by_name(key: str) -> Options:
         "model.bias_init": {name: dict(one.options) for name, one in BIASES.items()},
         "train.optimizer": {name: dict(one.options) for name, one in OPTIMIZERS.items()},
         "train.schedule": {name: dict(options) for name, options in SCHEDULES.items()},
+        "data.name": {name: dict(one.options) for name, one in DATASETS.items()},
     }
     return by_key[key]
 
 
-def option_schema(option: str, default: Any) -> Schema:
-    """Describe the value of an option: a number, true or false, or one of some words."""
+def option_schema(option: str, default: Any, bounds: Sequence[float] = (-LARGEST, LARGEST)) -> Schema:
+    """Describe the value of an option: a number within bounds, true or false, or one of some words."""
     if isinstance(default, list):
         return {"enum": default, "default": default[0]}
     if isinstance(default, bool):
         return {"type": "boolean", "default": default}
-    kind: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+    whole = type(default) is int  # 3.0 is whole to a schema, too
+    kind: Schema = {"type": "integer" if whole else "number", "minimum": bounds[0], "maximum": bounds[1]}
     if option in WHOLE:
         kind = {"type": "integer", "minimum": 0}
     return kind | ({"default": default} if default is not None else {})
@@ -84,6 +87,7 @@ def written(option: str, default: Any) -> str:
 def choice_schema(key: str) -> Schema:
     """Describe a key that holds a name with options: a name, one in one word with options, or a mapping."""
     options = options_by_name(key)
+    bounds = {name: one.bounds for name, one in DATASETS.items()} if key == "data.name" else {}
     users = key != "train.schedule"
     bare = [name for name in options if not NEEDED.get(name, []) or key != "model.weight_init"]
     ways: list[Schema] = [{"enum": bare}]
@@ -98,16 +102,23 @@ def choice_schema(key: str) -> Schema:
                 "required": ["name", *(NEEDED.get(name, []) if key == "model.weight_init" else [])],
                 "properties": {
                     "name": {"const": name},
-                    **{option: option_schema(option, default) for option, default in own.items()},
+                    **{
+                        option: option_schema(option, default, bounds.get(name, {}).get(option, (-LARGEST, LARGEST)))
+                        for option, default in own.items()
+                    },
                 },
                 "additionalProperties": False,
             }
         )
-    # Options alone are those of the default choice.
-    unnamed = next(way for way in ways if way.get("properties", {}).get("name", {}).get("const") == UNNAMED[key])
-    own = {option: one for option, one in unnamed["properties"].items() if option != "name"}
+    # Options alone are those of the default choice; of data there is none.
+    unnamed = [way for way in ways if way.get("properties", {}).get("name", {}).get("const", "") == UNNAMED.get(key)]
+    own = {option: one for way in unnamed for option, one in way["properties"].items() if option != "name"}
     if own:
         ways.append({"type": "object", "minProperties": 1, "properties": own, "additionalProperties": False})
+    if key == "data.name":
+        path = {"type": "string", "pattern": A_PATH}
+        named = {"type": "object", "required": ["name"], "properties": {"name": path}, "additionalProperties": False}
+        ways += [path, named]
     if users:
         value = {"type": ["number", "boolean", "string"]}
         ways.append({"type": "string", "pattern": f"^{ONCE}{USER_FUNCTION[1:-1]}(:[A-Za-z_][A-Za-z0-9_]*=[^:]*)*$"})
@@ -145,11 +156,9 @@ def study_schema(tables: Iterable[str], figures: Iterable[str]) -> Schema:
         sections[SECTIONS[section].__name__]["properties"][name] = {
             "$ref": f"#/$defs/{key}",
             "description": field.description,
-            "default": shown_default(field),
+            **({} if field.is_required() else {"default": shown_default(field)}),
         }
     sections.pop("Choice", None)
-    name = sections["DataConfig"]["properties"]["name"]
-    name |= {"anyOf": [{"enum": [*DATASETS]}, {"type": name.pop("type"), "pattern": r"[./\\]"}]}  # a path
     for name, field in StudyConfig.model_fields.items():
         explain(schema["properties"][name], field.annotation)
     for name, field in SECTIONS["model"].model_fields.items():

@@ -46,21 +46,28 @@ def resolve_paths(raw: dict[str, Any], base: Path) -> dict[str, Any]:
 
 def absolute(key: str, value: Any, base: Path) -> Any:
     """Return a value of a dotted key with what is a path in it made absolute; keys below it follow after a dot."""
-    if key in CHOICES and not isinstance(value, list):
+    if key in CHOICES and not isinstance(value, list) and not (key == "data.name" and is_data_file(value)):
         value = spelled_out(value)
+    if key == "data.name" and isinstance(value, dict) and set(value) == {"name"}:  # so that a file is one text
+        value = value["name"]
     if isinstance(value, dict):
         return {name: absolute(f"{key}.{name}".lstrip("."), inner, base) for name, inner in value.items()}
     if isinstance(value, list):
         return [absolute(key, inner, base) for inner in value]
     if not isinstance(value, str):
         return value
-    is_file = key == "claims" or (key == "data.name" and data.is_file(value))
+    is_file = key == "claims" or (key == "data.name" and is_data_file(value))
     if is_file or sources.parse(value):
         value = at_home(value, key, base)
     if named := sources.parse(value):
         file = real(base / named[0])
         return f"{file if file.endswith('.py') else os.path.abspath(base / named[0])}:{named[1]}"
     return real(base / value) if is_file else value
+
+
+def is_data_file(value: Any) -> bool:
+    """Whether a value names a data file."""
+    return isinstance(value, str) and data.is_file(value)
 
 
 def at_home(text: str, key: str, base: Path) -> str:

@@ -22,7 +22,6 @@ from actlab.study import columns, identity, labels
 from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops, weight_bytes
 from actlab.study.defaults import follow_rows
-from actlab.study.fields import display_name
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.looking import look_at
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
@@ -121,7 +120,8 @@ def plan(
     identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
     contents: dict[str, tuple[str, ...]] = {}
     for config, (_, checksum) in loaded.items():
-        contents[config.name] = (*contents.get(config.name, ()), columns.short(checksum))
+        name = config.name.name
+        contents[name] = (*contents.get(name, ()), columns.short(checksum))
     called = labels.known_by(contents, called_before or {})
     named_by = [one for resolved in cells for one in columns.named_in(resolved, checksums)]
     prefixes = labels.prefixes(
@@ -135,7 +135,7 @@ def plan(
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
-        settings["data"] = display_name(called[cell.data.name])
+        settings["data"] = columns.data_label(cell.data, called[cell.data.name.name])
         flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
         identity.check_told_apart(study, cell, settings, own_identity, named)
         label = labels.prefixed(settings, "activation", prefixes)
@@ -177,7 +177,9 @@ def identities_of(
         by_data.setdefault(cell.data, []).append(i)
     identities = [""] * len(cells)
     for config, own in by_data.items():
-        texts = identity.cell_identities([cells[i] for i in own], {**checksums, config.name: data_checksums[config]})
+        texts = identity.cell_identities(
+            [cells[i] for i in own], {**checksums, config.name.name: data_checksums[config]}
+        )
         for i, text in zip(own, texts, strict=True):
             identities[i] = text
     return identities
@@ -262,9 +264,9 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
     """
     try:
         rows = data.load(data_spec(config))
-        return rows, rows.content or data.checksum(config.name)
+        return rows, rows.content or data.checksum(config.called)
     except OSError as error:  # no file can have such a name, or it cannot be looked at
-        raise error_at_key(study.source, "data.name", f"{brief(config.name)}: {error.strerror}") from None
+        raise error_at_key(study.source, "data.name", f"{brief(config.called)}: {error.strerror}") from None
     except data.DataError as error:
         place = of_key(study.source, f"data.{error.key}")
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default
@@ -274,7 +276,7 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
 
 def data_spec(config: DataConfig) -> data.DataSpec:
     """Return a data section as plain values."""
-    return data.DataSpec(**config.model_dump(exclude={"copy"}))
+    return data.DataSpec(name=config.called, **config.model_dump(exclude={"copy", "name"}))
 
 
 def function_key(name: str, checksums: Mapping[str, str]) -> FunctionKey:

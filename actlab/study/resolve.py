@@ -96,7 +96,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     model, train = cell.model, cell.train
     training_rows = len(rows.train.y)
     if train.batch_size > training_rows:
-        expected = f"expected at most the {training_rows} training rows of {display_name(cell.data.name)}"
+        expected = f"expected at most the {training_rows} training rows of {display_name(cell.data.called)}"
         keys = ("train.batch_size", "data.train_rows", "data.name")
         raise error_together(
             source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows, train.batch_size
