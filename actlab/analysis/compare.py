@@ -22,7 +22,9 @@ from actlab.analysis.estimates import (
     records_at,
     summarise,
 )
+from actlab.analysis.intervals import COUNTS
 from actlab.analysis.notes import floors, intervals_note
+from actlab.analysis.variation import BOTH, of_what, over_repeats
 from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
@@ -129,6 +131,7 @@ def compare(
     words = preset or about(measures[0], own).words
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
     out.attrs["thinned"] = thinned
+    out.attrs["variation"] = of_what(pooled_runs, columns, out)
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
@@ -172,7 +175,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", *ESTIMATE, *LOGS)
+    rest = ("measure", *ESTIMATE, *LOGS, *COUNTS)
     keys = [str(name) for name in frame if name not in rest]
     if "measure" in frame:
         # At init no run had diverged yet: none is lost there.
@@ -186,10 +189,13 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
     pooled, without, thinned = (frame.attrs.get(name, []) for name in ("pooled", "without", "thinned"))
     empty = plain(", ".join(frame.attrs.get("empty", [])))
+    both = over_repeats(frame) == BOTH
+    pair, counts_what = ("split and seed", "their pairs") if both else ("seed", "seeds")
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         intervals_note(frame),
-        f"Averaged within each seed over {plain(', '.join(map(layout.words, pooled)))}; n counts seeds."
+        str(frame.attrs.get("variation", "")),
+        f"Averaged within each {pair} over {plain(', '.join(map(layout.words, pooled)))}; n counts {counts_what}."
         if pooled
         else "",
         f"Not measured in: {plain(', '.join(without))}." if without else "",

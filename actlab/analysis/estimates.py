@@ -171,11 +171,11 @@ def summarise(
         own: the records of the user's measures.
 
     Returns:
-        one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
-        where a cell has several splits ``splits`` and ``seeds`` (how many of each), ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet
-        have no finite value), ``method``; where there is no interval, ``median``, ``least``, ``greatest``, and the
-        ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond
-        float64.
+        one row per cell, measure and what splits it: keys, these, ``mean``, ``low``, ``high``, ``n`` (seeds with one),
+        ``splits`` and ``seeds`` (how many of each, where a cell has several splits), ``runs``, ``diverged`` (how many
+        of them; none where ``at`` is init), ``missing`` (runs that did not, and yet have no finite value), ``method``;
+        where there is no interval, ``median``, ``least``, ``greatest``, and the ``share`` of seeds in the larger of two
+        groups with its bounds; and ``LOGS`` where a geometric mean lies beyond float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     kinds = {name: quantity_of(one) for name, one in records.items()}

@@ -284,7 +284,13 @@ def intervals_of(
     instead = np.flatnonzero(~enough & (n > 1))
     alike = np.array([larger_part(v[first[i] : last[i] + 1], bool(equal[i]), quantity) for i in instead], float)
     share = np.where(alike > 0, alike, np.nan) / n[instead]
-    beside = (middle[instead], least[instead], greatest[instead], share, *wilson_bounds(share, independent[instead], level))
+    beside = (
+        middle[instead],
+        least[instead],
+        greatest[instead],
+        share,
+        *wilson_bounds(share, independent[instead], level),
+    )
     for name, column in zip(BESIDE, beside, strict=True):
         out[name][there[instead]] = column
     return out

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from actlab.analysis.cells import Cells
+from actlab.analysis.crossed import CROSSED
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
+from actlab.analysis.variation import BOTH, EITHER, independent, of_what, over_repeats, split_varies
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
 from actlab.naming import counted
@@ -54,16 +56,18 @@ def notes(
 
     ``asked`` are the measures that the table would show of any study.
     """
-    said = all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
+    both = over_repeats(frame) == BOTH
+    said = not both and all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
     sentences = [
         what,
-        intervals_note(frame, " over seeds"),
+        intervals_note(frame, f" over {over_repeats(frame)}"),
+        of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any())),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else "",
-        marks_note(frame) if marks else "",
+        marks_note(frame, "split and seed" if both else "seed") if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
     ]
@@ -107,6 +111,9 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     >>> intervals_note(pd.DataFrame([one | {"n": 1, "method": "none"}]))
     'Fewer than two values per cell: no intervals.'
     """
+    frame = frame.assign(independent=independent(frame))
+    crossed = over_repeats(frame) == BOTH
+    least, values, them = (EITHER, EITHER, "them") if crossed else (of, "values", of)
     several = frame[frame["n"] > 1]
     methods = sorted(set(frame["method"]) - {NO_INTERVAL})
     without = several[several["method"] == NO_INTERVAL]
@@ -116,27 +123,29 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     if len(without):
         shown = "shown is the median (least to greatest)."
         if all_too_few(frame):
-            cell = of if of != "runs" else "runs per cell" if all_have_values(frame) else "values per cell"
-            sentences.append(f"{span(frame.loc[frame['n'] > 0, 'n'])} {cell}: too few for an interval; {shown}")
+            cell = least if of != "runs" or crossed else f"{'runs' if all_have_values(frame) else 'values'} per cell"
+            few = span(frame.loc[frame["n"] > 0, "independent"])
+            sentences.append(f"{few} {cell}: too few for an interval; {shown}")
         elif methods:
-            sentences.append(f"Fewer than {FEWEST} values, or equal ones, have none: {shown}")
+            sentences.append(f"Fewer than {FEWEST} {values}, or equal ones, have none: {shown}")
         else:
-            sentences.append(f"No mean has an interval, being of fewer than {FEWEST} values or of equal ones: {shown}")
+            few = f"fewer than {FEWEST} {values}"
+            sentences.append(f"No mean has an interval, being of {few} or of equal ones: {shown}")
         if "share" in without and without["share"].notna().any():
             sentences.append(
                 f"*alike*: {of} of one value, or in the larger of two groups; *share*: Wilson's interval of their "
                 f"share of all {of}."
             )
-    if set(methods) - {WILSON} or len(without):
-        n = int(several["n"].min())
+    if {method.removeprefix(CROSSED) for method in methods} - {WILSON} or len(without):
+        n = int(several["independent"].min())
         unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
-        sentences.append(f"{n} {of} can miss an outcome that up to {100 * unseen:.0f} % of {of} have.")
+        sentences.append(f"{n} {least} can miss an outcome that up to {100 * unseen:.0f} % of {them} have.")
     return " ".join(sentences)
 
 
 def all_too_few(frame: pd.DataFrame) -> bool:
     """Whether no cell has enough values for the interval of a mean, and none has another."""
-    return bool((frame["n"] < FEWEST).all() and (frame["method"] == NO_INTERVAL).all())
+    return bool((independent(frame) < FEWEST).all() and (frame["method"] == NO_INTERVAL).all())
 
 
 def all_have_values(frame: pd.DataFrame) -> bool:
@@ -199,9 +208,10 @@ def selection_note(cells: Cells) -> str:
     if cells.select is None:
         return "Nothing was selected: every setting is shown."
     rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {plain(words(cells.select.by))}"
+    repeats = BOTH if split_varies(cells.runs) else "seeds"
     return (
-        f"The {plain(words(cells.over))} of each cell is the one with the {rule} over seeds; a value with a diverged "
-        "run ranks last; the test split never chooses."
+        f"The {plain(words(cells.over))} of each cell is the one with the {rule} over {repeats}; a value with a "
+        "diverged run ranks last; the test split never chooses."
     )
 
 
@@ -230,15 +240,17 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
     geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
     known = frame["low"].notna()
     beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
-    ranged, few = ~known & beside, frame["n"] < FEWEST
+    ranged, few = ~known & beside, independent(frame) < FEWEST
+    repeats = over_repeats(frame)
+    runs = EITHER if repeats == BOTH else "runs"
     parts = []
     if known.any():
         means = "geometric means" if len(geometric) == len(names) else "means"
         which = f" ({' and '.join(map(words, geometric))}: geometric)" if means == "means" and geometric else ""
-        parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
+        parts.append(f"{means} over {repeats}{which}{' with 95 % intervals' * bands}")
     if (ranged & few).any():
         band = " with the range (dashed edges)" * bands
-        parts.append(f"medians{' over seeds' * (not parts)}{band} of fewer than {FEWEST} runs")
+        parts.append(f"medians{f' over {repeats}' * (not parts)}{band} of fewer than {FEWEST} {runs}")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():

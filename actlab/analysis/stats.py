@@ -59,8 +59,8 @@ def grouped_intervals(
     """Take ``mean_interval`` of the column ``value`` in every group, all at once.
 
     Args:
-        frame: the columns ``by`` and ``value``; where it has both ``data_seed`` and ``seed`` besides, intervals are over
-            splits and seeds, and the answer counts them.
+        frame: the columns ``by`` and ``value``; where it has both ``data_seed`` and ``seed`` besides, intervals are
+            over splits and seeds, and the answer counts them.
         by: what makes a group; NaN is a value like any other.
         level: coverage.
         quantity: what kind it is.
@@ -111,7 +111,8 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     A pair of which one value is missing is dropped, the others stay pairs.
 
     Args:
-        a, b: values indexed by seed, or by (``data_seed``, ``seed``) and then taken over both; an index that occurs twice (several cells pooled) cannot be paired.
+        a, b: values indexed by seed, or by (``data_seed``, ``seed``) and then taken over both; an index that occurs
+            twice (several cells pooled) cannot be paired.
         level: coverage.
         quantity: what kind both are.
 

@@ -1,4 +1,4 @@
-"""Of what an interval speaks: which repeats of a cell vary, the split (``data.seed``) or the seed, in columns and words.
+"""Of what an interval speaks: which repeats of a cell vary, the split (``data.seed``) or the seed.
 
 A seed sets a run's initial weights and the order of its batches; ``data.seed`` the division of the data set's rows into
 training, validation and test split, and the probe rows. Several values of either are repeats, no settings.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLIT, SEED = "data_seed", "seed"
+BOTH, EITHER = "splits and seeds", "splits or seeds"
 
 
 def split_varies(runs: pd.DataFrame) -> bool:
@@ -41,16 +42,16 @@ def labels_of(values: object) -> tuple[np.ndarray, np.ndarray] | None:
     return index.get_level_values(SPLIT).to_numpy(), index.get_level_values(SEED).to_numpy()  # type: ignore[union-attr]
 
 
-def over(frame: pd.DataFrame) -> str:
+def over_repeats(frame: pd.DataFrame) -> str:
     """Say what the means of a frame of estimates are over.
 
     >>> import pandas as pd
-    >>> over(pd.DataFrame({"n": [5]})), over(pd.DataFrame({"n": [25], "splits": [5], "seeds": [5]}))
+    >>> over_repeats(pd.DataFrame({"n": [5]})), over_repeats(pd.DataFrame({"n": [25], "splits": [5], "seeds": [5]}))
     ('seeds', 'splits and seeds')
     """
     if "splits" not in frame or not (frame["splits"] > 1).any():
         return "seeds"
-    return "splits and seeds" if (frame["seeds"] > 1).any() else "splits"
+    return BOTH if (frame["seeds"] > 1).any() else "splits"
 
 
 def independent(frame: pd.DataFrame) -> pd.Series:
@@ -61,9 +62,7 @@ def independent(frame: pd.DataFrame) -> pd.Series:
     return frame["n"].where(~several, frame[list(COUNTS)].min(axis=1)).astype(int)
 
 
-def of_what(
-    runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, test_rows: Sequence[int] = ()
-) -> str:
+def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, test_rows: Sequence[int] = ()) -> str:
     """Say what varied between the runs of a cell, and what did not: of that alone an interval speaks.
 
     Args:
@@ -75,7 +74,7 @@ def of_what(
     >>> import pandas as pd
     >>> runs = pd.DataFrame({"data_seed": 0, "seed": [0, 1, 2, 3, 4]})
     >>> of_what(runs, [], pd.DataFrame({"n": [5]}), [359])
-    'They speak of initialisation and batch order (5 seeds), on one split with 359 test rows.'
+    'Intervals speak of initialisation and batch order (5 seeds), on one split with 359 test rows.'
     """
     if runs.empty or not (estimates["n"] > 1).any():
         return ""
@@ -83,17 +82,16 @@ def of_what(
     drawn = "initialisation, batch order and dropout" if any_dropout(runs) else "initialisation and batch order"
     rows = f" with {span(test_rows)} test rows" if test_rows else ""
     said = estimates["low"].notna().any() if "low" in estimates else True
-    begin = "They speak of" if said else "What varies is"
+    begin, of = ("Intervals speak", "of") if said else ("Runs differ", "in")
     if splits[1] == 1:
-        where = "one split" if not split_varies(runs) else "one split each"
-        return f"{begin} {drawn} ({plural(seeds, 'seed')}), on {where}{rows}."
-    each = f"{plural(splits, 'split')}{rows}{' each' * bool(rows)}"
-    what = f"the division of the data set into splits, with its probe rows ({each})"
+        where = "one split each" if split_varies(runs) else "one split"
+        return f"{begin} {of} {drawn} ({plural(seeds, 'seed')}), on {where}{rows}."
+    split = f"{of} the split with its probe rows ({plural(splits, 'split')}{rows}{' each' * bool(rows)})"
     if seeds[1] == 1:
-        return f"{begin} {what}, at one seed: one initialisation and order of batches."
-    text = f"{begin} {what}, and of {drawn} ({plural(seeds, 'seed')}, the same in each split)."
+        return f"{begin} {split}, at one seed: one initialisation and order of batches."
+    text = f"{begin} {split} and {of} {drawn} ({plural(seeds, 'seed')}, the same in each split); n counts their pairs."
     few = (independent(estimates) < FEWEST).any()
-    return text + (f" An interval of both needs {FEWEST} splits and {FEWEST} seeds." if few else "")
+    return text + (f" An interval needs {FEWEST} splits and {FEWEST} seeds, or one of either." if few else "")
 
 
 def numbers_of(runs: pd.DataFrame, keys: Sequence[str], name: str) -> tuple[int, int]:
