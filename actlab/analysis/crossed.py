@@ -65,14 +65,21 @@ def repeats(group: np.ndarray, split: np.ndarray, seed: np.ndarray) -> Repeats:
     >>> found.splits.tolist(), found.seeds.tolist(), found.independent.tolist()
     ([2, 1], [2, 1], [2, 1])
     """
-    cluster, of = {}, {}
-    for name, labels in (("split", split), ("seed", seed)):
-        different, code = np.unique(labels, return_inverse=True)
-        there, cluster[name] = np.unique(group * max(len(different), 1) + code, return_inverse=True)
-        of[name] = there // max(len(different), 1)
-    counts = {name: np.bincount(of[name], minlength=int(group.max(initial=-1)) + 1) for name in of}
-    n = np.bincount(group, minlength=len(counts["split"]))
-    return Repeats(cluster["split"], cluster["seed"], of["split"], of["seed"], counts["split"], counts["seed"], n)
+    size = int(group.max(initial=-1)) + 1
+    of_split, of_seed = (clusters(group, labels, size) for labels in (split, seed))
+    splits, seeds, n = (np.bincount(one, minlength=size) for one in (of_split[1], of_seed[1], group))
+    return Repeats(of_split[0], of_seed[0], of_split[1], of_seed[1], splits, seeds, n)
+
+
+def clusters(group: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number the pairs of a group and a label that there are: that of each value, and the group of each pair."""
+    code = labels - labels.min() if len(labels) else labels
+    if code.max(initial=0) > 1000:  # seeds may be any numbers
+        code = np.unique(labels, return_inverse=True)[1]
+    width = int(code.max(initial=0)) + 1
+    pair = group * width + code
+    there = np.bincount(pair, minlength=size * width) > 0
+    return (np.cumsum(there) - 1)[pair], np.flatnonzero(there) // width
 
 
 def as_plain(found: Repeats, deviation: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
