@@ -1,8 +1,8 @@
 """How often intervals over splits and seeds cover: `python -m benchmarks.coverage_of_splits docs/measures.md`.
 
 A value is made of a part of its split, a part of its seed, and a part of its own; a seed is the same in every split
-(``actlab.analysis.crossed``). In each population one of the three decides, or all do alike; parts are normal, skewed, or
-of two groups, on the scale of a quantity with both ends, one or none. The rule was chosen as the others were
+(``actlab.analysis.crossed``). In each population one of the three decides, or all do alike; parts are normal, skewed,
+or of two groups, on the scale of a quantity with both ends, one or none. The rule was chosen as the others were
 (``benchmarks.coverage``): the narrowest candidate that covers at least 93 % everywhere from the least numbers on.
 
 The numbers are the same each time; it takes a minute. The tables stand in `docs/measures.md`, the numbers in
@@ -31,6 +31,7 @@ SOURCES = {"the split": (1, 0, 0), "the seed": (0, 1, 0), "the run": (0, 0, 1), 
 
 Shape = tuple[int, int, int]
 Part = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+Draw = Callable[[np.random.Generator, Shape], np.ndarray]
 Bounds = tuple[np.ndarray, np.ndarray]
 
 
@@ -71,9 +72,29 @@ class Population:
     kind: str
     name: str
     source: str
-    draw: Callable[[np.random.Generator, Shape], np.ndarray]
+    draw: Draw
     mean: float
     quantity: Quantity
+
+
+def then(change: Callable[[np.ndarray], np.ndarray], draw: Draw) -> Draw:
+    """Change what is drawn."""
+    return lambda rng, shape: change(draw(rng, shape))
+
+
+def blurred(draw: Draw) -> Draw:
+    """Give what is drawn a spread."""
+    return lambda rng, shape: draw(rng, shape) + 0.01 * normal(rng, shape)
+
+
+def minus(draw: Draw, other: Draw) -> Draw:
+    """Take from what is drawn something else."""
+    return lambda rng, shape: draw(rng, shape) - other(rng, shape)
+
+
+def near_one(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from Beta(30, 1)."""
+    return rng.beta(30, 1, shape)
 
 
 def populations() -> list[Population]:
@@ -82,32 +103,23 @@ def populations() -> list[Population]:
     for source, weights in SOURCES.items():
         bell, long_tail = (partial(summed, part, weights) for part in (normal, skewed))
         groups = partial(one_of, partial(two, 0.5, 0.9, 0.1), weights)
-        near_one = partial(one_of, lambda rng, shape: rng.beta(30, 1, shape), weights)
+        close = partial(one_of, near_one, weights)
         flags, others = (partial(one_of, partial(two, p, 1.0, 0.0), weights) for p in (0.8, 0.5))
-        both, one, none = "both ends known", "one end known", "no end known"
+        fraction, positive = then(lambda x: 0.5 + 0.1 * x, bell), then(lambda x: 10 + x, bell)
+        lognormal = then(lambda x: np.exp(x / 2), bell)
+        both, one, none, share = "both ends known", "one end known", "no end known", "share of runs"
         out += [
-            Population(both, "normal", source, lambda r, s, f=bell: 0.5 + 0.1 * f(r, s), 0.5, FRACTION),
-            Population(both, "near one: Beta(30, 1)", source, near_one, 30 / 31, FRACTION),
-            Population(
-                both, "two groups", source, lambda r, s, f=groups: f(r, s) + 0.01 * normal(r, s), 0.5, FRACTION
-            ),
-            Population(one, "normal", source, lambda r, s, f=bell: 10 + f(r, s), 10.0, POSITIVE),
-            Population(
-                one, "log-normal, σ = .5", source, lambda r, s, f=bell: np.exp(f(r, s) / 2), np.exp(0.125), POSITIVE
-            ),
+            Population(both, "normal", source, fraction, 0.5, FRACTION),
+            Population(both, "near one: Beta(30, 1)", source, close, 30 / 31, FRACTION),
+            Population(both, "two groups", source, blurred(groups), 0.5, FRACTION),
+            Population(one, "normal", source, positive, 10.0, POSITIVE),
+            Population(one, "log-normal, σ = .5", source, lognormal, float(np.exp(0.125)), POSITIVE),
             Population(none, "normal", source, bell, 0.0, UNBOUNDED),
             Population(none, "skewed: Γ(4)", source, long_tail, 0.0, UNBOUNDED),
             Population(none, "two groups", source, groups, 0.5, UNBOUNDED),
-            Population("share of runs", "4 in 5", source, flags, 0.8, FLAG),
-            Population("share of runs", "1 in 2", source, others, 0.5, FLAG),
-            Population(
-                "difference of shares",
-                "4 in 5, 1 in 2",
-                source,
-                lambda r, s, f=flags, g=others: f(r, s) - g(r, s),
-                0.3,
-                FLAG.difference,
-            ),
+            Population(share, "4 in 5", source, flags, 0.8, FLAG),
+            Population(share, "1 in 2", source, others, 0.5, FLAG),
+            Population("difference of shares", "4 in 5, 1 in 2", source, minus(flags, others), 0.3, FLAG.difference),
         ]
     return out
 

@@ -27,7 +27,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
-from actlab.analysis.variation import SEED, SPLIT, labels_of
+from actlab.analysis.variation import SEED, SPLIT, labels_of, least_independent
 from actlab.later import Later, pd
 
 sps = Later("scipy.stats")
@@ -87,7 +87,7 @@ class Difference:
     Attributes:
         interval: the difference and its interval; ``n`` counts pairs where there are any.
         dropped: seeds without a partner: only one of the samples has a value of them.
-        same: whether every pair, of at least ``FEWEST``, is of equal values: no sign of a difference.
+        same: whether every pair, of at least ``FEWEST`` independent ones, is of equal values: no sign of a difference.
     """
 
     interval: Interval
@@ -133,7 +133,7 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
     interval = mean_interval(pd.Series(d, both), level, quantity.difference)
-    return Difference(interval, dropped, len(d) >= FEWEST and bool((d == 0).all()))
+    return Difference(interval, dropped, least_independent(both) >= FEWEST and bool((d == 0).all()))
 
 
 def differences_from(

@@ -42,6 +42,14 @@ def labels_of(values: object) -> tuple[np.ndarray, np.ndarray] | None:
     return index.get_level_values(SPLIT).to_numpy(), index.get_level_values(SEED).to_numpy()  # type: ignore[union-attr]
 
 
+def least_independent(index: pd.Index) -> int:
+    """Count how many values of a sample with this index are independent at least: see ``crossed.Repeats``."""
+    if list(index.names) != [SPLIT, SEED]:
+        return len(index)
+    splits, seeds = (index.get_level_values(name).nunique() for name in (SPLIT, SEED))
+    return min(splits, seeds) if splits > 1 and seeds > 1 else len(index)
+
+
 def over_repeats(frame: pd.DataFrame) -> str:
     """Say what the means of a frame of estimates are over.
 
