@@ -39,7 +39,8 @@ class DataConfig(Section):
         data.DataSpec.seed,
         ge=0,
         lt=2**32,
-        description="of the 60/20/20 splits (stratified) and of the probe rows: the same for every run",
+        description="of the 60/20/20 splits (stratified) and of the probe rows; several values repeat every "
+        "cell, as several seeds do",
     )
     standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
         data.DataSpec.standardize,
