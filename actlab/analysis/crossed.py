@@ -82,23 +82,23 @@ def clusters(group: np.ndarray, labels: np.ndarray, size: int) -> tuple[np.ndarr
     return (np.cumsum(there) - 1)[pair], np.flatnonzero(there) // width
 
 
-def as_plain(found: Repeats, deviation: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def as_plain(repeated: Repeats, deviation: np.ndarray, std: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give the standard deviation, skewness and size of a plain sample whose mean is known as well as a crossed one's.
 
     Its standard error is that of the crossed mean, its size Satterthwaite's degrees of freedom plus 1, and the third
     cumulant of its mean the sum of what the splits and the seeds make of it.
 
     Args:
-        found: the repeats of each group; what is returned of a group without both is of no use.
+        repeated: the repeats of each group; what is returned of a group without both is of no use.
         deviation: of each value from the mean of its group.
         std: of each group, with n − 1: the error is never less than that of n independent values.
     """
-    size = len(found.n)
-    n = found.n.astype(float)
+    size = len(repeated.n)
+    n = repeated.n.astype(float)
     variances, cumulants = [], []
     for cluster, of, count in (
-        (found.split, found.of_split, found.splits),
-        (found.seed, found.of_seed, found.seeds),
+        (repeated.split, repeated.of_split, repeated.splits),
+        (repeated.seed, repeated.of_seed, repeated.seeds),
     ):
         sums = np.bincount(cluster, weights=deviation, minlength=len(of))
         second, third = (np.bincount(of, weights=sums**power, minlength=size) / n**power for power in (2, 3))
@@ -106,8 +106,10 @@ def as_plain(found: Repeats, deviation: np.ndarray, std: np.ndarray) -> tuple[np
         variances.append(second * k / (k - 1))
         cumulants.append(third * k * k / np.maximum((k - 1) * (k - 2), 1))
     total = variances[0] + variances[1]
-    spread = variances[0] ** 2 / np.maximum(found.splits - 1, 1) + variances[1] ** 2 / np.maximum(found.seeds - 1, 1)
-    fewest = np.maximum(found.independent - 1, 1)
+    spread = variances[0] ** 2 / np.maximum(repeated.splits - 1, 1) + variances[1] ** 2 / np.maximum(
+        repeated.seeds - 1, 1
+    )
+    fewest = np.maximum(repeated.independent - 1, 1)
     df = np.where(spread > 0, total**2 / np.where(spread > 0, spread, 1), fewest)
     error = np.sqrt(np.maximum(total, std**2 / n))
     plain = df + 1

@@ -27,7 +27,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
-from actlab.analysis.variation import SEED, SPLIT, labels_of, least_independent
+from actlab.analysis.variation import SEED, SPLIT, split_and_seed, least_independent
 from actlab.later import Later, pd
 
 sps = Later("scipy.stats")
@@ -48,7 +48,7 @@ def mean_interval(values: ArrayLike, level: float = 0.95, quantity: Quantity = U
     ('none', 'none')
     """
     x = np.asarray(values, np.float64).ravel()
-    row = intervals_of(x, np.zeros(len(x), int), 1, quantity, level, *(labels_of(values) or ()))
+    row = intervals_of(x, np.zeros(len(x), int), 1, quantity, level, *(split_and_seed(values) or ()))
     fields = {name: column for name, column in row.items() if name not in COUNTS}
     return Interval(**{name: column[0].item() if name != "method" else column[0] for name, column in fields.items()})
 

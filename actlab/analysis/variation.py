@@ -34,7 +34,7 @@ def repeats_of(runs: pd.DataFrame) -> list[str]:
     return [SPLIT, SEED] if split_varies(runs) else [SEED]
 
 
-def labels_of(values: object) -> tuple[np.ndarray, np.ndarray] | None:
+def split_and_seed(values: object) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the split and the seed of each value of a sample that is indexed by both; None of any other sample."""
     index = getattr(values, "index", None)
     if list(getattr(index, "names", ())) != [SPLIT, SEED]:
