@@ -27,7 +27,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
-from actlab.analysis.variation import SEED, SPLIT, split_and_seed, least_independent
+from actlab.analysis.variation import SEED, SPLIT, least_independent, split_and_seed
 from actlab.later import Later, pd
 
 sps = Later("scipy.stats")
