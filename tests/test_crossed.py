@@ -17,6 +17,7 @@ from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import FEWEST, FLAG, UNBOUNDED, Quantity, share_difference_bounds
 from actlab.analysis.tables import TABLES
 from actlab.analysis.variation import of_what, repeats_of
+from actlab.study.schema import SelectConfig
 from actlab.study.selection import Select
 from benchmarks import coverage_of_splits as coverage
 from tests.synthetic import frames, study
@@ -265,6 +266,11 @@ def test_the_report_and_the_list_of_runs_name_splits(tmp_path, monkeypatch, caps
     assert "of split 0" in text  # the diverged ones
     code, printed, _ = typed(capsys, "runs", "made")
     assert (code, "data_seed" in printed or "data seed" in printed) == (0, True)
+
+
+def test_a_split_is_not_selected():
+    with pytest.raises(ValueError, match="splits are repeats, as seeds are"):
+        SelectConfig(over="data.seed")
 
 
 # Coverage
