@@ -25,8 +25,8 @@ class Headline(Answer):
     note: str = Field(description="how its estimates were made, as Markdown")
     rows: list[dict[str, Any]] = Field(
         description="an object for each cell and measure: settings, `measure`, `mean`, `low`, `high` (ends of "
-        "the 95 % interval; null where there is none), `n` (seeds in the mean), `runs`, `diverged`, `missing`, "
-        "`method`, and what else `tables/performance.csv` has"
+        "the 95 % interval; null where there is none), `n` (seeds in the mean, or pairs of "
+        "split and seed), `runs`, `diverged`, `missing`, `method`, and what else `tables/performance.csv` has"
     )
 
 

@@ -1,7 +1,7 @@
 """From frames to cells: which settings vary, and which learning rate a cell got.
 
-A *cell* is every setting that varies among the runs, except the seed. Frames are put into one order first, so that
-nothing below depends on the order in which jobs finished.
+A *cell* is every setting that varies among the runs, except its repeats: the seed and the split (``data.seed``). Frames
+are put into one order first, so that nothing below depends on the order in which jobs finished.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.analysis.stages import Tuning, as_stored, superseded
+from actlab.analysis.variation import SPLIT
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
 from actlab.study.selection import STAGE, Select
@@ -39,7 +40,7 @@ class Cells:
 
     Attributes:
         runs, steps, layers: the frames, sorted by run, step and layer.
-        keys: the columns of ``runs`` that vary, the seed aside: what makes a cell.
+        keys: the columns of ``runs`` that vary, seed and split aside: what makes a cell.
         settings: what is known of the columns that are settings, in the order of display.
         select: how a value of the swept key was chosen; None where nothing was to choose.
         over: the column of that key; empty without a selection.
@@ -51,6 +52,7 @@ class Cells:
         own: the records of the user's measures, by their columns.
         lacking: {measure: how many runs were stored before it was measured}.
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
+        test_rows: how many rows the test splits have, of each data set; empty where that is not known.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
 
@@ -69,6 +71,7 @@ class Cells:
     own: Mapping[str, Measure] = field(default_factory=dict, repr=False)
     lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
     tuning: Tuning | None = None
+    test_rows: tuple[int, ...] = ()
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -93,6 +96,7 @@ def build_cells(
     settings: Sequence[Setting] = UNSTATED,
     lacking: Mapping[str, int] | None = None,
     tuning: Tuning | None = None,
+    test_rows: Sequence[int] = (),
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -104,6 +108,7 @@ def build_cells(
         settings: what is known of the columns that are settings, likewise.
         lacking: {measure: how many runs were stored before it was measured}; what none has is left out of the frames.
         tuning: the first stage of a study in two: its runs choose, and the others are shown.
+        test_rows: how many rows the test splits have, of each data set.
     """
     lacking = lacking or {}
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
@@ -123,8 +128,8 @@ def build_cells(
     if tuning is not None and over:
         keys = [one.column for one in known if one.column in (*keys, over)]
     if select is None or over not in keys:
-        nothing = pd.DataFrame()
-        return Cells(runs, steps, layers, keys, known, None, "", nothing, runs, keys, ranks, looks, own or {}, lacking)
+        nothing = (None, "", pd.DataFrame(), runs, keys, ranks, looks, own or {}, lacking)
+        return Cells(runs, steps, layers, keys, known, *nothing, test_rows=tuple(test_rows))
     others = [key for key in keys if key != over]
     if tuning is None:
         selection = selection_frame(runs, keys, select, over, ranks)
@@ -141,7 +146,7 @@ def build_cells(
         selected = shown[shown[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
     about = (keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking, tuning)
-    return Cells(runs, steps, layers, *about)
+    return Cells(runs, steps, layers, *about, tuple(test_rows))
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:
@@ -164,18 +169,20 @@ def settings_in(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> l
 def varying(runs: pd.DataFrame, settings: Sequence[Setting] = UNSTATED) -> list[str]:
     """List the settings that make a cell: those with several values, in the order of display.
 
-    One that follows from others makes cells only where it adds something to them.
+    One that follows from others, or from the split, makes cells only where it adds something to them. The split itself
+    makes none: it is a repeat, as the seed is.
 
     >>> varying(pd.DataFrame({"run": list("abc"), "depth": [2, 2, 5], "width": 64, "seed": [0, 1, 0], "status": "ok"}))
     ['depth']
     """
     there = settings_in(runs, settings)
     known = {one.column for one in settings}
+    split = [SPLIT] if SPLIT in runs else []
     keys: list[str] = []
     for one in sorted(there, key=lambda one: (one.column not in known, one.follows)):
-        if runs[one.column].nunique(dropna=False) < 2:
+        if one.column == SPLIT or runs[one.column].nunique(dropna=False) < 2:
             continue
-        if not (one.follows or one.column not in known) or adds(runs, keys, one.column):
+        if not (one.follows or one.column not in known) or adds(runs, [*keys, *split], one.column):
             keys.append(one.column)
     return [one.column for one in there if one.column in keys]
 
@@ -229,8 +236,8 @@ def selection_frame(
 ) -> pd.DataFrame:
     """Select the value of the swept key that each cell gets, and say why.
 
-    A value with fewer diverged runs goes before one with more; then the better mean over the seeds that did not
-    diverge; then the smaller value. Only ``select.by``, a validation metric, is read.
+    A value with fewer diverged runs goes before one with more; then the better mean over the splits and seeds that did
+    not diverge; then the smaller value. Only ``select.by``, a validation metric, is read.
 
     Returns:
         one row per cell and value: keys, ``mean``, ``low``, ``high``, ``n``, ``method``, ``diverged``, ``selected``.

@@ -23,7 +23,9 @@ from actlab.analysis.estimates import (
     records_at,
     summarise,
 )
+from actlab.analysis.intervals import COUNTS
 from actlab.analysis.notes import floors, intervals_note
+from actlab.analysis.variation import BOTH, of_what, over_repeats
 from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
@@ -132,6 +134,7 @@ def compare(
     out.attrs["thinned"] = thinned
     lost = pooled_runs["run"].isin(pooled_values.loc[~np.isfinite(pooled_values["value"]), "run"])
     out.attrs["confounds"] = of_runs(pooled_runs.assign(status=pooled_runs["status"].where(lost, "ok")), columns, ranks)
+    out.attrs["variation"] = of_what(pooled_runs, columns, out)
     pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
     out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
     return out
@@ -175,7 +178,7 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ]
         return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
     metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", *ESTIMATE, *LOGS)
+    rest = ("measure", *ESTIMATE, *LOGS, *COUNTS)
     keys = [str(name) for name in frame if name not in rest]
     shown = frame.assign(diverged=0) if at == "init" else frame  # no run had diverged yet: none is lost there
     if "measure" in frame:
@@ -189,10 +192,13 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
     pooled, without, thinned = (frame.attrs.get(name, []) for name in ("pooled", "without", "thinned"))
     empty = plain(", ".join(frame.attrs.get("empty", [])))
+    both = over_repeats(frame) == BOTH
+    pair, counts_what = ("split and seed", "their pairs") if both else ("seed", "seeds")
     sentences = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         intervals_note(shown),
-        f"Averaged within each seed over {plain(', '.join(map(layout.words, pooled)))}; n counts seeds."
+        str(frame.attrs.get("variation", "")),
+        f"Averaged within each {pair} over {plain(', '.join(map(layout.words, pooled)))}; n counts {counts_what}."
         if pooled
         else "",
         f"Not measured in: {plain(', '.join(without))}." if without else "",

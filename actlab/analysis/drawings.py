@@ -16,6 +16,7 @@ from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import selection_note
+from actlab.analysis.variation import of_what
 from actlab.later import pd
 from actlab.measures import LOG10
 from actlab.naming import file_stem
@@ -108,7 +109,8 @@ def drawing(
         if rows["mean"].notna().any():
             picture = few(rows, spec.columns).reset_index(drop=True)
             pages[file_name(page, pages)] = in_words(picture, (spec.lines, spec.panels, spec.x))
-    sentences = [caption]
+    runs = cells.runs if cells.over in keys else cells.selected
+    sentences = [caption, *filter(None, [of_what(runs, keys, frame, cells.test_rows)])]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if len(pages) > MOST_PAGES:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import stats
-from actlab.analysis.intervals import BESIDE, NO_INTERVAL, Quantity, quantity_of
+from actlab.analysis.intervals import BESIDE, COUNTS, NO_INTERVAL, Quantity, quantity_of
+from actlab.analysis.variation import repeats_of
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, Measure, about
 
@@ -150,7 +151,7 @@ def summarise(
     level: float = 0.95,
     own: Mapping[str, Measure] | None = None,
 ) -> pd.DataFrame:
-    """Take intervals over the seeds of each cell, pooled as each measure's record says, with every run accounted for.
+    """Take intervals over the repeats of each cell, pooled as each measure's record says, with every run accounted for.
 
     The record says what kind of quantity it is, and that the rule (see ``intervals``). Of a geometric mean the interval
     is that of log10, and values ≤ 0 have none; of what is true or false of a run it is Wilson's.
@@ -158,6 +159,9 @@ def summarise(
     Runs of one seed are no independent samples (at step 0 those that differ in their learning rate are copies of one
     another): where a cell has several, they are averaged first, and ``n`` counts seeds. So a share over several
     settings is the mean of each seed's share, with Wilson's interval for as many flags as there are seeds.
+
+    Where ``data_seed`` varies and is no key, a cell's repeats are its pairs of a split and a seed, which ``n`` counts
+    then, and intervals are over both (see ``crossed``).
 
     Args:
         values: ``run``, ``measure``, ``value`` and any columns that split a cell further (``at``, ``layer``, ...).
@@ -167,11 +171,12 @@ def summarise(
         own: the records of the user's measures.
 
     Returns:
-        one row per cell, measure and split: keys, splits, ``mean``, ``low``, ``high``, ``n`` (seeds with a value),
-        ``runs``, ``diverged`` (how many of them; none where ``at`` is init), ``missing`` (runs that did not, and yet
-        have no finite value), ``method``; where there is no interval, as where some runs have no value, ``median``,
-        ``least``, ``greatest``, and the ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS``
-        where a geometric mean lies beyond float64.
+        one row per cell, measure and what splits it: keys, these, ``mean``, ``low``, ``high``, ``n`` (seeds with one),
+        ``splits`` and ``seeds`` (how many of each, where a cell has several splits), ``runs``, ``diverged`` (how many
+        of them; none where ``at`` is init), ``missing`` (runs that did not, and yet have no finite value), ``method``;
+        where there is no interval, as where some runs have no value, ``median``, ``least``, ``greatest``, and the
+        ``share`` of seeds in the larger of two groups with its bounds; and ``LOGS`` where a geometric mean lies beyond
+        float64.
     """
     records = {name: about(str(name), own) for name in values["measure"].unique()}
     kinds = {name: quantity_of(one) for name, one in records.items()}
@@ -184,10 +189,11 @@ def summarise(
             natural = np.log10(part["value"].where(~logged & (part["value"] > 0)))
             part = part.assign(value=part["value"].where(logged & (part["value"] > -np.inf), natural))
         parts.append(pooled_intervals(part.assign(measure=named), runs, keys, quantity, level))
-    if len(parts) < 2:
-        return parts[0] if parts else pooled_intervals(values, runs, keys, Quantity(), level)
-    by = [str(name) for name in parts[0] if name not in (*ESTIMATE, *LOGS)]
-    return pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
+    out = parts[0] if parts else pooled_intervals(values, runs, keys, Quantity(), level)
+    if len(parts) > 1:
+        by = [str(name) for name in parts[0] if name not in (*ESTIMATE, *LOGS, *COUNTS)]
+        out = pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
+    return out.drop(columns=list(COUNTS)) if "splits" in out and (out["splits"] < 2).all() else out
 
 
 ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method", *BESIDE)
@@ -202,14 +208,13 @@ def pooled_intervals(
     """``summarise`` of measures that are of one kind; where by geometric means, ``value`` is log10."""
     keys = list(keys)
     within = [name for name in values.columns if name not in ("run", "value")]
-    seed = [] if "seed" in keys else ["seed"]
-    frame = values.merge(runs[["run", "status", *seed, *keys]], on="run", how="inner")
+    repeats = [name for name in repeats_of(runs) if name not in keys]
+    frame = values.merge(runs[["run", "status", *repeats, *keys]], on="run", how="inner")
     later = frame["at"] == "init" if "at" in within else False  # they had not diverged yet, and have a value
     frame["diverged"] = ((frame["status"] != "ok") & ~np.asarray(later)).astype(int)
     frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)
     by = [*keys, *within]
-    by_seed = [*by, *([] if "seed" in by else ["seed"])]
-    samples = frame.groupby(by_seed, dropna=False)["value"].mean().reset_index()[[*by, "value"]]
+    samples = frame.groupby([*by, *repeats], dropna=False)["value"].mean().reset_index()
     out = stats.grouped_intervals(samples, by, level, quantity)
     more: list[str] = []
     counts = frame.assign(runs=1).groupby(by, dropna=False)[["runs", "diverged", "missing"]].sum()
@@ -225,7 +230,9 @@ def pooled_intervals(
             out[more] = logs
         out[[*POWERS]] = numbers
         out["method"] = out["method"].where(out["low"].isna(), out["method"] + " of log10")
-    return out[[*by, *ESTIMATE, *more]]
+    counts_of = [name for name in COUNTS if name in out]
+    at = ESTIMATE.index("n") + 1
+    return out[[*by, *ESTIMATE[:at], *counts_of, *ESTIMATE[at:], *more]]
 
 
 def of_those_with_a_value(

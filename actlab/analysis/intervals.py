@@ -10,7 +10,8 @@
 | difference of means, paired | that of a mean; of what has both ends, the differences have too |
 | difference without pairs | the intervals of both, joined by square-and-add (MOVER) |
 
-A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then.
+A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then. Over
+several splits and several seeds it needs as many of both, and the methods are those of ``crossed``.
 Everything here is plain NumPy; what is a group is one integer a value.
 """
 
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from actlab.analysis.crossed import CROSSED, as_plain, repeats
 from actlab.later import Later
 from actlab.measures import GEOMETRIC, SHARE, Measure
 
@@ -34,6 +36,8 @@ NEWCOMBE, SQUARE_AND_ADD = "Newcombe", "square-and-add"
 ROUNDING = 1e-12
 BESIDE = ("median", "least", "greatest", "share", "share_low", "share_high")
 """What stands where a mean has no interval: order statistics, and the share of runs in the larger of two groups."""
+COUNTS = ("splits", "seeds")
+"""How many of each a mean is over, where several splits are: ``n`` counts their pairs then."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,13 @@ def mean_bounds(
 
 
 def intervals_of(
-    values: np.ndarray, groups: np.ndarray, size: int, quantity: Quantity, level: float = 0.95
+    values: np.ndarray,
+    groups: np.ndarray,
+    size: int,
+    quantity: Quantity,
+    level: float = 0.95,
+    splits: np.ndarray | None = None,
+    seeds: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Take the mean of each group with its interval, or with what stands in its place.
 
@@ -205,9 +215,10 @@ def intervals_of(
         size: number of groups; one without a value has n = 0.
         quantity: what kind of quantity it is.
         level: coverage.
+        splits, seeds: which split and seed each value is of, whole numbers; without both, values are independent.
 
     Returns:
-        the fields of ``Interval``, an array each.
+        the fields of ``Interval``, an array each; with splits and seeds how many of each have a value, too.
     """
     finite = np.isfinite(values)
     order = np.lexsort((values[finite], groups[finite]))
@@ -216,6 +227,8 @@ def intervals_of(
     out: dict[str, np.ndarray] = {name: np.full(size, np.nan) for name in ("mean", "low", "high", *BESIDE)}
     out["n"] = np.zeros(size, int)
     out["method"] = np.full(size, NO_INTERVAL, object)
+    if splits is not None:
+        out |= {name: np.zeros(size, int) for name in COUNTS}
     if not len(v):
         return out
     if quantity.low is not None and quantity.high is not None:  # what is out by rounding alone is not outside
@@ -228,13 +241,19 @@ def intervals_of(
     mean = np.clip(np.add.reduceat(v, first) / n, least, greatest)  # rounding may put it beyond them
     mean = np.where(equal, least, mean)
     out["n"][there], out["mean"][there] = n, mean
+    independent, both, found = n, np.zeros(len(there), bool), None
+    if splits is not None and seeds is not None:
+        found = repeats(np.repeat(np.arange(len(there)), n), splits[finite][order], seeds[finite][order])
+        independent, both = found.independent, found.both
+        out["splits"][there], out["seeds"][there] = found.splits, found.seeds
     if quantity.share:
         if quantity.low == 0:
-            low, high = wilson_bounds(mean, n, level)
+            low, high = wilson_bounds(mean, independent, level)
         else:
             plus, minus = (np.add.reduceat(np.maximum(side, 0), first) / n for side in (v, -v))
-            low, high = share_difference_bounds(plus, minus, n, level)
-        out["low"][there], out["high"][there], out["method"][there] = low, high, quantity.method
+            low, high = share_difference_bounds(plus, minus, independent, level)
+        out["low"][there], out["high"][there] = low, high
+        out["method"][there] = np.where(both, CROSSED + quantity.method, quantity.method)
         return out
     deviation = v - np.repeat(mean, n)
     scale = np.maximum(greatest - least, tiny)  # third powers of large losses would overflow
@@ -243,7 +262,14 @@ def intervals_of(
     std = scale * np.sqrt(second * n / np.maximum(n - 1, 1))
     spread = np.where(equal, 1.0, second)
     skew = third / spread**1.5 * np.sqrt(n * np.maximum(n - 1.0, 1.0)) / np.maximum(n - 2, 1)
-    enough = (n >= FEWEST) & ~equal
+    of = n
+    if found is not None and both.any():
+        crossed_std, crossed_skew, size_of = as_plain(found, z, np.sqrt(second * n / np.maximum(n - 1, 1)))
+        std, skew, of = (
+            np.where(both, one, other)
+            for one, other in ((scale * crossed_std, std), (crossed_skew, skew), (size_of, n))
+        )
+    enough = (independent >= FEWEST) & ~equal
     outside = np.zeros(len(there), bool)
     if quantity.low is not None:
         outside |= least < quantity.low
@@ -251,13 +277,20 @@ def intervals_of(
         outside |= greatest > quantity.high
     for kind, which in ((quantity, enough & ~outside), (Quantity(), enough & outside)):
         at = np.flatnonzero(which)
-        low, high = mean_bounds(mean[at], std[at], skew[at], n[at], kind, level)
-        out["low"][there[at]], out["high"][there[at]], out["method"][there[at]] = low, high, kind.method
+        low, high = mean_bounds(mean[at], std[at], skew[at], of[at], kind, level)
+        out["low"][there[at]], out["high"][there[at]] = low, high
+        out["method"][there[at]] = np.where(both[at], CROSSED + kind.method, kind.method)
     middle = (v[first + (n - 1) // 2] + v[first + n // 2]) / 2
     instead = np.flatnonzero(~enough & (n > 1))
     alike = np.array([larger_part(v[first[i] : last[i] + 1], bool(equal[i]), quantity) for i in instead], float)
     share = np.where(alike > 0, alike, np.nan) / n[instead]
-    beside = (middle[instead], least[instead], greatest[instead], share, *wilson_bounds(share, n[instead], level))
+    beside = (
+        middle[instead],
+        least[instead],
+        greatest[instead],
+        share,
+        *wilson_bounds(share, independent[instead], level),
+    )
     for name, column in zip(BESIDE, beside, strict=True):
         out[name][there[instead]] = column
     return out

@@ -15,6 +15,7 @@ import numpy as np
 from actlab.analysis import layout
 from actlab.analysis.cells import activation_ranks, settings_in, varying
 from actlab.analysis.escaping import one_line
+from actlab.analysis.variation import repeats_of
 from actlab.errors import ActlabError
 from actlab.later import pd
 from actlab.measures import about
@@ -71,7 +72,7 @@ def listing(
     """
     names = {one.key: one.column for one in settings if one.key}
     known = settings_in(runs, settings)
-    keys = varying(runs, settings)
+    keys = [*varying(runs, settings), *repeats_of(runs)[:-1]]
     measured = [name for name in OUTCOMES if name in runs and runs[name].notna().any()]
     chosen = (
         [column(runs, name, names) for name in columns]

@@ -9,9 +9,11 @@ import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import of_table
+from actlab.analysis.crossed import CROSSED
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
 from actlab.analysis.layout import DAGGER, OPEN, words
+from actlab.analysis.variation import BOTH, EITHER, independent, of_what, over_repeats, split_varies
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
 from actlab.naming import counted
@@ -59,18 +61,20 @@ def notes(
 
     ``asked`` are the measures that the table would show of any study.
     """
-    said = all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
+    both = over_repeats(frame) == BOTH
+    said = not both and all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
     keys = cell_keys(cells, None if selected else cells.keys)
     sentences = [
         what,
-        intervals_note(frame, " over seeds"),
+        intervals_note(frame, f" over {over_repeats(frame)}"),
+        of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),
         of_table(cells, frame, keys, selected, not all_have_values(frame)),
-        marks_note(frame) if marks else "",
+        marks_note(frame, "split and seed" if both else "seed") if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
     ]
@@ -118,6 +122,9 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     if partly.any():
         rest = frame[~partly & (frame["n"] > 0)]
         return f"{intervals_note(rest, over, of)} {PARTLY}".strip() if len(rest) else PARTLY
+    frame = frame.assign(independent=independent(frame))
+    crossed = over_repeats(frame) == BOTH
+    least, values, them = (EITHER, EITHER, "them") if crossed else (of, "values", of)
     several = frame[frame["n"] > 1]
     methods = sorted(set(frame["method"]) - {NO_INTERVAL})
     without = several[several["method"] == NO_INTERVAL]
@@ -127,21 +134,23 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     if len(without):
         shown = "shown is the median (least to greatest)."
         if all_too_few(frame):
-            cell = of if of != "runs" else "runs per cell" if all_have_values(frame) else "values per cell"
-            sentences.append(f"{span(frame.loc[frame['n'] > 0, 'n'])} {cell}: too few for an interval; {shown}")
+            cell = least if of != "runs" or crossed else f"{'runs' if all_have_values(frame) else 'values'} per cell"
+            few = span(frame.loc[frame["n"] > 0, "independent"])
+            sentences.append(f"{few} {cell}: too few for an interval; {shown}")
         elif methods:
-            sentences.append(f"Fewer than {FEWEST} values, or equal ones, have none: {shown}")
+            sentences.append(f"Fewer than {FEWEST} {values}, or equal ones, have none: {shown}")
         else:
-            sentences.append(f"No mean has an interval, being of fewer than {FEWEST} values or of equal ones: {shown}")
+            few = f"fewer than {FEWEST} {values}"
+            sentences.append(f"No mean has an interval, being of {few} or of equal ones: {shown}")
         if "share" in without and without["share"].notna().any():
             sentences.append(
                 f"*alike*: {of} of one value, or in the larger of two groups; *share*: Wilson's interval of their "
                 f"share of all {of}."
             )
-    if set(methods) - {WILSON} or len(without):
-        n = int(several["n"].min())
+    if {method.removeprefix(CROSSED) for method in methods} - {WILSON} or len(without):
+        n = int(several["independent"].min())
         unseen = float(wilson_bounds(np.array(0.0), np.array(n), 0.95)[1])
-        sentences.append(f"{n} {of} can miss an outcome that up to {100 * unseen:.0f} % of {of} have.")
+        sentences.append(f"{n} {least} can miss an outcome that up to {100 * unseen:.0f} % of {them} have.")
     return " ".join(sentences)
 
 
@@ -155,7 +164,7 @@ def some_lack_values(frame: pd.DataFrame) -> pd.Series:
 
 def all_too_few(frame: pd.DataFrame) -> bool:
     """Whether no cell has enough values for the interval of a mean, and none has another."""
-    return bool((frame["n"] < FEWEST).all() and (frame["method"] == NO_INTERVAL).all())
+    return bool((independent(frame) < FEWEST).all() and (frame["method"] == NO_INTERVAL).all())
 
 
 def all_have_values(frame: pd.DataFrame) -> bool:
@@ -224,12 +233,14 @@ def selection_note(cells: Cells) -> str:
         return "Nothing was selected: every setting is shown."
     rule = f"{'highest' if cells.select.higher_is_better else 'lowest'} mean final {plain(words(cells.select.by))}"
     over = plain(words(cells.over))
+    repeats = BOTH if split_varies(cells.runs) else "seeds"
     if cells.tuning is None:
         return (
-            f"The {over} of each cell is the one with the {rule} over seeds; a value with a diverged run ranks last; "
-            "the test split never chooses."
+            f"The {over} of each cell is the one with the {rule} over {repeats}; a value with a diverged run ranks "
+            "last; the test split never chooses."
         )
     seeds = counted(len(cells.tuning.seeds), "tuning seed")
+    seeds = f"splits and {seeds}" if repeats == BOTH else seeds
     return (
         f"The {over} of each cell is the one with the {rule} over {seeds}; a value with a diverged run ranks last; the "
         f"test split never chooses. {shown_seeds(cells)}{other_by_rule(cells)}"
@@ -302,17 +313,19 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
     known = frame["low"].notna()
     beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
     partly = some_lack_values(frame)
-    ranged, few = ~known & beside, (frame["n"] < FEWEST) | partly
+    ranged, few = ~known & beside, (independent(frame) < FEWEST) | partly
+    repeats = over_repeats(frame)
+    runs = EITHER if repeats == BOTH else "runs"
     parts = []
     if known.any():
         means = "geometric means" if len(geometric) == len(names) else "means"
         which = f" ({' and '.join(map(words, geometric))}: geometric)" if means == "means" and geometric else ""
-        parts.append(f"{means} over seeds{which}{' with 95 % intervals' * bands}")
+        parts.append(f"{means} over {repeats}{which}{' with 95 % intervals' * bands}")
     if (ranged & few).any():
         band = " with the range (dashed edges)" * bands
-        why = [f"of fewer than {FEWEST} runs"] * bool((ranged & few & ~partly).any())
+        why = [f"of fewer than {FEWEST} {runs}"] * bool((ranged & few & ~partly).any())
         why += ["of those that have a value, where some runs have none"] * bool((ranged & partly).any())
-        parts.append(f"medians{' over seeds' * (not parts)}{band} {' and '.join(why)}")
+        parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {' and '.join(why)}")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():

@@ -30,6 +30,7 @@ from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdo
 from actlab.analysis.stages import of_stages, tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
+from actlab.analysis.variation import BOTH, EITHER, SPLIT, of_what, over_repeats, repeats_of, split_varies
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
@@ -126,8 +127,13 @@ def study_cells(
     """
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
-    about = (rule, measures, manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
-    return build_cells(runs, steps, layers, *about)
+    stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
+    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest))
+
+
+def rows_of_test(manifest: Mapping[str, Any]) -> tuple[int, ...]:
+    """List how many rows the test splits of a study's data sets have; manifests of old say nothing."""
+    return tuple(sorted({int(about["rows"]["test"]) for about in manifest.get("data") or ()}))
 
 
 def headline(
@@ -142,12 +148,14 @@ def headline(
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
     body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
+    few = EITHER if over_repeats(table.frame) == BOTH else "runs"
     legend = [
         f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
-        f"Median (least to greatest) of fewer than {FEWEST} runs, which have no interval." if " to " in text else "",
+        f"Median (least to greatest) of fewer than {FEWEST} {few}, which have no interval." if " to " in text else "",
         PARTLY if re.search(r" (not diverged|defined)[^:]*: ", text) else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
-        marks_note(table.frame, bold="*"),
+        of_what(cells.selected, cells.selected_keys, table.frame, cells.test_rows),
+        marks_note(table.frame, "seed" if few == "runs" else "split and seed", "*"),
         selected_in_short(cells),
         bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
@@ -263,7 +271,9 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     """Say how many runs there were, what varied and how, and which initialisation ``auto`` was."""
     runs = cells.runs
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
-    totals = (counted(len(runs), "run"), counted(number, "cell"), counted(runs["seed"].nunique(), "seed"))
+    repeats = [counted(runs["seed"].nunique(), "seed")]
+    repeats += [counted(runs[SPLIT].nunique(), "split")] if split_varies(runs) else []
+    totals = (counted(len(runs), "run"), counted(number, "cell"), " × ".join(repeats))
     keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
     rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
     blocks: list[Text | Grid] = [
@@ -305,13 +315,26 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
         return [Text("No run diverged.")]
     keys = cell_keys(cells, cells.keys)
     grouped = diverged.groupby(keys, dropna=False)
-    rows = grouped.agg(seeds=("seed", lambda s: ", ".join(map(str, sorted(s)))), first=("diverged_step", "min"))
+    rows = grouped.agg(first=("diverged_step", "min"))
+    rows["seeds"] = grouped[repeats_of(cells.runs)].apply(named_repeats)
     frame = sort_rows(rows.reset_index(), keys, cells.ranks)
     wide = pd.DataFrame({plain(words(key)): [in_markdown(value, key) for value in frame[key]] for key in keys})
     wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
     of = f"{len(diverged)} of {counted(len(cells.runs), 'run')}"
     text = f"{of} diverged (a minibatch loss, or the whole split's, was not finite):"
     return [Text(text), Grid(wide, "the diverged runs")]
+
+
+def named_repeats(runs: pd.DataFrame) -> str:
+    """Name some runs of a cell by their seeds, and where these are of several splits by both.
+
+    >>> named_repeats(pd.DataFrame({"data_seed": [0, 0, 1], "seed": [1, 2, 1]}))
+    '1, 2 of split 0; 1 of split 1'
+    """
+    if SPLIT not in runs:
+        return ", ".join(map(str, sorted(runs["seed"])))
+    seeds = runs.sort_values("seed").groupby(SPLIT)["seed"].agg(lambda s: ", ".join(map(str, s)))
+    return "; ".join(f"{text} of split {split}" for split, text in seeds.items())
 
 
 def empty_columns(cells: Cells) -> tuple[Text, ...]:

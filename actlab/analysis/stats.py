@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from actlab.analysis.intervals import (
     BESIDE,
+    COUNTS,
     FEWEST,
     NOTHING,
     ROUNDING,
@@ -25,6 +26,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
+from actlab.analysis.variation import SEED, SPLIT, least_independent, split_and_seed
 from actlab.later import pd
 
 
@@ -32,7 +34,8 @@ def mean_interval(values: ArrayLike, level: float = 0.95, quantity: Quantity = U
     """Take mean and confidence interval, by the rule for the kind of quantity.
 
     Args:
-        values: one number per seed, in any order; non-finite ones are dropped.
+        values: one number per seed, in any order; non-finite ones are dropped. A series that is indexed by
+            (``data_seed``, ``seed``) is taken over both (see ``crossed``).
         level: coverage.
         quantity: what kind it is.
 
@@ -42,8 +45,9 @@ def mean_interval(values: ArrayLike, level: float = 0.95, quantity: Quantity = U
     ('none', 'none')
     """
     x = np.asarray(values, np.float64).ravel()
-    row = intervals_of(x, np.zeros(len(x), int), 1, quantity, level)
-    return Interval(**{name: column[0].item() if name != "method" else column[0] for name, column in row.items()})
+    row = intervals_of(x, np.zeros(len(x), int), 1, quantity, level, *(split_and_seed(values) or ()))
+    fields = {name: column for name, column in row.items() if name not in COUNTS}
+    return Interval(**{name: column[0].item() if name != "method" else column[0] for name, column in fields.items()})
 
 
 def grouped_intervals(
@@ -52,7 +56,8 @@ def grouped_intervals(
     """Take ``mean_interval`` of the column ``value`` in every group, all at once.
 
     Args:
-        frame: the columns ``by`` and ``value``.
+        frame: the columns ``by`` and ``value``; where it has both ``data_seed`` and ``seed`` besides, intervals are
+            over splits and seeds, and the answer counts them.
         by: what makes a group; NaN is a value like any other.
         level: coverage.
         quantity: what kind it is.
@@ -63,9 +68,13 @@ def grouped_intervals(
     by = list(by)
     groups = frame.groupby(by, dropna=False)
     out = groups.size().reset_index()[by]
-    columns = intervals_of(frame["value"].to_numpy(float), groups.ngroup().to_numpy(), len(out), quantity, level)
+    repeats = [frame[name].to_numpy() for name in (SPLIT, SEED) if name in frame and name not in by]
+    over_both = repeats if len(repeats) == 2 else []
+    groups_of = groups.ngroup().to_numpy()
+    columns = intervals_of(frame["value"].to_numpy(float), groups_of, len(out), quantity, level, *over_both)
     keys = {name: out[name] for name in by}
-    return pd.DataFrame(keys | {name: columns[name] for name in ("mean", "low", "high", "n", "method", *BESIDE)})
+    names = ("mean", "low", "high", "n", *(COUNTS if over_both else ()), "method", *BESIDE)
+    return pd.DataFrame(keys | {name: columns[name] for name in names})
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Difference:
     Attributes:
         interval: the difference and its interval; ``n`` counts pairs where there are any.
         dropped: seeds without a partner: only one of the samples has a value of them.
-        same: whether every pair, of at least ``FEWEST``, is of equal values: no sign of a difference.
+        same: whether every pair, of at least ``FEWEST`` independent ones, is of equal values: no sign of a difference.
     """
 
     interval: Interval
@@ -94,12 +103,13 @@ class Difference:
 
 
 def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quantity = UNBOUNDED) -> Difference:
-    """Bound mean(a) − mean(b): by the pairs of one index (the seed) where there are any.
+    """Bound mean(a) − mean(b): by the pairs of one index (the seed, or split and seed) where there are any.
 
     A pair of which one value is missing is dropped, the others stay pairs.
 
     Args:
-        a, b: values indexed by seed; an index that occurs twice (several cells pooled) cannot be paired.
+        a, b: values indexed by seed, or by (``data_seed``, ``seed``) and then taken over both; an index that occurs
+            twice (several cells pooled) cannot be paired.
         level: coverage.
         quantity: what kind both are.
 
@@ -119,7 +129,8 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     d = x - y
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
-    return Difference(mean_interval(d, level, quantity.difference), dropped, len(d) >= FEWEST and bool((d == 0).all()))
+    interval = mean_interval(pd.Series(d, both), level, quantity.difference)
+    return Difference(interval, dropped, least_independent(both) >= FEWEST and bool((d == 0).all()))
 
 
 def differences_from(

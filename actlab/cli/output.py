@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from actlab.cli.terminal import err, one_line, out, say
-from actlab.naming import show
+from actlab.naming import counted, listed, show
+
+MOST_SPLITS = 8  # that are named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +36,21 @@ def show_plan(name: str, planned: "Plan") -> None:
             one_line(activation), *(listed[activation][key] for key in varying), str(len(runs)), f"{work:,.0f}"
         )
     out.print(table)
+    if text := repeats([one.labels for one in planned.runs.values()]):
+        say(text)
+
+
+def repeats(labels: "Sequence[Mapping[str, Any]]") -> str:
+    """Say how often each cell of a study is repeated, where it is on several splits.
+
+    >>> repeats([{"data_seed": split, "seed": seed} for split in (0, 1, 2) for seed in (0, 1)])
+    'Each cell is repeated: 2 seeds × 3 splits (data.seed 0, 1, 2).'
+    """
+    seeds, splits = (sorted({one[name] for one in labels}) for name in ("seed", "data_seed"))
+    if len(splits) < 2:
+        return ""
+    times = f"{counted(len(seeds), 'seed')} × {counted(len(splits), 'split')}"
+    return f"Each cell is repeated: {times} (data.seed {listed(map(str, splits), MOST_SPLITS)})."
 
 
 def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:

@@ -15,7 +15,7 @@ from actlab.study.settings import CONTENT, ENVIRONMENT, Setting
 
 OF_FRAMES = ("run", "step", "layer", "of", "bin", "count", "seed", "status", "study")
 OF_TABLES = ("at", "position", "measure", "value")
-OF_ESTIMATES = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method")
+OF_ESTIMATES = ("mean", "low", "high", "n", "splits", "seeds", "runs", "diverged", "missing", "method")
 LEARNED = "learned_"
 """How the column of a learned parameter begins whose own name is another column's."""
 

@@ -78,7 +78,7 @@ class DataConfig(Section):
         ge=0,
         lt=2**32,
         description="of the 60/20/20 splits (stratified), of the probe rows, of the rows that are generated, and of "
-        "`label_noise`: the same for every run",
+        "`label_noise`; several values repeat every cell, as several seeds do",
     )
     standardize: Annotated[bool, Key(NUMBER, problem=True, unused=(True,))] = Field(
         data.DataSpec.standardize,

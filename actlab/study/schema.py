@@ -27,6 +27,8 @@ class SelectConfig(Section):
     def _known(cls, over: str) -> str:
         whole = [f"{section}.{key}" for section, key, one in run_keys() if section != "measure" and one.column != ""]
         known(over, "key to select over", whole)
+        if over == "data.seed":
+            raise ValueError("splits are repeats, as seeds are: none is selected; name a setting that is swept")
         return over
 
 

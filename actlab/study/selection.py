@@ -12,7 +12,7 @@ Metric = Literal["validation_loss", "validation_accuracy"]
 
 @dataclass(frozen=True)
 class Select:
-    """Choose a value of the swept key ``over`` in each cell by the mean final value of ``by`` over seeds."""
+    """Choose a value of the swept key ``over`` in each cell by the mean final value of ``by`` over its repeats."""
 
     over: str = "train.learning_rate"
     by: Metric = "validation_loss"

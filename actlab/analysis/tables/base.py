@@ -8,6 +8,7 @@ from actlab.analysis import stats
 from actlab.analysis.cells import Cells, sort_rows
 from actlab.analysis.estimates import at_both_ends, summarise
 from actlab.analysis.intervals import quantity_of
+from actlab.analysis.variation import repeats_of
 from actlab.later import pd
 from actlab.measures import about
 
@@ -93,12 +94,14 @@ def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Seq
     no interval, ``dropped_pairs`` counts the seeds of which only one of the two has a value.
     """
     frame = frame.assign(best=False, tie=False, open=False, dropped_pairs=0)
-    where = [*keys, "measure"]
+    where, repeats = [*keys, "measure"], repeats_of(cells.runs)
     row_of = frame[where].assign(_row=frame.index)
     samples = (
-        values.merge(cells.runs[["run", "seed", *keys]], on="run").merge(row_of, on=where).sort_values(["_row", "seed"])
+        values.merge(cells.runs[["run", *repeats, *keys]], on="run")
+        .merge(row_of, on=where)
+        .sort_values(["_row", *repeats])
     )
-    by_row = {row: pd.Series(part["value"].to_numpy(), index=part["seed"]) for row, part in samples.groupby("_row")}
+    by_row = {row: part.set_index(repeats)["value"] for row, part in samples.groupby("_row")}
     fixed = {one.column for one in cells.settings if one.problem} | {"measure"}
     problem = [name for name in where if name in fixed]
     for _, rows in frame.groupby(problem, dropna=False):
