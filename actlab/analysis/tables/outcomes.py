@@ -8,14 +8,15 @@ from dataclasses import asdict
 
 import numpy as np
 
-from actlab.analysis import stats
+from actlab.analysis import bimodal, stats
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, number, pivot, setting, words
-from actlab.analysis.notes import intervals_note, marks_note, notes, nothing_judged, selection_note
+from actlab.analysis.notes import intervals_note, notes, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
+from actlab.analysis.ties import MARKS
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import counted
@@ -46,9 +47,9 @@ def final_performance(cells: Cells, also: Sequence[str] = ()) -> Table:
     more = [regression[["run"]].assign(measure=name, value=regression[name].astype(float)) for name in there]
     values = pd.concat([values, *more], ignore_index=True)
     keys = cell_keys(cells)
-    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
-    frame = with_selected(frame, cells)
-    wide = pivot(marks_of(frame), [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
+    frame = bimodal.with_trained(by_cell(cells, values, keys), values, cells.selected, keys)
+    frame = with_selected(mark_best(frame, values, cells, keys), cells)
+    wide = pivot(frame, [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3}, bimodal.estimate)
     names = [*sorted(set(measure)), *there]
     scales = {"test_loss": f" ({LOSS_SCALE})", "test_r2": f" ({R2_SCALE})"}
     what = " and ".join(f"{words(name)}{scales.get(name, '')}" for name in names)
@@ -81,11 +82,6 @@ def trained(cells: Cells) -> Table | None:
     return Table("Share of runs trained", notes(cells, frame, what, selected=True), frame, wide)
 
 
-def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Print no mark where no difference from the best can be judged; the CSV still says which mean is the best."""
-    return frame.assign(best=False, tie=False, open=False) if nothing_judged(frame) else frame
-
-
 @table
 def ranks(cells: Cells) -> Table | None:
     """Mean rank of each activation over all other settings, with the Friedman test."""
@@ -108,14 +104,7 @@ def ranks(cells: Cells) -> Table | None:
         for name, one in ranked.mean.items()
     ]
     frame = pd.DataFrame(rows).sort_values("mean", kind="stable").reset_index(drop=True)
-    best = str(frame["activation"].iloc[0])
-    by_setting = {str(name): ranked.ranks[name].reset_index(drop=True) for name in ranked.ranks}
-    from_best = stats.differences_from(best, by_setting, quantity=ranked.quantity)
-    frame["best"] = frame["activation"] == best
-    frame["tie"] = [name in from_best and from_best[name].tie for name in frame["activation"]]
-    frame["open"] = [name in from_best and from_best[name].open for name in frame["activation"]]
-    frame["dropped_pairs"] = 0
-    printed = marks_of(frame).assign(diverged=0, runs=frame["n"])
+    printed = frame.assign(diverged=0, runs=frame["n"])
     wide = pivot(printed, ["activation"], [], 2).rename(columns={"rank": "mean rank"})
     wide["runs diverged"] = [str(count) for count in frame["diverged"]]
     metrics = " or ".join(sorted({words(name) for name in final.frame["measure"]}))
@@ -124,8 +113,7 @@ def ranks(cells: Cells) -> Table | None:
         f"Rank of each activation (1 is best, by mean final {metrics}) within {each} "
         f"of {', '.join(map(words, others))} that all activations share, averaged; a cell with a diverged run ranks "
         f"last. Friedman χ² = {number(ranked.statistic)}, p = {number(ranked.p_value, 2)}. "
-        f"{intervals_note(frame, ' over settings', 'settings')} "
-        f"{marks_note(frame, 'setting')}"
+        f"{intervals_note(frame, ' over settings', 'settings')}"
     )
     return Table("Mean ranks", note, frame, wide)
 
@@ -143,13 +131,9 @@ def convergence(cells: Cells) -> Table | None:
         measure="target_reached", value=(cells.selected["target_reached"].astype(bool) & ok).astype(float)
     )
     share = by_cell(cells, reached, keys).drop(columns="missing")
-    unsound = frame["censored"] > 0
-    marks = ["best", "tie", "open"]
-    frame[marks] = frame[marks].mask(unsound, False)
-    frame["dropped_pairs"] = frame["dropped_pairs"].mask(unsound, 0)  # of what is marked alone
-    wide = pivot(marks_of(frame), without(keys, "depth"), ["depth"])
+    wide = pivot(frame, without(keys, "depth"), ["depth"])
     both = with_selected(pd.concat([frame, share], ignore_index=True), cells)
-    both[marks] = both[marks].eq(True)  # where the share has none: False
+    both[list(MARKS)] = both[list(MARKS)].eq(True)  # where the share has none: False
     both[["censored", "dropped_pairs"]] = both[["censored", "dropped_pairs"]].fillna(0).astype(int)
     pairs = cells.selected[["data", "target_loss"]].drop_duplicates().sort_values("data")
     targets = ", ".join(

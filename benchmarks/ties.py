@@ -1,0 +1,248 @@
+"""How often all differences between a column's cells are held at once: `python -m benchmarks.ties docs/measures.md`.
+
+The rule of `actlab.analysis.ties` was chosen here. A column has k cells of n seeds each; the seeds are shared, so that
+cells go up and down together. Of every population many columns are drawn, every candidate bounds the differences of all
+k(k−1)/2 pairs, and a column counts as held if each of its intervals holds its difference: then so does that of the
+cell with the best mean, which the same data chose. The rule is the narrowest candidate that holds at least 93 % of
+columns in each population, at each n and k.
+
+The numbers are the same each time; it takes a minute. The tables stand in `docs/measures.md`, the numbers in
+`benchmarks/results/ties.csv`, and `tests/test_ties.py` holds the rule to them with fewer columns.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from actlab.analysis.intervals import UNBOUNDED, Quantity, mean_bounds
+from actlab.analysis.ties import family_level, ratio_parts
+
+SIZES, CELLS, LEVEL, NEEDED = (5, 10, 20), (2, 3, 6, 12), 0.95, 0.93
+COLUMNS = 4_000
+RESULTS = Path(__file__).parent / "results" / "ties.csv"
+FRACTION, POSITIVE = Quantity(0.0, 1.0), Quantity(0.0)
+
+Draw = Callable[[np.random.Generator, tuple[int, int, int]], np.ndarray]
+Bounds = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Population:
+    """What columns are drawn from.
+
+    Attributes:
+        name: what its cells are like.
+        draw: gives columns, of cells, of seeds.
+        means: the means of k cells.
+        ratio: whether cells are compared by the ratio of their means, as losses are.
+        held: whether the rule is held to ``NEEDED`` in it; of the others the table says what is to be feared.
+    """
+
+    name: str
+    draw: Draw
+    means: Callable[[int], np.ndarray]
+    ratio: bool = False
+    held: bool = True
+
+
+def spread(low: float, high: float, cells: int) -> np.ndarray:
+    """Space numbers evenly in their logarithm, one a cell, as a column that the seeds' axis is added to."""
+    return np.geomspace(low, high, cells)[:, None]
+
+
+def shared(rng: np.random.Generator, shape: tuple[int, int, int], correlation: float) -> np.ndarray:
+    """Draw standard normal numbers that cells of one seed have in common to some degree."""
+    columns, _, seeds = shape
+    own, common = rng.normal(size=shape), rng.normal(size=(columns, 1, seeds))
+    return np.sqrt(1 - correlation) * own + np.sqrt(correlation) * common
+
+
+def accuracies(low: float, high: float, correlation: float) -> Draw:
+    """Draw normal accuracies about .9 whose standard deviations differ between cells."""
+    return lambda rng, shape: 0.9 + spread(low, high, shape[1]) * shared(rng, shape, correlation)
+
+
+def counts(rows: int, correlation: float) -> Draw:
+    """Draw shares of so many test rows, of networks that are right in nine of ten."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+        right = 0.9 + 0.01 * shared(rng, shape, correlation)
+        return rng.binomial(rows, np.clip(right, 0, 1)) / rows
+
+    return draw
+
+
+def errors(low: float, high: float, form: float, correlation: float) -> Draw:
+    """Draw accuracies whose distance from 1 is skewed: of Γ(form), of different size between cells."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+        quantile = special.gammaincinv(form, special.ndtr(shared(rng, shape, correlation))) / form
+        return 1 - spread(low, high, shape[1]) * quantile
+
+    return draw
+
+
+def losses(low: float, high: float, correlation: float) -> Draw:
+    """Draw log-normal losses with mean 1 whose spread, of the logarithm, differs between cells."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+        sigma = spread(low, high, shape[1])
+        return np.exp(sigma * shared(rng, shape, correlation) - sigma**2 / 2)
+
+    return draw
+
+
+def all_at(mean: float) -> Callable[[int], np.ndarray]:
+    """Say that all cells have one mean."""
+    return lambda cells: np.full(cells, mean)
+
+
+def below_one(low: float, high: float) -> Callable[[int], np.ndarray]:
+    """Say how far below 1 the means of cells are."""
+    return lambda cells: 1 - spread(low, high, cells)[:, 0]
+
+
+POPULATIONS = (
+    Population("normal, alike", accuracies(0.01, 0.01, 0.0), all_at(0.9)),
+    Population("normal, alike, correlated .5", accuracies(0.01, 0.01, 0.5), all_at(0.9)),
+    Population("normal, alike, correlated .9", accuracies(0.01, 0.01, 0.9), all_at(0.9)),
+    Population("normal, spreads 1 : 20", accuracies(0.002, 0.04, 0.5), all_at(0.9)),
+    Population("shares of 360 test rows", counts(360, 0.5), all_at(0.9)),
+    Population("skewed: 1 − Γ(4)", errors(0.05, 0.05, 4.0, 0.5), below_one(0.05, 0.05)),
+    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2), held=False),
+    Population(
+        "skewed: 1 − exponential, spreads 1 : 20", errors(0.01, 0.2, 1.0, 0.5), below_one(0.01, 0.2), held=False
+    ),
+    Population("losses: log-normal, σ = .2", losses(0.2, 0.2, 0.5), all_at(1.0), True),
+    Population("losses: log-normal, σ .05 to .5", losses(0.05, 0.5, 0.5), all_at(1.0), True),
+    Population("losses: log-normal, σ = 1", losses(1.0, 1.0, 0.5), all_at(1.0), True, held=False),
+)
+
+
+def pairs_of(cells: int) -> tuple[np.ndarray, np.ndarray]:
+    """List all pairs of cells: the one and the other of each."""
+    return np.triu_indices(cells, 1)
+
+
+def differences(x: np.ndarray, ratio: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Take the differences of all pairs: their estimates, and the parts that each seed has in them."""
+    a, b = pairs_of(x.shape[1])
+    if ratio:
+        return ratio_parts(x[:, a], x[:, b])
+    d = x[:, a] - x[:, b]
+    return d.mean(axis=-1), d
+
+
+def moments(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take standard deviation and adjusted skewness over seeds."""
+    n = d.shape[-1]
+    std = d.std(axis=-1, ddof=1)
+    z = (d - d.mean(axis=-1, keepdims=True)) / np.where(std > 0, d.std(axis=-1), 1)[..., None]
+    return std, (z**3).mean(axis=-1) * np.sqrt(n * (n - 1)) / (n - 2)
+
+
+# The candidates: each takes columns and whether ratios are meant, and gives the bounds of all pairs.
+
+
+def within(quantity: Quantity, skewed: bool = True) -> Callable[[np.ndarray, bool], Bounds]:
+    """Bonferroni: each pair's own interval of a mean, at a level that shares 5 % among the pairs."""
+
+    def bounds(x: np.ndarray, ratio: bool) -> Bounds:
+        centre, d = differences(x, ratio)
+        std, skew = moments(d)
+        level, n = family_level(LEVEL, x.shape[1]), np.full(centre.shape, d.shape[-1])
+        return mean_bounds(centre, std, skew if skewed else 0 * skew, n, quantity, level)
+
+    return bounds
+
+
+def own_spread(x: np.ndarray, ratio: bool) -> Bounds:
+    """The studentized range, of each pair's own standard deviation (Games & Howell's, of pairs)."""
+    centre, d = differences(x, ratio)
+    n, cells = d.shape[-1], x.shape[1]
+    reach = stats.studentized_range.ppf(LEVEL, cells, n - 1) / np.sqrt(2) * moments(d)[0] / np.sqrt(n)
+    return centre - reach, centre + reach
+
+
+def tukey(x: np.ndarray, ratio: bool) -> Bounds:
+    """Tukey's: the studentized range, of one standard deviation for all pairs."""
+    centre, d = differences(x, ratio)
+    n, cells = d.shape[-1], x.shape[1]
+    pooled = np.sqrt((moments(d)[0] ** 2).mean(axis=1, keepdims=True))  # that of a two-way layout, seeds and cells
+    reach = stats.studentized_range.ppf(LEVEL, cells, (n - 1) * (cells - 1)) / np.sqrt(2) * pooled / np.sqrt(n)
+    return centre - reach, centre + reach
+
+
+RESAMPLES = 999
+
+
+def bootstrap(x: np.ndarray, ratio: bool) -> Bounds:
+    """The bootstrap of the largest |t|, seeds resampled for all cells together (Westfall & Young)."""
+    centre, d = differences(x, ratio)
+    n, std = d.shape[-1], moments(d)[0]
+    weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).T / n
+    z = (d - d.mean(axis=-1, keepdims=True)) / np.where(std > 0, std, 1)[..., None]
+    largest = np.empty((len(x), RESAMPLES))
+    for i, one in enumerate(z):
+        mean = one @ weights
+        variance = np.maximum(one**2 @ weights - mean**2, 0) * n / (n - 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(variance > 1e-12, np.abs(mean) / np.sqrt(variance), np.where(np.abs(mean) < 1e-12, 0, np.inf))
+        largest[i] = t.max(axis=0)
+    reach = np.sort(largest, axis=1)[:, round(LEVEL * (RESAMPLES + 1)) - 1][:, None] * std
+    return centre - reach, centre + reach
+
+
+CANDIDATES: dict[str, Callable[[np.ndarray, bool], Bounds]] = {
+    "Tukey": tukey,
+    "range, own spreads": own_spread,
+    "bootstrap of max |t|": bootstrap,
+    "Bonferroni, t": within(UNBOUNDED, skewed=False),
+    "Bonferroni, extended t": within(UNBOUNDED),
+}
+EXPENSIVE, OF_EXPENSIVE = {"bootstrap of max |t|"}, 500
+
+
+def columns_of(one: Population, n: int, cells: int, columns: int) -> np.ndarray:
+    """Draw columns, the same each time, whichever other populations there are."""
+    seed = zlib.crc32(f"{one.name}, {n}, {cells}".encode())
+    return one.draw(np.random.default_rng(seed), (columns, cells, n))
+
+
+def true_differences(one: Population, cells: int) -> np.ndarray:
+    """The differences that intervals are to hold, or the logarithms of the ratios."""
+    means, (a, b) = one.means(cells), pairs_of(cells)
+    return np.log(means[a] / means[b]) if one.ratio else means[a] - means[b]
+
+
+def simulate(
+    populations: Iterable[Population] = POPULATIONS,
+    sizes: Iterable[int] = SIZES,
+    cells: Iterable[int] = CELLS,
+    columns: int = COLUMNS,
+    candidates: Iterable[str] = tuple(CANDIDATES),
+) -> pd.DataFrame:
+    """Count how often candidates hold all differences of a column.
+
+    Returns:
+        a row per population, n and number of cells: of each candidate the share of columns of which it holds every
+        difference, and the median width of its intervals.
+    """
+    rows = []
+    for one in populations:
+        for n in sizes:
+            for k in cells:
+                x, true = columns_of(one, n, k, columns), true_differences(one, k)
+                row: dict[str, object] = {"population": one.name, "held": one.held, "n": n, "cells": k}
+                for name in candidates:
+                    low, high = CANDIDATES[name](x[:OF_EXPENSIVE] if name in EXPENSIVE else x, one.ratio)
+                    rounding = 1e-12
+                    row[name] = ((low <= true + rounding) & (high >= true - rounding)).all(axis=1).mean()
+                    row[f"width of {name}"] = float(np.median(high - low))
+                rows.append(row)
+    return pd.DataFrame(rows)
