@@ -10,6 +10,8 @@ The numbers are the same each time; it takes a minute. The tables stand in `docs
 `benchmarks/results/ties.csv`, and `tests/test_ties.py` holds the rule to them with fewer columns.
 """
 
+import functools
+import sys
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from actlab.analysis import documents
 from actlab.analysis.intervals import UNBOUNDED, Quantity, mean_bounds
 from actlab.analysis.ties import family_level, ratio_parts
+from benchmarks.coverage import decimal
 
 SIZES, CELLS, LEVEL, NEEDED = (5, 10, 20), (2, 3, 6, 12), 0.95, 0.93
 COLUMNS = 4_000
@@ -114,7 +118,7 @@ POPULATIONS = (
     Population("normal, spreads 1 : 20", accuracies(0.002, 0.04, 0.5), all_at(0.9)),
     Population("shares of 360 test rows", counts(360, 0.5), all_at(0.9)),
     Population("skewed: 1 − Γ(4)", errors(0.05, 0.05, 4.0, 0.5), below_one(0.05, 0.05)),
-    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2), held=False),
+    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2)),
     Population(
         "skewed: 1 − exponential, spreads 1 : 20", errors(0.01, 0.2, 1.0, 0.5), below_one(0.01, 0.2), held=False
     ),
@@ -129,89 +133,114 @@ def pairs_of(cells: int) -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(cells, 1)
 
 
-def differences(x: np.ndarray, ratio: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Take the differences of all pairs: their estimates, and the parts that each seed has in them."""
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of some columns: how far apart their means are, and what each seed has in that.
+
+    Attributes:
+        centre: differences of means, or logarithms of their ratios.
+        parts: the seeds' differences, of which that is the mean, or what each adds to the logarithm.
+        std, skew: standard deviation and adjusted skewness of the parts.
+        cells: how many cells a column has.
+    """
+
+    centre: np.ndarray
+    parts: np.ndarray
+    std: np.ndarray
+    skew: np.ndarray
+    cells: int
+
+
+def all_pairs(x: np.ndarray, ratio: bool) -> Pairs:
+    """Take the differences of all pairs of cells."""
     a, b = pairs_of(x.shape[1])
     if ratio:
-        return ratio_parts(x[:, a], x[:, b])
-    d = x[:, a] - x[:, b]
-    return d.mean(axis=-1), d
-
-
-def moments(d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take standard deviation and adjusted skewness over seeds."""
-    n = d.shape[-1]
-    std = d.std(axis=-1, ddof=1)
+        centre, d = ratio_parts(x[:, a], x[:, b])
+    else:
+        d = x[:, a] - x[:, b]
+        centre = d.mean(axis=-1)
+    n, std = d.shape[-1], d.std(axis=-1, ddof=1)
     z = (d - d.mean(axis=-1, keepdims=True)) / np.where(std > 0, d.std(axis=-1), 1)[..., None]
-    return std, (z**3).mean(axis=-1) * np.sqrt(n * (n - 1)) / (n - 2)
+    skew = np.einsum("...i,...i,...i->...", z, z, z) / n * np.sqrt(n * (n - 1)) / (n - 2)
+    return Pairs(centre, d, std, skew, x.shape[1])
 
 
-# The candidates: each takes columns and whether ratios are meant, and gives the bounds of all pairs.
+# The candidates: each gives the bounds of all pairs.
 
 
-def within(quantity: Quantity, skewed: bool = True) -> Callable[[np.ndarray, bool], Bounds]:
+def within(quantity: Quantity, skewed: bool = True) -> Callable[[Pairs], Bounds]:
     """Bonferroni: each pair's own interval of a mean, at a level that shares 5 % among the pairs."""
 
-    def bounds(x: np.ndarray, ratio: bool) -> Bounds:
-        centre, d = differences(x, ratio)
-        std, skew = moments(d)
-        level, n = family_level(LEVEL, x.shape[1]), np.full(centre.shape, d.shape[-1])
-        return mean_bounds(centre, std, skew if skewed else 0 * skew, n, quantity, level)
+    def bounds(pairs: Pairs) -> Bounds:
+        n = np.full(pairs.centre.shape, pairs.parts.shape[-1])
+        skew = pairs.skew if skewed else 0 * pairs.skew
+        return mean_bounds(pairs.centre, pairs.std, skew, n, quantity, family_level(LEVEL, pairs.cells))
 
     return bounds
 
 
-def own_spread(x: np.ndarray, ratio: bool) -> Bounds:
+def own_spread(pairs: Pairs) -> Bounds:
     """The studentized range, of each pair's own standard deviation (Games & Howell's, of pairs)."""
-    centre, d = differences(x, ratio)
-    n, cells = d.shape[-1], x.shape[1]
-    reach = stats.studentized_range.ppf(LEVEL, cells, n - 1) / np.sqrt(2) * moments(d)[0] / np.sqrt(n)
-    return centre - reach, centre + reach
+    n = pairs.parts.shape[-1]
+    reach = range_quantile(pairs.cells, n - 1) * pairs.std / np.sqrt(2 * n)
+    return pairs.centre - reach, pairs.centre + reach
 
 
-def tukey(x: np.ndarray, ratio: bool) -> Bounds:
-    """Tukey's: the studentized range, of one standard deviation for all pairs."""
-    centre, d = differences(x, ratio)
-    n, cells = d.shape[-1], x.shape[1]
-    pooled = np.sqrt((moments(d)[0] ** 2).mean(axis=1, keepdims=True))  # that of a two-way layout, seeds and cells
-    reach = stats.studentized_range.ppf(LEVEL, cells, (n - 1) * (cells - 1)) / np.sqrt(2) * pooled / np.sqrt(n)
-    return centre - reach, centre + reach
+def tukey(pairs: Pairs) -> Bounds:
+    """Tukey's: the studentized range, of one standard deviation for all pairs: a two-way layout's, seeds and cells."""
+    n = pairs.parts.shape[-1]
+    pooled = np.sqrt((pairs.std**2).mean(axis=1, keepdims=True))
+    reach = range_quantile(pairs.cells, (n - 1) * (pairs.cells - 1)) * pooled / np.sqrt(2 * n)
+    return pairs.centre - reach, pairs.centre + reach
+
+
+@functools.cache
+def range_quantile(cells: int, degrees: int) -> float:
+    """The studentized range's quantile at ``LEVEL``."""
+    return float(stats.studentized_range.ppf(LEVEL, cells, degrees))
 
 
 RESAMPLES = 999
 
 
-def bootstrap(x: np.ndarray, ratio: bool) -> Bounds:
-    """The bootstrap of the largest |t|, seeds resampled for all cells together (Westfall & Young)."""
-    centre, d = differences(x, ratio)
-    n, std = d.shape[-1], moments(d)[0]
+def bootstrap(pairs: Pairs) -> Bounds:
+    """The bootstrap of the largest |t|, seeds resampled for all cells together (Westfall & Young 1993)."""
+    n, d = pairs.parts.shape[-1], pairs.parts
     weights = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=RESAMPLES).T / n
-    z = (d - d.mean(axis=-1, keepdims=True)) / np.where(std > 0, std, 1)[..., None]
-    largest = np.empty((len(x), RESAMPLES))
+    z = (d - d.mean(axis=-1, keepdims=True)) / np.where(pairs.std > 0, pairs.std, 1)[..., None]
+    largest = np.empty((len(d), RESAMPLES))
     for i, one in enumerate(z):
         mean = one @ weights
         variance = np.maximum(one**2 @ weights - mean**2, 0) * n / (n - 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             t = np.where(variance > 1e-12, np.abs(mean) / np.sqrt(variance), np.where(np.abs(mean) < 1e-12, 0, np.inf))
         largest[i] = t.max(axis=0)
-    reach = np.sort(largest, axis=1)[:, round(LEVEL * (RESAMPLES + 1)) - 1][:, None] * std
-    return centre - reach, centre + reach
+    reach = np.sort(largest, axis=1)[:, round(LEVEL * (RESAMPLES + 1)) - 1][:, None] * pairs.std
+    return pairs.centre - reach, pairs.centre + reach
 
 
-CANDIDATES: dict[str, Callable[[np.ndarray, bool], Bounds]] = {
+CANDIDATES: dict[str, Callable[[Pairs], Bounds]] = {
     "Tukey": tukey,
     "range, own spreads": own_spread,
-    "bootstrap of max |t|": bootstrap,
+    "bootstrap of max t": bootstrap,
     "Bonferroni, t": within(UNBOUNDED, skewed=False),
+    "Bonferroni, logit t": within(FRACTION.difference),
     "Bonferroni, extended t": within(UNBOUNDED),
 }
-EXPENSIVE, OF_EXPENSIVE = {"bootstrap of max |t|"}, 500
+EXPENSIVE, OF_EXPENSIVE = "bootstrap of max t", 200
+RULE = {"accuracies": "Bonferroni, logit t", "losses": "Bonferroni, extended t"}
+"""What tables do: the method that a paired difference of such a quantity has anyway, at the level of the family."""
 
 
 def columns_of(one: Population, n: int, cells: int, columns: int) -> np.ndarray:
     """Draw columns, the same each time, whichever other populations there are."""
     seed = zlib.crc32(f"{one.name}, {n}, {cells}".encode())
     return one.draw(np.random.default_rng(seed), (columns, cells, n))
+
+
+def kind_of(one: Population) -> str:
+    """What a population's cells hold."""
+    return "losses" if one.ratio else "accuracies"
 
 
 def true_differences(one: Population, cells: int) -> np.ndarray:
@@ -231,18 +260,74 @@ def simulate(
 
     Returns:
         a row per population, n and number of cells: of each candidate the share of columns of which it holds every
-        difference, and the median width of its intervals.
+        difference, and the median width of its intervals; of the bootstrap over ``OF_EXPENSIVE`` columns.
     """
     rows = []
     for one in populations:
         for n in sizes:
             for k in cells:
                 x, true = columns_of(one, n, k, columns), true_differences(one, k)
-                row: dict[str, object] = {"population": one.name, "held": one.held, "n": n, "cells": k}
+                row: dict[str, object] = {"kind": kind_of(one), "population": one.name, "held": one.held}
+                row |= {"n": n, "cells": k}
+                pairs, fewer = all_pairs(x, one.ratio), all_pairs(x[:OF_EXPENSIVE], one.ratio)
                 for name in candidates:
-                    low, high = CANDIDATES[name](x[:OF_EXPENSIVE] if name in EXPENSIVE else x, one.ratio)
+                    if one.ratio and "logit" in name:  # a ratio's logarithm has no ends
+                        continue
+                    low, high = CANDIDATES[name](fewer if name == EXPENSIVE else pairs)
                     rounding = 1e-12
                     row[name] = ((low <= true + rounding) & (high >= true - rounding)).all(axis=1).mean()
                     row[f"width of {name}"] = float(np.median(high - low))
                 rows.append(row)
     return pd.DataFrame(rows)
+
+
+def rule_table(frame: pd.DataFrame) -> str:
+    """How often the rule holds all differences of a column, by the number of cells at each n."""
+    lines = []
+    for population, rows in frame.groupby("population", sort=False):
+        held = bool(rows["held"].iloc[0])
+        rule = RULE[str(rows["kind"].iloc[0])]
+        cells = [" ".join(map(decimal, of_n[rule])) for _, of_n in rows.groupby("n")]
+        lines.append([str(population) if held else f"*{population}*", *cells])
+    ks = ", ".join(map(str, dict.fromkeys(frame["cells"])))
+    heads = [f"columns of {ks} cells", *(f"n = {n}" for n in dict.fromkeys(frame["n"]))]
+    return documents.markdown_table(heads, lines)
+
+
+def candidates_table(frame: pd.DataFrame) -> str:
+    """The least coverage of each candidate over the populations that are no exceptions, and its width at most cells."""
+    lines = []
+    for kind, of_kind in frame[frame["held"]].groupby("kind", sort=False):
+        alike = of_kind[of_kind["population"] == of_kind["population"].iloc[0]]
+        for name in CANDIDATES:
+            if of_kind[name].isna().all():
+                continue
+            texts = []
+            for n, rows in of_kind.groupby("n"):
+                least = rows[name].min()
+                at = alike[(alike["n"] == n) & (alike["cells"] == alike["cells"].max())]
+                width = float(at[f"width of {name}"].iloc[0])
+                texts.append(f"{'**' * (least >= NEEDED)}{decimal(least)}{'**' * (least >= NEEDED)}, {width:.3g}")
+            lines.append([str(kind), name, *texts])
+    heads = ["columns of", "method", *(f"n = {n}" for n in dict.fromkeys(frame["n"]))]
+    return documents.markdown_table(heads, lines)
+
+
+def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
+    """The tables of `docs/measures.md`, by the names of their places."""
+    return {"ties": lambda: rule_table(frame), "ties_candidates": lambda: candidates_table(frame)}
+
+
+def main() -> None:
+    """Simulate, and write the numbers and the tables."""
+    text = simulate().to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    RESULTS.write_text(text, encoding="utf-8", newline="\n")
+    tables = tables_of(pd.read_csv(RESULTS))
+    print(*(table() for table in tables.values()), sep="\n\n")
+    for name in sys.argv[1:]:
+        page = Path(name)
+        page.write_text(documents.rewrite(page.read_text(encoding="utf-8"), tables), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

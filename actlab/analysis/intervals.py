@@ -10,7 +10,8 @@
 | difference of means, paired | that of a mean; of what has both ends, the differences have too |
 | difference without pairs | the intervals of both, joined by square-and-add (MOVER) |
 
-A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then.
+A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then. A
+share of one run has none either.
 Everything here is plain NumPy; what is a group is one integer a value.
 """
 
@@ -234,7 +235,9 @@ def intervals_of(
         else:
             plus, minus = (np.add.reduceat(np.maximum(side, 0), first) / n for side in (v, -v))
             low, high = share_difference_bounds(plus, minus, n, level)
-        out["low"][there], out["high"][there], out["method"][there] = low, high, quantity.method
+        several = n > 1  # of one run there is nothing to take an interval over
+        out["low"][there], out["high"][there] = np.where(several, low, np.nan), np.where(several, high, np.nan)
+        out["method"][there] = np.where(several, quantity.method, NO_INTERVAL)
         return out
     deviation = v - np.repeat(mean, n)
     scale = np.maximum(greatest - least, tiny)  # third powers of large losses would overflow
