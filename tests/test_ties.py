@@ -101,11 +101,9 @@ def test_losses_are_compared_by_the_ratio_of_their_means():
 
 
 def test_equal_means_are_all_the_best_and_the_others_face_each_of_them():
-    cells = {"one": BASE, "other": BASE[::-1], "as good as one alone": BASE - 0.001 + NOISE / 10}
-    assert verdicts(cells) == {"one": "best", "other": "best", "as good as one alone": "undecided"}
-    assert (
-        verdicts({name: cells[name] for name in ("one", "as good as one alone")})["as good as one alone"] == "as_good"
-    )
+    cells = {"one": BASE, "other": BASE + 20 * NOISE, "near one": BASE - 0.001 + NOISE / 10}
+    assert verdicts(cells) == {"one": "best", "other": "best", "near one": "undecided"}
+    assert verdicts({name: cells[name] for name in ("one", "near one")}) == {"one": "best", "near one": "as_good"}
     table = table_of(made({"relu": BASE, "elu": BASE.copy(), "gelu": BASE - 0.2 + NOISE}))
     assert table.wide.to_string().count("**") == 4
 
@@ -128,27 +126,22 @@ def test_as_many_seeds_as_the_note_says_decide(spread):
     noise = np.random.default_rng(0).normal(size=n)
     noise = spread * (noise - noise.mean()) / noise.std(ddof=1)
     base = np.full(n, 0.5)
-    for away in (0.0, 0.005, 0.0099, 0.0101, 0.03):
-        others = {i: base - 0.3 - i / 100 for i in range(4)}
-        assert (
-            verdicts({"best": base, "other": base - away + noise, **others} if away else {"best": base, **others})[
-                "other" if away else "best"
-            ]
-            != "undecided"
-        )
+    others = {i: base - 0.3 - i / 100 for i in range(4)}
+    for away in (1e-4, 0.005, 0.0099, 0.0101, 0.03):
+        assert verdicts({"best": base, "other": base - away + noise, **others})["other"] != "undecided"
 
 
 def test_the_note_says_how_many_seeds_and_what_is_no_difference():
-    study = made({"relu": BASE, "elu": BASE - 0.004 + 8 * NOISE, "gelu": BASE - 0.003 + NOISE})
+    study = made({"relu": BASE, "elu": BASE - 0.004 + 20 * NOISE, "gelu": BASE - 0.003 + NOISE})
     table = table_of(study)
     frame = table.frame.set_index("activation")
     assert frame.loc["elu", "undecided"]
     assert frame.loc["gelu", "as_good"]
-    spread = (8 * NOISE).std(ddof=1)
+    spread = (20 * NOISE).std(ddof=1)
     assert frame.loc["elu", "seeds_to_decide"] == ties.seeds_to_decide(spread, 0.02, 3)
     assert f"about {frame.loc['elu', 'seeds_to_decide']:.0f} seeds would decide it: t·s/√n ≤ δ/2." in table.note
     assert "lies within ±0.02" in table.note
-    assert "†" in layout.to_latex(table) or r"$^\dagger$" in layout.to_latex(table)
+    assert r"$^\dagger$" in layout.to_latex(table)
     assert "within a factor of 1.1" in table_of(made({"relu": BASE, "elu": BASE + NOISE / 10}, task="regression")).note
 
 
