@@ -114,12 +114,12 @@ def test_nothing_is_selected_where_nothing_was_swept():
 
 
 def test_every_varying_setting_makes_rows_of_its_own():
-    study = frames(("relu", "elu"), (2, 5), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"), width=(8, 16))
+    study = frames(("relu", "elu"), (2, 5), seeds=5, data=("digits", "wine"), optimizer=("adam", "sgd"), width=(8, 16))
     cells = build_cells(*study, Select())
     assert cells.keys == ["data", "activation", "depth", "width", "optimizer", "learning_rate"]
     frame = TABLES["performance"].make(cells).frame
     assert len(frame) == 2**5
-    assert (frame["runs"] == 2).all()
+    assert (frame["runs"] == 5).all()
     assert frame["best"].sum() == 4  # one in each data set and depth
 
 
@@ -247,7 +247,8 @@ def test_nothing_is_marked_where_few_runs_are_beside_a_cell_that_was_not_compare
     runs.loc[runs.index[0], ["status", "test_accuracy"]] = ["diverged", math.nan]
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
     assert not {"*", "†", "?"} & set(table.wide.to_string())
-    assert "3 to 4 values per cell: too few for an interval" in table.note
+    assert "4 runs per cell: too few for an interval" in table.note
+    assert "3 of 4 trained: " in table.wide.to_string()
     assert "nothing is marked as best" in table.note
 
 
