@@ -118,7 +118,7 @@ POPULATIONS = (
     Population("normal, spreads 1 : 20", accuracies(0.002, 0.04, 0.5), all_at(0.9)),
     Population("shares of 360 test rows", counts(360, 0.5), all_at(0.9)),
     Population("skewed: 1 − Γ(4)", errors(0.05, 0.05, 4.0, 0.5), below_one(0.05, 0.05)),
-    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2)),
+    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2), held=False),
     Population(
         "skewed: 1 − exponential, spreads 1 : 20", errors(0.01, 0.2, 1.0, 0.5), below_one(0.01, 0.2), held=False
     ),
