@@ -248,7 +248,7 @@ def test_the_rule_is_the_narrowest_that_holds_and_holds_what_is_printed():
         assert width[simulated.RULE[kind]] <= 1.02 * min(width.values())
     index = ["population", "n", "cells"]
     few = simulated.simulate(sizes=(5, 20), cells=(2, 6), columns=COLUMNS, candidates=set(simulated.RULE.values()))
-    both = few.set_index(index).join(printed.set_index(index), rsuffix=" printed")
+    both = few.merge(printed.rename(columns=lambda name: name if name in index else f"{name} printed"), on=index)
     for kind, rule in simulated.RULE.items():
         rows = both[both["kind"] == kind]
         expected, count = rows[f"{rule} printed"], 1 / COLUMNS + 1 / simulated.COLUMNS
