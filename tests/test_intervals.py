@@ -26,7 +26,7 @@ def interval(values, quantity=UNBOUNDED, level=0.95):
 # What each is, by an independent computation
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 1), (0, 5), (3, 5), (5, 5), (17, 20)])
+@pytest.mark.parametrize(("k", "n"), [(0, 2), (0, 5), (3, 5), (5, 5), (17, 20)])
 def test_shares_have_the_wilson_interval_of_scipy(k, n):
     result = interval([1.0] * k + [0.0] * (n - k), FLAG)
     theirs = sps.binomtest(k, n).proportion_ci(0.95, method="wilson")
@@ -155,8 +155,10 @@ def test_few_values_in_two_groups_have_the_share_of_the_larger():
     assert math.isnan(interval([0.10, 0.12, 0.11], FRACTION).share)
 
 
-def test_flags_always_have_an_interval():
-    for n in (1, 2, 3, 4):
+def test_flags_have_an_interval_from_two_on():
+    assert not interval([1.0], FLAG).known
+    assert not interval([0.0], FLAG.difference).known
+    for n in (2, 3, 4):
         assert interval([1.0] * n, FLAG).known
         assert interval([0.0] * n, FLAG.difference).known
 

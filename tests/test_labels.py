@@ -190,7 +190,7 @@ def test_a_targets_best_is_sought_among_its_own(planned):
     cells, _ = cells_of(planned("data.target", ["a", "b"], BASE.replace("iris", "one/rows.csv")))
     frame = TABLES["performance"].make(cells).frame
     assert not frame["best"].any()
-    assert not frame["tie"].any()
+    assert not frame["as_good"].any()
 
 
 def test_one_content_under_two_names_is_one(tmp_path, planned):

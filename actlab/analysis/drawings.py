@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from actlab.analysis import bimodal, ties
 from actlab.analysis.cells import Cells
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.intervals import BESIDE
@@ -100,7 +101,7 @@ def drawing(
     """
     keys = cells.selected_keys if keys is None else keys
     unused = [name for name in BESIDE if name not in INSTEAD.values()]
-    frame = frame.drop(columns=[*unused, "best", "tie", "open", "dropped_pairs"], errors="ignore")
+    frame = frame.drop(columns=[*unused, *ties.COLUMNS, *bimodal.COLUMNS], errors="ignore")
     placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
     others = [key for key in keys if key not in placed and key in frame]
     pages: dict[str, pd.DataFrame] = {}

@@ -10,8 +10,9 @@
 | difference of means, paired | that of a mean; of what has both ends, the differences have too |
 | difference without pairs | the intervals of both, joined by square-and-add (MOVER) |
 
-A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then. Over
-several splits and several seeds it needs as many of both, and the methods are those of ``crossed``.
+A mean of fewer than ``FEWEST`` values, or of equal ones, has no interval: no method covers that population then. A
+share of one run has none either. Over several splits and several seeds it needs as many of both, and the methods are
+those of ``crossed``.
 Everything here is plain NumPy; what is a group is one integer a value.
 """
 
@@ -252,8 +253,10 @@ def intervals_of(
         else:
             plus, minus = (np.add.reduceat(np.maximum(side, 0), first) / n for side in (v, -v))
             low, high = share_difference_bounds(plus, minus, independent, level)
-        out["low"][there], out["high"][there] = low, high
-        out["method"][there] = np.where(both, CROSSED + quantity.method, quantity.method)
+        several = n > 1  # of one run there is nothing to take an interval over
+        out["low"][there], out["high"][there] = np.where(several, low, np.nan), np.where(several, high, np.nan)
+        named = np.where(both, CROSSED + quantity.method, quantity.method)
+        out["method"][there] = np.where(several, named, NO_INTERVAL)
         return out
     deviation = v - np.repeat(mean, n)
     scale = np.maximum(greatest - least, tiny)  # third powers of large losses would overflow

@@ -1,7 +1,7 @@
 """How tables look: numbers with their intervals as people read them, and one table as CSV, Markdown and LaTeX.
 
-A wide table is a frame of Markdown strings (``**best**``, ``† ties``, `` `relu` ``); LaTeX is translated from it. The
-long table holds the numbers themselves.
+A wide table is a frame of Markdown strings (``**best**``, ``as good †``, `` `relu` ``); LaTeX is translated from it.
+The long table holds the numbers themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from actlab.naming import show
 # Measurements are float32 and carry seven digits; three more keep what was averaged.
 FLOATS = "%.10g"
 DAGGER = "†"
-OPEN = "‡"
+UNDECIDED = "?"
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,10 @@ def without_interval(row: Mapping[str, Any], short: Callable[[float, str], str])
 
 
 def marked(text: str, row: Mapping[str, Any]) -> str:
-    """Mark the best cell bold, with a dagger one that ties with it, with a double one of which that cannot be told."""
+    """Mark the best cell bold, with a dagger one that is as good, with a question mark one that is undecided."""
     if row.get("best"):
         return f"**{text}**"
-    return f"{text} {DAGGER}" if row.get("tie") else f"{text} {OPEN}" if row.get("open") else text
+    return f"{text} {DAGGER}" if row.get("as_good") else f"{text} {UNDECIDED}" if row.get("undecided") else text
 
 
 # Words that have an order of their own; other values come in the order of numbers, or as they first occur.
@@ -224,17 +224,21 @@ WORD_ORDER = ("init", "final", "first", "middle", "middle kept", "last")
 
 
 def pivot(
-    frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], decimals: Mapping[str, int] | int | None = None
+    frame: pd.DataFrame,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    decimals: Mapping[str, int] | int | None = None,
+    text: Callable[[Mapping[str, Any], int | None], str] = estimate,
 ) -> pd.DataFrame:
     """Lay a long table out for people: ``rows`` down, the values of ``columns`` across, an estimate in each cell.
 
     Keys that are constant over the frame are left out of the rows, but for the activation. ``decimals`` may be given by
-    ``measure``.
+    ``measure``, and another ``text`` for a cell.
     """
     texts = []
     for row in records(frame):
         places = decimals.get(str(row.get("measure"))) if isinstance(decimals, Mapping) else decimals
-        texts.append(marked(estimate(row, places), row))
+        texts.append(marked(text(row, places), row))
     return lay_out(frame.assign(text=texts), rows, columns)
 
 

@@ -7,30 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import of_table
 from actlab.analysis.crossed import CROSSED
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
-from actlab.analysis.layout import DAGGER, OPEN, words
+from actlab.analysis.layout import words
+from actlab.analysis.marking import advice, marks_note
 from actlab.analysis.variation import BOTH, EITHER, independent, of_what, over_repeats, split_varies
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, Measure, about
 from actlab.naming import counted
 from actlab.study.settings import ENVIRONMENT
 
-MARKS = (
-    "{bold}: the best mean of a column (and data set); "
-    f"{DAGGER}: its difference from the best, by pairs of one {{pair}}, has a 95 % interval that contains 0, or all of "
-    f"at least {FEWEST} pairs are equal; "
-    f"{OPEN}: that difference has no interval (fewer than {FEWEST} pairs, or all differ alike). Not corrected for many "
-    "comparisons."
-)
-TOO_FEW = f"Fewer than {FEWEST} {{pair}}s per cell: nothing is marked as best."
-UNMARKED = (
-    f"No difference from the best mean can be judged (fewer than {FEWEST} pairs of one {{pair}}, or all differ alike): "
-    "nothing is marked as best."
-)
 PARTLY = (
     "Where some runs of a cell have no value, how many have one stands first, then the median of those (least to "
     "greatest), or their share, without an interval: they are no sample of all."
@@ -65,18 +55,21 @@ def notes(
     said = not both and all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     runs = cells.selected if selected else cells.runs
     keys = cell_keys(cells, None if selected else cells.keys)
+    whole = frame[~bimodal.partly(frame)]
     sentences = [
         what,
-        intervals_note(frame, f" over {over_repeats(frame)}"),
+        intervals_note(whole if len(whole) else frame, f" over {over_repeats(frame)}"),
+        bimodal.note(frame),
         of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
         diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),
         of_table(cells, frame, keys, selected, not all_have_values(frame)),
-        marks_note(frame, "split and seed" if both else "seed") if marks else "",
         floors(frame, cells.own),
         empty(cells, asked),
+        marks_note(frame, own=cells.own) if marks else "",
+        advice(frame, cells.selected["seed"]) if marks else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -182,33 +175,6 @@ def span(numbers: pd.Series) -> str:
     return str(most) if fewest == most else f"{fewest} to {most}"
 
 
-def marks_note(frame: pd.DataFrame, pair: str = "seed", bold: str = "**Bold**") -> str:
-    """Say what the marks mean and how many pairs were dropped; that there are none, where nothing is judged.
-
-    Args:
-        frame: estimates with ``best``, ``tie`` and ``open``.
-        pair: what the two values of a pair have in common.
-        bold: how the best is marked.
-    """
-    if not frame["best"].any():
-        return "Nothing is marked as best."
-    if nothing_judged(frame):
-        few = (frame["n"] < FEWEST).all()
-        return TOO_FEW.format(pair="run" if pair == "seed" else pair) if few else UNMARKED.format(pair=pair)
-    dropped = int(frame["dropped_pairs"].sum())
-    text = MARKS.format(bold=bold, pair=pair)
-    return text + (f" Pairs dropped, since one side has no value: {dropped}." if dropped else "")
-
-
-def nothing_judged(frame: pd.DataFrame) -> bool:
-    """Whether no cell's difference from the best could be judged: then no mark says anything.
-
-    A cell of too few values was not judged, also where it was not compared since some of its runs diverged.
-    """
-    others = frame[~frame["best"].astype(bool) & (frame["n"] > 0)]
-    return not bool((others["tie"] | (~others["open"] & (others["n"] >= FEWEST))).any())
-
-
 def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False, counted_in: bool = False) -> str:
     """Say how many of some runs diverged, and how many of the others.
 
@@ -312,8 +278,9 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
     geometric = [name for name in names if about(name).over_seeds == GEOMETRIC]
     known = frame["low"].notna()
     beside = frame["median"].notna() if "median" in frame else frame["low"].notna() & False
-    partly = some_lack_values(frame)
-    ranged, few = ~known & beside, (independent(frame) < FEWEST) | partly
+    apart = bimodal.partly(frame)
+    partly = some_lack_values(frame) & ~apart
+    ranged, few = ~known & beside & ~apart, (independent(frame) < FEWEST) | partly
     repeats = over_repeats(frame)
     runs = EITHER if repeats == BOTH else "runs"
     parts = []
@@ -326,6 +293,9 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
         why = [f"of fewer than {FEWEST} {runs}"] * bool((ranged & few & ~partly).any())
         why += ["of those that have a value, where some runs have none"] * bool((ranged & partly).any())
         parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {' and '.join(why)}")
+    if apart.any():
+        band = " with the range (dashed edges)" * bands
+        parts.append(f"medians{f' over {repeats}' * (not parts)}{band} where some runs trained and others did not")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():

@@ -14,6 +14,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from actlab import commands
+from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.confounds import by_initialisation, of_table
 from actlab.analysis.drawings import Drawing
@@ -23,7 +24,8 @@ from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
-from actlab.analysis.notes import PARTLY, marks_note, selected_in_short, selection_note
+from actlab.analysis.marking import marks_note
+from actlab.analysis.notes import PARTLY, selected_in_short, selection_note
 from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
@@ -144,18 +146,25 @@ def headline(
     layers: pd.DataFrame,
 ) -> str:
     """Write a study's answer for the terminal: its question and the table of final performance."""
-    cells, table = headline_table(study, manifest, runs, steps, layers)
+    return headline_text(study, *headline_table(study, manifest, runs, steps, layers))
+
+
+def headline_text(study: Mapping[str, Any], cells: Cells, table: Table) -> str:
+    """Write the answer for the terminal, of a table that is made."""
+    whole = table.frame[~bimodal.partly(table.frame)]
+    ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
     body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
     few = EITHER if over_repeats(table.frame) == BOTH else "runs"
     legend = [
         f"Test loss: {LOSS_SCALE}." if (table.frame["measure"] == "test_loss").any() else "",
-        f"Median (least to greatest) of fewer than {FEWEST} {few}, which have no interval." if " to " in text else "",
+        f"Median (least to greatest) of fewer than {FEWEST} {few}, which have no interval." if ranged.any() else "",
         PARTLY if re.search(r" (not diverged|defined)[^:]*: ", text) else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
+        bimodal.note(table.frame).replace("*", ""),
         of_what(cells.selected, cells.selected_keys, table.frame, cells.test_rows),
-        marks_note(table.frame, "seed" if few == "runs" else "split and seed", "*"),
+        marks_note(table.frame, "*", cells.own),
         selected_in_short(cells),
         bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]

@@ -7,9 +7,8 @@ in which runs finished.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +16,6 @@ from numpy.typing import ArrayLike
 from actlab.analysis.intervals import (
     BESIDE,
     COUNTS,
-    FEWEST,
     NOTHING,
     ROUNDING,
     UNBOUNDED,
@@ -26,7 +24,7 @@ from actlab.analysis.intervals import (
     intervals_of,
     square_and_add,
 )
-from actlab.analysis.variation import SEED, SPLIT, least_independent, split_and_seed
+from actlab.analysis.variation import SEED, SPLIT, split_and_seed
 from actlab.later import pd
 
 
@@ -84,22 +82,10 @@ class Difference:
     Attributes:
         interval: the difference and its interval; ``n`` counts pairs where there are any.
         dropped: seeds without a partner: only one of the samples has a value of them.
-        same: whether every pair, of at least ``FEWEST`` independent ones, is of equal values: no sign of a difference.
     """
 
     interval: Interval
     dropped: int = 0
-    same: bool = False
-
-    @property
-    def tie(self) -> bool:
-        """Whether it may be 0: its interval contains it, or all pairs are equal."""
-        return self.same or (self.interval.known and self.interval.low <= 0 <= self.interval.high)
-
-    @property
-    def open(self) -> bool:
-        """Whether it has no interval, so that nothing can be told."""
-        return not self.same and not self.interval.known
 
 
 def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quantity = UNBOUNDED) -> Difference:
@@ -129,19 +115,4 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     d = x - y
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
-    interval = mean_interval(pd.Series(d, both), level, quantity.difference)
-    return Difference(interval, dropped, least_independent(both) >= FEWEST and bool((d == 0).all()))
-
-
-def differences_from(
-    best: Any, samples: Mapping[Any, pd.Series], level: float = 0.95, quantity: Quantity = UNBOUNDED
-) -> dict[Any, Difference]:
-    """Take the difference of the best from every other cell; not corrected for their number.
-
-    >>> s = pd.Series([0.9, 0.8, 0.85, 0.87, 0.86])
-    >>> close = s + [0.01, -0.02, 0.0, 0.01, 0.01]
-    >>> found = differences_from("a", {"a": s, "b": close, "c": s - [0.3, 0.31, 0.32, 0.3, 0.3], "d": s - 0.3})
-    >>> {name: (one.tie, one.open) for name, one in found.items()}
-    {'b': (True, False), 'c': (False, False), 'd': (False, True)}
-    """
-    return {name: difference(samples[best], one, level, quantity) for name, one in samples.items() if name != best}
+    return Difference(mean_interval(pd.Series(d, both), level, quantity.difference), dropped)

@@ -92,19 +92,21 @@ class Answering:
     def done(self, results: "Results") -> None:
         """Take what a run came to that is done; in words, where no object is wanted."""
         from actlab.analysis.listing import plain_records
+        from actlab.analysis.marking import advice
         from actlab.analysis.report import headline_table, unknown_death
-        from actlab.analysis.tables.outcomes import marks_of
 
         if not self.wanted:
             self.say_done(results)
             return
         status = results.runs["status"]
         diverged = int((status == "diverged").sum())
-        table = headline_table(results.study, results.manifest, results.runs, results.steps, results.layers)[1]
+        frames = results.runs, results.steps, results.layers
+        cells, table = headline_table(results.study, results.manifest, *frames)
         folder = results.path
         files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
         files += [folder / "study.yaml", folder / "manifest.json"]
         self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
+        self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected["seed"], folder)) else []
         self.fields |= {
             "study": results.study["study"],
             "folder": str(folder),
@@ -113,15 +115,18 @@ class Answering:
             "ok": len(status) - diverged,
             "diverged": diverged,
             "failures": [],
-            "headline": {"title": table.title, "note": table.note, "rows": plain_records(marks_of(table.frame))},
+            "headline": {"title": table.title, "note": table.note, "rows": plain_records(table.frame)},
             "files": [str(path) for path in files if path.exists()],
         }
 
     def say_done(self, results: "Results") -> None:
         """Print what a run came to, and what was written."""
-        from actlab.analysis.report import headline, unknown_death
+        from actlab.analysis.marking import advice
+        from actlab.analysis.report import headline_table, headline_text, unknown_death
 
-        say(headline(results.study, results.manifest, results.runs, results.steps, results.layers))
+        frames = results.runs, results.steps, results.layers
+        cells, table = headline_table(results.study, results.manifest, *frames)
+        say(headline_text(results.study, cells, table))
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())
@@ -131,6 +136,8 @@ class Answering:
         weights = ["weights/"] if (results.path / "weights").is_dir() else []
         for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
+        if more := advice(table.frame, cells.selected["seed"], results.path):
+            say(more)
 
     def stopped(self, error: BaseException) -> None:
         """Look what is stored after all where a run ended before it was done."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from actlab.analysis import stats
+from actlab.analysis import ties
 from actlab.analysis.cells import Cells, sort_rows
 from actlab.analysis.estimates import at_both_ends, summarise
-from actlab.analysis.intervals import quantity_of
 from actlab.analysis.variation import repeats_of
 from actlab.later import pd
 from actlab.measures import about
@@ -88,37 +88,29 @@ def along_the_network(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
 
 
 def mark_best(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
-    """Add ``best``, ``tie`` and ``open``: within one data set and depth, the best mean, and what does not differ.
+    """Mark within one data set and depth the best mean, what is as good, and what is undecided (see ``ties``).
 
-    A cell with a diverged or undefined run is best only where every cell has one. ``open`` is where the difference has
-    no interval, ``dropped_pairs`` counts the seeds of which only one of the two has a value.
+    Only cells of which every run trained and has a value, of at least five seeds, are compared: a mean over runs that
+    trained and runs that did not is neither's.
     """
-    frame = frame.assign(best=False, tie=False, open=False, dropped_pairs=0)
     where, repeats = [*keys, "measure"], repeats_of(cells.runs)
-    row_of = frame[where].assign(_row=frame.index)
-    samples = (
-        values.merge(cells.runs[["run", *repeats, *keys]], on="run")
-        .merge(row_of, on=where)
-        .sort_values(["_row", *repeats])
-    )
-    by_row = {row: part.set_index(repeats)["value"] for row, part in samples.groupby("_row")}
+    runs = cells.runs
+    failed = values[["run"]].merge(runs[["run", "trained", "status", *keys]], on="run")
+    failed = failed[~failed["trained"].astype(bool) | (failed["status"] != "ok")][list(keys)].drop_duplicates()
+    sound = ties.compared(frame) & frame[list(keys)].merge(failed, how="left", indicator=True)["_merge"].eq(
+        "left_only"
+    ).set_axis(frame.index)
+    row_of = frame.loc[sound, where].assign(_row=frame.index[sound])
+    samples = values.merge(runs[["run", *repeats, *keys]], on="run").merge(row_of, on=where)
+    samples = samples.sort_values(["_row", *repeats])
+    by_row = {row: part.set_index(repeats)["value"].astype(float) for row, part in samples.groupby("_row")}
     fixed = {one.column for one in cells.settings if one.problem} | {"measure"}
     problem = [name for name in where if name in fixed]
-    for _, rows in frame.groupby(problem, dropna=False):
-        some = rows[rows["n"] > 0]
-        sound = some[(some["diverged"] == 0) & (some["missing"] == 0)]
-        pool = sound if len(sound) else some
-        if len(rows) < 2 or pool.empty:
-            continue
+    marks: dict[Any, dict[str, Any]] = {}
+    for _, rows in frame[sound].groupby(problem, dropna=False):
         record = about(str(rows["measure"].iloc[0]), cells.own)
-        higher = record.better == "higher"
-        best = pool["mean"].idxmax() if higher else pool["mean"].idxmin()
-        frame.loc[best, "best"] = True
-        samples_of = {row: by_row[row] for row in pool.index}
-        for row, one in stats.differences_from(best, samples_of, quantity=quantity_of(record)).items():
-            frame.loc[row, ["tie", "open"]] = one.tie, one.open
-            frame.loc[row, "dropped_pairs"] = one.dropped
-    return frame
+        marks |= ties.mark(rows["mean"].to_dict(), {row: by_row[row] for row in rows.index}, record)
+    return frame.assign(**{name: [marks.get(row, ties.UNMARKED)[name] for row in frame.index] for name in ties.COLUMNS})
 
 
 def with_selected(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import at_the_end, same_seeds
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, pivot, setting, words
-from actlab.analysis.notes import notes, nothing_judged, selection_note
+from actlab.analysis.notes import notes, selection_note
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, mark_best, order, with_selected, without
 from actlab.later import pd
@@ -44,9 +45,9 @@ def final_performance(cells: Cells, also: Sequence[str] = ()) -> Table:
     more = [regression[["run"]].assign(measure=name, value=regression[name].astype(float)) for name in there]
     values = pd.concat([values, *more], ignore_index=True)
     keys = cell_keys(cells)
-    frame = mark_best(by_cell(cells, values, keys), values, cells, keys)
-    frame = with_selected(frame, cells)
-    wide = pivot(marks_of(frame), [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3})
+    frame = bimodal.with_trained(by_cell(cells, values, keys), values, cells.selected, keys)
+    frame = with_selected(mark_best(frame, values, cells, keys), cells)
+    wide = pivot(frame, [*without(keys, "depth"), "measure"], ["depth"], {"test_accuracy": 3}, bimodal.estimate)
     names = [*sorted(set(measure)), *there]
     scales = {"test_loss": f" ({LOSS_SCALE})", "test_r2": f" ({R2_SCALE})"}
     what = " and ".join(f"{words(name)}{scales.get(name, '')}" for name in names)
@@ -77,11 +78,6 @@ def trained(cells: Cells) -> Table | None:
         "of the grid."
     )
     return Table("Share of runs trained", notes(cells, frame, what, selected=True), frame, wide)
-
-
-def marks_of(frame: pd.DataFrame) -> pd.DataFrame:
-    """Print no mark where no difference from the best can be judged; the CSV still says which mean is the best."""
-    return frame.assign(best=False, tie=False, open=False) if nothing_judged(frame) else frame
 
 
 @table

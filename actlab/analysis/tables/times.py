@@ -11,15 +11,15 @@ import numpy as np
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.censored import FEWEST_PAIRS, Soonest, median_time, soonest
 from actlab.analysis.intervals import BESIDE
-from actlab.analysis.layout import OPEN, Table, lay_out, marked, number, records, setting
+from actlab.analysis.layout import UNDECIDED, Table, lay_out, marked, number, records, setting
 from actlab.analysis.notes import notes
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, with_selected, without
+from actlab.analysis.ties import MARKS
 from actlab.later import pd
 from actlab.naming import counted
 
 MEDIAN = "Kaplan–Meier median"
-MARKS = ("best", "tie", "open")
 
 
 @table
@@ -76,7 +76,7 @@ def medians(times: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def mark_soonest(
     frame: pd.DataFrame, times: pd.DataFrame, cells: Cells, keys: Sequence[str]
 ) -> tuple[pd.DataFrame, list[Soonest]]:
-    """Add ``best``, ``open`` and ``p_value``: within one problem and depth the soonest cell, and what may be as soon.
+    """Add ``best``, ``undecided`` and ``p_value``: within one problem and depth the soonest cell, and what may be as soon.
 
     A column of which no cell is told apart from the soonest has no mark.
     """
@@ -94,7 +94,7 @@ def mark_soonest(
         found.append(judged)
         if judged.later:
             frame.loc[judged.best, "best"] = True
-            frame.loc[list(judged.undecided), "open"] = True
+            frame.loc[list(judged.undecided), "undecided"] = True
         for row, p_value in judged.p_values.items():
             frame.loc[row, "p_value"] = p_value
     return frame, found
@@ -154,7 +154,7 @@ def verdicts(judged: Sequence[Soonest]) -> str:
         drawn = max(one.resamples for one in told)
         bonferroni = f", × {most} for all pairs of a column, of which the best is chosen" if most > 1 else ""
         sentences.append(
-            f"**Bold**: the soonest of a column, by the mean rank of its runs, never last; {OPEN}: not told apart from "
+            f"**Bold**: the soonest of a column, by the mean rank of its runs, never last; {UNDECIDED}: not told apart from "
             "it; unmarked: later, by a permutation test of the ranks in pairs of one seed (all exchanges, or "
             f"{drawn:,} drawn ones; p ≤ .05{bonferroni})."
         )
