@@ -1,7 +1,8 @@
 """The rule by which each cell gets its learning rate, with the defaults that hold where a study says nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from actlab.measures import about
 
@@ -26,3 +27,15 @@ class Select:
     def higher_is_better(self) -> bool:
         """Accuracies are to be high, losses low."""
         return about(self.by).better == "higher"
+
+
+def select_rule(wanted: Mapping[str, Any]) -> Select | None:
+    """Read the selection rule of a study: its own, none where it says ``null``, the default where it says nothing.
+
+    >>> select_rule({"select": None}), select_rule({})
+    (None, Select(over='train.learning_rate', by='validation_loss'))
+    """
+    if "select" not in wanted:
+        return Select()
+    rule = wanted["select"]
+    return None if rule is None else Select(**rule)
