@@ -2,7 +2,7 @@
 
 actlab.run("configs/depth.yaml")                 train what is missing, write tables, figures and report
 actlab.load("results/depth").layers              every per-layer measurement, as a pandas frame
-actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "depth"])
+actlab.compare("results/depth", metric="test_accuracy", by=["activation", "depth"])
 actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx module
 """
 

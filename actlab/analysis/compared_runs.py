@@ -249,7 +249,7 @@ def refuse_unseen(compared: Compared, request: Request) -> None:
     if not keys:
         return
     runs = pd.concat([study.runs for study in compared.studies if study.name in hidden])
-    values = [f"{key} ({matching.choices(runs[key].unique())})" for key in keys]
+    values = [f"{key} ({matching.choices(map(matching.plain, runs[key].unique()))})" for key in keys]
     where = f" in {listed(hidden)}" if len(compared.studies) > 1 else ""
     ranks = activation_ranks(runs) if "activation" in keys else {}
     first = sort_rows(runs[keys].drop_duplicates(), keys, ranks).iloc[0]
