@@ -337,7 +337,7 @@ def compare(
 
     Raises:
         CompareError: there is no such column, time, preset or activation, or a mean would hide a setting that varies.
-        WhereError: a condition cannot be read, or names a key or value that there is not.
+        WhereError: a condition cannot be read, or names a key or value of no study.
         DamageError, StoreError: see ``load``.
 
     >>> compare("results/depth", metric="test_accuracy", where="depth=20..", against="relu")  # doctest: +SKIP

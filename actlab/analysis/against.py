@@ -87,6 +87,9 @@ def differences(
         activation's minus the other's (``scale`` difference), or their quotient (ratio); ``n`` counts pairs of seeds,
         ``dropped_pairs`` pairs of runs; ``runs``, ``diverged`` and ``missing`` are the activation's, and with
         ``_against`` those of the other; without an interval, order statistics of the differences stand instead.
+
+    Raises:
+        CompareError: no other activation stands in a cell with it.
     """
     within = [str(name) for name in values if name not in ("run", "measure", "value")]
     columns = list(dict.fromkeys(["seed", "status", "activation", *keys, *over]))

@@ -78,7 +78,7 @@ def compare(
     Raises:
         CompareError: an unknown metric, key, time, preset or activation, which is answered with the nearest valid one;
             a setting varies and would be averaged unseen.
-        WhereError: a condition cannot be read, or names what there is not.
+        WhereError: a condition cannot be read, or names what no study has.
     """
     if preset is not None and preset not in PRESETS:
         raise CompareError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")

@@ -17,7 +17,7 @@ import actlab
 from actlab import interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
-from actlab.cli.arguments import Config, Folder, Memory, Out, Overrides, Partial, Where, Workers
+from actlab.cli.arguments import Conditions, Config, Folder, Memory, Out, Overrides, Partial, Workers
 from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
 from actlab.cli.merge import merge
@@ -140,7 +140,7 @@ def compare(
     by: Annotated[
         str, typer.Option(help="the columns that make the groups", autocompletion=completion.groups)
     ] = "activation,depth",
-    where: Where = None,
+    where: Conditions = None,
     over: Annotated[
         str,
         typer.Option(metavar="A,B,...", help="settings to average on purpose", autocompletion=completion.settings),

@@ -7,7 +7,7 @@ import typer
 
 import actlab
 from actlab.cli import completion
-from actlab.cli.arguments import Folder, Where
+from actlab.cli.arguments import Conditions, Folder
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted
@@ -23,7 +23,7 @@ class RunsFormat(StrEnum):
 
 def runs(
     folder: Folder,
-    where: Where = None,
+    where: Conditions = None,
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="which columns", autocompletion=completion.columns)
     ] = None,
