@@ -108,9 +108,7 @@ def test_a_strange_question_and_strange_labels_in_a_report(tmp_path):
         outside = re.sub(r"`[^`]*`", "", text).replace("<details>", "")
         assert "<script" not in outside
         assert not re.search(r"(?<!\\)\]\((?!tables/)", outside), name
-        frame = compare.compare(
-            [("s", runs.assign(**again), steps, layers)], metric="test_loss", by=["data"], over=OVER
-        )
+        frame = compare.compare([("s", runs.assign(**again), steps, layers)], metric="test_loss", by=["data"])
         for style in ("markdown", "csv", "latex", "json"):
             compare.format(frame, style).encode()
 
