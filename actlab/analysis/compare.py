@@ -141,7 +141,7 @@ def compare(
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "without": without, "thinned": thinned}
     out.attrs["pooled"] = [key for key, number in compared.over.items() if number > 1]
     out.attrs["empty"] = [study.name for study in studies if set(measures) & study.lacking.keys()]
-    out.attrs["runs"] = sentences(compared, pooled_runs, columns)
+    out.attrs["runs"] = sentences(compared, pooled_runs, columns, "pairs of seeds" if against else "seeds")
     out.attrs |= {"selected": shown, "against": against or "", "better": about(measures[0], own).better}
     return out
 

@@ -136,7 +136,7 @@ def differences_note(frame: pd.DataFrame, against: str, better: str) -> str:
     pairs = " of runs" * bool(frame.attrs.get("pooled"))
     parts = [
         f"{what}{side}.",
-        "n counts pairs of one seed.",
+        "n counts pairs of one seed." if not frame.attrs.get("pooled") else "",
         f"Pairs{pairs} dropped, since one side has no value: {dropped}." if dropped else "No pair was dropped.",
         f"Empty cells: there is no pair, or no run of {base}." if (frame["n"] == 0).any() else "",
         f"Each interval stands by itself: not corrected for {counted(len(frame), 'difference')}.",
@@ -144,13 +144,14 @@ def differences_note(frame: pd.DataFrame, against: str, better: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def sentences(compared: Compared, runs: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+def sentences(compared: Compared, runs: pd.DataFrame, keys: Sequence[str], of: str) -> list[str]:
     """Say of which runs a comparison is: what was asked for, selected, averaged, and how studies differ besides.
 
     Args:
         compared: the runs as they were chosen.
         runs: those that have the measure, with their study.
         keys: the columns that make a group.
+        of: what n counts: seeds, or pairs of seeds.
     """
     several = len(compared.studies) + len(compared.empty) > 1
     out = []
@@ -167,14 +168,14 @@ def sentences(compared: Compared, runs: pd.DataFrame, keys: Sequence[str]) -> li
     for name, cells in compared.selected.items():
         by_rule.setdefault(selection_note(cells), []).append(name)
     for rule, names in by_rule.items():
-        of = f" of {plain(listed(names))}" if several else ""
-        out.append(f"{rule} This is the own rule{of} (report.select); `--select none` turns it off.")
+        whose = f" of {plain(listed(names))}" if several else ""
+        out.append(f"{rule} This is the own rule{whose} (report.select); `--select none` turns it off.")
     if compared.turned_off:
-        of = f" of {plain(listed(compared.turned_off))}" if several else ""
-        out.append(f"The own rule{of} (report.select) is turned off: nothing was selected by it.")
+        whose = f" of {plain(listed(compared.turned_off))}" if several else ""
+        out.append(f"The own rule{whose} (report.select) is turned off: nothing was selected by it.")
     if compared.over:
         averaged = [f"{plain(layout.words(key))} ({counted(n, 'value')})" for key, n in compared.over.items()]
-        out.append(f"Averaged within each seed over {', '.join(averaged)}; n counts seeds.")
+        out.append(f"Averaged within each seed over {', '.join(averaged)}; n counts {of}.")
         if uneven(runs, keys, [key for key in compared.over if key in runs]):
             out.append("Not every group has runs of the same values of these: such means are over different settings.")
         if (runs["status"] != "ok").any():
