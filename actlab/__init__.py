@@ -2,7 +2,7 @@
 
 actlab.run("configs/depth.yaml")                 train what is missing, write tables, figures and report
 actlab.load("results/depth").layers              every per-layer measurement, as a pandas frame
-actlab.compare("results/dying_relu", metric="dead_fraction", by=["activation", "depth"])
+actlab.compare("results/depth", metric="test_accuracy", by=["activation", "depth"])
 actlab.model("3f2a", study="results/depth")      a run's network, as a flax.nnx module
 """
 
@@ -310,44 +310,45 @@ def compare(
     *folders: str | Path,
     metric: str = "dead_fraction",
     by: str | Sequence[str] = ("activation", "depth"),
+    where: str | Sequence[str] = (),
+    over: str | Sequence[str] = (),
+    select: str | None = "study",
+    against: str | None = None,
     at: str | int = "final",
     preset: str | None = None,
     partial: bool = False,
 ) -> pd.DataFrame:
     """Make one comparison table over one or several studies: mean, 95 % interval, n and number diverged in each group.
 
+    A setting that varies and is neither in ``by``, fixed by ``where``, averaged by ``over`` nor selected by the study's
+    own rule is an error: no mean hides it.
+
     Args:
         folders: studies' folders.
         metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
             ``layer`` is in ``by``.
         by: the columns that make the groups: a list, or names with commas between.
+        where: which runs, as ``"activation=relu,depth=10.."`` (see ``actlab.where``).
+        over: settings that are averaged on purpose, within each seed: a list, or names with commas between.
+        select: ``study``: each study's own ``report.select`` chooses, unless its key is in ``by``, ``where`` or
+            ``over``; ``none`` or None: nothing does.
+        against: an activation's label: differences of all others from it, by pairs of one seed, instead of means.
         at: ``final``, ``init``, ``max`` (over records) or a recorded step.
         preset: ``dying`` for born, died, revived, ever dead and weak side by side.
         partial: whether to go on without parts that are damaged; ``attrs["notes"]`` of the table names them then.
 
     Raises:
-        CompareError: there is no such column, time or preset.
+        CompareError: there is no such column, time, preset or activation, or a mean would hide a setting that varies.
+        WhereError: a condition cannot be read, or names a key or value of no study.
         DamageError, StoreError: see ``load``.
 
-    >>> compare("results/dying_relu", by=["activation", "learning_rate"])  # doctest: +SKIP
+    >>> compare("results/depth", metric="test_accuracy", where="depth=20..", against="relu")  # doctest: +SKIP
     """
-    from actlab.analysis.compare import compare as compare_frames
-    from actlab.analysis.compare import own_measures
-    from actlab.analysis.shown_runs import shown_runs
-    from actlab.study.settings import joined, of_manifest
+    from actlab.analysis.compare import compare_results
 
     results = [load(folder, partial) for folder in folders]
-    own = own_measures({str(one.path): one.manifest for one in results})
-    keys = [name.strip() for name in by.split(",")] if isinstance(by, str) else list(by)
-    shown = [shown_runs(one.study, one.manifest, one.runs, keys) for one in results]
-    studies: list[Any] = [(x.study["study"], y, x.steps, x.layers) for x, y in zip(results, shown, strict=True)]
-    known = joined([of_manifest(one.manifest) for one in results])
-    lacking = [one.lacking for one in results]
-    table = compare_frames(
-        studies, metric=metric, by=keys, at=at, preset=preset, own=own, settings=known, lacking=lacking
-    )
-    table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
-    return table
+    asked = {"metric": metric, "at": at, "preset": preset, "select": select or "none", "against": against}
+    return compare_results(list(map(str, folders)), results, by, where, over, **asked)
 
 
 def model(

@@ -51,7 +51,11 @@ ERRORS: dict[str, Known] = {
         "a Python file that a study's folder brings was altered or lies elsewhere; nothing was run; a `SourceError`",
     ),
     "StoreError": Known("actlab.engine.files", WRONG, "a folder is no study's, or is not to be written into"),
-    "CompareError": Known("actlab.analysis.compare", WRONG, "there is no such column, time or preset to compare"),
+    "CompareError": Known(
+        "actlab.analysis.compared_runs",
+        WRONG,
+        "there is no such column, time or preset to compare, or a mean would hide a setting that varies",
+    ),
     "WhereError": Known("actlab.where.grammar", WRONG, "runs are asked for by what cannot be asked, as in `--where`"),
     "ListingError": Known("actlab.analysis.listing", WRONG, "runs are to be listed by a column that no run has"),
     "DisagreementError": Known(

@@ -16,6 +16,9 @@ def study():
     return frames(("sigmoid", "relu", "elu"), (2, 5, 7), seeds=4)
 
 
+OVER = ["depth", "learning_rate"]
+
+
 def one(study, *arguments, **options):
     return compare([("one", *study)], *arguments, **options)
 
@@ -23,14 +26,14 @@ def one(study, *arguments, **options):
 def test_layer_measures_are_averaged_over_all_hidden_layers(study):
     runs, steps, layers = study
     thinned = (runs, steps, layers[layers["layer"] == 1])  # what keep_layers may leave
-    row = one(thinned, "dead_fraction", ["activation"]).set_index("activation").loc["relu"]
+    row = one(thinned, "dead_fraction", ["activation"], over=OVER).set_index("activation").loc["relu"]
     relu = runs.loc[(runs["activation"] == "relu") & (runs["status"] == "ok"), ["run", "seed"]]
     last = layers[layers["step"] == 200].merge(relu, on="run").groupby(["seed", "run"])["dead_fraction"].mean()
     assert row["mean"] == pytest.approx(last.groupby("seed").mean().mean())
 
 
 def test_by_layer_each_layer_stands_alone(study):
-    frame = one(study, "dead_fraction", ["activation", "depth", "layer"])
+    frame = one(study, "dead_fraction", ["activation", "depth", "layer"], over=["learning_rate"])
     assert (frame.groupby(["activation", "depth"])["layer"].max().reset_index().eval("depth == layer")).all()
     relu = frame[(frame["activation"] == "relu") & (frame["depth"] == 5)]
     assert relu["mean"].is_monotonic_increasing  # that is how the synthetic study is made
@@ -78,11 +81,11 @@ def test_what_is_true_or_false_has_a_wilson_interval(study):
 def test_pooled_flags_keep_wilsons_interval(study):
     runs, steps, layers = study
     none = runs.assign(trained=False)
-    row = one((none, steps, layers), "trained", ["activation"]).iloc[0]
+    row = one((none, steps, layers), "trained", ["activation"], over=OVER).iloc[0]
     assert (row["n"], row["runs"], row["method"]) == (4, 24, "Wilson")  # six settings of each of four seeds
     assert (row["mean"], row["low"]) == (0, 0)
     assert row["high"] == pytest.approx(0.490, abs=1e-3)
-    assert "0.00 [0.00, 0.49]" in format(one((none, steps, layers), "trained", ["activation"]))
+    assert "0.00 [0.00, 0.49]" in format(one((none, steps, layers), "trained", ["activation"], over=OVER))
 
 
 def test_who_reached_the_target_and_diverged_is_in_neither_number(study):
@@ -97,7 +100,7 @@ def test_who_reached_the_target_and_diverged_is_in_neither_number(study):
 
 
 def test_norms_have_geometric_means(study):
-    frame = one(study, "signal_grad_norm", ["activation"]).set_index("activation")
+    frame = one(study, "signal_grad_norm", ["activation"], over=OVER).set_index("activation")
     runs, _, layers = study
     last = layers[(layers["step"] == 200) & layers["run"].isin(runs.loc[runs["activation"] == "sigmoid", "run"])]
     of_runs = np.log10(last["signal_grad_norm"]).groupby(last["run"]).mean()
@@ -111,8 +114,9 @@ def test_copies_of_a_seed_are_no_evidence(study):
     first = steps[steps["step"] == 0].merge(runs[["run", "activation", "depth", "seed"]], on="run")
     copied = first.groupby(["activation", "depth", "seed"])["act_mean"].transform("first")
     copies = steps[steps["step"] == 0].reset_index(drop=True).assign(act_mean=copied.to_numpy())
-    pooled = one((runs, copies, layers), "act_mean", ["activation", "depth"], at="init")
-    alone = one((runs[one_rate], copies, layers), "act_mean", ["activation", "depth"], at="init")
+    by = ["activation", "depth"]
+    pooled = one((runs, copies, layers), "act_mean", by, at="init", over=["learning_rate"])
+    alone = one((runs[one_rate], copies, layers), "act_mean", by, at="init")
     for name in ("mean", "low", "high", "n", "median", "least", "greatest"):
         np.testing.assert_allclose(pooled[name], alone[name])
 
@@ -129,21 +133,17 @@ def test_a_step_after_divergence_has_no_value(study):
     )
 
 
-def test_what_is_pooled_is_named(study):
-    assert one(study, "dead_fraction", ["activation"]).attrs["pooled"] == ["depth", "learning_rate"]
-    assert "Averaged within each seed over depth, learning rate" in format(one(study, "dead_fraction", ["activation"]))
-
-
 def test_the_order_of_rows_changes_no_byte(study):
     other = tuple(frame.sample(frac=1, random_state=3) for frame in study)
-    assert format(one(study, "act_mean", ["layer"]), "csv") == format(one(other, "act_mean", ["layer"]), "csv")
+    first, second = (one(each, "act_mean", ["layer"], over=["activation", *OVER]) for each in (study, other))
+    assert format(first, "csv") == format(second, "csv")
 
 
 def test_several_studies_stand_side_by_side(study):
-    frame = compare([("a", *study), ("b", *study), ("a", *study)], "act_var", ["activation"])
+    frame = compare([("a", *study), ("b", *study), ("a", *study)], "act_var", ["activation"], over=OVER)
     assert list(frame)[:2] == ["study", "activation"]
     assert list(dict.fromkeys(frame["study"])) == ["a", "a (2)", "b"]
-    alone = one(study, "act_var", ["activation"])
+    alone = one(study, "act_var", ["activation"], over=OVER)
     for _, rows in frame.groupby("study"):
         np.testing.assert_array_equal(rows["mean"], alone["mean"])
 
@@ -151,13 +151,13 @@ def test_several_studies_stand_side_by_side(study):
 def test_a_study_without_a_measure_does_not_hide_the_others(study):
     runs, steps, layers = study
     poor = (runs, steps.drop(columns="act_var"), layers)
-    frame = compare([("rich", *study), ("poor", *poor)], "act_var", ["activation"])
+    frame = compare([("rich", *study), ("poor", *poor)], "act_var", ["activation"], over=OVER)
     assert set(frame["study"]) == {"rich"}
     assert "Not measured in: poor" in format(frame)
 
 
 def test_the_preset_dying_is_five_measures_side_by_side(study):
-    frame = one(study, preset="dying", by=["activation", "depth"])
+    frame = one(study, preset="dying", by=["activation", "depth"], over=["learning_rate"])
     assert tuple(dict.fromkeys(frame["measure"])) == DYING
     head = format(frame).splitlines()[0]
     assert [word.strip() for word in head.strip("|").split("|")][2:] == [
@@ -166,11 +166,12 @@ def test_the_preset_dying_is_five_measures_side_by_side(study):
         "revived",
         "ever dead",
         "weak",
+        "n",
     ]
 
 
 def test_formats_carry_the_numbers(study):
-    frame = one(study, "dead_fraction")
+    frame = one(study, "dead_fraction", over=["learning_rate"])
     back = pd.read_csv(io.StringIO(format(frame, "csv")))
     np.testing.assert_allclose(back["mean"], frame["mean"], rtol=1e-9)
     assert [row["n"] for row in json.loads(format(frame, "json"))] == frame["n"].tolist()
@@ -203,4 +204,4 @@ def test_no_study_and_no_format_are_refused(study):
     with pytest.raises(CompareError, match="no study"):
         compare([], "act_mean")
     with pytest.raises(CompareError, match="did you mean 'markdown'"):
-        format(one(study, "act_mean"), "markdwn")
+        format(one(study, "act_mean", over=["learning_rate"]), "markdwn")

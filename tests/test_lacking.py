@@ -71,10 +71,10 @@ def test_what_was_not_measured_then_is_empty_and_named(rewritten):
     slopes = (folder / "tables" / "vanishing_slopes.md").read_text()
     assert "Without *median slope* and *weight slope*: these runs were made before that was measured." in slopes
     assert "undefined" not in slopes.partition("\n\n")[2].partition("\n\n")[0]
-    compared = actlab.compare(folder, metric="act_var", by=["activation"])
+    compared = actlab.compare(folder, metric="act_var", by="activation", over="depth")
     assert (compared["n"] == 0).all()
     assert "Empty where runs were made before it was measured: in depth." in format(compared)
-    assert "Empty" not in format(actlab.compare(folder, metric="act_mean", by=["activation"]))
+    assert "Empty" not in format(actlab.compare(folder, metric="act_mean", by="activation", over="depth"))
 
 
 def test_what_the_study_does_not_ask_for_is_not_missed(rewritten):

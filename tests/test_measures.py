@@ -286,7 +286,10 @@ def test_means_over_layers_are_geometric_or_unknown(study, in_logs, name):
 
 def test_a_measure_goes_by_either_of_its_names(study, in_logs):
     for frames_ in (study, in_logs):
-        one, other = (compare([("one", *frames_)], name) for name in ("signal_grad_norm", "log10_signal_grad_norm"))
+        one, other = (
+            compare([("one", *frames_)], name, over=["learning_rate"])
+            for name in ("signal_grad_norm", "log10_signal_grad_norm")
+        )
         pd.testing.assert_frame_equal(one, other)
     with pytest.raises(CompareError, match="did you mean 'signal_grad_norm'"):
         compare([("one", *in_logs)], "signal_grad_nrom")
@@ -321,7 +324,11 @@ def test_a_norm_beyond_float64_is_no_missing_one(in_logs):
     assert wide["first"].str.match(r"\d\.\de−4\d\d \[\d\.\de−4\d\d, \d\.\de−[34]\d\d\]").all()
     other = frame[frame["measure"] != "signal_grad_norm"]  # which float64 has
     np.testing.assert_allclose(10 ** other["log10_mean"], other["mean"], rtol=1e-12)
-    text = format(compare([("one", runs, steps, deep)], "signal_grad_norm", ["activation", "layer"]))
+    text = format(
+        compare(
+            [("one", runs, steps, deep)], "signal_grad_norm", ["activation", "layer"], over=["depth", "learning_rate"]
+        )
+    )
     assert "e−40" in text
     exact = layers.assign(log10_signal_grad_norm=-np.inf)  # a norm of 0 has no logarithm
     frame = TABLES["gradient_norms"].make(build_cells(runs, steps, exact, Select())).frame
@@ -397,7 +404,10 @@ def test_what_a_user_said_of_a_measure_is_read_from_the_manifest(sound):
     record = Measure("spread", label="my spread", over_seeds="geometric", over_layers="geometric")
     own = own_measures({"one": {"measures": measures.to_plain([record])}, "two": {}})
     by = ["activation", "layer"]
-    plain, declared = (compare([("one", *study)], "spread", by, own=records) for records in (None, own))
+    plain, declared = (
+        compare([("one", *study)], "spread", by, own=records, over=["depth", "learning_rate"])
+        for records in (None, own)
+    )
     chosen = study[2].merge(runs[["run", "activation", "seed"]], on="run").query("step == 200 and layer == 1")
     chosen = chosen[chosen["activation"] == declared["activation"].iloc[0]]
     by_seed = chosen.assign(logs=np.log10(chosen["spread"])).groupby("seed")[["spread", "logs"]].mean()
@@ -418,7 +428,9 @@ def test_a_study_is_compared_and_reported_with_the_records_of_its_manifest(tmp_p
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["measures"] = {"alpha": {"label": "learned slope", "over_layers": "geometric"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    comparison = actlab.compare(folder, metric="alpha", by=["activation"])
+    comparison = actlab.compare(
+        folder, metric="alpha", by="activation", over="depth,learning_rate,weight_init,bias_init"
+    )
     assert comparison.attrs["words"] == "learned slope"
     assert comparison.attrs["thinned"] == ["dying_relu"]
     manifest["measures"] = {"alpha": {"over_seeds": "none"}}

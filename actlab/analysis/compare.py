@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from actlab.analysis import layout
-from actlab.analysis.cells import activation_ranks, settings_in, sort_rows, varying
+from actlab.analysis import against as differing
+from actlab.analysis.cells import activation_ranks, sort_rows
+from actlab.analysis.compared_runs import GROUPS, STUDY, CompareError, Request, Study, choose, refuse_unseen
+from actlab.analysis.comparison import FORMATS, TIMES, format, sentences
 from actlab.analysis.confounds import of_runs
-from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import (
-    ESTIMATE,
-    LOGS,
     available,
     columns_of,
     geometric_over_layers,
@@ -23,50 +21,43 @@ from actlab.analysis.estimates import (
     records_at,
     summarise,
 )
-from actlab.analysis.intervals import COUNTS
-from actlab.analysis.notes import floors, intervals_note
-from actlab.analysis.variation import BOTH, of_what, over_repeats
-from actlab.errors import ActlabError
+from actlab.analysis.stages import tuning_of
+from actlab.analysis.variation import of_what
 from actlab.later import pd
 from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
-from actlab.study.settings import UNSTATED, Setting
+from actlab.study.selection import select_rule
+from actlab.study.settings import of_manifest
 
-Study = tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]
-"""name, runs, steps, layers."""
+__all__ = ["DYING", "FORMATS", "GROUPS", "PRESETS", "TIMES", "CompareError", "Study", "compare", "format"]
 
 DYING = ("born_dead_fraction", "died_fraction", "revived_fraction", "ever_dead_fraction", "weak_fraction")
 PRESETS: dict[str, tuple[str, ...]] = {"dying": DYING}
-# Not settings, and yet something to group by.
-GROUPS = ("activation_name", "activation_family", "status")
-TIMES = ("final", "init", "max")
-FORMATS = ("markdown", "csv", "latex", "json")
-
-
-class CompareError(ActlabError, ValueError):
-    """The comparison asked for cannot be made; the message names what can."""
 
 
 def compare(
-    studies: Sequence[Study],
+    studies: Sequence[Study | tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]],
     metric: str | None = None,
     by: Sequence[str] = ("activation", "depth"),
     at: str | int = "final",
     level: float = 0.95,
     preset: str | None = None,
     own: Mapping[str, Measure] | None = None,
-    settings: Sequence[Setting] = UNSTATED,
-    lacking: Sequence[Mapping[str, int]] = (),
+    where: Sequence[str] = (),
+    over: Sequence[str] = (),
+    select: str = STUDY,
+    against: str | None = None,
 ) -> pd.DataFrame:
     """Compare a measure between groups: mean, interval, n and number diverged in each.
 
-    Runs that differ in anything but ``by`` and the seed are pooled; ``attrs["pooled"]`` of the answer names what was,
-    ``attrs["without"]`` the studies that do not measure it, ``attrs["empty"]`` those with runs made before it was
-    measured, and ``attrs["thinned"]`` those whose geometric means over layers are not known, since an earlier version
-    stored arithmetic ones and not all layers.
+    Runs of a group differ in the seed, in what is named in ``over``, and in the key of which a study's own rule
+    selected one value for each cell; in nothing else. ``attrs["pooled"]`` of the answer names what was averaged,
+    ``attrs["runs"]`` says in sentences which runs it is of, ``attrs["without"]`` names the studies that do not measure
+    it, ``attrs["empty"]`` those with runs made before it was measured, and ``attrs["thinned"]`` those whose geometric
+    means over layers are not known, since an earlier version stored arithmetic ones and not all layers.
 
     Args:
-        studies: name and frames of each. With several, ``study`` becomes a column; one name twice is numbered.
+        studies: each with its frames. With several, ``study`` becomes a column; one name twice is numbered.
         metric: a column of ``runs``, ``steps`` or ``layers``. Layer measures are averaged over all hidden layers,
             unless ``layer`` is in ``by``.
         by: columns of ``runs``, or ``layer``, or ``study``.
@@ -75,17 +66,22 @@ def compare(
         level: coverage of the intervals.
         preset: ``dying`` for born, died, revived, ever dead and weak, in the column ``measure``.
         own: the records of users' measures (see ``own_measures``).
-        settings: what is known of the columns that are settings (see ``study.settings``).
-        lacking: for each study, {measure: how many runs were stored before it was measured}.
+        where: conditions on the runs (see ``actlab.where``).
+        over: settings that are averaged on purpose, within each seed.
+        select: ``study``: by each study's own rule, unless its key is in ``by``, ``where`` or ``over``; ``none``.
+        against: an activation: differences from it instead of means (see ``against.differences``).
 
     Returns:
         ``by``, (``measure``,) ``mean``, ``low``, ``high``, ``n`` (seeds in the mean), ``runs``, ``diverged`` (how many
         of them), ``missing`` (the others without a value), ``method``, and what stands where there is no interval (see
         ``estimates.summarise``). Each measure's record says how it is pooled:
         what spans decades has geometric means; what is true or false of a run has a share and its Wilson interval.
+        A key of which a rule selected one value in each group is a column too, behind ``by``.
 
     Raises:
-        CompareError: an unknown metric, key, time or preset; the message names the nearest valid ones.
+        CompareError: an unknown metric, key, time, preset or activation, which is answered with the nearest valid one;
+            a setting varies and would be averaged unseen.
+        WhereError: a condition cannot be read, or names what no study has.
     """
     if preset is not None and preset not in PRESETS:
         raise CompareError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
@@ -93,15 +89,23 @@ def compare(
         raise CompareError(f"name a metric, or a preset ({', '.join(PRESETS)})")
     measures = PRESETS[preset] if preset else (about(str(metric), own).name,)
     at = read_time(at)
-    studies = distinct(studies)
-    keys = check_keys(studies, ["study", *by] if len(studies) > 1 and "study" not in by else list(by))
-    ranks = activation_ranks(pd.concat([runs for _, runs, _, _ in studies], ignore_index=True))
+    if against is not None and "activation" not in by:
+        by = ("activation", *by)
+    typed = ["--preset", preset] if preset else ["--metric", str(metric)]
+    typed += [*(["--at", str(at)] if at != "final" else []), *(["--against", against] if against else [])]
+    request = Request(tuple(by), tuple(where), tuple(over), select, tuple(typed))
+    compared = choose(distinct(studies), request)
+    studies, keys = compared.studies, compared.keys
+    ranks = activation_ranks(pd.concat([study.runs for study in studies], ignore_index=True))
     by_layer = "layer" in keys
     values, all_runs, without, thinned = [], [], [], []
-    for name, runs, steps, layers in studies:
+    for study in studies:
+        name = study.name
         # A run that two studies share has one identity: here it is each study's own.
-        runs = runs.assign(study=name, run=name + "/" + runs["run"].astype(str))
-        steps, layers = (frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (steps, layers))
+        runs = study.runs.assign(study=name, run=name + "/" + study.runs["run"].astype(str))
+        steps, layers = (
+            frame.assign(run=name + "/" + frame["run"].astype(str)) for frame in (study.steps, study.layers)
+        )
         there = [measure for measure in measures if has(measure, runs, steps, layers, by_layer)]
         if there:
             if not by_layer:
@@ -116,28 +120,85 @@ def compare(
     pooled_runs = pd.concat(all_runs, ignore_index=True)
     pooled_values = pd.concat(values, ignore_index=True)
     check_time(pooled_values, studies, measures[0], at, by_layer)
+    against = None if against is None else differing.the_one(against, pooled_runs)
+    refuse_unseen(compared, request)  # last: what is right besides, and the commands that it names are
     columns = [key for key in keys if key != "layer"]
     within = ["layer"] if by_layer else []
     unknown = [name for name in measures if name not in MEASURES and is_flag(name, pooled_runs)]
-    flags = {name: Measure(name, over_seeds=SHARE) for name in unknown}
+    records = {name: Measure(name, over_seeds=SHARE) for name in unknown} | dict(own or {})
     pooled_values = pooled_values[["run", "measure", *within, "value"]]
-    out = summarise(pooled_values, pooled_runs, columns, level, {**flags, **(own or {})})
+    if against is not None:
+        there = [key for key in compared.over if key in pooled_runs]
+        out = differing.differences(pooled_values, pooled_runs, columns, against, there, level, records)
+        shown: list[str] = []
+    else:
+        out = summarise(pooled_values, pooled_runs, columns, level, records)
+        out, shown = with_selected(out, pooled_runs, columns, compared.chosen)
     if preset:
         places = {measure: i for i, measure in enumerate(measures)}
         out = out.sort_values("measure", key=lambda column: column.map(places), kind="stable")
     out = sort_rows(out if preset else out.drop(columns="measure"), keys, ranks)
-    rest = [name for name in out if name not in keys]
-    out = out[[*keys, *rest]]
-    mixed = pooled(pooled_runs, columns, settings)
+    rest = [name for name in out if name not in (*keys, *shown)]
+    out = out[[*keys, *shown, *rest]]
     words = preset or about(measures[0], own).words
-    out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "pooled": mixed, "without": without}
-    out.attrs["thinned"] = thinned
     lost = pooled_runs["run"].isin(pooled_values.loc[~np.isfinite(pooled_values["value"]), "run"])
+    out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "without": without, "thinned": thinned}
     out.attrs["confounds"] = of_runs(pooled_runs.assign(status=pooled_runs["status"].where(lost, "ok")), columns, ranks)
     out.attrs["variation"] = of_what(pooled_runs, columns, out)
-    pairs = zip(studies, lacking or [{}] * len(studies), strict=True)
-    out.attrs["empty"] = [study[0] for study, names in pairs if set(measures) & names.keys()]
+    out.attrs["pooled"] = [key for key, number in compared.over.items() if number > 1]
+    out.attrs["empty"] = [study.name for study in studies if set(measures) & study.lacking.keys()]
+    out.attrs["runs"] = sentences(compared, pooled_runs, columns, against is not None)
+    out.attrs |= {"selected": shown, "against": against or "", "better": about(measures[0], own).better}
     return out
+
+
+def compare_results(
+    folders: Sequence[str],
+    results: Sequence[Any],
+    by: str | Sequence[str],
+    where: str | Sequence[str],
+    over: str | Sequence[str],
+    **asked: Any,
+) -> pd.DataFrame:
+    """Compare studies as they were read from folders, as these were typed; see ``compare`` for what is asked.
+
+    Names in ``by`` and ``over`` may stand in one text, with commas between; so may conditions.
+    """
+    keys, averaged = (
+        [one.strip() for one in names.split(",") if one.strip()] if isinstance(names, str) else list(names)
+        for names in (by, over)
+    )
+    conditions = [text for text in ([where] if isinstance(where, str) else where) if text]
+    studies = [
+        Study(
+            one.study["study"],
+            *(one.runs, one.steps, one.layers),
+            settings=of_manifest(one.manifest),
+            rule=select_rule(one.study.get("report") or {}),
+            lacking=one.lacking,
+            tuning=tuning_of(one.study, one.manifest),
+            final=one.final() if conditions else None,
+            folder=folder,
+        )
+        for folder, one in zip(folders, results, strict=True)
+    ]
+    own = own_measures({str(one.path): one.manifest for one in results})
+    table = compare(studies, by=keys, where=conditions, over=averaged, own=own, **asked)
+    table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
+    return table
+
+
+def with_selected(
+    frame: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str], chosen: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add what a study's rule selected to estimates of whose groups each has one value of it; and which that is."""
+    shown = []
+    for name in chosen:
+        groups = runs.groupby(list(columns), dropna=False)[name] if columns else None
+        if groups is not None and groups.nunique(dropna=False).max() == 1:
+            frame = frame.merge(groups.first().reset_index(), on=list(columns), how="left")
+            shown.append(name)
+    return frame, shown
 
 
 def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:
@@ -158,62 +219,6 @@ def own_measures(manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, Measur
     return own
 
 
-def format(frame: pd.DataFrame, style: str = "markdown") -> str:
-    """Write a comparison as text: ``markdown`` and ``latex`` for people, ``csv`` and ``json`` with the numbers.
-
-    Raises:
-        CompareError: an unknown format.
-    """
-    if style not in FORMATS:
-        raise CompareError(f"unknown format '{style}'{nearest(style, FORMATS)}")
-    if style == "csv":
-        return layout.to_csv(frame)
-    if style == "json":
-        rows = [
-            {
-                name: None if isinstance(value, float) and not np.isfinite(value) else value
-                for name, value in row.items()
-            }
-            for row in layout.records(frame)
-        ]
-        return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-    metric, at = str(frame.attrs.get("words", "value")), frame.attrs.get("at", "final")
-    rest = ("measure", *ESTIMATE, *LOGS, *COUNTS)
-    keys = [str(name) for name in frame if name not in rest]
-    shown = frame.assign(diverged=0) if at == "init" else frame  # no run had diverged yet: none is lost there
-    if "measure" in frame:
-        wide = layout.pivot(shown, keys, ["measure"])
-    else:
-        texts = [layout.estimate(row) for row in layout.records(shown)]
-        wide = pd.DataFrame(
-            {plain(layout.words(key)): [layout.in_markdown(value, key) for value in frame[key]] for key in keys}
-        )
-        wide[plain(metric)] = texts
-        wide["n"], wide["diverged"] = frame["n"].astype(str).to_numpy(), frame["diverged"].astype(str).to_numpy()
-    pooled, without, thinned = (frame.attrs.get(name, []) for name in ("pooled", "without", "thinned"))
-    empty = plain(", ".join(frame.attrs.get("empty", [])))
-    both = over_repeats(frame) == BOTH
-    pair, counts_what = ("split and seed", "their pairs") if both else ("seed", "seeds")
-    sentences = [
-        f"At {f'step {at}' if isinstance(at, int) else at}.",
-        intervals_note(shown),
-        str(frame.attrs.get("variation", "")),
-        f"Averaged within each {pair} over {plain(', '.join(map(layout.words, pooled)))}; n counts {counts_what}."
-        if pooled
-        else "",
-        f"Not measured in: {plain(', '.join(without))}." if without else "",
-        str(frame.attrs.get("confounds", "")),
-        floors(frame, measure=str(frame.attrs.get("metric", ""))),
-        f"Empty where runs were made before it was measured: in {empty}." if empty else "",
-        f"Undefined where not all layers were kept, of which a geometric mean is meant: in {plain(', '.join(thinned))}."
-        if thinned
-        else "",
-    ]
-    note = " ".join(sentence for sentence in sentences if sentence)
-    table = layout.Table(metric.capitalize(), note, frame, wide, "compare")
-    return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{note}\n"
-
-
 def read_time(at: str | int) -> str | int:
     """Read a time: ``final``, ``init``, ``max``, or a step given as a number or as its digits.
 
@@ -229,7 +234,7 @@ def read_time(at: str | int) -> str | int:
     raise CompareError(f"at '{at}': expected a recorded step, or one of {', '.join(TIMES)}")
 
 
-def distinct(studies: Sequence[Study]) -> list[Study]:
+def distinct(studies: Sequence[Study | tuple[str, pd.DataFrame, pd.DataFrame, pd.DataFrame]]) -> list[Study]:
     """Give studies names that differ.
 
     Raises:
@@ -239,31 +244,11 @@ def distinct(studies: Sequence[Study]) -> list[Study]:
         raise CompareError("no study to compare")
     seen: dict[str, int] = {}
     out = []
-    for name, runs, steps, layers in studies:
+    for study in (Study(*one) for one in studies):
+        name = study.name
         seen[name] = seen.get(name, 0) + 1
-        out.append((name if seen[name] == 1 else f"{name} ({seen[name]})", runs, steps, layers))
+        out.append(study if seen[name] == 1 else study._replace(name=f"{name} ({seen[name]})"))
     return out
-
-
-def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
-    """Check that every study has the keys.
-
-    Raises:
-        CompareError: one has not.
-    """
-    for name, runs, _, _ in studies:
-        valid = {
-            "study",
-            "layer",
-            "seed",
-            *(one.column for one in settings_in(runs)),
-            *(key for key in GROUPS if key in runs),
-        }
-        for key in by:
-            if key not in valid:
-                where = f" in study '{name}'" if len(studies) > 1 else ""
-                raise CompareError(f"unknown key '{key}'{where}{nearest(key, valid)}")
-    return list(dict.fromkeys(by))
 
 
 def has(measure: str, runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, by_layer: bool) -> bool:
@@ -320,8 +305,8 @@ def unknown_metric(measure: str, studies: Sequence[Study], by_layer: bool) -> st
     """Write the message for a metric that no study has."""
     valid = {
         str(name)
-        for _, runs, steps, layers in studies
-        for name in (map(str, layers.columns) if by_layer else measurable(runs, steps))
+        for study in studies
+        for name in (map(str, study.layers.columns) if by_layer else measurable(study.runs, study.steps))
     } - {"run", "step", "layer"}
     where = " by layer" if by_layer else ""
     return f"unknown metric '{measure}'{where}{nearest(measure, valid)}"
@@ -337,8 +322,8 @@ def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at:
         return
     there: set[int] = set()
     recorded: set[int] = set()
-    for _, _, steps, layers in studies:
-        frame = layers if by_layer else steps
+    for study in studies:
+        frame = study.layers if by_layer else study.steps
         recorded |= set(frame["step"].tolist())
         for column in columns_of(frame, [measure]):
             there |= set(frame.loc[frame[column].notna(), "step"].tolist())
@@ -347,13 +332,3 @@ def check_time(values: pd.DataFrame, studies: Sequence[Study], measure: str, at:
     close = sorted(sorted(there, key=lambda step: (abs(step - at), step))[:3])
     why = f"'{measure}' is measured at evaluations only" if at in recorded else "there is no such record"
     raise CompareError(f"step {at}: {why}; the nearest are {', '.join(map(str, close))}")
-
-
-def pooled(runs: pd.DataFrame, keys: Sequence[str], settings: Sequence[Setting]) -> list[str]:
-    """List the settings that vary within a group: what a mean over it mixes."""
-    extra = ["study"] if "study" not in keys and runs["study"].nunique() > 1 else []
-    inside = [key for key in varying(runs.drop(columns="study"), settings) if key not in keys]
-    if not keys:
-        return [*extra, *inside]
-    groups = runs.groupby(list(keys), dropna=False)
-    return [*extra, *(key for key in inside if groups[key].nunique(dropna=False).max() > 1)]

@@ -184,16 +184,27 @@ def summarise(
     for quantity in dict.fromkeys(kinds.values()):
         part = values[values["measure"].isin([name for name in kinds if kinds[name] == quantity])]
         named = part["measure"].map({name: one.name for name, one in records.items()})
-        if quantity.log10:
-            logged = part["measure"].ne(named)
-            natural = np.log10(part["value"].where(~logged & (part["value"] > 0)))
-            part = part.assign(value=part["value"].where(logged & (part["value"] > -np.inf), natural))
-        parts.append(pooled_intervals(part.assign(measure=named), runs, keys, quantity, level))
+        part = on_scale(part.assign(measure=named), part["measure"].ne(named), quantity)
+        parts.append(pooled_intervals(part, runs, keys, quantity, level))
     out = parts[0] if parts else pooled_intervals(values, runs, keys, Quantity(), level)
     if len(parts) > 1:
         by = [str(name) for name in parts[0] if name not in (*ESTIMATE, *LOGS, *COUNTS)]
         out = pd.concat(parts, ignore_index=True).sort_values(by, kind="stable").reset_index(drop=True)
     return out.drop(columns=list(COUNTS)) if "splits" in out and (out["splits"] < 2).all() else out
+
+
+def on_scale(values: pd.DataFrame, logged: pd.Series, quantity: Quantity) -> pd.DataFrame:
+    """Put values on the scale on which they are averaged: log10 of what is to have geometric means, without those ≤ 0.
+
+    Args:
+        values: with the column ``value``.
+        logged: which of them are log10 already.
+        quantity: their kind.
+    """
+    if not quantity.log10:
+        return values
+    natural = np.log10(values["value"].where(~logged & (values["value"] > 0)))
+    return values.assign(value=values["value"].where(logged & (values["value"] > -np.inf), natural))
 
 
 ESTIMATE = ("mean", "low", "high", "n", "runs", "diverged", "missing", "method", *BESIDE)

@@ -37,7 +37,7 @@ from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
 from actlab.outputs import making
-from actlab.study.selection import Select
+from actlab.study.selection import select_rule
 from actlab.study.settings import Setting, of_manifest
 
 __all__ = ["headline", "run_summary", "write"]
@@ -180,14 +180,6 @@ def headline_table(
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
     return cells, table
-
-
-def select_rule(wanted: Mapping[str, Any]) -> Select | None:
-    """Read the selection rule of a study: its own, none where it says ``null``, the default where it says nothing."""
-    if "select" not in wanted:
-        return Select()
-    rule = wanted["select"]
-    return None if rule is None else Select(**rule)
 
 
 def outdated(folder: Path, made: Made) -> list[Path]:

@@ -165,8 +165,8 @@ def gap(ahead: pd.Series, behind: pd.Series, record: Measure, level: float = LEV
         centre, parts = ratio_parts(x.to_numpy(), y.to_numpy())
         parts = np.zeros_like(parts) if np.ptp(parts) <= ROUNDING else parts
         dropped = len(a.index.union(b.index)) - len(x)
-        found = stats.mean_interval(pd.Series(parts + centre, x.index), level)
-        return Gap(found, float(parts.std(ddof=1)) if len(x) > 1 else 0, dropped)
+        interval = stats.mean_interval(pd.Series(parts + centre, x.index), level)
+        return Gap(interval, float(parts.std(ddof=1)) if len(x) > 1 else 0, dropped)
     if arithmetic:
         logs = [logarithm(stats.mean_interval(one, level, Quantity(0.0))) for one in (a, b)]
         return Gap(square_and_add(*logs), spread_apart(a / a.mean(), b / b.mean()))

@@ -17,7 +17,7 @@ import actlab
 from actlab import interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
-from actlab.cli.arguments import Config, Folder, Memory, Out, Overrides, Partial, Workers
+from actlab.cli.arguments import Conditions, Config, Folder, Memory, Out, Overrides, Partial, Workers
 from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
 from actlab.cli.merge import merge
@@ -49,6 +49,13 @@ class TextFormat(StrEnum):
     csv = "csv"
     latex = "latex"
     json = "json"
+
+
+class Selects(StrEnum):
+    """Whether a study's own rule chooses the value of a swept key."""
+
+    study = "study"
+    none = "none"
 
 
 def show_version(wanted: bool) -> None:
@@ -133,6 +140,25 @@ def compare(
     by: Annotated[
         str, typer.Option(help="the columns that make the groups", autocompletion=completion.groups)
     ] = "activation,depth",
+    where: Conditions = None,
+    over: Annotated[
+        str,
+        typer.Option(metavar="A,B,...", help="settings to average on purpose", autocompletion=completion.settings),
+    ] = "",
+    select: Annotated[
+        Selects,
+        typer.Option(
+            help="a swept key by the study's own report.select, or not", autocompletion=completion.among(Selects)
+        ),
+    ] = Selects.study,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACTIVATION",
+            help="differences from this one, by pairs of one seed",
+            autocompletion=completion.activations,
+        ),
+    ] = None,
     at: Annotated[str, typer.Option(help="final, init, max, or a recorded step")] = "final",
     preset: Annotated[
         str | None,
@@ -143,10 +169,26 @@ def compare(
     ] = TextFormat.markdown,
     partial: Partial = False,
 ) -> None:
-    """Print one comparison table over one or several studies, with intervals and n."""
+    """Print one comparison table over one or several studies, with intervals and n.
+
+    No mean hides a setting: what varies stands in --by, is fixed by --where (as in `actlab runs`), is averaged on
+    purpose by --over, or is selected for each cell by the study's own rule; all else is an error that says how to go
+    on.
+    """
     from actlab.analysis.compare import format as formatted
 
-    frame = actlab.compare(*folders, metric=metric, by=by, at=at, preset=preset, partial=partial)
+    frame = actlab.compare(
+        *folders,
+        metric=metric,
+        by=by,
+        where=where or (),
+        over=over,
+        select=select.value,
+        against=against,
+        at=at,
+        preset=preset,
+        partial=partial,
+    )
     for line in frame.attrs["notes"]:
         note(line)
     say(formatted(frame, text.value))

@@ -31,3 +31,11 @@ Out = Annotated[Path | None, typer.Option("--out", help="the study's folder [def
 Partial = Annotated[bool, typer.Option("--partial", help="go on without parts that are damaged")]
 Workers = Annotated[int | None, typer.Option(min=1, help="worker processes; one for each core by default")]
 Memory = Annotated[str | None, typer.Option(help="what all workers on this machine may hold, as 4GB")]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE,...",
+        help="only these runs, as activation=relu,gelu,depth=2..10",
+        autocompletion=completion.conditions,
+    ),
+]

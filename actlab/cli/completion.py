@@ -131,7 +131,7 @@ def among(words: Iterable[str]) -> Callable[[str], list[str]]:
     return lambda incomplete: [one for one in map(str, words) if one.startswith(incomplete)]
 
 
-metrics, groups, presets = from_index("metrics"), from_index("groups"), from_index("presets")
+metrics, groups, presets, settings = map(from_index, ("metrics", "groups", "presets", "settings"))
 
 
 def columns(incomplete: str) -> list[str]:

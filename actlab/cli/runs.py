@@ -7,7 +7,7 @@ import typer
 
 import actlab
 from actlab.cli import completion
-from actlab.cli.arguments import Folder
+from actlab.cli.arguments import Conditions, Folder
 from actlab.cli.output import note
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import counted
@@ -23,14 +23,7 @@ class RunsFormat(StrEnum):
 
 def runs(
     folder: Folder,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE,...",
-            help="only these, as activation=relu,gelu,depth=2..10",
-            autocompletion=completion.conditions,
-        ),
-    ] = None,
+    where: Conditions = None,
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="which columns", autocompletion=completion.columns)
     ] = None,

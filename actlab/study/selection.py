@@ -72,3 +72,15 @@ def preferred(candidates: Sequence[tuple[Any, Sequence[float | None]]], select: 
         return sum(final is None for final in finals), mean, value
 
     return min(range(len(candidates)), key=lambda i: place(candidates[i]))
+
+
+def select_rule(wanted: Mapping[str, Any]) -> Select | None:
+    """Read the selection rule of a study: its own, none where it says ``null``, the default where it says nothing.
+
+    >>> select_rule({"select": None}), select_rule({})
+    (None, Select(over='train.learning_rate', by='validation_loss'))
+    """
+    if "select" not in wanted:
+        return Select()
+    rule = wanted["select"]
+    return None if rule is None else Select(**rule)

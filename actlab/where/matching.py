@@ -23,6 +23,7 @@ from actlab.where.grammar import (
     Value,
     WhereError,
     advice,
+    parse,
 )
 
 
@@ -228,6 +229,39 @@ def in_one_word(label: str) -> str:
     """
     name, options = choice(label)
     return with_options(name, options) if options else label
+
+
+def written(column: "pd.Series", value: Any) -> str:
+    """Write a value of a column so that a condition on it means this value alone: in one word where that does.
+
+    >>> column = pd.Series(["leaky_relu(negative_slope=0.2)", "relu", "a,b.csv", "*", ""])
+    >>> [written(column, one) for one in column]
+    ['leaky_relu:negative_slope=0.2', 'relu', '"a,b.csv"', '"*"', 'none']
+    >>> written(pd.Series([1e-3, 0.1]), 1e-3), written(pd.Series([True, False]), False)
+    ('0.001', 'false')
+    """
+    value = plain(value)
+    if missing(value):
+        return NONE
+    text = show(value)
+    there = [plain(one) for one in column.unique()]
+
+    def means_it_alone(wanted: Value) -> bool:
+        condition = Condition("key", "=", (wanted,))
+        return parse_or_none(str(condition)) == (condition,) and all(
+            equals(wanted, one) == (not missing(one) and one == value) for one in there
+        )
+
+    short = Value(in_one_word(text))
+    return str(short if means_it_alone(short) else Value(text, quoted=True))
+
+
+def parse_or_none(text: str) -> "tuple[Condition, ...] | None":
+    """Read conditions; None where they are none."""
+    try:
+        return parse(text)
+    except WhereError:
+        return None
 
 
 def require_possible(value: Value, condition: Condition, there: Sequence[Any], text: str) -> None:

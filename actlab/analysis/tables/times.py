@@ -76,7 +76,7 @@ def medians(times: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def mark_soonest(
     frame: pd.DataFrame, times: pd.DataFrame, cells: Cells, keys: Sequence[str]
 ) -> tuple[pd.DataFrame, list[Soonest]]:
-    """Add ``best``, ``undecided`` and ``p_value``: within one problem and depth the soonest cell, and what may be as soon.
+    """Add ``best``, ``undecided`` and ``p_value``: the soonest cell of a problem and depth, and what may be as soon.
 
     A column of which no cell is told apart from the soonest has no mark.
     """
@@ -154,8 +154,8 @@ def verdicts(judged: Sequence[Soonest]) -> str:
         drawn = max(one.resamples for one in told)
         bonferroni = f", × {most} for all pairs of a column, of which the best is chosen" if most > 1 else ""
         sentences.append(
-            f"**Bold**: the soonest of a column, by the mean rank of its runs, never last; {UNDECIDED}: not told apart from "
-            "it; unmarked: later, by a permutation test of the ranks in pairs of one seed (all exchanges, or "
+            f"**Bold**: the soonest of a column, by the mean rank of its runs, never last; {UNDECIDED}: not told apart "
+            "from it; unmarked: later, by a permutation test of the ranks in pairs of one seed (all exchanges, or "
             f"{drawn:,} drawn ones; p ≤ .05{bonferroni})."
         )
     if few:
