@@ -131,17 +131,17 @@ def refuse_unlike(plan: Plan, study: Study, stored: Stored) -> None:
         return
     by = next((one.stored["by"] for one in unlike if one.stored["by"] != stages.select.by), "")
     key = stages.select.over.rpartition(".")[2]
-    again_words = f"{AGAIN} selects again"
+    way = f"{AGAIN} selects again"
     if by:
         raise StudyError(
             f"{study.source.where('sweep', 'select')}: sweep.select: by is {stages.select.by}, and {stored.folder} "
-            f"holds what was selected by {by}; {again_words}, or put {by} back"
+            f"holds what was selected by {by}; {way}, or put {by} back"
         )
     names = some(called(plan, unlike))
     raise StudyError(
         f"{study.source.where('sweep', 'select')}: sweep.select: the {key} that was selected in {stored.folder} for "
         f"{counted(len(unlike), 'cell')} ({names}) is none that {short_path(study.source.path)} asks for any more; put "
-        f"it back, or {again_words}"
+        f"it back, or {way}"
     )
 
 
