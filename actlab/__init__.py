@@ -115,7 +115,7 @@ def run(
         workers: how many; by default one for each core, or one for all of a machine's accelerators.
         fresh: set the folder aside, beside itself under a name with date and time, and train everything.
         prune: remove stored runs that the study does not ask for any more; they are kept otherwise, and left out.
-        reselect: of a study in two stages, select anew from its tuning runs; what is stored stays in force otherwise.
+        reselect: of a study in two stages, select again from its tuning runs; what is stored stays in force otherwise.
         progress: called now and then with how far it has come; docs/study.md has the fields of that record.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.

@@ -263,7 +263,7 @@ WRONG = {
     "report.select=null": "report.select: is null",
     "report.select={over: model.depth}": "a study selects by one rule",
     "sweep.select.seeds=0": "sweep.select.seeds",
-    "sweep.select.over=train.lr": "did you mean 'train.learning_rate'",
+    "sweep.select.over=train.learnig_rate": "did you mean 'train.learning_rate'",
     "sweep.select.sedes=3": "seeds",
 }
 

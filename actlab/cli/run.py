@@ -39,7 +39,7 @@ def run(
     ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="remove stored runs that the study does not ask for")] = False,
     reselect: Annotated[
-        bool, typer.Option("--reselect", help="of a study in two stages: select anew from its tuning runs")
+        bool, typer.Option("--reselect", help="of a study in two stages: select again from its tuning runs")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask on a terminal before --fresh sets aside")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object at the end; see docs/json.md")] = False,

@@ -39,7 +39,7 @@ def planned(
         study: for messages.
         stored: what its folder holds.
         manifest: of that; empty where it is to be forgotten.
-        again: whether all is selected anew.
+        again: whether all is selected again.
 
     Raises:
         StudyError: the study cannot go on with a stored selection; says the ways out.
@@ -131,17 +131,17 @@ def refuse_unlike(plan: Plan, study: Study, stored: Stored) -> None:
         return
     by = next((one.stored["by"] for one in unlike if one.stored["by"] != stages.select.by), "")
     key = stages.select.over.rpartition(".")[2]
-    anew = f"{AGAIN} selects anew"
+    way = f"{AGAIN} selects again"
     if by:
         raise StudyError(
             f"{study.source.where('sweep', 'select')}: sweep.select: by is {stages.select.by}, and {stored.folder} "
-            f"holds what was selected by {by}; {anew}, or put {by} back"
+            f"holds what was selected by {by}; {way}, or put {by} back"
         )
     names = some(called(plan, unlike))
     raise StudyError(
         f"{study.source.where('sweep', 'select')}: sweep.select: the {key} that was selected in {stored.folder} for "
         f"{counted(len(unlike), 'cell')} ({names}) is none that {short_path(study.source.path)} asks for any more; put "
-        f"it back, or {anew}"
+        f"it back, or {way}"
     )
 
 

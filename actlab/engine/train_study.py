@@ -232,7 +232,7 @@ def trained(
         prune: whether to remove stored runs that the study does not ask for.
         confirm: called with a question before a folder is set aside; none is asked without.
         by_default: whether no other folder was asked for: then others beside it are looked at, where it has none.
-        reselect: whether a study in two stages selects anew.
+        reselect: whether a study in two stages selects again.
 
     Yields:
         what the folder holds then.
