@@ -39,7 +39,7 @@ PAIR = ["seed", "depth", "learning_rate", *START]  # what two runs that are comp
 
 def some(cells: Cells, activation: str, **settings: object) -> pd.DataFrame:
     """Runs of an activation with some settings; without frozen layers, unless ``freeze_layers`` asks for them."""
-    runs = cells.runs.assign(freeze_layers=cells.runs["freeze_layers"] if "freeze_layers" in cells.runs else 0)
+    runs = cells.runs.assign(freeze_layers=cells.runs.get("freeze_layers", 0))
     chosen = runs["activation"] == activation
     for name, value in {"freeze_layers": 0, **settings}.items():
         chosen &= runs[name] == value
@@ -128,12 +128,14 @@ def frozen_depths(cells: Cells) -> list[int]:
 
 
 def frozen_stay_dead(cells: Cells) -> Verdict:
-    """R3's control, a law: under plain SGD no dead unit of the layer above the frozen ones comes back, ever."""
+    """R3's control, a law: under plain SGD without decay no dead unit of the layer above the frozen ones comes back."""
     statement = "under plain SGD, dead units do not come back where the layers below them are frozen"
     found = []
     for k in frozen_depths(cells):
         above = in_layer_above(cells, "sgd", k, k, "max")
-        found.append(above[above["ever_dead_fraction"] > 0])
+        decay = pd.to_numeric(cells.runs["weight_decay"], errors="coerce")
+        decayed = cells.runs.loc[decay > 0, "run"]  # decay moves the pre-activations of dead units too
+        found.append(above[(above["ever_dead_fraction"] > 0) & ~above["run"].isin(decayed)])
     evidence = "this study has no runs with frozen layers"
     revived = pd.concat(found)["revived_fraction"] if found else pd.Series(dtype=float)
     if found:
@@ -180,7 +182,7 @@ def by_depth(values: pd.DataFrame, column: str) -> Mapping[str, pd.Series]:
 
 
 def against_relu(cells: Cells, measure: str) -> Mapping[str, pd.Series]:
-    """Leaky ReLU minus ReLU at each depth, one number a seed: the mean of the pairs of runs that differ in nothing else.
+    """Leaky ReLU minus ReLU at each depth, one number a seed: the mean over pairs of runs that differ in nothing else.
 
     A pair of which one run diverged is left out.
     """
@@ -238,7 +240,7 @@ def leaky_performs(cells: Cells) -> Verdict:
 
 
 def leaky_never_dies(cells: Cells) -> Verdict:
-    """L1, to the letter: a function that is nowhere flat has no dead unit. That is so by definition, and tells little."""
+    """L1, to the letter: a function that is nowhere flat has no dead unit: so by definition, which tells little."""
     runs = some(cells, "leaky_relu")
     dead = final(cells, runs, "ever_dead_fraction", at="max")["ever_dead_fraction"]
     statement = "a small negative slope prevents dying (by definition: no piece of it is flat; see L1a)"

@@ -316,7 +316,9 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "evidence": [plain(one.evidence) for one in verdicts],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
             "estimate": [
-                f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
+                f"{number(one.low)} to {number(one.high)}, n = {one.n}"
+                if one.form == EXACTLY and one.n
+                else f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
                 for one in verdicts
             ],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
@@ -329,7 +331,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "favourable to it is shown, those of all conditions beside the verdict. *True only if*: supported under the",
         "conditions named first, contradicted under others. What is contradicted under one condition and supported",
         "under none is contradicted.",
-        *(["*Exactly*: of every value; shown are their mean, the least and the greatest."] if laws else []),
+        *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
         f"{diverged} of the study's {counted(runs, 'run')} diverged"
         + (": they have no final value, and enter none of these means." if diverged else "."),
