@@ -97,7 +97,7 @@ def activation_decides_depth(cells: Cells) -> Verdict:
         f"share of seeds trained at {depth} layers, the largest difference between any two of {count} activations, "
         f"paired by seed, {rates_from(cells)}; {trained_depths(cells)}"
     )
-    statement = "how deep a plain MLP trains depends on its activation"
+    statement = "how deep a plain MLP trains depends on its activation (share of seeds at the deepest)"
     return judge_any_pair("D1a", statement, MATTERS, trained, evidence, "trained")
 
 
@@ -110,7 +110,7 @@ def relu_trains_deeper(cells: Cells) -> Verdict:
     return judge(
         "D1b",
         better,
-        f"trains deeper than {worse}",
+        f"trains deeper than {worse} (share of seeds at the deepest)",
         AT_LEAST,
         MATTERS,
         trained[better] - trained[worse],

@@ -167,7 +167,7 @@ def moving_layers_revive(cells: Cells) -> Verdict:
             "frozen, paired by seed, each pooled over the same depths, rates and starts; pairs with a diverged run are "
             "left out"
         )
-    statement = "dead units come back because the layers below them move"
+    statement = "more dead units come back where the layers below them move than where these are frozen"
     return judge("R3d", "relu", statement, AT_LEAST, SOME, difference, evidence, "revival_rate", difference=True)
 
 
