@@ -254,10 +254,10 @@ def revival_table(cells: Cells) -> str:
             measures = [f"{name}_fraction" for name in ("born_dead", "died", "revived", "ever_dead")]
             ended = dying_relu.final(cells, runs, *measures)
             died = dying_relu.share_by_seed(ended, "died_fraction", 1 - ended["born_dead_fraction"])
-            back = dying_relu.share_by_seed(ended, "revived_fraction", ended["ever_dead_fraction"])
+            back = dying_relu.share_by_seed(ended, "revived_fraction", "ever_dead_fraction")
             line = [
                 f"{optimizer}, {show(rate)}",
-                mean_of(ended.groupby("seed")["born_dead_fraction"].mean(), "born_dead_fraction"),
+                mean_of(dying_relu.by_seed(ended, "born_dead_fraction"), "born_dead_fraction"),
                 mean_of(died, "died_fraction"),
                 mean_of(back, "revival_rate"),
             ]
@@ -269,7 +269,7 @@ def revival_table(cells: Cells) -> str:
                 both = free.merge(still, on=dying_relu.PAIR, suffixes=("", "_still"))
                 line += [
                     mean_of(
-                        dying_relu.share_by_seed(both, f"revived_fraction{end}", both[f"ever_dead_fraction{end}"]),
+                        dying_relu.share_by_seed(both, f"revived_fraction{end}", f"ever_dead_fraction{end}"),
                         "revival_rate",
                     )
                     for end in ("", "_still")

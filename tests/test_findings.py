@@ -114,10 +114,7 @@ def written(dying):
 def test_a_cause_is_named_only_with_its_control(written):
     with_control, without = written
     assert "The control: where the layers below are frozen" in with_control
-    assert (
-        "| R3d | `relu`: more dead units come back where the layers below them move than where these are frozen | at least 0.01 |"
-        in with_control
-    )
+    assert "| R3d | `relu`: more dead units come back where the layers below them move than where" in with_control
     assert "No control was run: these numbers do not say why units come back" in without
     assert "Not decided: R3c" in without
     assert "R3d (`relu`: more dead units come back where" in without
