@@ -222,7 +222,7 @@ def test_depth_claims_on_training(claim, verdict):
 
 def test_the_best_and_the_worst_of_many_alike_differ_by_chance_only():
     """What D1 did until now: of ten alike the best minus the worst, tested as if both had been named before."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     wrong = {"all pairs": 0, "best minus worst": 0}
     for _ in range(12):
         values = pd.DataFrame((rng.random((20, 10)) < 0.5).astype(float))
