@@ -28,7 +28,7 @@ from actlab.naming import counted
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
 MOST_CLAIMS = 1000
 FAILED = "failed"
-AT_LEAST, AT_MOST, WITHIN = "at least", "at most", "within"
+AT_LEAST, AT_MOST, WITHIN, EXACTLY = "at least", "at most", "within", "exactly"
 SIGNATURE = """a claim is a function of the study's cells, or of several studies' ({name: cells}):
     def claim(cells: actlab.analysis.cells.Cells) -> actlab.analysis.claims.Verdict
     CLAIMS = [claim, across("depth", "dying_relu")(claim_on_both)]
@@ -49,11 +49,12 @@ class Verdict:
         id: its short name, as R3.
         activation: whose claim it is; empty where it is on several.
         statement: the claim, as it is usually made.
-        form: ``at least``, ``at most`` or ``within`` (±).
-        effect: δ, the effect that matters, in the unit of the estimate.
+        form: ``at least``, ``at most``, ``within`` (±) or, of a law that holds of every value, ``exactly``.
+        effect: δ, the effect that matters, in the unit of the estimate; of a law the value.
         estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
         verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``; ``failed`` is for actlab to say.
-        condition: what follows "only if", as measured; of a claim that failed, why.
+        condition: of a claim under several conditions what holds under each, with its interval, those under which it is
+            true first; of a claim that failed, why.
         evidence: what the number is, with its unit.
     """
 
@@ -160,7 +161,7 @@ def judge(
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
     'supported'
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, {"A": low, "B": high}, "slope").condition
-    'A: −0.308 [−0.325, −0.295]'
+    'A: −0.308 [−0.325, −0.295]; contradicted at B: 0.204 [0.195, 0.215]'
     """
     by_condition = samples if isinstance(samples, Mapping) else {"": samples}
     k = len(by_condition)
@@ -169,16 +170,14 @@ def judge(
     quantity = quantity.difference if difference else quantity
     intervals = {name: mean_interval(values, 1 - 0.05 / k, quantity) for name, values in by_condition.items()}
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
-    verdict, condition = INCONCLUSIVE, ""
+    verdict = INCONCLUSIVE
     if len(set(words.values())) == 1:
         verdict = next(iter(words.values()))
     elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
         verdict = ONLY_IF
-        condition = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == SUPPORTED)
     elif CONTRADICTED in words.values():  # it is said of all conditions
         verdict = CONTRADICTED
-        rest = "; ".join(f"{name}: {with_interval(intervals[name])}" for name in words if words[name] == INCONCLUSIVE)
-        condition = f"(inconclusive at {rest})"
+    condition = conditions_text(words, intervals, verdict) if k > 1 else ""
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
@@ -186,6 +185,30 @@ def judge(
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
     return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
+
+
+def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval], verdict: str) -> str:
+    """Say of every condition what holds under it, with its interval, and n where that differs among them.
+
+    >>> a, b = Interval(0.9, 0.8, 0.95, 5, "logit t"), Interval(0.1, 0.05, 0.2, 5, "logit t")
+    >>> conditions_text({"A": SUPPORTED, "B": CONTRADICTED}, {"A": a, "B": b}, ONLY_IF)
+    'A: 0.900 [0.800, 0.950]; contradicted at B: 0.100 [0.0500, 0.200]'
+    >>> conditions_text({"A": CONTRADICTED, "B": CONTRADICTED}, {"A": a, "B": b}, CONTRADICTED)
+    '(contradicted at A: 0.900 [0.800, 0.950]; B: 0.100 [0.0500, 0.200])'
+    """
+    counts = len({one.n for one in intervals.values()}) > 1
+    parts = []
+    for word in (SUPPORTED, CONTRADICTED, INCONCLUSIVE):
+        those = [
+            f"{name}: {with_interval(intervals[name])}{f', n = {intervals[name].n}' * counts}"
+            for name in words
+            if words[name] == word
+        ]
+        if those:
+            bare = verdict == ONLY_IF and word == SUPPORTED
+            parts.append(f"{'' if bare else f'{word} at '}{'; '.join(those)}")
+    text = "; ".join(parts)
+    return text if verdict == ONLY_IF else f"({text})"
 
 
 def with_interval(interval: Interval) -> str:
@@ -293,19 +316,25 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "evidence": [plain(one.evidence) for one in verdicts],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
             "estimate": [
-                f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
+                f"{number(one.low)} to {number(one.high)}, n = {one.n}"
+                if one.form == EXACTLY and one.n
+                else f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
                 for one in verdicts
             ],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
         }
     )
+    laws = EXACTLY in set(frame["form"])
     sentences = [
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
-        "favourable to it is shown. *True only if*: supported under these conditions, contradicted under others. What",
-        "is contradicted under one condition and supported under none is contradicted.",
+        "favourable to it is shown, those of all conditions beside the verdict. *True only if*: supported under the",
+        "conditions named first, contradicted under others. What is contradicted under one condition and supported",
+        "under none is contradicted.",
+        *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
-        f"{diverged} of the study's {counted(runs, 'run')} diverged.",
+        f"{diverged} of the study's {counted(runs, 'run')} diverged"
+        + (": they have no final value, and enter none of these means." if diverged else "."),
         *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
         *(
             ["*Failed*: the claim could not be decided, for the reason given."]

@@ -1,0 +1,110 @@
+"""Claims that no single mean decides: a law, which holds of every value, and what is said of all pairs of several."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from actlab.analysis.claims import (
+    AT_LEAST,
+    CONTRADICTED,
+    EXACTLY,
+    INCONCLUSIVE,
+    SUPPORTED,
+    Verdict,
+    at_least,
+)
+from actlab.analysis.intervals import UNBOUNDED, Interval, quantity_of
+from actlab.analysis.stats import difference
+from actlab.later import pd
+from actlab.measures import Measure, about
+
+
+def judge_law(
+    id: str, activation: str, statement: str, value: float, samples: ArrayLike, evidence: str, unit: str = "value"
+) -> Verdict:
+    """Judge a claim that is said of every value: one exception contradicts it, and no interval is needed.
+
+    Args:
+        id, activation, statement, evidence: see ``Verdict``.
+        value: what each of them is said to be, exactly.
+        samples: all that were measured, one a run: not their means over seeds. What is not finite is left out.
+        unit: what one of them is of, for the sentence that counts exceptions.
+
+    Returns:
+        the verdict, with the least and the greatest value in place of an interval; *inconclusive* without a value.
+
+    >>> judge_law("R", "relu", "none comes back", 0.0, [0.0, 0.0], "revived").verdict
+    'supported'
+    >>> one = judge_law("R", "relu", "none comes back", 0.0, [0.0, 0.25], "revived", "run")
+    >>> one.verdict, one.condition
+    ('contradicted', '(not so in 1 of 2 runs)')
+    """
+    x = np.sort(np.asarray(samples, np.float64).ravel())
+    x = x[np.isfinite(x)]
+    if not len(x):
+        nothing = (math.nan, math.nan, math.nan, 0, "none")
+        return Verdict(id, activation, statement, EXACTLY, value, *nothing, INCONCLUSIVE, "", evidence)
+    wrong = int((x != value).sum())
+    numbers = (float(x.mean()), float(x[0]), float(x[-1]), len(x), "mean, least and greatest of all")
+    condition = f"(not so in {wrong} of {len(x)} {unit}s)" if wrong else ""
+    verdict = CONTRADICTED if wrong else SUPPORTED
+    return Verdict(id, activation, statement, EXACTLY, value, *numbers, verdict, condition, evidence)
+
+
+def largest_difference(values: pd.DataFrame, of: str | Measure = "", level: float = 0.95) -> Interval:
+    """Bound the largest difference between any two columns: all pairs at once, so that none is chosen afterwards.
+
+    Each of the m pairs has an interval of level 1 − (1 − level)/m, by pairs of one row (Bonferroni); all m hold at once
+    with the level asked for. So the largest difference is at least the largest lower bound of a |difference|, and at
+    most the largest upper one.
+
+    Args:
+        values: one row a seed, one column a candidate.
+        of: the measure that the values are of, by its name (a user's own: its record); without one they are unbounded.
+        level: of all pairs together.
+
+    Returns:
+        the largest observed difference of means and these bounds; ``n`` is that of the pair with the fewest.
+
+    >>> trained = pd.DataFrame({"a": [1.0] * 20, "b": [0.0] * 20, "c": [1.0] * 20})
+    >>> largest_difference(trained, "trained")
+    Interval(mean=1.0, low=0.6..., high=1.0, n=20, method='Newcombe, 98.3 %, all 3 pairs', ...)
+
+    Reference: Bonferroni's inequality, as for simultaneous intervals of Dunn 1961, J. Am. Stat. Assoc. 56.
+    """
+    quantity = quantity_of(about(of) if isinstance(of, str) else of) if of else UNBOUNDED
+    pairs = list(combinations(values, 2))
+    if not pairs:
+        return Interval(math.nan, math.nan, math.nan, 0, "none")
+    each = 1 - (1 - level) / len(pairs)
+    found = [difference(values[a], values[b], each, quantity).interval for a, b in pairs]
+    measured = [one for one in found if one.n]
+    known = [one for one in measured if one.known]
+    if not known:
+        largest = max((abs(one.mean) for one in measured), default=math.nan)
+        return Interval(largest, math.nan, math.nan, min((one.n for one in measured), default=0), "none")
+    mean = max(abs(one.mean) for one in measured)
+    low = max(0.0, *(max(one.low, -one.high) for one in known))
+    end = quantity.difference.high
+    beyond = math.inf if end is None else end  # a pair without an interval may differ by anything
+    high = max(max(-one.low, one.high) for one in known) if len(known) == len(found) else beyond
+    method = f"{known[0].method}, {100 * each:.1f} %, all {len(pairs)} pairs"
+    return Interval(mean, low, high, min(one.n for one in known), method)
+
+
+def judge_any_pair(
+    id: str, statement: str, effect: float, values: pd.DataFrame, evidence: str, of: str | Measure = ""
+) -> Verdict:
+    """Judge "some two of these differ by at least δ", without choosing the two afterwards (``largest_difference``).
+
+    >>> values = pd.DataFrame({"a": [1.0] * 20, "b": [0.0] * 20, "c": [1.0] * 20})
+    >>> judge_any_pair("D", "it matters which", 0.2, values, "share trained", "trained").verdict
+    'supported'
+    """
+    one = largest_difference(values, of)
+    numbers = (one.mean, one.low, one.high, one.n, one.method)
+    return Verdict(id, "", statement, AT_LEAST, effect, *numbers, at_least(effect, one), "", evidence)

@@ -1,0 +1,402 @@
+"""What the two studies found, as the README says it: ``python -m experiments.findings README.md`` writes it there.
+
+It stands between ``<!-- begin findings ... -->`` and ``<!-- end findings -->``. Every number comes from the stored
+measurements, every mean with its interval, and the words (all, none, supported) follow the numbers: nothing is edited
+by hand when the studies are trained anew.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+
+import actlab
+from actlab.analysis.cells import Cells
+from actlab.analysis.claims import EXACTLY, ONLY_IF, Verdict, claimed
+from actlab.analysis.documents import markdown_table, rewrite
+from actlab.analysis.intervals import FLAG, Interval, Quantity, quantity_of
+from actlab.analysis.layout import number, with_bounds
+from actlab.analysis.notes import listed
+from actlab.analysis.report import study_cells
+from actlab.analysis.stats import mean_interval
+from actlab.analysis.tables.outcomes import performance
+from actlab.engine.results import Results
+from actlab.measures import about
+from actlab.naming import counted, show
+from experiments import depth, dying_relu
+
+RESULTS = Path(__file__).parents[1] / "results"
+BLOCK = "findings"
+
+
+def say(one: Interval) -> str:
+    """Write a mean with its interval; where it has none the value that all have, or median and range.
+
+    >>> say(mean_interval([0.0] * 5)), say(mean_interval([1.0, 2.0, 4.0])), say(mean_interval([]))
+    ('0 (all 5 alike)', '2.00 (1.00 to 4.00, n = 3)', '–')
+    """
+    if one.known:
+        return with_bounds(one.mean, one.low, one.high)
+    if one.n == 0:
+        return "–"
+    if one.n == 1 or one.least == one.greatest:
+        return f"{number(one.mean)} ({f'all {one.n} alike' if one.n > 1 else 'one run'})"
+    return f"{number(one.median)} ({number(one.least)} to {number(one.greatest)}, n = {one.n})"
+
+
+def mean_of(values: pd.Series, measure: str, difference: bool = False) -> str:
+    """Write the mean of one number a seed, with the interval of the measure's kind."""
+    quantity: Quantity = quantity_of(about(measure))
+    return say(mean_interval(values, quantity=quantity.difference if difference else quantity))
+
+
+def share_of(flags: pd.Series) -> str:
+    """Write how many of some runs: ``all of 20 [0.84, 1.00]``, with Wilson's interval of their share.
+
+    >>> share_of(pd.Series([True] * 5)), share_of(pd.Series([False, False, True]))
+    ('all of 5 [0.57, 1.00]', '1 of 3 [0.06, 0.79]')
+    """
+    one = mean_interval(flags.astype(float), quantity=FLAG)
+    count = int(flags.sum())
+    words = "all" if count == len(flags) else "none" if count == 0 else str(count)
+    return f"{words} of {len(flags)} [{one.low:.2f}, {one.high:.2f}]"
+
+
+def code(names: Sequence[str]) -> str:
+    """List activations."""
+    return listed([f"`{name}`" for name in names])
+
+
+def span_of(values: pd.Series) -> str:
+    """Write the least and the greatest of some settings: ``1e-05 to 0.1``."""
+    numbers = sorted(values.unique())
+    return " to ".join(dict.fromkeys(show(x) for x in (numbers[0], numbers[-1])))
+
+
+def setup(cells: Cells, results: Results) -> str:
+    """Say what a study is: its data, size, training, runs, and what its rates were selected by."""
+    runs = results.runs
+    parts = [
+        ", ".join(map(str, runs["data"].unique())),
+        f"width {span_of(runs['width'])}",
+        listed([str(name) for name in runs["optimizer"].unique()]),
+        f"{span_of(runs['steps'])} steps",
+        f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
+    ]
+    if cells.select is not None:
+        rule = depth.rates_from(cells).removeprefix("each at its ").partition(", ")
+        seeds = rule[2].removeprefix("selected on ")
+        parts.append(f"{rule[0].removeprefix('selected ')} selected on {seeds} by validation loss")
+    return "; ".join(parts)
+
+
+def by_outcome(cells: Cells, layers: int) -> str:
+    """Say which activations train networks of some depth, in how many of their seeds."""
+    rows = cells.selected[cells.selected["depth"] == layers]
+    groups: dict[tuple[float, str], list[str]] = {}
+    for name in sorted(rows["activation"].unique(), key=lambda name: cells.ranks[name]):
+        runs = rows[rows["activation"] == name]
+        groups.setdefault((-runs["trained"].mean(), share_of(runs["trained"])), []).append(name)
+    texts = [f"{code(names)} in {share}{' each' * (len(names) > 1)}" for (_, share), names in sorted(groups.items())]
+    if len(groups) == 1:
+        return f"all {len(next(iter(groups.values())))} activations in {next(iter(groups))[1]} seeds each"
+    return "; ".join(texts)
+
+
+def accuracy_table(cells: Cells) -> tuple[str, pd.DataFrame]:
+    """Take the study's own table of final accuracy, whole, with its marks."""
+    table = performance(cells)
+    assert table is not None
+    wide = table.wide
+    return markdown_table(
+        [str(name) for name in wide], [[str(cell) for cell in row] for row in wide.itertuples(index=False)]
+    ), wide
+
+
+def marks_of(wide: pd.DataFrame) -> str:
+    """Say of each activation at how many depths its cell is marked bold or †; nothing where nothing is marked."""
+    cells = wide.set_index(wide.columns[0]).filter(like="depth")
+    good = cells.map(lambda text: str(text).startswith("**") or str(text).endswith("†")).sum(axis=1)
+    if not good.any():
+        return ""
+    groups: dict[int, list[str]] = {}
+    for name, count in good.items():
+        groups.setdefault(int(count), []).append(str(name))
+    texts = [f"{listed(groups[count])} at {count or 'none'}" for count in sorted(groups, reverse=True)]
+    return f"Bold or †, of {cells.shape[1]} depths: {'; '.join(texts)}."
+
+
+def tuned(cells: Cells, runs: pd.DataFrame) -> pd.DataFrame:
+    """Take the runs of the seeds that every rate of their cell has: those that the selection saw."""
+    cell = [*cells.selected_keys, "seed"]
+    rates = runs.groupby(cell, dropna=False)[cells.over].transform("nunique")
+    return runs[rates == runs[cells.over].nunique()]
+
+
+def windows(cells: Cells, runs: pd.DataFrame) -> pd.DataFrame:
+    """Find of each cell the rates at which all tuning seeds trained, and whether the selected one ends the grid.
+
+    Returns:
+        one row per activation and depth: ``rates`` (how many), ``least``, ``greatest``, ``selected``, ``at_end``.
+    """
+    over = cells.over
+    keys = cells.selected_keys
+    all_trained = tuned(cells, runs).groupby([*keys, over], dropna=False)["trained"].all().reset_index()
+    good = all_trained[all_trained["trained"]].groupby(keys, dropna=False)[over].agg(["count", "min", "max"])
+    good = good.set_axis(["rates", "least", "greatest"], axis=1).reset_index()
+    chosen = cells.selected[[*keys, over]].drop_duplicates().rename(columns={over: "selected"})
+    grid = runs[over].unique()
+    out = chosen.merge(good, on=keys, how="left").fillna({"rates": 0})
+    return out.assign(at_end=out["selected"].isin([grid.min(), grid.max()]))
+
+
+def window_table(cells: Cells, runs: pd.DataFrame, layers: int) -> str:
+    """Tabulate at one depth how many seeds trained at the selected rate, and at which rates all tuning seeds did."""
+    grid = sorted(runs[cells.over].unique())
+    seeds = tuned(cells, runs)["seed"].nunique()
+    rows = windows(cells, runs)
+    rows = rows[rows["depth"] == layers].sort_values("activation", key=lambda names: names.map(cells.ranks))
+    lines = []
+    for row in rows.to_dict("records"):
+        here = cells.selected[(cells.selected["activation"] == row["activation"]) & (cells.selected["depth"] == layers)]
+        ends = [show(end) for end in dict.fromkeys((row["least"], row["greatest"]))]
+        window = f"{int(row['rates'])} of {len(grid)}: {' to '.join(ends)}" if row["rates"] else f"none of {len(grid)}"
+        selected = f"{show(row['selected'])}{' (end of the grid)' * bool(row['at_end'])}"
+        lines.append([f"`{row['activation']}`", share_of(here["trained"]), selected, window])
+    heads = [
+        f"depth {layers}",
+        "seeds that train at the selected rate",
+        "selected rate",
+        f"rates at which all {seeds} seeds of the selection train",
+    ]
+    return markdown_table(heads, lines)
+
+
+def grid_ends(cells: Cells, runs: pd.DataFrame) -> str:
+    """Say how many of the selected rates lie at an end of the grid, of the cells that train at any rate."""
+    cell = windows(cells, runs)
+    some, none = cell[cell["rates"] > 0], cell[cell["rates"] == 0]
+    at_end = int(some["at_end"].sum())
+    edge = f"an end of the grid ({span_of(runs[cells.over])})"
+    return (
+        f"Of the {counted(len(cell), 'pair')} of activation and depth, {len(some)} train in all of these seeds at some "
+        f"rate; {at_end or 'none'} of them {'have' if at_end > 1 else 'has'} {edge} selected"
+        + (", beyond which a better one may lie." if at_end else ".")
+        + (f" {len(none)} train so at no rate." if len(none) else "")
+    )
+
+
+def slope_sentence(cells: Cells, name: str) -> str:
+    """Say how the signal of an activation changes with each layer at initialisation, in the direction that is sure."""
+    one = mean_interval(depth.slope_at_init(cells, name))
+    if not one.known:
+        return ""
+    start = listed(
+        [f"`{used}`" for used in cells.runs.loc[cells.runs["activation"] == name, "weight_init_used"].unique()]
+    )
+    sure = "loses" if one.high < 0 else "gains" if one.low > 0 else "changes by"
+    sign = -1 if sure == "loses" else 1
+    low, high = sorted((sign * one.low, sign * one.high))
+    layers = int(cells.runs["depth"].max()) - 1
+    total = ""
+    if sure == "loses" and layers * one.mean < -3:
+        ends = list(dict.fromkeys(f"10^{layers * end:.0f}".replace("-", "−") for end in (one.low, one.high)))
+        total = f", which over {layers} layers leaves {' to '.join(ends)} of it"
+    return (
+        f"At initialisation ({start}) the signal that goes back through `{name}` {sure} "
+        f"{with_bounds(sign * one.mean, low, high)} decades per layer{total}."
+    )
+
+
+def depth_findings(results: Results) -> str:
+    """Write what the depth study found."""
+    cells = cells_of(results)
+    deepest, shallowest = int(cells.selected["depth"].max()), int(cells.selected["depth"].min())
+    table, wide = accuracy_table(cells)
+    counts = sorted(set(cells.selected.groupby(cells.selected_keys, dropna=False)["seed"].nunique()))
+    seeds = " to ".join(dict.fromkeys(map(str, (counts[0], counts[-1]))))
+    missing = cells.runs["activation"].nunique() - len(wide)
+    paragraphs = [
+        f"**Depth** (`results/depth`: {setup(cells, results)}). Seeds that train at {deepest} layers: "
+        f"{by_outcome(cells, deepest)}. At {shallowest} layers: {by_outcome(cells, shallowest)}. (*Train*: the final "
+        "training loss is at most half of the best constant predictor's.) That is at the learning rate selected for "
+        "each activation and depth; how many rates there were to select from:",
+        window_table(cells, results.runs, deepest),
+        grid_ends(cells, results.runs),
+        f"Test accuracy at the selected rate, {seeds} seeds a cell{f', without {missing} activations' * bool(missing)} "
+        "([how intervals are made, and what the marks mean](results/depth/tables/performance.md)):",
+        table,
+        marks_of(wide),
+        " ".join(
+            text
+            for text in (
+                slope_sentence(cells, "sigmoid"),
+                slope_sentence(cells, "relu"),
+                f"(Means over depths from {depth.DEEP}; [each depth](results/depth/tables/vanishing_slopes.md).)",
+            )
+            if text
+        ),
+        verdicts(depth.CLAIMS, cells, "depth"),
+    ]
+    return "\n\n".join(text for text in paragraphs if text)
+
+
+def revival_table(cells: Cells) -> str:
+    """Tabulate birth, death and revival of ReLU's units by optimizer and rate; with frozen layers beside it."""
+    frozen = dying_relu.frozen_depths(cells)
+    lines = []
+    for optimizer in dying_relu.optimizers(cells):
+        rates = cells.runs.loc[cells.runs["optimizer"] == optimizer, "learning_rate"]
+        for rate in sorted(rates.unique()):
+            runs = dying_relu.some(cells, "relu", optimizer=optimizer, learning_rate=rate)
+            measures = [f"{name}_fraction" for name in ("born_dead", "died", "revived", "ever_dead")]
+            ended = dying_relu.final(cells, runs, *measures)
+            died = dying_relu.share_by_seed(ended, "died_fraction", 1 - ended["born_dead_fraction"])
+            back = dying_relu.share_by_seed(ended, "revived_fraction", "ever_dead_fraction")
+            line = [
+                f"{optimizer}, {show(rate)}",
+                mean_of(dying_relu.by_seed(ended, "born_dead_fraction"), "born_dead_fraction"),
+                mean_of(died, "died_fraction"),
+                mean_of(back, "revival_rate"),
+            ]
+            for k in frozen:
+                free, still = (
+                    above[above["learning_rate"] == rate]
+                    for above in (dying_relu.in_layer_above(cells, optimizer, k, n) for n in (0, k))
+                )
+                both = free.merge(still, on=dying_relu.PAIR, suffixes=("", "_still"))
+                line += [
+                    mean_of(
+                        dying_relu.share_by_seed(both, f"revived_fraction{end}", f"ever_dead_fraction{end}"),
+                        "revival_rate",
+                    )
+                    for end in ("", "_still")
+                ]
+            lost = int((runs["status"] != "ok").sum())
+            lines.append([*line, f"{lost} of {len(runs)}"])
+    heads = ["ReLU at", "dead at the start, of all", "dead at the end, of those alive at the start"]
+    heads += ["alive at the end, of those ever dead"]
+    for k in frozen:
+        heads += [f"the same in layer {k + 1} alone", f"with layers to {k} frozen"]
+    return markdown_table([*heads, "diverged"], lines)
+
+
+def leaky_table(cells: Cells) -> str:
+    """Tabulate, at each depth where ReLU dies, the weak units and the accuracy of ReLU and leaky ReLU."""
+    columns: dict[str, dict[str, str]] = {}
+    for measure, words in (("weak_fraction", "weak units"), ("test_accuracy", "test accuracy")):
+        for name in ("relu", "leaky_relu"):
+            values = dying_relu.by_depth(dying_relu.final(cells, dying_relu.harsh(cells, name), measure), measure)
+            columns[f"{words}, `{name}`"] = {at: mean_of(one, measure) for at, one in values.items()}
+        apart = dying_relu.against_relu(cells, measure)
+        columns[f"{words}, difference"] = {at: mean_of(one, measure, True) for at, one in apart.items()}
+    at = list(next(iter(columns.values())))
+    return markdown_table(["", *columns], [[one, *(column.get(one, "–") for column in columns.values())] for one in at])
+
+
+def dying_findings(results: Results) -> str:
+    """Write what the study of dying units found."""
+    cells = cells_of(results)
+    relu = dying_relu.some(cells, "relu")
+    frozen = dying_relu.frozen_depths(cells)
+    every = span_of(results.runs["evaluate_every"])
+    control = (
+        "The control: where the layers below are frozen, a dead unit of the next layer sees the same inputs for ever. "
+        "Its two columns are of the same depths, rates and starts."
+        if frozen
+        else "No control was run: these numbers do not say why units come back, nor why the rate matters."
+    )
+    rate = show(dying_relu.HARSH["adam"])
+    paragraphs = [
+        f"**Dying ReLU** (`results/dying_relu`: {setup(cells, results)}). Every number is {averaged(relu)}; dead is "
+        f"judged every {every} steps, and a unit comes back if it was dead at one evaluation and is alive at the end.",
+        revival_table(cells),
+        control,
+        f"Leaky ReLU (slope 0.01) where ReLU dies, with Adam at {rate}, at each depth. None of its units is dead, by "
+        "definition; *weak* ones pass next to no gradient. ReLU's dead units are weak too, so that the two compare:",
+        leaky_table(cells),
+        verdicts(dying_relu.CLAIMS, cells, "dying_relu"),
+    ]
+    return "\n\n".join(paragraphs)
+
+
+def averaged(runs: pd.DataFrame) -> str:
+    """Say over what the numbers of the study of dying units are averaged."""
+    depths = listed([str(one) for one in sorted(runs["depth"].unique())])
+    starts = len(runs[dying_relu.START].drop_duplicates())
+    text = f"a mean over depths {depths}" if runs["depth"].nunique() > 1 else f"of depth {depths}"
+    return f"{text}{f' and {starts} starts (initialiser and bias)' * (starts > 1)}, with its interval over seeds"
+
+
+def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: str) -> str:
+    """Say what became of each claim, with what was claimed and measured."""
+    lines, open_ones = [], []
+    for one in (claim(cells) for claim in claims):
+        whose = f"`{one.activation}`: " * bool(one.activation)
+        if one.n == 0:
+            open_ones.append(f"{one.id} ({whose}{one.statement}; {one.evidence})")
+            continue
+        only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
+        least = one.evidence.partition("; least favourable: ")[2].partition(" (")[0]
+        at = f"{least}: " if least and least in one.condition else ""
+        lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
+    table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
+    asked = f" Not decided: {'; '.join(open_ones)}." * bool(open_ones)
+    return (
+        f"{table}\n\n[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
+        f"under several the least favourable stands here, with an interval that holds for all of them at once.{asked}"
+    )
+
+
+def measured(one: Verdict) -> str:
+    """Write what was measured of a claim: the estimate with its interval; of a law how many values, and their range."""
+    if one.form == EXACTLY:
+        return f"{number(one.low)} to {number(one.high)} in {one.n:,} runs"
+    return say(Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate))
+
+
+def limits(studies: Sequence[Results]) -> str:
+    """Say what the two studies leave out."""
+    runs = pd.concat([one.runs for one in studies])
+    data = listed([f"`{name}`" for name in runs["data"].unique()])
+    splits = runs.groupby("data")["data_seed"].nunique().max()
+    mixed = runs.groupby("activation")["weight_init_used"].first().nunique() > 1
+    texts = [
+        f"{counted(runs['data'].nunique(), 'data set')} ({data}, {span_of(runs['train_rows'])} training rows)",
+        counted(int(splits), "split"),
+        f"{counted(runs['width'].nunique(), 'width')} ({span_of(runs['width'])})",
+        f"{listed([show(steps) for steps in sorted(runs['steps'].unique())])} steps",
+        listed([str(name) for name in sorted(runs["optimizer"].unique())]),
+    ]
+    over = f"{'splits and ' * bool(splits > 1)}seeds (initialisation and batch order)"
+    return (
+        f"**What it does not show.** {', '.join(texts)}: nothing here says how far the order of activations carries "
+        f"over to others. Intervals are over {over} alone."
+        + (" Each activation has its usual initialisation, so that the two are compared together." if mixed else "")
+    )
+
+
+def cells_of(results: Results) -> Cells:
+    """Build a study's cells by its own rule."""
+    return study_cells(results.study, results.manifest, results.runs, results.steps, results.layers, results.lacking)
+
+
+def findings(folder: Path = RESULTS) -> str:
+    """Write what the studies in a folder found, as Markdown."""
+    studies = [actlab.load(folder / name) for name in ("depth", "dying_relu")]
+    return "\n\n".join([depth_findings(studies[0]), dying_findings(studies[1]), limits(studies)])
+
+
+def main(files: Sequence[str]) -> None:
+    """Put today's findings into files, between their comments."""
+    text = findings()
+    for name in files:
+        path = Path(name)
+        new = rewrite(path.read_text(encoding="utf-8"), {BLOCK: partial(str, text)})
+        path.write_text(new, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
