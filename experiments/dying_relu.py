@@ -4,8 +4,7 @@ Predictions. A high learning rate and a negative bias push pre-activations of wh
 no gradient there they stay (unless the layers below move them). Leaky ReLU, PReLU, ELU and GELU are nowhere flat, so no
 unit of theirs can die; whether their units still pass a useful gradient is what the weak fraction asks.
 
-Why units come back has a control: where the layers below are frozen (``train.freeze_layers``), a dead unit of the next
-layer sees the same inputs for ever, and plain gradient descent cannot move it. What Adam remembers can, for a while.
+Why units come back has a control, a study of its own: ``revival.py``.
 
 What was changed when. R3a's and R3b's effects are from before the first results; R3b was widened from one learning
 rate to all before these were committed. L1 first asked, as L1a does, whether at most 0.05 of leaky ReLU's units are
@@ -13,9 +12,9 @@ weak; the first results contradicted it (0.584 [0.571, 0.596]). L1b and L1c, com
 and their effect of 0.01 when effects had to be stated (they had asked for any difference above 0). R3b was *true only
 if* the rate is 0.1 while intervals were Student's t; the logit's reaches 0.0509 there, beyond the 0.05 of the claim.
 
-Before the study was trained anew, with SGD beside Adam and with a frozen layer: R3a was of all units and is of those
+Before the study was trained anew, with SGD beside Adam: R3a was of all units and is of those
 alive at the start, and is asked of each optimizer at one high rate (SGD's is 0.3: in a pilot of three seeds most runs
-at 1 diverged); R3b is asked of each optimizer and rate; R3c and R3d, the control, are new. L1a to L1c were means over
+at 1 diverged); R3b is asked of each optimizer and rate. L1a to L1c were means over
 depths; most of L1c's gain was that of two layers, so that they are asked of each depth. L1a's statement was "a small
 negative slope prevents dying", which is not what it measures: that is now L1d, and L1a says weak. A seed's numbers were
 means over the runs that did not diverge, whichever they were; now they are means over the same cells for each seed. No
@@ -41,12 +40,11 @@ PAIR = ["seed", *CELL]  # what two runs that are compared have in common
 
 
 def some(cells: Cells, activation: str, **settings: object) -> pd.DataFrame:
-    """Runs of an activation with some settings; without frozen layers, unless ``freeze_layers`` asks for them."""
-    runs = cells.runs.assign(freeze_layers=cells.runs.get("freeze_layers", 0))
-    chosen = runs["activation"] == activation
-    for name, value in {"freeze_layers": 0, **settings}.items():
-        chosen &= runs[name] == value
-    return runs[chosen]
+    """Runs of an activation with some settings."""
+    chosen = cells.runs["activation"] == activation
+    for name, value in settings.items():
+        chosen &= cells.runs[name] == value
+    return cells.runs[chosen]
 
 
 def final(
@@ -60,12 +58,12 @@ def final(
     kept = runs[runs["status"] == "ok"]
     if not all_cells:
         kept = kept[~kept["run"].isin(lost_cells(runs)["run"])]
-    return last.merge(kept[["run", *PAIR, "optimizer", "freeze_layers"]], on="run")
+    return last.merge(kept[["run", *PAIR, "optimizer"]], on="run")
 
 
 def lost_cells(runs: pd.DataFrame) -> pd.DataFrame:
     """Find the runs of the cells of which more than half diverged."""
-    of = [runs[key] for key in ("activation", "optimizer", "freeze_layers", *CELL)]
+    of = [runs[key] for key in ("activation", "optimizer", *CELL)]
     return runs[(runs["status"] != "ok").groupby(of).transform("mean") > 0.5]
 
 
@@ -145,66 +143,6 @@ def dead_stay_dead(cells: Cells) -> Verdict:
                 revival[f"{optimizer} at {rate:g} ({wholly})"] = share
     evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
     return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
-
-
-def in_layer_above(cells: Cells, optimizer: str, k: int, frozen: int, law: bool = False) -> pd.DataFrame:
-    """Take what was ever dead and what revived in layer k + 1, of runs with k frozen layers below it or with none.
-
-    At the end; of a law the most at any evaluation, of every run.
-    """
-    runs = some(cells, "relu", optimizer=optimizer, freeze_layers=frozen)
-    at = "max" if law else "final"
-    measured = final(cells, runs, "revived_fraction", "ever_dead_fraction", frame="layers", at=at, all_cells=law)
-    return measured[measured["layer"] == k + 1]
-
-
-def frozen_depths(cells: Cells) -> list[int]:
-    """How many layers are frozen in some of the runs, without 0."""
-    return sorted(int(k) for k in cells.runs["freeze_layers"].unique() if k) if "freeze_layers" in cells.runs else []
-
-
-def frozen_stay_dead(cells: Cells) -> Verdict:
-    """R3's control, a law: under plain SGD without decay no dead unit of the layer above the frozen ones comes back."""
-    statement = "under plain SGD, dead units do not come back where the layers below them are frozen"
-    found = []
-    for k in frozen_depths(cells):
-        above = in_layer_above(cells, "sgd", k, k, law=True)
-        decay = pd.to_numeric(cells.runs["weight_decay"], errors="coerce")
-        decayed = cells.runs.loc[decay > 0, "run"]  # decay moves the pre-activations of dead units too
-        found.append(above[(above["ever_dead_fraction"] > 0) & ~above["run"].isin(decayed)])
-    evidence = "this study has no runs with frozen layers"
-    revived = pd.concat(found)["revived_fraction"] if found else pd.Series(dtype=float)
-    if found:
-        layers = ", ".join(str(k + 1) for k in frozen_depths(cells))
-        evidence = (
-            f"greatest revived fraction at any evaluation, in layer {layers} above the frozen ones, of the runs with a "
-            "dead unit there that did not diverge"
-        )
-    return judge_law("R3c", "relu", statement, 0.0, revived, evidence, "run")
-
-
-def moving_layers_revive(cells: Cells) -> Verdict:
-    """R3's cause: where the layers below move, more of the dead units come back than where they are frozen.
-
-    Paired by seed: both shares are pooled over the same depths, rates and starts, those of which both runs have one.
-    """
-    difference: dict[str, pd.Series] = {}
-    for k in frozen_depths(cells):
-        for optimizer in optimizers(cells):
-            free, still = (in_layer_above(cells, optimizer, k, frozen) for frozen in (0, k))
-            both = free.merge(still, on=PAIR, suffixes=("", "_still"))
-            moved = share_by_seed(both, "revived_fraction", "ever_dead_fraction")
-            kept = share_by_seed(both, "revived_fraction_still", "ever_dead_fraction_still")
-            difference[f"{optimizer}, layer {k + 1}, {len(both)} pairs of runs"] = (moved - kept).dropna()
-    evidence = "this study has no runs with frozen layers"
-    if difference:
-        evidence = (
-            "revived / ever dead in the layer above the frozen ones: trained as usual minus with the layers below "
-            "frozen, paired by seed, each pooled over the same depths, rates and starts; pairs with a diverged run are "
-            "left out"
-        )
-    statement = "more dead units come back where the layers below them move than where these are frozen"
-    return judge("R3d", "relu", statement, AT_LEAST, SOME, difference, evidence, "revival_rate", difference=True)
 
 
 def harsh(cells: Cells, activation: str) -> pd.DataFrame:
@@ -287,8 +225,6 @@ def leaky_never_dies(cells: Cells) -> Verdict:
 CLAIMS = [
     relu_units_die,
     dead_stay_dead,
-    frozen_stay_dead,
-    moving_layers_revive,
     leaky_weakens,
     leaky_reduces,
     leaky_performs,
