@@ -54,7 +54,7 @@ class Population:
     held: bool = True
 
 
-def spread(low: float, high: float, cells: int) -> np.ndarray:
+def spaced(low: float, high: float, cells: int) -> np.ndarray:
     """Space numbers evenly in their logarithm, one a cell, as a column that the seeds' axis is added to."""
     return np.geomspace(low, high, cells)[:, None]
 
@@ -68,7 +68,7 @@ def shared(rng: np.random.Generator, shape: tuple[int, int, int], correlation: f
 
 def accuracies(low: float, high: float, correlation: float) -> Draw:
     """Draw normal accuracies about .9 whose standard deviations differ between cells."""
-    return lambda rng, shape: 0.9 + spread(low, high, shape[1]) * shared(rng, shape, correlation)
+    return lambda rng, shape: 0.9 + spaced(low, high, shape[1]) * shared(rng, shape, correlation)
 
 
 def counts(rows: int, correlation: float) -> Draw:
@@ -86,7 +86,7 @@ def errors(low: float, high: float, form: float, correlation: float) -> Draw:
 
     def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
         quantile = special.gammaincinv(form, special.ndtr(shared(rng, shape, correlation))) / form
-        return 1 - spread(low, high, shape[1]) * quantile
+        return 1 - spaced(low, high, shape[1]) * quantile
 
     return draw
 
@@ -95,7 +95,7 @@ def losses(low: float, high: float, correlation: float) -> Draw:
     """Draw log-normal losses with mean 1 whose spread, of the logarithm, differs between cells."""
 
     def draw(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
-        sigma = spread(low, high, shape[1])
+        sigma = spaced(low, high, shape[1])
         return np.exp(sigma * shared(rng, shape, correlation) - sigma**2 / 2)
 
     return draw
@@ -108,7 +108,7 @@ def all_at(mean: float) -> Callable[[int], np.ndarray]:
 
 def below_one(low: float, high: float) -> Callable[[int], np.ndarray]:
     """Say how far below 1 the means of cells are."""
-    return lambda cells: 1 - spread(low, high, cells)[:, 0]
+    return lambda cells: 1 - spaced(low, high, cells)[:, 0]
 
 
 POPULATIONS = (
@@ -118,13 +118,13 @@ POPULATIONS = (
     Population("normal, spreads 1 : 20", accuracies(0.002, 0.04, 0.5), all_at(0.9)),
     Population("shares of 360 test rows", counts(360, 0.5), all_at(0.9)),
     Population("skewed: 1 − Γ(4)", errors(0.05, 0.05, 4.0, 0.5), below_one(0.05, 0.05)),
-    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2), held=False),
+    Population("skewed: 1 − Γ(4), spreads 1 : 20", errors(0.01, 0.2, 4.0, 0.5), below_one(0.01, 0.2), False, False),
     Population(
-        "skewed: 1 − exponential, spreads 1 : 20", errors(0.01, 0.2, 1.0, 0.5), below_one(0.01, 0.2), held=False
+        "skewed: 1 − exponential, spreads 1 : 20", errors(0.01, 0.2, 1.0, 0.5), below_one(0.01, 0.2), False, False
     ),
     Population("losses: log-normal, σ = .2", losses(0.2, 0.2, 0.5), all_at(1.0), True),
     Population("losses: log-normal, σ .05 to .5", losses(0.05, 0.5, 0.5), all_at(1.0), True),
-    Population("losses: log-normal, σ = 1", losses(1.0, 1.0, 0.5), all_at(1.0), True, held=False),
+    Population("losses: log-normal, σ = 1", losses(1.0, 1.0, 0.5), all_at(1.0), True, False),
 )
 
 

@@ -117,12 +117,12 @@ class Gap:
 
     Attributes:
         interval: the gap with its interval, at the level of the family; none where all pairs differ alike.
-        spread: standard deviation of the pairs' differences.
+        std: standard deviation of the pairs' differences.
         dropped: seeds without a partner.
     """
 
     interval: Interval
-    spread: float = math.nan
+    std: float = math.nan
     dropped: int = 0
 
     def within(self, delta: float) -> bool:
@@ -262,7 +262,7 @@ def mark(means: Mapping[Any, float], samples: Mapping[Any, pd.Series], record: M
             "as_good": as_good,
             "undecided": undecided,
             **dict(zip(BEHIND, (math.exp(x) if margin.ratio else x for x in interval), strict=True)),
-            "seeds_to_decide": seeds_to_decide(shown.spread, margin.delta, len(means)) if undecided else math.nan,
+            "seeds_to_decide": seeds_to_decide(shown.std, margin.delta, len(means)) if undecided else math.nan,
             "dropped_pairs": max(one.dropped for one in gaps),
         }
     return out
