@@ -328,10 +328,9 @@ def compare(
         metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
             ``layer`` is in ``by``.
         by: the columns that make the groups: a list, or names with commas between.
-        where: which runs, as ``"activation=relu,depth=10.."`` (see ``actlab.where``).
+        where: which runs, as ``"activation=relu,depth=10.."``.
         over: settings that are averaged on purpose, within each seed: a list, or names with commas between.
-        select: ``study``: each study's own ``report.select`` chooses, unless its key is in ``by``, ``where`` or
-            ``over``; ``none`` or None: nothing does.
+        select: ``study``: each study's own rule chooses, unless its key is named above; ``none``, None: nothing does.
         against: an activation's label: differences of all others from it, by pairs of one seed, instead of means.
         at: ``final``, ``init``, ``max`` (over records) or a recorded step.
         preset: ``dying`` for born, died, revived, ever dead and weak side by side.

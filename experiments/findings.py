@@ -1,4 +1,4 @@
-"""What the two studies found, as the README says it: ``python -m experiments.findings README.md`` writes it there.
+"""What the committed studies found, as the README says it: ``python -m experiments.findings README.md`` writes it.
 
 It stands between ``<!-- begin findings ... -->`` and ``<!-- end findings -->``. Every number comes from the stored
 measurements, every mean with its interval, and the words (all, none, supported) follow the numbers: nothing is edited
@@ -16,63 +16,19 @@ import actlab
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import EXACTLY, ONLY_IF, Verdict, claimed
 from actlab.analysis.documents import markdown_table, rewrite
-from actlab.analysis.intervals import FLAG, Interval, Quantity, quantity_of
+from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import number, with_bounds
 from actlab.analysis.notes import listed
 from actlab.analysis.report import study_cells
 from actlab.analysis.stats import mean_interval
 from actlab.analysis.tables.outcomes import performance
 from actlab.engine.results import Results
-from actlab.measures import about
 from actlab.naming import counted, show
-from experiments import depth, dying_relu
+from experiments import depth, dying_relu, revival
+from experiments.phrases import code, mean_of, say, share_of, span_of
 
 RESULTS = Path(__file__).parents[1] / "results"
 BLOCK = "findings"
-
-
-def say(one: Interval) -> str:
-    """Write a mean with its interval; where it has none the value that all have, or median and range.
-
-    >>> say(mean_interval([0.0] * 5)), say(mean_interval([1.0, 2.0, 4.0])), say(mean_interval([]))
-    ('0 (all 5 alike)', '2.00 (1.00 to 4.00, n = 3)', '–')
-    """
-    if one.known:
-        return with_bounds(one.mean, one.low, one.high)
-    if one.n == 0:
-        return "–"
-    if one.n == 1 or one.least == one.greatest:
-        return f"{number(one.mean)} ({f'all {one.n} alike' if one.n > 1 else 'one run'})"
-    return f"{number(one.median)} ({number(one.least)} to {number(one.greatest)}, n = {one.n})"
-
-
-def mean_of(values: pd.Series, measure: str, difference: bool = False) -> str:
-    """Write the mean of one number a seed, with the interval of the measure's kind."""
-    quantity: Quantity = quantity_of(about(measure))
-    return say(mean_interval(values, quantity=quantity.difference if difference else quantity))
-
-
-def share_of(flags: pd.Series) -> str:
-    """Write how many of some runs: ``all of 20 [0.84, 1.00]``, with Wilson's interval of their share.
-
-    >>> share_of(pd.Series([True] * 5)), share_of(pd.Series([False, False, True]))
-    ('all of 5 [0.57, 1.00]', '1 of 3 [0.06, 0.79]')
-    """
-    one = mean_interval(flags.astype(float), quantity=FLAG)
-    count = int(flags.sum())
-    words = "all" if count == len(flags) else "none" if count == 0 else str(count)
-    return f"{words} of {len(flags)} [{one.low:.2f}, {one.high:.2f}]"
-
-
-def code(names: Sequence[str]) -> str:
-    """List activations."""
-    return listed([f"`{name}`" for name in names])
-
-
-def span_of(values: pd.Series) -> str:
-    """Write the least and the greatest of some settings: ``1e-05 to 0.1``."""
-    numbers = sorted(values.unique())
-    return " to ".join(dict.fromkeys(show(x) for x in (numbers[0], numbers[-1])))
 
 
 def setup(cells: Cells, results: Results) -> str:
@@ -244,8 +200,7 @@ def depth_findings(results: Results) -> str:
 
 
 def revival_table(cells: Cells) -> str:
-    """Tabulate birth, death and revival of ReLU's units by optimizer and rate; with frozen layers beside it."""
-    frozen = dying_relu.frozen_depths(cells)
+    """Tabulate birth, death and revival of ReLU's units by optimizer and rate."""
     lines = []
     for optimizer in dying_relu.optimizers(cells):
         rates = cells.runs.loc[cells.runs["optimizer"] == optimizer, "learning_rate"]
@@ -261,26 +216,38 @@ def revival_table(cells: Cells) -> str:
                 mean_of(died, "died_fraction"),
                 mean_of(back, "revival_rate"),
             ]
-            for k in frozen:
-                free, still = (
-                    above[above["learning_rate"] == rate]
-                    for above in (dying_relu.in_layer_above(cells, optimizer, k, n) for n in (0, k))
-                )
-                both = free.merge(still, on=dying_relu.PAIR, suffixes=("", "_still"))
-                line += [
-                    mean_of(
-                        dying_relu.share_by_seed(both, f"revived_fraction{end}", f"ever_dead_fraction{end}"),
-                        "revival_rate",
-                    )
-                    for end in ("", "_still")
-                ]
             lost = int((runs["status"] != "ok").sum())
             lines.append([*line, f"{lost} of {len(runs)}"])
     heads = ["ReLU at", "dead at the start, of all", "dead at the end, of those alive at the start"]
     heads += ["alive at the end, of those ever dead"]
-    for k in frozen:
-        heads += [f"the same in layer {k + 1} alone", f"with layers to {k} frozen"]
     return markdown_table([*heads, "diverged"], lines)
+
+
+def control_table(cells: Cells) -> str:
+    """Tabulate how many dead units of layer 2 come back, with the first layer trained and frozen."""
+    lines = []
+    for optimizer in revival.optimizers(cells):
+        both = revival.pairs(cells, optimizer)
+        for rate, rows in both.groupby("learning_rate"):
+            texts = [mean_of(revival.share(rows, end), "revival_rate") for end in ("", "_frozen")]
+            lines.append([f"{optimizer}, {show(float(str(rate)))}", *texts, str(len(rows))])
+    heads = [f"alive at the end, of those ever dead in layer {revival.LAYER}", "the same, first layer frozen"]
+    return markdown_table(["ReLU at", *heads, "pairs of runs that did not diverge"], lines)
+
+
+def control_findings(results: Results | None) -> str:
+    """Write what the control found; that there is none, where it was not run."""
+    if results is None:
+        return "No control was run: these numbers do not say why units come back, nor why the rate matters."
+    cells = cells_of(results)
+    return "\n\n".join(
+        [
+            f"**Why they come back** (`results/revival`: {setup(cells, results)}): with the first layer frozen a dead "
+            "unit of the second sees the same inputs for ever. Both columns are of the same depths, rates and seeds:",
+            control_table(cells),
+            verdicts(revival.CLAIMS, cells, "revival"),
+        ]
+    )
 
 
 def leaky_table(cells: Cells) -> str:
@@ -296,24 +263,17 @@ def leaky_table(cells: Cells) -> str:
     return markdown_table(["", *columns], [[one, *(column.get(one, "–") for column in columns.values())] for one in at])
 
 
-def dying_findings(results: Results) -> str:
-    """Write what the study of dying units found."""
+def dying_findings(results: Results, control: Results | None = None) -> str:
+    """Write what the study of dying units found, and its control."""
     cells = cells_of(results)
     relu = dying_relu.some(cells, "relu")
-    frozen = dying_relu.frozen_depths(cells)
     every = span_of(results.runs["evaluate_every"])
-    control = (
-        "The control: where the layers below are frozen, a dead unit of the next layer sees the same inputs for ever. "
-        "Its two columns are of the same depths, rates and starts."
-        if frozen
-        else "No control was run: these numbers do not say why units come back, nor why the rate matters."
-    )
     rate = show(dying_relu.HARSH["adam"])
     paragraphs = [
         f"**Dying ReLU** (`results/dying_relu`: {setup(cells, results)}). Every number is {averaged(relu)}; dead is "
         f"judged every {every} steps, and a unit comes back if it was dead at one evaluation and is alive at the end.",
         revival_table(cells),
-        control,
+        control_findings(control),
         f"Leaky ReLU (slope 0.01) where ReLU dies, with Adam at {rate}, at each depth. None of its units is dead, by "
         "definition; *weak* ones pass next to no gradient. ReLU's dead units are weak too, so that the two compare:",
         leaky_table(cells),
@@ -385,8 +345,10 @@ def cells_of(results: Results) -> Cells:
 
 def findings(folder: Path = RESULTS) -> str:
     """Write what the studies in a folder found, as Markdown."""
-    studies = [actlab.load(folder / name) for name in ("depth", "dying_relu")]
-    return "\n\n".join([depth_findings(studies[0]), dying_findings(studies[1]), limits(studies)])
+    deep, dying = (actlab.load(folder / name) for name in ("depth", "dying_relu"))
+    control = actlab.load(folder / "revival") if (folder / "revival").is_dir() else None
+    studies = [deep, dying, *([control] if control else [])]
+    return "\n\n".join([depth_findings(deep), dying_findings(dying, control), limits(studies)])
 
 
 def main(files: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ class Plan:
         unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
         prefixes: what stands before labels that would collide; what a run's own columns hold is without.
         data: what was understood of each data set, as plain values, with all the names that it goes by.
-        data_names: what each data set of the study is called in tables: a path, of which they show the last part.
+        data_names: what tables call each data set of the study: of a path they show the last part.
         data_contents: a hash of what each of them holds; several where it is read in several ways.
         stages: of a study that selects on seeds of their own.
         later: in the same groups, what it will ask for once more is selected, at values that stand for those.

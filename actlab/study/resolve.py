@@ -108,10 +108,8 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup), train.steps)
     if train.freeze_layers > model.depth:
         expected = f"expected at most the {counted(model.depth, 'hidden layer')} of model.depth"
-        keys = ("train.freeze_layers", "model.depth")
-        raise error_together(
-            source, keys, f"{expected}, not {train.freeze_layers}", keys[1], train.freeze_layers, model.depth
-        )
+        pair, why = ("train.freeze_layers", "model.depth"), f"{expected}, not {train.freeze_layers}"
+        raise error_together(source, pair, why, pair[1], train.freeze_layers, model.depth)
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
         least = math.ceil(train.steps / MOST_RECORDS)
