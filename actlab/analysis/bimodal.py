@@ -78,14 +78,15 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     if trained == runs:
         return layout.estimate(row, decimals)
     head = f"{trained:.0f} of {runs} trained: "
+    tail = f" ({row['diverged']} of {runs} diverged)" if row.get("diverged") else ""
+    row = {**row, "diverged": 0, "missing": 0}  # of how many there is a value the head says
     if trained == 0:
-        return head + layout.estimate(row, decimals)
+        return head + layout.estimate(row, decimals) + tail
     median, least, greatest = (row[name] for name in OF_TRAINED)
     apart = {"mean": median, "n": trained, "low": math.nan, "high": math.nan}
     if least < greatest:
         apart |= {"median": median, "least": least, "greatest": greatest}
-    lost = {name: row.get(name, 0) for name in ("runs", "diverged", "missing")}
-    return head + layout.estimate(apart | lost, decimals)
+    return head + layout.estimate({**apart, "runs": runs}, decimals) + tail
 
 
 def note(frame: pd.DataFrame) -> str:

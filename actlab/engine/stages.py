@@ -238,7 +238,7 @@ def seeds_in_words(seeds: Iterable[int]) -> str:
     """Write seeds.
 
     >>> seeds_in_words([0, 1, 2]), seeds_in_words([1000000]), seeds_in_words([1, 5])
-    ('seeds 0 to 2', 'seed 1000000', 'seeds 1 and 5')
+    ('seeds 0 to 2', 'seed 1000000', 'seeds 1, 5')
     """
     own = sorted(seeds)
     if len(own) > 2 and own == list(range(own[0], own[-1] + 1)):

@@ -51,7 +51,7 @@ class Plan:
         data: what was understood of each data set, as plain values, with all the names that it goes by.
         data_names: what tables call each data set of the study: of a path they show the last part.
         data_contents: a hash of what each of them holds; several where it is read in several ways.
-        stages: of a study that selects on seeds of their own.
+        stages: of one that selects on seeds of their own.
         later: in the same groups, what it will ask for once more is selected, at values that stand for those.
     """
 
@@ -129,9 +129,8 @@ def plan(
     )
     stages = stages_of(study, identities, selections or {})
     asked = asked_seeds(study, stages)
-    for cell, resolved, own_identity, imported, seeds in zip(
-        study.cells, cells, identities, modules, asked, strict=True
-    ):
+    columns_of_cells = (study.cells, cells, identities, modules, asked)
+    for cell, resolved, own_identity, imported, seeds in zip(*columns_of_cells, strict=True):
         shape = shape_of(resolved, checksums, call_sizes[cell.model.width], platform)
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
