@@ -20,7 +20,7 @@ from actlab.measures import Measure, about
 
 BEST = "the best mean of a column (and data set) among the cells of which all runs trained; equal ones alike."
 AS_GOOD = f"{DAGGER}: as good: the interval of its difference from the best lies within {{delta}}."
-OPEN = f"{UNDECIDED}: undecided: that interval has no difference in it, and one beyond {{delta}}"
+OPEN = f"{UNDECIDED}: undecided: that interval contains 0, and reaches beyond {{delta}}"
 REST = "No mark: worse, or not compared."
 TOGETHER = "Intervals of differences: by pairs of one {pair}; 95 % for all pairs of a column's compared cells together."
 NOT_COMPARED = (
