@@ -157,7 +157,7 @@ def test_a_signal_saves_and_the_next_run_resumes(number, whole, config, tmp_path
     same(tmp_path / "r", whole)
 
 
-@pytest.mark.parametrize("grows", [True, False])
+@pytest.mark.parametrize("grows", [True, pytest.param(False, marks=pytest.mark.thorough)])
 def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_path, hasty):
     """Other activations, with more that is learned, and deeper networks come or go; a run's bits stay."""
     words = ["train.learning_rate=1e-2", "train.clip_norm=0.5", "model.norm=layer", "model.dropout.rate=0.2"]

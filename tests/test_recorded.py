@@ -91,6 +91,7 @@ def test_twenty_steps_in_float64(study, recorded, tmp_path, monkeypatch):
     assert_within(comparable(tolerance), comparable(measured), comparable(recorded))
 
 
+@pytest.mark.thorough
 def test_step_0_in_float32(recorded, tmp_path, monkeypatch):
     recorded = recorded.xs("float32", drop_level=False)
     measured, tolerance = measured_today("float32", recorded, tmp_path, monkeypatch), rounding(recorded)

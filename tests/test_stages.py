@@ -173,7 +173,9 @@ def test_what_chooses_is_never_the_test_split(whole, copy, here):
             read(copy / "s.yaml", [f"sweep.select.by={by}"])
 
 
-@pytest.mark.parametrize("stop_after", [2, 12, 14])
+@pytest.mark.parametrize(
+    "stop_after", [2, pytest.param(12, marks=pytest.mark.thorough), pytest.param(14, marks=pytest.mark.thorough)]
+)
 def test_interrupted_equals_uninterrupted(stop_after, whole, tmp_path, here, monkeypatch):
     monkeypatch.setattr(Counting, "stop_after", stop_after)
     with pytest.raises(KeyboardInterrupt):
