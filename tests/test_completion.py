@@ -104,7 +104,7 @@ def test_overrides_are_completed():
         "report.tables=[death,performance]",
     ]
     assert "measure.probes=[dead_fraction" in completion.overrides("measure.probes=")
-    assert completion.overrides("sweep.se") == ["sweep.seeds=", "sweep.seeds=1"]
+    assert completion.overrides("sweep.seed") == ["sweep.seeds=", "sweep.seeds=1"]
     assert completion.overrides("no_such") == []
     assert completion.overrides("no.such=x") == []
     assert set(completion.known()["lists"]["report.tables"]) == set(TABLES)

@@ -80,6 +80,7 @@ UNSEEN = {
     "batch larger than the data",
     "everything excluded",
     "warm-up without end",
+    "more frozen layers than there are",
 }
 """Broken studies that no schema can see: what is wrong is outside the file, in two keys together, or no JSON."""
 
