@@ -38,6 +38,7 @@ DIFFERENT = {
     "data.seed": [0, 1],
     "data.standardize": [True, False],
     "data.train_rows": [20, 30],
+    "data.label_noise": [0.0, 0.1, 0.1 * NEAR],
     "data.target": ["a", "b"],
     "data.task": ["classification", "regression"],
     "data.target_loss": [0.1, 0.1 * NEAR, None],
@@ -66,6 +67,7 @@ DIFFERENT = {
     "model.norm": ["none", "layer"],
     "model.residual": [False, True],
     "model.dropout": [{"rate": 0.0}, {"rate": 0.1}, {"rate": 0.1 * NEAR}, {"rate": 0.1, "kind": "alpha"}],
+    "train.freeze_layers": [0, 1],
     "train.optimizer": ["sgd", "v1.py:sgd", "v2.py:sgd", "adam", {"name": "adam", "b1": 0.9 * NEAR}],
     "train.learning_rate": [1e-3, 1e-3 * NEAR],
     "train.schedule": ["constant", "cosine", {"name": "cosine", "warmup_steps": 2}],
@@ -148,7 +150,13 @@ def test_every_key_that_a_sweep_may_have_is_tried():
     assert set(DIFFERENT) == set(SWEPT)
 
 
-@pytest.mark.parametrize("key", SWEPT)
+def test_splits_are_repeats(planned):
+    cells, groups = cells_of(planned("data.seed", DIFFERENT["data.seed"]))
+    assert groups == len(DIFFERENT["data.seed"])
+    assert len(TABLES["performance"].make(cells).frame) == 1
+
+
+@pytest.mark.parametrize("key", [key for key in SWEPT if key != "data.seed"])
 def test_what_differs_in_one_key_has_rows_of_its_own(planned, key):
     of_files = key.startswith("data.") and key not in ("data.name", "data.seed")
     base = BASE.replace("iris", "one/rows.csv") if of_files else BASE

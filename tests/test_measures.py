@@ -211,7 +211,11 @@ def agree(frame, study, by):
 @pytest.mark.parametrize("name", [name for name in TABLES if name != "selection"])
 def test_tables_and_comparisons_agree(study, name):
     frame = TABLES[name].make(build_cells(*study)).frame
-    assert agree(frame, study, ["activation", "depth", "learning_rate"]) > 0 or name == "learned_parameters"
+    frame = frame[frame["measure"] != "steps_to_target"]  # of which that has medians
+    assert agree(frame, study, ["activation", "depth", "learning_rate"]) > 0 or name in (
+        "learned_parameters",
+        "revivals",
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("dying", "weakening")])
