@@ -129,6 +129,13 @@ def relu_units_die(cells: Cells) -> Verdict:
 
 def dead_stay_dead(cells: Cells) -> Verdict:
     """R3, second half: of all units that were ever dead, nearly none is alive at the end, at any learning rate."""
+    revival, looked = revived(cells)
+    evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
+    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
+
+
+def revived(cells: Cells) -> tuple[dict[str, pd.Series], list[pd.DataFrame]]:
+    """Of the units that were ever dead, the share that is alive at the end, one number a seed; and the runs seen."""
     revival, looked = {}, []
     for optimizer in optimizers(cells):
         for rate in sorted(cells.runs["learning_rate"].unique()):
@@ -139,8 +146,7 @@ def dead_stay_dead(cells: Cells) -> Verdict:
             if len(share) > 1:  # a rate without a death says nothing
                 wholly = f"{(ended['network_dead'] > 0).sum()} of {len(ended)} networks have a wholly dead layer"
                 revival[f"{optimizer} at {rate:g} ({wholly})"] = share
-    evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
-    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
+    return revival, looked
 
 
 def harsh(cells: Cells, activation: str) -> pd.DataFrame:

@@ -137,8 +137,9 @@ def test_the_denominators_are_those_that_the_heading_says(dying, written):
     alive = (means["died_fraction"] / (1 - means["born_dead_fraction"])).mean()
     back = (means["revived_fraction"] / means["ever_dead_fraction"]).mean()
     row = next(line for line in written[1].splitlines() if line.startswith("| adam, 0.01 |"))
-    shown = [float(cell.split("[")[0]) for cell in row.split("|")[2:5]]
-    assert shown == pytest.approx([means["born_dead_fraction"].mean(), alive, back], rel=0.02)
+    shown = [float(cell.split("[")[0]) for cell in row.split("|")[2:4]]
+    assert shown == pytest.approx([alive, back], rel=0.02)
+    assert "| runs that diverged |" in written[1]
 
 
 def test_every_mean_stands_with_its_interval(written, deep):
@@ -154,7 +155,8 @@ def test_every_mean_stands_with_its_interval(written, deep):
         "activation",
         "depth 10",
         "",
-        "diverged",
+        "runs that diverged",
+        "pairs of runs compared",
     }
     settings |= {"rates at which all 6 seeds of the selection train"}
     seen = 0
@@ -177,7 +179,7 @@ def test_every_mean_stands_with_its_interval(written, deep):
 def test_what_it_leaves_out_is_said(dying, deep):
     text = findings.limits([results(RULE, *deep), dying])
     assert "1 data set (`digits`, 1078 training rows), 1 split, 1 width (64), 50 and 100 steps, adam and sgd" in text
-    assert "Each activation has its usual initialisation" in text
+    assert "Each activation has its usual initialisation: what is compared is both together." in text
     runs = deep[0]
     two = pd.concat([runs, runs.assign(data_seed=1)])
     assert "2 splits" in findings.limits([results(RULE, two, *deep[1:])])
