@@ -63,8 +63,8 @@ def by_accuracy(cells: Cells, tuned: pd.DataFrame) -> str:
     best = means.loc[means.groupby(keys, dropna=False)["validation_accuracy"].idxmax()]
     chosen = cells.selected[[*keys, cells.over]].drop_duplicates().merge(means, on=[*keys, cells.over])
     both = chosen.merge(best, on=keys, suffixes=("", "_best"))
-    gain = both["validation_accuracy_best"] - both["validation_accuracy"]
-    other = both[gain > 0].assign(gain=gain)
+    both["gain"] = both["validation_accuracy_best"] - both["validation_accuracy"]
+    other = both[both["gain"] > 0]
     if other.empty:
         return ""
     most = other.sort_values("gain", kind="stable").iloc[-1]
@@ -72,9 +72,9 @@ def by_accuracy(cells: Cells, tuned: pd.DataFrame) -> str:
     return (
         "The rate of the lowest loss need not be that of the highest accuracy: on the seeds of the selection "
         f"another rate has a higher validation accuracy in {len(other)} of {counted(len(both), 'cell')}, by "
-        f"{most['gain']:.3f} at most (`{most['activation']}` at {most['depth']} layers: {show(most[over])} was selected, "
-        f"{show(most[f'{over}_best'])} is more accurate), which may be chance in part. So a cell here says what this "
-        "rule gives, not the most that an activation can do."
+        f"{most['gain']:.3f} at most (`{most['activation']}` at {most['depth']} layers: {show(most[over])} was "
+        f"selected, {show(most[f'{over}_best'])} is more accurate), which may be chance in part. So a cell here "
+        "says what this rule gives, not the most that an activation can do."
     )
 
 
