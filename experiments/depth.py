@@ -59,7 +59,7 @@ def relu_survives(cells: Cells) -> Verdict:
 
 
 def trained_by_seed(cells: Cells) -> pd.DataFrame:
-    """Whether the deepest networks trained: one row a seed, one column an activation; a diverged run has not."""
+    """Whether the deepest networks trained: one row per seed, one column per activation; a diverged run has not."""
     deepest = cells.selected[cells.selected["depth"] == cells.selected["depth"].max()]
     return deepest.assign(trained=deepest["trained"].astype(float)).pivot_table("trained", "seed", "activation")
 

@@ -20,7 +20,7 @@ AFTERWARDS = "named after the results were seen, so no test of them"
 
 
 def by_seed_at(cells: Cells, column: str, depth: int) -> pd.DataFrame:
-    """Values of the selected runs at a depth: one row a seed, one column an activation."""
+    """Values of the selected runs at a depth: one row per seed, one column per activation."""
     rows = cells.selected[cells.selected["depth"] == depth]
     return rows.assign(value=rows[column].astype(float)).pivot_table("value", "seed", "activation")
 

@@ -31,7 +31,7 @@ HOW = "units of all depths and rates counted together, one share a seed"
 
 
 def units(cells: Cells, optimizer: str, frozen: int, at: str = "final") -> pd.DataFrame:
-    """What revived and what was ever dead in layer 2, a row a run; of runs that diverged there is neither (NaN)."""
+    """What revived and what was ever dead in layer 2, one row per run; of runs that diverged there is neither (NaN)."""
     runs = cells.runs[(cells.runs["optimizer"] == optimizer) & (cells.runs["freeze_layers"] == frozen)]
     last = records_at(cells.layers, runs, at, MEASURES)
     last = last[last["layer"] == LAYER].drop(columns="layer")

@@ -312,8 +312,8 @@ SEEDS = 15
 RELU, LEAKY, COLD = (("relu", 0.1), ("leaky_relu", 0.1), ("relu", 0.01))
 
 
-def back(by_seed, ever=0.5):
-    return {"revived_fraction": by_seed, "ever_dead_fraction": ever}
+def back(by_seed, dead=0.5):
+    return {"revived_fraction": by_seed, "ever_dead_fraction": dead}
 
 
 # {claim: {verdict: {(activation, learning rate): {measure: by seed}}}}
