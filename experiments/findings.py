@@ -189,7 +189,8 @@ def depth_findings(results: Results) -> str:
         "each activation and depth; how many rates there were to select from:",
         window_table(cells, results.runs, deepest),
         grid_ends(cells, results.runs),
-        f"Test accuracy at the selected rate, {seeds} seeds per cell{f', without {missing} activations' * bool(missing)} "
+        f"Test accuracy at the selected rate, {seeds} seeds per cell"
+        f"{f', without {missing} activations' * bool(missing)} "
         "([how intervals are made, and what the marks mean](results/depth/tables/performance.md)):",
         table,
         " ".join(text for text in (marks_of(wide), by_accuracy(cells, tuned(cells, results.runs))) if text),
