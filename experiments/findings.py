@@ -14,7 +14,7 @@ import pandas as pd
 
 import actlab
 from actlab.analysis.cells import Cells
-from actlab.analysis.claims import EXACTLY, ONLY_IF, Verdict, claimed
+from actlab.analysis.claims import EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.documents import markdown_table, rewrite
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import number, with_bounds
@@ -25,6 +25,14 @@ from actlab.analysis.tables.outcomes import performance
 from actlab.engine.results import Results
 from actlab.naming import counted, show
 from experiments import depth, dying_relu, revival
+from experiments.notable import (
+    at_the_start,
+    by_accuracy,
+    control_in_words,
+    deep_surprises,
+    leaky_in_words,
+    revival_in_words,
+)
 from experiments.phrases import code, mean_of, say, share_of, span_of
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -181,10 +189,12 @@ def depth_findings(results: Results) -> str:
         "each activation and depth; how many rates there were to select from:",
         window_table(cells, results.runs, deepest),
         grid_ends(cells, results.runs),
-        f"Test accuracy at the selected rate, {seeds} seeds a cell{f', without {missing} activations' * bool(missing)} "
+        f"Test accuracy at the selected rate, {seeds} seeds per cell"
+        f"{f', without {missing} activations' * bool(missing)} "
         "([how intervals are made, and what the marks mean](results/depth/tables/performance.md)):",
         table,
-        marks_of(wide),
+        " ".join(text for text in (marks_of(wide), by_accuracy(cells, tuned(cells, results.runs))) if text),
+        deep_surprises(cells),
         " ".join(
             text
             for text in (
@@ -212,27 +222,39 @@ def revival_table(cells: Cells) -> str:
             back = dying_relu.share_by_seed(ended, "revived_fraction", "ever_dead_fraction")
             line = [
                 f"{optimizer}, {show(rate)}",
-                mean_of(dying_relu.by_seed(ended, "born_dead_fraction"), "born_dead_fraction"),
                 mean_of(died, "died_fraction"),
                 mean_of(back, "revival_rate"),
             ]
-            lost = int((runs["status"] != "ok").sum())
-            lines.append([*line, f"{lost} of {len(runs)}"])
-    heads = ["ReLU at", "dead at the start, of all", "dead at the end, of those alive at the start"]
-    heads += ["alive at the end, of those ever dead"]
-    return markdown_table([*heads, "diverged"], lines)
+            lost, cell = int((runs["status"] != "ok").sum()), dying_relu.WHOLE_CELL
+            cells_lost = len(dying_relu.lost_cells(runs)[cell].drop_duplicates())
+            without = f"; without {cells_lost} of {len(runs[cell].drop_duplicates())} settings" * bool(cells_lost)
+            lines.append([*line, f"{lost} of {len(runs)}{without}"])
+    heads = ["ReLU at", "dead at the end, of those alive at the start", "alive at the end, of those ever dead"]
+    return markdown_table([*heads, "runs that diverged"], lines)
 
 
 def control_table(cells: Cells) -> str:
     """Tabulate how many dead units of layer 2 come back, with the first layer trained and frozen."""
     lines = []
+    width = int(cells.runs["width"].iloc[0])
     for optimizer in revival.optimizers(cells):
         both = revival.pairs(cells, optimizer)
-        for rate, rows in both.groupby("learning_rate"):
-            texts = [mean_of(revival.share(rows, end), "revival_rate") for end in ("", "_frozen")]
-            lines.append([f"{optimizer}, {show(float(str(rate)))}", *texts, str(len(rows))])
-    heads = [f"alive at the end, of those ever dead in layer {revival.LAYER}", "the same, first layer frozen"]
-    return markdown_table(["ReLU at", *heads, "pairs of runs that did not diverge"], lines)
+        for rate, every in both.groupby("learning_rate"):
+            rows = revival.same_cells(every)
+            texts = [back_of(rows, width, end) for end in ("", "_frozen")]
+            lines.append([f"{optimizer}, {show(float(str(rate)))}", *texts, f"{len(rows)} of {len(every)}"])
+    heads = [f"alive at the end, of the units ever dead in layer {revival.LAYER}", "the same, first layer frozen"]
+    return markdown_table(["ReLU at", *heads, "pairs of runs compared"], lines)
+
+
+def back_of(rows: pd.DataFrame, width: int, end: str) -> str:
+    """Write how many units came back, and where any did the mean share with its interval over seeds."""
+    back, dead = revival.counts(rows, width, end)
+    if not dead:
+        return "no unit was dead"
+    shares = revival.share(rows, end)
+    seeds = f"{dead:,} in {counted(len(shares), 'seed')}"
+    return f"{back:,} of {seeds}: {mean_of(shares, 'revival_rate')}" if back else f"none of {seeds}"
 
 
 def control_findings(results: Results | None) -> str:
@@ -243,7 +265,9 @@ def control_findings(results: Results | None) -> str:
     return "\n\n".join(
         [
             f"**Why they come back** (`results/revival`: {setup(cells, results)}): with the first layer frozen a dead "
-            "unit of the second sees the same inputs for ever. Both columns are of the same depths, rates and seeds:",
+            "unit of the second sees the same inputs for ever. " + control_in_words(cells),
+            "By rate, both columns of the same depths and seeds; the share is the mean of the seeds' own. A depth at "
+            "which more than half of the pairs have a run that diverged is left out, then a seed that lacks a pair:",
             control_table(cells),
             verdicts(revival.CLAIMS, cells, "revival"),
         ]
@@ -270,16 +294,20 @@ def dying_findings(results: Results, control: Results | None = None) -> str:
     every = span_of(results.runs["evaluate_every"])
     rate = show(dying_relu.HARSH["adam"])
     paragraphs = [
-        f"**Dying ReLU** (`results/dying_relu`: {setup(cells, results)}). Every number is {averaged(relu)}; dead is "
-        f"judged every {every} steps, and a unit comes back if it was dead at one evaluation and is alive at the end.",
+        f"**Dying ReLU** (`results/dying_relu`: {setup(cells, results)}). A unit is dead if no training row activates "
+        f"it, which is judged every {every} steps; it comes back if it was dead at one evaluation and is alive at the "
+        f"end. {at_the_start(cells)} {revival_in_words(cells)}",
+        f"Every number is {averaged(relu)}. A setting (depth and start) of which more than half of the runs diverged "
+        "is left out:",
         revival_table(cells),
         control_findings(control),
         f"Leaky ReLU (slope 0.01) where ReLU dies, with Adam at {rate}, at each depth. None of its units is dead, by "
         "definition; *weak* ones pass next to no gradient. ReLU's dead units are weak too, so that the two compare:",
         leaky_table(cells),
+        leaky_in_words(cells),
         verdicts(dying_relu.CLAIMS, cells, "dying_relu"),
     ]
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(text for text in paragraphs if text)
 
 
 def averaged(runs: pd.DataFrame) -> str:
@@ -299,6 +327,8 @@ def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: 
             open_ones.append(f"{one.id} ({whose}{one.statement}; {one.evidence})")
             continue
         only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
+        if one.verdict == INCONCLUSIVE and f"{SUPPORTED} at" in one.condition:  # not of the least favourable alone
+            only = f" {one.condition}"
         least = one.evidence.partition("; least favourable: ")[2].partition(" (")[0]
         at = f"{least}: " if least and least in one.condition else ""
         lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
@@ -334,7 +364,7 @@ def limits(studies: Sequence[Results]) -> str:
     return (
         f"**What it does not show.** {', '.join(texts)}: nothing here says how far the order of activations carries "
         f"over to others. Intervals are over {over} alone."
-        + (" Each activation has its usual initialisation, so that the two are compared together." if mixed else "")
+        + (" Each activation has its usual initialisation: what is compared is both together." if mixed else "")
     )
 
 

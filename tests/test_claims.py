@@ -26,10 +26,11 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.intervals import Interval
 from actlab.analysis.parts import ReportError
+from actlab.analysis.stages import Tuning
 from actlab.analysis.stats import mean_interval
 from actlab.measures import Measure
 from actlab.study.selection import Select
-from experiments import depth, dying_relu
+from experiments import depth, dying_relu, findings, revival
 from tests.synthetic import frames
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -145,7 +146,7 @@ def test_a_verdict_without_an_interval_says_so():
     claim = lambda cells: judge("T", "", "it is large", AT_LEAST, 0.5, [0.9, 0.8, 0.7], "size")
     table = claims.decide([claim], cells)
     assert table.wide["estimate"].tolist() == ["0.800, no interval, n = 3"]
-    assert "have no interval and decide nothing" in table.note
+    assert "has no interval and decides nothing" in table.note
 
 
 # The shipped claims, on frames made for each verdict that they may come to.
@@ -252,10 +253,36 @@ def test_to_which_depth_each_activation_trains_stands_in_the_evidence():
     # relu's share is 1 at depth 2 as well, by `training`; elu's and sigmoid's are 0 there
 
 
-def test_a_claim_says_on_which_seeds_the_rates_were_selected():
+def test_a_claim_says_on_which_seeds_the_rates_were_selected_and_what_diverged():
     cells = training((NONE, ALL, ALL))
-    tuned = cells.runs.assign(seed=cells.runs["seed"].where(cells.runs["run"].isin(cells.selected["run"]), 1000000))
-    assert "selected on other seeds" in depth.relu_trains_deeper(replace(cells, runs=tuned)).evidence
+    tuned = replace(cells, tuning=Tuning((1000000, 1000001)))
+    assert "selected on 2 other seeds" in depth.relu_trains_deeper(tuned).evidence
+    assert "diverged" not in depth.relu_trains_deeper(tuned).evidence
+    last = cells.selected.query("depth == 10 and activation in ('relu', 'sigmoid')").index[:3]
+    lost = replace(
+        cells,
+        selected=cells.selected.assign(
+            status=cells.selected["status"].mask(cells.selected.index.isin(last), "diverged")
+        ),
+    )
+    for claim, number in ((depth.relu_trains_deeper, 40), (depth.activation_decides_depth, 60)):
+        assert f"3 of these {number} runs diverged and count as not trained" in claim(lost).evidence
+
+
+def test_the_note_says_what_becomes_of_shares_and_of_diverged_runs():
+    """Three equal shares have an interval, and decide; means at initialisation count runs that diverged later."""
+    cells = build_cells(*frames())
+    share = lambda cells: judge("T", "", "all train", AT_LEAST, 0.2, [1.0] * 3, "", "trained")
+    mean = lambda cells: judge("T", "", "all train", AT_LEAST, 0.2, [1.0] * 3, "", "test_accuracy")
+    both, alone = claims.decide([share, mean], cells), claims.decide([mean], cells)
+    assert both.frame["verdict"].tolist() == [SUPPORTED, INCONCLUSIVE]
+    assert "a share of runs has one all the same (Wilson's" in both.note
+    assert "a share of runs has one" not in alone.note
+    assert (cells.runs["status"] != "ok").any()
+    assert "at the start they have one, and *trained* is false of them" in alone.note
+    assert "enter none of these means" not in alone.note
+    sound = replace(cells, runs=cells.runs.assign(status="ok"))
+    assert f"None of the {len(cells.runs)} runs that claims are asked of diverged." in claims.decide([mean], sound).note
 
 
 def test_a_law_is_broken_by_one_exception():
@@ -285,8 +312,8 @@ SEEDS = 15
 RELU, LEAKY, COLD = (("relu", 0.1), ("leaky_relu", 0.1), ("relu", 0.01))
 
 
-def revival(by_seed, ever=0.5):
-    return {"revived_fraction": by_seed, "ever_dead_fraction": ever}
+def back(by_seed, dead=0.5):
+    return {"revived_fraction": by_seed, "ever_dead_fraction": dead}
 
 
 # {claim: {verdict: {(activation, learning rate): {measure: by seed}}}}
@@ -297,10 +324,10 @@ DYING = {
         INCONCLUSIVE: {RELU: {"died_fraction": 0.0, "born_dead_fraction": 0.2}},  # equal values have no interval
     },
     dying_relu.dead_stay_dead: {
-        SUPPORTED: {one: revival(0.004 + SPREAD) for one in (RELU, COLD)},
-        CONTRADICTED: {one: revival(0.3 + SPREAD) for one in (RELU, COLD)},
-        INCONCLUSIVE: {one: revival(0.0, 0.0) for one in (RELU, COLD)},
-        ONLY_IF: {RELU: revival(0.004 + SPREAD), COLD: revival(0.3 + SPREAD)},
+        SUPPORTED: {one: back(0.004 + SPREAD) for one in (RELU, COLD)},
+        CONTRADICTED: {one: back(0.3 + SPREAD) for one in (RELU, COLD)},
+        INCONCLUSIVE: {one: back(0.0, 0.0) for one in (RELU, COLD)},
+        ONLY_IF: {RELU: back(0.004 + SPREAD), COLD: back(0.3 + SPREAD)},
     },
     dying_relu.leaky_weakens: {
         SUPPORTED: {LEAKY: {"weak_fraction": 0.02 + SPREAD}},
@@ -399,53 +426,69 @@ def test_leaky_is_asked_of_each_depth():
     assert re.match(r"depth 2: 0\.500 \[.*\], n = 15; contradicted at depth 5: .* \[.*\], n = \d+$", one.condition)
 
 
-# Frozen layers: {claim: {verdict: (revived in layer 2 under SGD: where frozen, where not)}}
+# What revives units: {claim: {verdict: (revived of the ever dead in layer 2: where frozen, where not)}}
 FROZEN = {
-    dying_relu.frozen_stay_dead: {SUPPORTED: (0.0, 0.3), CONTRADICTED: (0.01, 0.3), INCONCLUSIVE: None},
-    dying_relu.moving_layers_revive: {
+    revival.units_come_back: {SUPPORTED: (0.0, 0.3 + SPREAD), CONTRADICTED: (0.0, 0.1 * abs(SPREAD))},
+    revival.frozen_stay_dead: {SUPPORTED: (0.0, 0.3), CONTRADICTED: (0.01, 0.3), INCONCLUSIVE: None},
+    revival.moving_layer_revives: {
         SUPPORTED: (0.0, 0.3 + SPREAD),
         CONTRADICTED: (0.2, 0.2 + SPREAD),
         INCONCLUSIVE: (0.2, 0.2 + MIXED / 2),
     },
+    revival.adam_moves_dead_units: {SUPPORTED: (0.3 + SPREAD, 0.0), INCONCLUSIVE: (0.0, 0.3)},
 }
+
+
+def freezing(values):
+    """Make cells with the first layer frozen and not, of four settings."""
+    grid = (("relu",), (2, 3, 4, 5), (1e-1,), SEEDS)
+    runs, steps, layers = again(*grid, optimizer=("adam", "sgd"), freeze_layers=(0, 1))
+    assert (runs["status"] == "ok").all()
+    layers[["revived_fraction", "ever_dead_fraction"]] = np.nan  # elsewhere: is not looked at
+    above = layers[layers["layer"] == 2].copy()
+    for frozen in (0, 1):
+        ever = 0.0 if values is None else 0.5
+        revived = 0.0 if values is None else values[1 - frozen]
+        fill(above, runs, runs["freeze_layers"] == frozen, back(np.asarray(revived) * ever, ever))
+    layers[layers["layer"] == 2] = above
+    return build_cells(runs, steps, layers)
 
 
 @pytest.mark.parametrize(("claim", "verdict"), [(claim, verdict) for claim in FROZEN for verdict in FROZEN[claim]])
 def test_what_revives_units_has_its_control(claim, verdict):
-    runs, steps, layers = again(
-        ("relu",), (2, 5), (1e-2, 1e-1), seeds=SEEDS, optimizer=("sgd",), freeze_layers=(0, 1), bias_init=("zeros",)
-    )
-    layers[["revived_fraction", "ever_dead_fraction"]] = np.nan  # elsewhere: is not looked at
-    values = FROZEN[claim][verdict]
-    for frozen in (0, 1):
-        there = layers["layer"] == 2
-        above = layers[there].copy()
-        ever = 0.0 if values is None else 0.5
-        revived = 0.0 if values is None else values[1 - frozen]
-        fill(above, runs, runs["freeze_layers"] == frozen, revival(np.asarray(revived) * ever, ever))
-        layers[there] = above
-    one = claim(build_cells(runs, steps, layers))
+    one = claim(freezing(FROZEN[claim][verdict]))
     assert one.verdict == verdict
-    if claim is dying_relu.moving_layers_revive:
+    if claim is revival.moving_layer_revives:
         assert "paired by seed" in one.evidence
-    elif verdict != INCONCLUSIVE:
-        assert one.n == ((runs["status"] == "ok") & (runs["freeze_layers"] == 1)).sum()
+    if claim is revival.frozen_stay_dead and verdict != INCONCLUSIVE:
+        assert one.n == 4 * SEEDS
 
 
-def test_frozen_runs_do_not_enter_the_other_claims():
-    runs, steps, layers = frames(("relu",), (2,), (1e-2, 1e-1), seeds=SEEDS, freeze_layers=(0, 1))
-    for frozen, died in ((0, 0.3), (1, 0.9)):
-        values = {"died_fraction": died + SPREAD, "born_dead_fraction": 0.0}
-        fill(steps, runs, runs["freeze_layers"] == frozen, values)
-    assert dying_relu.relu_units_die(build_cells(runs, steps, layers)).estimate == pytest.approx(0.3)
+def test_a_diverged_run_does_not_change_what_a_seeds_share_is_of():
+    """All settings of layer 2 but one have the same share: a seed that lacks a run of that one had another number."""
+    cells = freezing((0.0, 0.3 + SPREAD))
+    sgd, free = cells.runs["optimizer"] == "sgd", cells.runs["freeze_layers"] == 0
+    odd = (cells.runs["depth"] == 5) & sgd & free
+    where = cells.layers["run"].isin(cells.runs.loc[odd, "run"]) & (cells.layers["layer"] == 2)
+    cells.layers.loc[where, "revived_fraction"] = 0.0
+    for number, seeds, left_out in ((0, 15, 0), (1, 14, 0), (7, 8, 0), (8, 15, 1)):
+        lost = cells.runs[odd & (cells.runs["seed"] < number)].index
+        now = replace(cells, runs=cells.runs.assign(status=np.where(cells.runs.index.isin(lost), "diverged", "ok")))
+        kept = revival.same_cells(revival.units(now, "sgd", 0))
+        assert (kept["seed"].nunique(), len(kept)) == (seeds, seeds * (4 - left_out))
+        assert revival.share(kept).max() - revival.share(kept).min() < 0.01  # until now 0.3 and 0.225
+        condition = revival.units_come_back(now).condition
+        said = f"{len(kept)} of 60 runs" + f", {seeds} seeds ({number} diverged; " * bool(number)
+        assert f"sgd, {said}" in condition
+        assert f"{left_out} setting{'s' * (left_out != 1)} left out" in condition or not number
+        if number:
+            assert f"sgd, {len(kept)} of 60 pairs of runs, {seeds} seeds" in revival.moving_layer_revives(now).condition
 
 
-def test_without_frozen_layers_the_cause_is_not_decided():
-    cells = build_cells(*frames(("relu",), (2,), (1e-2, 1e-1)))
-    for claim in (dying_relu.frozen_stay_dead, dying_relu.moving_layers_revive):
-        assert (claim(cells).verdict, claim(cells).evidence) == (
-            *(INCONCLUSIVE, "this study has no runs with frozen layers"),
-        )
+def test_cells_that_are_lost_are_counted_of_each_optimizer():
+    runs = frames(("relu",), (2,), (1e-1,), seeds=5, optimizer=("adam", "sgd"))[0]
+    said = dying_relu.over(runs.assign(status="diverged"))
+    assert "10 of 10 runs diverged and are left out, with 2 cells of which" in said
 
 
 def test_a_rate_at_which_no_unit_dies_says_nothing():
@@ -461,7 +504,7 @@ def test_a_rate_at_which_no_unit_dies_says_nothing():
 
 def test_every_shipped_claim_is_tried():
     tried = {*SLOPES, *TRAINED, *DYING, *FROZEN}
-    assert tried == {*depth.CLAIMS, *dying_relu.CLAIMS}
+    assert tried == {*depth.CLAIMS, *dying_relu.CLAIMS, *revival.CLAIMS}
 
 
 # A claims file in a study's folder.
@@ -520,7 +563,7 @@ def test_the_other_studies_of_a_claim_are_sought_beside_the_first(tmp_path):
         actlab.write_report(short, lambda done, pages: None, None, trust=True)
         sizes.append(pd.read_csv(tmp_path / "depth" / "tables" / "claims.csv")["estimate"].tolist())
         shutil.rmtree(tmp_path / "dying_relu", ignore_errors=True)
-    assert sizes == [[len(results.runs) + 0.5], []]
+    assert sizes == [[len(findings.cells_of(results).runs) + 0.5], []]
 
 
 def test_a_report_whose_claims_cannot_be_used_says_so(tmp_path):

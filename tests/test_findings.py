@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from actlab.analysis.claims import AT_LEAST, judge
 from actlab.engine.results import Results
-from experiments import findings
+from experiments import findings, notable
 from tests.synthetic import frames
 
 README = Path(__file__).parents[1] / "README.md"
@@ -137,8 +138,9 @@ def test_the_denominators_are_those_that_the_heading_says(dying, written):
     alive = (means["died_fraction"] / (1 - means["born_dead_fraction"])).mean()
     back = (means["revived_fraction"] / means["ever_dead_fraction"]).mean()
     row = next(line for line in written[1].splitlines() if line.startswith("| adam, 0.01 |"))
-    shown = [float(cell.split("[")[0]) for cell in row.split("|")[2:5]]
-    assert shown == pytest.approx([means["born_dead_fraction"].mean(), alive, back], rel=0.02)
+    shown = [float(cell.split("[")[0]) for cell in row.split("|")[2:4]]
+    assert shown == pytest.approx([alive, back], rel=0.02)
+    assert "| runs that diverged |" in written[1]
 
 
 def test_every_mean_stands_with_its_interval(written, deep):
@@ -154,7 +156,8 @@ def test_every_mean_stands_with_its_interval(written, deep):
         "activation",
         "depth 10",
         "",
-        "diverged",
+        "runs that diverged",
+        "pairs of runs compared",
     }
     settings |= {"rates at which all 6 seeds of the selection train"}
     seen = 0
@@ -177,7 +180,7 @@ def test_every_mean_stands_with_its_interval(written, deep):
 def test_what_it_leaves_out_is_said(dying, deep):
     text = findings.limits([results(RULE, *deep), dying])
     assert "1 data set (`digits`, 1078 training rows), 1 split, 1 width (64), 50 and 100 steps, adam and sgd" in text
-    assert "Each activation has its usual initialisation" in text
+    assert "Each activation has its usual initialisation: what is compared is both together." in text
     runs = deep[0]
     two = pd.concat([runs, runs.assign(data_seed=1)])
     assert "2 splits" in findings.limits([results(RULE, two, *deep[1:])])
@@ -195,3 +198,64 @@ def test_a_slope_is_said_in_the_direction_that_is_sure(deep):
         moved = steps.assign(vanishing_slope=steps["run"].map(runs.set_index("run")["seed"]).map(change))
         cells = findings.cells_of(results(RULE, runs, moved, layers))
         assert re.search(words, findings.slope_sentence(cells, "sigmoid")), findings.slope_sentence(cells, "sigmoid")
+
+
+def test_what_surprises_is_said_only_where_the_numbers_say_it(deep):
+    runs, steps, layers = deep
+    cells = findings.cells_of(results(RULE, runs, steps, layers))
+    assert notable.deep_surprises(cells) == ""  # ELU trains as often as ReLU
+    worse = runs.assign(trained=runs["activation"] == "relu")
+    text = notable.deep_surprises(findings.cells_of(results(RULE, worse, steps, layers)))
+    assert re.match(
+        r"Against .* at 10 layers `elu`, which is said to improve on `relu`, trains a smaller share of the seeds "
+        r"\(by 1\.00 \[0\.\d+, 1\.00\]\) \(paired by seed; named after",
+        text,
+    )
+    assert "tanh" not in text
+
+    accurate = runs.assign(validation_accuracy=0.5)
+    tuned = findings.tuned(cells, accurate)
+    assert notable.by_accuracy(cells, tuned) == ""
+    other = (accurate["activation"] == "relu") & (accurate["depth"] == 2) & (accurate["learning_rate"] == 0.01)
+    accurate.loc[other, "validation_accuracy"] = 0.75
+    text = notable.by_accuracy(cells, findings.tuned(cells, accurate))
+    assert "in 1 of 6 cells, by 0.250 at most (`relu` at 2 layers: 0.003 was selected, 0.01 is more accurate)" in text
+
+
+def test_the_control_is_told_in_units(dying, written):
+    study = of_relu(dying)
+    cells = findings.cells_of(study)
+    sound = cells.runs[(cells.runs["status"] == "ok") & (cells.runs["freeze_layers"] == 0)]
+    end = study.layers.merge(sound[["run", "optimizer"]], on="run").query("layer == 2 and step == 100")
+    units = (end.groupby("optimizer")[["revived_fraction", "ever_dead_fraction"]].sum() * 64).round()
+    said = [
+        f"{row.revived_fraction:,.0f} of {row.ever_dead_fraction:,.0f} with {row.Index}" for row in units.itertuples()
+    ]
+    text = notable.control_in_words(cells)
+    assert f"{said[0]} and {said[1]} are alive at the end while the first layer trains; while it is frozen none" in text
+    assert "V4 predicted" in text
+    assert text in written[0]
+    one = study.layers.copy()
+    frozen = cells.runs.loc[(cells.runs["status"] == "ok") & (cells.runs["freeze_layers"] == 1), "run"].iloc[0]
+    one.loc[(one["run"] == frozen) & (one["layer"] == 2) & (one["step"] == 50), "revived_fraction"] = 1 / 64
+    text = notable.control_in_words(findings.cells_of(results(study.study, study.runs, study.steps, one)))
+    assert re.search(r"while it is frozen 1 of [\d,]+ are found alive again at any evaluation\.$", text)
+
+
+def test_a_gain_between_networks_that_failed_is_called_one(dying):
+    study = without_frozen(dying)
+    weak = study.steps.assign(weak_fraction=np.random.default_rng(0).uniform(0.5, 0.6, len(study.steps)))
+    for trained in (False, True):
+        runs = study.runs.assign(trained=trained)
+        cells = findings.cells_of(results(study.study, runs, weak, study.layers))
+        text = notable.leaky_in_words(cells)
+        assert ("differences in accuracy there are between networks that failed" in text) == (not trained)
+
+
+def test_an_undecided_claim_says_under_which_conditions(dying):
+    def half(cells):
+        sure, open_ = [0.9, 0.91, 0.92, 0.9, 0.92], [0.1, 0.9, 0.5, 0.2, 0.8]
+        return judge("T", "", "it is large", AT_LEAST, 0.5, {"A": sure, "B": open_}, "size")
+
+    text = findings.verdicts([half], findings.cells_of(dying), "made")
+    assert re.search(r"\| inconclusive \(supported at A: 0\.910 \[.*\]; inconclusive at B: 0\.500 \[.*\]\) \|", text)

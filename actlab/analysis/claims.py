@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from actlab import sources
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
-from actlab.analysis.intervals import FEWEST, NOTHING, UNBOUNDED, Interval, quantity_of
+from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
 from actlab.analysis.layout import Table, number
 from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stats import mean_interval
@@ -154,8 +154,8 @@ def judge(
 
     Returns:
         the verdict; *true only if* where the numbers support the claim under one condition and contradict it under
-        another; *contradicted* where they contradict it under one and support it under none. Numbers that have no
-        interval (fewer than five, or equal ones) are inconclusive.
+        another; *contradicted* where they contradict it under one and support it under none. Numbers whose mean has no
+        interval (fewer than five, or equal ones) are inconclusive; shares of runs have one all the same.
 
     >>> low, high = [-0.3, -0.31, -0.3, -0.32, -0.31], [0.2, 0.21, 0.2, 0.21, 0.2]
     >>> judge("S3", "sigmoid", "gradients vanish", AT_MOST, -0.03, low, "slope").verdict
@@ -305,7 +305,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
     Args:
         verdicts: in their order.
         undecided: claims that could not be asked, with the studies that they lack.
-        diverged, runs: how many of the study's runs diverged, and how many it has.
+        diverged, runs: how many of the runs that claims are given diverged, and how many these are.
     """
     frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
     wide = pd.DataFrame(
@@ -325,6 +325,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         }
     )
     laws = EXACTLY in set(frame["form"])
+    shares = frame["method"].astype(str).str.contains(f"{WILSON}|{NEWCOMBE}").any()
     sentences = [
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
@@ -332,9 +333,15 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "conditions named first, contradicted under others. What is contradicted under one condition and supported",
         "under none is contradicted.",
         *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
-        f"Fewer than {FEWEST} numbers, or equal ones, have no interval and decide nothing.",
-        f"{diverged} of the study's {counted(runs, 'run')} diverged"
-        + (": they have no final value, and enter none of these means." if diverged else "."),
+        f"A mean of fewer than {FEWEST} numbers, or of equal ones, has no interval and decides nothing"
+        + ("; a share of runs has one all the same (Wilson's; of a difference Newcombe's)." if shares else "."),
+        f"{diverged or 'None'} of the {counted(runs, 'run')} that claims are asked of diverged"
+        + (
+            ": at the end they have no value, and enter no mean of it; at the start they have one, and *trained* is "
+            "false of them: means at initialisation and shares of runs that trained may count them."
+            if diverged
+            else "."
+        ),
         *([f"Not decided, for want of another study: {plain('; '.join(undecided))}."] if undecided else []),
         *(
             ["*Failed*: the claim could not be decided, for the reason given."]

@@ -63,7 +63,7 @@ def largest_difference(values: pd.DataFrame, of: str | Measure = "", level: floa
     most the largest upper one.
 
     Args:
-        values: one row for each seed, one column a candidate.
+        values: one row per seed, one column per candidate.
         of: the measure that the values are of, by its name (a user's own: its record); without one they are unbounded.
         level: of all pairs together.
 
