@@ -23,7 +23,10 @@ AS_GOOD = f"{DAGGER}: as good: the interval of its difference from the best lies
 OPEN = f"{UNDECIDED}: undecided: that interval contains 0, and reaches beyond {{delta}}"
 REST = "No mark: worse, or not compared."
 TOGETHER = "Intervals of differences: {by}; 95 % for all pairs of a column's compared cells together."
-NOT_COMPARED = "Nothing is marked as best: no column has two cells of at least {enough} of which all runs trained and have a value."
+NOT_COMPARED = (
+    "Nothing is marked as best: no column has two cells of at least {enough} of which all runs trained and have a "
+    "value."
+)
 ENOUGH = {"seeds": f"{FEWEST} seeds", "splits": f"{FEWEST} splits", BOTH: f"{FEWEST} splits and {FEWEST} seeds"}
 PAIRS = {"seeds": "seed", "splits": "split", BOTH: "split and seed"}
 
@@ -91,7 +94,7 @@ def seeds_wanted(frame: pd.DataFrame) -> str:
     first = f" ({least} the first)" if least != most else ""
     which = "all" if len(known) > 1 else "it"
     over = over_repeats(frame)
-    of = "splits and as many seeds" if over == BOTH else over
+    of = "splits, and at most as many seeds," if over == BOTH else over
     return f"{lone}; about {most} {of} would decide {which}{first}: t·s/√n ≤ δ/2"
 
 

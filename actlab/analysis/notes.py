@@ -53,12 +53,12 @@ def notes(
     ``asked`` are the measures that the table would show of any study; ``whose`` says of what the intervals are, where
     that is not what is printed.
     """
-    both = over_repeats(frame) == BOTH
-    said = not both and all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
     keys = cell_keys(cells, None if selected else cells.keys)
     runs = of_cells(cells.selected if selected else cells.runs, frame, [key for key in keys if key in frame])
     at_init, all_in = "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)
     whole = frame[~bimodal.told(frame)]
+    few = over_repeats(frame) != BOTH and all_too_few(frame) and all_in and (frame["n"] > 1).any()
+    said = few and len(whole) > 0  # with the intervals
     sentences = [
         what,
         intervals_note(whole, f"{whose} over {over_repeats(frame)}") if len(whole) else "",

@@ -39,7 +39,7 @@ def convergence(cells: Cells) -> Table | None:
     frame, judged = mark_soonest(frame, times, cells, keys, repeat)
     texts = [marked(in_cell(row), row) for row in records(frame)]
     wide = lay_out(frame.assign(text=texts), without(keys, "depth"), ["depth"])
-    both = pd.concat([frame, share], ignore_index=True)[[*keys, *(name for name in frame if name not in keys)]]
+    both = pd.concat([frame, share], ignore_index=True)[[*dict.fromkeys((*keys, *frame, *share))]]
     both[[*MARKS]] = both[[*MARKS]].eq(True)  # where the share has none: False
     pairs = runs[["data", "target_loss"]].drop_duplicates().sort_values("data")
     targets = ", ".join(
@@ -173,8 +173,8 @@ def verdicts(judged: Sequence[Soonest], repeat: str = "seed") -> str:
         number = f"fewer than {FEWEST_PAIRS}" if pairs < FEWEST_PAIRS else str(pairs)
         times = f" once it is corrected for {counted(max(one.comparisons for one in few), 'comparison')}"
         sentences.append(
-            f"Which cell is the soonest is not judged{of_columns(few, compared)}: {number} pairs of one {repeat} can tell none "
-            f"apart{times if most > 1 else ''}; it takes {needed} {repeat}s at the least."
+            f"Which cell is the soonest is not judged{of_columns(few, compared)}: {number} pairs of one {repeat} can "
+            f"tell none apart{times if most > 1 else ''}; it takes {needed} {repeat}s at the least."
         )
     if shared:
         sentences.append(
