@@ -109,8 +109,8 @@ def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, te
         return f"{begin} {split}, at one seed: one initialisation and order of batches."
     same = ", the same in each split" if seeds_are_the_same(runs, keys) else ""
     text = f"{begin} {split} and {of} {drawn} ({plural(seeds, 'seed')}{same}); n counts their pairs."
-    few = independent(estimates) < FEWEST
-    few = (few & estimates["low"].isna() if "low" in estimates else few).any()  # a share has one all the same
+    lacking = estimates["low"].isna() if "low" in estimates else True  # a share has one all the same
+    few = ((independent(estimates) < FEWEST) & lacking).any()
     return text + (f" An interval needs {FEWEST} splits and {FEWEST} seeds, or one of either." if few else "")
 
 
