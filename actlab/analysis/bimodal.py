@@ -76,7 +76,7 @@ def lost(frame: pd.DataFrame) -> pd.Series:
     return (frame["n_trained"] == 0) & (frame["n"] < frame["runs"])
 
 
-def told(frame: pd.DataFrame) -> pd.Series:
+def not_means(frame: pd.DataFrame) -> pd.Series:
     """Say of which cells ``note`` tells what stands in them, which is no mean with an interval."""
     return partly(frame) | lost(frame)
 

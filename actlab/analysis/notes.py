@@ -56,7 +56,7 @@ def notes(
     keys = cell_keys(cells, None if selected else cells.keys)
     runs = of_cells(cells.selected if selected else cells.runs, frame, [key for key in keys if key in frame])
     at_init, all_in = "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)
-    whole = frame[~bimodal.told(frame)]
+    whole = frame[~bimodal.not_means(frame)]
     few = over_repeats(frame) != BOTH and all_too_few(frame) and all_in and (frame["n"] > 1).any()
     said = few and len(whole) > 0  # with the intervals
     sentences = [

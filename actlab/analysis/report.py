@@ -151,7 +151,7 @@ def headline(
 
 def headline_text(study: Mapping[str, Any], cells: Cells, table: Table) -> str:
     """Write the answer for the terminal, of a table that is made."""
-    whole = table.frame[~bimodal.told(table.frame) & ~some_lack_values(table.frame)]
+    whole = table.frame[~bimodal.not_means(table.frame) & ~some_lack_values(table.frame)]
     ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
     body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
