@@ -150,9 +150,7 @@ def test_differences_are_paired_by_split_and_seed_and_are_over_both():
         29,
     )
     few = stats.difference(sample(a[:3, :3]), sample(a[:3, :3]))
-    assert few.open  # nine equal pairs, but of three splits
-    assert not few.tie
-    assert stats.difference(sample(a), sample(a)).tie
+    assert (few.interval.mean, few.interval.known) == (0, False)
 
 
 def test_a_claim_is_judged_over_both():
@@ -225,6 +223,9 @@ def test_tables_count_splits_and_seeds_and_say_what_varied():
     few = TABLES["performance"].make(report.study_cells({}, about, *frames(**SMALL, seeds=3, data_seed=(0, 1, 2))))
     assert "3 splits or seeds: too few for an interval" in few.note
     assert "An interval needs 5 splits and 5 seeds, or one of either." in few.note
+    shares = TABLES["trained"].make(report.study_cells({}, about, *frames(**SMALL, seeds=3, data_seed=(0, 1, 2))))
+    assert shares.frame["low"].notna().all()
+    assert "An interval needs" not in shares.note
     plain = TABLES["performance"].make(report.study_cells({}, about, *frames(**SMALL, seeds=5)))
     assert "Intervals speak of initialisation and batch order (5 seeds), on one split with 359 test rows." in plain.note
     assert "splits" not in plain.frame
@@ -241,6 +242,22 @@ def test_what_varied_is_what_the_runs_say():
     assert "(3 to 5 seeds), on one split with 36 to 359 test rows" in of_what(more, ["depth"], estimates, [36, 359])
     turned = runs.rename(columns={"data_seed": "seed", "seed": "data_seed"})
     assert "(5 splits), at one seed" in of_what(turned, [], estimates)
+    every = pd.concat([runs, runs.assign(data_seed=1)])
+    assert "(5 seeds, the same in each split)" in of_what(every, ["depth"], estimates)
+    assert "(10 seeds);" in of_what(pd.concat([runs, runs.assign(data_seed=1, seed=range(5, 10))]), [], estimates)
+
+
+def test_times_are_judged_by_pairs_of_one_split():
+    for splits, seeds, said in (
+        (3, 12, "fewer than 6 pairs of one split can tell none apart; it takes 6 splits at the least."),
+        (8, 3, "permutation test of the ranks in pairs of one split ("),
+    ):
+        runs, steps, layers = frames(("relu", "tanh"), (2,), (1e-3,), seeds=seeds, data_seed=tuple(range(splits)))
+        runs["steps_to_target"] = np.where(runs["activation"] == "relu", 100.0, 700.0)
+        runs["target_reached"] = True
+        table = TABLES["convergence"].make(build_cells(runs, steps, layers))
+        assert said in table.note
+        assert table.frame["best"].any() == (splits == 8)
 
 
 def test_a_comparison_is_over_splits_or_shows_each():

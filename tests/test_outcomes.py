@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from actlab.analysis import censored, compare, report
+from actlab.analysis import censored, compare, confounds, report
 from actlab.analysis.cells import build_cells
+from actlab.analysis.stages import Tuning
 from actlab.analysis.tables import TABLES
 from actlab.study.selection import Select
 from tests.synthetic import frames
@@ -119,9 +120,10 @@ def test_who_never_got_there_is_last_and_no_mean_is_of_the_others_alone():
 def test_no_mark_where_no_cell_is_told_apart(times, said):
     table = TABLES["convergence"].make(timed(times))
     assert not {"*", "†", "?", "‡"} & set(table.wide.to_string())
-    assert not table.frame[["best", "open"]].any(axis=None)
+    assert not table.frame[["best", "undecided"]].any(axis=None)
     assert said in table.note
-    assert table.note.count("95 % intervals over seeds: Wilson") == 1  # of the share in the CSV: no mean has any
+    assert table.note.count("95 % intervals of the share that reached, in the CSV, over seeds: Wilson") == 1
+    assert table.note.count("95 % intervals") == 1  # no time has any
 
 
 def test_what_is_not_told_apart_from_the_soonest_says_so():
@@ -129,7 +131,7 @@ def test_what_is_not_told_apart_from_the_soonest_says_so():
     frame = TABLES["convergence"].make(timed({"relu": soon, "elu": [*soon[:6], 200.0, 200.0], "gelu": slow})).frame
     frame = frame[frame["measure"] == "steps_to_target"].set_index("activation")
     assert frame["best"].to_dict() == {"relu": True, "elu": False, "gelu": False}
-    assert frame["open"].to_dict() == {"relu": False, "elu": True, "gelu": False}
+    assert frame["undecided"].to_dict() == {"relu": False, "elu": True, "gelu": False}
 
 
 def test_repeats_of_a_split_are_not_independent():
@@ -152,7 +154,7 @@ def test_a_number_of_the_runs_that_have_one_is_not_printed_as_the_cells():
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
     text = dict(zip(table.wide["activation"], table.wide.iloc[:, -1], strict=True))
     assert text["`relu`"] == "5 of 7 defined: 0.900 (0.700 to 0.950)"
-    assert text["`elu`"].startswith("6 of 7 not diverged: ")
+    assert text["`elu`"].startswith("6 of 7 trained: ")
     assert "[" in text["`gelu`"]
     row = table.frame.set_index("activation").loc["relu"]
     assert (row["n"], row["missing"], row["method"], row["median"]) == (5, 2, "none", 0.9)
@@ -230,6 +232,77 @@ def test_values_that_were_selected_on_other_seeds_flatter_nobody():
     assert "cells with more values had the better chance" in note
 
 
+def tuned_on_other_seeds(diverged=False):
+    """A study in two stages: three rates on three tuning seeds, four fresh seeds at the one that they chose."""
+    runs, steps, layers = frames(("relu", "prelu"), (2, 5), (1e-4, 1e-3, 1e-2), seeds=7)
+    runs = runs.assign(status="ok", seed=np.where(runs["seed"] < 4, runs["seed"], runs["seed"] + 999_996))
+    runs["validation_loss"] = np.where(runs["learning_rate"] == 1e-3, 0.1, 0.5)
+    tuning = runs["seed"] >= 1_000_000
+    chosen = frozenset(runs.loc[tuning & (runs["learning_rate"] == 1e-3), "run"])
+    runs = runs[tuning | (runs["learning_rate"] == 1e-3)]
+    if diverged:
+        runs = runs.assign(status=np.where((runs["depth"] == 2) & (runs["seed"] < 2), "diverged", "ok"))
+    return build_cells(
+        runs, steps, layers, Select(), tuning=Tuning((1_000_000, 1_000_001, 1_000_002), frozenset(chosen))
+    )
+
+
+def test_fresh_seeds_of_cells_that_a_table_leaves_out_did_not_choose():
+    cells = tuned_on_other_seeds()
+    for name in ("vanishing_slopes", "learned_parameters", "performance", "selection"):
+        table = TABLES[name].make(cells)
+        assert "seeds that are shown" not in table.note, name
+        assert "4 fresh seeds, none of which chose" in table.note
+
+
+def test_what_diverged_is_counted_of_the_cells_that_a_table_has():
+    cells = tuned_on_other_seeds(diverged=True)
+    slopes = TABLES["vanishing_slopes"].make(cells)  # from depth 3 on
+    assert set(slopes.frame["depth"]) == {5}
+    assert "None of these 8 runs diverged; 4 of the others did." in slopes.note
+    assert "2 of 8 runs diverged" in TABLES["learned_parameters"].make(cells).note  # of prelu's
+    assert "4 of 16 runs diverged" in TABLES["performance"].make(cells).note
+
+
+def test_cells_are_named_in_their_order_three_of_them():
+    runs, steps, layers = frames(("relu", "prelu", "elu", "tanh", "gelu"), (2,), (1e-3,), seeds=2)
+    runs.loc[runs["seed"] == 1, ["status", "test_accuracy"]] = ["diverged", math.nan]
+    inits = {"tanh": "glorot_normal", "relu": "he_normal", "prelu": "he(0.25)", "elu": "variance", "gelu": "he_normal"}
+    runs["weight_init_used"] = runs["activation"].map(inits)
+    note = TABLES["performance"].make(build_cells(runs, steps, layers)).note
+    assert "of `tanh` 1 of 2, of `relu` 1 of 2, of `prelu` 1 of 2, and some of 2 further cells." in note
+    assert (
+        "`glorot_normal` for `tanh`; `he_normal` for `relu`, `gelu`; `he(0.25)` for `prelu`; 1 other for 1 further"
+        " activation."
+    ) in note
+
+
+def test_only_few_runs_are_said_to_be_few():
+    """Where some of a cell trained its median is theirs, however many there are."""
+    runs, steps, layers = frames(("relu", "elu", "tanh"), (2,), (1e-3,), seeds=7)
+    runs["trained"] = runs["activation"] == "elu"
+    runs.loc[runs["activation"].eq("tanh") & (runs["seed"] > 2), "trained"] = True
+    lost = runs["activation"].eq("relu") & (runs["seed"] < 2)
+    runs.loc[lost, ["status", "test_accuracy"]] = ["diverged", math.nan]
+    table = TABLES["performance"].make(build_cells(runs, steps, layers))
+    terminal = " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
+    assert "0 of 7 trained: " in table.wide.to_string()
+    for text in (table.note.replace("*", ""), terminal):
+        assert "Fewer than" not in text
+        assert "fewer than" not in text
+        assert "how many have one stands first" not in text  # how many trained does
+        assert "is of all runs" not in text
+        assert "where none did and some diverged, what follows is the median (least to greatest) of those that" in text
+
+
+def test_at_init_what_diverged_later_is_left_out_at_the_end_alone():
+    runs, steps, layers = frames(("relu", "elu"), (3,), (1e-3,), seeds=6)
+    runs.loc[runs.index[:2], ["status", "diverged_step"]] = ["diverged", 200]
+    note = TABLES["vanishing_slopes"].make(build_cells(runs, steps, layers)).note
+    assert "at init, before they diverged, they do enter" in note
+    assert "Left out at the end, since they diverged: of `relu` 2 of 6." in note
+
+
 def test_equal_steps_are_not_equal_epochs():
     few, many = (frames(("relu",), (2,), (1e-3,), seeds=1 + i) for i in range(2))
     runs = pd.concat([few[0].assign(train_rows=64), many[0].assign(train_rows=640, seed=[7, 8])])
@@ -240,6 +313,9 @@ def test_equal_steps_are_not_equal_epochs():
         in compare.format(frame)
     )
     assert "epochs" not in compare.format(compare.compare([("s", *few)], "test_accuracy", ["activation", "train_rows"]))
+    rest = pd.DataFrame({"steps": 20, "batch_size": 64, "train_rows": [100, 1000]})  # what is left of them is dropped
+    assert "which are 1.33 to 20 epochs" in confounds.epochs(rest)
+    assert confounds.epochs(rest.assign(train_rows=[100, 127])) == ""
 
 
 def test_compare_names_confounds_too():

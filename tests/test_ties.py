@@ -159,7 +159,7 @@ def test_only_cells_of_which_all_runs_trained_are_compared():
     assert frame["n_trained"].to_dict() == {"relu": 8, "tanh": 8, "elu": 7, "gelu": 0, "mish": 7}
     none = table_of(made({"relu": BASE, "elu": better}, trained={"relu": trained["elu"], "elu": trained["elu"]}))
     assert not none.frame[list(ties.MARKS)].any(axis=None)
-    assert marking.NOT_COMPARED in none.note
+    assert marking.NOT_COMPARED.format(enough="5 seeds") in none.note
     alone = table_of(made({"relu": BASE, "elu": better}, trained={"elu": trained["elu"]}))
     assert not alone.frame["best"].any()  # it was compared with nothing
 
@@ -209,10 +209,74 @@ def test_one_run_a_setting_has_no_mark_and_no_interval():
 
 
 def test_seeds_are_added_to_those_that_there_are():
-    frame = pd.DataFrame({"runs": [1, 1]})
-    assert "run r/study.yaml sweep.seeds=5 --out r" in marking.advice(frame, [0], "r")
-    assert "'sweep.seeds=[3,7,0,1,2]'" in marking.advice(frame, [7, 3, 3], "r")
-    assert marking.advice(pd.DataFrame({"runs": [1, 5]}), [0, 1, 2, 3, 4], "r") == ""
+    frame = pd.DataFrame({"runs": [1, 1], "n": [1, 1]})
+    assert "run r/study.yaml sweep.seeds=5 --out r" in marking.advice(frame, pd.DataFrame({"seed": [0]}), "r")
+    assert "'sweep.seeds=[3,7,0,1,2]'" in marking.advice(frame, pd.DataFrame({"seed": [7, 3, 3]}), "r")
+    assert marking.advice(pd.DataFrame({"runs": [1, 5], "n": 1}), pd.DataFrame({"seed": range(5)}), "r") == ""
+
+
+@pytest.mark.parametrize(
+    ("splits", "seeds", "said"),
+    [
+        (3, 1, "more splits: `actlab run study.yaml data.seed=0,1,2,3,4 --out .`"),
+        (3, 5, "more splits: `actlab run study.yaml data.seed=0,1,2,3,4 --out .`"),
+        (6, 2, "more seeds: `actlab run study.yaml sweep.seeds=5 --out .`"),
+        (2, 2, "more splits and seeds: `actlab run study.yaml data.seed=0,1,2,3,4 sweep.seeds=5 --out .`"),
+    ],
+)
+def test_what_is_added_where_splits_vary_leads_to_intervals_and_marks(splits, seeds, said):
+    study = frames(("relu", "elu"), (2,), (1e-3,), seeds=seeds, data_seed=tuple(range(splits)))
+    study[0]["trained"] = True
+    note = table_of(study).note
+    assert said in note
+    assert "no column has two cells" not in note
+    more = {"seeds": 5 if "sweep.seeds" in said else seeds, "data_seed": tuple(range(max(5, splits)))}
+    then = frames(("relu", "elu"), (2,), (1e-3,), **more)
+    then[0]["trained"] = True
+    table = table_of(then)
+    assert table.frame["low"].notna().all()
+    assert table.frame["best"].any()
+    assert "more splits" not in table.note
+
+
+def test_pairs_are_of_what_varies_and_said_to_be_none_where_nothing_is_shared():
+    alone = table_of(frames(("relu", "elu"), (2,), (1e-3,), seeds=1, data_seed=tuple(range(6))))
+    assert "by pairs of one split; 95 %" in alone.note
+    apart = table_of(made({"relu": BASE, "elu": BASE - 0.2 + NOISE}))
+    assert "by pairs of one seed; 95 %" in apart.note
+    study = made({"relu": BASE, "elu": BASE - 0.2 + NOISE})
+    study[0].loc[study[0]["activation"] == "elu", "seed"] += 100
+    assert "of independent means, since cells share no seed; 95 %" in table_of(study).note
+
+
+def test_as_many_splits_as_the_note_says_decide_and_seeds_are_not_asked_for_alone():
+    """What the split makes of a difference no number of seeds averages away."""
+    rng = np.random.default_rng(0)
+    made_by_split = 0.02 * rng.normal(size=200)
+
+    def pair(splits, seeds):
+        index = pd.MultiIndex.from_product([range(splits), range(seeds)], names=["data_seed", "seed"])
+        by_split = made_by_split[:splits] - made_by_split[:splits].mean()
+        by_split = 0.02 * by_split / by_split.std(ddof=1)
+        a, b = (0.8 + 0.002 * rng.normal(size=splits * seeds) for _ in range(2))
+        cells = {"a": pd.Series(a, index), "b": pd.Series(b - 0.004 + np.repeat(by_split, seeds), index)}
+        found = ties.mark({name: one.mean() for name, one in cells.items()}, cells, ACCURACY)
+        return next(one for one in found.values() if not one["best"])
+
+    few, many = pair(5, 5), pair(5, 80)
+    assert few["undecided"]
+    assert many["undecided"]
+    assert many["seeds_to_decide"] == pytest.approx(few["seeds_to_decide"], rel=0.2)  # the splits that it takes
+    assert not pair(int(few["seeds_to_decide"]), 5)["undecided"]
+    said = pd.DataFrame([few | {"splits": 5, "seeds": 5}])
+    assert "splits, and at most as many seeds, would decide it" in marking.seeds_wanted(said)
+
+
+def test_no_ratio_is_to_a_best_loss_of_exactly_0():
+    study = made({"relu": np.zeros(8), "elu": BASE}, task="regression")
+    note = table_of(study).note
+    assert "no ratio is to a best of exactly 0" in note
+    assert "differ alike" not in note
 
 
 def test_pairs_that_lost_a_partner_are_counted():

@@ -23,6 +23,10 @@ NOTE = (
 )
 SOME = "where some trained, what follows is the median (least to greatest) of those, and no interval"
 NONE = "where none did, what follows is of all runs"
+NONE_LOST = (
+    "where none did and some diverged, what follows is the median (least to greatest) of those that have a value, and "
+    "no interval"
+)
 
 
 def with_trained(frame: pd.DataFrame, values: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -65,6 +69,18 @@ def partly(frame: pd.DataFrame) -> pd.Series:
     return (frame["n_trained"] > 0) & (frame["n_trained"] < frame["runs"])
 
 
+def lost(frame: pd.DataFrame) -> pd.Series:
+    """Say of which cells no run trained, and some have no value."""
+    if "n_trained" not in frame:
+        return pd.Series(False, index=frame.index)
+    return (frame["n_trained"] == 0) & (frame["n"] < frame["runs"])
+
+
+def not_means(frame: pd.DataFrame) -> pd.Series:
+    """Say of which cells ``note`` tells what stands in them, which is no mean with an interval."""
+    return partly(frame) | lost(frame)
+
+
 def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     """Write a cell's estimate, with how many runs trained before it where not all did.
 
@@ -91,5 +107,13 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
 
 def note(frame: pd.DataFrame) -> str:
     """Say what stands in the cells of which not all runs trained; nothing where there is none."""
-    some, none = partly(frame).any(), bool((frame["n_trained"] == 0).any()) if "n_trained" in frame else False
-    return f"{NOTE}{'; '.join([SOME] * bool(some) + [NONE] * none)}." if some or none else ""
+    if "n_trained" not in frame:
+        return ""
+    there = lost(frame) & (frame["n"] > 0)
+    which = {
+        SOME: partly(frame).any(),
+        NONE: ((frame["n_trained"] == 0) & ~lost(frame)).any(),
+        NONE_LOST: there.any(),
+    }
+    said = [text for text, occurs in which.items() if occurs]
+    return f"{NOTE}{'; '.join(said)}." if said else NOTE.removesuffix("; ") + "." if lost(frame).any() else ""

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, sort_rows
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.layout import in_markdown, records, words
 from actlab.later import pd
 from actlab.naming import counted
 
-MOST_NAMED = 8
+MOST_NAMED = 3
 """Of more cells the first are named, and the others counted: the tables say the rest."""
 
 
-def of_table(cells: Cells, frame: pd.DataFrame, keys: Sequence[str], selected: bool = False, means: bool = True) -> str:
+def of_table(
+    cells: Cells,
+    frame: pd.DataFrame,
+    keys: Sequence[str],
+    selected: bool = False,
+    means: bool = True,
+    at_init: bool = False,
+) -> str:
     """Name the confounds of a table, in sentences; empty where there is none.
 
     Args:
@@ -27,17 +34,30 @@ def of_table(cells: Cells, frame: pd.DataFrame, keys: Sequence[str], selected: b
         keys: what tells its cells apart.
         selected: whether it shows the runs at the selected values alone.
         means: whether runs that diverged are left out of what it shows.
+        at_init: whether it shows them at init all the same.
     """
     keys = [key for key in keys if key in frame]
     runs = of_cells(cells.selected if selected else cells.runs, frame, keys)
     chosen = of_cells(cells.selection, frame, [key for key in keys if key in cells.selection]) if selected else None
-    sentences = [of_runs(runs, keys, cells.ranks, means)]
+    sentences = [of_runs(runs, keys, cells.ranks, means, at_init)]
     if chosen is not None and len(chosen):
-        sentences += [at_the_end(chosen, runs, cells.over, keys), same_seeds(chosen, cells.runs, runs, cells.over)]
+        these = of_cells(that_chose(cells), frame, [key for key in keys if key in cells.selection])
+        sentences += [at_the_end(chosen, runs, cells.over, keys), same_seeds(chosen, these, runs, cells.over)]
     return " ".join(filter(None, sentences))
 
 
-def of_runs(runs: pd.DataFrame, keys: Sequence[str], ranks: Mapping[str, int] | None = None, means: bool = True) -> str:
+def that_chose(cells: Cells) -> pd.DataFrame:
+    """Take the runs by which values were selected: in two stages the tuning runs, and never a fresh one."""
+    return cells.runs if cells.tuning is None else cells.runs[cells.runs["seed"].isin(cells.tuning.seeds)]
+
+
+def of_runs(
+    runs: pd.DataFrame,
+    keys: Sequence[str],
+    ranks: Mapping[str, int] | None = None,
+    means: bool = True,
+    at_init: bool = False,
+) -> str:
     """Name the confounds of some runs that are shown by ``keys``: all but those of a selection.
 
     >>> runs = pd.DataFrame({"activation": ["tanh", "relu"], "weight_init": "auto", "status": "ok"})
@@ -49,7 +69,7 @@ def of_runs(runs: pd.DataFrame, keys: Sequence[str], ranks: Mapping[str, int] | 
         initialisations(runs, ranks) if several else "",
         parameters(runs, ranks) if several else "",
         epochs(runs),
-        left_out(runs, keys) if means else "",
+        left_out(runs, keys, ranks, at_init) if means else "",
     ]
     return " ".join(filter(None, sentences))
 
@@ -68,20 +88,43 @@ def by_initialisation(runs: pd.DataFrame, ranks: Mapping[str, int] | None = None
     """
     if not {"weight_init", "weight_init_used"} <= set(runs):
         return ""
+    each = used_by(runs, ranks)
+    return "; ".join(f"{code(name)} for {', '.join(map(code, activations))}" for name, activations in each.items())
+
+
+def used_by(runs: pd.DataFrame, ranks: Mapping[str, int] | None = None) -> dict[str, list[str]]:
+    """List the activations that each initialisation was of, which ``auto`` chose: both in the activations' order."""
     used = runs[runs["weight_init"] == "auto"].groupby("weight_init_used")["activation"].unique()
-    return "; ".join(f"{code(name)} for {in_order(used[name], ranks)}" for name in used.index)
+    each = {str(name): in_order(used[name], ranks) for name in used.index}
+    return {name: each[name] for name in sorted(each, key=lambda one: ranks[each[one][0]] if ranks else 0)}
 
 
-def in_order(activations: Sequence[str], ranks: Mapping[str, int] | None) -> str:
-    """Write activations in their order."""
-    names = sorted(activations, key=ranks.__getitem__) if ranks else list(activations)
-    return ", ".join(map(code, names))
+def in_order(activations: Sequence[str], ranks: Mapping[str, int] | None) -> list[str]:
+    """Sort activations by their places in the story."""
+    return sorted(activations, key=ranks.__getitem__) if ranks else list(activations)
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Name the first of some, and count the others.
+
+    >>> in_short(["`relu`", "`elu`"]), in_short(list("abcde"))
+    ('`relu`, `elu`', 'a, b, c and 2 more')
+    """
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def initialisations(runs: pd.DataFrame, ranks: Mapping[str, int] | None = None) -> str:
     """Say that activations are compared at different initialisations, where ``auto`` was not the same for all."""
-    each = by_initialisation(runs, ranks)
-    return f"Compared at different initialisations, by `auto`: {each}." if "; " in each else ""
+    if not {"weight_init", "weight_init_used"} <= set(runs):
+        return ""
+    used = used_by(runs, ranks)
+    if len(used) < 2:
+        return ""
+    each = [f"{code(name)} for {in_short([*map(code, those)])}" for name, those in [*used.items()][:MOST_NAMED]]
+    rest = [name for those in [*used.values()][MOST_NAMED:] for name in those]
+    each += [f"{counted(len(used) - MOST_NAMED, 'other')} for {counted(len(rest), 'further activation')}"] * bool(rest)
+    return f"Compared at different initialisations, by `auto`: {'; '.join(each)}."
 
 
 def parameters(runs: pd.DataFrame, ranks: Mapping[str, int] | None = None) -> str:
@@ -98,7 +141,7 @@ def parameters(runs: pd.DataFrame, ranks: Mapping[str, int] | None = None) -> st
         return ""
     names = who.groupby("learned", sort=False)["activation"].unique()
     each = ", ".join(
-        f"{in_order(names[what], ranks)} {'learn' if len(names[what]) > 1 else 'learns'} "
+        f"{', '.join(map(code, in_order(names[what], ranks)))} {'learn' if len(names[what]) > 1 else 'learns'} "
         f"{plain(str(what).replace(',', ', '))}"
         for what in names.index
     )
@@ -110,12 +153,14 @@ def epochs(runs: pd.DataFrame) -> str:
 
     >>> epochs(pd.DataFrame({"steps": [100, 100], "batch_size": [10, 10], "train_rows": [100, 1000]}))
     'All train for 100 steps, which are 1 to 10 epochs: their numbers of training rows differ.'
+
+    An epoch is as many steps as there are whole batches in the rows: training drops what is left of them.
     """
     if not {"steps", "batch_size", "train_rows"} <= set(runs) or runs["steps"].nunique() != 1:
         return ""
     differ = {"train_rows": "training rows", "batch_size": "rows a batch"}
     why = [text for name, text in differ.items() if runs[name].nunique() > 1]
-    passes = runs["steps"] * runs["batch_size"].clip(upper=runs["train_rows"]) / runs["train_rows"]
+    passes = runs["steps"] / (runs["train_rows"] // runs["batch_size"]).clip(lower=1)
     if not why or passes.max() <= passes.min():
         return ""
     return (
@@ -124,8 +169,10 @@ def epochs(runs: pd.DataFrame) -> str:
     )
 
 
-def left_out(runs: pd.DataFrame, keys: Sequence[str]) -> str:
-    """Name the cells of which runs that diverged are left out, and how many of each.
+def left_out(
+    runs: pd.DataFrame, keys: Sequence[str], ranks: Mapping[str, int] | None = None, at_init: bool = False
+) -> str:
+    """Name the cells of which runs that diverged are left out (``at_init``: at the end alone), and how many of each.
 
     >>> runs = pd.DataFrame({"activation": ["relu", "relu", "elu"], "status": ["ok", "diverged", "ok"]})
     >>> left_out(runs, ["activation"])
@@ -137,11 +184,13 @@ def left_out(runs: pd.DataFrame, keys: Sequence[str]) -> str:
     by = list(keys)
     counts = runs.assign(lost=runs["status"] != "ok").groupby(by, dropna=False, sort=False)["lost"].agg(["sum", "size"])
     counts = counts[counts["sum"] > 0].reset_index()
+    counts = sort_rows(counts, by, ranks) if ranks else counts
     varied = [key for key in by if runs[key].nunique(dropna=False) > 1] or by[:1]
     each = [f"of {cell(row, varied)} {row['sum']} of {row['size']}" for row in records(counts.head(MOST_NAMED))]
     more = len(counts) - len(each)
     rest = f", and some of {counted(more, 'further cell')}" if more > 0 else ""
-    return f"Left out, since they diverged: {', '.join(each)}{rest}."
+    where = " at the end" if at_init else ""
+    return f"Left out{where}, since they diverged: {', '.join(each)}{rest}."
 
 
 def at_the_end(selection: pd.DataFrame, runs: pd.DataFrame, over: str, keys: Sequence[str]) -> str:
@@ -173,7 +222,14 @@ def at_the_end(selection: pd.DataFrame, runs: pd.DataFrame, over: str, keys: Seq
 
 
 def same_seeds(selection: pd.DataFrame, all_runs: pd.DataFrame, runs: pd.DataFrame, over: str) -> str:
-    """Say that values were selected on the seeds that are shown, of how many, and whether some cells had more."""
+    """Say that values were selected on the seeds that are shown, of how many, and whether some cells had more.
+
+    Args:
+        selection: one row per cell and value.
+        all_runs: those of these cells that chose, which may be shown as well: see ``that_chose``.
+        runs: those that are shown.
+        over: the column of the values.
+    """
     others = all_runs[~all_runs["run"].isin(runs["run"])]
     if not set(others["seed"]) & set(runs["seed"]):
         return ""
@@ -218,5 +274,4 @@ def cells_named(rows: Sequence[Mapping[str, object]], keys: Sequence[str]) -> st
         ]
     else:
         names = [cell(row, keys) for row in rows]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    return in_short(names)

@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.confounds import of_table
+from actlab.analysis.confounds import of_cells, of_table
 from actlab.analysis.crossed import CROSSED
 from actlab.analysis.escaping import plain
 from actlab.analysis.intervals import FEWEST, NO_INTERVAL, WILSON, wilson_bounds
@@ -46,30 +46,33 @@ def notes(
     selected: bool = False,
     marks: bool = False,
     asked: Sequence[str] = (),
+    whose: str = "",
 ) -> str:
     """Say what a table shows, interval and n, what diverged, the selection rule, what the marks mean, what is empty.
 
-    ``asked`` are the measures that the table would show of any study.
+    ``asked`` are the measures that the table would show of any study; ``whose`` says of what the intervals are, where
+    that is not what is printed.
     """
-    both = over_repeats(frame) == BOTH
-    said = not both and all_too_few(frame) and all_have_values(frame) and (frame["n"] > 1).any()  # with the intervals
-    runs = cells.selected if selected else cells.runs
     keys = cell_keys(cells, None if selected else cells.keys)
-    whole = frame[~bimodal.partly(frame)]
+    runs = of_cells(cells.selected if selected else cells.runs, frame, [key for key in keys if key in frame])
+    at_init, all_in = "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)
+    whole = frame[~bimodal.not_means(frame)]
+    few = over_repeats(frame) != BOTH and all_too_few(frame) and all_in and (frame["n"] > 1).any()
+    said = few and len(whole) > 0  # with the intervals
     sentences = [
         what,
-        intervals_note(whole if len(whole) else frame, f" over {over_repeats(frame)}"),
+        intervals_note(whole, f"{whose} over {over_repeats(frame)}") if len(whole) else "",
         bimodal.note(frame),
         of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
         "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
-        diverged(runs, cells.runs, "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)),
+        diverged(runs, cells.runs, at_init, all_in, cells.selected),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),
-        of_table(cells, frame, keys, selected, not all_have_values(frame)),
+        of_table(cells, frame, keys, selected, not all_in, at_init),
         floors(frame, cells.own),
         empty(cells, asked),
         marks_note(frame, own=cells.own) if marks else "",
-        advice(frame, cells.selected["seed"]) if marks else "",
+        advice(frame, cells.selected) if marks else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -175,10 +178,21 @@ def span(numbers: pd.Series) -> str:
     return str(most) if fewest == most else f"{fewest} to {most}"
 
 
-def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False, counted_in: bool = False) -> str:
+def diverged(
+    runs: pd.DataFrame,
+    all_runs: pd.DataFrame,
+    at_init: bool = False,
+    counted_in: bool = False,
+    selected: pd.DataFrame | None = None,
+) -> str:
     """Say how many of some runs diverged, and how many of the others.
 
-    ``at_init``: whether init is shown as well; ``counted_in``: whether they have a value too, as a share's runs have.
+    Args:
+        runs: those that are shown.
+        all_runs: all that there are.
+        at_init: whether init is shown as well.
+        counted_in: whether runs that diverged have a value too, as a share's have.
+        selected: those at the selected values, of which fewer may be shown.
     """
     here, elsewhere = int((runs["status"] != "ok").sum()), int((all_runs["status"] != "ok").sum())
     if here and counted_in:
@@ -190,7 +204,9 @@ def diverged(runs: pd.DataFrame, all_runs: pd.DataFrame, at_init: bool = False, 
         )
     if here:
         return f"{here} of {counted(len(runs), 'run')} diverged: they enter no mean and are counted in their cells."
-    return f"No selected run diverged; {elsewhere} of the others did." if elsewhere else "No run diverged."
+    none = selected is None or bool((selected["status"] == "ok").all())
+    of_these = "No selected run" if none else f"None of these {counted(len(runs), 'run')}"
+    return f"{of_these} diverged; {elsewhere} of the others did." if elsewhere else "No run diverged."
 
 
 def selection_note(cells: Cells) -> str:

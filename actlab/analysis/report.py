@@ -25,7 +25,7 @@ from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
 from actlab.analysis.marking import marks_note
-from actlab.analysis.notes import PARTLY, selected_in_short, selection_note
+from actlab.analysis.notes import PARTLY, selected_in_short, selection_note, some_lack_values
 from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
@@ -151,7 +151,7 @@ def headline(
 
 def headline_text(study: Mapping[str, Any], cells: Cells, table: Table) -> str:
     """Write the answer for the terminal, of a table that is made."""
-    whole = table.frame[~bimodal.partly(table.frame)]
+    whole = table.frame[~bimodal.not_means(table.frame) & ~some_lack_values(table.frame)]
     ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
     body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)

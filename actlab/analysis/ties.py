@@ -29,7 +29,7 @@ from actlab.analysis.intervals import (
     quantity_of,
     square_and_add,
 )
-from actlab.analysis.variation import independent
+from actlab.analysis.variation import independent, split_and_seed
 from actlab.later import Later, pd
 from actlab.measures import Measure
 
@@ -40,10 +40,10 @@ NEAR, FACTOR = 0.02, 1.1
 """What is no difference: of a quantity with two ends this share of its range, of any other with one end this factor."""
 MARKS = ("best", "as_good", "undecided")
 BEHIND = ("behind", "behind_low", "behind_high")
-COLUMNS = (*MARKS, *BEHIND, "seeds_to_decide", "dropped_pairs")
+COLUMNS = (*MARKS, *BEHIND, "seeds_to_decide", "pairs", "dropped_pairs")
 """What ``mark`` adds to a table."""
 UNMARKED: dict[str, Any] = (
-    dict.fromkeys(MARKS, False) | dict.fromkeys(BEHIND, math.nan) | {"seeds_to_decide": math.nan, "dropped_pairs": 0}
+    dict.fromkeys(MARKS, False) | dict.fromkeys((*BEHIND, "seeds_to_decide", "pairs"), math.nan) | {"dropped_pairs": 0}
 )
 
 
@@ -117,13 +117,15 @@ class Gap:
 
     Attributes:
         interval: the gap with its interval, at the level of the family; none where all pairs differ alike.
-        std: standard deviation of the pairs' differences.
+        std: standard deviation of the pairs' differences (see ``spread_of``).
         dropped: seeds without a partner.
+        pairs: how many there are; 0 where the two share no seed, and are compared as independent means.
     """
 
     interval: Interval
     std: float = math.nan
     dropped: int = 0
+    pairs: int = 0
 
     def within(self, delta: float) -> bool:
         """Whether the whole interval lies within ±δ."""
@@ -161,18 +163,18 @@ def gap(ahead: pd.Series, behind: pd.Series, record: Measure, level: float = LEV
     x, y = paired(a, b)
     if arithmetic and len(x):
         if min(x.mean(), y.mean()) <= 0:
-            return Gap(NOTHING)
+            return Gap(NOTHING, pairs=len(x))
         centre, parts = ratio_parts(x.to_numpy(), y.to_numpy())
         parts = np.zeros_like(parts) if np.ptp(parts) <= ROUNDING else parts
         dropped = len(a.index.union(b.index)) - len(x)
         interval = stats.mean_interval(pd.Series(parts + centre, x.index), level)
-        return Gap(interval, float(parts.std(ddof=1)) if len(x) > 1 else 0, dropped)
+        return Gap(interval, spread_of(pd.Series(parts, x.index)), dropped, len(x))
     if arithmetic:
         logs = [logarithm(stats.mean_interval(one, level, Quantity(0.0))) for one in (a, b)]
         return Gap(square_and_add(*logs), spread_apart(a / a.mean(), b / b.mean()))
     found = stats.difference(a, b, level, kind)
-    spread = float((x - y).std(ddof=1)) if len(x) > 1 else spread_apart(a, b)
-    return Gap(found.interval, spread, found.dropped)
+    spread = spread_of(x - y) if len(x) > 1 else spread_apart(a, b)
+    return Gap(found.interval, spread, found.dropped, len(x))
 
 
 def paired(a: pd.Series, b: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -191,16 +193,35 @@ def logarithm(one: Interval) -> Interval:
     return Interval(mean, low, high, one.n, one.method)
 
 
+def spread_of(values: pd.Series) -> float:
+    """The standard deviation of values; of those that cross splits and seeds, what n of each would average over.
+
+    The variance of the mean of n splits × n seeds is at most (that of the splits' means + that of the seeds')/n: more
+    seeds alone leave the splits' part as it is.
+
+    >>> index = pd.MultiIndex.from_product([range(3), range(4)], names=["data_seed", "seed"])
+    >>> spread_of(pd.Series([1.0] * 4 + [2.0] * 4 + [3.0] * 4, index)), spread_of(pd.Series([1.0, 2.0, 3.0]))
+    (1.0, 1.0)
+    """
+    of = split_and_seed(values)
+    if len(values) < 2:
+        return 0.0
+    if of is None or min(len(set(labels)) for labels in of) < 2:
+        return float(values.std(ddof=1))
+    return math.hypot(*(float(values.groupby(labels).mean().std(ddof=1)) for labels in of))
+
+
 def spread_apart(a: pd.Series, b: pd.Series) -> float:
     """The standard deviation of a difference of two values without pairs."""
-    return math.hypot(float(a.std(ddof=1)), float(b.std(ddof=1)))
+    return math.hypot(spread_of(a), spread_of(b))
 
 
 def seeds_to_decide(spread: float, delta: float, cells: int, level: float = LEVEL) -> float:
     """Say how many seeds would decide, whichever way: the least n with t·s/√n ≤ δ/2.
 
     An interval that is no wider than δ lies within ±δ if it contains 0. t is Student's quantile with n − 1 degrees of
-    freedom at the level of the family, s the standard deviation of the paired differences that was seen.
+    freedom at the level of the family, s the standard deviation of the paired differences that was seen. Where splits
+    and seeds both vary it is so many of each (see ``spread_of``).
 
     Args:
         spread: s.
@@ -263,6 +284,7 @@ def mark(means: Mapping[Any, float], samples: Mapping[Any, pd.Series], record: M
             "undecided": undecided,
             **dict(zip(BEHIND, (math.exp(x) if margin.ratio else x for x in interval), strict=True)),
             "seeds_to_decide": seeds_to_decide(shown.std, margin.delta, len(means)) if undecided else math.nan,
+            "pairs": float(shown.pairs),
             "dropped_pairs": max(one.dropped for one in gaps),
         }
     return out

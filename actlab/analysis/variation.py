@@ -70,6 +70,16 @@ def independent(frame: pd.DataFrame) -> pd.Series:
     return frame["n"].where(~several, frame[list(COUNTS)].min(axis=1)).astype(int)
 
 
+def designed(frame: pd.DataFrame) -> pd.Series:
+    """Count likewise the runs of each cell, whether or not they have a value.
+
+    >>> import pandas as pd
+    >>> designed(pd.DataFrame({"runs": [6, 6], "splits": [3, 6], "seeds": [2, 1]})).tolist()
+    [2, 6]
+    """
+    return independent(frame.assign(n=frame["runs"]))
+
+
 def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, test_rows: Sequence[int] = ()) -> str:
     """Say what varied between the runs of a cell, and what did not: of that alone an interval speaks.
 
@@ -97,8 +107,10 @@ def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, te
     split = f"{of} the split with its probe rows ({plural(splits, 'split')}{rows}{' each' * bool(rows)})"
     if seeds[1] == 1:
         return f"{begin} {split}, at one seed: one initialisation and order of batches."
-    text = f"{begin} {split} and {of} {drawn} ({plural(seeds, 'seed')}, the same in each split); n counts their pairs."
-    few = (independent(estimates) < FEWEST).any()
+    same = ", the same in each split" if seeds_are_the_same(runs, keys) else ""
+    text = f"{begin} {split} and {of} {drawn} ({plural(seeds, 'seed')}{same}); n counts their pairs."
+    lacking = estimates["low"].isna() if "low" in estimates else True  # a share has one all the same
+    few = ((independent(estimates) < FEWEST) & lacking).any()
     return text + (f" An interval needs {FEWEST} splits and {FEWEST} seeds, or one of either." if few else "")
 
 
@@ -111,6 +123,15 @@ def numbers_of(runs: pd.DataFrame, keys: Sequence[str], name: str) -> tuple[int,
         return number, number
     numbers = runs.groupby(list(keys), dropna=False)[name].nunique()
     return int(numbers.min()), int(numbers.max())
+
+
+def seeds_are_the_same(runs: pd.DataFrame, keys: Sequence[str]) -> bool:
+    """Whether in each cell every split has all of its seeds."""
+    pairs = runs[[*dict.fromkeys((*keys, SPLIT, SEED))]].drop_duplicates()
+    for _, cell in pairs.groupby(list(keys), dropna=False) if keys else [((), pairs)]:
+        if len(cell) != cell[SPLIT].nunique() * cell[SEED].nunique():
+            return False
+    return True
 
 
 def any_dropout(runs: pd.DataFrame) -> bool:

@@ -106,7 +106,7 @@ class Answering:
         files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
         files += [folder / "study.yaml", folder / "manifest.json"]
         self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
-        self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected["seed"], folder)) else []
+        self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected, folder)) else []
         self.fields |= {
             "study": results.study["study"],
             "folder": str(folder),
@@ -136,7 +136,7 @@ class Answering:
         weights = ["weights/"] if (results.path / "weights").is_dir() else []
         for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
-        if more := advice(table.frame, cells.selected["seed"], results.path):
+        if more := advice(table.frame, cells.selected, results.path):
             say(more)
 
     def stopped(self, error: BaseException) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.confounds import at_the_end, same_seeds
+from actlab.analysis.confounds import at_the_end, same_seeds, that_chose
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import long
 from actlab.analysis.layout import Table, lay_out, pivot, setting, words
@@ -132,7 +132,7 @@ def selection(cells: Cells) -> Table | None:
         selection_note(cells),
         f"In {at_edge} of {counted(len(lines), 'cell')} the selected value is at an end of its grid.",
         ends or ("None of these trains." if at_edge else ""),
-        same_seeds(frame, cells.runs, cells.selected, over),
+        same_seeds(frame, that_chose(cells), cells.selected, over),
         f"The CSV has the mean final {plain(words(cells.select.by))} of every value.",
     ]
     note = " ".join(filter(None, sentences))

@@ -16,10 +16,13 @@ from actlab.analysis.notes import notes
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import by_cell, with_selected, without
 from actlab.analysis.ties import MARKS
+from actlab.analysis.variation import SEED, SPLIT, split_varies
 from actlab.later import pd
 from actlab.naming import counted
 
 MEDIAN = "Kaplan–Meier median"
+
+NOUNS = {SPLIT: "split", SEED: "seed"}
 
 
 @table
@@ -32,10 +35,11 @@ def convergence(cells: Cells) -> Table | None:
     reached = runs[["run"]].assign(measure="target_reached", value=got_there.astype(float))
     share = by_cell(cells, reached, keys).drop(columns="missing").assign(censored=0)
     frame = sort_rows(medians(times, keys), keys, cells.ranks)
-    frame, judged = mark_soonest(frame, times, cells, keys)
+    repeat = repeat_of(times, keys)
+    frame, judged = mark_soonest(frame, times, cells, keys, repeat)
     texts = [marked(in_cell(row), row) for row in records(frame)]
     wide = lay_out(frame.assign(text=texts), without(keys, "depth"), ["depth"])
-    both = pd.concat([frame, share], ignore_index=True)[[*keys, *(name for name in frame if name not in keys)]]
+    both = pd.concat([frame, share], ignore_index=True)[[*dict.fromkeys((*keys, *frame, *share))]]
     both[[*MARKS]] = both[[*MARKS]].eq(True)  # where the share has none: False
     pairs = runs[["data", "target_loss"]].drop_duplicates().sort_values("data")
     targets = ", ".join(
@@ -46,7 +50,8 @@ def convergence(cells: Cells) -> Table | None:
         "half of all of them had (Kaplan–Meier median; least to greatest), where half did. *never*: not within its "
         f"steps; a diverged run never did. {resolution(frame)}"
     )
-    note = f"{notes(cells, share, what, selected=True)} {verdicts(judged)}"
+    said = notes(cells, share, what, selected=True, whose=" of the share that reached, in the CSV,")
+    note = f"{said} {verdicts(judged, NOUNS[repeat])}"
     return Table("Steps to target", note.strip(), with_selected(both, cells), wide)
 
 
@@ -73,8 +78,13 @@ def medians(times: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def repeat_of(times: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Say which column tells pairs apart: the split where several are, since its runs are no independent repeats."""
+    return SPLIT if SPLIT not in keys and split_varies(times) else SEED
+
+
 def mark_soonest(
-    frame: pd.DataFrame, times: pd.DataFrame, cells: Cells, keys: Sequence[str]
+    frame: pd.DataFrame, times: pd.DataFrame, cells: Cells, keys: Sequence[str], repeat: str = SEED
 ) -> tuple[pd.DataFrame, list[Soonest]]:
     """Add ``best``, ``undecided`` and ``p_value``: the soonest cell of a problem and depth, and what may be as soon.
 
@@ -82,9 +92,6 @@ def mark_soonest(
     """
     frame = frame.assign(**dict.fromkeys(MARKS, False), p_value=math.nan)
     fixed = {one.column for one in cells.settings if one.problem}
-    # Runs of one split are no independent repeats of another one.
-    splits = "data_seed" in times and "data_seed" not in keys and times["data_seed"].nunique() > 1
-    repeat = "data_seed" if splits else "seed"
     numbered = times.merge(frame[[*keys]].assign(_row=frame.index), on=list(keys))
     found = []
     for _, rows in frame.groupby([*(key for key in keys if key in fixed), "measure"], dropna=False):
@@ -139,8 +146,11 @@ first (≤ 250).'
     return f"Evaluated every {steps} steps: a time is known to within them{only if first else ''}."
 
 
-def verdicts(judged: Sequence[Soonest]) -> str:
-    """Say what is marked, by which test, and where nothing is."""
+def verdicts(judged: Sequence[Soonest], repeat: str = "seed") -> str:
+    """Say what is marked, by which test, and where nothing is.
+
+    ``repeat`` is of what two runs are a pair: of one seed or, where these vary, of one split.
+    """
     compared = [one for one in judged if one.comparisons]
     if not compared:
         return ""
@@ -155,16 +165,16 @@ def verdicts(judged: Sequence[Soonest]) -> str:
         bonferroni = f", × {most} for all pairs of a column, of which the best is chosen" if most > 1 else ""
         sentences.append(
             f"**Bold**: the soonest of a column, by the mean rank of its runs, never last; {UNDECIDED}: not told apart "
-            "from it; unmarked: later, by a permutation test of the ranks in pairs of one seed (all exchanges, or "
+            f"from it; unmarked: later, by a permutation test of the ranks in pairs of one {repeat} (all exchanges, or "
             f"{drawn:,} drawn ones; p ≤ .05{bonferroni})."
         )
     if few:
         pairs, needed = min(one.pairs for one in few), max(one.needed for one in few)
-        why = f"fewer than {FEWEST_PAIRS} pairs of one seed" if pairs < FEWEST_PAIRS else f"{pairs} pairs of one seed"
+        number = f"fewer than {FEWEST_PAIRS}" if pairs < FEWEST_PAIRS else str(pairs)
         times = f" once it is corrected for {counted(max(one.comparisons for one in few), 'comparison')}"
         sentences.append(
-            f"Which cell is the soonest is not judged{of_columns(few, compared)}: {why} can tell none apart"
-            f"{times if most > 1 else ''}; it takes {needed} seeds at the least."
+            f"Which cell is the soonest is not judged{of_columns(few, compared)}: {number} pairs of one {repeat} can "
+            f"tell none apart{times if most > 1 else ''}; it takes {needed} {repeat}s at the least."
         )
     if shared:
         sentences.append(
