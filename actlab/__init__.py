@@ -326,7 +326,7 @@ def compare(
     Args:
         folders: studies' folders.
         metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
-            ``layer`` is in ``by``. None: ``dead_fraction``, without a preset.
+            ``layer`` is in ``by``. ``dead_fraction`` without either.
         by: the columns that make the groups: a list, or names with commas between.
         where: which runs, as ``"activation=relu,depth=10.."``.
         over: settings that are averaged on purpose, within each seed: a list, or names with commas between.
@@ -346,7 +346,6 @@ def compare(
     from actlab.analysis.compare import compare_results
 
     results = [load(folder, partial) for folder in folders]
-    metric = "dead_fraction" if metric is None and preset is None else metric
     asked = {"metric": metric, "at": at, "preset": preset, "select": select or "none", "against": against}
     return compare_results(list(map(str, folders)), results, by, where, over, **asked)
 

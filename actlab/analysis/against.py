@@ -162,11 +162,11 @@ def paired(
 
 def without_interval(interval: Interval, differences: pd.Series, quantity: Quantity) -> Interval:
     """Put median and range of some differences in the place of their interval; of shares, or equal ones, nothing."""
-    order = dict.fromkeys(BESIDE, math.nan)
+    nothing = Interval(interval.mean, math.nan, math.nan, interval.n, NO_INTERVAL)
     least, greatest = float(differences.min()), float(differences.max())
-    if least < greatest and not quantity.share:
-        order |= {"median": float(differences.median()), "least": least, "greatest": greatest}
-    return replace(interval, low=math.nan, high=math.nan, method=NO_INTERVAL, **order)
+    if least >= greatest or quantity.share:
+        return nothing
+    return replace(nothing, median=float(differences.median()), least=least, greatest=greatest)
 
 
 def number_trained(frame: pd.DataFrame) -> int:

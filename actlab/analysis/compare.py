@@ -173,11 +173,14 @@ def compare_results(
     by: str | Sequence[str],
     where: str | Sequence[str],
     over: str | Sequence[str],
+    metric: str | None = None,
+    preset: str | None = None,
     **asked: Any,
 ) -> pd.DataFrame:
     """Compare studies as they were read from folders, as these were typed; see ``compare`` for what is asked.
 
-    Names in ``by`` and ``over`` may stand in one text, with commas between; so may conditions.
+    Names in ``by`` and ``over`` may stand in one text, with commas between; so may conditions. Without metric and
+    preset it is ``dead_fraction``.
     """
     keys, averaged = (
         [one.strip() for one in names.split(",") if one.strip()] if isinstance(names, str) else list(names)
@@ -198,6 +201,7 @@ def compare_results(
         for folder, one in zip(folders, results, strict=True)
     ]
     own = own_measures({str(one.path): one.manifest for one in results})
+    asked |= {"metric": metric if metric or preset else "dead_fraction", "preset": preset}
     table = compare(studies, by=keys, where=conditions, over=averaged, own=own, **asked)
     table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
     return table
