@@ -141,7 +141,7 @@ def compare(
         out = differing.differences(pooled_values, pooled_runs, columns, against, there, level, records, apart)
     else:
         if times:
-            out = medians(times_of(pooled_runs), columns)
+            out = medians(times_of(pooled_runs), columns).rename(columns={"censored": "missing"})
         else:
             out = summarise(pooled_values, pooled_runs, columns, level, records)
             out = bimodal.with_trained(out, pooled_values, pooled_runs, columns) if apart else out
@@ -173,8 +173,6 @@ def compare_results(
     by: str | Sequence[str],
     where: str | Sequence[str],
     over: str | Sequence[str],
-    metric: str | None = None,
-    preset: str | None = None,
     **asked: Any,
 ) -> pd.DataFrame:
     """Compare studies as they were read from folders, as these were typed; see ``compare`` for what is asked.
@@ -201,7 +199,8 @@ def compare_results(
         for folder, one in zip(folders, results, strict=True)
     ]
     own = own_measures({str(one.path): one.manifest for one in results})
-    asked |= {"metric": metric if metric or preset else "dead_fraction", "preset": preset}
+    if not asked.get("metric") and not asked.get("preset"):
+        asked["metric"] = "dead_fraction"
     table = compare(studies, by=keys, where=conditions, over=averaged, own=own, **asked)
     table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
     return table

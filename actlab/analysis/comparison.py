@@ -24,7 +24,7 @@ from actlab.study.settings import joined
 
 TIMES = ("final", "init", "max")
 FORMATS = ("markdown", "csv", "latex", "json")
-NUMBERS = ("measure", *ESTIMATE, *LOGS, *COUNTS, *COLUMNS, *TRAINED, *bimodal.COLUMNS, "censored", "every")
+NUMBERS = ("measure", *ESTIMATE, *LOGS, *COUNTS, *COLUMNS, *TRAINED, *bimodal.COLUMNS, "every")
 """Columns of a comparison that are no keys."""
 LOST = (
     "Where a run of a pair has no value, the pair is left out, and there is no interval, since the others are no "
