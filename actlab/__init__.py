@@ -308,7 +308,7 @@ def write_report(
 
 def compare(
     *folders: str | Path,
-    metric: str = "dead_fraction",
+    metric: str | None = None,
     by: str | Sequence[str] = ("activation", "depth"),
     where: str | Sequence[str] = (),
     over: str | Sequence[str] = (),
@@ -326,7 +326,7 @@ def compare(
     Args:
         folders: studies' folders.
         metric: a column of ``runs``, ``steps`` or ``layers``; layer measures are averaged over hidden layers unless
-            ``layer`` is in ``by``.
+            ``layer`` is in ``by``. ``dead_fraction`` without either.
         by: the columns that make the groups: a list, or names with commas between.
         where: which runs, as ``"activation=relu,depth=10.."``.
         over: settings that are averaged on purpose, within each seed: a list, or names with commas between.

@@ -67,7 +67,7 @@ def test_every_run_is_in_the_mean_or_accounted_for(study, metric):
 
 def test_a_run_that_met_its_target_and_then_diverged_is_diverged(study):
     runs, steps, layers = study
-    early = runs.assign(steps_to_target=runs["steps_to_target"].fillna(100.0))
+    early = runs.assign(steps_to_target=runs["steps_to_target"].fillna(100.0), target_reached=True)
     frame = one((early, steps, layers), "steps_to_target", ["activation", "depth", "learning_rate"])
     assert (frame["n"] + frame["diverged"] == frame["runs"]).all()
 

@@ -101,8 +101,9 @@ def test_the_commands_that_an_error_prints_work(capsys, monkeypatch):
             code, printed, said = typed(capsys, *way[1:], "--format", "csv")
             assert code == 0, (way, said)
             assert len(pd.read_csv(io.StringIO(printed))) > 0
-    runs = actlab.load("results/dying_relu").where("activation=relu,bias_init=zeros,learning_rate=0.1,depth=20").runs
-    asked = ["--where", "activation=relu,bias_init=zeros", "--format", "json"]
+    fixed = "activation=relu,bias_init=zeros,optimizer=adam"
+    runs = actlab.load("results/dying_relu").where(f"{fixed},learning_rate=0.1,depth=20").runs
+    asked = ["--where", fixed, "--format", "json"]
     rows = json.loads(typed(capsys, *wrong, *asked)[1])
     steps = actlab.load("results/dying_relu").steps
     last = steps[steps["step"] == steps["step"].max()].set_index("run")["dead_fraction"]
@@ -159,7 +160,13 @@ def test_what_is_averaged_on_purpose_is_said_with_how_many_values(study):
     [
         ({"over": ["widht"]}, "--over: unknown key 'widht'; did you mean 'width'"),
         ({"over": ["seed"]}, "--over seed: seeds are what every mean is over"),
+        ({"over": ["data.seed"]}, "--over data_seed: splits are repeats, as seeds are"),
         ({"over": ["layer"]}, "--over layer: layers are averaged unless"),
+        ({"by": ["target_loss"]}, "--by target_loss: that came of a run, and is no setting to group by"),
+        (
+            {"preset": "dying"},
+            "a preset is a choice of metrics: give --preset dying or --metric test_accuracy, not both",
+        ),
         ({"over": ["depth"]}, "'depth' is in --by, which shows it, and in --over"),
         ({"select": "nnoe"}, "unknown selection 'nnoe'; did you mean 'none'"),
         ({"against": "rel"}, "--against: no run has the activation 'rel'; did you mean 'relu'"),
@@ -267,8 +274,9 @@ def test_differences_are_those_of_pairs_of_one_seed(study):
         known = a.notna() & b.notna()
         expected = stats.difference(a[known], b[known], quantity=Quantity(0.0, 1.0)).interval
         assert row["mean"] == pytest.approx((a - b)[known].mean())
-        assert (row["n"], row["dropped_pairs"]) == (known.sum(), (a.notna() != b.notna()).sum())
-        np.testing.assert_allclose([row["low"], row["high"]], [expected.low, expected.high])
+        assert (row["n"], row["dropped_pairs"], row["lost_pairs"]) == (known.sum(), *[(~known).sum()] * 2)
+        bounds = [expected.low, expected.high] if known.all() else [np.nan, np.nan]  # the rest are no sample of all
+        np.testing.assert_allclose([row["low"], row["high"]], bounds)
         assert (row["runs"], row["diverged"], row["diverged_against"]) == (6, a.isna().sum(), b.isna().sum())
     assert frame["diverged"].sum() + frame["diverged_against"].sum() > 0
     assert frame["dropped_pairs"].sum() > 0
@@ -276,7 +284,7 @@ def test_differences_are_those_of_pairs_of_one_seed(study):
     for words in (
         "minus that of `relu` in the same cell: above 0 it is larger than that of `relu`, which is better",
         "n counts pairs of one seed",
-        f"Pairs dropped, since one side has no value: {frame['dropped_pairs'].sum()}",
+        f"Pairs of runs left out: {frame['dropped_pairs'].sum()}, since a run has no value",
         "difference from relu",
         "diverged of relu",
     ):
@@ -426,3 +434,124 @@ def test_python_takes_lists_and_texts_alike(monkeypatch):
         actlab.compare("results/depth", select=None, **asked)
     twice = actlab.compare("results/depth", "results/depth", **asked)
     assert set(twice["study"]) == {"depth", "depth (2)"}
+
+
+# What came of the runs: those that diverged, did not train, or never reached the target
+
+
+def with_outcome(frame, which, diverged=False, **values):
+    """Set what came of the runs of the activation relu on some seeds, in runs and at the last step."""
+    runs, steps, layers = (part.copy() for part in frame)
+    these = (runs["activation"] == "relu") & which(runs)
+    runs.loc[these, list(values)] = list(values.values())
+    if diverged:
+        runs.loc[these, ["status", "diverged_step", "trained"]] = ["diverged", 100.0, False]
+    last = steps["run"].isin(runs.loc[these, "run"]) & (steps["step"] == steps["step"].max())
+    for name in set(values) & set(steps):
+        steps.loc[last, name] = values[name]
+    return runs, steps, layers
+
+
+def cells_of(frame, head):
+    """The column of a printed comparison whose head begins so, without its note."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in format(frame).splitlines() if "|" in line]
+    at = next(i for i, name in enumerate(rows[0]) if name.startswith(head))
+    return [row[at] for row in rows[2:]]
+
+
+TWO = {"activations": ("relu", "elu"), "depths": (2,), "rates": (3e-3,)}
+
+
+def test_a_cell_of_which_some_trained_has_no_interval_and_says_how_many():
+    some = with_outcome(frames(**TWO, seeds=5), lambda runs: runs["seed"] < 2, test_accuracy=0.1, trained=False)
+    means, pairs = one(some), one(some, against="elu")
+    relu, elu = cells_of(means, "test accuracy")
+    assert relu.startswith("3 of 5 trained: 0.8")
+    assert "[" in elu
+    assert "*k of n trained*" in format(means)
+    (row,) = pairs.to_dict("records")
+    assert np.isnan(row["low"])
+    assert row["least"] < -0.7 < row["median"]
+    assert (cells_of(pairs, "trained"), cells_of(pairs, "trained of elu")) == (["3 of 5"], ["5 of 5"])
+    assert "the mean of the differences is that of two kinds" in format(pairs)
+    for told in (one(some, "dead_fraction"), one(some, at=100), one(some, "trained")):  # not of how well they ended
+        assert "n_trained" not in told
+
+
+def test_a_difference_has_no_interval_where_a_pair_was_lost():
+    diverged = {"diverged": True, "test_accuracy": np.nan, "test_loss": np.nan}
+    six = with_outcome(frames(**TWO, seeds=6), lambda runs: runs["seed"] == 0, **diverged)
+    for metric in ("test_accuracy", "network_dead"):
+        (row,) = one(six, metric, against="elu").to_dict("records")
+        assert (row["n"], row["lost_pairs"], row["method"]) == (5, 1, "none")
+        assert np.isnan(row["low"])
+    assert np.isfinite(one(six, "trained", against="elu")["low"]).all()  # a run that diverged has not trained
+    assert np.isfinite(one(six, "dead_fraction", at="init", against="elu")["low"]).all()
+    two = frames(**TWO | {"rates": (1e-3, 1e-2)}, seeds=6)
+    lost = with_outcome(two, lambda runs: (runs["seed"] < 3) & (runs["learning_rate"] == 1e-2), **diverged)
+    frame = one(lost, None, preset="dying", over=["learning_rate"], against="elu")
+    assert frame["low"].isna().all()
+    assert "Pairs of runs left out: 3, since a run has no value." in format(frame)  # not 15, for five measures
+    runs = two[0]
+    fewer = runs[~((runs["activation"] == "relu") & (runs["seed"] < 3) & (runs["learning_rate"] == 1e-2))]
+    assert one((fewer, *two[1:]), over=["learning_rate"], against="elu")["low"].isna().all()
+    whole = runs[
+        ~((runs["activation"] == "relu") & (runs["seed"] == 5))
+    ]  # a seed that one of them lacks chooses nothing
+    (row,) = one((whole, *two[1:]), over=["learning_rate"], against="elu").to_dict("records")
+    assert np.isfinite(row["low"])
+    assert (row["dropped_pairs"], row["lost_pairs"]) == (2, 0)
+
+
+def test_differences_over_splits_and_seeds_say_what_they_need():
+    few = one(frames(**TWO, seeds=5, data_seed=(0, 1)), against="relu")
+    assert few[["n", "splits", "seeds"]].to_numpy().tolist() == [[10, 2, 5]]
+    text = format(few)
+    for words in (
+        "n counts pairs of one split and seed.",
+        "2 splits or seeds: too few for an interval",
+        "2 splits or seeds can miss an outcome that up to 66 % of them have",
+        "An interval needs 5 splits and 5 seeds",
+    ):
+        assert words in text
+    assert "n counts their pairs" not in text
+    each = one(frames(**TWO, seeds=5, data_seed=(0, 1)), by=["activation", "data_seed"], against="relu")
+    assert "n counts pairs of one seed." in format(each)
+    assert each["low"].notna().all()
+
+
+def test_the_steps_to_a_target_never_come_for_some_runs():
+    never = {"steps_to_target": np.nan, "target_reached": False}
+    some = with_outcome(frames(**TWO, seeds=6), lambda runs: runs["seed"] < 4, **never)
+    frame = one(some, "steps_to_target")
+    assert cells_of(frame, "steps to target") == ["2 of 6 reached", "6 of 6 reached: ≤ 100"]
+    assert (frame["n"].tolist(), frame["median"].tolist()) == ([2, 6], [np.inf, 100.0])
+    assert json.loads(format(frame, "json"))[0]["median"] is None
+    assert "a diverged run never did" in format(frame)
+
+
+def test_the_status_may_be_a_key(study):
+    frame = one(study, by=["activation", "depth", "status"], over=["learning_rate", "width"])
+    assert frame.groupby("status")["diverged"].sum().to_dict() == {
+        "diverged": int((study[0]["status"] != "ok").sum()),
+        "ok": 0,
+    }
+
+
+def test_what_a_rule_selected_has_its_confounds_named():
+    grid = frames(("relu", "tanh"), (2, 5), (1e-4, 1e-3, 3e-3), seeds=5)
+    found = format(one(grid, rule=Select()))
+    assert "It is the best of 3 values on the seeds that are shown" in found
+    assert re.search(r"The selected learning rate is the \w+ of its grid for .*: a better one may lie beyond it", found)
+    assert "best of 3 values" not in format(one(grid, rule=Select(), by=["activation", "depth", "learning_rate"]))
+    averaged = format(one(grid, by=["depth", "learning_rate"], over=["activation"]))
+    assert (
+        "Averaged over different initialisations, by `auto`: `glorot_normal` for `tanh`; `he_normal` for `relu`"
+        in averaged
+    )
+
+
+def test_few_seeds_are_told_how_to_become_more():
+    for seeds, told in ((1, True), (4, True), (5, False)):
+        text = format(compare([Study("one", *frames(**TWO, seeds=seeds), folder="my/one")], "test_accuracy"))
+        assert ("more seeds: `actlab run my/one/study.yaml sweep.seeds=5 --out my/one`." in text) == told

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis import against as differing
+from actlab.analysis import bimodal
 from actlab.analysis.cells import activation_ranks, sort_rows
+from actlab.analysis.compared_confounds import confounds_of, few_seeds
 from actlab.analysis.compared_runs import GROUPS, STUDY, CompareError, Request, Study, choose, refuse_unseen
 from actlab.analysis.comparison import FORMATS, TIMES, format, sentences
-from actlab.analysis.confounds import of_runs
 from actlab.analysis.estimates import (
     available,
     columns_of,
@@ -21,8 +22,10 @@ from actlab.analysis.estimates import (
     records_at,
     summarise,
 )
+from actlab.analysis.intervals import quantity_of
 from actlab.analysis.stages import tuning_of
-from actlab.analysis.variation import of_what
+from actlab.analysis.tables.times import TIME, medians, times_of
+from actlab.analysis.variation import of_what, repeats_of
 from actlab.later import pd
 from actlab.measures import MEASURES, SHARE, Measure, about, from_plain
 from actlab.naming import nearest
@@ -85,6 +88,8 @@ def compare(
     """
     if preset is not None and preset not in PRESETS:
         raise CompareError(f"unknown preset '{preset}'{nearest(preset, PRESETS)}")
+    if preset is not None and metric is not None:
+        raise CompareError(f"a preset is a choice of metrics: give --preset {preset} or --metric {metric}, not both")
     if preset is None and metric is None:
         raise CompareError(f"name a metric, or a preset ({', '.join(PRESETS)})")
     measures = PRESETS[preset] if preset else (about(str(metric), own).name,)
@@ -94,7 +99,8 @@ def compare(
     typed = ["--preset", preset] if preset else ["--metric", str(metric)]
     typed += [*(["--at", str(at)] if at != "final" else []), *(["--against", against] if against else [])]
     request = Request(tuple(by), tuple(where), tuple(over), select, tuple(typed))
-    compared = choose(distinct(studies), request)
+    given = distinct(studies)
+    compared = choose(given, request)
     studies, keys = compared.studies, compared.keys
     ranks = activation_ranks(pd.concat([study.runs for study in studies], ignore_index=True))
     by_layer = "layer" in keys
@@ -127,12 +133,18 @@ def compare(
     unknown = [name for name in measures if name not in MEASURES and is_flag(name, pooled_runs)]
     records = {name: Measure(name, over_seeds=SHARE) for name in unknown} | dict(own or {})
     pooled_values = pooled_values[["run", "measure", *within, "value"]]
+    apart = not preset and not by_layer and of_training(about(measures[0], records), at, pooled_runs)
+    times = against is None and measures == (TIME,)  # that no run got there is a time, too
+    shown: list[str] = []
     if against is not None:
         there = [key for key in compared.over if key in pooled_runs]
-        out = differing.differences(pooled_values, pooled_runs, columns, against, there, level, records)
-        shown: list[str] = []
+        out = differing.differences(pooled_values, pooled_runs, columns, against, there, level, records, apart)
     else:
-        out = summarise(pooled_values, pooled_runs, columns, level, records)
+        if times:
+            out = medians(times_of(pooled_runs), columns).rename(columns={"censored": "missing"})
+        else:
+            out = summarise(pooled_values, pooled_runs, columns, level, records)
+            out = bimodal.with_trained(out, pooled_values, pooled_runs, columns) if apart else out
         out, shown = with_selected(out, pooled_runs, columns, compared.chosen)
     if preset:
         places = {measure: i for i, measure in enumerate(measures)}
@@ -143,11 +155,14 @@ def compare(
     words = preset or about(measures[0], own).words
     lost = pooled_runs["run"].isin(pooled_values.loc[~np.isfinite(pooled_values["value"]), "run"])
     out.attrs = {"metric": preset or measures[0], "words": words, "at": at, "without": without, "thinned": thinned}
-    out.attrs["confounds"] = of_runs(pooled_runs.assign(status=pooled_runs["status"].where(lost, "ok")), columns, ranks)
+    left = pooled_runs.assign(status="ok" if times else pooled_runs["status"].where(lost, "ok"))
+    out.attrs["confounds"] = confounds_of(compared, left, columns, ranks)
+    out.attrs["few"] = "" if times else few_seeds(given, compared, out, columns)
+    out.attrs["repeats"] = [name for name in repeats_of(pooled_runs) if name not in columns]
     out.attrs["variation"] = of_what(pooled_runs, columns, out)
     out.attrs["pooled"] = [key for key, number in compared.over.items() if number > 1]
     out.attrs["empty"] = [study.name for study in studies if set(measures) & study.lacking.keys()]
-    out.attrs["runs"] = sentences(compared, pooled_runs, columns, against is not None)
+    out.attrs["runs"] = sentences(compared, left, columns, against is not None, times)
     out.attrs |= {"selected": shown, "against": against or "", "better": about(measures[0], own).better}
     return out
 
@@ -162,7 +177,8 @@ def compare_results(
 ) -> pd.DataFrame:
     """Compare studies as they were read from folders, as these were typed; see ``compare`` for what is asked.
 
-    Names in ``by`` and ``over`` may stand in one text, with commas between; so may conditions.
+    Names in ``by`` and ``over`` may stand in one text, with commas between; so may conditions. Without metric and
+    preset it is ``dead_fraction``.
     """
     keys, averaged = (
         [one.strip() for one in names.split(",") if one.strip()] if isinstance(names, str) else list(names)
@@ -183,6 +199,8 @@ def compare_results(
         for folder, one in zip(folders, results, strict=True)
     ]
     own = own_measures({str(one.path): one.manifest for one in results})
+    if not asked.get("metric") and not asked.get("preset"):
+        asked["metric"] = "dead_fraction"
     table = compare(studies, by=keys, where=conditions, over=averaged, own=own, **asked)
     table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
     return table
@@ -270,6 +288,14 @@ def measurable(runs: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
 def is_flag(measure: str, runs: pd.DataFrame) -> bool:
     """Whether a final number is true or false of a run (``trained``)."""
     return measure in runs and bool(pd.api.types.is_bool_dtype(runs[measure]))
+
+
+def of_training(record: Measure, at: str | int, runs: pd.DataFrame) -> bool:
+    """Whether a measure says how well runs did at the end: then those that trained and the others differ by kind."""
+    ended = at in ("final", "max") or ("steps" in runs and at == runs["steps"].max())
+    quantity = quantity_of(record)
+    judged = (record.better or record.name.startswith("generalization_gap")) and record.name != TIME
+    return bool(judged and ended and not quantity.share and not quantity.log10)
 
 
 def values_at(

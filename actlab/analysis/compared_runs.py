@@ -12,6 +12,7 @@ import numpy as np
 from actlab import where as grammar
 from actlab.analysis.cells import Cells, activation_ranks, build_cells, settings_in, sort_rows, varying
 from actlab.analysis.stages import Tuning
+from actlab.analysis.variation import SPLIT
 from actlab.commands import typed
 from actlab.errors import ActlabError
 from actlab.later import pd
@@ -212,8 +213,19 @@ def check_keys(studies: Sequence[Study], by: Sequence[str]) -> list[str]:
         for key in by:
             if key not in valid:
                 where = f" in study '{study.name}'" if len(studies) > 1 else ""
+                if key in study.runs and key in known_of_runs(study):
+                    raise CompareError(
+                        f"--by {key}: that came of a run{where}, and is no setting to group by; name it in --metric, "
+                        "or choose runs by it in --where"
+                    )
                 raise CompareError(f"unknown key '{key}'{where}{nearest(key, valid)}")
     return list(dict.fromkeys(by))
+
+
+def known_of_runs(study: Study) -> list[str]:
+    """List the columns of ``runs`` that say what came of them."""
+    names = [str(name) for name in study.runs]
+    return names[names.index("status") + 1 :] if "status" in names else []
 
 
 def check_over(studies: Sequence[Study], over: Sequence[str], keys: Sequence[str]) -> list[str]:
@@ -226,6 +238,11 @@ def check_over(studies: Sequence[Study], over: Sequence[str], keys: Sequence[str
     for key in over:
         if key == "seed":
             raise CompareError("--over seed: seeds are what every mean is over, unless seed is in --by; leave it out")
+        if key == SPLIT:
+            raise CompareError(
+                f"--over {key}: splits are repeats, as seeds are: every mean is over them unless {key} is in --by; "
+                "leave it out"
+            )
         if key == "layer":
             raise CompareError("--over layer: layers are averaged unless layer is in --by; leave it out")
         if key not in valid:

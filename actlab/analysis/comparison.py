@@ -8,23 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from actlab.analysis import layout
-from actlab.analysis.against import COLUMNS, RATIO
+from actlab.analysis import bimodal, layout
+from actlab.analysis.against import COLUMNS, RATIO, TRAINED
 from actlab.analysis.cells import varying
 from actlab.analysis.compared_runs import Compared, CompareError
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import ESTIMATE, LOGS
 from actlab.analysis.intervals import COUNTS
-from actlab.analysis.notes import floors, intervals_note, listed, made_with, selection_note
-from actlab.analysis.variation import SPLIT, split_varies
+from actlab.analysis.notes import floors, intervals_note, listed, made_with, selection_note, span
+from actlab.analysis.tables.times import MEDIAN, in_cell, resolution
+from actlab.analysis.variation import SEED, SPLIT, split_varies
 from actlab.later import pd
 from actlab.naming import counted, nearest
 from actlab.study.settings import joined
 
 TIMES = ("final", "init", "max")
 FORMATS = ("markdown", "csv", "latex", "json")
-NUMBERS = ("measure", *ESTIMATE, *LOGS, *COUNTS, *COLUMNS)
+NUMBERS = ("measure", *ESTIMATE, *LOGS, *COUNTS, *COLUMNS, *TRAINED, *bimodal.COLUMNS, "every")
 """Columns of a comparison that are no keys."""
+LOST = (
+    "Where a run of a pair has no value, the pair is left out, and there is no interval, since the others are no "
+    "sample of all: shown is their median (least to greatest), or of shares the mean."
+)
+APART = (
+    "Where some runs of a side trained and others did not, the mean of the differences is that of two kinds: shown is "
+    "their median (least to greatest), and no interval."
+)
 
 
 def format(frame: pd.DataFrame, style: str = "markdown") -> str:
@@ -66,7 +75,9 @@ def one_measure(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     selected, against = frame.attrs.get("selected", []), str(frame.attrs.get("against", ""))
     # At init no run had diverged yet, and of differences both sides' runs are counted in columns.
     shown = frame.assign(diverged=0) if against or frame.attrs.get("at") == "init" else frame
-    texts = [layout.estimate(row) for row in layout.records(shown)]
+    shown = shown.assign(missing=0) if against else shown
+    written = in_cell if of_times(frame) else bimodal.estimate if "trained_median" in frame else layout.estimate
+    texts = [written(row) for row in layout.records(shown)]
     heads = {key: layout.words(key) + " (selected)" * (key in selected) for key in keys_of(frame)}
     wide = pd.DataFrame(
         {plain(head): [layout.in_markdown(one, key) for one in frame[key]] for key, head in heads.items()}
@@ -75,7 +86,7 @@ def one_measure(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         ratio = bool((frame["scale"] == RATIO).all())
         metric = f"{metric}, {'ratio to' if ratio else 'difference from'} {against}"
     wide[plain(metric)] = texts
-    counts = {"n": "n"}
+    counts = {} if of_times(frame) else {"n": "n"}
     if against:
         counts |= {"dropped_pairs": "dropped pairs"}
     if against or frame.attrs.get("pooled"):
@@ -85,7 +96,23 @@ def one_measure(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         counts |= {"diverged_against": f"diverged of {against}"}
     for column, head in counts.items():
         wide[plain(head)] = frame[column].astype(str).to_numpy()
+    if against and not_all_trained(frame):
+        for column, of, head in zip(
+            TRAINED, ("runs", "runs_against"), ("trained", f"trained of {against}"), strict=True
+        ):
+            wide[plain(head)] = [f"{k} of {n}" for k, n in zip(frame[column], frame[of], strict=True)]
     return wide
+
+
+def of_times(frame: pd.DataFrame) -> bool:
+    """Whether a comparison is of times that may never come."""
+    return bool((frame["method"] == MEDIAN).any())
+
+
+def not_all_trained(frame: pd.DataFrame) -> bool:
+    """Whether differences are of runs of which some did not train, where that is told."""
+    sides = zip(TRAINED, ("runs", "runs_against"), strict=True)
+    return TRAINED[1] in frame and any(bool((frame[column] < frame[of]).any()) for column, of in sides)
 
 
 def several_measures(frame: pd.DataFrame) -> pd.DataFrame:
@@ -93,6 +120,7 @@ def several_measures(frame: pd.DataFrame) -> pd.DataFrame:
     keys = keys_of(frame)
     # At init no run had diverged yet: none is lost there.
     shown = frame.assign(diverged=0) if frame.attrs.get("at") == "init" else frame
+    shown = shown.assign(diverged=0, missing=0) if frame.attrs.get("against") else shown
     wide = layout.pivot(shown, keys, ["measure"])
     numbers: dict[tuple[Any, ...], list[str]] = {}
     for row in layout.records(frame):
@@ -110,8 +138,8 @@ def note(frame: pd.DataFrame) -> str:
     parts = [
         f"At {f'step {at}' if isinstance(at, int) else at}.",
         differences_note(frame, against, str(attrs.get("better", ""))) if against else "",
-        intervals_note(frame, of="pairs") if against else intervals_note(shown),
-        str(attrs.get("variation", "")),
+        differences_intervals(frame) if against else estimates_note(shown),
+        variation_note(frame),
         *attrs.get("runs", []),
         str(attrs.get("confounds", "")),
         f"Several numbers under n: {'pairs' if against else 'seeds'} behind each measure, in their order."
@@ -123,8 +151,75 @@ def note(frame: pd.DataFrame) -> str:
         f"Undefined where not all layers were kept, of which a geometric mean is meant: in {thinned}."
         if thinned
         else "",
+        str(attrs.get("few", "")),
     ]
     return " ".join(part for part in parts if part)
+
+
+def variation_note(frame: pd.DataFrame) -> str:
+    """Say what varied between the runs of a cell; of differences and times n counts something else than of means."""
+    text = str(frame.attrs.get("variation", ""))
+    other = bool(frame.attrs.get("against")) or of_times(frame)
+    return text.replace("; n counts their pairs.", ".") if other else text
+
+
+def estimates_note(frame: pd.DataFrame) -> str:
+    """Say how the intervals of a comparison are made, and what stands where there is none."""
+    if of_times(frame):
+        return (
+            "How many runs reached the target, and the step by which half of all of them had (Kaplan–Meier median; "
+            "least to greatest), where half did. *never*: not within its steps; a diverged run never did. "
+            f"{resolution(frame)}"
+        ).strip()
+    whole = frame[~bimodal.partly(frame)]
+    parts = [intervals_note(whole) if len(whole) else "", bimodal.note(frame)]
+    return " ".join(part for part in parts if part)
+
+
+def differences_intervals(frame: pd.DataFrame) -> str:
+    """Say how the intervals of differences are made, and what stands where there is none."""
+    there = frame["n"] > 0
+    lost = there & (frame["lost_pairs"] > 0)
+    apart = there & apart_of(frame)
+    rest = frame[~lost & ~apart].assign(diverged=0, missing=0)
+    said = (len(rest) and (rest["n"] > 0).any()) or not (lost | apart).any()
+    parts = [
+        intervals_note(rest, of="pairs") if said else "",
+        APART if apart.any() else "",
+        LOST if lost.any() else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def apart_of(frame: pd.DataFrame) -> pd.Series:
+    """Say of which differences some runs of a side trained and others came to an end untrained, where that is told."""
+    found = pd.Series(False, index=frame.index)
+    if TRAINED[1] in frame:
+        for column, whose in zip(TRAINED, ("", "_against"), strict=True):
+            found |= (frame[column] > 0) & (frame[column] < frame[f"runs{whose}"] - frame[f"diverged{whose}"])
+    return found
+
+
+def pair_of(frame: pd.DataFrame) -> str:
+    """Say what two runs have in common that make a pair: the seed, the split, or both."""
+    names = {SPLIT: "split", SEED: "seed"}
+    return " and ".join(names[name] for name in frame.attrs.get("repeats", [SEED]))
+
+
+def dropped_note(frame: pd.DataFrame) -> str:
+    """Say how many pairs of runs are left out: a range where measures or layers differ in it."""
+    among = [name for name in ("measure", "layer") if name in frame]
+    cell = [name for name in keys_of(frame) if name != "layer"]
+    parts = []
+    for column, why in {"lost_pairs": "since a run has no value", "": "since there is no run of the one side"}.items():
+        numbers = (
+            frame[column] if column else frame["dropped_pairs"] - frame["lost_pairs"].clip(upper=frame["dropped_pairs"])
+        )
+        by_cell = numbers.groupby([frame[name] for name in cell], dropna=False)
+        ends = pd.Series([by_cell.min().sum(), by_cell.max().sum()])
+        if ends.max():
+            parts.append(f"{span(ends)}{f', by {listed(among)}' if ends.nunique() > 1 else ''}, {why}")
+    return f"Pairs of runs left out: {'; '.join(parts)}." if parts else "No pair was left out."
 
 
 def differences_note(frame: pd.DataFrame, against: str, better: str) -> str:
@@ -139,26 +234,28 @@ def differences_note(frame: pd.DataFrame, against: str, better: str) -> str:
         f"that of {base}"
     )
     side = f", which is {'better' if better == 'higher' else 'worse'}" if better and "measure" not in frame else ""
-    dropped = int(frame["dropped_pairs"].sum())
-    pairs = " of runs" * bool(frame.attrs.get("pooled"))
+    known = int(frame["low"].notna().sum())
     parts = [
         f"{what}{side}.",
-        "n counts pairs of one seed." if not frame.attrs.get("pooled") else "",
-        f"Pairs{pairs} dropped, since one side has no value: {dropped}." if dropped else "No pair was dropped.",
+        f"n counts pairs of one {pair_of(frame)}." if not frame.attrs.get("pooled") else "",
+        dropped_note(frame),
         f"Empty cells: there is no pair, or no run of {base}." if (frame["n"] == 0).any() else "",
-        f"Each interval stands by itself: not corrected for {counted(len(frame), 'difference')}.",
+        f"Each interval stands by itself: not corrected for {counted(known, 'difference')}." if known > 1 else "",
     ]
     return " ".join(part for part in parts if part)
 
 
-def sentences(compared: Compared, runs: pd.DataFrame, keys: Sequence[str], differences: bool) -> list[str]:
+def sentences(
+    compared: Compared, runs: pd.DataFrame, keys: Sequence[str], differences: bool, times: bool = False
+) -> list[str]:
     """Say of which runs a comparison is: what was asked for, selected, averaged, and how studies differ besides.
 
     Args:
         compared: the runs as they were chosen.
-        runs: those that have the measure, with their study.
+        runs: those that have the measure, with their study; ``ok`` where they have a value, whatever came of them.
         keys: the columns that make a group.
         differences: whether they are of pairs of one repeat.
+        times: whether runs are counted one by one, and none is averaged.
     """
     several = len(compared.studies) + len(compared.empty) > 1
     out = []
@@ -185,11 +282,13 @@ def sentences(compared: Compared, runs: pd.DataFrame, keys: Sequence[str], diffe
         both = split_varies(runs) and SPLIT not in keys
         repeat = "split and seed" if both else "seed"
         of = f"pairs of one {repeat}" if differences else "their pairs" if both else "seeds"
-        out.append(f"Averaged within each {repeat} over {', '.join(averaged)}; n counts {of}.")
+        within = f"Averaged within each {repeat} over {', '.join(averaged)}; n counts {of}."
+        out.append(f"All runs are counted alike over {', '.join(averaged)}." if times else within)
         if uneven(runs, keys, [key for key in compared.over if key in runs]):
             out.append("Not every group has runs of the same values of these: such means are over different settings.")
         if (runs["status"] != "ok").any():
-            out.append("A seed's mean leaves out its runs that diverged.")
+            pairs = "pairs of which a run" if differences else "runs that"
+            out.append(f"A seed's mean leaves out its {pairs} diverged.")
     out += [text for text in (besides(compared, runs, keys), made_with(runs, keys)) if text]
     return out
 

@@ -220,7 +220,8 @@ def pooled_intervals(
     keys = list(keys)
     within = [name for name in values.columns if name not in ("run", "value")]
     repeats = [name for name in repeats_of(runs) if name not in keys]
-    frame = values.merge(runs[["run", "status", *repeats, *keys]], on="run", how="inner")
+    columns = list(dict.fromkeys(["run", "status", *repeats, *keys]))  # the status may be a key
+    frame = values.merge(runs[columns], on="run", how="inner")
     later = frame["at"] == "init" if "at" in within else False  # they had not diverged yet, and have a value
     frame["diverged"] = ((frame["status"] != "ok") & ~np.asarray(later)).astype(int)
     frame["missing"] = (~np.isfinite(frame["value"]) & (frame["diverged"] == 0)).astype(int)

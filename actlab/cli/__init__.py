@@ -135,8 +135,13 @@ def compare(
         typer.Argument(metavar="DIR", help="studies' folders", show_default=False, autocompletion=completion.folders),
     ],
     metric: Annotated[
-        str, typer.Option(help="a column of runs, steps or layers", autocompletion=completion.metrics)
-    ] = "dead_fraction",
+        str | None,
+        typer.Option(
+            help="a column of runs, steps or layers",
+            show_default="dead_fraction, without --preset",
+            autocompletion=completion.metrics,
+        ),
+    ] = None,
     by: Annotated[
         str, typer.Option(help="the columns that make the groups", autocompletion=completion.groups)
     ] = "activation,depth",

@@ -21,6 +21,7 @@ from actlab.later import pd
 from actlab.naming import counted
 
 MEDIAN = "Kaplan–Meier median"
+TIME = "steps_to_target"
 
 NOUNS = {SPLIT: "split", SEED: "seed"}
 
@@ -30,8 +31,8 @@ def convergence(cells: Cells) -> Table | None:
     """Share of runs that met the stated validation loss, and the step by which half of them had."""
     keys = cell_keys(cells)
     runs = cells.selected
-    got_there = runs["target_reached"].astype(bool) & (runs["status"] == "ok")
-    times = runs.assign(time=runs["steps_to_target"].astype(float).where(got_there, math.inf))
+    times = times_of(runs)
+    got_there = np.isfinite(times["time"])
     reached = runs[["run"]].assign(measure="target_reached", value=got_there.astype(float))
     share = by_cell(cells, reached, keys).drop(columns="missing").assign(censored=0)
     frame = sort_rows(medians(times, keys), keys, cells.ranks)
@@ -55,6 +56,12 @@ def convergence(cells: Cells) -> Table | None:
     return Table("Steps to target", note.strip(), with_selected(both, cells), wide)
 
 
+def times_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """Add the column ``time``: ∞ where a run never got there, or diverged."""
+    got_there = runs["target_reached"].astype(bool) & (runs["status"] == "ok")
+    return runs.assign(time=runs[TIME].astype(float).where(got_there, math.inf))
+
+
 def medians(times: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Take the median and the range of the column ``time`` in each cell, ∞ for runs that never got there.
 
@@ -68,7 +75,7 @@ def medians(times: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         n = int(np.isfinite(time).sum())
         rows.append(
             dict(zip(keys, values, strict=True))
-            | {"measure": "steps_to_target"}
+            | {"measure": TIME}
             | dict.fromkeys(("mean", "low", "high"), math.nan)
             | {"n": n, "runs": len(cell), "diverged": lost, "censored": len(cell) - n - lost, "method": MEDIAN}
             | dict.fromkeys(BESIDE, math.nan)
