@@ -190,7 +190,7 @@ def test_the_studys_own_rule_selects_as_in_its_report(study):
     assert frame["runs"].sum() == len(selected) < len(study[0])
     text = format(frame)
     assert "lowest mean final validation loss" in text
-    assert "(report.select); `--select none` turns it off." in text
+    assert "This is the rule of the study; `--select none` turns it off." in text
     assert "learning rate (selected)" in text
     told = "report.select"
     for options in (
@@ -247,7 +247,7 @@ def test_each_of_several_studies_has_its_own_rule(study):
     frame = compare(several[:2], "test_accuracy")
     assert set(frame.loc[frame["study"] == "b", "learning_rate"]) == {1e-3}
     text = format(frame)
-    assert "This is the own rule of a (report.select)" in text
+    assert "This is the rule of the study of a; `--select none` turns it off" in text
     assert "The studies differ also in width (8 in a, 16 in b); steps (100 in a, 999 in b)." in text
     with pytest.raises(CompareError, match=r"learning_rate \(0.001, 0.01\) varies among the runs compared in c"):
         compare(several, "test_accuracy")

@@ -185,7 +185,7 @@ def test_the_share_that_trained_stands_first_then_median_and_range_of_those():
     assert "k of n trained" in shown
     assert "*k of n" not in shown
     drawing = FIGURES["accuracy_by_depth"].make(build_cells(*study))
-    assert "where some runs trained and others did not" in drawing.caption
+    assert "of all runs, where some trained and others did not" in drawing.caption
     assert not {*ties.COLUMNS, "n_trained", "trained_median"} & set(drawing.frame)
 
 

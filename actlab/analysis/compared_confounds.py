@@ -8,10 +8,18 @@ from pathlib import Path
 from actlab import commands
 from actlab.analysis.cells import Cells
 from actlab.analysis.compared_runs import Compared, Study
-from actlab.analysis.confounds import at_the_end, initialisations, of_cells, of_runs, parameters, same_seeds
+from actlab.analysis.confounds import (
+    at_the_end,
+    initialisations,
+    of_cells,
+    of_runs,
+    parameters,
+    same_seeds,
+    that_chose,
+)
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST
-from actlab.analysis.marking import more_seeds
+from actlab.analysis.marking import more_repeats
 from actlab.analysis.variation import SEED, numbers_of, split_varies
 from actlab.later import pd
 from actlab.naming import listed
@@ -52,8 +60,7 @@ def of_selection(cells: Cells, runs: pd.DataFrame, keys: Sequence[str]) -> str:
     """
     if runs.empty:
         return ""
-    whole = cells.runs if cells.tuning is None else cells.runs[cells.runs[SEED].isin(cells.tuning.seeds)]
-    chosen, chose = (of_cells(frame, runs, cells.selected_keys) for frame in (cells.selection, whole))
+    chosen, chose = (of_cells(frame, runs, cells.selected_keys) for frame in (cells.selection, that_chose(cells)))
     if chosen.empty:
         return ""
     tells = [key for key in keys if key in cells.selected_keys] or list(cells.selected_keys)
@@ -87,5 +94,6 @@ def few_seeds(studies: Sequence[Study], compared: Compared, frame: pd.DataFrame,
         tuned = study.tuning.seeds if study.tuning is not None else ()
         seeds = set(study.runs[SEED]) - set(tuned)
         if study.name in shown and study.folder and 0 < len(seeds) < FEWEST and not split_varies(study.runs):
-            ways.append(code(commands.resume(Path(study.folder), more_seeds(seeds))))
+            more = more_repeats(pd.DataFrame({SEED: sorted(seeds)}))["seeds"]
+            ways.append(code(commands.resume(Path(study.folder), more)))
     return f"For intervals, more seeds: {listed(ways)}." if ways else ""

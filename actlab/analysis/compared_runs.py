@@ -107,6 +107,7 @@ class Compared:
         outcomes: the conditions on what came of a run.
         turned_off: the studies whose rule would choose, were it not turned off.
         empty: the studies of which no run fits.
+        first_stage: the studies in two stages whose rule does not choose: their tuning runs alone are compared.
     """
 
     studies: list[Study]
@@ -121,6 +122,7 @@ class Compared:
     outcomes: list[grammar.Condition]
     turned_off: list[str]
     empty: list[str]
+    first_stage: list[str] = field(default_factory=list)
 
     @property
     def chosen(self) -> list[str]:
@@ -153,18 +155,18 @@ def choose(studies: Sequence[Study], request: Request) -> Compared:
         raise CompareError(f"of {len(every)} runs none fits all conditions; alone: {alone or 'there are none'}")
     fixed = {one: matching.column_of(every, one, names) for one in conditions}
     taken = {*keys, *over, *fixed.values()}
-    selected, off, left, empty, begin = {}, [], [], [], 0
+    selected, off, first, left, empty, begin = {}, [], [], [], [], 0
     for study in studies:
         mask = fits[begin : begin + len(study.runs)]
         begin += len(study.runs)
         if (cells := selection(study)) is not None:
-            kept = cells.runs  # of two stages without what was tuned at the values that fresh seeds have
-            if cells.over in taken:
-                pass
-            elif request.select == NONE:
-                off.append(study.name)
-            else:
+            # Where the rule does not choose, all values have the same seeds: of two stages those of the first.
+            kept = study.runs if study.tuning is None else study.runs[study.runs["seed"].isin(study.tuning.seeds)]
+            if cells.over not in taken and request.select != NONE:
                 selected[study.name], kept = cells, cells.selected
+            else:
+                off += [study.name] * (cells.over not in taken)
+                first += [study.name] * (study.tuning is not None)
             mask = mask & study.runs["run"].isin(kept["run"]).to_numpy()
         if mask.any():
             left.append(only(study, mask))
@@ -178,8 +180,9 @@ def choose(studies: Sequence[Study], request: Request) -> Compared:
     lost = ~grammar.matches(every, outcomes, names) & (every["status"] != "ok").to_numpy()
     counts = {key: pd.concat([study.runs[key] for study in left if key in study.runs]).nunique(False) for key in over}
     fit = int(fits.sum())
+    lost_runs = int(lost.sum())
     return Compared(
-        left, keys, counts, selected, conditions, fixed, len(every), fit, int(lost.sum()), outcomes, off, empty
+        left, keys, counts, selected, conditions, fixed, len(every), fit, lost_runs, outcomes, off, empty, first
     )
 
 

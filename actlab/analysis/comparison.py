@@ -273,10 +273,15 @@ def sentences(
         by_rule.setdefault(selection_note(cells), []).append(name)
     for rule, names in by_rule.items():
         whose = f" of {plain(listed(names))}" if several else ""
-        out.append(f"{rule} This is the own rule{whose} (report.select); `--select none` turns it off.")
+        out.append(f"{rule} This is the rule of the study{whose}; `--select none` turns it off.")
     if compared.turned_off:
         whose = f" of {plain(listed(compared.turned_off))}" if several else ""
-        out.append(f"The own rule{whose} (report.select) is turned off: nothing was selected by it.")
+        out.append(f"The rule of the study{whose} is turned off: nothing was selected by it.")
+    if compared.first_stage:
+        whose = f" of {plain(listed(compared.first_stage))}" if several else ""
+        out.append(
+            f"Of two stages the first alone{whose}: its tuning seeds have every value, fresh seeds the selected."
+        )
     if compared.over:
         averaged = [f"{plain(layout.words(key))} ({counted(n, 'value')})" for key, n in compared.over.items()]
         both = split_varies(runs) and SPLIT not in keys
@@ -313,6 +318,9 @@ def besides(compared: Compared, runs: pd.DataFrame, keys: Sequence[str]) -> str:
     for key in hidden:
         by_study = {plain(str(name)): part[key].unique() for name, part in runs.groupby("study", sort=False)}
         if all(len(values) == 1 for values in by_study.values()):
-            texts = [f"{layout.in_markdown(values[0], key)} in {name}" for name, values in by_study.items()]
+            shown = [layout.in_markdown(values[0], key) for values in by_study.values()]
+            if len(set(shown)) == 1:  # stored as None here, and not at all there
+                continue
+            texts = [f"{text} in {name}" for text, name in zip(shown, by_study, strict=True)]
             parts.append(f"{plain(layout.words(key))} ({', '.join(texts)})")
     return f"The studies differ also in {'; '.join(parts)}." if parts else ""

@@ -311,7 +311,8 @@ def mean_of(frame: pd.DataFrame, bands: bool = True) -> str:
         parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {' and '.join(why)}")
     if apart.any():
         band = " with the range (dashed edges)" * bands
-        parts.append(f"medians{f' over {repeats}' * (not parts)}{band} where some runs trained and others did not")
+        which = "of all runs, where some trained and others did not"
+        parts.append(f"medians{f' over {repeats}' * (not parts)}{band} {which}")
     if (ranged & ~few).any():
         parts.append("the value itself where all runs have the same")
     if (~known & ~beside & (frame["n"] == 1)).any():
