@@ -14,7 +14,7 @@ from actlab.naming import brief, counted, listed, show
 from actlab.study import columns, union
 from actlab.study.reading import StudyError, short_path
 from actlab.study.selection import preferred
-from actlab.study.stages import Entry, Stages, Tuned, entry_of
+from actlab.study.stages import SPLIT, Entry, Stages, Tuned, entry_of
 
 if TYPE_CHECKING:
     from actlab.engine.store import Stored
@@ -107,7 +107,8 @@ def called(plan: Plan, cells: Iterable[Tuned]) -> list[str]:
     stages = stages_in(plan)
     over = over_column(stages)
     labels = {one.name: plan.runs[one.tuning[0][0]].labels for one in stages.cells}
-    keys = [one.column for one in columns.settings() if one.key and not one.follows and one.column != over]
+    keys = [one.column for one in columns.settings() if one.key not in (None, "", SPLIT) and not one.follows]
+    keys.remove(over)
     varying = [key for key in keys if len({repr(own.get(key)) for own in labels.values()}) > 1]
 
     def words(one: Tuned) -> str:
@@ -206,12 +207,15 @@ def joined(several: Sequence[tuple[str, Mapping[str, Entry]]]) -> dict[str, Entr
     for place, entries in several:
         for name, entry in entries.items():
             first, other = found.setdefault(name, (place, entry))
-            if set(other["selected"].split()).isdisjoint(entry["selected"].split()):
+            chose = [dict.fromkeys(one["selected"].split()) for one in (other, entry)]
+            found[name] = first, {**other, "selected": " ".join(chose[0] | chose[1])}  # they may be of other splits
+            same = other.get("value") == entry.get("value") is not None
+            if not same and chose[0].keys().isdisjoint(chose[1]):
                 key = entry["over"].rpartition(".")[2]
                 raise StudyError(
                     f"sweep.select: {first} and {place} selected another {key} for one cell (tuning runs "
                     f"{brief(other['selected'])} and {brief(entry['selected'])}), so that fresh runs are of two; "
-                    f"run one of them with {AGAIN} once both tune on the same values and seeds, then merge"
+                    f"run one of them with {AGAIN} once both tune on the same values, splits and seeds, then merge"
                 )
     return {name: entry for name, (_, entry) in found.items()}
 
@@ -223,10 +227,11 @@ def still_to_select(study: Mapping[str, Any], entries: Mapping[str, Entry]) -> i
     if rule.get("seeds") is None:
         return 0
     over, keys = ".".join(rule["over"].split(".")[:2]), union.swept_keys([study])
-    cells = union.cells_of(study, [key for key in keys if key != over])
+    cells = union.cells_of(study, [key for key in keys if key not in (over, SPLIT)])
+    splits = len(union.cells_of(study, [key for key in keys if key != over])) / max(len(cells), 1)
     seeds = sweep.get("seeds", 1)
     number = len(seeds) if isinstance(seeds, list) else seeds
-    return max(len(cells) - len(entries), 0) * int(number) if over in keys else 0
+    return round(max(len(cells) - len(entries), 0) * splits * int(number)) if over in keys else 0
 
 
 def later_runs(plan: Plan) -> int:
