@@ -11,14 +11,11 @@ import actlab
 from actlab.analysis.cells import selection_frame
 from actlab.analysis.report import study_cells
 from actlab.engine import handover, second_stage, worker_pools
-from actlab.engine import stages as selecting
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.engine.planned import read_planned
 from actlab.engine.store import Stored
-from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 from actlab.study.selection import Select, preferred
-from actlab.study.stages import entry_of
 from tests.serial import SerialExecutor
 from tests.typed import typed
 
@@ -267,7 +264,7 @@ def test_what_a_study_cannot_go_on_with_is_refused_with_the_ways_out(copy, here,
 WRONG = {
     "sweep.seeds=[0,1000001]": "1000001 is a tuning seed of sweep.select (1000000 to 1000001)",
     "report.select=null": "report.select: is null",
-    "report.select={over: model.depth}": "a study selects by one rule",
+    "report.select={over: model.depth}": "override report.select={over: model.depth}: report.select: is {over: model",
     "sweep.select.seeds=0": "sweep.select.seeds",
     "sweep.select.over=train.learnig_rate": "did you mean 'train.learning_rate'",
     "sweep.select.sedes=3": "seeds",
@@ -348,51 +345,3 @@ def test_merged_folders_must_have_selected_alike(whole, copy, tmp_path, here, ca
     assert "selected another learning_rate for one cell" in err
     assert not (tmp_path / "not").exists()
     assert read_planned(tmp_path / "both")
-
-
-def test_splits_choose_one_value_together(whole):
-    """A rate is selected by its mean over all splits and seeds: a split alone would have taken another."""
-    splits = ["data.seed=0,1,2"]
-    before = plan(read(whole / "s.yaml", splits))
-    relu, tanh = before.stages.cells
-    assert [len(runs) for runs in relu.tuning] == [3 * 2] * 3
-    assert [len(own) for own in relu.candidates] == [3] * 3
-    assert sum(len(job.runs) for job in before.later) == 2 * 3 * 3
-    losses = {0.0001: (0.1, 0.9, 0.9), 0.003: (0.3, 0.3, 0.3), 0.03: (0.9, 0.1, 0.9)}  # by split
-    finals = {
-        run: losses[before.runs[run].labels["learning_rate"]][before.runs[run].labels["data_seed"]]
-        for runs in relu.tuning
-        for run in runs
-    }
-    best = selecting.best_of(relu, before, finals)
-    entries = {one.name: entry_of(one, best, before.stages.select) for one in (relu, tanh)}
-    after = plan(read(whole / "s.yaml", splits), selections=entries)
-    fresh = [run.labels for run in after.runs.values() if run.labels["seed"] in (0, 1, 2)]
-    assert {run["learning_rate"] for run in fresh} == {0.003}
-    pairs = {(run["data_seed"], run["seed"]) for run in fresh if run["activation"] == "relu"}
-    assert pairs == {(split, seed) for split in range(3) for seed in range(3)}
-    assert len(fresh) == 2 * 9
-    assert after.later == ()
-
-
-def test_what_is_selected_stays_as_splits_are_added(whole):
-    entries = read_manifest(whole / "r")["selection"]
-    rates = {}
-    for splits in ("0", "0,1", "5,6"):  # the last: none that chose
-        wider = plan(read(whole / "s.yaml", [f"data.seed={splits}"]), selections=entries)
-        assert not wider.stages.unlike()
-        assert wider.stages.entries().keys() == entries.keys()
-        fresh = [run.labels for run in wider.runs.values() if run.labels["seed"] < 3]
-        assert len(fresh) == 2 * 3 * len(splits.split(","))
-        rates[splits] = {(run["activation"], run["learning_rate"]) for run in fresh}
-        joined = selecting.joined([("a", entries), ("b", wider.stages.entries())])
-        assert {name: one["value"] for name, one in joined.items()} == {n: one["value"] for n, one in entries.items()}
-    assert rates["0"] == rates["0,1"] == rates["5,6"]
-    study = {
-        "sweep": {
-            "matrix": {"train.learning_rate": [1, 2], "data.seed": [0, 1], "model.depth": [2, 3]},
-            "select": {"over": "train.learning_rate", "seeds": 2},
-            "seeds": 5,
-        }
-    }
-    assert selecting.still_to_select(study, {"one": {}}) == 2 * 5

@@ -14,7 +14,7 @@ from actlab.naming import brief, counted, listed, show
 from actlab.study import columns, union
 from actlab.study.reading import StudyError, short_path
 from actlab.study.selection import preferred
-from actlab.study.stages import SPLIT, Entry, Stages, Tuned, entry_of
+from actlab.study.stages import SPLIT, Entry, Stages, Tuned, entry_of, tuned_by
 
 if TYPE_CHECKING:
     from actlab.engine.store import Stored
@@ -42,10 +42,16 @@ def planned(
         again: whether all is selected again.
 
     Raises:
-        StudyError: the study cannot go on with a stored selection; says the ways out.
+        StudyError: the study cannot go on with a stored selection, or is to select again and selects nothing; says
+            the ways out.
     """
     entries = {} if again else manifest.get(SELECTION, {})
     plan = make(entries)
+    if again and plan.stages is None:
+        raise StudyError(
+            f"{short_path(study.source.path)}: {AGAIN}: nothing is selected on tuning seeds here (sweep.select with "
+            f"seeds, over a key that is swept); leave {AGAIN} out"
+        )
     if plan.stages is None or not manifest:
         return plan
     refuse_unlike(plan, study, stored)
@@ -150,6 +156,17 @@ def some(names: list[str]) -> str:
     """Join names, the first few of many."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return "; ".join(names[:MOST_NAMED]) + more
+
+
+def unused(study: Study) -> list[str]:
+    """Say that a study's tuning seeds are not used, where there is nothing to tune; nothing else."""
+    rule = study.config.sweep.select
+    if rule is None or rule.seeds is None or tuned_by(study) is not None:
+        return []
+    return [
+        f"{study.source.where('sweep', 'select')}: sweep.select: {rule.over} has one value in all cells, so that "
+        "nothing is tuned, and the tuning seeds are not used"
+    ]
 
 
 def reconsidered(plan: Plan, stored: Stored) -> list[str]:
