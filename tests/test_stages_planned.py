@@ -73,7 +73,7 @@ def test_what_is_not_tuned_is_said(file, tmp_path, capsys):
     assert "not used" not in said()[1]
     code, err = said("train.learning_rate=0.01")
     assert code == 0
-    assert "s.yaml:10: sweep.select: train.learning_rate has one value in all cells" in err
+    assert "s.yaml:11: sweep.select: train.learning_rate has one value in all cells" in err
     for words in (["sweep.select=null"], ["train.learning_rate=0.01"]):
         code, err = said("--reselect", *words)
         assert code == 2, err
@@ -82,4 +82,4 @@ def test_what_is_not_tuned_is_said(file, tmp_path, capsys):
     file.write_text(STUDY.replace("report: {", "report: {select: null, "))
     code, err = said()
     assert code == 2
-    assert "s.yaml:11: report.select: is null, and sweep.select is" in err
+    assert "s.yaml:12: report.select: is null, and sweep.select is" in err
