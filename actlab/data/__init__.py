@@ -98,7 +98,7 @@ def load(which: str | DataSpec, **options: Any) -> Data:
         if is_file(name):
             raise
         fewer = "fewer classes or " if "classes" in record.options else ""
-        raise splits.RareClassError(error.found, f"Let it have {fewer}more rows", error.few) from None
+        raise splits.RareClassError(error.problem, f"Let it have {fewer}more rows", error.few) from None
     return replace(made, content=table.content) if is_file(name) else made
 
 

@@ -151,14 +151,14 @@ class RareClassError(DataError):
     """A class has too few rows to stand in all three splits.
 
     Attributes:
-        found: what is wrong, without the way out.
+        problem: what is wrong, without the way out.
         few: such classes are at most half of all: the column is one of labels.
     """
 
-    def __init__(self, found: str, way: str = "", few: bool = True) -> None:
+    def __init__(self, problem: str, way: str = "", few: bool = True) -> None:
         """Keep what is to be said, without and with the way out."""
-        super().__init__(f"{found}. {way}" if way else found)
-        self.found, self.few = found, few
+        super().__init__(f"{problem}. {way}" if way else problem)
+        self.problem, self.few = problem, few
 
 
 def require_classes(table: Table, name: str) -> None:

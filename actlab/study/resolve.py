@@ -196,6 +196,7 @@ def frozen_beyond(source: Source) -> list[dict[str, Any]]:
     """List what to exclude where a file's matrix crosses depths with more frozen layers than some have; else nothing.
 
     >>> matrix = {"train.freeze_layers": [0, 2], "model.depth": [1, 2]}
+    >>> from pathlib import Path
     >>> frozen_beyond(Source(Path("s.yaml"), {}, {}, {"matrix": matrix}))
     [{'train.freeze_layers': 2, 'model.depth': 1}]
     """
