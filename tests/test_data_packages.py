@@ -144,12 +144,18 @@ def test_a_set_is_fetched_once_and_read_from_the_cache_then(home, tmp_path):
     assert [gzip.decompress(path.read_bytes())[:9] for path in tmp_path.rglob("*.gz")].count(b"@RELATION") == 1
 
 
-def test_offline_without_a_cache_one_message_says_what_to_do(home, tmp_path):
+def test_offline_without_a_cache_one_message_says_what_to_do(home, tmp_path, monkeypatch):
     home(offline)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "new" / "home"))
     with pytest.raises(
         DataError, match=r"fashion_mnist: is not in .*, and openml.org cannot be reached .* run once onl"
     ):
         data.load("fashion_mnist")
+    assert list(tmp_path.iterdir()) == []  # what was made to hold it is gone
+    (tmp_path / "new" / "home").mkdir(parents=True)
+    with pytest.raises(DataError):
+        data.load("fashion_mnist")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "home"]
 
 
 def test_what_is_another_set_or_damaged_is_refused(home, tmp_path):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from actlab.nn.blocks import Function, Options
+from actlab.study.plan import plan
+from actlab.study.reading import StudyError, read
 from tests.core import Runs, a_program, assert_same_bits, go, network, of_run, some_data, some_numbers
 from tests.test_training import DEPTH, OPTIMIZERS, SCHEDULE, above, bent_numbers, bent_program, loop
 
@@ -102,3 +104,19 @@ def test_no_unit_that_is_dead_right_above_frozen_layers_revives_under_plain_sgd(
         assert revived[..., k + 1].max(axis=1).sum() > 15  # the control: one layer further up
         assert not np.any(records["layers"]["update_ratio"][..., :k])
         assert np.all(dead[..., :k] == dead[:, :1, :k])
+
+
+def test_more_frozen_layers_than_there_are_throw_no_depth_away(tmp_path):
+    (tmp_path / "s.yaml").write_text("study: s\ndata: {name: iris}\nmodel: {depth: 2}\ntrain: {freeze_layers: 1}\n")
+    swept = "sweep: {matrix: {train.freeze_layers: [0, 1, 2], model.depth: [1, 2]}}\n"
+    for text, overrides, words in (
+        ("", ["train.freeze_layers=1000000000"], "expected a number ≤ 1000, not 1000000000"),
+        ("", ["train.freeze_layers=3"], "add 'train.freeze_layers=2'"),
+        ("", ["model.depth=1,2", "train.freeze_layers=2"], "add 'train.freeze_layers=1'"),
+        (swept, [], "write `exclude: [{train.freeze_layers: 2, model.depth: 1}]` below 'sweep:'"),
+    ):
+        file = tmp_path / "t.yaml"
+        file.write_text((tmp_path / "s.yaml").read_text() + text)
+        with pytest.raises(StudyError) as refused:
+            plan(read(file, overrides))
+        assert words in str(refused.value)

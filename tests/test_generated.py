@@ -232,6 +232,8 @@ def test_wrong_options_are_refused_with_the_way_out(planned):
         if text[0] != "{" and "(" not in text:
             with pytest.raises(data.DataError):
                 data.load(text)
+    with pytest.raises(reading.StudyError, match=r"found 0 of '50', .* Let it have fewer classes or more rows$"):
+        planned("data.name=spirals:classes=100:rows=50")
     with pytest.raises(reading.StudyError, match=r"did you mean 'data\.name\.turns=3'"):
         planned("data.turns=3")
 

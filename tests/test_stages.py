@@ -223,6 +223,7 @@ def altered_selection(folder):
     entry = next(iter(manifest["selection"].values()))
     others = entry["others"].split()
     entry["others"] = " ".join([*others[2:], *entry["selected"].split()])
+    del entry["value"]  # of an earlier version, or by hand
     entry["selected"] = " ".join(others[:2])
     write_manifest(folder, manifest)
 
@@ -267,7 +268,7 @@ def test_what_a_study_cannot_go_on_with_is_refused_with_the_ways_out(copy, here,
 WRONG = {
     "sweep.seeds=[0,1000001]": "1000001 is a tuning seed of sweep.select (1000000 to 1000001)",
     "report.select=null": "report.select: is null",
-    "report.select={over: model.depth}": "a study selects by one rule",
+    "report.select={over: model.depth}": "override report.select={over: model.depth}: report.select: is {over: model",
     "sweep.select.seeds=0": "sweep.select.seeds",
     "sweep.select.over=train.learnig_rate": "did you mean 'train.learning_rate'",
     "sweep.select.sedes=3": "seeds",

@@ -111,7 +111,7 @@ REQUESTS = [
     override("model.weight_init=He"),
     override("model.bias_init=zero"),
     override("model.dtype=fp64"),
-    override("data.name=mnist"),
+    override("data.name=diigts"),
     override("data.name=Iris"),
     override("measure.probes=[gradient_norm]"),
     override("report.tables=[accuracy]"),
@@ -243,4 +243,16 @@ REQUESTS = [
     line("report: {select: none}"),
     line("claims: none"),
     command("plan", "rows.csv"),
+    # options beside the name of what takes them
+    instead("name: iris", "name: spirals, turns: 3"),
+    instead("name: iris", "name: spirals, classes: 4, row: 400"),
+    instead("name: iris", "name: {name: teacher, width: 4}, depth: 3"),
+    instead("name: iris", "name: spirals, turns: [1, 3]"),
+    model("depth: 2, activation: leaky_relu, negative_slope: 0.2"),
+    swept("data.turns: [1, 3], data.name: [spirals]"),
+    override("data.name=spirals:turns=1,3"),
+    # more frozen layers than there are
+    train("steps: 4, freeze_layers: 3"),
+    swept("train.freeze_layers: [0, 2, 3], model.depth: [1, 2, 3]"),
+    swept("model.depth: [2, 4]", "train.freeze_layers=3"),
 ]

@@ -62,6 +62,7 @@ def preview(
     jobs = planning.partition_into_jobs(planned.groups, missing, number, asked.hardware()[1])
     weight_bytes = kept.disk_bytes(planned, missing)
     told = stages.of_plan(planned, missing, number, asked.hardware()[1])
+    notes += stages_stored.unused(study)
     if not fresh and not stages_stored.later_runs(planned):
         notes += stages_stored.reconsidered(planned, stored)
     for line in notes:

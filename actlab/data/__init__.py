@@ -84,15 +84,21 @@ def load(which: str | DataSpec, **options: Any) -> Data:
             )
         table = as_table(record, replace(spec, task=record.task if task == "auto" else task))
         target_loss = record.target_loss if target_loss is None else target_loss
-    made = splits.split_table(
-        table,
-        name=name,
-        standardize=spec.standardize,
-        seed=spec.seed,
-        train_rows=spec.train_rows,
-        target_loss=target_loss,
-        label_noise=spec.label_noise,
-    )
+    try:
+        made = splits.split_table(
+            table,
+            name=name,
+            standardize=spec.standardize,
+            seed=spec.seed,
+            train_rows=spec.train_rows,
+            target_loss=target_loss,
+            label_noise=spec.label_noise,
+        )
+    except splits.RareClassError as error:
+        if is_file(name):
+            raise
+        fewer = "fewer classes or " if "classes" in record.options else ""
+        raise splits.RareClassError(error.problem, f"Let it have {fewer}more rows", error.few) from None
     return replace(made, content=table.content) if is_file(name) else made
 
 

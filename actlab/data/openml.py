@@ -5,8 +5,12 @@ lies in scikit-learn's own folder (``~/scikit_learn_data``, or where ``SCIKIT_LE
 else fetches it. Runs are known by the arrays, as those of every bundled set are.
 """
 
+import contextlib
+import os
 import warnings
+from collections.abc import Collection
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -83,13 +87,16 @@ def fetched(called: str, number: int, name: str, version: str, classes: tuple[st
     """
     from sklearn import datasets  # takes two seconds; nothing else needs it
 
-    home = datasets.get_data_home()
+    home = Path(os.path.expanduser(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")))
+    before = {home, *home.parents, *home.rglob("*")}
+    before = {path for path in before if path.exists()}
     try:
         # Its faster parser, pandas, fails on classes that are numbers with pandas 3.1: these take minutes to be read.
         with warnings.catch_warnings():  # of retries, and of what is known to be odd on openml.org
             warnings.simplefilter("ignore")
             bunch = datasets.fetch_openml(data_id=number, as_frame=False, parser="liac-arff", n_retries=1, delay=0.1)
     except OSError as error:  # of which all that goes wrong on the network is one
+        remove_empty(home, before)
         said = " ".join(str(error).split())[:120]
         raise DataError(
             f"{called}: is not in {home}, and openml.org cannot be reached ({said}); run once online, or copy the "
@@ -108,3 +115,11 @@ def fetched(called: str, number: int, name: str, version: str, classes: tuple[st
     if not np.isfinite(x).all() or not np.isin(y, np.arange(len(classes))).all():
         raise DataError(f"{called}: has values that are no numbers, or classes that are not 0 to {len(classes) - 1}")
     return Table(x, y.astype(np.int32), tuple(map(str, bunch.feature_names)), classes, target="class")
+
+
+def remove_empty(home: Path, before: Collection[Path]) -> None:
+    """Remove the folders that were made to hold what could not be fetched: those that are empty and were not there."""
+    made = [path for path in (*home.rglob("*"), home, *home.parents) if path not in before and path.is_dir()]
+    for path in sorted(made, key=lambda path: -len(path.parts)):
+        with contextlib.suppress(OSError):  # something is in it
+            path.rmdir()

@@ -151,13 +151,14 @@ class RareClassError(DataError):
     """A class has too few rows to stand in all three splits.
 
     Attributes:
+        problem: what is wrong, without the way out.
         few: such classes are at most half of all: the column is one of labels.
     """
 
-    def __init__(self, message: str, few: bool = True) -> None:
-        """Keep what is to be said."""
-        super().__init__(message)
-        self.few = few
+    def __init__(self, problem: str, way: str = "", few: bool = True) -> None:
+        """Keep what is to be said, without and with the way out."""
+        super().__init__(f"{problem}. {way}" if way else problem)
+        self.problem, self.few = problem, few
 
 
 def require_classes(table: Table, name: str) -> None:
@@ -176,8 +177,8 @@ def require_classes(table: Table, name: str) -> None:
         number = all(re.match(r"[-+]?[.,]?\d", label) for label in table.classes)
         way = f"If the target is a quantity, set task: regression; if not, t{way}" if number else f"T{way}"
         raise RareClassError(
-            f"{name}: expected at least 3 rows of each class, one per split; found {count.min()} of {rare!r}{others}. "
-            f"{way}",
+            f"{name}: expected at least 3 rows of each class, one per split; found {count.min()} of {rare!r}{others}",
+            way,
             few=bool(2 * np.sum(count < 3) <= len(count)),
         )
 

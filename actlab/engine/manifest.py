@@ -230,7 +230,7 @@ DATA = record(
 )
 ACTIVATION = record({"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text})
 RUNS = matches("([0-9a-f]{12}( |$))*")
-SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS})
+SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS}, {"value": is_text})
 KEYS: dict[str, tuple[Check, str]] = {
     "parts": (
         map_of(matches("[0-9a-f]{64}"), matches(r"[^/\x00]+\.parquet")),
@@ -250,7 +250,10 @@ KEYS: dict[str, tuple[Check, str]] = {
     ),
     "label_prefixes": (map_of(map_of(is_text)), "by column, what stands before labels"),
     "activations": (map_of(ACTIVATION), "by label, a record with family, order and look"),
-    SELECTION: (map_of(SELECTED, matches("[0-9a-f]{12}")), "by cell, a record with over, by, selected and others"),
+    SELECTION: (
+        map_of(SELECTED, matches("[0-9a-f]{12}")),
+        "by cell, a record with over, by, selected and others",
+    ),
     LATER: (is_count, "a whole number"),
 }
 """What the keys hold that reading uses; ``settings`` and ``measures`` are checked where they are read."""

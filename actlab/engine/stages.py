@@ -14,7 +14,7 @@ from actlab.naming import brief, counted, listed, show
 from actlab.study import columns, union
 from actlab.study.reading import StudyError, short_path
 from actlab.study.selection import preferred
-from actlab.study.stages import Entry, Stages, Tuned, entry_of
+from actlab.study.stages import SPLIT, Entry, Stages, Tuned, entry_of, tuned_by
 
 if TYPE_CHECKING:
     from actlab.engine.store import Stored
@@ -42,10 +42,16 @@ def planned(
         again: whether all is selected again.
 
     Raises:
-        StudyError: the study cannot go on with a stored selection; says the ways out.
+        StudyError: the study cannot go on with a stored selection, or is to select again and selects nothing; says
+            the ways out.
     """
     entries = {} if again else manifest.get(SELECTION, {})
     plan = make(entries)
+    if again and plan.stages is None:
+        raise StudyError(
+            f"{short_path(study.source.path)}: {AGAIN}: nothing is selected on tuning seeds here (sweep.select with "
+            f"seeds, over a key that is swept); leave {AGAIN} out"
+        )
     if plan.stages is None or not manifest:
         return plan
     refuse_unlike(plan, study, stored)
@@ -107,7 +113,8 @@ def called(plan: Plan, cells: Iterable[Tuned]) -> list[str]:
     stages = stages_in(plan)
     over = over_column(stages)
     labels = {one.name: plan.runs[one.tuning[0][0]].labels for one in stages.cells}
-    keys = [one.column for one in columns.settings() if one.key and not one.follows and one.column != over]
+    keys = [one.column for one in columns.settings() if one.key not in (None, "", SPLIT) and not one.follows]
+    keys.remove(over)
     varying = [key for key in keys if len({repr(own.get(key)) for own in labels.values()}) > 1]
 
     def words(one: Tuned) -> str:
@@ -149,6 +156,17 @@ def some(names: list[str]) -> str:
     """Join names, the first few of many."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return "; ".join(names[:MOST_NAMED]) + more
+
+
+def unused(study: Study) -> list[str]:
+    """Say that a study's tuning seeds are not used, where there is nothing to tune; nothing else."""
+    rule = study.config.sweep.select
+    if rule is None or rule.seeds is None or tuned_by(study) is not None:
+        return []
+    return [
+        f"{study.source.where('sweep', 'select')}: sweep.select: {rule.over} has one value in all cells, so that "
+        "nothing is tuned, and the tuning seeds are not used"
+    ]
 
 
 def reconsidered(plan: Plan, stored: Stored) -> list[str]:
@@ -206,12 +224,15 @@ def joined(several: Sequence[tuple[str, Mapping[str, Entry]]]) -> dict[str, Entr
     for place, entries in several:
         for name, entry in entries.items():
             first, other = found.setdefault(name, (place, entry))
-            if set(other["selected"].split()).isdisjoint(entry["selected"].split()):
+            chose = [dict.fromkeys(one["selected"].split()) for one in (other, entry)]
+            found[name] = first, {**other, "selected": " ".join(chose[0] | chose[1])}  # they may be of other splits
+            same = other.get("value") == entry.get("value") is not None
+            if not same and chose[0].keys().isdisjoint(chose[1]):
                 key = entry["over"].rpartition(".")[2]
                 raise StudyError(
                     f"sweep.select: {first} and {place} selected another {key} for one cell (tuning runs "
                     f"{brief(other['selected'])} and {brief(entry['selected'])}), so that fresh runs are of two; "
-                    f"run one of them with {AGAIN} once both tune on the same values and seeds, then merge"
+                    f"run one of them with {AGAIN} once both tune on the same values, splits and seeds, then merge"
                 )
     return {name: entry for name, (_, entry) in found.items()}
 
@@ -223,10 +244,11 @@ def still_to_select(study: Mapping[str, Any], entries: Mapping[str, Entry]) -> i
     if rule.get("seeds") is None:
         return 0
     over, keys = ".".join(rule["over"].split(".")[:2]), union.swept_keys([study])
-    cells = union.cells_of(study, [key for key in keys if key != over])
+    cells = union.cells_of(study, [key for key in keys if key not in (over, SPLIT)])
+    splits = len(union.cells_of(study, [key for key in keys if key != over])) / max(len(cells), 1)
     seeds = sweep.get("seeds", 1)
     number = len(seeds) if isinstance(seeds, list) else seeds
-    return max(len(cells) - len(entries), 0) * int(number) if over in keys else 0
+    return round(max(len(cells) - len(entries), 0) * splits * int(number)) if over in keys else 0
 
 
 def later_runs(plan: Plan) -> int:

@@ -296,7 +296,7 @@ def trained(
             try:
                 if prune:
                     remove_earlier(stored, planned, before, sources)
-                for line in changed.lines(prune):
+                for line in [*changed.lines(prune), *stages.unused(study)]:
                     note(line)
                 if jobs:
                     cache_folder.say_if_refused()

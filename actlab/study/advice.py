@@ -96,15 +96,19 @@ def is_known(keys: Sequence[str]) -> bool:
 def option_keys(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """List the options of what a study's sections choose, dotted: ``model.activation.negative_slope``."""
     found = []
+    sweep = raw.get("sweep")
+    matrix = sweep.get("matrix") if isinstance(sweep, dict) else None
     for key, registry in CHOSEN.items():
         section, _, name = key.partition(".")
         field = SECTIONS[section].model_fields[name]
         default = None if field.is_required() else field.default.name
         values = raw.get(section)
         value = values.get(name, default) if isinstance(values, dict) else default
-        value = value.get("name", default) if isinstance(value, dict) else value
-        record: Any = registry.get(value) if isinstance(value, str) else None
-        found += [f"{key}.{option}" for option in options_of(record)]
+        swept = matrix.get(key) if isinstance(matrix, dict) else None
+        for one in [value, *(swept if isinstance(swept, list) else ())]:
+            word = one.get("name", default) if isinstance(one, dict) else one
+            record: Any = registry.get(word) if isinstance(word, str) else None
+            found += [f"{key}.{option}" for option in options_of(record)]
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.naming import brief, nearest
-from actlab.study.advice import CHOSEN, MAPPINGS, below, flow, full_keys, meant
+from actlab.study.advice import CHOSEN, MAPPINGS, below, flow, full_keys, meant, option_keys
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.source import Place, Source, StudyError
 
@@ -32,7 +32,7 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
     for key, values in matrix.items():
         place = f"{source.where('sweep', 'matrix', key)}: sweep.matrix: "
         if ".".join(str(key).split(".")[:2]) not in SWEPT:
-            raise StudyError(f"{place}{unswept(str(key), values)}")
+            raise StudyError(f"{place}{unswept(str(key), values, raw)}")
         if not isinstance(values, list):
             raise StudyError(f"{place}{key}: expected a list of values, not {brief(values)}{listed_hint(values)}")
         if not values:
@@ -44,19 +44,19 @@ def check_matrix(raw: Mapping[str, Any], source: Source) -> None:
             for key in values if isinstance(values, dict) else ():
                 if ".".join(str(key).split(".")[:2]) not in SWEPT:
                     place = source.where("sweep", name, i, key)
-                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{swept_hint(key)}")
+                    raise StudyError(f"{place}: sweep.{name}: unknown key {brief(key)}{swept_hint(key, raw)}")
 
 
-def swept_hint(key: Any) -> str:
+def swept_hint(key: Any, raw: Mapping[str, Any]) -> str:
     """End the message about a key that cannot be swept: with the nearest one that can."""
-    found = meant(str(key), None)
-    return f"; did you mean '{found}'?" if found in SWEPT else nearest(key, SWEPT)
+    found = meant(str(key), None, option_keys(raw)) or ""
+    return f"; did you mean '{found}'?" if ".".join(found.split(".")[:2]) in SWEPT else nearest(key, SWEPT)
 
 
-def unswept(key: str, values: Any) -> str:
+def unswept(key: str, values: Any, raw: Mapping[str, Any]) -> str:
     """Say of a key of the matrix that it cannot be swept: there is none of the name, or it is one for all runs."""
     if key not in full_keys() or key in SECTIONS or key in MAPPINGS:
-        return f"unknown key {brief(key)}{swept_hint(key)}"
+        return f"unknown key {brief(key)}{swept_hint(key, raw)}"
     one = values[0] if isinstance(values, list) and values and key != "sweep.seeds" else values
     return f"{brief(key)} cannot be swept, it is one for all cells; {below(key, one, key)}"
 

@@ -22,14 +22,14 @@ from actlab.study.advice import (
     flow,
     instead,
     several,
-    unknown_key,
 )
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
+from actlab.study.flat_options import unknown
 from actlab.study.matrix import check_matrix, no_entry, options_apart
 from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
-from actlab.study.schema import StudyConfig, SweepConfig
+from actlab.study.schema import OneRuleError, StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.source import Place, Source, StudyError, of_key, short_path
 from actlab.study.sweep import Cell, expand, too_large
@@ -108,7 +108,7 @@ def read(
     for text in overrides:
         override(raw, text, overridden)
     near_functions.looked_in.set((path.parent, Path()))
-    source = Source(path, lines, overridden, raw["sweep"] if isinstance(raw.get("sweep"), dict) else {})
+    source = Source(path, lines, overridden, raw["sweep"] if isinstance(raw.get("sweep"), dict) else {}, raw)
     if count_values(raw) > MOST_VALUES:
         raise StudyError(f"{short_path(path)}: has more than {MOST_VALUES:,} keys and values, overrides included")
     check_matrix(raw, source)
@@ -274,20 +274,28 @@ def error_message(
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)
-        why = reason(one, place, source.override_of(*(at if at is not None else place)), source.sweep)
+        why = reason(one, place, source.override_of(*(at if at is not None else place)), source.sweep, source.raw)
         together = one.get("ctx", {}).get("error")
         if isinstance(together, TogetherError):
             changed, value, old = together.change
             fault = source.at_fault(*(f"{key}.{name}" for name in together.keys))
             at_line = source.where(*fault)
             why += f"; {also(source, fault, f'{key}.{changed}', value, old)}"
+        if isinstance(together, OneRuleError):
+            key, at_line = together.keys[0], source.where(*source.at_fault(*together.keys))
         lines.append(f"{at_line}: {key}: {why}" if key else f"{at_line}: {why}")
     most = 8
     hidden = [f"... and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join(list(dict.fromkeys(lines))[:most] + hidden)
 
 
-def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapping[str, Any] | None = None) -> str:
+def reason(
+    one: Mapping[str, Any],
+    place: Place,
+    override: str = "",
+    sweep: Mapping[str, Any] | None = None,
+    raw: Mapping[str, Any] | None = None,
+) -> str:
     """Say what is wrong with one value, what was expected, and the way out where it can be told.
 
     Args:
@@ -295,10 +303,11 @@ def reason(one: Mapping[str, Any], place: Place, override: str = "", sweep: Mapp
         place: of the value, or of the key that is unknown.
         override: that set it, if one did.
         sweep: the study's.
+        raw: the plain data of it.
     """
     kind, value = one["type"], one["input"]
     if kind == "extra_forbidden":
-        return unknown_key(place, value)
+        return unknown(place, value, raw or {})
     if kind == "missing":
         return "is missing"
     dotted = ".".join(str(part) for part in place)

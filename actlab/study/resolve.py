@@ -17,7 +17,7 @@ from actlab.activations.flatness import FoundFlat
 from actlab.naming import brief, counted, show
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.advice import also
+from actlab.study.advice import also, below, flow
 from actlab.study.choices import AUTO
 from actlab.study.defaults import MOST_RECORDS
 from actlab.study.fields import Choice, display_name
@@ -109,7 +109,10 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
     if train.freeze_layers > model.depth:
         expected = f"expected at most the {counted(model.depth, 'hidden layer')} of model.depth"
         pair, why = ("train.freeze_layers", "model.depth"), f"{expected}, not {train.freeze_layers}"
-        raise error_together(source, pair, why, pair[1], train.freeze_layers, model.depth)
+        if out := frozen_beyond(source):
+            fault = source.where(*source.at_fault(*pair))
+            raise StudyError(f"{fault}: {pair[0]}: {why}; {below('sweep.exclude', out)}")
+        raise error_together(source, pair, why, pair[0], model.depth, train.freeze_layers)
     records = train.steps // cell.measure.every
     if records > MOST_RECORDS:
         least = math.ceil(train.steps / MOST_RECORDS)
@@ -187,6 +190,23 @@ def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str
     """
     fault = source.at_fault(*keys)
     return StudyError(f"{source.where(*fault)}: {keys[0]}: {why}; {also(source, fault, changed, value, old)}")
+
+
+def frozen_beyond(source: Source) -> list[dict[str, Any]]:
+    """List what to exclude where a file's matrix crosses depths with more frozen layers than some have; else nothing.
+
+    >>> matrix = {"train.freeze_layers": [0, 2], "model.depth": [1, 2]}
+    >>> from pathlib import Path
+    >>> frozen_beyond(Source(Path("s.yaml"), {}, {}, {"matrix": matrix}))
+    [{'train.freeze_layers': 2, 'model.depth': 1}]
+    """
+    matrix = source.sweep.get("matrix") or {}
+    keys = ("train.freeze_layers", "model.depth")
+    if not all(key in matrix for key in keys) or any(place[0] == "sweep" for place in source.overridden):
+        return []
+    pairs = ((frozen, depth) for frozen in matrix[keys[0]] for depth in matrix[keys[1]] if frozen > depth)
+    out = [*(source.sweep.get("exclude") or ()), *(dict(zip(keys, pair, strict=True)) for pair in pairs)]
+    return out if flow(out) != "..." else []
 
 
 @contextmanager

@@ -16,6 +16,12 @@ MOST_SEEDS = 10_000
 """Of one cell."""
 
 
+class OneRuleError(ValueError):
+    """The report selects by another rule than the sweep does."""
+
+    keys = ("report.select", "sweep.select")
+
+
 class SelectConfig(Section):
     """How each cell gets its learning rate: by the lowest mean final value of a validation metric."""
 
@@ -132,7 +138,7 @@ class StudyConfig(Section):
         """Let the report select as the sweep does.
 
         Raises:
-            ValueError: it says something else.
+            OneRuleError: it says something else.
         """
         rule, report = self.sweep.select, self.report.select
         if rule is None:
@@ -142,8 +148,8 @@ class StudyConfig(Section):
             self.__dict__.update(report=self.report.model_copy(update={"select": own}))
         elif report is None or (report.over, report.by) != (rule.over, rule.by):
             other = "null" if report is None else f"{{over: {report.over}, by: {report.by}}}"
-            raise ValueError(
-                f"report.select: is {other}, and sweep.select is {{over: {rule.over}, by: {rule.by}}}: a study selects "
+            raise OneRuleError(
+                f"is {other}, and sweep.select is {{over: {rule.over}, by: {rule.by}}}: a study selects "
                 "by one rule; leave report.select out"
             )
         return self

@@ -48,6 +48,9 @@ from actlab.study.fields import (
     names_of,
 )
 
+MOST_DEPTH = 1000
+"""Hidden layers of one network."""
+
 
 class DropoutConfig(Section):
     """Which share of each hidden layer's units a training step leaves out, and how."""
@@ -100,7 +103,7 @@ class ModelConfig(Section):
         "parameters for each unit, by a program of its own; otherwise all activations of a study share one",
     )
     depth: Annotated[int, Key(NUMBER, problem=True)] = Field(
-        10, ge=1, le=1000, description="hidden layers, each followed by the activation"
+        10, ge=1, le=MOST_DEPTH, description="hidden layers, each followed by the activation"
     )
     width: Annotated[int, Key(STATIC)] = Field(64, ge=1, le=65536, description="units of each hidden layer")
     weight_init: Annotated[
@@ -216,7 +219,7 @@ class TrainConfig(Section):
     freeze_layers: Annotated[int, Key(STATIC, spec="freeze", of=lambda layers: layers > 0, unused=(0,))] = Field(
         0,
         ge=0,
-        le=MOST,
+        le=MOST_DEPTH,
         description="the first so many hidden layers keep weights, biases, activation and normalisation parameters as "
         "they were drawn; see [frozen layers](#frozen-layers). All numbers above 0 share a program",
     )

@@ -18,12 +18,16 @@ class StudyError(ActlabError, ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a study's values come from: lines of a file, and overrides on the command line; and what is swept."""
+    """Where a study's values come from: lines of a file, and overrides on the command line; and what is swept.
+
+    ``raw`` is the plain data, overrides included.
+    """
 
     path: Path
     lines: Mapping[Place, int]
     overridden: Mapping[Place, str]
     sweep: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def where(self, *place: str | int) -> str:
         """Return ``file:line`` of the innermost part of ``place`` that has one, or the override that set it."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from actlab.study.defaults import FOLLOWING
+from actlab.study.fields import Choice
 from actlab.study.identity import canonical, run_id
 from actlab.study.reading import Study
 from actlab.study.sections import value_at
@@ -20,24 +21,28 @@ from actlab.study.selection import Select, tuning_seeds
 from actlab.study.sweep import Cell
 
 Entry = Mapping[str, str]
-"""What is stored of a selection: ``over``, ``by``, and the names of its tuning runs: those at the value that was
-``selected``, and the ``others``, between spaces."""
+"""What is stored of a selection: ``over``, ``by``, the ``value``, and the names of its tuning runs: those at the value
+that was ``selected``, and the ``others``, between spaces."""
+SPLIT = "data.seed"
+"""Its values are repeats of a cell, as seeds are: they choose together, and one value is for all of them."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A cell of a study in two stages: all that has everything but the key in common.
+    """A cell of a study in two stages: all that has everything but the key, and the split, in common.
 
     Attributes:
         name: a hash of that.
-        candidates: which of the study's cells it is, at one value each.
-        tuning: the tuning runs of each.
+        candidates: which of the study's cells it is at each value: one a split.
+        values: of the key, as they are stored.
+        tuning: the tuning runs of each candidate: over all splits and tuning seeds.
         selected: which of the candidates was selected; None before.
         stored: what is stored of its selection; nothing before.
     """
 
     name: str
-    candidates: tuple[int, ...]
+    candidates: tuple[tuple[int, ...], ...]
+    values: tuple[str, ...]
     tuning: tuple[tuple[str, ...], ...]
     selected: int | None = None
     stored: Entry = field(default_factory=dict)
@@ -61,13 +66,14 @@ class Stages:
 
     def seeds(self) -> dict[int, tuple[int, ...]]:
         """List the seeds that are known to be asked for, by the study's cells."""
-        chosen = {one.candidates[one.selected] for one in self.cells if one.selected is not None}
-        every = (i for one in self.cells for i in one.candidates)
+        chosen = {i for one in self.cells if one.selected is not None for i in one.candidates[one.selected]}
+        every = (i for one in self.cells for own in one.candidates for i in own)
         return {i: (*self.tuning, *(self.fresh if i in chosen else ())) for i in every}
 
     def expected(self) -> dict[int, tuple[int, ...]]:
         """List the seeds that will be asked for where nothing is selected yet: at a middle value, for the cost."""
-        return {one.candidates[len(one.candidates) // 2]: self.fresh for one in self.cells if one.selected is None}
+        unknown = (one for one in self.cells if one.selected is None)
+        return {i: self.fresh for one in unknown for i in one.candidates[len(one.candidates) // 2]}
 
     def entries(self) -> dict[str, Entry]:
         """Return what is stored of the selections in force."""
@@ -95,19 +101,41 @@ def stages_of(study: Study, identities: Sequence[str], stored: Mapping[str, Entr
     if select is None:
         return None
     tuning = seeds_of(study)
-    found: dict[str, dict[str, int]] = {}  # two names of one content are one candidate
+    found: dict[str, dict[str, dict[str, int]]] = {}  # two names of one content are one
     for i, (cell, identity) in enumerate(zip(study.cells, identities, strict=True)):
-        found.setdefault(name_of(cell, identity, select.over), {}).setdefault(identity, i)
-    return Stages(select, tuning, study.seeds, tuple(tuned(name, one, tuning, stored) for name, one in found.items()))
+        at_value = found.setdefault(name_of(cell, identity, select.over), {}).setdefault(common(cell, identity), {})
+        at_value.setdefault(identity, i)
+    cells = [tuned(name, list(one.values()), study, select, stored.get(name, {})) for name, one in found.items()]
+    return Stages(select, tuning, study.seeds, tuple(cells))
 
 
-def tuned(name: str, candidates: Mapping[str, int], seeds: Sequence[int], stored: Mapping[str, Entry]) -> Tuned:
-    """Put together what is known of one of the cells that are tuned."""
-    runs = tuple(tuple(run_id(identity, seed) for seed in seeds) for identity in candidates)
-    entry = stored.get(name, {})
-    chosen = set(entry.get("selected", "").split())
+def tuned(name: str, candidates: Sequence[Mapping[str, int]], study: Study, select: Select, entry: Entry) -> Tuned:
+    """Put together what is known of one of the cells that are tuned.
+
+    Args:
+        name: its own.
+        candidates: at each value, which cell of the study each identity is: one a split.
+        study: as it is planned.
+        select: the rule.
+        entry: what is stored of it; of other splits than today's, the value tells.
+    """
+    seeds = seeds_of(study)
+    runs = tuple(tuple(run_id(identity, seed) for identity in own for seed in seeds) for own in candidates)
+    own_cells = tuple(tuple(own.values()) for own in candidates)
+    values = tuple(value_text(study.cells[own[0]], select.over) for own in own_cells)
+    chosen, value = set(entry.get("selected", "").split()), entry.get("value")
     selected = next((i for i, own in enumerate(runs) if chosen & set(own)), None)
-    return Tuned(name, tuple(candidates.values()), runs, selected, entry)
+    if selected is None and value in values:
+        selected = values.index(value)
+        entry = {**entry, "selected": " ".join([*entry["selected"].split(), *runs[selected]])}
+    return Tuned(name, own_cells, values, runs, selected, entry)
+
+
+def value_text(cell: Cell, over: str) -> str:
+    """Write a cell's value of a key, in one spelling."""
+    section, _, way = over.partition(".")
+    value = value_at(getattr(cell, section), way)
+    return canonical(value.plain() if isinstance(value, Choice) else value)
 
 
 def tuned_by(study: Study) -> Select | None:
@@ -138,14 +166,16 @@ def seeds_of(study: Study) -> tuple[int, ...]:
 
 def name_of(cell: Cell, identity: str, over: str) -> str:
     """Name what a cell has in common with those at other values of a key, which values there are aside."""
+    return hashlib.sha256(f"{over} {common(cell, identity, over)}".encode()).hexdigest()[:12]
+
+
+def common(cell: Cell, identity: str, *out: str) -> str:
+    """Write what a cell has in common with those of other splits, and at other values of some keys."""
     plain = json.loads(identity)
-    section, _, way = over.partition(".")
-    take_out(plain, [section, *way.split(".")])
-    for key in FOLLOWING:
-        section, _, name = key.partition(".")
-        if name not in getattr(cell, section).model_fields_set:
-            take_out(plain, [section, name])
-    return hashlib.sha256(f"{over} {canonical(plain)}".encode()).hexdigest()[:12]
+    unsaid = (key for key in FOLLOWING if key.split(".")[1] not in getattr(cell, key.split(".")[0]).model_fields_set)
+    for key in (SPLIT, *out, *unsaid):
+        take_out(plain, key.split("."))
+    return canonical(plain)
 
 
 def take_out(plain: dict[str, Any], way: Sequence[str]) -> None:
@@ -169,6 +199,7 @@ def entry_of(one: Tuned, selected: int, select: Select) -> Entry:
     return {
         "over": select.over,
         "by": select.by,
+        "value": one.values[selected],
         "selected": " ".join(one.tuning[selected]),
         "others": " ".join(others),
     }
