@@ -22,6 +22,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.judging import judge_any_pair
+from actlab.naming import counted
 
 DEEP = 10  # slopes are judged from this depth on: on a few layers the ends dominate
 KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades per layer
@@ -58,7 +59,7 @@ def relu_survives(cells: Cells) -> Verdict:
 
 
 def trained_by_seed(cells: Cells) -> pd.DataFrame:
-    """Whether the deepest networks trained: one row a seed, one column an activation; a diverged run has not."""
+    """Whether the deepest networks trained: one row per seed, one column per activation; a diverged run has not."""
     deepest = cells.selected[cells.selected["depth"] == cells.selected["depth"].max()]
     return deepest.assign(trained=deepest["trained"].astype(float)).pivot_table("trained", "seed", "activation")
 
@@ -80,9 +81,14 @@ def rates_from(cells: Cells) -> str:
     """Say on which seeds the learning rates were selected."""
     if cells.select is None:
         return "every learning rate"
-    others = cells.runs.loc[~cells.runs["run"].isin(cells.selected["run"]), "seed"]
-    same = bool(set(others) & set(cells.selected["seed"])) or others.empty
-    return f"each at its selected {cells.over.replace('_', ' ')}, selected on {'the same' if same else 'other'} seeds"
+    seeds = "the same seeds" if cells.tuning is None else counted(len(cells.tuning.seeds), "other seed")
+    return f"each at its selected {cells.over.replace('_', ' ')}, selected on {seeds}"
+
+
+def of_diverged(runs: pd.DataFrame) -> str:
+    """Say how many of the runs whose shares are compared diverged: they count as not trained."""
+    lost = int((runs["status"] != "ok").sum())
+    return f"; {lost} of these {len(runs)} runs diverged and count as not trained" if lost else ""
 
 
 def activation_decides_depth(cells: Cells) -> Verdict:
@@ -92,10 +98,11 @@ def activation_decides_depth(cells: Cells) -> Verdict:
     its seeds train takes more seeds than to tell two apart; so the depths stand in the evidence, the test is of shares.
     """
     trained = trained_by_seed(cells)
+    deepest = cells.selected[cells.selected["depth"] == cells.selected["depth"].max()]
     depth, count = int(cells.selected["depth"].max()), trained.shape[1]
     evidence = (
         f"share of seeds trained at {depth} layers, the largest difference between any two of {count} activations, "
-        f"paired by seed, {rates_from(cells)}; {trained_depths(cells)}"
+        f"paired by seed, {rates_from(cells)}{of_diverged(deepest)}; {trained_depths(cells)}"
     )
     statement = "how deep a plain MLP trains depends on its activation (share of seeds at the deepest)"
     return judge_any_pair("D1a", statement, MATTERS, trained, evidence, "trained")
@@ -107,6 +114,7 @@ def relu_trains_deeper(cells: Cells) -> Verdict:
     better, worse = NAMED
     share = {name: f"{trained[name].sum():.0f} of {trained[name].count()} seeds" for name in NAMED}
     depth = int(cells.selected["depth"].max())
+    deepest = cells.selected[(cells.selected["depth"] == depth) & cells.selected["activation"].isin(NAMED)]
     return judge(
         "D1b",
         better,
@@ -115,7 +123,7 @@ def relu_trains_deeper(cells: Cells) -> Verdict:
         MATTERS,
         trained[better] - trained[worse],
         f"share of seeds trained at {depth} layers, {better} ({share[better]}) minus {worse} ({share[worse]}), paired "
-        f"by seed, {rates_from(cells)}",
+        f"by seed, {rates_from(cells)}{of_diverged(deepest)}",
         "trained",
         difference=True,
     )

@@ -36,6 +36,7 @@ RARE = 0.05  # of the units that were ever dead, or of all units
 SOME = 0.01  # of the units, or of the test rows
 START = ["weight_init", "bias_init"]
 CELL = ["depth", "learning_rate", *START]  # what a seed's numbers are averaged over
+WHOLE_CELL = ["activation", "optimizer", *CELL]
 PAIR = ["seed", *CELL]  # what two runs that are compared have in common
 
 
@@ -63,7 +64,7 @@ def final(
 
 def lost_cells(runs: pd.DataFrame) -> pd.DataFrame:
     """Find the runs of the cells of which more than half diverged."""
-    of = [runs[key] for key in ("activation", "optimizer", *CELL)]
+    of = [runs[key] for key in WHOLE_CELL]
     return runs[(runs["status"] != "ok").groupby(of).transform("mean") > 0.5]
 
 
@@ -100,10 +101,7 @@ def over(runs: pd.DataFrame, depths: bool = True) -> str:
     pairs = sorted(set(zip(*(runs[key] for key in START), strict=True)))
     starts = " / ".join(f"{weights}, {biases}" for weights, biases in pairs)
     all_depths = ", ".join(str(depth) for depth in sorted(runs["depth"].unique()))
-    lost, cells_lost = (
-        int((runs["status"] != "ok").sum()),
-        len(lost_cells(runs)[["activation", *CELL]].drop_duplicates()),
-    )
+    lost, cells_lost = int((runs["status"] != "ok").sum()), len(lost_cells(runs)[WHOLE_CELL].drop_duplicates())
     averaged = [
         *([f"{'depths' if ', ' in all_depths else 'depth'} {all_depths}"] if depths else []),
         f"{counted(len(pairs), 'start')} ({starts})",
@@ -131,6 +129,13 @@ def relu_units_die(cells: Cells) -> Verdict:
 
 def dead_stay_dead(cells: Cells) -> Verdict:
     """R3, second half: of all units that were ever dead, nearly none is alive at the end, at any learning rate."""
+    revival, looked = revived(cells)
+    evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
+    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
+
+
+def revived(cells: Cells) -> tuple[dict[str, pd.Series], list[pd.DataFrame]]:
+    """Of the units that were ever dead, the share that is alive at the end, one number a seed; and the runs seen."""
     revival, looked = {}, []
     for optimizer in optimizers(cells):
         for rate in sorted(cells.runs["learning_rate"].unique()):
@@ -141,8 +146,7 @@ def dead_stay_dead(cells: Cells) -> Verdict:
             if len(share) > 1:  # a rate without a death says nothing
                 wholly = f"{(ended['network_dead'] > 0).sum()} of {len(ended)} networks have a wholly dead layer"
                 revival[f"{optimizer} at {rate:g} ({wholly})"] = share
-    evidence = f"revived / ever dead at an evaluation, {over(pd.concat(looked))}"
-    return judge("R3b", "relu", "dead units do not come back", AT_MOST, RARE, revival, evidence, "revival_rate")
+    return revival, looked
 
 
 def harsh(cells: Cells, activation: str) -> pd.DataFrame:
