@@ -185,7 +185,7 @@ YAML_CASES = {
     "more frozen layers than there are": (
         study(**{"steps: 4": "steps: 4, freeze_layers: 3"}),
         [],
-        ["s.yaml:7", "train.freeze_layers", "at most the 2 hidden layers", "write `depth: 3` in place of 2"],
+        ["s.yaml:7", "train.freeze_layers", "at most the 2 hidden layers", "write `freeze_layers: 2` in place of 3"],
     ),
     "misspelt norm in the matrix": (
         with_sweep("matrix:\n  model.norm:\n  - none\n  - bacth"),

@@ -26,6 +26,7 @@ from actlab.engine import (
     earlier,
     handover,
     scheduling,
+    second_stage,
     setting_aside,
     store,
     train_study,
@@ -481,7 +482,7 @@ def test_fresh_is_refused_before_anything_is_done(whole, trained, mine, tmp_path
 def test_fresh_asks_on_a_terminal_and_nowhere_else(whole, mine, monkeypatch, capsys):
     """A terminal of our own: what is asked, and what each answer does."""
     trains_nothing(monkeypatch)
-    monkeypatch.setattr(train_study, "execute", lambda *_: iter(()))
+    monkeypatch.setattr(second_stage, "execute", lambda *_: iter(()))
     monkeypatch.setattr(actlab, "write_report", lambda *_: (_ for _ in ()).throw(StudyError("far enough")))
     before = files(whole)
 

@@ -15,7 +15,18 @@ import pytest
 
 import actlab
 from actlab import cli
-from actlab.engine import compiling, control, loading, manifest, run_batch, store, train_study, worker, worker_pools
+from actlab.engine import (
+    compiling,
+    control,
+    loading,
+    manifest,
+    run_batch,
+    second_stage,
+    store,
+    train_study,
+    worker,
+    worker_pools,
+)
 from actlab.engine.files import DamageError
 from actlab.study import plan
 from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
@@ -114,7 +125,7 @@ def test_neighbours_change_no_bit(whole, serial, tmp_path, config):
 def test_a_finished_study_trains_nothing(whole, monkeypatch, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     monkeypatch.setattr(worker_pools, "local", lambda *_: Forbidden())
-    monkeypatch.setattr(train_study, "execute", Forbidden().submit)
+    monkeypatch.setattr(second_stage, "execute", Forbidden().submit)
     before = tables(whole)
     shutil.rmtree(tmp_path / "r" / "tables")
     manifest.write_manifest(tmp_path / "r", manifest.read_manifest(tmp_path / "r") | {"git_revision": "then"})

@@ -295,7 +295,7 @@ def test_run_sets_damage_aside_and_destroys_nothing(folder, sound):
     damaged = path.read_bytes()
     shutil.copy(other, folder / "parts" / "spare.parquet")
     plan = SimpleNamespace(runs=dict.fromkeys(actlab.load(sound).runs["run"]), call_sizes={}, measures=(), data=())
-    plan.prefixes, plan.records, plan.unknown_death = {}, {}, {}
+    plan.prefixes, plan.records, plan.unknown_death, plan.stages, plan.later = {}, {}, {}, None, ()
     plan.runs = {run: SimpleNamespace(modules=frozenset()) for run in plan.runs}
     (line,) = prepare(store.Stored(folder), synthetic.STUDY, plan, {}, trains=True)
     aside = path.with_name(f"{path.name}.aside")

@@ -44,10 +44,12 @@ def splits(loaded):
 
 def test_records_say_what_the_rows_are():
     for name, record in data.DATASETS.items():
-        table = record.make()
-        assert (record.rows, record.inputs, record.classes) == (*table.x.shape, len(table.classes)), name
         assert record.reference, name
         assert record.licence, name
+        if record.cached:  # comes over the network
+            continue
+        table = record.make()
+        assert (record.rows, record.inputs, record.classes) == (*table.x.shape, len(table.classes)), name
         if table.classes:
             assert record.chance == pytest.approx(np.bincount(table.y).max() / len(table.y), abs=0.011), name
         assert set(record.bounds) <= set(record.options), name

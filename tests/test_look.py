@@ -25,7 +25,7 @@ TABLE = pd.DataFrame(
     {
         "count": np.arange(ROWS),
         "size": RNG.normal(size=ROWS),
-        "undecided": np.arange(ROWS) % 3 == 0,
+        "open": np.arange(ROWS) % 3 == 0,
         "colour": np.array(["red", "green", "blue"])[np.arange(ROWS) % 3],
         "y": np.array(["p", "q "])[np.arange(ROWS) % 2],
     }

@@ -16,7 +16,7 @@ from actlab.analysis.variation import SPLIT
 from actlab.commands import typed
 from actlab.errors import ActlabError
 from actlab.later import pd
-from actlab.naming import listed, nearest
+from actlab.naming import counted, listed, nearest
 from actlab.study.selection import Select
 from actlab.study.settings import UNSTATED, Setting, joined
 from actlab.where import matching
@@ -152,7 +152,9 @@ def choose(studies: Sequence[Study], request: Request) -> Compared:
     fits = grammar.matches(every, conditions, names)
     if not fits.any():
         alone = ", ".join(f"{one} {grammar.matches(every, [one], names).sum()}" for one in conditions)
-        raise CompareError(f"of {len(every)} runs none fits all conditions; alone: {alone or 'there are none'}")
+        raise CompareError(
+            f"of {counted(len(every), 'run')} none fits all conditions; alone: {alone or 'there are none'}"
+        )
     fixed = {one: matching.column_of(every, one, names) for one in conditions}
     taken = {*keys, *over, *fixed.values()}
     selected, off, first, left, empty, begin = {}, [], [], [], [], 0

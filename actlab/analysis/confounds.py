@@ -218,6 +218,8 @@ def at_the_end(selection: pd.DataFrame, runs: pd.DataFrame, over: str, keys: Seq
     parts = [f"the {end} of its grid for {cells_named(some, varied)}" for end, some in found.items() if some]
     if not parts:
         return ""
+    if selection[over].nunique() == 2:
+        return f"Of two values of {plain(words(over))}, either is an end of its grid: a better one may lie beyond it."
     return f"The selected {plain(words(over))} is {' and '.join(parts)}, which train: a better one may lie beyond it."
 
 

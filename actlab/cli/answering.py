@@ -31,6 +31,7 @@ class Answering:
         self.asked, self.out_dir, self.begin = (config, overrides), out_dir, awake.seconds()
         self.fields: dict[str, Any] = {"notes": []}
         self.planned: frozenset[str] = frozenset()
+        self.later = 0  # runs that follow from what a first stage selects
         self.written = False
 
     def watching(self, progress: "Callable[[Progress], None]") -> "Callable[[Progress], None]":
@@ -76,7 +77,7 @@ class Answering:
 
         study = name_of(*self.asked)
         folder = self.out_dir or whereabouts.default_folder(self.asked[0], study, self.asked[1])
-        self.planned = frozenset(runs)
+        self.planned, self.later = frozenset(runs), later
         there = set() if fresh else Stored(folder).runs()
         missing = len(self.planned - there) + later
         self.fields |= {
@@ -149,7 +150,8 @@ class Answering:
         if "folder" in self.fields:
             with suppress(Exception):
                 contents = Stored(self.fields["folder"]).read()
-                there = len((self.planned | (contents.asked or frozenset())) & contents.runs)
+                begun = contents.asked if self.later else None  # what the first stage selected is planned since then
+                there = len((self.planned | (begun or frozenset())) & contents.runs)
                 stored = self.fields["stored"]
                 self.fields |= {"trained": max(there - stored, 0), "missing": self.fields["planned"] - there}
         if not isinstance(error, KeyboardInterrupt):
