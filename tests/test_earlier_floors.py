@@ -18,8 +18,9 @@ def depth_study():
     return load(DEPTH_STUDY)
 
 
-def frames_of_activation(results, name, depth):
-    runs = results.runs[(results.runs["activation"] == name) & (results.runs["depth"] == depth)]["run"]
+def frames_of_activation(results, name, depth, rate=None):
+    of = (results.runs["activation"] == name) & (results.runs["depth"] == depth)
+    runs = results.runs.loc[of if rate is None else of & (results.runs["learning_rate"] == rate), "run"]
     return (frame[frame["run"].isin(runs)] for frame in (results.steps, results.layers))
 
 
@@ -34,7 +35,7 @@ def test_a_deep_sigmoid_has_no_spread_over_rows_that_rounding_made(depth_study):
 
 def test_what_rounding_does_not_decide_is_as_it_was_stored(depth_study):
     for name in ("relu", "leaky_relu", "elu"):
-        steps, layers = frames_of_activation(depth_study, name, 10)
+        steps, layers = frames_of_activation(depth_study, name, 10, rate=1e-3)
         assert len(layers) > 0
         assert layers[list(FLOORED)].notna().all(axis=None), name
         assert steps[["act_var_within", "constant_fraction"]].notna().all(axis=None), name

@@ -53,6 +53,7 @@ SAME = {
         "train.optimizer",
         {"name": "momentum", "momentum": 0.8, "nesterov": True},
     ),
+    "spirals:turns=3": ("data.name", {"name": "spirals", "turns": 3}),
     "cosine:warmup_steps=2": ("train.schedule", {"name": "cosine", "warmup_steps": 2}),
 }
 
@@ -68,6 +69,7 @@ def test_one_word_is_the_mapping_that_it_is_short_for():
             by_mapping.config, by_mapping.source.path
         )
         other = {"model.weight_init": "he_normal", "model.bias_init": "zeros", "train.schedule": "constant"}
+        other |= {"data.name": "iris"}
         alone = other.get(key, "gelu" if name == "activation" else "sgd")
         swept = read("s.yaml", [f"{key}={word},{alone}"])
         assert next(getattr(getattr(cell, section), name) for cell in swept.cells) == getattr(
