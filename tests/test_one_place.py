@@ -295,6 +295,7 @@ PAIRS = {
     "data.seed": ("0", "1", []),
     "data.standardize": ("true", "false", []),
     "data.train_rows": ("60", "70", []),
+    "data.label_noise": ("0", "0.1", []),
     "data.target": ("a", "b", ["data.name=rows.csv"]),
     "data.task": ("regression", "classification", ["data.name=rows.csv", "data.target=b"]),
     "data.target_loss": ("0.1", "0.2", []),
@@ -385,6 +386,7 @@ def of_program(key, value, more, folder):
     (run,) = group.runs
     schedule = (group.depth, group.activation, group.steps, group.every, group.evaluate_every)
     content = [np.round(split.x.sum(0), 9).tolist() for split in (rows.train, rows.validation)]
+    content.append(rows.train.y.tolist())
     return (program, group.shape.optimizer, forms), (run.numbers, schedule, group.shape.activations, content)
 
 
