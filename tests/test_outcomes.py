@@ -164,7 +164,7 @@ def test_a_number_of_the_runs_that_have_one_is_not_printed_as_the_cells():
     assert "how many have one stands first" in " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
     runs.loc[runs["activation"] == "relu", "steps_to_target"] = [100, 200, 300, 400, 500, math.nan, math.nan]
     text = compare.format(compare.compare([("s", runs, steps, layers)], "steps_to_target", ["activation"]))
-    assert "5 of 7 defined: 300 (100 to 500)" in text
+    assert "5 of 7 reached: 400 (≤ 100 to never)" in text
     assert "6 of 7 not diverged: " in text
 
 
