@@ -22,9 +22,10 @@ NOTE = (
     "they diverged; "
 )
 SOME = "where some trained, what follows is the median (least to greatest) of those, and no interval"
-NONE = "where none did, what follows is of all runs"
+NONE = "where none trained, what follows is of all runs"
 NONE_LOST = (
-    "where none did and some diverged, what follows is the median (least to greatest) of those that have a value, and "
+    "where none trained and some diverged, what follows is the median (least to greatest) of those that have a value, "
+    "and "
     "no interval"
 )
 
