@@ -293,7 +293,7 @@ def test_only_few_runs_are_said_to_be_few():
         assert "fewer than" not in text
         assert "how many have one stands first" not in text  # how many trained does
         assert "is of all runs" not in text
-        assert "where none trained and some diverged, what follows is the median (least to greatest) of those that" in text
+        assert "where none trained and some diverged, what follows is the median (least to greatest)" in text
 
 
 def test_at_init_what_diverged_later_is_left_out_at_the_end_alone():

@@ -25,8 +25,7 @@ SOME = "where some trained, what follows is the median (least to greatest) of th
 NONE = "where none trained, what follows is of all runs"
 NONE_LOST = (
     "where none trained and some diverged, what follows is the median (least to greatest) of those that have a value, "
-    "and "
-    "no interval"
+    "and no interval"
 )
 
 
