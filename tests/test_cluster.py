@@ -78,6 +78,8 @@ setsid sh -c '
     exec >"${log:-/dev/null}" 2>&1
     eval "$0"
 ' "$(cat "$1")" </dev/null &
+tries=0  # until the group is there that is the job: who looks before that finds none
+until kill -0 "-$!" 2>/dev/null || [ $tries -ge 300 ]; do tries=$((tries + 1)); sleep 0.01; done
 echo $! >> "$HOME.jobs"
 echo "Submitted batch job $!"
 """

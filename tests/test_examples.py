@@ -67,7 +67,8 @@ def workplace(tmp_path_factory):
     """What the pages take to be there."""
     place = tmp_path_factory.mktemp("reader") / "here"
     (place / "results").mkdir(parents=True)
-    for name in ("configs", "results/depth", "results/dying_relu", "../experiments"):  # read, not written
+    # Read, not written.
+    for name in ("configs", "results/depth", "results/dying_relu", "results/revival", "../experiments"):
         (place / name).symlink_to(ROOT / name.removeprefix("../"))
     shutil.copy(ROOT / "configs" / "depth.yaml", place)
     (place / "FILE").write_text(STUDY.format(name="file"))

@@ -33,7 +33,7 @@ class Tuned:
 
     Attributes:
         name: a hash of that.
-        candidates: which of the study's cells it is at each value: one a split.
+        candidates: which of the study's cells it is at each value: one for each split.
         values: of the key, as they are stored.
         tuning: the tuning runs of each candidate: over all splits and tuning seeds.
         selected: which of the candidates was selected; None before.
@@ -114,7 +114,7 @@ def tuned(name: str, candidates: Sequence[Mapping[str, int]], study: Study, sele
 
     Args:
         name: its own.
-        candidates: at each value, which cell of the study each identity is: one a split.
+        candidates: at each value, which cell of the study each identity is: one for each split.
         study: as it is planned.
         select: the rule.
         entry: what is stored of it; of other splits than today's, the value tells.
