@@ -194,7 +194,7 @@ def wait_until(true, seconds=60):
 def test_slurm_takes_no_more_jobs(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(of_slurm, "LOOK", 0.2)
     monkeypatch.setattr(of_slurm, "ASK", 0.2)
-    monkeypatch.setattr(of_slurm, "PATIENCE", 3)
+    monkeypatch.setattr(of_slurm, "PATIENCE", 8)
     slurm.write_text("cores: 1\nmemory: 2GB\nsecurity: false\n")
     pool = cluster.pool(tmp_path / "r", 5, cluster=slurm)
     open_worker, _ = pool.__enter__()
