@@ -12,7 +12,7 @@ from actlab.engine.earlier_floors import with_earlier_floors
 from actlab.later import Later, pd
 from actlab.measures import EDGES, LOG10, MEASURES
 from actlab.study.selection import FRESH, STAGE, TUNING
-from actlab.study.settings import CONTENT, SINCE, Prefixes, Setting
+from actlab.study.settings import CONTENT, Prefixes, Setting
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,7 +66,7 @@ def explode(
         prefixes: what stands before labels that would collide, as the manifest has it.
     """
     lists = [name for name in rows.column_names if name.startswith(("steps.", "layers.", "histograms."))]
-    runs = told_apart(one_name(of_all_versions(rows.drop_columns(lists).to_pandas())), prefixes)
+    runs = told_apart(one_name(rows.drop_columns(lists).to_pandas()), prefixes)
     steps_of_run, layers_of_run = rows["steps.step"].to_pylist(), rows["layers.layer"].to_pylist()
     records = np.array([len(steps) for steps in steps_of_run])
     kept = np.array([len(layers) for layers in layers_of_run])
@@ -165,17 +165,6 @@ def histograms_of(rows: pa.Table, layers: pd.DataFrame) -> pd.DataFrame:
             frames.append(where.assign(of=of, bin=bins, count=counts[row, bins]))
     columns = ["run", "step", "layer", "of", "bin", "count"]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
-
-
-def of_all_versions(runs: pd.DataFrame) -> pd.DataFrame:
-    """Fill in settings that some runs were stored without, before there were such: they had the default.
-
-    >>> of_all_versions(pd.DataFrame({"label_noise": [None, 0.2]}))["label_noise"].tolist()
-    [0.0, 0.2]
-    """
-    for column in SINCE.keys() & set(runs.columns):
-        runs[column] = runs[column].astype(float).fillna(SINCE[column])
-    return runs
 
 
 def one_name(runs: pd.DataFrame) -> pd.DataFrame:

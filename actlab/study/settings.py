@@ -25,10 +25,6 @@ ENVIRONMENT = (
 """Where a run was executed: no part of its identity, so that runs of one cell may differ in it."""
 
 
-SINCE: Mapping[str, Any] = {"label_noise": 0.0}
-"""Settings that parts of earlier versions are without, and what those runs had: the default."""
-
-
 @dataclass(frozen=True)
 class Setting:
     """A column of ``runs`` that is a setting.
