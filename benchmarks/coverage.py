@@ -346,16 +346,22 @@ def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
     return {"coverage": lambda: rule_table(frame), "candidates": lambda: candidates_table(frame)}
 
 
-def main() -> None:
-    """Simulate, and write the numbers and the tables."""
-    frame = simulate()
+def write(
+    frame: pd.DataFrame, results: Path, tables_of: Callable[[pd.DataFrame], dict[str, Callable[[], str]]]
+) -> None:
+    """Write the numbers of a simulation as CSV, print their tables, and put these into the pages that are named."""
     text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
-    RESULTS.write_text(text, encoding="utf-8", newline="\n")
-    tables = tables_of(pd.read_csv(RESULTS))
+    results.write_text(text, encoding="utf-8", newline="\n")
+    tables = tables_of(pd.read_csv(results))
     print(*(table() for table in tables.values()), sep="\n\n")
     for name in sys.argv[1:]:
         page = Path(name)
         page.write_text(documents.rewrite(page.read_text(encoding="utf-8"), tables), encoding="utf-8", newline="\n")
+
+
+def main() -> None:
+    """Simulate, and write the numbers and the tables."""
+    write(simulate(), RESULTS, tables_of)
 
 
 if __name__ == "__main__":

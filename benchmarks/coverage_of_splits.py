@@ -9,7 +9,6 @@ The numbers are the same each time; it takes a minute. The tables stand in `docs
 `benchmarks/results/coverage_of_splits.csv`, and `tests/test_crossed.py` holds the rule to them with fewer samples.
 """
 
-import sys
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import pandas as pd
 from actlab.analysis import documents
 from actlab.analysis.crossed import as_plain, repeats
 from actlab.analysis.intervals import FLAG, UNBOUNDED, Quantity, intervals_of, mean_bounds
-from benchmarks.coverage import FRACTION, LEVEL, NEEDED, POSITIVE, covers, decimal
+from benchmarks.coverage import FRACTION, LEVEL, NEEDED, POSITIVE, covers, decimal, write
 
 SIZES = ((3, 5), (5, 3), (5, 5), (10, 5), (5, 10), (20, 5), (10, 10))
 SAMPLES = 10_000
@@ -238,14 +237,7 @@ def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
 
 def main() -> None:
     """Simulate, and write the numbers and the tables."""
-    frame = simulate()
-    text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
-    RESULTS.write_text(text, encoding="utf-8", newline="\n")
-    tables = tables_of(pd.read_csv(RESULTS))
-    print(*(table() for table in tables.values()), sep="\n\n")
-    for name in sys.argv[1:]:
-        page = Path(name)
-        page.write_text(documents.rewrite(page.read_text(encoding="utf-8"), tables), encoding="utf-8", newline="\n")
+    write(simulate(), RESULTS, tables_of)
 
 
 if __name__ == "__main__":

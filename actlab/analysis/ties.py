@@ -1,8 +1,9 @@
 """Which cells of a column are as good as its best, and of which that cannot be told yet.
 
-The best is chosen by the same runs that it is then compared with, so an interval of one difference is not enough: the
-intervals of all pairs of the column must hold together. Each has the level 1 − (1 − .95)/pairs (Bonferroni), and is
-otherwise that of a mean of paired differences (see ``intervals``); ``benchmarks/ties.py`` counts how often they hold.
+The best is chosen by the same runs that it is then compared with, so an interval of one difference is not enough:
+the intervals of all pairs of the column must hold together. Each has the level 1 − (1 − .95)/pairs (Bonferroni), and is
+the skew-extended t of paired differences, also of what has two ends: at such levels the logit's holds too few columns
+of skewed cells. ``benchmarks/ties.py`` counts how often they hold.
 
 With δ the difference below which two cells are taken for equally good, a cell whose interval lies within ±δ is *as good
 as the best*, whether or not the interval contains 0; one whose interval contains 0 and reaches beyond is *undecided*;
@@ -23,7 +24,6 @@ from actlab.analysis.intervals import (
     FEWEST,
     NOTHING,
     ROUNDING,
-    UNBOUNDED,
     Interval,
     Quantity,
     quantity_of,
@@ -158,7 +158,6 @@ def gap(ahead: pd.Series, behind: pd.Series, record: Measure, level: float = LEV
         a, b = a - margin.end, b - margin.end
     if quantity.log10:
         a, b = a * math.log(10), b * math.log(10)
-    kind = UNBOUNDED if margin is None or margin.ratio else quantity
     arithmetic = margin is not None and margin.ratio and not quantity.log10
     x, y = paired(a, b)
     if arithmetic and len(x):
@@ -172,7 +171,7 @@ def gap(ahead: pd.Series, behind: pd.Series, record: Measure, level: float = LEV
     if arithmetic:
         logs = [logarithm(stats.mean_interval(one, level, Quantity(0.0))) for one in (a, b)]
         return Gap(square_and_add(*logs), spread_apart(a / a.mean(), b / b.mean()))
-    found = stats.difference(a, b, level, kind)
+    found = stats.difference(a, b, level)
     spread = spread_of(x - y) if len(x) > 1 else spread_apart(a, b)
     return Gap(found.interval, spread, found.dropped, len(x))
 
