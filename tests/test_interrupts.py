@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import actlab
@@ -374,12 +375,13 @@ def test_semaphores_of_killed_workers_are_removed():
     with process:
         name = process.stdout.readline().strip().strip("/")
         assert Path(f"/dev/shm/sem.{name}").exists()
+        parent, give_up = psutil.Process(process.pid), time.monotonic() + 60
+        while not any("resource_tracker" in word for one in parent.children() for word in one.cmdline()):
+            assert time.monotonic() < give_up  # it was forked, and is not itself before it has begun
+            time.sleep(0.01)
         local.kill_all_but_trackers(process.pid)
     assert process.returncode == -signal.SIGKILL
-    end = time.monotonic() + 30  # the tracker is a process of its own, and takes its time
-    while (still := Path(f"/dev/shm/sem.{name}").exists()) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert not still
+    assert not Path(f"/dev/shm/sem.{name}").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks at shared memory")
