@@ -219,6 +219,7 @@ def test_a_slurm_job_that_ends_is_replaced(slurm, tmp_path, monkeypatch):
     with cluster.pool(tmp_path / "r", 5, cluster=slurm) as (open_worker, number):
         assert number == 2
         first = open_worker().submit(os.getppid).result(timeout=60)
+        wait_until(lambda: len(known(open_worker)) == 2)  # the second may be slower; it is killed with the first
         before = known(open_worker)
         time.sleep(1.5)  # until it is noticed that the job has begun
         waiting = open_worker().submit(time.sleep, 3)
