@@ -40,6 +40,7 @@ from actlab.study import columns
 from actlab.study.reading import StudyError, resolved_yaml
 from tests import synthetic
 from tests.serial import SerialExecutor
+from tests.thinned import thinned
 from tests.typed import typed
 
 STUDY = """
@@ -314,7 +315,7 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
         actlab.run(mine, prune=True, fresh=True)
 
 
-@pytest.mark.parametrize("prune", [False, True])
+@pytest.mark.parametrize("prune", thinned([True, False], 2))
 def test_killed_at_any_moment_of_a_change_nothing_is_lost(prune, trained, mine, tmp_path, monkeypatch, request):
     """Before a rename or a removal in the folder: what is there reads as before the change, or as after it.
 

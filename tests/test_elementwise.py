@@ -11,6 +11,7 @@ import actlab
 from actlab.activations import CATALOGUE, ActivationError, check
 from actlab.activations.dependence import mixed
 from actlab.activations.elementwise import by_structure, by_values, check_elementwise
+from tests.thinned import thinned
 
 HEAD = "import jax\nimport jax.numpy as jnp\nimport numpy as np\nimport actlab\n"
 
@@ -60,7 +61,7 @@ OTHERS = {  # body of f(z): of what the first element depends, whatever the valu
 }
 
 
-@pytest.mark.parametrize("what", OTHERS)
+@pytest.mark.parametrize("what", thinned(OTHERS, 3))
 def test_one_element_depends_on_another(what, tmp_path):
     message = refusal(tmp_path, f"def f(z):\n    {OTHERS[what]}\n")
     places = r"element \(\d, \d\) of its value depends on element \(\d, \d\) of z \(here of shape \(3, 4\)\)"
@@ -85,7 +86,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("what", PLACES)
+@pytest.mark.parametrize("what", thinned(PLACES, 3))
 def test_an_element_depends_on_shape_or_place_or_luck(what, tmp_path):
     message = refusal(tmp_path, f"def f(z):\n    {PLACES[what]}\n")
     assert re.match(r"f: its value at z = \S+ is \S+ in an array of shape \(48,\) and \S+ as element ", message)
@@ -194,7 +195,7 @@ def declared(z, *, a=0.25, c=1.0):
 """
 
 
-@pytest.mark.parametrize("name", re.findall(r"^def (\w+)", LEGAL, re.MULTILINE))
+@pytest.mark.parametrize("name", thinned(re.findall(r"^def (\w+)", LEGAL, re.MULTILINE), 2))
 def test_what_is_elementwise_however_it_is_written(name, tmp_path):
     record = loaded(tmp_path, LEGAL, name)
     check_elementwise(record, record.parameters)

@@ -33,6 +33,7 @@ from actlab.study.memory import PLANNED, CallSize, Size, worker_bytes
 from actlab.study.plan import choose_call_sizes
 from actlab.study.reading import StudyError
 from tests.serial import SerialExecutor
+from tests.thinned import thinned
 
 OVERRIDES = ["model.depth=200", "train.batch_size=64", "measure.probe_rows=90"]
 BIG = Size(depth=200, width=8, batch_size=64, probe_rows=90, rows=150, features=4, outputs=3, itemsize=4, activations=2)
@@ -238,7 +239,9 @@ def command(*words):
     assert end.value.code == 0
 
 
-@pytest.mark.parametrize("words", [["run"], ["run", "--memory", "1GB"], ["run", "--dry-run"], ["plan"], ["report"]])
+@pytest.mark.parametrize(
+    "words", thinned([["run"], ["plan"], ["run", "--memory", "1GB"], ["run", "--dry-run"], ["report"]], 4)
+)
 def test_a_command_reads_each_part_of_a_finished_study_once(words, whole, serial, config, tmp_path, reads, monkeypatch):
     shutil.copytree(whole, tmp_path / "r")
     monkeypatch.setattr(store, "RUNS_IN_PART", 5)
@@ -362,7 +365,7 @@ def test_more_seeds_train_only_the_new(whole, serial, config, tmp_path, monkeypa
     assert len(actlab.load(tmp_path / "r").runs) == 18
 
 
-@pytest.mark.parametrize("damage", ["truncated", "altered"])
+@pytest.mark.parametrize("damage", thinned(["truncated", "altered"], 2))
 def test_a_damaged_part_is_trained_again(damage, whole, serial, config, tmp_path):
     shutil.copytree(whole, tmp_path / "r")
     (part,) = (tmp_path / "r" / "parts").glob("*.parquet")

@@ -18,6 +18,7 @@ from actlab.study import plan as planning
 from actlab.study.reading import read
 from tests.moving import cut, home, parts, serial, snapshot, tables, without_training, write_rows
 from tests.test_union import matrix, of
+from tests.thinned import thinned
 from tests.typed import typed
 
 __all__ = ["home", "serial"]
@@ -40,7 +41,7 @@ def named(home, overrides):
     return [one.format(**places) for one in overrides]
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", thinned(SPLITS, 2))
 def test_merged_folders_are_what_one_machine_would_have_given(split, home, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folders = []

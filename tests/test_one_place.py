@@ -28,6 +28,7 @@ from actlab.study.plan import plan
 from actlab.study.reading import StudyError, read
 from actlab.study.sections import SECTIONS, DataConfig, run_keys
 from tests.synthetic import frames
+from tests.thinned import thinned
 
 OWN = Path(__file__).parent / "own"
 NAMES = "bent", "narrow", "lifted", "lookahead", "moons", "fourth", "slopes", "picture"
@@ -194,7 +195,7 @@ def claims(cells): return None
 BAD = {"bad.py": FAILING, "swapped.py": SWAPPED, "empty.py": EMPTY}
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("case", thinned(REFUSED, 2))
 def test_parts_of_ones_own_are_checked_before_training(case, tmp_path, monkeypatch):
     override, message = REFUSED[case]
     for name in ("mine.py", "study.yaml"):
@@ -260,7 +261,7 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", thinned(CHANGES, 3))
 def test_what_a_function_does_is_part_of_a_runs_identity(change, tmp_path):
     for name in ("mine.py", "study.yaml"):
         shutil.copy(OWN / name, tmp_path)
@@ -390,7 +391,7 @@ def of_program(key, value, more, folder):
     return (program, group.shape.optimizer, forms), (run.numbers, schedule, group.shape.activations, content)
 
 
-@pytest.mark.parametrize("key", PAIRS)
+@pytest.mark.parametrize("key", thinned(PAIRS, 2))
 def test_a_keys_role_is_what_it_says(key, tmp_path):
     one, other, more = PAIRS[key]
     (program, numbers), (other_program, other_numbers) = (of_program(key, v, more, tmp_path) for v in (one, other))
