@@ -12,7 +12,6 @@ from kink to kink, and interpolated. Of what comes after the last term the size 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,8 @@ STEP = 0.05  # of ln q, from knot to knot
 AROUND = np.arange(-2, 4)  # the knots about a point, from the one below it: of degree five
 TERMS = 48
 SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment", "variance_derivative")
+NEGLIGIBLE = 1e-8  # of a row's Σ a_n²
+ROWS_OF_ERRORS = 64
 GROWTH = 1e-6  # share of a moment that may lie in the outermost panels; more, and there is no moment
 
 
@@ -154,46 +155,54 @@ def lagrange(t_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_expectation(
-    a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, b_RxN: np.ndarray | None = None, decay: float = 2.5
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sum Σ a_n a_n' c^n over all pairs, with what the terms left out come to; and how far half the terms are from it.
+    a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, decay: float
+) -> tuple[np.ndarray, float]:
+    """Sum Σ a_n a_n' c^n over all pairs, with what is left out; and how far half of the terms are from it on average.
 
     Args:
         a_MxN: coefficients of each row.
         square_M: Σ a_n² over all n.
         c_MxM: correlations.
-        decay: p of a_n² ~ n^−p: 3/2 where the function jumps, 5/2 where it has a kink, more where it is smoother.
+        decay: p of a_n² ~ n^−p where it decays slowest: 3/2 of a function that jumps, 5/2 of one with a kink.
     """
     terms = needed(a_MxN, square_M)
-    total = np.zeros_like(c_MxM)
-    half = None
-    # From the first term up, as the half sum is wanted as well.
-    power = np.ones_like(c_MxM)
-    for n in range(terms):
-        total += np.multiply(power, a_MxN[:, n, None] * a_MxN[None, :, n])
-        power *= c_MxM
-        if n + 1 == terms // 2:
-            half = total + tail(a_MxN, square_M, c_MxM, n + 1, decay)
-    total += tail(a_MxN, square_M, c_MxM, terms, decay)
-    return total, (np.abs(total - half) if half is not None else np.zeros_like(total))
+    whole_MxM = partial_sum(a_MxN, square_M, c_MxM, terms, decay)
+    few = slice(0, ROWS_OF_ERRORS)
+    half_MxM = partial_sum(a_MxN[few], square_M[few], c_MxM[few, few], terms // 2, decay)
+    return whole_MxM, abs(off_diagonal_mean(np.abs(whole_MxM[few, few] - half_MxM)))
+
+
+def partial_sum(a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, terms: int, decay: float) -> np.ndarray:
+    """Sum that many terms by Horner's rule, and add the ``tail``."""
+    total_MxM = np.zeros_like(c_MxM)
+    for n in reversed(range(terms)):
+        total_MxM *= c_MxM
+        total_MxM += np.multiply.outer(a_MxN[:, n], a_MxN[:, n])
+    rest_M = square_M - np.sum(a_MxN[:, :terms] ** 2, axis=1)
+    if np.any(rest_M > NEGLIGIBLE * square_M):
+        total_MxM += tail(np.sqrt(np.maximum(rest_M, 0.0)), c_MxM, terms, decay)
+    return total_MxM
 
 
 def needed(a_MxN: np.ndarray, square_M: np.ndarray) -> int:
-    """Return how many terms leave less than 1e-9 of every row's square; all where none are enough."""
-    left = square_M[:, None] - np.cumsum(a_MxN**2, axis=1)
-    enough = np.flatnonzero((left <= 1e-9 * square_M[:, None]).all(axis=0))
+    """Return how many terms leave next to nothing of every row's square; all where none are enough."""
+    left_MxN = square_M[:, None] - np.cumsum(a_MxN**2, axis=1)
+    enough = np.flatnonzero((left_MxN <= NEGLIGIBLE * square_M[:, None]).all(axis=0))
     return int(enough[0]) + 1 if len(enough) else a_MxN.shape[1]
 
 
-def tail(a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, terms: int, decay: float) -> np.ndarray:
-    """Estimate Σ_{n ≥ terms} a_n a_n' c^n: √(R R') times what n^−p, p = 3/2 or 5/2, makes of c against c = 1."""
-    rest_M = np.sqrt(np.maximum(square_M - np.sum(a_MxN[:, :terms] ** 2, axis=1), 0.0))
+def tail(root_M: np.ndarray, c_MxM: np.ndarray, terms: int, decay: float) -> np.ndarray:
+    """Estimate Σ_{n ≥ N} a_n a_n' c^n as √(R R') g(−N ln c), R what a row's square lacks, a_n² ~ n^−p.
+
+    g(x) = (p − 1) ∫_1^∞ s^−p e^(−xs) ds is 1 at c = 1, where √(R R') is exact for equal rows: an exponential integral
+    of half-integer order, e^−x − √(πx) erfc √x for p = 3/2.
+    """
     x = -terms * np.log(np.clip(c_MxM, 1e-3, 1.0))
     decayed = np.exp(-x)
     shape = decayed - np.sqrt(np.pi * x) * erfc(np.sqrt(x))
     if decay > 2.0:
         shape = decayed - 2.0 * x * shape
-    return rest_M[:, None] * rest_M * np.where(c_MxM > 0, shape, 0.0)
+    return np.multiply.outer(root_M, root_M) * np.where(c_MxM > 0, shape, 0.0)
 
 
 def correlations(K_MxM: np.ndarray) -> np.ndarray:
@@ -220,8 +229,7 @@ def through(K_MxM: np.ndarray, table: Coefficients, sigma_w2: float) -> Layer:
     np.fill_diagonal(H_MxM, scalars["second_moment"])
     np.fill_diagonal(S_MxM, scalars["slope_second_moment"])
     rows = {f"{name}_M": scalars[name] for name in (*SCALARS, "slope_growth")}
-    errors = off_diagonal_mean(H_error), off_diagonal_mean(S_error)
-    return Layer(table.mean, sigma_w2, K_MxM, H_MxM, S_MxM, **rows, H_error=errors[0], S_error=errors[1])
+    return Layer(table.mean, sigma_w2, K_MxM, H_MxM, S_MxM, **rows, H_error=H_error, S_error=S_error)
 
 
 def propagate(
@@ -244,8 +252,9 @@ def propagate(
     x_MxF = np.asarray(x_MxF, float)
     H_MxM = x_MxF @ x_MxF.T / x_MxF.shape[1]
     for w2, mean, std in zip(sigma_w2, bias_mean, bias_std, strict=True):
-        table = tables.setdefault(mean, Coefficients(phi, mean)) if mean not in tables else tables[mean]
-        layer = through(w2 * H_MxM + std**2, table, w2)
+        if mean not in tables:
+            tables[mean] = Coefficients(phi, mean)
+        layer = through(w2 * H_MxM + std**2, tables[mean], w2)
         layers.append(layer)
         H_MxM = layer.H_MxM
         if not np.isfinite(H_MxM).all():
