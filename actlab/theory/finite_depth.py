@@ -174,5 +174,5 @@ def of_gradients(
                 error, spread = math.sqrt(of_outputs_LxL[l, l] / draws), math.sqrt(covariance_LxL[l, l])
                 yield Prediction(name, l + 1, float(mean_L[l]), error, spread, WIDE)
         if depth >= 3:
-            error, spread = (math.sqrt(fit_L @ c @ fit_L) for c in (of_outputs_LxL / draws, covariance_LxL))
+            error, spread = (math.sqrt(max(fit_L @ c @ fit_L, 0.0)) for c in (of_outputs_LxL / draws, covariance_LxL))
             yield Prediction(slope, 0, float(fit_L @ mean_L), error, spread, WIDE)
