@@ -108,7 +108,7 @@ def predicted(cell: Cell, name: str, sources_folder: Path) -> pa.Table:
     from actlab import jax_settings
     from actlab.engine import prediction_files
     from actlab.naming import message
-    from actlab.theory import finite_depth
+    from actlab.theory import TheoryError, finite_depth
 
     rows: list[tuple[Any, ...]] = []
     why = outside(cell)
@@ -118,7 +118,7 @@ def predicted(cell: Cell, name: str, sources_folder: Path) -> pa.Table:
                 setting = setting_of(cell, sources_folder)
                 why = finite_depth.outside(setting)
                 rows = [] if why else [row(one) for one in finite_depth.predict(setting)]
-        except finite_depth.TheoryError as error:
+        except TheoryError as error:
             why = message(str(error))
         except Exception as error:
             return prediction_files.rows_of(name, f"{FAILED}{type(error).__name__}: {message(str(error))}", ())
