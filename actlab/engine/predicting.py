@@ -110,4 +110,6 @@ def computed(
 
 def place(cell: Cell) -> str:
     """By what cells are sorted: those that share data and activation stand together."""
-    return repr((cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters))
+    return repr(
+        (cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters, 9e9 - len(cell.weight_std))
+    )
