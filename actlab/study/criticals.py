@@ -13,6 +13,7 @@ from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source, StudyError, of_key
 from actlab.study.sections import ModelConfig
 from actlab.study.sweep import agrees, put
+from actlab.theory.criticality import CriticalPoint
 from actlab.theory.errors import TheoryError
 from actlab.theory.points import critical
 
@@ -50,9 +51,12 @@ def without_point(source: Source, model: ModelConfig, reason: str) -> StudyError
     activation = Choice(name=display_name(model.activation.name), options=model.activation.options)
     defaults = activation_options(activations.CATALOGUE.find(model.activation.name))
     why = f"{place}: {WEIGHTS}: {activation.label(defaults)}: {reason}"
-    if out := excluded(source, (ACTIVATION, WEIGHTS), lambda one: draws_biases(one) and not has_point(one)):
+    if out := excluded(source, (ACTIVATION, WEIGHTS), lacks_point):
         return StudyError(f"{why}; {out}")
-    return StudyError(f"{why}; name another initializer, such as variance_preserving")
+    if "q" in model.weight_init.options and (point := point_of(model, None)):
+        return StudyError(f"{why}; leave q out: E z² = {point.q:.4g} is kept then")
+    others = "leave it out, or " if ACTIVATION in (source.sweep.get("matrix") or {}) else ""
+    return StudyError(f"{why}; {others}name another initializer, such as variance_preserving")
 
 
 def initializer_of(model: ModelConfig) -> str:
@@ -66,16 +70,19 @@ def draws_biases(model: ModelConfig) -> bool:
     return bool(INITIALIZERS.find(initializer_of(model)).found)
 
 
-def has_point(model: ModelConfig) -> bool:
-    """Whether there is the critical point that a model asks for."""
+def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
+    """Return the critical point of a model's activation at a q, or the one that suits it; None where there is none."""
     record = activations.CATALOGUE.find(model.activation.name)
     parameters = tuple((name, float(model.activation.options[name])) for name in record.parameters)
-    q: Any = model.weight_init.options.get("q")
     try:
-        critical(record, parameters, q)
+        return critical(record, parameters, q)
     except TheoryError:
-        return False
-    return True
+        return None
+
+
+def lacks_point(model: ModelConfig) -> bool:
+    """Whether a model is to start at a critical point that there is not."""
+    return draws_biases(model) and point_of(model, model.weight_init.options.get("q")) is None
 
 
 def excluded(source: Source, keys: tuple[str, ...], is_at_fault: Callable[[ModelConfig], bool]) -> str:
