@@ -37,6 +37,7 @@ from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
 from actlab.outputs import making
+from actlab.study import started
 from actlab.study.selection import select_rule
 from actlab.study.settings import Setting, of_manifest
 
@@ -226,6 +227,7 @@ def document(
                 *map(Text, incomplete),
                 *data_notes(manifest),
                 *diverged_runs(cells),
+                *(Text(plain(line)) for line in started.of_manifest(manifest)),
                 *unknown_death(manifest),
                 *empty_columns(cells),
             ),

@@ -230,7 +230,13 @@ DATA = record(
         "target_range": list_of(is_number, 2, 2),
     },
 )
-ACTIVATION = record({"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text})
+STARTED = record(
+    {"weight_init": is_text, "slope": is_number},
+    {**dict.fromkeys(("sigma_w", "sigma_b", "q"), is_number), "stability": is_text},
+)
+ACTIVATION = record(
+    {"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text, "started": list_of(STARTED)}
+)
 RUNS = matches("([0-9a-f]{12}( |$))*")
 SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS}, {"value": is_text})
 KEYS: dict[str, tuple[Check, str]] = {
