@@ -56,6 +56,7 @@ def write(
     lacking: Mapping[str, int] | None = None,
     own: bool = True,
     incomplete: Sequence[str] = (),
+    predictions: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -70,6 +71,7 @@ def write(
         lacking: {measure: how many runs were stored before it was measured}.
         own: whether the user's tables, figures and claims are made, which runs the files that hold them.
         incomplete: sentences, as Markdown, on runs that are planned and not here, and on parts that are left out.
+        predictions: what theory predicts of the runs at initialisation, where the study has it.
 
     Returns:
         the files written, tables first.
@@ -83,7 +85,7 @@ def write(
     wanted = study.get("report") or {}
     tables, figures = wanted.get("tables"), wanted.get("figures")
     asked = ([tables] if isinstance(tables, str) else tables, [figures] if isinstance(figures, str) else figures)
-    cells = study_cells(study, manifest, runs, steps, layers, lacking)
+    cells = study_cells(study, manifest, runs, steps, layers, lacking, predictions)
     if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
         asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
@@ -119,6 +121,7 @@ def study_cells(
     steps: pd.DataFrame,
     layers: pd.DataFrame,
     lacking: Mapping[str, int] | None = None,
+    predictions: pd.DataFrame | None = None,
 ) -> Cells:
     """Build the cells of a study by its own rule, with what its manifest says of its measures and activations.
 
@@ -130,7 +133,7 @@ def study_cells(
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
     stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
-    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest))
+    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest), predictions)
 
 
 def rows_of_test(manifest: Mapping[str, Any]) -> tuple[int, ...]:
