@@ -17,6 +17,7 @@ from actlab import commands
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.confounds import by_initialisation, of_table
+from actlab.analysis.deviations import of_study
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
 from actlab.analysis.figures import FIGURES
@@ -286,7 +287,8 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     ]
     if each := by_initialisation(runs, cells.ranks):
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
-    return [*blocks, Text(selection_note(cells))]
+    predicted = of_study(cells)
+    return [*blocks, Text(selection_note(cells)), *([Text(predicted)] if predicted else [])]
 
 
 def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
