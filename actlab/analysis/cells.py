@@ -15,6 +15,7 @@ from typing import Any
 from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
+from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.stages import Tuning, as_stored, superseded
 from actlab.analysis.variation import SPLIT
 from actlab.later import pd
@@ -114,7 +115,7 @@ def build_cells(
         predictions: what theory predicts of them, rows in any order.
     """
     lacking = lacking or {}
-    more = (tuple(test_rows), pd.DataFrame() if predictions is None else predictions)
+    more = (tuple(test_rows), predictions_of(runs, predictions))
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
@@ -151,6 +152,14 @@ def build_cells(
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
     about = (keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking, tuning)
     return Cells(runs, steps, layers, *about, *more)
+
+
+def predictions_of(runs: pd.DataFrame, predictions: pd.DataFrame | None) -> pd.DataFrame:
+    """Take the predictions that are of any of these runs, in one order."""
+    if predictions is None or predictions.empty:
+        return pd.DataFrame()
+    there = predictions["cell"].isin(cells_of_runs(runs, predictions)["cell"])
+    return predictions[there].sort_values(["cell", "measure", "layer"], kind="stable").reset_index(drop=True)
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:

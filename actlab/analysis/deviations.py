@@ -28,6 +28,7 @@ BAND = (PREDICTED, "predicted_low", "predicted_high")
 """The prediction, and one spread to either side of it."""
 OUTSIDE = "outside theory"
 WITHIN = 2.0  # spreads
+MOST_REASONS = 3
 MEASURED_TO = 1e-6  # relative: float32, of which sums were taken
 
 
@@ -48,8 +49,9 @@ def networks(cells: Cells, values: pd.DataFrame) -> pd.DataFrame:
     there = there[["cell", "measure", "layer", "value", "numerical_error", "spread"]]
     there = there.rename(columns={"value": PREDICTED, "numerical_error": "error"})
     as_log10 = values["measure"].isin({str(name).removeprefix(LOG10) for name in there["measure"] if LOG10 in name})
+    logs = pd.Series(np.log10(values["value"].where(values["value"] > 0)), values.index)
     values = values.assign(
-        value=np.log10(values["value"].where(values["value"] > 0)).where(as_log10, values["value"]),
+        value=logs.where(as_log10, values["value"]),
         measure=(LOG10 + values["measure"]).where(as_log10, values["measure"]),
         **({} if "layer" in values else {"layer": 0}),
     )
@@ -58,19 +60,18 @@ def networks(cells: Cells, values: pd.DataFrame) -> pd.DataFrame:
     out = out[np.isfinite(out["value"]) & np.isfinite(out[PREDICTED])].reset_index(drop=True)
     out["logged"] = out["measure"].str.startswith(LOG10)
     out["measure"] = out["measure"].str.removeprefix(LOG10)
-    out["error"] = np.hypot(out["error"].fillna(0), MEASURED_TO * out["value"].abs())
-    out[DEVIATION] = in_spreads(out["value"] - out[PREDICTED], np.hypot(out["spread"], out["error"]))
+    out["error"] = (out["error"].fillna(0) ** 2 + (MEASURED_TO * out["value"]) ** 2) ** 0.5
+    out[DEVIATION] = in_spreads(out["value"] - out[PREDICTED], out["spread"], out["error"])
     return out
 
 
-def in_spreads(difference: pd.Series, spread: pd.Series) -> pd.Series:
-    """Divide differences by a spread: by one of 0, what is no difference is 0, and what is one is infinite.
+def in_spreads(difference: pd.Series, spread: pd.Series, error: pd.Series) -> pd.Series:
+    """Divide differences by a spread and a numerical error, which add as squares; NaN where no spread is known.
 
-    >>> in_spreads(pd.Series([1.0, 0.0, -1.0]), pd.Series([2.0, 0.0, 0.0])).tolist()
-    [0.5, 0.0, -inf]
+    >>> in_spreads(pd.Series([1.0, 1.0]), pd.Series([2.0, 0.0]), pd.Series([0.0, 0.1])).tolist()
+    [0.5, nan]
     """
-    infinite = np.copysign(np.inf, difference).where(difference != 0, 0.0)
-    return (difference / spread.where(spread > 0)).where(spread > 0, infinite).where(spread.notna())
+    return difference / (spread**2 + error**2).where(spread > 0) ** 0.5
 
 
 def with_predictions(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
@@ -103,16 +104,16 @@ def joined(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequen
     all_of = values.merge(cells.runs[list(dict.fromkeys(["run", SEED, *keys]))], on="run")
     all_of = all_of.assign(
         difference=all_of["value"] - all_of[PREDICTED],
-        predicted_low=all_of[PREDICTED] - all_of["spread"],
-        predicted_high=all_of[PREDICTED] + all_of["spread"],
+        predicted_low=all_of[PREDICTED] - all_of["spread"].where(all_of["spread"] > 0),
+        predicted_high=all_of[PREDICTED] + all_of["spread"].where(all_of["spread"] > 0),
         variance=all_of["spread"] ** 2,
     )
     numbers = [*BAND, DEVIATION, "difference", "variance", "error", "logged"]
     seeds = all_of.astype({"logged": float}).groupby([*by, SEED], dropna=False)[numbers].mean()
     grouped = seeds.groupby(level=by, dropna=False)
     out = grouped.mean()
-    of_mean = np.sqrt(out["variance"] / grouped.size() + out["error"] ** 2)
-    out["standard_errors"] = in_spreads(out["difference"], of_mean)
+    of_mean = (out["variance"] / grouped.size()) ** 0.5
+    out["standard_errors"] = in_spreads(out["difference"], of_mean, out["error"])
     logged, more = out["logged"] > 0, []
     with np.errstate(over="ignore", under="ignore"):
         for name in BAND:
@@ -134,10 +135,16 @@ def joined(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequen
 def why_outside(cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
     """Say of the cells of selected runs why nothing is predicted of them: keys, ``outside``."""
     by_run = cells_of_runs(cells.selected, cells.predictions)
-    of_run = by_run.merge(outside(cells.predictions)[["cell", "assumption"]], on="cell")
-    reasons = of_run.merge(cells.runs[["run", *keys]], on="run").rename(columns={"assumption": "outside"})
-    reasons["outside"] = reasons["outside"].astype(str).str.removeprefix(OUTSIDE).str.lstrip(": ")
+    of_run = by_run.merge(reasons_of(cells), on="cell")
+    reasons = of_run.merge(cells.runs[["run", *keys]], on="run")
     return reasons.drop_duplicates(list(keys))[[*keys, "outside"]].reset_index(drop=True)
+
+
+def reasons_of(cells: Cells) -> pd.DataFrame:
+    """List the cells of predictions that are outside theory: ``cell``, ``outside``."""
+    why = outside(cells.predictions)[["cell", "assumption"]].rename(columns={"assumption": "outside"})
+    why["outside"] = why["outside"].astype(str).str.removeprefix(OUTSIDE).str.lstrip(": ")
+    return why[why["outside"] != ""]
 
 
 def is_predicted(frame: pd.DataFrame) -> bool:
@@ -166,6 +173,7 @@ def pivot_beside(
         parts.append(wide.iloc[:, [i]])
         if not predicted.iloc[:, i].isin(["", OUTSIDE]).all():
             parts.append(predicted.iloc[:, [i]].set_axis([head + PREDICTED], axis=1))
+        if (deviation.iloc[:, i] != "").any():
             parts.append(deviation.iloc[:, [i]].set_axis([head + DEVIATION], axis=1))
     return pd.concat(parts, axis=1)
 
@@ -234,12 +242,13 @@ def outside_sentence(cells: pd.DataFrame, keys: Sequence[str]) -> str:
 
     >>> some = pd.DataFrame({"depth": [5, 50], "width": 64, "outside": ["", "depth / width above 0.5"]})
     >>> outside_sentence(some, ["depth", "width"])
-    'Outside theory: 1 cell (depth 50), depth / width above 0.5.'
+    'Outside theory: 1 cell (depth 50): depth / width above 0.5.'
     """
-    texts = []
-    for reason, rows in cells[cells["outside"] != ""].groupby("outside", sort=False):
-        rows = rows.drop_duplicates(list(keys))
-        texts.append(f"{counted(len(rows), 'cell')}{those_with(rows, cells, keys)}, {plain(str(reason))}")
+    texts, of_reasons = [], cells[cells["outside"] != ""].drop_duplicates(list(keys)).groupby("outside", sort=False)
+    for reason, rows in list(of_reasons)[:MOST_REASONS]:
+        texts.append(f"{counted(len(rows), 'cell')}{those_with(rows, cells, keys)}: {plain(str(reason))}")
+    if len(of_reasons) > MOST_REASONS:
+        texts.append(f"and {counted(sum(len(rows) for _, rows in list(of_reasons)[MOST_REASONS:]), 'other cell')}")
     return f"Outside theory: {'; '.join(texts)}." if texts else ""
 
 
@@ -265,11 +274,9 @@ def of_study(cells: Cells) -> str:
     settings = settings_of(cells.predictions)
     by_run = cells_of_runs(cells.selected, cells.predictions)
     all_of = cells.predictions.loc[cells.predictions["cell"].isin(by_run["cell"]), ["cell", *settings]]
-    all_of = all_of.drop_duplicates("cell").merge(outside(cells.predictions)[["cell", "assumption"]], "left", on="cell")
-    why = all_of["assumption"].fillna("").astype(str).str.removeprefix(OUTSIDE).str.lstrip(": ")
-    all_of = all_of.assign(outside=why)
+    all_of = all_of.drop_duplicates("cell").merge(reasons_of(cells), "left", on="cell").fillna({"outside": ""})
     keys = [one.column for one in cells.settings if one.column in settings]
-    inside = int((why == "").sum())
+    inside = int((all_of["outside"] == "").sum())
     number = counted(len(all_of), "cell")
     start = (
         f"Mean-field theory predicts {number if inside == len(all_of) else f'{inside} of {number}'} at initialisation "

@@ -37,9 +37,9 @@ class Spec:
 
     Attributes:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
-            panel for each value of ``panels``, dashed at init where the frame has ``at``, or predictions; ``grid``: rows (``panels``)
-            by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``: one; ``scatter``: a panel
-            for each measure against its prediction (``x``), below it their difference in spreads.
+            panel for each value of ``panels``, dashed at init where the frame has ``at``, or what is predicted;
+            ``grid``: rows (``panels``) by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``:
+            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.

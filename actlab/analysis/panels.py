@@ -48,7 +48,6 @@ from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
-
 AS_THEORY = ": measured (points), predicted (dashed)"
 
 
@@ -209,8 +208,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         for name, dash in list(ends.items())[alone:]:
             handles.append(Line2D([], [], color="#444444", label=name, linestyle=dash))
         if theory:
-            dots = {"linestyle": "none", "marker": "o", "markersize": 3}
-            handles.append(Line2D([], [], color="#444444", label="measured at init", **dots))
+            handles.append(Line2D([], [], color="#444444", label="measured at init", ls="", marker="o", markersize=3))
     legend(figure, handles, words(lines))
     return figure
 

@@ -12,13 +12,13 @@ from actlab.analysis.parts import figure
 from actlab.analysis.tables import theory as tables
 from actlab.measures import GEOMETRIC, about
 
-DRAWN = ("signal_grad_norm", "weight_grad_norm", "preact_second_moment", "correlation", "dead_fraction", "act_mean")
+DRAWN = ("signal_grad_norm", "preact_second_moment", "correlation", "dead_fraction")
 SLOPES = ("vanishing_slope", "vanishing_slope_median", "weight_slope")
 
 
 @figure
 def predictions(cells: Cells) -> Drawing | None:
-    """Gradient norms, second moment, correlation and dead units by layer at initialisation, measured and predicted."""
+    """Signal gradient norm, mean z², correlation and dead units by layer at initialisation, measured and predicted."""
     if cells.predictions.empty:
         return None
     table = tables.predictions(cells)
@@ -29,13 +29,15 @@ def predictions(cells: Cells) -> Drawing | None:
     values = long(records_at(cells.layers, cells.selected, "init", measures), measures, at="init")
     frame = intervals(thin_layers(values, cells), cells, ["at", "layer"])
     frame = frame.sort_values("measure", key=lambda column: column.map(DRAWN.index), kind="stable")
-    frame = frame[frame.groupby(["measure", "activation"])[PREDICTED].transform("count") > 0].reset_index(drop=True)
+    by = frame.groupby(["measure", subject(cells)], dropna=False, sort=False)
+    some = (frame["measure"] != "dead_fraction") | (by[["mean", PREDICTED]].transform("max").max(axis=1) > 0)
+    frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
     caption = (
         f"Points: {mean_of(frame)[0].lower()}{mean_of(frame)[1:]}, at initialisation. Dashed: predicted by mean-field "
-        "theory from the data and the initialiser; shaded: the spread (one standard deviation) that one network of this "
-        "width is expected to have about it."
+        "theory from the data and the initialiser; shaded: the spread (one standard deviation) that one network of "
+        "this width is expected to have about it."
     )
     keys = [*cells.selected_keys, "measure"]
     return drawing(cells, frame, spec, "Measured and predicted at initialisation", caption, keys)

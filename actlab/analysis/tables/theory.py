@@ -28,6 +28,7 @@ from actlab.later import pd
 from actlab.measures import LOG10
 
 MOST_ROWS = 20
+BETWEEN, WHOLE = "between", "whole network"
 EXPECTED = 0.954  # of a normal distribution within two standard deviations
 
 
@@ -46,7 +47,7 @@ def at_init(cells: Cells) -> pd.DataFrame:
 @table
 def predictions(cells: Cells) -> Table | None:
     """What mean-field theory predicts at initialisation beside what was measured, with the deviation."""
-    if cells.predictions.empty:
+    if cells.predictions.empty or (cells.predictions["measure"] == "").all():
         return None
     values = at_init(cells)
     single = networks(cells, values)
@@ -57,24 +58,23 @@ def predictions(cells: Cells) -> Table | None:
     frame = frame[frame[PREDICTED].notna()]
     frame = with_scatter(frame, single, cells, keys)
     frame = frame.merge(positions(cells), "left", on=["depth", "layer"])
-    frame["position"] = frame["position"].fillna("").where(frame["layer"] > 0, "whole network")
+    frame["position"] = frame["position"].fillna(BETWEEN).where(frame["layer"] > 0, WHOLE)
     frame = sort_rows(frame.sort_values(["measure", "layer"], kind="stable"), keys, cells.ranks)
     worst = worst_first(frame, [subject(cells), "measure"])
-    what = " ".join(
-        [
-            summary(single, cells),
-            f"Printed is for each {plain(words(subject(cells)))} and measure the largest deviation, the largest first; "
-            "every cell, layer and measure is in the CSV.",
-            *([f"{len(worst) - MOST_ROWS} more are in the CSV only."] if len(worst) > MOST_ROWS else []),
-            theory_note(cells, frame, later=False),
-            "*standard errors*: the same difference, in the standard deviation that a mean over so many networks is "
-            "expected to have: beyond ±3 it is no chance, and theory is off by that much at this width.",
-            assumptions(cells),
-            of_study(cells),
-            intervals_note(frame, f" over {over_repeats(frame)}"),
-        ]
-    )
-    return Table("Measured beside predicted at initialisation", what, frame, wide(worst[:MOST_ROWS], keys))
+    sentences = [
+        summary(single, cells),
+        f"Printed is for each {plain(words(subject(cells)))} and measure the largest deviation, the largest first; "
+        "every cell, layer and measure is in the CSV.",
+        *([f"{len(worst) - MOST_ROWS} more are in the CSV only."] if len(worst) > MOST_ROWS else []),
+        theory_note(cells, frame, later=False),
+        "*standard errors*: the same difference, in the standard deviation that a mean over so many networks is "
+        "expected to have: beyond ±3 it is no chance, and theory is off by that much at this width.",
+        assumptions(cells),
+        of_study(cells),
+        intervals_note(frame, f" over {over_repeats(frame)}"),
+    ]
+    note = " ".join(filter(None, sentences))
+    return Table("Measured beside predicted at initialisation", note, frame, wide(worst[:MOST_ROWS], keys))
 
 
 def with_scatter(frame: pd.DataFrame, single: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
@@ -96,10 +96,13 @@ def worst_first(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 def summary(single: pd.DataFrame, cells: Cells) -> str:
     """Say what share of single networks lies within two spreads of their prediction, of all values and by measure."""
-    seeds = cells.runs[["run", SEED]]
-    cell_of = single.merge(seeds, on="run").drop_duplicates(
-        ["measure", "layer", SEED, PREDICTED, "value"]
+    cell_of = (
+        single.dropna(subset=DEVIATION)
+        .merge(cells.runs[["run", SEED]], on="run")
+        .drop_duplicates(["measure", "layer", SEED, PREDICTED, "value"])
     )  # runs that differ in their training alone begin as one network
+    if cell_of.empty:
+        return ""
     within = cell_of[DEVIATION].abs() <= WITHIN
     by_measure = within.groupby(cell_of["measure"], sort=False).mean().sort_values(kind="stable")
     each = [f"{plain(words(str(name)))} {100 * share:.0f} %" for name, share in by_measure.items()]
@@ -119,9 +122,9 @@ def assumptions(cells: Cells) -> str:
 def wide(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Lay rows out for people: keys, measure and place, measured, predicted and the deviation."""
     shown = [key for key in keys if key == "activation" or rows[key].nunique(dropna=False) > 1]
+    place = {WHOLE: WHOLE, BETWEEN: "{}"}
     layers = [
-        f"{position} ({layer})" if position and layer else position or f"{layer}"
-        for position, layer in zip(rows["position"], rows["layer"], strict=True)
+        place.get(at, f"{at} ({{}})").format(layer) for at, layer in zip(rows["position"], rows["layer"], strict=True)
     ]
     columns = {plain(words(key)): [in_markdown(value, key) for value in rows[key]] for key in shown}
     columns |= {

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.deviations import in_spreads, joined, networks, pivot_beside, theory_note
 from actlab.analysis.estimates import available, long, records_at, summarise
@@ -95,6 +93,5 @@ def with_births(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.Da
         values = values[values.groupby("run")["layer"].transform("size") == depth]
         numbers = ["value", "predicted", "spread", "error", "logged"]
         values = values.groupby(["run", "measure"], as_index=False)[numbers].mean()
-        spread = np.hypot(values["spread"], values["error"])
-        values["deviation"] = in_spreads(values["value"] - values["predicted"], spread)
+        values["deviation"] = in_spreads(values["value"] - values["predicted"], values["spread"], values["error"])
     return joined(frame, values.assign(measure="born_dead_fraction"), cells, keys)
