@@ -160,17 +160,17 @@ def run(
         if progress is not None:
             progress(state)
 
-    def written(number: int, of: int) -> None:
-        writing = control.write_writing(folder, state, number, of)
+    def follows(**counts: int) -> None:
+        after = control.write_after(folder, state, **counts)
         if progress is not None:
-            progress(writing)
+            progress(after)
 
     with worker_pools.Processes() as processes:
-        options = (fresh, notice, planned, note, prune, confirm, out is None, reselect)
+        options = (fresh, notice, planned, note, prune, confirm, out is None, reselect, follows)
         with train_study.trained(study, folder, execution, processes, *options) as stored:
             processes.keep_one()
             results = stored.results()
-            write_report(results, written, processes)
+            write_report(results, lambda done, of: follows(written=done, to_write=of), processes)
     return results
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.later import pd
-
-OF_PREDICTION = ("measure", "layer", "value", "numerical_error", "spread", "assumption")
-"""The last columns of the frame ``predictions``; before them stand ``cell`` and the settings that make a cell."""
+from actlab.study.settings import OF_PREDICTION
 
 
 def settings_of(predictions: pd.DataFrame) -> list[str]:

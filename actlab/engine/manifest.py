@@ -28,6 +28,8 @@ EARLIER_DATA = "earlier_data"
 """The key of what is known of data that only runs learned from that were planned earlier."""
 SELECTION = "selection"
 """The key that holds what a study in two stages has selected (see ``study.stages.Entry``)."""
+PREDICTIONS = "predictions"
+"""The key of the file of predictions: its SHA-256, and the versions by which they were computed."""
 LATER = "later"
 """The key that says how many runs it will ask for once it has selected."""
 MOST_BYTES = 2**26
@@ -253,6 +255,10 @@ KEYS: dict[str, tuple[Check, str]] = {
     SELECTION: (
         map_of(SELECTED, matches("[0-9a-f]{12}")),
         "by cell, a record with over, by, selected and others",
+    ),
+    PREDICTIONS: (
+        record({"sha256": matches("[0-9a-f]{64}")}, {"versions": map_of(is_text)}),
+        "a record with sha256 and versions",
     ),
     LATER: (is_count, "a whole number"),
 }
