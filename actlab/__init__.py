@@ -290,13 +290,12 @@ def write_report(
 
     def find(name: str) -> Cells | None:
         try:
-            one = load(results.path.absolute().parent / name)
+            it = load(results.path.absolute().parent / name)
         except DamageError:  # not "not at hand"
             raise
         except StoreError:
             return None
-        more = (one.lacking, one.predictions)
-        return writing.study_cells(one.study, one.manifest, one.runs, one.steps, one.layers, *more)
+        return writing.study_cells(it.study, it.manifest, it.runs, it.steps, it.layers, it.lacking, it.predictions)
 
     left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
     here = "`actlab run study.yaml --out .` in this folder trains what is missing"  # wherever the report is read
