@@ -17,10 +17,11 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import heading, in_markdown, lay_out, number, pivot, power_of_ten, records, words
+from actlab.analysis.notes import listed
 from actlab.analysis.predictions import cells_of_runs, outside, settings_of
 from actlab.analysis.variation import SEED
 from actlab.later import pd
-from actlab.measures import LOG10
+from actlab.measures import GEOMETRIC, LOG10, about
 from actlab.naming import counted
 
 PREDICTED, DEVIATION = "predicted", "deviation"
@@ -120,7 +121,8 @@ def joined(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequen
             if LOGS[0] in frame:
                 more.append(LOG10 + name)
                 out[LOG10 + name] = out[name].where(logged)
-            out[name] = (10.0 ** out[name]).where(logged, out[name])
+            exact = out[name].where(out[name].abs() > out["error"], 0.0)  # what rounding left of 0 is 0
+            out[name] = (10.0 ** out[name]).where(logged, exact)
     out = out[[*BAND, DEVIATION, "standard_errors", *more]].reset_index()
     out = frame.merge(out, "left", on=by) if by else frame.join(out, how="cross")
     reasons = why_outside(cells, keys)
@@ -224,9 +226,23 @@ def theory_note(cells: Cells, frame: pd.DataFrame, later: bool = True) -> str:
     sentences = [
         f"*predicted*: mean-field theory at step 0{after}; *deviation*: measured − predicted, in the standard "
         f"deviation that one network of this width is expected to have about it{chance}.",
+        means_note(frame, cells),
         reasons_note(frame, cells),
     ]
     return " ".join(filter(None, sentences))
+
+
+def means_note(frame: pd.DataFrame, cells: Cells) -> str:
+    """Say which geometric means stand beside predictions of arithmetic ones: of what is predicted as it is."""
+    there = dict.fromkeys(frame.loc[frame[PREDICTED].notna(), "measure"].astype(str))
+    as_it_is = set(cells.predictions["measure"])
+    names = [words(name) for name in there if name in as_it_is and about(name, cells.own).over_seeds == GEOMETRIC]
+    if not names:
+        return ""
+    return (
+        f"Theory predicts the expectation of {listed([plain(name) for name in names])}, below which the geometric mean "
+        "lies where networks differ much; deviations are means of each network's own."
+    )
 
 
 def reasons_note(frame: pd.DataFrame, cells: Cells) -> str:

@@ -22,7 +22,7 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}. {legend_of_theory(frame)}"
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
@@ -47,6 +47,6 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
     drawn = "Lines: dashed at init, solid at the end."
     if is_predicted(frame):
-        drawn = f"{legend_of_theory(frame)} Solid: at the end."
+        drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
     caption = f"{mean_of(frame)}. {drawn} Layer 1 is next to the input; a norm of exactly 0 leaves a gap."
     return drawing(cells, frame, spec, title, caption)

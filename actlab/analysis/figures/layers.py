@@ -33,7 +33,7 @@ def moments(cells: Cells) -> Drawing | None:
         labels={f"{name},{at}": f"{about(name).axis}\n{when}" for name in measures for at, when in WHEN.items()},
         looks=cells.looks,
     )
-    caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame)}".strip()
+    caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 
 

@@ -6,7 +6,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.deviations import PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, SCATTER, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at
-from actlab.analysis.figures.base import intervals, thin_layers
+from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import theory as tables
@@ -35,9 +35,8 @@ def predictions(cells: Cells) -> Drawing | None:
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
     caption = (
-        f"Points: {mean_of(frame)[0].lower()}{mean_of(frame)[1:]}, at initialisation. Dashed: predicted by mean-field "
-        "theory from the data and the initialiser; shaded: the spread (one standard deviation) that one network of "
-        "this width is expected to have about it."
+        f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: the spread (one standard deviation) that "
+        "one network of this width is expected to have about its prediction."
     )
     keys = [*cells.selected_keys, "measure"]
     return drawing(cells, frame, spec, "Measured and predicted at initialisation", caption, keys)

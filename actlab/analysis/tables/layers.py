@@ -26,8 +26,9 @@ def moments(cells: Cells) -> Table | None:
     frame = order(frame, cells, keys, ["at", "measure", "position"])
     both = frame["measure"].isin(["act_mean", "act_var"]) & (frame["position"] == "first")
     printed = frame[both | (frame["position"] == "last")]
-    if is_predicted(frame):  # beside those of the last layer alone: a table has only so much room
-        printed = frame[frame["position"] == "last"]
+    if is_predicted(frame):  # a table has only so much room
+        main = ["act_mean", "act_var", *predicted_only(cells)]
+        printed = frame[frame["measure"].isin(main) & (frame["position"] == "last")]
     wide = pivot_beside(printed, [*keys, "at"], ["measure", "position"])
     geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
     sentences = [
