@@ -282,7 +282,6 @@ def write_report(
     from actlab.engine.files import DamageError, StoreError
 
     files = trusting.to_report(results, trust, tell) if own else None
-    frames = (results.runs, results.steps, results.layers)
     drawn = (results.study.get("report") or {}).get("figures") != []
     shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
     helper = helpers.open() if shared else None
@@ -291,19 +290,20 @@ def write_report(
 
     def find(name: str) -> Cells | None:
         try:
-            other = load(results.path.absolute().parent / name)
+            it = load(results.path.absolute().parent / name)
         except DamageError:  # not "not at hand"
             raise
         except StoreError:
             return None
-        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
+        return writing.study_cells(it.study, it.manifest, it.runs, it.steps, it.layers, it.lacking, it.predictions)
 
     left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
     here = "`actlab run study.yaml --out .` in this folder trains what is missing"  # wherever the report is read
     incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
-    about = (results.path, results.study, results.manifest)
+    about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
     with sources.only(files):
-        return writing.write(*about, *frames, progress, helper, find, results.lacking, own, incomplete)
+        more = (results.lacking, own, incomplete, results.predictions)
+        return writing.write(*about, progress, helper, find, *more)
 
 
 def compare(
