@@ -1,10 +1,8 @@
-"""Weight and bias distributions: what fan-in and fan-out ask for, and one flat draw for the whole network.
+"""Weight and bias distributions: what fan-in, fan-out and the activation ask for.
 
 An initializer is two things that live apart. Its *standard deviation* per layer is arithmetic on fan-in, fan-out and
 the activation's negative slope, done in plain Python when a study is planned, so that it reaches the compiled program
-as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program.
-
-Layer by layer initialisation of a deep network takes seconds to compile; one draw, cut and scaled, does not.
+as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program (see ``draws``).
 """
 
 from __future__ import annotations
@@ -12,24 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
 from actlab import docstrings
 from actlab.errors import ActlabError
-from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.naming import nearest
 from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
-TRUNCATED_STD = 0.87962566103423978
-DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
-"""What a kernel's unit-variance draw may be: see ``draw``."""
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal", "normalized_columns", "randomized_asymmetric")
+"""What a kernel's unit-variance draw may be: see ``draws.draw``."""
 BIAS_DISTRIBUTIONS = ("constant", "normal", "uniform")
-"""Likewise of biases: see ``draw_biases``."""
+"""Likewise of biases: see ``draws.draw_biases``."""
 ACTIVATION_FACTS = {
     "negative_slope": "φ' at negative z, 0 unless the initializer is the activation's own (``auto``)",
     "second_moment": "E φ(Z)², Z standard normal",
@@ -290,6 +284,36 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 
+@initializer("normalized_columns", reference="MATLAB's randnc; Dhariwal et al. 2017, OpenAI Baselines, normc")
+def normalized_columns(fan_in: int, fan_out: int) -> float:
+    """Entry std of a kernel whose columns, the weights of one unit each, have norm 1: √(1 / fan_in).
+
+    A column's direction is uniform on the sphere. ``weight_gain: 1.414`` makes E z² what it is under He, without the
+    spread of the columns' norms.
+
+    >>> normalized_columns(64, 10)
+    0.125
+
+    Reference: MATLAB's randnc; Dhariwal et al. 2017, OpenAI Baselines, normc.
+    """
+    return math.sqrt(1.0 / fan_in)
+
+
+@initializer("randomized_asymmetric", reference="Lu et al. 2019, arXiv:1903.06733")
+def randomized_asymmetric(fan_in: int, fan_out: int, *, sigma_w: float = 0.6007) -> float:
+    """Std σ_w / √fan_in of all of a unit's weights and bias but one, which is Beta(2, 1): fewer networks are born dead.
+
+    Which one is drawn uniformly, for each unit, from its fan_in weights and its bias; it is positive, and no gain
+    scales it. The paper's σ_w = 0.6007 goes with this Beta: activations of rectified layers do not explode with depth.
+
+    >>> randomized_asymmetric(64, 64, sigma_w=0.8)
+    0.1
+
+    Reference: Lu et al. 2019, arXiv:1903.06733.
+    """
+    return sigma_w / math.sqrt(fan_in)
+
+
 @bias_initializer("constant", reference="common practice")
 def zeros(fan_in: int) -> tuple[float, float]:
     """No bias at the start."""
@@ -314,68 +338,7 @@ def pytorch_default_bias(fan_in: int) -> tuple[float, float]:
     return 0.0, math.sqrt(1.0 / (3.0 * fan_in))
 
 
-def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:
-    """Draw unit-variance kernels of the given shapes, all at once.
-
-    Args:
-        distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected), ``uniform``
-            or ``orthogonal``.
-        key: JAX random key.
-        shapes: [..., fan_in, fan_out] of each kernel or stack of kernels.
-        dtype: float32 or float64.
-
-    Returns:
-        One array for each shape, entries of variance 1.
-
-    >>> [w.shape for w in draw("uniform", jax.random.key(0), [(4, 3), (9, 3, 3)], jnp.dtype("float32"))]
-    [(4, 3), (9, 3, 3)]
-    """
-    sizes = [math.prod(shape) for shape in shapes]
-    total = (sum(sizes),)
-    if distribution == "truncated_normal":
-        flat = jax.random.truncated_normal(key, -2.0, 2.0, total, dtype) / TRUNCATED_STD
-    elif distribution == "uniform":
-        flat = jax.random.uniform(key, total, dtype, -math.sqrt(3.0), math.sqrt(3.0))
-    else:
-        flat = jax.random.normal(key, total, dtype)
-    parts = jnp.split(flat, list(accumulate(sizes))[:-1])
-    kernels = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-    return [orthogonalize(kernel) for kernel in kernels] if distribution == "orthogonal" else kernels
-
-
-def orthogonalize(kernel: Array) -> Array:
-    """Return the nearest Haar-distributed frame to a Gaussian kernel, scaled to unit entry variance.
-
-    QR of the taller orientation; the signs of R's diagonal are moved into Q, without which Q is not uniform
-    (Mezzadri 2007, arXiv:math-ph/0609050).
-
-    >>> q = orthogonalize(jax.random.normal(jax.random.key(0), (4, 4))) / 2.0
-    >>> bool(jnp.allclose(q @ q.T, jnp.eye(4), atol=1e-5))
-    True
-    """
-    *_, rows, columns = kernel.shape
-    tall = kernel if rows >= columns else jnp.swapaxes(kernel, -1, -2)
-    q, r = jnp.linalg.qr(tall)
-    signs = jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))
-    q = q * jnp.expand_dims(signs, -2) * math.sqrt(max(rows, columns))
-    return q if rows >= columns else jnp.swapaxes(q, -1, -2)
-
-
-def draw_biases(distribution: str, key: Array, mean: ArrayLike, std: ArrayLike, width: int, dtype: jnp.dtype) -> Array:
-    """Draw biases [L, width] with the given per-layer mean and standard deviation [L].
-
-    ``distribution`` is ``constant`` (no draw; the mean alone), ``normal`` or ``uniform``.
-
-    >>> draw_biases("constant", jax.random.key(0), jnp.array([0.5]), jnp.array([0.0]), 3, jnp.dtype("float32"))
-    Array([[0.5, 0.5, 0.5]], dtype=float32)
-    """
-    mean_Lx1 = jnp.asarray(mean, dtype)[:, None]
-    std_Lx1 = jnp.asarray(std, dtype)[:, None]
-    shape = (mean_Lx1.shape[0], width)
-    if distribution == "constant":
-        return jnp.broadcast_to(mean_Lx1, shape)
-    if distribution == "uniform":
-        unit = jax.random.uniform(key, shape, dtype, -math.sqrt(3.0), math.sqrt(3.0))
-    else:
-        unit = jax.random.normal(key, shape, dtype)
-    return mean_Lx1 + std_Lx1 * unit
+@bias_initializer("normal", reference="Lu et al. 2019, arXiv:1903.06733", name="randomized_asymmetric")
+def randomized_asymmetric_bias(fan_in: int) -> tuple[float, float]:
+    """Drawn with the weights by the initializer of that name alone: these are the biases that are not Beta(2, 1)."""
+    return 0.0, 0.6007 / math.sqrt(fan_in)

@@ -15,6 +15,7 @@ import numpy as np
 from actlab import activations, data, sources
 from actlab.activations.flatness import FoundFlat
 from actlab.naming import brief, counted, show
+from actlab.nn.draws import JOINT
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.advice import also, below, flow
@@ -33,10 +34,12 @@ class Initialization:
 
     Attributes:
         weights: the initializer, ``auto`` no more, with its options.
+        biases: likewise.
         weight_std, bias_mean, bias_std: of each hidden layer, from the first.
     """
 
     weights: Choice
+    biases: Choice
     weight_std: tuple[float, ...]
     bias_mean: tuple[float, ...]
     bias_std: tuple[float, ...]
@@ -139,7 +142,13 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
                 "target_loss": rows.target_loss,
             }
         ),
-        model=model.model_copy(update={"weight_init": initialization.weights, "dropout": model.dropout.settled}),
+        model=model.model_copy(
+            update={
+                "weight_init": initialization.weights,
+                "bias_init": initialization.biases,
+                "dropout": model.dropout.settled,
+            }
+        ),
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
@@ -247,7 +256,9 @@ def initialize(
     """
     weights = resolved_weights(model.weight_init, record, parameters)
     std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
-    moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
+    with errors_about(source, "model.bias_init"):
+        biases = biases_beside(weights, model.bias_init)
+    moments = partial(BIASES.find(biases.name).moments, **biases.options)
     fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
     with errors_about(source, "model.weight_init"):
         try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
@@ -260,12 +271,36 @@ def initialize(
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
         fans_in = tuple((fan_in,) for fan_in, _ in dict.fromkeys(fans))
-        try_at(model.bias_init.name, tuple(model.bias_init.options.items()), fans_in)
-        pairs = [mean_and_std(display_name(model.bias_init.name), moments(fan_in)) for fan_in, _ in fans]
+        try_at(biases.name, tuple(biases.options.items()), fans_in)
+        pairs = [mean_and_std(display_name(biases.name), moments(fan_in)) for fan_in, _ in fans]
         bias_mean, bias_std = zip(*pairs, strict=True)
         if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
-            raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
-    return Initialization(weights, weight_std, bias_mean, bias_std)
+            raise ValueError(f"{biases.name} gives a mean or standard deviation that is not a finite number")
+    if biases.name in JOINT:
+        bias_std = tuple(float(std(*fan)) for fan in fans)
+    return Initialization(weights, biases, weight_std, bias_mean, bias_std)
+
+
+def biases_beside(weights: Choice, biases: Choice) -> Choice:
+    """Return how biases are drawn: as the study says, or with the weights by an initializer that draws both.
+
+    Raises:
+        ValueError: the two do not go together.
+
+    >>> biases_beside(Choice(name="randomized_asymmetric"), Choice(name="zeros")).name
+    'randomized_asymmetric'
+    """
+    drawn = INITIALIZERS.find(weights.name).distribution
+    if drawn in JOINT:
+        if biases.name not in ("zeros", drawn):
+            name = display_name(weights.name)
+            raise ValueError(
+                f"{display_name(biases.name)}: {name} draws weights and biases together; leave this key out"
+            )
+        return Choice(name=drawn)
+    if biases.name in JOINT:
+        raise ValueError(f"{biases.name} draws biases together with weights; write it as model.weight_init")
+    return biases
 
 
 @lru_cache(maxsize=1024)

@@ -23,7 +23,7 @@ Draw = Callable[[np.random.Generator, int, int, int], tuple[np.ndarray, np.ndarr
 
 SMALLEST = 1e-250  # below, the next layer may underflow
 BLOCK = 2_000_000  # pre-activations held at a time: 16 MB
-RAI_SIGMA = 0.6007  # the paper's σ_w for one Beta(2, 1) entry in each unit, which keeps E h² as depth grows
+RAI_SIGMA = 0.6007  # the paper's σ_w beside a Beta(2, 1) entry: activations do not explode with depth
 
 
 @dataclass(frozen=True)
