@@ -186,8 +186,8 @@ def networks_born_dead(cells: Cells) -> Table:
 def against_the_source(cells: Cells) -> Table:
     """What Lu et al. 2019 say, what was found here, and whether the two agree."""
     frame = shares(cells)
-    ten = frame[(frame["data"] == LINE) & (frame["width"] == 2) & (frame["depth"] == 9)].set_index("init")
-    he, asymmetric = ten.loc[HE], ten.loc[ASYMMETRIC]
+    ten = frame[(frame["data"] == LINE) & (frame["width"] == 2) & (frame["depth"] == 9)]
+    he, asymmetric = (ten[ten["init"] == init].iloc[0] for init in (HE, ASYMMETRIC))
     hardest = frame[frame["init"] == ASYMMETRIC]["mean"].max()
     fewer, collapsed = asymmetric_has_fewer(cells), narrow_networks_collapse(cells)
     laws = [as_computed_on_a_ray(cells), within_bounds_on_a_line(cells)]
@@ -224,8 +224,8 @@ def against_the_source(cells: Cells) -> Table:
     frame = pd.DataFrame(rows, columns=["source", "here", "verdict", "why"])
     wide = frame.rename(columns={"source": "Lu et al. 2019", "here": "found here"}).map(plain)
     note = (
-        "Fewer networks than theirs, of other widths and depths besides, trained for fewer steps; the sine on [0, 1] is "
-        "not theirs: it has one ray, where the probability is exact."
+        "Fewer networks than theirs, of other widths and depths besides, trained for fewer steps; the sine on [0, 1] "
+        "is not theirs: it has one ray, where the probability is exact."
     )
     return Table("What the source says", note, frame, wide)
 

@@ -5,8 +5,6 @@ the activation's negative slope, done in plain Python when a study is planned, s
 as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program (see ``draws``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from typing import Any, TypeVar
 from actlab import docstrings
 from actlab.errors import ActlabError
 from actlab.naming import nearest
+from actlab.nn.draws import JOINT
 from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +44,7 @@ class Initializer:
         std: the standard deviation of a layer's weights.
         defaults: the keyword-only arguments of ``std`` that may be left out.
         needed: those that may not; ``ACTIVATION_FACTS`` are filled in.
+        found: those that no study gives: numbers of the critical point at which it starts a network, biases included.
         reference: where it comes from.
         summary: one line for lists.
     """
@@ -56,11 +56,22 @@ class Initializer:
     needed: tuple[str, ...]
     reference: str
     summary: str = ""
+    found: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:
         """The names of all its options."""
         return (*self.defaults, *self.needed)
+
+    @property
+    def draws_biases(self) -> bool:
+        """Whether it decides how biases are drawn, too."""
+        return bool(self.found) or self.distribution in JOINT
+
+    @property
+    def to_give(self) -> tuple[str, ...]:
+        """Those that a study must give."""
+        return () if self.found else tuple(name for name in self.needed if name not in ACTIVATION_FACTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +122,9 @@ INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError, 
 BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerError, gives=of_fans)
 
 
-def initializer(distribution: str, *, reference: str = "", name: str | None = None) -> Callable[[F], F]:
+def initializer(
+    distribution: str, *, reference: str = "", name: str | None = None, found: tuple[str, ...] = ()
+) -> Callable[[F], F]:
     """Declare a weight initialisation: decorate ``std(fan_in, fan_out, *, option=default)`` of a layer's weights.
 
     An option without a default must be given in a study, but for ``ACTIVATION_FACTS``.
@@ -120,6 +133,7 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         distribution: the unit-variance draw, one of ``DISTRIBUTIONS``.
         reference: where it comes from.
         name: of a shipped one, where the function has another; a user's own goes by its function's.
+        found: of a shipped one: see ``Initializer``.
 
     Raises:
         InitializerError: there is no such distribution, or the signature is another.
@@ -136,9 +150,10 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         called = name or std.__name__
         if distribution not in DISTRIBUTIONS:
             raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
-        record = Initializer(
-            called, distribution, std, *std_options(called, std), reference=reference, summary=docstrings.summary(std)
-        )
+        defaults, needed = std_options(called, std)
+        needed = tuple(one for one in needed if one not in found)
+        summary = docstrings.summary(std)
+        record = Initializer(called, distribution, std, defaults, needed, reference, summary, found)
         INITIALIZERS.declare(std, record, called)
         return std
 
@@ -310,6 +325,20 @@ def randomized_asymmetric(fan_in: int, fan_out: int, *, sigma_w: float = 0.6007)
     0.1
 
     Reference: Lu et al. 2019, arXiv:1903.06733.
+    """
+    return sigma_w / math.sqrt(fan_in)
+
+
+@initializer("normal", reference="Schoenholz et al. 2017, arXiv:1611.01232", found=("sigma_w",))
+def critical(fan_in: int, fan_out: int, *, q: float, sigma_w: float) -> float:
+    """Std σ_w / √fan_in at a critical point, where gradients keep their size and E z² = q; draws the biases, too.
+
+    There χ₁ = σ_w²·E φ'(√q Z)² = 1 and q = σ_w²·E φ(√q Z)² + σ_b²; the first layer is scaled by the data, to that q.
+
+    >>> critical(64, 64, q=1.0, sigma_w=1.5)
+    0.1875
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232.
     """
     return sigma_w / math.sqrt(fan_in)
 
