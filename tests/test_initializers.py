@@ -38,6 +38,8 @@ CASES = {
     "orthogonal": ("orthogonal", lambda m, n: 1 / max(m, n), {}),
     "pytorch_default": ("uniform", lambda m, n: (2 / math.sqrt(m)) ** 2 / 12, {}),
     "gaussian": ("normal", lambda m, n: SIGMA**2 / m, {"sigma_w": SIGMA}),
+    "normalized_columns": ("normalized_columns", lambda m, n: 1 / m, {}),
+    "randomized_asymmetric": ("randomized_asymmetric", lambda m, n: SIGMA**2 / m, {"sigma_w": SIGMA}),
     "variance_preserving": ("normal", lambda m, n: 1 / (m * MOMENT), {"second_moment": MOMENT}),
     "critical": ("normal", lambda m, n: SIGMA**2 / m, {"q": 1.0, "sigma_w": SIGMA}),
 }
@@ -78,7 +80,12 @@ def test_variance_is_the_papers_times_gain_squared(name, fan_in, fan_out, gain):
     assert record.reference
 
 
-@pytest.mark.parametrize("name", initializers.INITIALIZERS)
+def drawn_apart():
+    """Name the initializers of the catalogue that draw weights alone: all of a kernel's entries are alike."""
+    return [name for name, record in initializers.INITIALIZERS.items() if record.distribution not in draws.JOINT]
+
+
+@pytest.mark.parametrize("name", drawn_apart())
 def test_a_drawn_kernel_has_that_variance(name):
     record = initializers.INITIALIZERS[name]
     fan_in, fan_out = ENTRIES
@@ -140,6 +147,96 @@ def test_orthogonal_kernels_are_uniform_on_the_group():
     assert np.mean(np.linalg.det(q) > 0) == pytest.approx(0.5, abs=0.05)
 
 
+# Columns of norm 1
+
+
+@pytest.mark.parametrize("fan_in", [1, 2, 30])
+def test_normalized_columns_are_uniform_on_the_sphere(fan_in):
+    (kernel,) = draws.draw("normalized_columns", jax.random.key(0), [(fan_in, 3000)], FLOAT32)
+    columns = np.asarray(kernel, np.float64) * initializers.normalized_columns(fan_in, 3000)
+    np.testing.assert_allclose(np.linalg.norm(columns, axis=0), 1, atol=1e-6)
+    # the square of a coordinate of a uniform point on the sphere is Beta(½, (m − 1)/2), its sign even
+    for i in {0, fan_in - 1}:
+        assert np.mean(columns[i] > 0) == pytest.approx(0.5, abs=0.04)
+        if fan_in > 1:
+            assert stats.kstest(columns[i] ** 2, stats.beta(0.5, (fan_in - 1) / 2).cdf).pvalue > 1e-3
+    assert np.abs(np.corrcoef(columns[:, :-1].ravel(), columns[:, 1:].ravel())[0, 1]) < 0.05
+
+
+def test_a_single_weight_that_is_drawn_as_0_has_a_direction_all_the_same():
+    kernel = draws.normalize_columns(jnp.array([[0.0, -3.0]]))
+    assert np.array_equal(np.abs(kernel), [[1.0, 1.0]])
+
+
+# Weights and bias of a unit together: one number of them is Beta(2, 1), the others are normal
+
+
+def asymmetric(seed=0, **changes):
+    """Draw units by the randomised asymmetric initializer: numbers [unit, fan_in + 1] of layers 1 and 2, by layer."""
+    stds = (0.01, 0.02, 0.03, 0.04)
+    changes = {"weight_distribution": "randomized_asymmetric", "bias_distribution": "normal"} | changes
+    tree = start(seed, stds=stds, means=(0.0,) * 4, bias_stds=stds, **changes)
+    kernels = [*kernels_of(tree)[:2]]
+    return [np.vstack([w, b]).T.astype(float) for w, b in zip(kernels, tree["layers"]["bias"], strict=False)]
+
+
+def test_randomized_asymmetric_replaces_one_number_of_each_unit_wherever_it_stands():
+    layers = [asymmetric(seed, depth=2, features=5, width=100) for seed in range(8)]
+    for fan_in, std, units in zip((5, 100), (0.01, 0.02), map(np.concatenate, zip(*layers, strict=True)), strict=True):
+        assert units.shape == (800, fan_in + 1)
+        place = np.argmax(units, axis=1)  # with deviations this small the Beta draw is the greatest, but rarely
+        greatest = np.take_along_axis(units, place[:, None], axis=1)[:, 0]
+        assert np.mean(greatest < 5 * std) < 0.02
+        assert np.all(greatest <= 1)
+        assert stats.kstest(greatest, stats.beta(2, 1).cdf).pvalue > 1e-3
+        # weights or bias, all places are as likely
+        observed = np.histogram(place, np.linspace(0, fan_in + 1, min(fan_in + 1, 7) + 1))[0]
+        assert stats.chisquare(observed).pvalue > 1e-3
+        others = units[np.arange(fan_in + 1) != place[:, None]]
+        assert len(others) == 800 * fan_in
+        assert stats.kstest(others / std, stats.norm().cdf).pvalue > 1e-3
+    first, second = (np.argmax(one, axis=1) for one in asymmetric(depth=2, features=100, width=100))
+    assert np.mean(first == second) < 0.06
+
+
+@pytest.mark.parametrize("fan_in", [1, 40])
+def test_randomized_asymmetric_has_the_moments_of_the_papers_own_draw(fan_in):
+    from actlab.theory import born_dead
+
+    std = born_dead.RAI_SIGMA / math.sqrt(fan_in)
+    assert initializers.randomized_asymmetric(fan_in, 9) == std
+    kernel = draws.one_positive(
+        jax.random.key(0),
+        *(std * jax.random.normal(jax.random.key(1), (fan_in, 20_000)), jnp.zeros((1, 1, 20_000))),
+        *(std * jax.random.normal(jax.random.key(2), (1, 20_000)), jnp.ones(1)),
+    )
+    ours = np.vstack([kernel[0], kernel[2]]).astype(float)
+    weights, biases = born_dead.randomized_asymmetric(np.random.default_rng(0), 1, fan_in, 20_000)
+    papers = np.vstack([weights[0], biases])
+    for row in {0, fan_in}:
+        assert stats.ks_2samp(ours[row], papers[row]).pvalue > 1e-3
+    # of the fan_in + 1 numbers one is Beta(2, 1), with E = 2/3 and E v² = 1/2
+    share = 1 / (fan_in + 1)
+    for one in (ours, papers):
+        assert one.mean() == pytest.approx(share * 2 / 3, abs=0.01)
+        assert np.mean(one**2) == pytest.approx(share / 2 + (1 - share) * std**2, rel=0.03)
+
+
+def test_no_gain_scales_the_positive_number():
+    first, kernel, bias = jnp.zeros((5, 11)), jnp.zeros((3, 11, 11)), jnp.zeros((3, 11))
+    nothing, ones = (
+        draws.one_positive(jax.random.key(0), first + add, kernel + add, bias + add, jnp.array([1.0, 1.0, 0.0]))
+        for add in (0, 1)
+    )
+    for l, fan_in in enumerate((5, 11)):
+        zero, one = (np.vstack([k[l] if l else w, b[l]]) for w, k, b in (nothing, ones))
+        assert zero.shape == (fan_in + 1, 11)
+        assert np.array_equal(np.sum(zero != 0, axis=0), [1] * 11)
+        assert np.array_equal(one, np.where(zero != 0, zero, 1))
+    assert not np.any(nothing[1][2])
+    assert not np.any(nothing[2][2])
+
+
 # The whole network
 
 
@@ -154,12 +251,12 @@ def test_a_layer_is_scaled_by_its_own_deviation_alone():
         assert np.array_equal(changed["readout"]["kernel"], tree["readout"]["kernel"])
 
 
-@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
+@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
 def test_layers_are_independent_of_each_other_whatever_their_order(distribution):
-    kernels = []
+    kernels, stds = [], (0.3,) * 4 if distribution in draws.JOINT else STDS
     for seed in range(40):
-        tree = start(seed, features=12, width=12, outputs=12, weight_distribution=distribution)
-        hidden = np.array(kernels_of(tree)) / np.array(STDS)[:, None, None]
+        tree = start(seed, stds=stds, features=12, width=12, outputs=12, weight_distribution=distribution)
+        hidden = np.array(kernels_of(tree)) / np.array(stds)[:, None, None]
         kernels.append([*hidden, np.asarray(tree["readout"]["kernel"]) * math.sqrt(12)])
     # [layer, sample]: the same distribution in every place, and no correlation between places
     samples = np.array(kernels).transpose(1, 0, 2, 3).reshape(5, -1)
@@ -170,7 +267,7 @@ def test_layers_are_independent_of_each_other_whatever_their_order(distribution)
     assert np.abs(correlations).max() < 4 / math.sqrt(samples.shape[1])
 
 
-@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
+@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
 def test_the_readout_is_lecun_normal_with_zero_bias_whatever_the_hidden_layers_are(distribution):
     tree = start(weight_distribution=distribution, outputs=500)
     readout = np.asarray(tree["readout"]["kernel"], np.float64)
@@ -187,7 +284,7 @@ def test_the_seed_decides_everything():
         assert path[-1].key not in drawn or not np.any(a) or not np.array_equal(a, c)
 
 
-@pytest.mark.parametrize("distribution", [*DISTRIBUTIONS, "orthogonal"])
+@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
 @pytest.mark.parametrize("per", ["layer", "unit"])
 def test_a_higher_bound_adds_layers_of_zeros_and_changes_none(distribution, per):
     """Whatever a study's deepest network is, a run has the same draws, to the bit; so have its first layers in any."""
@@ -236,6 +333,7 @@ def test_bias_initializers_state_their_moments():
         "constant": (0.7, 0.0),
         "normal": (-0.1, 0.4),
         "pytorch_default": (0.0, 2 / math.sqrt(50) / math.sqrt(12)),
+        "randomized_asymmetric": (0.0, 0.6007 / math.sqrt(50)),
     }
     options = {"constant": {"value": 0.7}, "normal": {"mean": -0.1, "std": 0.4}}
     assert set(expected) == set(initializers.BIASES)

@@ -12,14 +12,17 @@ from actlab.later import Array, ArrayLike, jax, jnp
 
 # The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
 TRUNCATED_STD = 0.87962566103423978
+JOINT = ("randomized_asymmetric",)
+"""Distributions that draw weights and biases together: see ``one_positive``."""
 
 
 def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:
     """Draw unit-variance kernels of the given shapes, all at once.
 
     Args:
-        distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected), ``uniform``
-            or ``orthogonal``.
+        distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected),
+            ``uniform``, ``orthogonal``, ``normalized_columns`` (normal, then scaled to norm √fan_in), or
+            ``randomized_asymmetric``: normal, before ``one_positive``.
         key: JAX random key.
         shapes: [..., fan_in, fan_out] of each kernel or stack of kernels.
         dtype: float32 or float64.
@@ -40,7 +43,20 @@ def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jn
         flat = jax.random.normal(key, total, dtype)
     parts = jnp.split(flat, list(accumulate(sizes))[:-1])
     kernels = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-    return [orthogonalize(kernel) for kernel in kernels] if distribution == "orthogonal" else kernels
+    if distribution == "orthogonal":
+        return [orthogonalize(kernel) for kernel in kernels]
+    return [normalize_columns(kernel) for kernel in kernels] if distribution == "normalized_columns" else kernels
+
+
+def normalize_columns(kernel: Array) -> Array:
+    """Scale each column of a Gaussian kernel to norm √fan_in: a uniform point on the sphere, entries of variance 1.
+
+    >>> w = normalize_columns(jax.random.normal(jax.random.key(0), (4, 3))) / 2.0
+    >>> bool(jnp.allclose(jnp.sum(w**2, axis=0), 1.0, atol=1e-6))
+    True
+    """
+    kernel = jnp.where(kernel == 0, 1e-7, kernel)  # the only weight of a unit may be drawn as 0, which has no direction
+    return kernel * (math.sqrt(kernel.shape[-2]) / jnp.linalg.norm(kernel, axis=-2, keepdims=True))
 
 
 def orthogonalize(kernel: Array) -> Array:
@@ -79,3 +95,43 @@ def draw_biases(distribution: str, key: Array, mean: ArrayLike, std: ArrayLike, 
     else:
         unit = jax.random.normal(key, shape, dtype)
     return mean_Lx1 + std_Lx1 * unit
+
+
+def one_positive(
+    key: Array, first_FxW: Array, kernel_LxWxW: Array, bias_LxW: Array, used_L: Array
+) -> tuple[Array, Array, Array]:
+    """Replace one number of each unit, of its weights and its bias, by a Beta(2, 1) draw: randomised asymmetric.
+
+    Args:
+        key: JAX random key.
+        first_FxW: weights of the first hidden layer.
+        kernel_LxWxW: those of the others, from row 1.
+        bias_LxW: of all.
+        used_L: 1 for the layers that the run has, else 0.
+
+    Returns:
+        the three, with ones of theirs replaced: which of a unit's fan_in + 1 numbers is uniform.
+
+    >>> nothing = jnp.zeros((2, 3)), jnp.zeros((2, 3, 3)), jnp.zeros((2, 3))
+    >>> first, kernel, bias = one_positive(jax.random.key(0), *nothing, jnp.ones(2))
+    >>> [int(jnp.sum(jnp.any(w > 0, axis=0) ^ (b > 0))) for w, b in zip((first, kernel[1]), bias)]
+    [3, 3]
+
+    Reference: Lu et al. 2019, arXiv:1903.06733.
+    """
+    place_key, value_key = jax.random.split(key)
+    features, (bound, width) = len(first_FxW), bias_LxW.shape
+    fan_in_Lx1 = jnp.where(jnp.arange(bound) == 0, features, width)[:, None]
+    place_LxW = jax.random.randint(place_key, bias_LxW.shape, 0, fan_in_Lx1 + 1)
+    uniform_LxW = 1.0 - jax.random.uniform(value_key, bias_LxW.shape, bias_LxW.dtype)  # never 0
+    beta_LxW = jnp.sqrt(uniform_LxW) * used_L[:, None]  # of distribution function x²
+
+    def put(kernel: Array, place: Array, beta: Array) -> Array:
+        inputs = jax.lax.broadcasted_iota(jnp.int32, kernel.shape, kernel.ndim - 2)
+        return jnp.where(inputs == jnp.expand_dims(place, -2), jnp.expand_dims(beta, -2), kernel)
+
+    return (
+        put(first_FxW, place_LxW[0], beta_LxW[0]),
+        kernel_LxWxW.at[1:].set(put(kernel_LxWxW[1:], place_LxW[1:], beta_LxW[1:])),
+        jnp.where(place_LxW == fan_in_Lx1, beta_LxW, bias_LxW),
+    )

@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 from actlab import docstrings
 from actlab.errors import ActlabError
 from actlab.naming import nearest
+from actlab.nn.draws import JOINT
 from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal", "normalized_columns", "randomized_asymmetric")
 """What a kernel's unit-variance draw may be: see ``draws.draw``."""
 BIAS_DISTRIBUTIONS = ("constant", "normal", "uniform")
 """Likewise of biases: see ``draws.draw_biases``."""
@@ -61,6 +62,11 @@ class Initializer:
     def options(self) -> tuple[str, ...]:
         """The names of all its options."""
         return (*self.defaults, *self.needed)
+
+    @property
+    def draws_biases(self) -> bool:
+        """Whether it decides how biases are drawn, too."""
+        return bool(self.found) or self.distribution in JOINT
 
     @property
     def to_give(self) -> tuple[str, ...]:
@@ -293,6 +299,36 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 
+@initializer("normalized_columns", reference="MATLAB's randnc; Dhariwal et al. 2017, OpenAI Baselines, normc")
+def normalized_columns(fan_in: int, fan_out: int) -> float:
+    """Entry std of a kernel whose columns, the weights of one unit each, have norm 1: √(1 / fan_in).
+
+    A column's direction is uniform on the sphere. ``weight_gain: 1.414`` makes E z² what it is under He, without the
+    spread of the columns' norms.
+
+    >>> normalized_columns(64, 10)
+    0.125
+
+    Reference: MATLAB's randnc; Dhariwal et al. 2017, OpenAI Baselines, normc.
+    """
+    return math.sqrt(1.0 / fan_in)
+
+
+@initializer("randomized_asymmetric", reference="Lu et al. 2019, arXiv:1903.06733")
+def randomized_asymmetric(fan_in: int, fan_out: int, *, sigma_w: float = 0.6007) -> float:
+    """Std σ_w / √fan_in of all of a unit's weights and bias but one, which is Beta(2, 1): fewer networks are born dead.
+
+    Which one is drawn uniformly, for each unit, from its fan_in weights and its bias; it is positive, and no gain
+    scales it. The paper's σ_w = 0.6007 goes with this Beta: activations of rectified layers do not explode with depth.
+
+    >>> randomized_asymmetric(64, 64, sigma_w=0.8)
+    0.1
+
+    Reference: Lu et al. 2019, arXiv:1903.06733.
+    """
+    return sigma_w / math.sqrt(fan_in)
+
+
 @initializer("normal", reference="Schoenholz et al. 2017, arXiv:1611.01232", found=("sigma_w",))
 def critical(fan_in: int, fan_out: int, *, q: float, sigma_w: float) -> float:
     """Std σ_w / √fan_in at a critical point, where gradients keep their size and E z² = q; draws the biases, too.
@@ -329,3 +365,9 @@ def normal(fan_in: int, *, mean: float = 0.0, std: float = 0.1) -> tuple[float, 
 def pytorch_default_bias(fan_in: int) -> tuple[float, float]:
     """PyTorch's default for a linear layer, uniform on ±1/√fan_in: its std is √(1 / (3·fan_in))."""
     return 0.0, math.sqrt(1.0 / (3.0 * fan_in))
+
+
+@bias_initializer("normal", reference="Lu et al. 2019, arXiv:1903.06733", name="randomized_asymmetric")
+def randomized_asymmetric_bias(fan_in: int) -> tuple[float, float]:
+    """Drawn with the weights by the initializer of that name alone: these are the biases that are not Beta(2, 1)."""
+    return 0.0, 0.6007 / math.sqrt(fan_in)

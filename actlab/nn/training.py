@@ -79,19 +79,24 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
         comparisons of hidden initialisers do not change the scale of the output layer as well.
     """
     bound, width, dtype = program.spec.depth_bound, program.spec.width, jnp.dtype(program.spec.dtype)
-    weights_key, _ = jax.random.split(jax.random.key(numbers["seed"], impl=GENERATOR))
-    weights_key, readout_key, bias_key = jax.random.split(weights_key, 3)
+    begin_key, _ = jax.random.split(jax.random.key(numbers["seed"], impl=GENERATOR))
+    weights_key, readout_key, bias_key = jax.random.split(begin_key, 3)
     shapes: list[tuple[int, ...]] = [(features, width), (bound - 1, width, width)]
     first, hidden = draws.draw(program.spec.weight_distribution, weights_key, shapes, dtype)
     std_L = jnp.asarray(numbers["weight_std"], dtype)
     means, stds = numbers["bias_mean"], numbers["bias_std"]
     (readout,) = draws.draw("normal", readout_key, [(width, outputs)], dtype)
     used_L = (jnp.arange(bound) < depth).astype(dtype)
+    first_FxW = std_L[0] * first
     kernel_LxWxW = jnp.concatenate([jnp.zeros((1, width, width), dtype), std_L[1:, None, None] * hidden])
+    bias_LxW = draws.draw_biases(program.spec.bias_distribution, bias_key, means, stds, width, dtype)
+    if program.spec.weight_distribution in draws.JOINT:
+        key = jax.random.fold_in(begin_key, 3)  # none of those three
+        first_FxW, kernel_LxWxW, bias_LxW = draws.one_positive(key, first_FxW, kernel_LxWxW, bias_LxW, used_L)
     learnable = jnp.asarray(numbers["learnable"], dtype)
     layers = {
         "kernel": kernel_LxWxW,
-        "bias": draws.draw_biases(program.spec.bias_distribution, bias_key, means, stds, width, dtype),
+        "bias": bias_LxW,
         "activation": used_L[:, None] * learnable[None],
     }
     if program.spec.learnable_per == "unit":
@@ -100,7 +105,7 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
         layers["scale"] = jnp.repeat(used_L[:, None], width, axis=1)
         layers["shift"] = jnp.zeros((bound, width), dtype)
     parameters = {
-        "input": {"kernel": std_L[0] * first},
+        "input": {"kernel": first_FxW},
         "layers": layers,
         "readout": {"kernel": readout * initializers.lecun(width, outputs), "bias": jnp.zeros(outputs, dtype)},
     }

@@ -27,13 +27,15 @@ def refuse_biases(model: ModelConfig, source: Source) -> None:
     Raises:
         StudyError: naming what to leave out.
     """
-    if (biases := model.bias_init).name == "zeros":
+    initializer = INITIALIZERS.find(initializer_of(model))
+    if not has_own_biases(model):
         return
-    name = model.weight_init.name
-    why = f"{flow(biases.plain())} does not go with {name}, which draws the biases itself, N(0, σ_b²)"
+    how = "itself, N(0, σ_b²)" if initializer.found else "with the weights"
+    name = display_name(model.weight_init.name)
+    why = f"{flow(model.bias_init.plain())} does not go with {name}, which draws the biases {how}"
     fault = source.at_fault(BIASES, WEIGHTS)
     place = f"{source.where(*fault)}: {BIASES}: {why}"
-    out = excluded(source, (WEIGHTS, BIASES), lambda one: draws_biases(one) and one.bias_init.name != "zeros")
+    out = excluded(source, (WEIGHTS, BIASES), has_own_biases)
     if out:
         raise StudyError(f"{place}; {out}")
     raise StudyError(f"{place}; leave {BIASES} out, or choose weights alone: `{{name: gaussian, sigma_w: 1.5}}`")
@@ -65,9 +67,10 @@ def initializer_of(model: ModelConfig) -> str:
     return activations.CATALOGUE.find(model.activation.name).weight_init if named == AUTO else named
 
 
-def draws_biases(model: ModelConfig) -> bool:
-    """Whether a model's initializer starts it at a critical point, biases included."""
-    return bool(INITIALIZERS.find(initializer_of(model)).found)
+def has_own_biases(model: ModelConfig) -> bool:
+    """Whether a model asks for biases beside an initializer that draws them."""
+    initializer = INITIALIZERS.find(initializer_of(model))
+    return initializer.draws_biases and model.bias_init.name not in ("zeros", initializer.distribution)
 
 
 def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
@@ -82,7 +85,10 @@ def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
 
 def lacks_point(model: ModelConfig) -> bool:
     """Whether a model is to start at a critical point that there is not."""
-    return draws_biases(model) and point_of(model, model.weight_init.options.get("q")) is None
+    return (
+        bool(INITIALIZERS.find(initializer_of(model)).found)
+        and point_of(model, model.weight_init.options.get("q")) is None
+    )
 
 
 def excluded(source: Source, keys: tuple[str, ...], is_at_fault: Callable[[ModelConfig], bool]) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 
 from actlab import activations, sources
 from actlab.naming import brief, show
-from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.nn.draws import JOINT
+from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, Initializer
 from actlab.study.choices import AUTO
 from actlab.study.criticals import refuse_biases, without_point
 from actlab.study.faults import errors_about
@@ -77,11 +78,13 @@ def initialize(
         StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
     weights = resolved_weights(model.weight_init, record, parameters)
-    if INITIALIZERS.find(weights.name).found:
+    initializer = INITIALIZERS.find(weights.name)
+    if initializer.found:
         return at_critical_point(model, weights, record, parameters, x_NxF, source)
+    biases = biases_beside(initializer, model, source)
     fans = fans_of(model, x_NxF.shape[1])
-    std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
-    moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
+    std = partial(initializer.std, **weights.options)
+    moments = partial(BIASES.find(biases.name).moments, **biases.options)
     with errors_about(source, "model.weight_init"):
         try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
         follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
@@ -93,13 +96,30 @@ def initialize(
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
         fans_in = tuple((fan_in,) for fan_in, _ in dict.fromkeys(fans))
-        try_at(model.bias_init.name, tuple(model.bias_init.options.items()), fans_in)
-        pairs = [mean_and_std(display_name(model.bias_init.name), moments(fan_in)) for fan_in, _ in fans]
+        try_at(biases.name, tuple(biases.options.items()), fans_in)
+        pairs = [mean_and_std(display_name(biases.name), moments(fan_in)) for fan_in, _ in fans]
         bias_mean, bias_std = zip(*pairs, strict=True)
         if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
-            raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
+            raise ValueError(f"{biases.name} gives a mean or standard deviation that is not a finite number")
+    if initializer.draws_biases:
+        bias_std = tuple(float(std(*fan)) for fan in fans)
     slope = preserving_slope(model, weights, record, parameters)
-    return Initialization(weights, model.bias_init, weight_std, bias_mean, bias_std, variance_slope=slope)
+    return Initialization(weights, biases, weight_std, bias_mean, bias_std, variance_slope=slope)
+
+
+def biases_beside(initializer: Initializer, model: ModelConfig, source: Source) -> Choice:
+    """Return how biases are drawn: as the study says, or with the weights where the initializer draws both.
+
+    Raises:
+        StudyError: the two do not go together.
+    """
+    if initializer.draws_biases:
+        refuse_biases(model, source)
+        return Choice(name=initializer.distribution)
+    if model.bias_init.name in JOINT:
+        with errors_about(source, "model.bias_init"):
+            raise ValueError(f"{model.bias_init.name} draws biases with the weights; write it as model.weight_init")
+    return model.bias_init
 
 
 def fans_of(model: ModelConfig, features: int) -> list[tuple[int, int]]:
