@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from actlab.engine import records
 from actlab.measures import JACOBIAN_ROWS, JACOBIANS
 from actlab.nn import recording
 from actlab.nn.blocks import Function, Options
@@ -30,16 +31,16 @@ def double():
         yield
 
 
-def some_parameters(program, depth, features, outputs, seed, gain=1.2):
+def some_parameters(program, depth, features, outputs, seed, gain=1.2, bound=BOUND):
     """Draw a run's parameters, none as it is at the start; the layers beyond its depth are no numbers."""
     rng, width = np.random.default_rng(seed), program.spec.width
     layers = {
-        "kernel": gain * rng.normal(size=(BOUND, width, width)) / np.sqrt(width),
-        "bias": 0.3 * rng.normal(size=(BOUND, width)),
-        "activation": rng.uniform(0.2, 0.5, (BOUND, program.slots)),
+        "kernel": gain * rng.normal(size=(bound, width, width)) / np.sqrt(width),
+        "bias": 0.3 * rng.normal(size=(bound, width)),
+        "activation": rng.uniform(0.2, 0.5, (bound, program.slots)),
     }
     if program.spec.block.norm != "none":
-        layers |= {"scale": rng.uniform(0.5, 1.5, (BOUND, width)), "shift": rng.normal(size=(BOUND, width))}
+        layers |= {"scale": rng.uniform(0.5, 1.5, (bound, width)), "shift": rng.normal(size=(bound, width))}
     for stack in layers.values():
         stack[depth:] = np.nan
     layers["kernel"][0] = np.nan
@@ -155,8 +156,8 @@ CASES = {
 }
 
 
-ALWAYS = ("relu", "layer normalisation, residual", "runs together, batch normalisation", "width 3, one output")
-THOROUGH = [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.thorough) for name in CASES]
+ALWAYS = "layer normalisation, residual"
+THOROUGH = [name if name == ALWAYS else pytest.param(name, marks=pytest.mark.thorough) for name in CASES]
 
 
 @pytest.mark.parametrize("name", THOROUGH)
@@ -178,7 +179,7 @@ def test_the_module_has_these_jacobians(name):
         check(values_of(record, run), expected(jacobian[:JACOBIAN_ROWS], min(features, width, outputs)))
         measured = 10.0 ** record["log10"]["partial_jacobian_norm"][run, :depth]
         np.testing.assert_allclose(measured, partials.mean(axis=0), rtol=1e-8)
-        if name == "layer normalisation, residual":
+        if name == ALWAYS and run == 0:
             network = DeepMLP(jax.tree.map(jnp.asarray, own), depth, function, {}, options)
             one = jax.jit(jax.jacrev(lambda x, network=network: network(x[None])[0]))
             by_jax = np.array([one(row) for row in x])
@@ -192,3 +193,35 @@ def check(measured, truth):
             assert np.isnan(value)
         else:
             assert value == pytest.approx(truth[measure], rel=1e-8, nan_ok=True), measure
+
+
+def test_a_deep_sigmoid_network_does_not_underflow_in_float32():
+    """At depth 100 a derivative is below 1e-45: ∂outputs/∂x in NumPy, rescaled at every layer."""
+    depth, width = 100, 6
+    given = {"probes": JACOBIANS, "dtype": "float32", "depth_bound": depth + 1, "width": width}
+    program, data = a_program(SIGMOID, **given), some_data("float32")
+    own = some_parameters(program, depth, 4, OUTPUTS, 0, bound=depth + 1)
+    record = recorded(program, [own], data, depth)
+    kernels = [own["input"]["kernel"], *own["layers"]["kernel"][1:depth]]
+    squares, largest = [], []
+    for x in data["probe"][0][:JACOBIAN_ROWS].astype(float):
+        h, jacobian, log = x, np.eye(4), 0.0
+        for l, kernel in enumerate(kernels):
+            h, slope = slopes(SIGMOID, h @ kernel.astype(float) + own["layers"]["bias"][l], ())
+            jacobian = jacobian @ kernel * slope
+            size = np.abs(jacobian).max()
+            jacobian, log = jacobian / size, log + np.log10(size)
+        values = np.linalg.svd(jacobian @ own["readout"]["kernel"], compute_uv=False)
+        squares.append(np.log10((values**2).mean()) + 2 * log)
+        largest.append(np.log10(values[0]) + log)
+    log10 = {
+        name: float(records.log10_carried(one["mantissa"], one["exponent"])[0, 0])
+        for name, one in record["jacobian"].items()
+    }
+    most = max(squares)
+    assert most < -90
+    pooled = most + np.log10(np.mean(10.0 ** (np.array(squares) - most)))
+    assert log10["jacobian_mean_square"] == pytest.approx(pooled, abs=1e-3)
+    assert log10["jacobian_largest"] == pytest.approx(max(largest), abs=1e-3)
+    assert np.isnan(log10["jacobian_smallest"])  # which float32 does not tell from 0 beside the largest
+    assert np.isfinite(record["log10"]["partial_jacobian_norm"][0, :depth]).all()

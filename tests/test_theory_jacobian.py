@@ -1,11 +1,12 @@
-"""Spectra of Jacobians as theory has them, against networks that NumPy draws, with masks from their own forward pass."""
+"""Jacobians' spectra as theory has them, against networks that NumPy draws, with slopes of their own forward pass."""
 
 import math
 
 import numpy as np
 import pytest
 
-from actlab.theory.jacobian import JacobianError, finite_width, infinite_width, predict_jacobian, sampled, two_slopes
+from actlab.theory.errors import TheoryError
+from actlab.theory.jacobian import finite_width, infinite_width, predict_jacobian, sampled, two_slopes
 
 NETWORKS = 3000
 SIZES = {"square": [6] * 5, "few inputs": [3, 7, 7, 7, 2], "many inputs": [11, 5, 5, 5, 4], "one output": [4, 5, 5, 1]}
@@ -114,5 +115,5 @@ def test_what_is_predicted_is_the_columns_of_a_study():
     ],
 )
 def test_what_is_no_network_is_refused(request_, reason):
-    with pytest.raises(JacobianError, match=reason):
+    with pytest.raises(TheoryError, match=reason):
         request_()
