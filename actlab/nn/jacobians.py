@@ -118,7 +118,7 @@ def of_network(
         blank,
         measured=True,
     )
-    measured = network.over_runs(partial(of_rows_gradients, rows, depth))(
+    measured = network.over_runs(partial(of_rows_gradients, rows))(
         *(at_first[name] for name in ("delta", "exponents", "lost", "finite")), first
     )
     return jax.tree.map(lambda leaf: leaf[None], measured)
@@ -126,7 +126,6 @@ def of_network(
 
 def of_rows_gradients(
     rows: int,
-    depth: Array | int,
     delta_BxW: Array,
     exponents_B: Array,
     lost_B: Array,
@@ -137,7 +136,6 @@ def of_rows_gradients(
 
     Args:
         rows: K, of how many inputs.
-        depth: how many hidden layers, for how much rounding there may be.
         delta_BxW, exponents_B: gradients of each input's outputs in the first z, B = K·C, but for powers of two; these.
         lost_B: where a gradient may be 0 for φ' having underflowed.
         finite_B: where all z are finite.
@@ -153,11 +151,13 @@ def of_rows_gradients(
     jacobian_KxCxF, exponents_K = jax.vmap(walk.in_one_scale)(jacobian_KxCxF, exponents_B.reshape(rows, outputs))
     known_K = jnp.all(known_B.reshape(rows, outputs), axis=1)
     values_KxN = jnp.linalg.svd(jacobian_KxCxF, compute_uv=False)[:, : min(features, width, outputs)]
-    rounding = float(jnp.finfo(values_KxN.dtype).eps) * width**0.5 * depth
+    # Against float64, the singular values of products in float32 were off by at most .08·√W ulps of the largest, at
+    # depths from 4 to 64 and widths from 8 to 128.
+    rounding = float(jnp.finfo(values_KxN.dtype).eps) * width**0.5
     return of_singular_values(jnp.where(known_K[:, None], values_KxN, jnp.nan), exponents_K, rounding)
 
 
-def of_singular_values(values_KxN: Array, exponents_K: Array, rounding: Array | float) -> dict[str, Carried]:
+def of_singular_values(values_KxN: Array, exponents_K: Array, rounding: float) -> dict[str, Carried]:
     """Compute mean and variance of squared singular values, the largest and the smallest, over K rows.
 
     Args:
