@@ -25,7 +25,7 @@ from actlab.analysis.tables.units import DEATHS
 from actlab.engine.files import StoreError
 from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.measures import MEASURES, PROBES, Measure, MeasureError, about
-from actlab.nn import histograms, probes
+from actlab.nn import histograms, jacobians, probes
 from actlab.study.selection import Select
 from tests.core import measure_layers
 from tests.synthetic import frames
@@ -35,7 +35,8 @@ ROOT = Path(__file__).parents[1]
 
 # What spans decades, and what is yes or no of a run: said here once more, against a record changed by mistake.
 GEOMETRIC = {"signal_grad_norm", "weight_grad_norm", "weight_grad_rms", "update_ratio"}
-GEOMETRIC |= {"act_var", "act_var_within", "preact_second_moment"}
+GEOMETRIC |= {"act_var", "act_var_within", "preact_second_moment", "partial_jacobian_norm"}
+OF_NETWORKS = {"jacobian_mean_square", "jacobian_square_variance", "jacobian_largest", "jacobian_smallest"}
 YES_OR_NO = {"network_dead", "trained", "target_reached"}
 
 
@@ -44,7 +45,9 @@ YES_OR_NO = {"network_dead", "trained", "target_reached"}
 
 def test_a_name_is_given_once_and_every_measure_says_what_it_is():
     catalogue = measures.catalogue
-    assert len(MEASURES) == len((*catalogue.LAYERS, *catalogue.BINNED, *catalogue.RUNS))
+    assert len(MEASURES) == len(
+        (*catalogue.LAYERS, *catalogue.LAYER_JACOBIANS, *catalogue.BINNED, *catalogue.OUTPUT_JACOBIANS, *catalogue.RUNS)
+    )
     for name, one in MEASURES.items():
         assert one.name == name
         assert one.definition, name
@@ -55,10 +58,10 @@ def test_a_name_is_given_once_and_every_measure_says_what_it_is():
 
 
 def test_means_are_those_that_are_stated():
-    assert {name for name, one in MEASURES.items() if one.over_seeds == "geometric"} == GEOMETRIC
+    assert {name for name, one in MEASURES.items() if one.over_seeds == "geometric"} == GEOMETRIC | OF_NETWORKS
     assert {name for name, one in MEASURES.items() if one.over_layers == "geometric"} == GEOMETRIC
     assert {name for name, one in MEASURES.items() if one.over_seeds == "share"} == YES_OR_NO
-    for name in GEOMETRIC:  # the logarithm of anything else is not defined
+    for name in GEOMETRIC | OF_NETWORKS:  # the logarithm of anything else is not defined
         assert MEASURES[name].range == (0.0, None)
     for name, one in MEASURES.items():
         assert bool(one.over_layers) == (one.per == "layer"), name
@@ -67,7 +70,8 @@ def test_means_are_those_that_are_stated():
 @pytest.mark.parametrize("name", [name for name, one in MEASURES.items() if one.function])
 def test_the_function_that_a_record_names_exists(name):
     one = MEASURES[name]
-    function = getattr(histograms if one.per == "bin" else probes, one.function)
+    rooms = {"histograms": histograms, "jacobian": jacobians}
+    function = getattr(rooms.get(one.group, probes), one.function)
     if one.group == "activations":
         assert set(inspect.signature(function).parameters) <= set(measures.ARGUMENTS)
         assert probes.PROBES[name] is function
@@ -75,7 +79,7 @@ def test_the_function_that_a_record_names_exists(name):
 
 def test_the_lists_of_the_numerical_core_are_those_of_the_records():
     assert (*probes.GRADIENTS, *probes.DEATH, *probes.PROBES) == PROBES
-    assert tuple(n for n, one in MEASURES.items() if one.log10) == probes.GRADIENTS[:3]
+    assert tuple(n for n, one in MEASURES.items() if one.log10) == (*probes.GRADIENTS[:3], *measures.JACOBIANS)
 
 
 def test_what_is_expensive_is_no_default():
@@ -83,6 +87,7 @@ def test_what_is_expensive_is_no_default():
         "effective_rank",
         "stable_rank",
         "duplicate_fraction",
+        *OF_NETWORKS,
     }
     assert not any(one.default and one.expensive for one in MEASURES.values())
 
@@ -95,7 +100,12 @@ def test_presets_name_measures(name):
 def test_every_column_that_a_run_stores_has_a_record():
     records = some_records()
     records["layers"] = dict.fromkeys((*probes.DEATH, "update_ratio", *probes.PROBES), records["layers"]["act_mean"])
-    row = row_of(records, columns=PROBES, target_variances={"train": 1.0, "validation": 1.0, "test": 1.0})
+    one = np.ones((6, 1))
+    records["log10"] = {"partial_jacobian_norm": records["layers"]["act_mean"]}
+    records["jacobian"] = {key: {"mantissa": one, "exponent": one.astype(int)} for key in sorted(OF_NETWORKS)}
+    row = row_of(
+        records, columns=(*PROBES, *measures.JACOBIANS), target_variances={"train": 1.0, "validation": 1.0, "test": 1.0}
+    )
     stored = {name.partition(".")[2] or name for name in row} - {"run", "seed", "status", "step", "layer"}
     named = {name.removeprefix("log10_") for name in stored - {"weights"}}
     assert named == set(MEASURES) - {"revival_rate", *measures.HISTOGRAMS}
@@ -150,7 +160,10 @@ def with_every_measure(study):
         runs, steps = (frame.assign(**{f"{split}_r2": 1 - frame[f"{split}_loss"] / 2}) for frame in (runs, steps))
     rng = np.random.default_rng(0)
     lost = layers["act_mean"].isna()
-    for name in [name for name in PROBES if name not in layers]:
+    for name in sorted(OF_NETWORKS):
+        ended = steps["run"].map(runs.set_index("run")["status"]) == "ok"
+        steps = steps.assign(**{name: np.where(ended, 10.0 ** rng.normal(size=len(steps)), np.nan)})
+    for name in [name for name in (*PROBES, "partial_jacobian_norm") if name not in layers]:
         drawn = 10.0 ** rng.normal(size=len(layers)) if name in GEOMETRIC else rng.uniform(size=len(layers))
         layers = layers.assign(**{name: np.where(lost, np.nan, drawn)})
         steps = steps.merge(layers.groupby(["run", "step"])[name].mean().reset_index(), on=["run", "step"])
@@ -162,7 +175,7 @@ def with_every_measure(study):
 
 def average(values, name):
     values = np.asarray(values, float)
-    return 10 ** np.log10(values).mean() if name in GEOMETRIC else values.mean()
+    return 10 ** np.log10(values).mean() if name in GEOMETRIC | OF_NETWORKS else values.mean()
 
 
 @pytest.mark.parametrize("name", [name for name in MEASURES if name not in ("revival_rate", *measures.HISTOGRAMS)])
@@ -180,7 +193,7 @@ def test_a_comparison_pools_as_the_record_says(sound, name):
     for _, row in comparison.dropna(subset="mean").iterrows():
         chosen = values[(values["activation"] == row["activation"]) & (values["depth"] == row["depth"])]
         assert row["mean"] == pytest.approx(average(chosen[name], name))
-    expected = quantity_of(MEASURES[name]).method + (" of log10" if name in GEOMETRIC else "")
+    expected = quantity_of(MEASURES[name]).method + (" of log10" if name in GEOMETRIC | OF_NETWORKS else "")
     assert set(comparison["method"]) - {"none"} <= {expected}
     assert (comparison["method"] == "none").equals(comparison["low"].isna())
     if name in YES_OR_NO:

@@ -52,7 +52,8 @@ def measures_table(records: Iterable[Measure] = MEASURES.values()) -> str:
 
 def measure_row(one: Measure) -> tuple[str, ...]:
     """A measure's line of the table."""
-    asks = "" if one.default or one.per == RUN else "on request, expensive" if one.expensive else "on request"
+    always = one.default or (one.per == RUN and one.group != "jacobian")
+    asks = "" if always else "on request, expensive" if one.expensive else "on request"
     more = "; ".join(part for part in (asks, one.reference, one.unit) if part)
     taken = f"{one.on}, at {one.at}" if one.on else f"at the {one.at}"
     frame = "tables" if one.group == "derived" else "`runs`" if one.at == END else FRAMES[one.per]

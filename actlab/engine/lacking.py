@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from actlab.later import Later, pd
-from actlab.measures import MEASURES, PROBE_SETS, named
+from actlab.measures import BIN, MEASURES, PROBE_SETS, named
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +32,7 @@ def asked(study: Mapping[str, Any]) -> tuple[str, ...]:
     listed = [probes] if isinstance(probes, str) else list(probes)
     names = {name for probe in listed for name in PROBE_SETS.get(str(probe), (str(probe),))}
     always = named("slopes", per="run")
-    return tuple(name for name, one in MEASURES.items() if name in always or (name in names and one.per == "layer"))
+    return tuple(name for name, one in MEASURES.items() if name in always or (name in names and one.per != BIN))
 
 
 def lacking(rows: pa.Table, study: Mapping[str, Any]) -> dict[str, int]:
@@ -80,4 +80,5 @@ def with_empty_columns(
 
     by_step = [column for one in of_layers for column in (one.name, one.mean_column)]
     by_layer = [column for one in of_layers for column in (one.name, one.column)]
-    return filled(runs, of_runs), filled(steps, [*by_step, *of_runs]), filled(layers, by_layer)
+    by_run = [column for name in of_runs for column in dict.fromkeys((name, MEASURES[name].mean_column))]
+    return filled(runs, by_run), filled(steps, [*by_step, *by_run]), filled(layers, by_layer)

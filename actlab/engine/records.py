@@ -85,6 +85,8 @@ def run_row(
         by_step |= {name: slope.astype(digits), f"{name}_residual": deviation.astype(digits)}
     median_RxL = np.log10(2) * (np.asarray(records["log2_median"], np.float64) + records["exponent"])
     by_step["vanishing_slope_median"] = depth_slope(median_RxL[kept])[0].astype(digits)
+    for name, value in records.get("jacobian", {}).items():
+        by_step[LOG10 + name] = in_digits(log10_carried(value["mantissa"], value["exponent"])[kept, 0], digits)
     measures = (*GRADIENTS, *DEATH)
     logged = {name: value for name, value in logged.items() if name in columns}
     layers = {name: value for name, value in layers.items() if name in columns or name not in measures}
@@ -135,6 +137,7 @@ def layer_measures(
     """
     logged = {name: log10_norms(records, name)[kept] for name in records["gradients"]}
     logged["weight_grad_rms"] = logged["weight_grad_norm"] - np.log10(weights) / 2
+    logged |= {name: np.asarray(value, np.float64)[kept] for name, value in records.get("log10", {}).items()}
     return logged, {name: np.asarray(value)[kept] for name, value in records["layers"].items()}
 
 
@@ -181,8 +184,17 @@ def log10_norms(records: Mapping[str, Any], name: str) -> np.ndarray:
     >>> log10_norms(records, "signal_grad_norm").round(2).tolist()
     [[-602.06, -inf]]
     """
+    return log10_carried(records["gradients"][name], records["exponent"])
+
+
+def log10_carried(mantissa: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """log10 of mantissa · 2^exponent: −∞ of zero.
+
+    >>> log10_carried(np.array([1.0, 0.0]), np.array([-2000, 0])).round(2).tolist()
+    [-602.06, -inf]
+    """
     with np.errstate(divide="ignore"):
-        return np.log10(records["gradients"][name], dtype=np.float64) + np.log10(2) * records["exponent"]
+        return np.log10(mantissa, dtype=np.float64) + np.log10(2) * exponent
 
 
 def final_numbers(

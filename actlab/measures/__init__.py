@@ -19,7 +19,8 @@ from actlab.measures.base import (
     MeasureError,
 )
 from actlab.measures.bins import EDGES, bounds
-from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, MEASURES, PROBE_SETS, PROBES, about, named
+from actlab.measures.catalogue import DEFAULT_PROBES, HISTOGRAMS, JACOBIANS, MEASURES, PROBE_SETS, PROBES, about, named
+from actlab.measures.jacobians import JACOBIAN_ROWS
 from actlab.measures.own import declared, from_plain, measure, to_plain
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "END",
     "GEOMETRIC",
     "HISTOGRAMS",
+    "JACOBIANS",
+    "JACOBIAN_ROWS",
     "LAYER",
     "LOG10",
     "MEASURES",

@@ -55,21 +55,22 @@ class Measure:
         short: as the heading of a table names it; the label by default.
         unit: empty for a pure number.
         group: ``gradients``, ``death``, ``activations`` (functions of one layer's z, h and φ'), ``histograms``,
-            ``slopes``, ``splits``, ``outcomes``, ``derived`` (by a table, from other measures) or ``own`` (a user's).
+            ``jacobian``, ``slopes``, ``splits``, ``outcomes``, ``derived`` (by a table, from other measures) or ``own``
+            (a user's).
         per: what it has one number for: ``layer``, ``run`` or ``bin``.
         on: the rows that it is taken on; empty where that says nothing.
         at: ``records``, ``evaluations`` or the ``end`` of a run.
         over_layers: how a network's one number is made of its hidden layers': ``arithmetic`` or ``geometric``; empty
             where there are none.
         over_seeds: how runs are pooled: ``arithmetic``, ``geometric`` or ``share``.
-        log10: whether a layer's value is stored as its log10, because it may lie beyond float64.
+        log10: whether its value is stored as its log10, because it may lie beyond float64.
         floor: where it is not defined because rounding would decide it, as a clause; empty where it never would.
         range: the least and the greatest value that there can be; None where it is unbounded.
         better: ``higher`` or ``lower``; empty where neither is.
         expensive: whether it costs more than a pass or two over a layer's values.
         default: whether it is recorded unless asked otherwise.
-        function: what computes it in ``actlab.nn.probes`` (histograms: in ``actlab.nn.histograms``), None where it
-            follows from other measures, from training, or is a user's.
+        function: what computes it in ``actlab.nn.probes`` (histograms and Jacobians: in the files of these names), None
+            where it follows from other measures, from training, or is a user's.
         reference: where it comes from.
     """
 
@@ -114,10 +115,15 @@ class Measure:
 
     @property
     def column(self) -> str:
-        """Its column of the frame ``layers``."""
+        """Its column of the frame ``layers``, or of ``steps`` where it has one number for the whole network."""
         return LOG10 + self.name if self.log10 else self.name
 
     @property
     def mean_column(self) -> str:
-        """Its column of the frame ``steps``: a geometric mean over layers is stored as the mean of log10."""
-        return LOG10 + self.name if self.over_layers == GEOMETRIC else self.name
+        """Its column of the frame ``steps``: a geometric mean over layers is stored as the mean of log10.
+
+        >>> Measure("jacobian_largest", per=RUN, log10=True).mean_column
+        'log10_jacobian_largest'
+        """
+        logged = self.log10 if self.per == RUN else self.over_layers == GEOMETRIC
+        return LOG10 + self.name if logged else self.name

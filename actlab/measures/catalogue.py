@@ -11,9 +11,11 @@ from actlab.measures.base import (
     MINIBATCH,
     ON_TRAINING_SPLIT,
     POSITIVE,
+    RUN,
     Facts,
     Measure,
 )
+from actlab.measures.jacobians import LAYER_JACOBIANS, OUTPUT_JACOBIANS
 from actlab.measures.of_runs import RUNS
 
 # What is positive and spans decades. Its arithmetic mean is that of the largest alone.
@@ -225,7 +227,9 @@ BINNED = (
 )
 
 
-MEASURES: Mapping[str, Measure] = {one.name: one for one in (*LAYERS, *BINNED, *RUNS)}
+MEASURES: Mapping[str, Measure] = {
+    one.name: one for one in (*LAYERS, *LAYER_JACOBIANS, *BINNED, *OUTPUT_JACOBIANS, *RUNS)
+}
 """Name -> record, of everything that is measured, in the order of the columns."""
 
 
@@ -248,6 +252,9 @@ PROBE_SETS = {"default": DEFAULT_PROBES, "all": PROBES}
 
 HISTOGRAMS = named("histograms", per=BIN)
 """What ``measure.probes`` may name besides: rows of a frame of their own."""
+
+JACOBIANS = (*named("jacobian"), *named("jacobian", per=RUN))
+"""What it may name besides, too: ``all`` means what it meant before there were these, and costs no more."""
 
 
 def about(name: str, own: Mapping[str, Measure] | None = None) -> Measure:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from actlab.measures import EDGES, MEASURES
-from actlab.nn import histograms, probes, rounding, walk
+from actlab.measures import EDGES, LAYER, MEASURES, RUN, named
+from actlab.nn import histograms, jacobians, probes, rounding, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.training import Numbers, Program, Scratch
@@ -47,7 +47,8 @@ def measure(
         {``layers``: {measure: [L, (R)]}, ``histograms``: {name: [L, (R,) bins]}, ``gradients``: {norm: mantissa
         [L, (R)]}, ``exponent`` [L, (R)], ``log2_median``: of the median row's signal, but for the exponent [L, (R)],
         ``rounding``: {name: [L, (R)]}, see ``rounding.spread_and_noise``, where a measure asks for it}, rows beyond
-        the depth not set; and the scratch.
+        the depth not set; where they are asked for ``log10``: {measure: [L, (R)]} and ``jacobian``, of
+        ``jacobians.of_network``; and the scratch.
     """
     network, over_runs = program.network, program.network.over_runs
     (x_MxF, y), fixed, rows = data["probe"], numbers["fixed"], data["probe"][0].shape[0]
@@ -75,6 +76,9 @@ def measure(
     asked = tuple(name for name in (*probes.PROBES, *own) if name in program.spec.probes)
     changes = "update_ratio" in program.spec.probes
     counted = tuple(name for name in EDGES if name in program.spec.probes)
+    of_layers, of_network = (
+        tuple(name for name in named("jacobian", per=per) if name in program.spec.probes) for per in (LAYER, RUN)
+    )
     floored = any(MEASURES[name].floor for name in asked if name in MEASURES)
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +117,17 @@ def measure(
             terms = jnp.where(l == 0, kernel.shape[-2], program.spec.width)
             noise = over_runs(partial(rounding.spread_and_noise, terms))(sizes, z, h, pulled["steep"], flat_of_units)
             noise["exact"] = jnp.where((l == 0) & jnp.all(x_MxF == x_MxF[:1]), 1.0, noise["exact"])
-        return {"layers": values, "histograms": counts, "rounding": noise, **norms}
+        more = {}
+        if of_layers:
+            readout = parameters["readout"]["kernel"]
+            norm = over_runs(partial(jacobians.log10_partial_norm, network.options))
+            seen = (z, pulled["u"], pulled["slope"], pulled["steep"], pulled["flat"])
+            more["log10"] = {
+                "partial_jacobian_norm": jax.lax.cond(
+                    l + 1 < depth, lambda: norm(*seen, walk.at(layers["kernel"], l + 1)), lambda: norm(*seen, readout)
+                )
+            }
+        return {"layers": values, "histograms": counts, "rounding": noise, **norms, **more}
 
     weight_norm = partial(probes.weight_norm, rows)
 
@@ -135,6 +149,7 @@ def measure(
             "signal_grad_norm": one,
             "log2_median": one,
             "weight_grad_norm": one,
+            **({"log10": dict.fromkeys(of_layers, one)} if of_layers else {}),
         },
         program.spec.depth_bound,
     )
@@ -164,6 +179,11 @@ def measure(
     record = {name: measured[name] for name in ("layers", "histograms", "rounding", "exponent", "log2_median")} | {
         "gradients": gradients
     }
+    if of_layers:
+        record["log10"] = measured["log10"]
+    if of_network:
+        found = jacobians.of_network(network, parameters, x_MxF, up, depth, activation, fixed)
+        record["jacobian"] = {name: found[name] for name in of_network}
     return record, {"layers": {name: up[name] for name in scratch["layers"]}}
 
 

@@ -10,14 +10,14 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from actlab import activations, near_functions, sources
 from actlab.aliases import close, same
-from actlab.measures import HISTOGRAMS, PROBE_SETS, PROBES, Measure, MeasureError
+from actlab.measures import HISTOGRAMS, JACOBIANS, PROBE_SETS, PROBES, Measure, MeasureError
 from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.notation import NUMBER
 from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, known, split_name
 
-MEASURES = (*PROBES, *HISTOGRAMS)
+MEASURES = (*PROBES, *HISTOGRAMS, *JACOBIANS)
 """What ``measure.probes`` may name."""
 
 SCHEDULES: dict[str, dict[str, float | bool | str]] = {

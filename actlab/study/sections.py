@@ -270,8 +270,8 @@ class MeasureConfig(Section):
     )
     probes: Annotated[Any, PROBES_SCHEMA, Key(STATIC, column="", spec="", unordered=True)] = Field(
         "default",
-        description="default; all adds what is measured on request; or a list of these words, [names](measures.md) "
-        "and `path/to/file.py:function`",
+        description="default; all adds what is measured on request, but for histograms and Jacobians; or a list of "
+        "these words, [names](measures.md) and `path/to/file.py:function`",
     )
     keep_layers: Annotated[Literal["all", "log", "ends"], Key(LABEL, column="")] = Field(
         "all",

@@ -1,0 +1,284 @@
+"""Singular values of the input–output Jacobian at initialisation: their mean square, and how far squares spread.
+
+For functions with one slope on each side of 0 (linear, ReLU, leaky ReLU, |z|) the first two moments of the spectrum are
+exact at any width, because a Jacobian is distributed as a product of weights and independent slopes: the sign of a
+unit's weights decides on which side of 0 it lies, and that sign is lost in the weights of the layer above, which are
+symmetric (Hanin & Nica 2020). At infinite width they are those of free probability (Pennington et al. 2017, 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from actlab.activations.inspect import evaluate
+from actlab.theory.errors import TheoryError
+
+NORMAL, ORTHOGONAL = "normal", "orthogonal"
+WEIGHTS = (NORMAL, ORTHOGONAL)
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What is expected of the squared singular values s² of ∂outputs/∂x, over networks.
+
+    Attributes:
+        log10_mean_square: log10 of E of their mean.
+        relative_variance: E of their variance within a Jacobian, divided by the square of E of their mean.
+        relative_spread: the standard deviation of their mean over networks, divided by E of it.
+    """
+
+    log10_mean_square: float
+    relative_variance: float
+    relative_spread: float
+
+    @property
+    def log10_variance(self) -> float:
+        """log10 of E of their variance within a Jacobian: −∞ where all are equal."""
+        return math.log10(self.relative_variance) + 2 * self.log10_mean_square if self.relative_variance else -math.inf
+
+
+def infinite_width(
+    depth: int, sigma_w: float, slopes: tuple[float, float] = (0.0, 1.0), weights: str = NORMAL
+) -> Spectrum:
+    """Compute mean and variance of s² for square layers of infinite width.
+
+        E s² = χ^L,   Var s² = χ^(2L)·L·(μ₂/μ₁² − 1 − s₁),   χ = σ_w²·μ₁,  μ_k = E φ'(z)^(2k)
+
+    where s₁ = −1 for Gaussian weights and 0 for orthogonal ones. Of the L hidden layers alone, without a readout.
+
+    Args:
+        depth: L, hidden layers.
+        sigma_w: the weights' entries have variance σ_w²/width (orthogonal: are σ_w times an orthogonal matrix).
+        slopes: φ' below and above 0: (0, 1) is ReLU, (1, 1) linear; z is symmetric about 0.
+        weights: ``normal`` or ``orthogonal``.
+
+    Raises:
+        TheoryError: a number is out of its range, or there are no such weights.
+
+    >>> relu = infinite_width(10, 2**0.5)
+    >>> round(relu.log10_mean_square, 12), round(relu.relative_variance, 12)
+    (0.0, 20.0)
+    >>> infinite_width(10, 1.0, (1.0, 1.0), "orthogonal").relative_variance
+    0.0
+
+    Reference: Pennington, Schoenholz & Ganguli 2017, arXiv:1711.04735; 2018, arXiv:1802.09979.
+    """
+    check(depth, [sigma_w], slopes, weights)
+    mu_1, mu_2 = slope_moments(slopes)
+    s_1 = -1.0 if weights == NORMAL else 0.0
+    return Spectrum(depth * log10(sigma_w**2 * mu_1), depth * (mu_2 / mu_1**2 - 1 - s_1), 0.0)
+
+
+def finite_width(
+    sizes: Sequence[int],
+    stds: Sequence[float],
+    slopes: tuple[float, float] = (0.0, 1.0),
+    weights: str = NORMAL,
+) -> Spectrum:
+    """Compute mean and variance of s² for layers of any sizes, exactly; s are the largest min(sizes) singular values.
+
+    J = R D_L W_L ⋯ D_1 W_1 from the outputs down, R the readout. With A = JᵀJ so far, each matrix maps what is expected
+    of a = (tr A)², b = tr A² and, before slopes, of d = Σ_i A_ii² linearly:
+
+    - slopes D, independent with E D² = μ₁ and E D⁴ = μ₂:  a ← μ₁²a + (μ₂ − μ₁²)d,  b ← μ₁²b + (μ₂ − μ₁²)d;
+    - Gaussian weights W of I × O with variance σ²:  a ← σ⁴(I²a + 2Ib),  b ← σ⁴(I·a + I(I + 1)b),  d ← σ⁴I(a + 2b);
+    - orthogonal ones, by the moments of Haar's measure, in ``through_orthogonal``.
+
+    Args:
+        sizes: inputs, units of each hidden layer, outputs.
+        stds: of the entries of each hidden layer's weights; the readout's are normal with variance 1/fan-in.
+        slopes: φ' below and above 0.
+        weights: ``normal`` or ``orthogonal`` (of a rectangle the shorter side is), of the hidden layers.
+
+    Raises:
+        TheoryError: a number is out of its range, or there are no such weights.
+
+    >>> linear = finite_width([50] * 12, [50**-0.5] * 10, (1.0, 1.0))
+    >>> round(linear.log10_mean_square, 12), round(linear.relative_variance, 1)
+    (0.0, 12.5)
+
+    Reference: Hanin & Nica 2020, arXiv:1812.05994 (the products); Collins & Śniady 2006 (Haar's moments).
+    """
+    check(len(stds), stds, slopes, weights)
+    if len(sizes) != len(stds) + 2 or min(sizes) < 1:
+        raise TheoryError(
+            f"sizes {list(sizes)}: expected inputs, {len(stds)} hidden layers and outputs, 1 or more each"
+        )
+    mu_1, mu_2 = slope_moments(slopes)
+    outputs, count = sizes[-1], min(sizes)
+    log_mean, a, b = math.log10(outputs), 1.0, 1.0 / outputs  # of the identity [C, C], divided by (E tr A)² = C²
+    a, b, d = through_normal(a, b, sizes[-2])  # the readout's variance 1/W leaves the mean as it is
+    for fan_in, width, std in zip(sizes[-3::-1], sizes[-2:0:-1], stds[::-1], strict=True):
+        more = (mu_2 / mu_1**2 - 1) * d
+        a, b = a + more, b + more
+        a, b, d = through_normal(a, b, fan_in) if weights == NORMAL else through_orthogonal(a, b, fan_in, width)
+        log_mean += log10(mu_1 * fan_in * std**2)
+    # Of n singular values: the mean of s⁴ less the squared mean of s², E b/n − E a/n², over (E tr A / n)².
+    return Spectrum(log_mean - math.log10(count), max(count * b - a, 0.0), math.sqrt(max(a - 1, 0.0)))
+
+
+def through_normal(a: float, b: float, fan_in: int) -> tuple[float, float, float]:
+    """Map a, b by Gaussian weights of variance 1/fan-in, which leave E tr A as it is; return d of the result, too."""
+    return a + 2 * b / fan_in, (a + (fan_in + 1) * b) / fan_in, (a + 2 * b) / fan_in
+
+
+def through_orthogonal(a: float, b: float, fan_in: int, width: int) -> tuple[float, float, float]:
+    """Map a, b of A [W, W] by U [I, W] whose shorter side is orthonormal, scaled to leave E tr A; and d of the result.
+
+    A square U changes neither a nor b, and d = (a + 2b)/(n + 2) by rotation, n = max(I, W). Of fewer inputs than units
+    those I rows of the rotated matrix are left, with W d' = d on the diagonal, and e of a pair of different ones.
+    """
+    most = max(fan_in, width)
+    d = (a + 2 * b) / (most + 2)
+    if fan_in >= width:
+        return a, b, d
+    pairs = fan_in * (fan_in - 1) / (width * (width - 1))
+    share, scale = fan_in / width, (width / fan_in) ** 2
+    return scale * (share * d + pairs * (a - d)), scale * (share * d + pairs * (b - d)), scale * share * d
+
+
+def sampled(
+    sizes: Sequence[int],
+    slopes: tuple[float, float] = (0.0, 1.0),
+    weights: str = NORMAL,
+    *,
+    networks: int = 128,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw networks' mean of s² and their variance of s² within a Jacobian, where σ_w²·μ₁ is 1 in every layer.
+
+    J Wᵀ has the singular values of (J Jᵀ)^½ G, G of outputs × inputs drawn as the weights are: no weight is needed.
+
+    Args:
+        sizes, slopes, weights: as of ``finite_width``.
+        networks: how many to draw.
+        seed: of NumPy's generator.
+
+    Returns:
+        means [networks] and variances [networks].
+
+    >>> means, variances = sampled([20] * 4, (1.0, 1.0), networks=1000)
+    >>> bool(abs(means.mean() - 1) < 0.05 and abs(variances.mean() - 3) < 0.5)
+    True
+    """
+    check(len(sizes) - 2, (), slopes, weights)
+    rng, count, outputs = np.random.default_rng(seed), min(sizes), sizes[-1]
+    mu_1, _ = slope_moments(slopes)
+    root = np.tile(np.eye(outputs), (networks, 1, 1))
+    for l, (fan_in, width) in enumerate(zip(sizes[-2::-1], sizes[:0:-1], strict=True)):
+        j_SxCxI = rng.normal(size=(networks, outputs, fan_in)) / math.sqrt(fan_in)
+        if weights == ORTHOGONAL and l:  # of a Haar frame of the longer side, the inputs' part
+            most = max(fan_in, width)
+            frame = np.linalg.qr(rng.normal(size=(networks, most, min(outputs, most))))[0].swapaxes(1, 2)
+            j_SxCxI = np.zeros((networks, outputs, fan_in))
+            j_SxCxI[:, -frame.shape[1] :] = frame[:, :, :fan_in] * math.sqrt(max(width / fan_in, 1.0))
+        j_SxCxI = root @ j_SxCxI
+        if l < len(sizes) - 2:  # the last are the inputs
+            low = rng.integers(0, 2, (networks, 1, fan_in)) == 0
+            j_SxCxI = j_SxCxI * np.where(low, *slopes) / math.sqrt(mu_1)
+        eigenvalues = np.linalg.eigvalsh(j_SxCxI @ j_SxCxI.swapaxes(1, 2))
+        eigenvalues = np.maximum(eigenvalues, 0.0)
+        root = np.sqrt(eigenvalues)[:, :, None] * np.eye(outputs)
+    squares = eigenvalues[:, -count:]
+    return squares.mean(axis=1), squares.var(axis=1)
+
+
+def predict_jacobian(
+    phi: Callable[[Any], Any],
+    weight_std: Sequence[float],
+    bias_mean: Sequence[float],
+    features: int,
+    width: int,
+    outputs: int,
+    weights: str = NORMAL,
+) -> list[tuple[str, int, float, float, float, str]]:
+    """Predict log10 of mean and variance of the Jacobian's squared singular values, at initialisation.
+
+    Args:
+        phi: the activation, its parameters filled in.
+        weight_std: standard deviation of the entries of each hidden layer's weights.
+        bias_mean: of each hidden layer's biases, whose distribution is symmetric about it.
+        features, width, outputs: the network's sizes.
+        weights: ``normal`` or ``orthogonal``.
+
+    Returns:
+        (column, layer 0, value, numerical error, spread over networks of this width, assumption), as a ``Prediction``
+        has them: the value is log10 of the mean over networks, the spread the standard deviation of log10. Nothing
+        where the activation has more than a slope on each side of 0, or a bias has a mean.
+
+    Raises:
+        TheoryError: a number is out of its range, or there are no such weights.
+
+    >>> import jax.numpy as jnp
+    >>> [(one[0], round(one[2], 3)) for one in predict_jacobian(lambda z: z, [0.1] * 5, [0.0] * 5, 100, 100, 10)]
+    [('log10_jacobian_mean_square', 0.0), ('log10_jacobian_square_variance', -0.175)]
+    >>> predict_jacobian(jnp.tanh, [0.1], [0.0], 100, 100, 10)
+    []
+    """
+    slopes = two_slopes(phi)
+    if slopes is None or any(bias_mean):
+        return []
+    sizes = [features, *[width] * len(weight_std), outputs]
+    exact = finite_width(sizes, weight_std, slopes, weights)
+    means, variances = sampled(sizes, slopes, weights)
+    alive = means > 0  # of a narrow network no unit may be left
+    by_column = {"log10_jacobian_mean_square": (exact.log10_mean_square, means[alive])}
+    if min(sizes) > 1:
+        by_column["log10_jacobian_square_variance"] = (exact.log10_variance, variances[alive])
+    kind = "one slope on each side of 0, " + ("Gaussian weights" if weights == NORMAL else "orthogonal weights")
+    return [
+        (column, 0, value, 1e-9 * max(abs(value), 1.0), float(np.std(np.log10(drawn))), f"{kind}, exact mean")
+        for column, (value, drawn) in by_column.items()
+    ]
+
+
+def two_slopes(phi: Callable[[Any], Any]) -> tuple[float, float] | None:
+    """Return the slopes of a function below and above 0, None where it has more, or is not 0 at 0.
+
+    >>> two_slopes(abs)
+    (-1.0, 1.0)
+    """
+    z = np.array([0.0, 1e-3, 0.3, 1.0, 2.7, 40.0])
+    (high, _), (low, _) = evaluate(phi, z), evaluate(phi, -z)
+    slopes = float(-low[3]), float(high[3])
+    straight = all(
+        np.allclose(value, slope * side, rtol=1e-9, atol=0.0)
+        for value, slope, side in ((low, slopes[0], -z), (high, slopes[1], z))
+    )
+    return slopes if straight and any(slopes) else None
+
+
+def slope_moments(slopes: tuple[float, float]) -> tuple[float, float]:
+    """Compute E φ'² and E φ'⁴ of a function with two slopes, z on either side of 0 as often as on the other.
+
+    >>> slope_moments((0.0, 1.0))
+    (0.5, 0.5)
+    """
+    low, high = slopes
+    return (low**2 + high**2) / 2, (low**4 + high**4) / 2
+
+
+def log10(x: float) -> float:
+    """log10, −∞ of 0."""
+    return math.log10(x) if x > 0 else -math.inf
+
+
+def check(depth: int, stds: Sequence[float], slopes: tuple[float, float], weights: str) -> None:
+    """Refuse what is no network.
+
+    Raises:
+        TheoryError: it is none.
+    """
+    if depth < 1:
+        raise TheoryError(f"depth {depth}: expected 1 hidden layer or more")
+    if not all(std > 0 and math.isfinite(std) for std in stds):
+        raise TheoryError(f"standard deviations of weights {list(stds)}: expected positive numbers")
+    if not any(slopes) or not all(map(math.isfinite, slopes)):
+        raise TheoryError(f"slopes {slopes}: expected two numbers, not both 0")
+    if weights not in WEIGHTS:
+        raise TheoryError(f"weights '{weights}': expected {' or '.join(WEIGHTS)}; of others theory says nothing here")
