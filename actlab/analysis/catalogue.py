@@ -50,18 +50,35 @@ def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks
     points.write_text(to_csv(curves.round(8)), encoding="utf-8", newline="\n")
     latex = dict(zip(properties["activation"], properties["latex"], strict=True))
     written = [*write(formulas(properties), tables, latex), *write(comparison(properties), tables), points]
+    by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
+    graphs = write_graphs(properties, curves, looks, out)
+    with style.apply():
+        page = style.save(overview(properties, by_name, all_looks(looks)), figures / "overview")
+    return [*written, *itertools.chain(*graphs.values()), *page]
+
+
+def write_graphs(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, out: Path) -> dict[str, list[Path]]:
+    """Draw each activation on its own.
+
+    Args:
+        properties, curves, looks, out: as ``write_catalogue`` takes them.
+
+    Returns:
+        {activation: the files written}.
+    """
     styles, names = all_looks(looks), properties["activation"]
+    latex = dict(zip(names, properties["latex"], strict=True))
     stems = dict(zip(names, file_stems(names), strict=True))
     by_name = {str(name): curve for name, curve in curves.groupby("activation", sort=False)}
+    written = {}
     with style.apply():
-        for name, kinks in zip(properties["activation"], properties["kinks"], strict=True):
+        for name, kinks in zip(names, properties["kinks"], strict=True):
             figure = style.new_figure(3.4, 2.7)
             axes = figure.subplots()
             draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
             shown = drawn_name(name)
             axes.set_title(f"{shown}\n${latex[name]}$" if latex[name] else shown)
-            written += style.save(figure, figures / stems[name])
-        written += style.save(overview(properties, by_name, styles), figures / "overview")
+            written[str(name)] = style.save(figure, out / "figures" / stems[name])
     return written
 
 

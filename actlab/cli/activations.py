@@ -9,9 +9,11 @@ from typing import Any
 
 from actlab import limits, sources
 from actlab.activations import CATALOGUE, Activation, ActivationError, check
-from actlab.cli.terminal import one_line, say
-from actlab.naming import brief, show
+from actlab.cli.terminal import one_line, out, say
+from actlab.naming import brief, nearest, show
 from actlab.outputs import making
+
+WIDEST = 100  # characters of a line of running text
 
 
 def asked(words: Iterable[str]) -> list[Activation]:
@@ -128,6 +130,44 @@ def describe(words: list[str], out_dir: Path | None) -> None:
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
         for path in paths:
+            say(one_line(made.final(path)))
+
+
+def tell_story(words: list[str], out_dir: Path | None) -> None:
+    """Print the story of activations, with what studies in ``results`` found; with a folder, write its page there.
+
+    Raises:
+        ActivationError: see ``asked``; or the story does not tell of an activation.
+        ClaimsError: a study's table of claims cannot be read.
+        OutputError: something stands in the way in the folder.
+    """
+    limits.require_addresses()
+    from dataclasses import asdict
+
+    from actlab.analysis import story
+    from actlab.engine import devices
+    from actlab.theory.story import CHAIN, ROWS
+
+    devices.check()
+    for record in asked(words) if words else ():
+        if record.name not in ROWS:
+            raise ActivationError(f"--story: does not tell of {brief(record.name)}{nearest(record.name, ROWS)}")
+    records = [CATALOGUE[name] for name in ([record.name for record in asked(words)] if words else ROWS)]
+    rows = [asdict(ROWS[one.name]) | {"formula": one.formula, "latex": one.latex} for one in records]
+    chain = {"name": "", "claims": {} if words else CHAIN}
+    known = story.verdicts(Path("results"))
+    if words or out_dir is None:
+        say(story.in_terminal(rows, chain, known, min(out.width, WIDEST)))
+    if out_dir is not None:
+        from actlab.activations import properties
+        from actlab.analysis.catalogue import write_graphs
+
+        curves = properties.curves(records)
+        with making(out_dir, ("tables", "figures")) as made:
+            graphs = write_graphs(properties.drawn(records), curves, looks(records), made.at)
+            pictures = {name: files[-1].relative_to(made.at).as_posix() for name, files in graphs.items()}
+            paths = story.write_story(rows, chain, known, made.at, out_dir, pictures)
+        for path in (*paths, *(file for files in graphs.values() for file in files)):
             say(one_line(made.final(path)))
 
 

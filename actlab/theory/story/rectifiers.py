@@ -108,9 +108,9 @@ RELU = Row(
     corrections=(
         Correction(
             "ReLU is not differentiable, so gradient descent does not apply.",
-            "It is differentiable everywhere but at z = 0, where any number from 0 to 1 is a subgradient. Weights from "
-            "a continuous distribution miss that point with probability 1, unless rows of zeros or zero biases hit it. "
-            "Where they do, the convention decides: see `actlab example relu`, whose second unit has z = 0 exactly.",
+            "It is differentiable everywhere but at z = 0, where any number from 0 to 1 is a subgradient. With weights "
+            "from a continuous distribution z = 0 has probability 0, save where all inputs of a unit are 0 and so is "
+            "its bias. There the convention decides: see `actlab example relu`, whose second unit has z = 0 exactly.",
             zero_or_one,
         ),
         Correction(
