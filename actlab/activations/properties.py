@@ -229,14 +229,6 @@ def table(records: Iterable[Activation]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def drawn(records: Iterable[Activation]) -> pd.DataFrame:
-    """Tabulate what a graph needs beside its curves, as declared: ``activation``, ``kinks``, ``latex``."""
-    return pd.DataFrame(
-        {"activation": record.name, "kinks": ", ".join(map(number, record.kinks)), "latex": record.latex}
-        for record in records
-    )
-
-
 def curves(records: Iterable[Activation], reach: float = 8.0, points: int = 321) -> pd.DataFrame:
     """Tabulate φ and φ' on [−reach, reach], one row per activation and point: activation, z, value, derivative.
 

@@ -161,10 +161,14 @@ def tell_story(words: list[str], out_dir: Path | None) -> None:
     if out_dir is not None:
         from actlab.activations import properties
         from actlab.analysis.catalogue import write_graphs
+        from actlab.later import pd
 
         curves = properties.curves(records)
+        kinks = [", ".join(map(properties.number, one.kinks)) for one in records]
+        facts = [(one.name, at, one.latex) for one, at in zip(records, kinks, strict=True)]
+        drawn = pd.DataFrame(facts, columns=["activation", "kinks", "latex"])
         with making(out_dir, ("tables", "figures")) as made:
-            graphs = write_graphs(properties.drawn(records), curves, looks(records), made.at)
+            graphs = write_graphs(drawn, curves, looks(records), made.at)
             pictures = {name: files[-1].relative_to(made.at).as_posix() for name, files in graphs.items()}
             paths = story.write_story(rows, chain, known, made.at, out_dir, pictures)
         for path in (*paths, *(file for files in graphs.values() for file in files)):
