@@ -42,6 +42,7 @@ ERRORS: dict[str, Known] = {
     "InitializerError": Known("actlab.nn.initializers", WRONG, "likewise, of an initializer"),
     "OptimizerError": Known("actlab.nn.optimizers", WRONG, "likewise, of an optimizer"),
     "MeasureError": Known("actlab.measures.base", WRONG, "likewise, of a measure"),
+    "TheoryError": Known("actlab.theory.errors", WRONG, "theory has no answer to what is asked; gives the reason"),
     "PartError": Known("actlab.analysis.parts", WRONG, "likewise, of a table or figure"),
     "ClaimsError": Known("actlab.analysis.claims", WRONG, "a claims file cannot be read, or holds no claims"),
     "SourceError": Known("actlab.sources.statements", WRONG, "a Python file of the user's cannot be read or run"),

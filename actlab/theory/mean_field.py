@@ -1,0 +1,262 @@
+"""Mean-field maps of a wide random network: how variance, correlation and gradients go from layer to layer.
+
+A layer is z_l = h_{l−1}·W_l + b_l with W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²), h = φ(z). In the limit of infinite width
+pre-activations are normal, with variance q = E z² for one input and correlation c between those of two.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from actlab.activations.inspect import evaluate
+from actlab.theory.errors import TheoryError
+from actlab.theory.gaussian import moments_at
+from actlab.theory.panel_sums import Function, raw_moments
+
+LOG2_Q = np.arange(-30.0, 20.01, 0.25)
+"""Where fixed points are looked for: from q = 1e−9 to 1e6."""
+NOISE = 8.0  # errors of V(q)/q; what is less than that is 0
+TANGENT = 1e-8  # |V(q)/q − 1| where V touches the diagonal
+HALVINGS = 60
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A second moment that a wide layer hands on unchanged.
+
+    Attributes:
+        q: V(q) = q.
+        slope: V'(q); at q = 0 the limit from above.
+        chi: χ₁ there, likewise.
+        stability: ``stable`` (others are drawn to it), ``half-stable`` (from one side only), ``unstable``, or
+            ``neutral`` (V(q) = q for every q; the one given stands for all).
+    """
+
+    q: float
+    slope: float
+    chi: float
+    stability: str
+
+    @property
+    def stable(self) -> bool:
+        """Whether second moments on both sides are drawn to it."""
+        return self.stability == "stable"
+
+
+def variance_map(phi: Function, q: float, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """Compute the second moment of the next layer's pre-activations.
+
+        V(q) = σ_w²·E φ(√q·Z)² + σ_b²
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q: second moment of this layer's pre-activations, positive.
+        sigma_w: σ_w = std·√fan_in of the weights.
+        sigma_b: standard deviation of the biases.
+
+    Returns:
+        V(q).
+
+    Raises:
+        TheoryError: see ``moments_at``; or σ_w or σ_b is negative.
+
+    >>> round(variance_map(abs, 3.0, 1.0, 2.0), 12)
+    7.0
+
+    Reference: Poole et al. 2016, arXiv:1606.05340, eq. 3.
+    """
+    require_scales(sigma_w, sigma_b)
+    return sigma_w**2 * moments_at(phi, q).second_moment + sigma_b**2
+
+
+def variance_slope(phi: Function, q: float, sigma_w: float) -> float:
+    """Compute the slope of ``variance_map``, without a second derivative, which would miss what a kink contributes.
+
+        V'(q) = σ_w²·E[Z·φ(√q·Z)·φ'(√q·Z)] / √q
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q: second moment of the pre-activations, positive.
+        sigma_w: σ_w = std·√fan_in of the weights.
+
+    Returns:
+        V'(q): a fixed point is stable where it is below 1.
+
+    Raises:
+        TheoryError: see ``moments_at``; or σ_w is negative.
+
+    >>> round(variance_slope(abs, 3.0, 0.5), 12)
+    0.25
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232, §3.
+    """
+    require_scales(sigma_w)
+    return float(sigma_w**2 * moments_at(phi, q).z_value_slope / np.sqrt(q))
+
+
+def chi(phi: Function, q: float, sigma_w: float) -> float:
+    """Compute by how much one layer scales the squared norm of the backpropagated signal.
+
+        χ₁ = σ_w²·E φ'(√q·Z)²
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q: second moment of the pre-activations, positive.
+        sigma_w: σ_w = std·√fan_in of the weights.
+
+    Returns:
+        χ₁: below 1 gradients vanish, above they explode.
+
+    Raises:
+        TheoryError: see ``moments_at``; or σ_w is negative.
+
+    >>> round(chi(abs, 3.0, 0.5), 12)
+    0.25
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232, eq. 6.
+    """
+    require_scales(sigma_w)
+    return sigma_w**2 * moments_at(phi, q).slope_second_moment
+
+
+def require_scales(*sigmas: float) -> None:
+    """Refuse what is no standard deviation.
+
+    Raises:
+        TheoryError: one is negative or no finite number.
+    """
+    for sigma in sigmas:
+        if not 0.0 <= sigma < np.inf:
+            raise TheoryError(f"expected a standard deviation of at least 0, not {sigma:.4g}")
+
+
+def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[FixedPoint, ...]:
+    """Find every second moment that layers hand on unchanged, and whether others are drawn to it.
+
+        V(q) = q for q from 1e−9 to 1e6, and q = 0
+
+    Stability is read off the sign of V(q) − q on both sides, which also decides where V'(q) = 1.
+
+    Args:
+        phi: the activation with its parameters filled in.
+        sigma_w: σ_w = std·√fan_in of the weights.
+        sigma_b: standard deviation of the biases.
+
+    Returns:
+        The fixed points in ascending order; none where second moments grow without bound.
+
+    Raises:
+        TheoryError: see ``moments_at``; or σ_w or σ_b is negative.
+
+    >>> import jax.numpy as jnp
+    >>> [(round(point.q, 3), point.stability) for point in fixed_points(jnp.tanh, 1.5, 0.0)]
+    [(0.0, 'unstable'), (0.584, 'stable')]
+
+    Reference: Poole et al. 2016, arXiv:1606.05340, §3.
+    """
+    require_scales(sigma_w, sigma_b)
+    q_Q = 2.0**LOG2_Q
+    (_, square_Q, _, _, z_value_slope_Q), error_Q, reasons = raw_moments(phi, q_Q)
+    known = min(reasons, default=len(q_Q))
+    if not known:
+        raise TheoryError(reasons[0])
+    growth_Q = (sigma_w**2 * square_Q + sigma_b**2) / q_Q
+    noise_Q = NOISE * (sigma_w**2 * np.minimum(error_Q, square_Q) / q_Q + np.finfo(float).eps)
+    above_Q = np.where(np.abs(growth_Q - 1.0) > noise_Q, np.sign(growth_Q - 1.0), 0.0)[:known]
+    turn_Q = np.sign(sigma_w**2 * z_value_slope_Q / np.sqrt(q_Q) - growth_Q)
+    signed = np.flatnonzero(above_Q)
+    if not len(signed):
+        return (fixed_point(phi, 1.0, sigma_w, "neutral"),)
+
+    def excess(q: float) -> float:
+        return variance_map(phi, q, sigma_w, sigma_b) / q - 1.0
+
+    def turning(q: float) -> float:
+        return variance_slope(phi, q, sigma_w) - variance_map(phi, q, sigma_w, sigma_b) / q
+
+    points = []
+    first, lowest = above_Q[signed[0]], variance_map(phi, q_Q[0] ** 2, sigma_w, sigma_b)
+    if sigma_b == 0.0 and evaluate(phi, np.zeros(1))[0, 0] == 0.0:
+        points.append(FixedPoint(0.0, *slope_and_chi(phi, q_Q[0], sigma_w), "stable" if first < 0 else "unstable"))
+    elif first < 0:
+        points.append(fixed_point(phi, bisect(excess, lowest / 2.0, q_Q[signed[0]]), sigma_w, "stable"))
+    for here, there in itertools.pairwise(signed):
+        left, right, side = q_Q[here], q_Q[there], above_Q[here]
+        if side != above_Q[there]:
+            points.append(fixed_point(phi, bisect(excess, left, right), sigma_w, STABILITY[side]))
+        elif turn_Q[here] == -side and turn_Q[there] == side:  # towards the diagonal, then away from it
+            nearest = bisect(turning, left, right)
+            if abs(excess(nearest)) <= TANGENT:
+                points.append(fixed_point(phi, nearest, sigma_w, "half-stable"))
+            elif np.sign(excess(nearest)) != side:
+                points.append(fixed_point(phi, bisect(excess, left, nearest), sigma_w, STABILITY[side]))
+                points.append(fixed_point(phi, bisect(excess, nearest, right), sigma_w, STABILITY[-side]))
+    return tuple(points)
+
+
+STABILITY = {1.0: "stable", -1.0: "unstable"}
+"""Sign of V(q) − q below a crossing of the diagonal -> what the crossing is."""
+
+
+def fixed_point(phi: Function, q: float, sigma_w: float, stability: str) -> FixedPoint:
+    """Describe a fixed point; one around which second moments swing ever wider is not stable either."""
+    slope, chi_1 = slope_and_chi(phi, q, sigma_w)
+    return FixedPoint(float(q), slope, chi_1, "unstable" if slope <= -1.0 else stability)
+
+
+def slope_and_chi(phi: Function, q: float, sigma_w: float) -> tuple[float, float]:
+    """Compute V'(q) and χ₁."""
+    return variance_slope(phi, q, sigma_w), chi(phi, q, sigma_w)
+
+
+def bisect(f: Callable[[float], float], left: float, right: float) -> float:
+    """Find where f changes its sign between two positive numbers.
+
+    >>> round(bisect(lambda q: q - 2.0, 1.0, 16.0), 12)
+    2.0
+    """
+    at_left = np.sign(f(left))
+    for _ in range(HALVINGS):
+        middle = float(np.sqrt(left * right))
+        left, right = (middle, right) if np.sign(f(middle)) == at_left else (left, middle)
+    return float(right)
+
+
+def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0) -> FixedPoint:
+    """Find where second moments go from a start: up to the next fixed point if V(q) > q, else down to it.
+
+    Args:
+        phi: the activation with its parameters filled in.
+        sigma_w: σ_w = std·√fan_in of the weights.
+        sigma_b: standard deviation of the biases.
+        q: second moment of the first layer's pre-activations, positive.
+
+    Returns:
+        The fixed point, q* = 0 included. Where V falls steeply second moments may swing past it.
+
+    Raises:
+        TheoryError: see ``fixed_points``; or second moments grow without bound.
+
+    >>> import jax.numpy as jnp
+    >>> round(settled(jnp.tanh, 1.5).q, 3)
+    0.584
+
+    Reference: Poole et al. 2016, arXiv:1606.05340, §3.
+    """
+    points = fixed_points(phi, sigma_w, sigma_b)
+    if points and points[0].stability == "neutral":
+        return fixed_point(phi, q, sigma_w, "neutral")
+    at = [point for point in points if abs(point.q - q) <= TANGENT * q]
+    if at:
+        return at[0]
+    if variance_map(phi, q, sigma_w, sigma_b) > q:
+        above = [point for point in points if point.q > q]
+        if not above:
+            raise TheoryError(
+                f"no fixed point q*: with σ_w = {sigma_w:.4g} and σ_b = {sigma_b:.4g} second moments grow "
+                f"without bound from q = {q:.4g}"
+            )
+        return above[0]
+    return [point for point in points if point.q < q][-1]

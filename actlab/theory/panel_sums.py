@@ -1,0 +1,145 @@
+"""Sums over panels under normal densities: a function's moments for many variances at once, or why there are none."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from actlab.activations.inspect import evaluate
+from actlab.theory import panels
+from actlab.theory.errors import TheoryError
+
+Function = Callable[[Any], Any]
+
+NEGLIGIBLE = 1e-10  # share of an integral that may lie where it is cut off
+MOST_ERROR = 1e-4  # share of an integral; one that is known less well is taken for infinite
+AT_ONCE = 1 << 21  # values of a density in memory
+
+
+def raw_moments(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Compute moments [5, Q] in the order of ``NAMES``, errors [Q], and {index of a variance: why it has none}.
+
+    Raises:
+        TheoryError: a variance is not a positive number; φ is no function of one number.
+    """
+    function, parameters = parts(phi)
+    for q in q_Q:
+        require_variance(float(q))
+    values_5xQ, errors_5xQ, reasons = integrals(partial(panels_of, function, parameters), q_Q)
+    values_5xQ[4] /= np.sqrt(q_Q)
+    return values_5xQ, errors_5xQ.max(axis=0, initial=0.0), reasons
+
+
+def integrals(
+    panels_to: Callable[[int], panels.Panels], variance_Q: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Sum over panels, a density at a time: values [K, Q], errors [K, Q], {index: why there is no value}."""
+    reach_Q = np.array([panels.outermost(q) for q in variance_Q], int)
+    count = len(panels_to(reach_Q[0]).f_KxN) if len(reach_Q) else 0
+    values_KxQ, errors_KxQ = np.full((count, len(reach_Q)), np.nan), np.full((count, len(reach_Q)), np.nan)
+    reasons: dict[int, str] = {}
+    for k in np.unique(reach_Q):
+        here = panels_to(int(k))
+        outer_N = np.abs(here.z_N) > 0.875 * min(2.0**k, here.finite_to)
+        at = np.flatnonzero(reach_Q == k)
+        for some in np.array_split(at, math.ceil(len(at) * len(here.z_N) / AT_ONCE)):
+            density_QxN = panels.density(here.z_N, variance_Q[some])
+            values_KxQ[:, some] = here.f_KxN @ density_QxN.T
+            size_KxQ = here.size_KxN @ density_QxN.T
+            errors_KxQ[:, some] = (
+                here.error_KxP @ panels.density(here.middle_P, variance_Q[some]).T + np.finfo(float).eps * size_KxQ
+            )
+            cut_KxQ = here.size_KxN[:, outer_N] @ density_QxN[:, outer_N].T
+            for column, index in enumerate(some):
+                reasons |= (
+                    {index: why}
+                    if (
+                        why := reason(
+                            float(variance_Q[index]),
+                            here.finite_to,
+                            size_KxQ[:, column],
+                            cut_KxQ[:, column],
+                            errors_KxQ[:, index],
+                        )
+                    )
+                    else {}
+                )
+    return values_KxQ, errors_KxQ, dict(sorted(reasons.items()))
+
+
+def reason(q: float, finite_to: float, size_K: np.ndarray, cut_K: np.ndarray, error_K: np.ndarray) -> str:
+    """Say why expectations at a variance have no finite value; nothing if they have."""
+    at = f"for a normal pre-activation of variance {q:.4g}"
+    if finite_to < panels.LEAST_REACH * math.sqrt(q):
+        return (
+            f"no Gaussian moment {at}: the function or its derivative is not a finite number at |z| ≈ {finite_to:.3g}"
+        )
+    if not (cut_K <= NEGLIGIBLE * size_K).all():
+        return f"no finite Gaussian moment {at}: the function grows faster than the normal density falls"
+    if not (error_K <= MOST_ERROR * size_K).all():
+        return f"no finite Gaussian moment {at}: its integral does not converge (a pole, or a very rough function)"
+    return ""
+
+
+def require_variance(q: float) -> None:
+    """Refuse what is no variance.
+
+    Raises:
+        TheoryError: it is not a positive, finite number.
+    """
+    if not 0.0 < q < math.inf:
+        raise TheoryError(f"expected a positive, finite variance, not {q:.4g}")
+
+
+def parts(phi: Function) -> tuple[Function, tuple[tuple[str, Any], ...]]:
+    """Take a partial function apart: two of one function and the same parameters are then the same."""
+    if isinstance(phi, partial) and not phi.args:
+        return phi.func, tuple(sorted(phi.keywords.items()))
+    return phi, ()
+
+
+@lru_cache(maxsize=64)
+def panels_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
+    """Resolve φ and φ' within |z| < 2^k."""
+    rings = [ring_of(function, parameters, k - step) for step in range(panels.RINGS)]
+    return panels.joined([*rings, panels.core(components_of(function, parameters), k - panels.RINGS)])
+
+
+@lru_cache(maxsize=2048)
+def ring_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
+    """Resolve φ and φ' in one ring."""
+    return panels.ring(components_of(function, parameters), k)
+
+
+@lru_cache(maxsize=256)
+def components_of(function: Function, parameters: tuple[tuple[str, Any], ...]) -> panels.Components:
+    """Return z ↦ (φ, φ², φ', φ'², z·φ·φ').
+
+    Raises:
+        TheoryError: φ is no elementwise function of one number, or JAX cannot differentiate it.
+    """
+    phi = partial(function, **dict(parameters))
+    require_elementwise(phi)
+
+    def components(z_N: np.ndarray) -> np.ndarray:
+        value, slope = evaluate(phi, z_N)
+        return np.stack([value, value**2, slope, slope**2, z_N * value * slope])
+
+    return components
+
+
+def require_elementwise(phi: Function) -> None:
+    """Refuse what is no function of one number, applied to each by itself.
+
+    Raises:
+        TheoryError: it fails, returns another shape, or its value at a point depends on other points.
+    """
+    z_N = np.linspace(-2.0, 2.0, 8)
+    try:
+        here, among_others = evaluate(phi, z_N), evaluate(phi, np.concatenate([z_N[::-1], [3.0]]))
+    except Exception as error:
+        raise TheoryError(f"theory needs a scalar function φ(z) that JAX can differentiate: {error}") from error
+    if here.shape != (2, 8) or not np.allclose(here, among_others[:, 7::-1], rtol=1e-9, atol=1e-12, equal_nan=True):
+        raise TheoryError("theory needs a scalar function φ(z): this one's value at a unit depends on other units")
