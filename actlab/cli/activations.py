@@ -115,12 +115,14 @@ def describe(words: list[str], out_dir: Path | None) -> None:
     moments = {record.name: gaussian_moments(record) for record in records}
     if words or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        say(
-            "\n\n".join(
-                properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
-                for record in records
-            )
-        )
+        texts = [
+            properties.describe(one, dict(zip(labels, moments[one.name].values(), strict=True))) for one in records
+        ]
+        if words:  # of the whole catalogue it would take half a minute, and fill twenty screens
+            from actlab.cli.theory_block import DEFINITIONS, theory_block
+
+            texts = [f"{text}\n{theory_block(one)}" for text, one in zip(texts, records, strict=True)] + [DEFINITIONS]
+        say("\n\n".join(texts))
     if out_dir is not None:
         from actlab.analysis.catalogue import write_catalogue
 
