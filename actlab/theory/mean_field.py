@@ -152,7 +152,7 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
 
     >>> import jax.numpy as jnp
     >>> [(round(point.q, 3), point.stability) for point in fixed_points(jnp.tanh, 1.5, 0.0)]
-    [(0.0, 'unstable'), (0.584, 'stable')]
+    [(0.0, 'unstable'), (0.793, 'stable')]
 
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
@@ -241,7 +241,7 @@ def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0)
 
     >>> import jax.numpy as jnp
     >>> round(settled(jnp.tanh, 1.5).q, 3)
-    0.584
+    0.793
 
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """

@@ -48,9 +48,7 @@ def integrals(
             density_QxN = panels.density(here.z_N, variance_Q[some])
             values_KxQ[:, some] = here.f_KxN @ density_QxN.T
             size_KxQ = here.size_KxN @ density_QxN.T
-            errors_KxQ[:, some] = (
-                here.error_KxP @ panels.density(here.middle_P, variance_Q[some]).T + np.finfo(float).eps * size_KxQ
-            )
+            errors_KxQ[:, some] = here.error_KxN @ density_QxN.T + np.finfo(float).eps * size_KxQ
             cut_KxQ = here.size_KxN[:, outer_N] @ density_QxN[:, outer_N].T
             for column, index in enumerate(some):
                 reasons |= (

@@ -7,7 +7,7 @@ So a kink is found once, and what a second variance costs is one exponential at 
 usual kinks (0, ±1, ±3, 6) fall on them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,15 +33,13 @@ class Panels:
     Attributes:
         z_N: nodes.
         f_KxN: values at the nodes times the nodes' weights; 0 where they are not finite.
-        middle_P: the panels' middles.
-        error_KxP: by how much the integral over a panel (without density) may be off.
+        error_KxN: by how much the integral over a node's panel may be off, shared out as |f| is.
         finite_to: |z| of the innermost panel with a value that is not finite; ∞ if there is none.
     """
 
     z_N: np.ndarray
     f_KxN: np.ndarray
-    middle_P: np.ndarray
-    error_KxP: np.ndarray
+    error_KxN: np.ndarray
     finite_to: float
 
     @cached_property
@@ -80,17 +78,21 @@ def resolve(components: Components, left: np.ndarray, width: np.ndarray) -> Pane
         if round_ == ROUNDS - 1 or open_P.sum() > MOST:
             open_P[:] = False
         done_H = np.tile(~open_P, 2)
-        kept.append((z_HxN[done_H], f_KxHxN[:, done_H], (left + half)[~open_P], error_KxP[:, ~open_P]))
+        share_KxP = error_KxP / np.where(size_KxP > 0.0, size_KxP, 1.0)
+        error_KxHxN = np.abs(f_KxHxN) * np.tile(share_KxP, 2)[:, :, None]
+        kept.append((z_HxN[done_H], f_KxHxN[:, done_H], error_KxHxN[:, done_H]))
         if not open_P.any():
             break
         open_H = ~done_H
         left, width = np.concatenate([left[open_P], (left + half)[open_P]]), np.tile(half[open_P], 2)
         whole_KxP = f_KxHxN[:, open_H].sum(axis=2)
-    z, f, middle, error = zip(*kept, strict=True)
-    f_KxN = np.concatenate([one.reshape(len(one), -1) for one in f], axis=1)
-    return Panels(
-        np.concatenate([one.ravel() for one in z]), f_KxN, np.concatenate(middle), np.hstack(error), finite_to
-    )
+    z, f, error = zip(*kept, strict=True)
+    return Panels(np.concatenate([one.ravel() for one in z]), flat(f), flat(error), finite_to)
+
+
+def flat(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Put values on panels together: several [K, P, N] -> [K, N]."""
+    return np.hstack([part.reshape(len(part), -1) for part in parts])
 
 
 def values(components: Components, left_P: np.ndarray, width_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,8 +128,7 @@ def joined(parts: list[Panels]) -> Panels:
     return Panels(
         np.concatenate([part.z_N for part in parts]),
         np.hstack([part.f_KxN for part in parts]),
-        np.concatenate([part.middle_P for part in parts]),
-        np.hstack([part.error_KxP for part in parts]),
+        np.hstack([part.error_KxN for part in parts]),
         min(part.finite_to for part in parts),
     )
 
