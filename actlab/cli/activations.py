@@ -124,13 +124,18 @@ def describe(words: list[str], out_dir: Path | None) -> None:
             texts = [f"{text}\n{theory_block(one)}" for text, one in zip(texts, records, strict=True)] + [DEFINITIONS]
         say("\n\n".join(texts))
     if out_dir is not None:
+        from actlab.analysis import initial_weights
         from actlab.analysis.catalogue import write_catalogue
+        from actlab.analysis.layout import write_table
+        from actlab.cli.theory_block import theory_row
+        from actlab.later import pd
 
         table = properties.table(records)
         for column in ("mean", "second_moment", "slope_second_moment"):
             table[column] = [moments[record.name][column] for record in records]
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
+            paths += write_table(initial_weights.table(pd.DataFrame(map(theory_row, records))), made.at / "tables")
         for path in paths:
             say(one_line(made.final(path)))
 
@@ -214,7 +219,7 @@ def example(words: list[str], x: float | None, out_dir: Path | None) -> None:
     records = asked(words)
     x = worked_example.INPUT if x is None else x
     numbers, descent = map(pd.DataFrame, worked_example.rows(records, x))
-    from actlab.analysis.catalogue import worked_example_text, write_worked_example
+    from actlab.analysis.worked_example import worked_example_text, write_worked_example
 
     say(worked_example_text(numbers, descent, x))
     if out_dir is not None:

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,10 +18,12 @@ from actlab.theory.correlation import DepthScales, depth_scales
 from actlab.theory.criticality import critical_point
 from actlab.theory.gaussian import variance_preserving_gain
 from actlab.theory.mean_field import FixedPoint, fixed_points, variance_slope
+from actlab.theory.self_normalizing import jacobian, layer_map
 
 At = tuple[float, float, float]
 WIDTH, MOST = 80, 9999
 TOLERANCE = 1e-9  # by which quadrature may miss V' = 1
+NORMALISED = 1e-6  # by which constants with few digits may miss (0, 1)
 COLUMNS = ("σ_w", "q*", "V'(q*)", "χ₁", "c*", "ξ_q", "ξ_c", "decades")
 USUAL = ("lecun_normal", "he_normal")
 DEFINITIONS = """\
@@ -62,6 +65,7 @@ def theory_block(record: Activation) -> str:
     lines = [
         wrapped("  variance      ", kept),
         wrapped("  critical      ", critical_text(phi)),
+        *([wrapped("  normalises    ", text)] if (text := normalising_text(phi)) else []),
         row_of("weights", COLUMNS),
     ]
     noted: dict[str, list[str]] = {}
@@ -88,6 +92,44 @@ def critical_text(phi: Any) -> str:
     if point.stability == "homogeneous":
         return f"{at}: every q is kept"
     return f"{at} at q = {number(point.q)}: {point.stability}, V'(q) = {number(point.slope)}"
+
+
+def theory_row(record: Activation) -> dict[str, float | str]:
+    """Tabulate the weights that theory would take for an activation.
+
+    Returns:
+        ``activation``; ``variance_preserving_gain``: σ_w that keeps q = 1 without biases, and ``variance_slope``, V'(1)
+        there; ``sigma_w``, ``sigma_b``, ``q``, ``slope``: the critical point, and V'(q); ``stability`` of it, or why
+        there is none.
+
+    >>> from actlab.activations import CATALOGUE
+    >>> theory_row(CATALOGUE["tanh"])["stability"], theory_row(CATALOGUE["softplus"])["stability"][:17]
+    ('stable', 'no critical point')
+    """
+    phi = partial(record.exact, **record.parameters)
+    numbers = dict.fromkeys(
+        ("variance_preserving_gain", "variance_slope", "sigma_w", "sigma_b", "q", "slope"), math.nan
+    )
+    try:
+        numbers["variance_preserving_gain"] = gain = variance_preserving_gain(phi)
+        numbers["variance_slope"] = variance_slope(phi, 1.0, gain)
+        point = asdict(critical_point(phi))
+    except TheoryError as error:
+        stability = str(error)
+    else:
+        stability = point.pop("stability")
+        numbers |= point
+    rounded = {name: round(value, 8) + 0.0 for name, value in numbers.items()}
+    return {"activation": record.name, **rounded, "stability": stability}
+
+
+def normalising_text(phi: Any) -> str:
+    """Say whether mean 0 and variance 1 of activations are a fixed point, as SELU's are; nothing of other functions."""
+    if not np.allclose(layer_map(phi, 0.0, 1.0), (0.0, 1.0), rtol=0.0, atol=NORMALISED):
+        return ""
+    largest = float(np.abs(np.linalg.eigvals(jacobian(phi, 0.0, 1.0))).max())
+    what = "attracting" if largest < 1.0 - TOLERANCE else "not attracting"
+    return f"mean 0, variance 1 of h is a fixed point at σ_w = 1: {what}, largest eigenvalue {number(largest)}"
 
 
 def weights(record: Activation, phi: Any, gain: float) -> list[tuple[str, list[str], At]]:
