@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from actlab.theory.gaussian import gaussian_expectation
+from actlab.theory.mean_field import settled
 from actlab.theory.story.records import (
     GRID,
     Correction,
@@ -17,7 +18,8 @@ from actlab.theory.story.records import (
     decades,
     largest,
     mean,
-    settled,
+    moments,
+    phi,
     slope,
     slope_at,
     slope_square,
@@ -167,7 +169,7 @@ def selu_constants() -> tuple[Number, ...]:
 def attracting() -> tuple[Number, ...]:
     """The map's slopes at (0, 1), by Stein's lemma and by differences."""
     in_mean = gaussian_expectation(lambda z: 0.5 * z * slope("selu", z))
-    in_variance = gaussian_expectation(lambda z: z * value("selu", z) * slope("selu", z))
+    in_variance = moments("selu").z_value_slope
 
     def variance(v: float) -> float:
         return square("selu", v) - mean("selu", v) ** 2
@@ -205,7 +207,7 @@ def gradients_grow() -> tuple[Number, ...]:
 
 def other_gains() -> tuple[Number, ...]:
     """What He's weights do, whose map has no fixed point, and where a gain of ¾ settles."""
-    q = settled("selu", 0.75**2)
+    q = settled(phi("selu"), 0.75).q
     deviation = math.sqrt(square("selu", q) - mean("selu", q) ** 2)
     growth = [2.0 * square("selu", q) / q for q in (0.01, 1.0, 100.0, 1e6)]
     return (

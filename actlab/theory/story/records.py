@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from actlab.activations import CATALOGUE
 from actlab.activations.cost import operations
 from actlab.activations.inspect import evaluate
 from actlab.activations.properties import value_and_pullback
-from actlab.theory.gaussian import gaussian_expectation, weak_threshold
+from actlab.theory.gaussian import GaussianMoments, moments_at, weak_threshold
 
 
 @dataclass(frozen=True)
@@ -139,39 +139,35 @@ def slope_at(name: str, z: float, **parameters: float) -> float:
     return float(slope(name, z, **parameters)[0])
 
 
+def moments(name: str, q: float = 1.0, **parameters: float) -> GaussianMoments:
+    """Compute the Gaussian moments at √q Z, Z standard normal."""
+    return moments_at(phi(name, **parameters), q)
+
+
 def mean(name: str, q: float = 1.0, **parameters: float) -> float:
-    """Compute E φ(√q Z), Z standard normal."""
-    return gaussian_expectation(lambda z: value(name, sqrt(q) * z, **parameters))
+    """Compute E φ(√q Z)."""
+    return moments(name, q, **parameters).mean
 
 
 def square(name: str, q: float = 1.0, **parameters: float) -> float:
     """Compute E φ(√q Z)²."""
-    return gaussian_expectation(lambda z: value(name, sqrt(q) * z, **parameters) ** 2)
+    return moments(name, q, **parameters).second_moment
 
 
 def slope_square(name: str, q: float = 1.0, **parameters: float) -> float:
     """Compute E φ'(√q Z)²."""
-    return gaussian_expectation(lambda z: slope(name, sqrt(q) * z, **parameters) ** 2)
+    return moments(name, q, **parameters).slope_second_moment
+
+
+def phi(name: str, **parameters: float) -> Callable[..., Any]:
+    """Return an activation of the catalogue as measures take it, at its default or other parameters."""
+    record = CATALOGUE[name]
+    return partial(record.exact, **{**record.parameters, **parameters})
 
 
 def weak_slope(name: str) -> float:
     """Compute the slope up to which a unit counts as weak: .05·√E φ'(Z)²."""
-    record = CATALOGUE[name]
-    return weak_threshold(partial(record.exact, **record.parameters))
-
-
-def settled(name: str, weight_variance: float, start: float = 1.0) -> float:
-    """Follow q ← σ_w² E φ(√q Z)² (zero bias) until it stays; for maps that are known to contract.
-
-    >>> round(settled("sigmoid", 1.0), 4)
-    0.2647
-    """
-    q = start
-    for _ in range(200):
-        q, before = weight_variance * square(name, q), q
-        if abs(q - before) <= 1e-13 * q:
-            break
-    return q
+    return weak_threshold(phi(name))
 
 
 def decades(chi: float) -> float:

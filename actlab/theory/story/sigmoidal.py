@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from actlab.theory.mean_field import settled
 from actlab.theory.story.records import (
     GRID,
     Correction,
@@ -12,7 +13,7 @@ from actlab.theory.story.records import (
     decades,
     largest,
     mean,
-    settled,
+    phi,
     slope,
     slope_at,
     slope_square,
@@ -77,7 +78,7 @@ def over_bound(scale: float) -> float:
 
 def usual_weights() -> tuple[Number, ...]:
     """q and χ at σ_w = 1, and the decades that a norm loses per layer."""
-    q = settled("sigmoid", 1.0)
+    q = settled(phi("sigmoid"), 1.0).q
     chi = slope_square("sigmoid", q)
     return (
         Number("q", q, 0.2647, tolerance=5e-5),
