@@ -56,4 +56,5 @@ def test_catalogue_and_worked_example_regenerate(command, folder, tmp_path, monk
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 0
-    assert tables(tmp_path) == tables(RESULTS / folder)
+    of_others = {name for name in tables(RESULTS / folder) if Path(name).stem == "story"}  # tests/test_story.py
+    assert tables(tmp_path) == {name: text for name, text in tables(RESULTS / folder).items() if name not in of_others}

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from actlab.activations import CATALOGUE, properties
-from actlab.analysis.catalogue import worked_example_text, write_catalogue, write_worked_example
+from actlab.analysis.catalogue import write_catalogue
+from actlab.analysis.worked_example import worked_example_text, write_worked_example
 from actlab.nn import worked_example
 
 

@@ -242,12 +242,15 @@ app.command("watch")(watch_study)
 @actlab.with_trials
 def describe(
     names: Activations = None,
+    story: Annotated[
+        bool, typer.Option("--story", help="what each is said to repair, why, and what studies in ./results found")
+    ] = False,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
     from actlab.cli import activations
 
-    activations.describe(names or [], out_dir)
+    (activations.tell_story if story else activations.describe)(names or [], out_dir)
 
 
 @app.command()

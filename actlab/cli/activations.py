@@ -9,9 +9,11 @@ from typing import Any
 
 from actlab import limits, sources
 from actlab.activations import CATALOGUE, Activation, ActivationError, check
-from actlab.cli.terminal import one_line, say
-from actlab.naming import brief, show
+from actlab.cli.terminal import one_line, out, say
+from actlab.naming import brief, nearest, show
 from actlab.outputs import making
+
+WIDEST = 100  # characters of a line of running text
 
 
 def asked(words: Iterable[str]) -> list[Activation]:
@@ -113,21 +115,70 @@ def describe(words: list[str], out_dir: Path | None) -> None:
     moments = {record.name: gaussian_moments(record) for record in records}
     if words or out_dir is None:
         labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
-        say(
-            "\n\n".join(
-                properties.describe(record, dict(zip(labels, moments[record.name].values(), strict=True)))
-                for record in records
-            )
-        )
+        texts = [
+            properties.describe(one, dict(zip(labels, moments[one.name].values(), strict=True))) for one in records
+        ]
+        if words:  # of the whole catalogue it would take half a minute, and fill twenty screens
+            from actlab.cli.theory_block import DEFINITIONS, theory_block
+
+            texts = [f"{text}\n{theory_block(one)}" for text, one in zip(texts, records, strict=True)] + [DEFINITIONS]
+        say("\n\n".join(texts))
     if out_dir is not None:
+        from actlab.analysis import initial_weights
         from actlab.analysis.catalogue import write_catalogue
+        from actlab.analysis.layout import write_table
+        from actlab.cli.theory_block import theory_row
+        from actlab.later import pd
 
         table = properties.table(records)
         for column in ("mean", "second_moment", "slope_second_moment"):
             table[column] = [moments[record.name][column] for record in records]
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
+            paths += write_table(initial_weights.table(pd.DataFrame(map(theory_row, records))), made.at / "tables")
         for path in paths:
+            say(one_line(made.final(path)))
+
+
+def tell_story(words: list[str], out_dir: Path | None) -> None:
+    """Print the story of activations, with what studies in ``results`` found; with a folder, write its page there.
+
+    Raises:
+        ActivationError: see ``asked``; or the story does not tell of an activation.
+        ClaimsError: a study's table of claims cannot be read.
+        OutputError: something stands in the way in the folder.
+    """
+    limits.require_addresses()
+    from dataclasses import asdict
+
+    from actlab.analysis import story
+    from actlab.engine import devices
+    from actlab.theory.story import CHAIN, ROWS
+
+    devices.check()
+    for record in asked(words) if words else ():
+        if record.name not in ROWS:
+            raise ActivationError(f"--story: does not tell of {brief(record.name)}{nearest(record.name, ROWS)}")
+    records = [CATALOGUE[name] for name in ([record.name for record in asked(words)] if words else ROWS)]
+    rows = [asdict(ROWS[one.name]) | {"formula": one.formula, "latex": one.latex} for one in records]
+    chain = {"name": "", "claims": {} if words else CHAIN}
+    known = story.verdicts(Path("results"))
+    if words or out_dir is None:
+        say(story.in_terminal(rows, chain, known, min(out.width, WIDEST)))
+    if out_dir is not None:
+        from actlab.activations import properties
+        from actlab.analysis.catalogue import write_graphs
+        from actlab.later import pd
+
+        curves = properties.curves(records)
+        kinks = [", ".join(map(properties.number, one.kinks)) for one in records]
+        facts = [(one.name, at, one.latex) for one, at in zip(records, kinks, strict=True)]
+        drawn = pd.DataFrame(facts, columns=["activation", "kinks", "latex"])
+        with making(out_dir, ("tables", "figures")) as made:
+            graphs = write_graphs(drawn, curves, looks(records), made.at)
+            pictures = {name: files[-1].relative_to(made.at).as_posix() for name, files in graphs.items()}
+            paths = story.write_story(rows, chain, known, made.at, out_dir, pictures)
+        for path in (*paths, *(file for files in graphs.values() for file in files)):
             say(one_line(made.final(path)))
 
 
@@ -168,7 +219,7 @@ def example(words: list[str], x: float | None, out_dir: Path | None) -> None:
     records = asked(words)
     x = worked_example.INPUT if x is None else x
     numbers, descent = map(pd.DataFrame, worked_example.rows(records, x))
-    from actlab.analysis.catalogue import worked_example_text, write_worked_example
+    from actlab.analysis.worked_example import worked_example_text, write_worked_example
 
     say(worked_example_text(numbers, descent, x))
     if out_dir is not None:
