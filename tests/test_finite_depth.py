@@ -225,7 +225,8 @@ def test_width_moves_the_spread_alone():
         if key[0] not in ("log10_weight_grad_norm", "weight_slope", "vanishing_slope_median", "preact_mean_share"):
             assert wide[key].value == pytest.approx(one.value, abs=1e-9)
         assert wide[key].spread < one.spread
-    assert wide["act_mean", 2].spread == pytest.approx(narrow["act_mean", 2].spread / 2)
+    spreads = [by_key["act_mean", 2].spread for by_key in (narrow, wide)]
+    assert spreads[1] == pytest.approx(spreads[0] / 2)
     # A sum over as many inputs as the layer below has.
     weights = [by_key["log10_weight_grad_norm", 2].value for by_key in (narrow, wide)]
     assert weights[1] - weights[0] == pytest.approx(math.log10(4) / 2, abs=1e-9)
