@@ -16,7 +16,7 @@ FILES.remove(Path(__file__).resolve())
 GONE = {
     "function": """
         second_chance run_again_or_fail example_hits settle card one_map following labels_of suggestion near
-        told found shown refuse spread grow shrink nobody stored_runs count_runs stored_ids read_parts
+        told found shown refuse grow shrink nobody stored_runs count_runs stored_ids read_parts
     """,
     "class": "Chunks Ledger Pulse Where Look Here Lines DataKey",
     "module": """
