@@ -4,16 +4,19 @@ import math
 from dataclasses import replace
 from functools import cache
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from core import Runs, a_program, go, network, of_run, some_numbers
-from own_networks import drawn, measured
 
+from actlab import data
 from actlab.activations import CATALOGUE
+from actlab.data.spec import DataSpec
 from actlab.nn.blocks import Function
 from actlab.theory import chains
 from actlab.theory.finite_depth import MOST_DEPTH_PER_WIDTH, Setting, outside, predict
+from tests.core import Runs, a_program, go, network, of_run, some_numbers
+from tests.own_networks import drawn, measured
 
 FEATURES, OUTPUTS = 8, 3
 RUNS = 6
@@ -78,11 +81,11 @@ def test_a_prediction_names_its_measure_layer_errors_and_assumption():
 
 def test_he_preserves_relu_and_lecun_halves_it():
     for sigma_w2, per_layer in ((2.0, 0.0), (1.0, math.log10(0.5) / 2)):
-        by_name = {(one.measure, one.layer): one.value for one in predict(setting(depth=8, sigma_w2=sigma_w2))}
+        by_name = {(one.measure, one.layer): one.value for one in predict(setting(depth=4, sigma_w2=sigma_w2))}
         # The outputs of networks of several scales differ; the slope does not feel them.
         assert by_name["vanishing_slope", 0] == pytest.approx(per_layer, abs=1e-6)
-        moments = [by_name["preact_second_moment", l] for l in (1, 8)]
-        assert moments[1] / moments[0] == pytest.approx((sigma_w2 / 2) ** 7, rel=1e-6)
+        moments = [by_name["preact_second_moment", l] for l in (1, 4)]
+        assert moments[1] / moments[0] == pytest.approx((sigma_w2 / 2) ** 3, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +93,7 @@ def test_he_preserves_relu_and_lecun_halves_it():
     [
         {"name": "relu"},
         {"name": "tanh", "bias_mean": 0.3, "bias_std": 0.2},
-        {"name": "gelu", "task": "regression"},
+        pytest.param({"name": "gelu", "task": "regression"}, marks=pytest.mark.thorough),
     ],
     ids=lambda case: case["name"],
 )
@@ -142,9 +145,9 @@ def check_against_width(name, runs):
             assert abs(half - deviation / 2) < 3 * math.hypot(half_error, error), (name, key, deviation, half)
 
 
-@pytest.mark.parametrize("name", ["gelu", "selu"])
+@pytest.mark.parametrize("name", ["gelu", pytest.param("selu", marks=pytest.mark.thorough)])
 def test_at_depth_20_and_width_400_networks_are_as_predicted(name):
-    depth, runs = 20, 3
+    depth, runs = 20, 2
     for key, (deviation, error) in deviations(name, 400, depth, runs, of_unit_gain(name)).items():
         assert abs(deviation) < 4 * error + C * depth / 400, (name, key, deviation, error)
 
@@ -155,11 +158,26 @@ def test_at_depth_20_every_activation_is_as_predicted_the_more_so_the_wider(name
     check_against_width(name, RUNS)
 
 
-def test_the_mean_over_rows_and_the_median_row_differ_where_the_norms_of_rows_do():
-    for name, of_median in (("gelu", -0.12), ("swish", -0.14), ("mish", -0.04)):
-        slopes = {one.measure: one.value for one in predict(setting(name, depth=30, width=400)) if one.layer == 0}
-        assert slopes["vanishing_slope_median"] == pytest.approx(of_median, abs=0.03)
-        assert slopes["vanishing_slope_median"] < 2 * slopes["vanishing_slope"] < 0
+# As measured in eight networks of NumPy's of width 400, drawn as in tests/own_networks.py.
+@pytest.mark.parametrize(
+    ("name", "of_mean", "of_median"),
+    [
+        pytest.param("gelu", -0.008, -0.115, marks=pytest.mark.thorough),
+        ("swish", -0.019, -0.142),
+        pytest.param("mish", -0.008, -0.040, marks=pytest.mark.thorough),
+    ],
+)
+def test_the_mean_over_rows_and_the_median_row_differ_where_the_norms_of_rows_do(name, of_mean, of_median):
+    digits = data.load(DataSpec("digits")).train
+    size = np.sum(digits.x**2, axis=1)
+    assert (size / size.mean()).min() < 0.4
+    assert (size / size.mean()).max() > 30
+    he = (math.sqrt(2 / digits.x.shape[1]),) + (math.sqrt(2 / 400),) * 29
+    x, y = digits.x[:256], digits.y[:256]
+    one = replace(setting(name, depth=30, width=400), weight_std=he, x_MxF=x, y_M=y, x_train_NxF=x, outputs=10)
+    slopes = {found.measure: found for found in predict(one) if found.layer == 0}
+    assert slopes["vanishing_slope"].value == pytest.approx(of_mean, abs=0.005)
+    assert slopes["vanishing_slope_median"].value == pytest.approx(of_median, abs=0.005)
 
 
 def test_records_of_actlab_are_pooled_as_the_witness_is():
@@ -167,14 +185,18 @@ def test_records_of_actlab_are_pooled_as_the_witness_is():
     relu = CATALOGUE["relu"]
     x, y = rows()
     columns = ("act_mean", "act_var", "act_var_within", "preact_second_moment", "preact_mean_share", "correlation")
-    program = a_program(
-        Function(relu.exact, lambda z: z <= 0), width=40, dtype="float64", probes=(*columns, "dead_fraction")
-    )
+    program = a_program(Function(relu.exact, lambda z: z <= 0), width=40, dtype="float64", probes=columns)
+    with jax.enable_x64(True):
+        check_pooling(program, relu.exact, x, y)
+
+
+def check_pooling(program, phi, x, y):
     numbers = [some_numbers(3, seed=1, bias_mean=0.1)]
     split = (x, y.astype(np.int32))
+    columns = program.spec.probes
     runs = Runs(program, numbers, dict.fromkeys(("train", "validation", "test", "probe"), split))
-    state, records = go(runs, [(0, True)])
-    weights = network(runs.begin().state["parameters"], 0, 3)
+    _, records = go(runs, [(0, False)])
+    weights = network(runs.begin().state["training"]["parameters"], 0, 3)
     hidden = list(
         zip(
             [weights["input"]["kernel"], *weights["layers"]["kernel"][1:]],
@@ -182,7 +204,7 @@ def test_records_of_actlab_are_pooled_as_the_witness_is():
             strict=True,
         )
     )
-    expected = measured(relu.exact, (hidden, weights["readout"]["kernel"]), x, y, "classification")
+    expected = measured(phi, (hidden, weights["readout"]["kernel"]), x, y, "classification")
     found = of_run(records, 0)
     for name in columns:
         np.testing.assert_allclose(found["layers"][name][0][:3], expected[name], rtol=1e-9)
@@ -200,7 +222,7 @@ def test_width_moves_the_spread_alone():
         for width in (100, 400)
     )
     for key, one in narrow.items():
-        if key[0] not in ("log10_weight_grad_norm", "vanishing_slope_median", "preact_mean_share"):
+        if key[0] not in ("log10_weight_grad_norm", "weight_slope", "vanishing_slope_median", "preact_mean_share"):
             assert wide[key].value == pytest.approx(one.value, abs=1e-9)
         assert wide[key].spread < one.spread
     assert wide["act_mean", 2].spread == pytest.approx(narrow["act_mean", 2].spread / 2)

@@ -145,7 +145,7 @@ def signal_covariance(
         noise_LxT += (share_LxM * above_LxM) @ (drawn.h_MxT**2 - layer.second_moment_M[:, None])
         both_MxM = passed_MxT @ passed_MxT.T / UNITS
         covariance_LxL += noise_LxT @ noise_LxT.T / UNITS
-        # (g_x g_x')² of weights drawn anew has the mean 1 + 2 cos².
+        # (g_x g_x')² of weights drawn again has the mean 1 + 2 cos².
         covariance_LxL += 2.0 * direct_LxM @ (signals.cosine2_LxMxM[j] * both_MxM) @ direct_LxM.T
     return covariance_LxL
 
