@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VERSIONS = ("actlab", "jax", "numpy")
 """Of the packages that make a prediction what it is, the manifest has the versions."""
-LOOKS = 1.0  # seconds after which it is said how far it is, and between two looks
+PATIENCE = 1.0  # seconds after which it is said how far it is, and between two looks
 
 
 def bring_up_to_date(
@@ -97,17 +97,19 @@ def computed(
     for name in sorted(cells, key=lambda name: place(cells[name])):
         try:
             future = worker.submit(prediction_cells.predicted, cells[name], name, folder.absolute() / "sources")
-            while not wait([future], timeout=LOOKS).done:
+            while not wait([future], timeout=PATIENCE).done:
                 tell(predicted=len(done), to_predict=len(cells))
             done[name] = future.result()
         except BrokenExecutor as error:
             done[name] = prediction_files.rows_of(name, f"{FAILED}its process died ({error})", ())
             worker = processes.open()
-        if time.monotonic() - begun > LOOKS:
+        if time.monotonic() - begun > PATIENCE:
             tell(predicted=len(done), to_predict=len(cells))
     return done
 
 
 def place(cell: Cell) -> str:
     """By what cells are sorted: those that share data and activation stand together."""
-    return repr((cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters))
+    return repr(
+        (cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters, 9e9 - len(cell.weight_std))
+    )

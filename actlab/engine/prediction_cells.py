@@ -18,6 +18,7 @@ import numpy as np
 from actlab.study.identity import canonical
 from actlab.study.jobs import FunctionKey, Shape
 from actlab.study.plan import Plan
+from actlab.study.settings import OF_PREDICTION
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -127,7 +128,7 @@ def predicted(cell: Cell, name: str, sources_folder: Path) -> pa.Table:
 
 def row(one: Any) -> tuple[Any, ...]:
     """Put a prediction into the columns of the file."""
-    return one.measure, one.layer, one.value, one.numerical_error, one.spread, one.assumption
+    return tuple(getattr(one, name) for name in OF_PREDICTION)
 
 
 def outside(cell: Cell) -> str:
@@ -152,7 +153,7 @@ def setting_of(cell: Cell, sources_folder: Path) -> Setting:
 
 @lru_cache(maxsize=64)
 def functions_of(
-    key: FunctionKey, parameters: Numbers, pieces: Pieces | None, sources_folder: Path
+    key: FunctionKey, parameters: Numbers, intervals: Pieces | None, sources_folder: Path
 ) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
     """An activation of z alone, and where it is flat: the same ones for all cells, so that they are compiled once."""
     from actlab import activations
@@ -161,9 +162,9 @@ def functions_of(
 
     record = record_of(activations.CATALOGUE, key, sources_folder)
     phi = partial(record.exact, **dict(parameters))
-    if pieces is None:
+    if intervals is None:
         return phi, None
-    return phi, partial(within, intervals=pieces) if isinstance(record.flat, FoundFlat) else partial(
+    return phi, partial(within, intervals=intervals) if isinstance(record.flat, FoundFlat) else partial(
         record.flat, **dict(parameters)
     )
 

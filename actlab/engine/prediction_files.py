@@ -165,9 +165,10 @@ def frame_of(table: pa.Table | None, runs: pd.DataFrame, settings: Sequence[Sett
     Args:
         table: the file's rows; None where there are none.
         runs: the frame.
-        settings: the columns of ``runs`` that are settings, in the order of display.
+        settings: the columns of ``runs`` that are settings, in the order of display; those without a value are left
+            out.
     """
-    keys = [one.column for one in settings if matters(one) and one.column in runs]
+    keys = [one.column for one in settings if matters(one) and one.column in runs and runs[one.column].notna().any()]
     cells = by_cell(table)
     of_run = {run: cell for cell, rows in cells.items() for run in runs_of(rows)}
     made = runs[keys].assign(cell=runs["run"].map(of_run)).dropna(subset=["cell"]).drop_duplicates()

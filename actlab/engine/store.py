@@ -208,9 +208,10 @@ class Stored:
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
         untrained = tuple(contents.untrained(self.folder))
-        about = (*contents.notes(), *untrained, *left_out), tuple(damage), untrained, contents.left_out
+        about = (*contents.notes(), *untrained, *left_out), tuple(damage), untrained
         predicted = prediction_files.frame_of(predictions, runs, of_manifest(manifest))
-        return Results(self.folder, study, manifest, *frames, histograms, without, *about, predicted)
+        own = self.folder, study, manifest, *frames, histograms, without
+        return Results(*own, *about, left_out=contents.left_out, predictions=predicted)
 
 
 def or_problem(read: Callable[[Path], Any], folder: Path) -> tuple[Any, str]:

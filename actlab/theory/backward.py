@@ -32,8 +32,7 @@ class Signals:
         weight_SxL: ln ‖∂L/∂W_l‖_F², of fewer draws.
         signal_share_LxM: the share of each row in the first, on average over draws.
         median_share_LxM: 1/n for the n rows next to the median, else 0.
-        weight_share_LxM: the share of each row, with all its pairs, in ``weight_SxL``.
-        cosine2_LxMxM: mean square cosine between the signals that enter layer l from above.
+        cosine_LxMxM, cosine2_LxMxM: mean cosine, and its square, between the signals that enter layer l from above.
     """
 
     log_D_LxM: np.ndarray
@@ -43,7 +42,7 @@ class Signals:
     weight_SxL: np.ndarray
     signal_share_LxM: np.ndarray
     median_share_LxM: np.ndarray
-    weight_share_LxM: np.ndarray
+    cosine_LxMxM: np.ndarray
     cosine2_LxMxM: np.ndarray
 
 
@@ -96,15 +95,16 @@ def backward(
 
     few = errors_SxMxC[:SAMPLES_OF_PAIRS]
     unit = few / np.maximum(np.sqrt(np.sum(few**2, axis=2, keepdims=True)), 1e-300)
-    cosine2_MxM = np.mean((unit @ np.swapaxes(unit, 1, 2)) ** 2, axis=0)
+    cosine_SxMxM = unit @ np.swapaxes(unit, 1, 2)
+    cosine_MxM, cosine2_MxM = np.mean(cosine_SxMxM, axis=0), np.mean(cosine_SxMxM**2, axis=0)
     rho_MxM = np.ones((rows, rows))
     signal_SxL, median_SxL = np.empty((2, SAMPLES, depth))
     weight_SxL = np.empty((SAMPLES_OF_PAIRS, depth))
-    signal_share_LxM, median_share_LxM, weight_share_LxM = np.zeros((3, depth, rows))
-    cosine2_LxMxM = np.empty((depth, rows, rows))
+    signal_share_LxM, median_share_LxM = np.zeros((2, depth, rows))
+    cosine_LxMxM, cosine2_LxMxM = np.empty((2, depth, rows, rows))
     for l in reversed(range(depth)):
         layer = layers[l]
-        cosine2_LxMxM[l] = cosine2_MxM * rho_MxM**2
+        cosine_LxMxM[l], cosine2_LxMxM[l] = cosine_MxM * rho_MxM, cosine2_MxM * rho_MxM**2
         root_M = np.sqrt(layer.slope_second_moment_M)
         rho_MxM = rho_MxM * layer.S_MxM / np.multiply.outer(root_M, root_M)
         log_delta_SxM = log_e_SxM + log_D_LxM[l]
@@ -119,11 +119,10 @@ def backward(
         shift = np.max(log_D_LxM[l])
         v_SxMxC = few * np.exp((log_D_LxM[l] - shift) / 2.0)[:, None]
         v_MxSC = np.swapaxes(v_SxMxC, 0, 1).reshape(rows, -1)
-        by_row_MxS = np.sum(((inner_MxM * rho_MxM) @ v_MxSC * v_MxSC).reshape(rows, len(few), outputs), axis=2)
-        total_S = np.sum(by_row_MxS, axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        by_pair_MxSC = (inner_MxM * rho_MxM) @ v_MxSC * v_MxSC
+        total_S = np.sum(by_pair_MxSC.reshape(rows, len(few), outputs), axis=(0, 2))
+        with np.errstate(divide="ignore"):
             weight_SxL[:, l] = np.log(np.maximum(total_S, 0.0)) + shift - 2.0 * np.log(rows)
-            weight_share_LxM[l] = np.mean(by_row_MxS / total_S, axis=1)
     return Signals(
         log_D_LxM,
         errors_SxMxC,
@@ -132,6 +131,6 @@ def backward(
         weight_SxL,
         signal_share_LxM,
         median_share_LxM,
-        weight_share_LxM,
+        cosine_LxMxM,
         cosine2_LxMxM,
     )

@@ -12,8 +12,15 @@ from typing import Any
 import numpy as np
 
 from actlab.theory.backward import Signals, backward
-from actlab.theory.kernels import Layer, correlations, off_diagonal_mean, propagate
-from actlab.theory.spreads import Units, of_second_moment, of_signal, reach_of, sample_units
+from actlab.theory.kernels import FEW, Layer, correlations, off_diagonal_mean, propagate
+from actlab.theory.spreads import (
+    Pooled,
+    Units,
+    noise_of,
+    sample_units,
+    signal_covariance,
+    weight_covariance,
+)
 
 MOST_DEPTH_PER_WIDTH = 0.5
 """Fluctuations of one network grow with depth/width; beyond this an expansion in it says nothing."""
@@ -22,6 +29,8 @@ LARGEST, LEAST = 1e30, 1e-30
 """Second moments that float32 still holds with their squares' digits."""
 
 WIDE = "infinite width"
+ONE_ROW = "infinite width; of one row's logarithm, first order in 1/width"
+RELATIVE_ERROR = 1e-5
 LOG10_OF_SQUARE = 0.5 / math.log(10.0)
 """What makes log10 of a norm of ln of its square."""
 
@@ -116,63 +125,99 @@ def predict(setting: Setting) -> list[Prediction]:
     if outside(setting):
         return []
     layers = layers_of(setting)
-    reach = reach_of(layers)
     units = [sample_units(setting.phi, layer, l) for l, layer in enumerate(layers)]
     signals = backward(layers, setting.x_MxF, setting.y_M, setting.task, setting.outputs, setting.width)
     return [
-        *of_activations(layers, units, reach, setting.width),
-        *of_gradients(layers, units, reach, signals, setting.width),
+        *of_activations(layers, units, setting.width),
+        *of_gradients(layers, units, signals, setting.x_MxF, setting.width),
     ]
 
 
-def of_activations(
-    layers: Sequence[Layer], units: Sequence[Units], reach_LxLxM: np.ndarray, width: int
-) -> Iterator[Prediction]:
+def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) -> Iterator[Prediction]:
     """Pool what the rows are in each layer as the measures of activations do."""
-    second_spread_L = of_second_moment(layers, units, reach_LxLxM, width)
-    for l, layer in enumerate(layers):
-        second = float(np.mean(layer.q_M)) + layer.mean**2
-        mean, square = float(np.mean(layer.mean_M)), float(np.mean(layer.second_moment_M))
-        values = {
-            "act_mean": mean,
-            "act_var": square - mean**2,
-            "act_var_within": square - float(np.mean(layer.H_MxM)),
-            "preact_second_moment": second,
-            "preact_mean_share": float(np.mean(layer.K_MxM)) / second * (1.0 - 1.0 / width),
-            "correlation": off_diagonal_mean(correlations(layer.K_MxM + layer.mean**2)),
-        }
-        for name, value in values.items():
-            spread = float(second_spread_L[l]) if name == "preact_second_moment" else 0.0
-            yield Prediction(name, l + 1, value, 1e-6 * abs(value), spread, WIDE)
+    measured = {
+        (l, name): one
+        for l in reversed(range(len(layers)))
+        for name, one in (measures_of_z(l, layers[l], units[l], width) | measures_of_h(l, layers[l], units[l])).items()
+    }
+    noise_NxLxT = noise_of(layers, units, [pooled for _, pooled in measured.values()])
+    spread_N = np.sqrt(np.sum(np.var(noise_NxLxT, axis=2), axis=1) / width)
+    for ((l, name), (value, _)), spread in zip(measured.items(), spread_N, strict=True):
+        yield Prediction(name, l + 1, value, RELATIVE_ERROR * abs(value), float(spread), WIDE)
+
+
+def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, tuple[float, Pooled]]:
+    """Pool pre-activations of layer l: {measure: (value, how it varies)}."""
+    C_MxM, z_MxT = layer.K_MxM + layer.mean**2, units.z_MxT
+    rows, few = len(C_MxM), min(FEW, len(C_MxM))
+    square, covariance = float(np.mean(np.diagonal(C_MxM))), float(np.mean(layer.K_MxM))
+    share = covariance / square
+    square_T, mean_T = np.mean(z_MxT**2, axis=0) - square, np.mean(z_MxT - layer.mean, axis=0)
+    each_RxR = np.eye(few) / few
+    of_share_RxR = (1.0 / few**2 - share * each_RxR) / square
+
+    cosine_MxM = correlations(C_MxM)
+    pairs = max(rows * rows - rows, 1)
+    with_others_M = np.sum(cosine_MxM, axis=1) - 1.0
+    unit_MxT = z_MxT / np.sqrt(np.diagonal(C_MxM))[:, None]
+    cosine_T = np.sum(unit_MxT, axis=0) ** 2 - np.sum(unit_MxT**2, axis=0) - with_others_M @ unit_MxT**2
+    root_R = np.sqrt(np.diagonal(C_MxM)[:few])
+    of_cosine_RxR = (1.0 - np.eye(few)) / np.multiply.outer(root_R, root_R) / max(few * few - few, 1)
+    of_cosine_RxR -= np.diag(np.sum(of_cosine_RxR * C_MxM[:few, :few], axis=1) / root_R**2)
+    return {
+        "preact_second_moment": (square, Pooled(l, square_T, of_K_RxR=each_RxR)),
+        "preact_mean_share": (
+            share * (1.0 - 1.0 / width),
+            Pooled(l, (mean_T**2 - covariance - share * square_T) / square, of_K_RxR=of_share_RxR),
+        ),
+        "correlation": (off_diagonal_mean(cosine_MxM), Pooled(l, cosine_T / pairs, of_K_RxR=of_cosine_RxR)),
+    }
+
+
+def measures_of_h(l: int, layer: Layer, units: Units) -> dict[str, tuple[float, Pooled]]:
+    """Pool activations of layer l: {measure: (value, how it varies)}."""
+    few, h_MxT = min(FEW, len(layer.H_MxM)), units.h_MxT
+    mean, square = float(np.mean(layer.mean_M)), float(np.mean(layer.second_moment_M))
+    mean_T, square_T = np.mean(h_MxT, axis=0), np.mean(h_MxT**2, axis=0)
+    each_RxR = np.eye(few) / few
+    of_var = Pooled(l, square_T - 2.0 * mean * mean_T, of_H_RxR=each_RxR, of_mean=-2.0 * mean)
+    return {
+        "act_mean": (mean, Pooled(l, mean_T, of_mean=1.0)),
+        "act_var": (square - mean**2, of_var),
+        "act_var_within": (
+            square - float(np.mean(layer.H_MxM)),
+            Pooled(l, square_T - mean_T**2, of_H_RxR=each_RxR - 1.0 / few**2),
+        ),
+    }
 
 
 def of_gradients(
-    layers: Sequence[Layer],
-    units: Sequence[Units],
-    reach_LxLxM: np.ndarray,
-    signals: Signals,
-    width: int,
+    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray, width: int
 ) -> Iterator[Prediction]:
     """Pool the signals as the measures of gradients do, and fit their slopes."""
     depth = len(layers)
+    of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM)
+    of_median = signal_covariance(layers, units, signals, signals.median_share_LxM)
+    of_weights = weight_covariance(layers, units, signals, x_MxF)
+    of_one_row_L = np.array(
+        [np.mean(3.0 * layer.slope_fourth_moment_M / layer.slope_second_moment_M**2 - 1.0) for layer in layers]
+    )
+    below_L = -0.5 / width * np.cumsum(of_one_row_L[::-1])[::-1]
     towards_input = np.arange(depth, 0, -1.0)
     towards_input -= towards_input.mean()
     fit_L = towards_input / max(towards_input @ towards_input, 1.0)
-    for name, slope, log_SxL, share_LxM in (
-        ("log10_signal_grad_norm", "vanishing_slope", signals.signal_SxL, signals.signal_share_LxM),
-        ("", "vanishing_slope_median", signals.median_SxL, signals.median_share_LxM),
-        ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, signals.weight_share_LxM),
+    for name, slope, log_SxL, hidden_LxL, assumption in (
+        ("log10_signal_grad_norm", "vanishing_slope", signals.signal_SxL, of_signal, WIDE),
+        ("", "vanishing_slope_median", signals.median_SxL + below_L, of_median, ONE_ROW),
+        ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, of_weights, WIDE),
     ):
-        weights = name == "log10_weight_grad_norm"
-        of_layers_LxL = of_signal(layers, units, reach_LxLxM, signals, share_LxM, width, weights=weights)
         norm_SxL = LOG10_OF_SQUARE * log_SxL
         of_outputs_LxL = np.atleast_2d(np.cov(norm_SxL.T))
-        covariance_LxL = of_outputs_LxL + LOG10_OF_SQUARE**2 * of_layers_LxL
+        covariance_LxL = of_outputs_LxL + LOG10_OF_SQUARE**2 / width * hidden_LxL
         mean_L, draws = np.mean(norm_SxL, axis=0), len(norm_SxL)
-        if name:
-            for l in range(depth):
-                error, spread = math.sqrt(of_outputs_LxL[l, l] / draws), math.sqrt(covariance_LxL[l, l])
-                yield Prediction(name, l + 1, float(mean_L[l]), error, spread, WIDE)
+        for l in range(depth if name else 0):
+            error, spread = math.sqrt(of_outputs_LxL[l, l] / draws), math.sqrt(covariance_LxL[l, l])
+            yield Prediction(name, l + 1, float(mean_L[l]), error, spread, assumption)
         if depth >= 3:
             error, spread = (math.sqrt(max(fit_L @ c @ fit_L, 0.0)) for c in (of_outputs_LxL / draws, covariance_LxL))
-            yield Prediction(slope, 0, float(fit_L @ mean_L), error, spread, WIDE)
+            yield Prediction(slope, 0, float(fit_L @ mean_L), error, spread, assumption)

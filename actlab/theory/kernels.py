@@ -29,9 +29,9 @@ NODES, WEIGHTS = np.polynomial.legendre.leggauss(10)
 STEP = 0.05  # of ln q, from knot to knot
 AROUND = np.arange(-2, 4)  # the knots about a point, from the one below it: of degree five
 TERMS = 48
-SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment", "variance_derivative")
+SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment")
 NEGLIGIBLE = 1e-8  # of a row's Σ a_n²
-ROWS_OF_ERRORS = 64
+FEW = 64  # rows, for errors and spreads of what is pooled over pairs: the first, as probe rows come in random order
 GROWTH = 1e-6  # share of a moment that may lie in the outermost panels; more, and there is no moment
 
 
@@ -45,8 +45,8 @@ class Layer:
         H_MxM: E φ(u_x) φ(u_x').
         S_MxM: E φ'(u_x) φ'(u_x').
         mean_M, second_moment_M, slope_second_moment_M, slope_fourth_moment_M: E φ, E φ², E φ'², E φ'⁴ of each row.
-        variance_derivative_M: dE φ²/dq = E[Zφφ']/√q.
-        slope_growth_M: d ln E φ'²/dq.
+        mean_by_q_M, second_moment_by_q_M, slope_second_moment_by_q_M: the derivatives of these in q.
+        H_by_q_RxR: ∂H_xx'/∂q_x at given K_xx', of the first rows x and x' alone.
         H_error, S_error: of the mean of H and of S over pairs of different rows.
         sigma_w2: σ_w² of the layer's own weights.
     """
@@ -60,8 +60,10 @@ class Layer:
     second_moment_M: np.ndarray
     slope_second_moment_M: np.ndarray
     slope_fourth_moment_M: np.ndarray
-    variance_derivative_M: np.ndarray
-    slope_growth_M: np.ndarray
+    mean_by_q_M: np.ndarray
+    second_moment_by_q_M: np.ndarray
+    slope_second_moment_by_q_M: np.ndarray
+    H_by_q_RxR: np.ndarray
     H_error: float
     S_error: float
 
@@ -71,34 +73,46 @@ class Layer:
         return np.diagonal(self.K_MxM)
 
 
+@dataclass(frozen=True, eq=False)
+class RowCoefficients:
+    """Hermite coefficients of some rows, and ``SCALARS`` of each; ``by_q``: their derivatives in q."""
+
+    a_MxN: np.ndarray
+    b_MxN: np.ndarray
+    a_by_q_MxN: np.ndarray
+    scalars: dict[str, np.ndarray]
+    scalars_by_q: dict[str, np.ndarray]
+
+
 class Coefficients:
     """Hermite coefficients and moments of φ(m + √q Z) and of its slope, tabulated over ln q as far as asked for."""
 
     def __init__(self, phi: Function, mean: float = 0.0, terms: int = TERMS) -> None:
+        """Begin with an empty table of so many terms for biases of that mean."""
         self.phi, self.mean, self.terms = phi, mean, terms
         self.edges = np.unique(np.concatenate([U_EDGES, kinks_of(phi)])) - mean
         self.known: dict[int, np.ndarray] = {}
 
-    def at(self, q_M: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """Return a [M, terms] of φ, b [M, terms] of φ', and ``SCALARS`` with ``slope_growth``, each [M]."""
+    def at(self, q_M: np.ndarray) -> "RowCoefficients":
+        """Interpolate the coefficients of rows of second moments q."""
         place_M = np.log(q_M) / STEP
         below_M = np.floor(place_M).astype(int)
         knots_Mx6 = below_M[:, None] + AROUND
-        self.tabulate(np.unique(knots_Mx6))
         used = np.unique(knots_Mx6)
+        self.tabulate(used)
         table_KxT = np.stack([self.known[int(k)] for k in used])
-        weights, slopes = lagrange(place_M - below_M)
-        rows = table_KxT[np.searchsorted(used, knots_Mx6)]
-        row_MxT = np.einsum("mk,mkt->mt", weights, rows)
-        a_MxN, b_MxN, rest = np.split(row_MxT, [self.terms, 2 * self.terms], axis=1)
-        scalars = dict(zip(SCALARS, rest.T, strict=True))
-        i = 2 * self.terms + SCALARS.index("slope_second_moment")
-        growth_M = np.sum(slopes * rows[:, :, i], axis=1) / STEP / q_M
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scalars["slope_growth"] = np.where(
-                growth_M == 0, 0.0, growth_M / rest[:, SCALARS.index("slope_second_moment")]
-            )
-        return a_MxN, b_MxN, scalars
+        near_Mx6xT = table_KxT[np.searchsorted(used, knots_Mx6)]
+        weights_Mx6, slopes_Mx6 = lagrange(place_M - below_M)
+        value_MxT = np.einsum("mk,mkt->mt", weights_Mx6, near_Mx6xT)
+        by_q_MxT = np.einsum("mk,mkt->mt", slopes_Mx6, near_Mx6xT) / STEP / q_M[:, None]
+        n = self.terms
+        return RowCoefficients(
+            value_MxT[:, :n],
+            value_MxT[:, n : 2 * n],
+            by_q_MxT[:, :n],
+            dict(zip(SCALARS, value_MxT[:, 2 * n :].T, strict=True)),
+            dict(zip(SCALARS, by_q_MxT[:, 2 * n :].T, strict=True)),
+        )
 
     def tabulate(self, knots: np.ndarray) -> None:
         """Add what is not known yet of some knots, each from kink to kink."""
@@ -117,10 +131,7 @@ class Coefficients:
         u_KxG = self.mean + root_K[:, None] * z_KxG
         value, slope = evaluate(self.phi, u_KxG.ravel()).reshape(2, *u_KxG.shape)
         with np.errstate(over="ignore", invalid="ignore"):
-            scalars = [
-                np.sum(weight_KxG * f, axis=1)
-                for f in (value, value**2, slope**2, slope**4, z_KxG * value * slope / root_K[:, None])
-            ]
+            scalars = [np.sum(weight_KxG * f, axis=1) for f in (value, value**2, slope**2, slope**4)]
             edge = np.abs(z_KxG) > REACH - 0.5
             for i, f in ((1, value**2), (2, slope**2)):  # growth that outweighs the Gaussian's tail has no moment
                 heavy = np.sum(weight_KxG * f * edge, axis=1) > GROWTH * scalars[i]
@@ -148,7 +159,7 @@ def lagrange(t_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weights of the knots ``AROUND`` a point t above one of them [M, 6], and their derivatives."""
     weights, slopes = np.empty((2, len(t_M), len(AROUND)))
     for i, at in enumerate(AROUND):
-        others = AROUND[AROUND != at]
+        others = AROUND[at != AROUND]
         product = np.poly1d(others, True) / float(np.prod(at - others))
         weights[:, i], slopes[:, i] = product(t_M), product.deriv()(t_M)
     return weights, slopes
@@ -167,20 +178,30 @@ def pair_expectation(
     """
     terms = needed(a_MxN, square_M)
     whole_MxM = partial_sum(a_MxN, square_M, c_MxM, terms, decay)
-    few = slice(0, ROWS_OF_ERRORS)
+    few = slice(0, FEW)
     half_MxM = partial_sum(a_MxN[few], square_M[few], c_MxM[few, few], terms // 2, decay)
     return whole_MxM, abs(off_diagonal_mean(np.abs(whole_MxM[few, few] - half_MxM)))
 
 
 def partial_sum(a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, terms: int, decay: float) -> np.ndarray:
-    """Sum that many terms by Horner's rule, and add the ``tail``."""
-    total_MxM = np.zeros_like(c_MxM)
-    for n in reversed(range(terms)):
-        total_MxM *= c_MxM
-        total_MxM += np.multiply.outer(a_MxN[:, n], a_MxN[:, n])
+    """Sum that many terms, and add the ``tail``."""
+    total_MxM = horner(a_MxN[:, :terms], a_MxN[:, :terms], c_MxM)
     rest_M = square_M - np.sum(a_MxN[:, :terms] ** 2, axis=1)
     if np.any(rest_M > NEGLIGIBLE * square_M):
         total_MxM += tail(np.sqrt(np.maximum(rest_M, 0.0)), c_MxM, terms, decay)
+    return total_MxM
+
+
+def horner(a_MxN: np.ndarray, b_MxN: np.ndarray, c_MxM: np.ndarray) -> np.ndarray:
+    """Σ_n a_n b_n' c^n of all pairs.
+
+    >>> horner(np.array([[1.0, 2.0]]), np.array([[1.0, 3.0]]), np.array([[0.5]]))
+    array([[4.]])
+    """
+    total_MxM = np.zeros_like(c_MxM)
+    for n in reversed(range(a_MxN.shape[1])):
+        total_MxM *= c_MxM
+        total_MxM += np.multiply.outer(a_MxN[:, n], b_MxN[:, n])
     return total_MxM
 
 
@@ -222,14 +243,29 @@ def off_diagonal_mean(a_MxM: np.ndarray) -> float:
 def through(K_MxM: np.ndarray, table: Coefficients, sigma_w2: float) -> Layer:
     """Pass rows of a given covariance through φ."""
     q_M = np.diagonal(K_MxM)
-    a_MxN, b_MxN, scalars = table.at(q_M)
+    of = table.at(q_M)
     c_MxM = correlations(K_MxM)
-    H_MxM, H_error = pair_expectation(a_MxN, scalars["second_moment"], c_MxM, decay=2.5)
-    S_MxM, S_error = pair_expectation(b_MxN, scalars["slope_second_moment"], c_MxM, decay=1.5)
-    np.fill_diagonal(H_MxM, scalars["second_moment"])
-    np.fill_diagonal(S_MxM, scalars["slope_second_moment"])
-    rows = {f"{name}_M": scalars[name] for name in (*SCALARS, "slope_growth")}
-    return Layer(table.mean, sigma_w2, K_MxM, H_MxM, S_MxM, **rows, H_error=H_error, S_error=S_error)
+    second_M, slope_M = of.scalars["second_moment"], of.scalars["slope_second_moment"]
+    H_MxM, H_error = pair_expectation(of.a_MxN, second_M, c_MxM, decay=2.5)
+    S_MxM, S_error = pair_expectation(of.b_MxN, slope_M, c_MxM, decay=1.5)
+    np.fill_diagonal(H_MxM, second_M)
+    np.fill_diagonal(S_MxM, slope_M)
+    few = slice(0, FEW)
+    # Σ a_n(q) a_n(q') c^n, c = K/√(qq'): q enters twice, and Σ n a_n a_n' c^(n−1) = √(qq') E φ'φ'.
+    H_by_q_RxR = horner(of.a_by_q_MxN[few], of.a_MxN[few], c_MxM[few, few])
+    H_by_q_RxR -= K_MxM[few, few] / (2.0 * q_M[few, None]) * S_MxM[few, few]
+    return Layer(
+        table.mean,
+        sigma_w2,
+        K_MxM,
+        H_MxM,
+        S_MxM,
+        **{f"{name}_M": of.scalars[name] for name in SCALARS},
+        **{f"{name}_by_q_M": of.scalars_by_q[name] for name in SCALARS if name != "slope_fourth_moment"},
+        H_by_q_RxR=H_by_q_RxR,
+        H_error=H_error,
+        S_error=S_error,
+    )
 
 
 def propagate(
