@@ -1,6 +1,6 @@
 """The backpropagated signal of an infinitely wide network: each row's own, each pair's own, and their pooled norms.
 
-Every unit's weights are drawn anew for the way back (gradient independence: Schoenholz et al. 2017), so that
+Every unit's weights are taken as drawn again on the way back (gradient independence: Schoenholz et al. 2017), so that
 
     ‖δ_l(x)‖² = ‖e_x‖² D_l(x),        D_l = D_{l+1} σ_w² E φ'(u_{x,l})²
     δ_l(x)·δ_l(x') = e_x·e_x' √(D_l(x) D_l(x')) ρ_l(x, x'),        ρ_l = ρ_{l+1} E φ'φ' / √(E φ'² E φ'²)
