@@ -67,7 +67,7 @@ def initializer_of(model: ModelConfig) -> str:
 
 def draws_biases(model: ModelConfig) -> bool:
     """Whether a model's initializer starts it at a critical point, biases included."""
-    return bool(INITIALIZERS.find(initializer_of(model)).found)
+    return bool(INITIALIZERS.find(initializer_of(model)).from_point)
 
 
 def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
@@ -81,7 +81,7 @@ def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
 
 
 def lacks_point(model: ModelConfig) -> bool:
-    """Whether a model is to start at a critical point that there is not."""
+    """Whether a model is to start at a critical point that does not exist."""
     return draws_biases(model) and point_of(model, model.weight_init.options.get("q")) is None
 
 

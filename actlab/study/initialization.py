@@ -44,18 +44,18 @@ class Initialization:
     variance_slope: float | None = None
 
     @property
-    def found(self) -> dict[str, float]:
+    def decided(self) -> dict[str, float]:
         """What theory decided, to six digits: it defines a run beside the name of the rule."""
         return (
             {} if self.point is None else {"sigma_w": digits(self.point.sigma_w), "sigma_b": digits(self.point.sigma_b)}
         )
 
     @property
-    def told(self) -> dict[str, Any]:
+    def theory_facts(self) -> dict[str, Any]:
         """What theory says of it, as ``started.lines`` takes it; empty where it says nothing."""
         if self.point is None:
             return {} if self.variance_slope is None else {"slope": self.variance_slope}
-        return self.found | {
+        return self.decided | {
             "q": digits(self.point.q),
             "slope": digits(self.point.slope),
             "stability": self.point.stability,
@@ -77,7 +77,7 @@ def initialize(
         StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
     weights = resolved_weights(model.weight_init, record, parameters)
-    if INITIALIZERS.find(weights.name).found:
+    if INITIALIZERS.find(weights.name).from_point:
         return at_critical_point(model, weights, record, parameters, x_NxF, source)
     fans = fans_of(model, x_NxF.shape[1])
     std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
