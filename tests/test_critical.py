@@ -49,7 +49,7 @@ def study(tmp_path):
     return make
 
 
-def labels_of(plan):
+def all_labels(plan):
     return [run.labels for run in plan.runs.values()]
 
 
@@ -149,7 +149,7 @@ def test_weight_gain_multiplies_the_weights_of_every_layer(study):
 
 def test_homogeneous_functions_have_no_biases_and_any_q(study):
     plan = study(matrix("[relu, {name: leaky_relu, negative_slope: 0.2}]", "[critical, {name: critical, q: 4.0}]"))
-    of = {(one["activation"], one["weight_init"]): one for one in labels_of(plan)}
+    of = {(one["activation"], one["weight_init"]): one for one in all_labels(plan)}
     assert {one["bias_init"] for one in of.values()} == {"zeros"}
     assert of["relu", "critical(q=4)"]["weight_init_used"] == "critical(q=4, sigma_w=1.41421)"
     told = plan.started["leaky_relu(negative_slope=0.2)"][0]
@@ -157,7 +157,7 @@ def test_homogeneous_functions_have_no_biases_and_any_q(study):
 
 
 def test_labels_say_what_was_drawn(study):
-    (one,) = labels_of(study(overrides=["model.weight_init=critical", "model.activation=tanh"]))
+    (one,) = all_labels(study(overrides=["model.weight_init=critical", "model.activation=tanh"]))
     assert one["weight_init"] == "critical"
     assert one["weight_init_used"] == "critical(q=1, sigma_w=1.46741)"
     assert one["bias_init"] == "normal(mean=0, std=0.388542)"
@@ -191,7 +191,7 @@ def test_a_study_without_a_point_is_told_what_to_exclude(study):
     assert re.search(r"s\.yaml:\d+: model\.weight_init: softplus: no critical point: .* σ_b² would have to be", message)
     line = re.search(r"write `(exclude: .*)` below 'sweep:'", message).group(1)
     plan = study(sweep.replace("{matrix", f"{{{line}, matrix"))
-    found = {(one["activation"], one["weight_init"]) for one in labels_of(plan)}
+    found = {(one["activation"], one["weight_init"]) for one in all_labels(plan)}
     assert found == {
         *((name, "he_normal") for name in ("tanh", "softplus", "gelu", "cubed")),
         *((name, "critical") for name in ("tanh", "gelu")),
@@ -199,13 +199,14 @@ def test_a_study_without_a_point_is_told_what_to_exclude(study):
     }
 
 
-def test_what_was_excluded_before_stays_so(study):
-    before = ", exclude: [{model.activation: tanh, model.weight_init: he_normal}]"
-    sweep = matrix("[tanh, softplus]", "[he_normal, critical]", before)
-    line = re.search(r"`(exclude: .*)`", refused(study, sweep)).group(1)
-    plan = study(matrix("[tanh, softplus]", "[he_normal, critical]", f", {line}"))
-    found = {(one["activation"], one["weight_init"]) for one in labels_of(plan)}
-    assert found == {("tanh", "critical"), ("softplus", "he_normal")}
+def test_what_was_excluded_before_stays_so_and_is_said_once(study):
+    given, initializers = "[tanh, softplus, squareplus]", "[he_normal, critical]"
+    before = ", exclude: [{model.activation: softplus, model.weight_init: critical}, {model.activation: tanh}]"
+    line = re.search(r"`(exclude: .*)`", refused(study, matrix(given, initializers, before))).group(1)
+    assert line.count("softplus") == 1
+    plan = study(matrix(given, initializers, f", {line}"))
+    left = {(one["activation"], one["weight_init"]) for one in all_labels(plan)}
+    assert left == {("softplus", "he_normal"), ("squareplus", "he_normal")}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_biases_beside_critical_are_told_what_to_exclude(study):
     assert re.search(r"s\.yaml:\d+: model\.bias_init: ", message)
     line = re.search(r"write `(exclude: .*)` below 'sweep:'", message).group(1)
     plan = study(f"sweep: {sweep}".replace("{matrix", f"{{{line}, matrix"), ["model.activation=tanh"])
-    found = {(one["weight_init"], one["bias_init"]) for one in labels_of(plan)}
+    found = {(one["weight_init"], one["bias_init"]) for one in all_labels(plan)}
     assert found == {
         ("he_normal", "zeros"),
         ("he_normal", "normal(mean=0, std=0.2)"),
@@ -273,11 +274,11 @@ def test_rows_that_are_all_zero_scale_nothing():
 
 def test_what_a_point_resolves_to_defines_its_runs_and_no_other(study, monkeypatch):
     sweep = matrix("[tanh]", "[he_normal, critical]")
-    before = {one["weight_init"]: one["run"] for one in labels_of(study(sweep))}
+    before = {one["weight_init"]: one["run"] for one in all_labels(study(sweep))}
     moved = CriticalPoint(1.5, 0.4, 1.1, 0.5, "stable")
     for place in (initialization, criticals):
         monkeypatch.setattr(place, "critical", lambda record, parameters, q: moved)
-    after = {one["weight_init"]: one["run"] for one in labels_of(study(sweep))}
+    after = {one["weight_init"]: one["run"] for one in all_labels(study(sweep))}
     assert after["he_normal"] == before["he_normal"]
     assert after["critical"] != before["critical"]
 
@@ -294,7 +295,7 @@ def test_a_run_is_not_known_by_the_last_digits_of_its_point(study, monkeypatch):
 
 def test_q_by_default_and_q_by_name_are_two_labels_and_two_runs(study):
     plan = study(matrix("[tanh]", "[critical, {name: critical, q: 1.0}]"))
-    assert {one["weight_init"] for one in labels_of(plan)} == {"critical", "critical(q=1)"}
+    assert {one["weight_init"] for one in all_labels(plan)} == {"critical", "critical(q=1)"}
     one, other = (run.numbers["weight_std"] for run in plan.runs.values())
     assert one == other
 

@@ -74,7 +74,7 @@ def test_variance_is_the_papers_times_gain_squared(name, fan_in, fan_out, gain):
     record = initializers.INITIALIZERS[name]
     distribution, variance, options = CASES[name]
     assert record.distribution == distribution
-    assert set(options) == {*record.options, *record.found}
+    assert set(options) == {*record.options, *record.from_point}
     std = gain * record.std(fan_in, fan_out, **options)
     assert std**2 == pytest.approx(gain**2 * variance(fan_in, fan_out), rel=1e-12)
     assert record.reference
@@ -89,7 +89,7 @@ def drawn_apart():
 def test_a_drawn_kernel_has_that_variance(name):
     record = initializers.INITIALIZERS[name]
     fan_in, fan_out = ENTRIES
-    std = record.std(fan_in, fan_out, **dict.fromkeys((*record.options, *record.found), 0.7))
+    std = record.std(fan_in, fan_out, **dict.fromkeys((*record.options, *record.from_point), 0.7))
     tree = start(depth=1, stds=(std,), features=fan_in, width=fan_out, weight_distribution=record.distribution)
     kernel = np.asarray(tree["input"]["kernel"], np.float64)
     # the relative standard error of a variance estimate is at most √(2/n) here: normal has the heaviest tails

@@ -148,7 +148,7 @@ def initializer_options(one: Initializer | BiasInitializer) -> str:
     """An initializer's options: those with a default, those to be given, those that follow from the activation."""
     if isinstance(one, BiasInitializer):
         return options_text(one.options)
-    follows = dict.fromkeys(one.needed, "that of a stable point") if one.found else ACTIVATION_FACTS
+    follows = dict.fromkeys(one.needed, "that of a stable point") if one.from_point else ACTIVATION_FACTS
     needed = [
         f"`{name}` (by default {follows[name]})" if name in follows else f"`{name}`, to be given" for name in one.needed
     ]

@@ -44,7 +44,7 @@ class Initializer:
         std: the standard deviation of a layer's weights.
         defaults: the keyword-only arguments of ``std`` that may be left out.
         needed: those that may not; ``ACTIVATION_FACTS`` are filled in.
-        found: those that no study gives: numbers of the critical point at which it starts a network, biases included.
+        from_point: those that no study gives: numbers of a critical point, at which its biases are drawn, too.
         reference: where it comes from.
         summary: one line for lists.
     """
@@ -56,7 +56,7 @@ class Initializer:
     needed: tuple[str, ...]
     reference: str
     summary: str = ""
-    found: tuple[str, ...] = ()
+    from_point: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -66,12 +66,12 @@ class Initializer:
     @property
     def draws_biases(self) -> bool:
         """Whether it decides how biases are drawn, too."""
-        return bool(self.found) or self.distribution in JOINT
+        return bool(self.from_point) or self.distribution in JOINT
 
     @property
     def to_give(self) -> tuple[str, ...]:
         """Those that a study must give."""
-        return () if self.found else tuple(name for name in self.needed if name not in ACTIVATION_FACTS)
+        return () if self.from_point else tuple(name for name in self.needed if name not in ACTIVATION_FACTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerErro
 
 
 def initializer(
-    distribution: str, *, reference: str = "", name: str | None = None, found: tuple[str, ...] = ()
+    distribution: str, *, reference: str = "", name: str | None = None, from_point: tuple[str, ...] = ()
 ) -> Callable[[F], F]:
     """Declare a weight initialisation: decorate ``std(fan_in, fan_out, *, option=default)`` of a layer's weights.
 
@@ -133,7 +133,7 @@ def initializer(
         distribution: the unit-variance draw, one of ``DISTRIBUTIONS``.
         reference: where it comes from.
         name: of a shipped one, where the function has another; a user's own goes by its function's.
-        found: of a shipped one: see ``Initializer``.
+        from_point: of a shipped one: see ``Initializer``.
 
     Raises:
         InitializerError: there is no such distribution, or the signature is another.
@@ -151,9 +151,9 @@ def initializer(
         if distribution not in DISTRIBUTIONS:
             raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
         defaults, needed = std_options(called, std)
-        needed = tuple(one for one in needed if one not in found)
+        needed = tuple(one for one in needed if one not in from_point)
         summary = docstrings.summary(std)
-        record = Initializer(called, distribution, std, defaults, needed, reference, summary, found)
+        record = Initializer(called, distribution, std, defaults, needed, reference, summary, from_point)
         INITIALIZERS.declare(std, record, called)
         return std
 
@@ -329,7 +329,7 @@ def randomized_asymmetric(fan_in: int, fan_out: int, *, sigma_w: float = 0.6007)
     return sigma_w / math.sqrt(fan_in)
 
 
-@initializer("normal", reference="Schoenholz et al. 2017, arXiv:1611.01232", found=("sigma_w",))
+@initializer("normal", reference="Schoenholz et al. 2017, arXiv:1611.01232", from_point=("sigma_w",))
 def critical(fan_in: int, fan_out: int, *, q: float, sigma_w: float) -> float:
     """Std σ_w / √fan_in at a critical point, where gradients keep their size and E z² = q; draws the biases, too.
 

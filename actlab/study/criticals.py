@@ -30,7 +30,7 @@ def refuse_biases(model: ModelConfig, source: Source) -> None:
     initializer = INITIALIZERS.find(initializer_of(model))
     if not has_own_biases(model):
         return
-    how = "itself, N(0, σ_b²)" if initializer.found else "with the weights"
+    how = "itself, N(0, σ_b²)" if initializer.from_point else "with the weights"
     name = display_name(model.weight_init.name)
     why = f"{flow(model.bias_init.plain())} does not go with {name}, which draws the biases {how}"
     fault = source.at_fault(BIASES, WEIGHTS)
@@ -84,9 +84,9 @@ def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
 
 
 def lacks_point(model: ModelConfig) -> bool:
-    """Whether a model is to start at a critical point that there is not."""
+    """Whether a model is to start at a critical point that does not exist."""
     return (
-        bool(INITIALIZERS.find(initializer_of(model)).found)
+        bool(INITIALIZERS.find(initializer_of(model)).from_point)
         and point_of(model, model.weight_init.options.get("q")) is None
     )
 

@@ -45,18 +45,18 @@ class Initialization:
     variance_slope: float | None = None
 
     @property
-    def found(self) -> dict[str, float]:
+    def decided(self) -> dict[str, float]:
         """What theory decided, to six digits: it defines a run beside the name of the rule."""
         return (
             {} if self.point is None else {"sigma_w": digits(self.point.sigma_w), "sigma_b": digits(self.point.sigma_b)}
         )
 
     @property
-    def told(self) -> dict[str, Any]:
+    def theory_facts(self) -> dict[str, Any]:
         """What theory says of it, as ``started.lines`` takes it; empty where it says nothing."""
         if self.point is None:
             return {} if self.variance_slope is None else {"slope": self.variance_slope}
-        return self.found | {
+        return self.decided | {
             "q": digits(self.point.q),
             "slope": digits(self.point.slope),
             "stability": self.point.stability,
@@ -79,7 +79,7 @@ def initialize(
     """
     weights = resolved_weights(model.weight_init, record, parameters)
     initializer = INITIALIZERS.find(weights.name)
-    if initializer.found:
+    if initializer.from_point:
         return at_critical_point(model, weights, record, parameters, x_NxF, source)
     biases = biases_beside(initializer, model, source)
     fans = fans_of(model, x_NxF.shape[1])

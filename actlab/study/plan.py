@@ -147,7 +147,7 @@ def plan(
         records[label] = resolved.activation
         if why := resolved.unknown_death:
             unknown_death[label] = why
-        if (told := resolved.told) and told not in started.setdefault(label, []):
+        if (told := resolved.theory_facts) and told not in started.setdefault(label, []):
             started[label].append(told)
         measure = cell.measure
         schedule = (cell.train.steps, measure.every, measure.evaluate_every, measure.keep_layers, measure.keep_weights)

@@ -52,16 +52,16 @@ class Resolved:
     @property
     def defining(self) -> Cell:
         """The cell as it defines its runs: with what theory decided where a rule of it may come to say otherwise."""
-        if not self.initialization.found:
+        if not self.initialization.decided:
             return self.written
         rule = self.written.model.weight_init
-        choice = Choice(name=rule.name, options={**rule.options, **self.initialization.found})
+        choice = Choice(name=rule.name, options={**rule.options, **self.initialization.decided})
         return replace(self.written, model=self.written.model.model_copy(update={"weight_init": choice}))
 
     @property
-    def told(self) -> dict[str, Any]:
+    def theory_facts(self) -> dict[str, Any]:
         """What theory says of how its networks are started (see ``started.Started``); empty where it says nothing."""
-        told = self.initialization.told
+        told = self.initialization.theory_facts
         rule = self.written.model.weight_init
         name = self.initialization.weights.name if rule.name == AUTO else rule.label({})
         return {"weight_init": name, **told} if told else {}
