@@ -160,17 +160,17 @@ def run(
         if progress is not None:
             progress(state)
 
-    def written(number: int, of: int) -> None:
-        writing = control.write_writing(folder, state, number, of)
+    def follows(**counts: int) -> None:
+        after = control.write_after(folder, state, **counts)
         if progress is not None:
-            progress(writing)
+            progress(after)
 
     with worker_pools.Processes() as processes:
-        options = (fresh, notice, planned, note, prune, confirm, out is None, reselect)
+        options = (fresh, notice, planned, note, prune, confirm, out is None, reselect, follows)
         with train_study.trained(study, folder, execution, processes, *options) as stored:
             processes.keep_one()
             results = stored.results()
-            write_report(results, written, processes)
+            write_report(results, lambda done, of: follows(written=done, to_write=of), processes)
     return results
 
 
@@ -282,7 +282,6 @@ def write_report(
     from actlab.engine.files import DamageError, StoreError
 
     files = trusting.to_report(results, trust, tell) if own else None
-    frames = (results.runs, results.steps, results.layers)
     drawn = (results.study.get("report") or {}).get("figures") != []
     shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
     helper = helpers.open() if shared else None
@@ -291,19 +290,20 @@ def write_report(
 
     def find(name: str) -> Cells | None:
         try:
-            other = load(results.path.absolute().parent / name)
+            it = load(results.path.absolute().parent / name)
         except DamageError:  # not "not at hand"
             raise
         except StoreError:
             return None
-        return writing.study_cells(other.study, other.manifest, other.runs, other.steps, other.layers, other.lacking)
+        return writing.study_cells(it.study, it.manifest, it.runs, it.steps, it.layers, it.lacking, it.predictions)
 
     left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
     here = "`actlab run study.yaml --out .` in this folder trains what is missing"  # wherever the report is read
     incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
-    about = (results.path, results.study, results.manifest)
+    about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
     with sources.only(files):
-        return writing.write(*about, *frames, progress, helper, find, results.lacking, own, incomplete)
+        more = (results.lacking, own, incomplete, results.predictions)
+        return writing.write(*about, progress, helper, find, *more)
 
 
 def compare(

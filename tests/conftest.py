@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+from functools import wraps
 
 import pytest
 
@@ -30,6 +31,20 @@ def one_trial_process():
     from actlab import sources
 
     with sources.keeping():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_predicted():
+    """Studies that tests run are without theory's predictions, which take longer than they do (``core.predicting``)."""
+    from actlab.engine import predicting, prediction_files
+
+    @wraps(predicting.computed)
+    def nothing(cells, *where):
+        return {name: prediction_files.rows_of(name, "", ()) for name in cells}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicting, "computed", nothing)
         yield
 
 

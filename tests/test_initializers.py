@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from actlab.nn import initializers, training
+from actlab.nn import draws, initializers, training
 from actlab.nn.blocks import Function, Options
 from tests.core import a_program, nowhere
 
@@ -39,6 +39,7 @@ CASES = {
     "pytorch_default": ("uniform", lambda m, n: (2 / math.sqrt(m)) ** 2 / 12, {}),
     "gaussian": ("normal", lambda m, n: SIGMA**2 / m, {"sigma_w": SIGMA}),
     "variance_preserving": ("normal", lambda m, n: 1 / (m * MOMENT), {"second_moment": MOMENT}),
+    "critical": ("normal", lambda m, n: SIGMA**2 / m, {"q": 1.0, "sigma_w": SIGMA}),
 }
 
 
@@ -71,7 +72,7 @@ def test_variance_is_the_papers_times_gain_squared(name, fan_in, fan_out, gain):
     record = initializers.INITIALIZERS[name]
     distribution, variance, options = CASES[name]
     assert record.distribution == distribution
-    assert set(options) == set(record.options)
+    assert set(options) == {*record.options, *record.found}
     std = gain * record.std(fan_in, fan_out, **options)
     assert std**2 == pytest.approx(gain**2 * variance(fan_in, fan_out), rel=1e-12)
     assert record.reference
@@ -81,7 +82,7 @@ def test_variance_is_the_papers_times_gain_squared(name, fan_in, fan_out, gain):
 def test_a_drawn_kernel_has_that_variance(name):
     record = initializers.INITIALIZERS[name]
     fan_in, fan_out = ENTRIES
-    std = record.std(fan_in, fan_out, **dict.fromkeys(record.options, 0.7))
+    std = record.std(fan_in, fan_out, **dict.fromkeys((*record.options, *record.found), 0.7))
     tree = start(depth=1, stds=(std,), features=fan_in, width=fan_out, weight_distribution=record.distribution)
     kernel = np.asarray(tree["input"]["kernel"], np.float64)
     # the relative standard error of a variance estimate is at most √(2/n) here: normal has the heaviest tails
@@ -93,7 +94,7 @@ def test_a_drawn_kernel_has_that_variance(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_distributions(name, dtype):
     with jax.enable_x64(dtype == "float64"):
-        first, stack = initializers.draw(name, jax.random.key(1), [(100, 200), (3, 100, 100)], jnp.dtype(dtype))
+        first, stack = draws.draw(name, jax.random.key(1), [(100, 200), (3, 100, 100)], jnp.dtype(dtype))
     assert first.dtype == stack.dtype == dtype
     for kernel in (first, *stack):
         sample = np.asarray(kernel, np.float64).ravel()
@@ -104,14 +105,14 @@ def test_distributions(name, dtype):
 
 
 def test_truncated_is_cut_at_two_of_its_parents_deviations_and_corrected():
-    (kernel,) = initializers.draw("truncated_normal", jax.random.key(0), [(400, 400)], FLOAT32)
+    (kernel,) = draws.draw("truncated_normal", jax.random.key(0), [(400, 400)], FLOAT32)
     assert float(jnp.max(jnp.abs(kernel))) == pytest.approx(2 / CUT.std(), rel=1e-3)
-    assert math.isclose(initializers.TRUNCATED_STD, CUT.std(), rel_tol=1e-14)
+    assert math.isclose(draws.TRUNCATED_STD, CUT.std(), rel_tol=1e-14)
 
 
 def test_pytorch_default_is_uniform_within_one_over_root_fan_in():
     std = initializers.pytorch_default(*ENTRIES)
-    (kernel,) = initializers.draw("uniform", jax.random.key(0), [ENTRIES], FLOAT32)
+    (kernel,) = draws.draw("uniform", jax.random.key(0), [ENTRIES], FLOAT32)
     bound = 1 / math.sqrt(ENTRIES[0])
     assert float(jnp.max(jnp.abs(std * kernel))) == pytest.approx(bound, rel=1e-3)
 
@@ -121,7 +122,7 @@ def test_pytorch_default_is_uniform_within_one_over_root_fan_in():
 
 @pytest.mark.parametrize("shape", [(30, 30), (20, 50), (50, 20), (5, 30, 30)])
 def test_orthogonal_kernels_are_orthonormal_along_their_shorter_side(shape):
-    (kernel,) = initializers.draw("orthogonal", jax.random.key(0), [shape], FLOAT32)
+    (kernel,) = draws.draw("orthogonal", jax.random.key(0), [shape], FLOAT32)
     fan_in, fan_out = shape[-2:]
     q = np.asarray(kernel, np.float64) * initializers.orthogonal(fan_in, fan_out)
     across = np.swapaxes(q, -1, -2)
@@ -130,7 +131,7 @@ def test_orthogonal_kernels_are_orthonormal_along_their_shorter_side(shape):
 
 
 def test_orthogonal_kernels_are_uniform_on_the_group():
-    (kernels,) = initializers.draw("orthogonal", jax.random.key(0), [(2000, 4, 4)], FLOAT32)
+    (kernels,) = draws.draw("orthogonal", jax.random.key(0), [(2000, 4, 4)], FLOAT32)
     q = np.asarray(kernels, np.float64) / 2
     # an entry of a Haar matrix is a coordinate of a uniform point on the sphere: (1 + q)/2 ~ Beta((n−1)/2, (n−1)/2)
     for i in range(4):
@@ -215,7 +216,7 @@ def test_constant_biases_are_their_mean():
 @pytest.mark.parametrize("name", ["normal", "uniform"])
 def test_drawn_biases_have_each_layers_mean_and_deviation(name):
     mean, std = np.array([0.0, -1.0, 2.0]), np.array([1.0, 0.1, 0.0])
-    biases = np.asarray(initializers.draw_biases(name, jax.random.key(0), mean, std, 4000, FLOAT32), np.float64)
+    biases = np.asarray(draws.draw_biases(name, jax.random.key(0), mean, std, 4000, FLOAT32), np.float64)
     for l in (0, 1):
         unit = (biases[l] - mean[l]) / std[l]
         assert stats.kstest(unit, DISTRIBUTIONS[name].cdf).pvalue > 1e-3

@@ -81,8 +81,10 @@ def negligible(values: np.ndarray, share: float = NOISE) -> np.ndarray:
     return np.asarray(share * np.maximum(around, size[np.abs(EDGES) <= USUAL].max()))
 
 
-def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:
+def find_kinks(phi: Phi, highest: int = 3) -> tuple[tuple[float, ...], str]:
     """Find where φ to φ''' jump, and the class that follows: discontinuous, C0, C1, C2 or C∞ (no jump up to φ''').
+
+    With another ``highest`` derivative than the third, C∞ is what shows no jump up to that one.
 
     Each cell is halved 40 times, always keeping the half with the larger difference between its ends: a smooth
     function's difference shrinks away against its size, that of |z|^1.5 slowly, a jump's does not. Where φ'' grows
@@ -93,8 +95,8 @@ def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:
     """
     kinks: list[float] = []
     smoothness = "C∞"
-    at_edges = evaluate(phi, EDGES, order=3)
-    for order in (3, 2, 1, 0):
+    at_edges = evaluate(phi, EDGES, order=highest)
+    for order in range(highest, -1, -1):
         left, right = EDGES[:-1], EDGES[1:]
         least = negligible(at_edges[order], JUMP)
         at_left, at_right = at_edges[order][:-1], at_edges[order][1:]
@@ -103,7 +105,7 @@ def find_kinks(phi: Phi) -> tuple[tuple[float, ...], str]:
             if halving == 20:
                 halfway = np.abs(at_right - at_left)
             middle = (left + right) / 2.0
-            at_middle = evaluate(phi, middle, order=3)[order]
+            at_middle = evaluate(phi, middle, order=highest)[order]
             lower = np.abs(at_middle - at_left) >= np.abs(at_right - at_middle)
             left, at_left = np.where(lower, left, middle), np.where(lower, at_left, at_middle)
             right, at_right = np.where(lower, middle, right), np.where(lower, at_middle, at_right)

@@ -110,6 +110,11 @@ class PlanAnswer(Answer):
     unknown_death: dict[str, str] = Field(
         description="{activation: why it will not be known which of its units are dead}"
     )
+    started: dict[str, list[dict[str, Any]]] = Field(
+        description="{activation: what theory says of how its networks are started}, an object for each initializer: "
+        "`weight_init`, and `sigma_w`, `sigma_b`, `q`, `slope` (V'(q)) and `stability` of a critical point, or `slope` "
+        "(V'(1)) of one that preserves E z² = 1"
+    )
     stages: list[PlanStage] = Field(description="of a study in two stages what each trains; empty of others")
     notes: list[str] = Field(description="of damage in the folder and limits of the machine, a line each")
     runs: list[dict[str, Any]] = Field(

@@ -57,6 +57,29 @@ def curve(
     return drawn
 
 
+def points(axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, size: float = 3.0, bars: bool = True) -> None:
+    """Draw what was measured as points with their intervals, where lines are what was predicted."""
+    at, mean, low, high = (rows[name].to_numpy(float) for name in (x, "mean", "low", "high"))
+    known = np.isfinite(low) & np.isfinite(high)
+    if bars and known.any():
+        axes.vlines(at[known], low[known], high[known], color=look.colour, linewidth=0.8)
+    axes.plot(at, mean, color=look.colour, marker=look.marker or "o", markersize=size, linestyle="none")
+
+
+def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float = 0.0) -> None:
+    """Draw a prediction dashed, and shaded (``alpha``) the spread that one network is expected to have about it."""
+    there = rows[rows["predicted"].notna()]
+    order = np.argsort(there[x].to_numpy(float), kind="stable")
+    names = (x, "predicted", "predicted_low", "predicted_high")
+    at, mean, low, high = (there[name].to_numpy(float)[order] for name in names)
+    if not len(at):
+        return
+    if alpha and len(at) > 1 and np.isfinite(low).any():
+        shade(axes, at, low, high, colour, alpha)
+    single = {"marker": "_", "markersize": 9.0} if len(at) == 1 else {"marker": ""}
+    axes.plot(at, mean, color=colour, linestyle=style.DASHES["dashed"], linewidth=1.0, **single)
+
+
 def shade(
     axes: Axes, at: np.ndarray, low: np.ndarray, high: np.ndarray, color: str, alpha: float, edges: bool = False
 ) -> None:

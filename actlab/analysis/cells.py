@@ -15,6 +15,7 @@ from typing import Any
 from actlab.analysis.estimates import summarise
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
+from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.stages import Tuning, as_stored, superseded
 from actlab.analysis.variation import SPLIT
 from actlab.later import pd
@@ -53,6 +54,7 @@ class Cells:
         lacking: {measure: how many runs were stored before it was measured}.
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
         test_rows: how many rows the test splits have, of each data set; empty where that is not known.
+        predictions: what theory predicts of step 0 by settings, measure and layer; empty where a study has none.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
 
@@ -72,14 +74,14 @@ class Cells:
     lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
     tuning: Tuning | None = None
     test_rows: tuple[int, ...] = ()
+    predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def handed_out(cells: Cells) -> Cells:
     """Return cells for a function of the user's to have: what it alters in them, no other part of a report sees."""
-    frames = {
-        name: getattr(cells, name).copy(deep=False) for name in ("runs", "steps", "layers", "selection", "selected")
-    }
+    names = ("runs", "steps", "layers", "selection", "selected", "predictions")
+    frames = {name: getattr(cells, name).copy(deep=False) for name in names}
     own = {
         name: type(getattr(cells, name))(getattr(cells, name)) for name in ("keys", "selected_keys", "ranks", "looks")
     }
@@ -97,6 +99,7 @@ def build_cells(
     lacking: Mapping[str, int] | None = None,
     tuning: Tuning | None = None,
     test_rows: Sequence[int] = (),
+    predictions: pd.DataFrame | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -109,8 +112,10 @@ def build_cells(
         lacking: {measure: how many runs were stored before it was measured}; what none has is left out of the frames.
         tuning: the first stage of a study in two: its runs choose, and the others are shown.
         test_rows: how many rows the test splits have, of each data set.
+        predictions: what theory predicts of them, rows in any order.
     """
     lacking = lacking or {}
+    more = (tuple(test_rows), predictions_of(runs, predictions))
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
@@ -128,8 +133,8 @@ def build_cells(
     if tuning is not None and over:
         keys = [one.column for one in known if one.column in (*keys, over)]
     if select is None or over not in keys:
-        nothing = (None, "", pd.DataFrame(), runs, keys, ranks, looks, own or {}, lacking)
-        return Cells(runs, steps, layers, keys, known, *nothing, test_rows=tuple(test_rows))
+        nothing = (None, "", pd.DataFrame(), runs, keys, ranks, looks, own or {}, lacking, None)
+        return Cells(runs, steps, layers, keys, known, *nothing, *more)
     others = [key for key in keys if key != over]
     if tuning is None:
         selection = selection_frame(runs, keys, select, over, ranks)
@@ -146,7 +151,15 @@ def build_cells(
         selected = shown[shown[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
     about = (keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking, tuning)
-    return Cells(runs, steps, layers, *about, tuple(test_rows))
+    return Cells(runs, steps, layers, *about, *more)
+
+
+def predictions_of(runs: pd.DataFrame, predictions: pd.DataFrame | None) -> pd.DataFrame:
+    """Take the predictions that are of any of these runs, in one order."""
+    if predictions is None or predictions.empty:
+        return pd.DataFrame()
+    there = predictions["cell"].isin(cells_of_runs(runs, predictions)["cell"])
+    return predictions[there].sort_values(["cell", "measure", "layer"], kind="stable").reset_index(drop=True)
 
 
 def cell_keys(cells: Cells, keys: Sequence[str] | None = None) -> list[str]:

@@ -147,9 +147,9 @@ def initializer_options(one: Initializer | BiasInitializer) -> str:
     """An initializer's options: those with a default, those to be given, those that follow from the activation."""
     if isinstance(one, BiasInitializer):
         return options_text(one.options)
+    follows = dict.fromkeys(one.needed, "that of a stable point") if one.found else ACTIVATION_FACTS
     needed = [
-        f"`{name}` (by default {ACTIVATION_FACTS[name]})" if name in ACTIVATION_FACTS else f"`{name}`, to be given"
-        for name in one.needed
+        f"`{name}` (by default {follows[name]})" if name in follows else f"`{name}`, to be given" for name in one.needed
     ]
     return "; ".join([*([options_text(one.defaults)] if one.defaults else []), *needed]) or "–"
 

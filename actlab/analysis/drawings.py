@@ -25,7 +25,7 @@ from actlab.naming import file_stem
 INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
-NAMED_LINES, FACETS, GRID, MAPS, MAP = "named lines", "facets", "grid", "maps", "map"
+NAMED_LINES, FACETS, GRID, MAPS, MAP, SCATTER = "named lines", "facets", "grid", "maps", "map", "scatter"
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 6
 MOST_COLUMNS = 6  # of a grid
@@ -37,8 +37,9 @@ class Spec:
 
     Attributes:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
-            panel for each value of ``panels``, dashed at init where the frame has ``at``; ``grid``: rows (``panels``)
-            by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``: one.
+            panel for each value of ``panels``, dashed at init where the frame has ``at``, or what is predicted;
+            ``grid``: rows (``panels``) by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``:
+            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.
@@ -111,7 +112,8 @@ def drawing(
             picture = few(rows, spec.columns).reset_index(drop=True)
             pages[file_name(page, pages)] = in_words(picture, (spec.lines, spec.panels, spec.x))
     runs = cells.runs if cells.over in keys else cells.selected
-    sentences = [caption, *filter(None, [of_what(runs, keys, frame, cells.test_rows)])]
+    of_runs = [key for key in keys if key in runs]
+    sentences = [caption, *filter(None, [of_what(runs, of_runs, frame, cells.test_rows)])]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if len(pages) > MOST_PAGES:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -25,13 +26,29 @@ from actlab.analysis.axes import (
     log_scale,
     name_edges,
     name_lines,
+    points,
+    predicted,
     title,
 )
-from actlab.analysis.drawings import FACETS, GRID, MAP, MAPS, NAMED_LINES, RANGED, WHEN, Spec, as_drawn, in_order
+from actlab.analysis.drawings import (
+    FACETS,
+    GRID,
+    MAP,
+    MAPS,
+    NAMED_LINES,
+    RANGED,
+    SCATTER,
+    WHEN,
+    Spec,
+    as_drawn,
+    in_order,
+)
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
+
+AS_THEORY = ": measured (points), predicted (dashed)"
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -78,7 +95,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in values:
             line = rows[rows[lines] == value]
             if line["mean"].notna().any():
-                curve(axes, line, x, looks[value], True, min(BAND, 0.9 / len(values)))
+                draw_beside(axes, line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
                 last = line.sort_values(x)["mean"].dropna().iloc[-1]
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         depth_axis(axes, sorted(frame[x].unique()), x)
@@ -90,11 +107,27 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             low, high = axes.get_ylim()
             axes.set_ylim(max(low, -0.03), min(high, 1.03))
         if "at" in rows:
-            axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
+            axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
         if ends and axes is grid[-1]:
             style.lay_out(figure)  # positions are known only then
             name_lines(axes, ends)
     return figure
+
+
+def is_predicted(rows: pd.DataFrame) -> bool:
+    """Whether anything of what is drawn together is predicted."""
+    return "predicted" in rows and bool(rows["predicted"].notna().any())
+
+
+def draw_beside(
+    axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, theory: bool, alpha: float, **more: Any
+) -> None:
+    """Draw a line with its band; where a panel shows theory, points with intervals, and dashed what is predicted."""
+    if not theory:
+        curve(axes, line, x, look, True, alpha, **more)
+        return
+    points(axes, line, x, look, more.get("markersize", 3.5))
+    predicted(axes, line, x, look.colour)
 
 
 def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -112,6 +145,11 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
                     ends, at = [row["low"], row["high"]], [place, place]
                     axes.plot(ends, at, color=looks[value].colour, linewidth=1.2, linestyle=dash, marker="")
                 axes.plot([row["mean"]], [place], marker=looks[value].marker, color=looks[value].colour)
+                if is_predicted(rows) and np.isfinite(row["predicted"]):  # an upright dashed stroke, a spread about it
+                    ends = [row["predicted_low"], row["predicted_high"]]
+                    axes.fill_betweenx([place - 0.35, place + 0.35], *ends, color="#000000", alpha=0.08, linewidth=0)
+                    stroke = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]}
+                    axes.plot([row["predicted"]] * 2, [place - 0.35, place + 0.35], marker="", **stroke)
         axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
@@ -123,15 +161,18 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw small multiples, one for each of ``panels``: a measure against ``x``, a line for each of ``lines``.
 
-    Where the frame has ``at``, the end is a solid line with its interval and init a dashed one without. On a log axis
-    each panel has its own range: one vanishing gradient would flatten all others.
+    Where the frame has ``at``, the end is a solid line with its interval and init a dashed one without. Where it has
+    predictions, these are dashed, and init is points; if nothing else is drawn, with its interval, and the predictions
+    with their spread. On a log axis each panel has its own range: one vanishing gradient would flatten all others.
     """
     x, lines = spec.x, spec.lines
     measure = str(frame["measure"].iloc[0])
     log = measure in spec.log
     beyond = log and LOGS[0] in frame  # of float64, as gradients of a thousand layers are
     if beyond:
-        frame = frame.assign(**{name.removeprefix(LOG10): frame[name] for name in LOGS})
+        logs = [str(name) for name in frame if str(name).startswith(LOG10)]
+        frame = frame.assign(**{name.removeprefix(LOG10): frame[name] for name in logs})
+    theory, alone = is_predicted(frame), set(frame.get("at", [])) == {"init"}
     values = list(dict.fromkeys(frame[spec.panels]))
     colours = style.sequence(frame[lines].unique())
     rows, columns = arrangement(len(values))
@@ -142,23 +183,32 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         for name, line in panel.groupby(lines):
             look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "")
             if "at" in line:
-                dashed = style.DASHES["dashed"]
-                curve(axes, line[line["at"] == "init"], x, look, False, linewidth=1.0, linestyle=dashed)
+                dashed, init = style.DASHES["dashed"], line[line["at"] == "init"]
+                if theory:
+                    predicted(axes, init, x, look.colour, BAND if alone else 0.0)
+                    points(axes, init, x, look, 2.0, bars=alone)
+                else:
+                    curve(axes, init, x, look, False, linewidth=1.0, linestyle=dashed)
                 line = line[line["at"] == "final"]
-            curve(axes, line, x, look, linewidth=1.2)
+            if len(line):
+                curve(axes, line, x, look, linewidth=1.2)
         axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
+        shown = pd.concat([panel["mean"], panel["predicted"]]) if theory else panel["mean"]
         if beyond:
-            decades_scale(axes, panel["mean"], 3.0)
+            decades_scale(axes, shown, 3.0)
         elif log:
-            log_scale(axes, panel["mean"], 3.0)
-    if not log:
+            log_scale(axes, shown, 1.0 if alone else 3.0)
+    if not log and not theory:
         grid.flat[0].set_ylim(-0.02, max(0.1, 1.1 * float(frame[["mean", "high"]].max().max())))
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     if "at" in frame:
-        for name, dash in (("at the end", "solid"), ("at init", "dashed")):
-            handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
+        ends = {"at the end": style.DASHES["solid"], "predicted" if theory else "at init": style.DASHES["dashed"]}
+        for name, dash in list(ends.items())[alone:]:
+            handles.append(Line2D([], [], color="#444444", label=name, linestyle=dash))
+        if theory:
+            handles.append(Line2D([], [], color="#444444", label="measured at init", ls="", marker="o", markersize=3))
     legend(figure, handles, words(lines))
     return figure
 
@@ -187,7 +237,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 line = panel[panel[lines] == value]
                 if len(line):
                     marker = "" if lines == "layer" else looks[value].marker
-                    curve(axes, line, spec.x, looks[value], True, alpha, markersize=2.2, linewidth=1.1, marker=marker)
+                    small = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
+                    draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if i == 0:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if i == len(down) - 1:
@@ -236,10 +287,51 @@ def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
+    """Draw, a panel for each measure, what was measured against what was predicted, and below it the deviations."""
+    lines = spec.lines
+    values = list(dict.fromkeys(frame[lines]))
+    looks = looks_of(lines, values, spec.looks)
+    panels = [rows for _, rows in frame.groupby("measure", sort=False)]
+    figure = style.new_figure(max(3.3 * len(panels), 4.6), 5.0 + 0.19 * math.ceil(len(values) / 6))
+    grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(2, 1))
+    for (above, below), rows in zip(grid.T, panels, strict=True):
+        record = about(str(rows["measure"].iloc[0]))
+        ends = [float(rows[["mean", spec.x]].min().min()), float(rows[["mean", spec.x]].max().max())]
+        above.plot(ends, ends, color="#999999", linewidth=0.8, linestyle=style.DASHES["dashed"], marker="", zorder=0.5)
+        below.axhspan(-2, 2, color="#000000", alpha=0.07, linewidth=0)
+        below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
+        for value in values:
+            one = rows[rows[lines] == value]
+            points(above, one, spec.x, looks[value])
+            axes_of = {"color": looks[value].colour, "marker": looks[value].marker, "markersize": 3.0}
+            below.plot(one[spec.x], one["deviation"], linestyle="none", **axes_of)
+        above.set_title(record.words)
+        below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
+        above.xaxis.set_major_locator(MaxNLocator(5))
+    grid[0, 0].set_ylabel("measured")
+    grid[1, 0].set_ylabel("deviation [spreads]")
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=looks[value].colour,
+            marker=looks[value].marker,
+            linestyle="none",
+            markersize=4,
+            label=line_label(lines, value),
+        )
+        for value in values
+    ]
+    legend(figure, handles, "" if lines == "activation" else words(lines))
+    return figure
+
+
 KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     NAMED_LINES: named_lines,
     FACETS: facets,
     GRID: grid_of_lines,
     MAPS: heat_maps,
     MAP: share_map,
+    SCATTER: scatter,
 }

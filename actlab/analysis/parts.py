@@ -33,6 +33,8 @@ WITHDRAWN = {
     "independent samples",
 }
 """Tables that there were once, and why there are none of them any more: stored studies may still name them."""
+OF_THEORY = ("predictions", "predicted_slopes")
+"""Tables and figures of predictions alone: a study that has none, since it is older, is not said to lack them."""
 MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings
 
 

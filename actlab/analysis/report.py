@@ -17,6 +17,7 @@ from actlab import commands
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
 from actlab.analysis.confounds import by_initialisation, of_table
+from actlab.analysis.deviations import of_study
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.escaping import bare, code, plain
 from actlab.analysis.figures import FIGURES
@@ -37,6 +38,7 @@ from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
 from actlab.outputs import making
+from actlab.study import started
 from actlab.study.selection import select_rule
 from actlab.study.settings import Setting, of_manifest
 
@@ -56,6 +58,7 @@ def write(
     lacking: Mapping[str, int] | None = None,
     own: bool = True,
     incomplete: Sequence[str] = (),
+    predictions: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
 
@@ -70,6 +73,7 @@ def write(
         lacking: {measure: how many runs were stored before it was measured}.
         own: whether the user's tables, figures and claims are made, which runs the files that hold them.
         incomplete: sentences, as Markdown, on runs that are planned and not here, and on parts that are left out.
+        predictions: what theory predicts of the runs at initialisation, where the study has it.
 
     Returns:
         the files written, tables first.
@@ -83,7 +87,7 @@ def write(
     wanted = study.get("report") or {}
     tables, figures = wanted.get("tables"), wanted.get("figures")
     asked = ([tables] if isinstance(tables, str) else tables, [figures] if isinstance(figures, str) else figures)
-    cells = study_cells(study, manifest, runs, steps, layers, lacking)
+    cells = study_cells(study, manifest, runs, steps, layers, lacking, predictions)
     if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
         asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
@@ -119,6 +123,7 @@ def study_cells(
     steps: pd.DataFrame,
     layers: pd.DataFrame,
     lacking: Mapping[str, int] | None = None,
+    predictions: pd.DataFrame | None = None,
 ) -> Cells:
     """Build the cells of a study by its own rule, with what its manifest says of its measures and activations.
 
@@ -130,7 +135,7 @@ def study_cells(
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
     stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
-    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest))
+    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest), predictions)
 
 
 def rows_of_test(manifest: Mapping[str, Any]) -> tuple[int, ...]:
@@ -226,6 +231,7 @@ def document(
                 *map(Text, incomplete),
                 *data_notes(manifest),
                 *diverged_runs(cells),
+                *(Text(plain(line)) for line in started.of_manifest(manifest)),
                 *unknown_death(manifest),
                 *empty_columns(cells),
             ),
@@ -283,7 +289,8 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     ]
     if each := by_initialisation(runs, cells.ranks):
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
-    return [*blocks, Text(selection_note(cells))]
+    predicted = of_study(cells)
+    return [*blocks, Text(selection_note(cells)), *([Text(predicted)] if predicted else [])]
 
 
 def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:

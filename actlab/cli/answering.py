@@ -62,10 +62,11 @@ class Answering:
         if not self.wanted:
             return
         from actlab.data.look import heading
+        from actlab.study import started
 
         self.take(planned.runs, self.fresh, sum(len(job.runs) for job in planned.later))
         unsure = [f"{heading(about)}: {text}" for about in planned.data for text in about["unsure"]]
-        self.fields["notes"] += [*([also] if also else []), *unsure]
+        self.fields["notes"] += [*([also] if also else []), *started.warnings(planned.started), *unsure]
 
     def take(self, runs: Iterable[str], fresh: bool, later: int = 0) -> None:
         """Take note of which runs are planned, and how many are stored; none that are about to be set aside.

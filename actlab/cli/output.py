@@ -73,7 +73,10 @@ def tell(planned: "Plan", also: str = "") -> None:
     if also:
         err.print(f"actlab: {also}")
     from actlab.data.look import heading
+    from actlab.study import started
 
+    for line in started.warnings(planned.started):
+        err.print(one_line(line))
     for about in planned.data:
         head = heading(about)
         for text in about["unsure"] or ([""] if about["names"][1:] else []):
@@ -91,7 +94,7 @@ def plan_as_json(planned: "Plan", totals: "Mapping[str, Any]") -> str:
 
     told_apart = ({column: planned.label(one, column) for column in planned.prefixes} for one in planned.runs.values())
     runs = [{**one.labels, **own} for one, own in zip(planned.runs.values(), told_apart, strict=True)]
-    about = {"data": list(planned.data), "unknown_death": dict(planned.unknown_death)}
+    about = {"data": list(planned.data), "unknown_death": dict(planned.unknown_death), "started": dict(planned.started)}
     return PlanAnswer(planned=len(runs), **totals, **about, runs=runs).text()
 
 

@@ -34,7 +34,7 @@ def preview(
     from actlab.engine.scheduling import missing_runs
     from actlab.engine.store import Stored
     from actlab.engine.train_study import ExecutionConfig, in_bytes, refuse_both
-    from actlab.study import cost
+    from actlab.study import cost, started
     from actlab.study import plan as planning
     from actlab.study.defaults import say_followed
     from actlab.study.jobs import PROGRAMS
@@ -65,6 +65,7 @@ def preview(
     notes += stages_stored.unused(study)
     if not fresh and not stages_stored.later_runs(planned):
         notes += stages_stored.reconsidered(planned, stored)
+    notes += started.warnings(planned.started)
     for line in notes:
         note(line)
     if as_json:
@@ -91,6 +92,8 @@ def preview(
         say(line)
     for line in say_followed(study.config, [run.labels for run in planned.runs.values()]):
         say(f"{line}.")
+    for line in started.lines(planned.started):
+        say(one_line(line))
     for label, why in planned.unknown_death.items():
         say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):

@@ -71,6 +71,8 @@ def pieces(state: "Progress | None", elapsed: float, since: float = 0.0) -> list
         return [(0, "planning"), clock]
     if state.phase == "writing":
         return [(0, WRITING), (1, f"{state.written}/{state.to_write}"), clock]
+    if state.phase == "predicting":
+        return [(0, state.phase), (1, f"{state.predicted}/{counted(state.to_predict, 'cell')}"), clock]
     said = [(0, doing(state))]
     if state.phase != "compiling" or state.runs_done:
         said += [(1, f"{state.runs_done}/{counted(state.runs, 'run')}")]
@@ -90,6 +92,8 @@ def share_of(state: "Progress | None") -> float | None:
     """What share of what it is at is done; None where that is not known."""
     if state is None or state.phase == "reporting":
         return None
+    if state.phase == "predicting":
+        return state.predicted / state.to_predict
     if state.phase == "compiling":
         return state.compiled / state.programs if state.compiled < state.programs else None
     return state.written / state.to_write if state.to_write else state.share
@@ -165,7 +169,7 @@ class PlainProgress:
 
     def __call__(self, state: "Progress") -> None:
         """Print how far it has come, if it is time to, or it is at something else."""
-        begins = state.phase != self.phase and state.phase in ("saving", "reporting", "writing")
+        begins = state.phase != self.phase and state.phase in ("saving", "reporting", "predicting", "writing")
         ends = state.phase == "writing" and state.written == state.to_write
         self.phase, self.state = state.phase, state
         if begins or ends or self.now() >= self.due:
@@ -190,6 +194,8 @@ class PlainProgress:
         if state.phase == "writing":
             far = f" ({state.written}/{state.to_write})" if state.written else ""
             return f"writing tables and {counted(state.to_write, 'figure')}{far}"
+        if state.phase == "predicting":
+            return f"predicting, {state.predicted}/{counted(state.to_predict, 'cell')}"
         said = [doing(state)] if state.phase in ("compiling", "saving") else []
         if state.phase != "compiling" or state.runs_done:
             said += [

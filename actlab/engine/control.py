@@ -43,7 +43,8 @@ class Progress:
         jobs_done, jobs: likewise; a job that is split counts as two.
         failures: {job: message}.
         stopping: it was interrupted, and waits for its workers to save what they have.
-        written, to_write: tables and figures written, once all jobs have ended, and in all.
+        predicted, to_predict: cells of which theory's predictions are computed, once all jobs have ended, and in all.
+        written, to_write: tables and figures written, once that is done, and in all.
         seconds: since its first job was handed out; those in which it was suspended do not count.
         left: seconds of training that are left; None as long as nothing tells them.
         rate: runs a second, of the seconds in which anything was trained; None before.
@@ -67,6 +68,8 @@ class Progress:
     programs: int = 0
     compiling: int = 0
     training: int = 0
+    predicted: int = 0
+    to_predict: int = 0
 
     @property
     def phase(self) -> str:
@@ -83,6 +86,8 @@ class Progress:
             return "writing"
         if self.stopping:
             return "saving"
+        if self.to_predict:
+            return "predicting"
         if self.jobs_done == self.jobs:
             return "reporting"
         waits = self.compiled < self.programs or self.compiling or not self.share
@@ -95,9 +100,9 @@ def write_progress(folder: Path, progress: Progress) -> None:
         write_text(folder / PROGRESS, json.dumps(asdict(progress)))
 
 
-def write_writing(folder: Path, progress: Progress | None, written: int, to_write: int) -> Progress:
-    """Write how many tables and figures are written, after what was trained before, and return that."""
-    now = replace(progress or Progress(1.0, 0, 0, 0, 0, {}), written=written, to_write=to_write)
+def write_after(folder: Path, progress: Progress | None, **counts: Any) -> Progress:
+    """Write how far what follows training is, after what was trained before, and return that."""
+    now = replace(progress or Progress(1.0, 0, 0, 0, 0, {}), **counts)
     write_progress(folder, now)
     return now
 

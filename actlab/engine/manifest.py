@@ -28,6 +28,8 @@ EARLIER_DATA = "earlier_data"
 """The key of what is known of data that only runs learned from that were planned earlier."""
 SELECTION = "selection"
 """The key that holds what a study in two stages has selected (see ``study.stages.Entry``)."""
+PREDICTIONS = "predictions"
+"""The key of the file of predictions: its SHA-256, and the versions by which they were computed."""
 LATER = "later"
 """The key that says how many runs it will ask for once it has selected."""
 MOST_BYTES = 2**26
@@ -228,7 +230,13 @@ DATA = record(
         "target_range": list_of(is_number, 2, 2),
     },
 )
-ACTIVATION = record({"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text})
+STARTED = record(
+    {"weight_init": is_text, "slope": is_number},
+    {**dict.fromkeys(("sigma_w", "sigma_b", "q"), is_number), "stability": is_text},
+)
+ACTIVATION = record(
+    {"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text, "started": list_of(STARTED)}
+)
 RUNS = matches("([0-9a-f]{12}( |$))*")
 SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS}, {"value": is_text})
 KEYS: dict[str, tuple[Check, str]] = {
@@ -253,6 +261,10 @@ KEYS: dict[str, tuple[Check, str]] = {
     SELECTION: (
         map_of(SELECTED, matches("[0-9a-f]{12}")),
         "by cell, a record with over, by, selected and others",
+    ),
+    PREDICTIONS: (
+        record({"sha256": matches("[0-9a-f]{64}")}, {"versions": map_of(is_text)}),
+        "a record with sha256 and versions",
     ),
     LATER: (is_count, "a whole number"),
 }

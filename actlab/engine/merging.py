@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab import commands, interrupts
-from actlab.engine import agreeing, joined_sources, stages, store, weight_files
+from actlab.engine import agreeing, joined_sources, prediction_files, stages, store, weight_files
 from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import left_out_line, pruning, write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.manifest import EARLIER_DATA, LATER, SELECTION, write_manifest
+from actlab.engine.manifest import EARLIER_DATA, LATER, PREDICTIONS, SELECTION, write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -46,12 +46,14 @@ class Folder:
         path: as it was named.
         study: its resolved study.
         contents: what it holds.
+        predictions: of its networks, by cell.
         begun: how many of its runs were begun and are not finished.
     """
 
     path: Path
     study: dict[str, Any]
     contents: Contents
+    predictions: prediction_files.Rows
     begun: int
 
     @property
@@ -128,6 +130,9 @@ def merged(folders: Sequence[Path], out: Path) -> Merged:
             files.write(at)
             for name, piece in store.pieces([] if rows is None else [rows], order, earlier).items():
                 manifest["parts"][f"{name}.parquet"] = store.write_table(at, name, piece)
+            about = manifest.pop(PREDICTIONS, {})
+            if predicted := prediction_files.joined([one.predictions for one in read]):
+                manifest[PREDICTIONS] = about | {"sha256": prediction_files.write(at, predicted)}
             damaged = weight_files.copy(folders, at, out)
             write_planned(at, planned)
             write_earlier(at, earlier)
@@ -207,11 +212,14 @@ def read_folder(path: Path) -> Folder:
         DamageError: it is not.
         StoreError: it is no study's.
     """
-    contents = Stored(path).read()
-    if lines := contents.damage_lines():
+    stored = Stored(path)
+    contents, lines = stored.read(), stored.damage()
+    if lines:
         way = f"`{commands.resume(path)}` trains again what is lost; then merge"
         raise DamageError("\n".join([f"{path}: damaged:", *(f"  {line}" for line in lines), f"{way}."]))
-    return Folder(path, store.stored_study(path), contents, len(store.checkpoints(path)))
+    predictions, _ = prediction_files.read(path, contents.manifest)
+    cells = prediction_files.by_cell(predictions)
+    return Folder(path, store.stored_study(path), contents, cells, len(store.checkpoints(path)))
 
 
 def planned_of(folder: Folder) -> frozenset[str]:

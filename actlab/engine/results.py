@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab.engine import prediction_files
 from actlab.engine.frames import with_final
 from actlab.later import pd
 from actlab.study.settings import of_manifest
@@ -35,6 +36,8 @@ class Results:
         steps: one row per run and record.
         layers: one row per run, record and kept hidden layer.
         histograms: one row per run, record, kept hidden layer and bin that is not empty; empty where none were asked.
+        predictions: what theory predicts of the networks as they are drawn, one row per cell, measure and hidden layer;
+            empty where the study has none yet.
         lacking: {measure: runs} of what the study asks for and runs were stored before it was measured; NaN there.
         notes: what else a reader should know, a line each: of parts that the manifest does not list, say.
         damage: what is damaged and left out, a line each; empty unless that was asked for.
@@ -54,6 +57,7 @@ class Results:
     damage: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
     left_out: Mapping[str, Why] = field(repr=False, default_factory=dict)
+    predictions: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
 
     def final(self) -> pd.DataFrame:
         """Return ``runs`` with each measure of ``steps`` at the last record (of layers their mean); NaN if diverged."""
@@ -77,7 +81,8 @@ class Results:
             frame[frame["run"].isin(runs["run"])].reset_index(drop=True)
             for frame in (self.steps, self.layers, self.histograms)
         )
-        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms)
+        predictions = prediction_files.of_frame(self.predictions, runs)
+        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms, predictions=predictions)
 
     def weights(self, run: str | Mapping[str, Any] | pd.Series, step: int | None = None) -> dict[str, np.ndarray]:
         """Read a run's trained weights, which a study keeps by ``measure.keep_weights``, as arrays by name.

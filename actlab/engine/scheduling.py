@@ -108,6 +108,7 @@ def prepare(
     manifest["activations"] = {
         label: {"family": one.family, "order": one.order, "look": one.look}
         | ({"unknown_death": plan.unknown_death[label]} if label in plan.unknown_death else {})
+        | ({"started": plan.started[label]} if plan.started.get(label) else {})
         for label, one in plan.records.items()
     }
     try:

@@ -113,9 +113,15 @@ def called(plan: Plan, cells: Iterable[Tuned]) -> list[str]:
     stages = stages_in(plan)
     over = over_column(stages)
     labels = {one.name: plan.runs[one.tuning[0][0]].labels for one in stages.cells}
-    keys = [one.column for one in columns.settings() if one.key not in (None, "", SPLIT) and not one.follows]
-    keys.remove(over)
-    varying = [key for key in keys if len({repr(own.get(key)) for own in labels.values()}) > 1]
+    settings = [one for one in columns.settings() if one.key not in (None, "", SPLIT) and one.column != over]
+
+    def told_apart(keys: Iterable[str]) -> int:
+        return len({tuple(repr(own.get(key)) for key in keys) for own in labels.values()})
+
+    varying = [one.column for one in settings if not one.follows and told_apart([one.column]) > 1]
+    for one in settings:  # what follows from others is named where it does not
+        if one.follows and told_apart([*varying, one.column]) > told_apart(varying):
+            varying.append(one.column)
 
     def words(one: Tuned) -> str:
         own = labels[one.name]

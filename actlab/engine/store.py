@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import commands
 from actlab.checksums import file_sha256
-from actlab.engine import earlier_sources, part_checks
+from actlab.engine import earlier_sources, part_checks, prediction_files
 from actlab.engine.at_work import way_to_train
 from actlab.engine.contents import Contents, Part, contents_of
 from actlab.engine.control import LOCK
@@ -165,7 +165,11 @@ class Stored:
         Raises:
             StoreError: the folder is not a study's.
         """
-        return [] if unbegun(self.folder) and not self.recovers else self.read().damage_lines()
+        if unbegun(self.folder) and not self.recovers:
+            return []
+        contents = self.read()
+        _, problem = prediction_files.read(self.folder, contents.manifest)
+        return [*contents.damage_lines(), *filter(None, [problem])]
 
     def call_sizes(self) -> dict[int, tuple[int, int]]:
         """Read how the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
@@ -188,7 +192,8 @@ class Stored:
             StoreError: the folder is missing, is not a study's, or holds no finished run.
         """
         contents = self.read()
-        damage = contents.damage_lines()
+        predictions, problem = prediction_files.read(self.folder, contents.manifest)
+        damage = [*contents.damage_lines(), *filter(None, [problem])]
         tables, left_out = contents.asked_tables(), contents.left_out_lines(self.folder)
         if damage and (not partial or not tables):
             way = WAYS[partial].format(f"`{commands.resume(self.folder)}` trains")
@@ -204,7 +209,9 @@ class Stored:
         frames = with_empty_columns(runs, steps, layers, without)
         untrained = tuple(contents.untrained(self.folder))
         about = (*contents.notes(), *untrained, *left_out), tuple(damage), untrained
-        return Results(self.folder, study, manifest, *frames, histograms, without, *about, left_out=contents.left_out)
+        predicted = prediction_files.frame_of(predictions, runs, of_manifest(manifest))
+        own = self.folder, study, manifest, *frames, histograms, without
+        return Results(*own, *about, left_out=contents.left_out, predictions=predicted)
 
 
 def or_problem(read: Callable[[Path], Any], folder: Path) -> tuple[Any, str]:

@@ -18,6 +18,7 @@ from actlab.engine import (
     data_copies,
     earlier_sources,
     kept,
+    predicting,
     setting_aside,
     stages,
     store,
@@ -215,6 +216,7 @@ def trained(
     confirm: Callable[[str], bool] | None = None,
     by_default: bool = False,
     reselect: bool = False,
+    follows: Callable[..., None] = lambda **counts: None,
 ) -> Iterator[Stored]:
     """Train what the folder lacks of a study, and keep the folder for whoever reports on it in a ``with`` block.
 
@@ -233,6 +235,7 @@ def trained(
         confirm: called with a question before a folder is set aside; none is asked without.
         by_default: whether no other folder was asked for: then others beside it are looked at, where it has none.
         reselect: whether a study in two stages selects again.
+        follows: called with how far theory's predictions are, which follow training: fields of ``Progress``.
 
     Yields:
         what the folder holds then.
@@ -313,6 +316,8 @@ def trained(
         if failures:
             raise RunError(folder, failures)
         try:
+            for line in predicting.bring_up_to_date(second.planned or planned, stored, processes, follows, prune):
+                note(line)
             yield stored
         finally:
             control.remove_progress(folder)  # of what was written

@@ -1,35 +1,27 @@
-"""Weight and bias distributions: what fan-in and fan-out ask for, and one flat draw for the whole network.
+"""Weight and bias distributions: what fan-in, fan-out and the activation ask for.
 
 An initializer is two things that live apart. Its *standard deviation* per layer is arithmetic on fan-in, fan-out and
 the activation's negative slope, done in plain Python when a study is planned, so that it reaches the compiled program
-as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program.
-
-Layer by layer initialisation of a deep network takes seconds to compile; one draw, cut and scaled, does not.
+as a number. Its *distribution* (normal, truncated normal, uniform, orthogonal) shapes the program (see ``draws``).
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
 from actlab import docstrings
 from actlab.errors import ActlabError
-from actlab.later import Array, ArrayLike, jax, jnp
 from actlab.naming import nearest
 from actlab.registry import Registry, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# The standard deviation of a standard normal truncated to [-2, 2]; dividing by it restores unit variance.
-TRUNCATED_STD = 0.87962566103423978
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform", "orthogonal")
-"""What a kernel's unit-variance draw may be: see ``draw``."""
+"""What a kernel's unit-variance draw may be: see ``draws.draw``."""
 BIAS_DISTRIBUTIONS = ("constant", "normal", "uniform")
-"""Likewise of biases: see ``draw_biases``."""
+"""Likewise of biases: see ``draws.draw_biases``."""
 ACTIVATION_FACTS = {
     "negative_slope": "φ' at negative z, 0 unless the initializer is the activation's own (``auto``)",
     "second_moment": "E φ(Z)², Z standard normal",
@@ -51,6 +43,7 @@ class Initializer:
         std: the standard deviation of a layer's weights.
         defaults: the keyword-only arguments of ``std`` that may be left out.
         needed: those that may not; ``ACTIVATION_FACTS`` are filled in.
+        found: those that no study gives: numbers of the critical point at which it starts a network, biases included.
         reference: where it comes from.
         summary: one line for lists.
     """
@@ -62,11 +55,17 @@ class Initializer:
     needed: tuple[str, ...]
     reference: str
     summary: str = ""
+    found: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:
         """The names of all its options."""
         return (*self.defaults, *self.needed)
+
+    @property
+    def to_give(self) -> tuple[str, ...]:
+        """Those that a study must give."""
+        return () if self.found else tuple(name for name in self.needed if name not in ACTIVATION_FACTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,9 @@ INITIALIZERS: Registry[Initializer] = Registry("initializer", InitializerError, 
 BIASES: Registry[BiasInitializer] = Registry("bias initializer", InitializerError, gives=of_fans)
 
 
-def initializer(distribution: str, *, reference: str = "", name: str | None = None) -> Callable[[F], F]:
+def initializer(
+    distribution: str, *, reference: str = "", name: str | None = None, found: tuple[str, ...] = ()
+) -> Callable[[F], F]:
     """Declare a weight initialisation: decorate ``std(fan_in, fan_out, *, option=default)`` of a layer's weights.
 
     An option without a default must be given in a study, but for ``ACTIVATION_FACTS``.
@@ -126,6 +127,7 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         distribution: the unit-variance draw, one of ``DISTRIBUTIONS``.
         reference: where it comes from.
         name: of a shipped one, where the function has another; a user's own goes by its function's.
+        found: of a shipped one: see ``Initializer``.
 
     Raises:
         InitializerError: there is no such distribution, or the signature is another.
@@ -142,9 +144,10 @@ def initializer(distribution: str, *, reference: str = "", name: str | None = No
         called = name or std.__name__
         if distribution not in DISTRIBUTIONS:
             raise InitializerError(f"{called}: no distribution '{distribution}'{nearest(distribution, DISTRIBUTIONS)}")
-        record = Initializer(
-            called, distribution, std, *std_options(called, std), reference=reference, summary=docstrings.summary(std)
-        )
+        defaults, needed = std_options(called, std)
+        needed = tuple(one for one in needed if one not in found)
+        summary = docstrings.summary(std)
+        record = Initializer(called, distribution, std, defaults, needed, reference, summary, found)
         INITIALIZERS.declare(std, record, called)
         return std
 
@@ -290,6 +293,20 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 
+@initializer("normal", reference="Schoenholz et al. 2017, arXiv:1611.01232", found=("sigma_w",))
+def critical(fan_in: int, fan_out: int, *, q: float, sigma_w: float) -> float:
+    """Std σ_w / √fan_in at a critical point, where gradients keep their size and E z² = q; draws the biases, too.
+
+    There χ₁ = σ_w²·E φ'(√q Z)² = 1 and q = σ_w²·E φ(√q Z)² + σ_b²; the first layer is scaled by the data, to that q.
+
+    >>> critical(64, 64, q=1.0, sigma_w=1.5)
+    0.1875
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232.
+    """
+    return sigma_w / math.sqrt(fan_in)
+
+
 @bias_initializer("constant", reference="common practice")
 def zeros(fan_in: int) -> tuple[float, float]:
     """No bias at the start."""
@@ -312,70 +329,3 @@ def normal(fan_in: int, *, mean: float = 0.0, std: float = 0.1) -> tuple[float, 
 def pytorch_default_bias(fan_in: int) -> tuple[float, float]:
     """PyTorch's default for a linear layer, uniform on ±1/√fan_in: its std is √(1 / (3·fan_in))."""
     return 0.0, math.sqrt(1.0 / (3.0 * fan_in))
-
-
-def draw(distribution: str, key: Array, shapes: list[tuple[int, ...]], dtype: jnp.dtype) -> list[Array]:
-    """Draw unit-variance kernels of the given shapes, all at once.
-
-    Args:
-        distribution: ``normal``, ``truncated_normal`` (cut at two standard deviations, variance corrected), ``uniform``
-            or ``orthogonal``.
-        key: JAX random key.
-        shapes: [..., fan_in, fan_out] of each kernel or stack of kernels.
-        dtype: float32 or float64.
-
-    Returns:
-        One array for each shape, entries of variance 1.
-
-    >>> [w.shape for w in draw("uniform", jax.random.key(0), [(4, 3), (9, 3, 3)], jnp.dtype("float32"))]
-    [(4, 3), (9, 3, 3)]
-    """
-    sizes = [math.prod(shape) for shape in shapes]
-    total = (sum(sizes),)
-    if distribution == "truncated_normal":
-        flat = jax.random.truncated_normal(key, -2.0, 2.0, total, dtype) / TRUNCATED_STD
-    elif distribution == "uniform":
-        flat = jax.random.uniform(key, total, dtype, -math.sqrt(3.0), math.sqrt(3.0))
-    else:
-        flat = jax.random.normal(key, total, dtype)
-    parts = jnp.split(flat, list(accumulate(sizes))[:-1])
-    kernels = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-    return [orthogonalize(kernel) for kernel in kernels] if distribution == "orthogonal" else kernels
-
-
-def orthogonalize(kernel: Array) -> Array:
-    """Return the nearest Haar-distributed frame to a Gaussian kernel, scaled to unit entry variance.
-
-    QR of the taller orientation; the signs of R's diagonal are moved into Q, without which Q is not uniform
-    (Mezzadri 2007, arXiv:math-ph/0609050).
-
-    >>> q = orthogonalize(jax.random.normal(jax.random.key(0), (4, 4))) / 2.0
-    >>> bool(jnp.allclose(q @ q.T, jnp.eye(4), atol=1e-5))
-    True
-    """
-    *_, rows, columns = kernel.shape
-    tall = kernel if rows >= columns else jnp.swapaxes(kernel, -1, -2)
-    q, r = jnp.linalg.qr(tall)
-    signs = jnp.sign(jnp.diagonal(r, axis1=-2, axis2=-1))
-    q = q * jnp.expand_dims(signs, -2) * math.sqrt(max(rows, columns))
-    return q if rows >= columns else jnp.swapaxes(q, -1, -2)
-
-
-def draw_biases(distribution: str, key: Array, mean: ArrayLike, std: ArrayLike, width: int, dtype: jnp.dtype) -> Array:
-    """Draw biases [L, width] with the given per-layer mean and standard deviation [L].
-
-    ``distribution`` is ``constant`` (no draw; the mean alone), ``normal`` or ``uniform``.
-
-    >>> draw_biases("constant", jax.random.key(0), jnp.array([0.5]), jnp.array([0.0]), 3, jnp.dtype("float32"))
-    Array([[0.5, 0.5, 0.5]], dtype=float32)
-    """
-    mean_Lx1 = jnp.asarray(mean, dtype)[:, None]
-    std_Lx1 = jnp.asarray(std, dtype)[:, None]
-    shape = (mean_Lx1.shape[0], width)
-    if distribution == "constant":
-        return jnp.broadcast_to(mean_Lx1, shape)
-    if distribution == "uniform":
-        unit = jax.random.uniform(key, shape, dtype, -math.sqrt(3.0), math.sqrt(3.0))
-    else:
-        unit = jax.random.normal(key, shape, dtype)
-    return mean_Lx1 + std_Lx1 * unit

@@ -16,7 +16,7 @@ class ProgramSpec:
         static_depth: every run is as deep as the bound, which the compiler may know: on an accelerator, where a loop of
             unknown length asks the host at every turn.
         width: units of each hidden layer.
-        weight_distribution, bias_distribution: see ``initializers.draw`` and ``draw_biases``.
+        weight_distribution, bias_distribution: see ``draws.draw`` and ``draw_biases``.
         dtype: ``float32`` or ``float64``.
         block: what a block has beside φ.
         optimizer_switches: the optimizer's options that change the code.

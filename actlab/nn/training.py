@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from actlab.nn import freezing, initializers, optimizers, walk
+from actlab.nn import draws, freezing, initializers, optimizers, walk
 from actlab.nn.blocks import Function
 from actlab.nn.losses import example_accuracy, example_losses
 from actlab.nn.spec import ProgramSpec
@@ -82,16 +82,16 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
     weights_key, _ = jax.random.split(jax.random.key(numbers["seed"], impl=GENERATOR))
     weights_key, readout_key, bias_key = jax.random.split(weights_key, 3)
     shapes: list[tuple[int, ...]] = [(features, width), (bound - 1, width, width)]
-    first, hidden = initializers.draw(program.spec.weight_distribution, weights_key, shapes, dtype)
+    first, hidden = draws.draw(program.spec.weight_distribution, weights_key, shapes, dtype)
     std_L = jnp.asarray(numbers["weight_std"], dtype)
     means, stds = numbers["bias_mean"], numbers["bias_std"]
-    (readout,) = initializers.draw("normal", readout_key, [(width, outputs)], dtype)
+    (readout,) = draws.draw("normal", readout_key, [(width, outputs)], dtype)
     used_L = (jnp.arange(bound) < depth).astype(dtype)
     kernel_LxWxW = jnp.concatenate([jnp.zeros((1, width, width), dtype), std_L[1:, None, None] * hidden])
     learnable = jnp.asarray(numbers["learnable"], dtype)
     layers = {
         "kernel": kernel_LxWxW,
-        "bias": initializers.draw_biases(program.spec.bias_distribution, bias_key, means, stds, width, dtype),
+        "bias": draws.draw_biases(program.spec.bias_distribution, bias_key, means, stds, width, dtype),
         "activation": used_L[:, None] * learnable[None],
     }
     if program.spec.learnable_per == "unit":

@@ -9,7 +9,8 @@ from pydantic.fields import FieldInfo
 from actlab import sources
 from actlab.measures import LOG10, MEASURES
 from actlab.study.fields import Choice, Key, OptionDefaults, display_name
-from actlab.study.resolve import Resolved, initializer_label
+from actlab.study.initialization import initializer_label
+from actlab.study.resolve import Resolved
 from actlab.study.sections import SECTIONS, DataConfig, run_keys, value_at
 from actlab.study.settings import CONTENT, ENVIRONMENT, Setting
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from actlab.activations import CATALOGUE
 from actlab.data import DATASETS
 from actlab.naming import show
-from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import AUTO, PER, SCHEDULES
 from actlab.study.fields import LARGEST, USER_FUNCTION, Choice, Section
@@ -37,7 +37,7 @@ UNNAMED = {
 }
 """{key: whose options they are that come without a name}, as ``choices.unnamed_is`` says."""
 A_PATH = r"[./\\]"
-NEEDED = {name: [one for one in record.needed if one not in ACTIVATION_FACTS] for name, record in INITIALIZERS.items()}
+NEEDED = {name: [*record.to_give] for name, record in INITIALIZERS.items()}
 """{initializer: the options that it is nothing without}."""
 
 

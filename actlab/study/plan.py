@@ -19,17 +19,19 @@ from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity, labels
-from actlab.study.choices import own_measure
 from actlab.study.cost import training_flops, weight_bytes
 from actlab.study.defaults import follow_rows
+from actlab.study.faults import error_at_key
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
 from actlab.study.looking import look_at
+from actlab.study.measured import check_measures_apart, own_measures
 from actlab.study.memory import MOST_EVAL_CHUNKS, MOST_WORKER_BYTES, PLANNED, CallSize, Size, fit, worker_bytes
 from actlab.study.reading import Source, Study, StudyError, of_key
-from actlab.study.resolve import Resolved, error_at_key, numbers_of, resolve
+from actlab.study.resolve import Resolved, numbers_of, resolve
 from actlab.study.sections import DataConfig, ModelConfig, run_keys, value_at
 from actlab.study.settings import Prefixes
 from actlab.study.stages import Entry, Stages, asked_seeds, stages_of
+from actlab.study.started import Started
 from actlab.study.sweep import Cell
 
 BLOCK = "block."  # how ``Key.spec`` begins where a key decides a field of ``ProgramSpec.block``
@@ -47,6 +49,7 @@ class Plan:
         measures: the records of the user's measures.
         records: of the activations, by their labels.
         unknown_death: why unit death cannot be known of some of them, and what to declare, by their labels.
+        started: what theory says of how networks are started, by the activations' labels (see ``study.started``).
         prefixes: what stands before labels that would collide; what a run's own columns hold is without.
         data: what was understood of each data set, as plain values, with all the names that it goes by.
         data_names: what tables call each data set of the study: of a path they show the last part.
@@ -62,6 +65,7 @@ class Plan:
     measures: tuple[Measure, ...] = ()
     records: Mapping[str, activations.Activation] = field(default_factory=dict)
     unknown_death: Mapping[str, str] = field(default_factory=dict)
+    started: Started = field(default_factory=dict)
     prefixes: Prefixes = field(default_factory=dict)
     data: tuple[dict[str, Any], ...] = ()
     data_names: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +113,7 @@ def plan(
     known: set[str] = set()
     records: dict[str, activations.Activation] = {}
     unknown_death: dict[str, str] = {}
+    started: dict[str, list[dict[str, Any]]] = {}
     named: dict[Any, tuple[str, Cell]] = {}
     loaded = {config: load_data(study, config) for config in dict.fromkeys(cell.data for cell in study.cells)}
     study = replace(study, cells=tuple(follow_rows(cell, len(loaded[cell.data][0].train.y)) for cell in study.cells))
@@ -117,7 +122,8 @@ def plan(
     sizes = [size_of(resolved, activations_used) for resolved in cells]
     check_sizes(sizes, study.source)
     call_sizes = choose_call_sizes(sizes, platform, memory, begun or {})
-    identities = identities_of(study.cells, checksums, {config: checksum for config, (_, checksum) in loaded.items()})
+    data_checksums = {config: checksum for config, (_, checksum) in loaded.items()}
+    identities = identities_of([resolved.defining for resolved in cells], checksums, data_checksums)
     contents: dict[str, tuple[str, ...]] = {}
     for config, (_, checksum) in loaded.items():
         name = config.name.name
@@ -141,6 +147,8 @@ def plan(
         records[label] = resolved.activation
         if why := resolved.unknown_death:
             unknown_death[label] = why
+        if (told := resolved.told) and told not in started.setdefault(label, []):
+            started[label].append(told)
         measure = cell.measure
         schedule = (cell.train.steps, measure.every, measure.evaluate_every, measure.keep_layers, measure.keep_weights)
         kept = weight_bytes(resolved)
@@ -163,7 +171,7 @@ def plan(
     check_measures_apart(study, own, records.values())
     most = max(worker_bytes(size, call_sizes[size.width]) for size in sizes)
     seen = look_at(loaded, called)
-    facts = copies, call_sizes, most, own, records, unknown_death, prefixes, seen, called, contents
+    facts = copies, call_sizes, most, own, records, unknown_death, started, prefixes, seen, called, contents
     return Plan(jobs, *facts, stages, later)
 
 
@@ -182,34 +190,6 @@ def identities_of(
         for i, text in zip(own, texts, strict=True):
             identities[i] = text
     return identities
-
-
-def own_measures(cells: Iterable[Cell]) -> tuple[Measure, ...]:
-    """Return the records of the user's measures that some cells ask for."""
-    asked = dict.fromkeys(one for cell in cells for one in cell.measure.own())
-    return tuple(own_measure(path, name) for path, name in asked)
-
-
-def check_measures_apart(study: Study, measures: Iterable[Measure], records: Iterable[activations.Activation]) -> None:
-    """Refuse a measure of the user's whose column is that of a parameter which an activation of the study learns.
-
-    Raises:
-        StudyError: there is one.
-    """
-    learned = {
-        column: (record.name, parameter)
-        for record in records
-        for parameter in record.learnable
-        for column in columns.learned_columns(parameter)
-    }
-    for one in measures:
-        if one.column in learned:
-            name, parameter = learned[one.column]
-            place = study.source.where(*of_key(study.source, "measure.probes"))
-            raise StudyError(
-                f"{place}: measure.probes: '{one.name}' would share its column with what {name} learns as {parameter}; "
-                "rename one of them"
-            )
 
 
 def shared_shapes(groups: Iterable[tuple[Any, ...]]) -> dict[Shape, Shape]:

@@ -4,42 +4,27 @@ Weights and biases are resolved together: an initializer may decide both.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from actlab import activations, data, sources
+from actlab import activations, data
 from actlab.activations.flatness import FoundFlat
-from actlab.naming import brief, counted, show
-from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.naming import counted
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.study.advice import also, below, flow
+from actlab.study.advice import below, flow
 from actlab.study.choices import AUTO
 from actlab.study.defaults import MOST_RECORDS
+from actlab.study.faults import error_at_key, error_together, errors_about
 from actlab.study.fields import Choice, display_name
-from actlab.study.reading import Source, StudyError, of_key
-from actlab.study.sections import ModelConfig, TrainConfig
+from actlab.study.initialization import Initialization, initialize
+from actlab.study.reading import Source, StudyError
+from actlab.study.sections import TrainConfig
 from actlab.study.sweep import Cell
 from actlab.theory.moments import moments
-
-
-@dataclass(frozen=True)
-class Initialization:
-    """How the weights and biases of the hidden layers are drawn.
-
-    Attributes:
-        weights: the initializer, ``auto`` no more, with its options.
-        weight_std, bias_mean, bias_std: of each hidden layer, from the first.
-    """
-
-    weights: Choice
-    weight_std: tuple[float, ...]
-    bias_mean: tuple[float, ...]
-    bias_std: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -63,6 +48,23 @@ class Resolved:
     data: data.Data
     data_checksum: str
     initialization: Initialization
+
+    @property
+    def defining(self) -> Cell:
+        """The cell as it defines its runs: with what theory decided where a rule of it may come to say otherwise."""
+        if not self.initialization.found:
+            return self.written
+        rule = self.written.model.weight_init
+        choice = Choice(name=rule.name, options={**rule.options, **self.initialization.found})
+        return replace(self.written, model=self.written.model.model_copy(update={"weight_init": choice}))
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What theory says of how its networks are started (see ``started.Started``); empty where it says nothing."""
+        told = self.initialization.told
+        rule = self.written.model.weight_init
+        name = self.initialization.weights.name if rule.name == AUTO else rule.label({})
+        return {"weight_init": name, **told} if told else {}
 
     @property
     def features(self) -> int:
@@ -128,7 +130,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         with errors_about(source, "model.activation"):
             check_once(record, tuple(parameters.items()))
     check_seen(rows, model.dtype, source)
-    initialization = initialize(model, record, parameters, rows.train.x.shape[1], source)
+    initialization = initialize(model, record, parameters, rows.train.x, source)
     resolved_cell = replace(
         cell,
         data=cell.data.model_copy(
@@ -139,7 +141,13 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
                 "target_loss": rows.target_loss,
             }
         ),
-        model=model.model_copy(update={"weight_init": initialization.weights, "dropout": model.dropout.settled}),
+        model=model.model_copy(
+            update={
+                "weight_init": initialization.weights,
+                "bias_init": initialization.biases,
+                "dropout": model.dropout.settled,
+            }
+        ),
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
@@ -172,26 +180,6 @@ def lost_once(rows: data.Data, dtype: str) -> np.ndarray:
     return data.lost(rows.train.x, dtype)
 
 
-def error_at_key(source: Source, key: str, why: str) -> StudyError:
-    """Make the error about a key, with the place of its value."""
-    return StudyError(f"{source.where(*of_key(source, key))}: {key}: {why}")
-
-
-def error_together(source: Source, keys: tuple[str, ...], why: str, changed: str, value: int, old: int) -> StudyError:
-    """Make the error about keys that do not go together: at the place of what was written last.
-
-    Args:
-        source: where the study's values come from.
-        keys: the first is what the message is about.
-        why: what is wrong.
-        changed: the key that may be changed so that they do.
-        value: to what.
-        old: what it is.
-    """
-    fault = source.at_fault(*keys)
-    return StudyError(f"{source.where(*fault)}: {keys[0]}: {why}; {also(source, fault, changed, value, old)}")
-
-
 def frozen_beyond(source: Source) -> list[dict[str, Any]]:
     """List what to exclude where a file's matrix crosses depths with more frozen layers than some have; else nothing.
 
@@ -209,21 +197,6 @@ def frozen_beyond(source: Source) -> list[dict[str, Any]]:
     return out if flow(out) != "..." else []
 
 
-@contextmanager
-def errors_about(source: Source, key: str) -> Iterator[None]:
-    """Name the place of a key's value in whatever goes wrong with it.
-
-    Raises:
-        StudyError: in place of whatever goes wrong with it.
-    """
-    try:
-        yield
-    except Exception as error:
-        if not isinstance(error, ValueError) and not sources.blames_user(error):
-            raise
-        raise error_at_key(source, key, sources.failure(error)) from None
-
-
 @lru_cache(maxsize=1024)
 def check_once(record: activations.Activation, parameters: tuple[tuple[str, float], ...]) -> None:
     """Call ``activations.check``, once for each activation and parameters."""
@@ -233,88 +206,6 @@ def check_once(record: activations.Activation, parameters: tuple[tuple[str, floa
 def weight_decay(train: TrainConfig) -> float:
     """Return λ: what the study asks for, else the optimizer's own."""
     return OPTIMIZERS.find(train.optimizer.name).weight_decay if train.weight_decay is None else train.weight_decay
-
-
-def initialize(
-    model: ModelConfig, record: activations.Activation, parameters: Mapping[str, float], features: int, source: Source
-) -> Initialization:
-    """Resolve how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
-
-    ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
-
-    Raises:
-        StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
-    """
-    weights = resolved_weights(model.weight_init, record, parameters)
-    std = partial(INITIALIZERS.find(weights.name).std, **weights.options)
-    moments = partial(BIASES.find(model.bias_init.name).moments, **model.bias_init.options)
-    fans = [(features, model.width)] + [(model.width, model.width)] * (model.depth - 1)
-    with errors_about(source, "model.weight_init"):
-        try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
-        follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
-        if follows and weights.options.get("second_moment") == 0:
-            name = display_name(model.activation.name)
-            raise ValueError(f"{weights.name} needs E φ(Z)² > 0, and of {name} it is 0; name another initializer")
-        weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std(*fan)) for fan in fans)
-        if not all(0 < value < math.inf for value in weight_std):
-            raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
-    with errors_about(source, "model.bias_init"):
-        fans_in = tuple((fan_in,) for fan_in, _ in dict.fromkeys(fans))
-        try_at(model.bias_init.name, tuple(model.bias_init.options.items()), fans_in)
-        pairs = [mean_and_std(display_name(model.bias_init.name), moments(fan_in)) for fan_in, _ in fans]
-        bias_mean, bias_std = zip(*pairs, strict=True)
-        if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
-            raise ValueError(f"{model.bias_init.name} gives a mean or standard deviation that is not a finite number")
-    return Initialization(weights, weight_std, bias_mean, bias_std)
-
-
-@lru_cache(maxsize=1024)
-def try_at(name: str, options: tuple[tuple[str, Any], ...], fans: tuple[tuple[int, ...], ...]) -> None:
-    """Try an initializer of the user's at its options and fans."""
-    if named := sources.parse(name):
-        sources.tried("actlab.nn.initializers:call", *named, dict(options), fans)
-
-
-def resolved_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
-    """Return the initializer that ``auto`` stands for, and the options that follow from the activation filled in."""
-    automatic = choice.name == AUTO
-    initializer = INITIALIZERS.find(record.weight_init if automatic else choice.name)
-    options = dict(choice.options)
-    for name in ACTIVATION_FACTS:
-        wanted = name in initializer.needed or (automatic and name in initializer.defaults)
-        fact = activation_fact(name, record, parameters) if wanted and name not in options else None
-        if fact is not None:
-            options[name] = fact
-    return Choice(name=record.weight_init if automatic else choice.name, options=options)
-
-
-def activation_fact(name: str, record: activations.Activation, parameters: Mapping[str, float]) -> float | None:
-    """Return one of ``ACTIVATION_FACTS``; None where an activation says nothing of it."""
-    if name == "negative_slope":
-        return parameters[record.he_slope] if record.he_slope else None
-    return moments(record, tuple(parameters.items()))[name]
-
-
-def one_number(name: str, given: Any) -> float:
-    """Take what a weight initializer gives as a number.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if isinstance(given, bool) or not isinstance(given, int | float | np.number):
-        raise ValueError(f"{name}: gives {brief(given)}; expected a standard deviation")
-    return float(given)
-
-
-def mean_and_std(name: str, given: Any) -> tuple[float, float]:
-    """What a bias initializer gives, as two numbers.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(given, tuple | list) or len(given) != 2:
-        raise ValueError(f"{name}: gives {brief(given)}; expected a mean and a standard deviation")
-    return one_number(name, given[0]), one_number(name, given[1])
 
 
 def numbers_of(resolved: Resolved) -> dict[str, Any]:
@@ -342,15 +233,3 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
         "freeze_layers": train.freeze_layers,
         **{name: thresholds[name] for name in ("weak_threshold", "saturation_low", "saturation_high")},
     }
-
-
-def initializer_label(weights: Choice) -> str:
-    """Write a resolved initializer as tables have it: with what it took from the activation, if that is a slope.
-
-    >>> initializer_label(Choice(name="he_normal", options={"negative_slope": 0.01}))
-    'he_normal(negative_slope=0.01)'
-    """
-    options = {key: show(value) for key, value in weights.options.items() if key != "second_moment"}
-    listed = ", ".join(f"{key}={value}" for key, value in options.items() if value != "0")
-    name = display_name(weights.name)
-    return f"{name}({listed})" if listed else name

@@ -15,7 +15,7 @@ from actlab import sources
 from actlab.measures import PROBE_SETS
 from actlab.naming import brief, show
 from actlab.nn.blocks import DROPOUTS, NORMS
-from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS
+from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.choices import (
     AUTO,
@@ -128,7 +128,13 @@ class ModelConfig(Section):
     )
     bias_init: Annotated[
         BiasInit,
-        Key(STATIC, spec="bias_distribution", of=lambda choice: BIASES.find(choice.name).distribution, whole=True),
+        Key(
+            STATIC,
+            spec="bias_distribution",
+            of=lambda choice: BIASES.find(choice.name).distribution,
+            whole=True,
+            follows=True,
+        ),
     ] = Field(
         Choice(name="zeros"),
         description="a [bias initializer](#initializers), with options: `{name: normal, std: 0.1}`, or "
@@ -166,8 +172,8 @@ class ModelConfig(Section):
         if not sources.parse(choice.name):
             known(choice.name, "initializer", [AUTO, *INITIALIZERS])
         record = INITIALIZERS.find(choice.name)
-        for name in record.needed:
-            if name not in choice.options and name not in ACTIVATION_FACTS:
+        for name in record.to_give:
+            if name not in choice.options:
                 example = f"{{name: {choice.name}, {name}: 1.5}}"
                 raise ValueError(f"initializer '{choice.name}' needs its {name}: {example}")
         filled = checked(choice, "initializer", dict.fromkeys(record.options, 1.0))

@@ -24,6 +24,9 @@ ENVIRONMENT = (
 )
 """Where a run was executed: no part of its identity, so that runs of one cell may differ in it."""
 
+OF_PREDICTION = ("measure", "layer", "value", "numerical_error", "spread", "assumption")
+"""The last columns of the frame ``predictions``; before them stand ``cell`` and the settings that make one."""
+
 
 @dataclass(frozen=True)
 class Setting:

@@ -18,6 +18,7 @@ from actlab.theory.panel_sums import Function, raw_moments
 LOG2_Q = np.arange(-30.0, 20.01, 0.25)
 """Where fixed points are looked for: from q = 1e−9 to 1e6."""
 NOISE = 8.0  # errors of V(q)/q; what is less than that is 0
+NEAR, FINER = 1e-4, 16  # |V(q)/q − 1| of where the grid is made so many times finer
 TANGENT = 1e-8  # |V(q)/q − 1| where V touches the diagonal
 HALVINGS = 60
 
@@ -157,15 +158,12 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
     require_scales(sigma_w, sigma_b)
-    q_Q = 2.0**LOG2_Q
-    (_, square_Q, _, _, z_value_slope_Q), error_Q, reasons = raw_moments(phi, q_Q)
-    known = min(reasons, default=len(q_Q))
-    if not known:
-        raise TheoryError(reasons[0])
-    growth_Q = (sigma_w**2 * square_Q + sigma_b**2) / q_Q
-    noise_Q = NOISE * (sigma_w**2 * np.minimum(error_Q, square_Q) / q_Q + np.finfo(float).eps)
-    above_Q = np.where(np.abs(growth_Q - 1.0) > noise_Q, np.sign(growth_Q - 1.0), 0.0)[:known]
-    turn_Q = np.sign(sigma_w**2 * z_value_slope_Q / np.sqrt(q_Q) - growth_Q)
+    q_Q, growth_Q, above_Q, turn_Q = looked_at(phi, LOG2_Q, sigma_w, sigma_b)
+    near = (np.abs(growth_Q - 1.0) < NEAR) & (above_Q != 0.0)
+    if near.any():  # two fixed points may lie close together
+        finer = np.arange(1, FINER) / FINER * (LOG2_Q[1] - LOG2_Q[0])
+        log2_q = np.union1d(LOG2_Q[: len(q_Q)], np.ravel(LOG2_Q[: len(q_Q)][near, None] + [*finer, *-finer]))
+        q_Q, growth_Q, above_Q, turn_Q = looked_at(phi, log2_q, sigma_w, sigma_b)
     signed = np.flatnonzero(above_Q)
     if not len(signed):
         return (fixed_point(phi, 1.0, sigma_w, "neutral"),)
@@ -177,11 +175,12 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
         return variance_slope(phi, q, sigma_w) - variance_map(phi, q, sigma_w, sigma_b) / q
 
     points = []
-    first, lowest = above_Q[signed[0]], variance_map(phi, q_Q[0] ** 2, sigma_w, sigma_b)
+    first = above_Q[signed[0]]
     if sigma_b == 0.0 and evaluate(phi, np.zeros(1))[0, 0] == 0.0:
         points.append(FixedPoint(0.0, *slope_and_chi(phi, q_Q[0], sigma_w), "stable" if first < 0 else "unstable"))
     elif first < 0:
-        points.append(fixed_point(phi, bisect(excess, lowest / 2.0, q_Q[signed[0]]), sigma_w, "stable"))
+        lowest = variance_map(phi, q_Q[0] ** 2, sigma_w, sigma_b) / 2.0
+        points.append(fixed_point(phi, bisect(excess, lowest, q_Q[signed[0]]), sigma_w, "stable"))
     for here, there in itertools.pairwise(signed):
         left, right, side = q_Q[here], q_Q[there], above_Q[here]
         if side != above_Q[there]:
@@ -194,6 +193,24 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
                 points.append(fixed_point(phi, bisect(excess, left, nearest), sigma_w, STABILITY[side]))
                 points.append(fixed_point(phi, bisect(excess, nearest, right), sigma_w, STABILITY[-side]))
     return tuple(points)
+
+
+def looked_at(phi: Function, log2_q: np.ndarray, sigma_w: float, sigma_b: float) -> tuple[np.ndarray, ...]:
+    """Compute V(q)/q on a grid, as far as moments are finite: q, V/q, the signs of V/q − 1 and of V' − V/q.
+
+    Raises:
+        TheoryError: see ``raw_moments``; or not even the first is finite.
+    """
+    q_Q = 2.0**log2_q
+    (_, square_Q, _, _, z_value_slope_Q), error_Q, reasons = raw_moments(phi, q_Q)
+    known = min(reasons, default=len(q_Q))
+    if not known:
+        raise TheoryError(reasons[0])
+    growth_Q = (sigma_w**2 * square_Q + sigma_b**2) / q_Q
+    noise_Q = NOISE * (sigma_w**2 * np.minimum(error_Q, square_Q) / q_Q + np.finfo(float).eps)
+    above_Q = np.where(np.abs(growth_Q - 1.0) > noise_Q, np.sign(growth_Q - 1.0), 0.0)
+    turn_Q = np.sign(sigma_w**2 * z_value_slope_Q / np.sqrt(q_Q) - growth_Q)
+    return q_Q[:known], growth_Q[:known], above_Q[:known], turn_Q[:known]
 
 
 STABILITY = {1.0: "stable", -1.0: "unstable"}

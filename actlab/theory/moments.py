@@ -7,14 +7,18 @@ which takes a tenth of a second each. ``make moments`` writes the file again.
 
 import csv
 import hashlib
+import math
 from functools import lru_cache, partial
 from pathlib import Path
 
+import numpy as np
+
 from actlab import activations
 from actlab.activations import Activation
+from actlab.activations.closed_form import Phi
 
 PATH = Path(__file__).with_suffix(".csv")
-COLUMNS = ("second_moment", "weak_threshold", "saturation_low", "saturation_high")
+COLUMNS = ("second_moment", "variance_slope", "weak_threshold", "saturation_low", "saturation_high")
 
 
 @lru_cache(maxsize=1024)
@@ -26,8 +30,9 @@ def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> di
         parameters: (name, value) of each of its parameters.
 
     Returns:
-        ``second_moment``: E φ(Z)²; ``weak_threshold``: .05·√E φ'(Z)²; ``saturation_low`` and ``saturation_high``: the
-        points beyond which |φ'| stays at or below that, ∓∞ where it does not vanish.
+        ``second_moment``: E φ(Z)²; ``variance_slope``: V'(1) of weights that preserve E z² = 1 (see
+        ``preserving_slope``); ``weak_threshold``: .05·√E φ'(Z)²; ``saturation_low`` and ``saturation_high``:
+        the points beyond which |φ'| stays at or below that, ∓∞ where it does not vanish.
 
     >>> moments(activations.CATALOGUE.find("relu"), ())["second_moment"]
     0.5...
@@ -46,7 +51,36 @@ def computed(record: Activation, parameters: tuple[tuple[str, float], ...]) -> d
 
     phi = partial(record.function, **dict(parameters))
     threshold = weak_threshold(phi)
-    return dict(zip(COLUMNS, (second_moment(phi), threshold, *saturation_points(phi, threshold)), strict=True))
+    of_variance = second_moment(phi), preserving_slope(phi)
+    return dict(zip(COLUMNS, (*of_variance, threshold, *saturation_points(phi, threshold)), strict=True))
+
+
+def preserving_slope(phi: Phi) -> float:
+    """Compute V'(1) at the weights that preserve E z² = 1: by how much a small departure from it grows in a layer.
+
+        V(q) = E φ(√q Z)² / E φ(Z)²,  V'(1) = E[Z φ(Z) φ'(Z)] / E φ(Z)²
+
+    Args:
+        phi: the activation with its parameters filled in, differentiable by JAX.
+
+    Returns:
+        V'(1); NaN where E φ(Z)² is 0, and no weights preserve a variance.
+
+    >>> round(preserving_slope(lambda z: z * (z > 0)), 12)
+    1.0
+
+    Reference: Poole et al. 2016, arXiv:1606.05340 (the slope of the length map, without a second derivative).
+    """
+
+    from actlab.activations.inspect import evaluate
+    from actlab.theory.gaussian import gaussian_expectation, second_moment
+
+    def z_value_slope(z: np.ndarray) -> np.ndarray:
+        value, slope = evaluate(phi, z)
+        return z * value * slope
+
+    moment = second_moment(phi)
+    return gaussian_expectation(z_value_slope) / moment if moment > 0 else math.nan
 
 
 @lru_cache(maxsize=1)
@@ -82,4 +116,7 @@ def write() -> None:
 
 
 if __name__ == "__main__":
+    from actlab.theory import points
+
     write()
+    points.write()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.deviations import is_predicted, means_note, with_predictions
 from actlab.analysis.drawings import evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
@@ -17,7 +18,19 @@ MOST_LAYERS = 25  # a line through more points looks the same
 def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.DataFrame:
     """Take intervals by cell over the selected runs, in the order in which they are drawn."""
     keys = cell_keys(cells)
-    return order(summarise(values, cells.selected, keys, own=cells.own), cells, keys, within)
+    frame = summarise(values, cells.selected, keys, own=cells.own)
+    if "at" in within:
+        frame = with_predictions(frame, values, cells, keys)
+    return order(frame, cells, keys, within)
+
+
+def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
+    """Say how predictions are drawn, where a frame has any."""
+    if not is_predicted(frame):
+        return ""
+    drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
+    without = ", without which a cell is outside theory" if "outside" in frame else ""
+    return f"{drawn}{without}. {means_note(frame, cells)}".strip()
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells
+from actlab.analysis.deviations import is_predicted
 from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available
-from actlab.analysis.figures.base import intervals, thin_layers
+from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
@@ -21,8 +22,8 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}."
-    )
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}"
+    ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
 
@@ -44,8 +45,8 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
         return None
     frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
-    caption = (
-        f"{mean_of(frame)}. Lines: dashed at init, solid at the end. Layer 1 is next to the input; a norm of exactly 0 "
-        "leaves a gap."
-    )
+    drawn = "Lines: dashed at init, solid at the end."
+    if is_predicted(frame):
+        drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
+    caption = f"{mean_of(frame)}. {drawn} Layer 1 is next to the input; a norm of exactly 0 leaves a gap."
     return drawing(cells, frame, spec, title, caption)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import GRID, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available, long, parameter_columns
-from actlab.analysis.figures.base import intervals, thin_layers
+from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.measures import GEOMETRIC, about
@@ -33,7 +33,7 @@ def moments(cells: Cells) -> Drawing | None:
         labels={f"{name},{at}": f"{about(name).axis}\n{when}" for name in measures for at, when in WHEN.items()},
         looks=cells.looks,
     )
-    caption = f"Over units and probe rows. {mean_of(frame)}."
+    caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.deviations import is_predicted, pivot_beside, theory_note, with_predictions
 from actlab.analysis.estimates import at_both_ends, available, summarise
-from actlab.analysis.layout import Table, pivot
+from actlab.analysis.layout import Table
 from actlab.analysis.notes import notes
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import along_the_network, by_cell, order, place_note
@@ -18,13 +19,14 @@ def gradient_norms(cells: Cells) -> Table | None:
     if not measures:
         return None
     keys = cell_keys(cells)
-    frame = by_cell(cells, along_the_network(cells, measures), keys)
+    values = along_the_network(cells, measures)
+    frame = with_predictions(by_cell(cells, values, keys), values, cells, keys)
     frame = order(frame, cells, keys, ["measure", "at", "position"])
-    wide = pivot(frame, [*keys, "measure", "at"], ["position"])
+    wide = pivot_beside(frame, [*keys, "measure", "at"], ["position"])
     note = (
         "Means over seeds are geometric, with intervals of log10; a norm of exactly 0 has no logarithm and is counted "
-        f"as undefined. {place_note(frame)}"
-    )
+        f"as undefined. {place_note(frame)} {theory_note(cells, frame)}"
+    ).strip()
     return Table("Gradient norms", notes(cells, frame, note, selected=True, asked=names), frame, wide)
 
 
@@ -44,12 +46,16 @@ def vanishing_slopes(cells: Cells) -> Table | None:
         return None
     keys = cell_keys(cells)
     values = at_both_ends(cells.steps, deep, measures)
-    frame = order(summarise(values, deep, keys), cells, keys, ["measure", "at"])
-    wide = pivot(frame, keys, ["measure", "at"])
+    frame = with_predictions(summarise(values, deep, keys), values, cells, keys)
+    frame = order(frame, cells, keys, ["measure", "at"])
+    printed = frame[~frame["measure"].str.endswith("_residual")] if is_predicted(frame) else frame
+    wide = pivot_beside(printed, keys, ["measure", "at"])
     note = (
         "Slope in decades per layer, going towards the input, over all hidden layers: negative is vanishing, 0 "
         "preserved, positive exploding; *residual*: standard deviation about the line, in decades. *vanishing slope*: "
         "of the root mean square over rows, which the rows with the largest norms decide; *median slope*: of the "
         "median row's norm. From depth 3 on; undefined where a norm is exactly 0."
     )
+    if is_predicted(frame):
+        note = f"{note} The residuals are in the CSV. {theory_note(cells, frame)}"
     return Table("Vanishing slopes", notes(cells, frame, note, selected=True, asked=names), frame, wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.deviations import is_predicted, pivot_beside, theory_note, with_predictions
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import available, long, parameter_columns, records_at, summarise
 from actlab.analysis.layout import Table, pivot, records, words
@@ -15,22 +16,35 @@ from actlab.measures import GEOMETRIC, about
 @table
 def moments(cells: Cells) -> Table | None:
     """Mean and variance of the activations in the first, middle and last hidden layer, at init and at the end."""
-    names = ("act_mean", "act_var", "act_var_within", "preact_mean_share")
+    names = ("act_mean", "act_var", "act_var_within", "preact_mean_share", *predicted_only(cells))
     measures = available(cells.layers, names)
     if not measures:
         return None
     keys = cell_keys(cells)
-    frame = order(by_cell(cells, along_the_network(cells, measures), keys), cells, keys, ["at", "measure", "position"])
+    values = along_the_network(cells, measures)
+    frame = with_predictions(by_cell(cells, values, keys), values, cells, keys)
+    frame = order(frame, cells, keys, ["at", "measure", "position"])
     both = frame["measure"].isin(["act_mean", "act_var"]) & (frame["position"] == "first")
-    wide = pivot(frame[both | (frame["position"] == "last")], [*keys, "at"], ["measure", "position"])
+    printed = frame[both | (frame["position"] == "last")]
+    if is_predicted(frame):  # a table has only so much room
+        main = ["act_mean", "act_var", *predicted_only(cells)]
+        printed = frame[frame["measure"].isin(main) & (frame["position"] == "last")]
+    wide = pivot_beside(printed, [*keys, "at"], ["measure", "position"])
     geometric = [words(name) for name in measures if about(name).over_seeds == GEOMETRIC]
     sentences = [
         f"{definitions(*measures)}.",
         *([f"Means over seeds of {' and '.join(geometric)} are geometric."] if geometric else []),
         f"{place_note(frame)} What is not printed of them is in the CSV.",
+        *([theory_note(cells, frame)] if is_predicted(frame) else []),
     ]
     note = notes(cells, frame, " ".join(sentences), selected=True, asked=names)
     return Table("Means and variances of activations", note, frame, wide)
+
+
+def predicted_only(cells: Cells) -> list[str]:
+    """List what else of a layer's values is shown where it is predicted."""
+    predicted = set(cells.predictions["measure"]) if len(cells.predictions) else set()
+    return [name for name in ("preact_second_moment", "correlation") if name in predicted]
 
 
 @table

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
+from actlab.analysis.deviations import in_spreads, joined, networks, pivot_beside, theory_note
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.layout import Table, pivot
+from actlab.analysis.layout import Table
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import order, without, without_zeros
@@ -31,14 +34,16 @@ def dead_units(cells: Cells) -> Table | None:
     frame = order(frame, cells, keys, ["measure"], {"measure": measures})
     whole = long(records_at(cells.steps, cells.runs, "final", ["network_dead"]), ["network_dead"])
     frame = pd.concat([frame, order(summarise(whole, cells.runs, keys), cells, keys, [])], ignore_index=True)
+    frame = with_births(frame, cells, keys)
     others = [*without(keys, "depth"), "measure"]
     printed = without_zeros(frame, others, "dead_fraction")
-    wide = pivot(sort_rows(printed, others[:-1], cells.ranks), others, ["depth"], 3)
+    wide = pivot_beside(sort_rows(printed, others[:-1], cells.ranks), others, ["depth"], 3)
     defined = [name for name in measures if name in ("dead_fraction", "no_gradient_fraction")]
     defined = list(dict.fromkeys(["dead_fraction", *defined, "weak_fraction", "network_dead"]))
     note = f"At the end, mean over all hidden layers. {definitions(*defined)}."
     if len(printed) < len(frame):
         note = f"{note} Rows that are 0 throughout are in the CSV only."
+    note = f"{note} {theory_note(cells, frame)}".strip()
     return Table("Dead and weak units", notes(cells, frame, note), frame, wide)
 
 
@@ -54,10 +59,11 @@ def death(cells: Cells) -> Table | None:
     at_end["revival_rate"] = at_end["revived_fraction"] / ever.where(ever > 0)
     frame = order(summarise(long(at_end, DEATHS), cells.runs, keys), cells, keys, ["measure"], {"measure": DEATHS})
     frame["measure"] = frame["measure"].astype(str)
+    frame = with_births(frame, cells, keys)
     died = frame[frame["measure"] == "ever_dead_fraction"].assign(_=lambda f: ~(f["mean"] == 0))
     with_death = frame.merge(died[[*keys, "_"]], on=keys)["_"].to_numpy()
     printed = frame[with_death] if with_death.any() else frame
-    wide = pivot(printed, keys, ["measure"], 3)
+    wide = pivot_beside(printed, keys, ["measure"], 3)
     every = sorted(set(cells.runs["evaluate_every"])) if "evaluate_every" in cells.runs else []
     steps = "step" if every == [1] else f"{' or '.join(map(str, every))} steps"
     unseen = f", every {steps}: a unit that dies and revives in between is not seen"
@@ -66,5 +72,26 @@ def death(cells: Cells) -> Table | None:
         f"{unseen if every else ''}.",
         f"{definitions('revival_rate')}.",
         *(["Cells in which no unit was ever dead are in the CSV only."] if len(printed) < len(frame) else []),
+        *filter(None, [theory_note(cells, frame)]),
     ]
     return Table("How units died", notes(cells, frame, " ".join(sentences)), frame, wide)
+
+
+def with_births(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Add to the units born dead what was predicted of them, which is the share of units that are dead at step 0.
+
+    The table's number is a mean over hidden layers. Where theory gives one of the whole network, that is it; else it is
+    the mean of the layers' predictions, and the mean of their spreads, which is the most that its own can be.
+    """
+    if cells.predictions.empty or "dead_fraction" not in set(cells.predictions["measure"]):
+        return frame
+    of_whole = cells.predictions.loc[cells.predictions["measure"] == "dead_fraction", "layer"].eq(0).any()
+    frames = (cells.steps if of_whole else cells.layers, cells.runs, "init", ["dead_fraction"])
+    values = networks(cells, long(records_at(*frames), ["dead_fraction"]))
+    if not of_whole:
+        depth = values["run"].map(cells.runs.set_index("run")["depth"])
+        values = values[values.groupby("run")["layer"].transform("size") == depth]
+        numbers = ["value", "predicted", "spread", "error", "logged"]
+        values = values.groupby(["run", "measure"], as_index=False)[numbers].mean()
+        values["deviation"] = in_spreads(values["value"] - values["predicted"], values["spread"], values["error"])
+    return joined(frame, values.assign(measure="born_dead_fraction"), cells, keys)

@@ -1,0 +1,62 @@
+"""Theory: what was measured at initialisation beside what is predicted, by layer, and the slopes of every cell."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.deviations import PREDICTED, is_predicted
+from actlab.analysis.drawings import FACETS, SCATTER, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import available, long, records_at
+from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
+from actlab.analysis.notes import mean_of
+from actlab.analysis.parts import figure
+from actlab.analysis.tables import theory as tables
+from actlab.measures import GEOMETRIC, about
+
+DRAWN = ("signal_grad_norm", "preact_second_moment", "correlation", "dead_fraction")
+SLOPES = ("vanishing_slope", "vanishing_slope_median", "weight_slope")
+
+
+@figure
+def predictions(cells: Cells) -> Drawing | None:
+    """Signal gradient norm, mean z², correlation and dead units by layer at initialisation, measured and predicted."""
+    if cells.predictions.empty:
+        return None
+    table = tables.predictions(cells)
+    names = [name for name in DRAWN if table is not None and (table.frame["measure"] == name).any()]
+    measures = available(cells.layers, names)
+    if not measures:
+        return None
+    values = long(records_at(cells.layers, cells.selected, "init", measures), measures, at="init")
+    frame = intervals(thin_layers(values, cells), cells, ["at", "layer"])
+    frame = frame.sort_values("measure", key=lambda column: column.map(DRAWN.index), kind="stable")
+    by = frame.groupby(["measure", subject(cells)], dropna=False, sort=False)
+    some = (frame["measure"] != "dead_fraction") | (by[["mean", PREDICTED]].transform("max").max(axis=1) > 0)
+    frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
+    log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
+    caption = (
+        f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: the spread (one standard deviation) that "
+        "one network of this width is expected to have about its prediction."
+    )
+    keys = [*cells.selected_keys, "measure"]
+    return drawing(cells, frame, spec, "Measured and predicted at initialisation", caption, keys)
+
+
+@figure
+def predicted_slopes(cells: Cells) -> Drawing | None:
+    """Slopes at initialisation against what is predicted of them, a point for each cell."""
+    table = tables.predictions(cells)
+    if table is None or not is_predicted(table.frame):
+        return None
+    frame = table.frame[table.frame["measure"].isin(SLOPES)]
+    frame = frame.sort_values("measure", key=lambda column: column.map(SLOPES.index), kind="stable")
+    if frame.groupby("measure").size().max() < 2 or frame.empty:
+        return None
+    spec = Spec(SCATTER, x=PREDICTED, lines=subject(cells), looks=cells.looks)
+    caption = (
+        "Slopes of log10 gradient norms per layer towards the input, at initialisation: a point for each cell. Above: "
+        "measured against predicted by mean-field theory; they are equal on the line. Below: the difference, in the "
+        "standard deviation that one network of the cell's width is expected to have; shaded within two of them. "
+        f"{mean_of(frame)}."
+    )
+    return drawing(cells, frame.reset_index(drop=True), spec, "Slopes, measured and predicted", caption, [])

@@ -1,0 +1,115 @@
+"""What a study's folder lacks of theory's predictions, computed once its runs are trained: one worker, cell by cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import BrokenExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab.engine import prediction_cells, prediction_files, store
+from actlab.engine.manifest import PREDICTIONS, write_manifest
+from actlab.engine.prediction_cells import FAILED, Cell
+from actlab.engine.worker_pools import Processes
+from actlab.study.plan import Plan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSIONS = ("actlab", "jax", "numpy")
+"""Of the packages that make a prediction what it is, the manifest has the versions."""
+LOOKS = 1.0  # seconds after which it is said how far it is, and between two looks
+
+
+def bring_up_to_date(
+    planned: Plan,
+    stored: store.Stored,
+    processes: Processes,
+    tell: Callable[..., None],
+    prune: bool = False,
+) -> list[str]:
+    """Have the folder hold the predictions of every cell of a plan: compute those that it lacks, and train nothing.
+
+    Those of other cells stay as long as runs of theirs are stored.
+
+    Args:
+        planned: the plan.
+        stored: what the folder holds.
+        processes: where a worker is opened, if there is anything to compute.
+        tell: called with how far it is, as fields of ``Progress``, if that takes a while.
+        prune: whether what the plan does not ask for is removed.
+
+    Returns:
+        a line on what was wrong with those that were there, if anything was.
+
+    Raises:
+        StoreError: they cannot be written.
+    """
+    folder, manifest = stored.folder, stored.manifest()
+    table, problem = prediction_files.read(folder, manifest)
+    there = prediction_files.by_cell(table)
+    cells = prediction_cells.cells_of(planned)
+    missing = {name: cell for name, (cell, _) in cells.items() if name not in there or failed(there[name])}
+    new = computed(missing, folder, processes, tell) if missing else {}
+    rows = {name: of_cell(name, runs, there | new) for name, (_, runs) in cells.items()}
+    others = set() if prune else stored.runs() - planned.runs.keys()
+    kept = prediction_files.only(there, others)
+    wanted = prediction_files.joined([rows, kept])
+    listed = manifest.get(PREDICTIONS, {})
+    if problem or not listed or not same(wanted, there):
+        write_manifest(folder, {key: value for key, value in manifest.items() if key != PREDICTIONS})
+        versions = listed.get("versions", {}) if not new else {name: store.versions()[name] for name in VERSIONS}
+        about = {"sha256": prediction_files.write(folder, wanted), "versions": versions}
+        write_manifest(folder, {**manifest, PREDICTIONS: about})
+    return [f"{folder}: {problem}"] if problem else []
+
+
+def of_cell(name: str, runs: Collection[str], there: Mapping[str, pa.Table]) -> pa.Table:
+    """The rows of a cell, as those of its runs."""
+    return prediction_files.of_runs(there[name], runs)
+
+
+def same(one: Mapping[str, pa.Table], other: Mapping[str, pa.Table]) -> bool:
+    """Whether two folders' predictions are the same: of one cell they only differ in whose they are, or in failure."""
+    return one.keys() == other.keys() and all(
+        first(one[name]) == first(other[name]) and len(one[name]) == len(other[name]) for name in one
+    )
+
+
+def first(rows: pa.Table) -> tuple[Any, ...]:
+    """What the first row of a cell says: its runs, and why nothing is predicted."""
+    return prediction_files.runs_of(rows), prediction_files.why_not(rows)
+
+
+def failed(rows: pa.Table) -> bool:
+    """Whether a cell is to be tried again."""
+    return prediction_files.why_not(rows).startswith(FAILED)
+
+
+def computed(
+    cells: Mapping[str, Cell], folder: Path, processes: Processes, tell: Callable[..., None]
+) -> dict[str, pa.Table]:
+    """Compute the rows of some cells in a worker, those of one activation after each other: it compiles that once."""
+    processes.keep_one()
+    worker, begun = processes.open(), time.monotonic()
+    done: dict[str, pa.Table] = {}
+    for name in sorted(cells, key=lambda name: place(cells[name])):
+        try:
+            future = worker.submit(prediction_cells.predicted, cells[name], name, folder.absolute() / "sources")
+            while not wait([future], timeout=LOOKS).done:
+                tell(predicted=len(done), to_predict=len(cells))
+            done[name] = future.result()
+        except BrokenExecutor as error:
+            done[name] = prediction_files.rows_of(name, f"{FAILED}its process died ({error})", ())
+            worker = processes.open()
+        if time.monotonic() - begun > LOOKS:
+            tell(predicted=len(done), to_predict=len(cells))
+    return done
+
+
+def place(cell: Cell) -> str:
+    """By what cells are sorted: those that share data and activation stand together."""
+    return repr(
+        (cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters, 9e9 - len(cell.weight_std))
+    )

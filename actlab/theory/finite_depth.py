@@ -1,0 +1,263 @@
+"""What theory predicts of a network at initialisation, layer by layer, from its data, initialiser and depth.
+
+Each probe row's own second moment and each pair's own correlation are propagated (``kernels``), and then pooled exactly
+as the measures pool. Everything holds at step 0, without normalisation, residual connections or dropout.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from actlab.theory.backward import Signals, backward
+from actlab.theory.chains import Parameters
+from actlab.theory.dead_units import dead_units, has_flat_piece
+from actlab.theory.kernels import Layer, correlations, propagate
+from actlab.theory.series import FEW, off_diagonal_mean
+from actlab.theory.spreads import (
+    Pooled,
+    Units,
+    noise_of,
+    sample_units,
+    signal_covariance,
+    weight_covariance,
+)
+
+MOST_DEPTH_PER_WIDTH = 0.5
+"""Fluctuations of one network grow with depth/width; beyond this an expansion in it says nothing."""
+
+MOST_ROWS = 512
+"""Probe rows whose pairs are followed; they come in random order."""
+
+WIDE = "infinite width"
+ONE_ROW = "infinite width; of one row's logarithm, first order in 1/width"
+OVER_PAIRS = ("correlation", "preact_mean_share", "act_var_within")
+RELATIVE_ERROR = 1e-6
+"""Of what is interpolated, of one row."""
+LOG10_OF_SQUARE = 0.5 / math.log(10.0)
+"""What makes log10 of a norm of ln of its square."""
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What a prediction depends on, as plain values.
+
+    Attributes:
+        phi: the activation, its parameters filled in.
+        flat: where it is constant by definition, likewise; None where nowhere.
+        weight_std: standard deviation of the entries of each hidden layer's weights.
+        bias_mean, bias_std: of each hidden layer's biases.
+        width: units of a hidden layer.
+        task: ``classification`` or ``regression``.
+        outputs: C, classes or targets.
+        x_MxF, y_M: the probe rows, standardised, and their labels (or targets [M, C]).
+        x_train_NxF: the training split, on which death is judged.
+    """
+
+    phi: Callable[[Any], Any]
+    flat: Callable[[Any], Any] | None
+    weight_std: tuple[float, ...]
+    bias_mean: tuple[float, ...]
+    bias_std: tuple[float, ...]
+    width: int
+    task: str
+    outputs: int
+    x_MxF: np.ndarray
+    y_M: np.ndarray
+    x_train_NxF: np.ndarray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One number that theory predicts.
+
+    Attributes:
+        measure: the column that it is a prediction of.
+        layer: the hidden layer, from 1; 0 of the whole network.
+        value: what an infinitely wide network has.
+        numerical_error: of that value's computation.
+        spread: the standard deviation of one network of this width about it, to first order in 1/width.
+        assumption: under which it holds.
+    """
+
+    measure: str
+    layer: int
+    value: float
+    numerical_error: float
+    spread: float
+    assumption: str
+
+
+def outside(setting: Setting) -> str:
+    """Say why theory predicts nothing of a setting; the empty string where it does.
+
+    >>> from actlab.later import jnp
+    >>> x, nine = np.eye(4), (0.1,) * 9
+    >>> outside(Setting(jnp.tanh, None, nine, nine, nine, 10, "classification", 2, x, np.zeros(4), x))
+    'depth/width is 0.9; theory is drawn up to 0.5'
+    """
+    depth, rows = len(setting.weight_std), len(setting.x_MxF)
+    if depth > MOST_DEPTH_PER_WIDTH * setting.width:
+        return f"depth/width is {depth / setting.width:.2g}; theory is drawn up to {MOST_DEPTH_PER_WIDTH:g}"
+    if not (np.isfinite(setting.x_MxF).all() and np.isfinite(setting.x_train_NxF).all()):
+        return "the data are not finite"
+    if rows < 2:
+        return "there is one probe row, and no pair of rows"
+    return next((one for one in layers_of(setting) if isinstance(one, str)), "")
+
+
+def layers_of(setting: Setting) -> list[Layer | str]:
+    """Propagate the probe rows of a setting, the first ``MOST_ROWS`` at most."""
+    return propagate(setting.phi, setting.x_MxF[:MOST_ROWS], parameters_of(setting))
+
+
+def parameters_of(setting: Setting) -> list[Parameters]:
+    """List σ_w² = fan-in · variance of a weight, and the biases' mean and standard deviation, of each layer.
+
+    They are rounded, so that networks of several widths have the same.
+    """
+    fan_in = (setting.x_MxF.shape[1], *[setting.width] * (len(setting.weight_std) - 1))
+    of_weights = (float(f"{std**2 * n:.12g}") for std, n in zip(setting.weight_std, fan_in, strict=True))
+    return list(zip(of_weights, setting.bias_mean, setting.bias_std, strict=True))
+
+
+def predict(setting: Setting) -> list[Prediction]:
+    """Predict every measure that theory reaches; nothing where ``outside`` names a reason.
+
+    >>> from actlab.later import jnp
+    >>> x, y = 2.0 * np.eye(4), np.array([0, 1, 0, 1])
+    >>> setting = Setting(jnp.abs, None, (1.0,), (0.0,), (0.0,), 10, "classification", 2, x, y, x)
+    >>> {one.measure: round(one.value, 6) for one in predict(setting)}["preact_second_moment"]
+    4.0
+    """
+    if outside(setting):
+        return []
+    x_MxF, y_M = setting.x_MxF[:MOST_ROWS], setting.y_M[:MOST_ROWS]
+    layers = [one for one in layers_of(setting) if isinstance(one, Layer)]
+    units = [sample_units(setting.phi, layer, l) for l, layer in enumerate(layers)]
+    predictions = [*of_activations(layers, units, setting.width), *of_death(setting)]
+    if all(np.all(layer.slope_second_moment_M > 0) for layer in layers):
+        signals = backward(layers, x_MxF, y_M, setting.task, setting.outputs, setting.width)
+        predictions += of_gradients(layers, units, signals, x_MxF, setting.width)
+    return predictions
+
+
+def of_death(setting: Setting) -> Iterator[Prediction]:
+    """Count units that are flat on all training rows; nothing of a function that has no flat piece."""
+    if setting.flat is None or not has_flat_piece(setting.flat):
+        return
+    parameters = parameters_of(setting)
+    for l, one in enumerate(dead_units(setting.phi, setting.flat, setting.x_train_NxF, parameters), 1):
+        if isinstance(one, str):
+            return
+        for name, share in (
+            ("dead_fraction", one.dead),
+            ("no_gradient_fraction", one.no_gradient),
+            ("born_dead_fraction", one.dead),
+        ):
+            yield Prediction(name, l, share, one.error, math.sqrt(max(share * (1 - share), 0.0) / setting.width), WIDE)
+
+
+def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) -> Iterator[Prediction]:
+    """Pool what the rows are in each layer as the measures of activations do."""
+    measured = {
+        (l, name): one
+        for l in reversed(range(len(layers)))
+        for name, one in (measures_of_z(l, layers[l], units[l], width) | measures_of_h(l, layers[l], units[l])).items()
+    }
+    of_pairs_L = pair_errors(layers)
+    noise_NxLxT = noise_of(layers, units, [pooled for _, pooled in measured.values()])
+    spread_N = np.sqrt(np.sum(np.var(noise_NxLxT, axis=2), axis=1) / width)
+    for ((l, name), (value, _)), spread in zip(measured.items(), spread_N, strict=True):
+        scale = {"act_var_within": float(np.mean(layers[l].second_moment_M))}.get(name, 1.0)
+        error = RELATIVE_ERROR * abs(value) + (scale * float(of_pairs_L[l]) if name in OVER_PAIRS else 0.0)
+        yield Prediction(name, l + 1, value, error, float(spread), WIDE)
+
+
+def pair_errors(layers: Sequence[Layer]) -> np.ndarray:
+    """Add up what half of the Hermite terms are off by in the layers so far, as shares of E φ² [L]."""
+    return np.cumsum([layer.H_error / float(np.mean(layer.second_moment_M)) for layer in layers])
+
+
+def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, tuple[float, Pooled]]:
+    """Pool pre-activations of layer l: {measure: (value, how it varies)}."""
+    C_MxM, z_MxT = layer.K_MxM + layer.mean**2, units.z_MxT
+    rows, few = len(C_MxM), min(FEW, len(C_MxM))
+    square, covariance = float(np.mean(np.diagonal(C_MxM))), float(np.mean(layer.K_MxM))
+    share = covariance / square
+    square_T, mean_T = np.mean(z_MxT**2, axis=0) - square, np.mean(z_MxT - layer.mean, axis=0)
+    each_RxR = np.eye(few) / few
+    of_share_RxR = (1.0 / few**2 - share * each_RxR) / square
+
+    cosine_MxM = correlations(C_MxM)
+    pairs = max(rows * rows - rows, 1)
+    with_others_M = np.sum(cosine_MxM, axis=1) - 1.0
+    unit_MxT = z_MxT / np.sqrt(np.diagonal(C_MxM))[:, None]
+    cosine_T = np.sum(unit_MxT, axis=0) ** 2 - np.sum(unit_MxT**2, axis=0) - with_others_M @ unit_MxT**2
+    root_R = np.sqrt(np.diagonal(C_MxM)[:few])
+    of_cosine_RxR = (1.0 - np.eye(few)) / np.multiply.outer(root_R, root_R) / max(few * few - few, 1)
+    of_cosine_RxR -= np.diag(np.sum(of_cosine_RxR * C_MxM[:few, :few], axis=1) / root_R**2)
+    return {
+        "preact_second_moment": (square, Pooled(l, square_T, of_K_RxR=each_RxR)),
+        "preact_mean_share": (
+            share * (1.0 - 1.0 / width),
+            Pooled(l, (mean_T**2 - covariance - share * square_T) / square, of_K_RxR=of_share_RxR),
+        ),
+        "correlation": (off_diagonal_mean(cosine_MxM), Pooled(l, cosine_T / pairs, of_K_RxR=of_cosine_RxR)),
+    }
+
+
+def measures_of_h(l: int, layer: Layer, units: Units) -> dict[str, tuple[float, Pooled]]:
+    """Pool activations of layer l: {measure: (value, how it varies)}."""
+    few, h_MxT = min(FEW, len(layer.H_MxM)), units.h_MxT
+    mean, square = float(np.mean(layer.mean_M)), float(np.mean(layer.second_moment_M))
+    mean_T, square_T = np.mean(h_MxT, axis=0), np.mean(h_MxT**2, axis=0)
+    each_RxR = np.eye(few) / few
+    of_var = Pooled(l, square_T - 2.0 * mean * mean_T, of_H_RxR=each_RxR, of_mean=-2.0 * mean)
+    return {
+        "act_mean": (mean, Pooled(l, mean_T, of_mean=1.0)),
+        "act_var": (square - mean**2, of_var),
+        "act_var_within": (
+            square - float(np.mean(layer.H_MxM)),
+            Pooled(l, square_T - mean_T**2, of_H_RxR=each_RxR - 1.0 / few**2),
+        ),
+    }
+
+
+def of_gradients(
+    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray, width: int
+) -> Iterator[Prediction]:
+    """Pool the signals as the measures of gradients do, and fit their slopes."""
+    depth = len(layers)
+    of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM)
+    of_median = signal_covariance(layers, units, signals, signals.median_share_LxM)
+    of_weights = weight_covariance(layers, units, signals, x_MxF)
+    of_one_row_L = np.array(
+        [np.mean(3.0 * layer.slope_fourth_moment_M / layer.slope_second_moment_M**2 - 1.0) for layer in layers]
+    )
+    below_L = -0.5 / width * np.cumsum(of_one_row_L[::-1])[::-1]
+    towards_input = np.arange(depth, 0, -1.0)
+    towards_input -= towards_input.mean()
+    fit_L = towards_input / max(float(towards_input @ towards_input), 1.0)
+    of_pairs_L = np.concatenate([[0.0], pair_errors(layers)[:-1]])
+    of_pairs_L += np.cumsum([layer.S_error / np.mean(layer.slope_second_moment_M) for layer in layers[::-1]])[::-1]
+    of_rows_L = np.full(depth, depth * RELATIVE_ERROR)
+    for name, slope, log_SxL, hidden_LxL, of_terms_L, assumption in (
+        ("log10_signal_grad_norm", "vanishing_slope", signals.signal_SxL, of_signal, of_rows_L, WIDE),
+        ("", "vanishing_slope_median", signals.median_SxL + below_L, of_median, of_rows_L, ONE_ROW),
+        ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, of_weights, of_pairs_L, WIDE),
+    ):
+        norm_SxL = LOG10_OF_SQUARE * log_SxL
+        of_outputs_LxL = np.atleast_2d(np.cov(norm_SxL.T))
+        covariance_LxL = of_outputs_LxL + LOG10_OF_SQUARE**2 / width * hidden_LxL
+        mean_L, draws = np.mean(norm_SxL, axis=0), len(norm_SxL)
+        for l in range(depth if name else 0):
+            error = math.sqrt(of_outputs_LxL[l, l] / draws) + LOG10_OF_SQUARE * float(of_terms_L[l])
+            spread = math.sqrt(covariance_LxL[l, l])
+            yield Prediction(name, l + 1, float(mean_L[l]), error, spread, assumption)
+        if depth >= 3:
+            of_outputs, whole = (max(float(fit_L @ one @ fit_L), 0.0) for one in (of_outputs_LxL, covariance_LxL))
+            error = math.sqrt(of_outputs / draws) + LOG10_OF_SQUARE * float(np.abs(fit_L) @ of_terms_L)
+            yield Prediction(slope, 0, float(fit_L @ mean_L), error, math.sqrt(whole), assumption)
