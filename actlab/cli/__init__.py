@@ -247,7 +247,7 @@ def describe(
     ] = False,
     out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
 ) -> None:
-    """Describe activations: formula, derivative, checked properties, reference, graph; without a name all of them."""
+    """Describe activations: formula, derivative, checked properties, theory, reference, graph; without a name all."""
     from actlab.cli import activations
 
     (activations.tell_story if story else activations.describe)(names or [], out_dir)

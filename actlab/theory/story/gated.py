@@ -114,14 +114,6 @@ def gelu_small() -> tuple[Number, ...]:
     return small_signals("gelu", 0.5, 0.5, -0.1505)
 
 
-def gelu_apart() -> tuple[Number, ...]:
-    """What GELU costs beside ReLU."""
-    return (
-        Number("operations of gelu", cost("gelu", training=True), 36.0),
-        Number("operations of relu", cost("relu", training=True), 5.0),
-    )
-
-
 GELU = Row(
     name="gelu",
     comparison="Beside relu: z is multiplied by Φ(z), the share of a standard normal below z, instead of by 0 or 1. "
