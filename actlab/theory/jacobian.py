@@ -209,7 +209,9 @@ def predict_jacobian(
     Returns:
         (column, layer 0, value, numerical error, spread over networks of this width, assumption), as a ``Prediction``
         has them: the value is log10 of the mean over networks, the spread the standard deviation of log10. Nothing
-        where the activation has more than a slope on each side of 0, or a bias has a mean.
+        where the activation has more than a slope on each side of 0, or a bias has a mean. The spread is that at one
+        input: a mean over rows of a ReLU network varies less. Where it is not small, log10 of a network is below the
+        value by about half its square times ln 10.
 
     Raises:
         TheoryError: a number is out of its range, or there are no such weights.
