@@ -4,14 +4,17 @@ import math
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import erf
 
 import actlab
 from actlab import activations
+from actlab.analysis.listing import listing
 from actlab.study import criticals, initialization, resolve, started
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read
+from actlab.study.settings import Setting
 from actlab.theory import points
 from actlab.theory.criticality import CriticalPoint, critical_point
 from tests.test_plan import BASE
@@ -349,3 +352,10 @@ def test_a_study_measures_what_was_promised(tmp_path):
     report = (tmp_path / "out" / "report.md").read_text()
     assert "critical: " in report
     assert "gelu at σ_w = 1.399, σ_b = 0.5687, E z² = 10 (stable, V' = 0.982)" in report
+
+
+def test_a_list_of_runs_says_no_bias_of_all_that_only_some_have():
+    runs = pd.DataFrame({"run": ["a1", "b2"], "activation": ["tanh", "relu"], "weight_init": "critical", "seed": 0})
+    runs = runs.assign(bias_init=["normal(mean=0, std=0.388542)", "zeros"], status="ok")
+    settings = [Setting("activation"), Setting("weight_init"), Setting("bias_init", follows=True)]
+    assert listing(runs, np.array([True, True]), settings=settings).alike == {"weight_init": "critical"}

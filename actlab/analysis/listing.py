@@ -83,7 +83,9 @@ def listing(
     alike = {
         one.column: first
         for one in known
-        if one.column not in keys and one.reported and not unused(first := runs[one.column].iloc[0], one)
+        if one.reported
+        and runs[one.column].nunique(dropna=False) == 1  # what follows from a key makes no cell, and may vary
+        and not unused(first := runs[one.column].iloc[0], one)
     }
     shown = runs[fits]
     ranks = activation_ranks(runs)

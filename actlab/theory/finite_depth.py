@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from actlab.theory.backward import Signals, backward
-from actlab.theory.kernels import FEW, Layer, correlations, off_diagonal_mean, propagate
+from actlab.theory.chains import Parameters
+from actlab.theory.dead_units import dead_units, has_flat_piece
+from actlab.theory.kernels import Layer, correlations, propagate
+from actlab.theory.series import FEW, off_diagonal_mean
 from actlab.theory.spreads import (
     Pooled,
     Units,
@@ -25,12 +28,14 @@ from actlab.theory.spreads import (
 MOST_DEPTH_PER_WIDTH = 0.5
 """Fluctuations of one network grow with depth/width; beyond this an expansion in it says nothing."""
 
-LARGEST, LEAST = 1e30, 1e-30
-"""Second moments that float32 still holds with their squares' digits."""
+MOST_ROWS = 512
+"""Probe rows whose pairs are followed; they come in random order."""
 
 WIDE = "infinite width"
 ONE_ROW = "infinite width; of one row's logarithm, first order in 1/width"
-RELATIVE_ERROR = 1e-5
+OVER_PAIRS = ("correlation", "preact_mean_share", "act_var_within")
+RELATIVE_ERROR = 1e-6
+"""Of what is interpolated, of one row."""
 LOG10_OF_SQUARE = 0.5 / math.log(10.0)
 """What makes log10 of a norm of ln of its square."""
 
@@ -88,49 +93,71 @@ class Prediction:
 def outside(setting: Setting) -> str:
     """Say why theory predicts nothing of a setting; the empty string where it does.
 
-    >>> rows = np.eye(4)
-    >>> outside(Setting(np.tanh, None, (0.1,) * 9, (0.0,) * 9, (0.0,) * 9, 10, "classification", 2, rows, rows, rows))
+    >>> from actlab.later import jnp
+    >>> x, nine = np.eye(4), (0.1,) * 9
+    >>> outside(Setting(jnp.tanh, None, nine, nine, nine, 10, "classification", 2, x, np.zeros(4), x))
     'depth/width is 0.9; theory is drawn up to 0.5'
     """
-    depth = len(setting.weight_std)
+    depth, rows = len(setting.weight_std), len(setting.x_MxF)
     if depth > MOST_DEPTH_PER_WIDTH * setting.width:
         return f"depth/width is {depth / setting.width:.2g}; theory is drawn up to {MOST_DEPTH_PER_WIDTH:g}"
     if not (np.isfinite(setting.x_MxF).all() and np.isfinite(setting.x_train_NxF).all()):
         return "the data are not finite"
-    for l, layer in enumerate(layers_of(setting), 1):
-        if not (np.isfinite(layer.second_moment_M).all() and np.isfinite(layer.slope_second_moment_M).all()):
-            return f"φ has no finite Gaussian moments at the second moments of layer {l}"
-        if layer.q_M.max() > LARGEST:
-            return f"the second moment overflows in layer {l}"
-        if layer.q_M.min() < LEAST:
-            return f"the second moment of some row vanishes in layer {l}"
-    return ""
+    if rows < 2:
+        return "there is one probe row, and no pair of rows"
+    return next((one for one in layers_of(setting) if isinstance(one, str)), "")
 
 
-def layers_of(setting: Setting) -> list[Layer]:
-    """Propagate the probe rows of a setting."""
+def layers_of(setting: Setting) -> list[Layer | str]:
+    """Propagate the probe rows of a setting, the first ``MOST_ROWS`` at most."""
+    return propagate(setting.phi, setting.x_MxF[:MOST_ROWS], parameters_of(setting))
+
+
+def parameters_of(setting: Setting) -> list[Parameters]:
+    """List σ_w² = fan-in · variance of a weight, and the biases' mean and standard deviation, of each layer.
+
+    They are rounded, so that networks of several widths have the same.
+    """
     fan_in = (setting.x_MxF.shape[1], *[setting.width] * (len(setting.weight_std) - 1))
-    sigma_w2 = [std**2 * n for std, n in zip(setting.weight_std, fan_in, strict=True)]
-    return propagate(setting.phi, setting.x_MxF, sigma_w2, setting.bias_mean, setting.bias_std)
+    of_weights = (float(f"{std**2 * n:.12g}") for std, n in zip(setting.weight_std, fan_in, strict=True))
+    return list(zip(of_weights, setting.bias_mean, setting.bias_std, strict=True))
 
 
 def predict(setting: Setting) -> list[Prediction]:
     """Predict every measure that theory reaches; nothing where ``outside`` names a reason.
 
-    >>> rows = np.eye(4)
-    >>> setting = Setting(np.abs, None, (1.0,), (0.0,), (0.0,), 10, "classification", 2, rows, np.arange(4) % 2, rows)
+    >>> from actlab.later import jnp
+    >>> x, y = 2.0 * np.eye(4), np.array([0, 1, 0, 1])
+    >>> setting = Setting(jnp.abs, None, (1.0,), (0.0,), (0.0,), 10, "classification", 2, x, y, x)
     >>> {one.measure: round(one.value, 6) for one in predict(setting)}["preact_second_moment"]
-    1.0
+    4.0
     """
     if outside(setting):
         return []
-    layers = layers_of(setting)
+    x_MxF, y_M = setting.x_MxF[:MOST_ROWS], setting.y_M[:MOST_ROWS]
+    layers = [one for one in layers_of(setting) if isinstance(one, Layer)]
     units = [sample_units(setting.phi, layer, l) for l, layer in enumerate(layers)]
-    signals = backward(layers, setting.x_MxF, setting.y_M, setting.task, setting.outputs, setting.width)
-    return [
-        *of_activations(layers, units, setting.width),
-        *of_gradients(layers, units, signals, setting.x_MxF, setting.width),
-    ]
+    predictions = [*of_activations(layers, units, setting.width), *of_death(setting)]
+    if all(np.all(layer.slope_second_moment_M > 0) for layer in layers):
+        signals = backward(layers, x_MxF, y_M, setting.task, setting.outputs, setting.width)
+        predictions += of_gradients(layers, units, signals, x_MxF, setting.width)
+    return predictions
+
+
+def of_death(setting: Setting) -> Iterator[Prediction]:
+    """Count units that are flat on all training rows; nothing of a function that has no flat piece."""
+    if setting.flat is None or not has_flat_piece(setting.flat):
+        return
+    parameters = parameters_of(setting)
+    for l, one in enumerate(dead_units(setting.phi, setting.flat, setting.x_train_NxF, parameters), 1):
+        if isinstance(one, str):
+            return
+        for name, share in (
+            ("dead_fraction", one.dead),
+            ("no_gradient_fraction", one.no_gradient),
+            ("born_dead_fraction", one.dead),
+        ):
+            yield Prediction(name, l, share, one.error, math.sqrt(max(share * (1 - share), 0.0) / setting.width), WIDE)
 
 
 def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) -> Iterator[Prediction]:
@@ -140,10 +167,18 @@ def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) 
         for l in reversed(range(len(layers)))
         for name, one in (measures_of_z(l, layers[l], units[l], width) | measures_of_h(l, layers[l], units[l])).items()
     }
+    of_pairs_L = pair_errors(layers)
     noise_NxLxT = noise_of(layers, units, [pooled for _, pooled in measured.values()])
     spread_N = np.sqrt(np.sum(np.var(noise_NxLxT, axis=2), axis=1) / width)
     for ((l, name), (value, _)), spread in zip(measured.items(), spread_N, strict=True):
-        yield Prediction(name, l + 1, value, RELATIVE_ERROR * abs(value), float(spread), WIDE)
+        scale = {"act_var_within": float(np.mean(layers[l].second_moment_M))}.get(name, 1.0)
+        error = RELATIVE_ERROR * abs(value) + (scale * float(of_pairs_L[l]) if name in OVER_PAIRS else 0.0)
+        yield Prediction(name, l + 1, value, error, float(spread), WIDE)
+
+
+def pair_errors(layers: Sequence[Layer]) -> np.ndarray:
+    """Add up what half of the Hermite terms are off by in the layers so far, as shares of E φ² [L]."""
+    return np.cumsum([layer.H_error / float(np.mean(layer.second_moment_M)) for layer in layers])
 
 
 def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, tuple[float, Pooled]]:
@@ -205,19 +240,24 @@ def of_gradients(
     below_L = -0.5 / width * np.cumsum(of_one_row_L[::-1])[::-1]
     towards_input = np.arange(depth, 0, -1.0)
     towards_input -= towards_input.mean()
-    fit_L = towards_input / max(towards_input @ towards_input, 1.0)
-    for name, slope, log_SxL, hidden_LxL, assumption in (
-        ("log10_signal_grad_norm", "vanishing_slope", signals.signal_SxL, of_signal, WIDE),
-        ("", "vanishing_slope_median", signals.median_SxL + below_L, of_median, ONE_ROW),
-        ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, of_weights, WIDE),
+    fit_L = towards_input / max(float(towards_input @ towards_input), 1.0)
+    of_pairs_L = np.concatenate([[0.0], pair_errors(layers)[:-1]])
+    of_pairs_L += np.cumsum([layer.S_error / np.mean(layer.slope_second_moment_M) for layer in layers[::-1]])[::-1]
+    of_rows_L = np.full(depth, depth * RELATIVE_ERROR)
+    for name, slope, log_SxL, hidden_LxL, of_terms_L, assumption in (
+        ("log10_signal_grad_norm", "vanishing_slope", signals.signal_SxL, of_signal, of_rows_L, WIDE),
+        ("", "vanishing_slope_median", signals.median_SxL + below_L, of_median, of_rows_L, ONE_ROW),
+        ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, of_weights, of_pairs_L, WIDE),
     ):
         norm_SxL = LOG10_OF_SQUARE * log_SxL
         of_outputs_LxL = np.atleast_2d(np.cov(norm_SxL.T))
         covariance_LxL = of_outputs_LxL + LOG10_OF_SQUARE**2 / width * hidden_LxL
         mean_L, draws = np.mean(norm_SxL, axis=0), len(norm_SxL)
         for l in range(depth if name else 0):
-            error, spread = math.sqrt(of_outputs_LxL[l, l] / draws), math.sqrt(covariance_LxL[l, l])
+            error = math.sqrt(of_outputs_LxL[l, l] / draws) + LOG10_OF_SQUARE * float(of_terms_L[l])
+            spread = math.sqrt(covariance_LxL[l, l])
             yield Prediction(name, l + 1, float(mean_L[l]), error, spread, assumption)
         if depth >= 3:
-            error, spread = (math.sqrt(max(fit_L @ c @ fit_L, 0.0)) for c in (of_outputs_LxL / draws, covariance_LxL))
-            yield Prediction(slope, 0, float(fit_L @ mean_L), error, spread, assumption)
+            of_outputs, whole = (max(float(fit_L @ one @ fit_L), 0.0) for one in (of_outputs_LxL, covariance_LxL))
+            error = math.sqrt(of_outputs / draws) + LOG10_OF_SQUARE * float(np.abs(fit_L) @ of_terms_L)
+            yield Prediction(slope, 0, float(fit_L @ mean_L), error, math.sqrt(whole), assumption)

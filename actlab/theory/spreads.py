@@ -8,12 +8,14 @@ rows is sampled, with a fixed seed; what a pooled number feels of a kernel below
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from actlab.activations.inspect import evaluate
 from actlab.theory.backward import Signals
-from actlab.theory.kernels import FEW, Function, Layer, correlations
+from actlab.theory.kernels import Layer, correlations
+from actlab.theory.series import FEW, Function
 
 UNITS = 256
 """Sampled of each layer: a variance is known to about a tenth."""
@@ -47,13 +49,19 @@ class Pooled:
     of_mean: float = 0.0
 
 
+drawn_before: "WeakKeyDictionary[Layer, Units]" = WeakKeyDictionary()
+
+
 def sample_units(phi: Function, layer: Layer, seed: int) -> Units:
-    """Draw units of a layer, with their φ and φ'."""
+    """Draw units of a layer, with their φ and φ'; once, as networks of other depths and widths have them too."""
+    if layer in drawn_before:
+        return drawn_before[layer]
     rows = len(layer.K_MxM)
     factor_MxM = np.linalg.cholesky(correlations(layer.K_MxM) + 1e-12 * rows * np.eye(rows))
     draws_MxT = np.random.default_rng([1, seed]).standard_normal((rows, UNITS))
     z_MxT = layer.mean + np.sqrt(layer.q_M)[:, None] * (factor_MxM @ draws_MxT)
-    return Units(z_MxT, *evaluate(phi, z_MxT.ravel()).reshape(2, *z_MxT.shape))
+    drawn_before[layer] = Units(z_MxT, *evaluate(phi, z_MxT.ravel()).reshape(2, *z_MxT.shape))
+    return drawn_before[layer]
 
 
 def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.ndarray:
@@ -169,7 +177,8 @@ def weight_covariance(
         own_T = quadratic(by_inputs[l, None], units[l - 1].h_MxT[few], inner_LxRxR[l])[0]
         pooled.append(Pooled(l - 1, own_T, of_H_RxR=by_inputs[l]))
     noise = np.zeros((depth, depth, UNITS))
-    noise[1:, :-1] = noise_of(layers[:-1], units[:-1], pooled)[::-1]
+    if pooled:
+        noise[1:, :-1] = noise_of(layers[:-1], units[:-1], pooled)[::-1]
 
     growth_LxR = growth_of(layers)[:, few]
     reach_LxLxR = reach_of(layers)[:, :, few]

@@ -1,0 +1,71 @@
+"""Networks that share their first layers: what was computed of one depth serves every other.
+
+Wide networks of one activation, initialiser and data differ in nothing but how many layers are taken.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+Parameters = tuple[float, float, float]
+"""σ_w², mean and standard deviation of the biases, of one layer."""
+
+KEPT = 4
+kept: "OrderedDict[Any, Chain[Any]]" = OrderedDict()
+
+
+class Chain(Generic[Result]):
+    """Layers one after the other, as many as were asked for so far."""
+
+    def __init__(self, begin: Any, step: Callable[[Any, Parameters, int], tuple[Any, Result]]) -> None:
+        """Begin with a state; a step makes of it, of a layer's parameters and its place the next one, and a result."""
+        self.begin, self.step = begin, step
+        self.state, self.parameters, self.results = begin, list[Parameters](), list[Result]()
+
+    def upto(self, parameters: Sequence[Parameters]) -> list[Result]:
+        """Return the results of these layers; those that are known are not computed again.
+
+        >>> Chain(0, lambda total, one, layer: (total + one[0], total + one[0])).upto([(1.0, 0.0, 0.0)] * 3)
+        [1.0, 2.0, 3.0]
+        """
+        common = min(len(parameters), len(self.parameters))
+        if list(parameters[:common]) != self.parameters[:common]:
+            self.state, self.parameters, self.results = self.begin, [], []
+        for layer in range(len(self.parameters), len(parameters)):
+            self.state, result = self.step(self.state, parameters[layer], layer)
+            self.parameters.append(parameters[layer])
+            self.results.append(result)
+        return self.results[: len(parameters)]
+
+
+def chain(key: Any, make: Callable[[], Chain[Result]]) -> Chain[Result]:
+    """Return the chain of that key, made where there is none; the last few are kept."""
+    if key not in kept:
+        kept[key] = make()
+        while len(kept) > KEPT:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
+
+
+def key_of(*values: Any) -> tuple[Any, ...]:
+    """Make a key of plain values, arrays by their contents, functions with their filled-in parameters.
+
+    >>> key_of(partial(round, ndigits=2), 1) == key_of(partial(round, ndigits=2), 1)
+    True
+    """
+    return tuple(plain(value) for value in values)
+
+
+def plain(value: Any) -> Any:
+    """Return something hashable that is equal for equal values."""
+    if isinstance(value, np.ndarray):
+        return value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+    if isinstance(value, partial):
+        return value.func, value.args, tuple(sorted(value.keywords.items()))
+    return value
