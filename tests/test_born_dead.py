@@ -276,11 +276,16 @@ def planned(tmp_path, weights, biases):
 
 @pytest.mark.parametrize("biases", ["zeros", "randomized_asymmetric"])
 def test_a_unit_has_one_deviation_for_its_weights_and_its_bias(biases, tmp_path):
-    one = planned(tmp_path, "{name: randomized_asymmetric, sigma_w: 0.9}", biases).cells[0]
-    assert one.initialization.weight_std == pytest.approx([0.9, 0.9 / math.sqrt(3)])
-    assert one.initialization.bias_std == one.initialization.weight_std
-    assert one.initialization.bias_mean == (0, 0)
-    assert one.cell.model.bias_init.name == "randomized_asymmetric"
+    (group,) = planned(tmp_path, "{name: randomized_asymmetric, sigma_w: 0.9}", biases).groups
+    (run,) = group.runs
+    assert run.numbers["weight_std"] == pytest.approx([0.9, 0.9 / math.sqrt(3)])
+    assert run.numbers["bias_std"] == run.numbers["weight_std"]
+    assert run.numbers["bias_mean"] == (0, 0)
+    assert run.labels["bias_init"] == "randomized_asymmetric"
+    assert (group.shape.spec.weight_distribution, group.shape.spec.bias_distribution) == (
+        "randomized_asymmetric",
+        "normal",
+    )
 
 
 @pytest.mark.parametrize(
