@@ -1,6 +1,7 @@
 """Born-dead networks: formulas against a simulation written here, theory against what is really drawn and stored."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -10,10 +11,14 @@ import pytest
 from scipy import stats
 
 import actlab
+from actlab.analysis.cells import build_cells
 from actlab.nn import initializers, training
 from actlab.nn.blocks import Function
+from actlab.study.plan import plan
+from actlab.study.reading import StudyError
 from actlab.theory import born_dead
 from actlab.theory.errors import TheoryError
+from experiments import born_dead as study
 from tests.core import a_program, nowhere
 
 RESULTS = Path(__file__).parents[1] / "results" / "born_dead"
@@ -202,3 +207,98 @@ def test_stored_networks_are_born_dead_as_theory_says(data):
         p = born_dead.simulated([width] * depth, x, draw, networks=2000)
         around = [np.clip(p.value + sign * 4 * p.error, 0, 1) for sign in (-1, 1)]
         assert likely(int(rows["network_dead"].sum()), len(rows), *around), (name, width, depth)
+
+
+# The study's claims: each on stored cells, and on such as contradict it
+
+
+@pytest.fixture(scope="module")
+def stored():
+    results = actlab.load(RESULTS)
+    return build_cells(results.runs, results.steps, results.layers)
+
+
+def changed(cells, *, dead=None, at=None, init=None, loss=None):
+    """Return cells of whose networks those of an initializer are, or are not, dead, or have another loss at the end."""
+    of = cells.runs["weight_init"].str.startswith(init or "")
+    steps, runs = cells.steps.copy(), cells.runs.copy()
+    if dead is not None:
+        rows = steps["run"].isin(runs.loc[of, "run"]) & ((at is None) | (steps["step"] == at))
+        steps.loc[rows, "network_dead"] = float(dead)
+    if loss is not None:
+        runs.loc[of, "train_loss"] = loss
+    return replace(cells, steps=steps, runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("claim", "contradicting"),
+    [
+        (study.as_computed_on_a_ray, {"dead": 0, "init": "he"}),
+        (study.within_bounds_on_a_line, {"dead": 1, "init": "he"}),
+        (study.asymmetric_has_fewer, {"dead": 1}),
+        (study.born_dead_stay_dead, {"dead": 0, "at": 200}),
+        (study.born_dead_learn_the_mean, {"loss": 1.05}),
+        (study.narrow_networks_collapse, {"loss": 0.3}),
+    ],
+)
+def test_claims_of_the_study(claim, contradicting, stored):
+    assert claim(stored).verdict == "supported"
+    contradicted = changed(stored, **contradicting)
+    if "loss" in contradicting:  # equal losses have no interval
+        contradicted.runs["train_loss"] += 1e-4 * (contradicted.runs["seed"] % 7)
+    one = claim(contradicted)
+    assert one.verdict == "contradicted"
+    if claim in (study.as_computed_on_a_ray, study.within_bounds_on_a_line):
+        assert "not so at width 2, depth 2" in one.evidence
+
+
+def test_every_claim_of_the_study_is_tried():
+    listed = next(mark for mark in test_claims_of_the_study.pytestmark if mark.name == "parametrize").args[1]
+    assert [claim for claim, _ in listed] == study.CLAIMS
+
+
+# What draws weights and biases together, in a study
+
+
+PLAN = """
+study: s
+data: {name: absolute}
+model: {depth: 2, width: 3, weight_init: WEIGHTS, bias_init: BIASES}
+train: {steps: 10, batch_size: 10}
+"""
+
+
+def planned(tmp_path, weights, biases):
+    path = tmp_path / "s.yaml"
+    path.write_text(PLAN.replace("WEIGHTS", weights).replace("BIASES", biases))
+    return plan(actlab.study_of(path))
+
+
+@pytest.mark.parametrize("biases", ["zeros", "randomized_asymmetric"])
+def test_a_unit_has_one_deviation_for_its_weights_and_its_bias(biases, tmp_path):
+    (group,) = planned(tmp_path, "{name: randomized_asymmetric, sigma_w: 0.9}", biases).groups
+    (run,) = group.runs
+    assert run.numbers["weight_std"] == pytest.approx([0.9, 0.9 / math.sqrt(3)])
+    assert run.numbers["bias_std"] == run.numbers["weight_std"]
+    assert run.numbers["bias_mean"] == (0, 0)
+    assert run.labels["bias_init"] == "randomized_asymmetric"
+    assert (group.shape.spec.weight_distribution, group.shape.spec.bias_distribution) == (
+        "randomized_asymmetric",
+        "normal",
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "biases", "said"),
+    [
+        (
+            "randomized_asymmetric",
+            "constant",
+            "does not go with randomized_asymmetric, which draws the biases with the",
+        ),
+        ("he_normal", "randomized_asymmetric", "draws biases with the weights; write it as model.weight_init"),
+    ],
+)
+def test_biases_of_ones_own_beside_it_are_refused(weights, biases, said, tmp_path):
+    with pytest.raises(StudyError, match=said):
+        planned(tmp_path, weights, biases)
