@@ -110,7 +110,8 @@ class Propagation:
         if not reason:
             if mean not in self.tables:
                 self.tables[mean] = Coefficients(self.phi, mean)
-            passed = through(K_MxM, self.tables[mean], sigma_w2)
+            with np.errstate(over="ignore", invalid="ignore"):  # where there are no moments, which is looked at next
+                passed = through(K_MxM, self.tables[mean], sigma_w2)
             if np.isfinite(passed.H_MxM).all() and np.isfinite(passed.S_MxM).all():
                 return passed.H_MxM, passed
             reason = f"φ or φ' has no finite Gaussian second moment at the variances of layer {layer + 1}"

@@ -91,7 +91,7 @@ class Coefficients:
         weight_KxG = (half_KxPx1 * WEIGHTS).reshape(len(new), -1) * density_KxG
         u_KxG = self.mean + root_K[:, None] * z_KxG
         value, slope = evaluate(self.phi, u_KxG.ravel()).reshape(2, *u_KxG.shape)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # what has no moments is told by them
             scalars = [np.sum(weight_KxG * f, axis=1) for f in (value, value**2, slope**2, slope**4)]
             edge = np.abs(z_KxG) > REACH - 0.5
             for i, f in ((1, value**2), (2, slope**2)):  # growth that outweighs the Gaussian's tail has no moment
@@ -105,7 +105,8 @@ class Coefficients:
 
 def kinks_of(phi: Function) -> np.ndarray:
     """Find where φ or φ' jumps."""
-    return np.array(find_kinks(phi, highest=1)[0], float)
+    with np.errstate(invalid="ignore", over="ignore"):  # φ may overflow far out
+        return np.array(find_kinks(phi, highest=1)[0], float)
 
 
 def hermite(z: np.ndarray, terms: int) -> Iterator[np.ndarray]:
@@ -163,9 +164,9 @@ def pair_sum(
     """
     total_MxP = horner(rows[0], others[0], c_MxP)
     rest_M, rest_P = (square - np.sum(a**2, axis=1) for a, square in (rows, others))
-    if np.any(rest_M > NEGLIGIBLE * rows[1]):
+    if rows[0].shape[1] and np.any(rest_M > NEGLIGIBLE * rows[1]):
         root_M, root_P = (np.sqrt(np.maximum(rest, 0.0)) for rest in (rest_M, rest_P))
-        total_MxP += np.multiply.outer(root_M, root_P) * tail(c_MxP, rows[0].shape[1], decay)
+        total_MxP += np.multiply.outer(root_M, root_P) * tail(rows[0], others[0], c_MxP, decay)
     return total_MxP
 
 
@@ -189,20 +190,29 @@ def needed(a_MxN: np.ndarray, square_M: np.ndarray) -> int:
     return int(enough[0]) + 1 if len(enough) else a_MxN.shape[1]
 
 
-def tail(c: np.ndarray, terms: int, decay: float) -> np.ndarray:
+def tail(a_MxN: np.ndarray, a_PxN: np.ndarray, c_MxP: np.ndarray, decay: float) -> np.ndarray:
     """Estimate what Σ_{n ≥ N} a_n a_n' c^n is of √(R R'), R what a row's Σ a_n² lacks, where a_n² ~ n^−p.
 
-    (p − 1) ∫_1^∞ s^−p e^(−xs) ds, x = −N ln c, an exponential integral of half-integer order: e^−x − √(πx) erfc √x for
-    p = 3/2. It is 1 at c = 1, where √(R R') is exact for equal rows.
+    How well the rows go together, the cosine of the last terms at hand, times
+
+        g(x) = (p − 1) ∫_1^∞ s^−p e^(−xs) ds, x = −N ln |c|,
+
+    an exponential integral of half-integer order: e^−x − √(πx) erfc √x for p = 3/2. Exact at c = 1 for equal rows.
     """
-    share = np.zeros_like(c)
-    near = c > math.exp(-30.0 / terms)  # the rest is nothing
-    x = -terms * np.log(np.minimum(c[near], 1.0))
+    terms = a_MxN.shape[1]
+    last = slice(terms // 2, terms)
+    unit_MxN, unit_PxN = (
+        a / np.maximum(np.linalg.norm(a, axis=1), 1e-300)[:, None] for a in (a_MxN[:, last], a_PxN[:, last])
+    )
+    signs_N = (-1.0) ** np.arange(terms)[last]
+    together_MxP = np.where(c_MxP > 0, unit_MxN @ unit_PxN.T, (unit_MxN * signs_N) @ unit_PxN.T)
+    share_MxP = np.zeros_like(c_MxP)
+    near = np.abs(c_MxP) > math.exp(-30.0 / terms)  # the rest is nothing
+    x = -terms * np.log(np.minimum(np.abs(c_MxP[near]), 1.0))
     decayed = np.exp(-x)
-    share[near] = decayed - np.sqrt(np.pi * x) * erfc(np.sqrt(x))
-    if decay > 2.0:
-        share[near] = decayed - 2.0 * x * share[near]
-    return share
+    g = decayed - np.sqrt(np.pi * x) * erfc(np.sqrt(x))
+    share_MxP[near] = g if decay < 2.0 else decayed - 2.0 * x * g
+    return together_MxP * share_MxP
 
 
 def off_diagonal_mean(a_MxM: np.ndarray) -> float:

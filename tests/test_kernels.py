@@ -1,0 +1,147 @@
+"""Kernels of wide networks: closed forms, direct quadrature, and what every function must obey."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from actlab.activations import CATALOGUE
+from actlab.activations.inspect import evaluate
+from actlab.theory import chains
+from actlab.theory.dead_units import dead_units
+from actlab.theory.gaussian import gaussian_expectation
+from actlab.theory.kernels import correlations, propagate
+from actlab.theory.series import Coefficients, pair_expectation
+
+PLAIN = (2.0, 0.0, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    chains.kept.clear()
+
+
+def rows(count=24, features=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((count, features)) * rng.uniform(0.3, 4.0, (count, 1))
+
+
+def test_relu_has_the_arc_cosine_kernels():
+    # Cho & Saul 2009.
+    for layer in propagate(CATALOGUE["relu"].exact, rows(), [PLAIN] * 12):
+        root = np.sqrt(np.multiply.outer(layer.q_M, layer.q_M))
+        angle = np.arccos(correlations(layer.K_MxM))
+        expected = root * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)
+        np.testing.assert_allclose(layer.H_MxM, expected, atol=5e-6 * root.max())
+        np.testing.assert_allclose(layer.S_MxM, (np.pi - angle) / (2 * np.pi), atol=1e-5)
+
+
+def test_erf_has_the_arcsine_kernel():
+    # Williams 1997; biases of a spread and of a weight that is not 1.
+    layers = propagate(CATALOGUE["erf"].exact, rows(), [(1.5, 0.0, 0.4)] * 4)
+    for layer in layers:
+        scale = np.sqrt(1 + 2 * layer.q_M)
+        cosine = 2 * layer.K_MxM / np.multiply.outer(scale, scale)
+        np.testing.assert_allclose(layer.H_MxM, 2 / np.pi * np.arcsin(cosine), atol=2e-4)
+        slopes = 4 / np.pi / np.sqrt(np.multiply.outer(scale**2, scale**2) - 4 * layer.K_MxM**2)
+        np.testing.assert_allclose(layer.S_MxM, slopes, atol=5e-4)
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu6", "sine"])
+def test_moments_at_any_variance_are_those_of_adaptive_quadrature(name):
+    phi, mean = CATALOGUE[name].exact, 0.3
+    q = np.array([0.011, 0.34, 1.0, 7.7, 150.0])
+    scalars = Coefficients(phi, mean).at(q).scalars
+    for i, root in enumerate(np.sqrt(q)):
+        for moment, order in (("second_moment", 0), ("slope_second_moment", 1)):
+            expected = gaussian_expectation(lambda z, r=root, o=order: evaluate(phi, mean + r * np.asarray(z))[o] ** 2)
+            assert scalars[moment][i] == pytest.approx(expected, rel=2e-6), (name, q[i], moment)
+
+
+def test_derivatives_in_q_are_those_of_the_moments():
+    of = Coefficients(CATALOGUE["gelu"].exact)
+    q, step = np.array([0.2, 1.0, 30.0]), 1e-5
+    for name in ("mean", "second_moment", "slope_second_moment"):
+        above, below = (of.at(q * (1 + sign * step)).scalars[name] for sign in (1, -1))
+        np.testing.assert_allclose(of.at(q).scalars_by_q[name], (above - below) / (2 * step * q), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["hard_tanh", "gelu"])
+def test_pairs_of_different_variances_by_direct_quadrature(name):
+    phi, q = CATALOGUE[name].exact, np.array([0.5, 3.0])
+    of = Coefficients(phi).at(q)
+    reach = np.linspace(-8.0, 8.0, 1201)
+    for c in (-0.8, 0.3, 0.9, 0.995):
+        # Given z the other row is Gaussian; the inner integral on a grid that is as fine for both.
+        z, v = reach[:, None], reach[None, ::3]
+        density = stats.norm.pdf(z) * stats.norm.pdf(v)
+        first = evaluate(phi, math.sqrt(q[0]) * reach)
+        other = evaluate(phi, (math.sqrt(q[1]) * (c * z + math.sqrt(1 - c * c) * v)).ravel()).reshape(2, *density.shape)
+        for a, square, order, decay in (
+            (of.a_MxN, of.scalars["second_moment"], 0, 2.5),
+            (of.b_MxN, of.scalars["slope_second_moment"], 1, 1.5),
+        ):
+            inner = integrate.trapezoid(other[order] * density, v[0], axis=1)
+            expected = integrate.trapezoid(first[order] * inner, reach)
+            found, error = pair_expectation(a, square, np.array([[1.0, c], [c, 1.0]]), decay)
+            assert found[0, 1] == pytest.approx(expected, abs=2e-3 + error), (name, c, order)
+            assert error < 0.01
+
+
+def test_a_constant_bias_moves_the_mean_and_makes_no_noise():
+    one = propagate(jnp.tanh, rows(), [(1.0, 0.7, 0.0)])[0]
+    assert one.mean == 0.7
+    np.testing.assert_allclose(one.K_MxM, rows() @ rows().T / 6)
+    expected = gaussian_expectation(lambda z: np.tanh(0.7 + math.sqrt(one.q_M[0]) * np.asarray(z)))
+    assert one.mean_M[0] == pytest.approx(expected, abs=1e-7)
+
+
+def test_a_shallower_network_is_the_beginning_of_a_deeper_one():
+    deep = propagate(jnp.tanh, rows(), [PLAIN] * 6)
+    assert all(a is b for a, b in zip(propagate(jnp.tanh, rows(), [PLAIN] * 3), deep, strict=False))
+    chains.kept.clear()
+    again = propagate(jnp.tanh, rows(), [PLAIN] * 3)[2]
+    np.testing.assert_array_equal(again.H_MxM, deep[2].H_MxM)
+    other = propagate(jnp.tanh, rows(), [PLAIN, PLAIN, (1.0, 0.0, 0.0)])[2]
+    np.testing.assert_allclose(other.K_MxM, deep[2].K_MxM / 2)
+
+
+def test_where_nothing_can_be_computed_there_is_a_reason():
+    def reason(phi, parameters, x=None):
+        return propagate(phi, rows() if x is None else x, parameters)[-1]
+
+    assert reason(lambda z: jnp.exp(z * z), [PLAIN] * 2) == (
+        "φ or φ' has no finite Gaussian second moment at the variances of layer 1"
+    )
+    assert reason(lambda z: z**3, [PLAIN] * 9).startswith("the variance of pre-activations overflows in layer")
+    assert "underflows" in reason(lambda z: 1e-3 * z, [PLAIN] * 9)
+    assert reason(jnp.tanh, [PLAIN], np.zeros((3, 6))) == "the pre-activations of a row have no variance in layer 1"
+
+
+def test_dead_units_of_rows_that_decide_alone():
+    relu = CATALOGUE["relu"]
+    along = np.outer([1.0, 2.0, 3.0], np.ones(4))
+    for one in dead_units(relu.exact, relu.flat, along, [PLAIN] * 4):
+        assert one.dead == pytest.approx(0.5, abs=5 * one.error)
+    opposed = dead_units(relu.exact, relu.flat, np.vstack([along, -along]), [PLAIN])[0]
+    assert opposed.dead == opposed.no_gradient == 0
+    # Three orthogonal rows: an octant; flat on both sides is no gradient, yet constant on one of them alone.
+    octant = dead_units(relu.exact, relu.flat, np.eye(3), [PLAIN])[0]
+    assert octant.dead == pytest.approx(1 / 8, abs=5 * octant.error)
+    hard = CATALOGUE["hard_tanh"]
+    both = dead_units(hard.exact, hard.flat, np.eye(3), [(3e4, 0.0, 0.0)])[0]
+    assert both.dead == pytest.approx(1 / 4, abs=6 * both.error)
+    assert both.no_gradient > 0.95
+
+
+def test_dead_units_are_those_of_a_wide_network():
+    relu, x, rng = CATALOGUE["relu"], rows(200, 8), np.random.default_rng(2)
+    predicted = dead_units(relu.exact, relu.flat, x, [PLAIN] * 5)
+    h, width = x, 2000
+    for one in predicted:
+        z = h @ (math.sqrt(2 / h.shape[1]) * rng.standard_normal((h.shape[1], width)))
+        share = np.mean((z <= 0).all(axis=0))
+        assert share == pytest.approx(one.dead, abs=0.005 + 4 * math.sqrt(share / width)), one
+        h = np.maximum(z, 0)
