@@ -10,7 +10,7 @@ gradients have about the same size in all layers; their own initialisation keeps
 What is run: networks of 20 layers at step 0, on digits, for every activation and five initialisers, at three widths.
 Each prediction propagates the probe rows' own second moments; nothing in it is fitted. Slopes are in decades per layer,
 going towards the input. Where an activation has no stable critical point (E1's evidence names them), `actlab plan` says
-why.
+why. Glorot & Bengio had no biases, PyTorch's default has: G1 and G2 ask for both.
 
 All thresholds were written down before the first run of the study.
 """
@@ -119,7 +119,7 @@ def spreads_are_right(cells: Cells) -> Verdict:
     )
 
 
-def slope_of(cells: Cells, activation: str, initializer: str, slope: str = "vanishing_slope") -> pd.Series:
+def slope_of(cells: Cells, activation: str, initializer: str, slope: str) -> pd.Series:
     """Return a slope at step 0 by seed, in the widest networks."""
     runs = cells.runs
     ours = (runs["activation"] == activation) & (runs["weight_init"] == initializer)
@@ -178,16 +178,24 @@ def selu_grows(cells: Cells) -> Verdict:
     return one_slope(cells, "E3", "selu", "lecun_normal", statement, AT_LEAST, GROWS, "vanishing_slope")
 
 
+def with_and_without_biases(cells: Cells, id: str, statement: str, form: str, effect: float, slope: str) -> Verdict:
+    """Judge tanh's slope under U(±1/√fan_in), without biases as in the source, and with those of PyTorch's default."""
+    conditions = {"no biases": "lecun_uniform", "biases U(±1/√fan_in)": "pytorch_default"}
+    samples = {name: slope_of(cells, "tanh", initializer, slope) for name, initializer in conditions.items()}
+    evidence = f"{slope.replace('_', ' ')} at initialisation, decades per layer, width {widths(cells)[1]}"
+    return judge(id, "tanh", statement, form, effect, samples, evidence, slope)
+
+
 def usual_initialisation_vanishes(cells: Cells) -> Verdict:
     """G1: under U(±1/√fan_in) a tanh network's signal decreases towards the input."""
     statement = "the signal decreases towards the input under U(±1/√fan_in)"
-    return one_slope(cells, "G1", "tanh", "pytorch_default", statement, AT_MOST, -KEPT, "vanishing_slope")
+    return with_and_without_biases(cells, "G1", statement, AT_MOST, -KEPT, "vanishing_slope")
 
 
 def while_weight_gradients_do_not(cells: Cells) -> Verdict:
     """G2: and its weight gradients have about the same size in all layers."""
     statement = "weight gradients have about the same size in all layers under U(±1/√fan_in)"
-    return one_slope(cells, "G2", "tanh", "pytorch_default", statement, WITHIN, KEPT, "weight_slope")
+    return with_and_without_biases(cells, "G2", statement, WITHIN, KEPT, "weight_slope")
 
 
 def glorot_keeps(cells: Cells) -> Verdict:
