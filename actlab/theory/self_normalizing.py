@@ -99,7 +99,7 @@ def jacobian(phi: Function, mean: float, variance: float, omega: float = 0.0, ta
     Raises:
         TheoryError: as there.
 
-    >>> jacobian(lambda z: 2.0 * z + 1.0, 1.0, 1.0, 0.5).round(12).tolist()
+    >>> (jacobian(lambda z: 2.0 * z + 1.0, 1.0, 1.0, 0.5).round(12) + 0.0).tolist()
     [[1.0, 0.0], [0.0, 4.0]]
 
     Reference: Klambauer et al. 2017, arXiv:1706.02515, eq. 6.
