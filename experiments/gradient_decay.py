@@ -61,9 +61,11 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
     table = beside(cells, slope)
     table = table[table["width"] == wide]
     settings = table.groupby(["activation", "weight_init"]).ngroups
-    worst = table.groupby(["activation", "weight_init"])["off"].mean()
-    least = (
-        f"; furthest off: {', '.join(worst.abs().idxmax())} ({worst[worst.abs().idxmax()]:+.3f})" if len(worst) else ""
+    mean = table.groupby(["activation", "weight_init"], as_index=False)["off"].mean()
+    worst = mean.sort_values("off", key=lambda off: off.abs()).tail(1)
+    least = "".join(
+        f"; furthest off: {activation}, {initializer} ({off:+.3f})"
+        for activation, initializer, off in worst[["activation", "weight_init", "off"]].itertuples(index=False)
     )
     return judge(
         id,
@@ -152,8 +154,8 @@ def critical_keeps_gradients(cells: Cells) -> Verdict:
     first = records_at(cells.steps, runs, "init", ["vanishing_slope"]).merge(
         runs[["run", "seed", "activation"]], on="run"
     )
-    mean = first.groupby("activation")["vanishing_slope"].mean()
-    worst = f"; steepest: {mean.abs().idxmax()} ({mean[mean.abs().idxmax()]:+.3f})" if len(mean) else ""
+    mean = first.groupby("activation")["vanishing_slope"].mean().sort_values(key=lambda slope: slope.abs()).tail(1)
+    worst = "".join(f"; steepest: {activation} ({slope:+.3f})" for activation, slope in mean.items())
     return judge(
         "E1",
         "",

@@ -36,7 +36,7 @@ def one_trial_process():
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_predicted():
-    """Studies that tests run are without theory's predictions, which take longer than they do (``core.predicting``)."""
+    """Studies that tests run are without theory's predictions, which take longer than they do."""
     from actlab.engine import predicting, prediction_files
 
     @wraps(predicting.computed)
@@ -49,7 +49,7 @@ def nothing_is_predicted():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=2, help="how often tests/test_crash.py kills a run [default: 3]")
+    parser.addoption("--kills", type=int, default=2, help="how often tests/test_crash.py kills a run [default: 2]")
     parser.addoption("--tries", type=int, default=15, help="of each kind in tests/test_folder_fuzz.py [default: 15]")
     parser.addoption(
         "--interrupts", type=int, default=3, help="how many commands tests/test_interrupts.py interrupts [default: 3]"

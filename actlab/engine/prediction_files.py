@@ -55,9 +55,7 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> tuple[pa.Table | None, st
     listed = manifest.get(PREDICTIONS, {}).get("sha256")
     try:
         content = content_of(folder / FILE, part_checks.MOST_BYTES)
-        if listed not in (None, hashlib.sha256(content).hexdigest()):
-            raise PartError(f"was altered or cut short: its SHA-256 is not the one in {MANIFEST}")
-        return sound(content), ""
+        return sound(content, listed), ""
     except FileNotFoundError:
         why = f"is gone, which {MANIFEST} lists" if listed else ""
     except PartError as error:
@@ -67,12 +65,18 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> tuple[pa.Table | None, st
     return None, f"{FILE} {why}; {AGAIN}" if why else ""
 
 
-def sound(content: bytes) -> pa.Table:
+def sound(content: bytes, listed: str | None) -> pa.Table:
     """Read a file's rows.
+
+    Args:
+        content: of the file.
+        listed: the SHA-256 that the manifest has of it; None where it has none.
 
     Raises:
         PartError: they are not what was written.
     """
+    if listed not in (None, hashlib.sha256(content).hexdigest()):
+        raise PartError(f"was altered or cut short: its SHA-256 is not the one in {MANIFEST}")
     table = part_checks.unpacked(content)
     if {field.name: str(field.type) for field in table.schema} != TYPES:
         raise PartError("has other columns than predictions have")

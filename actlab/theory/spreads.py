@@ -56,12 +56,21 @@ def sample_units(phi: Function, layer: Layer, seed: int) -> Units:
     """Draw units of a layer, with their φ and φ'; once, as networks of other depths and widths have them too."""
     if layer in drawn_before:
         return drawn_before[layer]
-    rows = len(layer.K_MxM)
-    factor_MxM = np.linalg.cholesky(correlations(layer.K_MxM) + 1e-12 * rows * np.eye(rows))
-    draws_MxT = np.random.default_rng([1, seed]).standard_normal((rows, UNITS))
-    z_MxT = layer.mean + np.sqrt(layer.q_M)[:, None] * (factor_MxM @ draws_MxT)
+    draws_MxT = np.random.default_rng([1, seed]).standard_normal((len(layer.K_MxM), UNITS))
+    z_MxT = layer.mean + np.sqrt(layer.q_M)[:, None] * (root(correlations(layer.K_MxM)) @ draws_MxT)
     drawn_before[layer] = Units(z_MxT, *evaluate(phi, z_MxT.ravel()).reshape(2, *z_MxT.shape))
     return drawn_before[layer]
+
+
+def root(C_MxM: np.ndarray) -> np.ndarray:
+    """Return A with A Aᵀ = C, by eigenvalues: rows on one line have a C of rank 1 or 2, where Cholesky's fails.
+
+    >>> A = root(np.ones((3, 3)))
+    >>> bool(np.allclose(A @ A.T, 1.0))
+    True
+    """
+    values_M, vectors_MxM = np.linalg.eigh(C_MxM)
+    return vectors_MxM * np.sqrt(np.maximum(values_M, 0.0))
 
 
 def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.ndarray:
@@ -184,8 +193,7 @@ def weight_covariance(
     reach_LxLxR = reach_of(layers)[:, :, few]
     by_signals = inner_LxRxR * size_LxRxR / total_L[:, None, None]
     for j, (layer, drawn) in enumerate(zip(layers, units, strict=True)):
-        factor_RxR = np.linalg.cholesky(cosine_LxRxR[j] + 1e-9 * np.eye(rows))
-        g_RxT = factor_RxR @ np.random.default_rng([2, j]).standard_normal((rows, UNITS))
+        g_RxT = root(cosine_LxRxR[j]) @ np.random.default_rng([2, j]).standard_normal((rows, UNITS))
         psi_RxT = g_RxT * drawn.slope_MxT[few] / root_LxR[j, :, None]
         noise[: j + 1, j] += quadratic(by_signals[: j + 1], psi_RxT, cosine_LxRxR[j] * r_LxRxR[j])
         by_signals[: j + 1] *= r_LxRxR[j]
