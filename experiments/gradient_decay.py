@@ -62,7 +62,7 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
     table = table[table["width"] == wide]
     settings = table.groupby(["activation", "weight_init"]).ngroups
     mean = table.groupby(["activation", "weight_init"], as_index=False)["off"].mean()
-    worst = mean.sort_values("off", key=lambda off: off.abs()).tail(1)
+    worst = mean[mean["off"].abs() == mean["off"].abs().max()]
     least = "".join(
         f"; furthest off: {activation}, {initializer} ({off:+.3f})"
         for activation, initializer, off in worst[["activation", "weight_init", "off"]].itertuples(index=False)
