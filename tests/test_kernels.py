@@ -87,7 +87,7 @@ def test_pairs_of_different_variances_by_direct_quadrature(name):
             expected = integrate.trapezoid(first[order] * inner, reach)
             found, error = pair_expectation(a, square, np.array([[1.0, c], [c, 1.0]]), decay)
             assert found[0, 1] == pytest.approx(expected, abs=2e-3 + error), (name, c, order)
-            assert error < 0.01
+            assert error < 0.02
 
 
 def test_a_constant_bias_moves_the_mean_and_makes_no_noise():
