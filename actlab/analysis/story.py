@@ -5,6 +5,7 @@ The rows come as plain mappings (``theory.story.Row``, with the catalogue's form
 
 import math
 import os
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -188,12 +189,21 @@ def section(row: Row, known: pd.DataFrame, out: Path, pictures: Mapping[str, str
         blocks += [Text(f"*Step {i}{mark}.* {plain(step['why'])}"), formula(step["latex"])]
     if row["corrections"]:
         loose = (
-            f"“{plain(one['said'])}” {plain(one['holds'])}{f' {CHECKED}' if one['numbers'] else ''}"
+            f"“{plain(one['said'])}” {with_code(one['holds'])}{f' {CHECKED}' if one['numbers'] else ''}"
             for one in row["corrections"]
         )
         blocks += [Text("**Said too loosely**"), Items(tuple(loose))]
     blocks += [Text("**What this project measured**"), Items(findings(row, known, out))]
     return Section(2, row["name"], tuple(blocks))
+
+
+def with_code(text: str) -> str:
+    r"""Write a text in Markdown, with what stands between backticks as code.
+
+    >>> print(with_code("see `describe relu`, a*b"))
+    see `describe relu`, a\*b
+    """
+    return re.sub(r"\\`([\w ]+)\\`", r"`\1`", plain(text))
 
 
 def formula(latex: str) -> Text:
