@@ -168,7 +168,7 @@ def run(
     with worker_pools.Processes() as processes:
         options = (fresh, notice, planned, note, prune, confirm, out is None, reselect, follows)
         with train_study.trained(study, folder, execution, processes, *options) as stored:
-            processes.keep_one()
+            processes.keep(1)
             results = stored.results()
             write_report(results, lambda done, of: follows(written=done, to_write=of), processes)
     return results

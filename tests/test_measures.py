@@ -20,6 +20,7 @@ from actlab.analysis.compare import DYING, CompareError, compare, format, own_me
 from actlab.analysis.estimates import available, records_at
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.intervals import quantity_of
+from actlab.analysis.parts import OF_THEORY
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.units import DEATHS
 from actlab.engine.files import StoreError
@@ -225,7 +226,7 @@ def agree(frame, study, by):
     return seen
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name != "selection"])
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("selection", *OF_THEORY)])
 def test_tables_and_comparisons_agree(study, name):
     frame = TABLES[name].make(build_cells(*study)).frame
     frame = frame[frame["measure"] != "steps_to_target"]  # of which that has medians
@@ -235,7 +236,7 @@ def test_tables_and_comparisons_agree(study, name):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("dying", "weakening")])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in ("dying", "weakening", *OF_THEORY)])
 def test_figures_and_comparisons_agree(sound, name):
     frame = FIGURES[name].make(build_cells(*sound)).frame
     assert agree(frame, sound, ["activation", "depth"]) > 0 or name == "learned_parameters"
@@ -272,14 +273,14 @@ def in_logs(study):
     return in_logs
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in OF_THEORY])
 def test_tables_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
     one, other = (TABLES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
     assert one.wide.equals(other.wide)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_THEORY])
 def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
     one, other = (FIGURES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)

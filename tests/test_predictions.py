@@ -323,7 +323,8 @@ def test_what_fails_in_theory_ends_no_run_and_is_tried_again(home, copy, monkeyp
 def test_a_worker_that_dies_costs_one_cell(home, copy, monkeypatch):
     class Dies(SerialExecutor):
         def submit(self, function, /, *args, **kwargs):
-            if function is prediction_cells.predicted and len(args[0].weight_std) == 3:
+            job = getattr(function, "func", None), *getattr(function, "args", ())
+            if job[0] is prediction_cells.predicted and len(job[1].weight_std) == 3:
                 raise BrokenExecutor("killed")
             return super().submit(function, *args, **kwargs)
 

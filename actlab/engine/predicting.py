@@ -1,17 +1,20 @@
-"""What a study's folder lacks of theory's predictions, computed once its runs are trained: one worker, cell by cell."""
+"""What a study's folder lacks of theory's predictions, computed by the workers once its runs are trained."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import BrokenExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actlab.engine import prediction_cells, prediction_files, store
 from actlab.engine.manifest import PREDICTIONS, write_manifest
 from actlab.engine.prediction_cells import FAILED, Cell
-from actlab.engine.worker_pools import Processes
+from actlab.engine.worker_pools import Processes, cores
 from actlab.study.plan import Plan
 
 if TYPE_CHECKING:
@@ -90,26 +93,53 @@ def failed(rows: pa.Table) -> bool:
 def computed(
     cells: Mapping[str, Cell], folder: Path, processes: Processes, tell: Callable[..., None]
 ) -> dict[str, pa.Table]:
-    """Compute the rows of some cells in a worker, those of one activation after each other: it compiles that once."""
-    processes.keep_one()
-    worker, begun = processes.open(), time.monotonic()
-    done: dict[str, pa.Table] = {}
-    for name in sorted(cells, key=lambda name: place(cells[name])):
+    """Compute the rows of some cells, in a worker for each core; those of one chain by one, one after the other."""
+    chains = deque(chains_of(cells))
+    number = min(len(chains), cores())
+    processes.keep(number)
+    begun, done = time.monotonic(), dict[str, Any]()
+    at_work: dict[Future[Any], tuple[Executor, deque[str]]] = {}
+
+    def go_on(worker: Executor, chain: deque[str]) -> None:
+        if not chain and not chains:
+            return
+        names = chain or chains.popleft()
+        job = partial(prediction_cells.predicted, cells[names[0]], names[0], folder.absolute() / "sources")
         try:
-            future = worker.submit(prediction_cells.predicted, cells[name], name, folder.absolute() / "sources")
-            while not wait([future], timeout=PATIENCE).done:
-                tell(predicted=len(done), to_predict=len(cells))
-            done[name] = future.result()
-        except BrokenExecutor as error:
-            done[name] = prediction_files.rows_of(name, f"{FAILED}its process died ({error})", ())
-            worker = processes.open()
+            future = worker.submit(job)
+        except BrokenExecutor as error:  # it died since it finished its last one
+            future = Future()
+            future.set_exception(error)
+        at_work[future] = worker, names
+
+    for _ in range(number):
+        go_on(processes.open(), deque())
+    while at_work:
+        for future in wait(at_work, PATIENCE, FIRST_COMPLETED).done:
+            worker, names = at_work.pop(future)
+            name = names.popleft()
+            try:
+                done[name] = future.result()
+            except BrokenExecutor as error:
+                done[name] = prediction_files.rows_of(name, f"{FAILED}its process died ({error})", ())
+                worker = processes.open()
+            go_on(worker, names)
         if time.monotonic() - begun > PATIENCE:
             tell(predicted=len(done), to_predict=len(cells))
     return done
 
 
-def place(cell: Cell) -> str:
-    """By what cells are sorted: those that share data and activation stand together."""
-    return repr(
-        (cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters, 9e9 - len(cell.weight_std))
-    )
+def chains_of(cells: Mapping[str, Cell]) -> list[deque[str]]:
+    """Name the cells that share data and activation, and so a compiled function and most of their layers, together."""
+
+    def shared(name: str) -> str:
+        cell = cells[name]
+        return repr((cell.shape.data_checksum, cell.shape.data, cell.activation, cell.parameters))
+
+    def begins_as(name: str) -> tuple[Any, ...]:
+        """What their layers are, and the deepest first: it has those of the others."""
+        cell = cells[name]
+        return cell.weight_std[0], cell.bias_mean[0], cell.bias_std[0], -len(cell.weight_std)
+
+    in_order = sorted(cells, key=lambda name: (shared(name), begins_as(name)))
+    return [deque(names) for _, names in groupby(in_order, key=shared)]

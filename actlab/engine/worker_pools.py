@@ -117,12 +117,12 @@ class Processes:
             self.ready.append(pool)
             pool.submit(warm_up)
 
-    def keep_one(self) -> None:
-        """Once all work is done: have one process ready for work of another kind, and end the others."""
+    def keep(self, number: int) -> None:
+        """Once all work is done: have so many processes at most ready for work of another kind, and end the others."""
         self.ready.clear()
         for pool in self.pools:
             with suppress(BrokenExecutor):  # it died of its last job
-                if not self.ready:
+                if len(self.ready) < number:
                     pool.submit(os.getpid)
                     self.ready.append(pool)
             if pool not in self.ready:
