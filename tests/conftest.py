@@ -52,7 +52,7 @@ def pytest_addoption(parser):
     parser.addoption("--kills", type=int, default=2, help="how often tests/test_crash.py kills a run [default: 2]")
     parser.addoption("--tries", type=int, default=15, help="of each kind in tests/test_folder_fuzz.py [default: 15]")
     parser.addoption(
-        "--interrupts", type=int, default=3, help="how many commands tests/test_interrupts.py interrupts [default: 3]"
+        "--interrupts", type=int, default=2, help="how many commands tests/test_interrupts.py interrupts [default: 2]"
     )
     parser.addoption(
         "--thorough",

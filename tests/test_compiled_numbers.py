@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from actlab.nn import losses, optimizers, probes, walk
+from tests.thinned import thinned
 
 # Rows, units, runs per call and precision: each pair of rows or units with runs, and with precision, occurs.
 SHAPES = [
@@ -162,7 +163,7 @@ def test_losses(task, rows, width, runs, dtype):
 
 
 @pytest.mark.parametrize(("runs", "dtype"), [(1, "float32"), (4, "float64")])
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("name", thinned(optimizers.OPTIMIZERS, 2))
 def test_optimizers(name, runs, dtype):
     """Three steps of stacks of every width, with each switch on and off."""
     rule = optimizers.OPTIMIZERS[name]

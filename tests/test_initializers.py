@@ -11,6 +11,7 @@ from scipy import stats
 from actlab.nn import draws, initializers, training
 from actlab.nn.blocks import Function, Options
 from tests.core import a_program, nowhere
+from tests.thinned import thinned
 
 FLOAT32 = jnp.dtype("float32")
 ENTRIES = (300, 400)
@@ -267,7 +268,7 @@ def test_layers_are_independent_of_each_other_whatever_their_order(distribution)
     assert np.abs(correlations).max() < 4 / math.sqrt(samples.shape[1])
 
 
-@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
+@pytest.mark.parametrize("distribution", thinned(initializers.DISTRIBUTIONS, 2))
 def test_the_readout_is_lecun_normal_with_zero_bias_whatever_the_hidden_layers_are(distribution):
     tree = start(weight_distribution=distribution, outputs=500)
     readout = np.asarray(tree["readout"]["kernel"], np.float64)
@@ -285,7 +286,7 @@ def test_the_seed_decides_everything():
 
 
 @pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
-@pytest.mark.parametrize("per", ["layer", "unit"])
+@pytest.mark.parametrize("per", thinned(["unit", "layer"], 2))
 def test_a_higher_bound_adds_layers_of_zeros_and_changes_none(distribution, per):
     """Whatever a study's deepest network is, a run has the same draws, to the bit; so have its first layers in any."""
     changes = {"weight_distribution": distribution, "learnable_per": per, "options": Options(norm="layer")}

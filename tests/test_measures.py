@@ -31,6 +31,7 @@ from actlab.study.selection import Select
 from tests.core import measure_layers
 from tests.synthetic import frames
 from tests.test_records import row_of, some_records
+from tests.thinned import thinned
 
 ROOT = Path(__file__).parents[1]
 
@@ -273,20 +274,20 @@ def in_logs(study):
     return in_logs
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in OF_THEORY])
+@pytest.mark.parametrize("name", thinned([name for name in TABLES if name not in OF_THEORY], 3))
 def test_tables_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
     one, other = (TABLES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
     assert one.wide.equals(other.wide)
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_THEORY])
+@pytest.mark.parametrize("name", thinned([name for name in FIGURES if name not in OF_THEORY], 3))
 def test_figures_do_not_depend_on_the_scale_in_which_norms_are_stored(study, in_logs, name):
     one, other = (FIGURES[name].make(build_cells(*frames_, Select())) for frames_ in (study, in_logs))
     pd.testing.assert_frame_equal(one.frame, other.frame, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", sorted(GEOMETRIC))
+@pytest.mark.parametrize("name", thinned(sorted(GEOMETRIC), 3))
 def test_means_over_layers_are_geometric_or_unknown(study, in_logs, name):
     """Earlier versions stored arithmetic means: from all layers, where there are, the geometric ones are taken."""
     by = ["activation", "depth", "learning_rate", "seed"]

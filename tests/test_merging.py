@@ -41,7 +41,7 @@ def named(home, overrides):
     return [one.format(**places) for one in overrides]
 
 
-@pytest.mark.parametrize("split", thinned(SPLITS, 2))
+@pytest.mark.parametrize("split", thinned(SPLITS, 3))
 def test_merged_folders_are_what_one_machine_would_have_given(split, home, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folders = []
