@@ -70,7 +70,8 @@ def initializer_of(model: ModelConfig) -> str:
 def has_own_biases(model: ModelConfig) -> bool:
     """Whether a model asks for biases beside an initializer that draws them."""
     initializer = INITIALIZERS.find(initializer_of(model))
-    return initializer.draws_biases and model.bias_init.name not in ("zeros", initializer.distribution)
+    resolved = () if initializer.from_point else (initializer.distribution,)  # as a stored study names those
+    return initializer.draws_biases and model.bias_init.name not in ("zeros", *resolved)
 
 
 def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
