@@ -20,6 +20,7 @@ from actlab.analysis import layout, looks, notes, panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import Spec, as_drawn
 from actlab.analysis.figures import FIGURES, writing
+from actlab.analysis.parts import OF_THEORY
 from actlab.analysis.tables import TABLES
 from actlab.engine import manifest, scheduling, store, worker_pools
 from actlab.study import plan as planning
@@ -139,6 +140,8 @@ def test_run_notes_what_figures_need_of_each_activation(tmp_path):
     plan = planning.plan(reading.read(tmp_path / "s.yaml"))
     scheduling.prepare(store.Stored(tmp_path / "r"), "study: looks\n", plan, {}, trains=False)
     facts = manifest.read_manifest(tmp_path / "r")["activations"]
+    (started,) = facts["bent"].pop("started")  # its initializer preserves variances
+    assert started["slope"] == pytest.approx(0.5608, abs=1e-4)
     assert facts["bent"] == {"family": "gated", "order": 0, "look": ["#123456", "x", "dotted"]}
     assert facts["relu"]["look"] == list(GIVEN["relu"])
     assert facts["leaky_relu(negative_slope=0.2)"]["order"] == facts["relu"]["order"] + 1
@@ -254,7 +257,7 @@ def test_a_figure_can_be_drawn_again_from_its_csv(cells, name):
     assert drawn == again != set()
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_THEORY])
 def test_how_a_figure_is_drawn_is_plain_data(cells, name):
     spec = FIGURES[name].make(cells).spec
     assert spec.kind in panels.KINDS
