@@ -535,6 +535,7 @@ def setting_aside_folders(folder):
     return [path for path in folder.parent.iterdir() if ASIDE.search(path.name)]
 
 
+@pytest.mark.thorough
 def test_fresh_of_a_folders_own_study_with_a_file_of_ones_own(tmp_path, monkeypatch):
     """What it names lies in the folder that is set aside."""
     writes_no_report(monkeypatch)

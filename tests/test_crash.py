@@ -1,6 +1,6 @@
 """Nothing lost: whatever ends a run in the middle, the finished study is the same, bit for bit.
 
-``python -m pytest tests/test_crash.py --kills 100`` kills a hundred runs at random moments instead of two.
+``python -m pytest tests/test_crash.py --kills 100`` kills a hundred runs at random moments instead of one.
 
 Most of these tests train in this process, where a job that is asked to stop, a full disk or a dead worker can be had at
 an exact place; each was also seen to happen to real processes, and the last three tests are about those.

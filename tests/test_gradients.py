@@ -10,6 +10,7 @@ import pytest
 from actlab.nn import recording, training, walk
 from actlab.nn.blocks import Function, Options
 from tests.core import BATCH, FEATURES, OUTPUTS, ROWS, a_program, nowhere
+from tests.thinned import thinned
 
 DEPTH, BOUND, WIDTH = 3, 5, 6
 SLOPE, SEED, STEP, RATE = 0.1, 3, 17, 0.4
@@ -36,7 +37,7 @@ def float64():
         yield
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=thinned(CASES, 2))
 def case(request):
     options, per, runs = CASES[request.param]
     program = a_program(

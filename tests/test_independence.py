@@ -59,7 +59,7 @@ APART = {
     "sgd": ("mish", Options(), {"optimizer": "sgd"}, {}),
 }
 CASES = TOGETHER | APART
-FEW = [("plain", 1, 6), ("all, layer", 4, 6)]
+FEW = [("all, layer", 4, 6)]
 MANY = [(name, runs, width) for name in CASES for runs, width in ((1, 6), (4, 6), (1, 64), (4, 33))]
 
 

@@ -244,7 +244,7 @@ def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first,
 
 
 @pytest.mark.parametrize("swept", [{"clip_norm": (None, 1.0)}, {"clip_norm": (None, 1.0, 2.0), "width": (8, 16)}])
-@pytest.mark.parametrize("names", thinned([("relu", "tanh"), ("relu",)], 2))
+@pytest.mark.parametrize("names", thinned([(("relu", "tanh"),), (("relu",),)], 2))
 def test_what_has_no_value_is_drawn_too(swept, names):
     """No limit to the norm is a setting like others: a missing number equals nothing, itself included."""
     cells = build_cells(*synthetic.frames(names, (2, 5), seeds=2, rates=(1e-3,), **swept))

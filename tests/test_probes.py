@@ -16,6 +16,7 @@ from actlab.nn import probes
 from actlab.nn.blocks import Function, Options
 from actlab.nn.programs import blank_scratches
 from tests.core import OUTPUTS, Runs, a_program, frames_of, kernels_of, nowhere, programs_of, some_data, some_numbers
+from tests.thinned import thinned
 
 DEPTH, BOUND, WIDTH, FEATURES = 4, 6, 5, 6
 EVALUATE = (1, 0, 1, 1, 0, 1)
@@ -394,7 +395,7 @@ def both(request):
 IN_FIRST_EPOCH = 30 // 7
 
 
-@pytest.mark.parametrize("name", [*probes.GRADIENTS, *probes.PROBES])
+@pytest.mark.parametrize("name", thinned([*probes.GRADIENTS, *probes.PROBES], 2))
 def test_measures_of_every_record(both, name):
     _, steps, layers = frames_of(both.row)
     stored = layers[name].to_numpy().reshape(len(EVALUATE), DEPTH)

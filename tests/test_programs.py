@@ -10,13 +10,14 @@ from actlab.activations import CATALOGUE
 from actlab.engine import compiling, loading
 from actlab.nn.programs import state_axis
 from tests.core import FEATURES, Runs, a_program, assert_same_bits, programs_of, some_data, some_numbers
+from tests.thinned import thinned
 
 BOUND, WIDTH = 48, 8
 RELU = loading.function_of(CATALOGUE["relu"])
 
 
 @pytest.mark.parametrize("runs", [1, 4])
-@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("clip", thinned([True, False], 2))
 def test_no_call_copies_or_fills_all_layers(runs, clip):
     """Every loop over layers goes to the depth, so that only a copy, a fill or a turn of whole stacks could."""
     program = a_program(RELU, depth_bound=BOUND, width=WIDTH, runs_per_call=runs, clip=clip, optimizer="adam")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actlab import sources
 from actlab.sources import statements
+from tests.thinned import thinned
 
 FILE = '''"""What it is for."""
 import math
@@ -466,7 +467,7 @@ print(json.dumps({str(p): [one.tokens for one in module.statements(p.read_bytes(
 PYTHONS = pythons()
 
 
-@pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.parametrize("version", thinned(PYTHONS, 3))
 def test_every_supported_python_reads_the_same_tokens(version, tmp_path):
     """The tokenizer by itself, on actlab's own files and on what is rarely written."""
     package = Path(sources.__file__).parents[1]

@@ -23,6 +23,7 @@ from tests.core import (
     some_data,
     some_numbers,
 )
+from tests.thinned import thinned
 
 DEPTH, WIDTH = 3, 6
 SCHEDULE = ((0, 1), (3, 0), (8, 1), (9, 0), (11, 1))  # records, and whether whole splits are evaluated
@@ -222,7 +223,7 @@ def optimized(name):
     return bent_program(dtype="float64", **OPTIMIZERS[name][0])
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 2))
 def test_training_is_the_obvious_loop(name):
     _, own, rule, decayed = OPTIMIZERS[name]
     numbers, data = bent_numbers(**own), some_data("float64")

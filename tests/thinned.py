@@ -7,10 +7,14 @@ def thinned(cases, one_in):
     """Mark all but every so many-th case thorough: the first one stays.
 
     Args:
-        cases: what ``pytest.mark.parametrize`` takes for one argument.
+        cases: what ``pytest.mark.parametrize`` takes: values, or tuples of them for several arguments.
         one_in: of how many one stays.
     """
     return [
-        pytest.param(case, marks=pytest.mark.thorough if i % one_in else [], id=case if isinstance(case, str) else None)
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            marks=pytest.mark.thorough if i % one_in else [],
+            id=case if isinstance(case, str) else None,
+        )
         for i, case in enumerate(cases)
     ]
