@@ -49,7 +49,9 @@ def nothing_is_predicted():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=1, help="how often tests/test_crash.py kills a run [default: 1]")
+    parser.addoption(
+        "--kills", type=int, default=3, help="how often tests/test_crash.py kills a run, with --thorough [default: 3]"
+    )
     parser.addoption("--tries", type=int, default=8, help="of each kind in tests/test_folder_fuzz.py [default: 8]")
     parser.addoption(
         "--interrupts", type=int, default=2, help="how many commands tests/test_interrupts.py interrupts [default: 2]"

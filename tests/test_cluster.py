@@ -207,7 +207,7 @@ def begin_waiting(open_worker, tmp_path):
 def test_slurm_takes_no_more_jobs(slurm, tmp_path, monkeypatch):
     monkeypatch.setattr(of_slurm, "LOOK", 0.2)
     monkeypatch.setattr(of_slurm, "ASK", 0.2)
-    monkeypatch.setattr(of_slurm, "PATIENCE", 20)  # within which a busy machine notices that the worker has died
+    monkeypatch.setattr(of_slurm, "PATIENCE", 12)  # within which a busy machine notices that the worker has died
     slurm.write_text("cores: 1\nmemory: 2GB\nsecurity: false\n")
     pool = cluster.pool(tmp_path / "r", 5, cluster=slurm)
     open_worker, _ = pool.__enter__()

@@ -1,6 +1,6 @@
 """Nothing lost: whatever ends a run in the middle, the finished study is the same, bit for bit.
 
-``python -m pytest tests/test_crash.py --kills 100`` kills a hundred runs at random moments instead of one.
+``python -m pytest tests/test_crash.py --thorough --kills 100`` kills a hundred runs at random moments.
 
 Most of these tests train in this process, where a job that is asked to stop, a full disk or a dead worker can be had at
 an exact place; each was also seen to happen to real processes, and the last three tests are about those.
@@ -158,7 +158,8 @@ def test_a_signal_saves_and_the_next_run_resumes(number, whole, config, tmp_path
     same(tmp_path / "r", whole)
 
 
-@pytest.mark.parametrize("grows", [True, pytest.param(False, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("grows", [True, False])
 def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_path, hasty):
     """Other activations, with more that is learned, and deeper networks come or go; a run's bits stay."""
     words = ["train.learning_rate=1e-2", "train.clip_norm=0.5", "model.norm=layer", "model.dropout.rate=0.2"]
@@ -637,6 +638,7 @@ def cached(tmp_path_factory):
     }
 
 
+@pytest.mark.thorough
 def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
     """SIGKILL, again and again, until a study is done; then the next study, until so many kills are spent.
 
