@@ -79,6 +79,13 @@ def test_a_prediction_names_its_measure_layer_errors_and_assumption():
     assert not [one for one in predict(setting("tanh", depth=2)) if one.layer == 0]  # two layers have no slope
 
 
+@pytest.mark.parametrize("name", ["linear", "gelu"])
+def test_few_terms_are_enough_where_phi_is_nearly_a_polynomial(name):
+    # Of a linear function one; that half of it were none says nothing of how far the sum is off.
+    of_weights = [one for one in predict(setting(name, depth=6, sigma_w2=0.5)) if one.measure == "log10_weight_grad_norm"]
+    assert all(0 < one.numerical_error < 0.02 for one in of_weights)
+
+
 def test_he_preserves_relu_and_lecun_halves_it():
     for sigma_w2, per_layer in ((2.0, 0.0), (1.0, math.log10(0.5) / 2)):
         by_name = {(one.measure, one.layer): one.value for one in predict(setting(depth=4, sigma_w2=sigma_w2))}

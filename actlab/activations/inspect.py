@@ -56,7 +56,7 @@ def evaluate(
     with jax.enable_x64(True):
         for begin in range(0, len(z), BLOCK):
             block = z[begin : begin + BLOCK]
-            padded = np.pad(block, (0, BLOCK - len(block)), mode="edge")
+            padded = block if len(block) == BLOCK else np.pad(block, (0, BLOCK - len(block)), mode="edge")
             values = compiled_derivatives()(phi, order, padded, dict(parameters))
             blocks.append(np.stack([np.asarray(d) for d in values])[:, : len(block)])
     return np.concatenate(blocks, axis=1)
@@ -111,19 +111,19 @@ def find_kinks(phi: Phi, highest: int = 3) -> tuple[tuple[float, ...], str]:
             right, at_right = np.where(lower, middle, right), np.where(lower, at_middle, at_right)
         jump = np.abs(at_right - at_left)
         jumps = right[(jump > np.maximum(least[:-1], least[1:])) & (jump > 0.9 * halfway)]
-        if len(jumps) or any(unbounded(phi, order, z) for z in kinks):
+        if len(jumps) or any(unbounded(phi, order, z, highest) for z in kinks):
             kinks.extend(jumps.round(9) + 0.0)
             smoothness = f"C{order - 1}" if order else "discontinuous"
     return tuple(float(z) for z in sorted(set(kinks))), smoothness
 
 
-def unbounded(phi: Phi, order: int, z: float) -> bool:
-    """Whether a derivative grows without bound towards z.
+def unbounded(phi: Phi, order: int, z: float, highest: int = 3) -> bool:
+    """Whether a derivative, one up to the highest that is compiled, grows without bound towards z.
 
     >>> unbounded(lambda z: abs(z) ** 1.5, 2, 0.0), unbounded(jax.numpy.square, 2, 0.0)
     (True, False)
     """
-    near, nearer = np.abs(evaluate(phi, z + np.array([-1e-5, 1e-5, -1e-8, 1e-8]), order=3)[order]).reshape(2, 2)
+    near, nearer = np.abs(evaluate(phi, z + np.array([-1e-5, 1e-5, -1e-8, 1e-8]), order=highest)[order]).reshape(2, 2)
     return bool((nearer > 1.2 * near + NOISE).all())
 
 

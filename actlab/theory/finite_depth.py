@@ -177,7 +177,7 @@ def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) 
 
 
 def pair_errors(layers: Sequence[Layer]) -> np.ndarray:
-    """Add up what half of the Hermite terms are off by in the layers so far, as shares of E φ² [L]."""
+    """Add up how far sums over pairs may be off in the layers so far, as shares of E φ² [L]."""
     return np.cumsum([layer.H_error / float(np.mean(layer.second_moment_M)) for layer in layers])
 
 

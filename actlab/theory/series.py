@@ -136,7 +136,9 @@ def lagrange(t_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pair_expectation(
     a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, decay: float
 ) -> tuple[np.ndarray, float]:
-    """Sum Σ a_n a_n' c^n over all pairs of rows; and how far half of the terms are from it, on average.
+    """Sum Σ a_n a_n' c^n over all pairs of rows; and how far the sum may be from it, on average.
+
+    Where terms are left out that matter, that is how far half of those at hand are from their sum.
 
     Args:
         a_MxN: coefficients of each row.
@@ -146,8 +148,10 @@ def pair_expectation(
     """
     terms = needed(a_MxN, square_M)
     rows = a_MxN[:, :terms], square_M
-    half = a_MxN[:FEW, : terms // 2], square_M[:FEW]
     whole_MxM = pair_sum(rows, rows, c_MxM, decay)
+    if terms < a_MxN.shape[1]:  # of |Σ a_n a_n' c^n| over the terms left out, by Cauchy and Schwarz
+        return whole_MxM, NEGLIGIBLE * float(np.mean(square_M))
+    half = a_MxN[:FEW, : terms // 2], square_M[:FEW]
     half_RxR = pair_sum(half, half, c_MxM[:FEW, :FEW], decay)
     return whole_MxM, off_diagonal_mean(np.abs(whole_MxM[:FEW, :FEW] - half_RxR))
 
