@@ -6,7 +6,7 @@ by hand when the studies are trained anew.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +14,9 @@ import pandas as pd
 
 import actlab
 from actlab.analysis.cells import Cells
-from actlab.analysis.claims import EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.documents import markdown_table, rewrite
-from actlab.analysis.intervals import Interval
-from actlab.analysis.layout import number, with_bounds
+from actlab.analysis.layout import with_bounds
 from actlab.analysis.notes import listed
-from actlab.analysis.report import study_cells
 from actlab.analysis.stats import mean_interval
 from actlab.analysis.tables.outcomes import performance
 from actlab.engine.results import Results
@@ -33,27 +30,12 @@ from experiments.notable import (
     leaky_in_words,
     revival_in_words,
 )
-from experiments.phrases import code, mean_of, say, share_of, span_of
+from experiments.of_study import cells_of, setup, verdicts
+from experiments.phrases import code, mean_of, share_of, span_of
+from experiments.theory_findings import theory_findings
 
 RESULTS = Path(__file__).parents[1] / "results"
 BLOCK = "findings"
-
-
-def setup(cells: Cells, results: Results) -> str:
-    """Say what a study is: its data, size, training, runs, and what its rates were selected by."""
-    runs = results.runs
-    parts = [
-        ", ".join(map(str, runs["data"].unique())),
-        f"width {span_of(runs['width'])}",
-        listed([str(name) for name in runs["optimizer"].unique()]),
-        f"{span_of(runs['steps'])} steps",
-        f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
-    ]
-    if cells.select is not None:
-        rule = depth.rates_from(cells).removeprefix("each at its ").partition(", ")
-        seeds = rule[2].removeprefix("selected on ")
-        parts.append(f"{rule[0].removeprefix('selected ')} selected on {seeds} by validation loss")
-    return "; ".join(parts)
 
 
 def by_outcome(cells: Cells, layers: int) -> str:
@@ -318,35 +300,6 @@ def averaged(runs: pd.DataFrame) -> str:
     return f"{text}{f' and {starts} starts (initialiser and bias)' * (starts > 1)}, with its interval over seeds"
 
 
-def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: str) -> str:
-    """Say what became of each claim, with what was claimed and measured."""
-    lines, open_ones = [], []
-    for one in (claim(cells) for claim in claims):
-        whose = f"`{one.activation}`: " * bool(one.activation)
-        if one.n == 0:
-            open_ones.append(f"{one.id} ({whose}{one.statement}; {one.evidence})")
-            continue
-        only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
-        if one.verdict == INCONCLUSIVE and f"{SUPPORTED} at" in one.condition:  # not of the least favourable alone
-            only = f" {one.condition}"
-        least = one.evidence.partition("; least favourable: ")[2].partition(" (")[0]
-        at = f"{least}: " if least and least in one.condition else ""
-        lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
-    table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
-    asked = f" Not decided: {'; '.join(open_ones)}." * bool(open_ones)
-    return (
-        f"{table}\n\n[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
-        f"under several the least favourable stands here, with an interval that holds for all of them at once.{asked}"
-    )
-
-
-def measured(one: Verdict) -> str:
-    """Write what was measured of a claim: the estimate with its interval; of a law how many values, and their range."""
-    if one.form == EXACTLY:
-        return f"{number(one.low)} to {number(one.high)} in {one.n:,} runs"
-    return say(Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate))
-
-
 def limits(studies: Sequence[Results]) -> str:
     """Say what the two studies leave out."""
     runs = pd.concat([one.runs for one in studies])
@@ -368,17 +321,13 @@ def limits(studies: Sequence[Results]) -> str:
     )
 
 
-def cells_of(results: Results) -> Cells:
-    """Build a study's cells by its own rule."""
-    return study_cells(results.study, results.manifest, results.runs, results.steps, results.layers, results.lacking)
-
-
 def findings(folder: Path = RESULTS) -> str:
     """Write what the studies in a folder found, as Markdown."""
     deep, dying = (actlab.load(folder / name) for name in ("depth", "dying_relu"))
     control = actlab.load(folder / "revival") if (folder / "revival").is_dir() else None
     studies = [deep, dying, *([control] if control else [])]
-    return "\n\n".join([depth_findings(deep), dying_findings(dying, control), limits(studies)])
+    theory = [theory_findings(*(actlab.load(folder / name) for name in ("gradient_decay", "born_dead")))]
+    return "\n\n".join([*theory, depth_findings(deep), dying_findings(dying, control), limits(studies)])
 
 
 def main(files: Sequence[str]) -> None:

@@ -16,13 +16,17 @@ All thresholds were written down before the first run of the study.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+import actlab
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
+from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import records_at
+from actlab.analysis.layout import Table, number
 from actlab.analysis.predictions import cells_of_runs
 
 KEPT = math.log10(2) / 10  # a slope that halves or doubles the signal every ten layers, in decades per layer
@@ -218,3 +222,56 @@ CLAIMS = [
     while_weight_gradients_do_not,
     glorot_keeps,
 ]
+
+
+@actlab.table
+def against_the_source(cells: Cells) -> Table:
+    """What the sources say, what was found here, and whether the two agree."""
+    rows = [
+        (
+            "Schoenholz et al. 2017",
+            "A wide network's signal is multiplied by √χ₁ a layer, for every activation",
+            [signal_is_known, weights_are_known, deviations_are_those_of_width, spreads_are_right],
+            "predicted from each row's own second moment, for 20 layers may not reach the fixed point; what remains is of "
+            "order depth/width",
+        ),
+        (
+            "Schoenholz et al. 2017",
+            "At a critical point (χ₁ = 1) it keeps its size",
+            [critical_keeps_gradients, he_keeps_relu],
+            "rows whose second moment is not the fixed point's reach it only after some layers, and until then their "
+            "factor is another",
+        ),
+        (
+            "Klambauer et al. 2017",
+            "SELU keeps mean and variance; of the gradient the fixed point says nothing",
+            [selu_grows],
+            "χ₁ at the fixed point is 1.0716: gradients grow by 3.5 % a layer",
+        ),
+        (
+            "Glorot & Bengio 2010",
+            "Under U(±1/√n) the signal shrinks towards the input, and weight gradients keep their size",
+            [usual_initialisation_vanishes, while_weight_gradients_do_not],
+            "activations shrink from layer to layer as the signal does towards the input, and a weight's gradient is "
+            "the product of both; biases keep activations from shrinking",
+        ),
+        (
+            "Glorot & Bengio 2010",
+            "Under their initialisation the signal keeps its size",
+            [glorot_keeps],
+            "σ_w = 1 is tanh's critical point at q = 0, which activations approach slowly: until then they saturate",
+        ),
+    ]
+    frame = pd.DataFrame(
+        [(source, says, *found_of([claim(cells) for claim in claims]), why) for source, says, claims, why in rows],
+        columns=["source", "says", "here", "verdict", "why"],
+    )
+    wide = frame.rename(columns={"here": "found here"}).map(plain)
+    note = "Networks of 20 layers before training, on digits; what each number is stands in the table of claims."
+    return Table("What the sources say", note, frame, wide)
+
+
+def found_of(verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    """Write what was measured of some claims, and what became of them."""
+    found = [f"{one.id}: {number(one.estimate)} [{number(one.low)}, {number(one.high)}]" for one in verdicts]
+    return "; ".join(found), "; ".join(f"{one.id} {one.verdict}" for one in verdicts)

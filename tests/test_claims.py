@@ -30,7 +30,7 @@ from actlab.analysis.stages import Tuning
 from actlab.analysis.stats import mean_interval
 from actlab.measures import Measure
 from actlab.study.selection import Select
-from experiments import depth, dying_relu, findings, revival
+from experiments import depth, dying_relu, of_study, revival
 from tests.synthetic import frames
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -563,7 +563,7 @@ def test_the_other_studies_of_a_claim_are_sought_beside_the_first(tmp_path):
         actlab.write_report(short, lambda done, pages: None, None, trust=True)
         sizes.append(pd.read_csv(tmp_path / "depth" / "tables" / "claims.csv")["estimate"].tolist())
         shutil.rmtree(tmp_path / "dying_relu", ignore_errors=True)
-    assert sizes == [[len(findings.cells_of(results).runs) + 0.5], []]
+    assert sizes == [[len(of_study.cells_of(results).runs) + 0.5], []]
 
 
 def test_a_report_whose_claims_cannot_be_used_says_so(tmp_path):

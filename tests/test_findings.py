@@ -9,7 +9,7 @@ import pytest
 
 from actlab.analysis.claims import AT_LEAST, judge
 from actlab.engine.results import Results
-from experiments import findings, notable
+from experiments import findings, notable, of_study
 from tests.synthetic import frames
 
 README = Path(__file__).parents[1] / "README.md"
@@ -74,7 +74,7 @@ def test_the_range_of_rates_is_of_the_seeds_that_every_rate_has(deep):
     fresh = runs[runs["learning_rate"] == 3e-3].assign(trained=False, run=lambda x: x["run"] + "x")
     fresh["seed"] += 100
     both = pd.concat([runs, fresh], ignore_index=True)
-    cells = findings.cells_of(results(RULE, runs, steps, layers))
+    cells = of_study.cells_of(results(RULE, runs, steps, layers))
     assert findings.tuned(cells, both)["seed"].max() < SEEDS
     window = findings.windows(cells, both).set_index(["activation", "depth"])
     assert window.loc[("elu", 10), "rates"] == 1
@@ -196,16 +196,16 @@ def test_a_slope_is_said_in_the_direction_that_is_sure(deep):
     ):
         change = dict(enumerate(slope + 0.01 * np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.4])))
         moved = steps.assign(vanishing_slope=steps["run"].map(runs.set_index("run")["seed"]).map(change))
-        cells = findings.cells_of(results(RULE, runs, moved, layers))
+        cells = of_study.cells_of(results(RULE, runs, moved, layers))
         assert re.search(words, findings.slope_sentence(cells, "sigmoid")), findings.slope_sentence(cells, "sigmoid")
 
 
 def test_what_surprises_is_said_only_where_the_numbers_say_it(deep):
     runs, steps, layers = deep
-    cells = findings.cells_of(results(RULE, runs, steps, layers))
+    cells = of_study.cells_of(results(RULE, runs, steps, layers))
     assert notable.deep_surprises(cells) == ""  # ELU trains as often as ReLU
     worse = runs.assign(trained=runs["activation"] == "relu")
-    text = notable.deep_surprises(findings.cells_of(results(RULE, worse, steps, layers)))
+    text = notable.deep_surprises(of_study.cells_of(results(RULE, worse, steps, layers)))
     assert re.match(
         r"Against .* at 10 layers `elu`, which is said to improve on `relu`, trains a smaller share of the seeds "
         r"\(by 1\.00 \[0\.\d+, 1\.00\]\) \(paired by seed; named after",
@@ -224,7 +224,7 @@ def test_what_surprises_is_said_only_where_the_numbers_say_it(deep):
 
 def test_the_control_is_told_in_units(dying, written):
     study = of_relu(dying)
-    cells = findings.cells_of(study)
+    cells = of_study.cells_of(study)
     sound = cells.runs[(cells.runs["status"] == "ok") & (cells.runs["freeze_layers"] == 0)]
     end = study.layers.merge(sound[["run", "optimizer"]], on="run").query("layer == 2 and step == 100")
     units = (end.groupby("optimizer")[["revived_fraction", "ever_dead_fraction"]].sum() * 64).round()
@@ -238,7 +238,7 @@ def test_the_control_is_told_in_units(dying, written):
     one = study.layers.copy()
     frozen = cells.runs.loc[(cells.runs["status"] == "ok") & (cells.runs["freeze_layers"] == 1), "run"].iloc[0]
     one.loc[(one["run"] == frozen) & (one["layer"] == 2) & (one["step"] == 50), "revived_fraction"] = 1 / 64
-    text = notable.control_in_words(findings.cells_of(results(study.study, study.runs, study.steps, one)))
+    text = notable.control_in_words(of_study.cells_of(results(study.study, study.runs, study.steps, one)))
     assert re.search(r"while it is frozen 1 of [\d,]+ are found alive again at any evaluation\.$", text)
 
 
@@ -247,7 +247,7 @@ def test_a_gain_between_networks_that_failed_is_called_one(dying):
     weak = study.steps.assign(weak_fraction=np.random.default_rng(0).uniform(0.5, 0.6, len(study.steps)))
     for trained in (False, True):
         runs = study.runs.assign(trained=trained)
-        cells = findings.cells_of(results(study.study, runs, weak, study.layers))
+        cells = of_study.cells_of(results(study.study, runs, weak, study.layers))
         text = notable.leaky_in_words(cells)
         assert ("differences in accuracy there are between networks that failed" in text) == (not trained)
 
@@ -257,5 +257,5 @@ def test_an_undecided_claim_says_under_which_conditions(dying):
         sure, open_ = [0.9, 0.91, 0.92, 0.9, 0.92], [0.1, 0.9, 0.5, 0.2, 0.8]
         return judge("T", "", "it is large", AT_LEAST, 0.5, {"A": sure, "B": open_}, "size")
 
-    text = findings.verdicts([half], findings.cells_of(dying), "made")
+    text = of_study.verdicts([half], of_study.cells_of(dying), "made")
     assert re.search(r"\| inconclusive \(supported at A: 0\.910 \[.*\]; inconclusive at B: 0\.500 \[.*\]\) \|", text)

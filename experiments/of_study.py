@@ -1,0 +1,65 @@
+"""What the findings say of any study: its size and training, and what became of its claims."""
+
+from collections.abc import Callable, Sequence
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.claims import EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
+from actlab.analysis.documents import markdown_table
+from actlab.analysis.intervals import Interval
+from actlab.analysis.layout import number
+from actlab.analysis.notes import listed
+from actlab.analysis.report import study_cells
+from actlab.engine.results import Results
+from experiments import depth
+from experiments.phrases import say, span_of
+
+
+def cells_of(results: Results) -> Cells:
+    """Build a study's cells by its own rule."""
+    return study_cells(results.study, results.manifest, results.runs, results.steps, results.layers, results.lacking)
+
+
+def setup(cells: Cells, results: Results) -> str:
+    """Say what a study is: its data, size, training, runs, and what its rates were selected by."""
+    runs = results.runs
+    parts = [
+        ", ".join(map(str, runs["data"].unique())),
+        f"width {span_of(runs['width'])}",
+        listed([str(name) for name in runs["optimizer"].unique()]),
+        f"{span_of(runs['steps'])} steps",
+        f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
+    ]
+    if cells.select is not None:
+        rule = depth.rates_from(cells).removeprefix("each at its ").partition(", ")
+        seeds = rule[2].removeprefix("selected on ")
+        parts.append(f"{rule[0].removeprefix('selected ')} selected on {seeds} by validation loss")
+    return "; ".join(parts)
+
+
+def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: str) -> str:
+    """Say what became of each claim, with what was claimed and measured."""
+    lines, open_ones = [], []
+    for one in (claim(cells) for claim in claims):
+        whose = f"`{one.activation}`: " * bool(one.activation)
+        if one.n == 0:
+            open_ones.append(f"{one.id} ({whose}{one.statement}; {one.evidence})")
+            continue
+        only = f": {one.condition.partition('; contradicted at ')[0]}" if one.verdict == ONLY_IF else ""
+        if one.verdict == INCONCLUSIVE and f"{SUPPORTED} at" in one.condition:  # not of the least favourable alone
+            only = f" {one.condition}"
+        least = one.evidence.partition("; least favourable: ")[2].partition(" (")[0]
+        at = f"{least}: " if least and least in one.condition else ""
+        lines.append([one.id, f"{whose}{one.statement}", claimed(one), f"{at}{measured(one)}", f"{one.verdict}{only}"])
+    table = markdown_table(["claim", "said", "bound", "measured", "verdict"], lines)
+    asked = f" Not decided: {'; '.join(open_ones)}." * bool(open_ones)
+    return (
+        f"{table}\n\n[What each number is](results/{study}/tables/claims.md), and those of all conditions: of a claim "
+        f"under several the least favourable stands here, with an interval that holds for all of them at once.{asked}"
+    )
+
+
+def measured(one: Verdict) -> str:
+    """Write what was measured of a claim: the estimate with its interval; of a law how many values, and their range."""
+    if one.form == EXACTLY:
+        return f"{number(one.low)} to {number(one.high)} in {one.n:,} runs"
+    return say(Interval(one.estimate, one.low, one.high, one.n, one.method, one.estimate, one.estimate, one.estimate))
