@@ -232,8 +232,8 @@ def against_the_source(cells: Cells) -> Table:
             "Schoenholz et al. 2017",
             "A wide network's signal is multiplied by √χ₁ a layer, for every activation",
             [signal_is_known, weights_are_known, deviations_are_those_of_width, spreads_are_right],
-            "predicted from each row's own second moment, for 20 layers may not reach the fixed point; what remains is of "
-            "order depth/width",
+            "predicted from each row's own second moment, for 20 layers may not reach the fixed point; what remains is "
+            "of order depth/width",
         ),
         (
             "Schoenholz et al. 2017",

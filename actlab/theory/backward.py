@@ -94,7 +94,8 @@ def backward(
     log_D_LxM = np.cumsum((log_slope_LxM + log_gain_L[:, None])[::-1], axis=0)[::-1]
 
     few = errors_SxMxC[:SAMPLES_OF_PAIRS]
-    unit = few / np.maximum(np.sqrt(np.sum(few**2, axis=2, keepdims=True)), 1e-300)
+    unit = few / np.maximum(np.max(np.abs(few), axis=2, keepdims=True), 1e-300)  # of a sure row squares underflow
+    unit /= np.maximum(np.sqrt(np.sum(unit**2, axis=2, keepdims=True)), 1.0)
     cosine_SxMxM = unit @ np.swapaxes(unit, 1, 2)
     cosine_MxM, cosine2_MxM = np.mean(cosine_SxMxM, axis=0), np.mean(cosine_SxMxM**2, axis=0)
     rho_MxM = np.ones((rows, rows))
