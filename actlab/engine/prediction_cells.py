@@ -148,9 +148,10 @@ def setting_of(cell: Cell, sources_folder: Path) -> Setting:
     from actlab.theory.finite_depth import Setting
 
     phi, flat = functions_of(cell.activation, cell.parameters, cell.flat_pieces, sources_folder)
-    task, outputs, *arrays = arrays_of(cell.shape, sources_folder)
+    task, outputs, x_MxF, y_M, x_train_NxF = arrays_of(cell.shape, sources_folder)
     drawn, spec = (cell.weight_std, cell.bias_mean, cell.bias_std), cell.shape.spec
-    return Setting(phi, flat, *drawn, spec.width, task, outputs, *arrays, weight_distribution=spec.weight_distribution)
+    of_rows = (x_MxF, y_M, x_train_NxF)
+    return Setting(phi, flat, *drawn, spec.width, task, outputs, *of_rows, spec.weight_distribution)
 
 
 @lru_cache(maxsize=64)
