@@ -40,6 +40,7 @@ def measured(phi, network, x_MxF, y_M, task):
     else:
         e = 2 / o.shape[1] * (o - y_M)
     delta, rows, found = e @ readout.T, len(x_MxF), []
+    kernels = [*(W for W, _ in hidden[1:]), readout]
     for l in reversed(range(len(hidden))):
         delta = delta * slopes[l]
         z, out = zs[l], inputs[l + 1] if l + 1 < len(inputs) else h
@@ -54,6 +55,7 @@ def measured(phi, network, x_MxF, y_M, task):
                 "preact_second_moment": np.mean(z**2),
                 "preact_mean_share": np.var(z.mean(axis=0)) / np.mean(z**2),
                 "correlation": (cosines.sum() - rows) / (rows * rows - rows),
+                "log10_partial_jacobian_norm": np.log10(np.mean(slopes[l] ** 2 @ kernels[l] ** 2)),
                 "act_mean": out.mean(),
                 "act_var": out.var(),
                 "act_var_within": out.var(axis=0).mean(),

@@ -12,6 +12,7 @@ import pytest
 from actlab import data
 from actlab.activations import CATALOGUE
 from actlab.data.spec import DataSpec
+from actlab.measures import LOG10
 from actlab.nn.blocks import Function
 from actlab.theory import chains
 from actlab.theory.finite_depth import MOST_DEPTH_PER_WIDTH, Setting, outside, predict
@@ -67,6 +68,8 @@ def test_a_prediction_names_its_measure_layer_errors_and_assumption():
     assert len({(one.measure, one.layer) for one in predictions}) == len(predictions)
     assert {one.layer for one in predictions} == {0, 1, 2, 3, 4}
     assert {one.measure for one in predictions if one.layer == 0} == {
+        "log10_jacobian_mean_square",
+        "log10_jacobian_square_variance",
         "vanishing_slope",
         "vanishing_slope_median",
         "weight_slope",
@@ -75,7 +78,8 @@ def test_a_prediction_names_its_measure_layer_errors_and_assumption():
         assert np.isfinite([one.value, one.numerical_error, one.spread]).all(), one
         assert one.numerical_error >= 0
         assert one.spread >= 0
-        assert one.assumption.startswith("infinite width")
+        of_jacobian = one.measure.startswith(LOG10 + "jacobian")
+        assert one.assumption.startswith("exact moments at this width" if of_jacobian else "infinite width")
     assert not [one for one in predict(setting("tanh", depth=2)) if one.layer == 0]  # two layers have no slope
 
 
@@ -237,6 +241,25 @@ def test_width_moves_the_spread_alone():
     # A sum over as many inputs as the layer below has.
     weights = [by_key["log10_weight_grad_norm", 2].value for by_key in (narrow, wide)]
     assert weights[1] - weights[0] == pytest.approx(math.log10(4) / 2, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "says"),
+    [
+        ("normal", ""),
+        ("orthogonal", "orthogonal ones vary less"),
+        ("uniform", "many inputs; spread of Gaussian weights"),
+    ],
+)
+def test_what_is_assumed_names_how_weights_are_drawn(distribution, says):
+    own = predict(replace(setting(depth=3), weight_distribution=distribution))
+    for one, of_normal in zip(own, predict(setting(depth=3)), strict=True):
+        if one.measure.startswith(LOG10 + "jacobian"):
+            assert (one != of_normal) == (distribution == "orthogonal")
+        else:
+            assert (one.value, one.spread) == (of_normal.value, of_normal.spread)
+            assert one.assumption.endswith(says)
+            assert (one.assumption == of_normal.assumption) == (distribution == "normal")
 
 
 def test_death_is_predicted_where_there_is_a_flat_piece():

@@ -291,6 +291,20 @@ def test_more_cells_are_added_and_no_other_is_computed_again(home, tmp_path, mon
     assert sorted(run for rows in cells.values() for run in prediction_files.runs_of(rows)) == sorted(runs["run"])
 
 
+def test_a_cell_tells_how_weights_are_drawn(home):
+    texts, names = {}, set()
+    for init in ("lecun_normal", "lecun_uniform", "normalized_columns"):
+        plan = planning.plan(read(home / "s.yaml", [ONE, f"model.weight_init={init}", "sweep.seeds=1"]))
+        ((name, (cell, _)),) = prediction_cells.cells_of(plan).items()
+        frame = prediction_cells.predicted(cell, name, home / "r" / "sources").to_pandas()
+        names.add(name)
+        texts[init] = set(frame.loc[frame["measure"] == "act_mean", "assumption"])
+    assert len(names) == 3
+    assert texts["lecun_normal"] == {"infinite width"}
+    assert texts["lecun_uniform"] == {"infinite width and many inputs; spread of Gaussian weights"}
+    assert texts["normalized_columns"] == texts["lecun_uniform"]
+
+
 @pytest.mark.parametrize(
     ("override", "reason"),
     [

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from actlab.activations import CATALOGUE
 from actlab.theory.errors import TheoryError
 from actlab.theory.jacobian import finite_width, infinite_width, predict_jacobian, sampled, two_slopes
 
@@ -95,12 +96,32 @@ def test_what_is_predicted_is_the_columns_of_a_study():
         ("log10_jacobian_mean_square", 0),
         ("log10_jacobian_square_variance", 0),
     ]
-    assert [one[2] for one in relu] == pytest.approx([expected.log10_mean_square, expected.log10_variance])
+    for (*_, value, error, spread, _), exact in zip(
+        relu, (expected.log10_mean_square, expected.log10_variance), strict=True
+    ):  # the mean log10 is less than the log10 of the mean, for a normal one by this
+        assert value == pytest.approx(exact - math.log(10) / 2 * spread**2, abs=0.3 * spread)
+        assert value < exact
+        assert 0 < error < spread / 16
     assert relu[0][4] == pytest.approx(expected.relative_spread / math.log(10), rel=0.3)  # to first order
     assert len(predict_jacobian(lambda z: z, [0.2], [0.0], 64, 50, 1)) == 1  # a single singular value has no variance
     assert predict_jacobian(lambda z: z, [0.2], [0.1], 64, 50, 1) == []  # z is not symmetric
     assert predict_jacobian(lambda z: z**3, [0.2], [0.0], 64, 50, 1) == []
     assert two_slopes(lambda z: z + 1.0) is None
+
+
+@pytest.mark.parametrize("weights", ["normal", "orthogonal"])
+@pytest.mark.parametrize(("name", "slopes"), [("relu", (0.0, 1.0)), ("linear", (1.0, 1.0))])
+def test_the_logarithms_of_networks_have_the_predicted_mean_and_spread(name, slopes, weights):
+    sizes, stds = [11, 16, 16, 16, 3], [0.3, 0.2, 0.3]
+    squares = networks_of(sizes, stds, slopes, weights)
+    predicted = predict_jacobian(CATALOGUE[name].exact, stds, [0.0] * 3, 11, 16, 3, weights)
+    for (_, _, value, error, spread, assumption), drawn in zip(
+        predicted, (squares.mean(axis=1), squares.var(axis=1)), strict=True
+    ):
+        logs = np.log10(drawn[drawn > 0])
+        assert logs.mean() == pytest.approx(value, abs=4 * math.hypot(error, logs.std() / math.sqrt(NETWORKS)))
+        assert logs.std() == pytest.approx(spread, rel=0.25)  # of 256 networks, 4 to 6 % is chance
+        assert {"normal": "Gaussian", "orthogonal": "orthogonal"}[weights] in assumption
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,10 @@ EDITION = 2
 OUTSIDE = "outside theory: "
 FAILED = "could not be computed: "
 """How a reason begins why nothing is predicted; what failed is tried again by the next run."""
-INDEPENDENT = ("normal", "truncated_normal", "uniform", "orthogonal")
-"""How weights may be drawn: theory takes them for independent, which orthogonal ones are in the limit of width."""
+INDEPENDENT = ("normal", "truncated_normal", "uniform", "orthogonal", "normalized_columns")
+"""How weights may be drawn: theory takes them for independent Gaussians, which in the limit of width all of these are
+like: a unit's z is Gaussian given its inputs, and two units' are uncorrelated. (Columns of one norm are uniform on a
+sphere, of which few coordinates are Gaussian.)"""
 
 Numbers = tuple[tuple[str, float], ...]
 Pieces = tuple[tuple[float, float], ...]
@@ -72,7 +74,7 @@ class Cell:
             "parameters": self.parameters,
             "flat_pieces": flat,
             "width": spec.width,
-            "drawn": [spec.weight_distribution in INDEPENDENT, self.weight_std, self.bias_mean, self.bias_std],
+            "drawn": [spec.weight_distribution, self.weight_std, self.bias_mean, self.bias_std],
             "block": [spec.block.norm, spec.block.residual],
         }
 
@@ -146,9 +148,10 @@ def setting_of(cell: Cell, sources_folder: Path) -> Setting:
     from actlab.theory.finite_depth import Setting
 
     phi, flat = functions_of(cell.activation, cell.parameters, cell.flat_pieces, sources_folder)
-    task, outputs, *arrays = arrays_of(cell.shape, sources_folder)
-    drawn = (cell.weight_std, cell.bias_mean, cell.bias_std)
-    return Setting(phi, flat, *drawn, cell.shape.spec.width, task, outputs, *arrays)
+    task, outputs, x_MxF, y_M, x_train_NxF = arrays_of(cell.shape, sources_folder)
+    drawn, spec = (cell.weight_std, cell.bias_mean, cell.bias_std), cell.shape.spec
+    of_rows = (x_MxF, y_M, x_train_NxF)
+    return Setting(phi, flat, *drawn, spec.width, task, outputs, *of_rows, spec.weight_distribution)
 
 
 @lru_cache(maxsize=64)
