@@ -262,7 +262,7 @@ study: flat
 data: {name: iris}
 model: {depth: 2, width: 5, weight_init: lecun_normal, bias_init: {name: constant, value: -0.7}}
 train: {steps: 4, learning_rate: 0.05, batch_size: 16}
-measure: {every: 2, evaluate_every: 2, probe_rows: 16, probes: [act_mean, preact_second_moment, dead_fraction]}
+measure: {every: 2, evaluate_every: 2, probe_rows: 16}
 sweep:
   matrix:
     model.activation:
