@@ -34,6 +34,7 @@ from actlab.engine.store import Stored
 from actlab.engine.train_study import ExecutionConfig
 from actlab.study import reading
 from actlab.study.reading import StudyError
+from tests.thinned import thinned
 from tests.typed import typed
 
 distributed = pytest.importorskip("distributed")
@@ -285,7 +286,7 @@ def test_a_queue_is_waited_for_however_long(monkeypatch):
     assert "Slurm has taken no job for" in why(lambda look: {"a": None} if look % 3 else {}, ["a"], set(), 30)
 
 
-@pytest.mark.parametrize("logs", [True, False])
+@pytest.mark.parametrize("logs", thinned([True, False], 2))
 def test_slurm_jobs_that_end_before_any_worker_has_come(config, slurm, tmp_path, monkeypatch, capsys, logs):
     monkeypatch.setattr(of_slurm, "ASK", 0.5)
     text = "cores: 1\nmemory: 2GB\njob_script_prologue: ['echo no such module: cuda', exit 1]\n"

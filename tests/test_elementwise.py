@@ -86,7 +86,7 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("what", thinned(PLACES, 3))
+@pytest.mark.parametrize("what", thinned(PLACES, 5))
 def test_an_element_depends_on_shape_or_place_or_luck(what, tmp_path):
     message = refusal(tmp_path, f"def f(z):\n    {PLACES[what]}\n")
     assert re.match(r"f: its value at z = \S+ is \S+ in an array of shape \(48,\) and \S+ as element ", message)
@@ -195,13 +195,13 @@ def declared(z, *, a=0.25, c=1.0):
 """
 
 
-@pytest.mark.parametrize("name", thinned(re.findall(r"^def (\w+)", LEGAL, re.MULTILINE), 2))
+@pytest.mark.parametrize("name", thinned(re.findall(r"^def (\w+)", LEGAL, re.MULTILINE), 4, 3))
 def test_what_is_elementwise_however_it_is_written(name, tmp_path):
     record = loaded(tmp_path, LEGAL, name)
     check_elementwise(record, record.parameters)
 
 
-@pytest.mark.parametrize("name", thinned(CATALOGUE, 2))
+@pytest.mark.parametrize("name", thinned(CATALOGUE, 4))
 def test_the_catalogue_is_elementwise(name):
     record = CATALOGUE[name]
     assert by_structure(record) == ""

@@ -426,7 +426,7 @@ def test_own_data_and_activation(serial, tmp_path):
     )
     (tmp_path / "s.yaml").write_text(
         "study: own\ndata: {name: rows.csv}\nmodel: {activation: {name: act.py:bent, per: unit}, depth: 3, width: 8}\n"
-        "train: {steps: 8, batch_size: 8}\nmeasure: {every: 4, evaluate_every: 4}\n"
+        "train: {steps: 8, batch_size: 8}\nmeasure: {every: 4, evaluate_every: 4, probes: [act_mean]}\n"
     )
     results = actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")
     assert results.runs["task"].tolist() == ["regression"]
@@ -442,7 +442,9 @@ def test_own_data_and_activation(serial, tmp_path):
 
 def test_float64_is_honoured(serial, config, tmp_path):
     results = actlab.run(
-        config, ["model.dtype=float64", "model.activation=relu", "train.learning_rate=1e-2"], out=tmp_path / "r"
+        config,
+        ["model.dtype=float64", "model.activation=relu", "train.learning_rate=1e-2", "measure.probes=[act_mean]"],
+        out=tmp_path / "r",
     )
     losses = results.steps["train_loss"].to_numpy()
     assert losses.dtype == np.float64
@@ -460,7 +462,8 @@ def test_a_failing_job_does_not_stop_the_others(config, tmp_path):
         import actlab
         from actlab.engine.train_study import RunError
         try:
-            actlab.run("s.yaml", ["model.activation=relu,act.py:f", "train.learning_rate=1e-3"], out="r", workers=2)
+            actlab.run("s.yaml", ["model.activation=relu,act.py:f", "train.learning_rate=1e-3",
+                "measure.probes=[act_mean]"], out="r", workers=2)
         except RunError as error:
             print("failed:", error)
         print(actlab.load("r").runs["activation"].tolist())
@@ -498,7 +501,7 @@ for number in (1, 2):
 @pytest.mark.parametrize("width", [8, pytest.param(64, marks=pytest.mark.thorough)])
 def test_two_devices_share_the_runs_and_change_no_bit(config, tmp_path, width):
     """Four runs per call and one; nine runs, so that the second device ends with copies."""
-    words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu"]
+    words = [f"model.width={width}", "sweep.seeds=3", "model.activation=prelu", "measure.probes=[signal_grad_norm]"]
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", DEVICES, str(Path(__file__).parents[1]), *words]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
@@ -579,6 +582,7 @@ def test_a_study_compiles_its_four_programs_once(config, tmp_path, serial, caplo
     loading.arrays.cache_clear()
     run_batch.COMPILED.clear()
     words = ["model.width=9", "model.depth=1,2,5", "train.learning_rate=1e-2,1e-3", "sweep.seeds=5"]
+    words += ["measure.probes=[act_mean]"]  # the fewer, the sooner compiled
     jax.config.update("jax_log_compiles", True)  # of every thread, which the context manager is not
     try:
         results = actlab.run(config, words, out=tmp_path / "r", workers=1)

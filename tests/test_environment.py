@@ -26,6 +26,7 @@ from actlab.sources import installed, refusing
 from actlab.study import plan as planning
 from actlab.study import reading
 from tests.synthetic import frames, rows
+from tests.thinned import thinned
 
 ROOT = Path(__file__).parents[1]
 
@@ -131,7 +132,7 @@ def test_a_setting_of_each_kind_is_pinned():
     assert set(HOSTILE) == set(jax_settings.PINNED)
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", thinned(KNOWN, 3))
 def test_no_configuration_changes_what_is_computed_and_each_is_left_as_it_was(name, config):
     with jax_settings.pinned():
         expected = used()
@@ -319,7 +320,7 @@ study: own
 data: {name: iris}
 model: {activation: act.py:bent, depth: 2, width: 8}
 train: {steps: 4, batch_size: 16, learning_rate: 1e-2}
-measure: {every: 2, evaluate_every: 2}
+measure: {every: 2, evaluate_every: 2, probes: [signal_grad_norm]}
 report: {tables: [performance], figures: []}
 """
 
@@ -418,7 +419,7 @@ OF_MYLAB = {
 }
 
 
-@pytest.mark.parametrize("way", OF_MYLAB)
+@pytest.mark.parametrize("way", thinned(OF_MYLAB, 3))
 def test_a_package_that_a_users_file_imports_stands_in_the_row_with_its_version(way, mylab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(tmp_path, {"act.py": OF_MYLAB[way], "beside.py": "from mylab import SLOPE\n", "s.yaml": STUDY})

@@ -28,6 +28,7 @@ from actlab.study import reading, settings
 from actlab.study.selection import Select
 from tests.serial import SerialExecutor
 from tests.synthetic import frames
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +317,7 @@ class Busy(SerialExecutor):
         return super().submit(function, *args) if self.asked == 1 else Future()
 
 
-@pytest.mark.parametrize("helper", [SerialExecutor, Busy, Lost])
+@pytest.mark.parametrize("helper", thinned([Lost, SerialExecutor, Busy], 3))
 def test_whoever_draws_the_pictures_are_the_same(cells, tmp_path, helper):
     drawings = [FIGURES[name].make(cells) for name in ("accuracy_by_depth", "dead_fraction", "learned_parameters")]
     seen = []

@@ -30,10 +30,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_odd_configs(folder, monkeypatch, capsys):
+def test_odd_configs(folder, monkeypatch, capsys, pytestconfig):
     sound, before = fuzzing.sound_configs(), listing(folder)
     wrong, codes = [], []
-    for number in range(130):
+    for number in range(130 if pytestconfig.getoption("thorough") else 60):
         choose = random.Random(f"configs {number}")
         content = fuzzing.odd_config(choose, sound)
         (folder / fuzzing.NAME).write_bytes(content)

@@ -37,7 +37,7 @@ def float64():
         yield
 
 
-@pytest.fixture(params=thinned(CASES, 2))
+@pytest.fixture(params=thinned(CASES, 3))
 def case(request):
     options, per, runs = CASES[request.param]
     program = a_program(

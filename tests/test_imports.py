@@ -92,7 +92,7 @@ def test_a_wrong_folder_is_refused_at_once(tmp_path):
 
 def test_merging_needs_no_jax(tmp_path):
     for name in "ab":
-        shutil.copytree(ROOT / "results" / "dying_relu", tmp_path / name)
+        shutil.copytree(ROOT / "results" / "born_dead", tmp_path / name)
     assert heavy(modules(tmp_path, "merge", "a", "b", "--out", "c")) <= {"numpy", "pandas", "pyarrow"}
 
 
@@ -103,7 +103,7 @@ def test_comparing_needs_neither_pictures_nor_all_of_scipy():
 
 
 def test_a_report_needs_no_jax(tmp_path):
-    shutil.copytree(ROOT / "results" / "depth", tmp_path / "r")
+    shutil.copytree(ROOT / "results" / "born_dead", tmp_path / "r")
     drawing = {
         "numpy",
         "pandas",

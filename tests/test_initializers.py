@@ -252,7 +252,7 @@ def test_a_layer_is_scaled_by_its_own_deviation_alone():
         assert np.array_equal(changed["readout"]["kernel"], tree["readout"]["kernel"])
 
 
-@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
+@pytest.mark.parametrize("distribution", thinned(initializers.DISTRIBUTIONS, 3, 1))
 def test_layers_are_independent_of_each_other_whatever_their_order(distribution):
     kernels, stds = [], (0.3,) * 4 if distribution in draws.JOINT else STDS
     for seed in range(40):
@@ -285,7 +285,7 @@ def test_the_seed_decides_everything():
         assert path[-1].key not in drawn or not np.any(a) or not np.array_equal(a, c)
 
 
-@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
+@pytest.mark.parametrize("distribution", thinned(initializers.DISTRIBUTIONS, 3))
 @pytest.mark.parametrize("per", thinned(["unit", "layer"], 2))
 def test_a_higher_bound_adds_layers_of_zeros_and_changes_none(distribution, per):
     """Whatever a study's deepest network is, a run has the same draws, to the bit; so have its first layers in any."""

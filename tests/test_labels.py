@@ -157,7 +157,7 @@ def test_splits_are_repeats(planned):
     assert len(TABLES["performance"].make(cells).frame) == 1
 
 
-@pytest.mark.parametrize("key", thinned([key for key in SWEPT if key != "data.seed"], 3))
+@pytest.mark.parametrize("key", thinned([key for key in SWEPT if key != "data.seed"], 6))
 def test_what_differs_in_one_key_has_rows_of_its_own(planned, key):
     of_files = key.startswith("data.") and key not in ("data.name", "data.seed")
     base = BASE.replace("iris", "one/rows.csv") if of_files else BASE
@@ -243,7 +243,9 @@ def test_a_study_that_gets_a_namesake_later_names_both(tmp_path, planned, first,
     assert by_name.set_index("activation_name")["mean"]["v2.py:relu"] == pytest.approx(one)
 
 
-@pytest.mark.parametrize("swept", [{"clip_norm": (None, 1.0)}, {"clip_norm": (None, 1.0, 2.0), "width": (8, 16)}])
+@pytest.mark.parametrize(
+    "swept", thinned([{"clip_norm": (None, 1.0)}, {"clip_norm": (None, 1.0, 2.0), "width": (8, 16)}], 2)
+)
 @pytest.mark.parametrize("names", thinned([(("relu", "tanh"),), (("relu",),)], 2))
 def test_what_has_no_value_is_drawn_too(swept, names):
     """No limit to the norm is a setting like others: a missing number equals nothing, itself included."""

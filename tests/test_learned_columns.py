@@ -35,7 +35,7 @@ study: odd
 data: {name: iris}
 model: {depth: 2, width: 3}
 train: {steps: 4, learning_rate: 0.05, batch_size: 16}
-measure: {every: 2, evaluate_every: 2, probe_rows: 16}
+measure: {every: 2, evaluate_every: 2, probe_rows: 16, probes: [act_mean]}
 sweep:
   matrix:
     model.activation: [mine.py:odd, {name: mine.py:odd, per: unit, depth: 2, seed: 7}, prelu]

@@ -180,7 +180,9 @@ def average(values, name):
     return 10 ** np.log10(values).mean() if name in GEOMETRIC | OF_NETWORKS else values.mean()
 
 
-@pytest.mark.parametrize("name", [name for name in MEASURES if name not in ("revival_rate", *measures.HISTOGRAMS)])
+@pytest.mark.parametrize(
+    "name", thinned([name for name in MEASURES if name not in ("revival_rate", *measures.HISTOGRAMS)], 3)
+)
 def test_a_comparison_pools_as_the_record_says(sound, name):
     runs, steps, layers = sound
     if name == "diverged_step":  # of no sound run
@@ -227,7 +229,7 @@ def agree(frame, study, by):
     return seen
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("selection", *OF_THEORY)])
+@pytest.mark.parametrize("name", thinned([name for name in TABLES if name not in ("selection", *OF_THEORY)], 3))
 def test_tables_and_comparisons_agree(study, name):
     frame = TABLES[name].make(build_cells(*study)).frame
     frame = frame[frame["measure"] != "steps_to_target"]  # of which that has medians

@@ -280,7 +280,7 @@ def folder(tmp_path_factory):
 def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(folder):
     groups = plan(read(folder / "study.yaml")).groups
     assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
-    for group in groups[1::4]:
+    for group in groups[-1:]:  # of the user's activation, normalised
         with jax.enable_x64(True):
             batch = run_batch.RunBatch(group, group.runs, folder)
             begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)

@@ -179,7 +179,7 @@ def by_ours(program, begun, numbers):
 
 
 @pytest.mark.parametrize("runs", thinned([3, 1], 2))
-@pytest.mark.parametrize("name", thinned(RULES, 2))
+@pytest.mark.parametrize("name", thinned(RULES, 3))
 def test_twenty_steps_are_those_of_optax(name, runs):
     rule, switches, settings, theirs = RULES[name]
     changes = {"optimizer": rule, "optimizer_switches": tuple(switches.items()), "clip": True, "runs_per_call": runs}
@@ -373,7 +373,7 @@ def forward(weights, x, statistics_of):
     return by_layer, h @ weights["readout"]["kernel"] + weights["readout"]["bias"]
 
 
-@pytest.mark.parametrize("steps", [0, 5])
+@pytest.mark.parametrize("steps", thinned([5, 0], 2))
 def test_records_have_the_training_splits_statistics_and_no_dropout(trained, steps):
     state = trained.train(trained.start(), 0, steps)
     record, whole = trained.record(state)

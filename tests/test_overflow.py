@@ -44,7 +44,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", thinned(CASES, 2))
+@pytest.mark.parametrize("name", thinned(CASES, 4))
 def test_overflow_is_explained(name, tmp_path):
     body, said, unsaid, mended = CASES[name]
     file = tmp_path / f"{name}.py"

@@ -20,6 +20,7 @@ from actlab.study.reading import read
 from actlab.theory import finite_depth
 from tests.moving import write_rows
 from tests.serial import SerialExecutor
+from tests.thinned import thinned
 
 ACT = """
 import jax.numpy as jnp
@@ -218,7 +219,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("kind", thinned(DAMAGE, 3))
 def test_damage_is_named_and_mended_without_training(kind, home, copy, monkeypatch):
     spoil, said = DAMAGE[kind]
     spoil(copy)

@@ -357,7 +357,11 @@ def as_row(recorded, steps, **changes):
     return records.run_row({"run": "a"}, recorded, **options | changes)
 
 
-@pytest.fixture(scope="module", params=CASES)
+# Tanh is there with an option, and of learned parameters there is tests/test_gradients.py.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.thorough if name in ("tanh", "prelu") else []) for name in CASES],
+)
 def both(request):
     """What the program measured (as a run's row) and what the reference implementation did, of the same networks."""
     case = CASES[request.param]

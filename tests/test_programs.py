@@ -16,7 +16,7 @@ BOUND, WIDTH = 48, 8
 RELU = loading.function_of(CATALOGUE["relu"])
 
 
-@pytest.mark.parametrize("runs", [1, 4])
+@pytest.mark.parametrize("runs", thinned([4, 1], 2))
 @pytest.mark.parametrize("clip", thinned([True, False], 2))
 def test_no_call_copies_or_fills_all_layers(runs, clip):
     """Every loop over layers goes to the depth, so that only a copy, a fill or a turn of whole stacks could."""
@@ -32,7 +32,7 @@ def test_no_call_copies_or_fills_all_layers(runs, clip):
         assert re.findall(whole, compiled) == [], name
 
 
-@pytest.mark.parametrize("runs", [1, 4])
+@pytest.mark.parametrize("runs", thinned([4, 1], 2))
 def test_a_state_and_a_scratch_are_given_away(runs):
     program = a_program(RELU, depth_bound=3, width=WIDTH, runs_per_call=runs)
     batch = Runs(program, [some_numbers(3) for _ in range(runs)], some_data()).batch

@@ -17,6 +17,7 @@ from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.study.reading import StudyError
 from actlab.study.yaml_text import bounded_load
 from tests.synthetic import frames
+from tests.thinned import thinned
 
 MARK = "from pathlib import Path\nPath(__file__).resolve().parent.parent.joinpath('ran').touch()\n"
 GOOD = """
@@ -139,7 +140,7 @@ TRICKS = {
 }
 
 
-@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("trick", thinned(TRICKS, 2))
 def test_a_report_runs_only_what_run_copied_and_nothing_altered(trick, tmp_path, monkeypatch, capsys):
     at = folder(tmp_path)
     alter, why = TRICKS[trick]

@@ -14,6 +14,7 @@ from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.sources import running
 from actlab.study.choices import own_measure
+from tests.thinned import thinned
 
 HEAD = (
     "import os, random, time\nimport numpy as np\nimport jax, jax.numpy as jnp\n"
@@ -66,7 +67,7 @@ def record(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("what", OTHER)
+@pytest.mark.parametrize("what", thinned(OTHER, 3))
 def test_a_function_that_is_another_when_its_file_is_run_again_is_refused(what, record):
     mine = record(**OTHER[what])
     with pytest.raises(
@@ -75,7 +76,7 @@ def test_a_function_that_is_another_when_its_file_is_run_again_is_refused(what, 
         check(mine)
 
 
-@pytest.mark.parametrize("what", SAME)
+@pytest.mark.parametrize("what", thinned(SAME, 2))
 def test_a_function_that_is_the_same_is_taken_and_nothing_is_left_changed(what, record):
     mine = record(**SAME[what])
     random.seed(5)

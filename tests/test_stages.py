@@ -90,7 +90,7 @@ def test_two_stages_are_a_tuning_study_and_then_one_at_its_rates(whole, tmp_path
     tuned = actlab.run(tmp_path / "s.yaml", ["sweep.seeds=[1000000,1000001]"], out=tmp_path / "tuned")
     pd.testing.assert_frame_equal(numbers(staged.where(f"seed>={TUNING[0]}")), numbers(tuned))
     means = tuned.runs.groupby(["activation", "learning_rate"])["validation_loss"].mean()
-    for activation in ("relu", "tanh"):
+    for activation in ("tanh",):
         rate = means[activation].idxmin()
         fixed = actlab.run(
             tmp_path / "s.yaml",

@@ -23,6 +23,7 @@ from actlab.cli import output, terminal
 from actlab.engine import devices, files, store, train_study
 from actlab.naming import LONGEST, MOST_DRAWN, file_stem
 from actlab.study import reading, sweep
+from tests.thinned import thinned
 
 ROOT = Path(__file__).parents[1]
 STUDY = """study: s
@@ -146,7 +147,7 @@ def test_a_folder_that_is_gone_is_one_sentence(monkeypatch, capsys, tmp_path):
 # Terminals
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+@pytest.mark.parametrize("encoding", thinned(["ascii", "cp1252", "utf-8"], 2))
 def test_what_a_terminal_cannot_show_is_replaced_and_json_stays_json(encoding, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Ωé😀.csv").write_text("a,b,y\n" + "".join(f"{i},{i * i % 7},{'pφ'[i % 2]}\n" for i in range(80)))

@@ -18,6 +18,7 @@ from actlab.registry import Registry
 from actlab.study.selection import Select
 from tests.predicted import predictions_of
 from tests.synthetic import frames
+from tests.thinned import thinned
 
 SEEDS = 6
 
@@ -41,7 +42,7 @@ def test_the_synthetic_study_has_what_the_tests_need(study):
     assert 0 < (study[0]["status"] == "diverged").sum() < len(study[0]) / 4
 
 
-@pytest.mark.parametrize("seeds", [3, 21])
+@pytest.mark.parametrize("seeds", thinned([3, 21], 2))
 def test_the_order_of_rows_changes_no_byte(seeds, tmp_path):
     study = frames(("relu", "prelu", "elu"), (2, 5, 7) if seeds == 3 else (3,), seeds=seeds)
     wanted = {"study": "x", "report": {"figures": []}}

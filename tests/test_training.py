@@ -223,7 +223,7 @@ def optimized(name):
     return bent_program(dtype="float64", **OPTIMIZERS[name][0])
 
 
-@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 2))
+@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 4))
 def test_training_is_the_obvious_loop(name):
     _, own, rule, decayed = OPTIMIZERS[name]
     numbers, data = bent_numbers(**own), some_data("float64")
@@ -327,7 +327,7 @@ def test_learnable_parameters_descend_along_finite_differences(per, name):
 # Cuts
 
 
-@pytest.mark.parametrize("longest", [1, 2, 3])
+@pytest.mark.parametrize("longest", thinned([2, 1, 3], 3))
 def test_cutting_a_schedule_changes_no_bit(data, longest):
     assert_same_bits(train(SINGLE, data, bent_numbers()), train(SINGLE, data, bent_numbers(), longest=longest))
 

@@ -3,17 +3,18 @@
 import pytest
 
 
-def thinned(cases, one_in):
-    """Mark all but every so many-th case thorough: the first one stays.
+def thinned(cases, one_in, first=0):
+    """Mark all but every so many-th case thorough.
 
     Args:
         cases: what ``pytest.mark.parametrize`` takes: values, or tuples of them for several arguments.
         one_in: of how many one stays.
+        first: which one that is, from 0: tests of one catalogue that keep others each see all of it together.
     """
     return [
         pytest.param(
             *(case if isinstance(case, tuple) else (case,)),
-            marks=pytest.mark.thorough if i % one_in else [],
+            marks=pytest.mark.thorough if (i - first) % one_in else [],
             id=case if isinstance(case, str) else None,
         )
         for i, case in enumerate(cases)
