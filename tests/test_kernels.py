@@ -149,7 +149,10 @@ def test_pairs_of_different_variances_by_direct_quadrature(name):
             expected = integrate.trapezoid(first[order] * inner, reach)
             found, error = pair_expectation(a, square, np.array([[1.0, c], [c, 1.0]]), decay)
             assert found[0, 1] == pytest.approx(expected, abs=2e-3 + error), (name, c, order)
-            assert error < 0.02
+            # hard_tanh's φ' jumps at |z| = 1, which is at 1.41 and .58 standard deviations of the two rows: their last
+            # coefficients are out of step, which the end of the series takes for random. At c = .995 that is off by
+            # .0039 of .4363 (SciPy's bivariate normal); half of the terms are off by three times as much.
+            assert error < 0.0117
 
 
 def test_a_constant_bias_moves_the_mean_and_makes_no_noise():

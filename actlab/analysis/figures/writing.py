@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actlab.analysis.drawings import Drawing, Spec
-from actlab.analysis.layout import to_csv, words
+from actlab.analysis.layout import to_csv
 from actlab.later import Later, pd
+from actlab.measures import about
 from actlab.naming import drawn_name
 
 if TYPE_CHECKING:
@@ -75,10 +76,14 @@ def page_in_words(page: str) -> str:
     """Write which of a figure's pictures one is: a measure by its name alone.
 
     >>> page_in_words("measure=signal_grad_norm"), page_in_words("batch_size=32-norm=layer")
-    ('signal gradient', 'batch size=32, norm=layer')
+    ('signal gradient norm', 'batch size=32, norm=layer')
     """
-    of = (part.partition("measure=") for part in page.split("-"))
-    return ", ".join(words(rest) if mark and not before else before.replace("_", " ") for before, mark, rest in of)
+    words = []
+    for part in page.split("-"):
+        key, _, value = part.partition("=")
+        one = about(value)
+        words.append(one.label or one.words if key == "measure" else part.replace("_", " "))
+    return ", ".join(words)
 
 
 def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame]:
