@@ -1,6 +1,7 @@
 """Kernels of wide networks: closed forms, direct quadrature, and what every function must obey."""
 
 import math
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from actlab.theory.gaussian import gaussian_expectation
 from actlab.theory.kernels import correlations, propagate
 from actlab.theory.series import Coefficients, pair_expectation
 
+NNGP, NTK = 1e-5, 3e-5  # relative: series that are cut off after some terms, of functions with a kink above all
 PLAIN = (2.0, 0.0, 0.0)
 
 
@@ -47,6 +49,66 @@ def test_erf_has_the_arcsine_kernel():
         np.testing.assert_allclose(layer.H_MxM, 2 / np.pi * np.arcsin(cosine), atol=2e-4)
         slopes = 4 / np.pi / np.sqrt(np.multiply.outer(scale**2, scale**2) - 4 * layer.K_MxM**2)
         np.testing.assert_allclose(layer.S_MxM, slopes, atol=5e-4)
+
+
+NEURAL_TANGENTS = {
+    "relu": (
+        2.0,
+        0,
+        [0.656352612, 0.709109195, 0.799340803, 0.958322915, 0.968681097, 1.313314234],
+        [6.563526119, 2.474972158, 2.229760420, 9.583229154, 2.746733173, 13.133142340],
+    ),
+    "erf": (
+        1.5,
+        0.4,
+        [0.419369661, 0.345646612, 0.300749960, 0.419374793, 0.303865909, 0.419378441],
+        [3.807287739, 1.786349648, 1.099612086, 3.872239960, 1.142069142, 3.932060369],
+    ),
+    "gelu": (
+        1.6,
+        0.5,
+        [0.307363403, 0.307597522, 0.310911443, 0.331700695, 0.322452816, 0.363513015],
+        [1.201871158, 1.034732015, 0.939905348, 1.448386221, 0.999546575, 1.781935665],
+    ),
+    "absolute": (
+        1.0,
+        0,
+        [0.656352612, 0.762046136, 0.891789163, 0.958322915, 1.076486431, 1.313314234],
+        [6.563526119, 2.232235269, 2.596231303, 9.583229154, 3.077176647, 13.133142340],
+    ),
+    "leaky_relu": (
+        2 / (1 + 1e-4),
+        0,
+        [0.656352612, 0.707035640, 0.795337645, 0.958322915, 0.964026441, 1.313314234],
+        [6.563526119, 2.484177545, 2.219801092, 9.583229154, 2.736976313, 13.133142340],
+    ),
+    "sine": (
+        1.5,
+        0.4,
+        [0.385932548, 0.317392158, 0.286371967, 0.385933928, 0.288832919, 0.385934488],
+        [3.319578471, 1.602455361, 1.108885758, 3.415610280, 1.144440784, 3.527563782],
+    ),
+}
+"""σ_w², σ_b, and E φφ' (``nngp``) and the tangent kernel (``ntk``) of three rows after ten layers, above the diagonal.
+
+By neural-tangents 0.6.5 (Novak et al. 2020) under JAX 0.4.30 in float64, neither of which is needed here:
+``stax.serial(*10 * [stax.Dense(1, W_std=σ_w, b_std=σ_b), φ])[2](x, None, ("nngp", "ntk"))``,
+x = ``np.random.default_rng(5).standard_normal((3, 6))``, φ = ``stax.Relu()``, ``Erf()``, ``Gelu()``, ``Abs()``,
+``LeakyRelu(0.01)``, ``Sin()``. By Abs and LeakyRelu the diagonal of ``nngp`` is that of x·x'/6 in every layer.
+"""
+
+
+@pytest.mark.parametrize("name", NEURAL_TANGENTS)
+def test_neural_tangents_agrees(name):
+    sigma_w2, sigma_b, nngp, ntk = NEURAL_TANGENTS[name]
+    record, x = CATALOGUE[name], np.random.default_rng(5).standard_normal((3, 6))
+    layers = propagate(partial(record.exact, **record.parameters), x, [(sigma_w2, 0.0, sigma_b)] * 10)
+    tangent = np.zeros((3, 3))
+    for layer in layers:
+        tangent = layer.S_MxM * (layer.K_MxM + sigma_w2 * tangent)
+    above = np.triu_indices(3)
+    np.testing.assert_allclose(layers[-1].H_MxM[above], nngp, rtol=NNGP)
+    np.testing.assert_allclose(tangent[above], ntk, rtol=NTK)
 
 
 @pytest.mark.parametrize("name", ["gelu", "relu6", "sine"])
@@ -87,7 +149,10 @@ def test_pairs_of_different_variances_by_direct_quadrature(name):
             expected = integrate.trapezoid(first[order] * inner, reach)
             found, error = pair_expectation(a, square, np.array([[1.0, c], [c, 1.0]]), decay)
             assert found[0, 1] == pytest.approx(expected, abs=2e-3 + error), (name, c, order)
-            assert error < 0.02
+            # hard_tanh's φ' jumps at |z| = 1, which is at 1.41 and .58 standard deviations of the two rows: their last
+            # coefficients are out of step, which the end of the series takes for random. At c = .995 that is off by
+            # .0039 of .4363 (SciPy's bivariate normal); half of the terms are off by three times as much.
+            assert error < 0.0117
 
 
 def test_a_constant_bias_moves_the_mean_and_makes_no_noise():

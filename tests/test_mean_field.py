@@ -10,9 +10,10 @@ import pytest
 from actlab.activations import CATALOGUE
 from actlab.theory import TheoryError
 from actlab.theory.correlation import correlation_map, depth_scales, fixed_correlation, series
-from actlab.theory.criticality import critical_line, critical_point, default_q, homogeneous, solution
+from actlab.theory.criticality import critical_line, critical_point, default_q, solution
 from actlab.theory.gaussian import moments_at
 from actlab.theory.mean_field import chi, fixed_points, settled, variance_map, variance_slope
+from actlab.theory.panel_sums import homogeneous
 from actlab.theory.self_normalizing import Region, contraction, fixed_point, jacobian, layer_map, of_gain
 
 HOMOGENEOUS = ("relu", "leaky_relu", "prelu", "absolute", "linear")
@@ -62,6 +63,87 @@ def test_above_critical_weights_second_moments_of_relu_have_nowhere_to_go():
         settled(phi("relu"), 1.5)
     (point,) = fixed_points(phi("relu"), 1.2, 0.3)
     assert point.q == pytest.approx(0.09 / (1 - 0.72), rel=1e-10)
+
+
+def test_a_straight_variance_map_has_no_other_fixed_points():
+    """Near He's σ_w rounding alone decides the sign of V(q) − q·χ₁; V is the straight line χ₁·q + σ_b²."""
+    root = math.sqrt(2)
+    for sigma_w in (1.414, 1.41421356, root * (1 - 1e-9)):
+        (zero,) = fixed_points(phi("relu"), sigma_w)
+        assert (zero.q, zero.stability) == (0.0, "stable")
+        (point,) = fixed_points(phi("relu"), sigma_w, 0.1)
+        assert point.q == pytest.approx(0.01 / (1 - sigma_w**2 / 2), rel=1e-6)
+    (zero,) = fixed_points(phi("relu"), root * (1 + 1e-9))
+    assert (zero.q, zero.stability) == (0.0, "unstable")
+    assert fixed_points(phi("relu"), root, 0.1) == fixed_points(phi("relu"), root * (1 + 1e-9), 0.1) == ()
+    # Straight to rounding up to q ≈ .02, and homogeneous it is not.
+    points = fixed_points(phi("hard_tanh"), 1 + 1e-9)
+    assert [point.stability for point in points] == ["unstable", "stable"]
+
+
+@pytest.mark.parametrize("name", ["tanh", "elu", "sine", "hard_tanh"])
+def test_where_the_slope_at_zero_is_1_nothing_shrinks_exponentially(name):
+    (zero,) = fixed_points(phi(name), 1.0)  # φ'(0) = 1: LeCun's weights
+    assert (zero.q, zero.slope, zero.chi, zero.stability) == (0.0, 1.0, 1.0, "stable")
+    scales = depth_scales(phi(name), 1.0)
+    assert (scales.xi_q, scales.xi_gradient) == (None, None)
+    assert scales.reasons["xi_q"].startswith("critical")
+    assert scales.reasons["xi_gradient"].startswith("critical")
+
+
+def test_fixed_points_next_to_zero():
+    """By expansion: V(q)/σ_w² = q − 2q² for tanh, q − √(2/π)·q^1.5 for elu, each to lowest order."""
+    for name, q in (("tanh", 1e-9), ("elu", (2e-9 / math.sqrt(2 / math.pi)) ** 2)):
+        zero, point = fixed_points(phi(name), 1 + 1e-9)
+        assert (zero.q, zero.stability, point.stability) == (0.0, "unstable", "stable")
+        assert point.q == pytest.approx(q, rel=2e-3), name
+
+
+def test_jumps_part_any_two_inputs():
+    """For sign(z) C(c) = 2/π·asin c, with an infinite slope at 1 of which φ' = 0 knows nothing."""
+    for c in (-0.9, 0.3, 0.9, 0.99, 0.9999):
+        assert correlation_map(jnp.sign, 1.0, c, 1.0) == pytest.approx(2 / math.pi * math.asin(c), abs=1e-5)
+    assert fixed_correlation(jnp.sign, 1.0, 1.0) == pytest.approx(0.0, abs=1e-12)
+    assert depth_scales(jnp.sign, 1.0).xi_c == pytest.approx(1 / math.log(math.pi / 2))
+    (zero, _) = fixed_points(jnp.sign, 1.0)
+    assert (zero.slope, zero.stability) == (math.inf, "unstable")
+
+
+@pytest.mark.parametrize("constant", [1.0, 0.0])
+def test_constants_are_told_that_their_slope_is_zero(constant):
+    def flat(z):
+        return 0.0 * z + constant
+
+    for ask in (default_q, critical_point):
+        with pytest.raises(TheoryError, match="φ' is 0 wherever a pre-activation falls"):
+            ask(flat)
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda z: z + 1j, r"floating-point numbers: this one returns complex128"),
+        (lambda z: jnp.floor(z).astype(int), r"floating-point numbers: this one returns int64"),
+        (lambda z: z > 0.0, r"floating-point numbers: this one returns bool"),
+        (lambda z: jnp.full_like(z, jnp.inf), r"not a finite number"),
+        (np.tanh, r"that JAX can differentiate: [^\n]*$"),
+        (lambda z: 1.0, r"scalar function φ\(z\)"),
+    ],
+)
+def test_what_is_no_activation_is_told_why_everywhere(function, reason):
+    asked = (fixed_points, depth_scales, settled, of_gain)
+    calls = [*(partial(one, function, 1.0) for one in asked), partial(critical_point, function)]
+    calls += [partial(moments_at, function), partial(fixed_point, function), partial(solution, function, 1.0)]
+    for call in calls:
+        with pytest.raises(TheoryError, match=reason):
+            call()
+
+
+def test_where_moments_end_second_moments_are_not_said_to_grow_without_bound():
+    with pytest.raises(
+        TheoryError, match=r"second moments grow from q = 0\.1, to where there are none: .* at \|z\| ≈ 5$"
+    ):
+        settled(lambda z: jnp.where(jnp.abs(z) > 5.0, jnp.nan, z), 1.0, 0.1, q=0.1)
 
 
 def test_fixed_points_are_fixed_and_second_moments_go_there():

@@ -128,7 +128,9 @@ def test_the_error_estimate_covers_what_is_hard():
         assert abs(moments.second_moment - 0.5) <= moments.error
     rough = moments_at(lambda z: jnp.floor(50.3 * z) / 50.3, 1.0)
     assert abs(rough.second_moment - (1.0 + 1.0 / 3.0 / 50.3**2)) <= rough.error  # E (z − u/50.3)², u uniform
-    assert rough.error < 1e-4
+    # Some 100 jumps a unit of z are more than panels are bisected for (``panels.MOST``): each is left in a panel of its
+    # own, about whose integral 20 nodes can only say so much. What is off is 1.7e-6; the estimate is 4.7e-5.
+    assert rough.error < 5e-5
 
 
 @pytest.mark.parametrize("name", thinned(CATALOGUE, 2))

@@ -53,6 +53,12 @@ class RunAnswer(Answer):
     left_out: int | None = Field(None, description="stored runs that the study does not ask for: in no table")
     ok: int | None = Field(None, description="planned runs that did not diverge; null unless done")
     diverged: int | None = Field(None, description="planned runs that diverged: a finding, no error; null unless done")
+    predicted: int | None = Field(
+        None, description="cells (settings but the seed) of which theory predicts something; null unless done"
+    )
+    outside_theory: int | None = Field(
+        None, description="cells of which it predicts nothing, as its assumptions fail; null unless done"
+    )
     failures: list[str] = Field([], description="of each job that failed, why")
     headline: Headline | None = Field(None, description="the table of final performance; null unless done")
     files: list[str] = Field(

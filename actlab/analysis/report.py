@@ -33,7 +33,7 @@ from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdo
 from actlab.analysis.stages import of_stages, tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
-from actlab.analysis.variation import BOTH, EITHER, SPLIT, of_what, over_repeats, repeats_of, split_varies
+from actlab.analysis.variation import BOTH, EITHER, SPLIT, listed, of_what, over_repeats, repeats_of, split_varies
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
@@ -281,8 +281,9 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     repeats = [counted(runs["seed"].nunique(), "seed")]
     repeats += [counted(runs[SPLIT].nunique(), "split")] if split_varies(runs) else []
     totals = (counted(len(runs), "run"), counted(number, "cell"), " × ".join(repeats))
-    keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)] + ["seed"]
+    keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)]
     rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
+    rows.append(("seed", listed(runs["seed"])))
     blocks: list[Text | Grid] = [
         Text(of_stages(cells) or f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
@@ -340,8 +341,8 @@ def named_repeats(runs: pd.DataFrame) -> str:
     '1, 2 of split 0; 1 of split 1'
     """
     if SPLIT not in runs:
-        return ", ".join(map(str, sorted(runs["seed"])))
-    seeds = runs.sort_values("seed").groupby(SPLIT)["seed"].agg(lambda s: ", ".join(map(str, s)))
+        return listed(runs["seed"])
+    seeds = runs.groupby(SPLIT)["seed"].agg(listed)
     return "; ".join(f"{text} of split {split}" for split, text in seeds.items())
 
 

@@ -6,7 +6,7 @@ training, validation and test split, and the probe rows. Several values of eithe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from actlab.analysis.intervals import COUNTS, FEWEST
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLIT, SEED = "data_seed", "seed"
+FEW_LISTED = 10  # numbers that are written out each
 BOTH, EITHER = "splits and seeds", "splits or seeds"
 
 
@@ -156,3 +157,21 @@ def span(numbers: Sequence[int]) -> str:
     """
     least, most = min(numbers), max(numbers)
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """List whole numbers in order, many that follow on each other by the first and the last.
+
+    >>> listed([2, 0, 1]), listed(range(100)), listed([*range(12), 20, 21, *range(30, 33)])
+    ('0, 1, 2', '0–99', '0–11, 20, 21, 30–32')
+    """
+    ordered = sorted(map(int, set(numbers)))
+    if len(ordered) <= FEW_LISTED:
+        return ", ".join(map(str, ordered))
+    parts: list[list[int]] = []
+    for one in ordered:
+        if parts and one == parts[-1][-1] + 1:
+            parts[-1].append(one)
+        else:
+            parts.append([one])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 2 else ", ".join(map(str, part)) for part in parts)

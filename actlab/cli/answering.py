@@ -17,9 +17,24 @@ from actlab.errors import INCOMPLETE, WRONG
 from actlab.naming import counted, message
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from actlab.engine.control import Progress
     from actlab.engine.results import Results
     from actlab.study.plan import Plan
+
+
+def predicted_cells(predictions: "pd.DataFrame") -> dict[str, int]:
+    """Count the cells of which theory predicts something, and those outside it: of them one row says why.
+
+    >>> import pandas as pd
+    >>> predicted_cells(pd.DataFrame({"cell": ["a", "a", "b"], "measure": ["vanishing_slope", "correlation", ""]}))
+    {'predicted': 1, 'outside_theory': 1}
+    """
+    if predictions.empty:
+        return {"predicted": 0, "outside_theory": 0}
+    within = predictions.loc[predictions["measure"] != "", "cell"].nunique()
+    return {"predicted": within, "outside_theory": predictions["cell"].nunique() - within}
 
 
 class Answering:
@@ -116,6 +131,7 @@ class Answering:
             "missing": 0,
             "ok": len(status) - diverged,
             "diverged": diverged,
+            **predicted_cells(results.predictions),
             "failures": [],
             "headline": {"title": table.title, "note": table.note, "rows": plain_records(table.frame)},
             "files": [str(path) for path in files if path.exists()],

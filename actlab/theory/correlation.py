@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from actlab.theory import panels
-from actlab.theory.criticality import homogeneous
 from actlab.theory.errors import TheoryError
 from actlab.theory.gaussian import moments_at
 from actlab.theory.mean_field import chi, require_scales, settled, variance_map
-from actlab.theory.panel_sums import Function, panels_of, parts
+from actlab.theory.panel_sums import Function, homogeneous, panels_of, parts
 
 COUNT = 400  # Hermite coefficients
 START = COUNT - 0.5  # the rest of the series as an integral begins there
 NEGLIGIBLE = 1e-13  # share of the series that its rest may be without being known
 MOST_POWER = 50.0
+OF_JUMPS = 1.5  # power of the series of a function with jumps, of which φ' knows nothing
 PARITY = 40  # of the last coefficients, from which the parity of the rest is read
 HALVINGS = 60
 CRITICAL = 1e-9  # |χ₁ − 1| or |V' − 1| of what is taken for critical
@@ -49,6 +49,11 @@ class Series:
     rest: float
     power: float
     rest_even: float
+
+    @property
+    def jumps(self) -> bool:
+        """Whether φ has jumps: then the slope at 1 is infinite."""
+        return self.power <= OF_JUMPS
 
     def value(self, c: float) -> float:
         """Sum the series at a correlation."""
@@ -107,7 +112,10 @@ def expanded(function: Function, parameters: tuple[tuple[str, Any], ...], q: flo
     if rest <= NEGLIGIBLE * moments.second_moment:
         return Series(square_N, 0.0, MOST_POWER, 0.5)
     degree = (q * moments.slope_second_moment - np.arange(COUNT) @ square_N) / rest / START  # over that of the first
-    power = min(MOST_POWER, (2.0 * degree - 1.0) / (degree - 1.0)) if degree > 1.0 else MOST_POWER
+    if degree < 0.0:  # Σ n·a_n² is above q·E φ'²: φ has jumps
+        power = OF_JUMPS
+    else:
+        power = min(MOST_POWER, (2.0 * degree - 1.0) / (degree - 1.0)) if degree > 1.0 else MOST_POWER
     return Series(square_N, float(rest), float(power), float(last[::2].sum() / last.sum()))
 
 
@@ -168,7 +176,8 @@ def fixed_correlation(phi: Function, q: float, sigma_w: float, sigma_b: float = 
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
     variance = variance_map(phi, q, sigma_w, sigma_b)
-    if variance > 0.0 and q * chi(phi, q, sigma_w) <= variance * (1.0 + CRITICAL):
+    orderly = variance > 0.0 and q * chi(phi, q, sigma_w) <= variance * (1.0 + CRITICAL)
+    if orderly and not (sigma_w and series(phi, q).jumps):  # a jump tells apart what is as close as can be
         return 1.0
     below, above = 0.0, 1.0  # C(c) ≥ c up to c*, C(c) < c from there to 1
     for _ in range(HALVINGS):

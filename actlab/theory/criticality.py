@@ -14,10 +14,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from actlab.activations.inspect import evaluate
 from actlab.theory.errors import TheoryError
 from actlab.theory.gaussian import moments_at
-from actlab.theory.panel_sums import Function, raw_moments, require_elementwise
+from actlab.theory.panel_sums import Function, homogeneous, raw_moments, require_elementwise
 
 TOLERANCE = 1e-9
 """Relative: what is less from the edge of stability, or from σ_b = 0, is on it."""
@@ -26,6 +25,7 @@ ROUND_Q = np.array([digit * 10.0**power for power in range(-3, 5) for digit in (
 GRID_Q = 2.0 ** np.arange(-12.0, 18.01, 0.25)
 HALVINGS = 60
 MOST_SLOPE = math.exp(-1.0 / 100.0)
+FLAT = "no critical point: φ' is 0 wherever a pre-activation falls, so no σ_w gives χ₁ = 1"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def solution(phi: Function, q: float) -> CriticalPoint:
     """
     moments = moments_at(phi, q)
     if not moments.slope_second_moment > 0.0:
-        raise TheoryError("no critical point: φ' is 0 wherever a pre-activation falls, so no σ_w gives χ₁ = 1")
+        raise TheoryError(FLAT)
     sigma_w = 1.0 / math.sqrt(moments.slope_second_moment)
     slope = moments.z_value_slope / moments.slope_second_moment / math.sqrt(q)
     if homogeneous(phi):
@@ -85,19 +85,6 @@ def solution(phi: Function, q: float) -> CriticalPoint:
         )
     stability = "half-stable" if abs(slope - 1.0) <= TOLERANCE else "stable" if abs(slope) < 1.0 else "unstable"
     return CriticalPoint(sigma_w, math.sqrt(bias_variance), float(q), slope, stability)
-
-
-def homogeneous(phi: Function) -> bool:
-    """Whether φ(λz) = λφ(z) for every λ > 0: one slope to the left of 0, one to its right.
-
-    >>> import jax.numpy as jnp
-    >>> homogeneous(jnp.abs), homogeneous(jnp.tanh)
-    (True, False)
-    """
-    require_elementwise(phi)
-    z = np.outer([-1.0, 1.0], 2.0 ** np.arange(-8.0, 9.0, 0.37))
-    slopes = evaluate(phi, z.ravel())[0].reshape(z.shape) / z
-    return bool((np.ptp(slopes, axis=1) <= 1e-12 * np.abs(slopes).max()).all())
 
 
 def critical_point(phi: Function, q: float | None = None) -> CriticalPoint:
@@ -148,7 +135,7 @@ def default_q(phi: Function) -> float:
     1.0
     """
     if homogeneous(phi):
-        return 1.0
+        return solution(phi, 1.0).q
     squares, slopes = on_line(phi, ROUND_Q)
     drawn = (squares > 0.0) & (np.abs(slopes) <= MOST_SLOPE)
     if drawn[ROUND_Q == 1.0]:
@@ -156,6 +143,9 @@ def default_q(phi: Function) -> float:
     squares, slopes = on_line(phi, GRID_Q)
     exists, attracts = squares > 0.0, np.abs(slopes) < 1.0 - TOLERANCE
     begins = np.flatnonzero(exists & attracts)
+    if np.isnan(squares).all():
+        *_, reasons = raw_moments(phi, GRID_Q)
+        raise TheoryError(next(iter(reasons.values()), FLAT))
     if not exists.any():
         raise TheoryError(
             "no critical point: wherever χ₁ = 1, the weights alone raise the second moment of pre-activations, so that "

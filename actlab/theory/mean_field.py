@@ -13,13 +13,17 @@ import numpy as np
 from actlab.activations.inspect import evaluate
 from actlab.theory.errors import TheoryError
 from actlab.theory.gaussian import moments_at
-from actlab.theory.panel_sums import Function, raw_moments
+from actlab.theory.panel_sums import Function, homogeneous, raw_moments
 
 LOG2_Q = np.arange(-30.0, 20.01, 0.25)
 """Where fixed points are looked for: from q = 1e−9 to 1e6."""
+LEAST_Q = 2.0**-100
 NOISE = 8.0  # errors of V(q)/q; what is less than that is 0
 NEAR, FINER = 1e-4, 16  # |V(q)/q − 1| of where the grid is made so many times finer
-TANGENT = 1e-8  # |V(q)/q − 1| where V touches the diagonal
+TANGENT = 1e-11  # |V(q)/q − 1| where V touches the diagonal, for moments that are known to some 1e-13
+SAME = 1e-8  # a start that is so near a fixed point, as a share, is at it
+AT_ZERO = 1e-30  # |z| of where φ' is taken to be what it is next to 0
+JUMP = 1e-9  # |φ| next to 0 of what jumps there
 HALVINGS = 60
 
 
@@ -138,7 +142,9 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
 
         V(q) = q for q from 1e−9 to 1e6, and q = 0
 
-    Stability is read off the sign of V(q) − q on both sides, which also decides where V'(q) = 1.
+    Stability is read off the sign of V(q) − q on both sides, which also decides where V'(q) = 1. For a positively
+    homogeneous φ, as ReLU, V is a straight line: V(q) = χ₁·q + σ_b² has one fixed point at most, whatever its size,
+    or where χ₁ = 1 to rounding and σ_b = 0 every q.
 
     Args:
         phi: the activation with its parameters filled in.
@@ -146,7 +152,7 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
         sigma_b: standard deviation of the biases.
 
     Returns:
-        The fixed points in ascending order; none where second moments grow without bound.
+        The fixed points in ascending order; none where second moments grow without bound, or to where φ has no moments.
 
     Raises:
         TheoryError: see ``moments_at``; or σ_w or σ_b is negative.
@@ -158,6 +164,8 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
     require_scales(sigma_w, sigma_b)
+    if homogeneous(phi):
+        return on_a_straight_line(phi, sigma_w, sigma_b)
     q_Q, growth_Q, above_Q, turn_Q = looked_at(phi, LOG2_Q, sigma_w, sigma_b)
     near = (np.abs(growth_Q - 1.0) < NEAR) & (above_Q != 0.0)
     if near.any():  # two fixed points may lie close together
@@ -165,7 +173,7 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
         log2_q = np.union1d(LOG2_Q[: len(q_Q)], np.ravel(LOG2_Q[: len(q_Q)][near, None] + [*finer, *-finer]))
         q_Q, growth_Q, above_Q, turn_Q = looked_at(phi, log2_q, sigma_w, sigma_b)
     signed = np.flatnonzero(above_Q)
-    if not len(signed):
+    if not len(signed):  # all but homogeneous
         return (fixed_point(phi, 1.0, sigma_w, "neutral"),)
 
     def excess(q: float) -> float:
@@ -177,7 +185,10 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
     points = []
     first = above_Q[signed[0]]
     if sigma_b == 0.0 and evaluate(phi, np.zeros(1))[0, 0] == 0.0:
-        points.append(FixedPoint(0.0, *slope_and_chi(phi, q_Q[0], sigma_w), "stable" if first < 0 else "unstable"))
+        from_zero = at_zero(phi, sigma_w, first)
+        points.append(from_zero)
+        if from_zero.stable == (first > 0):  # there is another one, nearer to 0 than was looked
+            points.append(fixed_point(phi, bisect(excess, LEAST_Q, q_Q[signed[0]]), sigma_w, STABILITY[-first]))
     elif first < 0:
         lowest = variance_map(phi, q_Q[0] ** 2, sigma_w, sigma_b) / 2.0
         points.append(fixed_point(phi, bisect(excess, lowest, q_Q[signed[0]]), sigma_w, "stable"))
@@ -195,6 +206,35 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
     return tuple(points)
 
 
+def on_a_straight_line(phi: Function, sigma_w: float, sigma_b: float) -> tuple[FixedPoint, ...]:
+    """Find the fixed points of V(q) = χ₁·q + σ_b², a homogeneous φ's.
+
+    Raises:
+        TheoryError: see ``moments_at``.
+    """
+    moments = moments_at(phi)
+    growth = sigma_w**2 * moments.second_moment
+    noise = NOISE * (sigma_w**2 * moments.error + np.finfo(float).eps)
+    if abs(growth - 1.0) <= noise:
+        return () if sigma_b else (FixedPoint(1.0, growth, growth, "neutral"),)
+    if growth > 1.0:
+        return () if sigma_b else (FixedPoint(0.0, growth, growth, "unstable"),)
+    return (FixedPoint(sigma_b**2 / (1.0 - growth), growth, growth, "stable"),)
+
+
+def at_zero(phi: Function, sigma_w: float, next_side: float) -> FixedPoint:
+    """Describe q = 0, next to which φ is two straight lines: V'(0) = χ₁ = σ_w²·(φ'(0⁻)² + φ'(0⁺)²)/2.
+
+    Where that is 1, as for tanh at σ_w = 1, no small q tells it: V'(q) − 1 is of the size of q. Where φ jumps at 0, as
+    sign does, V does too. Where V'(0) is 1 to rounding the sign of V(q) − q next to 0 decides.
+    """
+    value, slope = evaluate(phi, np.array([-AT_ZERO, AT_ZERO]))
+    chi_1 = sigma_w**2 * float(np.mean(slope**2))
+    slope_0 = np.inf if sigma_w * np.abs(value).max() > JUMP else chi_1
+    side = next_side if abs(slope_0 - 1.0) <= NOISE * np.finfo(float).eps else np.sign(slope_0 - 1.0)
+    return FixedPoint(0.0, slope_0, chi_1, "stable" if side < 0 else "unstable")
+
+
 def looked_at(phi: Function, log2_q: np.ndarray, sigma_w: float, sigma_b: float) -> tuple[np.ndarray, ...]:
     """Compute V(q)/q on a grid, as far as moments are finite: q, V/q, the signs of V/q − 1 and of V' − V/q.
 
@@ -209,7 +249,8 @@ def looked_at(phi: Function, log2_q: np.ndarray, sigma_w: float, sigma_b: float)
     growth_Q = (sigma_w**2 * square_Q + sigma_b**2) / q_Q
     noise_Q = NOISE * (sigma_w**2 * np.minimum(error_Q, square_Q) / q_Q + np.finfo(float).eps)
     above_Q = np.where(np.abs(growth_Q - 1.0) > noise_Q, np.sign(growth_Q - 1.0), 0.0)
-    turn_Q = np.sign(sigma_w**2 * z_value_slope_Q / np.sqrt(q_Q) - growth_Q)
+    turn_Q = sigma_w**2 * z_value_slope_Q / np.sqrt(q_Q) - growth_Q
+    turn_Q = np.where(np.abs(turn_Q) > noise_Q, np.sign(turn_Q), 0.0)  # where V is straight its turns are rounding
     return q_Q[:known], growth_Q[:known], above_Q[:known], turn_Q[:known]
 
 
@@ -265,15 +306,21 @@ def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0)
     points = fixed_points(phi, sigma_w, sigma_b)
     if points and points[0].stability == "neutral":
         return fixed_point(phi, q, sigma_w, "neutral")
-    at = [point for point in points if abs(point.q - q) <= TANGENT * q]
+    at = [point for point in points if abs(point.q - q) <= SAME * q]
     if at:
         return at[0]
     if variance_map(phi, q, sigma_w, sigma_b) > q:
         above = [point for point in points if point.q > q]
         if not above:
+            *_, beyond = raw_moments(phi, 2.0**LOG2_Q)
+            start = f"from q = {q:.4g}"
+            how = (
+                f"{start}, to where there are none: {next(iter(beyond.values()))}"
+                if beyond
+                else f"without bound {start}"
+            )
             raise TheoryError(
-                f"no fixed point q*: with σ_w = {sigma_w:.4g} and σ_b = {sigma_b:.4g} second moments grow "
-                f"without bound from q = {q:.4g}"
+                f"no fixed point q*: with σ_w = {sigma_w:.4g} and σ_b = {sigma_b:.4g} second moments grow {how}"
             )
         return above[0]
     return [point for point in points if point.q < q][-1]

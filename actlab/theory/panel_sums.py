@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from actlab.activations.inspect import evaluate
+from actlab.later import jax
 from actlab.theory import panels
 from actlab.theory.errors import TheoryError
 
@@ -138,6 +139,54 @@ def require_elementwise(phi: Function) -> None:
     try:
         here, among_others = evaluate(phi, z_N), evaluate(phi, np.concatenate([z_N[::-1], [3.0]]))
     except Exception as error:
-        raise TheoryError(f"theory needs a scalar function φ(z) that JAX can differentiate: {error}") from error
+        reason = (
+            other_than_real(phi)
+            or f"theory needs a scalar function φ(z) that JAX can differentiate: {first_line(error)}"
+        )
+        raise TheoryError(reason) from error
+    if np.iscomplexobj(here):
+        raise TheoryError(other_than_real(phi))
     if here.shape != (2, 8) or not np.allclose(here, among_others[:, 7::-1], rtol=1e-9, atol=1e-12, equal_nan=True):
         raise TheoryError("theory needs a scalar function φ(z): this one's value at a unit depends on other units")
+
+
+def other_than_real(phi: Function) -> str:
+    """Say what a function returns in place of real floating-point numbers; nothing if it does return those."""
+    try:
+        with jax.enable_x64(True):
+            kind = jax.eval_shape(lambda z: phi(z), jax.ShapeDtypeStruct((8,), np.float64)).dtype
+    except Exception:
+        return ""
+    if np.issubdtype(kind, np.floating):
+        return ""
+    return f"theory needs a scalar function φ(z) of floating-point numbers: this one returns {kind}"
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says before it explains itself.
+
+    >>> first_line(ValueError("too many indices\\nSee https://…"))
+    'too many indices'
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def homogeneous(phi: Function) -> bool:
+    """Whether φ(λz) = λφ(z) for every λ > 0: one slope to the left of 0, one to its right.
+
+    Args:
+        phi: the activation with its parameters filled in.
+
+    Raises:
+        TheoryError: it is no function of one number.
+
+    >>> from actlab.later import jnp
+    >>> homogeneous(jnp.abs), homogeneous(jnp.tanh)
+    (True, False)
+    """
+    require_elementwise(phi)
+    z = np.outer([-1.0, 1.0], 2.0 ** np.arange(-8.0, 9.0, 0.37))
+    slopes = evaluate(phi, z.ravel())[0].reshape(z.shape) / z
+    if not np.isfinite(slopes).all():
+        return False
+    return bool((np.ptp(slopes, axis=1) <= 1e-12 * np.abs(slopes).max()).all())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from actlab.analysis.drawings import Drawing, Spec
 from actlab.analysis.layout import to_csv
 from actlab.later import Later, pd
+from actlab.measures import about
 from actlab.naming import drawn_name
 
 if TYPE_CHECKING:
@@ -65,10 +66,24 @@ def write_page(drawing: Drawing, page: str, folder: Path) -> list[Path]:
     """Write one picture of a figure, as ``.png`` and ``.svg``."""
     with style.apply():
         picture = panels.render(*with_drawn_names(drawing.spec, drawing.pages[page]))
-        settings = page.replace("-", ", ").replace("_", " ")
+        settings = page_in_words(page)
         settings = settings if len(settings) <= MOST_IN_TITLE else f"{settings[:70]}…{settings[-30:]}"
         picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
         return style.save(picture, folder / drawing.stem(page))
+
+
+def page_in_words(page: str) -> str:
+    """Write which of a figure's pictures one is: a measure by its name alone.
+
+    >>> page_in_words("measure=signal_grad_norm"), page_in_words("batch_size=32-norm=layer")
+    ('signal gradient norm', 'batch size=32, norm=layer')
+    """
+    words = []
+    for part in page.split("-"):
+        key, _, value = part.partition("=")
+        one = about(value)
+        words.append(one.label or one.words if key == "measure" else part.replace("_", " "))
+    return ", ".join(words)
 
 
 def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame]:
