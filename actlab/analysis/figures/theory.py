@@ -29,7 +29,9 @@ def predictions(cells: Cells) -> Drawing | None:
     values = long(records_at(cells.layers, cells.selected, "init", measures), measures, at="init")
     frame = intervals(thin_layers(values, cells), cells, ["at", "layer"])
     frame = frame.sort_values("measure", key=lambda column: column.map(DRAWN.index), kind="stable")
-    by = frame.groupby(["measure", subject(cells)], dropna=False, sort=False)
+    # Of networks that theory does not reach whatever their depth, normalised ones say, there is nothing to compare.
+    alike = [key for key in cells.selected_keys if key != "depth"]
+    by = frame.groupby(list(dict.fromkeys(["measure", subject(cells), *alike])), dropna=False, sort=False)
     some = (frame["measure"] != "dead_fraction") | (by[["mean", PREDICTED]].transform("max").max(axis=1) > 0)
     frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
