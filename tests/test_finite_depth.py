@@ -303,3 +303,18 @@ def test_the_same_setting_is_predicted_the_same_whatever_was_before():
     chains.kept.clear()
     predict(setting("gelu", depth=9))
     assert predict(one) == alone
+
+
+def test_spreads_are_those_of_all_rows_in_any_order():
+    # One row of a hundred is nearly all of what is pooled; among the first few it is in one order only.
+    x, y = rows(100, 5)
+    x[90] *= 12.0
+    stds = (1.0 / math.sqrt(x.shape[1]), *[1.0 / math.sqrt(200)] * 5)
+    zeros = (0.0,) * 6
+    one = Setting(CATALOGUE["gelu"].exact, None, stds, zeros, zeros, 200, "classification", OUTPUTS, x, y, x)
+    other = replace(one, x_MxF=x[::-1], y_M=y[::-1])
+    for here, there in zip(predict(one), predict(other), strict=True):
+        assert there.spread == pytest.approx(here.spread, rel=0.1), here
+    spread = next(p.spread for p in predict(one) if (p.measure, p.layer) == ("preact_second_moment", 6))
+    measured = networks_of(one, 60)["preact_second_moment"][:, 5].std(ddof=1)
+    assert spread == pytest.approx(measured, rel=0.35)

@@ -17,11 +17,12 @@ from actlab.theory.dead_units import dead_units, has_flat_piece
 from actlab.theory.jacobian import NORMAL
 from actlab.theory.kernels import Layer, correlations, propagate
 from actlab.theory.of_jacobians import of_partial_norms, of_singular_values
-from actlab.theory.series import FEW, off_diagonal_mean
+from actlab.theory.series import off_diagonal_mean
 from actlab.theory.spreads import (
     Pooled,
     Units,
     noise_of,
+    representative,
     sample_units,
     signal_covariance,
     weight_covariance,
@@ -125,8 +126,19 @@ def outside(setting: Setting) -> str:
 
 
 def layers_of(setting: Setting) -> list[Layer | str]:
-    """Propagate the probe rows of a setting, the first ``MOST_ROWS`` at most."""
-    return propagate(setting.phi, setting.x_MxF[:MOST_ROWS], parameters_of(setting))
+    """Propagate the probe rows of a setting."""
+    return propagate(setting.phi, probed(setting)[0], parameters_of(setting))
+
+
+def probed(setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Take the first ``MOST_ROWS`` probe rows, those that stand for all before the others; see ``representative``.
+
+    Returns:
+        The rows [M, F], their labels or targets, and how many rows each of the first ones stands for [R].
+    """
+    x_MxF = setting.x_MxF[:MOST_ROWS]
+    order_M, counts_R = representative(x_MxF)
+    return x_MxF[order_M], setting.y_M[:MOST_ROWS][order_M], counts_R
 
 
 def parameters_of(setting: Setting) -> list[Parameters]:
@@ -150,13 +162,13 @@ def predict(setting: Setting) -> list[Prediction]:
     """
     if outside(setting):
         return []
-    x_MxF, y_M = setting.x_MxF[:MOST_ROWS], setting.y_M[:MOST_ROWS]
+    x_MxF, y_M, counts_R = probed(setting)
     layers = [one for one in layers_of(setting) if isinstance(one, Layer)]
     units = [sample_units(setting.phi, layer, l) for l, layer in enumerate(layers)]
-    predictions = [*of_activations(layers, units, setting.width), *of_death(setting)]
+    predictions = [*of_activations(layers, units, setting.width, counts_R), *of_death(setting)]
     if all(np.all(layer.slope_second_moment_M > 0) for layer in layers):
         signals = backward(layers, x_MxF, y_M, setting.task, setting.outputs, setting.width)
-        predictions += of_gradients(layers, units, signals, x_MxF, setting.width)
+        predictions += of_gradients(layers, units, signals, x_MxF, counts_R, setting.width)
         predictions += [Prediction(*one) for one in of_partial_norms(layers, units, setting.width, setting.outputs)]
     more = SPREAD_OF.get(setting.weight_distribution, "")
     predictions = [replace(one, assumption=one.assumption + more) for one in predictions]
@@ -179,17 +191,24 @@ def of_death(setting: Setting) -> Iterator[Prediction]:
             yield Prediction(name, l, share, one.error, math.sqrt(max(share * (1 - share), 0.0) / setting.width), WIDE)
 
 
-def of_activations(layers: Sequence[Layer], units: Sequence[Units], width: int) -> Iterator[Prediction]:
+def of_activations(
+    layers: Sequence[Layer], units: Sequence[Units], width: int, counts_R: np.ndarray
+) -> Iterator[Prediction]:
     """Pool what the rows are in each layer as the measures of activations do."""
+    share_R = counts_R / counts_R.sum()
     measured = {
         (l, name): one
         for l in reversed(range(len(layers)))
-        for name, one in (measures_of_z(l, layers[l], units[l], width) | measures_of_h(l, layers[l], units[l])).items()
+        for name, one in (
+            measures_of_z(l, layers[l], units[l], width, share_R) | measures_of_h(l, layers[l], units[l], share_R)
+        ).items()
     }
     of_pairs_L = pair_errors(layers)
-    noise_NxLxT = noise_of(layers, units, [pooled for _, pooled in measured.values()])
+    noise_NxLxT = noise_of(layers, units, [pooled for _, pooled in measured.values()], share_R)
     spread_N = np.sqrt(np.sum(np.var(noise_NxLxT, axis=2), axis=1) / width)
     for ((l, name), (value, _)), spread in zip(measured.items(), spread_N, strict=True):
+        if name == "preact_mean_share":  # what is taken off it, the units' mean squared, is chi-squared of one unit
+            spread = math.hypot(spread, math.sqrt(2.0) * value / width)
         scale = {"act_var_within": float(np.mean(layers[l].second_moment_M))}.get(name, 1.0)
         error = RELATIVE_ERROR * abs(value) + (scale * float(of_pairs_L[l]) if name in OVER_PAIRS else 0.0)
         yield Prediction(name, l + 1, value, error, float(spread), WIDE)
@@ -200,15 +219,17 @@ def pair_errors(layers: Sequence[Layer]) -> np.ndarray:
     return np.cumsum([layer.H_error / float(np.mean(layer.second_moment_M)) for layer in layers])
 
 
-def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, tuple[float, Pooled]]:
-    """Pool pre-activations of layer l: {measure: (value, how it varies)}."""
+def measures_of_z(
+    l: int, layer: Layer, units: Units, width: int, share_R: np.ndarray
+) -> dict[str, tuple[float, Pooled]]:
+    """Pool pre-activations of layer l: {measure: (value, how it varies)}; the first rows stand for so much of all."""
     C_MxM, z_MxT = layer.K_MxM + layer.mean**2, units.z_MxT
-    rows, few = len(C_MxM), min(FEW, len(C_MxM))
+    rows, few = len(C_MxM), len(share_R)
     square, covariance = float(np.mean(np.diagonal(C_MxM))), float(np.mean(layer.K_MxM))
     share = covariance / square
     square_T, mean_T = np.mean(z_MxT**2, axis=0) - square, np.mean(z_MxT - layer.mean, axis=0)
-    each_RxR = np.eye(few) / few
-    of_share_RxR = (1.0 / few**2 - share * each_RxR) / square
+    each_RxR, both_RxR = np.diag(share_R), np.multiply.outer(share_R, share_R)
+    of_share_RxR = (both_RxR - share * each_RxR) / square
 
     cosine_MxM = correlations(C_MxM)
     pairs = max(rows * rows - rows, 1)
@@ -216,7 +237,8 @@ def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, t
     unit_MxT = z_MxT / np.sqrt(np.diagonal(C_MxM))[:, None]
     cosine_T = np.sum(unit_MxT, axis=0) ** 2 - np.sum(unit_MxT**2, axis=0) - with_others_M @ unit_MxT**2
     root_R = np.sqrt(np.diagonal(C_MxM)[:few])
-    of_cosine_RxR = (1.0 - np.eye(few)) / np.multiply.outer(root_R, root_R) / max(few * few - few, 1)
+    apart_RxR = both_RxR * (1.0 - np.eye(few))
+    of_cosine_RxR = apart_RxR / apart_RxR.sum() / np.multiply.outer(root_R, root_R)
     of_cosine_RxR -= np.diag(np.sum(of_cosine_RxR * C_MxM[:few, :few], axis=1) / root_R**2)
     return {
         "preact_second_moment": (square, Pooled(l, square_T, of_K_RxR=each_RxR)),
@@ -228,31 +250,36 @@ def measures_of_z(l: int, layer: Layer, units: Units, width: int) -> dict[str, t
     }
 
 
-def measures_of_h(l: int, layer: Layer, units: Units) -> dict[str, tuple[float, Pooled]]:
+def measures_of_h(l: int, layer: Layer, units: Units, share_R: np.ndarray) -> dict[str, tuple[float, Pooled]]:
     """Pool activations of layer l: {measure: (value, how it varies)}."""
-    few, h_MxT = min(FEW, len(layer.H_MxM)), units.h_MxT
+    h_MxT = units.h_MxT
     mean, square = float(np.mean(layer.mean_M)), float(np.mean(layer.second_moment_M))
     mean_T, square_T = np.mean(h_MxT, axis=0), np.mean(h_MxT**2, axis=0)
-    each_RxR = np.eye(few) / few
+    each_RxR, both_RxR = np.diag(share_R), np.multiply.outer(share_R, share_R)
     of_var = Pooled(l, square_T - 2.0 * mean * mean_T, of_H_RxR=each_RxR, of_mean=-2.0 * mean)
     return {
         "act_mean": (mean, Pooled(l, mean_T, of_mean=1.0)),
         "act_var": (square - mean**2, of_var),
         "act_var_within": (
             square - float(np.mean(layer.H_MxM)),
-            Pooled(l, square_T - mean_T**2, of_H_RxR=each_RxR - 1.0 / few**2),
+            Pooled(l, square_T - mean_T**2, of_H_RxR=each_RxR - both_RxR),
         ),
     }
 
 
 def of_gradients(
-    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray, width: int
+    layers: Sequence[Layer],
+    units: Sequence[Units],
+    signals: Signals,
+    x_MxF: np.ndarray,
+    counts_R: np.ndarray,
+    width: int,
 ) -> Iterator[Prediction]:
     """Pool the signals as the measures of gradients do, and fit their slopes."""
     depth = len(layers)
     of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM)
     of_median = signal_covariance(layers, units, signals, signals.median_share_LxM)
-    of_weights = weight_covariance(layers, units, signals, x_MxF)
+    of_weights = weight_covariance(layers, units, signals, x_MxF, counts_R)
     of_one_row_L = np.array(
         [np.mean(3.0 * layer.slope_fourth_moment_M / layer.slope_second_moment_M**2 - 1.0) for layer in layers]
     )
@@ -269,6 +296,8 @@ def of_gradients(
         ("log10_weight_grad_norm", "weight_slope", signals.weight_SxL, of_weights, of_pairs_L, WIDE),
     ):
         norm_SxL = LOG10_OF_SQUARE * log_SxL
+        if not np.isfinite(norm_SxL).all():  # a sum over rows that cancels to nothing has no logarithm
+            continue
         of_outputs_LxL = np.atleast_2d(np.cov(norm_SxL.T))
         covariance_LxL = of_outputs_LxL + LOG10_OF_SQUARE**2 / width * hidden_LxL
         mean_L, draws = np.mean(norm_SxL, axis=0), len(norm_SxL)

@@ -19,7 +19,8 @@ from actlab.theory.series import FEW, Function
 
 UNITS = 256
 """Sampled of each layer: a variance is known to about a tenth."""
-LEFT_OVER = 1e-10  # of a correlation of 1: far below what sampling leaves, and above what rounding does
+LEFT_OVER = 1e-10  # of a correlation of 1: far below what sampling leaves
+LARGEST = 16  # of the few rows: what is pooled may be nearly all of these
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +64,42 @@ def sample_units(phi: Function, layer: Layer, seed: int) -> Units:
     return drawn_before[layer]
 
 
+def representative(x_MxF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Order rows so that the first ``FEW`` stand for all: the largest for themselves, others for those of their size.
+
+    A few rows that are large may be nearly all of what is pooled: ‖x‖² of the digits reaches 38 times its mean.
+
+    Returns:
+        The order [M], and of how many rows each of the first ones is [R].
+
+    >>> order, counts = representative(np.arange(100.0)[:, None])
+    >>> order[:3].tolist(), counts[:17].tolist(), float(counts.sum())
+    ([99, 98, 97], [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 2.0], 100.0)
+    """
+    rows = len(x_MxF)
+    if rows <= FEW:
+        return np.arange(rows), np.ones(rows)
+    by_size_M = np.argsort(-np.sum(x_MxF**2, axis=1), kind="stable")
+    alike = np.array_split(by_size_M[LARGEST:], FEW - LARGEST)
+    first_R = np.concatenate([by_size_M[:LARGEST], [one[len(one) // 2] for one in alike]])
+    counts_R = np.concatenate([np.ones(LARGEST), [float(len(one)) for one in alike]])
+    return np.concatenate([first_R, np.setdiff1d(np.arange(rows), first_R)]), counts_R
+
+
 def root(C_MxM: np.ndarray) -> np.ndarray:
     """Return A with A Aᵀ = C, but for a part in 10¹⁰ on the diagonal: rows on one line have a C of rank 1 or 2.
+
+    Of a kinked φ the correlation of φ' has a root's singularity at 1, where rounding leaves 1e-8: then by eigenvalues.
 
     >>> A = root(np.ones((3, 3)))
     >>> bool(np.allclose(A @ A.T, 1.0))
     True
     """
-    return np.linalg.cholesky(C_MxM + LEFT_OVER * np.eye(len(C_MxM)))
+    try:
+        return np.linalg.cholesky(C_MxM + LEFT_OVER * np.eye(len(C_MxM)))
+    except np.linalg.LinAlgError:
+        values_M, vectors_MxM = np.linalg.eigh(C_MxM)
+        return vectors_MxM * np.sqrt(np.maximum(values_M, 0.0))
 
 
 def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.ndarray:
@@ -81,7 +110,9 @@ def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.
     return flat @ pairs - (flat @ E_RxR.ravel())[:, None]
 
 
-def noise_of(layers: Sequence[Layer], units: Sequence[Units], pooled: Sequence[Pooled]) -> np.ndarray:
+def noise_of(
+    layers: Sequence[Layer], units: Sequence[Units], pooled: Sequence[Pooled], share_R: np.ndarray
+) -> np.ndarray:
     """What each layer's sampled units add to some pooled numbers [number, source layer, T], as if N were 1.
 
     Backward from the layer of each number: a derivative Λ in K_{l+1} is σ_w² Λ in H_l, and in K_l
@@ -91,9 +122,10 @@ def noise_of(layers: Sequence[Layer], units: Sequence[Units], pooled: Sequence[P
     Args:
         layers, units: of the network.
         pooled: from the last layer to the first.
+        share_R: how much of all rows each of the first ones stands for.
     """
-    rows = min(FEW, len(layers[0].K_MxM))
-    few, each = slice(0, rows), np.eye(rows) / rows
+    rows = len(share_R)
+    few, each = slice(0, rows), np.diag(share_R)
     noise = np.zeros((len(pooled), len(layers), UNITS))
     of_K = np.zeros((0, rows, rows))
     for l in reversed(range(len(layers))):
@@ -160,13 +192,13 @@ def signal_covariance(
 
 
 def weight_covariance(
-    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray
+    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray, counts_R: np.ndarray
 ) -> np.ndarray:
     """Covariance over layers of ln ‖∂L/∂W_l‖² [L, L], times N: of the hidden layers' weights alone.
 
     ‖∂L/∂W_l‖² = Σ_xx' (h_x·h_x')(δ_x·δ_x')/M²: noise of layers below enters by h, that of layer l and above by δ.
     """
-    depth, rows = len(layers), min(FEW, len(x_MxF))
+    depth, rows = len(layers), len(counts_R)
     few = slice(0, rows)
     cosine_LxRxR = signals.cosine_LxMxM[:, few, few]
     r_LxRxR = np.stack([layer.S_MxM[few, few] for layer in layers])
@@ -175,7 +207,10 @@ def weight_covariance(
     size_R = np.sqrt(np.mean(np.sum(signals.errors_SxMxC[:, few] ** 2, axis=2), axis=0))
     delta_LxR = np.exp((signals.log_D_LxM[:, few] - signals.log_D_LxM[:, few].max(axis=1, keepdims=True)) / 2.0)
     delta_LxR = delta_LxR * size_R
-    size_LxRxR = delta_LxR[:, :, None] * delta_LxR[:, None]
+    # A row stands for so many: with itself in as many pairs, with another in as many as both have together.
+    pairs_RxR = np.multiply.outer(counts_R, counts_R)
+    np.fill_diagonal(pairs_RxR, counts_R)
+    size_LxRxR = pairs_RxR * delta_LxR[:, :, None] * delta_LxR[:, None]
     inner_LxRxR = np.stack([x_MxF[few] @ x_MxF[few].T, *(layer.H_MxM[few, few] for layer in layers[:-1])])
     total_LxRxR = inner_LxRxR * size_LxRxR * r_LxRxR * cosine_LxRxR
     total_L = np.sum(total_LxRxR, axis=(1, 2))
@@ -187,7 +222,7 @@ def weight_covariance(
         pooled.append(Pooled(l - 1, own_T, of_H_RxR=by_inputs[l]))
     noise = np.zeros((depth, depth, UNITS))
     if pooled:
-        noise[1:, :-1] = noise_of(layers[:-1], units[:-1], pooled)[::-1]
+        noise[1:, :-1] = noise_of(layers[:-1], units[:-1], pooled, counts_R / counts_R.sum())[::-1]
 
     growth_LxR = growth_of(layers)[:, few]
     reach_LxLxR = reach_of(layers)[:, :, few]
