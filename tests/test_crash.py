@@ -195,7 +195,7 @@ def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, 
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 20, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
-            actlab.run(config, ["model.activation=relu"], out=tmp_path / "r")
+            actlab.run(config, ["model.activation=prelu"], out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
     loaded = []
     with pytest.MonkeyPatch.context() as patch:
@@ -209,7 +209,7 @@ def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, 
 def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, monkeypatch):
     """Three batches of one shape in one job; it is stopped in the second."""
     monkeypatch.setattr(worker, "SAVE_SECONDS", 1e9)
-    narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
+    narrow = ["model.activation=prelu", "train.learning_rate=1e-2", "sweep.seeds=10"]
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 60, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
@@ -790,7 +790,12 @@ def test_a_worker_that_always_dies(tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"1 job failed(?s:.)*SIGABRT(?s:.)*act\.py"):
         actlab.run(
             tmp_path / "s.yaml",
-            [f"model.activation=relu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],
+            [
+                f"model.activation=relu,{tmp_path / 'act.py'}:f",
+                "train.learning_rate=1e-2",
+                "sweep.seeds=2",
+                "measure.probes=[act_mean]",
+            ],
             out=tmp_path / "r",
             workers=2,
         )
