@@ -790,14 +790,9 @@ def test_a_worker_that_always_dies(tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"1 job failed(?s:.)*SIGABRT(?s:.)*act\.py"):
         actlab.run(
             tmp_path / "s.yaml",
-            [
-                f"model.activation=relu,{tmp_path / 'act.py'}:f",
-                "train.learning_rate=1e-2",
-                "sweep.seeds=2",
-                "measure.probes=[act_mean]",
-            ],
+            [f"model.activation=prelu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],
             out=tmp_path / "r",
             workers=2,
         )
-    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"prelu"}
     assert "last words" in (tmp_path / "r" / "run.log").read_text()
