@@ -52,7 +52,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--kills", type=int, default=3, help="how often tests/test_crash.py kills a run, with --thorough [default: 3]"
     )
-    parser.addoption("--tries", type=int, default=4, help="of each kind in tests/test_folder_fuzz.py [default: 8]")
+    parser.addoption("--tries", type=int, default=4, help="of each kind in tests/test_folder_fuzz.py [default: 4]")
     parser.addoption(
         "--interrupts", type=int, default=2, help="how many commands tests/test_interrupts.py interrupts [default: 2]"
     )

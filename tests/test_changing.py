@@ -46,7 +46,7 @@ from tests.typed import typed
 STUDY = """
 study: s
 data: {name: iris}
-model: {depth: 3, width: 4}
+model: {depth: 3, width: 8}
 train: {steps: 12, batch_size: 16}
 measure: {every: 4, evaluate_every: 8}
 sweep:
@@ -189,7 +189,7 @@ OTHERS = {
     "measure.probes=[act_mean]": "measure.probes: default",
     "measure.keep_layers=ends": "measure.keep_layers: all",
     "measure={every: 6, evaluate_every: 12}": "measure.every: 4; measure.evaluate_every: 8",
-    "model.width=5": "model.width: 4",
+    "model.width=5": "model.width: 8",
     "model.depth=2,4": "model.depth: 3",
     "model.dropout.rate=0.1": "model.dropout.rate: 0",
     "train.clip_norm=1": "train.clip_norm: null",
@@ -319,7 +319,7 @@ def test_prune_removes_them_and_nothing_else(trained, whole, mine, monkeypatch, 
 def test_killed_at_any_moment_of_a_change_nothing_is_lost(prune, trained, mine, tmp_path, monkeypatch, request):
     """Before a rename or a removal in the folder: what is there reads as before the change, or as after it.
 
-    Before every third of them, and the last; with ``--thorough`` before each.
+    Before every fifth of them, and the last; with ``--thorough`` before each.
     """
     names = {len(actlab.load(trained / name).runs): name for name in ("small", "whole")}
     least = Stored(trained / ("small" if prune else "whole")).runs()
@@ -338,7 +338,7 @@ def test_killed_at_any_moment_of_a_change_nothing_is_lost(prune, trained, mine, 
             store.compact(stored, prune=True)
         store.compact(stored)
 
-    for last in range(0, 100, 1 if request.config.getoption("thorough") else 3):
+    for last in range(0, 100, 1 if request.config.getoption("thorough") else 5):
         folder = shutil.copytree(trained / "whole", tmp_path / f"r{last}")
         steps = 0
 
@@ -374,7 +374,7 @@ def test_killed_at_any_moment_of_a_change_nothing_is_lost(prune, trained, mine, 
     assert last >= 7
 
 
-def test_parts_of_another_study_are_still_named(trained, whole, mine, tmp_path, monkeypatch):
+def test_parts_of_another_study_are_still_named(trained, whole, mine, tmp_path, monkeypatch, pytestconfig):
     writes_no_report(monkeypatch)
     trains_nothing(monkeypatch)
     actlab.run(mine, out=whole)
@@ -386,7 +386,8 @@ def test_parts_of_another_study_are_still_named(trained, whole, mine, tmp_path, 
     (whole / "parts" / "0.parquet").unlink()
     kept = whole / earlier.EARLIER
     text = kept.read_text()
-    for wrong in (text[:-2], text.replace("gelu", "relu"), "# {", text + "# {}\n", "\xff", text.replace('"gelu"', "1")):
+    wrongs = text.replace("gelu", "relu"), "\xff", text[:-2], "# {", text + "# {}\n", text.replace('"gelu"', "1")
+    for wrong in wrongs if pytestconfig.getoption("thorough") else wrongs[:2]:
         kept.write_text(wrong, encoding="latin-1")
         with pytest.raises(DamageError, match=r"earlier\.txt (is not what was written|cannot be read)") as error:
             actlab.load(whole)

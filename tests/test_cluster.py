@@ -46,7 +46,7 @@ study: s
 data: {name: iris}
 model: {depth: 2, width: 8, activation: act.py:bent}
 train: {steps: 40, batch_size: 16}
-measure: {every: 10, evaluate_every: 20}
+measure: {every: 10, evaluate_every: 20, probes: [signal_grad_norm]}
 sweep: {seeds: 24}
 report: {tables: [performance], figures: []}
 """

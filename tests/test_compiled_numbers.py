@@ -163,7 +163,7 @@ def test_losses(task, rows, width, runs, dtype):
 
 
 @pytest.mark.parametrize(("runs", "dtype"), [(1, "float32"), (4, "float64")])
-@pytest.mark.parametrize("name", thinned(optimizers.OPTIMIZERS, 2))
+@pytest.mark.parametrize("name", thinned(optimizers.OPTIMIZERS, 4))
 def test_optimizers(name, runs, dtype):
     """Three steps of stacks of every width, with each switch on and off."""
     rule = optimizers.OPTIMIZERS[name]

@@ -35,11 +35,11 @@ from tests.thinned import thinned
 STUDY = """
 study: s
 data: {name: iris}
-model: {depth: 2, width: 8}
+model: {depth: 3, width: 8}
 train: {steps: 40, batch_size: 16}
 measure: {every: 4, evaluate_every: 8}
 sweep:
-  matrix: {model.activation: [relu, tanh], train.learning_rate: [1e-2, 1e30]}
+  matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e30]}
   seeds: 3
 report: {tables: [performance], figures: []}
 """
@@ -74,7 +74,7 @@ def config(tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """The study, trained in one go."""
+    """The study, trained in one go, compiled here: what equals it says that programs kept on disk keep bits too."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "s.yaml").write_text(STUDY)
     with pytest.MonkeyPatch.context() as patch:
@@ -164,12 +164,12 @@ def test_a_checkpoint_is_of_use_whatever_else_the_study_has(grows, config, tmp_p
     """Other activations, with more that is learned, and deeper networks come or go; a run's bits stay."""
     words = ["train.learning_rate=1e-2", "train.clip_norm=0.5", "model.norm=layer", "model.dropout.rate=0.2"]
     one, more = "{name: prelu, per: unit}", "{name: star_relu, per: unit},{name: prelu, per: unit}"
-    few, many = [f"model.activation={one}", *words], [f"model.activation={more}", "model.depth=5,2", *words]
+    few, many = [f"model.activation={one}", *words], [f"model.activation={more}", "model.depth=5,3", *words]
     begun, now = (few, many) if grows else (many, few)
 
     def job_of(overrides):
         groups = plan.plan(reading.read(config, overrides)).groups
-        return next(group for group in groups if named(group) == "prelu" and group.depth == 2)
+        return next(group for group in groups if named(group) == "prelu" and group.depth == 3)
 
     (tmp_path / "parts").mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -195,7 +195,7 @@ def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, 
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 20, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
-            actlab.run(config, ["model.activation=tanh"], out=tmp_path / "r")
+            actlab.run(config, ["model.activation=prelu"], out=tmp_path / "r")
     assert len(checkpoints(tmp_path / "r")) == 1
     loaded = []
     with pytest.MonkeyPatch.context() as patch:
@@ -209,7 +209,7 @@ def test_a_study_that_was_interrupted_and_grew_resumes(whole, config, tmp_path, 
 def test_runs_of_an_unfinished_job_are_kept(undivided, config, tmp_path, hasty, monkeypatch):
     """Three batches of one shape in one job; it is stopped in the second."""
     monkeypatch.setattr(worker, "SAVE_SECONDS", 1e9)
-    narrow = ["model.activation=relu", "train.learning_rate=1e-2", "sweep.seeds=10"]
+    narrow = ["model.activation=prelu", "train.learning_rate=1e-2", "sweep.seeds=10"]
     with pytest.MonkeyPatch.context() as patch:
         stop_after(patch, 60, control.ask_to_stop)
         with pytest.raises(KeyboardInterrupt):
@@ -336,12 +336,12 @@ def test_what_never_fits_is_reported_and_the_rest_is_done(undivided, config, tmp
     original = scheduling.run_job
 
     def cramped(one, *own):
-        if named(one) == "tanh":
+        if named(one) == "prelu":
             raise MemoryError("no room")
         return original(one, *own)
 
     monkeypatch.setattr(scheduling, "run_job", cramped)
-    with pytest.raises(RunError, match=r"2 jobs failed(?s:.)*tanh, depth 2(?s:.)*MemoryError: no room"):
+    with pytest.raises(RunError, match=r"2 jobs failed(?s:.)*prelu, depth 3(?s:.)*MemoryError: no room"):
         actlab.run(config, out=tmp_path / "r")
     assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
 
@@ -375,7 +375,7 @@ def test_a_dead_worker_is_replaced(whole, config, tmp_path, monkeypatch):
     died = []
 
     class Once(Mortal):
-        kills = staticmethod(lambda one: named(one) == "tanh" and not died and not died.append(one))
+        kills = staticmethod(lambda one: named(one) == "prelu" and not died and not died.append(one))
 
     monkeypatch.setattr(worker_pools, "local", lambda *_: Once())
     actlab.run(config, out=tmp_path / "r")
@@ -391,7 +391,7 @@ def test_a_job_that_had_not_begun_is_not_blamed_for_its_workers_death(whole, con
         most = 3
 
         def submit(self, function, *job):
-            if job and named(job[0]) == "tanh" and len(deaths) < self.most:
+            if job and named(job[0]) == "prelu" and len(deaths) < self.most:
                 deaths.append(job[0])
                 future = Future()
                 future.set_exception(BrokenExecutor("its machine was gone"))
@@ -418,7 +418,7 @@ def test_a_job_that_kills_again_is_reported(undivided, config, tmp_path, monkeyp
     deaths = []
 
     class Always(Mortal):
-        kills = staticmethod(lambda one: named(one) == "tanh" and not deaths.append(one))
+        kills = staticmethod(lambda one: named(one) == "prelu" and not deaths.append(one))
 
     monkeypatch.setattr(worker_pools, "local", lambda *_: Always())
     with pytest.raises(
@@ -436,7 +436,7 @@ def test_a_job_that_gets_on_may_lose_any_number_of_workers(undivided, whole, con
     deaths = []
 
     class Patient(Mortal):
-        kills = staticmethod(lambda one: named(one) == "tanh" and len(deaths) < 5 and not deaths.append(one))
+        kills = staticmethod(lambda one: named(one) == "prelu" and len(deaths) < 5 and not deaths.append(one))
         saved = 1
 
     monkeypatch.setattr(worker_pools, "local", lambda *_: Patient())
@@ -625,21 +625,8 @@ def started():
             process.kill()
 
 
-@pytest.fixture(scope="module")
-def cached(tmp_path_factory):
-    """An environment in which compiled programs are kept on disk: what is started again and again starts in no time.
-
-    `whole` is compiled without it, so that equality says that the cache keeps the bits too.
-    """
-    return os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }
-
-
 @pytest.mark.thorough
-def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
+def test_killed_at_random_moments(whole, started, tmp_path, request):
     """SIGKILL, again and again, until a study is done; then the next study, until so many kills are spent.
 
     To make a kill cheap the victim trains in its own process, with the programs that the first, uninterrupted run
@@ -651,7 +638,7 @@ def test_killed_at_random_moments(whole, started, cached, tmp_path, request):
 
     def begin(folder):
         root = str(Path(__file__).parents[1])
-        return started([sys.executable, "victim.py", root, folder.name], cwd=tmp_path, env=cached)
+        return started([sys.executable, "victim.py", root, folder.name], cwd=tmp_path)
 
     def nothing(victim, folder):
         return True
@@ -732,7 +719,7 @@ def alive(pid):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at processes in /proc")
-def test_real_processes(started, cached, tmp_path):
+def test_real_processes(started, tmp_path):
     """A worker killed, then Ctrl-C; the parent killed; and the study is what it would have been."""
     (tmp_path / "s.yaml").write_text(LONG)
     folder = tmp_path / "r"
@@ -741,7 +728,6 @@ def test_real_processes(started, cached, tmp_path):
         return started(
             [sys.executable, "-m", "actlab", "run", "s.yaml", "--out", "r", "--workers", "2"],
             cwd=tmp_path,
-            env=cached,
             start_new_session=True,
         )
 
@@ -804,9 +790,9 @@ def test_a_worker_that_always_dies(tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"1 job failed(?s:.)*SIGABRT(?s:.)*act\.py"):
         actlab.run(
             tmp_path / "s.yaml",
-            [f"model.activation=relu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],
+            [f"model.activation=prelu,{tmp_path / 'act.py'}:f", "train.learning_rate=1e-2", "sweep.seeds=2"],
             out=tmp_path / "r",
             workers=2,
         )
-    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"relu"}
+    assert set(actlab.load(tmp_path / "r").runs["activation"]) == {"prelu"}
     assert "last words" in (tmp_path / "r" / "run.log").read_text()

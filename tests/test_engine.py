@@ -205,7 +205,7 @@ def test_workers_get_ready_while_the_study_is_planned(observed, config, tmp_path
 
 
 def test_a_worker_without_a_job_is_not_kept(observed, config, tmp_path):
-    one = ["sweep.seeds=2", "train.learning_rate=1e-2", "model.activation=relu"]  # two runs, which are one job
+    one = ["sweep.seeds=2", "train.learning_rate=1e-2", "model.activation=prelu"]  # two runs, which are one job
     actlab.run(config, one, out=tmp_path / "r", workers=2)
     assert observed.index(("killed", 1)) < observed.index(("run_job", 0))
 

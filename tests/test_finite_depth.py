@@ -86,7 +86,9 @@ def test_a_prediction_names_its_measure_layer_errors_and_assumption():
 @pytest.mark.parametrize("name", ["linear", "gelu"])
 def test_few_terms_are_enough_where_phi_is_nearly_a_polynomial(name):
     # Of a linear function one; that half of it were none says nothing of how far the sum is off.
-    of_weights = [one for one in predict(setting(name, depth=6, sigma_w2=0.5)) if one.measure == "log10_weight_grad_norm"]
+    of_weights = [
+        one for one in predict(setting(name, depth=6, sigma_w2=0.5)) if one.measure == "log10_weight_grad_norm"
+    ]
     assert all(0 < one.numerical_error < 0.02 for one in of_weights)
 
 

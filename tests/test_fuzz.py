@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 def test_odd_configs(folder, monkeypatch, capsys, pytestconfig):
     sound, before = fuzzing.sound_configs(), listing(folder)
     wrong, codes = [], []
-    for number in range(130 if pytestconfig.getoption("thorough") else 60):
+    for number in range(130 if pytestconfig.getoption("thorough") else 30):
         choose = random.Random(f"configs {number}")
         content = fuzzing.odd_config(choose, sound)
         (folder / fuzzing.NAME).write_bytes(content)

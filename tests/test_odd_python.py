@@ -133,10 +133,13 @@ def test_what_does_not_end_is_ended(call, tmp_path, monkeypatch):
     assert (code, "expected a number of seconds, not 'soon'" in text) == (2, True)
 
 
-def test_every_command_and_every_kind_of_function_is_tried(call, tmp_path):
-    """Where the process that asks did what is tried, it would end with code 3, and so would the tests."""
+def test_every_command_and_every_kind_of_function_is_tried(call, tmp_path, pytestconfig):
+    """Where the process that asks did what is tried, it would end with code 3, and so would the tests.
+
+    Of every third of them; with ``--thorough`` of all.
+    """
     (tmp_path / "a.py").write_text("import os\nos._exit(3)\n")
-    for words in (
+    every = (
         ("plan", "s.yaml", "model.weight_init=a.py:f"),
         ("plan", "s.yaml", "model.bias_init=a.py:f"),
         ("plan", "s.yaml", "train.optimizer=a.py:f"),
@@ -147,7 +150,8 @@ def test_every_command_and_every_kind_of_function_is_tried(call, tmp_path):
         ("plan", "s.yaml", "claims=a.py"),
         ("describe", "a.py:f"),
         ("list", "a.py"),
-    ):
+    )
+    for words in every[:: 1 if pytestconfig.getoption("thorough") else 3]:
         code, text = call(*words)
         said = "SystemExit: 3; it must not end" if "claims" in words[-1] else "a.py: ends the process that runs it"
         assert (code, said in text) == (2, True), (words, text)

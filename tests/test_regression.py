@@ -22,7 +22,7 @@ study: s
 data: {name: diabetes}
 model: {depth: 2, width: 4, dtype: float64}
 train: {optimizer: sgd, steps: 6, batch_size: 8}
-measure: {every: 3, evaluate_every: 6}
+measure: {every: 3, evaluate_every: 6, probes: [act_mean]}
 sweep: {matrix: {train.learning_rate: [1e-3, 1e30]}, seeds: 2}
 report: {tables: [performance], figures: []}
 """

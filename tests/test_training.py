@@ -223,7 +223,7 @@ def optimized(name):
     return bent_program(dtype="float64", **OPTIMIZERS[name][0])
 
 
-@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 4))
+@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 6, first=4))
 def test_training_is_the_obvious_loop(name):
     _, own, rule, decayed = OPTIMIZERS[name]
     numbers, data = bent_numbers(**own), some_data("float64")
