@@ -31,7 +31,7 @@ INTRO = (
     "studies. Everywhere z is a pre-activation, h = φ(z) an activation, Z standard normal; weights have the variance "
     "σ_w²/n, n the number of inputs, biases are 0; q is the mean square of z, V(q) = σ_w² E φ(√q Z)² that of the next "
     "layer, and χ = σ_w² E φ′(√q Z)² what a layer does to the squared norm of a gradient: it vanishes with depth where "
-    "χ < 1, and a norm loses ½ log₁₀ χ decades per layer."
+    "χ < 1, and a norm changes by ½ log₁₀ χ decades per layer."
 )
 
 

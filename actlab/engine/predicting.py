@@ -54,17 +54,30 @@ def bring_up_to_date(
     there = prediction_files.by_cell(table)
     cells = prediction_cells.cells_of(planned)
     missing = {name: cell for name, (cell, _) in cells.items() if name not in there or failed(there[name])}
-    new = computed(missing, folder, processes, tell) if missing else {}
-    rows = {name: of_cell(name, runs, there | new) for name, (_, runs) in cells.items()}
     others = set() if prune else stored.runs() - planned.runs.keys()
     kept = prediction_files.only(there, others)
-    wanted = prediction_files.joined([rows, kept])
     listed = manifest.get(PREDICTIONS, {})
-    if problem or not listed or not same(wanted, there):
-        write_manifest(folder, {key: value for key, value in manifest.items() if key != PREDICTIONS})
-        versions = listed.get("versions", {}) if not new else {name: store.versions()[name] for name in VERSIONS}
-        about = {"sha256": prediction_files.write(folder, wanted), "versions": versions}
-        write_manifest(folder, {**manifest, PREDICTIONS: about})
+    new: dict[str, pa.Table] = {}
+
+    def keep() -> None:
+        """Have the folder hold what is known so far."""
+        known = there | new
+        rows = {name: of_cell(name, runs, known) for name, (_, runs) in cells.items() if name in known}
+        wanted = prediction_files.joined([rows, kept])
+        if problem or not listed or not same(wanted, there):
+            write_manifest(folder, {key: value for key, value in manifest.items() if key != PREDICTIONS})
+            versions = listed.get("versions", {}) if not new else {name: store.versions()[name] for name in VERSIONS}
+            about = {"sha256": prediction_files.write(folder, wanted), "versions": versions}
+            write_manifest(folder, {**manifest, PREDICTIONS: about})
+
+    try:
+        if missing:
+            computed(missing, folder, processes, tell, new)
+    except KeyboardInterrupt:
+        if new:
+            keep()
+        raise
+    keep()
     return [f"{folder}: {problem}"] if problem else []
 
 
@@ -91,13 +104,17 @@ def failed(rows: pa.Table) -> bool:
 
 
 def computed(
-    cells: Mapping[str, Cell], folder: Path, processes: Processes, tell: Callable[..., None]
-) -> dict[str, pa.Table]:
-    """Compute the rows of some cells, in a worker for each core; those of one chain by one, one after the other."""
+    cells: Mapping[str, Cell],
+    folder: Path,
+    processes: Processes,
+    tell: Callable[..., None],
+    done: dict[str, pa.Table],
+) -> None:
+    """Put the rows of some cells into ``done``, by a worker for each core; of a chain by one, one after the other."""
     chains = deque(chains_of(cells))
     number = min(len(chains), cores())
     processes.keep(number)
-    begun, done = time.monotonic(), dict[str, Any]()
+    begun = time.monotonic()
     at_work: dict[Future[Any], tuple[Executor, deque[str]]] = {}
 
     def go_on(worker: Executor, chain: deque[str]) -> None:
@@ -126,7 +143,6 @@ def computed(
             go_on(worker, names)
         if time.monotonic() - begun > PATIENCE:
             tell(predicted=len(done), to_predict=len(cells))
-    return done
 
 
 def chains_of(cells: Mapping[str, Cell]) -> list[deque[str]]:

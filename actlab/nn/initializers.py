@@ -294,8 +294,10 @@ def variance_preserving(fan_in: int, fan_out: int, *, second_moment: float) -> f
 
     Reference: He et al. 2015, arXiv:1502.01852, with the second moment computed for the activation at hand.
     """
-    if second_moment == 0:
-        raise ValueError("variance_preserving needs an activation with E φ(Z)² > 0; name another initializer")
+    if not 0.0 < second_moment < math.inf:
+        raise ValueError(
+            f"variance_preserving needs an activation with E φ(Z)² > 0, not {second_moment:g}; name another initializer"
+        )
     return 1.0 / math.sqrt(fan_in * second_moment)
 
 

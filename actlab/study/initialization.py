@@ -33,6 +33,7 @@ class Initialization:
         biases: likewise.
         weight_std, bias_mean, bias_std: of each hidden layer, from the first.
         point: the critical point of mean-field theory at which it starts the network, if it does.
+        as_point: whether nothing else moves second moments away from what the point says.
         variance_slope: V'(1), where weights are to preserve E z² = 1 and nothing else acts on it; None otherwise.
     """
 
@@ -43,6 +44,7 @@ class Initialization:
     bias_std: tuple[float, ...]
     point: CriticalPoint | None = None
     variance_slope: float | None = None
+    as_point: bool = True
 
     @property
     def decided(self) -> dict[str, float]:
@@ -54,7 +56,7 @@ class Initialization:
     @property
     def theory_facts(self) -> dict[str, Any]:
         """What theory says of it, as ``started.lines`` takes it; empty where it says nothing."""
-        if self.point is None:
+        if self.point is None or not self.as_point:
             return {} if self.variance_slope is None else {"slope": self.variance_slope}
         return self.decided | {
             "q": digits(self.point.q),
@@ -161,6 +163,7 @@ def at_critical_point(
         (0.0,) * model.depth,
         (point.sigma_b,) * model.depth,
         point,
+        as_point=unmoved(model),
     )
 
 
@@ -193,11 +196,16 @@ def digits(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+def unmoved(model: ModelConfig) -> bool:
+    """Whether no gain, normalisation or residual connection acts on what an initializer does to second moments."""
+    return model.weight_gain == 1 and model.norm == "none" and not model.residual
+
+
 def preserving_slope(
     model: ModelConfig, weights: Choice, record: activations.Activation, parameters: Mapping[str, float]
 ) -> float | None:
     """Return V'(1) where weights are to preserve E z² = 1; None where they are not, or something else moves it."""
-    alone = model.weight_gain == 1 and model.bias_init.name == "zeros" and model.norm == "none" and not model.residual
+    alone = unmoved(model) and model.bias_init.name == "zeros"
     if not alone or "second_moment" not in INITIALIZERS.find(weights.name).needed:
         return None
     known = moments(record, tuple(parameters.items()))
