@@ -212,8 +212,8 @@ def against_the_source(cells: Cells) -> Table:
             f"{stayed.n} networks, of which {round(stayed.estimate * stayed.n)} were dead at the end; loss beyond the "
             f"best constant's: {number(learned.estimate)}",
             learned.verdict,
-            "under He, whose biases are 0, only the readout's bias gets a gradient; under the other initialiser what is "
-            "above the dead layer may get some, but sees no input",
+            "under He, whose biases are 0, only the readout's bias gets a gradient; under the other initialiser what "
+            "is above the dead layer may get some, but sees no input",
         ),
         (
             "Randomised asymmetric initialisation prevents it",
