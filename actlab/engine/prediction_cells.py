@@ -74,7 +74,7 @@ class Cell:
             "parameters": self.parameters,
             "flat_pieces": flat,
             "width": spec.width,
-            "drawn": [spec.weight_distribution, self.weight_std, self.bias_mean, self.bias_std],
+            "drawn": [spec.weight_distribution, spec.bias_distribution, self.weight_std, self.bias_mean, self.bias_std],
             "block": [spec.block.norm, spec.block.residual],
         }
 
@@ -151,7 +151,9 @@ def setting_of(cell: Cell, sources_folder: Path) -> Setting:
     task, outputs, x_MxF, y_M, x_train_NxF = arrays_of(cell.shape, sources_folder)
     drawn, spec = (cell.weight_std, cell.bias_mean, cell.bias_std), cell.shape.spec
     of_rows = (x_MxF, y_M, x_train_NxF)
-    return Setting(phi, flat, *drawn, spec.width, task, outputs, *of_rows, spec.weight_distribution)
+    return Setting(
+        phi, flat, *drawn, spec.width, task, outputs, *of_rows, spec.weight_distribution, spec.bias_distribution
+    )
 
 
 @lru_cache(maxsize=64)
