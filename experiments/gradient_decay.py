@@ -175,7 +175,8 @@ def critical_keeps_gradients(cells: Cells) -> Verdict:
         1.0,
         keeps.astype(float),
         f"whether |vanishing slope| is at most {KEPT:.4f} at initialisation, in networks of "
-        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; {without}",
+        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; "
+        f"{without}",
         "network",
     )
 

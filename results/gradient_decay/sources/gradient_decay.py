@@ -12,7 +12,9 @@ Each prediction propagates the probe rows' own second moments; nothing in it is 
 going towards the input. Where an activation has no stable critical point (E1's evidence names them), `actlab plan` says
 why. Glorot & Bengio had no biases, PyTorch's default has: G1 and G2 ask for both.
 
-All thresholds were written down before the first run of the study.
+All thresholds were written down before the first run of the study. E1 was judged over the networks that have a slope at
+first; that star_relu's have none, for they overflow, showed in its results: E1 is a law of all networks since, and E4,
+of those that do not overflow, is what E1 was.
 """
 
 import math
@@ -26,6 +28,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, WITHIN, Verdict, judge
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import records_at
+from actlab.analysis.judging import judge_law
 from actlab.analysis.layout import Table, number
 from actlab.analysis.predictions import cells_of_runs
 
@@ -150,25 +153,48 @@ def one_slope(
     )
 
 
-def critical_keeps_gradients(cells: Cells) -> Verdict:
-    """E1: at a critical point gradients keep their size."""
-    wide = widths(cells)[1]
-    runs = cells.runs[(cells.runs["weight_init"] == "critical") & (cells.runs["width"] == wide)]
+def critical_networks(cells: Cells) -> tuple[pd.DataFrame, str]:
+    """Take the widest networks started at critical points, and name the activations that have no such point."""
+    runs = cells.runs[(cells.runs["weight_init"] == "critical") & (cells.runs["width"] == widths(cells)[1])]
     without = sorted(set(cells.runs["activation"]) - set(runs["activation"]), key=lambda name: cells.ranks[name])
     first = records_at(cells.steps, runs, "init", ["vanishing_slope"]).merge(
         runs[["run", "seed", "activation"]], on="run"
     )
-    mean = first.groupby("activation")["vanishing_slope"].mean().sort_values(key=lambda slope: slope.abs()).tail(1)
-    worst = "".join(f"; steepest: {activation} ({slope:+.3f})" for activation, slope in mean.items())
-    return judge(
+    return first, f"without a stable critical point: {', '.join(without) or 'none'}"
+
+
+def critical_keeps_gradients(cells: Cells) -> Verdict:
+    """E1, a law: at a critical point gradients keep their size, whatever the activation."""
+    first, without = critical_networks(cells)
+    keeps = first["vanishing_slope"].abs() <= KEPT  # false where it overflowed
+    others = ", ".join(first.loc[~keeps, "activation"].unique())
+    return judge_law(
         "E1",
         "",
         "started at a critical point, networks keep the size of their gradients, whatever the activation",
+        1.0,
+        keeps.astype(float),
+        f"whether |vanishing slope| is at most {KEPT:.4f} at initialisation, in networks of "
+        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; {without}",
+        "network",
+    )
+
+
+def where_finite_critical_keeps_gradients(cells: Cells) -> Verdict:
+    """E4: and where no row's second moment runs away from that point."""
+    first, without = critical_networks(cells)
+    first = first.dropna(subset=["vanishing_slope"])
+    mean = first.groupby("activation")["vanishing_slope"].mean().sort_values(key=lambda slope: slope.abs()).tail(1)
+    worst = "".join(f"; steepest: {activation} ({slope:+.4f})" for activation, slope in mean.items())
+    return judge(
+        "E4",
+        "",
+        "started at a critical point, networks that do not overflow keep the size of their gradients",
         AT_MOST,
         KEPT,
         first.assign(size=first["vanishing_slope"].abs()).groupby("seed")["size"].max(),
-        f"largest |vanishing slope| of {runs['activation'].nunique()} activations, width {wide}{worst}; without a "
-        f"stable critical point: {', '.join(without) or 'none'}",
+        f"largest |vanishing slope| of {first['activation'].nunique()} activations, width {widths(cells)[1]}{worst}; "
+        f"{without}",
     )
 
 
@@ -216,6 +242,7 @@ CLAIMS = [
     deviations_are_those_of_width,
     spreads_are_right,
     critical_keeps_gradients,
+    where_finite_critical_keeps_gradients,
     he_keeps_relu,
     selu_grows,
     usual_initialisation_vanishes,
@@ -232,15 +259,15 @@ def against_the_source(cells: Cells) -> Table:
             "Schoenholz et al. 2017",
             "A wide network's signal is multiplied by √χ₁ a layer, for every activation",
             [signal_is_known, weights_are_known, deviations_are_those_of_width, spreads_are_right],
-            "predicted from each row's own second moment, for 20 layers may not reach the fixed point; what remains is "
-            "of order depth/width",
+            "predicted from each row's own second moment, for 20 layers may not reach the fixed point; what is "
+            "furthest off, at every width, has uniform biases that are most of z, where theory takes z for Gaussian",
         ),
         (
             "Schoenholz et al. 2017",
             "At a critical point (χ₁ = 1) it keeps its size",
-            [critical_keeps_gradients, he_keeps_relu],
-            "rows whose second moment is not the fixed point's reach it only after some layers, and until then their "
-            "factor is another",
+            [critical_keeps_gradients, where_finite_critical_keeps_gradients, he_keeps_relu],
+            "a fixed point draws in the second moments about it: of star_relu, which squares, those of a few rows that "
+            "are far larger run away from it, and overflow in seven layers",
         ),
         (
             "Klambauer et al. 2017",
