@@ -392,3 +392,11 @@ def test_rows_of_another_parts_folder_are_not_taken(home, copy):
     write_rows(copy, lambda row: row["activation"] == "relu")
     frame = actlab.load(copy, partial=True).predictions
     assert set(frame["activation"]) == {"relu"}
+
+
+def test_spreads_of_the_smallest_numbers_have_squares():
+    rows = [("preact_second_moment", 1, 7.6e-24, 1e-30, 4e-25, "infinite width")]
+    table = prediction_files.of_runs(prediction_files.rows_of("cell", "", rows), ["a"])
+    runs = pd.DataFrame({"run": ["a"], "activation": ["tanh"]})
+    frame = prediction_files.frame_of(table, runs, settings())
+    assert (frame["spread"] ** 2).min() > 0

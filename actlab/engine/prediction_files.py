@@ -180,6 +180,8 @@ def frame_of(table: pa.Table | None, runs: pd.DataFrame, settings: Sequence[Sett
         return pd.DataFrame(columns=["cell", *keys, *OF_PREDICTION])
     rows = table.drop_columns(["runs"]).to_pandas()
     rows = rows[(rows["measure"] != "") | (rows["assumption"] != "")]
+    # In float32 the square of a spread of 1e-24 is nothing.
+    rows = rows.astype({name: float for name, kind in TYPES.items() if kind == "float"})
     return made[["cell", *keys]].merge(rows, on="cell").reset_index(drop=True)
 
 
