@@ -277,6 +277,28 @@ def test_a_copied_folder_keeps_them_and_a_fresh_one_computes_the_same(home, copy
     monkeypatch.undo()
 
 
+def test_an_interrupted_run_keeps_the_cells_that_are_done(home, copy, monkeypatch):
+    whole = content(copy)
+    (copy / "predictions.parquet").unlink()
+    real, asked = prediction_cells.predicted, []
+
+    def until_interrupted(cell, *where):
+        asked.append(cell)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return real(cell, *where)
+
+    monkeypatch.setattr(prediction_cells, "predicted", until_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        actlab.run(copy / "study.yaml", out=copy)
+    kept = prediction_files.by_cell(prediction_files.read(copy, read_manifest(copy))[0])
+    assert kept
+    actlab.run(copy / "study.yaml", out=copy)
+    assert content(copy) == whole
+    cells = prediction_files.by_cell(prediction_files.read(copy, read_manifest(copy))[0])
+    assert len(asked) == 3 + len(cells) - len(kept)
+
+
 @pytest.mark.thorough
 def test_more_cells_are_added_and_no_other_is_computed_again(home, tmp_path, monkeypatch):
     folder, asked = tmp_path / "r", []
