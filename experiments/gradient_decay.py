@@ -9,12 +9,12 @@ gradients have about the same size in all layers; their own initialisation keeps
 
 What is run: networks of 20 layers at step 0, on digits, for every activation and five initialisers, at three widths.
 Each prediction propagates the probe rows' own second moments; nothing in it is fitted. Slopes are in decades per layer,
-going towards the input. Where an activation has no stable critical point (MC1's evidence names them), `actlab plan` says
-why. Glorot & Bengio had no biases, PyTorch's default has: GB1 and GB2 ask for both.
+going towards the input. Where an activation has no stable critical point (MC1's evidence names them), `actlab plan`
+says why. Glorot & Bengio had no biases, PyTorch's default has: GB1 and GB2 ask for both.
 
-All thresholds were written down before the first run of the study. MC1 was judged over the networks that have a slope at
-first; that star_relu's have none, for they overflow, showed in its results: MC1 is a law of all networks since, and MC4,
-of those that do not overflow, is what MC1 was.
+All thresholds were written down before the first run of the study. MC1 was judged over the networks that have a slope
+at first; that star_relu's have none, for they overflow, showed in its results: MC1 is a law of all networks since, and
+MC4, of those that do not overflow, is what MC1 was.
 """
 
 import math

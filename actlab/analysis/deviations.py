@@ -18,7 +18,7 @@ from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import heading, in_markdown, lay_out, number, pivot, power_of_ten, records, words
 from actlab.analysis.notes import listed
-from actlab.analysis.predictions import cells_of_runs, outside, settings_of
+from actlab.analysis.predictions import cells_of_runs, in_spreads, outside, settings_of
 from actlab.analysis.variation import SEED
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, about
@@ -64,15 +64,6 @@ def networks(cells: Cells, values: pd.DataFrame) -> pd.DataFrame:
     out["error"] = (out["error"].fillna(0) ** 2 + (MEASURED_TO * out["value"]) ** 2) ** 0.5
     out[DEVIATION] = in_spreads(out["value"] - out[PREDICTED], out["spread"], out["error"])
     return out
-
-
-def in_spreads(difference: pd.Series, spread: pd.Series, error: pd.Series) -> pd.Series:
-    """Divide differences by a spread and a numerical error, which add as squares; NaN where no spread is known.
-
-    >>> in_spreads(pd.Series([1.0, 1.0]), pd.Series([2.0, 0.0]), pd.Series([0.0, 0.1])).tolist()
-    [0.5, nan]
-    """
-    return difference / (spread**2 + error**2).where(spread > 0) ** 0.5
 
 
 def with_predictions(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:

@@ -30,6 +30,15 @@ def cells_of_runs(runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame
     return runs[["run", "seed", *keys]].merge(cells, on=keys)[["run", "seed", "cell"]]
 
 
+def in_spreads(difference: pd.Series, spread: pd.Series, error: pd.Series) -> pd.Series:
+    """Divide differences by a spread and a numerical error, which add as squares; NaN where no spread is known.
+
+    >>> in_spreads(pd.Series([1.0, 1.0]), pd.Series([2.0, 0.0]), pd.Series([0.0, 0.1])).tolist()
+    [0.5, nan]
+    """
+    return difference / (spread**2 + error**2).where(spread > 0) ** 0.5
+
+
 def beside(layers: pd.DataFrame, steps: pd.DataFrame, runs: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
     """Put what was measured at step 0 beside what was predicted.
 
@@ -43,7 +52,8 @@ def beside(layers: pd.DataFrame, steps: pd.DataFrame, runs: pd.DataFrame, predic
         one row for each prediction: ``cell``, the settings, ``measure``, ``layer``; ``measured``, the mean over the
         networks of which it is a finite number, ``n``, their number, and ``standard_error``, that of the mean (NaN of
         one network); ``predicted``, ``numerical_error``, ``spread`` (the standard deviation that one network is
-        expected to have), ``assumption``; and ``deviation`` = (measured − predicted) / spread, NaN where that is 0.
+        expected to have), ``assumption``; and ``deviation`` = (measured − predicted) / √(spread² +
+        numerical_error²), as tables have it; NaN where no spread is known.
 
     >>> runs = pd.DataFrame({"run": ["a", "b"], "activation": "relu", "seed": [0, 1]})
     >>> layers = pd.DataFrame({"run": ["a", "b"], "step": 0, "layer": 1, "act_mean": [0.25, 0.75]})
@@ -65,7 +75,7 @@ def beside(layers: pd.DataFrame, steps: pd.DataFrame, runs: pd.DataFrame, predic
         found.rename(columns={"mean": "measured", "count": "n", "sem": "standard_error"}), "left", place
     )
     table["n"] = table["n"].fillna(0).astype(int)
-    table["deviation"] = (table["measured"] - table["predicted"]) / table["spread"].where(table["spread"] > 0)
+    table["deviation"] = in_spreads(table["measured"] - table["predicted"], table["spread"], table["numerical_error"])
     own = ["measured", "n", "standard_error", "predicted", "numerical_error", "spread", "deviation", "assumption"]
     return table[["cell", *settings_of(predictions), "measure", "layer", *own]].reset_index(drop=True)
 

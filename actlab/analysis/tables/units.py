@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.deviations import in_spreads, joined, networks, pivot_beside, theory_note
+from actlab.analysis.deviations import joined, networks, pivot_beside, theory_note
+from actlab.analysis.predictions import in_spreads
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.layout import Table
 from actlab.analysis.notes import definitions, notes
