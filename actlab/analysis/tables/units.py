@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.deviations import joined, networks, pivot_beside, theory_note
-from actlab.analysis.predictions import in_spreads
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.layout import Table
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
+from actlab.analysis.predictions import in_spreads
 from actlab.analysis.tables.base import order, without, without_zeros
 from actlab.later import pd
 

@@ -128,7 +128,7 @@ def narrow_networks_collapse(cells: Cells) -> Verdict:
     collapsed = (rows["train_loss"] > 1 - NEAR).astype(float)
     evidence = (
         "share of networks of 9 hidden layers of 2 units whose training loss on |x| is the best constant predictor's "
-        f"at the end, or within {NEAR:.0%} of it; {rows[DEAD].mean():.0%} of them were born dead"
+        f"at the end, or within {NEAR:.0%} of it; {rows[DEAD].mean():.0%} of all were born dead"
     )
     statement = "ten-layer networks of width 2 learn a constant on |x| under He, nearly always"
     return judge("B6", "relu", statement, AT_LEAST, COLLAPSED, collapsed, evidence, DEAD)
@@ -212,7 +212,8 @@ def against_the_source(cells: Cells) -> Table:
             f"{stayed.n} networks, of which {round(stayed.estimate * stayed.n)} were dead at the end; loss beyond the "
             f"best constant's: {number(learned.estimate)}",
             learned.verdict,
-            "only the readout's bias gets a gradient",
+            "under He, whose biases are 0, only the readout's bias gets a gradient; under the other initialiser what "
+            "is above the dead layer may get some, but sees no input",
         ),
         (
             "Randomised asymmetric initialisation prevents it",
