@@ -16,7 +16,8 @@ from experiments.phrases import say, span_of
 
 def cells_of(results: Results) -> Cells:
     """Build a study's cells by its own rule."""
-    return study_cells(results.study, results.manifest, results.runs, results.steps, results.layers, results.lacking)
+    frames = results.runs, results.steps, results.layers
+    return study_cells(results.study, results.manifest, *frames, results.lacking, results.predictions)
 
 
 def setup(cells: Cells, results: Results) -> str:
@@ -26,7 +27,7 @@ def setup(cells: Cells, results: Results) -> str:
         ", ".join(map(str, runs["data"].unique())),
         f"width {span_of(runs['width'])}",
         listed([str(name) for name in runs["optimizer"].unique()]),
-        f"{span_of(runs['steps'])} steps",
+        f"{span_of(runs['steps'])} step{'s' * (runs['steps'].max() > 1)}",
         f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
     ]
     if cells.select is not None:

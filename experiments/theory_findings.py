@@ -25,7 +25,7 @@ def theory_findings(gradients: Results, born: Results) -> str:
         f"{width}: predicted, and the mean of {gradients.runs['seed'].nunique()} networks with its interval:",
         slope_table(cells, width),
         "*critical*: at a point where theory says that the signal keeps its size, if there is a stable one "
-        "([every activation, initialiser and width](results/gradient_decay/tables/predictions.md)).",
+        "([every activation, initialiser and width](results/gradient_decay/tables/vanishing_slopes.md)).",
         "![Slopes, measured and predicted](results/gradient_decay/figures/predicted_slopes.png)",
         verdicts(gradient_decay.CLAIMS, cells, "gradient_decay"),
         f"**Born dead** (`results/born_dead`: {setup(dead, born)}). A narrow ReLU network may be constant before it is "
@@ -46,7 +46,9 @@ def slope_table(cells: Cells, width: int) -> str:
         for initializer in INITIALIZERS:
             here = both[(both["activation"] == name) & both["weight_init"].str.startswith(initializer)]
             line += (
-                [number(here["predicted"].iloc[0]), say(mean_interval(here["measured"]))] if len(here) else ["–", "–"]
+                [number(round(here["predicted"].iloc[0], 6)), say(mean_interval(here["measured"]))]
+                if len(here)
+                else ["–", "–"]
             )
         lines.append(line)
     heads = [f"{name}, {what}" for name in INITIALIZERS.values() for what in ("theory", "measured")]

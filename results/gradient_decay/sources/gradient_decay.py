@@ -9,12 +9,12 @@ gradients have about the same size in all layers; their own initialisation keeps
 
 What is run: networks of 20 layers at step 0, on digits, for every activation and five initialisers, at three widths.
 Each prediction propagates the probe rows' own second moments; nothing in it is fitted. Slopes are in decades per layer,
-going towards the input. Where an activation has no stable critical point (E1's evidence names them), `actlab plan` says
-why. Glorot & Bengio had no biases, PyTorch's default has: G1 and G2 ask for both.
+going towards the input. Where an activation has no stable critical point (MC1's evidence names them), `actlab plan`
+says why. Glorot & Bengio had no biases, PyTorch's default has: GB1 and GB2 ask for both.
 
-All thresholds were written down before the first run of the study. E1 was judged over the networks that have a slope at
-first; that star_relu's have none, for they overflow, showed in its results: E1 is a law of all networks since, and E4,
-of those that do not overflow, is what E1 was.
+All thresholds were written down before the first run of the study. MC1 was judged over the networks that have a slope
+at first; that star_relu's have none, for they overflow, showed in its results: MC1 is a law of all networks since, and
+MC4, of those that do not overflow, is what MC1 was.
 """
 
 import math
@@ -63,7 +63,7 @@ def widths(cells: Cells) -> tuple[int, int]:
 
 
 def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
-    """P1 and P2: in the widest networks, slopes are as predicted."""
+    """MF1 and MF2: in the widest networks, slopes are as predicted."""
     wide = widths(cells)[1]
     table = beside(cells, slope)
     table = table[table["width"] == wide]
@@ -86,23 +86,23 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
 
 
 def signal_is_known(cells: Cells) -> Verdict:
-    """P1: of the backpropagated signal."""
-    return theory_knows(cells, "vanishing_slope", "P1", "signal")
+    """MF1: of the backpropagated signal."""
+    return theory_knows(cells, "vanishing_slope", "MF1", "signal")
 
 
 def weights_are_known(cells: Cells) -> Verdict:
-    """P2: of weight gradients."""
-    return theory_knows(cells, "weight_slope", "P2", "weight")
+    """MF2: of weight gradients."""
+    return theory_knows(cells, "weight_slope", "MF2", "weight")
 
 
 def deviations_are_those_of_width(cells: Cells) -> Verdict:
-    """P3: what is off is what a finite width makes: it shrinks with width."""
+    """MF3: what is off is what a finite width makes: it shrinks with width."""
     narrow, wide = widths(cells)
     table = beside(cells, "vanishing_slope")
     there = table.pivot_table("off", ["seed", "activation", "weight_init"], "width").dropna().reset_index()
     of = {width: root_mean_square(there.assign(off=there[width])) for width in (narrow, wide)}
     return judge(
-        "P3",
+        "MF3",
         "",
         "deviations from the theory of infinite width shrink with width",
         AT_MOST,
@@ -113,12 +113,12 @@ def deviations_are_those_of_width(cells: Cells) -> Verdict:
 
 
 def spreads_are_right(cells: Cells) -> Verdict:
-    """P4: one network is as far from the prediction as it was expected to be."""
+    """MF4: one network is as far from the prediction as it was expected to be."""
     wide = widths(cells)[1]
     table = beside(cells, "vanishing_slope")
     table = table[(table["width"] == wide) & (table["spread"] > 0)]
     return judge(
-        "P4",
+        "MF4",
         "",
         "one network is no further from the prediction than expected of its width",
         AT_MOST,
@@ -164,30 +164,31 @@ def critical_networks(cells: Cells) -> tuple[pd.DataFrame, str]:
 
 
 def critical_keeps_gradients(cells: Cells) -> Verdict:
-    """E1, a law: at a critical point gradients keep their size, whatever the activation."""
+    """MC1, a law: at a critical point gradients keep their size, whatever the activation."""
     first, without = critical_networks(cells)
     keeps = first["vanishing_slope"].abs() <= KEPT  # false where it overflowed
     others = ", ".join(first.loc[~keeps, "activation"].unique())
     return judge_law(
-        "E1",
+        "MC1",
         "",
         "started at a critical point, networks keep the size of their gradients, whatever the activation",
         1.0,
         keeps.astype(float),
         f"whether |vanishing slope| is at most {KEPT:.4f} at initialisation, in networks of "
-        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; {without}",
+        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; "
+        f"{without}",
         "network",
     )
 
 
 def where_finite_critical_keeps_gradients(cells: Cells) -> Verdict:
-    """E4: and where no row's second moment runs away from that point."""
+    """MC4: and where no row's second moment runs away from that point."""
     first, without = critical_networks(cells)
     first = first.dropna(subset=["vanishing_slope"])
     mean = first.groupby("activation")["vanishing_slope"].mean().sort_values(key=lambda slope: slope.abs()).tail(1)
     worst = "".join(f"; steepest: {activation} ({slope:+.4f})" for activation, slope in mean.items())
     return judge(
-        "E4",
+        "MC4",
         "",
         "started at a critical point, networks that do not overflow keep the size of their gradients",
         AT_MOST,
@@ -199,15 +200,15 @@ def where_finite_critical_keeps_gradients(cells: Cells) -> Verdict:
 
 
 def he_keeps_relu(cells: Cells) -> Verdict:
-    """E2: He's variance is ReLU's critical point."""
+    """MC2: He's variance is ReLU's critical point."""
     statement = "gradients keep their size under He's initialisation (χ₁ = 1)"
-    return one_slope(cells, "E2", "relu", "he_normal", statement, WITHIN, KEPT, "vanishing_slope")
+    return one_slope(cells, "MC2", "relu", "he_normal", statement, WITHIN, KEPT, "vanishing_slope")
 
 
 def selu_grows(cells: Cells) -> Verdict:
-    """E3: SELU's variance has a fixed point, its gradients have not."""
+    """MC3: SELU's variance has a fixed point, its gradients have not."""
     statement = "gradients grow at the fixed point of its variance (χ₁ = 1.0716)"
-    return one_slope(cells, "E3", "selu", "lecun_normal", statement, AT_LEAST, GROWS, "vanishing_slope")
+    return one_slope(cells, "MC3", "selu", "lecun_normal", statement, AT_LEAST, GROWS, "vanishing_slope")
 
 
 def with_and_without_biases(cells: Cells, id: str, statement: str, form: str, effect: float, slope: str) -> Verdict:
@@ -219,21 +220,21 @@ def with_and_without_biases(cells: Cells, id: str, statement: str, form: str, ef
 
 
 def usual_initialisation_vanishes(cells: Cells) -> Verdict:
-    """G1: under U(±1/√fan_in) a tanh network's signal decreases towards the input."""
+    """GB1: under U(±1/√fan_in) a tanh network's signal decreases towards the input."""
     statement = "the signal decreases towards the input under U(±1/√fan_in)"
-    return with_and_without_biases(cells, "G1", statement, AT_MOST, -KEPT, "vanishing_slope")
+    return with_and_without_biases(cells, "GB1", statement, AT_MOST, -KEPT, "vanishing_slope")
 
 
 def while_weight_gradients_do_not(cells: Cells) -> Verdict:
-    """G2: and its weight gradients have about the same size in all layers."""
+    """GB2: and its weight gradients have about the same size in all layers."""
     statement = "weight gradients have about the same size in all layers under U(±1/√fan_in)"
-    return with_and_without_biases(cells, "G2", statement, WITHIN, KEPT, "weight_slope")
+    return with_and_without_biases(cells, "GB2", statement, WITHIN, KEPT, "weight_slope")
 
 
 def glorot_keeps(cells: Cells) -> Verdict:
-    """G3: Glorot's initialisation keeps a tanh network's signal."""
+    """GB3: Glorot's initialisation keeps a tanh network's signal."""
     statement = "the signal keeps its size under Glorot's initialisation"
-    return one_slope(cells, "G3", "tanh", "glorot_normal", statement, WITHIN, KEPT, "vanishing_slope")
+    return one_slope(cells, "GB3", "tanh", "glorot_normal", statement, WITHIN, KEPT, "vanishing_slope")
 
 
 CLAIMS = [
