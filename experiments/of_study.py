@@ -27,7 +27,7 @@ def setup(cells: Cells, results: Results) -> str:
         ", ".join(map(str, runs["data"].unique())),
         f"width {span_of(runs['width'])}",
         listed([str(name) for name in runs["optimizer"].unique()]),
-        f"{span_of(runs['steps'])} step{'s' * (runs['steps'].max() > 1)}",
+        f"{span_of(runs['steps'])} step{'s' * bool(runs['steps'].max() > 1)}",
         f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
     ]
     if cells.select is not None:
