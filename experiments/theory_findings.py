@@ -46,7 +46,7 @@ def slope_table(cells: Cells, width: int) -> str:
         for initializer in INITIALIZERS:
             here = both[(both["activation"] == name) & both["weight_init"].str.startswith(initializer)]
             line += (
-                [number(round(here["predicted"].iloc[0], 6)), say(mean_interval(here["measured"]))]
+                [number(round(here["predicted"].iloc[0], 6) + 0.0), say(mean_interval(here["measured"]))]
                 if len(here)
                 else ["–", "–"]
             )

@@ -408,3 +408,26 @@ def test_mean_and_variance_that_do_not_settle_are_told():
         fixed_point(phi("relu"), tau=0.5)
     with pytest.raises(TheoryError, match="within 4 standard deviations of 0"):
         layer_map(phi("selu"), 10.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("phi", "q"),
+    [
+        (lambda z: jnp.maximum(z - 0.123, 0.0), 0.0624568),
+        (lambda z: jnp.where(z > 0.123, z, 0.0), 0.2527935),
+        (lambda z: jnp.where(z > 0.123, 1.0, 0.0) + 0.0 * z, 0.7921192),
+    ],
+    ids=["shifted relu", "thresholded", "step"],
+)
+def test_a_function_that_is_0_about_0_has_its_fixed_point(phi, q):
+    # Of a small variance all of its integral lies far out, and underflows: that is no growth beyond a Gaussian's.
+    ((point),) = fixed_points(phi, 1.3, 0.2)
+    assert point.q == pytest.approx(q, rel=1e-6)
+    assert settled(phi, 1.3, 0.2).q == pytest.approx(q, rel=1e-6)
+    z = np.random.default_rng(0).standard_normal(400_000) * math.sqrt(q)
+    assert 1.69 * float(np.mean(np.asarray(phi(jnp.asarray(z))) ** 2)) + 0.04 == pytest.approx(q, rel=0.02)
+
+
+def test_a_start_from_which_nothing_is_known_is_told():
+    with pytest.raises(TheoryError, match="no fixed point"):
+        settled(lambda z: jnp.sin(1000.0 * z), 1.3, 0.2)

@@ -323,4 +323,10 @@ def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0)
                 f"no fixed point q*: with σ_w = {sigma_w:.4g} and σ_b = {sigma_b:.4g} second moments grow {how}"
             )
         return above[0]
-    return [point for point in points if point.q < q][-1]
+    below = [point for point in points if point.q < q]
+    if not below:
+        *_, unknown = raw_moments(phi, 2.0**LOG2_Q)
+        raise TheoryError(
+            f"no fixed point q* below q = {q:.4g} is known: {next(iter(unknown.values()), 'none is there')}"
+        )
+    return below[-1]

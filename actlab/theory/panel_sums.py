@@ -16,6 +16,7 @@ Function = Callable[[Any], Any]
 
 NEGLIGIBLE = 1e-10  # share of an integral that may lie where it is cut off
 MOST_ERROR = 1e-4  # share of an integral; one that is known less well is taken for infinite
+NOTHING = 1e-60  # of an expectation: the square of 1e-30, of which float32 has nothing
 AT_ONCE = 1 << 21  # values of a density in memory
 
 
@@ -75,9 +76,10 @@ def reason(q: float, finite_to: float, size_K: np.ndarray, cut_K: np.ndarray, er
         return (
             f"no Gaussian moment {at}: the function or its derivative is not a finite number at |z| ≈ {finite_to:.3g}"
         )
-    if not (cut_K <= NEGLIGIBLE * size_K).all():
+    # Of a function that is 0 about 0 all of a small variance's integral lies far out, and is next to nothing.
+    if not (cut_K <= np.maximum(NEGLIGIBLE * size_K, NOTHING)).all():
         return f"no finite Gaussian moment {at}: the function grows faster than the normal density falls"
-    if not (error_K <= MOST_ERROR * size_K).all():
+    if not (error_K <= np.maximum(MOST_ERROR * size_K, NOTHING)).all():
         return f"no finite Gaussian moment {at}: its integral does not converge (a pole, or a very rough function)"
     return ""
 
