@@ -68,7 +68,14 @@ def workplace(tmp_path_factory):
     place = tmp_path_factory.mktemp("reader") / "here"
     (place / "results").mkdir(parents=True)
     # Read, not written.
-    for name in ("configs", "results/depth", "results/dying_relu", "results/revival", "../experiments"):
+    for name in (
+        "configs",
+        "results/depth",
+        "results/dying_relu",
+        "results/revival",
+        "results/gradient_decay",
+        "../experiments",
+    ):
         (place / name).symlink_to(ROOT / name.removeprefix("../"))
     shutil.copy(ROOT / "configs" / "depth.yaml", place)
     (place / "FILE").write_text(STUDY.format(name="file"))
