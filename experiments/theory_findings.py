@@ -14,9 +14,9 @@ INITIALIZERS = {"he_normal": "He", "lecun_normal": "LeCun", "critical": "critica
 DEPTH = 9  # hidden layers, of the networks that the source says most of
 
 
-def theory_findings(gradients: Results, born: Results) -> str:
+def theory_findings(gradients: Results, constant: Results) -> str:
     """Write what theory says of networks before training, and what was measured of them."""
-    cells, dead = cells_of(gradients), cells_of(born)
+    cells, dead = cells_of(gradients), cells_of(constant)
     depths, width = span_of(gradients.runs["depth"]), int(gradients.runs["width"].max())
     paragraphs = [
         f"**Theory** (`results/gradient_decay`: {setup(cells, gradients)}; before its one step). From the data, the "
@@ -28,7 +28,7 @@ def theory_findings(gradients: Results, born: Results) -> str:
         "([every activation, initialiser and width](results/gradient_decay/tables/vanishing_slopes.md)).",
         "![Slopes, measured and predicted](results/gradient_decay/figures/predicted_slopes.png)",
         verdicts(gradient_decay.CLAIMS, cells, "gradient_decay"),
-        f"**Born dead** (`results/born_dead`: {setup(dead, born)}). A narrow ReLU network may be constant before it is "
+        f"**Born dead** (`results/born_dead`: {setup(dead, constant)}). A narrow ReLU network may be constant before it is "
         f"trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0:",
         born_dead_table(dead),
         verdicts(born_dead.CLAIMS, dead, "born_dead"),
