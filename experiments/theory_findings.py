@@ -28,8 +28,8 @@ def theory_findings(gradients: Results, constant: Results) -> str:
         "([every activation, initialiser and width](results/gradient_decay/tables/vanishing_slopes.md)).",
         "![Slopes, measured and predicted](results/gradient_decay/figures/predicted_slopes.png)",
         verdicts(gradient_decay.CLAIMS, cells, "gradient_decay"),
-        f"**Born dead** (`results/born_dead`: {setup(dead, constant)}). A narrow ReLU network may be constant before it "
-        f"is trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0:",
+        f"**Born dead** (`results/born_dead`: {setup(dead, constant)}). A narrow ReLU network may be constant before "
+        f"it is trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0:",
         born_dead_table(dead),
         verdicts(born_dead.CLAIMS, dead, "born_dead"),
     ]
