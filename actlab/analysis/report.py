@@ -33,7 +33,7 @@ from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdo
 from actlab.analysis.stages import of_stages, tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
-from actlab.analysis.variation import BOTH, EITHER, SPLIT, listed, of_what, over_repeats, repeats_of, split_varies
+from actlab.analysis.variation import BOTH, EITHER, SPLIT, in_ranges, of_what, over_repeats, repeats_of, split_varies
 from actlab.data.look import heading, lines
 from actlab.measures import from_plain
 from actlab.naming import counted
@@ -283,7 +283,7 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     totals = (counted(len(runs), "run"), counted(number, "cell"), " × ".join(repeats))
     keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)]
     rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
-    rows.append(("seed", listed(runs["seed"])))
+    rows.append(("seed", in_ranges(runs["seed"])))
     blocks: list[Text | Grid] = [
         Text(of_stages(cells) or f"{totals[0]}: {totals[1]} and {totals[2]}."),
         Grid(pd.DataFrame(rows, columns=["setting", "values"])),
@@ -341,8 +341,8 @@ def named_repeats(runs: pd.DataFrame) -> str:
     '1, 2 of split 0; 1 of split 1'
     """
     if SPLIT not in runs:
-        return listed(runs["seed"])
-    seeds = runs.groupby(SPLIT)["seed"].agg(listed)
+        return in_ranges(runs["seed"])
+    seeds = runs.groupby(SPLIT)["seed"].agg(in_ranges)
     return "; ".join(f"{text} of split {split}" for split, text in seeds.items())
 
 

@@ -159,10 +159,10 @@ def span(numbers: Sequence[int]) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def listed(numbers: Iterable[int]) -> str:
+def in_ranges(numbers: Iterable[int]) -> str:
     """List whole numbers in order, many that follow on each other by the first and the last.
 
-    >>> listed([2, 0, 1]), listed(range(100)), listed([*range(12), 20, 21, *range(30, 33)])
+    >>> in_ranges([2, 0, 1]), in_ranges(range(100)), in_ranges([*range(12), 20, 21, *range(30, 33)])
     ('0, 1, 2', '0–99', '0–11, 20, 21, 30–32')
     """
     ordered = sorted(map(int, set(numbers)))

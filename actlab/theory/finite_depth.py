@@ -16,7 +16,7 @@ from actlab.theory.chains import Parameters
 from actlab.theory.dead_units import dead_units, has_flat_piece
 from actlab.theory.jacobian import NORMAL
 from actlab.theory.kernels import Layer, correlations, propagate
-from actlab.theory.of_jacobians import of_partial_norms, of_singular_values
+from actlab.theory.of_jacobians import RELATIVE_ERROR, WIDE, of_partial_norms, of_singular_values
 from actlab.theory.series import off_diagonal_mean
 from actlab.theory.spreads import (
     Pooled,
@@ -34,7 +34,6 @@ MOST_DEPTH_PER_WIDTH = 0.5
 MOST_ROWS = 512
 """Probe rows whose pairs are followed; they come in random order."""
 
-WIDE = "infinite width"
 ONE_ROW = "infinite width; of one row's logarithm, first order in 1/width"
 MANY_INPUTS = " and many inputs; spread of Gaussian weights"
 SPREAD_OF = {
@@ -43,16 +42,11 @@ SPREAD_OF = {
     "truncated_normal": MANY_INPUTS,
     "normalized_columns": MANY_INPUTS,
 }
-"""What is said of the spread of weights that are no independent Gaussians. Of orthogonal ones the norms of rows that a
-matrix keeps do not vary: in 150 networks of width 64 and depth 8 the gradients of ReLU, whose slopes vary most, spread
-.92 to 1.07 times as much, its second moments .4 to .9 times; those of tanh .45 to .95 and about .16 times, its slopes
-.2. Of the others the fourth moment enters where inputs are few alone: with 16 inputs the first layer's second moment
-spread .75 (normalised columns) and .86 (uniform) times as much, later layers like Gaussian ones."""
+"""What is said of the spread of weights that are no independent Gaussians: orthogonal ones keep norms, which then
+do not vary; of the others the fourth moment enters where inputs are few. How much networks show: docs/theory.md."""
 AS_GAUSSIAN = "; uniform biases taken for Gaussian"
 """Where z is hardly more than its bias that is not so: tanhshrink's E φ'², that of z⁴ near 0, is 3/5 of it then."""
 OVER_PAIRS = ("correlation", "preact_mean_share", "act_var_within")
-RELATIVE_ERROR = 1e-6
-"""Of what is interpolated, of one row."""
 LOG10_OF_SQUARE = 0.5 / math.log(10.0)
 """What makes log10 of a norm of ln of its square."""
 

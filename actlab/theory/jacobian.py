@@ -231,7 +231,7 @@ def predict_jacobian(
         has them: mean and standard deviation of log10 over networks, at one input. The mean is the exact log10 of the
         expectation and, from ``sampled`` networks, by how much less log10 is on average. Nothing where the activation
         has more than a slope on each side of 0, or a bias has a mean. A mean over rows of a ReLU network varies less,
-        at depth 10 three quarters as much.
+        at depth 10 two thirds as much.
 
     Raises:
         TheoryError: a number is out of its range, or there are no such weights.

@@ -20,7 +20,7 @@ Row = tuple[str, int, float, float, float, str]
 
 WIDE = "infinite width"
 RELATIVE_ERROR = 1e-6
-"""Of E φ'², which is interpolated."""
+"""Of what is interpolated, of one row."""
 
 
 def of_partial_norms(layers: Sequence[Layer], units: Sequence[Units], width: int, outputs: int) -> Iterator[Row]:
