@@ -320,3 +320,8 @@ def test_spreads_are_those_of_all_rows_in_any_order():
     spread = next(p.spread for p in predict(one) if (p.measure, p.layer) == ("preact_second_moment", 6))
     measured = networks_of(one, 60)["preact_second_moment"][:, 5].std(ddof=1)
     assert spread == pytest.approx(measured, rel=0.35)
+
+
+def test_what_shrinks_to_nothing_underflows_and_lacks_no_moment():
+    # Softshrink is 0 up to 1/2: of a small variance all of its moment lies far out, and there is hardly any.
+    assert "have no variance in layer 3" in outside(setting("softshrink", depth=6, sigma_w2=0.5))

@@ -32,6 +32,7 @@ SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment"
 NEGLIGIBLE = 1e-8  # of a row's Σ a_n²
 FEW = 64  # rows, for errors and spreads of what is pooled over pairs: the first, as probe rows come in random order
 GROWTH = 1e-6  # share of a moment that may lie in the outermost panels; more, and there is no moment
+FAR_OUT = 1e-18  # unless it is less than this: a function that is 0 about 0 has all of a small variance's moment there
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +96,7 @@ class Coefficients:
             scalars = [np.sum(weight_KxG * f, axis=1) for f in (value, value**2, slope**2, slope**4)]
             edge = np.abs(z_KxG) > REACH - 0.5
             for i, f in ((1, value**2), (2, slope**2)):  # growth that outweighs the Gaussian's tail has no moment
-                heavy = np.sum(weight_KxG * f * edge, axis=1) > GROWTH * scalars[i]
+                heavy = np.sum(weight_KxG * f * edge, axis=1) > np.maximum(GROWTH * scalars[i], FAR_OUT)
                 scalars[i] = np.where(heavy, np.inf, scalars[i])
             both = np.stack([weight_KxG * value, weight_KxG * slope])
             series = np.stack([np.einsum("fkg,kg->fk", both, h) for h in hermite(z_KxG, self.terms)], axis=-1)
