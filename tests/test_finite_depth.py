@@ -325,3 +325,4 @@ def test_spreads_are_those_of_all_rows_in_any_order():
 def test_what_shrinks_to_nothing_underflows_and_lacks_no_moment():
     # Softshrink is 0 up to 1/2: of a small variance all of its moment lies far out, and there is hardly any.
     assert "have no variance in layer 3" in outside(setting("softshrink", depth=6, sigma_w2=0.5))
+    assert "all activations are 0 in layer" in outside(setting("softshrink", depth=6, sigma_w2=0.5, bias_std=0.02))

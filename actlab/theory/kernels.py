@@ -112,6 +112,9 @@ class Propagation:
                 self.tables[mean] = Coefficients(self.phi, mean)
             with np.errstate(over="ignore", invalid="ignore"):  # where there are no moments, which is looked at next
                 passed = through(K_MxM, self.tables[mean], sigma_w2)
+            if not passed.second_moment_M.any():
+                reason = f"all activations are 0 in layer {layer + 1}"
+                return reason, reason
             if np.isfinite(passed.H_MxM).all() and np.isfinite(passed.S_MxM).all():
                 return passed.H_MxM, passed
             reason = f"φ or φ' has no finite Gaussian second moment at the variances of layer {layer + 1}"

@@ -68,6 +68,7 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
     table = beside(cells, slope)
     table = table[table["width"] == wide]
     settings = table.groupby(["activation", "weight_init"]).ngroups
+    asked = cells.runs[cells.runs["width"] == wide].groupby(["activation", "weight_init"]).ngroups
     mean = table.groupby(["activation", "weight_init"], as_index=False)["off"].mean()
     worst = mean[mean["off"].abs() == mean["off"].abs().max()]
     least = "".join(
@@ -81,7 +82,8 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
         AT_MOST,
         CLOSE,
         root_mean_square(table),
-        f"root mean square of measured − predicted over {settings} settings, decades per layer, width {wide}{least}",
+        f"root mean square of measured − predicted over {settings} of {asked} settings (the others overflow or "
+        f"underflow), decades per layer, width {wide}{least}",
     )
 
 
