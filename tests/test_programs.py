@@ -53,3 +53,18 @@ def test_what_lies_in_a_scratch_beyond_a_run_is_never_read():
     begun = runs.begin()
     runs.batch.scratch = jax.tree.map(lambda leaf: np.full(leaf.shape, np.nan, leaf.dtype), runs.batch.scratch)
     assert_same_bits(usual, runs.record(begun.state, 0, evaluated=True))
+
+
+def test_all_but_the_start_are_the_same_whatever_weights_are_drawn_from():
+    """So that what one initialiser compiled is what the others find, by a key that leaves out what they draw from."""
+    lowered, found_by = [], []
+    for weights, biases in (("normal", "constant"), ("randomized_asymmetric", "uniform")):
+        program = a_program(RELU, depth_bound=3, width=WIDTH, weight_distribution=weights, bias_distribution=biases)
+        batch = Runs(program, [some_numbers(3)], some_data()).batch
+        jitted = programs_of(program, FEATURES)
+        arguments = compiling.arguments_of(jitted, batch.numbers, batch.data, batch.call, program)
+        lowered.append({name: getattr(jitted, name).lower(*arguments[name]).as_text() for name in arguments})
+        found_by.append({name: compiling.spec_of(name, program.spec) for name in arguments})
+    for name in lowered[0]:
+        assert (lowered[0][name] == lowered[1][name]) == (name != "start"), name
+        assert (found_by[0][name] == found_by[1][name]) == (name != "start"), name

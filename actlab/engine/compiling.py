@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from actlab import jax_settings
 from actlab.engine import compiled
 from actlab.nn.programs import Programs, blank_masks, blank_scratches, compile_programs
+from actlab.nn.spec import ProgramSpec
 from actlab.nn.training import Program
 from actlab.study.jobs import Shape
 
@@ -59,9 +60,11 @@ def compiled_programs(
         return programs(program, *sizes)
     dtype, precision = (jax.config.values[f"jax_{name}"] for name in ("enable_x64", "default_matmul_precision"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
-    made_from = (shape.spec, shape.activations, shape.optimizer, sizes, forms)
-    names = [field.name for field in fields(Programs)]
-    ready: dict[str, Any] = {name: None if traced else compiled.kept((name, made_from)) for name in names}
+    made_from = {
+        field.name: (field.name, spec_of(field.name, shape.spec), shape.activations, shape.optimizer, sizes, forms)
+        for field in fields(Programs)
+    }
+    ready: dict[str, Any] = {name: None if traced else compiled.kept(made_from[name]) for name in made_from}
     if None in ready.values():
         jitted = programs(program, *sizes)
         arguments = arguments_of(jitted, numbers, data, call, program)
@@ -76,9 +79,9 @@ def compiled_programs(
             with jax_settings.pinned(), jax.enable_x64(dtype), jax.default_matmul_precision(precision):
                 if traced:
                     lowered = lower(name)
-                    one = compiled.kept((name, made_from), lowered.compile, lowered)
+                    one = compiled.kept(made_from[name], lowered.compile, lowered)
                 else:
-                    one = compiled.kept((name, made_from), lambda: lower(name).compile())
+                    one = compiled.kept(made_from[name], lambda: lower(name).compile())
             with telling:
                 ready[name] = one
                 tell([name for name in ready if ready[name] is not None])
@@ -87,6 +90,14 @@ def compiled_programs(
         with ThreadPoolExecutor(COMPILERS) as pool:
             ready |= dict(zip(missing, pool.map(made, missing), strict=True))
     return Programs(**ready)
+
+
+def spec_of(name: str, spec: ProgramSpec) -> ProgramSpec:
+    """Return what of the settings shapes a program: what weights are drawn from shapes the one alone that draws them.
+
+    So runs of every initialiser share the other three.
+    """
+    return spec if name == "start" else replace(spec, weight_distribution="", bias_distribution="")
 
 
 def arguments_of(
