@@ -15,7 +15,8 @@ from actlab.data.spec import DataSpec
 from actlab.measures import LOG10
 from actlab.nn.blocks import Function
 from actlab.theory import chains
-from actlab.theory.finite_depth import MOST_DEPTH_PER_WIDTH, Setting, outside, predict
+from actlab.theory.backward import backward, output_errors
+from actlab.theory.finite_depth import MOST_DEPTH_PER_WIDTH, Setting, layers_of, outside, predict
 from tests.core import Runs, a_program, go, network, of_run, some_numbers
 from tests.own_networks import drawn, measured
 
@@ -121,6 +122,37 @@ def test_random_networks_are_as_predicted_and_as_far_about_it(case):
         assert 0.4 < spread / prediction.spread < 2.5, (prediction, spread)
         spreads.append(math.log(spread / prediction.spread))
     assert abs(np.mean(spreads)) < 0.2  # on the whole they are right
+
+
+def test_spreads_are_those_of_networks_whose_loss_moves_with_the_size_of_their_outputs():
+    # Of targets 0 the loss's error is as large as the outputs; many of them hardly vary but with the layer below.
+    runs, one = 50, setting("relu", depth=4, width=160)
+    one = replace(one, task="regression", outputs=40, x_MxF=one.x_MxF[:16], y_M=np.zeros((16, 40)))
+    for prediction, values in compared(one, runs):
+        if prediction.measure in ("log10_signal_grad_norm", "log10_weight_grad_norm"):
+            ratio = values.std(ddof=1) / prediction.spread
+            # A standard deviation of so many is known to 1/√(2 runs). (Where errors stayed the ratio is 1.4 to 1.6.)
+            assert ratio == pytest.approx(1.0, abs=3 / math.sqrt(2 * runs)), (prediction, ratio)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_what_pools_feel_of_the_size_of_outputs_is_their_derivative(task):
+    one = setting(depth=3, task=task)
+    layers, step = layers_of(one), 1e-5
+    data_of = one.x_MxF, one.y_M, task, OUTPUTS, one.width
+    larger = replace(
+        layers[-1],
+        H_MxM=layers[-1].H_MxM * (1 + step),
+        second_moment_M=layers[-1].second_moment_M * (1 + step),
+    )
+    here, there = backward(layers, *data_of), backward([*layers[:-1], larger], *data_of)
+    for pool, by_H_LxM in (("signal_SxL", here.signal_by_H_LxM), ("weight_SxL", here.weight_by_H_LxM)):
+        moved_L = np.mean(getattr(there, pool) - getattr(here, pool), axis=0) / step
+        np.testing.assert_allclose(by_H_LxM @ layers[-1].second_moment_M, moved_L, rtol=1e-3, atol=1e-5)
+    e, by_log_H = output_errors(layers[-1].H_MxM, one.y_M, task, OUTPUTS, 8)
+    np.testing.assert_allclose(
+        (output_errors(larger.H_MxM, one.y_M, task, OUTPUTS, 8)[0] - e) / step, by_log_H, rtol=1e-3, atol=1e-4
+    )
 
 
 def deviations(name, width, depth, runs, sigma_w2, **case):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from actlab.theory.finite_depth import Setting
 
-EDITION = 4
+EDITION = 5
 """Raised where theory predicts something else than it did: what was stored is computed again then."""
 OUTSIDE = "outside theory: "
 FAILED = "could not be computed: "

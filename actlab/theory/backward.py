@@ -6,7 +6,8 @@ Every unit's weights are taken as drawn again on the way back (gradient independ
     δ_l(x)·δ_l(x') = e_x·e_x' √(D_l(x) D_l(x')) ρ_l(x, x'),        ρ_l = ρ_{l+1} E φ'φ' / √(E φ'² E φ'²)
 
 with e_x the gradient of one row's loss in the outputs. Outputs are few, so that what they are is not averaged out by
-width: they are drawn, with a fixed seed.
+width: they are drawn, with a fixed seed. Their size is that of the last hidden layer, E φ² =: H: when a network's H is
+another, o_x = √H ζ_x has the same ζ, and what is pooled of e moves with it.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ class Signals:
         signal_share_LxM: the share of each row in the first, on average over draws.
         median_share_LxM: 1/n for the n rows next to the median, else 0.
         cosine_LxMxM, cosine2_LxMxM: mean cosine, and its square, between the signals that enter layer l from above.
+        signal_by_H_LxM, median_by_H_LxM, weight_by_H_LxM: derivatives of the three, averaged over draws, in H = E φ² of
+            each row in the last layer, through the outputs alone.
     """
 
     log_D_LxM: np.ndarray
@@ -44,17 +47,25 @@ class Signals:
     median_share_LxM: np.ndarray
     cosine_LxMxM: np.ndarray
     cosine2_LxMxM: np.ndarray
+    signal_by_H_LxM: np.ndarray
+    median_by_H_LxM: np.ndarray
+    weight_by_H_LxM: np.ndarray
 
 
-def output_errors(H_MxM: np.ndarray, y_M: np.ndarray, task: str, outputs: int, samples: int) -> np.ndarray:
-    """Draw the gradients of each row's own loss in the outputs [S, M, C]; outputs are N(0, E φφ') over draws.
+def output_errors(
+    H_MxM: np.ndarray, y_M: np.ndarray, task: str, outputs: int, samples: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the gradients of each row's own loss in the outputs; outputs are N(0, E φφ') over draws.
 
     The readout is always LeCun normal, with zero bias. Of softmax cross-entropy they are p − y, of the squared error
     averaged over outputs 2(o − y)/C.
 
-    >>> e = output_errors(np.eye(2), np.array([0, 1]), "classification", 2, samples=4)
-    >>> e.shape, bool(np.allclose(e.sum(axis=2), 0))
-    ((4, 2, 2), True)
+    Returns:
+        The gradients e, and their derivatives ∂e/∂ln H = ½ (∂e/∂o) o at given ζ [S, M, C].
+
+    >>> e, by_log_H = output_errors(np.eye(2), np.array([0, 1]), "classification", 2, samples=4)
+    >>> e.shape, bool(np.allclose(e.sum(axis=2), 0)), bool(np.allclose(by_log_H.sum(axis=2), 0))
+    ((4, 2, 2), True, True)
     """
     rows = len(H_MxM)
     values, vectors = np.linalg.eigh(H_MxM)
@@ -62,10 +73,11 @@ def output_errors(H_MxM: np.ndarray, y_M: np.ndarray, task: str, outputs: int, s
     o_SxCxM = (draws * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     o_SxMxC = np.swapaxes(o_SxCxM, 1, 2)
     if task != "classification":
-        return 2.0 / outputs * (o_SxMxC - np.asarray(y_M, float).reshape(rows, outputs))
+        return 2.0 / outputs * (o_SxMxC - np.asarray(y_M, float).reshape(rows, outputs)), o_SxMxC / outputs
     p_SxMxC = np.exp(o_SxMxC - o_SxMxC.max(axis=2, keepdims=True))
     p_SxMxC /= p_SxMxC.sum(axis=2, keepdims=True)
-    return p_SxMxC - np.eye(outputs)[np.asarray(y_M, int)]
+    by_log_H_SxMxC = 0.5 * p_SxMxC * (o_SxMxC - np.sum(p_SxMxC * o_SxMxC, axis=2, keepdims=True))
+    return p_SxMxC - np.eye(outputs)[np.asarray(y_M, int)], by_log_H_SxMxC
 
 
 def log_of_mean(log_a: np.ndarray) -> np.ndarray:
@@ -86,9 +98,12 @@ def backward(
         width: of a hidden layer; a weight gradient has as many inputs.
     """
     depth, rows = len(layers), len(x_MxF)
-    errors_SxMxC = output_errors(layers[-1].H_MxM, y_M, task, outputs, SAMPLES)
+    H_M = layers[-1].second_moment_M
+    errors_SxMxC, errors_by_log_H_SxMxC = output_errors(layers[-1].H_MxM, y_M, task, outputs, SAMPLES)
+    square_SxM = np.sum(errors_SxMxC**2, axis=2)
+    log_e_by_H_SxM = 2.0 * np.sum(errors_SxMxC * errors_by_log_H_SxMxC, axis=2) / np.maximum(square_SxM, 1e-300) / H_M
     with np.errstate(divide="ignore"):
-        log_e_SxM = np.log(np.sum(errors_SxMxC**2, axis=2))
+        log_e_SxM = np.log(square_SxM)
         log_slope_LxM = np.log(np.stack([layer.slope_second_moment_M for layer in layers]))
     log_gain_L = np.log([layer.sigma_w2 for layer in layers[1:]] + [1.0])
     log_D_LxM = np.cumsum((log_slope_LxM + log_gain_L[:, None])[::-1], axis=0)[::-1]
@@ -102,6 +117,7 @@ def backward(
     signal_SxL, median_SxL = np.empty((2, SAMPLES, depth))
     weight_SxL = np.empty((SAMPLES_OF_PAIRS, depth))
     signal_share_LxM, median_share_LxM = np.zeros((2, depth, rows))
+    signal_by_H_LxM, median_by_H_LxM, weight_by_H_LxM = np.zeros((3, depth, rows))
     cosine_LxMxM, cosine2_LxMxM = np.empty((2, depth, rows, rows))
     for l in reversed(range(depth)):
         layer = layers[l]
@@ -110,18 +126,26 @@ def backward(
         rho_MxM = rho_MxM * layer.S_MxM / np.multiply.outer(root_M, root_M)
         log_delta_SxM = log_e_SxM + log_D_LxM[l]
         signal_SxL[:, l] = log_of_mean(log_delta_SxM)
-        signal_share_LxM[l] = np.mean(np.exp(log_delta_SxM - signal_SxL[:, l, None]), axis=0) / rows
+        share_SxM = np.exp(log_delta_SxM - signal_SxL[:, l, None]) / rows
+        signal_share_LxM[l], signal_by_H_LxM[l] = (
+            np.mean(share_SxM, axis=0),
+            np.mean(share_SxM * log_e_by_H_SxM, axis=0),
+        )
         median_SxL[:, l] = np.median(log_delta_SxM, axis=1)
         rank_M = np.argsort(np.argsort(np.mean(log_delta_SxM, axis=0)))
         middle_M = np.abs(rank_M - (rows - 1) / 2.0) <= max(0.05 * rows, 1.0)
         median_share_LxM[l] = middle_M / middle_M.sum()
+        median_by_H_LxM[l] = median_share_LxM[l] * np.mean(log_e_by_H_SxM, axis=0)
 
         inner_MxM = width * layers[l - 1].H_MxM if l else x_MxF @ x_MxF.T
         shift = np.max(log_D_LxM[l])
-        v_SxMxC = few * np.exp((log_D_LxM[l] - shift) / 2.0)[:, None]
+        root_D_Mx1 = np.exp((log_D_LxM[l] - shift) / 2.0)[:, None]
+        v_SxMxC = few * root_D_Mx1
         v_MxSC = np.swapaxes(v_SxMxC, 0, 1).reshape(rows, -1)
-        by_pair_MxSC = (inner_MxM * rho_MxM) @ v_MxSC * v_MxSC
-        total_S = np.sum(by_pair_MxSC.reshape(rows, len(few), outputs), axis=(0, 2))
+        felt_SxMxC = np.swapaxes(((inner_MxM * rho_MxM) @ v_MxSC).reshape(rows, len(few), outputs), 0, 1)
+        total_S = np.sum(felt_SxMxC * v_SxMxC, axis=(1, 2))
+        by_log_H_SxM = 2.0 * np.sum(felt_SxMxC * errors_by_log_H_SxMxC[: len(few)] * root_D_Mx1, axis=2)
+        weight_by_H_LxM[l] = np.mean(by_log_H_SxM / np.maximum(total_S, 1e-300)[:, None], axis=0) / H_M
         with np.errstate(divide="ignore"):
             weight_SxL[:, l] = np.log(np.maximum(total_S, 0.0)) + shift - 2.0 * np.log(rows)
     return Signals(
@@ -134,4 +158,7 @@ def backward(
         median_share_LxM,
         cosine_LxMxM,
         cosine2_LxMxM,
+        signal_by_H_LxM,
+        median_by_H_LxM,
+        weight_by_H_LxM,
     )

@@ -277,8 +277,8 @@ def of_gradients(
 ) -> Iterator[Prediction]:
     """Pool the signals as the measures of gradients do, and fit their slopes."""
     depth = len(layers)
-    of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM)
-    of_median = signal_covariance(layers, units, signals, signals.median_share_LxM)
+    of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM, signals.signal_by_H_LxM)
+    of_median = signal_covariance(layers, units, signals, signals.median_share_LxM, signals.median_by_H_LxM)
     of_weights = weight_covariance(layers, units, signals, x_MxF, counts_R)
     of_one_row_L = np.array(
         [np.mean(3.0 * layer.slope_fourth_moment_M / layer.slope_second_moment_M**2 - 1.0) for layer in layers]

@@ -160,13 +160,20 @@ def reach_of(layers: Sequence[Layer]) -> np.ndarray:
     return reach_LxLxM
 
 
+def reach_outputs(layers: Sequence[Layer], reach_LxLxM: np.ndarray) -> np.ndarray:
+    """d(E φ²)_last/d(E φ²)_j of each row: how noise of layer j's output moves the size of outputs [L, M]."""
+    reach_LxM = reach_LxLxM[:, -1] * layers[-1].second_moment_by_q_M
+    reach_LxM[-1] = 1.0
+    return reach_LxM
+
+
 def growth_of(layers: Sequence[Layer]) -> np.ndarray:
     """d ln E φ'²/dq of each layer and row [L, M]."""
     return np.stack([layer.slope_second_moment_by_q_M / layer.slope_second_moment_M for layer in layers])
 
 
 def signal_covariance(
-    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, share_LxM: np.ndarray
+    layers: Sequence[Layer], units: Sequence[Units], signals: Signals, share_LxM: np.ndarray, by_H_LxM: np.ndarray
 ) -> np.ndarray:
     """Covariance over layers of ln of a pooled ‖δ_l‖² [L, L], times N: of the hidden layers' weights alone.
 
@@ -174,16 +181,19 @@ def signal_covariance(
         layers, units: of the network.
         signals: its signals.
         share_LxM: of each row in the pool of each layer.
+        by_H_LxM: derivative of the logarithm of that pool in the outputs' E φ², through the errors there.
     """
     depth = len(layers)
     growth_LxM, reach_LxLxM = growth_of(layers), reach_of(layers)
+    of_outputs_LxM = reach_outputs(layers, reach_LxLxM)
     covariance_LxL = np.zeros((depth, depth))
     for j, (layer, drawn) in enumerate(zip(layers, units, strict=True)):
         passed_MxT = drawn.slope_MxT**2 / layer.slope_second_moment_M[:, None]
         direct_LxM = np.where(np.arange(depth)[:, None] <= j, share_LxM, 0.0)
         above_LxM = np.cumsum((growth_LxM * reach_LxLxM[j])[::-1], axis=0)[::-1]  # of layers above j alone
         noise_LxT = direct_LxM @ (passed_MxT - 1.0)
-        noise_LxT += (share_LxM * above_LxM) @ (drawn.h_MxT**2 - layer.second_moment_M[:, None])
+        felt_LxM = share_LxM * above_LxM + by_H_LxM * of_outputs_LxM[j]
+        noise_LxT += felt_LxM @ (drawn.h_MxT**2 - layer.second_moment_M[:, None])
         both_MxM = passed_MxT @ passed_MxT.T / UNITS
         covariance_LxL += noise_LxT @ noise_LxT.T / UNITS
         # (g_x g_x')² of weights drawn again has the mean 1 + 2 cos².
@@ -225,13 +235,16 @@ def weight_covariance(
         noise[1:, :-1] = noise_of(layers[:-1], units[:-1], pooled, counts_R / counts_R.sum())[::-1]
 
     growth_LxR = growth_of(layers)[:, few]
-    reach_LxLxR = reach_of(layers)[:, :, few]
+    reach_LxLxM = reach_of(layers)
+    of_outputs_LxM = reach_outputs(layers, reach_LxLxM)
     by_signals = inner_LxRxR * size_LxRxR / total_L[:, None, None]
     for j, (layer, drawn) in enumerate(zip(layers, units, strict=True)):
         g_RxT = root(cosine_LxRxR[j]) @ np.random.default_rng([2, j]).standard_normal((rows, UNITS))
         psi_RxT = g_RxT * drawn.slope_MxT[few] / root_LxR[j, :, None]
         noise[: j + 1, j] += quadratic(by_signals[: j + 1], psi_RxT, cosine_LxRxR[j] * r_LxRxR[j])
         by_signals[: j + 1] *= r_LxRxR[j]
-        above_LxR = np.cumsum((growth_LxR * reach_LxLxR[j])[::-1], axis=0)[::-1]
-        noise[:, j] += (share_LxR * above_LxR) @ (drawn.h_MxT[few] ** 2 - layer.second_moment_M[few, None])
+        above_LxR = np.cumsum((growth_LxR * reach_LxLxM[j, :, few])[::-1], axis=0)[::-1]
+        felt_LxM = signals.weight_by_H_LxM * of_outputs_LxM[j]
+        felt_LxM[:, few] += share_LxR * above_LxR
+        noise[:, j] += felt_LxM @ (drawn.h_MxT**2 - layer.second_moment_M[:, None])
     return np.einsum("ajt,bjt->ab", noise, noise) / UNITS
