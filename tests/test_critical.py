@@ -224,7 +224,7 @@ def test_what_was_excluded_before_stays_so_and_is_said_once(study):
         ),
         (
             ["model.activation=tanh", "model.weight_init=critical:q=-2"],
-            "expected a positive, finite variance, not -2; leave q out: E z² = 1 is kept then",
+            "critical: q: -2: expected E z² of a layer, a positive number; or leave q out",
             ["model.activation=tanh", "model.weight_init=critical"],
         ),
         (

@@ -12,9 +12,11 @@ from actlab.activations import CATALOGUE
 from actlab.activations.inspect import evaluate
 from actlab.theory import chains
 from actlab.theory.dead_units import dead_units
-from actlab.theory.gaussian import gaussian_expectation
+from actlab.theory.gaussian import gaussian_expectation, moments_over
 from actlab.theory.kernels import correlations, propagate
+from actlab.theory.of_jacobians import RELATIVE_ERROR
 from actlab.theory.series import Coefficients, pair_expectation
+from tests.thinned import thinned
 
 NNGP, NTK = 1e-5, 3e-5  # relative: series that are cut off after some terms, of functions with a kink above all
 PLAIN = (2.0, 0.0, 0.0)
@@ -210,3 +212,26 @@ def test_dead_units_are_those_of_a_wide_network():
         share = np.mean((z <= 0).all(axis=0))
         assert share == pytest.approx(one.dead, abs=0.005 + 4 * math.sqrt(share / width)), one
         h = np.maximum(z, 0)
+
+
+@pytest.mark.parametrize("name", thinned(CATALOGUE, 6))
+def test_what_is_interpolated_is_as_exact_as_is_claimed(name):
+    q = np.array([1e-6, 0.013, 0.9, 31.0, 1e5])
+    if name in ("sine", "snake", "softshrink"):  # many periods; next to nothing is left of a small variance
+        q = q[2:4]
+    phi = CATALOGUE[name].exact
+    scalars = Coefficients(phi).at(q).scalars
+    expected = moments_over(phi, q)
+    for moment in ("second_moment", "slope_second_moment"):
+        np.testing.assert_allclose(scalars[moment], expected[moment], rtol=RELATIVE_ERROR)
+
+
+@pytest.mark.parametrize("mean", [0.0, 0.4])
+def test_a_singularity_is_refused_with_its_reason(mean):
+    for singular in (lambda z: 1 / (z - 0.3), lambda z: jnp.log(jnp.abs(z)), lambda z: jnp.abs(z) ** (-1 / 3)):
+        layer = propagate(singular, np.eye(3), [(2.0, mean, 0.1)])[0]
+        assert isinstance(layer, str)
+        assert "no finite Gaussian second moment at the variances of layer 1: no" in layer
+    for jump in (jnp.sign, lambda z: jnp.where(z > 0.3, 1.0, 0.0), CATALOGUE["hard_sigmoid"].exact):
+        layer = propagate(jump, np.eye(3), [(2.0, mean, 0.1)])[0]
+        assert np.isfinite(layer.H_MxM).all()

@@ -14,13 +14,13 @@ from actlab.nn.draws import JOINT
 from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, Initializer
 from actlab.study.choices import AUTO
 from actlab.study.criticals import refuse_biases, without_point
-from actlab.study.faults import errors_about
+from actlab.study.faults import error_at_key, errors_about
 from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source
 from actlab.study.sections import ModelConfig
 from actlab.theory.criticality import CriticalPoint
 from actlab.theory.errors import TheoryError
-from actlab.theory.moments import moments
+from actlab.theory.moments import moments, preserving_slope
 from actlab.theory.points import critical
 
 
@@ -90,9 +90,14 @@ def initialize(
     with errors_about(source, "model.weight_init"):
         try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
         follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
+        given = model.weight_init.options.get("second_moment")
+        if isinstance(given, int | float) and not 0.0 < given < math.inf:
+            raise ValueError(f"{weights.name}: second_moment: {given:g}: expected E φ(Z)², a positive number")
         if follows and weights.options.get("second_moment") == 0:
             name = display_name(model.activation.name)
             raise ValueError(f"{weights.name} needs E φ(Z)² > 0, and of {name} it is 0; name another initializer")
+        if follows and "second_moment" in weights.options:
+            require_second_moment(weights.name, record, parameters)
         weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std(*fan)) for fan in fans)
         if not all(0 < value < math.inf for value in weight_std):
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
@@ -105,7 +110,7 @@ def initialize(
             raise ValueError(f"{biases.name} gives a mean or standard deviation that is not a finite number")
     if initializer.draws_biases:
         bias_std = tuple(float(std(*fan)) for fan in fans)
-    slope = preserving_slope(model, weights, record, parameters)
+    slope = reported_slope(model, weights, record, parameters)
     return Initialization(weights, biases, weight_std, bias_mean, bias_std, variance_slope=slope)
 
 
@@ -144,11 +149,15 @@ def at_critical_point(
     """Start a network at the activation's critical point: every layer's weights and biases, the first by the data.
 
     Raises:
-        StudyError: there is no such point, the study asks for other biases, or all rows are zero.
+        StudyError: there is no such point, q is not positive, the study asks for other biases, or all rows are zero.
     """
     refuse_biases(model, source)
+    q = weights.options.get("q")
+    if q is not None and not 0.0 < q < math.inf:
+        why = f"critical: q: {q:g}: expected E z² of a layer, a positive number; or leave q out"
+        raise error_at_key(source, "model.weight_init", why)
     try:
-        point = critical(record, tuple(parameters.items()), weights.options.get("q"))
+        point = critical(record, tuple(parameters.items()), q)
     except TheoryError as error:
         raise without_point(source, model, str(error)) from None
     std = partial(INITIALIZERS.find(weights.name).std, q=point.q, sigma_w=point.sigma_w)
@@ -201,7 +210,7 @@ def unmoved(model: ModelConfig) -> bool:
     return model.weight_gain == 1 and model.norm == "none" and not model.residual
 
 
-def preserving_slope(
+def reported_slope(
     model: ModelConfig, weights: Choice, record: activations.Activation, parameters: Mapping[str, float]
 ) -> float | None:
     """Return V'(1) where weights are to preserve E z² = 1; None where they are not, or something else moves it."""
@@ -212,6 +221,23 @@ def preserving_slope(
     slope = known["variance_slope"]
     is_own = weights.options["second_moment"] == known["second_moment"]
     return slope if is_own and math.isfinite(slope) else None
+
+
+def require_second_moment(name: str, record: activations.Activation, parameters: Mapping[str, float]) -> None:
+    """Refuse an initializer that scales by E φ(Z)² where that is not finite, whatever a quadrature makes of it.
+
+    Raises:
+        ValueError: naming the reason.
+    """
+    if moments(record, tuple(parameters.items()))["variance_slope_error"] < math.inf:
+        return
+    try:
+        preserving_slope(partial(record.function, **parameters))
+    except TheoryError as error:
+        activation = display_name(record.name)
+        raise ValueError(
+            f"{name} scales weights by E φ(Z)² of {activation}: {error}; name another initializer"
+        ) from None
 
 
 @lru_cache(maxsize=1024)

@@ -17,7 +17,8 @@ from actlab.activations.inspect import evaluate
 from actlab.later import jax
 from actlab.theory.chains import Chain, Parameters, chain, key_of
 from actlab.theory.kernels import out_of_reach
-from actlab.theory.series import Coefficients, Function, needed, pair_sum
+from actlab.theory.panel_sums import Function
+from actlab.theory.series import Coefficients, needed, pair_sum
 
 UNITS = 4096
 PIVOTS = 96

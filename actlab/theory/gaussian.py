@@ -49,7 +49,7 @@ class GaussianMoments:
         second_moment: E φ(√q·Z)².
         slope_mean: E φ'(√q·Z).
         slope_second_moment: E φ'(√q·Z)².
-        z_value_slope: E Z·φ(√q·Z)·φ'(√q·Z).
+        z_value_slope: E Z·φ(√q·Z)·φ'(√q·Z), with what jumps of φ contribute: √q·d/dq E φ(√q·Z)².
         error: by how much any of them may be off.
     """
 
@@ -134,21 +134,46 @@ def expectation(f: Function, variance: float = 1.0) -> Estimate:
 
     Reference: Davis & Rabinowitz 1984, Methods of Numerical Integration, §6 (adaptive quadrature).
     """
-    require_variance(variance)
 
     def components(z_N: np.ndarray) -> np.ndarray:
         blocks = [np.pad(z_N[at : at + SIZE], (0, max(0, at + SIZE - len(z_N)))) for at in range(0, len(z_N), SIZE)]
         return np.concatenate([np.asarray(f(block), np.float64) for block in blocks])[: len(z_N)]
 
+    return expectations(components, variance)[0]
+
+
+def expectations(components: panels.Components, variance: float = 1.0) -> tuple[Estimate, ...]:
+    """Compute E f_k(√q·Z) of several functions together, as ``expectation`` does of one.
+
+    Args:
+        components: z [N] -> values [K, N], float64.
+        variance: q, positive.
+
+    Returns:
+        The expectation of each, and by how much it may be off.
+
+    Raises:
+        TheoryError: as there.
+
+    >>> [round(one.value, 12) for one in expectations(lambda z: np.stack([z**2, z**4]), 3.0)]
+    [3.0, 27.0]
+
+    Reference: as there.
+    """
+    require_variance(variance)
+
     def panels_to(k: int) -> panels.Panels:
-        rings = [panels.ring(components, k - step) for step in range(panels.RINGS)]
-        return panels.joined([*rings, panels.core(components, k - panels.RINGS)])
+        core = panels.innermost(k)
+        rings = [panels.ring(components, ring) for ring in range(k, core, -1)]
+        return panels.joined([*rings, panels.core(components, core)])
 
     with jax.enable_x64(True):
-        value, error, reasons = integrals(panels_to, np.array([variance]))
+        values_Kx1, errors_Kx1, reasons = integrals(panels_to, np.array([variance]))
     if reasons:
         raise TheoryError(reasons[0])
-    return Estimate(float(value[0, 0]), float(error[0, 0]))
+    return tuple(
+        Estimate(float(value), float(error)) for (value,), (error,) in zip(values_Kx1, errors_Kx1, strict=True)
+    )
 
 
 def variance_preserving_gain(phi: Function, q: float = 1.0) -> float:

@@ -20,6 +20,7 @@ from actlab.theory.errors import TheoryError
 
 NORMAL, ORTHOGONAL = "normal", "orthogonal"
 WEIGHTS = (NORMAL, ORTHOGONAL)
+FEWEST = 100  # sampled networks with a unit left; fewer say nothing of a mean of logarithms
 OF_ONE_ROW = "exact moments at this width, of one row's logarithm"
 
 
@@ -230,8 +231,9 @@ def predict_jacobian(
         (column, layer 0, value, numerical error, spread over networks of this width, assumption), as a ``Prediction``
         has them: mean and standard deviation of log10 over networks, at one input. The mean is the exact log10 of the
         expectation and, from ``sampled`` networks, by how much less log10 is on average. Nothing where the activation
-        has more than a slope on each side of 0, or a bias has a mean. A mean over rows of a ReLU network varies less,
-        at depth 10 two thirds as much.
+        has more than a slope on each side of 0, a bias has a mean, or hardly a sampled network has units left alive; of
+        one output or input no variance within a Jacobian. A mean over rows of a ReLU network varies less, at depth 10
+        two thirds as much.
 
     Raises:
         TheoryError: a number is out of its range, or there are no such weights.
@@ -255,7 +257,10 @@ def predict_jacobian(
     kind = "one slope on each side of 0, " + ("Gaussian weights" if weights == NORMAL else "orthogonal weights")
     rows = []
     for column, (value, drawn) in by_column.items():
-        relative = drawn[drawn > 0] / drawn.mean()  # of a narrow network no unit may be left
+        alive = drawn[drawn > 0]  # of a narrow network no unit may be left
+        if len(alive) < FEWEST:
+            continue
+        relative = alive / drawn.mean()
         logs = np.log10(relative)
         error = float(np.std(logs - relative / math.log(10.0))) / math.sqrt(len(logs))
         rows.append((column, 0, value + float(logs.mean()), error, float(np.std(logs)), f"{OF_ONE_ROW}; {kind}"))

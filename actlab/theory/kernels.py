@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from actlab.theory.chains import Chain, Parameters, chain, key_of
-from actlab.theory.series import FEW, SCALARS, Coefficients, Function, horner, pair_expectation
+from actlab.theory.panel_sums import Function
+from actlab.theory.series import FEW, SCALARS, Coefficients, horner, pair_expectation
 
 LARGEST, LEAST = 1e30, 1e-30  # variances whose squares float32 still holds
 
@@ -117,7 +118,9 @@ class Propagation:
                 return reason, reason
             if np.isfinite(passed.H_MxM).all() and np.isfinite(passed.S_MxM).all():
                 return passed.H_MxM, passed
+            why = self.tables[mean].why
             reason = f"φ or φ' has no finite Gaussian second moment at the variances of layer {layer + 1}"
+            reason += f": {why}" if why else ""
         return reason, reason
 
 

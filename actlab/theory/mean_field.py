@@ -13,11 +13,10 @@ import numpy as np
 from actlab.activations.inspect import evaluate
 from actlab.theory.errors import TheoryError
 from actlab.theory.gaussian import moments_at
-from actlab.theory.panel_sums import Function, homogeneous, raw_moments
+from actlab.theory.panel_sums import LEAST_Q, Function, homogeneous, raw_moments, require_variance
 
 LOG2_Q = np.arange(-30.0, 20.01, 0.25)
 """Where fixed points are looked for: from q = 1e−9 to 1e6."""
-LEAST_Q = 2.0**-100
 NOISE = 8.0  # errors of V(q)/q; what is less than that is 0
 NEAR, FINER = 1e-4, 16  # |V(q)/q − 1| of where the grid is made so many times finer
 TANGENT = 1e-11  # |V(q)/q − 1| where V touches the diagonal, for moments that are known to some 1e-13
@@ -79,7 +78,9 @@ def variance_map(phi: Function, q: float, sigma_w: float, sigma_b: float = 0.0) 
 def variance_slope(phi: Function, q: float, sigma_w: float) -> float:
     """Compute the slope of ``variance_map``, without a second derivative, which would miss what a kink contributes.
 
-        V'(q) = σ_w²·E[Z·φ(√q·Z)·φ'(√q·Z)] / √q
+        V'(q) = σ_w²·E[Z·φ(√q·Z)·φ'(√q·Z)] / √q = σ_w²·E[(Z² − 1)·φ(√q·Z)²] / 2q
+
+    The second form, by parts, needs no derivative at all; it is taken where φ jumps, which φ' does not show.
 
     Args:
         phi: the activation with its parameters filled in.
@@ -295,7 +296,7 @@ def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0)
         The fixed point, q* = 0 included. Where V falls steeply second moments may swing past it.
 
     Raises:
-        TheoryError: see ``fixed_points``; or second moments grow without bound.
+        TheoryError: see ``fixed_points``; q is no positive number; or second moments grow without bound.
 
     >>> import jax.numpy as jnp
     >>> round(settled(jnp.tanh, 1.5).q, 3)
@@ -303,6 +304,7 @@ def settled(phi: Function, sigma_w: float, sigma_b: float = 0.0, q: float = 1.0)
 
     Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
+    require_variance(q)
     points = fixed_points(phi, sigma_w, sigma_b)
     if points and points[0].stability == "neutral":
         return fixed_point(phi, q, sigma_w, "neutral")

@@ -16,9 +16,20 @@ import numpy as np
 from actlab import activations
 from actlab.activations import Activation
 from actlab.activations.closed_form import Phi
+from actlab.theory.errors import TheoryError
 
 PATH = Path(__file__).with_suffix(".csv")
-COLUMNS = ("second_moment", "variance_slope", "weak_threshold", "saturation_low", "saturation_high")
+COLUMNS = (
+    "second_moment",
+    "variance_slope",
+    "variance_slope_error",
+    "weak_threshold",
+    "saturation_low",
+    "saturation_high",
+)
+
+MOST_OFF = 1e-3
+"""Share of E φ(Z)² that two quadratures may differ by: what has jumps everywhere is known no better."""
 
 
 @lru_cache(maxsize=1024)
@@ -31,7 +42,8 @@ def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> di
 
     Returns:
         ``second_moment``: E φ(Z)²; ``variance_slope``: V'(1) of weights that preserve E z² = 1 (see
-        ``preserving_slope``); ``weak_threshold``: .05·√E φ'(Z)²; ``saturation_low`` and ``saturation_high``:
+        ``preserving_slope``), NaN where there is none; ``variance_slope_error``: by how much it may be off, ∞ where
+        E φ(Z)² is not finite; ``weak_threshold``: .05·√E φ'(Z)²; ``saturation_low`` and ``saturation_high``:
         the points beyond which |φ'| stays at or below that, ∓∞ where it does not vanish.
 
     >>> moments(activations.CATALOGUE.find("relu"), ())["second_moment"]
@@ -51,36 +63,53 @@ def computed(record: Activation, parameters: tuple[tuple[str, float], ...]) -> d
 
     phi = partial(record.function, **dict(parameters))
     threshold = weak_threshold(phi)
-    of_variance = second_moment(phi), preserving_slope(phi)
-    return dict(zip(COLUMNS, (*of_variance, threshold, *saturation_points(phi, threshold)), strict=True))
+    try:
+        of_variance = preserving_slope(phi)
+    except TheoryError:
+        of_variance = math.nan, math.inf
+    numbers = (second_moment(phi), *of_variance, threshold, *saturation_points(phi, threshold))
+    return dict(zip(COLUMNS, numbers, strict=True))
 
 
-def preserving_slope(phi: Phi) -> float:
+def preserving_slope(phi: Phi) -> tuple[float, float]:
     """Compute V'(1) at the weights that preserve E z² = 1: by how much a small departure from it grows in a layer.
 
-        V(q) = E φ(√q Z)² / E φ(Z)²,  V'(1) = E[Z φ(Z) φ'(Z)] / E φ(Z)²
+        V(q) = E φ(√q Z)² / E φ(Z)²,  V'(1) = E[Z φ(Z) φ'(Z)] / E φ(Z)² = E[(Z² − 1) φ(Z)²] / 2 E φ(Z)²
+
+    by parts, so that jumps of φ count and its derivative need not be finite. This is also the check that those weights
+    exist: ``gaussian_expectation``, which scales them, knows nothing of its own error.
 
     Args:
         phi: the activation with its parameters filled in, differentiable by JAX.
 
     Returns:
-        V'(1); NaN where E φ(Z)² is 0, and no weights preserve a variance.
+        V'(1), and by how much it may be off; NaN both where E φ(Z)² is 0, and no weights preserve a variance.
 
-    >>> round(preserving_slope(lambda z: z * (z > 0)), 12)
+    Raises:
+        TheoryError: E φ(Z)² is not finite, or two ways to compute it do not agree.
+
+    >>> round(preserving_slope(lambda z: z * (z > 0))[0], 12)
     1.0
 
     Reference: Poole et al. 2016, arXiv:1606.05340 (the slope of the length map, without a second derivative).
     """
-
     from actlab.activations.inspect import evaluate
-    from actlab.theory.gaussian import gaussian_expectation, second_moment
+    from actlab.theory.gaussian import expectations, second_moment
 
-    def z_value_slope(z: np.ndarray) -> np.ndarray:
-        value, slope = evaluate(phi, z)
-        return z * value * slope
+    def squares(z_N: np.ndarray) -> np.ndarray:
+        square_N = evaluate(phi, z_N)[0] ** 2
+        return np.stack([square_N, (z_N**2 - 1.0) * square_N])
 
-    moment = second_moment(phi)
-    return gaussian_expectation(z_value_slope) / moment if moment > 0 else math.nan
+    square, tilted = expectations(squares)
+    taken = second_moment(phi)
+    if not abs(taken - square.value) <= MOST_OFF * square.value:
+        raise TheoryError(
+            f"E φ(Z)² of a standard normal Z is not known: two quadratures give {taken:.4g} and {square.value:.4g}"
+        )
+    if square.value == 0.0:
+        return math.nan, math.nan
+    slope = tilted.value / square.value / 2.0
+    return slope, (tilted.error / 2.0 + abs(slope) * square.error) / square.value
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,12 @@ NEGLIGIBLE = 1e-10  # share of an integral that may lie where it is cut off
 MOST_ERROR = 1e-4  # share of an integral; one that is known less well is taken for infinite
 NOTHING = 1e-60  # of an expectation: the square of 1e-30, of which float32 has nothing
 AT_ONCE = 1 << 21  # values of a density in memory
+LEAST_Q, LARGEST_Q = (
+    2.0**-100,
+    2.0**100,
+)  # variances that panels resolve functions of size 1 for; beyond, all underflows
+SHOWS = 1e-6  # share of E Zφφ'; jumps that add less are left out
+SURE = 100.0  # errors: what two ways to compute a number differ by is then no error
 
 
 def raw_moments(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
@@ -27,11 +33,49 @@ def raw_moments(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         TheoryError: a variance is not a positive number; φ is no function of one number.
     """
     function, parameters = parts(phi)
+    if q_Q.ndim != 1:
+        raise TheoryError(f"expected variances in one row [Q], not an array of shape {q_Q.shape}")
     for q in q_Q:
         require_variance(float(q))
     values_5xQ, errors_5xQ, reasons = integrals(partial(panels_of, function, parameters), q_Q)
     values_5xQ[4] /= np.sqrt(q_Q)
+    by_parts_Q, error_Q = by_parts(function, parameters, q_Q, values_5xQ[1], errors_5xQ[1])
+    both_Q = errors_5xQ[4] / np.sqrt(q_Q) + error_Q
+    least_Q = np.maximum(SURE * both_Q, SHOWS * np.abs(values_5xQ[4]))
+    jumps_Q = np.abs(by_parts_Q - values_5xQ[4]) > np.maximum(least_Q, NOTHING)
+    values_5xQ[4] = np.where(jumps_Q, by_parts_Q, values_5xQ[4])
+    errors_5xQ[4] = np.where(jumps_Q, error_Q, errors_5xQ[4])
     return values_5xQ, errors_5xQ.max(axis=0, initial=0.0), reasons
+
+
+def by_parts(
+    function: Function,
+    parameters: tuple[tuple[str, Any], ...],
+    q_Q: np.ndarray,
+    square_Q: np.ndarray,
+    off_Q: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute E Z·φ·φ' = E[(Z² − 1)·φ²] / 2√q without φ', which is 0 beside a jump and misses the jump; with errors.
+
+    Args:
+        function, parameters: φ.
+        q_Q: variances.
+        square_Q, off_Q: E φ² at each, and by how much it may be off.
+    """
+    (of_z_Q,), (of_z_off_Q,), _ = integrals(partial(weighted_square, function, parameters), q_Q)
+    off_Q = off_Q + of_z_off_Q / q_Q + np.finfo(float).eps * square_Q
+    return (of_z_Q / q_Q - square_Q) / (2.0 * np.sqrt(q_Q)), off_Q / (2.0 * np.sqrt(q_Q))
+
+
+@lru_cache(maxsize=64)
+def weighted_square(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
+    """Return z²·φ² on the panels of φ."""
+    here = panels_of(function, parameters, k)
+    of_square = slice(1, 2)
+    square_N = here.z_N**2
+    return panels.Panels(
+        here.z_N, here.f_KxN[of_square] * square_N, here.error_KxN[of_square] * square_N, here.finite_to
+    )
 
 
 def integrals(
@@ -39,7 +83,7 @@ def integrals(
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Sum over panels, a density at a time: values [K, Q], errors [K, Q], {index: why there is no value}."""
     reach_Q = np.array([panels.outermost(q) for q in variance_Q], int)
-    count = len(panels_to(reach_Q[0]).f_KxN) if len(reach_Q) else 0
+    count = len(panels_to(int(reach_Q[0]) if len(reach_Q) else panels.outermost(1.0)).f_KxN)
     values_KxQ, errors_KxQ = np.full((count, len(reach_Q)), np.nan), np.full((count, len(reach_Q)), np.nan)
     reasons: dict[int, str] = {}
     for k in np.unique(reach_Q):
@@ -88,10 +132,12 @@ def require_variance(q: float) -> None:
     """Refuse what is no variance.
 
     Raises:
-        TheoryError: it is not a positive, finite number.
+        TheoryError: it is not a positive, finite number, or so small or large that floating-point numbers fail.
     """
     if not 0.0 < q < math.inf:
         raise TheoryError(f"expected a positive, finite variance, not {q:.4g}")
+    if not LEAST_Q <= q <= LARGEST_Q:
+        raise TheoryError(f"expected a variance from {LEAST_Q:.2g} to {LARGEST_Q:.2g}, not {q:.4g}: moments underflow")
 
 
 def parts(phi: Function) -> tuple[Function, tuple[tuple[str, Any], ...]]:
@@ -104,8 +150,9 @@ def parts(phi: Function) -> tuple[Function, tuple[tuple[str, Any], ...]]:
 @lru_cache(maxsize=64)
 def panels_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
     """Resolve φ and φ' within |z| < 2^k."""
-    rings = [ring_of(function, parameters, k - step) for step in range(panels.RINGS)]
-    return panels.joined([*rings, panels.core(components_of(function, parameters), k - panels.RINGS)])
+    core = panels.innermost(k)
+    rings = [ring_of(function, parameters, ring) for ring in range(k, core, -1)]
+    return panels.joined([*rings, panels.core(components_of(function, parameters), core)])
 
 
 @lru_cache(maxsize=2048)

@@ -123,6 +123,15 @@ def core(components: Components, k: int) -> Panels:
     return resolve(components, np.array([0.0, -(2.0**k)]), np.full(2, 2.0**k))
 
 
+def innermost(k: int) -> int:
+    """Return j such that the core |z| < 2^j is narrow among |z| < 2^k, and beside 1: what happens about 0 is seen.
+
+    >>> innermost(6), innermost(40)
+    (-14, 0)
+    """
+    return min(k - RINGS, 0)
+
+
 def joined(parts: list[Panels]) -> Panels:
     """Put panels together."""
     return Panels(

@@ -22,7 +22,7 @@ from actlab.theory.mean_field import require_scales, settled
 from actlab.theory.panel_sums import Function, panels_of, parts, require_variance
 
 MOST_OFF = 4.0  # standard deviations that the mean of z may be from 0: panels are graded around 0
-STEPS = 10_000
+STEPS = 1_000
 SETTLED = 1e-13
 
 
@@ -164,7 +164,11 @@ def fixed_point(phi: Function, omega: float = 0.0, tau: float = 1.0) -> tuple[fl
         if abs(next_mean - mean) + abs(next_variance - variance) <= SETTLED * variance:
             return next_mean, next_variance
         mean, variance = next_mean, next_variance
-    raise TheoryError(f"mean and variance of activations have not settled after {STEPS:,} layers")
+    before, after = variance, layer_map(phi, mean, variance, omega, tau)[1]
+    raise TheoryError(
+        f"no fixed point within {STEPS:,} layers: with ω = {omega:.4g} and τ = {tau:.4g} the variance of activations "
+        f"is {after:.4g} then, and {after - before:+.2g} a layer"
+    )
 
 
 def of_gain(phi: Function, gain: float) -> tuple[float, float]:

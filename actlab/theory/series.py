@@ -9,16 +9,16 @@ from kink to kink, and interpolated. Of what comes after the last term the size 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.special import erfc
 
 from actlab.activations.inspect import evaluate, find_kinks
-
-Function = Callable[[Any], Any]
+from actlab.theory.panel_sums import NOTHING, Function, parts, raw_moments
 
 REACH = 10.0  # of a standard normal: beyond lies 1.5e-23
 Z_EDGES = np.arange(-REACH, REACH + 0.25, 0.5)
@@ -31,8 +31,7 @@ TERMS = 48
 SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment")
 NEGLIGIBLE = 1e-8  # of a row's Σ a_n²
 FEW = 64  # rows, for errors and spreads of what is pooled over pairs: the first, as probe rows come in random order
-GROWTH = 1e-6  # share of a moment that may lie in the outermost panels; more, and there is no moment
-FAR_OUT = 1e-18  # unless it is less than this: a function that is 0 about 0 has all of a small variance's moment there
+MOST_OFF = 1e-4  # share of a moment that a sum from kink to kink may be off; more, and φ has other singularities
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +53,9 @@ class Coefficients:
         self.phi, self.mean, self.terms = phi, mean, terms
         self.edges = np.unique(np.concatenate([U_EDGES, kinks_of(phi)])) - mean
         self.known: dict[int, np.ndarray] = {}
+        function, parameters = parts(phi)
+        self.centred = partial(shifted, function=function, parameters=parameters, mean=mean) if mean else phi
+        self.why = ""
 
     def at(self, q_M: np.ndarray) -> RowCoefficients:
         """Interpolate the coefficients of rows of second moments q."""
@@ -94,14 +96,28 @@ class Coefficients:
         value, slope = evaluate(self.phi, u_KxG.ravel()).reshape(2, *u_KxG.shape)
         with np.errstate(over="ignore", invalid="ignore"):  # what has no moments is told by them
             scalars = [np.sum(weight_KxG * f, axis=1) for f in (value, value**2, slope**2, slope**4)]
-            edge = np.abs(z_KxG) > REACH - 0.5
-            for i, f in ((1, value**2), (2, slope**2)):  # growth that outweighs the Gaussian's tail has no moment
-                heavy = np.sum(weight_KxG * f * edge, axis=1) > np.maximum(GROWTH * scalars[i], FAR_OUT)
-                scalars[i] = np.where(heavy, np.inf, scalars[i])
+            self.refuse_unknown(root_K**2, scalars)
             both = np.stack([weight_KxG * value, weight_KxG * slope])
             series = np.stack([np.einsum("fkg,kg->fk", both, h) for h in hermite(z_KxG, self.terms)], axis=-1)
         rows = np.concatenate([series[0], series[1], np.stack(scalars, axis=1)], axis=1)
         self.known |= dict(zip(new, rows, strict=True))
+
+    def refuse_unknown(self, q_K: np.ndarray, scalars: list[np.ndarray]) -> None:
+        """Make E φ² and E φ'² infinite where adaptive quadrature finds none, or finds others; ``why`` says it."""
+        (_, square_K, _, slope_square_K, _), _, reasons = raw_moments(self.centred, q_K)
+        for i, expected_K in ((1, square_K), (2, slope_square_K)):
+            off_K = ~(np.abs(scalars[i] - expected_K) <= np.maximum(MOST_OFF * expected_K, NOTHING))
+            scalars[i] = np.where(off_K, np.inf, scalars[i])
+            if off_K.any():
+                at = int(np.flatnonzero(off_K)[0])
+                self.why = reasons.get(
+                    at, f"at variance {q_K[at]:.4g} φ has a singularity, or too many kinks or periods"
+                )
+
+
+def shifted(z: Any, function: Function, parameters: tuple[tuple[str, Any], ...], mean: float) -> Any:
+    """φ(m + z)."""
+    return function(mean + z, **dict(parameters))
 
 
 def kinks_of(phi: Function) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 from actlab.activations.inspect import evaluate
 from actlab.theory.backward import Signals
 from actlab.theory.kernels import Layer, correlations
-from actlab.theory.series import FEW, Function
+from actlab.theory.panel_sums import Function
+from actlab.theory.series import FEW
 
 UNITS = 256
 """Sampled of each layer: a variance is known to about a tenth."""
