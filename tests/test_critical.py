@@ -187,9 +187,7 @@ def test_rows_are_drawn_to_the_point_up_to_the_bound_that_is_said_and_run_away_a
     scale, shift = 0.8944, -0.4472
 
     def after(q, layers=60):
-        for _ in range(
-            layers
-        ):  # E (s·relu² + b)²: E relu² = q/2, E relu⁴ = 3q²/2
+        for _ in range(layers):  # E (s·relu² + b)²: E relu² = q/2, E relu⁴ = 3q²/2
             q = point.sigma_w**2 * (1.5 * scale**2 * q**2 + scale * shift * q + shift**2) + point.sigma_b**2
             if q > 100:
                 break

@@ -276,7 +276,7 @@ def test_a_plan_counts_what_settings_put_outside_theory_and_computes_nothing(hom
     assert "normalisation (3 cells); depth/width above 0.5 (1 cell)" in " ".join(done.stdout.split())
 
 
-def test_no_more_processes_predict_than_fit_in_memory(home, tmp_path, monkeypatch):
+def test_no_more_processes_predict_than_fit_in_memory(home, copy, monkeypatch):
     sizes = [memory.prediction_bytes(*one) for one in ((2, 8), (50, 8), (50, 512), (100, 512), (100, 512, 10**8))]
     assert sizes == sorted(set(sizes))
     monkeypatch.setattr(predicting, "cores", lambda: 8)
@@ -284,9 +284,16 @@ def test_no_more_processes_predict_than_fit_in_memory(home, tmp_path, monkeypatc
     found = [predicting.most_processes(each, one) for one in (None, 1e15, 4.5 * each, 0.5 * each)]
     assert found == [8, 8, 4, 1]
     given = []
-    monkeypatch.setattr(predicting, "computed", lambda *job: given.append(job[-1]))
-    actlab.run(home / "s.yaml", [ONE], out=tmp_path / "r", memory="3GB")
-    assert given == [int(0.9 * 3e9 / memory.prediction_bytes(2, 45, 60 * 2))]
+
+    def computed(cells, folder, processes, tell, done, most):
+        given.append(most)
+        done |= {name: prediction_files.rows_of(name, "", ()) for name in cells}
+
+    monkeypatch.setattr(predicting, "computed", computed)
+    plan = planning.plan(read(home / "s.yaml", [ONE]))
+    without_predictions(copy)
+    predicting.bring_up_to_date(plan, store.Stored(copy), None, None, memory=3e9)
+    assert given == [int(0.9 * 3e9 / prediction_cells.bytes_of(plan))]
 
 
 def test_a_run_that_was_killed_before_it_noted_them_loses_nothing(home, copy, monkeypatch):

@@ -82,10 +82,10 @@ def preview(
         }
         expected = {"flops": total.flops, "seconds": total.seconds, "compile_seconds": total.compile_seconds}
         expected |= {"worker_bytes": planned.worker_bytes, "weight_bytes": weight_bytes}
-        expected |= {"prediction_bytes": of_theory, "outside_theory": outside}
+        expected |= {"prediction_bytes": of_theory}
         about = {"study": study.config.study, "question": study.config.question, "folder": str(stored.folder)}
         limits_told = [asked.room[1]] if asked.room[1] else []
-        said = {"stages": told, "notes": [*notes, *limits_told]}
+        said = {"outside_theory": outside, "stages": told, "notes": [*notes, *limits_told]}
         say(plan_as_json(planned, {**about, **counts, **expected, **said}))
         return
     if why := asked.room[1]:

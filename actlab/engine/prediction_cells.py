@@ -150,7 +150,7 @@ def outside_by_settings(plan: Plan) -> dict[str, int]:
     for cell, _ in cells_of(plan).values():
         if why := outside_in_brief(cell):
             found[why] = found.get(why, 0) + 1
-    return found
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
 def outside_in_brief(cell: Cell) -> str:
