@@ -302,8 +302,7 @@ def write_report(
     incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
     about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
     with sources.only(files):
-        more = (results.lacking, own, incomplete, results.predictions)
-        return writing.write(*about, progress, helper, find, *more)
+        return writing.write(*about, progress, helper, find, results.lacking, own, incomplete, results.predictions)
 
 
 def compare(
@@ -344,8 +343,9 @@ def compare(
     >>> compare("results/depth", metric="test_accuracy", where="depth=20..", against="relu")  # doctest: +SKIP
     """
     from actlab.analysis.compare import compare_results
+    from actlab.engine import store
 
-    results = [load(folder, partial) for folder in folders]
+    results = [store.load(expanduser(folder), partial, predictions=False) for folder in folders]
     asked = {"metric": metric, "at": at, "preset": preset, "select": select or "none", "against": against}
     return compare_results(list(map(str, folders)), results, by, where, over, **asked)
 

@@ -55,6 +55,7 @@ OTHER_NAMES: dict[str, str] = {
     "valloss": "validation_loss",
     "learningcurves losscurves curves": "training_curves",
     "results summary": "performance",
+    "theory predicted prediction meanfield": "predictions",
     # keys of a study's file
     "lr stepsize eta": "learning_rate",
     "batch bs minibatch batchsizes": "batch_size",

@@ -129,6 +129,18 @@ def require_addresses() -> None:
         )
 
 
+def free_memory() -> float | None:
+    """Return the bytes of memory that are free on this machine, or left to this process's group; None if unknown."""
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        found.append(1024.0 * int(text.split("MemAvailable:")[1].split()[0]))
+    with suppress(OSError, ValueError):  # what is not limited says "max"
+        most, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        found.append(float(int(most) - int(used)))
+    return max(min(found), 0.0) if found else None
+
+
 def hint(letters: str = "") -> str:
     """Name the limits that this process has been given, to add to a message about something that failed; or nothing."""
     found = [(letter, limit(letter)) for letter in letters or "vdftu"]

@@ -40,7 +40,7 @@ def nothing_is_predicted():
     from actlab.engine import predicting, prediction_files
 
     @wraps(predicting.computed)
-    def nothing(cells, folder, processes, tell, done):
+    def nothing(cells, folder, processes, tell, done, most):
         done |= {name: prediction_files.rows_of(name, "", ()) for name in cells}
 
     with pytest.MonkeyPatch.context() as patch:

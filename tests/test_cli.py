@@ -45,6 +45,20 @@ def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
     assert "1/3" in stdout
 
 
+def test_a_message_takes_the_place_of_a_live_line(monkeypatch, capsys):
+    consoles = [terminal.PlainConsole(force_terminal=True, stderr=True), terminal.PlainConsole(stderr=True)]
+    for live, erased in ((False, ""), (True, terminal.ERASE)):
+        monkeypatch.setattr(terminal.PlainConsole, "live", live)
+        for console, before in zip(consoles, (erased, ""), strict=True):  # what goes to a file stays as it is
+            console.print("12 stored runs")
+            assert capsys.readouterr().err == f"{before}12 stored runs\n"
+    monkeypatch.setattr(terminal.PlainConsole, "live", False)
+    monkeypatch.setattr(progress, "out", Console(force_terminal=True, width=120))
+    with progress.progress_display(0.0):
+        assert terminal.PlainConsole.live
+    assert not terminal.PlainConsole.live
+
+
 def test_it_compiles_until_something_trains(capsys):
     """Also where one worker has all programs and no worker trains yet; whoever trains makes it training."""
     begun = replace(COMPILING, compiled=8)

@@ -182,6 +182,26 @@ def test_stored_points_are_todays():
     assert ("gelu", points.checksum(), "1") not in points.known()  # unstable there
 
 
+def test_rows_are_drawn_to_the_point_up_to_the_bound_that_is_said_and_run_away_above_it():
+    point = critical_point(activations.CATALOGUE["star_relu"].exact)
+    scale, shift = 0.8944, -0.4472
+
+    def after(q, layers=60):
+        for _ in range(layers):  # E (s·relu² + b)²: E relu² = q/2, E relu⁴ = 3q²/2
+            q = point.sigma_w**2 * (1.5 * scale**2 * q**2 + scale * shift * q + shift**2) + point.sigma_b**2
+            if q > 100:
+                break
+        return q
+
+    assert math.isfinite(point.attracts_to)
+    assert after(0.98 * point.attracts_to) == pytest.approx(point.q, rel=1e-3)
+    assert after(1.02 * point.attracts_to) > 100
+    assert math.isinf(critical_point(activations.CATALOGUE["tanh"].exact).attracts_to)
+    facts = {"q": point.q, "slope": point.slope, "stability": "stable", "sigma_w": point.sigma_w, "sigma_b": 0.1}
+    (line,) = started.lines({"star_relu": [{"weight_init": "critical", "attracts_to": point.attracts_to} | facts]})
+    assert line.endswith("(stable, V' = 0.817, attracts rows up to E z² = 0.455).")
+
+
 # What is refused
 
 

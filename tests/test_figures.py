@@ -6,6 +6,7 @@ import math
 import re
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -307,14 +308,25 @@ class Lost(SerialExecutor):
         return future
 
 
-class Busy(SerialExecutor):
-    """A process that takes the first thing it is asked, and has no time for another."""
+class Late(Future):
+    """What is done once somebody waits for it, and may not be taken back."""
 
-    asked = 0
+    def __init__(self, job):
+        super().__init__()
+        self.job = job
+
+    def result(self, timeout=None):
+        return self.job()
+
+    def cancel(self):
+        raise AssertionError("loky's thread fails over a cancelled future when its process is ended")
+
+
+class Busy(SerialExecutor):
+    """A process that is slow: all but one or two pictures are drawn beside it."""
 
     def submit(self, function, /, *args):
-        self.asked += 1
-        return super().submit(function, *args) if self.asked == 1 else Future()
+        return Late(partial(function, *args))
 
 
 @pytest.mark.parametrize("helper", thinned([Lost, SerialExecutor, Busy], 3))

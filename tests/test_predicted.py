@@ -239,6 +239,16 @@ def test_the_worst_stands_first(cells):
     assert len(table.wide) == min(pairs, 20)
 
 
+def test_one_number_of_death_under_three_names_is_printed_once(study):
+    runs, steps, layers = study
+    layers = layers.assign(no_gradient_fraction=layers["dead_fraction"])
+    spreads = {"dead_fraction": 0.02, "no_gradient_fraction": 0.02, "act_mean": 0.03}
+    predicted = predictions_of(runs, steps, layers, spreads=spreads)
+    table = TABLES["predictions"].make(build_cells(runs, steps, layers, predictions=predicted))
+    assert {"dead_fraction", "no_gradient_fraction"} <= set(table.frame["measure"])
+    assert len(table.wide) == len(table.wide.drop_duplicates(["activation", "layer", "measured", "predicted"]))
+
+
 def test_the_share_within_two_spreads_is_that_of_single_networks():
     cells = drawn_about(200, 5, 0.1, np.random.default_rng(1), copies=2)
     table = TABLES["predictions"].make(cells)

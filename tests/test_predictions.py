@@ -1,5 +1,6 @@
 """Theory's predictions in a study's folder: one frame, written beside the measurements, and never by training."""
 
+import json
 import shutil
 from concurrent.futures import BrokenExecutor
 
@@ -7,13 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import actlab
 from actlab.analysis.predictions import beside, outside
+from actlab.cli import app
 from actlab.engine import handover, predicting, prediction_cells, prediction_files, store, worker_pools
 from actlab.engine.control import Progress
 from actlab.engine.files import DamageError
 from actlab.engine.manifest import PREDICTIONS, read_manifest, write_manifest
+from actlab.study import memory
 from actlab.study import plan as planning
 from actlab.study.columns import settings
 from actlab.study.reading import read
@@ -230,12 +234,66 @@ def test_damage_is_named_and_mended_without_training(kind, home, copy, monkeypat
     assert partly.predictions.empty
     assert len(partly.runs) == 16
     assert prediction_files.FILE in partly.damage[0]
-    if kind == "a folder":
-        (copy / prediction_files.FILE).rmdir()
     notes = []
     run_again(home, copy, monkeypatch, note=notes.append)
-    assert any(prediction_files.FILE in line for line in notes)
+    assert any(prediction_files.FILE in line and "without training" in line for line in notes)
     assert content(copy) == content(home / "r")
+
+
+def test_damaged_predictions_stop_only_what_needs_them_and_are_not_called_lost_runs(home, copy, tmp_path):
+    DAMAGE["cut short"][0](copy)
+    mends = f"`actlab run {copy}/study.yaml --out {copy}` "
+    with pytest.raises(DamageError, match="theory's predictions") as raised:
+        actlab.report(copy)
+    assert mends + "trains nothing, and computes again" in str(raised.value)
+    with pytest.raises(DamageError, match="theory's predictions") as raised:
+        actlab.merge(copy, home / "r", out=tmp_path / "both")
+    assert mends + "computes them again, without training; then merge" in str(raised.value)
+    results = store.load(copy, predictions=False)
+    assert len(results.runs) == 16
+    assert not results.damage
+    assert mends in results.notes[0]
+    table = actlab.compare(copy, metric="train_loss", over="learning_rate")
+    assert "theory's predictions" in table.attrs["notes"][0]
+    for command in (["runs", str(copy)], ["show", str(copy), results.runs["run"][0]]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0
+        assert "without training" in done.output + done.stderr
+    done = CliRunner().invoke(app, ["plan", str(home / "s.yaml"), "--out", str(copy)])
+    assert "computes them, without training" in " ".join(done.stderr.split())
+    assert "trains again" not in done.stderr
+
+
+def test_a_plan_counts_what_settings_put_outside_theory_and_computes_nothing(home, monkeypatch):
+    monkeypatch.setattr(finite_depth, "predict", None)
+    monkeypatch.setattr(finite_depth, "outside", None)
+    over = "sweep.matrix={model.norm: [none, layer], model.depth: [2, 3, 5]}"
+    plan = planning.plan(read(home / "s.yaml", [over, "sweep.seeds=1"]))
+    assert prediction_cells.outside_by_settings(plan) == {"normalisation": 3, "depth/width above 0.5": 1}
+    done = CliRunner().invoke(app, ["plan", str(home / "s.yaml"), over, "--json"])
+    assert json.loads(done.stdout)["outside_theory"] == {"normalisation": 3, "depth/width above 0.5": 1}
+    done = CliRunner().invoke(app, ["plan", str(home / "s.yaml"), over])
+    assert "normalisation (3 cells); depth/width above 0.5 (1 cell)" in " ".join(done.stdout.split())
+
+
+def test_no_more_processes_predict_than_fit_in_memory(home, copy, monkeypatch):
+    sizes = [memory.prediction_bytes(*one) for one in ((2, 8), (50, 8), (50, 512), (100, 512), (100, 512, 10**8))]
+    assert sizes == sorted(set(sizes))
+    monkeypatch.setattr(predicting, "cores", lambda: 8)
+    each = sizes[2]
+    found = [predicting.most_processes(each, one) for one in (None, 1e15, 4.5 * each, 0.5 * each)]
+    assert found == [8, 8, 4, 1]
+    given = []
+
+    def computed(cells, folder, processes, tell, done, most):
+        given.append(most)
+        done |= {name: prediction_files.rows_of(name, "", ()) for name in cells}
+
+    monkeypatch.setattr(predicting, "computed", computed)
+    plan = planning.plan(read(home / "s.yaml", [ONE]))
+    without_predictions(copy)
+    predicting.bring_up_to_date(plan, store.Stored(copy), None, None, memory=3e9)
+    assert given == [int(0.9 * 3e9 / prediction_cells.bytes_of(plan))]
 
 
 def test_a_run_that_was_killed_before_it_noted_them_loses_nothing(home, copy, monkeypatch):

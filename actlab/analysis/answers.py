@@ -108,6 +108,13 @@ class PlanAnswer(Answer):
     weight_bytes: float = Field(
         description="what trained weights will take on the disk, in bytes; 0 where none are kept"
     )
+    prediction_bytes: float = Field(
+        description="memory that a process holds at most while it computes theory's predictions, in bytes, roughly; 0 "
+        "where all cells are outside theory"
+    )
+    outside_theory: dict[str, int] = Field(
+        description="{why: cells (settings but the seed) of which theory predicts nothing}, as far as settings tell"
+    )
     data: list[dict[str, Any]] = Field(
         description="of each data set what was understood: `names`, `settings`, `content` (a hash), `target`, `task`, "
         "`rows` by split, `inputs` (how many), `columns` by kind, `unsure` (a line each), and `classes` (rows by class "
@@ -118,7 +125,8 @@ class PlanAnswer(Answer):
     )
     started: dict[str, list[dict[str, Any]]] = Field(
         description="{activation: what theory says of how its networks are started}, an object for each initializer: "
-        "`weight_init`, and `sigma_w`, `sigma_b`, `q`, `slope` (V'(q)) and `stability` of a critical point, or `slope` "
+        "`weight_init`, and `sigma_w`, `sigma_b`, `q`, `slope` (V'(q)), `stability` of a critical point and "
+        "`attracts_to`, from which second moment on none is drawn to it, where there is such a bound; or `slope` "
         "(V'(1)) of one that preserves E z² = 1"
     )
     stages: list[PlanStage] = Field(description="of a study in two stages what each trains; empty of others")

@@ -209,10 +209,10 @@ def show(
 ) -> None:
     """Show one run: its numbers, and one figure."""
     from actlab.analysis.report import run_summary
-    from actlab.engine import kept
+    from actlab.engine import kept, store
     from actlab.study.settings import of_manifest
 
-    results = actlab.load(folder)
+    results = store.load(folder, predictions=False)
     for line in results.notes:
         note(line)
     name = one_run(results, run_name)

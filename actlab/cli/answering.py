@@ -121,7 +121,7 @@ class Answering:
         cells, table = headline_table(results.study, results.manifest, *frames)
         folder = results.path
         files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
-        files += [folder / "study.yaml", folder / "manifest.json"]
+        files += [folder / "predictions.parquet", folder / "study.yaml", folder / "manifest.json"]
         self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
         self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected, folder)) else []
         self.fields |= {
@@ -151,8 +151,8 @@ class Answering:
         say(
             f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
         )
-        weights = ["weights/"] if (results.path / "weights").is_dir() else []
-        for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
+        others = [name for name in ("predictions.parquet", "weights/") if (results.path / name).exists()]
+        for path in ("report.md", "tables/", "figures/", "parts/", *others, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
         if more := advice(table.frame, cells.selected, results.path):
             say(more)

@@ -83,6 +83,16 @@ def tell(planned: "Plan", also: str = "") -> None:
             err.print(one_line(f"{head}: {text}".removesuffix(": ")))
 
 
+def outside_theory(cells: "Mapping[str, int]") -> str:
+    """Say of how many cells theory predicts nothing, and why.
+
+    >>> outside_theory({"normalisation": 3, "depth/width above 0.5": 1})
+    'Outside theory, and without predictions: normalisation (3 cells); depth/width above 0.5 (1 cell).'
+    """
+    reasons = "; ".join(f"{why} ({counted(number, 'cell')})" for why, number in cells.items())
+    return f"Outside theory, and without predictions: {reasons}."
+
+
 def note(line: str) -> None:
     """Print a line on what is stored, beside what was asked for."""
     err.print(line)

@@ -5,7 +5,7 @@ from typing import Any
 
 import actlab
 from actlab import commands, limits
-from actlab.cli.output import note, plan_as_json, show_data, show_plan
+from actlab.cli.output import note, outside_theory, plan_as_json, show_data, show_plan
 from actlab.cli.terminal import err, one_line, say
 from actlab.naming import counted, in_units
 
@@ -27,7 +27,7 @@ def preview(
     limits.require_addresses()
     study = actlab.study_of(config, overrides or ())
     from actlab.cli import stages
-    from actlab.engine import kept, setting_aside, whereabouts
+    from actlab.engine import kept, predicting, prediction_cells, setting_aside, whereabouts
     from actlab.engine import stages as stages_stored
     from actlab.engine.changing import Change, change
     from actlab.engine.files import StoreError
@@ -52,6 +52,8 @@ def preview(
         f"{stored.folder}: {line}; `{commands.typed('run', *given)}` sets it aside and trains again what is lost"
         for line in ([] if fresh else stored.damage())
     ]
+    if problem := "" if fresh else stored.predictions_problem():
+        notes.append(f"{stored.folder}: {problem}; `{commands.typed('run', *given)}` computes them, without training")
     notes += changed.lines(prune, dry=True)
     if fresh and setting_aside.is_study(stored.folder):
         notes.append(setting_aside.would(stored.folder))
@@ -66,6 +68,7 @@ def preview(
     if not fresh and not stages_stored.later_runs(planned):
         notes += stages_stored.reconsidered(planned, stored)
     notes += started.warnings(planned.started)
+    outside, of_theory = prediction_cells.outside_by_settings(planned), prediction_cells.bytes_of(planned)
     for line in notes:
         note(line)
     if as_json:
@@ -79,9 +82,10 @@ def preview(
         }
         expected = {"flops": total.flops, "seconds": total.seconds, "compile_seconds": total.compile_seconds}
         expected |= {"worker_bytes": planned.worker_bytes, "weight_bytes": weight_bytes}
+        expected |= {"prediction_bytes": of_theory}
         about = {"study": study.config.study, "question": study.config.question, "folder": str(stored.folder)}
         limits_told = [asked.room[1]] if asked.room[1] else []
-        said = {"stages": told, "notes": [*notes, *limits_told]}
+        said = {"outside_theory": outside, "stages": told, "notes": [*notes, *limits_told]}
         say(plan_as_json(planned, {**about, **counts, **expected, **said}))
         return
     if why := asked.room[1]:
@@ -94,6 +98,8 @@ def preview(
         say(f"{line}.")
     for line in started.lines(planned.started):
         say(one_line(line))
+    if outside:
+        say(outside_theory(outside))
     for label, why in planned.unknown_death.items():
         say(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
@@ -113,6 +119,12 @@ def preview(
         say(
             f"Compiling before that: about {cost.clock(total.compile_seconds)} at most; "
             "a program that was compiled here before takes none."
+        )
+    if of_theory > planned.worker_bytes:
+        number = predicting.most_processes(of_theory, asked.memory or limits.free_memory())
+        say(
+            f"Predictions after that: about {of_theory / 2**20:,.0f} MiB of memory per process, {number} at a time at "
+            "most."
         )
     if weight_bytes:
         say(f"Weights: about {in_units(weight_bytes)} on the disk (measure.keep_weights).")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from actlab import awake
-from actlab.cli.terminal import out, say
+from actlab.cli.terminal import PlainConsole, out, say
 from actlab.naming import counted
 
 if TYPE_CHECKING:
@@ -236,4 +236,8 @@ def progress_display(begin: float) -> Iterator[Any]:
 
     live = LiveProgress(begin)
     with Live(get_renderable=live.draw, console=out, refresh_per_second=4):
-        yield live
+        PlainConsole.live = True
+        try:
+            yield live
+        finally:
+            PlainConsole.live = False

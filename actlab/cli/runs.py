@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-import actlab
 from actlab.cli import completion
 from actlab.cli.arguments import Conditions, Folder
 from actlab.cli.output import note
@@ -57,9 +56,10 @@ def runs(
     from actlab import where as grammar
     from actlab.analysis import layout
     from actlab.analysis import listing as lists
+    from actlab.engine import store
     from actlab.study.settings import of_manifest
 
-    results = actlab.load(folder, partial)
+    results = store.load(folder, partial, predictions=False)
     conditions = grammar.parse(where or ())
     settings, every = of_manifest(results.manifest), results.final()
     keys = {one.key: one.column for one in settings if one.key}

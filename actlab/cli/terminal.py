@@ -19,6 +19,7 @@ from rich.console import Console, ConsoleDimensions
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 ESCAPE = "actlab.escape"
 NARROWEST = 40
+ERASE = "\r\x1b[2K"  # the line that the cursor is in
 
 
 def escaped(text: str) -> str:
@@ -51,7 +52,12 @@ def one_line(text: object) -> str:
 
 
 class PlainConsole(Console):
-    """A console that shows text as it is, to the letter, and lays out only what is no text: tables, bars."""
+    """A console that shows text as it is, to the letter, and lays out only what is no text: tables, bars.
+
+    Where a line is ``live``, drawn again and again where the cursor is, a text takes its place, and it comes below.
+    """
+
+    live = False
 
     def __init__(self, **options: Any) -> None:
         """Take rich's options; none of them lets text mean anything."""
@@ -70,7 +76,8 @@ class PlainConsole(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print texts as they are, without breaking lines, and whatever else as rich does."""
         if all(isinstance(one, str) for one in objects):
-            print(printable(" ".join(objects)), file=self.file, flush=True)
+            erased = ERASE if PlainConsole.live and self.is_terminal else ""
+            print(erased + printable(" ".join(objects)), file=self.file, flush=True)
         else:
             super().print(*objects, **{**options, "markup": False, "emoji": False, "highlight": False})
 

@@ -91,7 +91,8 @@ def critical_text(phi: Any) -> str:
     at = f"σ_w = {number(point.sigma_w)}, σ_b = {number(point.sigma_b)}"
     if point.stability == "homogeneous":
         return f"{at}: every q is kept"
-    return f"{at} at q = {number(point.q)}: {point.stability}, V'(q) = {number(point.slope)}"
+    most = "" if math.isinf(point.attracts_to) else f", attracts rows up to q = {number(point.attracts_to)}"
+    return f"{at} at q = {number(point.q)}: {point.stability}, V'(q) = {number(point.slope)}{most}"
 
 
 def theory_row(record: Activation) -> dict[str, float | str]:
@@ -118,6 +119,7 @@ def theory_row(record: Activation) -> dict[str, float | str]:
         stability = str(error)
     else:
         stability = point.pop("stability")
+        del point["attracts_to"]
         numbers |= point
     rounded = {name: round(value, 8) + 0.0 for name, value in numbers.items()}
     return {"activation": record.name, **rounded, "stability": stability}

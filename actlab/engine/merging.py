@@ -217,7 +217,9 @@ def read_folder(path: Path) -> Folder:
     if lines:
         way = f"`{commands.resume(path)}` trains again what is lost; then merge"
         raise DamageError("\n".join([f"{path}: damaged:", *(f"  {line}" for line in lines), f"{way}."]))
-    predictions, _ = prediction_files.read(path, contents.manifest)
+    predictions, problem = prediction_files.read(path, contents.manifest)
+    if problem:
+        raise DamageError(f"{path}: {prediction_files.and_way(path, problem)}; then merge")
     cells = prediction_files.by_cell(predictions)
     return Folder(path, store.stored_study(path), contents, cells, len(store.checkpoints(path)))
 

@@ -15,6 +15,7 @@ from actlab.engine import prediction_cells, prediction_files, store
 from actlab.engine.manifest import PREDICTIONS, write_manifest
 from actlab.engine.prediction_cells import FAILED, Cell
 from actlab.engine.worker_pools import Processes, cores
+from actlab.study.memory import PLANNED
 from actlab.study.plan import Plan
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def bring_up_to_date(
     processes: Processes,
     tell: Callable[..., None],
     prune: bool = False,
+    memory: float | None = None,
 ) -> list[str]:
     """Have the folder hold the predictions of every cell of a plan: compute those that it lacks, and train nothing.
 
@@ -42,6 +44,7 @@ def bring_up_to_date(
         processes: where a worker is opened, if there is anything to compute.
         tell: called with how far it is, as fields of ``Progress``, if that takes a while.
         prune: whether what the plan does not ask for is removed.
+        memory: bytes that there are for all processes together; None where that is not known.
 
     Returns:
         a line on what was wrong with those that were there, if anything was.
@@ -72,13 +75,13 @@ def bring_up_to_date(
 
     try:
         if missing:
-            computed(missing, folder, processes, tell, new)
+            computed(missing, folder, processes, tell, new, most_processes(prediction_cells.bytes_of(planned), memory))
     except KeyboardInterrupt:
         if new:
             keep()
         raise
     keep()
-    return [f"{folder}: {problem}"] if problem else []
+    return [f"{folder}: {problem}; they were computed again, without training"] if problem else []
 
 
 def of_cell(name: str, runs: Collection[str], there: Mapping[str, pa.Table]) -> pa.Table:
@@ -109,10 +112,11 @@ def computed(
     processes: Processes,
     tell: Callable[..., None],
     done: dict[str, pa.Table],
+    most: int,
 ) -> None:
-    """Put the rows of some cells into ``done``, by a worker for each core; of a chain by one, one after the other."""
+    """Put the rows of some cells into ``done``, by so many workers; of a chain by one, one after the other."""
     chains = deque(chains_of(cells))
-    number = min(len(chains), cores())
+    number = min(len(chains), most)
     processes.keep(number)
     begun = time.monotonic()
     at_work: dict[Future[Any], tuple[Executor, deque[str]]] = {}
@@ -145,6 +149,21 @@ def computed(
             tell(predicted=len(done), to_predict=len(cells))
 
 
+def most_processes(each: float, memory: float | None) -> int:
+    """Find how many processes may predict at a time: one for each core, or as many as fit in memory, but one at least.
+
+    Args:
+        each: bytes that one holds at most.
+        memory: bytes that there are for all; None where that is not known.
+
+    >>> most_processes(1e9, 1.5e9), most_processes(1e9, 1e6), most_processes(1.0, None) == cores()
+    (1, 1, True)
+    """
+    if memory is None or not each:
+        return cores()
+    return max(1, min(cores(), int(PLANNED * memory // each)))
+
+
 def chains_of(cells: Mapping[str, Cell]) -> list[deque[str]]:
     """Name the cells that share data and activation, and so a compiled function and most of their layers, together."""
 
@@ -155,7 +174,8 @@ def chains_of(cells: Mapping[str, Cell]) -> list[deque[str]]:
     def begins_as(name: str) -> tuple[Any, ...]:
         """What their layers are, and the deepest first: it has those of the others."""
         cell = cells[name]
-        return cell.weight_std[0], cell.bias_mean[0], cell.bias_std[0], -len(cell.weight_std)
+        above = "".join(f"{std**2 * cell.shape.spec.width:.9g}" for std in cell.weight_std[1:2])
+        return cell.weight_std[0], cell.bias_mean[0], cell.bias_std[0], above, -len(cell.weight_std)
 
     in_order = sorted(cells, key=lambda name: (shared(name), begins_as(name)))
     return [deque(names) for _, names in groupby(in_order, key=shared)]

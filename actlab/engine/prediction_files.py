@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab import commands
 from actlab.engine import part_checks
 from actlab.engine.files import content_of, write_bytes
 from actlab.engine.manifest import MANIFEST, PREDICTIONS
@@ -40,7 +42,6 @@ TYPES = {
     "assumption": "string",
 }
 """The columns of the file."""
-AGAIN = "a run computes it again, without training"
 UNHEARD = ("data.target_loss", "model.dtype", "model.dropout.rate", "model.dropout.kind")
 """Keys of data and model that no prediction depends on."""
 FOLLOWING = (*(name + CONTENT for name in ("data", "activation", "weight_init", "bias_init")), "weight_init_used")
@@ -51,7 +52,10 @@ Rows = Mapping[str, "pa.Table"]
 
 
 def read(folder: Path, manifest: Mapping[str, Any]) -> tuple[pa.Table | None, str]:
-    """Read a folder's predictions: None where there are none, and a line on what is wrong with them, if anything is."""
+    """Read a folder's predictions: None where there are none; and what is wrong with them, if anything is.
+
+    That is a line to stand beside those on damaged measurements; ``and_way`` adds which command mends it.
+    """
     listed = manifest.get(PREDICTIONS, {}).get("sha256")
     try:
         content = content_of(folder / FILE, part_checks.MOST_BYTES)
@@ -60,9 +64,20 @@ def read(folder: Path, manifest: Mapping[str, Any]) -> tuple[pa.Table | None, st
         why = f"is gone, which {MANIFEST} lists" if listed else ""
     except PartError as error:
         why = str(error)
+    except IsADirectoryError:
+        why = "is a folder, which must be moved away"
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as error:
         why = f"cannot be read ({getattr(error, 'strerror', None) or 'it is no file of predictions'})"
-    return None, f"{FILE} {why}; {AGAIN}" if why else ""
+    return None, f"{FILE}, which holds theory's predictions, {why}" if why else ""
+
+
+def and_way(folder: Path, problem: str) -> str:
+    """Add to what is wrong with a folder's predictions which command computes them again.
+
+    >>> and_way(Path("r"), "predictions.parquet is gone")
+    'predictions.parquet is gone; `actlab run r/study.yaml --out r` computes them again, without training'
+    """
+    return f"{problem}; `{commands.resume(folder)}` computes them again, without training"
 
 
 def sound(content: bytes, listed: str | None) -> pa.Table:
@@ -101,6 +116,8 @@ def write(folder: Path, cells: Rows) -> str:
         writer.write_table(plain)
         writer.add_key_value_metadata(table.schema.metadata)
     content = buffer.getvalue().to_pybytes()
+    with suppress(OSError):  # an empty folder in its place; one that holds anything is left, and in the way
+        (folder / FILE).rmdir()
     write_bytes(folder / FILE, content)
     return hashlib.sha256(content).hexdigest()
 

@@ -160,16 +160,16 @@ class Stored:
         return runs - self.read().left_out.keys() if runs else runs
 
     def damage(self) -> list[str]:
-        """Name what is damaged of a folder, a line each: nothing where nothing was begun.
+        """Name what is damaged of what a folder holds of its runs, a line each: nothing where nothing was begun.
 
         Raises:
             StoreError: the folder is not a study's.
         """
-        if unbegun(self.folder) and not self.recovers:
-            return []
-        contents = self.read()
-        _, problem = prediction_files.read(self.folder, contents.manifest)
-        return [*contents.damage_lines(), *filter(None, [problem])]
+        return [] if unbegun(self.folder) and not self.recovers else self.read().damage_lines()
+
+    def predictions_problem(self) -> str:
+        """Say what is wrong with theory's predictions; empty where nothing is, or nothing was begun."""
+        return "" if unbegun(self.folder) else prediction_files.read(self.folder, self.read().manifest)[1]
 
     def call_sizes(self) -> dict[int, tuple[int, int]]:
         """Read how the study was begun, by width: how many runs a call advances, in how many chunks it evaluates.
@@ -181,22 +181,25 @@ class Stored:
         runs, chunks = (manifest.get(name, manifest.get(old, {})) for name, old in RENAMED_BY_WIDTH.items())
         return {int(width): (number, chunks.get(width, 1)) for width, number in runs.items()}
 
-    def results(self, partial: bool = False) -> Results:
+    def results(self, partial: bool = False, predictions: bool = True) -> Results:
         """Make frames of what the folder holds.
 
         Args:
             partial: whether to go on without what is damaged.
+            predictions: whether theory's are needed; else it is a note that they are damaged.
 
         Raises:
             DamageError: something of it is damaged; says what.
             StoreError: the folder is missing, is not a study's, or holds no finished run.
         """
         contents = self.read()
-        predictions, problem = prediction_files.read(self.folder, contents.manifest)
-        damage = [*contents.damage_lines(), *filter(None, [problem])]
+        theory, problem = prediction_files.read(self.folder, contents.manifest)
+        damage = [*contents.damage_lines(), *filter(None, [problem if predictions else ""])]
+        notes = [] if predictions or not problem else [prediction_files.and_way(self.folder, problem)]
         tables, left_out = contents.asked_tables(), contents.left_out_lines(self.folder)
         if damage and (not partial or not tables):
-            way = WAYS[partial].format(f"`{commands.resume(self.folder)}` trains")
+            how = "trains" if contents.damage else "trains nothing, and computes"
+            way = WAYS[partial].format(f"`{commands.resume(self.folder)}` {how}")
             raise DamageError("\n".join([f"{self.folder}: damaged:", *(f"  {line}" for line in damage), way]))
         if not tables:
             none = f"holds no finished run yet; {way_to_train(self.folder, 'what its study.yaml names')}"
@@ -208,8 +211,8 @@ class Stored:
         without, histograms = lacking(rows, study), histograms_of(rows, layers)
         frames = with_empty_columns(runs, steps, layers, without)
         untrained = tuple(contents.untrained(self.folder))
-        about = (*contents.notes(), *untrained, *left_out), tuple(damage), untrained
-        predicted = prediction_files.frame_of(predictions, runs, of_manifest(manifest))
+        about = (*notes, *contents.notes(), *untrained, *left_out), tuple(damage), untrained
+        predicted = prediction_files.frame_of(theory, runs, of_manifest(manifest))
         own = self.folder, study, manifest, *frames, histograms, without
         return Results(*own, *about, left_out=contents.left_out, predictions=predicted)
 
@@ -240,9 +243,9 @@ def stored_study(folder: Path) -> dict[str, Any]:
         raise StoreError(str(error)) from None
 
 
-def load(folder: str | Path, partial: bool = False) -> Results:
+def load(folder: str | Path, partial: bool = False, predictions: bool = True) -> Results:
     """Read a study's folder, for instance ``results/depth``, into frames: see ``Stored.results``."""
-    return Stored(folder).results(partial)
+    return Stored(folder).results(partial, predictions)
 
 
 def write_part(folder: Path, name: str, rows: Sequence[Mapping[str, Any]], ending: str = "parquet") -> str:

@@ -316,7 +316,9 @@ def trained(
         if failures:
             raise RunError(folder, failures)
         try:
-            for line in predicting.bring_up_to_date(second.planned or planned, stored, processes, follows, prune):
+            memory = where.memory or limits.free_memory()
+            whole = second.planned or planned
+            for line in predicting.bring_up_to_date(whole, stored, processes, follows, prune, memory):
                 note(line)
             yield stored
         finally:

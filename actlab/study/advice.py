@@ -40,6 +40,7 @@ OWN_SECTION = 0.1
 NEAR = 0.8  # of a word that hardly differs from one in its own section
 MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "sweep.select", "report.select")
 """Keys that one word is never the value of."""
+PREDICTED = "theory's predictions are always written; report.tables and report.figures choose what is shown of them"
 SEED = ("seed", "randomseed", "randomstate", "rngseed", "rng")
 
 MULTIPLES = {"": 1.0, "%": 0.01, "k": 1e3, "K": 1e3, "M": 1e6}
@@ -194,6 +195,15 @@ def below(key: str, value: Any, instead: str = "", old: Any = None) -> str:
     return f"write {line}{gone} below '{'.'.join(way)}:'" if way else f"write {line}{gone} at the file's top level"
 
 
+def of_predictions(key: str) -> bool:
+    """Whether an unknown key is about theory's predictions.
+
+    >>> of_predictions("measure.predictons"), of_predictions("measure.theory"), of_predictions("measure.probe_row")
+    (True, True, False)
+    """
+    return close(folded(key.rpartition(".")[2]), ("predictions", "prediction", "theory"), NEAR) is not None
+
+
 def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], known: bool = False) -> str:
     """End the message about an override whose key is unknown: with the override that was meant, its value kept.
 
@@ -209,6 +219,8 @@ def unknown_override(key: str, value: str, parsed: Any, raw: Mapping[str, Any], 
     written = value.strip() if len(value) <= MOST_SHOWN else "..."
     if option := command_option(key, written, parsed):
         return f"; did you mean '{option}'?"
+    if of_predictions(key):
+        return f"; {PREDICTED}"
     if folded(key) in SEED:
         return f"; did you mean 'sweep.seeds=[{written}]' (of weights and batches), or data.seed (of the splits)?"
     if (found := meant(key, parsed, option_keys(raw))) is None:
@@ -282,6 +294,8 @@ def unknown_key(place: Sequence[str | int], value: Any) -> str:
     """Say of a key in a study's file that it is unknown, and where what it says belongs."""
     key = ".".join(str(one) for one in place)
     *way, last = map(str, place)
+    if of_predictions(key):
+        return f"unknown key; {PREDICTED}"
     found = meant(key, value) or meant(last, value)
     own = section_at(place[:-1])
     if folded(last) in SEED and not way:

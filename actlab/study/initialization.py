@@ -58,10 +58,12 @@ class Initialization:
         """What theory says of it, as ``started.lines`` takes it; empty where it says nothing."""
         if self.point is None or not self.as_point:
             return {} if self.variance_slope is None else {"slope": self.variance_slope}
+        most = self.point.attracts_to
         return self.decided | {
             "q": digits(self.point.q),
             "slope": digits(self.point.slope),
             "stability": self.point.stability,
+            **({"attracts_to": digits(most)} if math.isfinite(most) else {}),
         }
 
 

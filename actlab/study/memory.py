@@ -8,6 +8,7 @@ from typing import NamedTuple
 BASE, PER_ACTIVATION, OPTIONS = 4.8e8, 9e6, 1.5
 PLANNED = 0.9  # of the memory that may be used: predictions are right to within a tenth
 MOST_EVAL_CHUNKS = 256
+UNITS, OUTPUT_DRAWS = 256, 48  # that theory samples
 MOST_WORKER_BYTES = 1e12
 """What a single run may take, whatever machine it is for."""
 
@@ -69,6 +70,26 @@ def worker_bytes(size: Size, call: CallSize) -> float:
     numbers = runs_per_call * run + 3 * size.rows * size.features
     compiler = PER_ACTIVATION * size.activations * (1 if size.plain else OPTIONS)
     return BASE + compiler + size.itemsize * numbers
+
+
+def prediction_bytes(depth: int, rows: int, data: int = 0) -> float:
+    """Predict the bytes that a process holds at most while it computes theory's predictions of a network.
+
+    A layer of L has 7.5 matrices of M × M rows (kernels, what decides them, signals) and three of 256 sampled units by
+    row. Then come 48 draws of the outputs, M × M twice, and later the noise of 6L pooled numbers in L layers, 2.4
+    times, of as many units. What was measured, with 4 to 100 layers and 32 to 512 rows, is at most a twentieth more.
+
+    Args:
+        depth: L, hidden layers.
+        rows: M, probe rows that theory follows.
+        data: numbers in the data, rows times inputs: held in float32 and in float64.
+
+    >>> [round(prediction_bytes(depth, 512) / 2**20) for depth in (4, 50, 100)]
+    [722, 1550, 2539]
+    """
+    of_layers = depth * (7.5 * rows**2 + 3 * rows * UNITS)
+    later = max(2 * OUTPUT_DRAWS * rows**2, 2.4 * 6 * depth**2 * UNITS)
+    return BASE + 8 * (of_layers + later) + 12 * data
 
 
 def fit(size: Size, runs_per_call: int, most_bytes: float) -> CallSize | None:

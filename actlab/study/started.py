@@ -8,7 +8,8 @@ from typing import Any
 
 Started = Mapping[str, Sequence[Mapping[str, Any]]]
 """By the activation's label, a record for each initializer: ``weight_init`` (its label), and ``sigma_w``, ``sigma_b``,
-``q``, ``slope`` (V'(q)) and ``stability`` of a critical point, or ``slope`` (V'(1)) alone."""
+``q``, ``slope`` (V'(q)), ``stability`` and, where there is one, ``attracts_to`` of a critical point,
+or ``slope`` (V'(1)) alone."""
 
 ABOVE_1 = 1.0 + 1e-9
 """A slope of 1, as all positively homogeneous functions have it, is computed to some 1e-12."""
@@ -20,6 +21,8 @@ def lines(started: Started) -> list[str]:
     >>> point = {"sigma_w": 1.46741, "sigma_b": 0.388542, "q": 1.0, "slope": 0.391, "stability": "stable"}
     >>> print(*lines({"tanh": [{"weight_init": "critical"} | point]}))
     critical: tanh at σ_w = 1.467, σ_b = 0.3885, E z² = 1 (stable, V' = 0.391).
+    >>> print(*lines({"star_relu": [{"weight_init": "critical", "attracts_to": 0.45534} | point]}))
+    critical: star_relu at ..., E z² = 1 (stable, V' = 0.391, attracts rows up to E z² = 0.455).
     >>> print(*lines({"elu": [{"weight_init": "variance_preserving", "slope": 0.891}]}))
     variance_preserving: V'(1) = 0.891 for elu.
     """
@@ -29,7 +32,8 @@ def lines(started: Started) -> list[str]:
         for one in records:
             if "q" in one:
                 at = f"σ_w = {one['sigma_w']:.4g}, σ_b = {one['sigma_b']:.4g}, E z² = {one['q']:.4g}"
-                told = f"{activation} at {at} ({one['stability']}, V' = {one['slope']:.3g})"
+                most = f", attracts rows up to E z² = {one['attracts_to']:.3g}" if "attracts_to" in one else ""
+                told = f"{activation} at {at} ({one['stability']}, V' = {one['slope']:.3g}{most})"
                 points.setdefault(one["weight_init"], []).append(told)
             else:
                 slopes.setdefault(one["weight_init"], []).append(f"{one['slope']:.3g} for {activation}")

@@ -4,7 +4,6 @@ Wide networks of one activation, initialiser and data differ in nothing but how 
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -15,8 +14,8 @@ Result = TypeVar("Result")
 Parameters = tuple[float, float, float]
 """σ_w², mean and standard deviation of the biases, of one layer."""
 
-KEPT = 4
-kept: "OrderedDict[Any, Chain[Any]]" = OrderedDict()
+kept: "dict[str, tuple[Any, Chain[Any]]]" = {}
+"""Of each kind the last one: with many rows and layers each is most of what a process holds."""
 
 
 class Chain(Generic[Result]):
@@ -43,14 +42,12 @@ class Chain(Generic[Result]):
         return self.results[: len(parameters)]
 
 
-def chain(key: Any, make: Callable[[], Chain[Result]]) -> Chain[Result]:
-    """Return the chain of that key, made where there is none; the last few are kept."""
-    if key not in kept:
-        kept[key] = make()
-        while len(kept) > KEPT:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+def chain(kind: str, key: Any, make: Callable[[], Chain[Result]]) -> Chain[Result]:
+    """Return the chain of that kind and key, made where it is not the last one of its kind."""
+    if kind not in kept or kept[kind][0] != key:
+        kept.pop(kind, None)  # before another is begun
+        kept[kind] = key, make()
+    return kept[kind][1]
 
 
 def key_of(*values: Any) -> tuple[Any, ...]:

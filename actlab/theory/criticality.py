@@ -9,13 +9,14 @@ It is of use only where second moments are drawn to q, that is where |V'(q)| < 1
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from actlab.theory.errors import TheoryError
 from actlab.theory.gaussian import moments_at
+from actlab.theory.mean_field import SAME, fixed_points
 from actlab.theory.panel_sums import Function, homogeneous, raw_moments, require_elementwise
 
 TOLERANCE = 1e-9
@@ -39,6 +40,7 @@ class CriticalPoint:
         slope: V'(q).
         stability: ``stable`` (|V'| < 1), ``half-stable`` (V' = 1), ``unstable``, or ``homogeneous``
             (φ(λz) = λφ(z) for λ > 0: every q is kept).
+        attracts_to: second moments from this one on are not drawn to q, V's next fixed point; infinity without one.
     """
 
     sigma_w: float
@@ -46,6 +48,7 @@ class CriticalPoint:
     q: float
     slope: float
     stability: str
+    attracts_to: float = math.inf
 
 
 def solution(phi: Function, q: float) -> CriticalPoint:
@@ -116,7 +119,11 @@ def critical_point(phi: Function, q: float | None = None) -> CriticalPoint:
             f"the critical point at q = {point.q:.4g} (σ_w = {point.sigma_w:.4g}, σ_b = {point.sigma_b:.4g}) is "
             f"{point.stability}: V'(q) = {point.slope:.4g}, so second moments leave it with depth"
         )
-    return point
+    if point.stability == "homogeneous":
+        return point
+    others = fixed_points(phi, point.sigma_w, point.sigma_b)
+    above = (one.q for one in others if one.q > point.q * (1.0 + SAME))
+    return replace(point, attracts_to=min(above, default=math.inf))
 
 
 @lru_cache(maxsize=256)

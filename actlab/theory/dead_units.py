@@ -53,7 +53,7 @@ def dead_units(
     (0.0, 1.0)
     """
     x_NxF = np.asarray(x_NxF, float)
-    made = chain(key_of("dead", phi, flat, x_NxF, *parameters[:2]), lambda: Sampling(phi, flat, x_NxF).chain())
+    made = chain("dead", key_of(phi, flat, x_NxF, *parameters[:2]), lambda: Sampling(phi, flat, x_NxF).chain())
     return made.upto(parameters)
 
 

@@ -114,13 +114,22 @@ def outside(setting: Setting) -> str:
     'depth/width is 0.9; theory is drawn up to 0.5'
     """
     depth, rows = len(setting.weight_std), len(setting.x_MxF)
-    if depth > MOST_DEPTH_PER_WIDTH * setting.width:
+    if too_deep(depth, setting.width):
         return f"depth/width is {depth / setting.width:.2g}; theory is drawn up to {MOST_DEPTH_PER_WIDTH:g}"
     if not (np.isfinite(setting.x_MxF).all() and np.isfinite(setting.x_train_NxF).all()):
         return "the data are not finite"
     if rows < 2:
         return "there is one probe row, and no pair of rows"
     return next((one for one in layers_of(setting) if isinstance(one, str)), "")
+
+
+def too_deep(depth: int, width: int) -> bool:
+    """Whether a network is deeper for its width than theory is drawn for.
+
+    >>> too_deep(32, 64), too_deep(33, 64)
+    (False, True)
+    """
+    return depth > MOST_DEPTH_PER_WIDTH * width
 
 
 def layers_of(setting: Setting) -> list[Layer | str]:

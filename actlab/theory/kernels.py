@@ -147,7 +147,8 @@ def propagate(phi: Function, x_MxF: np.ndarray, parameters: Sequence[Parameters]
     """
     x_MxF = np.asarray(x_MxF, float)
     made = chain(
-        key_of("rows", phi, x_MxF, *parameters[:2]),
+        "rows",
+        key_of(phi, x_MxF, *parameters[:2]),
         lambda: Chain(x_MxF @ x_MxF.T / x_MxF.shape[1], Propagation(phi).step),
     )
     return made.upto(parameters)

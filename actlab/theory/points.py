@@ -17,7 +17,7 @@ from actlab.theory.errors import TheoryError
 from actlab.theory.moments import checksum
 
 PATH = Path(__file__).with_suffix(".csv")
-NUMBERS = ("sigma_w", "sigma_b", "q", "slope")
+NUMBERS = ("sigma_w", "sigma_b", "q", "slope", "attracts_to")
 ASKED = {"": None, "1": 1.0}
 """The q that stored points were asked for: none, and 1."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 else:  # Matplotlib, which a process that only shares out the pages need not import
     panels, style = Later("actlab.analysis.panels"), Later("actlab.analysis.style")
 
+AHEAD = 2  # pages that the process that helps has: one at work, and one for when that is done
 MOST_IN_TITLE = 110  # letters of the settings that a picture is of
 
 
@@ -39,19 +41,28 @@ def write_figures(
     """
     folder.mkdir(parents=True, exist_ok=True)
     pages = [(drawing, page) for drawing in drawings for page in drawing.pages]
-    shared = [] if helper is None else [helper.submit(write_page, *page, folder) for page in pages]
+    waiting = deque(pages)
+    # Handed over as they are drawn, never taken back: loky fails to end where a future of its own was cancelled.
+    shared: deque[tuple[tuple[Drawing, str], Future[list[Path]]]] = deque()
     written: dict[str, list[Path]] = {}
-    for i in reversed(range(len(pages))):
+    while waiting or shared:
         progress(len(written), len(pages))
-        drawing, page = pages[i]
-        stem = drawing.stem(page)
-        if shared and not shared[i].cancel():
+        try:
+            while helper is not None and waiting and len(shared) < AHEAD:
+                shared.append((waiting[0], helper.submit(write_page, *waiting[0], folder)))
+                waiting.popleft()
+        except BrokenExecutor:  # it died, of memory perhaps
+            helper = None
+        if shared and (shared[0][1].done() or not waiting):
+            (drawing, page), drawn = shared.popleft()
             try:
-                written[stem] = shared[i].result()
+                written[drawing.stem(page)] = drawn.result()
                 continue
-            except BrokenExecutor:  # the helper died, of memory perhaps
-                pass
-        written[stem] = write_page(drawing, page, folder)
+            except BrokenExecutor:
+                helper = None
+        else:
+            drawing, page = waiting.pop()
+        written[drawing.stem(page)] = write_page(drawing, page, folder)
     if pages:
         progress(len(pages), len(pages))
     paths = []

@@ -29,6 +29,7 @@ from actlab.measures import LOG10
 
 MOST_ROWS = 20
 BETWEEN, WHOLE = "between", "whole network"
+OF_DEATH = ("dead_fraction", "no_gradient_fraction", "born_dead_fraction")
 EXPECTED = 0.954  # of a normal distribution within two standard deviations
 
 
@@ -60,7 +61,7 @@ def predictions(cells: Cells) -> Table | None:
     frame = frame.merge(positions(cells), "left", on=["depth", "layer"])
     frame["position"] = frame["position"].fillna(BETWEEN).where(frame["layer"] > 0, WHOLE)
     frame = sort_rows(frame.sort_values(["measure", "layer"], kind="stable"), keys, cells.ranks)
-    worst = worst_first(frame, [subject(cells), "measure"])
+    worst = without_repeats(worst_first(frame, [subject(cells), "measure"]), subject(cells))
     sentences = [
         summary(single, cells),
         f"Printed is for each {plain(words(subject(cells)))} and measure the largest deviation, the largest first; "
@@ -94,6 +95,16 @@ def worst_first(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return order.drop(columns="_").groupby(list(by), sort=False, dropna=False).head(1).reset_index(drop=True)
 
 
+def without_repeats(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Leave out rows of a measure that is predicted and measured to be what another one of the same cell is.
+
+    Units that are dead have no gradient, and those that are dead at step 0 are born dead: three names of one number.
+    """
+    same = [name for name in (by, "position", "layer", "mean", PREDICTED, DEVIATION) if name in rows]
+    one_kind = rows["measure"].isin(OF_DEATH)
+    return rows[~(one_kind & rows[one_kind].duplicated(same).reindex(rows.index, fill_value=False))]
+
+
 def summary(single: pd.DataFrame, cells: Cells) -> str:
     """Say what share of single networks lies within two spreads of their prediction, of all values and by measure."""
     cell_of = (
@@ -113,10 +124,23 @@ def summary(single: pd.DataFrame, cells: Cells) -> str:
 
 
 def assumptions(cells: Cells) -> str:
-    """Say under what assumptions predictions were made."""
+    """Say under what assumptions predictions were made: each once, and which of them others add to.
+
+    >>> from types import SimpleNamespace
+    >>> two = ["infinite width", "infinite width and many inputs; spread of Gaussian weights"]
+    >>> assumptions(SimpleNamespace(predictions=pd.DataFrame({"measure": ["a", "b"], "assumption": two})))
+    'Assumed is (1) infinite width, (2) infinite width and many inputs, with the spread of Gaussian weights.'
+    """
     there = cells.predictions.loc[cells.predictions["measure"] != "", "assumption"].astype(str)
-    named = [plain(text) for text in dict.fromkeys(there) if text]
-    return f"Assumed: {'; '.join(named)}." if named else ""
+    named = [plain(text.replace("; spread of", ", with the spread of").replace("; ", ", ")) for text in unique(there)]
+    if len(named) < 2:
+        return f"Assumed is {named[0]}." if named else ""
+    return f"Assumed is {', '.join(f'({place}) {text}' for place, text in enumerate(named, 1))}."
+
+
+def unique(texts: pd.Series) -> list[str]:
+    """List texts that are not empty, each once."""
+    return [text for text in dict.fromkeys(texts) if text]
 
 
 def wide(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
