@@ -155,8 +155,8 @@ def at_critical_point(
     """
     refuse_biases(model, source)
     q = weights.options.get("q")
-    if q is not None and not 0.0 < q < math.inf:
-        why = f"critical: q: {q:g}: expected E z² of a layer, a positive number; or leave q out"
+    if q is not None and not 0.0 < float(q) < math.inf:
+        why = f"critical: q: {float(q):g}: expected E z² of a layer, a positive number; or leave q out"
         raise error_at_key(source, "model.weight_init", why)
     try:
         point = critical(record, tuple(parameters.items()), q)
