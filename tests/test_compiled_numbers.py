@@ -162,8 +162,10 @@ def test_losses(task, rows, width, runs, dtype):
     agree(jax.value_and_grad(mean_loss, argnums=(0, 1, 2), has_aux=True), [*layer, y], runs, dtype, reference)
 
 
-@pytest.mark.parametrize(("runs", "dtype"), [(1, "float32"), (4, "float64")])
-@pytest.mark.parametrize("name", thinned(optimizers.OPTIMIZERS, 4))
+@pytest.mark.parametrize(
+    ("name", "runs", "dtype"),
+    thinned([(name, *one) for name in optimizers.OPTIMIZERS for one in ((1, "float32"), (4, "float64"))], 9),
+)
 def test_optimizers(name, runs, dtype):
     """Three steps of stacks of every width, with each switch on and off."""
     rule = optimizers.OPTIMIZERS[name]

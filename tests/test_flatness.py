@@ -179,7 +179,8 @@ def record_of(name):
     return CATALOGUE.own(OWN[name], name, None)
 
 
-@pytest.fixture(scope="module", params=[1, 3], ids=["at once", "in chunks"])
+# That an evaluation at once finds the same is in tests/test_training.py and tests/test_probes.py.
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.thorough), 3], ids=["at once", "in chunks"])
 def program(request):
     functions = [function_of(record_of(name)) for name in PIECES]
     return a_program(*functions, dtype="float64", optimizer="sgd", eval_chunks=request.param)

@@ -16,7 +16,7 @@ from actlab.engine.manifest import read_manifest, write_manifest
 from actlab.outputs import OutputError
 from actlab.study import plan as planning
 from actlab.study.reading import read
-from tests.moving import cut, home, parts, serial, snapshot, tables, without_training, write_rows
+from tests.moving import cut, home, home_folder, parts, serial, snapshot, tables, without_training, write_rows
 from tests.test_union import matrix, of
 from tests.thinned import thinned
 from tests.typed import typed
@@ -77,13 +77,21 @@ def test_merged_folders_are_what_one_machine_would_have_given(split, home, tmp_p
         assert store.part_names(merged) == store.part_names(whole)
 
 
-@pytest.fixture
-def two(home, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def machines(serial, tmp_path_factory):
     """The folders of two machines, each with one of the seeds; the second was executed by another version."""
-    monkeypatch.chdir(tmp_path)
-    made = [cut(home, tmp_path / name, monkeypatch, [f"sweep.seeds=[{i}]"]) for i, name in enumerate("AB")]
+    at = tmp_path_factory.mktemp("machines")
+    with pytest.MonkeyPatch.context() as patch:
+        made = [cut(home_folder(), at / name, patch, [f"sweep.seeds=[{i}]"]) for i, name in enumerate("AB")]
     write_rows(made[1], lambda row: True, lambda row: row | {"jax": "9.9", "runs_per_call": 7})
     return made
+
+
+@pytest.fixture
+def two(machines, tmp_path, monkeypatch):
+    """Copies of them, to be altered."""
+    monkeypatch.chdir(tmp_path)
+    return [shutil.copytree(folder, tmp_path / folder.name) for folder in machines]
 
 
 def nothing_written(tmp_path):

@@ -248,7 +248,7 @@ def test_training_is_the_obvious_loop(name):
 
 
 @pytest.mark.parametrize(("depth", "activation", "learned"), [(2, 0, 1), (3, 1, 0)])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", thinned(OPTIMIZERS, 3, first=1))
 def test_what_a_run_does_not_have_stays_zero(name, depth, activation, learned):
     """Layers beyond its depth, and learned parameters of other activations: in parameters and in memory."""
     numbers = [bent_numbers, lambda depth, **own: some_numbers(depth, fixed={"top": 0.5}, **own)][activation]
@@ -471,7 +471,7 @@ def test_the_seed_sets_weights_and_batches(data):
         assert len(set(np.concatenate(epoch))) == 4 * BATCH
 
 
-@pytest.mark.parametrize("chunks", [2, 3, 7])
+@pytest.mark.parametrize("chunks", thinned([2, 3, 7], 3, first=2))
 def test_an_evaluation_in_chunks_finds_the_same(data, chunks):
     runs = Runs(SINGLE, [some_numbers(fixed={"top": 0.5}, bias_std=1.0)], data, activation=1)
     state = runs.begin().state
