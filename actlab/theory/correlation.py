@@ -33,7 +33,7 @@ CRITICAL = 1e-9  # |χ₁ − 1| or |V' − 1| of what is taken for critical
 
 @dataclass(frozen=True)
 class Series:
-    """E φ(u)φ(v) as a power series of the correlation.
+    """E φ(u)φ(v) = Σ a_n²·cⁿ as a power series of the correlation.
 
     A kink makes a_n² fall off no faster than n^(−5/2), so that near c = 1 no number of terms will do. The rest of the
     series is therefore taken to fall off as a power, which its value and its slope at 1 determine.
@@ -43,6 +43,10 @@ class Series:
         rest: Σ a_n² of all further terms.
         power: p where those fall off as n^(−p).
         rest_even: the share of ``rest`` of even degree.
+
+    >>> of_sum = Series(np.array([1.0, 2.0]), 0.0, MOST_POWER, 0.5)  # 1 + 2c, as of φ(z) = 1 + √2·z at q = 1
+    >>> of_sum.value(-0.5), of_sum.jumps
+    (0.0, False)
     """
 
     square_N: np.ndarray
@@ -56,7 +60,7 @@ class Series:
         return self.power <= OF_JUMPS
 
     def value(self, c: float) -> float:
-        """Sum the series at a correlation."""
+        """Sum the series at a correlation from −1 to 1."""
         sign = 1.0 if c > 0.0 else 2.0 * self.rest_even - 1.0
         terms = np.polynomial.polynomial.polyval(c, self.square_N)
         return float(terms + sign * self.rest * (self.power - 1.0) * tail(abs(c), self.power))
@@ -69,7 +73,14 @@ class Series:
 
 
 def tail(c: float, power: float) -> float:
-    """Compute ∫ t^(−p)·c^(START·t) dt from 1 to ∞, by t = v^(−2).
+    """Compute ∫ t^(−p)·c^(START·t) dt from 1 to ∞, by t = v^(−2): a rest that falls off as n^(−p), as an integral.
+
+    Args:
+        c: a correlation from 0 to 1.
+        power: p, above 1.
+
+    Returns:
+        The integral: 1/(p − 1) at c = 1.
 
     >>> round(tail(1.0, 2.5), 12) == round(1 / 1.5, 12)
     True
@@ -81,21 +92,37 @@ def tail(c: float, power: float) -> float:
 
 
 def series(phi: Function, q: float) -> Series:
-    """Expand E φ(u)φ(v) at a second moment.
+    """Expand E φ(u)φ(v) at a second moment, (u, v) ~ N(0, q·[[1, c], [c, 1]]).
+
+        E φ(u)φ(v) = Σ a_n²·cⁿ,   a_n = E φ(√q·Z)·h_n(Z)
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q: second moment of both pre-activations, positive.
+
+    Returns:
+        The series: ``value(c)``, and ``slope(c)`` for c ≥ 0.
 
     Raises:
         TheoryError: see ``moments_at``.
 
     >>> import jax.numpy as jnp
-    >>> series(lambda z: z**2, 1.0).square_N[:4].round(9).tolist()
-    [1.0, 0.0, 2.0, 0.0]
+    >>> of_square = series(lambda z: z**2, 1.0)
+    >>> of_square.square_N[:4].round(9).tolist(), round(of_square.value(0.5), 9)
+    ([1.0, 0.0, 2.0, 0.0], 1.5)
+
+    Reference: Mehler 1866; Daniely, Frostig & Singer 2016, arXiv:1602.05897 (the dual activation).
     """
     return expanded(*parts(phi), q)
 
 
 @lru_cache(maxsize=256)
 def expanded(function: Function, parameters: tuple[tuple[str, Any], ...], q: float) -> Series:
-    """Compute ``series``; Hermite functions h_n(x)·√density do not overflow, as the polynomials would."""
+    """Compute ``series``; Hermite functions h_n(x)·√density do not overflow, as the polynomials would.
+
+    Raises:
+        TheoryError: see ``moments_at``.
+    """
     moments = moments_at(partial(function, **dict(parameters)), q)
     nodes = panels_of(function, parameters, panels.outermost(q))
     x_N = nodes.z_N / np.sqrt(q)
@@ -270,7 +297,13 @@ RATES = {"xi_q": "slope", "xi_c": "correlation_slope", "xi_gradient": "chi"}
 
 
 def scale(rate: float) -> float:
-    """Compute 1/|ln rate|: 0 for a rate of 0.
+    """Compute 1/|ln rate|, in layers: over so many a rate per layer comes to a factor e.
+
+    Args:
+        rate: the factor per layer, ±1 excepted.
+
+    Returns:
+        The depth scale; 0 for a rate of 0.
 
     >>> round(scale(np.exp(-0.25)), 12), scale(0.0)
     (4.0, 0.0)

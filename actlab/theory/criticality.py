@@ -41,6 +41,11 @@ class CriticalPoint:
         stability: ``stable`` (|V'| < 1), ``half-stable`` (V' = 1), ``unstable``, or ``homogeneous``
             (φ(λz) = λφ(z) for λ > 0: every q is kept).
         attracts_to: second moments from this one on are not drawn to q, V's next fixed point; infinity without one.
+
+    >>> CriticalPoint(2**0.5, 0.0, 1.0, 1.0, "homogeneous").attracts_to  # ReLU's, He's initialisation
+    inf
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232, §3.
     """
 
     sigma_w: float
@@ -134,12 +139,18 @@ def default_q(phi: Function) -> float:
     falls below 1: then the least of 1, 2, 5, 10, … that draws second moments back by a factor e within 100 layers
     (V' ≤ .99); if all such lie below 1 the largest of ½, ⅕, ⅒, …; and if there are none the q of the least V'.
 
+    Args:
+        phi: the activation with its parameters filled in.
+
+    Returns:
+        q = E z², positive.
+
     Raises:
         TheoryError: see ``moments_at``; or no q has a stable critical point, with the reason.
 
-    >>> import jax.numpy as jnp
-    >>> default_q(jnp.tanh)
-    1.0
+    >>> import jax
+    >>> default_q(jax.numpy.tanh), default_q(jax.nn.swish)
+    (1.0, 50.0)
     """
     if homogeneous(phi):
         return solution(phi, 1.0).q
@@ -172,10 +183,23 @@ def default_q(phi: Function) -> float:
 
 
 def on_line(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Compute σ_b² and V' of the solutions at some q; NaN where a moment is not finite or φ' is 0.
+    """Compute σ_b² and V' of the solutions of χ₁ = 1 and V(q) = q at some q.
+
+        σ_b² = q − E φ²/E φ'²,   V' = E Zφφ'/(√q·E φ'²)
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q_Q: second moments [Q], positive.
+
+    Returns:
+        σ_b² [Q], negative where there is no solution, and V' [Q]; NaN where a moment is not finite or φ' is 0.
 
     Raises:
         TheoryError: see ``raw_moments``.
+
+    >>> import jax.numpy as jnp
+    >>> [one.round(3).tolist() for one in on_line(jnp.tanh, np.array([1.0, 4.0]))]
+    [[0.151, 1.518], [0.391, 0.15]]
     """
     (_, square_Q, _, slope_square_Q, z_value_slope_Q), _, reasons = raw_moments(phi, q_Q)
     known_Q = slope_square_Q > 0.0
@@ -185,7 +209,22 @@ def on_line(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def end_of_line(phi: Function, below: float, above: float) -> float:
-    """Bisect for the q at which σ_b² of the solution is 0."""
+    """Bisect for the q at which σ_b² of the solution is 0.
+
+    Args:
+        phi: the activation with its parameters filled in.
+        below, above: second moments at which σ_b² is not positive and positive.
+
+    Returns:
+        q, to rounding on the side where σ_b² > 0.
+
+    Raises:
+        TheoryError: see ``raw_moments``.
+
+    >>> import jax
+    >>> round(end_of_line(jax.nn.sigmoid, 1.0, 50.0), 3)
+    45.624
+    """
     for _ in range(HALVINGS):
         middle = math.sqrt(below * above)
         below, above = (below, middle) if on_line(phi, np.array([middle]))[0][0] > 0.0 else (middle, above)

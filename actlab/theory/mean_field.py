@@ -28,14 +28,19 @@ HALVINGS = 60
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """A second moment that a wide layer hands on unchanged.
+    """A second moment that a wide layer hands on unchanged, V(q) = q.
 
     Attributes:
-        q: V(q) = q.
+        q: E z², the fixed point.
         slope: V'(q); at q = 0 the limit from above.
         chi: χ₁ there, likewise.
         stability: ``stable`` (others are drawn to it), ``half-stable`` (from one side only), ``unstable``, or
             ``neutral`` (V(q) = q for every q; the one given stands for all).
+
+    >>> FixedPoint(0.79, 0.5, 1.14, "half-stable").stable
+    False
+
+    Reference: Poole et al. 2016, arXiv:1606.05340, §3.
     """
 
     q: float
@@ -130,8 +135,15 @@ def chi(phi: Function, q: float, sigma_w: float) -> float:
 def require_scales(*sigmas: float) -> None:
     """Refuse what is no standard deviation.
 
+    Args:
+        sigmas: σ_w, σ_b and the like.
+
     Raises:
         TheoryError: one is negative or no finite number.
+
+    >>> require_scales(1.5, -0.5)
+    Traceback (most recent call last):
+    actlab.theory.errors.TheoryError: expected a standard deviation of at least 0, not -0.5
     """
     for sigma in sigmas:
         if not 0.0 <= sigma < np.inf:
@@ -208,10 +220,21 @@ def fixed_points(phi: Function, sigma_w: float, sigma_b: float = 0.0) -> tuple[F
 
 
 def on_a_straight_line(phi: Function, sigma_w: float, sigma_b: float) -> tuple[FixedPoint, ...]:
-    """Find the fixed points of V(q) = χ₁·q + σ_b², a homogeneous φ's.
+    """Find the fixed points of V(q) = χ₁·q + σ_b², a homogeneous φ's: σ_b²/(1 − χ₁) where χ₁ < 1.
+
+    Args:
+        phi: the activation, positively homogeneous.
+        sigma_w, sigma_b: see ``fixed_points``.
+
+    Returns:
+        The one there is, or none.
 
     Raises:
         TheoryError: see ``moments_at``.
+
+    >>> [point] = on_a_straight_line(abs, 0.5, 1.0)
+    >>> round(point.q, 12), point.stability
+    (1.333333333333, 'stable')
     """
     moments = moments_at(phi)
     growth = sigma_w**2 * moments.second_moment
@@ -228,6 +251,18 @@ def at_zero(phi: Function, sigma_w: float, next_side: float) -> FixedPoint:
 
     Where that is 1, as for tanh at σ_w = 1, no small q tells it: V'(q) − 1 is of the size of q. Where φ jumps at 0, as
     sign does, V does too. Where V'(0) is 1 to rounding the sign of V(q) − q next to 0 decides.
+
+    Args:
+        phi: the activation, φ(0) = 0.
+        sigma_w: σ_w = std·√fan_in of the weights.
+        next_side: the sign of V(q) − q at the least q that is not on the diagonal.
+
+    Returns:
+        The fixed point q = 0.
+
+    >>> import jax.numpy as jnp
+    >>> at_zero(jnp.tanh, 0.5, -1.0)
+    FixedPoint(q=0.0, slope=0.25, chi=0.25, stability='stable')
     """
     value, slope = evaluate(phi, np.array([-AT_ZERO, AT_ZERO]))
     chi_1 = sigma_w**2 * float(np.mean(slope**2))
@@ -237,10 +272,21 @@ def at_zero(phi: Function, sigma_w: float, next_side: float) -> FixedPoint:
 
 
 def looked_at(phi: Function, log2_q: np.ndarray, sigma_w: float, sigma_b: float) -> tuple[np.ndarray, ...]:
-    """Compute V(q)/q on a grid, as far as moments are finite: q, V/q, the signs of V/q − 1 and of V' − V/q.
+    """Compute V(q)/q on a grid, as far as moments are finite.
+
+    Args:
+        phi, sigma_w, sigma_b: see ``fixed_points``.
+        log2_q: the grid, ascending.
+
+    Returns:
+        q, V/q, the signs of V/q − 1 and of V' − V/q; a sign within rounding is 0.
 
     Raises:
         TheoryError: see ``raw_moments``; or not even the first is finite.
+
+    >>> q, growth, above, _ = looked_at(abs, np.array([0.0, 1.0]), 1.0, 1.0)
+    >>> q.tolist(), growth.round(9).tolist(), above.tolist()
+    ([1.0, 2.0], [2.0, 1.5], [1.0, 1.0])
     """
     q_Q = 2.0**log2_q
     (_, square_Q, _, _, z_value_slope_Q), error_Q, reasons = raw_moments(phi, q_Q)
@@ -260,18 +306,33 @@ STABILITY = {1.0: "stable", -1.0: "unstable"}
 
 
 def fixed_point(phi: Function, q: float, sigma_w: float, stability: str) -> FixedPoint:
-    """Describe a fixed point; one around which second moments swing ever wider is not stable either."""
+    """Describe a fixed point; one around which second moments swing ever wider (V' ≤ −1) is not stable either.
+
+    Raises:
+        TheoryError: see ``moments_at``.
+    """
     slope, chi_1 = slope_and_chi(phi, q, sigma_w)
     return FixedPoint(float(q), slope, chi_1, "unstable" if slope <= -1.0 else stability)
 
 
 def slope_and_chi(phi: Function, q: float, sigma_w: float) -> tuple[float, float]:
-    """Compute V'(q) and χ₁."""
+    """Compute V'(q) and χ₁: ``variance_slope`` and ``chi``.
+
+    Raises:
+        TheoryError: see ``moments_at``.
+    """
     return variance_slope(phi, q, sigma_w), chi(phi, q, sigma_w)
 
 
 def bisect(f: Callable[[float], float], left: float, right: float) -> float:
-    """Find where f changes its sign between two positive numbers.
+    """Find where f changes its sign between two positive numbers, halving their ratio on a logarithmic scale.
+
+    Args:
+        f: a function of one number, of different signs at both.
+        left, right: the numbers, 0 < left < right.
+
+    Returns:
+        The place, to a last bit or two.
 
     >>> round(bisect(lambda q: q - 2.0, 1.0, 16.0), 12)
     2.0
