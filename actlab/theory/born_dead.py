@@ -28,7 +28,12 @@ RAI_SIGMA = 0.6007  # the paper's σ_w beside a Beta(2, 1) entry: activations do
 
 @dataclass(frozen=True)
 class Bounds:
-    """A probability that is known to lie between two numbers."""
+    """A probability that is known to lie between two numbers.
+
+    Attributes:
+        lower: the least that it may be.
+        upper: the most.
+    """
 
     lower: float
     upper: float
@@ -41,6 +46,10 @@ class Frequency:
     Attributes:
         dead: how many were.
         networks: how many were drawn.
+
+    >>> none = Frequency(0, 98)
+    >>> none.value, round(none.error, 4)
+    (0.0, 0.0101)
     """
 
     dead: int
@@ -225,15 +234,28 @@ def randomized_asymmetric(
 
 
 def some_silent(widths: Sequence[int]) -> float:
-    """Compute 1 − ∏ (1 − 2^−N_l), the probability that some layer is silent on a ray: accurate for any widths."""
+    """Compute 1 − ∏ (1 − 2^−N_l), the probability that some layer is silent on a ray: accurate for any widths.
+
+    >>> some_silent([1, 2]), some_silent([1000])
+    (0.625, 9.33...e-302)
+    """
     return abs(math.expm1(sum(math.log1p(-math.ldexp(1.0, -n)) for n in widths)))
 
 
 def checked(widths: Sequence[int]) -> list[int]:
     """Take the widths of the hidden layers as whole numbers.
 
+    Args:
+        widths: what a caller gave: a sequence or an array.
+
+    Returns:
+        The same as a list of ``int``.
+
     Raises:
         TheoryError: there is none, or one is not a whole number of at least 1.
+
+    >>> checked(np.array([2, 3]))
+    [2, 3]
     """
     listed = list(widths) if isinstance(widths, Sequence | np.ndarray) and not isinstance(widths, str) else []
     if not listed:

@@ -33,7 +33,12 @@ NAMES = ("mean", "second_moment", "slope_mean", "slope_second_moment", "z_value_
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and by how much it may be off."""
+    """A number and by how much it may be off.
+
+    Attributes:
+        value: the number.
+        error: an estimate of the most that it is off by, in its unit.
+    """
 
     value: float
     error: float
@@ -211,6 +216,9 @@ def gaussian_expectation(f: Function) -> float:
         f: elementwise, float64 [N] -> [N], with growth that the Gaussian tail outweighs; called with 64-bit JAX
             enabled, always at the same number of points.
 
+    Returns:
+        The expectation over |z| ≤ 12. An integral that does not exist is not noticed: ``expectation`` refuses it.
+
     >>> round(gaussian_expectation(np.abs), 12) == round(math.sqrt(2 / math.pi), 12)
     True
 
@@ -256,6 +264,9 @@ def second_moment(phi: Function) -> float:
     Args:
         phi: the activation with its parameters filled in, traceable by JAX.
 
+    Returns:
+        E φ(Z)², the last bits of which scale initial weights; ``moments_at`` says of any variance whether there is one.
+
     >>> round(second_moment(lambda z: jax.numpy.where(z > 0, z, 0)), 12)
     0.5
 
@@ -270,6 +281,9 @@ def slope_second_moment(phi: Function) -> float:
     Args:
         phi: the activation with its parameters filled in, differentiable by JAX.
 
+    Returns:
+        E φ'(Z)²; χ₁ = σ_w²·E φ'(Z)².
+
     >>> round(slope_second_moment(lambda z: jax.numpy.where(z > 0, z, 0)), 12)
     0.5
 
@@ -279,7 +293,13 @@ def slope_second_moment(phi: Function) -> float:
 
 
 def weak_threshold(phi: Function) -> float:
-    """Compute .05·√E φ'(Z)²: a unit whose slope never exceeds this on the training rows counts as weak.
+    """Compute .05·√E φ'(Z)²: a unit whose |φ'| never exceeds this on the training rows counts as weak.
+
+    Args:
+        phi: the activation with its parameters filled in, differentiable by JAX.
+
+    Returns:
+        The threshold, of a slope.
 
     >>> round(weak_threshold(lambda z: 2.0 * z), 12)
     0.1

@@ -32,6 +32,9 @@ class Spectrum:
         log10_mean_square: log10 of E of their mean.
         relative_variance: E of their variance within a Jacobian, divided by the square of E of their mean.
         relative_spread: the standard deviation of their mean over networks, divided by E of it.
+
+    >>> round(Spectrum(1.0, 10.0, 0.0).log10_variance, 12)
+    3.0
     """
 
     log10_mean_square: float
@@ -58,6 +61,9 @@ def infinite_width(
         sigma_w: the weights' entries have variance σ_w²/width (orthogonal: are σ_w times an orthogonal matrix).
         slopes: φ' below and above 0: (0, 1) is ReLU, (1, 1) linear; z is symmetric about 0.
         weights: ``normal`` or ``orthogonal``.
+
+    Returns:
+        The spectrum; networks do not differ in its mean, ``relative_spread`` is 0.
 
     Raises:
         TheoryError: a number is out of its range, or there are no such weights.
@@ -97,6 +103,9 @@ def finite_width(
         slopes: φ' below and above 0.
         weights: ``normal`` or ``orthogonal`` (of a rectangle the shorter side is), of the hidden layers.
 
+    Returns:
+        The spectrum of the whole network, readout included.
+
     Raises:
         TheoryError: a number is out of its range, or there are no such weights.
 
@@ -125,7 +134,11 @@ def finite_width(
 
 
 def through_normal(a: float, b: float, fan_in: int) -> tuple[float, float, float]:
-    """Map a, b by Gaussian weights of variance 1/fan-in, which leave E tr A as it is; return d of the result, too."""
+    """Map a, b by Gaussian weights of variance 1/fan-in, which leave E tr A as it is; return d of the result, too.
+
+    >>> through_normal(1.0, 0.5, 2)
+    (1.5, 1.25, 1.0)
+    """
     return a + 2 * b / fan_in, (a + (fan_in + 1) * b) / fan_in, (a + 2 * b) / fan_in
 
 
@@ -165,6 +178,9 @@ def sampled(
 
     Returns:
         means [networks] and variances [networks].
+
+    Raises:
+        TheoryError: no hidden layer, both slopes 0 or not finite, or there are no such weights.
 
     >>> means, variances = sampled([20] * 4, (1.0, 1.0), networks=1000)
     >>> bool(abs(means.mean() - 1) < 0.05 and abs(variances.mean() - 3) < 0.5)
@@ -268,10 +284,17 @@ def predict_jacobian(
 
 
 def two_slopes(phi: Callable[[Any], Any]) -> tuple[float, float] | None:
-    """Return the slopes of a function below and above 0, None where it has more, or is not 0 at 0.
+    """Find the slopes of a function that is a straight line on each side of 0.
 
-    >>> two_slopes(abs)
-    (-1.0, 1.0)
+    Args:
+        phi: the activation, its parameters filled in.
+
+    Returns:
+        φ' below and above 0; None where it has more slopes, or is not 0 at 0.
+
+    >>> import jax.numpy as jnp
+    >>> two_slopes(abs), two_slopes(jnp.tanh)
+    ((-1.0, 1.0), None)
     """
     z = np.array([0.0, 1e-3, 0.3, 1.0, 2.7, 40.0])
     (high, _), (low, _) = evaluate(phi, z), evaluate(phi, -z)
@@ -284,7 +307,13 @@ def two_slopes(phi: Callable[[Any], Any]) -> tuple[float, float] | None:
 
 
 def slope_moments(slopes: tuple[float, float]) -> tuple[float, float]:
-    """Compute E φ'² and E φ'⁴ of a function with two slopes, z on either side of 0 as often as on the other.
+    """Compute μ_k = E φ'^(2k) of a function with two slopes, z on either side of 0 as often as on the other.
+
+    Args:
+        slopes: φ' below and above 0.
+
+    Returns:
+        μ₁ = E φ'² and μ₂ = E φ'⁴.
 
     >>> slope_moments((0.0, 1.0))
     (0.5, 0.5)
@@ -294,7 +323,11 @@ def slope_moments(slopes: tuple[float, float]) -> tuple[float, float]:
 
 
 def log10(x: float) -> float:
-    """log10, −∞ of 0."""
+    """log10, −∞ of 0.
+
+    >>> log10(0.01), log10(0.0)
+    (-2.0, -inf)
+    """
     return math.log10(x) if x > 0 else -math.inf
 
 
@@ -302,7 +335,12 @@ def check(depth: int, stds: Sequence[float], slopes: tuple[float, float], weight
     """Refuse what is no network.
 
     Raises:
-        TheoryError: it is none.
+        TheoryError: no hidden layer, a weight's standard deviation that is not positive, slopes that are both 0 or not
+            finite, or weights that are neither normal nor orthogonal.
+
+    >>> check(0, [], (0.0, 1.0), NORMAL)
+    Traceback (most recent call last):
+    actlab.theory.errors.TheoryError: depth 0: expected 1 hidden layer or more
     """
     if depth < 1:
         raise TheoryError(f"depth {depth}: expected 1 hidden layer or more")

@@ -57,7 +57,11 @@ def moments(record: Activation, parameters: tuple[tuple[str, float], ...]) -> di
 
 
 def computed(record: Activation, parameters: tuple[tuple[str, float], ...]) -> dict[str, float]:
-    """Compute ``moments`` by quadrature and search, whatever is stored."""
+    """Compute ``moments`` by quadrature and search, whatever is stored.
+
+    >>> computed(activations.CATALOGUE.find("linear"), ())["variance_slope"]
+    1.0...
+    """
     from actlab.activations.properties import saturation_points
     from actlab.theory.gaussian import second_moment, weak_threshold
 

@@ -64,6 +64,12 @@ def of_singular_values(setting: Setting) -> list[Row]:
     Weights that are neither Gaussian nor orthogonal are taken for Gaussian: the expected mean square, which takes their
     variance and symmetry alone, is exact of them too.
 
+    Args:
+        setting: the network and its data.
+
+    Returns:
+        At most two rows, of the mean and of the variance of s²; none of an activation with more slopes.
+
     Raises:
         TheoryError: see ``predict_jacobian``.
     """

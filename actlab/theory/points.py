@@ -26,16 +26,23 @@ ASKED = {"": None, "1": 1.0}
 def critical(record: Activation, parameters: tuple[tuple[str, float], ...], q: float | None = None) -> CriticalPoint:
     """Return the critical point of an activation at which E z² = q; without a q, the one that suits it.
 
+        χ₁ = 1,   V(q) = q:   σ_w² = 1/E φ'(√q·Z)²,   σ_b² = q − σ_w²·E φ(√q·Z)²
+
     Args:
         record: the activation.
         parameters: (name, value) of each of its parameters.
-        q: E z² of every layer.
+        q: E z² of every layer, positive; None for ``default_q``.
+
+    Returns:
+        The point: stored for the catalogue's default parameters, else computed (``critical_point``).
 
     Raises:
         TheoryError: there is no such point, or it is unstable.
 
     >>> round(critical(activations.CATALOGUE.find("tanh"), ()).sigma_w, 4)
     1.4674
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232, §3.
     """
     if record is activations.CATALOGUE.get(record.name) and dict(parameters) == record.parameters:
         asked = next((text for text, value in ASKED.items() if value == q), None)

@@ -28,7 +28,16 @@ SETTLED = 1e-13
 
 @dataclass(frozen=True)
 class Region:
-    """The μ, ν, ω and τ that are looked at, each from least to most."""
+    """The μ, ν, ω and τ that are looked at, each from least to most; those of the paper's theorem if left out.
+
+    Attributes:
+        mean: of μ.
+        variance: of ν.
+        weight_sum: of ω.
+        weight_square_sum: of τ.
+
+    Reference: Klambauer et al. 2017, arXiv:1706.02515, Theorem 1.
+    """
 
     mean: tuple[float, float] = (-0.1, 0.1)
     variance: tuple[float, float] = (0.8, 1.5)
@@ -114,8 +123,19 @@ def jacobian(phi: Function, mean: float, variance: float, omega: float = 0.0, ta
 def around(phi: Function, mean: float, variance: float) -> tuple[float, ...]:
     """Compute E φ, φ², φ', φφ', Zφ' and Zφφ' at mean + √variance·Z.
 
+    Args:
+        phi: the activation with its parameters filled in.
+        mean: of z, within four standard deviations of 0.
+        variance: of z, positive.
+
+    Returns:
+        The six expectations.
+
     Raises:
         TheoryError: see ``layer_map``.
+
+    >>> [round(one, 9) + 0.0 for one in around(lambda z: 2.0 * z, 1.0, 1.0)]
+    [2.0, 8.0, 2.0, 4.0, 0.0, 4.0]
     """
     require_variance(variance)
     if not abs(mean) <= MOST_OFF * np.sqrt(variance):
