@@ -60,6 +60,13 @@ def output_errors(
     The readout is always LeCun normal, with zero bias. Of softmax cross-entropy they are p − y, of the squared error
     averaged over outputs 2(o − y)/C.
 
+    Args:
+        H_MxM: E φφ' of the last hidden layer.
+        y_M: labels from 0, or targets [M, C].
+        task: ``classification`` or ``regression``.
+        outputs: C.
+        samples: S, how many draws.
+
     Returns:
         The gradients e, and their derivatives ∂e/∂ln H = ½ (∂e/∂o) o at given ζ [S, M, C].
 
@@ -81,7 +88,11 @@ def output_errors(
 
 
 def log_of_mean(log_a: np.ndarray) -> np.ndarray:
-    """ln of the mean over the last axis of e^a, however large or small that is."""
+    """ln of the mean over the last axis of e^a, however large or small that is.
+
+    >>> log_of_mean(np.array([1e4, 1e4])).tolist()
+    10000.0
+    """
     largest = np.max(log_a, axis=-1, keepdims=True)
     return np.log(np.mean(np.exp(log_a - largest), axis=-1)) + largest[..., 0]
 
@@ -91,11 +102,18 @@ def backward(
 ) -> Signals:
     """Send the rows' signals back from the outputs, and pool them as the measures do.
 
+        ‖δ_l(x)‖² = ‖e_x‖² D_l(x),   D_l = D_{l+1} σ_w² E φ'(u_{x,l})²
+
     Args:
         layers: what the rows are in each hidden layer.
         x_MxF, y_M: the rows, and their labels or targets.
         task, outputs: what the outputs are.
         width: of a hidden layer; a weight gradient has as many inputs.
+
+    Returns:
+        The signals in each layer, of each draw of outputs.
+
+    Reference: Schoenholz et al. 2017, arXiv:1611.01232, §4 (weights on the way back as drawn again).
     """
     depth, rows = len(layers), len(x_MxF)
     H_M = layers[-1].second_moment_M

@@ -30,7 +30,13 @@ EVERYWHERE = np.concatenate([np.linspace(-32.0, 32.0, 4097) + 1e-3, [-1e6, 1e6]]
 
 @dataclass(frozen=True)
 class DeadUnits:
-    """Shares of one layer's units: dead, and without gradient; and the most that their sampling and rows are off by."""
+    """Shares of one layer's units, and how well they are known.
+
+    Attributes:
+        dead: constant on all rows: these lie on one and the same flat piece.
+        no_gradient: flat on all rows, on any flat piece.
+        error: the standard error of sampling units, and how much rows that were left out may matter.
+    """
 
     dead: float
     no_gradient: float
@@ -40,17 +46,25 @@ class DeadUnits:
 def dead_units(
     phi: Function, flat: Callable[[Any], Any], x_NxF: np.ndarray, parameters: Sequence[Parameters]
 ) -> list[DeadUnits | str]:
-    """Sample units of every layer over all rows; a reason instead, from the layer on where nothing can be said.
+    """Sample units of every layer over all rows, and count those that lie on flat pieces.
 
     Args:
         phi, flat: the activation, and where it is constant by definition.
         x_NxF: the training rows; of more than ``MOST_ROWS`` the first.
         parameters: σ_w², mean and standard deviation of biases of each layer.
 
+    Returns:
+        The shares of each layer; from the first layer on of which nothing can be said, the reason instead.
+
+    Raises:
+        TheoryError: φ is no function of one number.
+
     >>> from actlab.later import jnp
     >>> one = dead_units(jnp.abs, lambda z: z < np.inf, np.eye(3), [(3.0, 0.0, 0.0)])[0]
     >>> one.dead, one.no_gradient
     (0.0, 1.0)
+
+    Reference: Snelson & Ghahramani 2006 (rows independent given the pivots).
     """
     x_NxF = np.asarray(x_NxF, float)
     made = chain("dead", key_of(phi, flat, x_NxF, *parameters[:2]), lambda: Sampling(phi, flat, x_NxF).chain())
@@ -96,7 +110,13 @@ class Sampling:
 
 
 def pivots_of(x_NxF: np.ndarray) -> np.ndarray:
-    """Choose the rows that tell most of the others, by pivoted Cholesky of a kernel of their directions.
+    """Choose the rows that tell most of the others, by pivoted Cholesky of a kernel of their directions, e^(cos − 1).
+
+    Args:
+        x_NxF: the rows.
+
+    Returns:
+        Their indices, as they were chosen; at most ``PIVOTS``, fewer where the others follow from them.
 
     >>> pivots_of(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])).tolist()
     [0, 2]
@@ -126,7 +146,19 @@ def sampled(
     pivots: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw units: whether each is flat on all rows, on half of them, and constant besides."""
+    """Draw ``UNITS`` units on all rows, and look at where they are flat.
+
+    Args:
+        phi, flat: the activation, and where it is constant by definition.
+        mean: m of the biases.
+        K_NxP: covariance of the rows with the pivots.
+        q_N: variance of each row.
+        pivots: the pivots' indices [P].
+        rng: where the numbers come from.
+
+    Returns:
+        Of each unit: whether it is flat on all rows, on every other row, and constant besides.
+    """
     K_PxP = K_NxP[pivots]
     scale_P = np.sqrt(q_N[pivots])
     factor_PxP = scale_P[:, None] * np.linalg.cholesky(
@@ -155,6 +187,12 @@ def sampled(
 def has_flat_piece(flat: Callable[[Any], Any]) -> bool:
     """Whether a flat set is not empty, as far as a Gaussian may reach.
 
+    Args:
+        flat: z -> whether φ is constant there, elementwise.
+
+    Returns:
+        Whether it holds a point of a fine grid on [−32, 32], or one far out.
+
     >>> has_flat_piece(lambda z: z <= 0), has_flat_piece(lambda z: z != z)
     (True, False)
     """
@@ -162,13 +200,23 @@ def has_flat_piece(flat: Callable[[Any], Any]) -> bool:
 
 
 def is_flat(flat: Callable[[Any], Any], z: np.ndarray) -> np.ndarray:
-    """Evaluate a flat set in float64."""
+    """Evaluate a flat set in float64.
+
+    >>> is_flat(lambda z: z <= 0, np.array([-1.0, 1.0])).tolist()
+    [True, False]
+    """
     with jax.enable_x64(True):
         return np.asarray(flat(z), bool)
 
 
 def shares_of(whole: np.ndarray, half: np.ndarray, constant: np.ndarray, left_out: bool) -> DeadUnits:
-    """Count; where rows were left out, what half of those taken would have said is how much they may matter."""
+    """Count; where rows were left out, what half of those taken would have said is how much they may matter.
+
+        error = √((p(1 − p) + 1/T)/T), p the share of T units
+
+    >>> shares_of(np.array([True, False]), np.array([True, True]), np.array([False, False]), True)
+    DeadUnits(dead=0.0, no_gradient=0.5, error=1.112...)
+    """
     no_gradient, units = float(np.mean(whole)), len(whole)
     error = math.sqrt((no_gradient * (1.0 - no_gradient) + 1.0 / units) / units)
     if left_out:

@@ -91,8 +91,8 @@ class Prediction:
     Attributes:
         measure: the column that it is a prediction of.
         layer: the hidden layer, from 1; 0 of the whole network.
-        value: what an infinitely wide network has.
-        numerical_error: of that value's computation.
+        value: what an infinitely wide network has, in the measure's unit.
+        numerical_error: of that value's computation, likewise.
         spread: the standard deviation of one network of this width about it, to first order in 1/width.
         assumption: under which it holds.
     """
@@ -106,7 +106,17 @@ class Prediction:
 
 
 def outside(setting: Setting) -> str:
-    """Say why theory predicts nothing of a setting; the empty string where it does.
+    """Say why theory predicts nothing of a setting.
+
+    Args:
+        setting: the network and its data.
+
+    Returns:
+        The reason: too deep for its width, data that are not finite, a single row, or a layer whose moments are not
+        finite or have no variance; the empty string where theory predicts something.
+
+    Raises:
+        TheoryError: φ is no function of one number.
 
     >>> from actlab.later import jnp
     >>> x, nine = np.eye(4), (0.1,) * 9
@@ -124,16 +134,29 @@ def outside(setting: Setting) -> str:
 
 
 def too_deep(depth: int, width: int) -> bool:
-    """Whether a network is deeper for its width than theory is drawn for.
+    """Whether a network is deeper for its width than theory is drawn for: L/N > ``MOST_DEPTH_PER_WIDTH``.
+
+    Args:
+        depth: L, hidden layers.
+        width: N, units of each.
+
+    Returns:
+        Whether it is.
 
     >>> too_deep(32, 64), too_deep(33, 64)
     (False, True)
+
+    Reference: Roberts, Yaida & Hanin 2022, arXiv:2106.10165 (L/N, the aspect ratio that fluctuations grow with).
     """
     return depth > MOST_DEPTH_PER_WIDTH * width
 
 
 def layers_of(setting: Setting) -> list[Layer | str]:
-    """Propagate the probe rows of a setting."""
+    """Propagate the probe rows of a setting: what they are in each hidden layer, or why that is not known.
+
+    Raises:
+        TheoryError: see ``propagate``.
+    """
     return propagate(setting.phi, probed(setting)[0], parameters_of(setting))
 
 
@@ -141,7 +164,7 @@ def probed(setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Take the first ``MOST_ROWS`` probe rows, those that stand for all before the others; see ``representative``.
 
     Returns:
-        The rows [M, F], their labels or targets, and how many rows each of the first ones stands for [R].
+        The rows [M, F], their labels or targets [M] or [M, C], and how many rows each of the first ones stands for [R].
     """
     x_MxF = setting.x_MxF[:MOST_ROWS]
     order_M, counts_R = representative(x_MxF)
@@ -149,9 +172,17 @@ def probed(setting: Setting) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def parameters_of(setting: Setting) -> list[Parameters]:
-    """List σ_w² = fan-in · variance of a weight, and the biases' mean and standard deviation, of each layer.
+    """List what the layers' weights and biases are drawn with.
 
     They are rounded, so that networks of several widths have the same.
+
+    Returns:
+        σ_w² = fan-in · variance of a weight, the biases' mean and their standard deviation, of each hidden layer.
+
+    >>> x = np.eye(4)
+    >>> two = Setting(abs, None, (0.5, 0.2), (0.0, 0.0), (0.1, 0.1), 100, "classification", 2, x, np.zeros(4), x)
+    >>> parameters_of(two)
+    [(1.0, 0.0, 0.1), (4.0, 0.0, 0.1)]
     """
     fan_in = (setting.x_MxF.shape[1], *[setting.width] * (len(setting.weight_std) - 1))
     of_weights = (float(f"{std**2 * n:.12g}") for std, n in zip(setting.weight_std, fan_in, strict=True))
@@ -159,13 +190,26 @@ def parameters_of(setting: Setting) -> list[Parameters]:
 
 
 def predict(setting: Setting) -> list[Prediction]:
-    """Predict every measure that theory reaches; nothing where ``outside`` names a reason.
+    """Predict every measure that theory reaches, layer by layer, at step 0.
+
+    Args:
+        setting: the network and its data.
+
+    Returns:
+        The predictions, with numerical errors and the spread of networks of that width; none where ``outside`` names a
+        reason.
+
+    Raises:
+        TheoryError: φ is no function of one number; or a layer's weights are all 0 (see ``predict_jacobian``).
 
     >>> from actlab.later import jnp
     >>> x, y = 2.0 * np.eye(4), np.array([0, 1, 0, 1])
     >>> setting = Setting(jnp.abs, None, (1.0,), (0.0,), (0.0,), 10, "classification", 2, x, y, x)
     >>> {one.measure: round(one.value, 6) for one in predict(setting)}["preact_second_moment"]
     4.0
+
+    Reference: Poole et al. 2016, arXiv:1606.05340; Schoenholz et al. 2017, arXiv:1611.01232; Hanin & Nica 2020,
+    arXiv:1812.05994 (spreads of order depth/width).
     """
     if outside(setting):
         return []
@@ -185,7 +229,16 @@ def predict(setting: Setting) -> list[Prediction]:
 
 
 def of_death(setting: Setting) -> Iterator[Prediction]:
-    """Count units that are flat on all training rows; nothing of a function that has no flat piece."""
+    """Count units that are flat on all training rows; nothing of a function that has no flat piece.
+
+    Of N units a share p has the spread √(p(1 − p)/N).
+
+    Yields:
+        ``dead_fraction``, ``no_gradient_fraction`` and ``born_dead_fraction``, layer by layer.
+
+    Raises:
+        TheoryError: see ``dead_units``.
+    """
     if setting.flat is None or not has_flat_piece(setting.flat):
         return
     parameters = parameters_of(setting)

@@ -58,7 +58,17 @@ class Layer:
 
 
 def correlations(K_MxM: np.ndarray) -> np.ndarray:
-    """Divide a covariance by its diagonal's roots; exactly 1 on the diagonal."""
+    """Divide a covariance by its diagonal's roots; exactly 1 on the diagonal.
+
+    Args:
+        K_MxM: covariance of M rows, with a positive diagonal.
+
+    Returns:
+        K_xx'/√(K_xx K_x'x') [M, M], within [−1, 1].
+
+    >>> correlations(np.array([[4.0, 1.0], [1.0, 1.0]])).tolist()
+    [[1.0, 0.5], [0.5, 1.0]]
+    """
     root_M = np.sqrt(np.diagonal(K_MxM))
     c_MxM = np.clip(K_MxM / np.maximum(root_M[:, None] * root_M, 1e-300), -1.0, 1.0)
     np.fill_diagonal(c_MxM, 1.0)
@@ -66,7 +76,19 @@ def correlations(K_MxM: np.ndarray) -> np.ndarray:
 
 
 def through(K_MxM: np.ndarray, table: Coefficients, sigma_w2: float) -> Layer:
-    """Pass rows of a given covariance through φ."""
+    """Pass rows of a given covariance through φ.
+
+    Args:
+        K_MxM: covariance of their pre-activations.
+        table: φ's Hermite coefficients, about the biases' mean.
+        sigma_w2: σ_w² of the layer's own weights.
+
+    Returns:
+        What the rows are in that layer.
+
+    Raises:
+        TheoryError: see ``propagate``.
+    """
     q_M = np.diagonal(K_MxM)
     of = table.at(q_M)
     c_MxM = correlations(K_MxM)
@@ -102,7 +124,19 @@ class Propagation:
         self.tables: dict[float, Coefficients] = {}
 
     def step(self, below: np.ndarray | str, parameters: Parameters, layer: int) -> tuple[np.ndarray | str, Layer | str]:
-        """Pass one more layer: from E φφ' below it to its own, with all that is known of it; or why nothing is."""
+        """Pass one more layer, K = σ_w² E φφ' + σ_b².
+
+        Args:
+            below: E φφ' [M, M] of the layer below it (x·x'/F of the inputs), or why that is not known.
+            parameters: σ_w², mean and standard deviation of the biases.
+            layer: its place, from 0.
+
+        Returns:
+            E φφ' of this layer, and all that is known of it; twice the reason where nothing is.
+
+        Raises:
+            TheoryError: see ``propagate``.
+        """
         if isinstance(below, str):
             return below, below
         sigma_w2, mean, std = parameters
@@ -125,7 +159,14 @@ class Propagation:
 
 
 def out_of_reach(q_M: np.ndarray, layer: int) -> str:
-    """Say why nothing is computed of rows of such variances; the empty string where it is.
+    """Say why nothing is computed of rows of such variances.
+
+    Args:
+        q_M: variance of each row's pre-activations.
+        layer: from 0.
+
+    Returns:
+        The reason; the empty string where it is computed.
 
     >>> out_of_reach(np.array([1.0, 0.0]), 0)
     'the pre-activations of a row have no variance in layer 1'
@@ -138,12 +179,27 @@ def out_of_reach(q_M: np.ndarray, layer: int) -> str:
 
 
 def propagate(phi: Function, x_MxF: np.ndarray, parameters: Sequence[Parameters]) -> list[Layer | str]:
-    """Propagate rows through layers of given σ_w², mean and standard deviation of biases; a reason instead, from where.
+    """Propagate rows through the layers of an infinitely wide network.
+
+        K_1 = σ_w² x·x'/F + σ_b²,   K_{l+1} = σ_w² E φ(u_x) φ(u_x') + σ_b²,   u ~ N(m, K_l)
+
+    Args:
+        phi: the activation with its parameters filled in.
+        x_MxF: the rows.
+        parameters: σ_w², mean m and standard deviation σ_b of the biases, of each layer.
+
+    Returns:
+        What the rows are in each layer; from the first layer on where that is not known, the reason instead.
+
+    Raises:
+        TheoryError: φ is no function of one number.
 
     >>> from actlab.later import jnp
     >>> one = propagate(jnp.abs, np.ones((2, 3)), [(2.0, 0.0, 0.0)])[0]
     >>> one.q_M.tolist(), one.second_moment_M.round(9).tolist()
     ([2.0, 2.0], [2.0, 2.0])
+
+    Reference: Neal 1996, Bayesian Learning for Neural Networks; Poole et al. 2016, arXiv:1606.05340.
     """
     x_MxF = np.asarray(x_MxF, float)
     made = chain(
