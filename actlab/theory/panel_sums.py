@@ -27,10 +27,21 @@ SURE = 100.0  # errors: what two ways to compute a number differ by is then no e
 
 
 def raw_moments(phi: Function, q_Q: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Compute moments [5, Q] in the order of ``NAMES``, errors [Q], and {index of a variance: why it has none}.
+    """Compute moments at several variances, each with its own reason where it has none.
+
+    Args:
+        phi: the activation with its parameters filled in.
+        q_Q: variances [Q], positive.
+
+    Returns:
+        E φ, E φ², E φ', E φ'², E Zφφ' at √q·Z [5, Q], errors [Q], and {index of a variance: why it has none}.
 
     Raises:
         TheoryError: a variance is not a positive number; φ is no function of one number.
+
+    >>> values, _, reasons = raw_moments(abs, np.array([1.0, 4.0]))
+    >>> values[1].round(12).tolist(), reasons
+    ([1.0, 4.0], {})
     """
     function, parameters = parts(phi)
     if q_Q.ndim != 1:
@@ -55,12 +66,22 @@ def by_parts(
     square_Q: np.ndarray,
     off_Q: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute E Z·φ·φ' = E[(Z² − 1)·φ²] / 2√q without φ', which is 0 beside a jump and misses the jump; with errors.
+    """Compute E Z·φ·φ' = E[(Z² − 1)·φ²] / 2√q without φ', which is 0 beside a jump and misses the jump.
 
     Args:
         function, parameters: φ.
-        q_Q: variances.
+        q_Q: variances [Q].
         square_Q, off_Q: E φ² at each, and by how much it may be off.
+
+    Returns:
+        E Zφφ' [Q], and by how much it may be off [Q].
+
+    Raises:
+        TheoryError: see ``components_of``.
+
+    >>> value, _ = by_parts(abs, (), np.array([4.0]), np.array([4.0]), np.array([0.0]))
+    >>> value.round(12).tolist()
+    [2.0]
     """
     (of_z_Q,), (of_z_off_Q,), _ = integrals(partial(weighted_square, function, parameters), q_Q)
     off_Q = off_Q + of_z_off_Q / q_Q + np.finfo(float).eps * square_Q
@@ -69,7 +90,11 @@ def by_parts(
 
 @lru_cache(maxsize=64)
 def weighted_square(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
-    """Return z²·φ² on the panels of φ."""
+    """Return z²·φ² on the panels of φ.
+
+    Raises:
+        TheoryError: see ``components_of``.
+    """
     here = panels_of(function, parameters, k)
     of_square = slice(1, 2)
     square_N = here.z_N**2
@@ -81,7 +106,22 @@ def weighted_square(function: Function, parameters: tuple[tuple[str, Any], ...],
 def integrals(
     panels_to: Callable[[int], panels.Panels], variance_Q: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Sum over panels, a density at a time: values [K, Q], errors [K, Q], {index: why there is no value}."""
+    """Sum over panels under normal densities, a density at a time.
+
+    Args:
+        panels_to: k -> panels of K functions within |z| < 2^k, cut into rings as by ``panels_of``.
+        variance_Q: variances [Q], positive.
+
+    Returns:
+        Values [K, Q], errors [K, Q], and {index of a variance: why there is no value}.
+
+    Raises:
+        TheoryError: see ``components_of``.
+
+    >>> values, _, reasons = integrals(partial(panels_of, abs, ()), np.array([4.0]))  # of φ, φ², φ', φ'², zφφ'
+    >>> (values[:, 0].round(9) + 0.0).tolist(), reasons
+    ([1.595769122, 4.0, 0.0, 1.0, 4.0], {})
+    """
     reach_Q = np.array([panels.outermost(q) for q in variance_Q], int)
     count = len(panels_to(int(reach_Q[0]) if len(reach_Q) else panels.outermost(1.0)).f_KxN)
     values_KxQ, errors_KxQ = np.full((count, len(reach_Q)), np.nan), np.full((count, len(reach_Q)), np.nan)
@@ -114,7 +154,19 @@ def integrals(
 
 
 def reason(q: float, finite_to: float, size_K: np.ndarray, cut_K: np.ndarray, error_K: np.ndarray) -> str:
-    """Say why expectations at a variance have no finite value; nothing if they have."""
+    """Say why expectations at a variance have no finite value; nothing if they have.
+
+    Args:
+        q: the variance.
+        finite_to: |z| from where a function is no finite number.
+        size_K, cut_K, error_K: of each integral, that of |f|, what of it lies next to the cut, and its error.
+
+    Returns:
+        The reason, or the empty string.
+
+    >>> reason(1.0, math.inf, np.array([1.0]), np.array([0.5]), np.array([0.0]))
+    'no finite Gaussian moment ... variance 1: the function grows faster than the normal density falls'
+    """
     at = f"for a normal pre-activation of variance {q:.4g}"
     if finite_to < panels.LEAST_REACH * math.sqrt(q):
         return (
@@ -131,8 +183,15 @@ def reason(q: float, finite_to: float, size_K: np.ndarray, cut_K: np.ndarray, er
 def require_variance(q: float) -> None:
     """Refuse what is no variance.
 
+    Args:
+        q: the number.
+
     Raises:
         TheoryError: it is not a positive, finite number, or so small or large that floating-point numbers fail.
+
+    >>> require_variance(0.0)
+    Traceback (most recent call last):
+    actlab.theory.errors.TheoryError: expected a positive, finite variance, not 0
     """
     if not 0.0 < q < math.inf:
         raise TheoryError(f"expected a positive, finite variance, not {q:.4g}")
@@ -141,7 +200,11 @@ def require_variance(q: float) -> None:
 
 
 def parts(phi: Function) -> tuple[Function, tuple[tuple[str, Any], ...]]:
-    """Take a partial function apart: two of one function and the same parameters are then the same."""
+    """Take a partial function apart: two of one function and the same parameters are then the same.
+
+    >>> parts(partial(round, ndigits=2)), parts(abs)
+    ((<built-in function round>, (('ndigits', 2),)), (<built-in function abs>, ()))
+    """
     if isinstance(phi, partial) and not phi.args:
         return phi.func, tuple(sorted(phi.keywords.items()))
     return phi, ()
@@ -149,7 +212,11 @@ def parts(phi: Function) -> tuple[Function, tuple[tuple[str, Any], ...]]:
 
 @lru_cache(maxsize=64)
 def panels_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
-    """Resolve φ and φ' within |z| < 2^k."""
+    """Resolve φ and φ' within |z| < 2^k.
+
+    Raises:
+        TheoryError: see ``components_of``.
+    """
     core = panels.innermost(k)
     rings = [ring_of(function, parameters, ring) for ring in range(k, core, -1)]
     return panels.joined([*rings, panels.core(components_of(function, parameters), core)])
@@ -157,7 +224,11 @@ def panels_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: in
 
 @lru_cache(maxsize=2048)
 def ring_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int) -> panels.Panels:
-    """Resolve φ and φ' in one ring."""
+    """Resolve φ and φ' in one ring.
+
+    Raises:
+        TheoryError: see ``components_of``.
+    """
     return panels.ring(components_of(function, parameters), k)
 
 
@@ -165,8 +236,18 @@ def ring_of(function: Function, parameters: tuple[tuple[str, Any], ...], k: int)
 def components_of(function: Function, parameters: tuple[tuple[str, Any], ...]) -> panels.Components:
     """Return z ↦ (φ, φ², φ', φ'², z·φ·φ').
 
+    Args:
+        function: φ.
+        parameters: (name, value) of each of its parameters.
+
+    Returns:
+        The function, [N] -> [5, N] in float64.
+
     Raises:
         TheoryError: φ is no elementwise function of one number, or JAX cannot differentiate it.
+
+    >>> components_of(abs, ())(np.array([-3.0])).tolist()
+    [[3.0], [9.0], [-1.0], [1.0], [9.0]]
     """
     phi = partial(function, **dict(parameters))
     require_elementwise(phi)
@@ -181,8 +262,15 @@ def components_of(function: Function, parameters: tuple[tuple[str, Any], ...]) -
 def require_elementwise(phi: Function) -> None:
     """Refuse what is no function of one number, applied to each by itself.
 
+    Args:
+        phi: the activation with its parameters filled in.
+
     Raises:
         TheoryError: it fails, returns another shape, or its value at a point depends on other points.
+
+    >>> require_elementwise(lambda z: z - z.mean())
+    Traceback (most recent call last):
+    actlab.theory.errors.TheoryError: theory needs ... φ(z): this one's value at a unit depends on other units
     """
     z_N = np.linspace(-2.0, 2.0, 8)
     try:
@@ -200,7 +288,11 @@ def require_elementwise(phi: Function) -> None:
 
 
 def other_than_real(phi: Function) -> str:
-    """Say what a function returns in place of real floating-point numbers; nothing if it does return those."""
+    """Say what a function returns in place of real floating-point numbers; nothing if it does return those.
+
+    >>> other_than_real(lambda z: z > 0)
+    'theory needs a scalar function φ(z) of floating-point numbers: this one returns bool'
+    """
     try:
         with jax.enable_x64(True):
             kind = jax.eval_shape(lambda z: phi(z), jax.ShapeDtypeStruct((8,), np.float64)).dtype
@@ -225,6 +317,9 @@ def homogeneous(phi: Function) -> bool:
 
     Args:
         phi: the activation with its parameters filled in.
+
+    Returns:
+        Whether it is so from |z| = 2^−8 to 2^9, to rounding.
 
     Raises:
         TheoryError: it is no function of one number.

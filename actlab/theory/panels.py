@@ -51,6 +51,13 @@ class Panels:
 def resolve(components: Components, left: np.ndarray, width: np.ndarray) -> Panels:
     """Bisect panels until sums over them agree with those over their halves; keep the halves.
 
+    Args:
+        components: the functions.
+        left, width: of each panel [P].
+
+    Returns:
+        The halves, their nodes and what was found there.
+
     >>> panels = resolve(lambda z: np.abs(z - 0.3)[None], np.array([0.0]), np.array([1.0]))
     >>> round(float(panels.f_KxN.sum()), 12)
     0.29
@@ -91,12 +98,21 @@ def resolve(components: Components, left: np.ndarray, width: np.ndarray) -> Pane
 
 
 def flat(parts: Iterable[np.ndarray]) -> np.ndarray:
-    """Put values on panels together: several [K, P, N] -> [K, N]."""
+    """Put values on panels together: several [K, P, N] -> [K, N].
+
+    >>> flat([np.zeros((2, 3, 4)), np.zeros((2, 1, 4))]).shape
+    (2, 16)
+    """
     return np.hstack([part.reshape(len(part), -1) for part in parts])
 
 
 def values(components: Components, left_P: np.ndarray, width_P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Evaluate on panels: nodes [P, N], and values times weights [K, P, N]."""
+    """Evaluate on panels: nodes [P, N], and values times weights [K, P, N].
+
+    >>> _, weighted = values(lambda z: z[None] ** 3, np.array([0.0]), np.array([2.0]))
+    >>> round(float(weighted.sum()), 12)
+    4.0
+    """
     z_PxN = left_P[:, None] + width_P[:, None] * (NODES + 1.0) / 2.0
     with np.errstate(over="ignore", invalid="ignore"):
         f_KxPxN = np.array(components(z_PxN.ravel()), np.float64).reshape(-1, *z_PxN.shape)
@@ -113,13 +129,21 @@ def outermost(variance: float) -> int:
 
 
 def ring(components: Components, k: int) -> Panels:
-    """Resolve 2^(k−1) ≤ |z| < 2^k."""
+    """Resolve 2^(k−1) ≤ |z| < 2^k.
+
+    >>> round(float(ring(lambda z: z[None] ** 2, 1).f_KxN.sum()), 12) == round(14 / 3, 12)
+    True
+    """
     width = 2.0**k / 4.0
     return resolve(components, width * np.array([2.0, 3.0, -3.0, -4.0]), np.full(4, width))
 
 
 def core(components: Components, k: int) -> Panels:
-    """Resolve |z| < 2^k."""
+    """Resolve |z| < 2^k.
+
+    >>> round(float(core(lambda z: z[None] ** 2, 1).f_KxN.sum()), 12) == round(16 / 3, 12)
+    True
+    """
     return resolve(components, np.array([0.0, -(2.0**k)]), np.full(2, 2.0**k))
 
 
@@ -143,6 +167,10 @@ def joined(parts: list[Panels]) -> Panels:
 
 
 def density(z_N: np.ndarray, variance_Q: np.ndarray) -> np.ndarray:
-    """Compute e^(−z²/2q)/√(2πq), [Q, N]."""
+    """Compute e^(−z²/2q)/√(2πq), [Q, N].
+
+    >>> density(np.zeros(1), np.array([1 / (2 * np.pi)])).round(12).tolist()
+    [[1.0]]
+    """
     q_Qx1 = variance_Q[:, None]
     return np.asarray(np.exp(-(z_N**2) / (2.0 * q_Qx1)) / np.sqrt(2.0 * np.pi * q_Qx1))
