@@ -29,6 +29,12 @@ class Chain(Generic[Result]):
     def upto(self, parameters: Sequence[Parameters]) -> list[Result]:
         """Return the results of these layers; those that are known are not computed again.
 
+        Args:
+            parameters: of each layer, from the first.
+
+        Returns:
+            As many results.
+
         >>> Chain(0, lambda total, one, layer: (total + one[0], total + one[0])).upto([(1.0, 0.0, 0.0)] * 3)
         [1.0, 2.0, 3.0]
         """
@@ -43,7 +49,16 @@ class Chain(Generic[Result]):
 
 
 def chain(kind: str, key: Any, make: Callable[[], Chain[Result]]) -> Chain[Result]:
-    """Return the chain of that kind and key, made where it is not the last one of its kind."""
+    """Return the chain of that kind and key, made where it is not the last one of its kind.
+
+    Args:
+        kind: of what there is one at a time.
+        key: equal for chains that begin alike (``key_of``).
+        make: makes it.
+
+    Returns:
+        The chain, with the results that it has so far.
+    """
     if kind not in kept or kept[kind][0] != key:
         kept.pop(kind, None)  # before another is begun
         kept[kind] = key, make()
@@ -60,7 +75,11 @@ def key_of(*values: Any) -> tuple[Any, ...]:
 
 
 def plain(value: Any) -> Any:
-    """Return something hashable that is equal for equal values."""
+    """Return something hashable that is equal for equal values.
+
+    >>> plain(np.zeros(2)) == plain(np.zeros(2)), plain(0.5)
+    (True, 0.5)
+    """
     if isinstance(value, np.ndarray):
         return value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
     if isinstance(value, partial):

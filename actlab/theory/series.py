@@ -36,7 +36,15 @@ MOST_OFF = 1e-4  # share of a moment that a sum from kink to kink may be off; mo
 
 @dataclass(frozen=True, eq=False)
 class RowCoefficients:
-    """Hermite coefficients of some rows, and ``SCALARS`` of each; ``by_q``: their derivatives in q."""
+    """Hermite coefficients of some rows.
+
+    Attributes:
+        a_MxN: a_n(q) = E φ(m + √q Z) h_n(Z) of each row.
+        b_MxN: likewise of φ'.
+        a_by_q_MxN: ∂a_n/∂q.
+        scalars: ``SCALARS`` of each row [M].
+        scalars_by_q: their derivatives in q [M].
+    """
 
     a_MxN: np.ndarray
     b_MxN: np.ndarray
@@ -46,7 +54,12 @@ class RowCoefficients:
 
 
 class Coefficients:
-    """Hermite coefficients and moments of φ(m + √q Z) and of its slope, tabulated over ln q as far as asked for."""
+    """Hermite coefficients and moments of φ(m + √q Z) and of its slope, tabulated over ln q as far as asked for.
+
+    >>> of = Coefficients(lambda z: z**2, terms=3).at(np.array([1.0]))
+    >>> (of.a_MxN.round(6) + 0.0).tolist(), of.scalars["second_moment"].round(6).tolist()
+    ([[1.0, 0.0, 1.414214]], [3.0])
+    """
 
     def __init__(self, phi: Function, mean: float = 0.0, terms: int = TERMS) -> None:
         """Begin with an empty table of so many terms for biases of that mean."""
@@ -58,7 +71,11 @@ class Coefficients:
         self.why = ""
 
     def at(self, q_M: np.ndarray) -> RowCoefficients:
-        """Interpolate the coefficients of rows of second moments q."""
+        """Interpolate the coefficients of rows of second moments q [M], positive.
+
+        Raises:
+            TheoryError: φ is no function of one number.
+        """
         place_M = np.log(q_M) / STEP
         below_M = np.floor(place_M).astype(int)
         knots_Mx6 = below_M[:, None] + AROUND
@@ -79,7 +96,11 @@ class Coefficients:
         )
 
     def tabulate(self, knots: np.ndarray) -> None:
-        """Add what is not known yet of some knots, each from kink to kink."""
+        """Add what is not known yet of some knots, each from kink to kink.
+
+        Raises:
+            TheoryError: φ is no function of one number.
+        """
         new = [int(k) for k in knots if int(k) not in self.known]
         if not new:
             return
@@ -103,7 +124,11 @@ class Coefficients:
         self.known |= dict(zip(new, rows, strict=True))
 
     def refuse_unknown(self, q_K: np.ndarray, scalars: list[np.ndarray]) -> None:
-        """Make E φ² and E φ'² infinite where adaptive quadrature finds none, or finds others; ``why`` says it."""
+        """Make E φ² and E φ'² infinite where adaptive quadrature finds none, or finds others; ``why`` says it.
+
+        Raises:
+            TheoryError: φ is no function of one number.
+        """
         (_, square_K, _, slope_square_K, _), _, reasons = raw_moments(self.centred, q_K)
         for i, expected_K in ((1, square_K), (2, slope_square_K)):
             off_K = ~(np.abs(scalars[i] - expected_K) <= np.maximum(MOST_OFF * expected_K, NOTHING))
@@ -121,13 +146,21 @@ def shifted(z: Any, function: Function, parameters: tuple[tuple[str, Any], ...],
 
 
 def kinks_of(phi: Function) -> np.ndarray:
-    """Find where φ or φ' jumps."""
+    """Find where φ or φ' jumps.
+
+    >>> kinks_of(abs).round(9).tolist()
+    [0.0]
+    """
     with np.errstate(invalid="ignore", over="ignore"):  # φ may overflow far out
         return np.array(find_kinks(phi, highest=1)[0], float)
 
 
 def hermite(z: np.ndarray, terms: int) -> Iterator[np.ndarray]:
-    """Yield h_0(z), h_1(z), ...: √(n+1) h_{n+1} = z h_n − √n h_{n−1}."""
+    """Yield h_0(z), h_1(z), ...: √(n+1) h_{n+1} = z h_n − √n h_{n−1}.
+
+    >>> [round(float(h), 6) for h in hermite(np.array(2.0), 3)]
+    [1.0, 2.0, 2.12132]
+    """
     last, h = np.zeros_like(z), np.ones_like(z)
     for n in range(terms):
         yield h
@@ -145,7 +178,11 @@ BASIS = lagrange_basis()
 
 
 def lagrange(t_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the knots ``AROUND`` a point t above one of them [M, 6], and their derivatives."""
+    """Weights of the knots ``AROUND`` a point t above one of them [M, 6], and their derivatives.
+
+    >>> lagrange(np.array([0.0]))[0].round(12).tolist() == [[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
+    True
+    """
     weights_Mx6 = np.stack([one(t_M) for one, _ in BASIS], axis=1)
     return weights_Mx6, np.stack([derivative(t_M) for _, derivative in BASIS], axis=1)
 
@@ -153,15 +190,23 @@ def lagrange(t_M: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pair_expectation(
     a_MxN: np.ndarray, square_M: np.ndarray, c_MxM: np.ndarray, decay: float
 ) -> tuple[np.ndarray, float]:
-    """Sum Σ a_n a_n' c^n over all pairs of rows; and how far the sum may be from it, on average.
-
-    Where terms are left out that matter, that is how far half of those at hand are from their sum.
+    """Sum Σ a_n a_n' c^n over all pairs of rows.
 
     Args:
         a_MxN: coefficients of each row.
         square_M: Σ a_n² over all n.
         c_MxM: correlations.
         decay: p of a_n² ~ n^−p where it decays slowest: 3/2 of a function that jumps, 5/2 of one with a kink.
+
+    Returns:
+        The sums [M, M], and how far they may be off, on average over pairs: where terms are left out that matter, how
+        far half of those at hand are from their sum.
+
+    >>> sums, _ = pair_expectation(np.array([[1.0, 2.0, 0.0]] * 2), np.array([5.0, 5.0]), np.full((2, 2), 0.5), 2.5)
+    >>> sums.tolist()
+    [[3.0, 3.0], [3.0, 3.0]]
+
+    Reference: Mehler 1866.
     """
     terms = needed(a_MxN, square_M)
     rows = a_MxN[:, :terms], square_M
@@ -182,6 +227,9 @@ def pair_sum(
         rows, others: coefficients [M, N], and Σ a_n² over all n [M].
         c_MxP: correlations of rows with others.
         decay: see ``pair_expectation``.
+
+    Returns:
+        Σ a_n a_n' c^n over all n [M, P].
     """
     total_MxP = horner(rows[0], others[0], c_MxP)
     rest_M, rest_P = (square - np.sum(a**2, axis=1) for a, square in (rows, others))
@@ -205,7 +253,11 @@ def horner(a_MxN: np.ndarray, b_MxN: np.ndarray, c_MxM: np.ndarray) -> np.ndarra
 
 
 def needed(a_MxN: np.ndarray, square_M: np.ndarray) -> int:
-    """Return how many terms leave next to nothing of every row's square; all where none are enough."""
+    """Return how many terms leave next to nothing of every row's square; all where none are enough.
+
+    >>> needed(np.array([[1.0, 2.0, 0.0]]), np.array([5.0])), needed(np.array([[1.0, 2.0]]), np.array([6.0]))
+    (2, 2)
+    """
     left_MxN = square_M[:, None] - np.cumsum(a_MxN**2, axis=1)
     enough = np.flatnonzero((left_MxN <= NEGLIGIBLE * square_M[:, None]).all(axis=0))
     return int(enough[0]) + 1 if len(enough) else a_MxN.shape[1]
@@ -237,6 +289,10 @@ def tail(a_MxN: np.ndarray, a_PxN: np.ndarray, c_MxP: np.ndarray, decay: float) 
 
 
 def off_diagonal_mean(a_MxM: np.ndarray) -> float:
-    """Mean over pairs of different rows."""
+    """Mean over pairs of different rows.
+
+    >>> off_diagonal_mean(np.array([[9.0, 1.0], [3.0, 9.0]]))
+    2.0
+    """
     rows = len(a_MxM)
     return float((a_MxM.sum() - np.trace(a_MxM)) / max(rows * rows - rows, 1))

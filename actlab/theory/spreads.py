@@ -26,7 +26,13 @@ LARGEST = 16  # of the few rows: what is pooled may be nearly all of these
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Sampled units of one layer: z (the biases' mean included), φ(z), φ'(z) [M, T]."""
+    """Sampled units of one layer.
+
+    Attributes:
+        z_MxT: pre-activations, the biases' mean included, of T units on M rows.
+        h_MxT: φ(z).
+        slope_MxT: φ'(z).
+    """
 
     z_MxT: np.ndarray
     h_MxT: np.ndarray
@@ -56,7 +62,18 @@ drawn_before: "WeakKeyDictionary[Layer, Units]" = WeakKeyDictionary()
 
 
 def sample_units(phi: Function, layer: Layer, seed: int) -> Units:
-    """Draw units of a layer, with their φ and φ'; once, as networks of other depths and widths have them too."""
+    """Draw units of a layer, with their φ and φ'; once, as networks of other depths and widths have them too.
+
+        z ~ N(m, K), independent from unit to unit
+
+    Args:
+        phi: the activation with its parameters filled in.
+        layer: what the rows are in it.
+        seed: of the draws.
+
+    Returns:
+        ``UNITS`` units.
+    """
     if layer in drawn_before:
         return drawn_before[layer]
     draws_MxT = np.random.default_rng([1, seed]).standard_normal((len(layer.K_MxM), UNITS))
@@ -69,6 +86,9 @@ def representative(x_MxF: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Order rows so that the first ``FEW`` stand for all: the largest for themselves, others for those of their size.
 
     A few rows that are large may be nearly all of what is pooled: ‖x‖² of the digits reaches 38 times its mean.
+
+    Args:
+        x_MxF: the rows.
 
     Returns:
         The order [M], and of how many rows each of the first ones is [R].
@@ -104,7 +124,19 @@ def root(C_MxM: np.ndarray) -> np.ndarray:
 
 
 def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.ndarray:
-    """Σ_xx' Λ_xx' (f_x f_x' − E_xx') of each sampled unit [N, T]."""
+    """Σ_xx' Λ_xx' (f_x f_x' − E_xx') of each sampled unit.
+
+    Args:
+        of_NxRxR: Λ of N numbers.
+        f_RxT: what the units are on R rows.
+        E_RxR: E f_x f_x'.
+
+    Returns:
+        The sums [N, T].
+
+    >>> quadratic(np.ones((1, 2, 2)), np.array([[1.0], [2.0]]), np.eye(2)).tolist()
+    [[7.0]]
+    """
     n, rows, _ = of_NxRxR.shape
     pairs = (f_RxT[:, None] * f_RxT[None]).reshape(rows * rows, -1)
     flat = of_NxRxR.reshape(n, rows * rows)
@@ -114,7 +146,7 @@ def quadratic(of_NxRxR: np.ndarray, f_RxT: np.ndarray, E_RxR: np.ndarray) -> np.
 def noise_of(
     layers: Sequence[Layer], units: Sequence[Units], pooled: Sequence[Pooled], share_R: np.ndarray
 ) -> np.ndarray:
-    """What each layer's sampled units add to some pooled numbers [number, source layer, T], as if N were 1.
+    """What each layer's sampled units add to some pooled numbers, as if N were 1.
 
     Backward from the layer of each number: a derivative Λ in K_{l+1} is σ_w² Λ in H_l, and in K_l
 
@@ -124,6 +156,9 @@ def noise_of(
         layers, units: of the network.
         pooled: from the last layer to the first.
         share_R: how much of all rows each of the first ones stands for.
+
+    Returns:
+        The noise [number, source layer, T].
     """
     rows = len(share_R)
     few, each = slice(0, rows), np.diag(share_R)
@@ -176,13 +211,16 @@ def growth_of(layers: Sequence[Layer]) -> np.ndarray:
 def signal_covariance(
     layers: Sequence[Layer], units: Sequence[Units], signals: Signals, share_LxM: np.ndarray, by_H_LxM: np.ndarray
 ) -> np.ndarray:
-    """Covariance over layers of ln of a pooled ‖δ_l‖² [L, L], times N: of the hidden layers' weights alone.
+    """Covariance over layers of ln of a pooled ‖δ_l‖², times N: of the hidden layers' weights alone.
 
     Args:
         layers, units: of the network.
         signals: its signals.
         share_LxM: of each row in the pool of each layer.
         by_H_LxM: derivative of the logarithm of that pool in the outputs' E φ², through the errors there.
+
+    Returns:
+        The covariance [L, L].
     """
     depth = len(layers)
     growth_LxM, reach_LxLxM = growth_of(layers), reach_of(layers)
@@ -205,9 +243,17 @@ def signal_covariance(
 def weight_covariance(
     layers: Sequence[Layer], units: Sequence[Units], signals: Signals, x_MxF: np.ndarray, counts_R: np.ndarray
 ) -> np.ndarray:
-    """Covariance over layers of ln ‖∂L/∂W_l‖² [L, L], times N: of the hidden layers' weights alone.
+    """Covariance over layers of ln ‖∂L/∂W_l‖², times N: of the hidden layers' weights alone.
 
     ‖∂L/∂W_l‖² = Σ_xx' (h_x·h_x')(δ_x·δ_x')/M²: noise of layers below enters by h, that of layer l and above by δ.
+
+    Args:
+        layers, units, signals: of the network.
+        x_MxF: the rows.
+        counts_R: how many rows each of the first ones stands for.
+
+    Returns:
+        The covariance [L, L].
     """
     depth, rows = len(layers), len(counts_R)
     few = slice(0, rows)
