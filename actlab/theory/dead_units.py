@@ -88,7 +88,19 @@ class Sampling:
         return Chain((inner_NxP, np.mean(self.x_NxF**2, axis=1)), self.step)
 
     def step(self, below: Any, parameters: Parameters, layer: int) -> tuple[Any, DeadUnits | str]:
-        """Sample one more layer, from E φφ' between rows and pivots and E φ² of rows below it."""
+        """Sample one more layer.
+
+        Args:
+            below: E φφ' between rows and pivots [N, P] and E φ² of rows [N] below it, or why they are not known.
+            parameters: σ_w², mean and standard deviation of the biases.
+            layer: its place, from 0.
+
+        Returns:
+            The same of this layer, and its dead units; twice the reason where nothing is known.
+
+        Raises:
+            TheoryError: φ is no function of one number.
+        """
         if isinstance(below, str):
             return below, below
         sigma_w2, mean, std = parameters

@@ -256,7 +256,16 @@ def of_death(setting: Setting) -> Iterator[Prediction]:
 def of_activations(
     layers: Sequence[Layer], units: Sequence[Units], width: int, counts_R: np.ndarray
 ) -> Iterator[Prediction]:
-    """Pool what the rows are in each layer as the measures of activations do."""
+    """Pool what the rows are in each layer as the measures of activations do.
+
+    Args:
+        layers, units: of the network.
+        width: N, units of a layer.
+        counts_R: how many rows each of the first ones stands for.
+
+    Yields:
+        Predictions, from the last layer to the first.
+    """
     share_R = counts_R / counts_R.sum()
     measured = {
         (l, name): one
@@ -284,7 +293,10 @@ def pair_errors(layers: Sequence[Layer]) -> np.ndarray:
 def measures_of_z(
     l: int, layer: Layer, units: Units, width: int, share_R: np.ndarray
 ) -> dict[str, tuple[float, Pooled]]:
-    """Pool pre-activations of layer l: {measure: (value, how it varies)}; the first rows stand for so much of all."""
+    """Pool pre-activations of layer l: {measure: (value, how it varies)}; the first rows stand for so much of all.
+
+    E z² = mean of K_xx + m²,   share = (1 − 1/N)·mean of K_xx'/E z²,   correlation = mean cosine of x ≠ x'
+    """
     C_MxM, z_MxT = layer.K_MxM + layer.mean**2, units.z_MxT
     rows, few = len(C_MxM), len(share_R)
     square, covariance = float(np.mean(np.diagonal(C_MxM))), float(np.mean(layer.K_MxM))
@@ -313,7 +325,10 @@ def measures_of_z(
 
 
 def measures_of_h(l: int, layer: Layer, units: Units, share_R: np.ndarray) -> dict[str, tuple[float, Pooled]]:
-    """Pool activations of layer l: {measure: (value, how it varies)}."""
+    """Pool activations of layer l: {measure: (value, how it varies)}.
+
+    mean = E φ,   variance = E φ² − (E φ)²,   within = E φ² − mean of H_xx',   H = E φ(u_x) φ(u_x')
+    """
     h_MxT = units.h_MxT
     mean, square = float(np.mean(layer.mean_M)), float(np.mean(layer.second_moment_M))
     mean_T, square_T = np.mean(h_MxT, axis=0), np.mean(h_MxT**2, axis=0)
@@ -337,7 +352,11 @@ def of_gradients(
     counts_R: np.ndarray,
     width: int,
 ) -> Iterator[Prediction]:
-    """Pool the signals as the measures of gradients do, and fit their slopes."""
+    """Pool the signals as the measures of gradients do, and fit their slopes, per layer towards the input.
+
+    Yields:
+        log10 of the norms of each layer; from depth 3 on the slopes, of the whole network.
+    """
     depth = len(layers)
     of_signal = signal_covariance(layers, units, signals, signals.signal_share_LxM, signals.signal_by_H_LxM)
     of_median = signal_covariance(layers, units, signals, signals.median_share_LxM, signals.median_by_H_LxM)

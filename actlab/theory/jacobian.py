@@ -147,6 +147,9 @@ def through_orthogonal(a: float, b: float, fan_in: int, width: int) -> tuple[flo
 
     A square U changes neither a nor b, and d = (a + 2b)/(n + 2) by rotation, n = max(I, W). Of fewer inputs than units
     those I rows of the rotated matrix are left, with W d' = d on the diagonal, and e of a pair of different ones.
+
+    >>> through_orthogonal(1.0, 0.5, 2, 2)
+    (1.0, 0.5, 0.5)
     """
     most = max(fan_in, width)
     d = (a + 2 * b) / (most + 2)
