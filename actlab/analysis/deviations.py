@@ -278,15 +278,25 @@ def of_study(cells: Cells) -> str:
     """
     if cells.predictions.empty:
         return ""
-    settings = settings_of(cells.predictions)
-    by_run = cells_of_runs(cells.selected, cells.predictions)
-    all_of = cells.predictions.loc[cells.predictions["cell"].isin(by_run["cell"]), ["cell", *settings]]
-    all_of = all_of.drop_duplicates("cell").merge(reasons_of(cells), "left", on="cell").fillna({"outside": ""})
-    keys = [one.column for one in cells.settings if one.column in settings]
+    all_of, _ = inside_or_not(cells)
     inside = int((all_of["outside"] == "").sum())
     number = counted(len(all_of), "cell")
     start = (
         f"Mean-field theory predicts {number if inside == len(all_of) else f'{inside} of {number}'} at initialisation "
         "(what differs in its training alone counts once)."
     )
-    return " ".join(filter(None, [start, outside_sentence(all_of, keys)]))
+    return " ".join(filter(None, [start, outside_study(cells)]))
+
+
+def outside_study(cells: Cells) -> str:
+    """Say which cells of a study's selected runs are outside theory, and why; empty where none is."""
+    return "" if cells.predictions.empty else outside_sentence(*inside_or_not(cells))
+
+
+def inside_or_not(cells: Cells) -> tuple[pd.DataFrame, list[str]]:
+    """List the cells of predictions of a study's selected runs, with why they are ``outside``, and their settings."""
+    settings = settings_of(cells.predictions)
+    by_run = cells_of_runs(cells.selected, cells.predictions)
+    all_of = cells.predictions.loc[cells.predictions["cell"].isin(by_run["cell"]), ["cell", *settings]]
+    all_of = all_of.drop_duplicates("cell").merge(reasons_of(cells), "left", on="cell").fillna({"outside": ""})
+    return all_of, [one.column for one in cells.settings if one.column in settings]

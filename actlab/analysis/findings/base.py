@@ -1,0 +1,144 @@
+"""What findings share: a sentence with the table that has its numbers, and how cells are named in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.confounds import cell
+from actlab.analysis.escaping import plain
+from actlab.analysis.layout import Table, estimate, in_markdown, words
+from actlab.analysis.notes import listed
+from actlab.later import pd
+
+MOST_NAMED = 8
+"""Of more activations the first are named, and the others counted."""
+MOST_EXAMPLES = 3
+"""Of more cells with numbers of their own likewise."""
+
+Row = Mapping[str, Any]
+Tables = Mapping[str, Table]
+"""The report's tables, by name."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a table says, in a sentence or two of Markdown.
+
+    Attributes:
+        text: with numbers as the table prints them.
+        table: its name.
+        figures: names of figures that draw the same; the report points to those that it has.
+    """
+
+    text: str
+    table: str
+    figures: tuple[str, ...] = ()
+
+
+Rule = Callable[[Cells, Tables], Finding | None]
+
+
+def keys_of(cells: Cells, frame: pd.DataFrame, all_values: bool = False) -> list[str]:
+    """List the settings that make the cells of a table.
+
+    Args:
+        cells: the study's.
+        frame: the table's.
+        all_values: whether it shows every value of a key that is selected.
+    """
+    wanted = {*(cells.keys if all_values else cells.selected_keys), "activation", "depth"}
+    return [one.column for one in cells.settings if one.column in wanted and one.column in frame]
+
+
+def varied(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
+    """List the keys by which rows are named: those that differ, and the activation in any case.
+
+    >>> varied(pd.DataFrame({"activation": "relu", "depth": [2, 5], "width": 64}), ["activation", "depth", "width"])
+    ['activation', 'depth']
+    """
+    return [key for key in keys if key == "activation" or frame[key].nunique(dropna=False) > 1]
+
+
+def named(rows: pd.DataFrame, keys: Sequence[str], most: int = MOST_NAMED) -> str:
+    """Name the cells of some rows; of many the first, and how many more there are.
+
+    >>> named(pd.DataFrame({"activation": ["relu", "elu"], "width": [64, 32]}), ["activation"])
+    '`relu` and `elu`'
+    >>> named(pd.DataFrame({"activation": "relu", "width": [64, 32, 16]}), ["activation", "width"], 1)
+    '`relu` (width 64) and 2 more'
+    """
+    names = [cell(row, keys) for row in rows.to_dict("records")]
+    if len(names) > most + 1:  # one more is as short as its name
+        names = [*names[:most], f"{len(names) - most} more"]
+    return listed(names)
+
+
+def with_numbers(
+    rows: pd.DataFrame,
+    keys: Sequence[str],
+    text: Callable[[Row], str] = estimate,
+    most: int = MOST_EXAMPLES,
+) -> str:
+    """Write the numbers of some rows, each with its cell; of many the first, and how many more there are.
+
+    >>> row = {"activation": "relu", "mean": 0.5, "low": 0.4, "high": 0.6, "n": 5, "runs": 5}
+    >>> with_numbers(pd.DataFrame([row] * 5), ["activation"], most=1)
+    '0.50 [0.40, 0.60] with `relu` and 4 more'
+    """
+    texts = [f"{text(row)} with {cell(row, keys)}" for row in rows.head(most).to_dict("records")]
+    more = len(rows) - len(texts)
+    return listed([*texts, f"{more} more"] if more else texts)
+
+
+def middle(frame: pd.DataFrame) -> pd.Series:
+    """Return the number of each row that its estimate begins with: the mean, or the median where that has no interval.
+
+    >>> middle(pd.DataFrame({"mean": [0.5, 0.5], "low": [0.4, math.nan], "median": [math.nan, 0.9]})).tolist()
+    [0.5, 0.9]
+    """
+    instead = frame["low"].isna() & frame["median"].notna()
+    return frame["median"].where(instead, frame["mean"])
+
+
+def whole(frame: pd.DataFrame) -> pd.Series:
+    """Say of which rows every run has a value: what is left of the others is no sample of all."""
+    return (frame["n"] > 0) & (frame["n"] == frame["runs"])
+
+
+def of_runs(row: Row) -> str:
+    """Write how many runs a share is, with its interval.
+
+    >>> of_runs({"mean": 0.75, "low": 0.53, "high": 0.89, "n": 20})
+    '15 of 20 runs [0.53, 0.89]'
+    >>> of_runs({"mean": 1.0, "low": math.nan, "high": math.nan, "n": 1})
+    '1 of 1 run'
+    """
+    text = f"{row['mean'] * row['n']:.0f} of {row['n']:.0f} run{'s' * (row['n'] != 1)}"
+    return text if math.isnan(row["low"]) else f"{text} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def only_value(rows: pd.DataFrame, key: str) -> str:
+    """Say which value of a key all rows have: ``depth 50``; empty where they differ, or have no such key.
+
+    >>> only_value(pd.DataFrame({"depth": [50, 50]}), "depth"), only_value(pd.DataFrame({"depth": [50, 5]}), "depth")
+    ('depth 50', '')
+    """
+    if key not in rows or rows[key].nunique(dropna=False) != 1:
+        return ""
+    return f"{plain(words(key))} {in_markdown(rows[key].iloc[0], key)}"
+
+
+def deepest(frame: pd.DataFrame, others: Sequence[str]) -> pd.DataFrame:
+    """Take of each line, that is, of what agrees in all other keys, the rows of its greatest depth."""
+    if not others:
+        return frame[frame["depth"] == frame["depth"].max()]
+    return frame[frame["depth"] == frame.groupby(list(others), dropna=False)["depth"].transform("max")]
+
+
+def at_depth(rows: pd.DataFrame) -> str:
+    """Say at which depth rows are, where each is the deepest of its line."""
+    return only_value(rows, "depth") or "the greatest depth of each"
