@@ -278,19 +278,14 @@ def of_study(cells: Cells) -> str:
     """
     if cells.predictions.empty:
         return ""
-    all_of, _ = inside_or_not(cells)
+    all_of, keys = inside_or_not(cells)
     inside = int((all_of["outside"] == "").sum())
     number = counted(len(all_of), "cell")
     start = (
         f"Mean-field theory predicts {number if inside == len(all_of) else f'{inside} of {number}'} at initialisation "
         "(what differs in its training alone counts once)."
     )
-    return " ".join(filter(None, [start, outside_study(cells)]))
-
-
-def outside_study(cells: Cells) -> str:
-    """Say which cells of a study's selected runs are outside theory, and why; empty where none is."""
-    return "" if cells.predictions.empty else outside_sentence(*inside_or_not(cells))
+    return " ".join(filter(None, [start, outside_sentence(all_of, keys)]))
 
 
 def inside_or_not(cells: Cells) -> tuple[pd.DataFrame, list[str]]:

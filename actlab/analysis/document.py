@@ -77,7 +77,7 @@ def anchor(kind: str, name: str) -> str:
 def what_was_found(
     cells: Cells, tables: Mapping[str, Table | None], drawn: Mapping[str, Drawing | None]
 ) -> Items | Text:
-    """Say what the tables say, each sentence with the table that has its numbers and the first figure that draws them."""
+    """Say what the tables say, each sentence with the table that has its numbers and the figure that draws them."""
     said = findings.found_in(cells, tables)
     if not said:
         return Text(findings.nothing(cells))
@@ -246,8 +246,8 @@ def figure_section(drawing: Drawing) -> Section:
         Picture(drawing.title, f"figures/{drawing.stem(page)}.png", drawing.spec, rows)
         for page, rows in drawing.pages.items()
     )
-    blocks = (*pictures, Text(drawing.caption, f"figures/{drawing.name}.csv"))
-    return Section(3, drawing.title, blocks, anchor(FIGURE, drawing.name))
+    numbers = Text(drawing.caption, f"figures/{drawing.name}.csv")
+    return Section(3, drawing.title, (*pictures, numbers), anchor(FIGURE, drawing.name))
 
 
 def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text]:

@@ -13,9 +13,9 @@ import numpy as np
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import cells_named, epochs, initialisations, parameters, same_seeds, that_chose
-from actlab.analysis.deviations import outside_study
+from actlab.analysis.deviations import MOST_REASONS, inside_or_not
 from actlab.analysis.escaping import plain
-from actlab.analysis.findings.base import Tables, keys_of, varied
+from actlab.analysis.findings.base import Tables, keys_of, named, varied
 from actlab.analysis.findings.decided import open_claims
 from actlab.analysis.findings.outcomes import ranking
 from actlab.analysis.intervals import FEWEST, wilson_bounds
@@ -54,7 +54,7 @@ def scope(cells: Cells, tables: Tables) -> str:
     """Name the settings of a study that have one value alone."""
     one = [key for key in SCOPE if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
     each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
-    return f"All of it is of {listed(each)}: it says nothing of others." if each else ""
+    return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""
 
 
 def picked(cells: Cells, tables: Tables) -> str:
@@ -73,7 +73,8 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
     if cells.select is None or cells.selection.empty:
         return ""
     over, by = cells.over, cells.selected_keys
-    grid = f"its grid ({in_markdown(cells.selection[over].min(), over)} to {in_markdown(cells.selection[over].max(), over)})"
+    low, high = (in_markdown(end, over) for end in (cells.selection[over].min(), cells.selection[over].max()))
+    grid = f"its grid ({low} to {high})"
     if cells.selection[over].nunique() == 2:
         return f"Of two values of {plain(words(over))}, either is an end of {grid}: a better one may lie beyond."
     trains = that_chose(cells)
@@ -87,10 +88,10 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
     number = int(at_end.sum())
     if not number:
         return ""
-    named = cells_named(records(rows[at_end]), varied(cells.selection, by))
+    those = together(rows[at_end], varied(cells.selection, by))
     return (
         f"In {number} of the {counted(groups.ngroups, 'cell')} in which some {plain(words(over))} trains, the selected "
-        f"one is an end of {grid}, and a better one may lie beyond: {named}."
+        f"one is an end of {grid}, and a better one may lie beyond: {those}."
     )
 
 
@@ -138,9 +139,14 @@ def uneven(cells: Cells, tables: Tables) -> str:
     rows = frame[bimodal.partly(frame)]
     if rows.empty:
         return ""
-    named = cells_named(records(rows), varied(frame, keys_of(cells, frame)))
+    those = together(rows, varied(frame, keys_of(cells, frame)))
     number = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
-    return f"In {number} some runs trained and others did not, and a mean of all is of neither: {named}."
+    return f"In {number} some runs trained and others did not, and a mean of all is of neither: {those}."
+
+
+def together(rows: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Name cells, those of one activation together where only one other key tells them apart."""
+    return cells_named(records(rows), keys) if len(keys) < 3 else named(rows, keys)
 
 
 def different_starts(cells: Cells, tables: Tables) -> str:
@@ -155,8 +161,17 @@ def different_starts(cells: Cells, tables: Tables) -> str:
 
 
 def outside(cells: Cells, tables: Tables) -> str:
-    """Say which cells are outside theory, and why."""
-    return outside_study(cells)
+    """Say how many cells are outside theory, and the reasons of most of them."""
+    if cells.predictions.empty:
+        return ""
+    all_of, _ = inside_or_not(cells)
+    why = all_of.loc[all_of["outside"] != "", "outside"].value_counts(sort=True)
+    if why.empty:
+        return ""
+    each = [f"{plain(str(reason))} ({number})" for reason, number in why.head(MOST_REASONS).items()]
+    each += [counted(len(why) - len(each), "other reason")] if len(why) > len(each) else []
+    which = f"{why.sum()} of {counted(len(all_of), 'cell')} that {'begin' if len(all_of) > 1 else 'begins'} differently"
+    return f"Theory predicts nothing of {which}: {'; '.join(each)}."
 
 
 def undecided(cells: Cells, tables: Tables) -> str:

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.confounds import cell
 from actlab.analysis.escaping import plain
-from actlab.analysis.layout import Table, estimate, in_markdown, words
+from actlab.analysis.layout import Table, estimate, in_markdown, records, words
 from actlab.analysis.notes import listed
 from actlab.later import pd
 
-MOST_NAMED = 8
-"""Of more activations the first are named, and the others counted."""
+MOST_NAMED, MOST_LONG = 8, 2
+"""Of more activations, or of more cells that several settings name, the first are named, and the others counted."""
 MOST_EXAMPLES = 3
 """Of more cells with numbers of their own likewise."""
+BY_VALUE = ("data", "weight_init", "optimizer")
+"""Settings that are named by their value alone: it says what it is."""
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, Table]
@@ -63,15 +64,30 @@ def varied(frame: pd.DataFrame, keys: Sequence[str]) -> list[str]:
     return [key for key in keys if key == "activation" or frame[key].nunique(dropna=False) > 1]
 
 
-def named(rows: pd.DataFrame, keys: Sequence[str], most: int = MOST_NAMED) -> str:
+def called(row: Row, keys: Sequence[str]) -> str:
+    """Write which cell it is: the activation, and what else tells it apart.
+
+    >>> called({"activation": "relu", "depth": 5, "optimizer": "sgd"}, ["activation", "depth", "optimizer"])
+    '`relu` (depth 5, `sgd`)'
+    >>> called({"depth": 5}, ["depth"])
+    'depth 5'
+    """
+    words_of = {key: "" if key in BY_VALUE else f"{plain(words(key))} " for key in keys if key != "activation"}
+    rest = ", ".join(f"{text}{in_markdown(row[key], key)}" for key, text in words_of.items())
+    name = in_markdown(row["activation"], "activation") if "activation" in keys else ""
+    return f"{name} ({rest})" if name and rest else name or rest
+
+
+def named(rows: pd.DataFrame, keys: Sequence[str]) -> str:
     """Name the cells of some rows; of many the first, and how many more there are.
 
     >>> named(pd.DataFrame({"activation": ["relu", "elu"], "width": [64, 32]}), ["activation"])
     '`relu` and `elu`'
-    >>> named(pd.DataFrame({"activation": "relu", "width": [64, 32, 16]}), ["activation", "width"], 1)
-    '`relu` (width 64) and 2 more'
+    >>> named(pd.DataFrame({"activation": "relu", "width": range(5), "depth": 2}), ["activation", "width", "depth"])
+    '`relu` (width 0, depth 2), `relu` (width 1, depth 2) and 3 more'
     """
-    names = [cell(row, keys) for row in rows.to_dict("records")]
+    names = [called(row, keys) for row in records(rows)]
+    most = MOST_NAMED if len(keys) < 3 else MOST_LONG
     if len(names) > most + 1:  # one more is as short as its name
         names = [*names[:most], f"{len(names) - most} more"]
     return listed(names)
@@ -89,7 +105,7 @@ def with_numbers(
     >>> with_numbers(pd.DataFrame([row] * 5), ["activation"], most=1)
     '0.50 [0.40, 0.60] with `relu` and 4 more'
     """
-    texts = [f"{text(row)} with {cell(row, keys)}" for row in rows.head(most).to_dict("records")]
+    texts = [f"{text(row)} with {called(row, keys)}" for row in records(rows.head(most))]
     more = len(rows) - len(texts)
     return listed([*texts, f"{more} more"] if more else texts)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import CONTRADICTED, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, as_table
@@ -31,11 +33,8 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
         return None
     frame, wide = tables[CLAIMS].frame, tables[CLAIMS].wide
     numbers = frame["verdict"].value_counts()
-    each = [
-        f"{numbers[one]} {'are' if numbers[one] > 1 else 'is'} {text}"
-        for one, text in VERDICTS.items()
-        if one in numbers
-    ]
+    there = {text: numbers[one] for one, text in VERDICTS.items() if one in numbers}
+    each = [f"{number} {'are' if number > 1 else 'is'} {text}" for text, number in there.items()]
     verdicts = f"Of {counted(len(frame), 'claim')} {listed(each)}."
     no = wide[frame["verdict"].eq(CONTRADICTED).to_numpy()]
     if no.empty:
@@ -68,6 +67,6 @@ def stored_verdicts(folder: Path) -> Table | None:
     if not path.is_file():
         return None
     rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
-    kinds = {"str": str, "float": lambda text: float(text or "nan"), "int": int}
+    kinds: dict[str, Callable[[str], Any]] = {"str": str, "float": lambda text: float(text or "nan"), "int": int}
     made = [Verdict(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Verdict)}) for row in rows]
     return as_table(made, [], 0, 0)

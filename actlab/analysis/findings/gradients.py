@@ -6,23 +6,24 @@ import math
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.confounds import cell
 from actlab.analysis.deviations import PREDICTED, predicted_text
 from actlab.analysis.findings.base import (
+    MOST_EXAMPLES,
     MOST_NAMED,
     Finding,
     Row,
     Tables,
     at_depth,
+    called,
     deepest,
     keys_of,
     middle,
     named,
     varied,
     whole,
-    with_numbers,
 )
-from actlab.analysis.layout import estimate
+from actlab.analysis.layout import estimate, records
+from actlab.analysis.notes import listed
 from actlab.analysis.tables.base import without
 from actlab.later import pd
 from actlab.naming import counted
@@ -66,37 +67,45 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     known = last["low"].notna()
     if not known.any():
         text = (
-            f"{begin} no slope of the signal's gradient has an interval; in decades per layer towards the input the "
-            f"lowest is {numbered(last.head(1), names)}, the highest {numbered(last.tail(1), names)}."
+            f"{begin} no slope of the signal's gradient has an interval; towards the input the "
+            f"lowest is {numbered(last.head(1), names)[2:]}, the highest {numbered(last.tail(1), names)[2:]}."
         )
         return Finding(text, "vanishing_slopes", FIGURES)
     shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]
     keeps = last[known & (last["low"] >= -HALVED) & (last["high"] <= HALVED)]
     rest = last.drop(index=[*shrinks.index, *grows.index, *keeps.index])
     texts = [
-        (shrinks, "shrinks towards the input by more than", f": slope {numbered(shrinks, names)}"),
-        (grows, "grows towards the input by more than", f": slope {numbered(grows, names)}"),
-        (keeps, "changes towards the input by less than", f" with {count_or_names(keeps, names)}"),
+        (shrinks, "shrinks towards the input by more than", numbered(shrinks, names)),
+        (grows, "grows towards the input by more than", numbered(grows, names)),
+        (keeps, "changes towards the input by less than", f" {count_or_names(keeps, names)}"),
     ]
-    parts = []
+    parts: list[str] = []
     for rows, how, which in texts:
         if len(rows) and not parts:
             parts.append(f"the signal's gradient {how} {FACTOR}{which}")
         elif len(rows):
             parts.append(f"it {how.replace(' towards the input', '')} that{which}")
     if len(rest):
-        parts.append(f"not decided: {count_or_names(rest, names)}")
+        parts.append(f"that is not decided {count_or_names(rest, names)}")
     return Finding(f"{begin} {'; '.join(parts)}.", "vanishing_slopes", FIGURES)
 
 
 def numbered(rows: pd.DataFrame, names: Sequence[str]) -> str:
-    """Write slopes with their cells, and the unit after the first."""
-    return with_numbers(rows, names, with_theory)
+    """Write slopes with their cells, the steepest first; of many the steepest of each activation."""
+    if rows.empty:
+        return ""
+    some = rows if len(rows) <= MOST_EXAMPLES else rows.drop_duplicates("activation").head(MOST_EXAMPLES)
+    first, *others = records(some)
+    unit = f"{with_theory(first)} decades per layer with {called(first, names)}"
+    texts = [unit, *(f"{with_theory(row)} with {called(row, names)}" for row in others)]
+    if len(some) == len(rows):
+        return f": {listed(texts)}"
+    return f" in {counted(len(rows), 'cell')}, the steepest {listed(texts)}"
 
 
 def count_or_names(rows: pd.DataFrame, names: Sequence[str]) -> str:
     """Name few cells, and count many."""
-    return counted(len(rows), "cell") if len(rows) > MOST_NAMED + 1 else named(rows, names)
+    return f"in {counted(len(rows), 'cell')}" if len(rows) > MOST_NAMED + 1 else f"with {named(rows, names)}"
 
 
 def with_theory(row: Row) -> str:
@@ -111,18 +120,18 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     frame, keys = slopes_at_init(cells, tables)
     if frame.empty or PREDICTED not in frame:
         return None
-    there = frame[frame[PREDICTED].notna() & whole(frame) & frame["standard_errors"].notna()]
-    if there.empty:
+    there = frame[frame[PREDICTED].notna()]
+    judged = there[whole(there) & there["standard_errors"].notna()]
+    if judged.empty:
         return None
-    near = int((there["standard_errors"].abs() <= BEYOND).sum())
-    off = there.loc[(there["mean"] - there[PREDICTED]).abs().idxmax()].to_dict()
-    number = f"{len(there)} of {counted(len(frame), 'cell')}" if len(there) < len(frame) else f"all {len(there)} cells"
-    number = "the one cell" if len(frame) == 1 else number
-    within = "all" if near == len(there) else near or "none"
-    within = f"in {within} of them the mean is" if len(there) > 1 else f"the mean is {'' if near else 'not '}"
+    near = int((judged["standard_errors"].abs() <= BEYOND).sum())
+    off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
+    number = f"all {len(there)} cells" if len(there) == len(frame) else f"{len(there)} of {counted(len(frame), 'cell')}"
+    of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
     text = (
-        f"Mean-field theory predicts the slope of the signal's gradient at initialisation in {number}: {within} within "
-        f"{BEYOND:g} standard errors, and the furthest off is {cell(off, varied(frame, keys))}: measured "
-        f"{estimate(off)}, predicted {predicted_text(off)}."
+        f"Mean-field theory predicts the slope of the signal's gradient at initialisation in {number}: in "
+        f"{'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} standard errors, and "
+        f"the furthest off is {called(off, varied(frame, keys))}: measured {estimate(off)}, predicted "
+        f"{predicted_text(off)}."
     )
-    return Finding(" ".join(text.split()), "vanishing_slopes", ("predicted_slopes", *FIGURES))
+    return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

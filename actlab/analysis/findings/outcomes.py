@@ -6,12 +6,12 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells
-from actlab.analysis.confounds import cell
 from actlab.analysis.findings.base import (
     MOST_NAMED,
     Finding,
     Tables,
     at_depth,
+    called,
     deepest,
     keys_of,
     named,
@@ -50,10 +50,12 @@ def trained(cells: Cells, tables: Tables) -> Finding | None:
     if len(whole):
         parts.append(f"at {at_depth(last)}, the deepest here, {most} with {named(whole, names)} ({least(whole)})")
     rest = last[~last["at_grid_end"]].sort_values("deepest_trained_depth", ascending=False, kind="stable")
-    for depth, rows in rest.groupby("deepest_trained_depth", sort=False, dropna=False):
-        beyond = next_deeper(frame, rows, others, float(depth))
+    for _, rows in rest.groupby("deepest_trained_depth", sort=False, dropna=False):
+        depth = float(rows["deepest_trained_depth"].iloc[0])
+        beyond = next_deeper(frame, rows, others, depth)
         each = [
-            f"{cell(row, names)} ({of_runs(row)} at depth {row['depth']:g})" for row in records(beyond.head(MOST_NAMED))
+            f"{called(row, names)} ({of_runs(row)} at depth {row['depth']:g})"
+            for row in records(beyond.head(MOST_NAMED))
         ]
         of = listed([*each, f"{len(beyond) - MOST_NAMED} more"] if len(beyond) > MOST_NAMED else each)
         parts.append(f"at no depth with {of}" if math.isnan(depth) else f"at most at depth {depth:g} with {of}")
@@ -73,7 +75,7 @@ def next_deeper(frame: pd.DataFrame, rows: pd.DataFrame, others: list[str], dept
 
 def least(rows: pd.DataFrame) -> str:
     """Write how many runs trained where several cells have about as many: the least of them."""
-    one = rows.loc[rows["mean"].idxmin()].to_dict()
+    one = records(rows.loc[[rows["mean"].idxmin()]])[0]
     alike = rows["mean"].nunique() == 1 and rows["n"].nunique() == 1
     return f"{'' if alike else 'at the least '}{of_runs(one)}{' each' * (alike and len(rows) > 1)}"
 
@@ -97,16 +99,15 @@ def counts(cells: Cells, tables: Tables) -> Finding | None:
     if every.all() or none.all():
         which = "Every" if every.all() else "No"
         return Finding(f"{which} run of every cell trained.", "performance", FIGURES)
-    groups = list(frame.groupby("activation", sort=False))
+    groups = [(in_markdown(name, "activation"), rows.index) for name, rows in frame.groupby("activation", sort=False)]
     if 1 < len(groups) <= MOST_NAMED:
-        each = [
-            f"{every[rows.index].sum()} of {counted(len(rows), 'cell')} of {in_markdown(name, 'activation')}"
-            for name, rows in groups
-        ]
+        each = [f"{every[at].sum()} of {counted(len(at), 'cell')} of {name}" for name, at in groups]
     else:
         each = [f"{every.sum()} of {counted(len(frame), 'cell')}"]
-    some = f"in {(~every & ~none).sum()} some did and others did not, in {none.sum()} none"
-    return Finding(f"Every run trained in {listed(each)}; {some}.", "performance", FIGURES)
+    rest = {"some did and others did not": (~every & ~none).sum(), "none did": none.sum()}
+    more = [f"in {number} {what}" for what, number in rest.items() if number]
+    begin = f"Every run trained in {listed(each)}" if every.any() else f"In no cell of {len(frame)} did every run train"
+    return Finding(f"{'; '.join([begin, *more])}.", "performance", FIGURES)
 
 
 def ranking(frame: pd.DataFrame) -> pd.DataFrame:
@@ -149,16 +150,16 @@ def one_column(rows: pd.DataFrame, names: list[str], where: list[str]) -> str:
     place = listed([only_value(rows, key) for key in [*where, "depth"]])
     decimals = 3 if measure == "test_accuracy" else None
     parts = [
-        f"Of the {counted(len(rows), 'cell')} compared at {place}, of which all runs trained, the {extreme} mean "
+        f"Among the {counted(len(rows), 'cell')} at {place} of which all runs trained the {extreme} mean "
         f"{words(measure)} is {with_numbers(top, names, lambda row: bimodal.estimate(row, decimals))}"
     ]
     if len(good):
         parts.append(f"as good (within {margin.words}): {named(good, names)}")
     if len(worse):
-        furthest = worse.iloc[0].to_dict()
+        furthest = records(worse.head(1))[0]
         how = "a factor of " if margin.ratio else ""
         gap = f"{how}{number(furthest['behind'])} [{number(furthest['behind_low'])}, {number(furthest['behind_high'])}]"
-        which = f"{cell(furthest, names)}{' the furthest' * (len(worse) > 1)}, by {gap}"
+        which = f"{called(furthest, names)}{' the furthest' * (len(worse) > 1)}, by {gap}"
         parts.append(f"worse: {counted(len(worse), 'cell')} ({which})" if len(worse) > 1 else f"worse: {which}")
     if len(open_):
         parts.append(f"not decided: {named(open_, names)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from actlab.analysis.cells import Cells
-from actlab.analysis.confounds import cell
 from actlab.analysis.findings.base import (
     Finding,
     Row,
     Tables,
+    called,
     keys_of,
     middle,
     named,
@@ -16,8 +16,7 @@ from actlab.analysis.findings.base import (
     whole,
     with_numbers,
 )
-from actlab.analysis.layout import estimate, in_markdown, words
-from actlab.analysis.notes import listed
+from actlab.analysis.layout import estimate, in_markdown, records, words
 from actlab.later import pd
 
 RATE, OPTIMIZER = "learning_rate", "optimizer"
@@ -72,9 +71,9 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
         dying = frame.drop_duplicates("activation")
         text = f"{what[0].upper()}{what[1:]} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
         return Finding(text, table, FIGURES)
-    partly = "" if len(full) == len(frame) else " among the cells without a diverged run"
-    text = f"{what[0].upper()}{what[1:]}: at most{partly} {with_numbers(most, keys, in_cell)}"
-    return Finding(f"{text}{by_rate(full, most.iloc[0].to_dict(), keys)}{none}.", table, FIGURES)
+    partly = "" if len(full) == len(frame) else ", among the cells without a diverged run"
+    text = f"{what[0].upper()}{what[1:]}, a share of at most {with_numbers(most, keys, in_cell)}{partly}"
+    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}.", table, FIGURES)
 
 
 def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
@@ -87,13 +86,17 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
     rows = frame[frame["activation"] == top["activation"]]
     rows = rows[rows[OPTIMIZER] == top[OPTIMIZER]] if OPTIMIZER in keys else rows
     rows = rows.assign(_=middle(rows)).sort_values("_", ascending=False, kind="stable")
-    ends = [rate for rate in (rows[RATE].min(), rows[RATE].max()) if rate != top[RATE]]
+    ends = {"lowest": rows[RATE].min(), "highest": rows[RATE].max()}
+    ends = {end: rate for end, rate in ends.items() if rate != top[RATE]}
     if not ends:
         return ""
-    texts = [f"{in_cell(rows[rows[RATE] == rate].iloc[0].to_dict())} at {in_markdown(rate, RATE)}" for rate in ends]
+    texts = []
+    for end, rate in ends.items():
+        row = records(rows[rows[RATE] == rate].head(1))[0]
+        texts.append(f"at most {in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
     under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
     name = in_markdown(top["activation"], "activation")
-    return f"; with {name}{under} at most {listed(texts)}, {'an end' if len(ends) == 1 else 'the ends'} of the {words(RATE)}s"
+    return f"; with {name}{under} {' and '.join(texts)}"
 
 
 def revived(cells: Cells, tables: Tables) -> Finding | None:
@@ -107,14 +110,14 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
     if full.empty:
         return None
     ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
-    low, high = (ordered.iloc[at].to_dict() for at in (0, -1))
-    which = f"in the {len(full)} cells in which every run had such units" if len(full) > 1 else "in the only such cell"
+    low, high = records(ordered.iloc[[0, -1]])
+    among = f"the {len(full)} cells in which every run had such units" if len(full) > 1 else "the only such cell"
+    begin = f"Of the units that were dead at some evaluation, in {among},"
     if high["_"] == 0:
-        return Finding(f"Of the units that were dead at some evaluation, none is alive at the end {which}.", "death")
-    ends = [f"{in_cell(one)} ({cell(one, keys)})" for one in (low, high)]
+        return Finding(f"{begin} none is alive at the end.", "death")
+    ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
-    text = f"Of the units that were dead at some evaluation, the share that is alive at the end is {span}, {which}."
-    return Finding(text, "death", FIGURES)
+    return Finding(f"{begin} the share that is alive at the end is {span}.", "death", FIGURES[:1])
 
 
 def weak(cells: Cells, tables: Tables) -> Finding | None:
@@ -130,7 +133,7 @@ def weak(cells: Cells, tables: Tables) -> Finding | None:
     if most.empty:
         return None
     text = (
-        "With activations of which no unit is dead, units are weak at the end, their derivative next to 0 on every row: "
-        f"at most {with_numbers(most, keys, in_cell)}."
+        "With activations of which no unit is dead, some are weak at the end, with a derivative next to 0 on every "
+        f"row: at most {with_numbers(most, keys, in_cell)}."
     )
     return Finding(text, "dead_units", FIGURES[::-1])
