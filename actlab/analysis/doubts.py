@@ -90,8 +90,8 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
         return ""
     those = together(rows[at_end], varied(cells.selection, by))
     return (
-        f"In {number} of the {counted(groups.ngroups, 'cell')} in which some {plain(words(over))} trains, the selected "
-        f"one is an end of {grid}, and a better one may lie beyond: {those}."
+        f"Some {plain(words(over))} trains in {counted(groups.ngroups, 'cell')}, and in {number} of these the selected "
+        f"one is an end of {grid}: a better one may lie beyond, for {those}."
     )
 
 

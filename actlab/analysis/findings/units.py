@@ -22,8 +22,8 @@ from actlab.later import pd
 RATE, OPTIMIZER = "learning_rate", "optimizer"
 FIGURES = ("dying", "weakening")
 SOURCES = (
-    ("dead_units", "dead_fraction", "units are dead at the end"),
-    ("death", "ever_dead_fraction", "units were dead at some evaluation"),
+    ("dead_units", "dead_fraction", ("Units are", "No unit is", "dead at the end")),
+    ("death", "ever_dead_fraction", ("Units were", "No unit was", "dead at some evaluation")),
 )
 """Tables that say which units died, the measure of each, and what it is."""
 
@@ -33,7 +33,7 @@ def in_cell(row: Row) -> str:
     return estimate(row, 3)
 
 
-def dead(tables: Tables) -> tuple[str, str, pd.DataFrame]:
+def dead(tables: Tables) -> tuple[str, tuple[str, str, str], pd.DataFrame]:
     """Take the rows that say whose units died, with their table and what they are; none where the report has none."""
     for name, measure, what in SOURCES:
         if name in tables:
@@ -41,7 +41,7 @@ def dead(tables: Tables) -> tuple[str, str, pd.DataFrame]:
             frame = frame[(frame["measure"] == measure) & (frame["n"] > 0)]
             if len(frame):
                 return name, what, frame.reset_index(drop=True)
-    return "", "", pd.DataFrame()
+    return "", ("", "", ""), pd.DataFrame()
 
 
 def greatest(frame: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def greatest(frame: pd.DataFrame) -> pd.DataFrame:
 
 def deaths(cells: Cells, tables: Tables) -> Finding | None:
     """Whose units die, where the most do, and at which rates; whose never do."""
-    table, what, frame = dead(tables)
+    table, (units, no_unit, when), frame = dead(tables)
     if frame.empty:
         return None
     keys = varied(frame, keys_of(cells, frame, all_values=True))
@@ -61,18 +61,16 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
     without = without[~without["activation"].map(die)]
     sound = "run" if (frame["n"] == frame["runs"]).all() else "run that did not diverge"
     if not die.any():
-        return Finding(
-            f"No {what.replace('units are', 'unit is').replace('units were', 'unit was')} in any {sound}.", table
-        )
+        return Finding(f"{no_unit} {when} in any {sound}.", table)
     full = frame[whole(frame)]
     most = greatest(full[full["activation"].map(die)])
     none = f"; none with {named(without, ['activation'])} in any {sound}" if len(without) else ""
     if most.empty or not (most["_"] > 0).any():
         dying = frame.drop_duplicates("activation")
-        text = f"{what[0].upper()}{what[1:]} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
+        text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
         return Finding(text, table, FIGURES)
     partly = "" if len(full) == len(frame) else ", among the cells without a diverged run"
-    text = f"{what[0].upper()}{what[1:]}, a share of at most {with_numbers(most, keys, in_cell)}{partly}"
+    text = f"{units} {when}, a share of at most {with_numbers(most, keys, in_cell)}{partly}"
     return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}.", table, FIGURES)
 
 
