@@ -120,6 +120,16 @@ def middle(frame: pd.DataFrame) -> pd.Series:
     return frame["median"].where(instead, frame["mean"])
 
 
+def kind(rows: pd.DataFrame) -> str:
+    """Say what the estimates of some rows are: means where they have an interval, else medians or single values.
+
+    >>> kind(pd.DataFrame({"low": [0.1, 0.2]})), kind(pd.DataFrame({"low": [math.nan, math.nan]}))
+    ('mean', 'median')
+    """
+    known = rows["low"].notna()
+    return "mean" if known.all() else "estimated" if known.any() else "median"
+
+
 def whole(frame: pd.DataFrame) -> pd.Series:
     """Say of which rows every run has a value: what is left of the others is no sample of all."""
     return (frame["n"] > 0) & (frame["n"] == frame["runs"])

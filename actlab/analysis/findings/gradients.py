@@ -17,6 +17,7 @@ from actlab.analysis.findings.base import (
     called,
     deepest,
     keys_of,
+    kind,
     middle,
     named,
     varied,
@@ -66,9 +67,10 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     begin = f"At initialisation and {at_depth(last)}"
     known = last["low"].notna()
     if not known.any():
+        lowest, highest = (numbered(rows, names).removeprefix(": ") for rows in (last.head(1), last.tail(1)))
         text = (
-            f"{begin} no slope of the signal's gradient has an interval; towards the input the "
-            f"lowest is {numbered(last.head(1), names)[2:]}, the highest {numbered(last.tail(1), names)[2:]}."
+            f"{begin} no slope of the signal's gradient has an interval; towards the input the lowest {kind(last)} is "
+            f"{lowest}, the highest {highest}."
         )
         return Finding(text, "vanishing_slopes", FIGURES)
     shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]

@@ -9,6 +9,7 @@ from actlab.analysis.findings.base import (
     Tables,
     called,
     keys_of,
+    kind,
     middle,
     named,
     only_value,
@@ -50,6 +51,12 @@ def greatest(frame: pd.DataFrame) -> pd.DataFrame:
     return ordered.groupby("activation", sort=False).head(1)
 
 
+def largest(most: pd.DataFrame, keys: list[str]) -> str:
+    """Write the largest share of units of any cell, of several activations each one's."""
+    several = "s of a cell, by activation, are" if len(most) > 1 else " of a cell is"
+    return f"the largest {kind(most)} share{several} {with_numbers(most, keys, in_cell)}"
+
+
 def deaths(cells: Cells, tables: Tables) -> Finding | None:
     """Whose units die, where the most do, and at which rates; whose never do."""
     table, (units, no_unit, when), frame = dead(tables)
@@ -70,7 +77,7 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
         text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
         return Finding(text, table, FIGURES)
     partly = "" if len(full) == len(frame) else ", among the cells without a diverged run"
-    text = f"{units} {when}, a share of at most {with_numbers(most, keys, in_cell)}{partly}"
+    text = f"{units} {when}: {largest(most, keys)}{partly}"
     return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}.", table, FIGURES)
 
 
@@ -91,10 +98,10 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
     texts = []
     for end, rate in ends.items():
         row = records(rows[rows[RATE] == rate].head(1))[0]
-        texts.append(f"at most {in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
+        texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
     under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
     name = in_markdown(top["activation"], "activation")
-    return f"; with {name}{under} {' and '.join(texts)}"
+    return f"; with {name}{under} the largest is {' and '.join(texts)}"
 
 
 def revived(cells: Cells, tables: Tables) -> Finding | None:
@@ -115,7 +122,8 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
         return Finding(f"{begin} none is alive at the end.", "death")
     ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
-    return Finding(f"{begin} the share that is alive at the end is {span}.", "death", FIGURES[:1])
+    text = f"{begin} the {kind(full)} share that is alive at the end is {span}."
+    return Finding(text, "death", FIGURES[:1])
 
 
 def weak(cells: Cells, tables: Tables) -> Finding | None:
@@ -132,6 +140,6 @@ def weak(cells: Cells, tables: Tables) -> Finding | None:
         return None
     text = (
         "With activations of which no unit is dead, some are weak at the end, with a derivative next to 0 on every "
-        f"row: at most {with_numbers(most, keys, in_cell)}."
+        f"row: {largest(most, keys)}."
     )
     return Finding(text, "dead_units", FIGURES[::-1])
