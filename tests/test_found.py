@@ -198,7 +198,8 @@ def test_whose_units_die_and_at_which_rates(cells):
     rows = [dead("relu", 0.1), dead("relu", 0.4, 1e-2), dead("elu", 0.0), dead("elu", 0.0, 1e-2)]
     assert said(units.deaths, cells, dead_units=table(*rows)) == (
         "Units are dead at the end: the largest mean share of a cell is 0.400 [0.390, 0.410] with `relu` (learning "
-        "rate 0.01); with `relu` the largest is 0.100 [0.090, 0.110] at the lowest learning rate (0.001); none with `elu` in any run."
+        "rate 0.01); with `relu` the largest is 0.100 [0.090, 0.110] at the lowest learning rate (0.001); none with "
+        "`elu` in any run."
     )
     diverged = [*rows, dead("relu", 0.9, 1e-1, n=3, diverged=17)]
     text = said(units.deaths, cells, dead_units=table(*diverged))

@@ -121,7 +121,7 @@ def best(cells: Cells, tables: Tables) -> Finding | None:
         return None
     frame = ranking(tables["performance"].frame)
     columns = {one.column for one in cells.settings if one.problem and one.column in frame}
-    marked = frame[frame["behind"].notna() | frame["best"]]
+    marked = frame[frame["best"] | frame["as_good"] | frame["undecided"] | frame["behind"].notna()]
     marked = marked[marked["depth"] == marked["depth"].max()]
     by = [*sorted(columns - {"depth"}), "measure"]
     groups = [rows for _, rows in marked.groupby(by, dropna=False, sort=False)] if len(marked) else []
