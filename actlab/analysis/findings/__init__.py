@@ -1,7 +1,7 @@
 """What was found: sentences that rules make of the tables of a report, in the order in which they are said.
 
 A rule is a function of a study's cells and of the tables that its report shows, and gives a sentence or nothing. It
-reads its numbers from those tables, and never computes one a second way; it says of two cells that they differ, or
+reads its numbers from those tables, and computes none in another way; it says of two cells that they differ, or
 that they do not, only where their intervals decide it. To add one, write it in the file of its subject and name it in
 ``RULES``.
 """
