@@ -225,10 +225,10 @@ def test_partial_goes_on_and_the_report_says_so(folder, monkeypatch, capsys):
     assert code == 0
     assert f"parts/{path.name} was altered or cut short" in said
     text = (folder / "report.md").read_text()
-    what_was_run = text.partition("## What was run")[2].partition("\n## ")[0]
-    assert "8 runs: " in what_was_run
-    assert f"Left out, since it is damaged: parts/{path.name} was altered or cut short" in what_was_run
-    assert "8 of 16 planned runs are lost, or not trained yet" in what_was_run
+    assert "8 runs: " in text.partition("\n## ")[0]
+    doubts = text.partition("## What to doubt")[2].partition("\n## ")[0]
+    assert f"Left out, since it is damaged: parts/{path.name} was altered or cut short" in doubts
+    assert "8 of 16 planned runs are lost, or not trained yet" in doubts
     code, out, said = typed(capsys, "compare", folder, "--partial", "--metric", "train_loss")
     assert code == 0
     assert path.name in said

@@ -100,14 +100,16 @@ def test_a_strange_question_and_strange_labels_in_a_report(tmp_path):
         text = (tmp_path / "report.md").read_text(encoding="utf-8")
         heads = [line for line in text.splitlines() if line.startswith("#")]
         assert heads[1:] == [
-            "## What was run",
+            "## What was found",
+            "## What to doubt",
             "## Tables",
             "### Test accuracy by activation and depth",
+            "## What was run",
             "## How it was made",
         ], name
         outside = re.sub(r"`[^`]*`", "", text).replace("<details>", "")
         assert "<script" not in outside
-        assert not re.search(r"(?<!\\)\]\((?!tables/)", outside), name
+        assert not re.search(r"(?<!\\)\]\((?!tables/|#table-)", outside), name
         frame = compare.compare([("s", runs.assign(**again), steps, layers)], metric="test_loss", by=["data"])
         for style in ("markdown", "csv", "latex", "json"):
             compare.format(frame, style).encode()

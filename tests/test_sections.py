@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import panels, report, style
+from actlab.analysis.document import document
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.making import Made
-from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, Text, markdown
+from actlab.analysis.sections import FOLD_FROM, Grid, Items, Link, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
 from tests.synthetic import frames
 
@@ -32,15 +33,25 @@ def test_every_block_has_its_markdown():
     assert f"<details><summary>{2 * FOLD_FROM} rows: show all</summary>" in page
 
 
+def test_links_lead_to_the_sections_that_have_their_name():
+    links = ((Link("table", "table-t"), Link("figure", "figure-t")), ())
+    page = markdown([Section(2, "found", (Items(("One.", "Two."), links),)), Section(3, "t", (), "table-t")])
+    assert page == (
+        '## found\n\n- One. ([table](#table-t), [figure](#figure-t))\n- Two.\n\n<a id="table-t"></a>\n\n### t\n'
+    )
+
+
 def test_a_picture_can_be_drawn_from_what_the_report_holds(cells, tmp_path):
     names = ("accuracy_by_depth", "moments")
     drawings = {name: FIGURES[name].make(cells) for name in names}
     made = Made(tmp_path, {"trained": TABLES["trained"].make(cells)}, drawings)
-    sections = report.document({"study": "s"}, {}, cells, made)
+    sections = document({"study": "s"}, {}, cells, made)
     assert [one.heading for one in sections if one.level == 2] == [
-        "What was run",
-        "Tables",
+        "What was found",
+        "What to doubt",
         "Figures",
+        "Tables",
+        "What was run",
         "How it was made",
     ]
     pictures = [block for section in sections for block in section.blocks if isinstance(block, Picture)]
@@ -51,7 +62,7 @@ def test_a_picture_can_be_drawn_from_what_the_report_holds(cells, tmp_path):
 
 
 def test_what_does_not_apply_is_named_below_its_heading(cells, tmp_path):
-    sections = report.document({}, {}, cells, Made(tmp_path, {"selection": None}, {"dying": None}))
+    sections = document({}, {}, cells, Made(tmp_path, {"selection": None}, {"dying": None}))
     by_heading = {one.heading: one.blocks for one in sections}
     assert by_heading["Tables"] == (Text("Not applicable to this study: selection."),)
     assert by_heading["Figures"] == (Text("Not applicable to this study: dying."),)

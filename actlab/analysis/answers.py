@@ -61,6 +61,10 @@ class RunAnswer(Answer):
     )
     failures: list[str] = Field([], description="of each job that failed, why")
     headline: Headline | None = Field(None, description="the table of final performance; null unless done")
+    found: list[str] = Field(
+        [], description="what was found, as the report says it, a sentence or two each, as Markdown"
+    )
+    doubts: list[str] = Field([], description="what to doubt, likewise")
     files: list[str] = Field(
         [], description="paths of what stands in the folder: report, tables, figures, study, manifest"
     )

@@ -278,11 +278,7 @@ def of_study(cells: Cells) -> str:
     """
     if cells.predictions.empty:
         return ""
-    settings = settings_of(cells.predictions)
-    by_run = cells_of_runs(cells.selected, cells.predictions)
-    all_of = cells.predictions.loc[cells.predictions["cell"].isin(by_run["cell"]), ["cell", *settings]]
-    all_of = all_of.drop_duplicates("cell").merge(reasons_of(cells), "left", on="cell").fillna({"outside": ""})
-    keys = [one.column for one in cells.settings if one.column in settings]
+    all_of, keys = inside_or_not(cells)
     inside = int((all_of["outside"] == "").sum())
     number = counted(len(all_of), "cell")
     start = (
@@ -290,3 +286,12 @@ def of_study(cells: Cells) -> str:
         "(what differs in its training alone counts once)."
     )
     return " ".join(filter(None, [start, outside_sentence(all_of, keys)]))
+
+
+def inside_or_not(cells: Cells) -> tuple[pd.DataFrame, list[str]]:
+    """List the cells of predictions of a study's selected runs, with why they are ``outside``, and their settings."""
+    settings = settings_of(cells.predictions)
+    by_run = cells_of_runs(cells.selected, cells.predictions)
+    all_of = cells.predictions.loc[cells.predictions["cell"].isin(by_run["cell"]), ["cell", *settings]]
+    all_of = all_of.drop_duplicates("cell").merge(reasons_of(cells), "left", on="cell").fillna({"outside": ""})
+    return all_of, [one.column for one in cells.settings if one.column in settings]

@@ -1,4 +1,4 @@
-"""The report of a study: every table and figure on disk, and one page that puts them together.
+"""The report of a study: every table and figure on disk, one page of them all, and the answer for the terminal.
 
 Nothing in it depends on when or in which order it was made: the same measurements give the same bytes.
 """
@@ -14,35 +14,36 @@ import pandas as pd
 from tabulate import tabulate
 
 from actlab import commands
-from actlab.analysis import bimodal
-from actlab.analysis.cells import Cells, build_cells, cell_keys, sort_rows
-from actlab.analysis.confounds import by_initialisation, of_table
-from actlab.analysis.deviations import of_study
-from actlab.analysis.drawings import Drawing
-from actlab.analysis.escaping import bare, code, plain
+from actlab.analysis import bimodal, findings
+from actlab.analysis.cells import Cells, build_cells, cell_keys
+from actlab.analysis.confounds import of_table
+from actlab.analysis.document import document
+from actlab.analysis.doubts import doubts_about
+from actlab.analysis.escaping import bare
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
+from actlab.analysis.findings.decided import stored_verdicts
 from actlab.analysis.intervals import FEWEST
-from actlab.analysis.layout import Table, in_markdown, setting, words, write_table
+from actlab.analysis.layout import Table, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
 from actlab.analysis.marking import marks_note
-from actlab.analysis.notes import PARTLY, selected_in_short, selection_note, some_lack_values
+from actlab.analysis.notes import PARTLY, selected_in_short, some_lack_values
 from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
-from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
-from actlab.analysis.stages import of_stages, tuning_of
+from actlab.analysis.sections import markdown
+from actlab.analysis.stages import tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
-from actlab.analysis.variation import BOTH, EITHER, SPLIT, in_ranges, of_what, over_repeats, repeats_of, split_varies
-from actlab.data.look import heading, lines
+from actlab.analysis.variation import BOTH, EITHER, of_what, over_repeats
 from actlab.measures import from_plain
-from actlab.naming import counted
 from actlab.outputs import making
-from actlab.study import started
 from actlab.study.selection import select_rule
-from actlab.study.settings import Setting, of_manifest
+from actlab.study.settings import of_manifest
 
 __all__ = ["headline", "run_summary", "write"]
+
+WIDE = 110  # columns of the terminal's lines
+INDENTED: dict[str, Any] = {"subsequent_indent": "  "}
 
 
 def write(
@@ -149,13 +150,17 @@ def headline(
     runs: pd.DataFrame,
     steps: pd.DataFrame,
     layers: pd.DataFrame,
+    predictions: pd.DataFrame | None = None,
 ) -> str:
-    """Write a study's answer for the terminal: its question and the table of final performance."""
-    return headline_text(study, *headline_table(study, manifest, runs, steps, layers))
+    """Write a study's answer for the terminal: its question, what was found, and the table of final performance."""
+    cells, table, tables = headline_tables(study, manifest, runs, steps, layers, predictions)
+    return headline_text(study, cells, table, tables)
 
 
-def headline_text(study: Mapping[str, Any], cells: Cells, table: Table) -> str:
-    """Write the answer for the terminal, of a table that is made."""
+def headline_text(
+    study: Mapping[str, Any], cells: Cells, table: Table, tables: Mapping[str, Table | None] | None = None
+) -> str:
+    """Write the answer for the terminal, of tables that are made: ``tables`` are those that the report shows."""
     whole = table.frame[~bimodal.not_means(table.frame) & ~some_lack_values(table.frame)]
     ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
@@ -173,18 +178,55 @@ def headline_text(study: Mapping[str, Any], cells: Cells, table: Table) -> str:
         selected_in_short(cells),
         bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
-    lines = [line for sentence in legend for line in textwrap.wrap(sentence, 110)]
-    return "\n".join([str(study.get("question", "")).strip(), "", table.title, body, *lines]).strip()
+    lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
+    answer = answer_lines(cells, tables or {})
+    return "\n".join([str(study.get("question", "")).strip(), "", *answer, "", table.title, body, *lines]).strip()
 
 
-def headline_table(
-    study: Mapping[str, Any], manifest: Mapping[str, Any], runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame
-) -> tuple[Cells, Table]:
-    """Make the table of final performance, which answers a study's question."""
-    cells = study_cells(study, manifest, runs, steps, layers)
+def answer_lines(cells: Cells, tables: Mapping[str, Table | None]) -> list[str]:
+    """Write what was found and what to doubt for the terminal: the report's sentences, without its marks and links."""
+    found, doubts = (list(map(bare, texts)) for texts in answer(cells, tables))
+    parts = [("What was found", found), *([("What to doubt", doubts)] if doubts else [])]
+    lines = []
+    for head, sentences in parts:
+        lines += ["", head, *(line for one in sentences for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
+    return lines[1:]
+
+
+def answer(cells: Cells, tables: Mapping[str, Table | None]) -> tuple[list[str], list[str]]:
+    """List what was found and what to doubt, as Markdown."""
+    found = [one.text for one in findings.found_in(cells, tables)]
+    return found or [findings.nothing(cells)], list(doubts_about(cells, tables))
+
+
+def headline_tables(
+    study: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    runs: pd.DataFrame,
+    steps: pd.DataFrame,
+    layers: pd.DataFrame,
+    predictions: pd.DataFrame | None = None,
+    folder: Path | None = None,
+) -> tuple[Cells, Table, dict[str, Table | None]]:
+    """Make the tables that answer a study's question.
+
+    Args:
+        study, manifest, runs, steps, layers, predictions: see ``write``.
+        folder: the study's, where it holds a report: what was decided of its claims is read there, and decided once.
+
+    Returns:
+        the cells; the table of final performance; and by name those tables of the report that findings and doubts read.
+    """
+    cells = study_cells(study, manifest, runs, steps, layers, predictions=predictions)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
-    return cells, table
+    asked = (study.get("report") or {}).get("tables")
+    asked = [asked] if isinstance(asked, str) else asked
+    names = [name for name in findings.READ if name in TABLES and (asked is None or name in asked)]
+    tables = {} if cells.selected.empty else {name: TABLES[name].make(cells) for name in names}
+    if folder is not None and study.get("claims"):
+        tables |= {CLAIMS: stored_verdicts(folder / "tables")}
+    return cells, table, tables
 
 
 def outdated(folder: Path, made: Made) -> list[Path]:
@@ -204,195 +246,3 @@ def outdated(folder: Path, made: Made) -> list[Path]:
         if path.suffix in suffixes
         and any(path.stem == name or path.stem.startswith(f"{name}-") for name in names - kept)
     ]
-
-
-def document(
-    study: Mapping[str, Any],
-    manifest: Mapping[str, Any],
-    cells: Cells,
-    made: Made,
-    incomplete: Sequence[str] = (),
-) -> list[Section]:
-    """Put the report together."""
-    name = str(study.get("study", "study"))
-    tables = {key: table for key, table in made.tables.items() if table or not lost(key, made)}
-    drawn = {
-        key: drawing if drawing and drawing.pages else None
-        for key, drawing in made.figures.items()
-        if drawing or not lost(key, made)
-    }
-    return [
-        Section(1, plain(name), (Text(plain(str(study.get("question", "")))),)),
-        Section(
-            2,
-            "What was run",
-            (
-                *settings_table(cells),
-                *map(Text, incomplete),
-                *data_notes(manifest),
-                *diverged_runs(cells),
-                *(Text(plain(line)) for line in started.of_manifest(manifest)),
-                *unknown_death(manifest),
-                *empty_columns(cells),
-            ),
-        ),
-        *not_made(made),
-        Section(2, "Tables", (*not_applicable(tables), *no_more(made))),
-        *(table_section(table) for table in tables.values() if table),
-        *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
-        *(figure_section(drawing) for drawing in drawn.values() if drawing),
-        Section(2, "How it was made", how_it_was_made(name, manifest)),
-    ]
-
-
-def lost(name: str, made: Made) -> bool:
-    """Whether a part of the user's failed, or was left out."""
-    return any((own_name(one) or one) == name for one in (*made.failures, *made.left_out))
-
-
-def not_made(made: Made) -> list[Section]:
-    """Say what of the user's failed, and what was left out."""
-    stays = "what an earlier report wrote of it is not touched"
-    items = [f"{code(name)} failed, and {stays}: {plain(why)}" for name, why in made.failures.items()]
-    if made.undecided:
-        names = ", ".join(map(code, made.undecided))
-        items.append(f"Claims that could not be decided: {names}; the table of claims says why")
-    items += [
-        f"{code(name)} was left out, because no file of the user's was to be run; {stays}" for name in made.left_out
-    ]
-    return [Section(2, "What this report lacks", (Items(tuple(items)),))] if items else []
-
-
-def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ...]:
-    """Name what has nothing to say of this study."""
-    none = [words(key) for key, one in made.items() if one is None]
-    return (Text(f"Not applicable to this study: {', '.join(map(plain, none))}."),) if none else ()
-
-
-def no_more(made: Made) -> tuple[Text, ...]:
-    """Say which tables the study names that there are no more, and why."""
-    return tuple(Text(f"There is no table {code(name)} any more: {WITHDRAWN[name]}.") for name in made.withdrawn)
-
-
-def settings_table(cells: Cells) -> list[Text | Grid]:
-    """Say how many runs there were, what varied and how, and which initialisation ``auto`` was."""
-    runs = cells.runs
-    number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
-    repeats = [counted(runs["seed"].nunique(), "seed")]
-    repeats += [counted(runs[SPLIT].nunique(), "split")] if split_varies(runs) else []
-    totals = (counted(len(runs), "run"), counted(number, "cell"), " × ".join(repeats))
-    keys = [one.column for one in cells.settings if one.column in cells.keys or is_reported(one, runs)]
-    rows = [(plain(words(key)), ", ".join(in_markdown(value, key) for value in different(cells, key))) for key in keys]
-    rows.append(("seed", in_ranges(runs["seed"])))
-    blocks: list[Text | Grid] = [
-        Text(of_stages(cells) or f"{totals[0]}: {totals[1]} and {totals[2]}."),
-        Grid(pd.DataFrame(rows, columns=["setting", "values"])),
-    ]
-    if each := by_initialisation(runs, cells.ranks):
-        blocks.append(Text(f"`auto` weight initialisation was {each}."))
-    predicted = of_study(cells)
-    return [*blocks, Text(selection_note(cells)), *([Text(predicted)] if predicted else [])]
-
-
-def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
-    """Say what was understood of the data, by which names, and what was unsure; manifests of old say nothing."""
-    items = []
-    for about in manifest.get("data") or ():
-        head = heading(about)
-        target, *others = lines(about).items()
-        understood = "; ".join([target[1], *(f"{what} {text}" for what, text in others)])
-        items += [plain(f"{head}: {text}") for text in (understood, *about["unsure"])]
-    hidden = [f"and {counted(len(items) - most, 'line')} more, in manifest.json"] if len(items) > most else []
-    return [Items((*items[:most], *hidden))] if items else []
-
-
-def is_reported(one: Setting, runs: pd.DataFrame) -> bool:
-    """Whether a report lists a setting that does not vary: unless it is not used."""
-    return one.reported and not (one.unused and set(runs[one.column].dropna()) <= set(one.unused))
-
-
-def different(cells: Cells, key: str) -> list[Any]:
-    """List the values of a setting, in order."""
-    values = list(cells.runs[key].drop_duplicates().sort_values())
-    return sorted(values, key=cells.ranks.__getitem__) if key == "activation" else values
-
-
-def diverged_runs(cells: Cells) -> list[Text | Grid]:
-    """Say which runs diverged, by cell."""
-    diverged = cells.runs[cells.runs["status"] != "ok"]
-    if diverged.empty:
-        return [Text("No run diverged.")]
-    keys = cell_keys(cells, cells.keys)
-    grouped = diverged.groupby(keys, dropna=False)
-    rows = grouped.agg(first=("diverged_step", "min"))
-    rows["seeds"] = grouped[repeats_of(cells.runs)].apply(named_repeats)
-    frame = sort_rows(rows.reset_index(), keys, cells.ranks)
-    wide = pd.DataFrame({plain(words(key)): [in_markdown(value, key) for value in frame[key]] for key in keys})
-    wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
-    of = f"{len(diverged)} of {counted(len(cells.runs), 'run')}"
-    text = f"{of} diverged (a minibatch loss, or the whole split's, was not finite):"
-    return [Text(text), Grid(wide, "the diverged runs")]
-
-
-def named_repeats(runs: pd.DataFrame) -> str:
-    """Name some runs of a cell by their seeds, and where these are of several splits by both.
-
-    >>> named_repeats(pd.DataFrame({"data_seed": [0, 0, 1], "seed": [1, 2, 1]}))
-    '1, 2 of split 0; 1 of split 1'
-    """
-    if SPLIT not in runs:
-        return in_ranges(runs["seed"])
-    seeds = runs.groupby(SPLIT)["seed"].agg(in_ranges)
-    return "; ".join(f"{text} of split {split}" for split, text in seeds.items())
-
-
-def empty_columns(cells: Cells) -> tuple[Text, ...]:
-    """Name the measures that runs lack because they were made before these were measured."""
-    names = [
-        code(name) if count == len(cells.runs) else f"{code(name)} ({counted(count, 'run')})"
-        for name, count in cells.lacking.items()
-    ]
-    if not names:
-        return ()
-    return (
-        Text(
-            f"Empty, because runs were made before it was measured: {', '.join(names)}; training them again fills it."
-        ),
-    )
-
-
-def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
-    """Say of which activations unit death is not known, why, and what to declare."""
-    activations = manifest.get("activations") or {}
-    reasons = {label: one.get("unknown_death") for label, one in activations.items()}
-    return [Text(f"Unit death of {code(label)} is not known: {plain(why)}.") for label, why in reasons.items() if why]
-
-
-def table_section(table: Table) -> Section:
-    """Put a table together with its note and where its numbers are."""
-    return Section(3, table.title, (Grid(table.wide), Text(table.note, f"tables/{table.name}.csv")))
-
-
-def figure_section(drawing: Drawing) -> Section:
-    """Put a figure's pictures together with its caption and where its numbers are."""
-    pictures = (
-        Picture(drawing.title, f"figures/{drawing.stem(page)}.png", drawing.spec, rows)
-        for page, rows in drawing.pages.items()
-    )
-    return Section(3, drawing.title, (*pictures, Text(drawing.caption, f"figures/{drawing.name}.csv")))
-
-
-def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text]:
-    """Say versions and platform, and how to make it again: facts that do not change from one report to the next."""
-    versions = manifest.get("versions") or {}
-    facts = {key: manifest.get(key) for key in ("python", "platform", "device", "devices", "git_revision", "revision")}
-    items = [
-        *([", ".join(plain(f"{package} {versions[package]}") for package in sorted(versions))] if versions else []),
-        *(plain(f"{words(key)}: {fact}") for key, fact in facts.items() if isinstance(fact, str | int | float)),
-    ]
-    again = (
-        f"{code(commands.typed('report', f'results/{name}'))} "
-        "writes these tables and figures again from the stored measurements; "
-        "`actlab run study.yaml --out .` in that folder trains what is missing."
-    )
-    return Items(tuple(items)), Text(again)

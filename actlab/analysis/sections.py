@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import pipe_table
@@ -26,10 +27,23 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A pointer to another section of the same document: its anchor, and what the pointer is called."""
+
+    words: str
+    anchor: str
+
+
+@dataclass(frozen=True)
 class Items:
-    """A list of short texts."""
+    """A list of short texts, and the sections that each points to, where it does."""
 
     items: tuple[str, ...]
+    links: tuple[tuple[Link, ...], ...] = ()
+
+    def lines(self) -> list[tuple[str, tuple[Link, ...]]]:
+        """Pair the texts with their links."""
+        return list(zip_longest(self.items, self.links, fillvalue=()))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -52,24 +66,36 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading of some level, 1 the report's own, and what stands below it."""
+    """A heading of some level, 1 the report's own, what stands below it, and by which name links find it, if any do."""
 
     level: int
     heading: str
     blocks: tuple[Text | Items | Grid | Picture, ...] = ()
+    anchor: str = ""
+
+
+def pointers(links: Sequence[Link]) -> str:
+    """Write links in parentheses, after a text.
+
+    >>> pointers([Link("table", "table-trained")]), pointers([])
+    (' ([table](#table-trained))', '')
+    """
+    each = ", ".join(f"[{one.words}](#{one.anchor})" for one in links)
+    return f" ({each})" if each else ""
 
 
 def markdown(sections: Sequence[Section]) -> str:
     """Render a report as one Markdown page."""
     parts = []
     for section in sections:
+        parts.append(f'<a id="{section.anchor}"></a>' if section.anchor else "")
         parts.append(f"{'#' * section.level} {section.heading}")
         for block in section.blocks:
             match block:
                 case Text(text, numbers):
                     parts.append(f"{text} [CSV]({numbers})" if numbers else text)
-                case Items(items):
-                    parts.append("\n".join(f"- {item}" for item in items))
+                case Items():
+                    parts.append("\n".join(f"- {item}{pointers(links)}" for item, links in block.lines()))
                 case Grid(frame, name):
                     rows, body = len(frame), pipe_table(frame)
                     folded = f"<details><summary>{counted(rows, 'row')}: show {name}</summary>\n\n{body}\n\n</details>"

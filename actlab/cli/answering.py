@@ -108,17 +108,19 @@ class Answering:
 
     def done(self, results: "Results") -> None:
         """Take what a run came to that is done; in words, where no object is wanted."""
+        from actlab.analysis.document import unknown_death
         from actlab.analysis.listing import plain_records
         from actlab.analysis.marking import advice
-        from actlab.analysis.report import headline_table, unknown_death
+        from actlab.analysis.report import answer, headline_tables
 
         if not self.wanted:
             self.say_done(results)
             return
         status = results.runs["status"]
         diverged = int((status == "diverged").sum())
-        frames = results.runs, results.steps, results.layers
-        cells, table = headline_table(results.study, results.manifest, *frames)
+        frames = results.runs, results.steps, results.layers, results.predictions
+        cells, table, tables = headline_tables(results.study, results.manifest, *frames, results.path)
+        found, doubts = answer(cells, tables)
         folder = results.path
         files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
         files += [folder / "predictions.parquet", folder / "study.yaml", folder / "manifest.json"]
@@ -134,17 +136,20 @@ class Answering:
             **predicted_cells(results.predictions),
             "failures": [],
             "headline": {"title": table.title, "note": table.note, "rows": plain_records(table.frame)},
+            "found": found,
+            "doubts": doubts,
             "files": [str(path) for path in files if path.exists()],
         }
 
     def say_done(self, results: "Results") -> None:
         """Print what a run came to, and what was written."""
+        from actlab.analysis.document import unknown_death
         from actlab.analysis.marking import advice
-        from actlab.analysis.report import headline_table, headline_text, unknown_death
+        from actlab.analysis.report import headline_tables, headline_text
 
-        frames = results.runs, results.steps, results.layers
-        cells, table = headline_table(results.study, results.manifest, *frames)
-        say(headline_text(results.study, cells, table))
+        frames = results.runs, results.steps, results.layers, results.predictions
+        cells, table, tables = headline_tables(results.study, results.manifest, *frames, results.path)
+        say(headline_text(results.study, cells, table, tables))
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())

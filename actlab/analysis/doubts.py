@@ -1,0 +1,211 @@
+"""What to doubt: how few the seeds are, of what no interval speaks, and which cells are not what they seem.
+
+Like ``findings`` these are rules, in the order in which they are said: each reads a study's cells and the tables of its
+report, and gives a sentence or two, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from actlab.analysis import bimodal
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.confounds import cells_named, epochs, initialisations, parameters, same_seeds, that_chose
+from actlab.analysis.deviations import MOST_REASONS, inside_or_not
+from actlab.analysis.escaping import plain
+from actlab.analysis.findings.base import Tables, keys_of, named, varied
+from actlab.analysis.findings.decided import open_claims
+from actlab.analysis.findings.outcomes import ranking
+from actlab.analysis.intervals import FEWEST, wilson_bounds
+from actlab.analysis.layout import Table, in_markdown, records, words
+from actlab.analysis.notes import listed
+from actlab.analysis.tables.times import TIME
+from actlab.analysis.variation import SEED, SPLIT, numbers_of, of_what
+from actlab.later import pd
+from actlab.naming import counted
+
+__all__ = ["RULES", "doubts_about"]
+
+SCOPE = ("data", "width", "optimizer", "batch_size", "steps")
+"""Settings of which it is said where they have one value alone."""
+MANY = 20  # cells, of which one is expected to be missed by its interval
+MISSED = 0.05
+
+
+def repeats(cells: Cells, tables: Tables) -> str:
+    """Say what varied between the runs of a cell, what did not, and what so few can miss."""
+    runs, keys = cells.selected, cells.selected_keys
+    several = {"split": numbers_of(runs, keys, SPLIT), "seed": numbers_of(runs, keys, SEED)}
+    several = {noun: numbers for noun, numbers in several.items() if numbers[1] > 1}
+    if not several:
+        return "One run per cell: nothing has an interval, and another seed may turn out otherwise."
+    noun, (least, _) = min(several.items(), key=lambda one: one[1][0])
+    # What stands for an estimate: with an interval, or of too few for one.
+    one = {"n": [2], "low": [np.nan if least < FEWEST else 0.0]}
+    said = of_what(runs, keys, pd.DataFrame(one), cells.test_rows)
+    unseen = float(wilson_bounds(np.array(0.0), np.array(least), 1 - MISSED)[1])
+    few = f"{counted(least, noun)} can miss an outcome that up to {100 * unseen:.0f} % of all {noun}s have"
+    return f"{said} {few}{', and give no mean an interval' * (least < FEWEST)}."
+
+
+def scope(cells: Cells, tables: Tables) -> str:
+    """Name the settings of a study that have one value alone."""
+    one = [key for key in SCOPE if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
+    each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
+    return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""
+
+
+def picked(cells: Cells, tables: Tables) -> str:
+    """Say that intervals hold one at a time, and that extremes were picked."""
+    number = len(cells.selected[cell_keys(cells)].drop_duplicates())
+    if number < MANY or cells.selected.groupby(cell_keys(cells), dropna=False).size().max() < FEWEST:
+        return ""
+    return (
+        f"Each interval holds by itself: of {number} such intervals about {MISSED * number:.0f} are expected to miss, "
+        "and a cell that is named as the most or the furthest was picked for it."
+    )
+
+
+def ends_of_grid(cells: Cells, tables: Tables) -> str:
+    """Name the cells in which some value of the swept key trains and the selected one is an end of its grid."""
+    if cells.select is None or cells.selection.empty:
+        return ""
+    over, by = cells.over, cells.selected_keys
+    low, high = (in_markdown(end, over) for end in (cells.selection[over].min(), cells.selection[over].max()))
+    grid = f"its grid ({low} to {high})"
+    if cells.selection[over].nunique() == 2:
+        return f"Of two values of {plain(words(over))}, either is an end of {grid}: a better one may lie beyond."
+    trains = that_chose(cells)
+    trains = trains.loc[trains["trained"].astype(bool), by].drop_duplicates()
+    rows = cells.selection.merge(trains, on=by) if by else cells.selection.head(len(cells.selection) * len(trains))
+    groups = rows.groupby(by, dropna=False, sort=False)[over] if by else rows.groupby(lambda _: 0)[over]
+    several = groups.transform("nunique") > 1
+    at_end = (
+        several & rows["selected"] & ((rows[over] == groups.transform("min")) | (rows[over] == groups.transform("max")))
+    )
+    number = int(at_end.sum())
+    if not number:
+        return ""
+    those = together(rows[at_end], varied(cells.selection, by))
+    return (
+        f"Some {plain(words(over))} trains in {counted(groups.ngroups, 'cell')}, and in {number} of these the selected "
+        f"one is an end of {grid}: a better one may lie beyond, for {those}."
+    )
+
+
+def lucky(cells: Cells, tables: Tables) -> str:
+    """Say that values were selected on the seeds that are shown."""
+    if cells.select is None or cells.selection.empty:
+        return ""
+    said = same_seeds(cells.selection, that_chose(cells), cells.selected, cells.over)
+    return f"The selected {plain(words(cells.over))}{said.removeprefix('It')}" if said else ""
+
+
+def diverged(cells: Cells, tables: Tables) -> str:
+    """Say how many runs diverged, in how many cells, and how many of those that are shown."""
+    lost = cells.runs["status"] != "ok"
+    if not lost.any():
+        return ""
+    keys = cell_keys(cells, cells.keys)
+    number = len(cells.runs.loc[lost, keys].drop_duplicates())
+    here = int((cells.selected["status"] != "ok").sum())
+    text = f"{lost.sum()} of {counted(len(cells.runs), 'run')} diverged, in {counted(number, 'cell')}"
+    if cells.select is not None:
+        return f"{text}, {here or 'none'} of them at selected values; what diverged enters no mean at the end."
+    return f"{text}: they enter no mean at the end."
+
+
+def censored(cells: Cells, tables: Tables) -> str:
+    """Say how many runs never met the target, and have no time."""
+    if "convergence" not in tables:
+        return ""
+    frame = tables["convergence"].frame
+    frame = frame[frame["measure"] == TIME]
+    runs, there = int(frame["runs"].sum()), int(frame["n"].sum())
+    if there == runs:
+        return ""
+    return (
+        f"{runs - there} of {counted(runs, 'run')} did not reach the target loss: how long they would take is unknown."
+    )
+
+
+def uneven(cells: Cells, tables: Tables) -> str:
+    """Name the cells of which some runs trained, and others did not."""
+    if "performance" not in tables:
+        return ""
+    frame = ranking(tables["performance"].frame)
+    rows = frame[bimodal.partly(frame)]
+    if rows.empty:
+        return ""
+    those = together(rows, varied(frame, keys_of(cells, frame)))
+    number = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
+    return f"In {number} some runs trained and others did not, and a mean of all is of neither: {those}."
+
+
+def together(rows: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Name cells, those of one activation together where only one other key tells them apart."""
+    return cells_named(records(rows), keys) if len(keys) < 3 else named(rows, keys)
+
+
+def different_starts(cells: Cells, tables: Tables) -> str:
+    """Say in what else than their activation networks differ that are compared."""
+    runs = cells.selected
+    several = runs["activation"].nunique() > 1
+    sentences = [
+        *([initialisations(runs, cells.ranks), parameters(runs, cells.ranks)] if several else []),
+        epochs(runs),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def outside(cells: Cells, tables: Tables) -> str:
+    """Say how many cells are outside theory, and the reasons of most of them."""
+    if cells.predictions.empty:
+        return ""
+    all_of, _ = inside_or_not(cells)
+    why = all_of.loc[all_of["outside"] != "", "outside"].value_counts(sort=True)
+    if why.empty:
+        return ""
+    each = [f"{plain(str(reason))} ({number})" for reason, number in why.head(MOST_REASONS).items()]
+    each += [counted(len(why) - len(each), "other reason")] if len(why) > len(each) else []
+    which = f"{why.sum()} of {counted(len(all_of), 'cell')} that {'begin' if len(all_of) > 1 else 'begins'} differently"
+    return f"Theory predicts nothing of {which}: {'; '.join(each)}."
+
+
+def undecided(cells: Cells, tables: Tables) -> str:
+    """Name the claims that stay open."""
+    return open_claims(tables)
+
+
+RULES: tuple[Callable[[Cells, Tables], str], ...] = (
+    repeats,
+    scope,
+    different_starts,
+    ends_of_grid,
+    lucky,
+    diverged,
+    censored,
+    uneven,
+    outside,
+    undecided,
+    picked,
+)
+
+
+def doubts_about(cells: Cells, tables: Mapping[str, Table | None], incomplete: Sequence[str] = ()) -> tuple[str, ...]:
+    """Apply the rules in their order.
+
+    Args:
+        cells: the study's.
+        tables: those that its report shows, by name; None where one does not apply.
+        incomplete: sentences on runs that are planned and not here, which come first.
+
+    Returns:
+        what they say, as Markdown.
+    """
+    if cells.selected.empty:
+        return tuple(incomplete)
+    there = {name: table for name, table in tables.items() if table is not None and len(table.frame)}
+    return (*incomplete, *filter(None, (rule(cells, there) for rule in RULES)))

@@ -1,0 +1,48 @@
+"""What was found: sentences that rules make of the tables of a report, in the order in which they are said.
+
+A rule is a function of a study's cells and of the tables that its report shows, and gives a sentence or nothing. It
+reads its numbers from those tables, and computes none in another way; it says of two cells that they differ, or
+that they do not, only where their intervals decide it. To add one, write it in the file of its subject and name it in
+``RULES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.findings.base import Finding, Rule
+from actlab.analysis.findings.decided import claims
+from actlab.analysis.findings.gradients import predicted, slopes
+from actlab.analysis.findings.outcomes import best, trained
+from actlab.analysis.findings.units import deaths, revived, weak
+from actlab.analysis.layout import Table
+
+__all__ = ["READ", "RULES", "Finding", "found_in", "nothing"]
+
+RULES: tuple[Rule, ...] = (claims, trained, best, slopes, predicted, deaths, revived, weak)
+MOST = 6
+READ = ("trained", "performance", "vanishing_slopes", "dead_units", "death", "convergence")
+"""The tables that rules, and doubts, read; and that of the claims."""
+NOTHING = "Nothing can be said by rule of the tables of this report: they stand below."
+NOT_YET = "No fresh seed is trained yet: nothing is found so far."
+
+
+def found_in(cells: Cells, tables: Mapping[str, Table | None]) -> tuple[Finding, ...]:
+    """Apply the rules in their order.
+
+    Args:
+        cells: the study's.
+        tables: those that its report shows, by name; None where one does not apply.
+
+    Returns:
+        what they say, at most ``MOST``; nothing where none has anything to say.
+    """
+    there = {name: table for name, table in tables.items() if table is not None and len(table.frame)}
+    said = (rule(cells, there) for rule in RULES)
+    return tuple(one for one in said if one is not None)[:MOST]
+
+
+def nothing(cells: Cells) -> str:
+    """Say that nothing can be said."""
+    return NOT_YET if cells.selected.empty else NOTHING

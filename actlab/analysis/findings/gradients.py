@@ -1,0 +1,139 @@
+"""Gradients at initialisation: whose signal vanishes or explodes, at what rate, and what theory says of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.deviations import PREDICTED, predicted_text
+from actlab.analysis.findings.base import (
+    MOST_EXAMPLES,
+    MOST_NAMED,
+    Finding,
+    Row,
+    Tables,
+    at_depth,
+    called,
+    deepest,
+    keys_of,
+    kind,
+    middle,
+    named,
+    varied,
+    whole,
+)
+from actlab.analysis.layout import estimate, records
+from actlab.analysis.notes import listed
+from actlab.analysis.tables.base import without
+from actlab.later import pd
+from actlab.naming import counted
+
+HALVED = math.log10(2) / 10
+"""The slope that matters, in decades per layer."""
+FACTOR = "a factor of 2 in ten layers"
+BEYOND = 3.0  # standard errors
+SIX = 6  # digits to which slopes of the same networks agree
+FIGURES = ("vanishing_slopes", "gradient_norms")
+
+
+def slopes_at_init(cells: Cells, tables: Tables) -> tuple[pd.DataFrame, list[str]]:
+    """Take the signal's slopes at initialisation, and the keys that they depend on.
+
+    What differs in its training alone begins as the same networks, and counts once.
+    """
+    if "vanishing_slopes" not in tables:
+        return pd.DataFrame(), []
+    frame = tables["vanishing_slopes"].frame
+    frame = frame[(frame["measure"] == "vanishing_slope") & (frame["at"] == "init")]
+    keys = keys_of(cells, frame)
+    for key in [key for key in keys if key not in ("activation", "depth")]:
+        others = without(keys, key)
+        if frame["mean"].round(SIX).groupby([frame[name] for name in others], dropna=False).nunique().max() <= 1:
+            frame, keys = frame.drop_duplicates(others), others
+    return frame, keys
+
+
+def slopes(cells: Cells, tables: Tables) -> Finding | None:
+    """Whose signal vanishes, whose explodes, whose keeps its size, by intervals, in the deepest networks."""
+    frame, keys = slopes_at_init(cells, tables)
+    frame = frame[frame["n"] > 0] if len(frame) else frame
+    if frame.empty:
+        return None
+    last = deepest(frame, without(keys, "depth"))
+    last = last.assign(_=middle(last)).sort_values("_", kind="stable")
+    names = varied(last, keys)
+    names = names if last["depth"].nunique() == 1 else without(names, "depth")
+    begin = f"At initialisation and {at_depth(last)}"
+    known = last["low"].notna()
+    if not known.any():
+        lowest, highest = (numbered(rows, names).removeprefix(": ") for rows in (last.head(1), last.tail(1)))
+        text = (
+            f"{begin} no slope of the signal's gradient has an interval; towards the input the lowest {kind(last)} is "
+            f"{lowest}, the highest {highest}."
+        )
+        return Finding(text, "vanishing_slopes", FIGURES)
+    shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]
+    keeps = last[known & (last["low"] >= -HALVED) & (last["high"] <= HALVED)]
+    rest = last.drop(index=[*shrinks.index, *grows.index, *keeps.index])
+    texts = [
+        (shrinks, "shrinks towards the input by more than", numbered(shrinks, names)),
+        (grows, "grows towards the input by more than", numbered(grows, names)),
+        (keeps, "changes towards the input by less than", f" {count_or_names(keeps, names)}"),
+    ]
+    parts: list[str] = []
+    for rows, how, which in texts:
+        if len(rows) and not parts:
+            parts.append(f"the signal's gradient {how} {FACTOR}{which}")
+        elif len(rows):
+            parts.append(f"it {how.replace(' towards the input', '')} that{which}")
+    if len(rest):
+        parts.append(f"that is not decided {count_or_names(rest, names)}")
+    return Finding(f"{begin} {'; '.join(parts)}.", "vanishing_slopes", FIGURES)
+
+
+def numbered(rows: pd.DataFrame, names: Sequence[str]) -> str:
+    """Write slopes with their cells, the steepest first; of many the steepest of each activation."""
+    if rows.empty:
+        return ""
+    some = rows if len(rows) <= MOST_EXAMPLES else rows.drop_duplicates("activation").head(MOST_EXAMPLES)
+    first, *others = records(some)
+    unit = f"{with_theory(first)} decades per layer with {called(first, names)}"
+    texts = [unit, *(f"{with_theory(row)} with {called(row, names)}" for row in others)]
+    if len(some) == len(rows):
+        return f": {listed(texts)}"
+    return f" in {counted(len(rows), 'cell')}, the steepest {listed(texts)}"
+
+
+def count_or_names(rows: pd.DataFrame, names: Sequence[str]) -> str:
+    """Name few cells, and count many."""
+    return f"in {counted(len(rows), 'cell')}" if len(rows) > MOST_NAMED + 1 else f"with {named(rows, names)}"
+
+
+def with_theory(row: Row) -> str:
+    """Write a slope with its interval, and the one that theory predicts, where it does."""
+    text = estimate(row)
+    predicted = predicted_text(row) if PREDICTED in row and not math.isnan(row[PREDICTED]) else ""
+    return f"{text} (theory {predicted})" if predicted else text
+
+
+def predicted(cells: Cells, tables: Tables) -> Finding | None:
+    """Of how many slopes theory holds, and where it is the furthest off."""
+    frame, keys = slopes_at_init(cells, tables)
+    if frame.empty or PREDICTED not in frame:
+        return None
+    there = frame[frame[PREDICTED].notna()]
+    judged = there[whole(there) & there["standard_errors"].notna()]
+    if judged.empty:
+        return None
+    near = int((judged["standard_errors"].abs() <= BEYOND).sum())
+    off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
+    number = f"all {len(there)} cells" if len(there) == len(frame) else f"{len(there)} of {counted(len(frame), 'cell')}"
+    of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
+    text = (
+        f"Mean-field theory predicts the slope of the signal's gradient at initialisation in {number}: in "
+        f"{'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} standard errors, and "
+        f"the furthest off is {called(off, varied(frame, keys))}: measured {estimate(off)}, predicted "
+        f"{predicted_text(off)}."
+    )
+    return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

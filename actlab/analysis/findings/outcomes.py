@@ -1,0 +1,166 @@
+"""What runs came to: which networks train how deep, and which are the best of those that do."""
+
+from __future__ import annotations
+
+import math
+
+from actlab.analysis import bimodal
+from actlab.analysis.cells import Cells
+from actlab.analysis.findings.base import (
+    MOST_NAMED,
+    Finding,
+    Tables,
+    at_depth,
+    called,
+    deepest,
+    keys_of,
+    named,
+    of_runs,
+    only_value,
+    varied,
+    with_numbers,
+)
+from actlab.analysis.layout import in_markdown, number, records, words
+from actlab.analysis.notes import listed
+from actlab.analysis.tables.base import without
+from actlab.analysis.tables.outcomes import TRAINED_SHARE
+from actlab.analysis.ties import margin_of
+from actlab.later import pd
+from actlab.measures import about
+from actlab.naming import counted
+
+MOST_COLUMNS = 2
+FIGURES = ("trained_by_depth", "accuracy_by_depth")
+
+
+def trained(cells: Cells, tables: Tables) -> Finding | None:
+    """Which networks train how deep: the deepest of which most runs trained, and how many did beyond."""
+    if "trained" not in tables:
+        return counts(cells, tables)
+    frame = tables["trained"].frame
+    others = without(keys_of(cells, frame), "depth")
+    names = varied(frame, others)
+    if frame["depth"].nunique() == 1:
+        text = f"At {only_value(frame, 'depth')} there trained {by_outcome(frame, names)}."
+        return Finding(text, "trained", FIGURES)
+    last = deepest(frame, others)
+    whole = last[last["at_grid_end"]]
+    most = f"at least {100 * TRAINED_SHARE:.0f} % of the runs trained"
+    parts = []
+    if len(whole):
+        parts.append(f"at {at_depth(last)}, the deepest here, {most} with {named(whole, names)} ({least(whole)})")
+    rest = last[~last["at_grid_end"]].sort_values("deepest_trained_depth", ascending=False, kind="stable")
+    for _, rows in rest.groupby("deepest_trained_depth", sort=False, dropna=False):
+        depth = float(rows["deepest_trained_depth"].iloc[0])
+        beyond = next_deeper(frame, rows, others, depth)
+        each = [
+            f"{called(row, names)} ({of_runs(row)} at depth {row['depth']:g})"
+            for row in records(beyond.head(MOST_NAMED))
+        ]
+        of = listed([*each, f"{len(beyond) - MOST_NAMED} more"] if len(beyond) > MOST_NAMED else each)
+        parts.append(f"at no depth with {of}" if math.isnan(depth) else f"at most at depth {depth:g} with {of}")
+    if len(rest):
+        first = len(parts) - rest["deepest_trained_depth"].nunique(dropna=False)
+        parts[first] = f"{'so many did' if first else most} {parts[first]}"
+    text = "; ".join(parts)
+    return Finding(f"{text[0].upper()}{text[1:]}.", "trained", FIGURES)
+
+
+def next_deeper(frame: pd.DataFrame, rows: pd.DataFrame, others: list[str], depth: float) -> pd.DataFrame:
+    """Take of each line the row of the next depth after ``depth``; of lines that train at none, the least depth."""
+    lines = frame.merge(rows[others].drop_duplicates(), on=others) if others else frame
+    lines = lines if math.isnan(depth) else lines[lines["depth"] > depth]
+    return lines.loc[lines.groupby(others, dropna=False, sort=False)["depth"].idxmin()] if others else lines.head(1)
+
+
+def least(rows: pd.DataFrame) -> str:
+    """Write how many runs trained where several cells have about as many: the least of them."""
+    one = records(rows.loc[[rows["mean"].idxmin()]])[0]
+    alike = rows["mean"].nunique() == 1 and rows["n"].nunique() == 1
+    return f"{'' if alike else 'at the least '}{of_runs(one)}{' each' * (alike and len(rows) > 1)}"
+
+
+def by_outcome(rows: pd.DataFrame, names: list[str]) -> str:
+    """Say of how many of their runs cells trained, those with as many together: the most first."""
+    parts = []
+    for _, alike in rows.sort_values("mean", ascending=False, kind="stable").groupby(["mean", "n"], sort=False):
+        parts.append(f"{least(alike)} of {named(alike, names)}")
+    if len(parts) > MOST_NAMED:
+        parts = [*parts[: MOST_NAMED // 2], "...", *parts[-(MOST_NAMED // 2) :]]
+    return "; ".join(parts)
+
+
+def counts(cells: Cells, tables: Tables) -> Finding | None:
+    """Of a report without shares: in how many cells every run trained, in how many some, in how many none."""
+    if "performance" not in tables:
+        return None
+    frame = ranking(tables["performance"].frame)
+    every, none = frame["n_trained"] == frame["runs"], frame["n_trained"] == 0
+    if every.all() or none.all():
+        which = "Every" if every.all() else "No"
+        return Finding(f"{which} run of every cell trained.", "performance", FIGURES)
+    groups = [(in_markdown(name, "activation"), rows.index) for name, rows in frame.groupby("activation", sort=False)]
+    if 1 < len(groups) <= MOST_NAMED:
+        each = [f"{every[at].sum()} of {counted(len(at), 'cell')} of {name}" for name, at in groups]
+    else:
+        each = [f"{every.sum()} of {counted(len(frame), 'cell')}"]
+    rest = {"some did and others did not": (~every & ~none).sum(), "none did": none.sum()}
+    more = [f"in {number} {what}" for what, number in rest.items() if number]
+    begin = f"Every run trained in {listed(each)}" if every.any() else f"In no cell of {len(frame)} did every run train"
+    return Finding(f"{'; '.join([begin, *more])}.", "performance", FIGURES)
+
+
+def ranking(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the metric by which activations are ranked, of which each cell has one."""
+    return frame[frame["measure"].isin(["test_accuracy", "test_loss"])]
+
+
+def best(cells: Cells, tables: Tables) -> Finding | None:
+    """Which of the deepest networks that all trained is the best, which is as good, which is worse for certain."""
+    if "performance" not in tables:
+        return None
+    frame = ranking(tables["performance"].frame)
+    columns = {one.column for one in cells.settings if one.problem and one.column in frame}
+    marked = frame[frame["best"] | frame["as_good"] | frame["undecided"] | frame["behind"].notna()]
+    marked = marked[marked["depth"] == marked["depth"].max()]
+    by = [*sorted(columns - {"depth"}), "measure"]
+    groups = [rows for _, rows in marked.groupby(by, dropna=False, sort=False)] if len(marked) else []
+    keys = [key for key in keys_of(cells, frame) if key not in columns]
+    texts = [
+        one_column(rows, varied(frame, keys), [key for key in by[:-1] if frame[key].nunique() > 1]) for rows in groups
+    ]
+    texts = [text for text in texts if text]
+    if not texts:
+        return None
+    more = len(texts) - MOST_COLUMNS
+    rest = f" {counted(more, 'further column')} of the table compare likewise." if more > 0 else ""
+    return Finding(" ".join(texts[:MOST_COLUMNS]) + rest, "performance", FIGURES[::-1])
+
+
+def one_column(rows: pd.DataFrame, names: list[str], where: list[str]) -> str:
+    """Say of cells that were compared which is the best, as good, worse, and of which that is open (see ``ties``)."""
+    measure = str(rows["measure"].iloc[0])
+    record, top = about(measure), rows[rows["best"]]
+    margin = margin_of(record)
+    if top.empty or margin is None:
+        return ""
+    open_, good = rows[rows["undecided"]], rows[rows["as_good"]]
+    worse = rows[~(rows["best"] | rows["undecided"] | rows["as_good"])].sort_values("behind", ascending=False)
+    extreme = "highest" if record.better == "higher" else "lowest"
+    place = listed([only_value(rows, key) for key in [*where, "depth"]])
+    decimals = 3 if measure == "test_accuracy" else None
+    parts = [
+        f"Among the {counted(len(rows), 'cell')} at {place} of which all runs trained the {extreme} mean "
+        f"{words(measure)} is {with_numbers(top, names, lambda row: bimodal.estimate(row, decimals))}"
+    ]
+    if len(good):
+        parts.append(f"as good (within {margin.words}): {named(good, names)}")
+    if len(worse):
+        furthest = records(worse.head(1))[0]
+        how = "a factor of " if margin.ratio else ""
+        gap = f"{how}{number(furthest['behind'])} [{number(furthest['behind_low'])}, {number(furthest['behind_high'])}]"
+        which = f"{called(furthest, names)}{' the furthest' * (len(worse) > 1)}, by {gap}"
+        parts.append(f"worse: {counted(len(worse), 'cell')} ({which})" if len(worse) > 1 else f"worse: {which}")
+    if len(open_):
+        parts.append(f"not decided: {named(open_, names)}")
+    return f"{'; '.join(parts)}."

@@ -1,0 +1,145 @@
+"""Units: whose die, at which rates, whether they come back, and who has weak ones instead."""
+
+from __future__ import annotations
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.findings.base import (
+    Finding,
+    Row,
+    Tables,
+    called,
+    keys_of,
+    kind,
+    middle,
+    named,
+    only_value,
+    varied,
+    whole,
+    with_numbers,
+)
+from actlab.analysis.layout import estimate, in_markdown, records, words
+from actlab.later import pd
+
+RATE, OPTIMIZER = "learning_rate", "optimizer"
+FIGURES = ("dying", "weakening")
+SOURCES = (
+    ("dead_units", "dead_fraction", ("Units are", "No unit is", "dead at the end")),
+    ("death", "ever_dead_fraction", ("Units were", "No unit was", "dead at some evaluation")),
+)
+"""Tables that say which units died, the measure of each, and what it is."""
+
+
+def in_cell(row: Row) -> str:
+    """Write a share of units as the tables do."""
+    return estimate(row, 3)
+
+
+def dead(tables: Tables) -> tuple[str, tuple[str, str, str], pd.DataFrame]:
+    """Take the rows that say whose units died, with their table and what they are; none where the report has none."""
+    for name, measure, what in SOURCES:
+        if name in tables:
+            frame = tables[name].frame
+            frame = frame[(frame["measure"] == measure) & (frame["n"] > 0)]
+            if len(frame):
+                return name, what, frame.reset_index(drop=True)
+    return "", ("", "", ""), pd.DataFrame()
+
+
+def greatest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Take the row with the largest estimate of each activation, the largest first."""
+    ordered = frame.assign(_=middle(frame)).sort_values("_", ascending=False, kind="stable")
+    return ordered.groupby("activation", sort=False).head(1)
+
+
+def largest(most: pd.DataFrame, keys: list[str]) -> str:
+    """Write the largest share of units of any cell, of several activations each one's."""
+    several = "s of a cell, by activation, are" if len(most) > 1 else " of a cell is"
+    return f"the largest {kind(most)} share{several} {with_numbers(most, keys, in_cell)}"
+
+
+def deaths(cells: Cells, tables: Tables) -> Finding | None:
+    """Whose units die, where the most do, and at which rates; whose never do."""
+    table, (units, no_unit, when), frame = dead(tables)
+    if frame.empty:
+        return None
+    keys = varied(frame, keys_of(cells, frame, all_values=True))
+    die = frame.groupby("activation", sort=False)["mean"].max() > 0
+    without = frame.drop_duplicates("activation")
+    without = without[~without["activation"].map(die)]
+    sound = "run" if (frame["n"] == frame["runs"]).all() else "run that did not diverge"
+    if not die.any():
+        return Finding(f"{no_unit} {when} in any {sound}.", table)
+    full = frame[whole(frame)]
+    most = greatest(full[full["activation"].map(die)])
+    none = f"; none with {named(without, ['activation'])} in any {sound}" if len(without) else ""
+    if most.empty or not (most["_"] > 0).any():
+        dying = frame.drop_duplicates("activation")
+        text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
+        return Finding(text, table, FIGURES)
+    partly = "" if len(full) == len(frame) else ", among the cells without a diverged run"
+    text = f"{units} {when}: {largest(most, keys)}{partly}"
+    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}.", table, FIGURES)
+
+
+def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
+    """Say how many units die at most at the other end of the grid of learning rates, of the activation that has most.
+
+    Rates are compared within one optimizer, whatever the other settings.
+    """
+    if RATE not in keys:
+        return ""
+    rows = frame[frame["activation"] == top["activation"]]
+    rows = rows[rows[OPTIMIZER] == top[OPTIMIZER]] if OPTIMIZER in keys else rows
+    rows = rows.assign(_=middle(rows)).sort_values("_", ascending=False, kind="stable")
+    ends = {"lowest": rows[RATE].min(), "highest": rows[RATE].max()}
+    ends = {end: rate for end, rate in ends.items() if rate != top[RATE]}
+    if not ends:
+        return ""
+    texts = []
+    for end, rate in ends.items():
+        row = records(rows[rows[RATE] == rate].head(1))[0]
+        texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
+    under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
+    name = in_markdown(top["activation"], "activation")
+    return f"; with {name}{under} the largest is {' and '.join(texts)}"
+
+
+def revived(cells: Cells, tables: Tables) -> Finding | None:
+    """How many of the units that were dead are alive at the end: the least and the greatest share."""
+    if "death" not in tables:
+        return None
+    frame = tables["death"].frame
+    keys = varied(frame, keys_of(cells, frame, all_values=True))
+    frame = frame[(frame["measure"] == "revival_rate") & (frame["n"] > 0)]
+    full = frame[whole(frame)]
+    if full.empty:
+        return None
+    ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
+    low, high = records(ordered.iloc[[0, -1]])
+    among = f"the {len(full)} cells in which every run had such units" if len(full) > 1 else "the only such cell"
+    begin = f"Of the units that were dead at some evaluation, in {among},"
+    if high["_"] == 0:
+        return Finding(f"{begin} none is alive at the end.", "death")
+    ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
+    span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
+    text = f"{begin} the {kind(full)} share that is alive at the end is {span}."
+    return Finding(text, "death", FIGURES[:1])
+
+
+def weak(cells: Cells, tables: Tables) -> Finding | None:
+    """Where no unit dies, how many are weak: the activations without a dead unit that have the most."""
+    if "dead_units" not in tables:
+        return None
+    frame = tables["dead_units"].frame
+    keys = varied(frame, keys_of(cells, frame, all_values=True))
+    of_death = frame[frame["measure"] == "dead_fraction"].groupby("activation")["mean"]
+    alive = of_death.max()[of_death.max() == 0].index  # unknown is not 0
+    most = greatest(frame[(frame["measure"] == "weak_fraction") & whole(frame) & frame["activation"].isin(alive)])
+    most = most[most["_"] > 0]
+    if most.empty:
+        return None
+    text = (
+        "With activations of which no unit is dead, some are weak at the end, with a derivative next to 0 on every "
+        f"row: {largest(most, keys)}."
+    )
+    return Finding(text, "dead_units", FIGURES[::-1])

@@ -1,0 +1,405 @@
+"""What reports begin with: each rule says what the numbers of its table say, and nothing that they do not."""
+
+import math
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from actlab.analysis import doubts, findings, report
+from actlab.analysis.claims import AT_LEAST, as_table, judge
+from actlab.analysis.document import document
+from actlab.analysis.findings import decided, gradients, outcomes, units
+from actlab.analysis.layout import Table
+from actlab.analysis.making import Made, make_shipped
+from actlab.analysis.sections import Items, markdown
+from tests.synthetic import frames
+
+RULE = {"report": {"select": {"over": "train.learning_rate", "by": "validation_loss"}}}
+ALL: dict = {"report": {"select": None}}
+KNOWN = {"n": 20, "runs": 20, "diverged": 0, "missing": 0, "method": "made", "median": math.nan}
+
+
+def table(*rows, **constant):
+    """A table of such estimates."""
+    frame = pd.DataFrame([KNOWN | constant | row for row in rows])
+    return Table("made", "", frame, frame)
+
+
+def estimate(mean, half=0.01, **more):
+    return {"mean": mean, "low": mean - half, "high": mean + half} | more
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Return the cells of a study in which activation, depth and learning rate vary, and nothing is selected."""
+    return report.study_cells(ALL, {}, *frames(("sigmoid", "relu", "elu"), (2, 5), (1e-3, 1e-2), seeds=2, steps=100))
+
+
+@pytest.fixture(scope="module")
+def selected():
+    three = frames(("sigmoid", "relu", "elu"), (2, 5), (1e-3, 3e-3, 1e-2), seeds=5, steps=50, every=50)
+    return report.study_cells(RULE, {}, *three)
+
+
+@pytest.fixture(scope="module")
+def made(selected, tmp_path_factory):
+    """Return the tables that are read, and a figure, of a study with a selection."""
+    return make_shipped(tmp_path_factory.mktemp("made"), selected, [*findings.READ, "selection"], ["trained_by_depth"])
+
+
+def shares(activation, *by_depth):
+    """Rows of the table of shares: (depth, share) each, the deepest as the table has it."""
+    deep = [depth for depth, share in by_depth if share >= 0.8]
+    last = max(depth for depth, _ in by_depth)
+    return [
+        estimate(share, activation=activation, depth=depth, deepest_trained_depth=max(deep, default=math.nan))
+        | {"at_grid_end": max(deep, default=math.nan) == last, "measure": "trained"}
+        for depth, share in by_depth
+    ]
+
+
+def said(rule, cells, **tables):
+    """What a rule says; the table that it names has the numbers."""
+    one = rule(cells, tables)
+    if one is not None:
+        assert one.table in tables
+    return one.text if one else None
+
+
+def test_how_deep_networks_train(selected):
+    some = table(
+        *shares("relu", (2, 1.0), (5, 1.0), (10, 1.0)),
+        *shares("elu", (2, 1.0), (5, 0.9), (10, 0.25)),
+        *shares("sigmoid", (2, 0.5), (5, 0.0), (10, 0.0)),
+    )
+    assert said(outcomes.trained, selected, trained=some) == (
+        "At depth 10, the deepest here, at least 80 % of the runs trained with `relu` (20 of 20 runs [0.99, 1.01]); so "
+        "many did at most at depth 5 with `elu` (5 of 20 runs [0.24, 0.26] at depth 10); at no depth with `sigmoid` "
+        "(10 of 20 runs [0.49, 0.51] at depth 2)."
+    )
+    none = table(*shares("relu", (2, 1.0), (5, 0.5)), *shares("elu", (2, 1.0), (5, 0.25)))
+    text = said(outcomes.trained, selected, trained=none)
+    assert text.startswith("At least 80 % of the runs trained at most at depth 2 with `relu` (10 of 20 runs")
+    shallow = table(*shares("relu", (2, 1.0)), *shares("elu", (2, 1.0)), *shares("sigmoid", (2, 0.1)))
+    assert said(outcomes.trained, selected, trained=shallow) == (
+        "At depth 2 there trained 20 of 20 runs [0.99, 1.01] each of `relu` and `elu`; 2 of 20 runs [0.09, 0.11] of "
+        "`sigmoid`."
+    )
+    several = table(*shares("relu", (2, 1.0), (5, 0.9)), *shares("elu", (2, 1.0), (5, 0.8)))
+    assert "(at the least 16 of 20 runs [0.79, 0.81])" in said(outcomes.trained, selected, trained=several)
+
+
+def performances(*rows):
+    """Rows of the table of final performance: (activation, depth, accuracy, trained, what is said of its rank)."""
+    unmarked = {"best": False, "as_good": False, "undecided": False, "behind": math.nan}
+    return table(
+        *(
+            estimate(mean, activation=name, depth=depth, n_trained=n) | unmarked | rank
+            for name, depth, mean, n, rank in rows
+        ),
+        measure="test_accuracy",
+    )
+
+
+BEST = {"best": True}
+BEHIND = {"behind": 0.1, "behind_low": 0.05, "behind_high": 0.15}
+
+
+def test_without_shares_cells_are_counted(selected):
+    mixed = performances(
+        ("relu", 2, 0.9, 20, {}), ("relu", 5, 0.8, 20, {}), ("elu", 2, 0.9, 7, {}), ("elu", 5, 0.1, 0, {})
+    )
+    assert said(outcomes.trained, selected, performance=mixed) == (
+        "Every run trained in 2 of 2 cells of `relu` and 0 of 2 cells of `elu`; in 1 some did and others did not; in 1 "
+        "none did."
+    )
+    every = performances(("relu", 2, 0.9, 20, {}), ("elu", 2, 0.9, 20, {}))
+    assert said(outcomes.trained, selected, performance=every) == "Every run of every cell trained."
+    lame = performances(("relu", 2, 0.9, 0, {}), ("elu", 2, 0.9, 3, {}))
+    assert said(outcomes.trained, selected, performance=lame) == (
+        "In no cell of 2 did every run train; in 1 some did and others did not; in 1 none did."
+    )
+
+
+def test_the_best_and_what_the_ties_rule_says_of_the_others(selected):
+    both = performances(
+        ("relu", 2, 0.99, 20, BEST),
+        ("elu", 2, 0.90, 20, BEHIND),
+        ("relu", 5, 0.90, 20, BEST),
+        ("elu", 5, 0.89, 20, BEHIND | {"as_good": True}),
+        ("sigmoid", 5, 0.80, 20, BEHIND),
+    )
+    assert said(outcomes.best, selected, performance=both) == (
+        "Among the 3 cells at depth 5 of which all runs trained the highest mean test accuracy is 0.900 [0.890, 0.910] "
+        "with `relu`; as good (within ±0.02): `elu`; worse: `sigmoid`, by 0.100 [0.0500, 0.150]."
+    )
+    open_ = performances(("relu", 5, 0.90, 20, BEST), ("elu", 5, 0.89, 20, BEHIND | {"undecided": True}))
+    text = said(outcomes.best, selected, performance=open_)
+    assert text.endswith("not decided: `elu`.")
+    assert "worse" not in text
+    assert "as good" not in text
+    assert said(outcomes.best, selected, performance=performances(("relu", 5, 0.9, 20, {}))) is None
+
+
+def slope(activation, mean, half=0.005, depth=10, **more):
+    more = {"measure": "vanishing_slope", "at": "init", "activation": activation, "depth": depth} | more
+    return estimate(mean, half, **more)
+
+
+def test_a_signal_vanishes_grows_or_keeps_its_size_where_the_interval_says_so(selected):
+    rows = [slope("sigmoid", -0.6), slope("sigmoid", -0.9, depth=5), slope("relu", 0.0), slope("elu", 0.1)]
+    assert said(gradients.slopes, selected, vanishing_slopes=table(*rows)) == (
+        "At initialisation and depth 10 the signal's gradient shrinks towards the input by more than a factor of 2 in "
+        "ten layers: −0.6000 [−0.6050, −0.5950] decades per layer with `sigmoid`; it grows by more than that: 0.1000 "
+        "[0.0950, 0.1050] decades per layer with `elu`; it changes by less than that with `relu`."
+    )
+    # The threshold lies within the interval: on neither side.
+    open_ = said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", -0.03), slope("elu", 0.0)))
+    assert "shrinks" not in open_
+    assert open_.endswith("that is not decided with `relu`.")
+    lone = {"n": 3, "runs": 3, "low": math.nan, "high": math.nan, "median": -0.6, "least": -0.7, "greatest": -0.5}
+    few = table(slope("sigmoid", -0.6) | lone, slope("relu", -0.6) | lone | {"median": 0.0})
+    text = said(gradients.slopes, selected, vanishing_slopes=few)
+    assert "no slope of the signal's gradient has an interval" in text
+    assert "the lowest median is −0.600 (−0.700 to −0.500) decades per layer with `sigmoid`" in text
+    assert said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", 0.0) | {"at": "final"})) is None
+
+
+def test_what_differs_in_its_training_alone_begins_as_one_network(cells):
+    rows = [slope(name, mean, learning_rate=rate) for name, mean in (("elu", 0.0), ("relu", 0.1)) for rate in (1, 2)]
+    frame, keys = gradients.slopes_at_init(cells, {"vanishing_slopes": table(*rows)})
+    assert (len(frame), keys) == (2, ["activation", "depth"])
+    rows[0] |= {"mean": 0.5}
+    assert len(gradients.slopes_at_init(cells, {"vanishing_slopes": table(*rows)})[0]) == 4
+
+
+def test_what_theory_says_of_the_slopes(selected):
+    near, off = {"predicted": -0.59, "standard_errors": 1.0}, {"predicted": 0.05, "standard_errors": -8.0}
+    rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
+    assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
+        "Mean-field theory predicts the slope of the signal's gradient at initialisation in 2 of 3 cells: in 1 of them "
+        "the mean is within 3 standard errors, and the furthest off is `relu`: measured 0.0000 [−0.0050, 0.0050], "
+        "predicted 0.0500."
+    )
+    assert "(theory −0.590) decades per layer" in said(gradients.slopes, selected, vanishing_slopes=table(*rows))
+    assert said(gradients.predicted, selected, vanishing_slopes=table(slope("relu", 0.0))) is None
+    lost = table(slope("relu", 0.0) | near, slope("elu", 0.0) | near | {"n": 19})
+    assert "in all of the 1 of which every run has one" in said(gradients.predicted, selected, vanishing_slopes=lost)
+
+
+def dead(activation, mean, rate=1e-3, measure="dead_fraction", **more):
+    return estimate(mean, min(0.01, mean), activation=activation, depth=5, learning_rate=rate, measure=measure, **more)
+
+
+def test_whose_units_die_and_at_which_rates(cells):
+    rows = [dead("relu", 0.1), dead("relu", 0.4, 1e-2), dead("elu", 0.0), dead("elu", 0.0, 1e-2)]
+    assert said(units.deaths, cells, dead_units=table(*rows)) == (
+        "Units are dead at the end: the largest mean share of a cell is 0.400 [0.390, 0.410] with `relu` (learning "
+        "rate 0.01); with `relu` the largest is 0.100 [0.090, 0.110] at the lowest learning rate (0.001); none with "
+        "`elu` in any run."
+    )
+    diverged = [*rows, dead("relu", 0.9, 1e-1, n=3, diverged=17)]
+    text = said(units.deaths, cells, dead_units=table(*diverged))
+    assert "0.400 [0.390, 0.410] with `relu` (learning rate 0.01), among the cells without a diverged run" in text
+    assert "none with `elu` in any run that did not diverge" in text
+    assert said(units.deaths, cells, dead_units=table(*rows[2:])) == "No unit is dead at the end in any run."
+    ever = table(dead("relu", 0.2, measure="ever_dead_fraction"))
+    assert said(units.deaths, cells, death=ever).startswith("Units were dead at some evaluation: the largest mean")
+    only = table(dead("relu", 0.2, n=3), dead("elu", 0.0))
+    assert said(units.deaths, cells, dead_units=only) == (
+        "Units are dead at the end with `relu`; none with `elu` in any run that did not diverge."
+    )
+
+
+def test_how_many_come_back(cells):
+    rows = [dead("relu", 0.1, measure="revival_rate"), dead("relu", 0.5, 1e-2, measure="revival_rate")]
+    assert said(units.revived, cells, death=table(*rows, dead("elu", 0.9, measure="revival_rate", n=4))) == (
+        "Of the units that were dead at some evaluation, in the 2 cells in which every run had such units, the mean "
+        "share that is alive at the end is from 0.100 [0.090, 0.110] with `relu` (learning rate 0.001) to 0.500 "
+        "[0.490, 0.510] with `relu` (learning rate 0.01)."
+    )
+    none = table(dead("relu", 0.0, measure="revival_rate"))
+    assert said(units.revived, cells, death=none).endswith("in the only such cell, none is alive at the end.")
+    assert said(units.revived, cells, death=table(dead("relu", 0.5, measure="revival_rate", n=2))) is None
+
+
+def test_units_are_weak_where_none_is_dead_and_that_is_known(cells):
+    rows = [dead("relu", 0.1), dead("elu", 0.0), dead("sigmoid", math.nan, n=0)]
+    weak = [dead(name, 0.3, measure="weak_fraction") for name in ("relu", "elu", "sigmoid")]
+    text = said(units.weak, cells, dead_units=table(*rows, *weak))
+    assert text.endswith(
+        "a derivative next to 0 on every row: the largest mean share of a cell is 0.300 [0.290, 0.310] with `elu`."
+    )
+    assert said(units.weak, cells, dead_units=table(rows[0], weak[0])) is None
+
+
+def verdicts():
+    large, open_ = [0.9, 0.91, 0.92, 0.9, 0.92], [0.1, 0.9, 0.5, 0.2, 0.8]
+    samples = {"A1": large, "A2": [-one for one in large], "A3": open_}
+    made = [judge(id, "relu", f"`{id}` is *large*", AT_LEAST, 0.5, values, "size") for id, values in samples.items()]
+    return as_table(made, [], 0, 30)
+
+
+def test_claims_come_first_with_those_that_are_contradicted(cells):
+    text = said(decided.claims, cells, claims=verdicts())
+    assert text.startswith("Of 3 claims 1 is supported, 1 is contradicted and 1 is inconclusive. Contradicted: A2 (")
+    assert r"\`A2\` is \*large\*; claimed at least 0.5, found −0.910 [−0.9" in text
+    tables = {"claims": verdicts(), "trained": table(*shares("relu", (2, 1.0), (5, 1.0)))}
+    assert [one.table for one in findings.found_in(cells, tables)] == ["claims", "trained"]
+    assert doubts.undecided(cells, tables) == "Inconclusive: A3."
+
+
+def test_stored_verdicts_are_those_that_were_decided(tmp_path):
+    made = verdicts()
+    made.frame.to_csv(tmp_path / "claims.csv", index=False)
+    read = decided.stored_verdicts(tmp_path)
+    pd.testing.assert_frame_equal(read.frame, made.frame)
+    pd.testing.assert_frame_equal(read.wide, made.wide)
+    assert decided.stored_verdicts(tmp_path / "none") is None
+
+
+def test_where_nothing_can_be_said_that_is_said(cells, tmp_path):
+    assert findings.found_in(cells, {"trained": None}) == ()
+    page = markdown(document({"study": "s"}, {}, cells, Made(tmp_path, {"selection": None}, {})))
+    assert f"## What was found\n\n{findings.nothing(cells)}\n\n## What to doubt\n" in page
+    assert f"- {findings.nothing(cells)}" in report.answer_lines(cells, {})
+
+
+def test_of_no_fresh_seed_nothing_is_found_yet(selected):
+    none = replace(selected, selected=selected.selected.head(0))
+    assert "No fresh seed is trained yet" in findings.nothing(none)
+    assert doubts.doubts_about(none, {}, ["2 runs are missing."]) == ("2 runs are missing.",)
+
+
+def test_numbers_are_those_of_the_tables(selected, made):
+    """Whatever estimate a finding prints stands in its table, as it stands there."""
+    said_of = findings.found_in(selected, made.tables)
+    assert [one.table for one in said_of][:3] == ["trained", "performance", "vanishing_slopes"]
+    seen = 0
+    for one in said_of:
+        page = " ".join(map(str, made.tables[one.table].wide.to_numpy().ravel()))
+        for number in re.findall(r"(?<!by )(?<!runs )−?\d+\.\d+ \[[^]]+\]", one.text):
+            assert number in page, (number, one.text)
+            seen += 1
+    assert seen >= 3
+
+
+def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
+    sections = document({"study": "s"}, {}, selected, made, ["3 runs are missing."])
+    heads = [one.heading for one in sections if one.level == 2]
+    assert heads == ["What was found", "What to doubt", "Figures", "Tables", "What was run", "How it was made"]
+    found = next(one for one in sections if one.heading == "What was found").blocks[0]
+    assert isinstance(found, Items)
+    assert 3 <= len(found.items) <= 6
+    anchors = [one.anchor for one in sections if one.anchor]
+    assert len(set(anchors)) == len(anchors)
+    links = [link.anchor for _, each in found.lines() for link in each]
+    assert {"table-trained", "figure-trained_by_depth"} <= set(links) <= set(anchors)
+    page = markdown(sections)
+    assert all(page.count(f'<a id="{one}"></a>') == 1 for one in links)
+    assert next(one for one in sections if one.heading == "What to doubt").blocks[0].items[0] == "3 runs are missing."
+
+
+def test_the_terminal_says_the_same_plainly(selected, made):
+    text = " ".join(" ".join(report.answer_lines(selected, made.tables)).split())
+    for one in findings.found_in(selected, made.tables):
+        assert one.text.replace("`", "") in text
+    assert "`" not in text
+
+
+# What to doubt.
+
+
+def doubted(rule, cells, **tables):
+    return rule(cells, tables)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "text"),
+    [
+        (1, "One run per cell: nothing has an interval"),
+        (3, "Runs differ in initialisation and batch order (3 seeds), on one split. 3 seeds can miss an outcome that "
+            "up to 56 % of all seeds have, and give no mean an interval."),
+        (5, "Intervals speak of initialisation and batch order (5 seeds), on one split. 5 seeds can miss an outcome "
+            "that up to 43 % of all seeds have."),
+    ],
+)  # fmt: skip
+def test_few_seeds_and_one_split_are_doubted(seeds, text):
+    few = report.study_cells({}, {}, *frames(("relu", "elu"), (2,), (1e-3,), seeds=seeds))
+    assert doubts.repeats(few, {}).startswith(text)
+
+
+def test_splits_count_where_they_are_fewer():
+    two = report.study_cells({}, {}, *frames(("relu",), (2,), (1e-3,), seeds=3, data_seed=(0, 1)))
+    assert "2 splits can miss an outcome" in doubts.repeats(two, {})
+
+
+def test_what_has_one_value_is_named(cells):
+    assert doubts.scope(cells, {}).startswith("All runs have data digits, width 64, optimizer `adam`")
+    both = report.study_cells({}, {}, *frames(("relu",), (2,), (1e-3,), seeds=1, width=(32, 64)))
+    assert "width" not in doubts.scope(both, {})
+
+
+def at_rate(cells_frames, best, trains):
+    """A study in which the rate ``best`` has the lowest validation loss, and runs train at the rates ``trains``."""
+    runs, steps, layers = cells_frames
+    loss = np.where(runs["learning_rate"] == best, 0.1, 1.0)
+    runs = runs.assign(validation_loss=loss, status="ok", trained=runs["learning_rate"].isin(trains))
+    return report.study_cells(RULE, {}, runs, steps, layers)
+
+
+def test_a_rate_at_the_end_of_its_grid_is_doubted_where_some_rate_trains():
+    made = frames(("relu",), (2,), (1e-3, 3e-3, 1e-2), seeds=2)
+    text = doubts.ends_of_grid(at_rate(made, 1e-2, [3e-3]), {})  # another rate trains: that is enough
+    assert text == (
+        "Some learning rate trains in 1 cell, and in 1 of these the selected one is an end of its grid (0.001 to "
+        "0.01): a better one may lie beyond, for the only cell."
+    )
+    assert doubts.ends_of_grid(at_rate(made, 3e-3, [3e-3]), {}) == ""
+    assert doubts.ends_of_grid(at_rate(made, 1e-2, []), {}) == ""
+    two = frames(("relu",), (2,), (1e-3, 1e-2), seeds=2)
+    assert "Of two values of learning rate, either is an end" in doubts.ends_of_grid(at_rate(two, 1e-2, [1e-2]), {})
+    assert doubts.ends_of_grid(report.study_cells(ALL, {}, *two), {}) == ""
+    assert "best of 3 values on the seeds that are shown" in doubts.lucky(at_rate(made, 3e-3, [3e-3]), {})
+
+
+def test_diverged_and_censored_runs_are_counted(cells, selected):
+    lost = selected.runs["status"].where(selected.runs.index >= 2, "diverged")
+    some = replace(selected, runs=selected.runs.assign(status=lost))
+    assert doubts.diverged(some, {}).startswith(f"2 of {len(some.runs)} runs diverged, in ")
+    assert "none of them at selected values" in doubts.diverged(some, {})
+    sound = report.study_cells({}, {}, *frames(("relu",), (2,), (1e-3,), seeds=2))
+    assert doubts.diverged(sound, {}) == ""
+    times = table({"measure": "steps_to_target", "n": 15}, {"measure": "target_reached"})
+    assert doubts.censored(sound, {"convergence": times}).startswith("5 of 20 runs did not reach the target loss")
+    met = table({"measure": "steps_to_target"})
+    assert doubts.censored(sound, {"convergence": met}) == doubts.censored(sound, {}) == ""
+
+
+def test_cells_of_which_some_runs_trained_are_named(selected):
+    mixed = performances(("relu", 2, 0.9, 20, {}), ("elu", 2, 0.5, 7, {}), ("elu", 5, 0.5, 7, {}))
+    assert doubts.uneven(selected, {"performance": mixed}) == (
+        "In 2 cells some runs trained and others did not, and a mean of all is of neither: `elu` (depth 2, 5)."
+    )
+    assert doubts.uneven(selected, {"performance": performances(("relu", 2, 0.9, 20, {}))}) == ""
+
+
+def test_that_extremes_were_picked_is_said_of_many_cells():
+    names = ("sigmoid", "relu", "elu", "selu", "gelu")
+    many = report.study_cells({}, {}, *frames(names, (2, 3, 4, 5), (1e-3,), seeds=5, steps=50, every=50))
+    assert "of 20 such intervals about 1 are expected to miss" in doubts.picked(many, {})
+    few = report.study_cells({}, {}, *frames(names, (2,), (1e-3,), seeds=5, steps=50))
+    assert doubts.picked(few, {}) == ""
+
+
+def test_cells_outside_theory_are_counted_with_their_reasons(cells):
+    of_theory = {"measure": ["", "act_mean"], "layer": [0, 1], "value": 0.0, "numerical_error": 0.0, "spread": 1.0}
+    made = pd.DataFrame(
+        {"cell": ["a", "b"], "activation": ["relu", "elu"], "assumption": ["outside theory: dropout", ""]}
+    )
+    there = replace(cells, predictions=made.assign(**of_theory))
+    assert doubts.outside(there, {}) == "Theory predicts nothing of 1 of 2 cells that begin differently: dropout (1)."
+    assert doubts.outside(cells, {}) == ""
