@@ -15,6 +15,10 @@ from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, T
 from actlab.later import pd
 from actlab.naming import counted
 
+MARKS = re.compile(r"[\\`*_&<>!]|\]\(")
+"""What a line must have for Markdown to make anything of it."""
+SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
+"""An estimate that stands on one line."""
 MOST_PICTURES = 2_200_000
 """Bytes of all pictures of a page; beyond it the largest are drawings of dots, not of lines."""
 
@@ -77,7 +81,8 @@ def inline(text: str) -> str:
     >>> print(inline("**`relu`** &lt;b&gt; <script>"))
     <strong><code>relu</code></strong> &lt;b&gt; &lt;script&gt;
     """
-    return str(renderer().renderInline(" ".join(text.split())))
+    line = " ".join(text.split())
+    return str(renderer().renderInline(line)) if MARKS.search(line) else escape(line, quote=False)
 
 
 def paragraph(text: str) -> str:
@@ -111,17 +116,24 @@ def contents(sections: Sequence[Section]) -> str:
 def table(frame: pd.DataFrame, settings: Collection[str] = ()) -> str:
     """Render a table of Markdown strings; columns of settings, and settings in headings, are marked for filters.
 
-    >>> "<th scope=\\"col\\" data-filter>depth</th>" in table(pd.DataFrame({"depth": ["2"], "loss": ["0.1"]}), ["depth"])
+    >>> "data-filter>depth</th>" in table(pd.DataFrame({"depth": ["2"], "loss": ["0.1"]}), ["depth"])
     True
     """
     heads = "".join(heading(str(name), settings) for name in frame.columns)
-    rows = "\n".join(
-        f"<tr>{''.join(f'<td>{inline(str(cell))}</td>' for cell in row)}</tr>" for row in frame.itertuples(index=False)
-    )
+    rows = "\n".join(f"<tr>{''.join(map(cell, map(str, row)))}</tr>" for row in frame.itertuples(index=False))
     return (
         f'<div class="scroll" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
     )
+
+
+def cell(text: str) -> str:
+    """Render a cell; an estimate is not broken into lines.
+
+    >>> cell("0.912 [0.900, 0.921] †")
+    '<td class="n">0.912 [0.900, 0.921] †</td>'
+    """
+    return f"<td{' class="n"' if SHORT.fullmatch(text) else ''}>{inline(text)}</td>"
 
 
 def heading(name: str, settings: Collection[str]) -> str:

@@ -99,9 +99,7 @@ def offered(layers: pd.DataFrame) -> list[str]:
     return [name for name in MEASURES if name in layers and layers[name].notna().any()][:MOST_MEASURES]
 
 
-def by_layer(
-    cells: Cells, measures: Sequence[str], names: Mapping[str, str], rule: Rule
-) -> tuple[pd.DataFrame, int]:
+def by_layer(cells: Cells, measures: Sequence[str], names: Mapping[str, str], rule: Rule) -> tuple[pd.DataFrame, int]:
     """Make the rows that are drawn: medians over all seeds, ``seed`` −1, and those of the seeds that are kept.
 
     Returns:
@@ -170,10 +168,10 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     """Draw a measure by layer: a line an activation, its seeds where a reader points at it or asks for all."""
     labels = list(looks)
     colour = alt.Color("a:N", title=None).scale(domain=labels, range=[looks[one].colour for one in labels])
-    legend = alt.Legend(orient="bottom", columns=4, symbolType="stroke", symbolStrokeWidth=3, values=alt.expr("shown"))
-    dash = alt.StrokeDash("a:N", title=None).scale(
-        domain=labels, range=[STROKES[looks[one].dash] for one in labels]
+    legend = alt.Legend(
+        orient="bottom", columns=4, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, values=alt.expr("shown")
     )
+    dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
     pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
     base = (
         alt.Chart(alt.NamedData("layers"))
@@ -225,8 +223,8 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
             color=alt.Color("v:Q", title=None).scale(scheme="viridis").legend(orient="bottom", gradientLength=200),
             tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")],
         )
-        .properties(width=150, height=150)
-        .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=5)
+        .properties(width=120, height=130)
+        .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
         .add_params(*top(values))
         .properties(description="A measure by layer and step, a map an activation")
     )

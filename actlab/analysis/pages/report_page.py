@@ -16,12 +16,20 @@ from actlab.analysis.pages.shell import html_page
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
 
+PAGE = "report.html"
 MOST_BYTES = 6_000_000
 """Of a page: what is repeated is thinned until it has no more."""
 LAYERS, RUNS = "Explore the layers", "The runs"
 SCRIPTS = ("keep.js", "tables.js", "controls.js", "runs.js")
 BEFORE = ("Tables", "Figures", "How it was made")
 """What a reader explores by hand stands before the first of these headings."""
+
+
+def write_report(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, folder: Path) -> list[Path]:
+    """Write ``report.html`` beside the report in Markdown; its arguments are those of ``report_page``."""
+    path = folder / PAGE
+    path.write_text(report_page(sections, study, cells, folder), encoding="utf-8", newline="\n")
+    return [path]
 
 
 def report_page(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, folder: Path) -> str:

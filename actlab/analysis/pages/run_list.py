@@ -1,4 +1,4 @@
-"""The runs of a study as data for a page: a list to filter, and of each run its curves and a YAML that makes it again."""
+"""The runs of a study on a page: a list to filter, and of each its curves and the YAML that makes it again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     varied = [one for one in cells.settings if one.column in cells.keys]
     columns = [*(one.column for one in varied), "seed", "status"]
     outcomes = [name for name in OUTCOMES if name in runs and runs[name].notna().any()]
-    runs = runs.sort_values([*cells.keys, "seed"], key=lambda one: one.map(cells.ranks) if one.name == "activation" else one, kind="stable")
+    runs = runs.sort_values(
+        [*cells.keys, "seed"], key=lambda one: one.map(cells.ranks) if one.name == "activation" else one, kind="stable"
+    )
     texts = [runs["run"].astype(str), *(runs[name].map(setting) for name in columns)]
     texts += [runs[name].map(lambda x: number(float(x))) for name in outcomes]
     steps, curves = curves_of(cells.steps, list(runs["run"]), rule.points)
@@ -49,10 +51,10 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     }
     kept = f" {counted(len(runs), 'run')} of {total}, those with the lowest seeds, are kept here." * (len(runs) < total)
     body = (
-        f'<p>A click on a run shows its curves and its YAML.{kept}</p>\n'
+        f"<p>A click on a run shows its curves and its YAML.{kept}</p>\n"
         '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
         '<section id="run" aria-live="polite"><h3></h3><figure><div class="chart" id="curves"></div>'
-        "<figcaption>Loss at the recorded steps; between evaluations that of the training minibatches.</figcaption></figure>"
+        "<figcaption>Loss at the recorded steps; between evaluations that of the minibatches.</figcaption></figure>"
         '<h4>Its YAML</h4><pre tabindex="0"><code></code></pre></section>'
     )
     return Part(body, {"curves": loss_curves(steps, curves)}, data={"run-data": data})
@@ -80,7 +82,9 @@ def curves_of(steps: pd.DataFrame, runs: Sequence[str], most: int) -> tuple[list
     return [list(one) for one in shared], curves
 
 
-def yaml_of(study: Mapping[str, Any], varied: Sequence[Setting], runs: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
+def yaml_of(
+    study: Mapping[str, Any], varied: Sequence[Setting], runs: pd.DataFrame
+) -> tuple[list[str], list[list[Any]]]:
     """Write a study of one run, as pieces of YAML and what stands between them.
 
     Returns:

@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from actlab.analysis.pages.library import library
+
 TEMPLATES = Path(__file__).parents[2] / "templates" / "pages"
 NONE: Mapping[str, Any] = {}
 
@@ -79,14 +81,6 @@ def environment() -> Any:
 def beside(name: str) -> str:
     """Read a file that lies beside the template."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def library() -> str:
-    """Return Vega, Vega-Lite and vega-embed as one script."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle()).replace("\r", "")  # type: ignore[call-arg]
 
 
 def unversioned(spec: Mapping[str, Any]) -> dict[str, Any]:

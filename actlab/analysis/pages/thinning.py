@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,9 @@ def kept_layers(frame: pd.DataFrame, most: int) -> pd.DataFrame:
     return frame[[layer in kept[depth] for depth, layer in pairs]]
 
 
-def in_arrays(frame: pd.DataFrame, by: Sequence[str], names: Mapping[str, str], digits: int = 4) -> list[dict[str, Any]]:
+def in_arrays(
+    frame: pd.DataFrame, by: Sequence[str], names: Mapping[str, str], digits: int = 4
+) -> list[dict[str, Any]]:
     """Write a sorted long frame as records: ``by`` once, and of each column in ``names`` an array.
 
     What is not finite becomes None, which is not drawn.
@@ -88,20 +91,23 @@ def in_arrays(frame: pd.DataFrame, by: Sequence[str], names: Mapping[str, str], 
 
 
 def rounded(column: pd.Series, digits: int = 4) -> list[float | int | None]:
-    """Write numbers with so many significant digits, None for what is not finite; whole ones without a point."""
-    return [plain_number(x, digits) for x in column.to_numpy(dtype=float)]
+    """Write numbers with so many significant digits, None for what is not finite; whole numbers as they are.
 
-
-def plain_number(x: float, digits: int) -> float | int | None:
-    """Write one number.
-
-    >>> plain_number(12.0, 4), plain_number(0.123456, 4), plain_number(float("inf"), 4)
-    (12, 0.1235, None)
+    >>> rounded(pd.Series([0.123456, float("inf"), 12345.6, 1.23456e-30])), rounded(pd.Series([1, 2]))
+    ([0.1235, None, 12350.0, 1.235e-30], [1, 2])
     """
-    if not np.isfinite(x):
-        return None
-    short = float(f"{x:.{digits}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e6 else short
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return list(column.to_list())
+    x = column.to_numpy(dtype=float)
+    with np.errstate(all="ignore"):
+        places = digits - 1 - np.floor(np.log10(np.abs(x)))
+        exact = np.abs(places) <= 22  # as far as 10^places is a float64
+        size = 10.0 ** np.where(exact, np.abs(places), 0)
+        short = np.where(places >= 0, np.rint(x * size) / size, np.rint(x / size) * size)
+    values = zip(x.tolist(), short.tolist(), exact.tolist(), strict=True)
+    return [
+        (new if easy else float(f"{old:.{digits - 1}e}")) if math.isfinite(old) else None for old, new, easy in values
+    ]
 
 
 def as_plain(value: Any) -> Any:

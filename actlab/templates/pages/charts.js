@@ -29,7 +29,9 @@ for (const [id, spec] of Object.entries(charts)) {
     }
   }
   if (spec.columns && spec.spec?.width) {
-    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor((wide - 60) / (spec.spec.width + 24))));
+    const fit = Math.max(1, Math.min(spec.columns, Math.floor((wide - 60) / (spec.spec.width + 24))));
+    const count = spec.params?.find((one) => one.name === "shown")?.value.length ?? fit;
+    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // as many in each row
   }
   for (const one of legends(spec)) if (one.columns) one.columns = Math.max(1, Math.min(one.columns, Math.floor(wide / 150)));
   const options = { mode: "vega-lite", ast: true, renderer: "svg", actions, config, downloadFileName: id };

@@ -91,5 +91,5 @@ for (const table of document.querySelectorAll("table.sortable")) {
     texts: [...row.cells].map((cell) => cell.textContent),
     make: () => row,
   }));
-  if (rows.length > 1) window.attach(table, rows);
+  if (rows.length > 1 && table.querySelector("[data-filter], [data-across]")) window.attach(table, rows);
 }
