@@ -133,7 +133,8 @@ def cell(text: str) -> str:
     >>> cell("0.912 [0.900, 0.921] †")
     '<td class="n">0.912 [0.900, 0.921] †</td>'
     """
-    return f"<td{' class="n"' if SHORT.fullmatch(text) else ''}>{inline(text)}</td>"
+    kind = ' class="n"' if SHORT.fullmatch(text) else ""
+    return f"<td{kind}>{inline(text)}</td>"
 
 
 def heading(name: str, settings: Collection[str]) -> str:

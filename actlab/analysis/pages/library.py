@@ -1,4 +1,4 @@
-"""Vega, Vega-Lite and vega-embed as one script, kept in this user's cache: vl-convert takes three seconds to bundle it."""
+"""Vega, Vega-Lite and vega-embed as one script, kept in this user's cache: bundling takes three seconds."""
 
 from __future__ import annotations
 
