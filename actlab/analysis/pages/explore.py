@@ -32,6 +32,8 @@ MEASURES = (
 MOST_MEASURES = 5
 MOST_SHOWN = 12  # activations, before the reader asks for others
 START_DEPTH = 30
+SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds"]}
+"""When the seeds behind a line are seen."""
 STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
 
@@ -189,7 +191,7 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     seeds = (
         base.transform_filter("datum.seed >= 0")
         .mark_line(strokeWidth=1)
-        .encode(detail="seed:N", opacity=alt.condition("pointed.a === datum.a || seeds", alt.value(0.5), alt.value(0)))
+        .encode(detail="seed:N", opacity={"condition": {"test": SEEN, "value": 0.5}, "value": 0})
     )
     medians = base.transform_filter("datum.seed < 0")
     lines = medians.mark_line(strokeWidth=2.2).encode(strokeDash=dash.legend(legend))

@@ -15,7 +15,7 @@ for (const form of document.querySelectorAll("form[data-charts]")) {
     const wanted = {};
     for (const input of inputs) {
       wanted[input.dataset.signal] = valueOf(input);
-      const output = input.parentElement.querySelector("output");
+      const output = input.closest("label")?.querySelector("output");
       if (!output) continue;
       output.textContent = String(valueOf(input));
       input.setAttribute("aria-valuetext", output.textContent);
