@@ -39,7 +39,8 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     texts = [runs["run"].astype(str), *(runs[name].map(setting) for name in columns)]
     texts += [runs[name].map(lambda x: number(float(x))) for name in outcomes]
     steps, curves = curves_of(cells.steps, list(runs["run"]), rule.points)
-    pieces, slots = yaml_of(study, varied, runs)
+    swept = [one for one in cells.settings if one in varied or len(said_of(study, one.key)) > 1]
+    pieces, slots = yaml_of(study, swept, runs)
     data = {
         "heads": ["run", *map(words, [*columns, *outcomes])],
         "filters": len(columns) + 1,
@@ -136,7 +137,7 @@ def said_of(study: Mapping[str, Any], key: str) -> list[Any]:
     sweep = study.get("sweep") or {}
     section, _, name = key.partition(".")
     said = [(study.get(section) or {}).get(name), *((sweep.get("matrix") or {}).get(key) or ())]
-    return [*said, *(one[key] for one in sweep.get("include") or () if key in one)]
+    return [*said, *(one[key] for one in sweep.get("include") or () if key in one)] if key else []
 
 
 def label_of(said: Any) -> Any:
