@@ -34,6 +34,7 @@ MOST_SHOWN = 12  # activations, before the reader asks for others
 START_DEPTH = 30
 SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds"]}
 """When the seeds behind a line are seen."""
+OF_DEPTH = "names[measure] + ', depth ' + d"
 STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
 
@@ -62,14 +63,16 @@ def explore(cells: Cells, rule: Rule) -> Part:
     start = next((d for d in reversed(depths) if d <= START_DEPTH), depths[0])
     first = usual(cells.selected, others)
     shown = labels[:MOST_SHOWN]
-    values = {"d": start, "s": steps[0], "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
+    named = {f"m{i}": axis(column) for i, column in enumerate(measures)}
+    values: dict[str, Any] = {"names": named}
+    values |= {"d": start, "s": steps[0], "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
     values |= {name: setting(first[key]) for key, name in names.items()}
     looks = {drawn(label): cells.looks[label] for label in labels}
     charts = {"by-layer": profile(values, looks, list(columns.values()))} | (
         {"map": layer_maps(values, list(looks), list(columns.values()))} if len(steps) > 1 else {}
     )
     controls = [
-        choice("measure", "measure", {f"m{i}": axis(column) for i, column in enumerate(measures)}, "m0"),
+        choice("measure", "measure", named, "m0"),
         slider("depth", "d", depths, start, field="d") if len(depths) > 1 else fixed("d", start),
         slider("step", "s", steps, steps[0]) if len(steps) > 1 else fixed("s", steps[0]),
         *(
@@ -160,9 +163,14 @@ def top(values: Mapping[str, Any]) -> list[Any]:
     return [alt.param(name=name, value=value) for name, value in values.items()]
 
 
+def titled(text: str) -> Any:
+    """Make a title that says what is set, for who keeps the picture."""
+    return alt.TitleParams(text=alt.ExprRef(text), anchor="start", fontWeight="normal")
+
+
 def chosen(values: Mapping[str, Any], but: Sequence[str] = ()) -> str:
     """Write which rows are drawn: those with the values that are set."""
-    names = [name for name in values if name not in ("measure", "seeds", "shown", *but)]
+    names = [name for name in values if name not in ("names", "measure", "seeds", "shown", *but)]
     return " && ".join([*(f"datum.{name} === {name}" for name in names), "indexof(shown, datum.a) >= 0"])
 
 
@@ -204,7 +212,12 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     return (
         alt.layer(seeds, lines, points)
         .add_params(*top(values))
-        .properties(width="container", height=340, description="A measure by layer, one line an activation")
+        .properties(
+            title=titled(f"{OF_DEPTH} + ', step ' + s"),
+            width="container",
+            height=340,
+            description="A measure by layer, one line an activation",
+        )
         .to_dict()
     )
 
@@ -228,6 +241,6 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
         .properties(width=120, height=130)
         .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
         .add_params(*top(values))
-        .properties(description="A measure by layer and step, a map an activation")
+        .properties(title=titled(OF_DEPTH), description="A measure by layer and step, a map an activation")
     )
     return dict(chart.to_dict())
