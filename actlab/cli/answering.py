@@ -122,7 +122,8 @@ class Answering:
         cells, table, tables = headline_tables(results.study, results.manifest, *frames, results.path)
         found, doubts = answer(cells, tables)
         folder = results.path
-        files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
+        files = [folder / "report.md", folder / "report.html"]
+        files += [*sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
         files += [folder / "predictions.parquet", folder / "study.yaml", folder / "manifest.json"]
         self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
         self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected, folder)) else []
@@ -156,8 +157,9 @@ class Answering:
         say(
             f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
         )
+        pages = [name for name in ("report.html",) if (results.path / name).is_file()]
         others = [name for name in ("predictions.parquet", "weights/") if (results.path / name).exists()]
-        for path in ("report.md", "tables/", "figures/", "parts/", *others, "study.yaml", "manifest.json"):
+        for path in ("report.md", *pages, "tables/", "figures/", "parts/", *others, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
         if more := advice(table.frame, cells.selected, results.path):
             say(more)
