@@ -105,6 +105,27 @@ def shade(
     axes.update_datalim(np.concatenate(corners))
 
 
+def drawn(rows: pd.DataFrame, spreads: bool) -> pd.Series:
+    """List the heights that a picture of some estimates reaches: of intervals and predictions both ends.
+
+    Args:
+        rows: the estimates.
+        spreads: whether predictions are drawn with the spread about them, and init with its interval.
+    """
+    ends = rows[["low", "high"]]
+    if "at" in rows and not spreads:
+        ends = ends[rows["at"] != "init"]
+    of_theory = ["predicted", *(["predicted_low", "predicted_high"] if spreads else [])]
+    parts = [rows["mean"], *(ends[name] for name in ends), *(rows[name] for name in of_theory if name in rows)]
+    return pd.concat(parts, ignore_index=True).astype(float)
+
+
+def of_shares(axes: Axes, measure: str) -> None:
+    """Let the y axis of what is a share reach from 0 to 1, the same in every figure."""
+    if about(measure).range == (0.0, 1.0):
+        axes.set_ylim(-0.03, 1.03)
+
+
 def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     """Make the y axis logarithmic, at least ``decades`` high: what hardly differs must look so."""
     positive = values[(values > 0) & np.isfinite(values)]

@@ -21,11 +21,13 @@ from actlab.analysis.axes import (
     curve,
     decades_scale,
     depth_axis,
+    drawn,
     heat_map,
     legend,
     log_scale,
     name_edges,
     name_lines,
+    of_shares,
     points,
     predicted,
     title,
@@ -103,9 +105,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_ylabel(about(measure).axis)
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        if about(measure).range == (0.0, 1.0):  # margins may reach beyond what there is
-            low, high = axes.get_ylim()
-            axes.set_ylim(max(low, -0.03), min(high, 1.03))
+        of_shares(axes, measure)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
         if ends and axes is grid[-1]:
@@ -161,9 +161,10 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw small multiples, one for each of ``panels``: a measure against ``x``, a line for each of ``lines``.
 
-    Where the frame has ``at``, the end is a solid line with its interval and init a dashed one without. Where it has
+    Where the frame has ``at``, the end is a solid line with its interval and init a dotted one without. Where it has
     predictions, these are dashed, and init is points; if nothing else is drawn, with its interval, and the predictions
     with their spread. On a log axis each panel has its own range: one vanishing gradient would flatten all others.
+    Few layers lie upon many: the shallowest network is drawn last.
     """
     x, lines = spec.x, spec.lines
     measure = str(frame["measure"].iloc[0])
@@ -180,33 +181,33 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
     for axes, value in zip(grid.flat, values, strict=False):
         panel = frame[frame[spec.panels] == value]
-        for name, line in panel.groupby(lines):
+        for name, line in reversed(list(panel.groupby(lines))):
             look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "")
             if "at" in line:
-                dashed, init = style.DASHES["dashed"], line[line["at"] == "init"]
+                init = line[line["at"] == "init"]
                 if theory:
                     predicted(axes, init, x, look.colour, BAND if alone else 0.0)
                     points(axes, init, x, look, 2.0, bars=alone)
                 else:
-                    curve(axes, init, x, look, False, linewidth=1.0, linestyle=dashed)
+                    curve(axes, init, x, look, False, linewidth=1.2, linestyle=style.DASHES["dotted"])
                 line = line[line["at"] == "final"]
             if len(line):
                 curve(axes, line, x, look, linewidth=1.2)
         axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
-        shown = pd.concat([panel["mean"], panel["predicted"]]) if theory else panel["mean"]
+        shown = drawn(panel, alone)
         if beyond:
             decades_scale(axes, shown, 3.0)
         elif log:
             log_scale(axes, shown, 1.0 if alone else 3.0)
-    if not log and not theory:
-        grid.flat[0].set_ylim(-0.02, max(0.1, 1.1 * float(frame[["mean", "high"]].max().max())))
+    if not log:
+        of_shares(grid.flat[0], measure)
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     if "at" in frame:
-        ends = {"at the end": style.DASHES["solid"], "predicted" if theory else "at init": style.DASHES["dashed"]}
+        ends = {"at the end": "solid", **({"predicted": "dashed"} if theory else {"at init": "dotted"})}
         for name, dash in list(ends.items())[alone:]:
-            handles.append(Line2D([], [], color="#444444", label=name, linestyle=dash))
+            handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
         if theory:
             handles.append(Line2D([], [], color="#444444", label="measured at init", ls="", marker="o", markersize=3))
     legend(figure, handles, words(lines))
@@ -246,7 +247,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
         if of_row["measure"].iloc[0] in spec.log:
-            log_scale(grid[i, 0], of_row["mean"])
+            log_scale(grid[i, 0], drawn(of_row, False))
+        else:
+            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":
         colours = style.sequence(range(3)).values()
         names = zip(("first layer", "middle", "last layer"), colours, strict=True)
@@ -268,9 +271,8 @@ def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
     wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
     figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65) * rows + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    top = max(float(frame["mean"].max()), 0.2)
     for axes, value in zip(grid.flat, values, strict=False):
-        heat_map(axes, frame[frame[spec.panels] == value], spec.x, spec.lines, across, down, top)
+        heat_map(axes, frame[frame[spec.panels] == value], spec.x, spec.lines, across, down, 1.0)
         axes.set_title(title(str(value)))
     name_edges(grid, len(values), about(spec.x).axis, about(spec.lines).axis)
     return figure

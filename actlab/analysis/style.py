@@ -91,7 +91,8 @@ def apply() -> Iterator[None]:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg``: the same bytes for the same figure, without date or version.
 
-    The PNG has a palette of at most 255 colours, which is a third of the size; the SVG's paths are cut to two decimals.
+    The PNG has a palette, which makes it a third of the size, and in which lines and areas keep their colours; the
+    SVG's paths are cut to two decimals.
 
     Returns:
         The two paths.
@@ -113,9 +114,46 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         figure.savefig(vector, format="svg", bbox_inches=box, metadata=nothing)
     width = int(box.width * DPI)
     pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, width, 4)
-    Image.fromarray(pixels).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png)
+    in_palette(pixels[..., :3]).save(png, optimize=True)
     svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
     return [png, svg]
+
+
+def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Image.Image:
+    """Draw with a palette in which what has an area keeps its colour; soft edges get the next one that there is.
+
+    A palette that is a mean of similar colours would draw a thin blue line in the teal of a thicker one beside it.
+
+    Args:
+        pixels_HxWx3: red, green and blue, 0 to 255.
+        most: how many colours there may be.
+        kept: how many of these are the most frequent ones among pixels that have a neighbour of their own colour.
+    """
+    packed_HxW = pixels_HxWx3.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colours_K, place_N = np.unique(packed_HxW, return_inverse=True)
+    if len(colours_K) > most:
+        flat = [packed_HxW[:, 1:][packed_HxW[:, 1:] == packed_HxW[:, :-1]]]
+        flat += [packed_HxW[1:][packed_HxW[1:] == packed_HxW[:-1]]]
+        there, number = np.unique(np.concatenate(flat), return_counts=True)
+        chosen = there[np.argsort(-number, kind="stable")[:kept]]
+        rest = Image.fromarray(rgb(np.setdiff1d(colours_K, chosen))[None]).quantize(most - len(chosen))
+        others = np.array(rest.convert("RGB"))[0] @ np.array([65536, 256, 1], np.uint32)
+        chosen = np.unique(np.concatenate([chosen, others]))
+        here_Kx3, there_Cx3 = (rgb(one).astype(float) for one in (colours_K, chosen))
+        apart_KxC = (there_Cx3**2).sum(1) - 2 * here_Kx3 @ there_Cx3.T  # squared, less what all of a row have
+        place_N, colours_K = apart_KxC.argmin(1)[place_N], chosen
+    image = Image.fromarray(place_N.reshape(packed_HxW.shape).astype(np.uint8), "P")
+    image.putpalette(rgb(colours_K).tobytes())
+    return image
+
+
+def rgb(packed_K: np.ndarray) -> np.ndarray:
+    """Take whole numbers apart into red, green and blue.
+
+    >>> rgb(np.array([0x0072B2])).tolist()
+    [[0, 114, 178]]
+    """
+    return np.stack([packed_K >> 16, packed_K >> 8 & 255, packed_K & 255], -1).astype(np.uint8)
 
 
 def lay_out(figure: Figure) -> None:

@@ -1,0 +1,62 @@
+"""Properties of what is on a picture: nothing leaves its axes, shares reach from 0 to 1, lines keep their colours."""
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+
+from actlab.analysis import panels, style
+from actlab.analysis.cells import build_cells
+from actlab.analysis.figures import FIGURES
+from actlab.study.selection import Select
+from tests.synthetic import frames
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return build_cells(*frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=6), Select())
+
+
+def heights(axes: Axes) -> np.ndarray:
+    """Return the heights of all lines, bars and bands that are drawn in data."""
+    found = [np.asarray(line.get_ydata(), float) for line in axes.get_lines() if line.get_transform() == axes.transData]
+    for one in axes.collections:
+        if isinstance(one, PolyCollection | LineCollection):
+            found += [path.vertices[:, 1] for path in one.get_paths()]
+    values = np.concatenate([np.atleast_1d(one) for one in found]) if found else np.zeros(0)
+    return values[np.isfinite(values)]
+
+
+@pytest.mark.parametrize(
+    "name", ["accuracy_by_depth", "gradient_norms", "moments", "training_curves", "dead_fraction", "vanishing_slopes"]
+)
+def test_no_interval_leaves_its_axes(cells, name):
+    drawing = FIGURES[name].make(cells)
+    with style.apply():
+        figure = panels.render(drawing.spec, drawing.frame)
+    for axes in figure.axes:
+        low, high = sorted(axes.get_ylim())
+        there = heights(axes)
+        assert ((there >= low) & (there <= high)).all(), axes.get_title()
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_depth", "dead_fraction", "dead_over_training"])
+def test_a_share_reaches_from_0_to_1_whatever_was_measured(cells, name):
+    drawing = FIGURES[name].make(cells)
+    with style.apply():
+        figure = panels.render(drawing.spec, drawing.frame.assign(mean=0.01, low=0.0, high=0.02, ranged=False))
+    assert {axes.get_ylim() for axes in figure.axes if axes.get_visible()} == {(-0.03, 1.03)}
+
+
+def test_a_thin_line_keeps_its_colour_in_the_palette():
+    red, green = np.meshgrid(np.arange(100, dtype=np.uint8), np.arange(100, dtype=np.uint8))
+    pixels = np.stack([red, green, np.full_like(red, 170)], -1)  # ten thousand colours much like the line's
+    pixels[3, 10:20] = 0x00, 0x72, 0xB2
+    drawn = np.asarray(style.in_palette(pixels).convert("RGB"))
+    assert (drawn[3, 10:20] == pixels[3, 10:20]).all()
+    assert np.abs(drawn.astype(int) - pixels).max() < 32
+
+
+def test_a_picture_of_few_colours_is_as_it_was():
+    pixels = np.random.default_rng(0).integers(0, 6, (20, 30, 3)).astype(np.uint8) * 50
+    assert (np.asarray(style.in_palette(pixels).convert("RGB")) == pixels).all()
