@@ -26,6 +26,7 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAPS, MAP, SCATTER = "named lines", "facets", "grid", "maps", "map", "scatter"
+PROFILE = "profile"
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 6
 MOST_COLUMNS = 6  # of a grid
@@ -39,7 +40,8 @@ class Spec:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
             panel for each value of ``panels``, dashed at init where the frame has ``at``, or what is predicted;
             ``grid``: rows (``panels``) by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``:
-            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below.
+            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below;
+            ``profile``: one panel, decades by layer from the last to the first, lines named where they end.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.

@@ -4,7 +4,7 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,11 @@ from actlab.analysis.axes import (
     depth_axis,
     drawn,
     heat_map,
+    is_predicted,
     legend,
+    line_label,
     log_scale,
+    looks_of,
     name_edges,
     name_lines,
     of_shares,
@@ -38,6 +41,7 @@ from actlab.analysis.drawings import (
     MAP,
     MAPS,
     NAMED_LINES,
+    PROFILE,
     RANGED,
     SCATTER,
     WHEN,
@@ -47,7 +51,8 @@ from actlab.analysis.drawings import (
 )
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
-from actlab.analysis.looks import MARKERS, LineStyle, from_palette
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.profiles import profile
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
 AS_THEORY = ": measured (points), predicted (dashed)"
@@ -56,21 +61,6 @@ AS_THEORY = ": measured (points), predicted (dashed)"
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a frame as the specification says: medians and ranges where means have no interval."""
     return KINDS[spec.kind](spec, as_drawn(frame))
-
-
-def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle]) -> dict[Any, LineStyle]:
-    """Give each value of the column that tells lines apart a look: an activation's own, or one by order."""
-    if column == "activation":
-        return {value: looks[str(value)] for value in values}
-    if all(isinstance(value, int | float | np.number) for value in values):
-        colours = style.sequence(values)
-        return {value: LineStyle(colours[value], MARKERS[i % len(MARKERS)]) for i, value in enumerate(values)}
-    return {value: from_palette(i) for i, value in enumerate(values)}
-
-
-def line_label(column: str, value: Any) -> str:
-    """Name a line."""
-    return str(value) if column == "activation" else setting(value)
 
 
 def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -112,11 +102,6 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             style.lay_out(figure)  # positions are known only then
             name_lines(axes, ends)
     return figure
-
-
-def is_predicted(rows: pd.DataFrame) -> bool:
-    """Whether anything of what is drawn together is predicted."""
-    return "predicted" in rows and bool(rows["predicted"].notna().any())
 
 
 def draw_beside(
@@ -194,7 +179,8 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
             if len(line):
                 curve(axes, line, x, look, linewidth=1.2)
         axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
-        shown = drawn(panel, alone)
+        bars = panel.index[(panel["at"] != "init") | alone] if "at" in panel else panel.index
+        shown = drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
         if beyond:
             decades_scale(axes, shown, 3.0)
         elif log:
@@ -247,7 +233,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
         if of_row["measure"].iloc[0] in spec.log:
-            log_scale(grid[i, 0], drawn(of_row, False))
+            log_scale(grid[i, 0], drawn(of_row))
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":
@@ -336,4 +322,5 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     MAPS: heat_maps,
     MAP: share_map,
     SCATTER: scatter,
+    PROFILE: profile,
 }
