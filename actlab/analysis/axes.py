@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import records, setting
+from actlab.analysis.layout import setting
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
@@ -269,34 +269,3 @@ def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
     figure.legend(
         handles=list(handles), loc="outside lower center", ncols=columns, title=name or None, title_fontsize=8
     )
-
-
-def heat_map(
-    axes: Axes,
-    frame: pd.DataFrame,
-    x: str,
-    y: str,
-    across: Sequence[Any],
-    down: Sequence[Any],
-    top: float,
-    colours: str = "YlOrBr",
-) -> None:
-    """Draw a map of ``mean`` from 0 to ``top``, every cell with its number."""
-    cells = {(row[y], row[x]): row for row in records(frame)}
-    shade = np.full((len(down), len(across)), np.nan)
-    for i, j in np.ndindex(shade.shape):
-        cell = cells.get((down[i], across[j]))
-        if cell is None:
-            continue
-        shade[i, j] = cell["mean"]
-        text = "" if math.isnan(cell["mean"]) else f"{cell['mean']:.2f}".removeprefix("0")
-        text += f"\n{cell['diverged']:g} div." if cell["diverged"] else ""
-        ink = "white" if cell["mean"] > 0.6 * top else "#222222"
-        axes.text(j, i, text.strip(), ha="center", va="center", fontsize=6.5, color=ink, linespacing=0.9)
-    edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
-    known = np.ma.masked_invalid(shade)
-    axes.pcolormesh(*edges, known, cmap=colours, vmin=0, vmax=top, edgecolors="white", linewidth=0.5, alpha=0.9)
-    axes.set_xticks(range(len(across)), [setting(one) for one in across])
-    axes.set_yticks(range(len(down)), [setting(one) for one in down])
-    axes.grid(False)
-    axes.tick_params(length=0)

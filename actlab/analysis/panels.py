@@ -22,7 +22,6 @@ from actlab.analysis.axes import (
     decades_scale,
     depth_axis,
     drawn,
-    heat_map,
     is_predicted,
     legend,
     line_label,
@@ -44,14 +43,15 @@ from actlab.analysis.drawings import (
     PROFILE,
     RANGED,
     SCATTER,
+    TILES,
     WHEN,
     Spec,
     as_drawn,
-    in_order,
 )
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
+from actlab.analysis.maps import heat_maps, share_map, tiles
 from actlab.analysis.profiles import profile
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
@@ -249,32 +249,6 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
-    values = list(dict.fromkeys(frame[spec.panels]))
-    across, down = in_order(frame[spec.x]), in_order(frame[spec.lines])
-    rows, columns = arrangement(len(values))
-    wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
-    figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65) * rows + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, value in zip(grid.flat, values, strict=False):
-        heat_map(axes, frame[frame[spec.panels] == value], spec.x, spec.lines, across, down, 1.0)
-        axes.set_title(title(str(value)))
-    name_edges(grid, len(values), about(spec.x).axis, about(spec.lines).axis)
-    return figure
-
-
-def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
-    down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], in_order(frame[spec.x])
-    longest = max(len(str(value)) for value in down)
-    figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))
-    axes = figure.subplots()
-    heat_map(axes, frame, spec.x, spec.lines, across, down, 1.0, "Blues")
-    axes.set_xlabel(about(spec.x).axis)
-    return figure
-
-
 def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw, a panel for each measure, what was measured against what was predicted, and below it the deviations."""
     lines = spec.lines
@@ -323,4 +297,5 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     MAP: share_map,
     SCATTER: scatter,
     PROFILE: profile,
+    TILES: tiles,
 }

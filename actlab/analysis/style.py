@@ -42,6 +42,7 @@ def sequence(values: Iterable[float]) -> dict[float, str]:
 
 
 DPI = 140
+AREA = 60  # pixels
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
@@ -122,7 +123,8 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Image.Image:
     """Draw with a palette in which what has an area keeps its colour; soft edges get the next one that there is.
 
-    A palette that is a mean of similar colours would draw a thin blue line in the teal of a thicker one beside it.
+    A palette that is a mean of similar colours would draw a thin blue line in the teal of a thicker one beside it. A
+    picture of too many colours, as of a smooth scale, has none.
 
     Args:
         pixels_HxWx3: red, green and blue, 0 to 255.
@@ -135,6 +137,8 @@ def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Im
         flat = [packed_HxW[:, 1:][packed_HxW[:, 1:] == packed_HxW[:, :-1]]]
         flat += [packed_HxW[1:][packed_HxW[1:] == packed_HxW[:-1]]]
         there, number = np.unique(np.concatenate(flat), return_counts=True)
+        if (number >= AREA).sum() > kept:
+            return Image.fromarray(pixels_HxWx3)
         chosen = there[np.argsort(-number, kind="stable")[:kept]]
         rest = Image.fromarray(rgb(np.setdiff1d(colours_K, chosen))[None]).quantize(most - len(chosen))
         others = np.array(rest.convert("RGB"))[0] @ np.array([65536, 256, 1], np.uint32)

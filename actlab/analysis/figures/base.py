@@ -9,9 +9,13 @@ from actlab.analysis.deviations import is_predicted, means_note, with_prediction
 from actlab.analysis.drawings import evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
+from actlab.analysis.layout import setting, words
 from actlab.analysis.tables.base import order
 from actlab.later import pd
 
+MOST_PANELS = 20
+NAMED = ("activation", "optimizer", "weight_init", "data")
+"""Settings of which the value alone says which it is."""
 MOST_LAYERS = 25  # a line through more points looks the same
 
 
@@ -66,3 +70,23 @@ def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         *([f"Not known of {unknown}: not drawn."] if unknown else []),
     ]
     return frame[frame["activation"].map(some)].reset_index(drop=True), sentences
+
+
+def in_one_picture(frame: pd.DataFrame, panels: str, keys: Sequence[str]) -> tuple[pd.DataFrame, str, list[str]]:
+    """Give each setting a panel of one picture, where these are not too many, instead of a picture.
+
+    Returns:
+        the frame with a column for the panels, its name, and the settings that it stands for.
+    """
+    others = [key for key in keys if key != panels]
+    if not others or len(frame.drop_duplicates([panels, *others])) > MOST_PANELS:
+        return frame, panels, []
+    names = [panels] * (frame[panels].nunique() > 1) + others
+    texts = [
+        ", ".join(
+            f"{'' if isinstance(value, str) and key in NAMED else words(key) + ' '}{setting(value)}"
+            for key, value in zip(names, values, strict=True)
+        )
+        for values in frame[names].itertuples(index=False)
+    ]
+    return frame.assign(panel=texts), "panel", [panels, *others]

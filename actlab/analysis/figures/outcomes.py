@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, Drawing, Spec, drawing, subject
-from actlab.analysis.figures.base import intervals, over_training
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import long, summarise
+from actlab.analysis.figures.base import in_one_picture, intervals, over_training
+from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import outcomes as tables
+from actlab.analysis.tables.base import order, without
 from actlab.measures import about
 
 
@@ -30,6 +33,35 @@ def trained_by_depth(cells: Cells) -> Drawing | None:
     frame = table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"])
     caption = "Share of runs whose final training loss is at most half of the best constant predictor's."
     return drawing(cells, frame, Spec(MAP, x="depth", lines=subject(cells)), table.title, caption)
+
+
+@figure
+def trained_by_rate(cells: Cells) -> Drawing | None:
+    """Share of seeds that trained at each depth and learning rate, beside it the final metric; maps per activation."""
+    if "learning_rate" not in cells.keys or cells.runs["depth"].nunique() < 2:
+        return None
+    keys = cell_keys(cells, cells.keys)
+    metric = "test_accuracy" if (cells.runs["task"] == "classification").all() else "test_loss"
+    runs = cells.runs.assign(trained=cells.runs["trained"].astype(float))
+    values = long(runs[["run", "trained", metric]], ["trained", metric])
+    frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
+    frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
+    others = without(cells.keys, "learning_rate")
+    frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"))
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
+    caption = (
+        "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
+        f"mean final {words(metric)} of those that did not diverge, at every learning rate. Grey: no such run, or all "
+        "diverged."
+    )
+    return drawing(
+        cells,
+        frame,
+        spec,
+        "What trains, by depth and learning rate",
+        caption,
+        [key for key in cells.keys if key not in shown],
+    )
 
 
 @figure

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.drawings import FACETS, MAPS, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import FACETS, GREYED, MAPS, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import intervals, only_nonzero, over_training, thin_layers
+from actlab.analysis.figures.base import in_one_picture, intervals, only_nonzero, over_training, thin_layers
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.parts import figure
+from actlab.later import pd
+
+HALF = 0.5
 
 
 @figure
@@ -59,7 +64,22 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     if frame.empty:
         return None
     others = [key for key in cells.keys if key != "learning_rate"]
-    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=subject(cells, others))
+    panels = subject(cells, others)
     means = f"{mean_of(frame, False)}, of means over hidden layers; *div.*: runs that diverged."
-    caption = " ".join([definition(measure), means, *left_out])
-    return drawing(cells, frame, spec, title, caption, cells.keys)
+    said = [definition(measure), means, *left_out]
+    frame = with_born_dead(frame, cells, keys)
+    if GREYED in frame and frame[GREYED].any():
+        said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
+    frame, panels, shown = in_one_picture(frame, panels, [key for key in others if key != "depth"])
+    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=panels)
+    return drawing(cells, frame, spec, title, " ".join(said), [key for key in cells.keys if key not in shown])
+
+
+def with_born_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Say of which cells half of the networks or more have a wholly dead layer at initialisation."""
+    if "network_dead" not in cells.steps:
+        return frame
+    there = records_at(cells.steps, cells.runs, "init", ["network_dead"]).merge(cells.runs[["run", *keys]], on="run")
+    share = there.groupby(list(keys), dropna=False)["network_dead"].mean().rename("born_with_dead_layer").reset_index()
+    out = frame.merge(share, on=list(keys), how="left")
+    return out.assign(**{GREYED: out["born_with_dead_layer"] >= HALF})
