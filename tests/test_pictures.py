@@ -5,10 +5,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
-from actlab.analysis import panels, style
+import actlab
+from actlab.analysis import panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.figures import FIGURES
 from actlab.study.selection import Select
+from actlab.study.source import StudyError
 from tests.synthetic import frames
 
 
@@ -68,3 +70,27 @@ def test_a_thin_line_keeps_its_colour_in_the_palette():
 def test_a_picture_of_few_colours_is_as_it_was():
     pixels = np.random.default_rng(0).integers(0, 6, (20, 30, 3)).astype(np.uint8) * 50
     assert (np.asarray(style.in_palette(pixels).convert("RGB")) == pixels).all()
+
+
+ASKED = {"figure_format": ["svg", "pdf"], "dpi": 70, "titles": {"accuracy_by_depth": "How deep?"}}
+
+
+def test_a_study_says_how_its_figures_are_written_and_what_they_are_called(tmp_path):
+    study = {"study": "x", "report": {"tables": [], "figures": ["accuracy_by_depth"], **ASKED}}
+    made = frames(("relu", "elu"), (2, 5), seeds=2)
+    first, second = (report.write(tmp_path / name, study, {}, *made) for name in "ab" if not (tmp_path / name).mkdir())
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert {path.name for path in (tmp_path / "a" / "figures").iterdir()} == {
+        f"accuracy_by_depth.{suffix}" for suffix in ("csv", "svg", "pdf")
+    }
+    assert "How deep?" in (tmp_path / "a" / "figures" / "accuracy_by_depth.svg").read_text()
+    assert "![How deep?](figures/accuracy_by_depth.svg)" in (tmp_path / "a" / "report.md").read_text()
+    report.write(tmp_path / "a", study | {"report": study["report"] | {"figure_format": ["png"]}}, {}, *made)
+    left = {path.suffix for path in (tmp_path / "a" / "figures").iterdir()}
+    assert left == {".csv", ".png"}  # nothing outlives its reason
+
+
+def test_a_title_of_no_figure_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_text("study: x\ndata: {name: digits}\nreport: {titles: {accuracy_by_dept: Mine}}\n")
+    with pytest.raises(StudyError, match=r"report\.titles: .*accuracy_by_depth"):
+        actlab.study_of(tmp_path / "x.yaml")

@@ -14,6 +14,7 @@ import numpy as np
 from actlab.analysis import bimodal, ties
 from actlab.analysis.cells import Cells
 from actlab.analysis.estimates import LOGS
+from actlab.analysis.formats import Formats
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
@@ -74,6 +75,7 @@ class Drawing:
         pages: {what they show, as ``data=wine``: rows of ``frame``}: a picture for each setting without a place in one.
         spec: how such rows are drawn.
         name: its name in YAML and on disk; the decorator says it.
+        formats: the files that the study asks for.
     """
 
     title: str
@@ -82,6 +84,7 @@ class Drawing:
     pages: dict[str, pd.DataFrame] = field(repr=False)
     spec: Spec
     name: str = ""
+    formats: Formats = field(default_factory=Formats)
 
     def stem(self, page: str) -> str:
         """The name of a page's files."""

@@ -1,6 +1,7 @@
 """Maps: a shade for each pair of two settings, or of layer and step; one scale for all maps of a measure."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import arrangement, line_label, name_edges, title
+from actlab.analysis.axes import arrangement, line_label, name_edges
 from actlab.analysis.drawings import GREYED, Spec, in_order
 from actlab.analysis.layout import records, setting
 from actlab.measures import LOG10, about
@@ -65,7 +66,7 @@ def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
     across, down = in_order(frame[spec.x]), in_order(frame[spec.lines])
     rows, columns = arrangement(len(values))
     wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
-    heads = [title(str(value)) for value in values]
+    heads = [textwrap.fill(str(value), max(int(wide * 12), 16)) for value in values]
     lines = max(head.count("\n") for head in heads)
     figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65 + 0.13 * lines) * rows + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -113,7 +114,8 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
         there = frame[(frame[spec.panels] == values[place]) & (frame["measure"] == measure)]
         tile(axes, spec, there, sides[measure], scales[measure], numbers)
         head = line_label(spec.panels, values[place])
-        axes.set_title(head if len(measures) == 1 else f"{title(head)}: {about(measure).words}", fontsize=8)
+        head = head if len(measures) == 1 else f"{head}: {about(measure).words}"
+        axes.set_title(textwrap.fill(head, int(wide * 14)), fontsize=7.5)
         if place + beside >= len(values):
             axes.set_xlabel(about(spec.x).axis)
         if j == 0:

@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
+from actlab.analysis.formats import DPI, Formats
 from actlab.analysis.looks import LineStyle
 
 DASHES: dict[str, Any] = {
@@ -41,7 +42,11 @@ def sequence(values: Iterable[float]) -> dict[float, str]:
     return {value: to_hex(rgba) for value, rgba in zip(ordered, shades, strict=False)}
 
 
-DPI = 140
+NOTHING: Any = {
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What files say of when and by what they were made."""
 AREA = 60  # pixels
 RC: Any = {
     "font.family": "DejaVu Sans",
@@ -73,6 +78,7 @@ RC: Any = {
     "path.simplify": True,
     "path.simplify_threshold": 0.5,
     "svg.fonttype": "none",  # text stays text: small, searchable, read by screen readers
+    "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "actlab",  # else every file has other ids
 }
 
@@ -89,18 +95,23 @@ def apply() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` and ``stem.svg``: the same bytes for the same figure, without date or version.
+def save(figure: Figure, stem: Path, suffixes: Sequence[str] = Formats.suffixes, dpi: int = DPI) -> list[Path]:
+    """Write ``stem.png`` and ``stem.svg``, or what is asked for: the same bytes for the same figure, without a date.
 
     The PNG has a palette, which makes it a third of the size, and in which lines and areas keep their colours; the
     SVG's paths are cut to two decimals.
 
+    Args:
+        figure: the figure.
+        stem: the files' path without a suffix.
+        suffixes: which of ``png``, ``svg`` and ``pdf``.
+        dpi: pixels per inch of a PNG.
+
     Returns:
-        The two paths.
+        The paths.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
-    raster, vector = io.BytesIO(), io.StringIO()
+    paths = {suffix: stem.with_name(f"{stem.name}.{suffix}") for suffix in suffixes}
     with apply(), warnings.catch_warnings():
         for drawn_all_the_same in ("Glyph .* missing", "constrained_layout not applied"):  # strange names, little room
             warnings.filterwarnings("ignore", drawn_all_the_same, UserWarning)
@@ -110,14 +121,19 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
             if not axis.get_label_text():
                 axis.set_label_coords(0.0, 0.0)  # else its place is sought for each file
-        figure.savefig(raster, format="rgba", dpi=DPI, bbox_inches=box)
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(vector, format="svg", bbox_inches=box, metadata=nothing)
-    width = int(box.width * DPI)
-    pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, width, 4)
-    in_palette(pixels[..., :3]).save(png, optimize=True)
-    svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
-    return [png, svg]
+        for suffix, path in paths.items():
+            if suffix == "png":
+                raster = io.BytesIO()
+                figure.savefig(raster, format="rgba", dpi=dpi, bbox_inches=box)
+                pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, int(box.width * dpi), 4)
+                in_palette(pixels[..., :3]).save(path, optimize=True, dpi=(dpi, dpi))
+            elif suffix == "svg":
+                vector = io.StringIO()
+                figure.savefig(vector, format="svg", bbox_inches=box, metadata=NOTHING["svg"])
+                path.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
+            else:
+                figure.savefig(path, format=suffix, bbox_inches=box, metadata=NOTHING[suffix])
+    return list(paths.values())
 
 
 def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Image.Image:

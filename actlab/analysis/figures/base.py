@@ -72,21 +72,32 @@ def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame[frame["activation"].map(some)].reset_index(drop=True), sentences
 
 
-def in_one_picture(frame: pd.DataFrame, panels: str, keys: Sequence[str]) -> tuple[pd.DataFrame, str, list[str]]:
+def in_one_picture(
+    frame: pd.DataFrame, panels: str, keys: Sequence[str], most: int = MOST_PANELS
+) -> tuple[pd.DataFrame, str, list[str]]:
     """Give each setting a panel of one picture, where these are not too many, instead of a picture.
 
     Returns:
         the frame with a column for the panels, its name, and the settings that it stands for.
     """
     others = [key for key in keys if key != panels]
-    if not others or len(frame.drop_duplicates([panels, *others])) > MOST_PANELS:
+    if not others or len(frame.drop_duplicates([panels, *others])) > most:
         return frame, panels, []
     names = [panels] * (frame[panels].nunique() > 1) + others
     texts = [
         ", ".join(
-            f"{'' if isinstance(value, str) and key in NAMED else words(key) + ' '}{setting(value)}"
+            f"{'' if isinstance(value, str) and key in NAMED else words(key) + ' '}{in_short(value)}"
             for key, value in zip(names, values, strict=True)
         )
         for values in frame[names].itertuples(index=False)
     ]
     return frame.assign(panel=texts), "panel", [panels, *others]
+
+
+def in_short(value: object) -> str:
+    """Write a setting as a panel has room for.
+
+    >>> in_short("constant(value=-0.5)"), in_short("gaussian(sigma_w=1.5)")
+    ('-0.5', 'gaussian(sigma_w=1.5)')
+    """
+    return setting(value).removeprefix("constant(value=").removesuffix(")" * str(value).startswith("constant(value="))

@@ -47,7 +47,7 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     others = without(cells.keys, "learning_rate")
-    frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"))
+    frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
