@@ -96,8 +96,8 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     """
     values, measures = list(dict.fromkeys(frame[spec.panels])), list(dict.fromkeys(frame["measure"]))
     sides = {name: (in_order(of[spec.x]), in_order(of[spec.lines])) for name, of in frame.groupby("measure")}
-    numbers = max(len(across) * len(down) for across, down in sides.values()) <= MOST_NUMBERS
-    beside = 2 if len(values) > 4 and numbers else 1
+    numbers = not spec.log and max(len(across) * len(down) for across, down in sides.values()) <= MOST_NUMBERS
+    beside = 2 if len(values) > 4 else 1
     rows = math.ceil(len(values) / beside)
     wide = max(0.3 * max(len(across) for across, _ in sides.values()), 1.8) if numbers else 2.7
     tall = max(0.2 * max(len(down) for _, down in sides.values()), 1.0) if numbers else 1.5
@@ -120,8 +120,8 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_xlabel(about(spec.x).axis)
         if j == 0:
             axes.set_ylabel(about(spec.lines).axis)
-    for k, name in enumerate(measures) if not numbers else ():
-        bar = figure.colorbar(scales[name], ax=list(grid[:, k]), location="bottom", **BAR)
+    for j, name in enumerate(measures * beside) if not numbers else ():
+        bar = figure.colorbar(scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
         bar.set_label(about(name).axis, fontsize=7.5)
         if name in spec.log:
             bar.ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -172,7 +172,7 @@ def tile(
     axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, norm=scale.norm, rasterized=False, **look)
     for i, j in np.argwhere(np.isfinite(shade)) if numbers else ():
         ink = "white" if scale.norm(shade[i, j]) > 0.6 else "#222222"
-        text = f"{shade[i, j]:.2f}".removeprefix("0")
+        text = f"{shade[i, j]:.2f}".removeprefix("0").replace("-", "−")
         axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=ink)
     for axis, side in ((axes.xaxis, across), (axes.yaxis, down)):
         each = math.ceil(len(side) / MOST_TICKS) if not numbers else 1

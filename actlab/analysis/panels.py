@@ -87,7 +87,8 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in values:
             line = rows[rows[lines] == value]
             if line["mean"].notna().any():
-                draw_beside(axes, line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
+                drawn_line = each_run(axes, line, x, looks[value])
+                draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
                 last = line.sort_values(x)["mean"].dropna().iloc[-1]
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         depth_axis(axes, sorted(frame[x].unique()), x)
@@ -102,6 +103,18 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             style.lay_out(figure)  # positions are known only then
             name_lines(axes, ends)
     return figure
+
+
+def each_run(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle) -> pd.DataFrame:
+    """Draw the runs of cells that have them by themselves as points, and leave a gap there in the line."""
+    if "seeds" not in line or not (line["seeds"].fillna("") != "").any():
+        return line
+    apart = line["seeds"].fillna("") != ""
+    for at, texts in zip(line.loc[apart, x], line.loc[apart, "seeds"], strict=True):
+        runs = [float(text) for text in str(texts).split()]
+        hollow = {"markerfacecolor": "white", "markersize": 4.0, "linestyle": "none", "alpha": 0.8}
+        axes.plot([at] * len(runs), runs, color=look.colour, marker=look.marker or "o", **hollow)
+    return line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
 
 
 def draw_beside(

@@ -16,6 +16,7 @@ from actlab.later import pd
 MOST_PANELS = 20
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
+DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
 MOST_LAYERS = 25  # a line through more points looks the same
 
 
@@ -101,3 +102,17 @@ def in_short(value: object) -> str:
     ('-0.5', 'gaussian(sigma_w=1.5)')
     """
     return setting(value).removeprefix("constant(value=").removesuffix(")" * str(value).startswith("constant(value="))
+
+
+def one_depth(depths: pd.Series) -> int:
+    """Choose the deepest of a study's depths up to 30, or the shallowest.
+
+    >>> one_depth(pd.Series([2, 30, 50])), one_depth(pd.Series([50, 100]))
+    (30, 50)
+    """
+    return int(max(depths[depths <= DEEP], default=depths.min()))
+
+
+def is_of_training(cells: Cells, column: str) -> bool:
+    """Whether a setting says how networks are trained, not what they are."""
+    return any(one.column == column and one.key.startswith("train.") for one in cells.settings)

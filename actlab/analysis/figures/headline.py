@@ -10,7 +10,7 @@ from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, DEVIATION, is_predicted, joined, networks
 from actlab.analysis.drawings import PROFILE, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import thin_layers
+from actlab.analysis.figures.base import is_of_training, one_depth, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
@@ -18,7 +18,6 @@ from actlab.later import pd
 from actlab.measures import LOG10
 
 NORM, RELATIVE = "signal_grad_norm", "relative_signal_grad_norm"
-DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
 FEWEST_LAYERS = 3
 
 
@@ -69,20 +68,6 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
     frame = frame.assign(measure=RELATIVE)
     spec = Spec(PROFILE, x="layer", lines=lines, looks=cells.looks, log=(RELATIVE,))
     return drawing(cells, frame, spec, title, what, [key for key in keys if key in cells.selected_keys])
-
-
-def one_depth(depths: pd.Series) -> int:
-    """Choose the deepest of a study's depths up to 30, or the shallowest.
-
-    >>> one_depth(pd.Series([2, 30, 50])), one_depth(pd.Series([50, 100]))
-    (30, 50)
-    """
-    return int(max(depths[depths <= DEEP], default=depths.min()))
-
-
-def is_of_training(cells: Cells, column: str) -> bool:
-    """Whether a setting says how networks are trained, not what they are."""
-    return any(one.column == column and one.key.startswith("train.") for one in cells.settings)
 
 
 def relative(values: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str] = ("value",)) -> pd.DataFrame:

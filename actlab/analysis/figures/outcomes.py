@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import long, summarise
@@ -11,6 +12,7 @@ from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import outcomes as tables
 from actlab.analysis.tables.base import order, without
+from actlab.later import pd
 from actlab.measures import about
 
 
@@ -20,8 +22,27 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     table = tables.final_performance(cells)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    caption = f"Final metric on the test split{scale}. {mean_of(table.frame)}."
-    return drawing(cells, table.frame, spec, table.title, caption)
+    frame, apart = with_seeds(table.frame, cells), ""
+    if (frame["seeds"] != "").any():
+        apart = (
+            " Where some runs trained and others did not, each run is a point: no line leads through what lies between."
+        )
+    caption = f"Final metric on the test split{scale}. {mean_of(frame)}.{apart}"
+    return drawing(cells, frame, spec, table.title, caption)
+
+
+def with_seeds(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add each run's value to cells of which some runs trained and others did not, and take their range away."""
+    keys, partly = cell_keys(cells), bimodal.partly(frame)
+    finite = cells.selected.copy()
+    each = {name: finite.groupby(keys, dropna=False)[name].apply(list) for name in set(frame["measure"]) & set(finite)}
+    places = frame[keys].itertuples(index=False, name=None)
+    at = [place if len(keys) > 1 else place[0] for place in places]
+    seeds = [
+        " ".join(f"{x:.4g}" for x in each[name][place] if x == x) if some and name in each else ""
+        for name, place, some in zip(frame["measure"], at, partly, strict=True)
+    ]
+    return frame.assign(seeds=seeds)
 
 
 @figure

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.drawings import FACETS, GREYED, MAPS, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import FACETS, GREYED, MAPS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import in_one_picture, intervals, only_nonzero, over_training, thin_layers
+from actlab.analysis.figures.base import (
+    in_one_picture,
+    in_short,
+    intervals,
+    is_of_training,
+    only_nonzero,
+    over_training,
+    thin_layers,
+)
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.parts import figure
 from actlab.later import pd
@@ -40,6 +48,28 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells))
     caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
     return drawing(cells, frame, spec, "Dead units over training", caption)
+
+
+@figure
+def dead_by_depth(cells: Cells) -> Drawing | None:
+    """Dead units at init against depth, one line per initialiser: of activations that can die."""
+    names = [key for key in ("weight_init", "weight_gain", "bias_init") if key in cells.keys]
+    if not available(cells.layers, ["dead_fraction"]) or not names or cells.runs["depth"].nunique() < 2:
+        return None
+    keys = [key for key in cell_keys(cells, cells.keys) if key == "depth" or not is_of_training(cells, key)]
+    runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
+    of_layers = long(records_at(cells.layers, runs, "init", ["dead_fraction"]), ["dead_fraction"])
+    values = of_layers.groupby(["run", "measure"], as_index=False)["value"].mean()
+    frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
+    if frame.empty:
+        return None
+    frame["initialiser"] = [", ".join(map(in_short, row)) for row in frame[names].itertuples(index=False)]
+    spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks)
+    said = [definition("dead_fraction"), f"{mean_of(frame)}, of means over hidden layers, before training.", *left_out]
+    others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
+    if frame["activation"].nunique() > 1:
+        frame["initialiser"] = frame["activation"] + ", " + frame["initialiser"]
+    return drawing(cells, frame, spec, "Dead units at initialisation by depth", " ".join(said), others)
 
 
 @figure
