@@ -5,6 +5,7 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ from actlab.analysis.maps import heat_maps, share_map, tiles
 from actlab.analysis.profiles import profile
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
+MOST_NAMED = 11  # in a legend of points: the story's
+FAR = 3.0  # spreads
 AS_THEORY = ": measured (points), predicted (dashed)"
 
 
@@ -239,6 +242,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     marker = "" if lines == "layer" else looks[value].marker
                     small = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
+            if lines == "layer" and len(panel):
+                start_of(axes, panel, spec.x)
             if i == 0:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if i == len(down) - 1:
@@ -262,11 +267,23 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
+    """Draw, and write beside it, the value with which all layers of a panel begin, if it is one value."""
+    first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
+    if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
+        axes.axhline(float(first.iloc[0]), color="#777777", linewidth=0.8, linestyle=style.DASHES["dotted"], zorder=0.8)
+        place = {"xy": (0.99, float(first.iloc[0])), "xycoords": axes.get_yaxis_transform()}
+        text = {"ha": "right", "va": "bottom", "fontsize": 6.0, "color": "#666666"}
+        axes.annotate(f"start {first.iloc[0]:.3g}", **place, **text)
+
+
 def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw, a panel for each measure, what was measured against what was predicted, and below it the deviations."""
     lines = spec.lines
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
+    others = values[MOST_NAMED:] if len(values) > MOST_NAMED + 1 else []
+    looks |= {value: replace(looks[value], colour="#A6A6A6") for value in others}
     panels = [rows for _, rows in frame.groupby("measure", sort=False)]
     figure = style.new_figure(max(3.3 * len(panels), 4.6), 5.0 + 0.19 * math.ceil(len(values) / 6))
     grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(2, 1))
@@ -281,6 +298,11 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
             points(above, one, spec.x, looks[value])
             axes_of = {"color": looks[value].colour, "marker": looks[value].marker, "markersize": 3.0}
             below.plot(one[spec.x], one["deviation"], linestyle="none", **axes_of)
+            far = one[one["deviation"].abs() > FAR]
+            if value in others and len(far):
+                last = far.loc[far["deviation"].abs().idxmax()]
+                at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 6.5}
+                below.annotate(str(value), (last[spec.x], last["deviation"]), color="#555555", **at)
         above.set_title(record.words)
         below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
         above.xaxis.set_major_locator(MaxNLocator(5))
@@ -297,7 +319,11 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
             label=line_label(lines, value),
         )
         for value in values
+        if value not in others
     ]
+    if others:
+        more = f"{len(others)} others, named below where far off"
+        handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
@@ -99,9 +100,10 @@ def in_short(value: object) -> str:
     """Write a setting as a panel has room for.
 
     >>> in_short("constant(value=-0.5)"), in_short("gaussian(sigma_w=1.5)")
-    ('-0.5', 'gaussian(sigma_w=1.5)')
+    ('−0.5', 'gaussian(sigma_w=1.5)')
     """
-    return setting(value).removeprefix("constant(value=").removesuffix(")" * str(value).startswith("constant(value="))
+    constant = re.fullmatch(r"constant\(value=(.+)\)", setting(value))
+    return constant[1].replace("-", "−", 1) if constant else setting(value)
 
 
 def one_depth(depths: pd.Series) -> int:

@@ -21,6 +21,7 @@ from actlab.analysis.parts import figure
 from actlab.later import pd
 
 HALF = 0.5
+OF_INIT = {"weight_gain": "gain ", "bias_init": "bias "}
 
 
 @figure
@@ -63,7 +64,10 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
     if frame.empty:
         return None
-    frame["initialiser"] = [", ".join(map(in_short, row)) for row in frame[names].itertuples(index=False)]
+    frame["initialiser"] = [
+        ", ".join(f"{OF_INIT.get(name, '')}{in_short(value)}" for name, value in zip(names, row, strict=True))
+        for row in frame[names].itertuples(index=False)
+    ]
     spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks)
     said = [definition("dead_fraction"), f"{mean_of(frame)}, of means over hidden layers, before training.", *left_out]
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
