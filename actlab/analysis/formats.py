@@ -25,7 +25,7 @@ class Formats:
     titles: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def shown(self) -> str:
+    def in_pages(self) -> str:
         """The kind of file that a page of text can show."""
         return next((one for one in ("png", "svg") if one in self.suffixes), self.suffixes[0])
 
@@ -33,7 +33,7 @@ class Formats:
 def of_report(report: Mapping[str, Any] | None) -> Formats:
     """Read what a resolved study says under ``report``; studies of old say nothing.
 
-    >>> of_report({"figure_format": ["svg"], "dpi": 300}).shown, of_report(None).dpi
+    >>> of_report({"figure_format": ["svg"], "dpi": 300}).in_pages, of_report(None).dpi
     ('svg', 140)
     """
     report = report or {}

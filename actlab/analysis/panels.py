@@ -257,7 +257,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     if lines == "layer":
         colours = style.sequence(range(3)).values()
         names = zip(("first layer", "middle", "last layer"), colours, strict=True)
-        legend(figure, [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names], "")
+        handles = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names]
+        legend(figure, [*handles, Line2D([], [], label="where all layers begin", **START)], "")
         return figure
     handles = [
         Line2D([], [], label=line_label(lines, value), **{**style.line(looks[value]), "markersize": 4})
@@ -267,14 +268,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
+START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
+
+
 def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
-    """Draw, and write beside it, the value with which all layers of a panel begin, if it is one value."""
+    """Draw the value with which all layers of a panel begin, if it is one value."""
     first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
     if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
-        axes.axhline(float(first.iloc[0]), color="#777777", linewidth=0.8, linestyle=style.DASHES["dotted"], zorder=0.8)
-        place = {"xy": (0.99, float(first.iloc[0])), "xycoords": axes.get_yaxis_transform()}
-        text = {"ha": "right", "va": "bottom", "fontsize": 6.0, "color": "#666666"}
-        axes.annotate(f"start {first.iloc[0]:.3g}", **place, **text)
+        axes.axhline(float(first.iloc[0]), zorder=0.8, **START)
 
 
 def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -293,7 +294,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         above.plot(ends, ends, color="#999999", linewidth=0.8, linestyle=style.DASHES["dashed"], marker="", zorder=0.5)
         below.axhspan(-2, 2, color="#000000", alpha=0.07, linewidth=0)
         below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        for value in values:
+        for value in [*others, *(value for value in values if value not in others)]:
             one = rows[rows[lines] == value]
             points(above, one, spec.x, looks[value])
             axes_of = {"color": looks[value].colour, "marker": looks[value].marker, "markersize": 3.0}
