@@ -156,7 +156,7 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
     still = [name for name in names if not learns(descent)[name]]
     if still:
         text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
-        unit.annotate(text, (last, 0.0), (0, -6), textcoords="offset points", ha="right", va="top", fontsize=6.5)
+        unit.annotate(text, (last, 0.0), (0, 5), textcoords="offset points", ha="right", va="bottom", fontsize=6.5)
     handles, labels = loss.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center")
     if others:
