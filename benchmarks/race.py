@@ -1,6 +1,7 @@
 """What all benchmarks share: workers that run at once, medians over rounds; a table, a CSV and a figure at the end."""
 
 import argparse
+import textwrap
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -46,6 +47,7 @@ def finish(name: str, title: str, frame: pd.DataFrame, table: pd.DataFrame, figu
     (out / f"{name}.md").write_text(f"{title}\n\n{text}\n", encoding="utf-8")
     print(f"\n{title}\n\n{text}")
     if figure is not None:
+        figure.suptitle(textwrap.fill(title, 70), fontsize=9)
         style.save(figure, out / name)
 
 

@@ -41,7 +41,7 @@ def elu_and_derivative(z: Array, alpha: Array | float) -> tuple[Array, Array]:
     kinks=(0.0,),
     saturates="low",
     reference="Clevert, Unterthiner & Hochreiter 2016, arXiv:1511.07289",
-    look=("#009E73", "D", "solid"),
+    look=("#32B996", "D", "solid"),
 )
 def elu(z: Array, *, alpha: float = 1.0) -> Array:
     """Exponential linear unit: z if z ≥ 0 else α(e^z − 1). C¹ at 0 only for α = 1; φ'(0) = α.
@@ -74,7 +74,7 @@ def selu_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="lecun_normal",
     reference="Klambauer et al. 2017, arXiv:1706.02515",
-    look=("#7CAE00", "P", "dashed"),
+    look=("#759E5E", "P", "dashdot"),
 )
 def selu(z: Array) -> Array:
     """Scaled ELU: λ·elu(z; α), with mean 0 and variance 1 as the fixed point of a layer. φ'(0) = λα.
@@ -189,7 +189,7 @@ def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]
     smoothness="C∞",
     saturates="low",
     reference="Barron 2021, arXiv:2112.11687",
-    look=("#1B9AAA", ">", "dashed"),
+    look=("#1B9AAA", ">", "dashdot"),
 )
 def squareplus(z: Array, *, b: float = 4.0) -> Array:
     """Squareplus: (z + √(z² + b))/2, softplus without an exponential; its left tail decays like b/(4|z|). b > 0.

@@ -52,7 +52,7 @@ def gelu_derivative(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
-    look=("#CC79A7", "X", "solid"),
+    look=("#CB78AA", "X", "solid"),
 )
 def gelu(z: Array) -> Array:
     """Gaussian error linear unit, exact: z·Φ(z), Φ the standard normal distribution function.
@@ -159,7 +159,7 @@ def quick_gelu(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Ramachandran, Zoph & Le 2017, arXiv:1710.05941",
-    look=("#882255", "p", "dashed"),
+    look=("#721236", "p", "dotted"),
 )
 def swish(z: Array, *, beta: float = 1.0) -> Array:
     """Swish: z·σ(βz), β learned. β alone is a rescaling: swish_β(z) = swish₁(βz)/β; β = 0 is z/2.
@@ -214,7 +214,7 @@ def silu(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Howard et al. 2019, arXiv:1905.02244 (MobileNetV3)",
-    look=("#661100", "d", "dashed"),
+    look=("#661100", "d", "dashdot"),
 )
 def hard_swish(z: Array) -> Array:
     """Hard swish: z times the hard sigmoid; φ'(−3) = 0, φ'(3) = 1.
@@ -250,7 +250,7 @@ def mish_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="he_normal",
     reference="Misra 2020, arXiv:1908.08681",
-    look=("#AA4499", "h", "dashdot"),
+    look=("#A44290", "h", "dashdot"),
 )
 def mish(z: Array) -> Array:
     """Mish: z·tanh(ln(1 + e^z)), by one exponential where the textbook form takes three transcendental functions.

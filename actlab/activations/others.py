@@ -58,7 +58,7 @@ def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
     smoothness="C∞",
     saturates="none",
     reference="Ziyin, Hartwig & Ueda 2020, arXiv:2006.08195",
-    look=("#6B6B1F", "H", "dashed"),
+    look=("#6B6B1F", "H", "dashdot"),
 )
 def snake(z: Array, *, alpha: float = 1.0) -> Array:
     """Snake: z + sin²(αz)/α, α learned and not 0: periodic, yet never falling.
@@ -211,7 +211,7 @@ def absolute(z: Array) -> Array:
     saturates="none",
     weight_init="lecun_normal",
     reference="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120 (deep linear networks)",
-    look=("#555555", "|", "dotted"),
+    look=("#53555A", "|", "dotted"),
 )
 def linear(z: Array) -> Array:
     """The identity: the control in which depth acts without any nonlinearity.

@@ -37,7 +37,7 @@ def relu_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="low",
     weight_init="he_normal",
     reference="Nair & Hinton 2010, ICML; Glorot, Bordes & Bengio 2011, AISTATS",
-    look=("#0072B2", "s", "solid"),
+    look=("#0074CB", "s", "solid"),
 )
 def relu(z: Array) -> Array:
     """Rectified linear unit: max(0, z); φ'(0) = 0.
@@ -72,7 +72,7 @@ def leaky_and_derivative(z: Array, negative_slope: Array | float) -> tuple[Array
     weight_init="he_normal",
     he_slope="negative_slope",
     reference="Maas, Hannun & Ng 2013, ICML workshop",
-    look=("#56B4E9", "^", "dashed"),
+    look=("#53B6EC", "^", "dashdot"),
 )
 def leaky_relu(z: Array, *, negative_slope: float = 0.01) -> Array:
     """Leaky ReLU: z if z ≥ 0 else αz; φ'(0) = α, so that α = 0 is ReLU. The form max(αz, z) holds only for α ≤ 1.
@@ -102,7 +102,7 @@ def leaky_relu(z: Array, *, negative_slope: float = 0.01) -> Array:
     weight_init="he_normal",
     he_slope="alpha",
     reference="He et al. 2015, arXiv:1502.01852",
-    look=("#332288", "v", "dashdot"),
+    look=("#2D1F86", "v", "dotted"),
 )
 def prelu(z: Array, *, alpha: float = 0.25) -> Array:
     """Parametric ReLU: z if z ≥ 0 else αz, α learned; it may pass 1 (not convex then) or 0. φ'(0) = α.
@@ -137,7 +137,7 @@ def relu6_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="both",
     weight_init="he_normal",
     reference="Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10",
-    look=("#004C78", "d", "dashed"),
+    look=("#004C78", "d", "dashdot"),
 )
 def relu6(z: Array) -> Array:
     """ReLU capped at 6: min(max(0, z), 6); φ'(0) = φ'(6) = 0.

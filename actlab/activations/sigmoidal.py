@@ -19,7 +19,7 @@ from actlab.later import Array, jax, jnp
     saturates="both",
     weight_init="glorot_normal",
     reference="Rumelhart, Hinton & Williams 1986, Nature 323",
-    look=("#D55E00", "o", "solid"),
+    look=("#D75E00", "o", "solid"),
 )
 def sigmoid(z: Array) -> Array:
     """Logistic sigmoid: σ(z) = 1/(1 + e^−z); σ' = σ·(1 − σ) is at most ¼.
@@ -45,7 +45,7 @@ def sigmoid(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="the control of this project for what sigmoid's mean does",
-    look=("#A63D00", ">", "dashed"),
+    look=("#A63D00", ">", "dashdot"),
 )
 def centred_sigmoid(z: Array) -> Array:
     """Sigmoid moved to zero mean: σ(z) − ½. The derivative is sigmoid's, so what differs is the mean alone.
@@ -71,7 +71,7 @@ def centred_sigmoid(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="LeCun et al. 1998, Efficient BackProp",
-    look=("#E69F00", "<", "solid"),
+    look=("#E6A109", "<", "solid"),
 )
 def tanh(z: Array) -> Array:
     """Hyperbolic tangent: tanh z = 2σ(2z) − 1.
@@ -213,7 +213,7 @@ def slope_within(z: Array, bound: float, slope: float) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Collobert 2004, Large scale machine learning, thesis",
-    look=("#B88A00", "*", "dashed"),
+    look=("#B88A00", "*", "dashdot"),
 )
 def hard_tanh(z: Array) -> Array:
     """Hard tanh: z clipped to [−1, 1]; φ'(±1) = 0.

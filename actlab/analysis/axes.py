@@ -18,12 +18,32 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import records, setting
-from actlab.analysis.looks import LineStyle
+from actlab.analysis.layout import setting
+from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
 BAND = 0.16
 MARKED = 8  # a longer line has no markers
+
+
+def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle]) -> dict[Any, LineStyle]:
+    """Give each value of the column that tells lines apart a look: an activation's own, or one by order."""
+    if column == "activation":
+        return {value: looks[str(value)] for value in values}
+    if all(isinstance(value, int | float | np.number) for value in values):
+        colours = style.sequence(values)
+        return {value: LineStyle(colours[value], MARKERS[i % len(MARKERS)]) for i, value in enumerate(values)}
+    return {value: from_palette(i) for i, value in enumerate(values)}
+
+
+def line_label(column: str, value: Any) -> str:
+    """Name a line."""
+    return str(value) if column == "activation" else setting(value)
+
+
+def is_predicted(rows: pd.DataFrame) -> bool:
+    """Whether anything of what is drawn together is predicted."""
+    return "predicted" in rows and bool(rows["predicted"].notna().any())
 
 
 def title(text: str) -> str:
@@ -105,6 +125,23 @@ def shade(
     axes.update_datalim(np.concatenate(corners))
 
 
+def drawn(rows: pd.DataFrame, spreads: bool = False) -> pd.Series:
+    """List the heights that a picture of some estimates reaches: of intervals and predictions both ends.
+
+    Args:
+        rows: the estimates.
+        spreads: whether predictions are drawn with the spread about them.
+    """
+    names = ["mean", "low", "high", "predicted", *(["predicted_low", "predicted_high"] if spreads else [])]
+    return pd.concat([rows[name].astype(float) for name in names if name in rows], ignore_index=True)
+
+
+def of_shares(axes: Axes, measure: str) -> None:
+    """Let the y axis of what is a share reach from 0 to 1, the same in every figure."""
+    if about(measure).range == (0.0, 1.0):
+        axes.set_ylim(-0.03, 1.03)
+
+
 def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     """Make the y axis logarithmic, at least ``decades`` high: what hardly differs must look so."""
     positive = values[(values > 0) & np.isfinite(values)]
@@ -150,21 +187,34 @@ def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None
     axes.set_xlabel(about(name).axis)
 
 
-def separate_labels(heights: Sequence[float], gap: float) -> list[float]:
-    """Push heights apart until neighbours differ by ``gap``, moving each as little as may be.
+def separate_labels(
+    heights: Sequence[float], gap: float, low: float = -math.inf, high: float = math.inf
+) -> list[float]:
+    """Push heights apart until neighbours differ by ``gap``, moving each as little as may be, between two bounds.
+
+    Where there is no room for all between the bounds, they are centred between them.
 
     >>> [round(h, 2) for h in separate_labels([0.5, 0.5, 0.9], 0.1)]
     [0.45, 0.55, 0.9]
+    >>> [round(h, 2) for h in separate_labels([1.0, 1.0], 0.1, 0.0, 1.0)]
+    [0.9, 1.0]
     """
+    if (len(heights) - 1) * gap > high - low:
+        low = high = (low + high) / 2
+
+    def bounded(centre: float, number: float) -> float:
+        half = min(gap * (number - 1) / 2, (high - low) / 2)
+        return min(max(centre, low + half), high - half)
+
     order = np.argsort(heights, kind="stable")
     groups: list[list[float]] = []  # centre, number: neighbours that touch move as one
     for i in order:
-        groups.append([heights[i], 1])
+        groups.append([bounded(heights[i], 1), 1])
         while len(groups) > 1:
             (a, m), (b, n) = groups[-2:]
             if b - a >= gap * (m + n) / 2 - 1e-12:
                 break
-            groups[-2:] = [[(a * m + b * n) / (m + n), m + n]]
+            groups[-2:] = [[bounded((a * m + b * n) / (m + n), m + n), m + n]]
     placed = [centre + gap * (k - (number - 1) / 2) for centre, number in groups for k in range(int(number))]
     out = [0.0] * len(heights)
     for place, i in zip(placed, order, strict=True):
@@ -180,7 +230,8 @@ def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     else:
         scaled = [(y - low) / (high - low) for y, _ in ends.values()]
     height = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
-    for (name, (_, colour)), y, was in zip(ends.items(), separate_labels(scaled, 0.145 / height), scaled, strict=True):
+    places = separate_labels(scaled, 0.145 / height, 0.0, 1.0)
+    for (name, (_, colour)), y, was in zip(ends.items(), places, scaled, strict=True):
         axes.plot([1.005, 1.03], [was, y], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
         axes.text(1.035, y, name, transform=axes.transAxes, color=colour, va="center", fontsize=7.5)
 
@@ -218,34 +269,3 @@ def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
     figure.legend(
         handles=list(handles), loc="outside lower center", ncols=columns, title=name or None, title_fontsize=8
     )
-
-
-def heat_map(
-    axes: Axes,
-    frame: pd.DataFrame,
-    x: str,
-    y: str,
-    across: Sequence[Any],
-    down: Sequence[Any],
-    top: float,
-    colours: str = "YlOrBr",
-) -> None:
-    """Draw a map of ``mean`` from 0 to ``top``, every cell with its number."""
-    cells = {(row[y], row[x]): row for row in records(frame)}
-    shade = np.full((len(down), len(across)), np.nan)
-    for i, j in np.ndindex(shade.shape):
-        cell = cells.get((down[i], across[j]))
-        if cell is None:
-            continue
-        shade[i, j] = cell["mean"]
-        text = "" if math.isnan(cell["mean"]) else f"{cell['mean']:.2f}".removeprefix("0")
-        text += f"\n{cell['diverged']:g} div." if cell["diverged"] else ""
-        ink = "white" if cell["mean"] > 0.6 * top else "#222222"
-        axes.text(j, i, text.strip(), ha="center", va="center", fontsize=6.5, color=ink, linespacing=0.9)
-    edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
-    known = np.ma.masked_invalid(shade)
-    axes.pcolormesh(*edges, known, cmap=colours, vmin=0, vmax=top, edgecolors="white", linewidth=0.5, alpha=0.9)
-    axes.set_xticks(range(len(across)), [setting(one) for one in across])
-    axes.set_yticks(range(len(down)), [setting(one) for one in down])
-    axes.grid(False)
-    axes.tick_params(length=0)

@@ -206,8 +206,8 @@ def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: b
     axes.axhline(0.0, color="#999999", linewidth=0.6, zorder=1)
     axes.axvline(0.0, color="#999999", linewidth=0.6, zorder=1)
     for begin, end in intervals(slope):  # a jump of φ′ is a jump, not a steep line
-        axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, linestyle=(0, (3, 1.5)), linewidth=1.1)
-    axes.plot(z, value, color=colour, linewidth=1.9)
+        axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, linestyle=(0, (3, 1.5)), linewidth=1.1, zorder=3)
+    axes.plot(z, value, color=colour, linewidth=1.9, zorder=2.5)  # where both are 0, dashes are seen on it
     if labelled:
         axes.set_xlabel("z")
         handles = [axes.lines[-1], axes.lines[2]]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from actlab.analysis.estimates import summarise
+from actlab.analysis.formats import Formats
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.analysis.predictions import cells_of_runs
@@ -55,6 +56,7 @@ class Cells:
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
         test_rows: how many rows the test splits have, of each data set; empty where that is not known.
         predictions: what theory predicts of step 0 by settings, measure and layer; empty where a study has none.
+        formats: what the study asks of its figures.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
 
@@ -75,6 +77,7 @@ class Cells:
     tuning: Tuning | None = None
     test_rows: tuple[int, ...] = ()
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
+    formats: Formats = field(default_factory=Formats)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
@@ -100,6 +103,7 @@ def build_cells(
     tuning: Tuning | None = None,
     test_rows: Sequence[int] = (),
     predictions: pd.DataFrame | None = None,
+    formats: Formats | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -113,9 +117,10 @@ def build_cells(
         tuning: the first stage of a study in two: its runs choose, and the others are shown.
         test_rows: how many rows the test splits have, of each data set.
         predictions: what theory predicts of them, rows in any order.
+        formats: what is asked of figures.
     """
     lacking = lacking or {}
-    more = (tuple(test_rows), predictions_of(runs, predictions))
+    more = (tuple(test_rows), predictions_of(runs, predictions), formats or Formats())
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)

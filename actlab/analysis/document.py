@@ -243,7 +243,7 @@ def table_section(table: Table) -> Section:
 def figure_section(drawing: Drawing) -> Section:
     """Put a figure's pictures together with its caption and where its numbers are."""
     pictures = tuple(
-        Picture(drawing.title, f"figures/{drawing.stem(page)}.png", drawing.spec, rows)
+        Picture(drawing.title, f"figures/{drawing.stem(page)}.{drawing.formats.in_pages}", drawing.spec, rows)
         for page, rows in drawing.pages.items()
     )
     numbers = Text(drawing.caption, f"figures/{drawing.name}.csv")

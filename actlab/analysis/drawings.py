@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from actlab.analysis import bimodal, ties
 from actlab.analysis.cells import Cells
 from actlab.analysis.estimates import LOGS
+from actlab.analysis.formats import Formats
 from actlab.analysis.intervals import BESIDE
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
@@ -26,8 +28,11 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAPS, MAP, SCATTER = "named lines", "facets", "grid", "maps", "map", "scatter"
+PROFILE, TILES = "profile", "tiles"
+GREYED = "greyed"
+"""Of a map's cells: whether they are drawn in grey."""
 WHEN = {"init": "at init", "final": "at the end"}
-MOST_PAGES = 6
+MOST_PAGES = 12
 MOST_COLUMNS = 6  # of a grid
 
 
@@ -39,7 +44,9 @@ class Spec:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
             panel for each value of ``panels``, dashed at init where the frame has ``at``, or what is predicted;
             ``grid``: rows (``panels``) by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``:
-            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below.
+            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below;
+            ``profile``: one panel, decades by layer from the last to the first, lines named where they end;
+            ``tiles``: for each value of ``panels`` the maps of ``lines`` by ``x``, one of each measure.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.
@@ -68,6 +75,7 @@ class Drawing:
         pages: {what they show, as ``data=wine``: rows of ``frame``}: a picture for each setting without a place in one.
         spec: how such rows are drawn.
         name: its name in YAML and on disk; the decorator says it.
+        formats: the files that the study asks for.
     """
 
     title: str
@@ -76,6 +84,7 @@ class Drawing:
     pages: dict[str, pd.DataFrame] = field(repr=False)
     spec: Spec
     name: str = ""
+    formats: Formats = field(default_factory=Formats)
 
     def stem(self, page: str) -> str:
         """The name of a page's files."""
@@ -117,12 +126,31 @@ def drawing(
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if len(pages) > MOST_PAGES:
-        sentences.append(f"The first {MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
+        sentences.append(f"{MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
     if cells.select is not None and cells.over not in keys:
         sentences.append(selection_note(cells))
     if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
         sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
-    return Drawing(title, " ".join(sentences), frame, dict(list(pages.items())[:MOST_PAGES]), spec)
+    return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec)
+
+
+def some_of_all(
+    pages: Mapping[str, pd.DataFrame], keys: Sequence[str], most: int = MOST_PAGES
+) -> dict[str, pd.DataFrame]:
+    """Choose at most so many pictures, of every value of each setting one before any has many.
+
+    >>> pages = {f"{a}{b}": pd.DataFrame({"a": [a], "b": [b]}) for a in "xy" for b in "123"}
+    >>> list(some_of_all(pages, ["a", "b"], 4))
+    ['x1', 'x2', 'x3', 'y1']
+    """
+    seen: Counter[tuple[str, Any]] = Counter()
+    chosen: list[str] = []
+    has = {page: [(key, setting(rows[key].iloc[0])) for key in keys] for page, rows in pages.items()}
+    while len(chosen) < min(most, len(pages)):
+        left = [page for page in pages if page not in chosen]
+        chosen.append(min(left, key=lambda page: (min((seen[one] for one in has[page]), default=0), left.index(page))))
+        seen.update(has[chosen[-1]])
+    return {page: rows for page, rows in pages.items() if page in chosen}
 
 
 def as_drawn(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,8 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,15 @@ from actlab.analysis.axes import (
     curve,
     decades_scale,
     depth_axis,
-    heat_map,
+    drawn,
+    is_predicted,
     legend,
+    line_label,
     log_scale,
+    looks_of,
     name_edges,
     name_lines,
+    of_shares,
     points,
     predicted,
     title,
@@ -36,39 +41,29 @@ from actlab.analysis.drawings import (
     MAP,
     MAPS,
     NAMED_LINES,
+    PROFILE,
     RANGED,
     SCATTER,
+    TILES,
     WHEN,
     Spec,
     as_drawn,
-    in_order,
 )
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
-from actlab.analysis.looks import MARKERS, LineStyle, from_palette
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.maps import heat_maps, share_map, tiles
+from actlab.analysis.profiles import profile
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
+MOST_NAMED = 11  # in a legend of points: the story's
+FAR = 3.0  # spreads
 AS_THEORY = ": measured (points), predicted (dashed)"
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a frame as the specification says: medians and ranges where means have no interval."""
     return KINDS[spec.kind](spec, as_drawn(frame))
-
-
-def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle]) -> dict[Any, LineStyle]:
-    """Give each value of the column that tells lines apart a look: an activation's own, or one by order."""
-    if column == "activation":
-        return {value: looks[str(value)] for value in values}
-    if all(isinstance(value, int | float | np.number) for value in values):
-        colours = style.sequence(values)
-        return {value: LineStyle(colours[value], MARKERS[i % len(MARKERS)]) for i, value in enumerate(values)}
-    return {value: from_palette(i) for i, value in enumerate(values)}
-
-
-def line_label(column: str, value: Any) -> str:
-    """Name a line."""
-    return str(value) if column == "activation" else setting(value)
 
 
 def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
@@ -95,7 +90,8 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         for value in values:
             line = rows[rows[lines] == value]
             if line["mean"].notna().any():
-                draw_beside(axes, line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
+                drawn_line = each_run(axes, line, x, looks[value])
+                draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
                 last = line.sort_values(x)["mean"].dropna().iloc[-1]
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         depth_axis(axes, sorted(frame[x].unique()), x)
@@ -103,9 +99,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_ylabel(about(measure).axis)
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        if about(measure).range == (0.0, 1.0):  # margins may reach beyond what there is
-            low, high = axes.get_ylim()
-            axes.set_ylim(max(low, -0.03), min(high, 1.03))
+        of_shares(axes, measure)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
         if ends and axes is grid[-1]:
@@ -114,9 +108,16 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def is_predicted(rows: pd.DataFrame) -> bool:
-    """Whether anything of what is drawn together is predicted."""
-    return "predicted" in rows and bool(rows["predicted"].notna().any())
+def each_run(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle) -> pd.DataFrame:
+    """Draw the runs of cells that have them by themselves as points, and leave a gap there in the line."""
+    if "seeds" not in line or not (line["seeds"].fillna("") != "").any():
+        return line
+    apart = line["seeds"].fillna("") != ""
+    for at, texts in zip(line.loc[apart, x], line.loc[apart, "seeds"], strict=True):
+        runs = [float(text) for text in str(texts).split()]
+        hollow = {"markerfacecolor": "white", "markersize": 4.0, "linestyle": "none", "alpha": 0.8}
+        axes.plot([at] * len(runs), runs, color=look.colour, marker=look.marker or "o", **hollow)
+    return line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
 
 
 def draw_beside(
@@ -161,9 +162,10 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw small multiples, one for each of ``panels``: a measure against ``x``, a line for each of ``lines``.
 
-    Where the frame has ``at``, the end is a solid line with its interval and init a dashed one without. Where it has
+    Where the frame has ``at``, the end is a solid line with its interval and init a dotted one without. Where it has
     predictions, these are dashed, and init is points; if nothing else is drawn, with its interval, and the predictions
     with their spread. On a log axis each panel has its own range: one vanishing gradient would flatten all others.
+    Few layers lie upon many: the shallowest network is drawn last.
     """
     x, lines = spec.x, spec.lines
     measure = str(frame["measure"].iloc[0])
@@ -180,33 +182,34 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
     for axes, value in zip(grid.flat, values, strict=False):
         panel = frame[frame[spec.panels] == value]
-        for name, line in panel.groupby(lines):
+        for name, line in reversed(list(panel.groupby(lines))):
             look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "")
             if "at" in line:
-                dashed, init = style.DASHES["dashed"], line[line["at"] == "init"]
+                init = line[line["at"] == "init"]
                 if theory:
                     predicted(axes, init, x, look.colour, BAND if alone else 0.0)
                     points(axes, init, x, look, 2.0, bars=alone)
                 else:
-                    curve(axes, init, x, look, False, linewidth=1.0, linestyle=dashed)
+                    curve(axes, init, x, look, False, linewidth=1.2, linestyle=style.DASHES["dotted"])
                 line = line[line["at"] == "final"]
             if len(line):
                 curve(axes, line, x, look, linewidth=1.2)
         axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
-        shown = pd.concat([panel["mean"], panel["predicted"]]) if theory else panel["mean"]
+        bars = panel.index[(panel["at"] != "init") | alone] if "at" in panel else panel.index
+        shown = drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
         if beyond:
             decades_scale(axes, shown, 3.0)
         elif log:
             log_scale(axes, shown, 1.0 if alone else 3.0)
-    if not log and not theory:
-        grid.flat[0].set_ylim(-0.02, max(0.1, 1.1 * float(frame[["mean", "high"]].max().max())))
+    if not log:
+        of_shares(grid.flat[0], measure)
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     if "at" in frame:
-        ends = {"at the end": style.DASHES["solid"], "predicted" if theory else "at init": style.DASHES["dashed"]}
+        ends = {"at the end": "solid", **({"predicted": "dashed"} if theory else {"at init": "dotted"})}
         for name, dash in list(ends.items())[alone:]:
-            handles.append(Line2D([], [], color="#444444", label=name, linestyle=dash))
+            handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
         if theory:
             handles.append(Line2D([], [], color="#444444", label="measured at init", ls="", marker="o", markersize=3))
     legend(figure, handles, words(lines))
@@ -239,6 +242,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     marker = "" if lines == "layer" else looks[value].marker
                     small = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
+            if lines == "layer" and len(panel):
+                start_of(axes, panel, spec.x)
             if i == 0:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if i == len(down) - 1:
@@ -246,11 +251,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
         if of_row["measure"].iloc[0] in spec.log:
-            log_scale(grid[i, 0], of_row["mean"])
+            log_scale(grid[i, 0], drawn(of_row))
+        else:
+            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":
         colours = style.sequence(range(3)).values()
         names = zip(("first layer", "middle", "last layer"), colours, strict=True)
-        legend(figure, [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names], "")
+        handles = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names]
+        legend(figure, [*handles, Line2D([], [], label="where all layers begin", **START)], "")
         return figure
     handles = [
         Line2D([], [], label=line_label(lines, value), **{**style.line(looks[value]), "markersize": 4})
@@ -260,31 +268,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
-    values = list(dict.fromkeys(frame[spec.panels]))
-    across, down = in_order(frame[spec.x]), in_order(frame[spec.lines])
-    rows, columns = arrangement(len(values))
-    wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
-    figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65) * rows + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    top = max(float(frame["mean"].max()), 0.2)
-    for axes, value in zip(grid.flat, values, strict=False):
-        heat_map(axes, frame[frame[spec.panels] == value], spec.x, spec.lines, across, down, top)
-        axes.set_title(title(str(value)))
-    name_edges(grid, len(values), about(spec.x).axis, about(spec.lines).axis)
-    return figure
+START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
 
 
-def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
-    down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], in_order(frame[spec.x])
-    longest = max(len(str(value)) for value in down)
-    figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))
-    axes = figure.subplots()
-    heat_map(axes, frame, spec.x, spec.lines, across, down, 1.0, "Blues")
-    axes.set_xlabel(about(spec.x).axis)
-    return figure
+def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
+    """Draw the value with which all layers of a panel begin, if it is one value."""
+    first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
+    if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
+        axes.axhline(float(first.iloc[0]), zorder=0.8, **START)
 
 
 def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -292,6 +283,8 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
     lines = spec.lines
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
+    others = values[MOST_NAMED:] if len(values) > MOST_NAMED + 1 else []
+    looks |= {value: replace(looks[value], colour="#A6A6A6") for value in others}
     panels = [rows for _, rows in frame.groupby("measure", sort=False)]
     figure = style.new_figure(max(3.3 * len(panels), 4.6), 5.0 + 0.19 * math.ceil(len(values) / 6))
     grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(2, 1))
@@ -301,11 +294,16 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         above.plot(ends, ends, color="#999999", linewidth=0.8, linestyle=style.DASHES["dashed"], marker="", zorder=0.5)
         below.axhspan(-2, 2, color="#000000", alpha=0.07, linewidth=0)
         below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        for value in values:
+        for value in [*others, *(value for value in values if value not in others)]:
             one = rows[rows[lines] == value]
             points(above, one, spec.x, looks[value])
             axes_of = {"color": looks[value].colour, "marker": looks[value].marker, "markersize": 3.0}
             below.plot(one[spec.x], one["deviation"], linestyle="none", **axes_of)
+            far = one[one["deviation"].abs() > FAR]
+            if value in others and len(far):
+                last = far.loc[far["deviation"].abs().idxmax()]
+                at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 6.5}
+                below.annotate(str(value), (last[spec.x], last["deviation"]), color="#555555", **at)
         above.set_title(record.words)
         below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
         above.xaxis.set_major_locator(MaxNLocator(5))
@@ -322,7 +320,11 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
             label=line_label(lines, value),
         )
         for value in values
+        if value not in others
     ]
+    if others:
+        more = f"{len(others)} others, named below where far off"
+        handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 
@@ -334,4 +336,6 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     MAPS: heat_maps,
     MAP: share_map,
     SCATTER: scatter,
+    PROFILE: profile,
+    TILES: tiles,
 }

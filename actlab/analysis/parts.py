@@ -163,11 +163,19 @@ def declare(
                 raise ReportError(f"{name}: {what}")
             if made is not None and (wrong := wrong_fields(made)):
                 raise ReportError(f"{name}: {wrong}; {kind.__name__}s are made by {made_as}")
-            cells.made[function] = None if made is None else replace(made, name=name)
+            cells.made[function] = None if made is None else as_asked(replace(made, name=name), cells)
         return cast("P | None", cells.made[function])
 
     registry.declare(once, Part(name, once, default), name)
     return once
+
+
+def as_asked(made: P, cells: Cells) -> P:
+    """Give a figure the title and the files that the study asks for; a table stays as it is."""
+    if not isinstance(made, Drawing):
+        return made
+    title = cells.formats.titles.get(made.name, made.title)
+    return cast("P", replace(made, title=title, formats=cells.formats))
 
 
 def wrong_fields(made: Table | Drawing) -> str:

@@ -23,6 +23,7 @@ from actlab.analysis.escaping import bare
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.findings.decided import stored_verdicts
+from actlab.analysis.formats import of_report
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import Table, write_table
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
@@ -138,7 +139,8 @@ def study_cells(
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
     stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
-    return build_cells(runs, steps, layers, rule, measures, *stated, rows_of_test(manifest), predictions)
+    more = (rows_of_test(manifest), predictions, of_report(study.get("report")))
+    return build_cells(runs, steps, layers, rule, measures, *stated, *more)
 
 
 def rows_of_test(manifest: Mapping[str, Any]) -> tuple[int, ...]:
@@ -239,7 +241,7 @@ def outdated(folder: Path, made: Made) -> list[Path]:
     kept = {own_name(name) or name for name in (*made.failures, *made.left_out)}
     places = (
         ("tables", {*TABLES, *WITHDRAWN, *made.tables, CLAIMS}, (".csv", ".md", ".tex")),
-        ("figures", {*FIGURES, *made.figures}, (".csv", ".png", ".svg")),
+        ("figures", {*FIGURES, *made.figures}, (".csv", ".png", ".svg", ".pdf")),
     )
     return [
         path

@@ -3,7 +3,7 @@
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
+from actlab.analysis.formats import DPI, Formats
 from actlab.analysis.looks import LineStyle
 
 DASHES: dict[str, Any] = {
@@ -41,7 +42,12 @@ def sequence(values: Iterable[float]) -> dict[float, str]:
     return {value: to_hex(rgba) for value, rgba in zip(ordered, shades, strict=False)}
 
 
-DPI = 140
+NOTHING: Any = {
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""What files say of when and by what they were made."""
+AREA = 60  # pixels
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
@@ -72,6 +78,7 @@ RC: Any = {
     "path.simplify": True,
     "path.simplify_threshold": 0.5,
     "svg.fonttype": "none",  # text stays text: small, searchable, read by screen readers
+    "pdf.fonttype": 42,  # text stays text
     "svg.hashsalt": "actlab",  # else every file has other ids
 }
 
@@ -88,17 +95,23 @@ def apply() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` and ``stem.svg``: the same bytes for the same figure, without date or version.
+def save(figure: Figure, stem: Path, suffixes: Sequence[str] = Formats.suffixes, dpi: int = DPI) -> list[Path]:
+    """Write ``stem.png`` and ``stem.svg``, or what is asked for: the same bytes for the same figure, without a date.
 
-    The PNG has a palette of at most 255 colours, which is a third of the size; the SVG's paths are cut to two decimals.
+    The PNG has a palette, which makes it a third of the size, and in which lines and areas keep their colours; the
+    SVG's paths are cut to two decimals.
+
+    Args:
+        figure: the figure.
+        stem: the files' path without a suffix.
+        suffixes: which of ``png``, ``svg`` and ``pdf``.
+        dpi: pixels per inch of a PNG.
 
     Returns:
-        The two paths.
+        The paths.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
-    raster, vector = io.BytesIO(), io.StringIO()
+    paths = {suffix: stem.with_name(f"{stem.name}.{suffix}") for suffix in suffixes}
     with apply(), warnings.catch_warnings():
         for drawn_all_the_same in ("Glyph .* missing", "constrained_layout not applied"):  # strange names, little room
             warnings.filterwarnings("ignore", drawn_all_the_same, UserWarning)
@@ -108,14 +121,59 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
             if not axis.get_label_text():
                 axis.set_label_coords(0.0, 0.0)  # else its place is sought for each file
-        figure.savefig(raster, format="rgba", dpi=DPI, bbox_inches=box)
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(vector, format="svg", bbox_inches=box, metadata=nothing)
-    width = int(box.width * DPI)
-    pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, width, 4)
-    Image.fromarray(pixels).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(png)
-    svg.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
-    return [png, svg]
+        for suffix, path in paths.items():
+            if suffix == "png":
+                raster = io.BytesIO()
+                figure.savefig(raster, format="rgba", dpi=dpi, bbox_inches=box)
+                pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, int(box.width * dpi), 4)
+                in_palette(pixels[..., :3]).save(path, optimize=True, dpi=(dpi, dpi))
+            elif suffix == "svg":
+                vector = io.StringIO()
+                figure.savefig(vector, format="svg", bbox_inches=box, metadata=NOTHING["svg"])
+                path.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
+            else:
+                figure.savefig(path, format=suffix, bbox_inches=box, metadata=NOTHING[suffix])
+    return list(paths.values())
+
+
+def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Image.Image:
+    """Draw with a palette in which what has an area keeps its colour; soft edges get the next one that there is.
+
+    A palette that is a mean of similar colours would draw a thin blue line in the teal of a thicker one beside it. A
+    picture of too many colours, as of a smooth scale, has none.
+
+    Args:
+        pixels_HxWx3: red, green and blue, 0 to 255.
+        most: how many colours there may be.
+        kept: how many of these are the most frequent ones among pixels that have a neighbour of their own colour.
+    """
+    packed_HxW = pixels_HxWx3.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    colours_K, place_N = np.unique(packed_HxW, return_inverse=True)
+    if len(colours_K) > most:
+        flat = [packed_HxW[:, 1:][packed_HxW[:, 1:] == packed_HxW[:, :-1]]]
+        flat += [packed_HxW[1:][packed_HxW[1:] == packed_HxW[:-1]]]
+        there, number = np.unique(np.concatenate(flat), return_counts=True)
+        if (number >= AREA).sum() > kept:
+            return Image.fromarray(pixels_HxWx3)
+        chosen = there[np.argsort(-number, kind="stable")[:kept]]
+        rest = Image.fromarray(rgb(np.setdiff1d(colours_K, chosen))[None]).quantize(most - len(chosen))
+        others = np.array(rest.convert("RGB"))[0] @ np.array([65536, 256, 1], np.uint32)
+        chosen = np.unique(np.concatenate([chosen, others]))
+        here_Kx3, there_Cx3 = (rgb(one).astype(float) for one in (colours_K, chosen))
+        apart_KxC = (there_Cx3**2).sum(1) - 2 * here_Kx3 @ there_Cx3.T  # squared, less what all of a row have
+        place_N, colours_K = apart_KxC.argmin(1)[place_N], chosen
+    image = Image.fromarray(place_N.reshape(packed_HxW.shape).astype(np.uint8), "P")
+    image.putpalette(rgb(colours_K).tobytes())
+    return image
+
+
+def rgb(packed_K: np.ndarray) -> np.ndarray:
+    """Take whole numbers apart into red, green and blue.
+
+    >>> rgb(np.array([0x0072B2])).tolist()
+    [[0, 114, 178]]
+    """
+    return np.stack([packed_K >> 16, packed_K >> 8 & 255, packed_K & 255], -1).astype(np.uint8)
 
 
 def lay_out(figure: Figure) -> None:

@@ -4,7 +4,6 @@ import math
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from actlab.analysis.escaping import code
 from actlab.analysis.layout import Table, number
 from actlab.analysis.looks import LineStyle
 
-STORY = 9  # the example's figure colours the first nine activations, which are the story's; the others stay grey
+STORY = 9  # the example's figure draws the first nine activations, which are the story's; the tables have all
 
 
 def example_table(example: pd.DataFrame, x: float = 0.5) -> Table:
@@ -140,17 +139,16 @@ def worked_example_text(example: pd.DataFrame, descent: pd.DataFrame, x: float =
 
 def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
     """Draw the loss of each activation and, right, the second unit's pre-activation, which ReLU leaves at its kink."""
+    others = list(dict.fromkeys(descent["activation"]))[STORY:]
+    descent = descent[~descent["activation"].isin(others)]
     names = list(dict.fromkeys(descent["activation"]))
     figure = style.new_figure(7.2, 3.1)
     loss, unit = figure.subplots(1, 2)
     for name in reversed(names):
         curve = descent[descent["activation"] == name]
-        in_story = name in names[:STORY]
-        line: dict[str, Any] = {"color": "#D0D0D0", "linewidth": 0.7}
-        if in_story:
-            line = style.line(styles[name]) | {"markevery": (names.index(name) % 5, 10)}
-        loss.semilogy(curve["step"], curve["loss"], label=name if in_story else "_", zorder=2 + in_story, **line)
-        unit.plot(curve["step"], curve["z2"], zorder=2 + in_story, **line)
+        line = style.line(styles[name]) | {"markevery": (names.index(name) % 5, 10)}
+        loss.semilogy(curve["step"], curve["loss"], label=name, **line)
+        unit.plot(curve["step"], curve["z2"], **line)
     last = descent["step"].max()
     top = max(1.0, min(descent["loss"].where(np.isfinite(descent["loss"])).max(), 1e12))
     loss.set(xlabel="step", ylabel="loss", title="Loss", xlim=(0, last), ylim=(1e-12, top))
@@ -158,8 +156,9 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
     still = [name for name in names if not learns(descent)[name]]
     if still:
         text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
-        unit.annotate(text, (last, 0.0), (0, -6), textcoords="offset points", ha="right", va="top", fontsize=6.5)
+        unit.annotate(text, (last, 0.0), (0, 5), textcoords="offset points", ha="right", va="bottom", fontsize=6.5)
     handles, labels = loss.get_legend_handles_labels()
-    title = {"title": "grey: the others", "title_fontsize": 7} if names[STORY:] else {}
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center", **title)
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center")
+    if others:
+        figure.text(0.995, 0.01, f"{len(others)} more are in the table", ha="right", fontsize=6.5, color="#666666")
     return figure

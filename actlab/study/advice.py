@@ -23,7 +23,7 @@ from actlab.study.schema import StudyConfig
 from actlab.study.sections import SECTIONS, SWEPT
 from actlab.study.source import Place, Source
 
-LISTS = ("data.drop", "data.keep", "data.na_values", "report.tables", "report.figures")
+LISTS = ("data.drop", "data.keep", "data.na_values", "report.tables", "report.figures", "report.figure_format")
 """Keys that are lists: one name stands for a list of it."""
 
 CHOSEN: Mapping[str, Mapping[str, Any]] = {
@@ -38,7 +38,7 @@ CHOSEN: Mapping[str, Mapping[str, Any]] = {
 ALIKE = 0.55  # of a misspelt key's last word; a little less where its section is the right one
 OWN_SECTION = 0.1
 NEAR = 0.8  # of a word that hardly differs from one in its own section
-MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "sweep.select", "report.select")
+MAPPINGS = ("sweep.matrix", "sweep.exclude", "sweep.include", "sweep.select", "report.select", "report.titles")
 """Keys that one word is never the value of."""
 PREDICTED = "theory's predictions are always written; report.tables and report.figures choose what is shown of them"
 SEED = ("seed", "randomseed", "randomstate", "rngseed", "rng")

@@ -117,9 +117,12 @@ def read(
     if large := too_large(config.sweep):
         place, why = large
         raise StudyError(f"{source.where(*place)}: {'.'.join(map(str, place))}: {why}")
-    for name, find in (parts or {}).items():
+    own = {named[1] for one in config.report.figures or () if (named := sources.parse(one))}
+    titled = [name for name in config.report.titles if name not in own]
+    asked = {"tables": config.report.tables or [], "figures": config.report.figures or [], "titles": titled}
+    for name in asked if parts else ():
         try:
-            find(getattr(config.report, name) or [])
+            (parts or {})["figures" if name == "titles" else name](asked[name])
         except ValueError as error:
             raise StudyError(f"{source.where('report', name)}: report.{name}: {error}") from None
     check_exclude(config.sweep, source)

@@ -3,7 +3,7 @@
 A file with line numbers and overrides is ``reading.py``'s; sweeps are spelled out in ``sweep.py``.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
@@ -108,8 +108,13 @@ class ReportConfig(Section):
     )
     figures: list[str] | None = Field(None, description="likewise")
     html: bool = Field(True, description="whether `report.html` is written beside `report.md`: one page to explore")
+    figure_format: list[Literal["png", "svg", "pdf"]] = Field(
+        ["png", "svg"], min_length=1, description="the files of each figure: some of png, svg, pdf"
+    )
+    dpi: int = Field(140, ge=50, le=600, description="pixels per inch of a PNG")
+    titles: dict[str, str] = Field({}, description="`{figure: its title}`, of figures that are to have another one")
 
-    @field_validator("tables", "figures", mode="before")
+    @field_validator("tables", "figures", "figure_format", mode="before")
     @classmethod
     def _one_is_a_list(cls, names: Any) -> Any:
         return [names] if isinstance(names, str) else names

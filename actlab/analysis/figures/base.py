@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
@@ -9,9 +10,14 @@ from actlab.analysis.deviations import is_predicted, means_note, with_prediction
 from actlab.analysis.drawings import evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
+from actlab.analysis.layout import setting, words
 from actlab.analysis.tables.base import order
 from actlab.later import pd
 
+MOST_PANELS = 20
+NAMED = ("activation", "optimizer", "weight_init", "data")
+"""Settings of which the value alone says which it is."""
+DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
 MOST_LAYERS = 25  # a line through more points looks the same
 
 
@@ -66,3 +72,49 @@ def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         *([f"Not known of {unknown}: not drawn."] if unknown else []),
     ]
     return frame[frame["activation"].map(some)].reset_index(drop=True), sentences
+
+
+def in_one_picture(
+    frame: pd.DataFrame, panels: str, keys: Sequence[str], most: int = MOST_PANELS
+) -> tuple[pd.DataFrame, str, list[str]]:
+    """Give each setting a panel of one picture, where these are not too many, instead of a picture.
+
+    Returns:
+        the frame with a column for the panels, its name, and the settings that it stands for.
+    """
+    others = [key for key in keys if key != panels]
+    if not others or len(frame.drop_duplicates([panels, *others])) > most:
+        return frame, panels, []
+    names = [panels] * (frame[panels].nunique() > 1) + others
+    texts = [
+        ", ".join(
+            f"{'' if isinstance(value, str) and key in NAMED else words(key) + ' '}{in_short(value)}"
+            for key, value in zip(names, values, strict=True)
+        )
+        for values in frame[names].itertuples(index=False)
+    ]
+    return frame.assign(panel=texts), "panel", [panels, *others]
+
+
+def in_short(value: object) -> str:
+    """Write a setting as a panel has room for.
+
+    >>> in_short("constant(value=-0.5)"), in_short("gaussian(sigma_w=1.5)")
+    ('−0.5', 'gaussian(sigma_w=1.5)')
+    """
+    constant = re.fullmatch(r"constant\(value=(.+)\)", setting(value))
+    return constant[1].replace("-", "−", 1) if constant else setting(value)
+
+
+def one_depth(depths: pd.Series) -> int:
+    """Choose the deepest of a study's depths up to 30, or the shallowest.
+
+    >>> one_depth(pd.Series([2, 30, 50])), one_depth(pd.Series([50, 100]))
+    (30, 50)
+    """
+    return int(max(depths[depths <= DEEP], default=depths.min()))
+
+
+def is_of_training(cells: Cells, column: str) -> bool:
+    """Whether a setting says how networks are trained, not what they are."""
+    return any(one.column == column and one.key.startswith("train.") for one in cells.settings)

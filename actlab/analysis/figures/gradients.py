@@ -45,7 +45,7 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
         return None
     frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
-    drawn = "Lines: dashed at init, solid at the end."
+    drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
     caption = f"{mean_of(frame)}. {drawn} Layer 1 is next to the input; a norm of exactly 0 leaves a gap."

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import GRID, WHEN, Drawing, Spec, drawing, subject
-from actlab.analysis.estimates import at_both_ends, available, long, parameter_columns
-from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.drawings import GRID, TILES, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import (
+    at_both_ends,
+    available,
+    columns_of,
+    in_one_form,
+    long,
+    parameter_columns,
+    summarise,
+)
+from actlab.analysis.figures.base import intervals, legend_of_theory, one_depth, thin_layers
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
+from actlab.analysis.tables.base import order
 from actlab.measures import GEOMETRIC, about
+
+FEWEST = 4  # layers and records that make a map
 
 
 @figure
@@ -35,6 +46,29 @@ def moments(cells: Cells) -> Drawing | None:
     )
     caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
+
+
+@figure(default=False)
+def layers_over_training(cells: Cells) -> Drawing | None:
+    """Dead units and signal gradient norm as maps: a row for each layer, a column for each record."""
+    measures = available(cells.layers, ("dead_fraction", "signal_grad_norm"))
+    depth = one_depth(cells.selected["depth"])
+    ok = cells.selected[(cells.selected["depth"] == depth) & (cells.selected["status"] == "ok")]
+    there = in_one_form(cells.layers[cells.layers["run"].isin(ok["run"])], measures)
+    if not measures or min(there["layer"].nunique(), there["step"].nunique()) < FEWEST:
+        return None
+    values = long(there[["run", "step", "layer", *columns_of(there, measures)]], measures).dropna(subset="value")
+    keys = cell_keys(cells)
+    frame = order(summarise(values, ok, keys, own=cells.own), cells, keys, ["layer", "step"])
+    if ((frame["measure"] == "dead_fraction").all() and frame["mean"].max() == 0) or frame.empty:
+        return None
+    frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
+    spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
+    caption = (
+        f"Networks of {depth} hidden layers; layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
+        "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale."
+    )
+    return drawing(cells, frame, spec, "Layer by layer over training", caption)
 
 
 @figure

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
-from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, Drawing, Spec, drawing, subject
-from actlab.analysis.figures.base import intervals, over_training
+from actlab.analysis import bimodal
+from actlab.analysis.cells import Cells, cell_keys
+from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.estimates import long, summarise
+from actlab.analysis.figures.base import in_one_picture, intervals, over_training
+from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import outcomes as tables
+from actlab.analysis.tables.base import order, without
+from actlab.later import pd
 from actlab.measures import about
 
 
@@ -17,8 +22,27 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     table = tables.final_performance(cells)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    caption = f"Final metric on the test split{scale}. {mean_of(table.frame)}."
-    return drawing(cells, table.frame, spec, table.title, caption)
+    frame, apart = with_seeds(table.frame, cells), ""
+    if (frame["seeds"] != "").any():
+        apart = (
+            " Where some runs trained and others did not, each run is a point: no line leads through what lies between."
+        )
+    caption = f"Final metric on the test split{scale}. {mean_of(frame)}.{apart}"
+    return drawing(cells, frame, spec, table.title, caption)
+
+
+def with_seeds(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add each run's value to cells of which some runs trained and others did not, and take their range away."""
+    keys, partly = cell_keys(cells), bimodal.partly(frame)
+    finite = cells.selected.copy()
+    each = {name: finite.groupby(keys, dropna=False)[name].apply(list) for name in set(frame["measure"]) & set(finite)}
+    places = frame[keys].itertuples(index=False, name=None)
+    at = [place if len(keys) > 1 else place[0] for place in places]
+    seeds = [
+        " ".join(f"{x:.4g}" for x in each[name][place] if x == x) if some and name in each else ""
+        for name, place, some in zip(frame["measure"], at, partly, strict=True)
+    ]
+    return frame.assign(seeds=seeds)
 
 
 @figure
@@ -30,6 +54,35 @@ def trained_by_depth(cells: Cells) -> Drawing | None:
     frame = table.frame.drop(columns=["deepest_trained_depth", "at_grid_end"])
     caption = "Share of runs whose final training loss is at most half of the best constant predictor's."
     return drawing(cells, frame, Spec(MAP, x="depth", lines=subject(cells)), table.title, caption)
+
+
+@figure
+def trained_by_rate(cells: Cells) -> Drawing | None:
+    """Share of seeds that trained at each depth and learning rate, beside it the final metric; maps per activation."""
+    if "learning_rate" not in cells.keys or cells.runs["depth"].nunique() < 2:
+        return None
+    keys = cell_keys(cells, cells.keys)
+    metric = "test_accuracy" if (cells.runs["task"] == "classification").all() else "test_loss"
+    runs = cells.runs.assign(trained=cells.runs["trained"].astype(float))
+    values = long(runs[["run", "trained", metric]], ["trained", metric])
+    frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
+    frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
+    others = without(cells.keys, "learning_rate")
+    frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
+    caption = (
+        "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
+        f"mean final {words(metric)} of those that did not diverge, at every learning rate. Grey: no such run, or all "
+        "diverged."
+    )
+    return drawing(
+        cells,
+        frame,
+        spec,
+        "What trains, by depth and learning rate",
+        caption,
+        [key for key in cells.keys if key not in shown],
+    )
 
 
 @figure

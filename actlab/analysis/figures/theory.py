@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actlab.analysis.cells import Cells
 from actlab.analysis.deviations import PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, SCATTER, Drawing, Spec, drawing, subject
@@ -10,6 +12,7 @@ from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layer
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import theory as tables
+from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 
 DRAWN = ("signal_grad_norm", "preact_second_moment", "correlation", "dead_fraction")
@@ -35,13 +38,28 @@ def predictions(cells: Cells) -> Drawing | None:
     some = (frame["measure"] != "dead_fraction") | (by[["mean", PREDICTED]].transform("max").max(axis=1) > 0)
     frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
+    frame = by_factors(frame, log)
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
     caption = (
         f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: the spread (one standard deviation) that "
-        "one network of this width is expected to have about its prediction."
+        "one network of this width is expected to have about its prediction; on a log axis the same factor either way."
     )
     keys = [*cells.selected_keys, "measure"]
     return drawing(cells, frame, spec, "Measured and predicted at initialisation", caption, keys)
+
+
+def by_factors(frame: pd.DataFrame, log: Sequence[str]) -> pd.DataFrame:
+    """Let a prediction's spread be the same factor either way on a log axis: as it is, its lower end may be below 0.
+
+    >>> one = {"measure": "preact_second_moment", "predicted": 1.0, "predicted_low": -0.5, "predicted_high": 2.5}
+    >>> by_factors(pd.DataFrame([one]), ["preact_second_moment"])["predicted_low"].tolist()
+    [0.4]
+    """
+    if not is_predicted(frame):
+        return frame
+    factor = frame["predicted_high"] / frame[PREDICTED].where(frame[PREDICTED] > 0)
+    low = (frame[PREDICTED] / factor).where(factor.notna(), frame["predicted_low"])
+    return frame.assign(predicted_low=frame["predicted_low"].where(~frame["measure"].isin(log), low))
 
 
 @figure

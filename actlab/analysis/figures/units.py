@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.drawings import FACETS, MAPS, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import FACETS, GREYED, MAPS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import intervals, only_nonzero, over_training, thin_layers
+from actlab.analysis.figures.base import (
+    in_one_picture,
+    in_short,
+    intervals,
+    is_of_training,
+    only_nonzero,
+    over_training,
+    thin_layers,
+)
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.parts import figure
+from actlab.later import pd
+
+HALF = 0.5
+OF_INIT = {"weight_gain": "gain ", "bias_init": "bias "}
 
 
 @figure
@@ -38,6 +52,31 @@ def dead_over_training(cells: Cells) -> Drawing | None:
 
 
 @figure
+def dead_by_depth(cells: Cells) -> Drawing | None:
+    """Dead units at init against depth, one line per initialiser: of activations that can die."""
+    names = [key for key in ("weight_init", "weight_gain", "bias_init") if key in cells.keys]
+    if not available(cells.layers, ["dead_fraction"]) or not names or cells.runs["depth"].nunique() < 2:
+        return None
+    keys = [key for key in cell_keys(cells, cells.keys) if key == "depth" or not is_of_training(cells, key)]
+    runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
+    of_layers = long(records_at(cells.layers, runs, "init", ["dead_fraction"]), ["dead_fraction"])
+    values = of_layers.groupby(["run", "measure"], as_index=False)["value"].mean()
+    frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
+    if frame.empty:
+        return None
+    frame["initialiser"] = [
+        ", ".join(f"{OF_INIT.get(name, '')}{in_short(value)}" for name, value in zip(names, row, strict=True))
+        for row in frame[names].itertuples(index=False)
+    ]
+    spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks)
+    said = [definition("dead_fraction"), f"{mean_of(frame)}, of means over hidden layers, before training.", *left_out]
+    others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
+    if frame["activation"].nunique() > 1:
+        frame["initialiser"] = frame["activation"] + ", " + frame["initialiser"]
+    return drawing(cells, frame, spec, "Dead units at initialisation by depth", " ".join(said), others)
+
+
+@figure
 def dying(cells: Cells) -> Drawing | None:
     """Dead units at the end over depth and learning rate, one map per activation that can die."""
     return by_depth_and_rate(cells, "dead_fraction", "Dead units by depth and learning rate")
@@ -59,7 +98,22 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     if frame.empty:
         return None
     others = [key for key in cells.keys if key != "learning_rate"]
-    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=subject(cells, others))
+    panels = subject(cells, others)
     means = f"{mean_of(frame, False)}, of means over hidden layers; *div.*: runs that diverged."
-    caption = " ".join([definition(measure), means, *left_out])
-    return drawing(cells, frame, spec, title, caption, cells.keys)
+    said = [definition(measure), means, *left_out]
+    frame = with_born_dead(frame, cells, keys)
+    if GREYED in frame and frame[GREYED].any():
+        said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
+    frame, panels, shown = in_one_picture(frame, panels, [key for key in others if key != "depth"])
+    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=panels)
+    return drawing(cells, frame, spec, title, " ".join(said), [key for key in cells.keys if key not in shown])
+
+
+def with_born_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Say of which cells half of the networks or more have a wholly dead layer at initialisation."""
+    if "network_dead" not in cells.steps:
+        return frame
+    there = records_at(cells.steps, cells.runs, "init", ["network_dead"]).merge(cells.runs[["run", *keys]], on="run")
+    share = there.groupby(list(keys), dropna=False)["network_dead"].mean().rename("born_with_dead_layer").reset_index()
+    out = frame.merge(share, on=list(keys), how="left")
+    return out.assign(**{GREYED: out["born_with_dead_layer"] >= HALF})

@@ -1,4 +1,4 @@
-"""Figures on disk: their numbers as CSV, and each page as PNG and SVG."""
+"""Figures on disk: their numbers as CSV, and each page as PNG and SVG, or as the study asks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write_figures(
     helper: Executor | None = None,
     progress: Callable[[int, int], None] = lambda done, pages: None,
 ) -> list[Path]:
-    """Write for each figure ``<name>.csv`` with the numbers and, for every page, ``.png`` and ``.svg``.
+    """Write for each figure ``<name>.csv`` with the numbers and, for every page, the files that it is to have.
 
     Args:
         drawings: the figures.
@@ -74,13 +74,14 @@ def write_figures(
 
 
 def write_page(drawing: Drawing, page: str, folder: Path) -> list[Path]:
-    """Write one picture of a figure, as ``.png`` and ``.svg``."""
+    """Write one picture of a figure, in the formats that it is to have."""
     with style.apply():
         picture = panels.render(*with_drawn_names(drawing.spec, drawing.pages[page]))
         settings = page_in_words(page)
         settings = settings if len(settings) <= MOST_IN_TITLE else f"{settings[:70]}…{settings[-30:]}"
         picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
-        return style.save(picture, folder / drawing.stem(page))
+        formats = drawing.formats
+        return style.save(picture, folder / drawing.stem(page), formats.suffixes, formats.dpi)
 
 
 def page_in_words(page: str) -> str:

@@ -1,0 +1,96 @@
+"""Properties of what is on a picture: nothing leaves its axes, shares reach from 0 to 1, lines keep their colours."""
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
+
+import actlab
+from actlab.analysis import panels, report, style
+from actlab.analysis.cells import build_cells
+from actlab.analysis.figures import FIGURES
+from actlab.study.selection import Select
+from actlab.study.source import StudyError
+from tests.synthetic import frames
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return build_cells(*frames(("sigmoid", "relu", "prelu"), (2, 5), seeds=6), Select())
+
+
+def heights(axes: Axes) -> np.ndarray:
+    """Return the heights of all lines, bars and bands that are drawn in data."""
+    found = [np.asarray(line.get_ydata(), float) for line in axes.get_lines() if line.get_transform() == axes.transData]
+    for one in axes.collections:
+        if isinstance(one, PolyCollection | LineCollection):
+            found += [path.vertices[:, 1] for path in one.get_paths()]
+    values = np.concatenate([np.atleast_1d(one) for one in found]) if found else np.zeros(0)
+    return values[np.isfinite(values)]
+
+
+def wider(frame):
+    """Make intervals of a frame wide: what is above 0 by a factor of a thousand, but a share stays one."""
+    share = frame["measure"].isin(["dead_fraction", "test_accuracy"])
+    high = (1000 * frame["high"]).where(frame["high"] > 0, frame["high"])
+    return frame.assign(low=frame["low"] / 1000, high=high.mask(share & (high > 1), 1.0))
+
+
+ALONG = ["gradient_norms", "moments", "training_curves", "dead_fraction", "vanishing_slopes", "gradient_by_layer"]
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_depth", *ALONG])
+def test_no_interval_leaves_its_axes(cells, name):
+    drawing = FIGURES[name].make(cells)
+    with style.apply():
+        figure = panels.render(drawing.spec, wider(drawing.frame))
+    for axes in figure.axes:
+        low, high = sorted(axes.get_ylim())
+        there = heights(axes)
+        assert ((there >= low) & (there <= high)).all(), axes.get_title()
+
+
+@pytest.mark.parametrize("name", ["accuracy_by_depth", "dead_fraction", "dead_over_training"])
+def test_a_share_reaches_from_0_to_1_whatever_was_measured(cells, name):
+    drawing = FIGURES[name].make(cells)
+    with style.apply():
+        figure = panels.render(drawing.spec, drawing.frame.assign(mean=0.01, low=0.0, high=0.02, ranged=False))
+    assert {axes.get_ylim() for axes in figure.axes if axes.get_visible()} == {(-0.03, 1.03)}
+
+
+def test_a_thin_line_keeps_its_colour_in_the_palette():
+    red, green = np.meshgrid(np.arange(100, dtype=np.uint8), np.arange(100, dtype=np.uint8))
+    pixels = np.stack([red, green, np.full_like(red, 170)], -1)  # ten thousand colours much like the line's
+    pixels[3, 10:20] = 0x00, 0x72, 0xB2
+    drawn = np.asarray(style.in_palette(pixels).convert("RGB"))
+    assert (drawn[3, 10:20] == pixels[3, 10:20]).all()
+    assert np.abs(drawn.astype(int) - pixels).max() < 32
+
+
+def test_a_picture_of_few_colours_is_as_it_was():
+    pixels = np.random.default_rng(0).integers(0, 6, (20, 30, 3)).astype(np.uint8) * 50
+    assert (np.asarray(style.in_palette(pixels).convert("RGB")) == pixels).all()
+
+
+ASKED = {"figure_format": ["svg", "pdf"], "dpi": 70, "titles": {"accuracy_by_depth": "How deep?"}}
+
+
+def test_a_study_says_how_its_figures_are_written_and_what_they_are_called(tmp_path):
+    study = {"study": "x", "report": {"tables": [], "figures": ["accuracy_by_depth"], **ASKED}}
+    made = frames(("relu", "elu"), (2, 5), seeds=2)
+    first, second = (report.write(tmp_path / name, study, {}, *made) for name in "ab" if not (tmp_path / name).mkdir())
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert {path.name for path in (tmp_path / "a" / "figures").iterdir()} == {
+        f"accuracy_by_depth.{suffix}" for suffix in ("csv", "svg", "pdf")
+    }
+    assert "How deep?" in (tmp_path / "a" / "figures" / "accuracy_by_depth.svg").read_text()
+    assert "![How deep?](figures/accuracy_by_depth.svg)" in (tmp_path / "a" / "report.md").read_text()
+    report.write(tmp_path / "a", study | {"report": study["report"] | {"figure_format": ["png"]}}, {}, *made)
+    left = {path.suffix for path in (tmp_path / "a" / "figures").iterdir()}
+    assert left == {".csv", ".png"}  # nothing outlives its reason
+
+
+def test_a_title_of_no_figure_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_text("study: x\ndata: {name: digits}\nreport: {titles: {accuracy_by_dept: Mine}}\n")
+    with pytest.raises(StudyError, match=r"report\.titles: .*accuracy_by_depth"):
+        actlab.study_of(tmp_path / "x.yaml")
