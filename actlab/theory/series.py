@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import erfc
 
 from actlab.activations.inspect import evaluate, find_kinks
-from actlab.theory.panel_sums import NOTHING, Function, parts, raw_moments
+from actlab.theory.panel_sums import Function, parts, raw_moments
 
 REACH = 10.0  # of a standard normal: beyond lies 1.5e-23
 Z_EDGES = np.arange(-REACH, REACH + 0.25, 0.5)
@@ -31,6 +31,7 @@ TERMS = 48
 SCALARS = ("mean", "second_moment", "slope_second_moment", "slope_fourth_moment")
 NEGLIGIBLE = 1e-8  # of a row's Σ a_n²
 FEW = 64  # rows, for errors and spreads of what is pooled over pairs: the first, as probe rows come in random order
+HARDLY_ANY = 1e-20  # of what the identity has: softshrink's moments of a small variance lie in the Gaussian's far tail
 MOST_OFF = 1e-4  # share of a moment that a sum from kink to kink may be off; more, and φ has other singularities
 
 
@@ -130,13 +131,13 @@ class Coefficients:
             TheoryError: φ is no function of one number.
         """
         (_, square_K, _, slope_square_K, _), _, reasons = raw_moments(self.centred, q_K)
-        for i, expected_K in ((1, square_K), (2, slope_square_K)):
-            off_K = ~(np.abs(scalars[i] - expected_K) <= np.maximum(MOST_OFF * expected_K, NOTHING))
+        for i, expected_K, size_K in ((1, square_K, q_K), (2, slope_square_K, np.ones_like(q_K))):
+            off_K = ~(np.abs(scalars[i] - expected_K) <= np.maximum(MOST_OFF * expected_K, HARDLY_ANY * size_K))
             scalars[i] = np.where(off_K, np.inf, scalars[i])
             if off_K.any():
                 at = int(np.flatnonzero(off_K)[0])
                 self.why = reasons.get(
-                    at, f"at variance {q_K[at]:.4g} φ has a singularity, or too many kinks or periods"
+                    at, f"at variance {q_K[at]:.4g} φ has a singularity, grows too fast, or has too many kinks"
                 )
 
 
