@@ -107,7 +107,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     scales = {name: scale(spec, frame[frame["measure"] == name]) for name in measures}
     for i, j in np.ndindex(rows, columns):
         place, measure = i * beside + j // len(measures), measures[j % len(measures)]
-        axes = grid[i, j]
+        axes: Axes = grid[i, j]
         if place >= len(values):
             axes.set_visible(False)
             continue
@@ -168,10 +168,14 @@ def tile(
         shade[places] = heights
     axes.set_facecolor(UNKNOWN)
     edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
+    low, high = scale.get_clim()
+    assert low is not None and high is not None  # scales are made with both
+    ends = {"vmin": low, "vmax": high}
     look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.4} if numbers else {}
-    axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, norm=scale.norm, rasterized=False, **look)
+    axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, **ends, **look)
     for i, j in np.argwhere(np.isfinite(shade)) if numbers else ():
-        ink = "white" if scale.norm(shade[i, j]) > 0.6 else "#222222"
+        dark = low + 0.6 * (high - low) < shade[i, j]
+        ink = "white" if dark else "#222222"
         text = f"{shade[i, j]:.2f}".removeprefix("0").replace("-", "−")
         axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=ink)
     for axis, side in ((axes.xaxis, across), (axes.yaxis, down)):

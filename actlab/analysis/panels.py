@@ -115,7 +115,7 @@ def each_run(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle) -> pd.Data
     apart = line["seeds"].fillna("") != ""
     for at, texts in zip(line.loc[apart, x], line.loc[apart, "seeds"], strict=True):
         runs = [float(text) for text in str(texts).split()]
-        hollow = {"markerfacecolor": "white", "markersize": 4.0, "linestyle": "none", "alpha": 0.8}
+        hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 4.0, "linestyle": "none", "alpha": 0.8}
         axes.plot([at] * len(runs), runs, color=look.colour, marker=look.marker or "o", **hollow)
     return line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
 

@@ -175,7 +175,8 @@ def as_asked(made: P, cells: Cells) -> P:
     if not isinstance(made, Drawing):
         return made
     title = cells.formats.titles.get(made.name, made.title)
-    return cast("P", replace(made, title=title, formats=cells.formats))
+    drawing: Drawing = made
+    return cast("P", replace(drawing, title=title, formats=cells.formats))
 
 
 def wrong_fields(made: Table | Drawing) -> str:

@@ -60,7 +60,7 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     keys = [key for key in cell_keys(cells, cells.keys) if key == "depth" or not is_of_training(cells, key)]
     runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
     of_layers = long(records_at(cells.layers, runs, "init", ["dead_fraction"]), ["dead_fraction"])
-    values = of_layers.groupby(["run", "measure"], as_index=False)["value"].mean()
+    values = of_layers.groupby(["run", "measure"])["value"].mean().reset_index()
     frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
     if frame.empty:
         return None
