@@ -1,0 +1,34 @@
+// Draws every chart of the page into the element that has its name, in the page's own colours.
+const charts = JSON.parse(document.getElementById("charts").textContent);
+const ink = "currentColor";
+const text = { labelColor: ink, titleColor: ink };
+const config = {
+  background: null,
+  font: "system-ui, sans-serif",
+  axis: { ...text, labelFontSize: 12, titleFontSize: 13, titleFontWeight: "normal", domainColor: ink, domainOpacity: 0.5,
+    tickColor: ink, tickOpacity: 0.5, gridColor: ink, gridOpacity: 0.12 },
+  legend: { ...text, labelFontSize: 12, titleFontSize: 13, titleFontWeight: "normal", labelLimit: 260 },
+  header: { ...text, labelFontSize: 13, titleFontSize: 13, titleFontWeight: "normal" },
+  title: { color: ink, subtitleColor: ink, fontSize: 14, fontWeight: 600, anchor: "start" },
+  text: { color: ink },
+  view: { stroke: null },
+};
+const actions = { export: { svg: true, png: true }, source: false, compiled: false, editor: false };
+window.views = {};
+const drawn = [];
+for (const [id, spec] of Object.entries(charts)) {
+  const place = document.getElementById(id);
+  const options = { mode: "vega-lite", ast: true, renderer: "svg", actions, config, downloadFileName: id };
+  drawn.push(
+    window.vegaEmbed(place, spec, options).then((made) => {
+      window.views[id] = made.view;
+    }).catch((error) => {
+      place.textContent = "This chart could not be drawn.";
+      console.error(id, error);
+    }),
+  );
+}
+Promise.all(drawn).then(() => {
+  document.documentElement.dataset.drawn = String(drawn.length);
+  document.dispatchEvent(new Event("drawn"));
+});
