@@ -131,8 +131,8 @@ def activation(
     Raises:
         ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
             of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given;
-            ``measured_value`` is given without ``train_automatically``; ``look`` is none; ``ranges`` names no parameter,
-            or is no range around its default.
+            ``measured_value`` is given without ``train_automatically``; ``look`` is none; ``ranges`` names no
+            parameter, or is no range around its default.
 
     >>> __name__ = "mine"  # a file of one's own
     >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))

@@ -1,6 +1,6 @@
 """φ and φ' over a grid of its parameters: what a page with a slider for each of them shows.
 
-The grid holds the value that the activation has. Everything is computed in float64, φ' through the record's closed form.
+The grid holds the value that the activation has. All is computed in float64, φ' through the record's closed form.
 """
 
 import itertools
@@ -17,6 +17,8 @@ from actlab.later import jax, jnp
 NARROW, WIDE, SPACING = 6.0, 8.0, 0.1  # |z| of a graph, the second where a kink lies beyond 4
 MOST = (101, 21, 7, 5, 3, 3)
 """So many values of each parameter at most, where there are one, two, ... of them."""
+TIMES, LEAST = 5.0, 1e-3  # a jump is so many times its neighbours, and such a share of the largest value
+FINER = 16  # points for one of a graph, to see where it jumps: no dearer, as `evaluate` fills its blocks
 STEPS = (1.0, 2.0, 2.5, 5.0)  # times powers of ten
 
 
@@ -46,12 +48,14 @@ class Curve:
     Attributes:
         parameters: {parameter: value}.
         value, derivative: at the grid's points [N]; NaN where they are no numbers.
+        jumps: of the two, the positions i before which they jump: between points i − 1 and i.
         flat: the stretches on which φ is constant by definition, (from, to), cut at the grid's ends.
     """
 
     parameters: Mapping[str, float]
     value: np.ndarray
     derivative: np.ndarray
+    jumps: tuple[list[int], list[int]]
     flat: tuple[tuple[float, float], ...]
 
 
@@ -127,15 +131,34 @@ def curves(record: Activation, z: np.ndarray, over: Mapping[str, Slider]) -> Ite
 
     >>> from actlab.activations import CATALOGUE
     >>> [curve] = curves(CATALOGUE["relu"], np.array([-1.0, 0.0, 2.0]), {})
-    >>> curve.value.tolist(), curve.derivative.tolist(), curve.flat
-    ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0], ((-1.0, 0.0),))
+    >>> curve.value.tolist(), curve.derivative.tolist(), curve.jumps, curve.flat
+    ([0.0, 0.0, 2.0], [0.0, 0.0, 1.0], ([], [2]), ((-1.0, 0.0),))
     """
+    fine = np.interp(np.arange(FINER * (len(z) - 1) + 1) / FINER, np.arange(len(z)), z)
     for values in itertools.product(*(one.values for one in over.values())):
         parameters = {**record.parameters, **dict(zip(over, values, strict=True))}
-        value, derivative = (np.where(np.isfinite(y), y, np.nan) for y in evaluate(record.exact, z, 1, parameters))
+        finely = evaluate(record.exact, fine, 1, parameters)
+        value, derivative = np.where(np.isfinite(finely), finely, np.nan)[:, ::FINER]
         with jax.enable_x64(True):
             flat = np.broadcast_to(np.asarray(record.flat(jnp.asarray(z), **parameters)), z.shape)
-        yield Curve(dict(zip(over, values, strict=True)), value, derivative, stretches(z, flat))
+        jumps = jumps_of(finely[0]), jumps_of(finely[1])
+        yield Curve(dict(zip(over, values, strict=True)), value, derivative, jumps, stretches(z, flat))
+
+
+def jumps_of(finely: np.ndarray) -> list[int]:
+    """Find the points of a graph before which a curve jumps: where one step is far larger than its neighbours.
+
+    Args:
+        finely: the curve at ``FINER`` points for each one of the graph, and the last.
+
+    >>> jumps_of(np.repeat([0.0, 1.0], [FINER + 1, FINER])), jumps_of(np.linspace(0.0, 1.0, 2 * FINER + 1))
+    ([2], [])
+    """
+    steps = np.abs(np.diff(finely))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(np.nan_to_num(steps), 2), 5)
+    least = LEAST * np.abs(finely[np.isfinite(finely)]).max(initial=0.0)
+    jumps = steps > TIMES * np.maximum(around[:, [0, 1, 3, 4]].max(axis=1), least)
+    return sorted({int(i) // FINER + 1 for i in np.flatnonzero(jumps)})
 
 
 def stretches(z: np.ndarray, holds: np.ndarray) -> tuple[tuple[float, float], ...]:

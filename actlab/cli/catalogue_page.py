@@ -1,4 +1,4 @@
-"""What ``describe --html`` does: activations on a page for a browser, with their story and a slider for each parameter."""
+"""What ``describe --html`` does: activations on a page for a browser, their story, a slider for each parameter."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from actlab.cli.terminal import one_line, say
 from actlab.outputs import making
 
 if TYPE_CHECKING:
-    from actlab.analysis.pages import catalogue
+    from actlab.analysis.pages.graphs import Entry
 
 ALL, SOME = Path("results/catalogue"), Path("results/described")  # where the page goes without --out
 
@@ -73,14 +73,14 @@ def page(records: Sequence[Activation], out_dir: Path, whole: bool = False) -> s
         [entry(record, kinks) for record, kinks in zip(records, table["kinks"], strict=True)],
         table,
         pd.DataFrame(map(theory_row, records)),
-        {record.name: asdict(ROWS[record.name]) for record in records if record.name in ROWS},
+        {name: asdict(row) for name, row in ROWS.items() if any(record.name == name for record in records)},
         {"name": "", "claims": CHAIN if whole else {}},
         story.verdicts(Path("results")),
         out_dir,
     )
 
 
-def entry(record: Activation, kinks: str) -> "catalogue.Entry":
+def entry(record: Activation, kinks: str) -> "Entry":
     """Compute an activation's curves, and put them beside what its record says.
 
     Args:
@@ -88,10 +88,10 @@ def entry(record: Activation, kinks: str) -> "catalogue.Entry":
         kinks: where it has some, as the table of properties writes them.
     """
     from actlab.activations import parameter_grids
-    from actlab.analysis.pages import catalogue
+    from actlab.analysis.pages.graphs import Entry
 
     z = parameter_grids.points([float(one.replace("−", "-")) for one in kinks.split(", ") if one])
     over = parameter_grids.sliders(record)
     shared = ("name", "family", "formula", "latex", "cases", "derivative_formula", "derivative_latex", "reference")
     said = {name: getattr(record, name) for name in (*shared, "weight_init", "parameters", "learnable")}
-    return catalogue.Entry(**said, z=z, sliders=over, curves=tuple(parameter_grids.curves(record, z, over)))
+    return Entry(**said, z=z, sliders=over, curves=tuple(parameter_grids.curves(record, z, over)))

@@ -1,7 +1,7 @@
 r"""Formulas of a page: LaTeX, as records and the story have it, made MathML by latex2mathml when the page is written.
 
-Every browser sets MathML itself: a page needs no script, font or network for its formulas, screen readers read them, and
-they take the colour of the text. (KaTeX and MathJax would have to be in every page, a megabyte with their fonts.)
+Every browser sets MathML itself: a page needs no script, font or network for its formulas, screen readers read them,
+and they take the colour of the text. (KaTeX or MathJax would be in every page, up to a megabyte with their fonts.)
 What the converter returns is not taken as it is: it does not escape what stands in ``\text``, and knows links, classes
 and styles. Its tree is copied element by element, and only MathML's own elements and their sizes are kept.
 """
@@ -12,13 +12,12 @@ from functools import lru_cache
 from itertools import zip_longest
 from xml.etree import ElementTree
 
-ELEMENTS = set(
-    "math mrow mi mn mo mtext mspace msup msub msubsup mfrac msqrt mroot munder mover munderover mtable mtr mtd "
-    "mstyle mpadded mphantom mmultiscripts mprescripts none".split()
+ELEMENTS = re.compile(
+    "math|m(row|i|n|o|text|space|sup|sub|subsup|frac|sqrt|root|under|over|underover|table|tr|td|style|padded|phantom)"
 )
-ATTRIBUTES = set(
-    "display displaystyle stretchy fence form minsize maxsize width height depth columnalign mathvariant accent "
-    "accentunder linethickness scriptlevel lspace rspace movablelimits".split()
+ATTRIBUTES = re.compile(
+    "display|displaystyle|scriptlevel|stretchy|fence|form|minsize|maxsize|width|height|depth|columnalign|mathvariant|"
+    "accent|accentunder|linethickness|movablelimits"
 )
 UNDER = ("lim", "max", "min")  # what is below them stands below them where a formula has a line of its own
 THIN = "0.1667em"
@@ -91,8 +90,10 @@ def mathml(latex: str) -> str:
 
 def copied(element: ElementTree.Element) -> ElementTree.Element:
     """Copy a tree with the elements and attributes of MathML that only set type; any other element becomes a row."""
-    tag = element.tag if element.tag in ELEMENTS else "mrow"
-    one = ElementTree.Element(tag, {name: value for name, value in element.attrib.items() if name in ATTRIBUTES})
+    tag = element.tag if ELEMENTS.fullmatch(element.tag) else "mrow"
+    one = ElementTree.Element(
+        tag, {name: value for name, value in element.attrib.items() if ATTRIBUTES.fullmatch(name)}
+    )
     one.text = html.unescape(element.text) if element.text else None
     one.extend(map(copied, element))
     if tag == "msub" and len(one) and (one[0].text or "") in UNDER:
@@ -112,4 +113,6 @@ def spaced(element: ElementTree.Element) -> None:
         elif one.tag == "mo" and text in ("|", "/", "‖"):
             one.set("lspace", "0")
             one.set("rspace", "0")
+        elif text == ":" and follower is not None and follower.text == "=":
+            one.text, follower.text = ":=", ""
         spaced(one)
