@@ -64,7 +64,7 @@ def page(
         for i, entry in enumerate(entries)
     ]
     place = {name: i for i, name in enumerate(rows)}
-    told = sorted((one for one in shown if one["row"]), key=lambda one: place[one["entry"].name])
+    in_story = sorted((one for one in shown if one["row"]), key=lambda one: place[one["entry"].name])
     others: dict[str, list[Any]] = {}
     for one in shown:
         if not one["row"]:
@@ -74,10 +74,10 @@ def page(
         .get_template("catalogue.html.j2")
         .render(
             title=TITLE,
-            intro=inline(story.INTRO) if told else "",
-            told=told,
+            intro=inline(story.INTRO) if in_story else "",
+            story=in_story,
             others=others,
-            counts={one["id"]: story.summary(one["row"], known) for one in told},
+            counts={one["id"]: story.summary(one["row"], known) for one in in_story},
             chain=findings(chain, known, out),
             table=[[bare(str(cell)) for cell in row] for row in table.to_numpy().tolist()],
             head=list(table),
@@ -148,11 +148,19 @@ def inline(text: str) -> str:
     return "".join(pieces)
 
 
-def facts(entry: Entry, found: Mapping[str, str], weights: Mapping[str, str]) -> dict[str, str]:
+def facts(entry: Entry, properties: Mapping[str, str], weights: Mapping[str, str]) -> dict[str, str]:
     """List an activation's properties, as texts."""
-    shape = [name for name in ("monotonic", "convex", "odd") if found[name] == "yes"]
-    jumps = "jumps at" if found["smoothness"] == "discontinuous" else "kinks at" if "," in found["kinks"] else "kink at"
-    moments = [f"{head} = {found[head]}".replace(" ", "\u00a0") for head in ("E φ", "E φ²", "E φ′²") if head in found]
+    shape = [name for name in ("monotonic", "convex", "odd") if properties[name] == "yes"]
+    jumps = (
+        "jumps at"
+        if properties["smoothness"] == "discontinuous"
+        else "kinks at"
+        if "," in properties["kinks"]
+        else "kink at"
+    )
+    moments = [
+        f"{head} = {properties[head]}".replace(" ", "\u00a0") for head in ("E φ", "E φ²", "E φ′²") if head in properties
+    ]
     critical = weights["critical σ_w"]
     at = f"σ_w = {critical}, σ_b = {weights['σ_b']} (q {'any' if weights['q'] == 'any' else '= ' + weights['q']}): "
     listed = {
@@ -160,14 +168,14 @@ def facts(entry: Entry, found: Mapping[str, str], weights: Mapping[str, str]) ->
             f"{name} = {show(value).replace('-', '−')}{' (learnable)' if name in entry.learnable else ''}"
             for name, value in entry.parameters.items()
         ),
-        "range": found["range"],
-        "turns at": found["turns at"],
+        "range": properties["range"],
+        "turns at": properties["turns at"],
         "shape": ", ".join(shape) or "not monotonic, not convex",
-        "smoothness": found["smoothness"] + (f"; {jumps} {found['kinks']}" if found["kinks"] else ""),
-        "flat on": "nowhere" if found["flat on"] == "∅" else found["flat on"],
-        "saturates": found["saturates"],
-        "largest |φ′|": found["max |φ′|"],
-        "operations": f"{found['operations']}; {found['with derivative']} with derivative",
+        "smoothness": properties["smoothness"] + (f"; {jumps} {properties['kinks']}" if properties["kinks"] else ""),
+        "flat on": "nowhere" if properties["flat on"] == "∅" else properties["flat on"],
+        "saturates": properties["saturates"],
+        "largest |φ′|": properties["max |φ′|"],
+        "operations": f"{properties['operations']}; {properties['with derivative']} with derivative",
         "at Z ~ N(0, 1)": ", ".join(moments),
         "keeps q = 1": f"σ_w = {weights['keeps q = 1: σ_w']}, V′(1) = {weights['V′(1)']}",
         "critical": ("" if critical == "–" else at) + weights["stability, or why there is none"],
