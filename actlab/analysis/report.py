@@ -27,6 +27,7 @@ from actlab.analysis.layout import Table, in_markdown, setting, words, write_tab
 from actlab.analysis.making import Made, make_claims, make_own, make_shipped, own_name
 from actlab.analysis.marking import marks_note
 from actlab.analysis.notes import PARTLY, selected_in_short, selection_note, some_lack_values
+from actlab.analysis.pages.report_page import PAGE, write_report
 from actlab.analysis.parts import CLAIMS, WITHDRAWN, ReportError
 from actlab.analysis.run_summary import run_summary
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text, markdown
@@ -60,7 +61,7 @@ def write(
     incomplete: Sequence[str] = (),
     predictions: pd.DataFrame | None = None,
 ) -> list[Path]:
-    """Write ``tables/``, ``figures/`` and ``report.md`` into a study's folder.
+    """Write ``tables/``, ``figures/``, ``report.md`` and ``report.html`` into a study's folder.
 
     Args:
         folder: the study's own.
@@ -106,14 +107,15 @@ def write(
             made.left_out = [name for names in asked for name in names or () if own_name(name)]
             made.left_out += [CLAIMS] if study.get("claims") else []
         report = output.at / "report.md"
-        text = markdown(document(study, manifest, cells, made, incomplete))
-        report.write_text(text, encoding="utf-8", newline="\n")
-        output.outdated = lambda: outdated(folder, made)
+        sections = document(study, manifest, cells, made, incomplete)
+        report.write_text(markdown(sections), encoding="utf-8", newline="\n")
+        pages = write_report(sections, study, cells, output.at) if wanted.get("html", True) else []
+        output.outdated = lambda: [*outdated(folder, made), *([] if pages else [folder / PAGE])]
     if failures := [*made.failures.values(), *made.undecided.values()]:
         command = commands.typed("run", "CONFIG", "--out", folder)
         again = f"All else is written. Mend the file that the study names and call `{command}` again: it trains nothing"
         raise ReportError("\n".join([*failures, again]))
-    return [output.final(path) for path in [*paths, report]]
+    return [output.final(path) for path in [*paths, report, *pages]]
 
 
 def study_cells(

@@ -120,7 +120,12 @@ class Answering:
         frames = results.runs, results.steps, results.layers
         cells, table = headline_table(results.study, results.manifest, *frames)
         folder = results.path
-        files = [folder / "report.md", *sorted((folder / "tables").glob("*")), *sorted((folder / "figures").glob("*"))]
+        files = [
+            folder / "report.md",
+            folder / "report.html",
+            *sorted((folder / "tables").glob("*")),
+            *sorted((folder / "figures").glob("*")),
+        ]
         files += [folder / "study.yaml", folder / "manifest.json"]
         self.fields["notes"] += [one.text for one in unknown_death(results.manifest)]
         self.fields["notes"] += [more] if (more := advice(table.frame, cells.selected, folder)) else []
@@ -152,7 +157,8 @@ class Answering:
             f"\n{counted(len(results.runs), 'run')} ({diverged} diverged), {awake.seconds() - self.begin:.0f} s. Wrote:"
         )
         weights = ["weights/"] if (results.path / "weights").is_dir() else []
-        for path in ("report.md", "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
+        pages = ["report.html"] if (results.path / "report.html").is_file() else []
+        for path in ("report.md", *pages, "tables/", "figures/", "parts/", *weights, "study.yaml", "manifest.json"):
             say(f"  {one_line(results.path / path)}{'/' if path.endswith('/') else ''}")
         if more := advice(table.frame, cells.selected, results.path):
             say(more)

@@ -107,6 +107,7 @@ class ReportConfig(Section):
         None, description="names from `actlab list`, or `path/to/file.py:function`; null: the default ones"
     )
     figures: list[str] | None = Field(None, description="likewise")
+    html: bool = Field(True, description="whether `report.html` is written beside `report.md`: one page to explore")
 
     @field_validator("tables", "figures", mode="before")
     @classmethod

@@ -16,12 +16,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from actlab.analysis.pages.library import library
+
 TEMPLATES = Path(__file__).parents[2] / "templates" / "pages"
-NO_CHARTS: Mapping[str, dict[str, Any]] = {}
+NONE: Mapping[str, Any] = {}
 
 
 def html_page(
-    title: str, body: str, charts: Mapping[str, dict[str, Any]] = NO_CHARTS, scripts: Sequence[str] = ()
+    title: str,
+    body: str,
+    charts: Mapping[str, dict[str, Any]] = NONE,
+    scripts: Sequence[str] = (),
+    data: Mapping[str, Any] = NONE,
 ) -> str:
     """Put a page together: the same input, the same bytes.
 
@@ -30,18 +36,21 @@ def html_page(
         body: what stands in ``<main>``, as HTML; texts of strangers in it are escaped by who makes it.
         charts: {id of an element of the body: the Vega-Lite specification that is drawn into it}.
         scripts: names of files beside the template that the body needs.
+        data: {id of an element: what scripts find in it, as JSON}; under ``datasets`` data that charts share, by name.
 
     Returns:
         the page's text.
 
     Raises:
-        ValueError: a specification holds a number that JSON has not (NaN, infinity).
+        ValueError: a specification or the data hold a number that JSON has not (NaN, infinity).
 
     >>> page = html_page("<depth>", "<p>Nothing yet.</p>")
     >>> "<title>&lt;depth&gt;</title>" in page, "https://" in page
     (True, False)
     """
     ours = [beside(name) for name in scripts]
+    if charts:
+        data = {"charts": {key: unversioned(spec) for key, spec in charts.items()}, **data}
     if charts:  # the library puts itself into `window`, where ours finds it
         ours = [library(), beside("charts.js"), *ours]
     return (
@@ -53,7 +62,7 @@ def html_page(
             style=beside("page.css"),
             scripts=[harmless(one) for one in ours],
             policy=policy([harmless(one) for one in ours]),
-            charts=in_script({key: unversioned(spec) for key, spec in charts.items()}) if charts else "",
+            data={name: in_script(one) for name, one in data.items()},
         )
     )
 
@@ -72,14 +81,6 @@ def environment() -> Any:
 def beside(name: str) -> str:
     """Read a file that lies beside the template."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-@lru_cache(maxsize=1)
-def library() -> str:
-    """Return Vega, Vega-Lite and vega-embed as one script."""
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle()).replace("\r", "")  # type: ignore[call-arg]
 
 
 def unversioned(spec: Mapping[str, Any]) -> dict[str, Any]:

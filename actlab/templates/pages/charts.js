@@ -15,9 +15,25 @@ const config = {
 };
 const actions = { export: { svg: true, png: true }, source: false, compiled: false, editor: false };
 window.views = {};
+const legends = (spec) => Object.values(spec).flatMap((one) =>
+  one && typeof one === "object" ? [...(one.legend ? [one.legend] : []), ...legends(one)] : []);
 const drawn = [];
+const shared = JSON.parse(document.getElementById("datasets")?.textContent ?? "{}");
 for (const [id, spec] of Object.entries(charts)) {
   const place = document.getElementById(id);
+  const wide = place.clientWidth;
+  const used = JSON.stringify(spec);
+  for (const [name, rows] of Object.entries(shared)) {
+    if (used.includes(`"data":{"name":${JSON.stringify(name)}}`)) {
+      spec.datasets = { ...spec.datasets, [name]: structuredClone(rows) };
+    }
+  }
+  if (spec.columns && spec.spec?.width) {
+    const fit = Math.max(1, Math.min(spec.columns, Math.floor((wide - 60) / (spec.spec.width + 24))));
+    const count = spec.params?.find((one) => one.name === "shown")?.value.length ?? fit;
+    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // as many in each row
+  }
+  for (const one of legends(spec)) if (one.columns) one.columns = Math.max(1, Math.min(one.columns, Math.floor(wide / 150)));
   const options = { mode: "vega-lite", ast: true, renderer: "svg", actions, config, downloadFileName: id };
   drawn.push(
     window.vegaEmbed(place, spec, options).then((made) => {

@@ -1,0 +1,185 @@
+"""A report's sections as HTML, beside the same as Markdown: headings, texts, tables to sort and filter, pictures."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, Text
+from actlab.later import pd
+from actlab.naming import counted
+
+MARKS = re.compile(r"[\\`*_&<>!]|\]\(")
+"""What a line must have for Markdown to make anything of it."""
+SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
+"""An estimate that stands on one line."""
+MOST_PICTURES = 2_200_000
+"""Bytes of all pictures of a page; beyond it the largest are drawings of dots, not of lines."""
+
+
+def html(
+    sections: Sequence[Section],
+    folder: Path,
+    settings: Collection[str] = (),
+    below: Mapping[str, str] | None = None,
+    most: int = MOST_PICTURES,
+) -> str:
+    """Render a report's sections, with a list of contents where there are several.
+
+    Args:
+        sections: the document.
+        folder: where its pictures and numbers are.
+        settings: what settings are called at the head of a table; by these its rows, or its columns, are filtered.
+        below: {heading of the second level: HTML that stands below it}.
+        most: bytes of all pictures.
+    """
+    files = pictures_of(sections, folder, most)
+    parts: list[str] = []
+    for section, name in zip(sections, anchors(sections), strict=True):
+        parts.append(f'<h{section.level} id="{name}">{inline(section.heading)}</h{section.level}>')
+        parts += [in_html(block, folder, files, settings) for block in section.blocks]
+        parts += [below[section.heading]] if below and section.level == 2 and section.heading in below else []
+        if section.level == 1:
+            parts.append(contents(sections))
+    return "\n".join(part for part in parts if part)
+
+
+def in_html(
+    block: Text | Items | Grid | Picture, folder: Path, files: Mapping[str, Path], settings: Collection[str]
+) -> str:
+    """Render one block."""
+    match block:
+        case Text(text, named):
+            return paragraph(text) + (download(folder / named) if named and (folder / named).is_file() else "")
+        case Items(items):
+            return "<ul>\n" + "\n".join(f"<li>{inline(item)}</li>" for item in items) + "\n</ul>"
+        case Grid(frame, name):
+            body = table(frame, settings)
+            folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
+            return body if len(frame) < FOLD_FROM else folded
+        case Picture(title, file):
+            return picture(title, files[file]) if file in files else ""
+
+
+@lru_cache(maxsize=1)
+def renderer() -> Any:
+    """Make the renderer of texts: no HTML passes through it, and no address becomes a link that is none."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"html": False})
+
+
+def inline(text: str) -> str:
+    """Render a line of Markdown.
+
+    >>> print(inline("**`relu`** &lt;b&gt; <script>"))
+    <strong><code>relu</code></strong> &lt;b&gt; &lt;script&gt;
+    """
+    line = " ".join(text.split())
+    return str(renderer().renderInline(line)) if MARKS.search(line) else escape(line, quote=False)
+
+
+def paragraph(text: str) -> str:
+    """Render a text of one paragraph or several."""
+    return "\n".join(f"<p>{inline(one)}</p>" for one in text.split("\n\n") if one.strip())
+
+
+def anchors(sections: Sequence[Section]) -> list[str]:
+    """Name the headings, no two alike.
+
+    >>> anchors([Section(2, "What was run"), Section(2, "北京"), Section(3, "What was run")])
+    ['what-was-run', 'section-2', 'what-was-run-3']
+    """
+    names: list[str] = []
+    for i, section in enumerate(sections, 1):
+        name = re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
+        names.append(f"{name}-{i}" if name == "section" or name in names else name)
+    return names
+
+
+def contents(sections: Sequence[Section]) -> str:
+    """List the headings of the second level, as links."""
+    links = [
+        f'<li><a href="#{name}">{inline(section.heading)}</a></li>'
+        for section, name in zip(sections, anchors(sections), strict=True)
+        if section.level == 2
+    ]
+    return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if len(links) > 1 else ""
+
+
+def table(frame: pd.DataFrame, settings: Collection[str] = ()) -> str:
+    """Render a table of Markdown strings; columns of settings, and settings in headings, are marked for filters.
+
+    >>> "data-filter>depth</th>" in table(pd.DataFrame({"depth": ["2"], "loss": ["0.1"]}), ["depth"])
+    True
+    """
+    heads = "".join(heading(str(name), settings) for name in frame.columns)
+    rows = "\n".join(f"<tr>{''.join(map(cell, map(str, row)))}</tr>" for row in frame.itertuples(index=False))
+    return (
+        f'<div class="scroll" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def cell(text: str) -> str:
+    """Render a cell; an estimate is not broken into lines.
+
+    >>> cell("0.912 [0.900, 0.921] †")
+    '<td class="n">0.912 [0.900, 0.921] †</td>'
+    """
+    kind = ' class="n"' if SHORT.fullmatch(text) else ""
+    return f"<td{kind}>{inline(text)}</td>"
+
+
+def heading(name: str, settings: Collection[str]) -> str:
+    """Render a column's heading: ``depth`` filters rows, ``depth 10`` stands for the columns of that depth."""
+    if name in settings:
+        return f'<th scope="col" data-filter>{inline(name)}</th>'
+    across = [
+        (one, part.removeprefix(f"{one} "))
+        for part in name.split(", ")
+        for one in settings
+        if part.startswith(f"{one} ")
+    ]
+    data = "".join(f' data-across="{escape(one)}" data-value="{escape(value)}"' for one, value in across[:1])
+    return f'<th scope="col"{data}>{inline(name)}</th>'
+
+
+def pictures_of(sections: Sequence[Section], folder: Path, most: int) -> dict[str, Path]:
+    """Choose for each picture its file: lines (SVG), but dots (PNG) of the largest where all would be too much."""
+    files = {}
+    for block in (block for section in sections for block in section.blocks if isinstance(block, Picture)):
+        dots = folder / block.file
+        lines = dots.with_suffix(".svg")
+        if lines.is_file() or dots.is_file():
+            files[block.file] = lines if lines.is_file() else dots
+    for file, lines in sorted(files.items(), key=lambda one: (-one[1].stat().st_size, one[0])):
+        if sum(path.stat().st_size for path in files.values()) * 4 / 3 <= most:
+            break
+        files[file] = folder / file if (folder / file).is_file() else lines
+    return files
+
+
+def picture(title: str, path: Path) -> str:
+    """Render a picture that the page holds itself, with a link to keep it."""
+    kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
+    data = base64.b64encode(path.read_bytes()).decode()
+    name = path.suffix[1:].upper()
+    return (
+        f'<figure><img alt="{escape(title)}" src="data:{kind};base64,{data}">'
+        f'<figcaption>{escape(title)} <button class="keep" data-name="{escape(path.name)}">{name}</button>'
+        "</figcaption></figure>"
+    )
+
+
+def download(path: Path) -> str:
+    """Render a button that gives a file of numbers; the page holds it compressed."""
+    packed = base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
+    kind = path.suffix[1:].upper()
+    return f'<p><button class="keep" data-name="{escape(path.name)}" data-gzip="{packed}">{kind}</button></p>'

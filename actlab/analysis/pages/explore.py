@@ -1,0 +1,233 @@
+"""What a reader explores by hand: measures by layer with sliders for depth and step, and maps of layer by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.layout import setting, words
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.pages.controls import boxes, choice, fixed, slider
+from actlab.analysis.pages.thinning import Rule, in_arrays, kept_layers, spread
+from actlab.analysis.variation import split_varies
+from actlab.later import Later, pd
+from actlab.measures import LOG10, about
+from actlab.naming import drawn_name
+
+alt = Later("altair")
+
+MEASURES = (
+    f"{LOG10}signal_grad_norm",
+    f"{LOG10}weight_grad_norm",
+    "preact_second_moment",
+    "act_var",
+    "dead_fraction",
+    "no_gradient_fraction",
+    "weak_fraction",
+)
+"""What is offered, in this order, of what a study has."""
+MOST_MEASURES = 5
+MOST_SHOWN = 12  # activations, before the reader asks for others
+START_DEPTH = 30
+SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds"]}
+"""When the seeds behind a line are seen."""
+STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a page: its HTML, its charts, the data sets that they share, and data of its scripts, by element."""
+
+    body: str = ""
+    charts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    datasets: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def explore(cells: Cells, rule: Rule) -> Part:
+    """Make the part on layers; empty where a study has none."""
+    measures = offered(cells.layers)
+    if cells.layers.empty or not measures or cells.selected.empty:
+        return Part()
+    others = [key for key in cells.selected_keys if key not in ("activation", "depth")]
+    names = {key: f"k{i}" for i, key in enumerate(others)}
+    frame, total = by_layer(cells, measures, names, rule)
+    steps, depths = sorted(set(frame["s"])), sorted(set(frame["d"]))
+    labels = [label for label in cells.ranks if label in set(cells.selected["activation"])]
+    columns = {"layer": "layer"} | {column: f"m{i}" for i, column in enumerate(measures)}
+    records = in_arrays(frame, ["a", "d", *names.values(), "seed", "s"], columns)
+    start = next((d for d in reversed(depths) if d <= START_DEPTH), depths[0])
+    first = usual(cells.selected, others)
+    shown = labels[:MOST_SHOWN]
+    values = {"d": start, "s": steps[0], "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
+    values |= {name: setting(first[key]) for key, name in names.items()}
+    looks = {drawn(label): cells.looks[label] for label in labels}
+    charts = {"by-layer": profile(values, looks, list(columns.values()))} | (
+        {"map": layer_maps(values, list(looks), list(columns.values()))} if len(steps) > 1 else {}
+    )
+    controls = [
+        choice("measure", "measure", {f"m{i}": axis(column) for i, column in enumerate(measures)}, "m0"),
+        slider("depth", "d", depths, start, field="d") if len(depths) > 1 else fixed("d", start),
+        slider("step", "s", steps, steps[0]) if len(steps) > 1 else fixed("s", steps[0]),
+        *(
+            choice(words(key), name, {one: one for one in options(cells.selected, key)}, setting(first[key]), name)
+            for key, name in names.items()
+        ),
+        '<label><input type="checkbox" data-signal="seeds"> every seed</label>',
+        boxes("activations", "shown", [drawn(one) for one in labels], [drawn(one) for one in shown]),
+    ]
+    body = [
+        "<p>Medians over seeds; pointing at a line shows the seeds behind it.",
+        f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
+        f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers">{"".join(controls)}'
+        '<span role="status" class="soft"></span></form>',
+        '<figure><div class="chart" id="by-layer"></div>',
+        "<figcaption>By layer: 1 is the first hidden layer, next to the input.</figcaption></figure>",
+    ]
+    if "map" in charts:
+        body += [
+            '<figure><div class="chart" id="map"></div>',
+            "<figcaption>By layer and step, one map an activation, all in one scale; the step that is set above plays "
+            "no part here.</figcaption></figure>",
+        ]
+    return Part("\n".join(body), charts, {"layers": records})
+
+
+def offered(layers: pd.DataFrame) -> list[str]:
+    """List which measures of layers a reader can choose."""
+    return [name for name in MEASURES if name in layers and layers[name].notna().any()][:MOST_MEASURES]
+
+
+def by_layer(cells: Cells, measures: Sequence[str], names: Mapping[str, str], rule: Rule) -> tuple[pd.DataFrame, int]:
+    """Make the rows that are drawn: medians over all seeds, ``seed`` −1, and those of the seeds that are kept.
+
+    Returns:
+        the rows, sorted; and how many there would be without the rule.
+    """
+    runs = cells.selected.sort_values(["seed", "run"], kind="stable")
+    about_runs = runs[["run", "activation", "depth", *names]].copy()
+    about_runs["activation"] = [drawn(str(one)) for one in about_runs["activation"]]
+    for key in names:
+        about_runs[key] = [setting(value) for value in about_runs[key]]
+    keys = ["activation", "depth", *names]
+    repeat = about_runs.groupby(keys, dropna=False).cumcount()
+    about_runs["seed"] = repeat if split_varies(runs) else runs["seed"]
+    merged = cells.layers[["run", "step", "layer", *measures]].merge(about_runs, on="run")
+    total = len(merged)
+    merged = kept_layers(merged[merged["step"].isin(spread(merged["step"], rule.steps))], rule.layers)
+    at = [*keys, "step", "layer"]
+    medians = merged.groupby(at, dropna=False)[list(measures)].median().reset_index()
+    kept = merged["seed"].isin(sorted(set(about_runs["seed"]))[: rule.seeds])
+    total += len(medians)
+    frame = pd.concat([medians.assign(seed=-1), merged[kept].drop(columns="run")], ignore_index=True)
+    new = {"activation": "a", "depth": "d", "step": "s"} | dict(names)
+    frame = frame.rename(columns=new)
+    order = ["a", "d", *names.values(), "seed", "s", "layer"]
+    return frame.sort_values(order, kind="stable").reset_index(drop=True), total
+
+
+def usual(runs: pd.DataFrame, others: Sequence[str]) -> dict[str, Any]:
+    """Return the values of the other settings that most activations have, of several such the first."""
+    if not others:
+        return {}
+    counts = runs.groupby(list(others), dropna=False, sort=False)["activation"].nunique()
+    best = counts.idxmax()
+    return dict(zip(others, best if isinstance(best, tuple) else (best,), strict=True))
+
+
+def options(runs: pd.DataFrame, key: str) -> list[str]:
+    """List the values of a setting, in order, as they are written."""
+    return [setting(value) for value in runs[key].drop_duplicates().sort_values(na_position="first")]
+
+
+def drawn(label: str) -> str:
+    """Write a label as a chart has room for it."""
+    return str(drawn_name(label))
+
+
+def axis(column: str) -> str:
+    """Write what a column is, with the scale that it is in."""
+    one = about(column)
+    name = one.label or one.words
+    return f"log₁₀ {name}" if column.startswith(LOG10) else name
+
+
+def top(values: Mapping[str, Any]) -> list[Any]:
+    """Make the signals of a chart, which the controls set."""
+    return [alt.param(name=name, value=value) for name, value in values.items()]
+
+
+def chosen(values: Mapping[str, Any], but: Sequence[str] = ()) -> str:
+    """Write which rows are drawn: those with the values that are set."""
+    names = [name for name in values if name not in ("measure", "seeds", "shown", *but)]
+    return " && ".join([*(f"datum.{name} === {name}" for name in names), "indexof(shown, datum.a) >= 0"])
+
+
+def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: Sequence[str]) -> dict[str, Any]:
+    """Draw a measure by layer: a line an activation, its seeds where a reader points at it or asks for all."""
+    labels = list(looks)
+    colour = alt.Color("a:N", title=None).scale(domain=labels, range=[looks[one].colour for one in labels])
+    legend = alt.Legend(
+        orient="bottom", columns=4, symbolType="stroke", symbolStrokeWidth=3, symbolOpacity=1, values=alt.expr("shown")
+    )
+    dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
+    pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
+    base = (
+        alt.Chart(alt.NamedData("layers"))
+        .transform_filter(chosen(values))
+        .transform_flatten(list(fields))
+        .transform_calculate(v="datum[measure]")
+        .transform_filter("isValid(datum.v)")
+        .encode(
+            x=alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(tickMinStep=1, format="d"),
+            y=alt.Y("v:Q", title=None).scale(zero=False),
+            color=colour.legend(legend),
+        )
+    )
+    told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:Q")]
+    seeds = (
+        base.transform_filter("datum.seed >= 0")
+        .mark_line(strokeWidth=1)
+        .encode(detail="seed:N", opacity={"condition": {"test": SEEN, "value": 0.5}, "value": 0})
+    )
+    medians = base.transform_filter("datum.seed < 0")
+    lines = medians.mark_line(strokeWidth=2.2).encode(strokeDash=dash.legend(legend))
+    points = (
+        medians.mark_point(filled=True, size=36, opacity=1)
+        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")])
+        .properties(name="points")
+        .add_params(pointed)
+    )
+    return (
+        alt.layer(seeds, lines, points)
+        .add_params(*top(values))
+        .properties(width="container", height=340, description="A measure by layer, one line an activation")
+        .to_dict()
+    )
+
+
+def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
+    """Draw maps of a measure by layer and step, one an activation, medians over seeds, in one scale."""
+    told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
+    chart = (
+        alt.Chart(alt.NamedData("layers"))
+        .transform_filter(f"datum.seed < 0 && {chosen(values, but=['s'])}")
+        .transform_flatten(list(fields))
+        .transform_calculate(v="datum[measure]")
+        .transform_filter("isValid(datum.v)")
+        .mark_rect()
+        .encode(
+            x=alt.X("s:O", title="step").axis(labelAngle=0, labelOverlap=True),
+            y=alt.Y("layer:O", title="layer", sort="descending").axis(labelOverlap=True),
+            color=alt.Color("v:Q", title=None).scale(scheme="viridis").legend(orient="bottom", gradientLength=200),
+            tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")],
+        )
+        .properties(width=120, height=130)
+        .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
+        .add_params(*top(values))
+        .properties(description="A measure by layer and step, a map an activation")
+    )
+    return dict(chart.to_dict())

@@ -1,0 +1,196 @@
+"""``report.html``: one file that asks nobody for anything, whose controls change what is drawn; texts do no harm."""
+
+import json
+
+import pytest
+
+from actlab.analysis import report
+from actlab.analysis.cells import build_cells
+from actlab.analysis.pages import library, report_page
+from actlab.analysis.pages.run_list import run_list
+from actlab.analysis.pages.thinning import Rule
+from actlab.analysis.sections import Section
+from actlab.engine.store import load
+from actlab.study.plan import plan
+from actlab.study.reading import read
+from tests.browser import asked_for, chromium, open_page, until
+from tests.synthetic import frames
+
+ALERT = "<script>alert(1)</script>"
+LATEX = r"$\alpha_1^2$ \textbf{x} & </script><!-- %"
+STUDY = {
+    "study": "made",
+    "question": f"{ALERT} {LATEX}?",
+    "data": {"name": f"{ALERT}.csv"},
+    "model": {"activation": "relu", "depth": 2},
+    "train": {"learning_rate": 0.001},
+    "sweep": {"matrix": {"model.activation": ["relu", ALERT]}},
+    "report": {"tables": ["performance", "vanishing_slopes"], "figures": ["accuracy_by_depth"]},
+}
+MANIFEST = {"versions": {ALERT: "1"}, "platform": f"{LATEX}"}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Two studies' pages: one with strange texts, one without layers."""
+    folder = tmp_path_factory.mktemp("pages")
+    made = frames(("relu", ALERT, LATEX), (2, 5, 9), (1e-3,), data=f"{ALERT}.csv")
+    report.write(folder / "strange", STUDY, MANIFEST, *made)
+    runs, steps, layers = frames(("relu",), (2,), (1e-3,))
+    plain = STUDY | {"report": {"tables": ["performance"], "figures": []}}
+    report.write(folder / "bare", plain, MANIFEST, runs, steps, layers.iloc[:0])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, pages):
+    with chromium(tmp_path_factory.mktemp("downloads")) as driver:
+        open_page(driver, pages / "strange" / "report.html")
+        yield driver
+
+
+def drawn(driver, chart="by-layer", mark="line"):
+    """Return the paths of a chart's lines or cells, but those that cannot be seen."""
+    script = "return [...document.querySelectorAll(arguments[0])].filter(e => +getComputedStyle(e).opacity > 0)"
+    return driver.execute_script(f"{script}.map(e => e.getAttribute('d'))", f"#{chart} .mark-{mark} path")
+
+
+def test_a_page_draws_says_nothing_and_asks_nobody(browser, pages):
+    page = pages / "strange" / "report.html"
+    assert browser.execute_script("return document.documentElement.dataset.drawn") == "3"
+    assert len(drawn(browser)) == 3
+    assert drawn(browser, "map", "rect")
+    assert browser.get_log("browser") == []
+    assert set(asked_for(browser)) == {page.as_uri()}
+
+
+def test_texts_of_strangers_are_shown_as_they_are(browser):
+    assert browser.find_element("css selector", "h1 + p").text == STUDY["question"]
+    assert browser.execute_script("return document.querySelectorAll('main script').length") == 0
+    assert {one.text.strip() for one in browser.find_elements("css selector", "fieldset label")} >= {"relu", ALERT}
+    assert ALERT in browser.find_element("id", "run-table").text
+
+
+def test_sliders_and_boxes_change_what_is_drawn(browser):
+    before = drawn(browser), drawn(browser, "map", "rect")
+    for signal in ("d", "s"):
+        old = drawn(browser)
+        slider = browser.find_element("css selector", f"input[data-signal={signal}]")
+        slider.send_keys("\ue012" if signal == "d" else "\ue014")  # left, right: by keyboard
+        until(lambda old=old: drawn(browser) != old)
+        said = browser.execute_script("return arguments[0].parentElement.querySelector('output').textContent", slider)
+        assert slider.get_attribute("aria-valuetext") == said != ""
+    assert drawn(browser, "map", "rect") != before[1]  # of another depth
+    browser.find_element("css selector", "fieldset input").click()
+    until(lambda: len(drawn(browser)) == 2)
+    browser.find_element("css selector", "input[data-signal=seeds]").click()
+    until(lambda: len(drawn(browser)) == 2 + 2 * 3)
+    browser.find_element("css selector", "input[data-signal=seeds]").click()
+    browser.find_element("css selector", "fieldset input").click()
+    until(lambda: len(drawn(browser)) == 3)
+
+
+def test_pointing_at_a_line_shows_its_seeds(browser):
+    from selenium.webdriver import ActionChains
+
+    chart = browser.find_element("css selector", "#by-layer svg")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", chart)
+    ActionChains(browser).move_to_element(chart).perform()
+    until(lambda: len(drawn(browser)) == 3 + 3)
+
+
+def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):
+    table = browser.find_element("css selector", "h3 + .controls + .scroll table")
+    controls = browser.find_element("css selector", "h3 + .controls")
+
+    def rows():
+        found = table.find_elements("css selector", "tbody tr")
+        return [one.find_element("css selector", "td").text for one in found]
+
+    all_rows = rows()
+    table.find_element("css selector", "th button").send_keys("\ue007")  # enter
+    assert table.find_element("css selector", "th").get_attribute("aria-sort") == "ascending"
+    ascending = rows()
+    assert set(ascending) == set(all_rows)
+    assert ascending != all_rows
+    table.find_element("css selector", "th button").send_keys("\ue007")
+    assert table.find_element("css selector", "th").get_attribute("aria-sort") == "descending"
+    assert rows() == ascending[::-1]
+    choices = controls.find_elements("css selector", "select")
+    choices[0].send_keys("relu")
+    assert rows() == ["relu"]
+    heads = len([one for one in table.find_elements("css selector", "th") if one.is_displayed()])
+    choices[1].send_keys("5")
+    assert len([one for one in table.find_elements("css selector", "th") if one.is_displayed()]) < heads
+
+
+def test_a_click_on_a_run_shows_its_curves_and_yaml(browser):
+    before = drawn(browser, "curves"), browser.find_element("css selector", "#run pre").text
+    button = browser.find_elements("css selector", "#run-table tbody button")[-1]
+    button.send_keys("\ue007")
+    until(lambda: drawn(browser, "curves") != before[0])
+    assert button.text in browser.find_element("css selector", "#run h3").text
+    assert browser.find_element("css selector", "#run pre").text != before[1]
+
+
+def test_pictures_and_numbers_can_be_kept(browser, pages):
+    kept = browser.execute_script(
+        "const got = []; HTMLAnchorElement.prototype.click = function () { got.push(this.download) };"
+        "window.got = got; document.querySelectorAll('button.keep').forEach(b => b.click()); return got"
+    )
+    until(lambda: len(browser.execute_script("return window.got")) >= 3)
+    kept = browser.execute_script("return window.got")
+    assert {name.rpartition(".")[2] for name in kept} == {"svg", "csv"}
+
+
+def test_a_study_without_layers_has_a_page(browser, pages):
+    open_page(browser, pages / "bare" / "report.html")
+    assert [one.text for one in browser.find_elements("css selector", "h2")][:2] == ["What was run", "The runs"]
+    assert browser.get_log("browser") == []
+
+
+# Without a browser
+
+
+def test_the_same_study_gives_the_same_bytes_in_few_of_them(tmp_path, monkeypatch):
+    def made(order):
+        runs, steps, layers = (frame.iloc[::order] for frame in frames(("relu", ALERT), (2, 30), (1e-3,), every=5))
+        cells = build_cells(runs, steps, layers)
+        return report_page.report_page([Section(1, "made")], STUDY, cells, tmp_path)
+
+    text = made(1)
+    assert made(-1) == text
+    assert ALERT not in text
+    monkeypatch.setattr(report_page, "MOST_BYTES", len(text.encode()) - 40_000)
+    assert len(made(1).encode()) <= report_page.MOST_BYTES
+
+
+def test_a_study_can_do_without_its_page(pages):
+    made = frames(("relu",), (2,), (1e-3,))
+    report.write(pages / "bare", STUDY | {"report": {"html": False, "tables": [], "figures": []}}, MANIFEST, *made)
+    assert not (pages / "bare" / "report.html").exists()
+    assert (pages / "bare" / "report.md").exists()
+
+
+@pytest.mark.parametrize("name", ["born_dead", "gradient_decay"])
+def test_a_runs_yaml_makes_that_run(name, tmp_path):
+    results = load(f"results/{name}")
+    cells = report.study_cells(results.study, results.manifest, results.runs, results.steps, results.layers)
+    data = run_list(results.study, cells, Rule()).data["run-data"]
+    for i in (0, len(data["rows"]) // 2, len(data["rows"]) - 1):
+        slots = [json.dumps(one) for one in data["slots"][i]] + [""]
+        text = "".join(piece + slot for piece, slot in zip(data["yaml"], slots, strict=True))
+        (tmp_path / "one.yaml").write_text(text, encoding="utf-8")
+        (run,) = plan(read(tmp_path / "one.yaml")).runs
+        assert run == data["rows"][i][0]
+
+
+def test_a_damaged_library_is_made_again(tmp_path, monkeypatch):
+    path = tmp_path / "vega.js"
+    library.write(path, "draw()")
+    assert library.read(path) == "draw()"
+    path.write_text(path.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    assert library.read(path) == ""
+    library.write(path, "draw()")
+    path.chmod(0o666)
+    assert library.read(path) == ""
