@@ -1,12 +1,7 @@
 """The catalogue as a page: it has all that records and story say, its curves are the functions', and it is safe."""
 
-import asyncio
 import json
 import re
-import shutil
-import subprocess
-import time
-import urllib.request
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +18,7 @@ from actlab.analysis.pages.graphs import COLOURS, PHI, SLOPE
 from actlab.analysis.pages.mathml import FormulaError, by_cases, mathml, parts
 from actlab.cli import catalogue_page
 from actlab.theory.story import CHAIN, ROWS
+from tests.browser import asked_for, chromium, open_page, until
 from tests.closed_forms import ALPHA, CLOSED_FORMS, LAMBDA, sigma
 
 COMMITTED = Path(__file__).parents[1] / "results" / "catalogue" / "index.html"
@@ -229,82 +225,29 @@ def test_only_the_story_can_be_asked_for(tmp_path):
     assert not (tmp_path / "page").exists()
 
 
-async def in_browser(path, folder, expressions):
-    """Open a page in Chromium; return what expressions come to there, and what the page complained of or asked for."""
-    from tornado.websocket import websocket_connect
-
-    command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    process = subprocess.Popen(
-        [*command, f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+def drawn(browser):
+    """What is drawn of the catalogue's function: paths of curves, and texts."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#graph-prelu svg .mark-line path, #graph-prelu svg .mark-text text')]"
+        ".map(one => one.getAttribute('d') ?? one.textContent)"
     )
-    try:
-        written = folder / "DevToolsActivePort"
-        for _ in range(600):
-            if written.exists() and written.read_text().count("\n"):
-                break
-            time.sleep(0.1)
-        port = written.read_text().split("\n")[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-            [address, *_] = [one["webSocketDebuggerUrl"] for one in json.load(answer) if one["type"] == "page"]
-        socket = await websocket_connect(address, max_message_size=2**28)
-        events = []
-
-        async def call(method, **about):
-            await socket.write_message(json.dumps({"id": 1, "method": method, "params": about}))
-            while (said := json.loads(await socket.read_message())).get("id") != 1:
-                events.append(said)
-            return said["result"]
-
-        for room in ("Runtime", "Log", "Network", "Page"):
-            await call(f"{room}.enable")
-        await call("Page.navigate", url=path.as_uri())
-        values = []
-        for expression in expressions:
-            got = await call("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-            values.append(got["result"].get("value"))
-        socket.close()
-    finally:
-        process.terminate()
-        process.wait()
-    troubles = [
-        one
-        for one in events
-        if one["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
-    ]
-    asked = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
-    return values, troubles, [one for one in asked if not one.startswith(("file:", "data:", "blob:"))]
 
 
-@pytest.mark.skipif(not shutil.which("chromium"), reason="needs Debian's chromium")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_slider_moves_the_curve_and_its_derivative(own, tmp_path):
-    drawn = (
-        "new Promise(done => { const wait = () => document.readyState === 'complete' && "
-        "document.documentElement.dataset.drawn ? done('drawn') : setTimeout(wait, 50); wait(); })"
-    )
-    curves = (
-        "JSON.stringify([...document.querySelectorAll('#graph-prelu svg .mark-line path, "
-        "#graph-prelu svg .mark-text text')].map(one => one.getAttribute('d') ?? one.textContent))"
-    )
-    move = (
-        "(async () => { const one = document.querySelector('#graph-prelu input[type=range]'); one.value = 0.5; "
-        "one.dispatchEvent(new Event('input')); "
-        "await new Promise(done => setTimeout(done, 200)); return one.value; })()"
-    )
-    read = (
-        "(async () => { const [, one] = document.querySelectorAll('#graph-prelu input[type=range]'); one.value = -2; "
-        "one.dispatchEvent(new Event('input')); await new Promise(done => setTimeout(done, 200)); "
-        "return [...document.querySelectorAll('#graph-prelu svg text')].map(one => one.textContent).join(' '); })()"
-    )
-    values, troubles, asked = asyncio.run(in_browser(own, tmp_path, [drawn, curves, move, curves, read]))
-    before, after = json.loads(values[1]), json.loads(values[3])
-    assert values[2] == "0.5"
-    assert len(before) >= len(COLOURS)
-    assert before != after
-    assert "φ(−2) = −1" in values[4]
-    assert "φ′(−2) = 0.5" in values[4]
-    assert not troubles
-    assert not asked
+def test_sliders_move_the_curve_and_its_derivative(own, tmp_path):
+    move = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
+    with chromium(tmp_path) as browser:
+        open_page(browser, own)
+        alpha, z = browser.find_elements("css selector", "#graph-prelu input[type=range]")
+        before = drawn(browser)
+        assert len(before) > len(COLOURS)
+        browser.execute_script(move, alpha, "0.5")
+        browser.execute_script(move, z, "-2")
+        until(lambda: any("φ(−2) = −1" in one for one in drawn(browser)))
+        assert any("φ′(−2) = 0.5" in one for one in drawn(browser))
+        z.send_keys("\ue014")  # an arrow key, to the right
+        until(lambda: any("φ(−1.9) = −0.95" in one for one in drawn(browser)))
+        assert browser.get_log("browser") == []
+        assert set(asked_for(browser)) == {own.as_uri()}
 
 
 def test_a_slider_is_data():

@@ -114,5 +114,5 @@ def spaced(element: ElementTree.Element) -> None:
             one.set("lspace", "0")
             one.set("rspace", "0")
         elif text == ":" and follower is not None and follower.text == "=":
-            one.text, follower.text = ":=", ""
+            one.text, follower.text, follower.tag = ":=", "", "mrow"
         spaced(one)
