@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, TypeVar, cast
 
 from actlab.activations.closed_form import ClosedForm, Phi, ValueAndDerivative
@@ -50,8 +51,11 @@ class Activation:
         flat: ``flat(z, **parameters)``: where φ is constant by definition, not by underflow.
         parameters: {name: default}, read from the signature.
         learnable: the parameters that training may change.
+        ranges: {parameter: (least, greatest) value that is of interest}: what a slider goes over.
         family: what it is kin to; activations come family by family, in the order of their files.
-        formula, derivative_formula, latex: φ and φ' in Unicode, φ in LaTeX.
+        formula, derivative_formula: φ and φ' in Unicode.
+        latex, derivative_latex: the same in LaTeX; a case is ``A \\text{ if } B \\text{ else } C``.
+        cases: φ by cases, in LaTeX, where ``latex`` hides them in a max or min.
         range: the interval of its values; a square bracket where the bound is attained.
         extremum: (z, φ(z)) of the one point where φ turns; None where it never does, or often.
         monotonic, convex, odd: φ never decreases; never bends down; φ(−z) = −φ(z).
@@ -76,10 +80,13 @@ class Activation:
     flat: Phi = nowhere
     parameters: Mapping[str, float] = field(default_factory=dict)
     learnable: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     family: str = "other"
     formula: str = ""
     derivative_formula: str = ""
     latex: str = ""
+    cases: str = ""
+    derivative_latex: str = ""
     range: str = ""
     extremum: tuple[float, float] | None = None
     monotonic: bool | None = None
@@ -124,7 +131,8 @@ def activation(
     Raises:
         ActivationError: a parameter is not a keyword-only float; ``learnable`` or ``parameter_derivatives`` names none
             of them; both or, with ``parameter_derivatives`` or ``train_automatically``, none of the first two is given;
-            ``measured_value`` is given without ``train_automatically``; ``look`` is none.
+            ``measured_value`` is given without ``train_automatically``; ``look`` is none; ``ranges`` names no
+            parameter, or is no range around its default.
 
     >>> __name__ = "mine"  # a file of one's own
     >>> @activation(learnable=("beta",), derivative=lambda z, *, beta=1.0: beta / (1.0 + (beta * z) ** 2))
@@ -139,6 +147,7 @@ def activation(
         name = getattr(function, "__name__", repr(function))
         parameters = keyword_parameters(name, function)
         check_look(name, declared.get("look"))
+        check_ranges(name, declared.get("ranges") or {}, parameters)
         for what, named in (("learnable", learnable), ("parameter_derivatives", partials)):
             for parameter in named:
                 if parameter not in parameters:
@@ -188,6 +197,28 @@ def check_look(name: str, look: Any) -> None:
     for part, valid in ((parts[1], MARKERS), (parts[2], LINES)):
         if part not in [*valid]:
             raise ActivationError(f"{name}: look: {part!r} is none of {', '.join(valid)}")
+
+
+def check_ranges(name: str, ranges: Any, parameters: Mapping[str, float]) -> None:
+    """Refuse ranges of parameters that no slider could go over.
+
+    Raises:
+        ActivationError: one is of no parameter, or does not go from a lower number to a higher one around the default.
+
+    >>> check_ranges("f", {"alpha": (0.0, 3.0)}, {"alpha": 1.0})
+    """
+    for parameter, ends in ranges.items():
+        if parameter not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise ActivationError(f"{name}: ranges names {parameter!r}, not a parameter of it ({known})")
+        default = parameters[parameter]
+        pair = ends if isinstance(ends, tuple | list) and len(ends) == 2 else (0.0, 0.0)
+        numbers = all(isinstance(end, int | float) and isfinite(end) for end in pair)
+        if not (numbers and pair[0] < pair[1] and pair[0] <= default <= pair[1]):
+            raise ActivationError(
+                f"{name}: ranges: {parameter} needs the least and the greatest value to show, with {default:g} between "
+                f"them, as ({default - 1.0:g}, {default + 1.0:g})"
+            )
 
 
 def second(value_and_derivative: ValueAndDerivative) -> Phi:

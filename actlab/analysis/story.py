@@ -218,10 +218,14 @@ def findings(row: Row, known: pd.DataFrame, out: Path) -> tuple[str, ...]:
         if not ones:
             lines.append(f"{claim}, *{plain(said)}*: {NOT_YET}")
         for one in ones:
-            link = Path(os.path.relpath(one["file"], out)).as_posix()
             what = plain(measured(one))
-            lines.append(f"{one['id']}, *{plain(one['statement'])}*: **{what}** ([{one['study']}]({link}))")
+            lines.append(f"{one['id']}, *{plain(one['statement'])}*: **{what}** ([{one['study']}]({link(one, out)}))")
     return tuple(lines)
+
+
+def link(one: Mapping[str, Any], out: Path) -> str:
+    """Return where a finding's table is, from a folder on."""
+    return Path(os.path.relpath(one["file"], out)).as_posix()
 
 
 def in_terminal(rows: Sequence[Row], chain: Row, known: pd.DataFrame, width: int) -> str:

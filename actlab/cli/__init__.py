@@ -245,11 +245,19 @@ def describe(
     story: Annotated[
         bool, typer.Option("--story", help="what each is said to repair, why, and what studies in ./results found")
     ] = False,
-    out_dir: Annotated[Path | None, typer.Option("--out", help="write table and graphs here")] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="as a page for a browser, with a slider for every parameter")
+    ] = False,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="write table and graphs, or the page, here [of --html: results/catalogue]"),
+    ] = None,
 ) -> None:
     """Describe activations: formula, derivative, checked properties, theory, reference, graph; without a name all."""
-    from actlab.cli import activations
+    from actlab.cli import activations, catalogue_page
 
+    if html:
+        return catalogue_page.write(names or [], story, out_dir)
     (activations.tell_story if story else activations.describe)(names or [], out_dir)
 
 

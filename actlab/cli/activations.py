@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from actlab import limits, sources
-from actlab.activations import CATALOGUE, Activation, ActivationError, check
+from actlab.activations import CATALOGUE, STORY, Activation, ActivationError, check
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import brief, nearest, show
 from actlab.outputs import making
@@ -156,10 +156,8 @@ def tell_story(words: list[str], out_dir: Path | None) -> None:
     from actlab.theory.story import CHAIN, ROWS
 
     devices.check()
-    for record in asked(words) if words else ():
-        if record.name not in ROWS:
-            raise ActivationError(f"--story: does not tell of {brief(record.name)}{nearest(record.name, ROWS)}")
-    records = [CATALOGUE[name] for name in ([record.name for record in asked(words)] if words else ROWS)]
+    records = asked(words or STORY)
+    in_story(records)
     rows = [asdict(ROWS[one.name]) | {"formula": one.formula, "latex": one.latex} for one in records]
     chain = {"name": "", "claims": {} if words else CHAIN}
     known = story.verdicts(Path("results"))
@@ -180,6 +178,17 @@ def tell_story(words: list[str], out_dir: Path | None) -> None:
             paths = story.write_story(rows, chain, known, made.at, out_dir, pictures)
         for path in (*paths, *(file for files in graphs.values() for file in files)):
             say(one_line(made.final(path)))
+
+
+def in_story(records: Iterable[Activation]) -> None:
+    """Refuse activations that there is no story of.
+
+    Raises:
+        ActivationError: there is one.
+    """
+    for record in records:
+        if record.name not in STORY:
+            raise ActivationError(f"--story: does not tell of {brief(record.name)}{nearest(record.name, STORY)}")
 
 
 def looks(records: Iterable[Activation]) -> dict[str, Any]:

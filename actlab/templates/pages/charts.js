@@ -43,6 +43,8 @@ for (const [id, spec] of Object.entries(charts)) {
       console.error(id, error);
     }),
   );
+  await drawn.at(-1); // one after the other: a page of many charts can be read and scrolled meanwhile
+  await new Promise((done) => setTimeout(done));
 }
 Promise.all(drawn).then(() => {
   document.documentElement.dataset.drawn = String(drawn.length);
