@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +58,9 @@ def in_html(
         case Text(text, named):
             return paragraph(text) + (download(folder / named) if named and (folder / named).is_file() else "")
         case Items(items):
-            links = zip_longest(items, getattr(block, "links", ()), fillvalue=())
-            return "<ul>\n" + "\n".join(f"<li>{inline(item)}{pointers(to)}</li>" for item, to in links) + "\n</ul>"
+            links = [*getattr(block, "links", ()), *[()] * len(items)]
+            lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in zip(items, links, strict=False)]
+            return "\n".join(("<ul>", *lines, "</ul>"))
         case Grid(frame, name):
             body = table(frame, settings)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
