@@ -1,4 +1,4 @@
-"""``report.html``: one file that asks nobody for anything, whose controls change what is drawn; texts do no harm."""
+"""``report.html``: one file without a network, whose controls change what is drawn; texts do no harm."""
 
 import json
 
@@ -55,7 +55,7 @@ def drawn(driver, chart="by-layer", mark="line"):
     return driver.execute_script(f"{script}.map(e => e.getAttribute('d'))", f"#{chart} .mark-{mark} path")
 
 
-def test_a_page_draws_says_nothing_and_asks_nobody(browser, pages):
+def test_a_page_draws_says_nothing_and_asks_for_nothing(browser, pages):
     page = pages / "strange" / "report.html"
     assert browser.execute_script("return document.documentElement.dataset.drawn") == "3"
     assert len(drawn(browser)) == 3

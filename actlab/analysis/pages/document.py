@@ -58,7 +58,9 @@ def in_html(
         case Text(text, named):
             return paragraph(text) + (download(folder / named) if named and (folder / named).is_file() else "")
         case Items(items):
-            return "<ul>\n" + "\n".join(f"<li>{inline(item)}</li>" for item in items) + "\n</ul>"
+            links = [*getattr(block, "links", ()), *[()] * len(items)]
+            lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in zip(items, links, strict=False)]
+            return "\n".join(("<ul>", *lines, "</ul>"))
         case Grid(frame, name):
             body = table(frame, settings)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
@@ -90,6 +92,12 @@ def paragraph(text: str) -> str:
     return "\n".join(f"<p>{inline(one)}</p>" for one in text.split("\n\n") if one.strip())
 
 
+def pointers(links: Sequence[Any]) -> str:
+    """Render links to other sections, each with ``words`` and an ``anchor``, in parentheses after a text."""
+    each = ", ".join(f'<a href="#{escape(one.anchor)}">{escape(one.words)}</a>' for one in links)
+    return f" ({each})" if each else ""
+
+
 def anchors(sections: Sequence[Section]) -> list[str]:
     """Name the headings, no two alike.
 
@@ -98,7 +106,8 @@ def anchors(sections: Sequence[Section]) -> list[str]:
     """
     names: list[str] = []
     for i, section in enumerate(sections, 1):
-        name = re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
+        given = getattr(section, "anchor", "")
+        name = given or re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
         names.append(f"{name}-{i}" if name == "section" or name in names else name)
     return names
 

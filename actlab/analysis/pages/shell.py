@@ -1,4 +1,4 @@
-"""The shell of every HTML page: one file with its style, its scripts and its charts, which asks nobody for anything.
+"""The shell of every HTML page: one file with its style, its scripts and its charts, which needs no network.
 
 Charts are Vega-Lite, made with Altair. Inlined once, Vega, Vega-Lite and vega-embed are 0.9 MB; Plotly's bundle is
 4.8 MB, most of the 6 MB that a page may have. A Vega-Lite chart is data, so no chart is JavaScript of our own; it is
