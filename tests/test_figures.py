@@ -386,9 +386,12 @@ def test_a_report_written_twice_has_the_same_bytes_and_its_links_lead_somewhere(
         "mine.png",
         "vanishing_slopes.png",
     ]
-    links = re.findall(r"\]\((.*?)\)", (tmp_path / "a" / "report.md").read_text())
-    assert links
-    assert all((tmp_path / "a" / link).is_file() for link in links)
+    page = (tmp_path / "a" / "report.md").read_text()
+    links = re.findall(r"\]\((.*?)\)", page)
+    inner = {link for link in links if link.startswith("#")}
+    assert inner
+    assert all(f'<a id="{link[1:]}"></a>' in page for link in inner)
+    assert all((tmp_path / "a" / link).is_file() for link in links if link not in inner)
 
 
 def test_one_shallow_regression_run_draws_without_a_warning(tmp_path):
