@@ -169,7 +169,8 @@ def tile(
     axes.set_facecolor(UNKNOWN)
     edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
     low, high = scale.get_clim()
-    assert low is not None and high is not None  # scales are made with both
+    assert low is not None  # scales are made with both
+    assert high is not None
     ends = {"vmin": low, "vmax": high}
     look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.4} if numbers else {}
     axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, **ends, **look)
