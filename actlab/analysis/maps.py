@@ -107,7 +107,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     scales = {name: scale(spec, frame[frame["measure"] == name]) for name in measures}
     for i, j in np.ndindex(rows, columns):
         place, measure = i * beside + j // len(measures), measures[j % len(measures)]
-        axes: Axes = grid[i, j]
+        axes: Any = grid[i, j]
         if place >= len(values):
             axes.set_visible(False)
             continue
@@ -169,11 +169,10 @@ def tile(
     axes.set_facecolor(UNKNOWN)
     edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
     low, high = scale.get_clim()
-    assert low is not None  # scales are made with both
+    assert low is not None  # scales are made with both ends
     assert high is not None
-    ends = {"vmin": low, "vmax": high}
     look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.4} if numbers else {}
-    axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, **ends, **look)
+    axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, vmin=low, vmax=high, **look)
     for i, j in np.argwhere(np.isfinite(shade)) if numbers else ():
         dark = low + 0.6 * (high - low) < shade[i, j]
         ink = "white" if dark else "#222222"

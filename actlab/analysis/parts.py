@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from actlab import sources
 from actlab.analysis.cells import Cells
@@ -174,9 +174,8 @@ def as_asked(made: P, cells: Cells) -> P:
     """Give a figure the title and the files that the study asks for; a table stays as it is."""
     if not isinstance(made, Drawing):
         return made
-    title = cells.formats.titles.get(made.name, made.title)
-    drawing: Drawing = made
-    return cast("P", replace(drawing, title=title, formats=cells.formats))
+    asked: Any = {"title": cells.formats.titles.get(made.name, made.title), "formats": cells.formats}
+    return replace(made, **asked)
 
 
 def wrong_fields(made: Table | Drawing) -> str:
