@@ -17,7 +17,7 @@ def chromium(downloads):
     """Start one; skip where there is none, but not in CI."""
     if not (CHROMIUM and DRIVER):
         why = "no Chromium with its driver here: Debian's chromium and chromium-driver"
-        assert not os.environ.get("CI"), why
+        assert not os.environ.get("ACTLAB_BROWSER"), why
         pytest.skip(why)
     from selenium import webdriver
 
