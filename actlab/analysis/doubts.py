@@ -140,7 +140,7 @@ def uneven(cells: Cells, tables: Tables) -> str:
     if rows.empty:
         return ""
     those = together(rows, varied(frame, keys_of(cells, frame)))
-    number = "1 cell" if len(rows) == 1 else f"{len(rows)} cells"
+    number = counted(len(rows), "cell")
     return f"In {number} some runs trained and others did not, and a mean of all is of neither: {those}."
 
 

@@ -128,7 +128,7 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
         return None
     near = int((judged["standard_errors"].abs() <= BEYOND).sum())
     off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
-    number = f"all {len(there)} cells" if len(there) == len(frame) else f"{len(there)} of {counted(len(frame), 'cell')}"
+    number = f"all {counted(len(there), 'cell')}" if len(there) == len(frame) else f"{len(there)} of {counted(len(frame), 'cell')}"
     of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
     text = (
         f"Mean-field theory predicts the slope of the signal's gradient at initialisation in {number}: in "
