@@ -28,6 +28,8 @@ def theory_findings(gradients: Results, constant: Results) -> str:
         "([every activation, initialiser and width](results/gradient_decay/tables/vanishing_slopes.md)).",
         "![Slopes, measured and predicted](results/gradient_decay/figures/predicted_slopes.png)",
         verdicts(gradient_decay.CLAIMS, cells, "gradient_decay"),
+        f"MF1 is of the {gradient_decay.signal_is_known(cells).evidence}. MF3 is the "
+        f"{gradient_decay.deviations_are_those_of_width(cells).evidence}.",
         f"**Born dead** (`results/born_dead`: {setup(dead, constant)}). A narrow ReLU network may be constant before "
         f"it is trained. Share of networks with {DEPTH} hidden layers that are, inputs on both sides of 0:",
         born_dead_table(dead),

@@ -180,8 +180,10 @@ def test_what_theory_says_of_the_slopes(selected):
     near, off = {"predicted": -0.59, "standard_errors": 1.0}, {"predicted": 0.05, "standard_errors": -8.0}
     rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
     assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
-        "Mean-field theory predicts the slope of the signal's gradient at initialisation in 2 of 3 cells: in 1 of them "
-        "the mean is within 3 standard errors, and the furthest off is `relu`: measured 0.0000 [−0.0050, 0.0050], "
+        "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "
+        "2 of 3 cells: in 1 of them "
+        "the mean is within 3 standard errors, and the furthest off, in decades per layer, is `relu`: "
+        "measured 0.0000 [−0.0050, 0.0050], "
         "predicted 0.0500."
     )
     assert "(theory −0.590) decades per layer" in said(gradients.slopes, selected, vanishing_slopes=table(*rows))
@@ -390,7 +392,7 @@ def test_cells_of_which_some_runs_trained_are_named(selected):
 def test_that_extremes_were_picked_is_said_of_many_cells():
     names = ("sigmoid", "relu", "elu", "selu", "gelu")
     many = report.study_cells({}, {}, *frames(names, (2, 3, 4, 5), (1e-3,), seeds=5, steps=50, every=50))
-    assert "of 20 such intervals about 1 are expected to miss" in doubts.picked(many, {})
+    assert "of the 20 that a table may have about 1 are expected to miss" in doubts.picked(many, {})
     few = report.study_cells({}, {}, *frames(names, (2,), (1e-3,), seeds=5, steps=50))
     assert doubts.picked(few, {}) == ""
 

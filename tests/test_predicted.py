@@ -315,5 +315,5 @@ def test_without_predictions_no_figure_of_theory_is_made(study):
     assert FIGURES["predictions"].make(cells) is None
     assert FIGURES["predicted_slopes"].make(cells) is None
     drawn = FIGURES["gradient_norms"].make(cells)
-    assert "dashed at init, solid at the end" in drawn.caption
+    assert "dotted at init, solid at the end" in drawn.caption
     assert not {*OF_THEORY} & {*drawn.frame}

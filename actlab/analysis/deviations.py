@@ -137,7 +137,7 @@ def reasons_of(cells: Cells) -> pd.DataFrame:
     """List the cells of predictions that are outside theory: ``cell``, ``outside``."""
     why = outside(cells.predictions)[["cell", "assumption"]].rename(columns={"assumption": "outside"})
     why["outside"] = why["outside"].astype(str).str.removeprefix(OUTSIDE).str.lstrip(": ")
-    return why[why["outside"] != ""]
+    return why[why["outside"] != ""].drop_duplicates("cell")  # runs that begin alike may have a row each
 
 
 def is_predicted(frame: pd.DataFrame) -> bool:

@@ -63,8 +63,8 @@ def picked(cells: Cells, tables: Tables) -> str:
     if number < MANY or cells.selected.groupby(cell_keys(cells), dropna=False).size().max() < FEWEST:
         return ""
     return (
-        f"Each interval holds by itself: of {number} such intervals about {MISSED * number:.0f} are expected to miss, "
-        "and a cell that is named as the most or the furthest was picked for it."
+        f"Each interval holds by itself: of the {number} that a table may have about {MISSED * number:.0f} are "
+        "expected to miss, and a cell that is named as the most or the furthest was picked for it."
     )
 
 

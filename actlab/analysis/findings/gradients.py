@@ -128,12 +128,13 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
         return None
     near = int((judged["standard_errors"].abs() <= BEYOND).sum())
     off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
-    number = f"all {counted(len(there), 'cell')}" if len(there) == len(frame) else f"{len(there)} of {counted(len(frame), 'cell')}"
+    cells_of_frame = counted(len(frame), "cell")
+    number = f"all {cells_of_frame}" if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
     of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
     text = (
-        f"Mean-field theory predicts the slope of the signal's gradient at initialisation in {number}: in "
-        f"{'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} standard errors, and "
-        f"the furthest off is {called(off, varied(frame, keys))}: measured {estimate(off)}, predicted "
-        f"{predicted_text(off)}."
+        "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "
+        f"{number}: in {'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} standard errors, and "
+        f"the furthest off, in decades per layer, is {called(off, varied(frame, keys))}: measured {estimate(off)}, "
+        f"predicted {predicted_text(off)}."
     )
     return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

@@ -116,8 +116,8 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
         return None
     ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
     low, high = records(ordered.iloc[[0, -1]])
-    among = f"the {counted(len(full), 'cell')} in which every run had such units" if len(full) > 1 else "the only such cell"
-    begin = f"Of the units that were dead at some evaluation, in {among},"
+    among = f"the {len(full)} cells" if len(full) > 1 else "the only cell"
+    begin = f"Of the units that were dead at some evaluation, in {among} in which every run had such units,"
     if high["_"] == 0:
         return Finding(f"{begin} none is alive at the end.", "death")
     ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
