@@ -104,7 +104,7 @@ def deviations_are_those_of_width(cells: Cells) -> Verdict:
     there = table.pivot_table("off", ["seed", "activation", "weight_init"], "width").dropna().reset_index()
     of = {width: root_mean_square(there.assign(off=there[width])) for width in (narrow, wide)}
     by_setting = (there.set_index(["activation", "weight_init"])[wide] ** 2).groupby(level=[0, 1]).sum()
-    activation, initializer = by_setting.idxmax()
+    activation, initializer = map(str, by_setting.sort_values().index[-1])
     others = there[(there["activation"] != activation) | (there["weight_init"] != initializer)]
     without = [root_mean_square(others.assign(off=others[width])).mean() for width in (narrow, wide)]
     return judge(

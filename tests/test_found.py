@@ -224,7 +224,9 @@ def test_how_many_come_back(cells):
         "[0.490, 0.510] with `relu` (learning rate 0.01)."
     )
     none = table(dead("relu", 0.0, measure="revival_rate"))
-    assert said(units.revived, cells, death=none).endswith("in the only such cell, none is alive at the end.")
+    assert said(units.revived, cells, death=none).endswith(
+        "in the only cell in which every run had such units, none is alive at the end."
+    )
     assert said(units.revived, cells, death=table(dead("relu", 0.5, measure="revival_rate", n=2))) is None
 
 

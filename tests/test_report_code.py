@@ -75,7 +75,7 @@ def known(monkeypatch):
     runs, steps, layers = frames(("relu", "tanh"), depths=(2,), rates=(1e-2,), seeds=2)
     original = store.Stored.results
 
-    def results(self, partial=False):
+    def results(self, partial=False, predictions=True):
         study, _ = bounded_load((self.folder / "study.yaml").read_text(), "study.yaml")
         return store.Results(self.folder, study, read_manifest(self.folder), runs, steps, layers)
 

@@ -133,7 +133,8 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
     text = (
         "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "
-        f"{number}: in {'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} standard errors, and "
+        f"{number}: in {'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} "
+        "standard errors, and "
         f"the furthest off, in decades per layer, is {called(off, varied(frame, keys))}: measured {estimate(off)}, "
         f"predicted {predicted_text(off)}."
     )

@@ -19,6 +19,7 @@ from actlab.analysis.findings.base import (
 )
 from actlab.analysis.layout import estimate, in_markdown, records, words
 from actlab.later import pd
+from actlab.naming import counted
 
 RATE, OPTIMIZER = "learning_rate", "optimizer"
 FIGURES = ("dying", "weakening")
@@ -116,7 +117,7 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
         return None
     ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
     low, high = records(ordered.iloc[[0, -1]])
-    among = f"the {len(full)} cells" if len(full) > 1 else "the only cell"
+    among = f"the {counted(len(full), 'cell')}" if len(full) > 1 else "the only cell"
     begin = f"Of the units that were dead at some evaluation, in {among} in which every run had such units,"
     if high["_"] == 0:
         return Finding(f"{begin} none is alive at the end.", "death")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from functools import lru_cache
@@ -11,21 +13,36 @@ from importlib.metadata import version
 from pathlib import Path
 
 DIGEST = 64  # letters that stand before the script
+BUNDLE = "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle().encode())"
 
 
 @lru_cache(maxsize=1)
 def library() -> str:
-    """Return the script, from the cache where it is there whole, and this user's own."""
+    """Return the script, from the cache where it is there whole, and this user's own.
+
+    Raises:
+        ChildProcessError: it could not be bundled.
+    """
     path = place()
     kept = read(path)
     if kept:
         return kept
-    import vl_convert
-
-    script = str(vl_convert.javascript_bundle()).replace("\r", "")  # type: ignore[call-arg]
+    script = bundled()
     with suppress(OSError):  # a page needs no cache
         write(path, script)
     return script
+
+
+def bundled() -> str:
+    """Bundle the script in a process of its own: V8, which does it, may take the one that it runs in with it.
+
+    Raises:
+        ChildProcessError: it could not be.
+    """
+    made = subprocess.run([sys.executable, "-I", "-c", BUNDLE], capture_output=True, stdin=subprocess.DEVNULL)
+    if made.returncode or not made.stdout:
+        raise ChildProcessError(f"vl_convert could not bundle Vega (exit {made.returncode})")
+    return made.stdout.decode().replace("\r", "")
 
 
 def place() -> Path:

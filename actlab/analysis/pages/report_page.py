@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,21 @@ BEFORE = ("Tables", "Figures", "How it was made")
 """What a reader explores by hand stands before the first of these headings."""
 
 
+log = logging.getLogger("actlab.pages")
+
+
 def write_report(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, folder: Path) -> list[Path]:
-    """Write ``report.html`` beside the report in Markdown; its arguments are those of ``report_page``."""
+    """Write ``report.html`` beside the report in Markdown; its arguments are those of ``report_page``.
+
+    Without the library that draws its charts there is no page, which the log says, and all else is written.
+    """
     path = folder / PAGE
-    path.write_text(report_page(sections, study, cells, folder), encoding="utf-8", newline="\n")
+    try:
+        text = report_page(sections, study, cells, folder)
+    except ChildProcessError as error:
+        log.warning("%s is not written: %s", PAGE, error)
+        return []
+    path.write_text(text, encoding="utf-8", newline="\n")
     return [path]
 
 
