@@ -16,7 +16,8 @@ from actlab.measures import LOG10
 from actlab.nn.blocks import Function
 from actlab.theory import chains
 from actlab.theory.backward import backward, output_errors
-from actlab.theory.finite_depth import MOST_DEPTH_PER_WIDTH, Setting, layers_of, outside, predict
+from actlab.theory.bounds import MOST_DEPTH_PER_WIDTH
+from actlab.theory.finite_depth import Setting, layers_of, outside, predict
 from tests.core import Runs, a_program, go, network, of_run, some_numbers
 from tests.own_networks import drawn, measured
 

@@ -167,7 +167,7 @@ def test_planned_runs_that_are_not_trained_are_a_line_and_no_damage(folder, soun
     code, _, said = typed(capsys, "report", folder)
     assert (code, said.strip()) == (0, line)
     inside = "`actlab run study.yaml --out .` in this folder trains what is missing"
-    assert f"\n{fact}; {inside}.\n" in (folder / "report.md").read_text()
+    assert f"\n- {fact}; {inside}.\n" in (folder / "report.md").read_text()
     with study_lock(folder):
         ours = (folder / "run.lock").read_text()
         assert actlab.load(folder).untrained == (line,)  # by this process itself

@@ -20,6 +20,7 @@ from actlab.study.jobs import FunctionKey, Shape
 from actlab.study.memory import prediction_bytes
 from actlab.study.plan import Plan
 from actlab.study.settings import OF_PREDICTION
+from actlab.theory.bounds import MOST_DEPTH_PER_WIDTH, MOST_ROWS, too_deep
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,19 +156,15 @@ def outside_by_settings(plan: Plan) -> dict[str, int]:
 
 def outside_in_brief(cell: Cell) -> str:
     """Say why a cell is outside theory, as far as its settings tell, in words that others like it share."""
-    from actlab.theory import finite_depth
-
     if why := outside(cell):
         return why
-    if finite_depth.too_deep(len(cell.weight_std), cell.shape.spec.width):
-        return f"depth/width above {finite_depth.MOST_DEPTH_PER_WIDTH:g}"
+    if too_deep(len(cell.weight_std), cell.shape.spec.width):
+        return f"depth/width above {MOST_DEPTH_PER_WIDTH:g}"
     return "one probe row, and no pair of rows" if cell.shape.probe_rows < 2 else ""
 
 
 def bytes_of(plan: Plan) -> float:
     """Predict the bytes that a process holds at most while it computes the predictions of a plan; 0 without any."""
-    from actlab.theory.finite_depth import MOST_ROWS
-
     data = max((sum(one["rows"].values()) * one["inputs"] for one in plan.data), default=0)
     inside = [cell for cell, _ in cells_of(plan).values() if not outside_in_brief(cell)]
     needs = (prediction_bytes(len(one.weight_std), min(one.shape.probe_rows, MOST_ROWS), data) for one in inside)

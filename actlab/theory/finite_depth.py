@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from actlab.theory.backward import Signals, backward
+from actlab.theory.bounds import MOST_DEPTH_PER_WIDTH, MOST_ROWS, too_deep
 from actlab.theory.chains import Parameters
 from actlab.theory.dead_units import dead_units, has_flat_piece
 from actlab.theory.jacobian import NORMAL
@@ -27,12 +28,6 @@ from actlab.theory.spreads import (
     signal_covariance,
     weight_covariance,
 )
-
-MOST_DEPTH_PER_WIDTH = 0.5
-"""Fluctuations of one network grow with depth/width; beyond this an expansion in it says nothing."""
-
-MOST_ROWS = 512
-"""Probe rows whose pairs are followed; they come in random order."""
 
 ONE_ROW = "infinite width; of one row's logarithm, first order in 1/width"
 MANY_INPUTS = " and many inputs; spread of Gaussian weights"
@@ -131,24 +126,6 @@ def outside(setting: Setting) -> str:
     if rows < 2:
         return "there is one probe row, and no pair of rows"
     return next((one for one in layers_of(setting) if isinstance(one, str)), "")
-
-
-def too_deep(depth: int, width: int) -> bool:
-    """Whether a network is deeper for its width than theory is drawn for: L/N > ``MOST_DEPTH_PER_WIDTH``.
-
-    Args:
-        depth: L, hidden layers.
-        width: N, units of each.
-
-    Returns:
-        Whether it is.
-
-    >>> too_deep(32, 64), too_deep(33, 64)
-    (False, True)
-
-    Reference: Roberts, Yaida & Hanin 2022, arXiv:2106.10165 (L/N, the aspect ratio that fluctuations grow with).
-    """
-    return depth > MOST_DEPTH_PER_WIDTH * width
 
 
 def layers_of(setting: Setting) -> list[Layer | str]:
