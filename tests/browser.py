@@ -14,7 +14,7 @@ SILENT = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-
 
 @contextmanager
 def chromium(downloads):
-    """Start one; skip where there is none, but not in CI."""
+    """Start one; skip where there is none, unless ``ACTLAB_BROWSER`` says that it is needed."""
     if not (CHROMIUM and DRIVER):
         why = "no Chromium with its driver here: Debian's chromium and chromium-driver"
         assert not os.environ.get("ACTLAB_BROWSER"), why

@@ -197,3 +197,21 @@ def test_a_damaged_library_is_made_again(tmp_path, monkeypatch):
     library.write(path, "draw()")
     path.chmod(0o666)
     assert library.read(path) == ""
+
+
+def test_pictures_that_are_pdfs_alone_are_files_to_keep(tmp_path):
+    asked = {"tables": ["performance"], "figures": ["accuracy_by_depth"], "figure_format": ["pdf"]}
+    report.write(tmp_path, STUDY | {"report": asked}, MANIFEST, *frames(("relu", "elu"), (2, 5), (1e-3,)))
+    assert [path.suffix for path in sorted((tmp_path / "figures").iterdir())] == [".csv", ".pdf"]
+    assert 'data-name="accuracy_by_depth.pdf"' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_the_library_of_charts_all_but_the_page_is_written(tmp_path, monkeypatch, caplog):
+    def dies():
+        raise ChildProcessError("it died")
+
+    monkeypatch.setattr("actlab.analysis.pages.shell.library", dies)
+    paths = report.write(tmp_path, STUDY, MANIFEST, *frames(("relu", "elu"), (2, 5), (1e-3,)))
+    assert (tmp_path / "report.md") in paths
+    assert not (tmp_path / "report.html").exists()
+    assert "report.html is not written: it died" in caplog.text

@@ -154,10 +154,9 @@ def headline(
     runs: pd.DataFrame,
     steps: pd.DataFrame,
     layers: pd.DataFrame,
-    predictions: pd.DataFrame | None = None,
 ) -> str:
     """Write a study's answer for the terminal: its question, what was found, and the table of final performance."""
-    cells, table, tables = headline_tables(study, manifest, runs, steps, layers, predictions)
+    cells, table, tables = headline_tables(study, manifest, runs, steps, layers)
     return headline_text(study, cells, table, tables)
 
 

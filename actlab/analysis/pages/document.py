@@ -11,7 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from actlab.analysis.sections import FOLD_FROM, Grid, Items, Picture, Section, Text
+from actlab.analysis.pages.thinning import Rule
+from actlab.analysis.sections import FOLD_FROM, Grid, Items, Link, Picture, Section, Text
 from actlab.later import pd
 from actlab.naming import counted
 
@@ -19,8 +20,6 @@ MARKS = re.compile(r"[\\`*_&<>!]|\]\(")
 """What a line must have for Markdown to make anything of it."""
 SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
 """An estimate that stands on one line."""
-MOST_PICTURES = 2_200_000
-"""Bytes of all pictures of a page; beyond it the largest are drawings of dots, not of lines."""
 
 
 def html(
@@ -28,7 +27,7 @@ def html(
     folder: Path,
     settings: Collection[str] = (),
     below: Mapping[str, str] | None = None,
-    most: int = MOST_PICTURES,
+    most: int = Rule.pictures,
 ) -> str:
     """Render a report's sections, with a list of contents where there are several.
 
@@ -37,7 +36,7 @@ def html(
         folder: where its pictures and numbers are.
         settings: what settings are called at the head of a table; by these its rows, or its columns, are filtered.
         below: {heading of the second level: HTML that stands below it}.
-        most: bytes of all pictures.
+        most: bytes of all pictures; beyond it the largest are drawings of dots, not of lines.
     """
     files = pictures_of(sections, folder, most)
     parts: list[str] = []
@@ -57,9 +56,8 @@ def in_html(
     match block:
         case Text(text, named):
             return paragraph(text) + (download(folder / named) if named and (folder / named).is_file() else "")
-        case Items(items):
-            links = [*getattr(block, "links", ()), *[()] * len(items)]
-            lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in zip(items, links, strict=False)]
+        case Items():
+            lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in block.lines()]
             return "\n".join(("<ul>", *lines, "</ul>"))
         case Grid(frame, name):
             body = table(frame, settings)
@@ -92,8 +90,8 @@ def paragraph(text: str) -> str:
     return "\n".join(f"<p>{inline(one)}</p>" for one in text.split("\n\n") if one.strip())
 
 
-def pointers(links: Sequence[Any]) -> str:
-    """Render links to other sections, each with ``words`` and an ``anchor``, in parentheses after a text."""
+def pointers(links: Sequence[Link]) -> str:
+    """Render links to other sections, in parentheses after a text."""
     each = ", ".join(f'<a href="#{escape(one.anchor)}">{escape(one.words)}</a>' for one in links)
     return f" ({each})" if each else ""
 
@@ -106,8 +104,7 @@ def anchors(sections: Sequence[Section]) -> list[str]:
     """
     names: list[str] = []
     for i, section in enumerate(sections, 1):
-        given = getattr(section, "anchor", "")
-        name = given or re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
+        name = section.anchor or re.sub(r"[^a-z0-9]+", "-", section.heading.lower()).strip("-") or "section"
         names.append(f"{name}-{i}" if name == "section" or name in names else name)
     return names
 
@@ -176,7 +173,9 @@ def pictures_of(sections: Sequence[Section], folder: Path, most: int) -> dict[st
 
 
 def picture(title: str, path: Path) -> str:
-    """Render a picture that the page holds itself, with a link to keep it."""
+    """Render a picture that the page holds itself, with a button to keep it; of a PDF, which is none, the button."""
+    if path.suffix == ".pdf":
+        return f"<p>{escape(title)}</p>{download(path)}"
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     name = path.suffix[1:].upper()
@@ -188,7 +187,7 @@ def picture(title: str, path: Path) -> str:
 
 
 def download(path: Path) -> str:
-    """Render a button that gives a file of numbers; the page holds it compressed."""
+    """Render a button that gives a file; the page holds it compressed."""
     packed = base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
     kind = path.suffix[1:].upper()
     return f'<p><button class="keep" data-name="{escape(path.name)}" data-gzip="{packed}">{kind}</button></p>'

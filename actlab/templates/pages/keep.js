@@ -11,7 +11,8 @@ for (const button of document.querySelectorAll("button.keep")) {
     if (!gzip) return give(name, button.closest("figure").querySelector("img").src);
     const bytes = Uint8Array.from(atob(gzip), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const blob = new Blob([await new Response(stream).blob()], { type: "text/csv" });
+    const type = name.endsWith(".pdf") ? "application/pdf" : "text/csv";
+    const blob = new Blob([await new Response(stream).blob()], { type });
     const address = URL.createObjectURL(blob);
     give(name, address);
     setTimeout(() => URL.revokeObjectURL(address), 10000);
