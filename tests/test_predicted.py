@@ -317,3 +317,14 @@ def test_without_predictions_no_figure_of_theory_is_made(study):
     drawn = FIGURES["gradient_norms"].make(cells)
     assert "dotted at init, solid at the end" in drawn.caption
     assert not {*OF_THEORY} & {*drawn.frame}
+
+
+def test_of_a_depth_outside_theory_the_first_picture_draws_what_was_measured():
+    """Theory reaches the shallower networks alone, and the picture is of the deepest, as in the quickstart."""
+    made = frames(("sigmoid", "relu"), (3, 5), rates=(1e-3,), seeds=SEEDS)
+    cells = build_cells(*made, predictions=predictions_of(*made, outside={5: "depth/width is 9"}))
+    drawing = FIGURES["gradient_by_layer"].make(cells)
+    assert set(drawing.frame["depth"]) == {5}
+    assert drawing.frame["mean"].notna().any()
+    assert not deviations.is_predicted(drawing.frame)
+    assert "mean-field" not in drawing.caption

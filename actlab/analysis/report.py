@@ -36,7 +36,7 @@ from actlab.analysis.sections import markdown
 from actlab.analysis.stages import tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
-from actlab.analysis.variation import BOTH, EITHER, of_what, over_repeats
+from actlab.analysis.variation import BOTH, EITHER, over_repeats
 from actlab.measures import from_plain
 from actlab.outputs import making
 from actlab.study.selection import select_rule
@@ -176,7 +176,6 @@ def headline_text(
         PARTLY if re.search(r" (not diverged|defined)[^:]*: ", text) else "",
         "share: Wilson's interval of the share of runs that are alike." if "share in" in text else "",
         bimodal.note(table.frame).replace("*", ""),
-        of_what(cells.selected, cells.selected_keys, table.frame, cells.test_rows),
         marks_note(table.frame, "*", cells.own),
         selected_in_short(cells),
         bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),

@@ -82,7 +82,7 @@ def relative(values: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str] = 
     logged = out["logged"] if "logged" in out else out["measure"].str.startswith(LOG10)
     for name in columns:
         logs = out[name].where(logged, np.log10(out[name].where(out[name] > 0)))
-        last = out["run"].map(logs[out["layer"] == out["depth"]].groupby(out["run"]).first())
+        last = out["run"].map(logs[out["layer"] == out["depth"]].groupby(out["run"]).first()).astype(float)
         out[name] = (logs - last).where(np.isfinite(logs) & np.isfinite(last))
     if "logged" in out:
         out["logged"] = True
