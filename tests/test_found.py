@@ -85,7 +85,7 @@ def test_how_deep_networks_train(selected):
     assert text.startswith("At least 80 % of the runs trained at most at depth 2 with `relu` (10 of 20 runs")
     shallow = table(*shares("relu", (2, 1.0)), *shares("elu", (2, 1.0)), *shares("sigmoid", (2, 0.1)))
     assert said(outcomes.trained, selected, trained=shallow) == (
-        "At depth 2 there trained 20 of 20 runs [0.99, 1.01] each of `relu` and `elu`; 2 of 20 runs [0.09, 0.11] of "
+        "Trained at depth 2: 20 of 20 runs [0.99, 1.01] each of `relu` and `elu`; 2 of 20 runs [0.09, 0.11] of "
         "`sigmoid`."
     )
     several = table(*shares("relu", (2, 1.0), (5, 0.9)), *shares("elu", (2, 1.0), (5, 0.8)))

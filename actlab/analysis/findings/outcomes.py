@@ -41,7 +41,7 @@ def trained(cells: Cells, tables: Tables) -> Finding | None:
     others = without(keys_of(cells, frame), "depth")
     names = varied(frame, others)
     if frame["depth"].nunique() == 1:
-        text = f"At {only_value(frame, 'depth')} there trained {by_outcome(frame, names)}."
+        text = f"Trained at {only_value(frame, 'depth')}: {by_outcome(frame, names)}."
         return Finding(text, "trained", FIGURES)
     last = deepest(frame, others)
     whole = last[last["at_grid_end"]]
