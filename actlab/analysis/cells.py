@@ -18,7 +18,7 @@ from actlab.analysis.intervals import BESIDE
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.stages import Tuning, as_stored, superseded
-from actlab.analysis.variation import SPLIT
+from actlab.analysis.variation import SPLIT, untrained
 from actlab.later import pd
 from actlab.measures import LOG10, Measure
 from actlab.study.selection import STAGE, Select
@@ -79,6 +79,11 @@ class Cells:
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     formats: Formats = field(default_factory=Formats)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether networks are measured as they were drawn, and none is trained."""
+        return untrained(self.runs)
 
 
 def handed_out(cells: Cells) -> Cells:

@@ -57,6 +57,11 @@ def scope(cells: Cells, tables: Tables) -> str:
     return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""
 
 
+def untrained(cells: Cells, tables: Tables) -> str:
+    """Say that no network was trained."""
+    return "No network was trained: nothing here speaks of what training does to them." if cells.untrained else ""
+
+
 def picked(cells: Cells, tables: Tables) -> str:
     """Say that intervals hold one at a time, and that extremes were picked."""
     number = len(cells.selected[cell_keys(cells)].drop_duplicates())
@@ -119,7 +124,7 @@ def diverged(cells: Cells, tables: Tables) -> str:
 
 def censored(cells: Cells, tables: Tables) -> str:
     """Say how many runs never met the target, and have no time."""
-    if "convergence" not in tables:
+    if "convergence" not in tables or cells.untrained:
         return ""
     frame = tables["convergence"].frame
     frame = frame[frame["measure"] == TIME]
@@ -182,6 +187,7 @@ def undecided(cells: Cells, tables: Tables) -> str:
 RULES: tuple[Callable[[Cells, Tables], str], ...] = (
     repeats,
     scope,
+    untrained,
     different_starts,
     ends_of_grid,
     lucky,

@@ -10,7 +10,7 @@ import numpy as np
 
 from actlab.analysis import stats
 from actlab.analysis.intervals import BESIDE, COUNTS, NO_INTERVAL, Quantity, quantity_of
-from actlab.analysis.variation import repeats_of
+from actlab.analysis.variation import repeats_of, untrained
 from actlab.later import pd
 from actlab.measures import GEOMETRIC, LOG10, Measure, about
 
@@ -56,7 +56,16 @@ def records_at(frame: pd.DataFrame, runs: pd.DataFrame, at: str | int, columns: 
 
 def at_both_ends(frame: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     """Take the records of ``runs`` at step 0 and at the end, as ``long`` gives them with the column ``at``."""
-    return pd.concat([long(records_at(frame, runs, at, measures), measures, at=at) for at in ("init", "final")])
+    return pd.concat([long(records_at(frame, runs, at, measures), measures, at=at) for at in ends(runs)])
+
+
+def ends(runs: pd.DataFrame) -> tuple[str, ...]:
+    """Name the records that tables show of runs: at initialisation, and where any is trained also at the end.
+
+    >>> ends(pd.DataFrame({"steps": [0, 500]})), ends(pd.DataFrame({"steps": [0, 0]}))
+    (('init', 'final'), ('init',))
+    """
+    return ("init",) if untrained(runs) else ("init", "final")
 
 
 def available(frame: pd.DataFrame, measures: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import write_figures
 from actlab.analysis.layout import Table, write_table
-from actlab.analysis.parts import CLAIMS, OF_THEORY, WITHDRAWN, P, Part, PartError, ReportError, chosen
+from actlab.analysis.parts import CLAIMS, OF_THEORY, OF_TRAINING, WITHDRAWN, P, Part, PartError, ReportError, chosen
 from actlab.analysis.tables import TABLES
 from actlab.registry import Registry
 
@@ -94,8 +94,9 @@ def make_shipped(folder: Path, cells: Cells, tables: Sequence[str] | None, figur
             parts: dict[str, Part[Any]] = shipped(registry, asked)
         except PartError as error:
             raise PartError(f"{folder / 'study.yaml'}: report.{registry.kind}s: {error}") from None
-        if asked is None and cells.predictions.empty:
-            parts = {name: part for name, part in parts.items() if name not in OF_THEORY}
+        if asked is None:
+            without = (*(OF_THEORY if cells.predictions.empty else ()), *(OF_TRAINING if cells.untrained else ()))
+            parts = {name: part for name, part in parts.items() if name not in without}
         for name in asked if asked is not None else parts:
             into[own_name(name) or name] = None
         into.update({name: part.make(cells) for name, part in parts.items()})

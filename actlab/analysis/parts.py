@@ -35,6 +35,11 @@ WITHDRAWN = {
 """Tables that there were once, and why there are none of them any more: stored studies may still name them."""
 OF_THEORY = ("predictions", "predicted_slopes")
 """Tables and figures of predictions alone: a study that has none, since it is older, is not said to lack them."""
+OF_TRAINING = (
+    *("performance", "trained", "generalization", "convergence", "accuracy_by_depth", "trained_by_depth"),
+    *("trained_by_rate", "training_curves", "gradient_by_layer_at_end", "dead_over_training", "dying", "weakening"),
+)
+"""Those of what training did: a study whose networks are measured as they were drawn has none of them to show."""
 MOST_NAME = 80  # bytes; a picture's file is named after its figure and settings
 
 

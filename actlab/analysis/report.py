@@ -182,6 +182,8 @@ def headline_text(
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
     answer = answer_lines(cells, tables or {})
+    if cells.untrained:
+        return "\n".join([str(study.get("question", "")).strip(), "", *answer]).strip()
     return "\n".join([str(study.get("question", "")).strip(), "", *answer, "", table.title, body, *lines]).strip()
 
 

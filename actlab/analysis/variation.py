@@ -99,6 +99,7 @@ def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, te
         return ""
     splits, seeds = (numbers_of(runs, keys, name) for name in (SPLIT, SEED))
     drawn = "initialisation, batch order and dropout" if any_dropout(runs) else "initialisation and batch order"
+    drawn = "initialisation" if untrained(runs) else drawn
     rows = f" with {span(test_rows)} test rows" if test_rows else ""
     said = estimates["low"].notna().any() if "low" in estimates else True
     begin, of = ("Intervals speak", "of") if said else ("Runs differ", "in")
@@ -113,6 +114,11 @@ def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, te
     lacking = estimates["low"].isna() if "low" in estimates else True  # a share has one all the same
     few = ((independent(estimates) < FEWEST) & lacking).any()
     return text + (f" An interval needs {FEWEST} splits and {FEWEST} seeds, or one of either." if few else "")
+
+
+def untrained(runs: pd.DataFrame) -> bool:
+    """Say whether networks are measured as they were drawn, and none is trained."""
+    return "steps" in runs and len(runs) > 0 and bool((runs["steps"] == 0).all())
 
 
 def numbers_of(runs: pd.DataFrame, keys: Sequence[str], name: str) -> tuple[int, int]:

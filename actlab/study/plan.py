@@ -141,7 +141,8 @@ def plan(
         key = function_key(cell.model.activation.name, checksums)
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
         settings["data"] = columns.data_label(cell.data, called[cell.data.name.name])
-        flops = training_flops(cell, resolved.features, resolved.outputs) * cell.train.steps
+        steps = max(cell.train.steps, 1)  # what moves is measured a step later
+        flops = training_flops(cell, resolved.features, resolved.outputs) * steps
         identity.check_told_apart(study, cell, settings, own_identity, named)
         label = labels.prefixed(settings, "activation", prefixes)
         records[label] = resolved.activation

@@ -104,7 +104,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
             source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows, train.batch_size
         )
     warmup = float(train.schedule.options["warmup_steps"])
-    if warmup >= train.steps:
+    if warmup > max(train.steps - 1, 0):
         expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
         raise error_together(source, keys, f"{expected}, not {warmup:.0f}", "train.steps", 2 * int(warmup), train.steps)

@@ -206,7 +206,9 @@ class TrainConfig(Section):
         le=MOST,
         description="rows of a minibatch; epochs are shuffled without replacement, an incomplete last batch is dropped",
     )
-    steps: Annotated[int, Key(NUMBER)] = Field(500, ge=1, le=MOST, description="updates")
+    steps: Annotated[int, Key(NUMBER)] = Field(
+        500, ge=0, le=MOST, description="updates; 0: networks are measured as they were drawn, and not trained"
+    )
     clip_norm: Annotated[float | None, Key(STATIC, spec="clip", of=lambda norm: norm is not None, unused=(None,))] = (
         Field(
             None,

@@ -35,6 +35,8 @@ FIGURES = ("trained_by_depth", "accuracy_by_depth")
 
 def trained(cells: Cells, tables: Tables) -> Finding | None:
     """Which networks train how deep: the deepest of which most runs trained, and how many did beyond."""
+    if cells.untrained:
+        return None
     if "trained" not in tables:
         return counts(cells, tables)
     frame = tables["trained"].frame
@@ -117,7 +119,7 @@ def ranking(frame: pd.DataFrame) -> pd.DataFrame:
 
 def best(cells: Cells, tables: Tables) -> Finding | None:
     """Which of the deepest networks that all trained is the best, which is as good, which is worse for certain."""
-    if "performance" not in tables:
+    if "performance" not in tables or cells.untrained:
         return None
     frame = ranking(tables["performance"].frame)
     columns = {one.column for one in cells.settings if one.problem and one.column in frame}
