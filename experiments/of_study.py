@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import pandas as pd
+
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import EXACTLY, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict, claimed
 from actlab.analysis.documents import markdown_table
@@ -26,15 +28,21 @@ def setup(cells: Cells, results: Results) -> str:
     parts = [
         ", ".join(map(str, runs["data"].unique())),
         f"width {span_of(runs['width'])}",
-        listed([str(name) for name in runs["optimizer"].unique()]),
-        f"{span_of(runs['steps'])} step{'s' * bool(runs['steps'].max() > 1)}",
-        f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} diverged",
+        *(["not trained"] if cells.untrained else trained_by(runs)),
+        f"{len(runs):,} runs of which {int((runs['status'] != 'ok').sum()) or 'none'} "
+        + ("have no finite loss" if cells.untrained else "diverged"),
     ]
     if cells.select is not None:
         rule = depth.rates_from(cells).removeprefix("each at its ").partition(", ")
         seeds = rule[2].removeprefix("selected on ")
         parts.append(f"{rule[0].removeprefix('selected ')} selected on {seeds} by validation loss")
     return "; ".join(parts)
+
+
+def trained_by(runs: pd.DataFrame) -> list[str]:
+    """Say by what, and for how long, networks are trained."""
+    steps = f"{span_of(runs['steps'])} step{'s' * bool(runs['steps'].max() > 1)}"
+    return [listed([str(name) for name in runs["optimizer"].unique()]), steps]
 
 
 def verdicts(claims: Sequence[Callable[[Cells], Verdict]], cells: Cells, study: str) -> str:

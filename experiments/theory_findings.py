@@ -19,7 +19,7 @@ def theory_findings(gradients: Results, constant: Results) -> str:
     cells, dead = cells_of(gradients), cells_of(constant)
     depths, width = span_of(gradients.runs["depth"]), int(gradients.runs["width"].max())
     paragraphs = [
-        f"**Theory** (`results/gradient_decay`: {setup(cells, gradients)}; before its one step). From the data, the "
+        f"**Theory** (`results/gradient_decay`: {setup(cells, gradients)}). From the data, the "
         f"initialiser and the activation it is computed how much of the signal is left after each of {depths} layers; "
         "nothing is fitted. Decades per layer towards the input, at width "
         f"{width}: predicted, and the mean of {gradients.runs['seed'].nunique()} networks with its interval:",

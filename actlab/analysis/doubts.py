@@ -28,7 +28,7 @@ from actlab.naming import counted
 
 __all__ = ["RULES", "doubts_about"]
 
-SCOPE = ("data", "width", "optimizer", "batch_size", "steps")
+SCOPE, OF_TRAINING = ("data", "width"), ("optimizer", "batch_size", "steps")
 """Settings of which it is said where they have one value alone."""
 MANY = 20  # cells, of which one is expected to be missed by its interval
 MISSED = 0.05
@@ -52,7 +52,8 @@ def repeats(cells: Cells, tables: Tables) -> str:
 
 def scope(cells: Cells, tables: Tables) -> str:
     """Name the settings of a study that have one value alone."""
-    one = [key for key in SCOPE if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
+    asked = SCOPE if cells.untrained else (*SCOPE, *OF_TRAINING)
+    one = [key for key in asked if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
     each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
     return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""
 
@@ -117,6 +118,8 @@ def diverged(cells: Cells, tables: Tables) -> str:
     number = len(cells.runs.loc[lost, keys].drop_duplicates())
     here = int((cells.selected["status"] != "ok").sum())
     text = f"{lost.sum()} of {counted(len(cells.runs), 'run')} diverged, in {counted(number, 'cell')}"
+    if cells.untrained:
+        return f"{lost.sum()} of {counted(len(cells.runs), 'run')}, in {counted(number, 'cell')}, have no finite loss."
     if cells.select is not None:
         return f"{text}, {here or 'none'} of them at selected values; what diverged enters no mean at the end."
     return f"{text}: they enter no mean at the end."
