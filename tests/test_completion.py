@@ -70,6 +70,7 @@ def test_every_argument_that_can_be_completed_is():
         "runs": {"folder", "where", "columns", "sort", "text"},
         "watch": {"folder"},
         "merge": {"folders"},
+        "gallery": {"folders"},
         "new": {"template"},
         "compare": {"folders", "metric", "by", "preset", "text"},
     }.items():

@@ -40,7 +40,9 @@ def heavy(imported):
     return {name.partition(".")[0] for name in imported} & HEAVY
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["--show-completion"], ["rnu"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["run", "--help"], ["gallery", "--help"], ["--show-completion"], ["rnu"]]
+)
 def test_what_the_parser_answers_needs_nothing(words, tmp_path):
     code = 2 if words == ["rnu"] else 0
     assert heavy(modules(tmp_path, *words, code=code)) == set()
@@ -94,6 +96,11 @@ def test_merging_needs_no_jax(tmp_path):
     for name in "ab":
         shutil.copytree(ROOT / "results" / "born_dead", tmp_path / name)
     assert heavy(modules(tmp_path, "merge", "a", "b", "--out", "c")) <= {"numpy", "pandas", "pyarrow"}
+
+
+def test_a_gallery_needs_neither_jax_nor_pictures(tmp_path):
+    imported = modules(ROOT, "gallery", "results/born_dead", "--out", tmp_path / "page.html")
+    assert heavy(imported) <= {"numpy", "pandas", "pyarrow", "scipy"}
 
 
 def test_comparing_needs_neither_pictures_nor_all_of_scipy():

@@ -98,10 +98,19 @@ def totals(cells: Cells) -> str:
     """Say how many runs there are, of how many cells and repeats."""
     runs = cells.runs
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
-    repeats = [counted(runs["seed"].nunique(), "seed")]
-    repeats += [counted(runs[SPLIT].nunique(), "split")] if split_varies(runs) else []
-    several = f"{counted(len(runs), 'run')}: {counted(number, 'cell')} and {' × '.join(repeats)}."
+    several = f"{counted(len(runs), 'run')}: {counted(number, 'cell')} and {repeats(runs)}."
     return of_stages(cells) or several
+
+
+def repeats(runs: pd.DataFrame) -> str:
+    """Say how often each cell of some runs is repeated.
+
+    >>> repeats(pd.DataFrame({"data_seed": [0, 1], "seed": [7, 7]}))
+    '1 seed × 2 splits'
+    """
+    each = [counted(runs["seed"].nunique(), "seed")]
+    each += [counted(runs[SPLIT].nunique(), "split")] if split_varies(runs) else []
+    return " × ".join(each)
 
 
 def what_was_run(manifest: Mapping[str, Any], cells: Cells) -> list[Text | Items | Grid]:

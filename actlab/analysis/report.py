@@ -224,13 +224,18 @@ def headline_tables(
     cells = study_cells(study, manifest, runs, steps, layers, predictions=predictions)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
+    return cells, table, tables_read(study, cells, folder)
+
+
+def tables_read(study: Mapping[str, Any], cells: Cells, folder: Path | None = None) -> dict[str, Table | None]:
+    """Make those tables of a study's report that findings and doubts read; arguments as of ``headline_tables``."""
     asked = (study.get("report") or {}).get("tables")
     asked = [asked] if isinstance(asked, str) else asked
     names = [name for name in findings.READ if name in TABLES and (asked is None or name in asked)]
     tables = {} if cells.selected.empty else {name: TABLES[name].make(cells) for name in names}
     if folder is not None and study.get("claims"):
         tables |= {CLAIMS: stored_verdicts(folder / "tables")}
-    return cells, table, tables
+    return tables
 
 
 def outdated(folder: Path, made: Made) -> list[Path]:

@@ -20,6 +20,7 @@ from actlab.cli.advice import at_home
 from actlab.cli.arguments import Conditions, Config, Folder, Memory, Out, Overrides, Partial, Workers
 from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
+from actlab.cli.gallery import gallery
 from actlab.cli.merge import merge
 from actlab.cli.new_study import new
 from actlab.cli.output import note
@@ -201,6 +202,7 @@ def compare(
 
 app.command()(merge)
 app.command()(runs)
+app.command()(gallery)
 
 
 @app.command()

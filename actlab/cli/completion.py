@@ -202,6 +202,12 @@ def folders(incomplete: str) -> list[str]:
     return sorted({str(path) for path in found})
 
 
+def galleries(incomplete: str) -> list[str]:
+    """Complete a study's folder, or one that holds some."""
+    above = (path.parents[1] for path in listing(Path(os.path.dirname(incomplete)), "*/*/manifest.json"))
+    return sorted({*map(str, above), *folders(incomplete)})
+
+
 def places(incomplete: str, usual: str) -> Iterable[Path]:
     """Name the folders to look in."""
     return (Path(os.path.dirname(incomplete)), *(() if os.path.dirname(incomplete) else (Path(usual),)))

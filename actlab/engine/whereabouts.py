@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actlab.engine.files import StoreError, content_of
+from actlab.engine.manifest import nearest_folder
 from actlab.engine.part_files import part_names
 from actlab.engine.planned import read_planned
 from actlab.engine.setting_aside import is_study
@@ -42,6 +43,36 @@ def default_folder(config: Path, name: str, overrides: Sequence[str] = ()) -> Pa
     if config.name == "study.yaml" and not renamed and is_study(config.parent):
         return config.parent
     return Path("results") / name
+
+
+def studies_in(folder: Path) -> list[Path]:
+    """List the studies' folders that a folder is or holds: itself, or by name those in it, without hidden ones.
+
+    Raises:
+        StoreError: there is no such folder, it cannot be read, or there is no study.
+    """
+    if is_study(folder):
+        return [folder]
+    if not folder.is_dir():
+        there = folder.exists()
+        raise StoreError(f"{folder}: {'is no folder' if there else 'there is no such folder'}{nearest_folder(folder)}")
+    try:
+        inside = [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be read ({error.strerror})") from None
+    studies = [one for one in inside if is_readable_study(one)]
+    if not studies:
+        needs = "it needs manifest.json and study.yaml"
+        raise StoreError(f"{folder}: is not a study's folder ({needs}), and holds none")
+    return studies
+
+
+def is_readable_study(path: Path) -> bool:
+    """Whether something is a study's folder that may be looked into."""
+    try:
+        return path.is_dir() and is_study(path)
+    except OSError:
+        return False
 
 
 def elsewhere(folder: Path, runs: Collection[str], name: str) -> str:

@@ -1,0 +1,289 @@
+"""``actlab gallery``: one page over studies, whatever state they are in and whatever their texts and names are."""
+
+import html
+import os
+import re
+import shutil
+import struct
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+import actlab
+from actlab import sources
+from actlab.analysis import report
+from actlab.analysis.escaping import bare
+from actlab.analysis.pages import gallery
+from actlab.analysis.pages.gallery import DAMAGED, EMPTY, FINISHED, INCOMPLETE, headline
+from actlab.cli import completion
+from tests import synthetic
+from tests.browser import asked_for, chromium, open_page, until
+from tests.typed import typed
+
+ROOT = Path(__file__).parents[1]
+EVIL = r"""<script>alert(1)</script> $\alpha_1^2$ \textbf{x} "it's" & </li> [a](javascript:alert(1)) *北京*"""
+ODD = "<img src=x onerror=alert(1)> 50% #1?"  # a folder's name
+STATUS = {"made": FINISHED, "half": INCOMPLETE, "torn": DAMAGED, "fresh": EMPTY, ODD: DAMAGED}
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+PNG += chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+
+
+class Page(HTMLParser):
+    """What a page holds: its links, the elements in it, handlers, texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.elements, self.handlers, self.texts = [], [], [], []
+        self.feed(text)
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def alter(path, *pairs):
+    text = path.read_text(encoding="utf-8")
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory):
+    """A folder of studies, one in each state, and some that is no study; the finished one asks a strange question."""
+    place = tmp_path_factory.mktemp("gallery") / "results"
+    synthetic.study(place / "made")
+    asks = EVIL.replace("\\", "\\\\").replace('"', '\\"')
+    alter(place / "made" / "study.yaml", ("What was never trained?", f'"{asks}"'), (", figures: []", ""))
+    (place / "made" / "figures").mkdir()
+    (place / "made" / "figures" / "accuracy_by_depth.png").write_bytes(PNG)
+    (place / "made" / "report.md").write_text("# made\n")
+    synthetic.study(place / "half", planned=("a" * 12, "b" * 12), activations=("relu",))
+    synthetic.study(place / "torn")
+    part = next((place / "torn" / "parts").iterdir())
+    part.write_bytes(part.read_bytes()[:-9])
+    synthetic.study(place / "fresh", parts=0)
+    synthetic.study(place / ODD, parts=1)
+    (place / ODD / "study.yaml").write_text(f"study: {EVIL}")
+    for name in ("half", "torn", "fresh"):
+        alter(place / name / "study.yaml", ("study: made", f"study: {name}"))
+    (place / "notes").mkdir()
+    (place / "notes.txt").write_text("no study")
+    return place
+
+
+@pytest.fixture(scope="module")
+def written(studies):
+    """The page as the command writes it, what the command printed, and what it noted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(studies.parent)
+        from contextlib import redirect_stderr, redirect_stdout
+        from io import StringIO
+
+        out, err = StringIO(), StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            from actlab.cli.gallery import gallery as write
+
+            write([Path("results")])
+    path = studies / gallery.PAGE
+    return path, path.read_text(encoding="utf-8"), out.getvalue(), err.getvalue()
+
+
+def cards(text):
+    """The cards of a page by name: their HTML."""
+    pieces = re.split(r'<li class="study"', text)[1:]
+    return {html.unescape(re.search(r"<h2[^>]*>(?:<a[^>]*>)?([^<]*)<", one)[1]): one for one in pieces}
+
+
+def test_every_study_has_a_card_that_says_how_it_stands(written):
+    _, text, out, err = written
+    assert out == "results/gallery.html\n"
+    made = cards(text)
+    assert list(made) == sorted(STATUS)
+    assert {name: re.search(r'class="status (\w+)"', one)[1] for name, one in made.items()} == STATUS
+    assert "<dd>8 of 10 planned</dd>" in made["half"]
+    assert "2 of 10 planned runs are not trained yet" in made["half"]
+    assert re.search(r"<li>parts/\w+\.parquet .*</li>", made["torn"])
+    assert "<dd>0 of 16 planned</dd>" in made["fresh"]
+    assert sorted(err.splitlines()) == sorted(
+        f"results/{name}: is damaged; its card says what" for name in STATUS if STATUS[name] == DAMAGED
+    )
+
+
+def test_a_card_says_what_the_report_says(studies, written):
+    results = actlab.load(studies / "made")
+    frames = results.runs, results.steps, results.layers
+    cells, _, tables = report.headline_tables(results.study, results.manifest, *frames)
+    said = " ".join(Page(cards(written[1])["made"]).text.split())
+    for sentence in report.answer(cells, tables)[0]:
+        assert re.sub(r"\W+", "", bare(sentence)) in re.sub(r"\W+", "", said)
+    for fact in ("16 of 16 planned", "sigmoid relu", "2, 3", "2 seeds"):
+        assert fact in said
+
+
+def test_links_lead_to_what_is_there_and_nothing_else_does(written):
+    path, text, *_ = written
+    links = [one for one in Page(text).links if not one.startswith(("data:", "#"))]
+    assert {(path.parent / unquote(one)).resolve().relative_to(path.parent.resolve()).as_posix() for one in links} == {
+        "made/report.md",
+        *(f"{name}/study.yaml" for name in STATUS),
+    }
+    assert not [one for one in links if not (path.parent / unquote(one)).is_file() or ":" in one]
+
+
+def test_texts_and_names_of_strangers_are_shown_as_they_are(written):
+    text, page = written[1], Page(written[1])
+    assert EVIL in page.text
+    assert ODD in page.text
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    assert not page.handlers
+    assert page.elements.count("script") == text.count('<script type="module">') == 2
+    assert page.elements.count("img") == 1
+
+
+def test_the_same_studies_give_the_same_bytes(studies, written, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    out = studies / "again.html"
+    from actlab.cli.gallery import gallery as write
+
+    write([*(studies / name for name in sorted(STATUS, reverse=True)), studies], out)
+    assert out.read_text(encoding="utf-8") == written[1]
+    out.unlink()
+
+
+def test_the_page_goes_beside_the_studies_or_where_it_is_asked_for(studies, monkeypatch, tmp_path, capsys):
+    shutil.copytree(studies / "fresh", tmp_path / "there" / "fresh")
+    monkeypatch.chdir(tmp_path / "there" / "fresh")
+    for words, where in {
+        ("..",): "../gallery.html",
+        (".",): "../gallery.html",
+        (".", "--out", "../page.html"): "../page.html",
+        (".", "--out", "../.."): "../../gallery.html",
+    }.items():
+        code, out, _ = typed(capsys, "gallery", *words)
+        assert (code, out) == (0, f"{where}\n")
+        assert "0 of 16 planned" in Path(where).read_text(encoding="utf-8")
+        Path(where).unlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["results/notes"], "results/notes: is not a study's folder (it needs manifest.json and study.yaml), and"),
+        (["results/notes.txt"], "results/notes.txt: is no folder"),
+        (["results", "results/mde"], "results/mde: there is no such folder; did you mean 'results/made'?"),
+        (["results", "--out", "page.md"], "--out page.md: expected a name that ends in .html"),
+        ([], "Missing argument 'DIR...'"),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_no_page(words, said, studies, monkeypatch, capsys):
+    monkeypatch.chdir(studies.parent)
+    before = sorted(studies.parent.rglob("*"))
+    code, out, err = typed(capsys, "gallery", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.splitlines()) == 1 or "Usage: actlab gallery" in err
+    assert sorted(studies.parent.rglob("*")) == before
+
+
+def test_no_code_of_a_study_is_run_and_nothing_in_it_is_changed(monkeypatch, tmp_path):
+    """Of a committed study with claims: they are read from its report."""
+    monkeypatch.setattr(sources, "import_file", lambda *_: pytest.fail("code is run"))
+    folder = ROOT / "results" / "revival"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    from actlab.cli.gallery import gallery as write
+
+    write([folder], tmp_path / "page.html")
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "Of 4 claims" in page.text
+    assert page.elements.count("img") == 1
+
+
+def test_tables_that_were_altered_cost_a_study_its_sentences_and_the_others_nothing(studies, tmp_path):
+    place = shutil.copytree(studies, tmp_path / "results", ignore=shutil.ignore_patterns("torn", "fresh", "<*"))
+    alter(place / "half" / "study.yaml", ("report:", "claims: c.py\nreport:"))
+    (place / "half" / "tables").mkdir()
+    (place / "half" / "tables" / "claims.csv").write_text("a,b\n1,2\n")
+    from actlab.cli.gallery import gallery as write
+
+    write([place])
+    made = cards((place / gallery.PAGE).read_text(encoding="utf-8"))
+    assert "what was found cannot be read" in made["half"]
+    assert 'class="status damaged"' in made["half"]
+    assert 'class="status finished"' in made["made"]
+
+
+def test_the_headline_is_the_first_figure_that_is_there_in_the_smaller_file(tmp_path, monkeypatch):
+    study = {"report": {"figures": ["own.py:mine", "gradient_norms", "trained_by_depth"], "titles": {"mine": "T"}}}
+    at = tmp_path / "figures"
+    at.mkdir()
+    assert headline(study, tmp_path) is None
+    (at / "trained_by_depth.png").write_bytes(b"x" * 9)
+    assert headline(study, tmp_path)[0].name == "trained_by_depth.png"
+    for page in ("b", "a"):
+        (at / f"gradient_norms-{page}.svg").write_bytes(b"x")
+    assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
+    (at / "mine.svg").write_bytes(b"x" * 9)
+    (at / "mine.png").write_bytes(b"x" * 8)
+    assert headline(study, tmp_path) == (at / "mine.png", "T")
+    monkeypatch.setattr(gallery, "MOST_PICTURE", 7)
+    assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
+    monkeypatch.undo()
+    (at / "mine.png").unlink()
+    (at / "mine.svg").unlink()
+    (tmp_path / "secret").write_bytes(b"x")
+    os.symlink(tmp_path / "secret", at / "mine.png")
+    assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
+
+
+def test_a_folder_of_studies_is_completed(studies, monkeypatch):
+    monkeypatch.chdir(studies.parent)
+    assert "results" in completion.galleries("res")
+    assert "results/made" in completion.galleries("results/m")
+
+
+def test_filter_and_order_work_and_the_page_asks_for_nothing(written, tmp_path):
+    path = written[0]
+    with chromium(tmp_path) as browser:
+        open_page(browser, path)
+
+        def names():
+            heads = browser.find_elements("css selector", ".study h2")
+            return [one.text for one in heads if one.is_displayed()]
+
+        assert sorted(names()) == sorted(STATUS)
+        typed_in = browser.find_element("css selector", "input[type=search]")
+        typed_in.send_keys("DAMAGED torn")
+        until(lambda: names() == ["torn"])
+        assert browser.find_element("id", "said").text == f"1 of {len(STATUS)} studies"
+        typed_in.clear()
+        typed_in.send_keys("北京")
+        until(lambda: names() == ["made"])
+        typed_in.clear()
+        typed_in.send_keys(" ")
+        until(lambda: len(names()) == len(STATUS))
+        browser.find_element("css selector", "select").send_keys("most")
+        until(lambda: names()[0] == "made")
+        browser.find_element("css selector", "select").send_keys("by name")
+        until(lambda: names() == sorted(STATUS))
+        assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        assert browser.execute_script("return [...document.images].every((one) => one.naturalWidth > 0)")
+        assert browser.get_log("browser") == []
+        assert set(asked_for(browser)) == {path.as_uri()}
