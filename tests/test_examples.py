@@ -96,6 +96,8 @@ def ready(words):
     if words[0] in ("run", "plan"):  # results/mine is the study that other commands read
         elsewhere = ["--out", "results/new"] if "--out" not in words else []
         return [*words, *elsewhere, *(["--dry-run"] if words[0] == "run" and "--dry-run" not in words else [])]
+    if words[0] == "gallery":  # of the small one: it reads all that there is
+        return [words[0], "results/mine"]
     if words[0] == "show":
         return [*words[:2], actlab.load(words[1]).runs["run"][0][:6]]
     return words

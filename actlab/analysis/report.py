@@ -227,11 +227,19 @@ def headline_tables(
     return cells, table, tables_read(study, cells, folder)
 
 
-def tables_read(study: Mapping[str, Any], cells: Cells, folder: Path | None = None) -> dict[str, Table | None]:
-    """Make those tables of a study's report that findings and doubts read; arguments as of ``headline_tables``."""
+def tables_read(
+    study: Mapping[str, Any], cells: Cells, folder: Path | None = None, read: Sequence[str] = findings.READ
+) -> dict[str, Table | None]:
+    """Make those tables of a study's report that are read to say what was found.
+
+    Args:
+        study, folder: see ``headline_tables``.
+        cells: its numbers.
+        read: the tables that are, where the report has them.
+    """
     asked = (study.get("report") or {}).get("tables")
     asked = [asked] if isinstance(asked, str) else asked
-    names = [name for name in findings.READ if name in TABLES and (asked is None or name in asked)]
+    names = [name for name in read if name in TABLES and (asked is None or name in asked)]
     tables = {} if cells.selected.empty else {name: TABLES[name].make(cells) for name in names}
     if folder is not None and study.get("claims"):
         tables |= {CLAIMS: stored_verdicts(folder / "tables")}

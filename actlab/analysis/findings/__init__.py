@@ -18,12 +18,14 @@ from actlab.analysis.findings.outcomes import best, trained
 from actlab.analysis.findings.units import deaths, revived, weak
 from actlab.analysis.layout import Table
 
-__all__ = ["READ", "RULES", "Finding", "found_in", "nothing"]
+__all__ = ["OF_RULES", "READ", "RULES", "Finding", "found_in", "nothing"]
 
 RULES: tuple[Rule, ...] = (claims, trained, best, slopes, predicted, deaths, revived, weak)
 MOST = 6
-READ = ("trained", "performance", "vanishing_slopes", "dead_units", "death", "convergence")
-"""The tables that rules, and doubts, read; and that of the claims."""
+OF_RULES = ("trained", "performance", "vanishing_slopes", "dead_units", "death")
+"""The tables that rules read; and that of the claims."""
+READ = (*OF_RULES, "convergence")
+"""Those that doubts read too."""
 NOTHING = "Nothing can be said by rule of the tables of this report: they stand below."
 NOT_YET = "No fresh seed is trained yet: nothing is found so far."
 

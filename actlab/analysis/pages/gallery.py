@@ -79,7 +79,7 @@ def sentences(study: Mapping[str, Any], cells: Cells, folder: Path) -> tuple[str
         cells: its numbers.
         folder: where its report is: what was decided of its claims is read there.
     """
-    said = findings.found_in(cells, tables_read(study, cells, folder))
+    said = findings.found_in(cells, tables_read(study, cells, folder, findings.OF_RULES))
     return tuple(one.text for one in said) or (findings.nothing(cells),)
 
 
@@ -119,7 +119,7 @@ def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str] | None:
         if there:
             title = (wanted.get("titles") or {}).get(name)
             about = summary(FIGURES[name].make).rstrip(".") if name in FIGURES else words(name)
-            return min(there, key=lambda path: path.stat().st_size), str(title or about)
+            return min(there, key=lambda path: path.stat().st_size), str(title or about[:1].upper() + about[1:])
     return None
 
 
