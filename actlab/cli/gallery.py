@@ -111,7 +111,7 @@ def card_of(folder: Path) -> "Card":
     except StoreError:  # nothing of it is stored, or sound
         damage = tuple(contents.damage_lines())
         status = DAMAGED if damage else EMPTY
-        return Card(folder, name_of(folder, study), status, asked(study), planned=planned, notes=damage)
+        return Card(folder, name_of(folder, study), status, asked(study), 0, planned, notes=damage)
     begun = contents.missing or (planned is None and not (folder / "report.md").is_file())
     wrong = list(results.damage)
     try:

@@ -49,7 +49,7 @@ class Card:
         name: its own.
         status: one of ``STATES``.
         question: as it is written.
-        runs, planned, diverged: counts; None where it is not known how many are planned.
+        runs, planned, diverged: counts; None where they are not known.
         activations: their labels, in the story's order.
         facts: {what: numbers}, as texts.
         findings: sentences in Markdown.
@@ -61,7 +61,7 @@ class Card:
     name: str
     status: str
     question: str = ""
-    runs: int = 0
+    runs: int | None = None
     planned: int | None = None
     diverged: int = 0
     activations: tuple[str, ...] = ()
@@ -156,12 +156,12 @@ def page(cards: Sequence[Card], out: Path) -> str:
 def total(cards: Sequence[Card]) -> str:
     """Say how many studies there are, how they stand, and how many runs they have.
 
-    >>> total([Card(Path("a"), "a", FINISHED, runs=1200), Card(Path("b"), "b", EMPTY)])
+    >>> total([Card(Path("a"), "a", FINISHED, runs=1200), Card(Path("b"), "b", EMPTY, runs=0)])
     '2 studies (1 finished, 1 empty), 1,200 runs'
     """
     states = [one.status for one in cards]
     each = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-    runs = sum(one.runs for one in cards)
+    runs = sum(one.runs or 0 for one in cards)
     return f"{counted(len(cards), 'study', 'studies')} ({each}), {runs:,} run{'s' * (runs != 1)}"
 
 
@@ -190,6 +190,8 @@ def in_words(one: Card) -> str:
     >>> in_words(Card(Path("a"), "a", INCOMPLETE, runs=1200, planned=2000, diverged=3))
     '1,200 of 2,000 planned, 3 diverged'
     """
+    if one.runs is None:
+        return "not known"
     of = f" of {one.planned:,} planned" if one.planned is not None else ""
     return f"{one.runs:,}{of}{f', {one.diverged:,} diverged' if one.diverged else ''}"
 
