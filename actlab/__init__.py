@@ -282,9 +282,8 @@ def write_report(
     from actlab.engine.files import DamageError, StoreError
 
     files = trusting.to_report(results, trust, tell) if own else None
-    drawn = (results.study.get("report") or {}).get("figures") != []
-    shared = drawn and worker_pools.cores() > 1 and len(results.runs) >= RUNS_TO_SHARE
-    helper = helpers.open() if shared else None
+    many = (results.study.get("report") or {}).get("figures") != [] and len(results.runs) >= RUNS_TO_SHARE
+    helper = helpers.open() if many and worker_pools.cores() > 1 else None
     if helper is not None:
         helper.submit(import_all, *TO_REPORT)  # while the tables are made
 
@@ -302,7 +301,8 @@ def write_report(
     incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
     about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
     with sources.only(files):
-        return writing.write(*about, progress, helper, find, results.lacking, own, incomplete, results.predictions)
+        more = (results.lacking, own, incomplete, results.predictions, results.histograms)
+        return writing.write(*about, progress, helper, find, *more)
 
 
 def compare(

@@ -100,7 +100,8 @@ def main() -> None:
     both = [f"{name}_{what}" for what in ("share", "record_over_products") for name in ("this", "base")]
     table = race.medians(frame, ["depth", "width"], ["steps_over_base", "record_over_base", *both])
     title = f"This checkout vs revision {arguments.revision}: batch {BATCH}, relu, Adam"
-    figure = race.lines(frame[frame["depth"] == arguments.depth], "width", both[:2], "share of the matmul peak")
+    called = dict(zip(both[:2], ("this checkout", f"revision {arguments.revision}"), strict=True))
+    figure = race.lines(frame[frame["depth"] == arguments.depth], "width", called, "share of the matmul peak")
     race.finish("against", title, frame, table, figure, arguments.out)
 
 

@@ -28,7 +28,7 @@ def main() -> None:
     )
     table = race.medians(frame, ["library", "width"], list(frame.columns[3:]))
     wide = frame.pivot(index=["width", "round"], columns="library", values="two_processes_gflops").reset_index()
-    figure = race.lines(wide, "width", ["numpy", "xla"], "GFLOP/s of two processes")
+    figure = race.lines(wide, "width", {"numpy": "NumPy", "xla": "XLA"}, "GFLOP/s of two processes")
     race.finish("peak", "float32 matrix products, 128 rows", frame, table, figure, arguments.out)
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -52,20 +52,33 @@ def finish(name: str, title: str, frame: pd.DataFrame, table: pd.DataFrame, figu
 
 
 def lines(
-    frame: pd.DataFrame, x: str, values: Sequence[str], ylabel: str, log: bool = False, goals: Sequence[float] = ()
+    frame: pd.DataFrame,
+    x: str,
+    values: Sequence[str] | Mapping[str, str],
+    ylabel: str,
+    log: bool = False,
+    goals: Sequence[float] = (),
 ) -> Figure:
-    """Draw medians over rounds against ``x``, whiskers from the lowest to the highest round."""
+    """Draw medians over rounds against ``x``, whiskers from the lowest to the highest round.
+
+    Args:
+        frame: a row for each round.
+        x: the column along the axis.
+        values: the columns that have a line each; what the legend calls them, where that is not their name.
+        ylabel: of the axis.
+        log: whether it is logarithmic.
+        goals: heights to draw a line at.
+    """
+    called = values if isinstance(values, Mapping) else {name: in_words(name) for name in values}
     with style.apply():
         many = len(values) > 3
         figure = style.new_figure(6.6 if many else 4.2, 2.9)
         axes = figure.subplots()
-        for name, colour in zip(values, COLOURS, strict=False):
+        for name, colour in zip(called, COLOURS, strict=False):
             grouped = frame.groupby(x)[name]
             middle = grouped.median()
             whiskers = [middle - grouped.min(), grouped.max() - middle]
-            axes.errorbar(
-                middle.index, middle, yerr=whiskers, color=colour, marker="o", capsize=2, label=in_words(name)
-            )
+            axes.errorbar(middle.index, middle, yerr=whiskers, color=colour, marker="o", capsize=2, label=called[name])
         for goal in goals:
             axes.axhline(goal, color="#888888", linewidth=0.7, linestyle="--")
         axes.set_xscale("log", base=2)
@@ -73,7 +86,7 @@ def lines(
         if log:
             axes.set_yscale("log")
         else:
-            axes.set_ylim(bottom=0)
+            axes.set_ylim(0, 1.08 * max(axes.dataLim.y1, *goals, 0))
         axes.set(xlabel=in_words(x), ylabel=ylabel)
         figure.legend(loc="outside right center") if many else axes.legend()
         return figure

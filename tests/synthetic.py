@@ -223,3 +223,21 @@ def one_run(
         | {key: np.broadcast_to(value, (len(at), depth)).ravel() for key, value in by_layer.items()}
     )
     return row, by_step_frame, by_layer_frame
+
+
+def histograms(runs: pd.DataFrame, steps: pd.DataFrame, layers: pd.DataFrame, values: int = 400) -> pd.DataFrame:
+    """Make counts in bins of such frames: of normal z, of its positive part, and of a δ that falls with depth."""
+    from actlab.measures import EDGES
+
+    found = []
+    for run, depth in zip(runs["run"], runs["depth"], strict=True):
+        rng = np.random.default_rng(int(run, 16) + 1)
+        known = layers[(layers["run"] == run) & layers["act_mean"].notna()]
+        for step, layer in known[["step", "layer"]].itertuples(index=False):
+            z = rng.normal(size=values)
+            delta = np.log10(np.abs(rng.normal(size=values))) - 0.5 * (depth - layer)
+            for of, x in {"hist_z": z, "hist_h": z.clip(0), "hist_delta": delta}.items():
+                bins, count = np.unique(np.digitize(x, EDGES[of]), return_counts=True)
+                row = {"run": run, "step": step, "layer": layer, "of": of}
+                found.append(pd.DataFrame(row | {"bin": bins, "count": count}))
+    return pd.concat(found, ignore_index=True)

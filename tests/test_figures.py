@@ -28,7 +28,7 @@ from actlab.study import plan as planning
 from actlab.study import reading, settings
 from actlab.study.selection import Select
 from tests.serial import SerialExecutor
-from tests.synthetic import frames
+from tests.synthetic import frames, histograms
 from tests.thinned import thinned
 
 
@@ -39,7 +39,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def cells(study):
-    return build_cells(*study, Select())
+    return build_cells(*study, Select(), histograms=histograms(*study))
 
 
 def lines_of(figure: Figure) -> set[tuple[float, ...]]:

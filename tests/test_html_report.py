@@ -73,6 +73,8 @@ def test_texts_of_strangers_are_shown_as_they_are(browser):
 
 def test_sliders_and_boxes_change_what_is_drawn(browser):
     before = drawn(browser), drawn(browser, "map", "rect")
+    numbers = "return [...document.querySelectorAll('#by-layer .role-axis-label text')].map(e => e.textContent)"
+    axes = browser.execute_script(numbers)
     for signal in ("d", "s"):
         old = drawn(browser)
         slider = browser.find_element("css selector", f"input[data-signal={signal}]")
@@ -80,6 +82,7 @@ def test_sliders_and_boxes_change_what_is_drawn(browser):
         until(lambda old=old: drawn(browser) != old)
         said = browser.execute_script("return arguments[0].parentElement.querySelector('output').textContent", slider)
         assert slider.get_attribute("aria-valuetext") == said != ""
+        assert browser.execute_script(numbers) == axes != []  # else motion would not be seen
     assert drawn(browser, "map", "rect") != before[1]  # of another depth
     browser.find_element("css selector", "fieldset input").click()
     until(lambda: len(drawn(browser)) == 2)

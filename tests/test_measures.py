@@ -241,7 +241,7 @@ def test_tables_and_comparisons_agree(study, name):
 
 MAPS = ("dying", "weakening", "trained_by_rate", "layers_over_training")
 # No comparison has norms relative to the last layer, nor initialisers where there is one.
-OF_THEIR_OWN = ("gradient_by_layer", "gradient_by_layer_at_end", "dead_by_depth", *MAPS, *OF_THEORY)
+OF_THEIR_OWN = ("gradient_by_layer", "gradient_by_layer_at_end", "dead_by_depth", "histograms", *MAPS, *OF_THEORY)
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_THEIR_OWN])

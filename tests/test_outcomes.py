@@ -207,8 +207,9 @@ def test_confounds_are_named_where_they_are_shown_and_only_there():
     assert f"The selected learning rate {ends}: a better one may lie beyond it." in note  # prelu does not train at all
     assert "best of 3 values on the seeds that are shown" in note
     assert ends in TABLES["selection"].make(cells).note
-    terminal = " ".join(report.headline({}, {}, runs, steps, layers).split("\n"))
-    assert "The selected learning rate is the lowest of its grid for tanh (depth 7)" in terminal
+    terminal = " ".join(report.headline({}, {}, runs, steps, layers).split())
+    assert "the selected one is an end of its grid (0.0001 to 0.01): a better one may lie beyond, for tanh" in terminal
+    assert [terminal.count(once) for once in ("its grid", "Compared at", "More parameters", "on the seeds")] == [1] * 4
     assert "Left out" not in note
     every = build_cells(runs.assign(status=np.where(lost, "diverged", "ok")), steps, layers)
     note = TABLES["performance"].make(every).note

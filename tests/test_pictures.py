@@ -39,7 +39,7 @@ def wider(frame):
 ALONG = ["gradient_norms", "moments", "training_curves", "dead_fraction", "vanishing_slopes", "gradient_by_layer"]
 
 
-@pytest.mark.parametrize("name", ["accuracy_by_depth", *ALONG])
+@pytest.mark.parametrize("name", ["accuracy_by_depth", "intervals_by_depth", *ALONG])
 def test_no_interval_leaves_its_axes(cells, name):
     drawing = FIGURES[name].make(cells)
     with style.apply():
@@ -56,6 +56,42 @@ def test_a_share_reaches_from_0_to_1_whatever_was_measured(cells, name):
     with style.apply():
         figure = panels.render(drawing.spec, drawing.frame.assign(mean=0.01, low=0.0, high=0.02, ranged=False))
     assert {axes.get_ylim() for axes in figure.axes if axes.get_visible()} == {(-0.03, 1.03)}
+
+
+def points_of(study):
+    """Draw points with intervals; return the figure, and {(height, marker)} of each point by activation's colour."""
+    made = build_cells(*study, Select())
+    drawing = FIGURES["intervals_by_depth"].make(made)
+    with style.apply():
+        figure = panels.render(drawing.spec, drawing.frame)
+    first = figure.axes[0]
+    found = {}
+    for line in first.get_lines():
+        if len(line.get_xdata()) == 1 and line.get_marker() not in ("", "None"):
+            found.setdefault(line.get_color(), []).append((*map(float, line.get_xydata()[0]), line.get_marker()))
+    return first, {name: found.get(look.colour, []) for name, look in made.looks.items()}
+
+
+def test_points_of_one_depth_stand_beside_one_another_and_0_is_no_missing_value():
+    runs, steps, layers = frames(("relu", "elu", "tanh"), (2, 5, 9), (1e-3,), seeds=6)
+    runs["trained"] = True
+    runs.loc[runs["activation"] == "relu", "test_accuracy"] = 0.0
+    lost = (runs["activation"] == "elu") & (runs["depth"] == 9)
+    runs.loc[lost, ["status", "diverged_step", "test_accuracy"]] = ["diverged", 50.0, np.nan]
+    axes, found = points_of((runs, steps, layers))
+    assert all(len(points) == 3 for points in found.values())
+    places = sorted(x for points in found.values() for x, _, _ in points)
+    assert np.diff(places).min() > 0.1
+    assert [round(x) for x in places] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert {(y, mark) for _, y, mark in found["relu"]} == {(0.0, "D")}
+    (cross,) = [y for _, y, mark in found["elu"] if mark == "x"]
+    assert axes.get_ylim()[0] < cross < -0.03  # below all that can be measured
+    assert axes.get_ylim()[1] == pytest.approx(1.03)
+    assert min(axes.get_yticks()) >= 0
+
+
+def test_of_one_depth_the_points_are_drawn_by_another_figure():
+    assert FIGURES["intervals_by_depth"].make(build_cells(*frames(("relu", "elu"), (5,), (1e-3,), seeds=2))) is None
 
 
 def test_a_thin_line_keeps_its_colour_in_the_palette():

@@ -56,6 +56,7 @@ class Cells:
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
         test_rows: how many rows the test splits have, of each data set; empty where that is not known.
         predictions: what theory predicts of step 0 by settings, measure and layer; empty where a study has none.
+        histograms: how many values lie in each bin, by run, step, layer and measure; empty where none were measured.
         formats: what the study asks of its figures.
         made: the tables and figures made so far, by their function: figures draw some tables again.
     """
@@ -77,6 +78,7 @@ class Cells:
     tuning: Tuning | None = None
     test_rows: tuple[int, ...] = ()
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
+    histograms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     formats: Formats = field(default_factory=Formats)
     made: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -88,7 +90,7 @@ class Cells:
 
 def handed_out(cells: Cells) -> Cells:
     """Return cells for a function of the user's to have: what it alters in them, no other part of a report sees."""
-    names = ("runs", "steps", "layers", "selection", "selected", "predictions")
+    names = ("runs", "steps", "layers", "selection", "selected", "predictions", "histograms")
     frames = {name: getattr(cells, name).copy(deep=False) for name in names}
     own = {
         name: type(getattr(cells, name))(getattr(cells, name)) for name in ("keys", "selected_keys", "ranks", "looks")
@@ -109,6 +111,7 @@ def build_cells(
     test_rows: Sequence[int] = (),
     predictions: pd.DataFrame | None = None,
     formats: Formats | None = None,
+    histograms: pd.DataFrame | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -123,9 +126,12 @@ def build_cells(
         test_rows: how many rows the test splits have, of each data set.
         predictions: what theory predicts of them, rows in any order.
         formats: what is asked of figures.
+        histograms: the frame of that name, rows in any order.
     """
     lacking = lacking or {}
-    more = (tuple(test_rows), predictions_of(runs, predictions), formats or Formats())
+    counts = pd.DataFrame() if histograms is None else histograms
+    more: dict[str, Any] = {"test_rows": tuple(test_rows), "predictions": predictions_of(runs, predictions)}
+    more |= {"histograms": counts, "formats": formats or Formats()}
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)
@@ -144,7 +150,7 @@ def build_cells(
         keys = [one.column for one in known if one.column in (*keys, over)]
     if select is None or over not in keys:
         nothing = (None, "", pd.DataFrame(), runs, keys, ranks, looks, own or {}, lacking, None)
-        return Cells(runs, steps, layers, keys, known, *nothing, *more)
+        return Cells(runs, steps, layers, keys, known, *nothing, **more)
     others = [key for key in keys if key != over]
     if tuning is None:
         selection = selection_frame(runs, keys, select, over, ranks)
@@ -161,7 +167,7 @@ def build_cells(
         selected = shown[shown[over].isin(chosen[over])]
     selected = selected.sort_values("run", kind="stable").reset_index(drop=True)
     about = (keys, known, select, over, selection, selected, others, ranks, looks, own or {}, lacking, tuning)
-    return Cells(runs, steps, layers, *about, *more)
+    return Cells(runs, steps, layers, *about, **more)
 
 
 def predictions_of(runs: pd.DataFrame, predictions: pd.DataFrame | None) -> pd.DataFrame:

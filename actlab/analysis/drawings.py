@@ -28,7 +28,7 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAPS, MAP, SCATTER = "named lines", "facets", "grid", "maps", "map", "scatter"
-PROFILE, TILES = "profile", "tiles"
+PROFILE, TILES, RIDGES, DOTS = "profile", "tiles", "ridges", "dots"
 GREYED = "greyed"
 """Of a map's cells: whether they are drawn in grey."""
 WHEN = {"init": "at init", "final": "at the end"}
@@ -47,6 +47,8 @@ class Spec:
             one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below;
             ``profile``: one panel, decades by layer from the last to the first, lines named where they end;
             ``tiles``: for each value of ``panels`` the maps of ``lines`` by ``x``, one of each measure.
+            ``ridges``: for each value of ``panels`` the histograms of ``lines``, one above the other; ``dots``: a panel
+            for each measure and time, points with intervals, those of one ``x`` beside one another.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.

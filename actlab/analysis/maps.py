@@ -178,11 +178,31 @@ def tile(
         ink = "white" if dark else "#222222"
         text = f"{shade[i, j]:.2f}".removeprefix("0").replace("-", "−")
         axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=ink)
+    known = shade[np.isfinite(shade)]
+    if not numbers and len(known) and not known.any() and about(str(frame["measure"].iloc[0])).range == (0.0, 1.0):
+        axes.text(0.5, 0.5, "0 throughout", transform=axes.transAxes, ha="center", va="center", color="#777777")
     for axis, side in ((axes.xaxis, across), (axes.yaxis, down)):
-        each = math.ceil(len(side) / MOST_TICKS) if not numbers else 1
-        axis.set_ticks(range(0, len(side), each), [short(one) for one in side[::each]])
+        at = range(len(side)) if numbers else round_places(side)
+        axis.set_ticks(at, [short(side[i]) for i in at])
     axes.tick_params(length=0, labelsize=6)
     axes.grid(False)
+
+
+def round_places(side: Sequence[Any], most: int = MOST_TICKS) -> list[int]:
+    """Choose the places to tick: the first, and the multiples of the least round number of which there are few enough.
+
+    >>> [list(range(1, 31))[i] for i in round_places(range(1, 31))], round_places(["a", "b"])
+    ([1, 5, 10, 15, 20, 25, 30], [0, 1])
+    >>> [range(0, 1001, 25)[i] for i in round_places(range(0, 1001, 25))]
+    [0, 200, 400, 600, 800, 1000]
+    """
+    if len(side) <= most or isinstance(side[0], str):
+        return list(range(0, len(side), math.ceil(len(side) / most)))
+    for step in (k * 10**n for n in range(12) for k in (1, 2, 5)):
+        at = [i for i, one in enumerate(side) if one % step == 0]
+        if 2 < len(at) < most:
+            return at if side[0] % step == 0 else [0, *(i for i in at if i > 1)]
+    return list(range(0, len(side), math.ceil(len(side) / most)))
 
 
 def short(value: Any) -> str:

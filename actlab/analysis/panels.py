@@ -36,6 +36,7 @@ from actlab.analysis.axes import (
     title,
 )
 from actlab.analysis.drawings import (
+    DOTS,
     FACETS,
     GRID,
     MAP,
@@ -43,6 +44,7 @@ from actlab.analysis.drawings import (
     NAMED_LINES,
     PROFILE,
     RANGED,
+    RIDGES,
     SCATTER,
     TILES,
     WHEN,
@@ -53,7 +55,9 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import heat_maps, share_map, tiles
+from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
+from actlab.analysis.ridges import ridges
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
 MOST_NAMED = 11  # in a legend of points: the story's
@@ -338,4 +342,6 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     SCATTER: scatter,
     PROFILE: profile,
     TILES: tiles,
+    RIDGES: ridges,
+    DOTS: point_intervals,
 }

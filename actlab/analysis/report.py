@@ -15,8 +15,7 @@ from tabulate import tabulate
 
 from actlab import commands
 from actlab.analysis import bimodal, findings
-from actlab.analysis.cells import Cells, build_cells, cell_keys
-from actlab.analysis.confounds import of_table
+from actlab.analysis.cells import Cells, build_cells
 from actlab.analysis.document import document
 from actlab.analysis.doubts import doubts_about
 from actlab.analysis.escaping import bare
@@ -62,6 +61,7 @@ def write(
     own: bool = True,
     incomplete: Sequence[str] = (),
     predictions: pd.DataFrame | None = None,
+    histograms: pd.DataFrame | None = None,
 ) -> list[Path]:
     """Write ``tables/``, ``figures/``, ``report.md`` and ``report.html`` into a study's folder.
 
@@ -77,6 +77,7 @@ def write(
         own: whether the user's tables, figures and claims are made, which runs the files that hold them.
         incomplete: sentences, as Markdown, on runs that are planned and not here, and on parts that are left out.
         predictions: what theory predicts of the runs at initialisation, where the study has it.
+        histograms: how many values lie in each bin, where the study measured that.
 
     Returns:
         the files written, tables first.
@@ -90,7 +91,7 @@ def write(
     wanted = study.get("report") or {}
     tables, figures = wanted.get("tables"), wanted.get("figures")
     asked = ([tables] if isinstance(tables, str) else tables, [figures] if isinstance(figures, str) else figures)
-    cells = study_cells(study, manifest, runs, steps, layers, lacking, predictions)
+    cells = study_cells(study, manifest, runs, steps, layers, lacking, predictions, histograms)
     if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
         asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
@@ -128,6 +129,7 @@ def study_cells(
     layers: pd.DataFrame,
     lacking: Mapping[str, int] | None = None,
     predictions: pd.DataFrame | None = None,
+    histograms: pd.DataFrame | None = None,
 ) -> Cells:
     """Build the cells of a study by its own rule, with what its manifest says of its measures and activations.
 
@@ -139,7 +141,7 @@ def study_cells(
     rule = select_rule(study.get("report") or {})
     measures = from_plain(manifest.get("measures", {}))
     stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
-    more = (rows_of_test(manifest), predictions, of_report(study.get("report")))
+    more = (rows_of_test(manifest), predictions, of_report(study.get("report")), histograms)
     return build_cells(runs, steps, layers, rule, measures, *stated, *more)
 
 
@@ -178,7 +180,6 @@ def headline_text(
         bimodal.note(table.frame).replace("*", ""),
         marks_note(table.frame, "*", cells.own),
         selected_in_short(cells),
-        bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
     answer = answer_lines(cells, tables or {})

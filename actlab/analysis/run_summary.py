@@ -1,4 +1,4 @@
-"""One run on one page: its settings and numbers as text, and four panels."""
+"""One run on one page: its settings and numbers as text, four panels, and histograms where it has some."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from actlab.analysis import style
 from actlab.analysis.axes import curve, decades_scale, log_scale
+from actlab.analysis.binned import axis_of, both_ends, shares
 from actlab.analysis.cells import settings_in
 from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.measures import LOG10, about
+from actlab.analysis.ridges import ridge, scale
+from actlab.measures import HISTOGRAMS, LOG10, about
 from actlab.naming import drawn_name
 from actlab.study.settings import UNSTATED, Setting
 
@@ -33,6 +35,7 @@ def run_summary(
     layers: pd.DataFrame,
     folder: Path,
     settings: Sequence[Setting] = UNSTATED,
+    histograms: pd.DataFrame | None = None,
 ) -> tuple[str, Path]:
     """Write the text of one run, and its figure as ``run-<run>.png`` and ``.svg``.
 
@@ -41,6 +44,7 @@ def run_summary(
         runs, steps, layers: the study's frames.
         folder: where the figure goes.
         settings: what is known of the columns that are settings.
+        histograms: the study's, where it has some: the figure has a row of those of the run.
 
     Returns:
         the text, and the path of the PNG.
@@ -55,7 +59,9 @@ def run_summary(
     by_step = steps[steps["run"] == run].sort_values("step")
     by_layer = natural(layers[layers["run"] == run].sort_values(["step", "layer"]))
     with style.apply():
-        picture = four_panels(row, by_step, by_layer)
+        counts = pd.DataFrame() if histograms is None else both_ends(histograms, by_step, own)
+        binned = pd.DataFrame() if counts.empty else shares(counts, [])
+        picture = all_panels(row, by_step, by_layer, binned)
         picture.suptitle(f"{drawn_name(row['activation'])}, depth {row['depth']}, seed {row['seed']} (run {run})")
         png, _ = style.save(picture, folder / f"run-{run}")
     return text(row, [one.column for one in settings_in(runs, settings)]), png
@@ -88,9 +94,30 @@ def as_typed(value: Any) -> Any:
     return float(f"{value:.12g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
-def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> Figure:
+def all_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame, binned: pd.DataFrame) -> Figure:
+    """Draw the four panels of a run, and below them its histograms, where there are any."""
+    names = [name for name in HISTOGRAMS if len(binned) and (binned["measure"] == name).any()]
+    kept = evenly(sorted(set(binned["layer"])), MOST_LINES) if names else []
+    below = (0.55 + 0.2 * len(kept)) if names else 0.0
+    figure = style.new_figure(8.2, 5.6 + below)
+    if not names:
+        four_panels(figure, row, steps, layers)
+        return figure
+    parts: Any = figure.subfigures(2, 1, height_ratios=(5.6, below))
+    above, rest = parts
+    four_panels(above, row, steps, layers)
+    for axes, name in zip(rest.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        shown = binned[(binned["measure"] == name) & binned["layer"].isin(kept)]
+        axis = axis_of(shown)
+        ridge(axes, shown, kept, axis, SPLITS["train"], said=True)
+        scale(axes, axis, kept)
+        axes.set(xlabel=about(name).axis, ylabel="layer")
+    rest.supxlabel("grey: at initialisation; blue: at the end; beside each row the share at 0, in %", fontsize=7.5)
+    return figure
+
+
+def four_panels(figure: Figure | SubFigure, row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) -> None:
     """Draw over training losses, accuracy (or R², or update ratio), gradient norms, dead (or weak) units by layer."""
-    figure = style.new_figure(8.2, 5.6)
     grid = figure.subplots(2, 2)
     splits(grid[0, 0], steps, "loss")
     log_scale(grid[0, 0], pd.concat([steps[f"{split}_loss"] for split in SPLITS if f"{split}_loss" in steps]))
@@ -108,7 +135,6 @@ def four_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame) 
     for axes in grid.flat:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=6.5, handlelength=2.0, frameon=True, framealpha=0.85, edgecolor="none")
-    return figure
 
 
 def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:

@@ -220,7 +220,8 @@ def show(
     name = one_run(results, run_name)
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
-        text, figure = run_summary(name, *frames, made.at / "figures", of_manifest(results.manifest))
+        about = (made.at / "figures", of_manifest(results.manifest), results.histograms)
+        text, figure = run_summary(name, *frames, *about)
     say(text)
     say(f"\n{one_line(made.final(figure))}")
     if where := kept.whereabouts(results, name):

@@ -216,11 +216,18 @@ LAYERS = (
 
 OF_BINS: Facts = {"group": "histograms", "per": BIN, "over_layers": "", **POSITIVE}
 BINNED = (
-    Measure("hist_z", "number of (unit, row) with z in each bin", function="hist_z", **OF_BINS),
-    Measure("hist_h", "number of (unit, row) with h in each bin", function="hist_h", **OF_BINS),
+    Measure(
+        "hist_z",
+        "number of (unit, row) with z in each bin",
+        label="pre-activations z",
+        function="hist_z",
+        **OF_BINS,
+    ),
+    Measure("hist_h", "number of (unit, row) with h in each bin", label="activations h", function="hist_h", **OF_BINS),
     Measure(
         "hist_delta",
         "number of (unit, row) with log10|∂ℓ_x/∂z_l| in each bin, computed with the carried exponent",
+        label="signal gradients |∂ℓ/∂z|",
         function="hist_delta",
         **OF_BINS,
     ),

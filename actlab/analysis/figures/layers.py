@@ -18,6 +18,7 @@ from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.measures import GEOMETRIC, about
+from actlab.naming import counted
 
 FEWEST = 4  # layers and records that make a map
 
@@ -65,10 +66,11 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
-        f"Networks of {depth} hidden layers; layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
+        f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
         "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale."
     )
-    return drawing(cells, frame, spec, "Layer by layer over training", caption)
+    title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
+    return drawing(cells, frame, spec, title, caption)
 
 
 @figure

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import DOTS, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures.base import in_one_picture, intervals, over_training
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
+from actlab.analysis.tables import gradients
 from actlab.analysis.tables import outcomes as tables
 from actlab.analysis.tables.base import order, without
 from actlab.later import pd
@@ -107,3 +108,24 @@ def training_curves(cells: Cells) -> Drawing | None:
         "record, and of the whole split at evaluations."
     )
     return drawing(cells, frame, spec, "Loss over training", caption)
+
+
+@figure(default=False)
+def intervals_by_depth(cells: Cells) -> Drawing | None:
+    """Final metric and vanishing slope as points with intervals, activations beside one another at each depth."""
+    if cells.selected["depth"].nunique() < 2:
+        return None
+    final = with_seeds(tables.final_performance(cells).frame, cells).assign(at="final")
+    slopes = gradients.vanishing_slopes(cells)
+    parts = [final]
+    if slopes is not None:
+        own = slopes.frame[slopes.frame["measure"] == "vanishing_slope"].assign(seeds="")
+        parts.append(own[[name for name in final if name in own]])
+    frame = pd.concat(parts, ignore_index=True)
+    spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
+    undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
+    caption = (
+        f"{mean_of(frame).replace('dashed edges', 'dashed')}; hollow where some runs have no value. Below the axis "
+        f"stand cells without any{undefined}."
+    )
+    return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)

@@ -13,7 +13,7 @@ import pandas as pd
 from actlab.analysis import initial_weights, story
 from actlab.analysis.catalogue import comparison, file_stems
 from actlab.analysis.escaping import bare
-from actlab.analysis.pages.graphs import DECIMALS, Entry, about, chart
+from actlab.analysis.pages.graphs import DECIMALS, Entry, about, chart, constants
 from actlab.analysis.pages.mathml import FormulaError, by_cases, mathml, parts
 from actlab.analysis.pages.shell import environment, html_page
 from actlab.analysis.story import CHECKED, NOT_YET, Row
@@ -168,6 +168,7 @@ def facts(entry: Entry, properties: Mapping[str, str], weights: Mapping[str, str
             f"{name} = {show(value).replace('-', '−')}{' (learnable)' if name in entry.learnable else ''}"
             for name, value in entry.parameters.items()
         ),
+        "constants": constants(entry),
         "range": properties["range"],
         "turns at": properties["turns at"],
         "shape": ", ".join(shape) or "not monotonic, not convex",

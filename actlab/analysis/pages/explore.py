@@ -88,7 +88,8 @@ def explore(cells: Cells, rule: Rule) -> Part:
         f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers">{"".join(controls)}'
         '<span role="status" class="soft"></span></form>',
         '<figure><div class="chart" id="by-layer"></div>',
-        "<figcaption>By layer: 1 is the first hidden layer, next to the input.</figcaption></figure>",
+        "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
+        "depths and steps, so that they stand still while these are changed.</figcaption></figure>",
     ]
     if "map" in charts:
         body += [
@@ -183,17 +184,15 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     )
     dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
     pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
-    base = (
-        alt.Chart(alt.NamedData("layers"))
-        .transform_filter(chosen(values))
-        .transform_flatten(list(fields))
-        .transform_calculate(v="datum[measure]")
-        .transform_filter("isValid(datum.v)")
-        .encode(
-            x=alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(tickMinStep=1, format="d"),
-            y=alt.Y("v:Q", title=None).scale(zero=False),
-            color=colour.legend(legend),
-        )
+    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(tickMinStep=1, format="d")
+    up = alt.Y("v:Q", title=None).scale(zero=False)
+    base = rows(values, fields).encode(x=across, y=up, color=colour.legend(legend))
+    ends = {"v": "min(v)", "v2": "max(v)", "layer": "min(layer)", "layer2": "max(layer)"}
+    extent = (  # of all that a reader can slide to, so that the axes stand still: it is not seen
+        rows(values, fields, but=["d", "s"])
+        .transform_aggregate(**ends)
+        .mark_rule(opacity=0)
+        .encode(x=across, x2="layer2:Q", y=up, y2="v2:Q")
     )
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:Q")]
     seeds = (
@@ -210,7 +209,7 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
         .add_params(pointed)
     )
     return (
-        alt.layer(seeds, lines, points)
+        alt.layer(extent, seeds, lines, points)
         .add_params(*top(values))
         .properties(
             title=titled(f"{OF_DEPTH} + ', step ' + s"),
@@ -222,15 +221,23 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     )
 
 
+def rows(values: Mapping[str, Any], fields: Sequence[str], but: Sequence[str] = ()) -> Any:
+    """Make a chart of the rows that are drawn, whatever is set of some signals: ``layer``, and ``v``, its value."""
+    return (
+        alt.Chart(alt.NamedData("layers"))
+        .transform_filter(chosen(values, but))
+        .transform_flatten(list(fields))
+        .transform_calculate(v="datum[measure]")
+        .transform_filter("isValid(datum.v)")
+    )
+
+
 def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
     """Draw maps of a measure by layer and step, one an activation, medians over seeds, in one scale."""
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
     chart = (
-        alt.Chart(alt.NamedData("layers"))
-        .transform_filter(f"datum.seed < 0 && {chosen(values, but=['s'])}")
-        .transform_flatten(list(fields))
-        .transform_calculate(v="datum[measure]")
-        .transform_filter("isValid(datum.v)")
+        rows(values, fields, but=["s"])
+        .transform_filter("datum.seed < 0")
         .mark_rect()
         .encode(
             x=alt.X("s:O", title="step").axis(labelAngle=0, labelOverlap=True),

@@ -19,6 +19,7 @@ PHI, SLOPE = "φ", "φ′"
 COLOURS = {PHI: "#3b82f6", SLOPE: "#d9730d"}  # a contrast of 3 with a page's ground, be that white or nearly black
 MARGIN = 0.08
 STATED = re.compile(r"(\w+) (?:= |learned from )[-−]?[0-9.]+")
+CONSTANT = re.compile(r"\w+ = [-−]?[0-9]+(?:\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,18 @@ def symbols(entry: Entry) -> dict[str, str]:
         for name, symbol in zip(entry.parameters, named, strict=True)
         if name in entry.sliders
     }
+
+
+def constants(entry: Entry) -> str:
+    """Say which numbers of a formula nothing can change, where the function takes no parameter at all.
+
+    >>> from dataclasses import replace
+    >>> entry = Entry("f", "", "az + b, a = 2, b = −1.5", *[""] * 6, {}, (), np.zeros(1))
+    >>> constants(entry), constants(replace(entry, parameters={"a": 2.0, "b": -1.5}))
+    ('a = 2, b = −1.5: fixed by the definition, so they have no slider', '')
+    """
+    stated = [] if entry.parameters else CONSTANT.findall(entry.formula.partition(", ")[2])
+    return f"{', '.join(stated)}: fixed by the definition, so they have no slider" if stated else ""
 
 
 def points(entry: Entry) -> list[dict[str, Any]]:

@@ -1,0 +1,118 @@
+"""Points with their intervals, one group for each depth, in it the activations beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from actlab.analysis import style
+from actlab.analysis.axes import legend, line_label, looks_of, of_shares
+from actlab.analysis.drawings import RANGED, WHEN, Spec, in_order
+from actlab.analysis.layout import records, setting, words
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.maps import UNKNOWN
+from actlab.measures import DECADES_PER_LAYER, about
+
+BETWEEN = 0.25  # of a group's width is left free
+BAND = "#F6F6F6"
+STRIP = 0.09  # of a panel's height, below all values: what has none
+LOST, MISSING = "all runs diverged", "no value"
+PARTLY, SEEDS = "of those with a value", "single runs"
+KEYS: Mapping[str, dict[str, Any]] = {
+    "95 % interval": {"linewidth": 1.1},
+    "range": {"linewidth": 1.1, "linestyle": style.DASHES["dashed"]},
+    SEEDS: {"marker": "o", "linestyle": "none", "markersize": 2.4, "markerfacecolor": "white"},
+    PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
+    LOST: {"marker": "x", "linestyle": "none", "markersize": 4.0},
+    MISSING: {"marker": "_", "linestyle": "none", "markersize": 5.0},
+}
+"""What else the legend explains, of what occurs."""
+
+
+def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
+    """Draw a panel for each measure and time: at each value of ``x`` a point and its interval for each of ``lines``."""
+    values, groups = list(dict.fromkeys(frame[spec.lines])), in_order(frame[spec.x])
+    looks = looks_of(spec.lines, values, spec.looks)
+    panels = [rows for _, rows in frame.groupby(["measure", "at"], sort=False)]
+    width = min(max(1.0 + len(groups) * (0.25 + 0.1 * len(values)), 4.6), 12.5)
+    figure = style.new_figure(width, 2.0 * len(panels) + 0.7)
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
+    seen: set[str] = set()
+    for axes, rows in zip(grid, panels, strict=True):
+        seen |= panel(axes, spec, rows, groups, looks)
+    grid[-1].set_xticks(range(len(groups)), [setting(one) for one in groups])
+    grid[-1].set_xlabel(about(spec.x).axis)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look.colour,
+            marker=look.marker or "o",
+            markersize=4,
+            ls="none",
+            label=line_label(spec.lines, one),
+        )
+        for one, look in looks.items()
+    ]
+    handles += [Line2D([], [], color="#555555", label=key, **look) for key, look in KEYS.items() if key in seen]
+    legend(figure, handles, "" if spec.lines == "activation" else words(spec.lines))
+    return figure
+
+
+def panel(axes: Axes, spec: Spec, frame: pd.DataFrame, groups: list[Any], looks: Mapping[Any, LineStyle]) -> set[str]:
+    """Draw one panel; return which of ``KEYS`` occur in it."""
+    measure, at = str(frame["measure"].iloc[0]), str(frame["at"].iloc[0])
+    seen: set[str] = set()
+    nowhere: list[tuple[float, str, LineStyle]] = []
+    step, order = (1 - BETWEEN) / len(looks), list(looks)
+    for row in records(frame):
+        look = looks[row[spec.lines]]
+        x = groups.index(row[spec.x]) + (order.index(row[spec.lines]) - (len(order) - 1) / 2) * step
+        runs = [float(text) for text in str(row.get("seeds") or "").split()]
+        if runs:
+            axes.plot(
+                [x] * len(runs), runs, color=look.colour, alpha=0.8, **KEYS[SEEDS] | {"marker": look.marker or "o"}
+            )
+            seen.add(SEEDS)
+        elif np.isfinite(row["mean"]):
+            seen |= point(axes, x, row, look)
+        else:
+            nowhere.append((x, LOST if row["diverged"] and row["diverged"] == row["runs"] else MISSING, look))
+    for i in range(1, len(groups), 2):
+        axes.axvspan(i - 0.5, i + 0.5, color=BAND, linewidth=0, zorder=0)
+    axes.set_xlim(-0.5, len(groups) - 0.5)
+    axes.grid(False, axis="x")
+    of_shares(axes, measure)
+    if about(measure).unit == DECADES_PER_LAYER:
+        axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
+    axes.set_ylabel(about(measure).axis)
+    axes.set_title(WHEN.get(at, at))
+    if nowhere:
+        low, high = axes.get_ylim()
+        below = low - STRIP * (high - low)
+        axes.axhspan(below, low, color=UNKNOWN, linewidth=0, zorder=0.4)
+        for x, why, look in nowhere:
+            axes.plot([x], [(low + below) / 2], color=look.colour, **KEYS[why])
+            seen.add(why)
+        axes.set_ylim(below, high)
+        axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
+    return seen
+
+
+def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[str]:
+    """Draw an estimate with its interval, or range; hollow where some runs have no value. Return what occurs."""
+    seen = set()
+    if np.isfinite(row["low"]):
+        key = "range" if row[RANGED] else "95 % interval"
+        axes.plot([x, x], [row["low"], row["high"]], color=look.colour, marker="", **KEYS[key])
+        seen.add(key)
+    some = row["diverged"] + row["missing"] > 0
+    face: dict[str, Any] = {"markerfacecolor": "white"} if some else {}
+    axes.plot([x], [row["mean"]], color=look.colour, marker=look.marker or "o", markersize=4.0, **face)
+    return seen | ({PARTLY} if some else set())

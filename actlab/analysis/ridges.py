@@ -1,0 +1,150 @@
+"""Histograms of layers one above the other: how values lie at initialisation, and at the end of training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from actlab.analysis import style
+from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
+from actlab.analysis.binned import GAP, Axis, axis_of
+from actlab.analysis.drawings import Spec
+from actlab.analysis.layout import setting, words
+from actlab.measures import about
+
+TALL = 0.9  # of a row is the highest bin
+ROW = 0.2  # inches
+SAID = 0.05  # share near 0 from which on a picture says it
+BEFORE = "#C4C4C4"
+STRIP = "#EFEFEF"
+PERCENT: dict[str, Any] = {"fontsize": 5.5, "color": "#444444", "va": "bottom"}
+
+
+def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
+    """Draw a panel for each value of ``panels``, in it a row for each layer: grey at init, in colour at the end.
+
+    Args:
+        spec: what is drawn.
+        frame: shares of one measure.
+    """
+    values = list(dict.fromkeys(frame[spec.panels]))
+    looks = looks_of(spec.panels, values, spec.looks)
+    layers = sorted(frame[spec.lines].unique())
+    axis, measure = axis_of(frame), str(frame["measure"].iloc[0])
+    rows, columns = arrangement(len(values))
+    figure = style.new_figure(max(2.35 * columns + 0.5, 4.4), (ROW * len(layers) + 0.55) * rows + 0.7)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    said = bool((share_at_zero(frame, axis) >= SAID).any())
+    for axes, value in zip(grid.flat, values, strict=False):
+        ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
+        axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
+    scale(grid.flat[0], axis, layers)
+    name_edges(grid, len(values), about(measure).axis, about(spec.lines).axis)
+    legend(figure, [*KEYS, *([zero_key(axis)] if said else [])], "")
+    return figure
+
+
+KEYS = (
+    Line2D([], [], color=BEFORE, linewidth=6, label="at initialisation"),
+    Line2D([], [], color="#333333", linewidth=1.2, label="at the end"),
+)
+
+
+def zero_key(axis: Axis) -> Line2D:
+    """Say what the numbers beside the rows are."""
+    what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {10.0**axis.inner:g}"
+    return Line2D([], [], linestyle="none", label=f"right: % {what}")
+
+
+def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, colour: str, said: bool) -> None:
+    """Draw the rows of one panel, each outline as high as any other: heights are of densities along the axis."""
+    shown = np.flatnonzero(np.isfinite(axis.left))
+    shown = shown[np.argsort(axis.left[shown], kind="stable")]
+    negative = shown[axis.right[shown] < 0] if not math.isnan(axis.inner) else shown[:0]
+    for at, look in (("init", {"fill": True, "color": BEFORE, "linewidth": 0}), ("final", {"color": colour})):
+        for row, layer in enumerate(layers):
+            here = frame[(frame["layer"] == layer) & (frame["at"] == at)]
+            share = np.zeros(len(axis.left))
+            share[here["bin"]] = here["mean"]
+            with np.errstate(invalid="ignore"):
+                height = share / (axis.right - axis.left)
+            if not (top := np.nanmax(height[shown], initial=0.0)):
+                continue
+            height *= TALL / top
+            for side in (negative, np.setdiff1d(shown, negative)):
+                side = side[np.argsort(axis.left[side], kind="stable")]
+                outline(axes, row, axis.left[side], axis.right[side], height[side], look)
+    if said:
+        for row, layer in enumerate(layers):
+            texts = []
+            for at in ("init", "final"):
+                here = frame[(frame["layer"] == layer) & (frame["at"] == at)]
+                near = here["mean"][np.isnan(axis.left[here["bin"]])].sum()
+                texts += [f"{100 * near:.0f}"] if len(here) else []
+            axes.text(1.01, row + 0.1, " → ".join(texts), transform=axes.get_yaxis_transform(), **PERCENT)
+    if not math.isnan(axis.inner):
+        axes.axvspan(-GAP, GAP, color=STRIP, linewidth=0, zorder=0)
+    axes.set_xlim(axis.low, axis.high)
+    axes.set_ylim(-0.08, len(layers))
+    axes.grid(False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def outline(
+    axes: Axes, row: int, left: np.ndarray, right: np.ndarray, height: np.ndarray, look: dict[str, Any]
+) -> None:
+    """Draw the steps of neighbouring bins upon a row, from the first that holds something to the last."""
+    there = np.flatnonzero(height > 0)
+    if not len(there):
+        return
+    part = slice(there[0], there[-1] + 1)
+    edges = np.append(left[part], right[there[-1]])
+    axes.stairs(row + height[part], edges, baseline=row, **{"linewidth": 0.9} | look)
+    if "fill" not in look:
+        axes.stairs(row + height[part], edges, baseline=row, fill=True, linewidth=0, alpha=0.18, **look)
+
+
+def share_at_zero(frame: pd.DataFrame, axis: Axis) -> pd.Series:
+    """Take the share of each bin that the axis does not tell from 0, summed by row of the picture."""
+    inside = frame["mean"].where(np.isnan(axis.left[frame["bin"]]), 0.0)
+    by = [name for name in frame if name not in ("bin", "from", "to", "count", "mean", "n")]
+    return inside.groupby([frame[name] for name in by], dropna=False).sum()
+
+
+def scale(axes: Axes, axis: Axis, layers: Sequence[Any]) -> None:
+    """Tick decades, and the layers at their rows."""
+    axes.set_yticks([row + 0.25 for row in range(len(layers))], [setting(layer) for layer in layers])
+    if math.isnan(axis.inner):
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"$10^{{{x:.0f}}}$"))
+        return
+    most = math.floor(max(axis.high, -axis.low) + axis.inner - GAP + 1e-6)
+    decades = range(int(axis.inner) + 1, most + 1)
+    both = axis.low < -GAP
+    each = max(math.ceil(len(decades) / (2 if both else 4)), 1)
+    shown = [k for k in decades if k % each == 0]
+    values = [0.0, *(10.0**k for k in shown), *(-(10.0**k) for k in shown if both)]
+    places = [0.0 if value == 0 else axis.place(value) for value in values]
+    inside = [i for i, x in enumerate(places) if axis.low - 1e-6 <= x <= axis.high + 1e-6]
+    axes.set_xticks([places[i] for i in inside], [written(values[i]) for i in inside])
+
+
+def written(value: float) -> str:
+    """Write a power of ten.
+
+    >>> written(-0.01), written(100.0), written(0.0), written(1e-4)
+    ('−0.01', '100', '0', '$10^{-4}$')
+    """
+    sign = "−" if value < 0 else ""
+    if value and not 1e-3 < abs(value) < 1e3:
+        power = f"10^{{{math.log10(abs(value)):.0f}}}"
+        return f"$-{power}$" if sign else f"${power}$"
+    return f"{sign}{abs(value):g}"
