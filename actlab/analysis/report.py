@@ -181,26 +181,29 @@ def headline_text(
         bare(of_table(cells, table.frame, cell_keys(cells), selected=True)),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
-    answer = answer_lines(cells, tables or {})
+    said = answer_lines(*answer(cells, tables or {}))
     if cells.untrained:
-        return "\n".join([str(study.get("question", "")).strip(), "", *answer]).strip()
-    return "\n".join([str(study.get("question", "")).strip(), "", *answer, "", table.title, body, *lines]).strip()
+        return "\n".join([str(study.get("question", "")).strip(), "", *said]).strip()
+    return "\n".join([str(study.get("question", "")).strip(), "", *said, "", table.title, body, *lines]).strip()
 
 
-def answer_lines(cells: Cells, tables: Mapping[str, Table | None]) -> list[str]:
+def answer_lines(found: Sequence[str], doubts: Sequence[str]) -> list[str]:
     """Write what was found and what to doubt for the terminal: the report's sentences, without its marks and links."""
-    found, doubts = (list(map(bare, texts)) for texts in answer(cells, tables))
-    parts = [("What was found", found), *([("What to doubt", doubts)] if doubts else [])]
+    parts = [
+        (head, list(map(bare, said))) for head, said in (("What was found", found), ("What to doubt", doubts)) if said
+    ]
     lines = []
     for head, sentences in parts:
         lines += ["", head, *(line for one in sentences for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
     return lines[1:]
 
 
-def answer(cells: Cells, tables: Mapping[str, Table | None]) -> tuple[list[str], list[str]]:
-    """List what was found and what to doubt, as Markdown."""
+def answer(
+    cells: Cells, tables: Mapping[str, Table | None], incomplete: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """List what was found and what to doubt, as Markdown; ``incomplete``: see ``write``."""
     found = [one.text for one in findings.found_in(cells, tables)]
-    return found or [findings.nothing(cells)], list(doubts_about(cells, tables))
+    return found or [findings.nothing(cells)], list(doubts_about(cells, tables, incomplete))
 
 
 def headline_tables(
