@@ -79,7 +79,6 @@ WRONG = {
     "a name": {"model": {"activation": "rellu"}},
     "a key of the matrix": {"sweep": {"matrix": {"model.depht": [2, 3]}}},
     "no mapping": {"train": 3},
-    "two that do not go together": {"measure": {"every": 3, "evaluate_every": 4}},
 }
 
 
