@@ -30,24 +30,24 @@ class Findings:
     """What a study's report says first; in a notebook, two lists.
 
     Attributes:
-        found: what was found, a sentence each, as Markdown.
+        sentences: what was found, one each, as Markdown.
         doubts: what these sentences do not bear, likewise.
     """
 
-    found: tuple[str, ...]
+    sentences: tuple[str, ...]
     doubts: tuple[str, ...]
 
     def __repr__(self) -> str:
         """Write both lists as a terminal shows them."""
         from actlab.analysis.report import answer_lines
 
-        return "\n".join(answer_lines(self.found, self.doubts))
+        return "\n".join(answer_lines(self.sentences, self.doubts))
 
     def _repr_html_(self) -> str:
         """Show both lists in a notebook."""
         from actlab.analysis.pages.in_notebook import lists
 
-        return lists(self.found, self.doubts)
+        return lists(self.sentences, self.doubts)
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,7 +82,7 @@ class Results(stored.Results):
 
         Of a part of the runs, which ``where`` gives, these alone are spoken of, and not the claims of the whole study.
 
-        >>> load("results/depth").findings().found[0]  # doctest: +SKIP
+        >>> load("results/depth").findings().sentences[0]  # doctest: +SKIP
         """
         from actlab.analysis import report
         from actlab.reporting import incomplete
@@ -198,7 +198,7 @@ class Results(stored.Results):
             return framed([paragraph(plain(repr(self)))])
         cells, table, _ = self._answered
         said = self.findings()
-        return summary(self.study, self.path, cells, table, (said.found, said.doubts), self.figures)
+        return summary(self.study, self.path, cells, table, (said.sentences, said.doubts), self.figures)
 
 
 def of(one: stored.Results) -> Results:

@@ -122,14 +122,14 @@ def made(tmp_path_factory):
 def test_results_say_what_their_report_says(made):
     said = made.findings()
     page, text = made._repr_html_(), repr(made)
-    assert said.found
+    assert said.sentences
     assert said.doubts
     for head in ("What was found", "What to doubt"):
         assert head in page
         assert head in text
         assert head in repr(said)
         assert head in said._repr_html_()
-    for sentence in said.found + said.doubts:
+    for sentence in said.sentences + said.doubts:
         assert re.sub(r"\W+", "", sentence.split("[")[0])[:40] in re.sub(r"\W+", "", text)
     assert "What was never trained?" in page
     assert "frames: runs" in text

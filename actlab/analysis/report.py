@@ -187,14 +187,16 @@ def headline_text(
     return "\n".join([str(study.get("question", "")).strip(), "", *said, "", table.title, body, *lines]).strip()
 
 
-def answer_lines(found: Sequence[str], doubts: Sequence[str]) -> list[str]:
+def answer_lines(sentences: Sequence[str], doubts: Sequence[str]) -> list[str]:
     """Write what was found and what to doubt for the terminal: the report's sentences, without its marks and links."""
     parts = [
-        (head, list(map(bare, said))) for head, said in (("What was found", found), ("What to doubt", doubts)) if said
+        (head, list(map(bare, said)))
+        for head, said in (("What was found", sentences), ("What to doubt", doubts))
+        if said
     ]
     lines = []
-    for head, sentences in parts:
-        lines += ["", head, *(line for one in sentences for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
+    for head, said in parts:
+        lines += ["", head, *(line for one in said for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
     return lines[1:]
 
 

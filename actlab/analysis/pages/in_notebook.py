@@ -19,9 +19,9 @@ from actlab.analysis.sections import Grid, Items
 FOUND, DOUBTS = "What was found", "What to doubt"
 
 
-def lists(found: Sequence[str], doubts: Sequence[str]) -> str:
+def lists(said: Sequence[str], doubts: Sequence[str]) -> str:
     """Show what was found and what to doubt, two lists of Markdown."""
-    parts = ((FOUND, found), (DOUBTS, doubts))
+    parts = ((FOUND, said), (DOUBTS, doubts))
     return framed([f"<b>{head}</b>\n{in_html(Items(tuple(texts)), Path(), {}, ())}" for head, texts in parts if texts])
 
 
