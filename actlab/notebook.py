@@ -79,7 +79,7 @@ class Bar:
         """Say what it came to: nothing that would be another the next time."""
         state = self.state
         runs = f"{counted(state.runs_done, 'run')} trained" if state and state.runs else "Nothing was left to train"
-        failed = f", {len(state.failures)} jobs failed" if state and state.failures else ""
+        failed = f", {counted(len(state.failures), 'job')} failed" if state and state.failures else ""
         self.show(Shown(f"{runs}{failed}{how}"))
 
 
