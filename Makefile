@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 TESTS ?= tests
 
-.PHONY: quickstart test check moments index findings clean install-lowest install-newest test-lowest test-newest
+.PHONY: quickstart test check moments index findings notebook clean install-lowest install-newest test-lowest test-newest
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -31,6 +31,10 @@ index: .venv/installed
 # What the README says of the two studies: after they are trained anew, or their claims are changed.
 findings: .venv/installed
 	$(BIN)/python -m experiments.findings README.md
+
+# The notebook of docs/, executed: after a change to what it shows.
+notebook: .venv/installed-dev
+	$(BIN)/python -m tests.notebooks docs/first_study.ipynb
 
 # With the oldest versions that pyproject.toml allows (on Python 3.11), and with the newest that there are; each in an
 # environment of its own. TESTS="tests/test_house.py ..." runs some of the tests only.

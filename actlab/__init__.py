@@ -17,29 +17,25 @@ from typing import TYPE_CHECKING, Any
 from actlab.errors import ERRORS
 from actlab.later import find_parts, import_all
 from actlab.later import with_trials as with_trials
+from actlab.reporting import TO_REPORT, write_report
 
 if TYPE_CHECKING:  # the command line heeds Ctrl-C, and answers --help, before any of these is imported
     import pandas as pd
 
     from actlab.activations import activation
-    from actlab.analysis.cells import Cells
     from actlab.analysis.parts import figure, table
     from actlab.data import dataset
     from actlab.engine.control import Progress
     from actlab.engine.merging import merge
-    from actlab.engine.results import Results
-    from actlab.engine.worker_pools import Processes
     from actlab.measures import measure
     from actlab.nn.initializers import bias_initializer, initializer
     from actlab.nn.model import DeepMLP
     from actlab.nn.optimizers import optimizer
+    from actlab.results import Results
     from actlab.study.plan import Plan
     from actlab.study.reading import Study
 
 REPORT_WAITS = 60.0  # seconds for which a report waits for whoever else writes into the folder
-RUNS_TO_SHARE = 30  # figures of fewer are drawn before another process has begun to help
-# What takes a second to import, and every report needs. Only times to a target may need ``scipy.stats``, which is more.
-TO_REPORT = ("pyarrow.parquet", "actlab.analysis.report", "actlab.analysis.panels", "scipy.special")
 
 LATER = {
     "activation": "actlab.activations",
@@ -88,7 +84,7 @@ def __dir__() -> list[str]:
 
 @with_trials
 def run(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
     *,
     out: str | Path | None = None,
@@ -97,7 +93,7 @@ def run(
     fresh: bool = False,
     prune: bool = False,
     reselect: bool = False,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | bool | None = None,
     planned: Callable[[Plan], None] | None = None,
     memory: str | float | None = None,
     scheduler: str | None = None,
@@ -108,7 +104,7 @@ def run(
     """Train what a study lacks, then write its tables, figures and report.
 
     Args:
-        config: the study's YAML file.
+        config: the study's YAML file, or a mapping with its keys, whose paths begin in the current folder.
         overrides: ``key.sub=value`` each; a comma list sweeps.
         out: the study's folder; by default ``results/<study>``, and of a study folder's own study.yaml that folder.
         executor: ``local``: worker processes with one thread each; ``dask``: the same on Dask, see docs/cluster.md.
@@ -116,7 +112,8 @@ def run(
         fresh: set the folder aside, beside itself under a name with date and time, and train everything.
         prune: remove stored runs that the study does not ask for any more; they are kept otherwise, and left out.
         reselect: of a study in two stages, select again from its tuning runs; what is stored stays in force otherwise.
-        progress: called now and then with how far it has come; docs/study.md has the fields of that record.
+        progress: called now and then with how far it has come; docs/study.md has the fields of that record. By default
+            a bar in a notebook, and a line where standard error is a terminal; False: nothing.
         planned: called with the plan before it is carried out: it has what was unsure of the data.
         memory: what all workers together may hold, in bytes or as ``"4GB"``; a tenth of it is kept in reserve.
         scheduler: the address of a running Dask scheduler; implies ``dask``.
@@ -142,13 +139,8 @@ def run(
     """
     import threading
 
-    study = study_of(config, overrides)
-    from actlab.engine import control, train_study, whereabouts, worker_pools
+    from actlab import notebook
 
-    own = whereabouts.default_folder(Path(expanduser(config)), study.config.study, overrides)
-    folder = own if out is None else Path(expanduser(out))
-    file = None if cluster is None else Path(expanduser(cluster))
-    execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
     state: Progress | None = None
 
     def notice(new: Progress) -> None:
@@ -157,24 +149,30 @@ def run(
             names = [*TO_REPORT, "scipy.stats"] if new.jobs > worker_pools.cores() else TO_REPORT
             threading.Thread(target=import_all, args=names).start()
         state = new
-        if progress is not None:
-            progress(state)
+        tell(state)
 
     def follows(**counts: int) -> None:
-        after = control.write_after(folder, state, **counts)
-        if progress is not None:
-            progress(after)
+        tell(control.write_after(folder, state, **counts))
 
-    with worker_pools.Processes() as processes:
-        options = (fresh, notice, planned, note, prune, confirm, out is None, reselect, follows)
-        with train_study.trained(study, folder, execution, processes, *options) as stored:
-            processes.keep(1)
-            results = stored.results()
-            write_report(results, lambda done, of: follows(written=done, to_write=of), processes)
-    return results
+    with notebook.followed(progress) as tell:
+        study = study_of(config, overrides)
+        from actlab import results
+        from actlab.engine import control, train_study, whereabouts, worker_pools
+
+        own = whereabouts.default_folder(study.source.path, study.config.study, overrides)
+        folder = own if out is None else Path(expanduser(out))
+        file = None if cluster is None else Path(expanduser(cluster))
+        execution = train_study.ExecutionConfig(executor, workers, train_study.in_bytes(memory), scheduler, file)
+        with worker_pools.Processes() as processes:
+            options = (fresh, notice, planned, note, prune, confirm, out is None, reselect, follows)
+            with train_study.trained(study, folder, execution, processes, *options) as stored:
+                processes.keep(1)
+                found = results.of(stored.results())
+                write_report(found, lambda done, of: follows(written=done, to_write=of), processes)
+    return found
 
 
-def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
+def study_of(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Study:
     """Read a study as ``run`` does: validated, its tables, figures and claims file known to exist.
 
     Files of the user's are run for it, once all that can be told without is known to be right. Those of a study's
@@ -190,7 +188,8 @@ def study_of(config: str | Path, overrides: Sequence[str] = ()) -> Study:
     from actlab.study.reading import read
 
     parts = {"tables": find_parts("tables", "TABLES"), "figures": find_parts("figures", "FIGURES")}
-    with sources.only(trusting.to_run(Path(expanduser(config)), overrides)):
+    file = None if isinstance(config, Mapping) else Path(expanduser(config))
+    with sources.only(trusting.to_run(file, overrides) if file is not None else None):
         study = read(config, overrides, parts, look)
         if study.config.claims:
             from actlab.analysis import claims
@@ -212,9 +211,10 @@ def load(folder: str | Path, partial: bool = False) -> Results:
 
     >>> load("results/depth").runs.columns  # doctest: +SKIP
     """
+    from actlab import results
     from actlab.engine import store
 
-    return store.load(expanduser(folder), partial)
+    return results.of(store.load(expanduser(folder), partial))
 
 
 def report(
@@ -250,59 +250,10 @@ def report(
 
     manifest.read_manifest(folder := Path(expanduser(folder)))  # only a study's folder is ever locked
     with control.study_lock(folder, REPORT_WAITS), worker_pools.Processes() as helpers:
-        results = load(folder, partial)
-        for line in (*results.damage, *results.notes):
+        found = load(folder, partial)
+        for line in (*found.damage, *found.notes):
             tell(line)
-        return write_report(results, lambda done, pages: None, helpers, own, trust, tell)
-
-
-def write_report(
-    results: Results,
-    progress: Callable[[int, int], None],
-    helpers: Processes,
-    own: bool = True,
-    trust: bool = False,
-    tell: Callable[[str], None] = lambda line: None,
-) -> list[Path]:
-    """Write what ``report`` does, of what was read already.
-
-    Args:
-        results: the study's.
-        progress: called with how many pictures are drawn, and of how many.
-        helpers: where a process that draws too is ready, or is opened.
-        own, trust, tell: see ``report``.
-
-    Raises:
-        UntrustedError, ReportError, OutputError, DamageError: see ``report``.
-    """
-    from actlab import sources
-    from actlab.analysis import report as writing
-    from actlab.analysis.escaping import plain
-    from actlab.engine import trusting, worker_pools
-    from actlab.engine.files import DamageError, StoreError
-
-    files = trusting.to_report(results, trust, tell) if own else None
-    many = (results.study.get("report") or {}).get("figures") != [] and len(results.runs) >= RUNS_TO_SHARE
-    helper = helpers.open() if many and worker_pools.cores() > 1 else None
-    if helper is not None:
-        helper.submit(import_all, *TO_REPORT)  # while the tables are made
-
-    def find(name: str) -> Cells | None:
-        try:
-            it = load(results.path.absolute().parent / name)
-        except DamageError:  # not "not at hand"
-            raise
-        except StoreError:
-            return None
-        return writing.study_cells(it.study, it.manifest, it.runs, it.steps, it.layers, it.lacking, it.predictions)
-
-    left_out = [f"Left out, since it is damaged: {plain(line)}." for line in results.damage]
-    here = "`actlab run study.yaml --out .` in this folder trains what is missing"  # wherever the report is read
-    incomplete = [*left_out, *(f"{line.partition(';')[0]}; {here}." for line in results.untrained)]
-    about = (results.path, results.study, results.manifest, results.runs, results.steps, results.layers)
-    with sources.only(files):
-        more = (results.lacking, own, incomplete, results.predictions, results.histograms)
-        return writing.write(*about, progress, helper, find, *more)
+        return write_report(found, lambda done, pages: None, helpers, own, trust, tell)
 
 
 def compare(

@@ -13,6 +13,13 @@ WRONG, INCOMPLETE = 2, 1
 class ActlabError(Exception):
     """What actlab says is wrong, in words for whoever asked: the base of all its errors."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Say it in a notebook as on the command line, without a traceback: what IPython asks an error for."""
+        lines = (
+            "".join(one if one.isprintable() else ascii(one)[1:-1] for one in line) for line in str(self).split("\n")
+        )
+        return ["\n".join([f"{type(self).__name__}: {next(lines)}", *lines])]
+
 
 @dataclass(frozen=True)
 class Known:

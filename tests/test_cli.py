@@ -12,6 +12,7 @@ from rich.console import Console
 
 from actlab import cli
 from actlab.cli import progress, terminal
+from actlab.engine import how_far
 from actlab.engine.control import Progress
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +64,7 @@ def test_it_compiles_until_something_trains(capsys):
     """Also where one worker has all programs and no worker trains yet; whoever trains makes it training."""
     begun = replace(COMPILING, compiled=8)
     for state in (begun, replace(begun, compiling=0), replace(begun, runs_done=2, share=0.1)):
-        for text in (progress.line(state, 9.0, 100).plain, progress.PlainProgress().words(state, 9.0)):
+        for text in (how_far.line(state, 9.0, 100).plain, progress.PlainProgress().words(state, 9.0)):
             assert text.startswith("compiling"), text
             assert "8 of 8" not in text
             assert ("0/162" in text) is False
@@ -93,7 +94,7 @@ STATES = {
 def test_the_line_of_a_run_fits_every_terminal_and_says_what_it_is_at():
     for name, state in STATES.items():
         for width in (40, 60, 80, 100, 200):
-            text = progress.line(state, 65.0, width).plain
+            text = how_far.line(state, 65.0, width).plain
             assert len(text) <= width, (name, width, text)
             assert text.startswith(name.split()[0]) or state.phase == "training", (name, width, text)
             assert "…" not in text
@@ -105,8 +106,8 @@ def test_the_line_of_a_run_fits_every_terminal_and_says_what_it_is_at():
             else:
                 assert " left" not in text
                 assert "runs/s" not in text
-    assert progress.line(COMPILING, 65.0, 40).plain == "compiling 2 of 8 programs  1:05"
-    assert progress.line(TRAINING, 65.0, 200, since=20.0).plain.endswith(
+    assert how_far.line(COMPILING, 65.0, 40).plain == "compiling 2 of 8 programs  1:05"
+    assert how_far.line(TRAINING, 65.0, 200, since=20.0).plain.endswith(
         "48/162 runs  8/27 jobs  2 compiling  6.1 runs/s  1:05  1:00 left"
     )
 

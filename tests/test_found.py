@@ -269,7 +269,7 @@ def test_where_nothing_can_be_said_that_is_said(cells, tmp_path):
     assert findings.found_in(cells, {"trained": None}) == ()
     page = markdown(document({"study": "s"}, {}, cells, Made(tmp_path, {"selection": None}, {})))
     assert f"## What was found\n\n{findings.nothing(cells)}\n\n## What to doubt\n" in page
-    assert f"- {findings.nothing(cells)}" in report.answer_lines(cells, {})
+    assert f"- {findings.nothing(cells)}" in report.answer_lines(*report.answer(cells, {}))
 
 
 def test_of_no_fresh_seed_nothing_is_found_yet(selected):
@@ -308,7 +308,7 @@ def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
 
 
 def test_the_terminal_says_the_same_plainly(selected, made):
-    text = " ".join(" ".join(report.answer_lines(selected, made.tables)).split())
+    text = " ".join(" ".join(report.answer_lines(*report.answer(selected, made.tables))).split())
     for one in findings.found_in(selected, made.tables):
         assert one.text.replace("`", "") in text
     assert "`" not in text

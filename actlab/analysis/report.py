@@ -182,26 +182,31 @@ def headline_text(
         selected_in_short(cells),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
-    answer = answer_lines(cells, tables or {})
+    said = answer_lines(*answer(cells, tables or {}))
     if cells.untrained:
-        return "\n".join([str(study.get("question", "")).strip(), "", *answer]).strip()
-    return "\n".join([str(study.get("question", "")).strip(), "", *answer, "", table.title, body, *lines]).strip()
+        return "\n".join([str(study.get("question", "")).strip(), "", *said]).strip()
+    return "\n".join([str(study.get("question", "")).strip(), "", *said, "", table.title, body, *lines]).strip()
 
 
-def answer_lines(cells: Cells, tables: Mapping[str, Table | None]) -> list[str]:
+def answer_lines(sentences: Sequence[str], doubts: Sequence[str]) -> list[str]:
     """Write what was found and what to doubt for the terminal: the report's sentences, without its marks and links."""
-    found, doubts = (list(map(bare, texts)) for texts in answer(cells, tables))
-    parts = [("What was found", found), *([("What to doubt", doubts)] if doubts else [])]
+    parts = [
+        (head, list(map(bare, said)))
+        for head, said in (("What was found", sentences), ("What to doubt", doubts))
+        if said
+    ]
     lines = []
-    for head, sentences in parts:
-        lines += ["", head, *(line for one in sentences for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
+    for head, said in parts:
+        lines += ["", head, *(line for one in said for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
     return lines[1:]
 
 
-def answer(cells: Cells, tables: Mapping[str, Table | None]) -> tuple[list[str], list[str]]:
-    """List what was found and what to doubt, as Markdown."""
+def answer(
+    cells: Cells, tables: Mapping[str, Table | None], incomplete: Sequence[str] = ()
+) -> tuple[list[str], list[str]]:
+    """List what was found and what to doubt, as Markdown; ``incomplete``: see ``write``."""
     found = [one.text for one in findings.found_in(cells, tables)]
-    return found or [findings.nothing(cells)], list(doubts_about(cells, tables))
+    return found or [findings.nothing(cells)], list(doubts_about(cells, tables, incomplete))
 
 
 def headline_tables(
@@ -212,17 +217,18 @@ def headline_tables(
     layers: pd.DataFrame,
     predictions: pd.DataFrame | None = None,
     folder: Path | None = None,
+    histograms: pd.DataFrame | None = None,
 ) -> tuple[Cells, Table, dict[str, Table | None]]:
     """Make the tables that answer a study's question.
 
     Args:
-        study, manifest, runs, steps, layers, predictions: see ``write``.
+        study, manifest, runs, steps, layers, predictions, histograms: see ``write``.
         folder: the study's, where it holds a report: what was decided of its claims is read there, and decided once.
 
     Returns:
         the cells; the table of final performance; and by name those tables of the report that findings and doubts read.
     """
-    cells = study_cells(study, manifest, runs, steps, layers, predictions=predictions)
+    cells = study_cells(study, manifest, runs, steps, layers, None, predictions, histograms)
     table = TABLES["performance"].make(cells)
     assert table is not None  # every run has a final loss
     return cells, table, tables_read(study, cells, folder)

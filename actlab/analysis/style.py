@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from actlab.analysis.formats import DPI, Formats
@@ -48,6 +49,7 @@ NOTHING: Any = {
 }
 """What files say of when and by what they were made."""
 AREA = 60  # pixels
+SCREEN = 110  # pixels of a page per inch
 RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
@@ -112,6 +114,22 @@ def save(figure: Figure, stem: Path, suffixes: Sequence[str] = Formats.suffixes,
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     paths = {suffix: stem.with_name(f"{stem.name}.{suffix}") for suffix in suffixes}
+    with drawn(figure) as box:
+        for suffix, path in paths.items():
+            if suffix == "png":
+                raster(figure, box, dpi).save(path, optimize=True, dpi=(dpi, dpi))
+            elif suffix == "svg":
+                vector = io.StringIO()
+                figure.savefig(vector, format="svg", bbox_inches=box, metadata=NOTHING["svg"])
+                path.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
+            else:
+                figure.savefig(path, format=suffix, bbox_inches=box, metadata=NOTHING[suffix])
+    return list(paths.values())
+
+
+@contextmanager
+def drawn(figure: Figure) -> Iterator[Bbox]:
+    """Lay a figure out, once for all files of a ``with`` block; gives the box of all that is in it."""
     with apply(), warnings.catch_warnings():
         for drawn_all_the_same in ("Glyph .* missing", "constrained_layout not applied"):  # strange names, little room
             warnings.filterwarnings("ignore", drawn_all_the_same, UserWarning)
@@ -121,19 +139,26 @@ def save(figure: Figure, stem: Path, suffixes: Sequence[str] = Formats.suffixes,
         for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
             if not axis.get_label_text():
                 axis.set_label_coords(0.0, 0.0)  # else its place is sought for each file
-        for suffix, path in paths.items():
-            if suffix == "png":
-                raster = io.BytesIO()
-                figure.savefig(raster, format="rgba", dpi=dpi, bbox_inches=box)
-                pixels = np.frombuffer(raster.getbuffer(), np.uint8).reshape(-1, int(box.width * dpi), 4)
-                in_palette(pixels[..., :3]).save(path, optimize=True, dpi=(dpi, dpi))
-            elif suffix == "svg":
-                vector = io.StringIO()
-                figure.savefig(vector, format="svg", bbox_inches=box, metadata=NOTHING["svg"])
-                path.write_text(short_paths(vector.getvalue()), encoding="utf-8", newline="\n")
-            else:
-                figure.savefig(path, format=suffix, bbox_inches=box, metadata=NOTHING[suffix])
-    return list(paths.values())
+        yield box
+
+
+def raster(figure: Figure, box: Bbox, dpi: int) -> Image.Image:
+    """Draw a figure in dots, with a palette."""
+    dots = io.BytesIO()
+    figure.savefig(dots, format="rgba", dpi=dpi, bbox_inches=box)
+    pixels = np.frombuffer(dots.getbuffer(), np.uint8).reshape(-1, int(box.width * dpi), 4)
+    return in_palette(pixels[..., :3])
+
+
+class Picture(Figure):
+    """A figure that a notebook shows as its file looks; where Matplotlib's pyplot is at work, that shows it."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Draw it for a notebook: sharp on a dense screen, and as wide as it is on paper."""
+        content = io.BytesIO()
+        with drawn(self) as box:
+            raster(self, box, DPI).save(content, "PNG", optimize=True)
+        return content.getvalue(), {"width": round(box.width * SCREEN), "height": round(box.height * SCREEN)}
 
 
 def in_palette(pixels_HxWx3: np.ndarray, most: int = 256, kept: int = 192) -> Image.Image:
@@ -196,6 +221,6 @@ def short_paths(svg: str) -> str:
 def new_figure(width: float, height: float) -> Figure:
     """Make a figure of its own, outside pyplot's global state."""
     # Measured at the resolution at which it is saved: letters are hinted to whole pixels, so widths depend on it.
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    figure = Picture(figsize=(width, height), layout="constrained", dpi=DPI)
     FigureCanvasAgg(figure)
     return figure

@@ -14,8 +14,9 @@ import typer
 from actlab import commands
 from actlab.cli.arguments import Folder
 from actlab.cli.output import note
-from actlab.cli.progress import PlainProgress, duration, line
+from actlab.cli.progress import PlainProgress
 from actlab.cli.terminal import one_line, out, say
+from actlab.engine.how_far import duration, line
 from actlab.naming import counted, shortened
 
 if TYPE_CHECKING:

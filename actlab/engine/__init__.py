@@ -16,6 +16,7 @@ store             a study's folder: parts, manifest; frames: what is read from t
 data_copies       the data files that a folder brings along
 merging           folders of one study become one; agreeing: their runs, joined_sources: their files
 control           a running study: lock, progress, heartbeats, stop
+how_far           its progress in words, and as one line
 files             files that appear whole or not at all
 network           a run's network to take away
 """

@@ -26,6 +26,7 @@ from actlab.study.advice import (
 from actlab.study.defaults import TogetherError
 from actlab.study.fields import Choice, Section
 from actlab.study.flat_options import unknown
+from actlab.study.in_python import CONFIG, plain_data
 from actlab.study.matrix import check_matrix, no_entry, options_apart
 from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
@@ -78,7 +79,7 @@ class Study:
 
 @jax_settings.pinned()
 def read(
-    path: str | Path,
+    given: str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
     parts: Mapping[str, Callable[[list[str]], object]] | None = None,
     before_running: Callable[[Mapping[str, Any], Source], None] = lambda raw, source: None,
@@ -86,7 +87,7 @@ def read(
     """Read and validate a study.
 
     Args:
-        path: the YAML file.
+        given: the YAML file, or a mapping with its keys, whose paths begin in the current folder.
         overrides: ``key.sub=value`` each; a comma list sweeps (``model.depth=2,10``).
         parts: of ``tables`` and ``figures`` what finds them by their names, or raises ValueError; unchecked without.
         before_running: called with the plain data before any file of the user's is run for them.
@@ -94,10 +95,10 @@ def read(
     Raises:
         StudyError: with file, line, key, what was expected and the nearest valid name.
     """
-    path = Path(os.path.expanduser(path))
+    path = CONFIG if isinstance(given, Mapping) else Path(os.path.expanduser(given))
     near_functions.looked_in.set((Path(), path.parent))  # for overrides: for the file it is the other way round
     overrides = [overrides] if isinstance(overrides, str) else overrides
-    raw, lines = parse(path)
+    raw, lines = (plain_data(given), {}) if isinstance(given, Mapping) else parse(path)
     overridden: dict[Place, str] = {}
     check_words(overrides)
     try:

@@ -17,6 +17,8 @@ from actlab.measures import about
 from actlab.naming import drawn_name
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from actlab.analysis import panels, style
 else:  # Matplotlib, which a process that only shares out the pages need not import
     panels, style = Later("actlab.analysis.panels"), Later("actlab.analysis.style")
@@ -75,13 +77,18 @@ def write_figures(
 
 def write_page(drawing: Drawing, page: str, folder: Path) -> list[Path]:
     """Write one picture of a figure, in the formats that it is to have."""
+    formats = drawing.formats
+    return style.save(draw_page(drawing, page), folder / drawing.stem(page), formats.suffixes, formats.dpi)
+
+
+def draw_page(drawing: Drawing, page: str) -> Figure:
+    """Draw one picture of a figure, with its title."""
     with style.apply():
         picture = panels.render(*with_drawn_names(drawing.spec, drawing.pages[page]))
         settings = page_in_words(page)
         settings = settings if len(settings) <= MOST_IN_TITLE else f"{settings[:70]}…{settings[-30:]}"
         picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
-        formats = drawing.formats
-        return style.save(picture, folder / drawing.stem(page), formats.suffixes, formats.dpi)
+        return picture
 
 
 def page_in_words(page: str) -> str:
