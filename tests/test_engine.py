@@ -47,7 +47,7 @@ measure: {every: 4, evaluate_every: 8}
 sweep:
   matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e-3, 1e30]}
   seeds: 2
-report: {tables: [performance, dead_units], figures: []}
+report: {tables: [performance, dead_units], figures: [], html: false}
 """
 
 
