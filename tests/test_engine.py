@@ -409,7 +409,7 @@ def test_files_of_one_name(config, tmp_path, serial):
     assert not (tmp_path / "r").exists()
 
 
-def test_own_data_and_activation(serial, tmp_path):
+def test_own_data_and_activation(serial, undrawn, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
     rows["price"] = rows["a"] - rows["b"] ** 2
