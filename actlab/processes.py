@@ -1,5 +1,6 @@
 """Processes that depend on each other: whether one is there, and ending with the one that started this."""
 
+import gc
 import os
 import time
 
@@ -20,3 +21,11 @@ def end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+def collect_rarely() -> None:
+    """Have this process look for rubbish less often than Python does.
+
+    What imports make is none, and was looked through hundreds of times: a tenth of what JAX and pandas take to import.
+    """
+    gc.set_threshold(50_000)

@@ -7,13 +7,14 @@ import os
 import sys
 from contextlib import suppress
 
-from actlab import interrupts, sinks
+from actlab import interrupts, processes, sinks
 
 
 def main() -> None:
     """Run the command line in a process of its own, and end the process with the command's exit code."""
     interrupts.stand()
     sinks.stand()
+    processes.collect_rarely()
     try:
         from actlab import cli
 

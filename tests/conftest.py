@@ -48,6 +48,26 @@ def nothing_is_predicted():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_page_is_made():
+    """Studies that tests report on are without their page, which takes longer than they do."""
+    from actlab.analysis import report
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write_report", lambda *_: [])
+        yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports have the numbers that their pictures are drawn from, and no pictures: most of what a report takes."""
+    from actlab.analysis.figures import writing
+    from actlab.engine import worker_pools
+
+    monkeypatch.setattr(writing, "write_page", lambda *_: [])
+    monkeypatch.setattr(worker_pools, "cores", lambda: 1)  # no process helps to draw
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--kills", type=int, default=3, help="how often tests/test_crash.py kills a run, with --thorough [default: 3]"

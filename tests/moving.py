@@ -54,7 +54,7 @@ question: Does it move?
 data: {name: site_a/rows.csv}
 model: {depth: 2, width: 4}
 train: {steps: 4, batch_size: 8}
-measure: {every: 2, evaluate_every: 2}
+measure: {every: 2, evaluate_every: 2, probes: [act_mean]}
 sweep:
   matrix: {data.name: [site_a/rows.csv, site_b/rows.csv], model.activation: [relu, act.py:bent]}
   seeds: 2

@@ -41,7 +41,7 @@ measure: {every: 4, evaluate_every: 8}
 sweep:
   matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e30]}
   seeds: 3
-report: {tables: [performance], figures: []}
+report: {tables: [performance], figures: [], html: false}
 """
 
 

@@ -273,7 +273,7 @@ def test_a_comparison_is_over_splits_or_shows_each():
     assert (len(each), set(each["n"]), "splits" in each) == (20, {5}, False)
 
 
-def test_the_report_and_the_list_of_runs_name_splits(tmp_path, monkeypatch, capsys):
+def test_the_report_and_the_list_of_runs_name_splits(tmp_path, monkeypatch, capsys, undrawn):
     monkeypatch.chdir(tmp_path)
     options = {"activations": ("relu", "tanh"), "depths": (5,), "rates": (1e-3, 1e-2), "seeds": 3}
     study(tmp_path / "made", **options, data_seed=(0, 1))

@@ -47,7 +47,7 @@ measure: {every: 4, evaluate_every: 8}
 sweep:
   matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e-3, 1e30]}
   seeds: 2
-report: {tables: [performance, dead_units], figures: []}
+report: {tables: [performance, dead_units], figures: [], html: false}
 """
 
 
@@ -409,7 +409,7 @@ def test_files_of_one_name(config, tmp_path, serial):
     assert not (tmp_path / "r").exists()
 
 
-def test_own_data_and_activation(serial, tmp_path):
+def test_own_data_and_activation(serial, undrawn, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
     rows["price"] = rows["a"] - rows["b"] ** 2

@@ -321,7 +321,7 @@ data: {name: iris}
 model: {activation: act.py:bent, depth: 2, width: 8}
 train: {steps: 4, batch_size: 16, learning_rate: 1e-2}
 measure: {every: 2, evaluate_every: 2, probes: [signal_grad_norm]}
-report: {tables: [performance], figures: []}
+report: {tables: [performance], figures: [], html: false}
 """
 
 

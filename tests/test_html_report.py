@@ -30,8 +30,16 @@ STUDY = {
 MANIFEST = {"versions": {ALERT: "1"}, "platform": f"{LATEX}"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def page_is_made():
+    """Elsewhere none is: see ``conftest.no_page_is_made``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write_report", report_page.write_report)
+        yield
+
+
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(tmp_path_factory, page_is_made):
     """Two studies' pages: one with strange texts, one without layers."""
     folder = tmp_path_factory.mktemp("pages")
     made = frames(("relu", ALERT, LATEX), (2, 5, 9), (1e-3,), data=f"{ALERT}.csv")

@@ -32,7 +32,7 @@ model: {depth: 3, width: 8, activation: prelu}
 train: {steps: 4, batch_size: 16}
 measure: {every: 4, evaluate_every: 4}
 sweep: {seeds: 1}
-report: {tables: [performance], figures: []}
+report: {tables: [performance], figures: [], html: false}
 """
 # What cannot happen at one moment of a real command more often than now and then, made certain.
 SWALLOWS = """

@@ -18,6 +18,7 @@ from actlab.measures import DEFAULT_PROBES, MEASURES, named
 
 DEPTH = Path(__file__).parents[1] / "results" / "depth"
 SLOPES = named("slopes", per="run")
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ study: s
 data: {name: rows.csv, categorical: one_hot}
 model: {depth: 2, width: 4}
 train: {steps: 4, batch_size: 8}
-measure: {every: 2, evaluate_every: 2}
+measure: {every: 2, evaluate_every: 2, probes: [act_mean]}
 report: {tables: [performance], figures: []}
 """
 

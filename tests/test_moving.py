@@ -292,7 +292,7 @@ def test_a_copy_whose_place_changes_is_moved(tmp_path, monkeypatch):
     (tmp_path / "e" / "rows.csv").write_text("x,y\n" + "".join(f"{i * i % 17},{'ab'[i % 2]}\n" for i in range(60)))
     (tmp_path / "s.yaml").write_text(
         "study: s\ndata: {name: e/rows.csv}\nmodel: {depth: 1, width: 2}\ntrain: {steps: 2, batch_size: 8}\n"
-        "measure: {every: 2, evaluate_every: 2}\nreport: {tables: [performance], figures: []}\n"
+        "measure: {every: 2, evaluate_every: 2, probes: [act_mean]}\nreport: {tables: [performance], figures: []}\n"
     )
     monkeypatch.setattr(actlab, "write_report", lambda *_: [])
     actlab.run(tmp_path / "s.yaml", out=tmp_path / "r")

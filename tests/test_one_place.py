@@ -101,7 +101,8 @@ def test_a_study_with_parts_of_ones_own_is_whole_and_finished(own, tmp_path, mon
     assert code == 0, said
     assert "0 runs to train" in planned
     shutil.rmtree(tmp_path / "copied" / "tables")
-    command(tmp_path, "report", "copied")
+    code, _, said = typed(capsys, "report", "copied")
+    assert code == 0, said
     assert (tmp_path / "copied" / "tables" / "slopes.csv").exists()
 
 

@@ -14,6 +14,7 @@ import pytest
 from actlab import cli, outputs
 from actlab.analysis import compare, escaping, layout, report
 from actlab.analysis.layout import Table
+from actlab.analysis.pages import report_page
 from actlab.engine import control, store
 from actlab.engine.manifest import read_manifest
 from tests.synthetic import frames
@@ -169,7 +170,8 @@ def contents(at):
     return {str(path.relative_to(at)): path.read_bytes() for path in sorted(at.rglob("*")) if path.is_file()}
 
 
-def test_links_are_replaced_or_refused_and_never_written_through(tmp_path):
+def test_links_are_replaced_or_refused_and_never_written_through(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "write_report", report_page.write_report)  # elsewhere in the tests no page is made
     own = frames(("relu",), (2,), (1e-2,), seeds=2)
     study = {"study": "s", "report": {"tables": ["performance"], "figures": []}}
     outside = tmp_path / "outside"

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,9 @@ from actlab.activations import CATALOGUE, properties
 from actlab.analysis.catalogue import write_catalogue
 from actlab.analysis.worked_example import worked_example_text, write_worked_example
 from actlab.nn import worked_example
+from tests.typed import typed
+
+COMMITTED = Path(__file__).parents[1] / "results" / "worked_example"
 
 
 def tables_of(records):
@@ -48,6 +52,16 @@ def test_by_hand_and_by_autodiff_agree_for_every_activation(tables):
     assert list(example.index) == list(CATALOGUE)
     assert (example["largest_difference"] <= 1e-12).all()
     np.testing.assert_allclose(example[["dz1", "dz2"]], example[["autodiff_dz1", "autodiff_dz2"]], rtol=0, atol=1e-12)
+
+
+def test_what_is_committed_regenerates(tables, tmp_path, capsys):
+    """Here, where ``tables`` has compiled all of it."""
+    assert typed(capsys, "example", "--out", tmp_path)[0] == 0
+    made, stored = (
+        {path.relative_to(at): path.read_bytes() for path in at.rglob("*") if path.suffix in (".csv", ".md", ".tex")}
+        for at in (tmp_path, COMMITTED)
+    )
+    assert made == stored
 
 
 @pytest.mark.parametrize("key", ["w1", "w2", "b1", "b2", "v1", "v2", "c"])

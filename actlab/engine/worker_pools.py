@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from actlab import interrupts
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.engine import devices
-from actlab.processes import end_with
+from actlab.processes import collect_rarely, end_with
 
 if TYPE_CHECKING:
     from loky import ProcessPoolExecutor
@@ -153,6 +153,7 @@ def begin_worker(parent: int) -> None:
     """Leave interruptions to the parent, which asks its workers to save; end when the parent does."""
     global is_worker
     is_worker = True
+    collect_rarely()
     # A terminal's Ctrl-C, its end, and a batch system's SIGTERM go to every process of the group.
     for number in interrupts.NUMBERS:
         signal.signal(number, signal.SIG_IGN)

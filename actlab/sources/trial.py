@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from actlab.processes import end_with
+from actlab.processes import collect_rarely, end_with
 from actlab.sources.refusing import library_folders
 from actlab.sources.statements import SourceError
 
@@ -266,6 +266,7 @@ def how_it_ended(code: int) -> str:
 def serve() -> None:
     """Do what is asked for, line by line, until there is no more to do."""
     parent = os.getppid()
+    collect_rarely()
     threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     with suppress(ImportError, ValueError, OSError):
         import resource
