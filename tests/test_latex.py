@@ -66,7 +66,7 @@ def strange(columns, rows, keys, name="strange"):
         [*named[i * keys : (i + 1) * keys], *(cells[(i + j) % len(cells)] for j in range(columns))] for i in range(rows)
     ]
     wide = pd.DataFrame(body, columns=heads)
-    frame = pd.DataFrame(columns=[*heads[:keys], "mean"])
+    frame = pd.DataFrame(columns=[*heads[:keys], "mean", "low"])
     return Table(f"A table {NAMES[-2]}", " ".join(NAMES), frame, wide, name)
 
 
@@ -81,7 +81,7 @@ def of_settings(columns):
     ]
     heads = ["activation", "weight init", "width", "learning rate", *(f"depth {i}{more}" for i, more in columns)]
     body = [[*key, *(f"−0.{i:04d} [−0.9999, 1.2e−{i % 300}]" for i, _ in columns)] for key in keys]
-    frame = pd.DataFrame(columns=["activation", "weight_init", "width", "learning_rate", "mean"])
+    frame = pd.DataFrame(columns=["activation", "weight_init", "width", "learning_rate", "mean", "low"])
     return Table("Slopes", "95 % intervals over 5 seeds.", frame, pd.DataFrame(body, columns=heads), "slopes")
 
 
@@ -125,7 +125,9 @@ def test_no_text_is_wider_than_it_is_reckoned_to_be(tmp_path):
     true = {int(i): float(width) for i, width in re.findall(r"^width (\d+): ([\d.]+)pt", log, re.MULTILINE)}
     assert len(true) == len(texts)
     short = {
-        text: (true[i], widths.natural(text)) for i, text in enumerate(texts) if true[i] > widths.natural(text) + 0.05
+        text: (true[i], widths.natural(text))
+        for i, text in enumerate(texts)
+        if true[i] > 1.01 * widths.natural(text) + 0.05
     }
     assert not short
     assert sum(map(widths.natural, texts)) < 1.2 * sum(true.values())

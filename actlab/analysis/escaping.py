@@ -17,7 +17,7 @@ SPECIAL = {
     "_": r"\_",
     "{": r"\{",
     "}": r"\}",
-    "~": r"\textasciitilde{}",
+    "~": r"$\sim$",
 }
 SPECIAL |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
 SPECIAL |= {"`": r"\textasciigrave{}", "*": r"\textasteriskcentered{}", "|": r"\textbar{}"}
@@ -57,6 +57,7 @@ BOLD, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"\*([^*]+)\*")
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
 INNER = re.compile(rf"(;\s*)([{''.join(FORMULA)}])")  # where a spreadsheet parts cells by semicolons
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+SUBSCRIPT = re.compile(r"\$(\\[a-z]+)\$\\_([A-Za-z0-9])(?![A-Za-z0-9\\])")  # σ_w
 # 1.1e−19, as it is once its signs are LaTeX
 POWER = re.compile(r"(?<![\w.,/{\\])(?<!\w[-$])(\$-\$)?(\d(?:\.\d+)?)e(\$-\$|[-+])?0*(\d{1,4})(?!\w|[./-]\w)")
 
@@ -124,7 +125,7 @@ def tex(markdown: str) -> str:
             parts += [rf"\texttt{{{letters}}}", ""]
         else:
             parts[-1] += letters
-    parts[::2] = [POWER.sub(in_powers, text) for text in parts[::2]]
+    parts[::2] = [SUBSCRIPT.sub(r"$\1_\2$", POWER.sub(in_powers, text)) for text in parts[::2]]
     bold = BOLD.sub(lambda match: around("textbf", match), "".join(parts))
     return EMPHASIS.sub(lambda match: around("emph", match), bold)
 

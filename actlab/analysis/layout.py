@@ -348,12 +348,12 @@ def to_latex(table: Table) -> str:
 def keys_of(table: Table) -> int:
     """Count the first columns of a wide table that say what a row is of.
 
-    >>> frame = pd.DataFrame({"activation": ["relu"], "depth": [2], "mean": [0.5]})
+    >>> frame = pd.DataFrame({"activation": ["relu"], "depth": [2], "mean": [0.5], "low": [0.4]})
     >>> wide = pd.DataFrame({"activation": ["`relu`"], "depth": ["2"], "loss": ["0.5"]})
     >>> keys_of(Table("Loss", "", frame, wide))
     2
     """
     names = list(table.frame)
-    keys = names[: names.index("mean")] if "mean" in names else []
+    keys = names[: names.index("mean")] if {"mean", "low"} <= {*names} else []
     heads = {plain(words(str(key)) + more) for key in keys for more in ("", " (selected)")}
     return len(list(itertools.takewhile(lambda head: head in heads, map(str, table.wide.columns))))

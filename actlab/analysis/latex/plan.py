@@ -24,6 +24,9 @@ STEPS = 9
 BLOCK = 5.0
 """What another block costs, in lines: its head, its rules, and that it stands apart."""
 
+APART = 1.2
+"""By how much a cut is worse that parts what belongs together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Column:
@@ -106,7 +109,7 @@ def block(columns: Sequence[Column], numbers: Sequence[int]) -> tuple[float, Blo
     while True:
         rows = np.stack([one.lines[k] for one, k in zip(chosen, at, strict=True)])
         heads = [one.head_lines[k] for one, k in zip(chosen, at, strict=True)]
-        now = rows.max(axis=0).sum() + 0.02 * rows.sum() + max(heads) + 0.02 * sum(heads)
+        now = tall(rows.max(axis=0)).sum() + 0.02 * rows.sum() + max(heads) + 0.02 * sum(heads)
         best: tuple[float, int, int] | None = None
         for j, (one, k) in enumerate(zip(chosen, at, strict=True)):
             wider = np.array(one.widths[k + 1 :]) - one.widths[k]
@@ -118,7 +121,7 @@ def block(columns: Sequence[Column], numbers: Sequence[int]) -> tuple[float, Blo
             head = np.maximum(max([*heads[:j], *heads[j + 1 :], 1]), one.head_lines[k + 1 : k + 1 + fits])
             small = (rows.sum() - rows[j].sum() + one.lines[k + 1 : k + 1 + fits].sum(axis=1)) * 0.02
             small = small + 0.02 * (sum(heads) - heads[j] + np.array(one.head_lines[k + 1 : k + 1 + fits]))
-            gain = (now - (then.sum(axis=1) + head + small)) / wider[:fits]
+            gain = (now - (tall(then).sum(axis=1) + head + small)) / wider[:fits]
             most = int(gain.argmax())
             if gain[most] > 1e-12 and (best is None or gain[most] > best[0]):
                 best = (float(gain[most]), j, k + 1 + most)
@@ -134,6 +137,11 @@ def block(columns: Sequence[Column], numbers: Sequence[int]) -> tuple[float, Blo
         max(heads),
     )
     return float(now), made
+
+
+def tall(lines: np.ndarray) -> np.ndarray:
+    """Weigh lines: a row of many is harder to read than as many rows."""
+    return np.asarray(lines + 0.1 * np.maximum(lines - 4, 0) ** 2)
 
 
 def families(heads: Sequence[str]) -> list[list[int]]:
@@ -186,14 +194,18 @@ def plan(columns: Sequence[Column], keys: int) -> Plan:
         over = 1.6 * groups(columns, lifted)
         together = [[keys + i for i in family] for family in families([columns[i].head for i in values])]
         single = [[i] for i in values]
-        for parts in (together, single) if len(single) > len(together) else (single,):
+        for parts in (together, single) if len(single) > len(together) else (together,):
             tried = 0
             for count in range(1, max(len(parts), 1) + 1):
                 made = [block(columns, [*kept, *run]) for run in parted(parts, count) or [[]]]
                 fit = [one for one in made if one is not None]
                 if len(fit) < len(made):
                     continue
-                cost = sum(one[0] + over + BLOCK for one in fit) * (1 + 0.03 * lifted)
+                cost = (
+                    sum(one[0] + over + BLOCK for one in fit)
+                    * (1 + 0.03 * lifted)
+                    * (1 if parts is together else APART)
+                )
                 found.append(Plan(lifted, tuple(one[1] for one in fit), cost))
                 tried += 1
                 if tried == 2:

@@ -154,7 +154,7 @@ SIGNS = re.compile(r"\\(?:times|geq|leq|le|ge|to|pm|cdot|in|approx|equiv)$|^[=<>
 NAMES = ["max", "min", "exp", "tanh", "log", "ln", "sin", "cos", "sinh", "cosh", "erf", "arctan"]
 WIDE = (r"\to",)
 MATHS = {r"\infty": 950, r"\surd": 800, r"\sqrt": 800} | {
-    rf"\{one}": 800 for one in "Delta Theta Pi Upsilon Psi Sigma Phi Omega".split()
+    rf"\{one}": 800 for one in ["Delta", "Theta", "Pi", "Upsilon", "Psi", "Sigma", "Phi", "Omega", "sim"]
 }
 PART = re.compile(r"\\[A-Za-z]+|\\.|[^\s]")
 
@@ -163,20 +163,21 @@ def of_maths(formula: str) -> float:
     r"""Measure a formula in points.
 
     >>> round(of_maths("-")), round(of_maths(r"\frac{1}{1+e^{-z}}"))
-    (7, 28)
+    (7, 29)
     """
     parts = PART.findall(formula)
     return group(parts, alone=len(parts) == 1)
 
 
 def group(parts: list[str], alone: bool = False) -> float:
-    """Measure the parts up to the brace that closes, and take them away."""
+    """Measure the parts of a formula, and take them away."""
     total = 0.0
     while parts:
         part = parts.pop(0)
-        if part == "}":
-            break
-        if part in "^_" and parts:
+        if part == "{":
+            parts.insert(0, part)
+            total += group(argument(parts))
+        elif part in "^_" and parts:
             total += 0.52 + 0.87 * group([parts.pop(0)] if parts[0] != "{" else argument(parts), alone=True)
         elif part in (r"\frac", r"\tfrac", r"\dfrac"):
             both = [group(argument(parts)) for _ in range(2)]
@@ -185,14 +186,19 @@ def group(parts: list[str], alone: bool = False) -> float:
             total += group(argument(parts), alone=True) + 2.0
         elif part in (r"\quad",):
             total += QUAD
-        elif part in ("{", "'", r"\,", r"\;", r"\!", r"\left", r"\right"):
-            total += 2.8 if part != "{" else 0.0
+        elif part in ("}", "'", r"\,", r"\;", r"\!", r"\left", r"\right"):
+            total += 2.8
         elif part[1:] in NAMES:
             total += 4.6 * len(part) + 1.5
         elif SIGNS.search(part):
             total += (1.0 if part in WIDE else 0.78) * QUAD + (0.0 if alone else 4.8)
         else:
-            total += LETTER.get(part, MATHS.get(part, 660 if part.startswith("\\") else 502)) * 1.06 * QUAD / 1000
+            total += (
+                LETTER.get(part, MATHS.get(part, 660 if part.startswith("\\") else 502))
+                * (1.14 if part.isalpha() else 1.06)
+                * QUAD
+                / 1000
+            )
     return total
 
 

@@ -77,7 +77,7 @@ def document(
     """
     texts = [[in_cell(cell) for cell in row] for row in rows]
     columns = [column(in_cell(head, 75.0), [row[i] for row in texts]) for i, head in enumerate(heads)]
-    keys = max(1, min(keys, len(columns) - 1))
+    keys = enough(texts, keys, len(columns) - 1)
     cut = plan(columns, keys)
     caption = widths.broken(tex(title), WORD)
     label = "tab:" + re.sub(r"[^\w.:-]", "-", name, flags=re.ASCII)
@@ -90,6 +90,17 @@ def document(
     packages = ",".join(package for package, command in PACKAGES.items() if command in text)
     first = rf"% {one_comment(caption)}: a table of actlab, for \input{{{one_comment(name)}}}."
     return f"{first}\n% It needs \\usepackage{{{packages}}} in the preamble.\n{text}\n"
+
+
+def enough(rows: Sequence[Sequence[str]], keys: int, most: int) -> int:
+    """Count the first columns that tell all rows apart, at least so many: a block that repeats them is understood.
+
+    >>> enough([["He", "2", "a"], ["He", "3", "a"]], 1, 2), enough([["He", "2", "a"], ["He", "2", "b"]], 1, 2)
+    (2, 1)
+    """
+    keys = max(1, min(keys, most))
+    apart = (k for k in range(keys, most + 1) if len({tuple(row[:k]) for row in rows}) == len(rows))
+    return next(apart, keys)
 
 
 def one_comment(text: str) -> str:
@@ -142,12 +153,13 @@ class Part:
 
 def parts(columns: Sequence[Column], keys: int, cut: Plan) -> list[Part]:
     """Write a table's blocks."""
-    return [of_block(columns, one, cut.lifted) for one in cut.blocks] or [of_records(columns, keys)]
+    return [of_block(columns, one, keys, cut.lifted) for one in cut.blocks] or [of_records(columns, keys)]
 
 
-def of_block(columns: Sequence[Column], one: Block, lifted: int) -> Part:
-    """Write a block: heads that stand on the rule, rows, lifted keys over theirs."""
+def of_block(columns: Sequence[Column], one: Block, keys: int, lifted: int) -> Part:
+    """Write a block: heads that stand on the rule, rows that have something to say here, lifted keys over theirs."""
     chosen = [columns[i] for i in one.columns]
+    values = [i for i in one.columns if i >= keys]
     shape = "".join(paragraph(width) if wraps else "l" for width, wraps in zip(one.widths, one.wraps, strict=True))
     heads = [wrapped(column.head, width) for column, width in zip(chosen, one.widths, strict=True)]
     tall = max(map(len, heads))
@@ -155,11 +167,14 @@ def of_block(columns: Sequence[Column], one: Block, lifted: int) -> Part:
     rows: list[str] = []
     before: tuple[str, ...] = ()
     loose = any(one.wraps)
+    empty = [not any(columns[k].cells[i] for k in values) for i in range(len(chosen[0].cells))] if values else []
     for i in range(len(chosen[0].cells)):
+        if empty and empty[i] and not all(empty):
+            continue
         key = tuple(column.cells[i] for column in columns[:lifted])
         if key != before:
             rows += [r"\addlinespace"] * bool(rows) + [over(columns[:lifted], key, len(chosen))]
-        elif loose and i:
+        elif loose and rows:
             rows.append(r"\addlinespace[2.5pt]")
         before = key
         rows.append(row([column.cells[i] for column in chosen]))
@@ -178,9 +193,9 @@ def of_records(columns: Sequence[Column], keys: int) -> Part:
     names, contents = records_widths(columns, keys)
     rows: list[str] = []
     for i in range(len(columns[0].cells)):
-        said = ", ".join(column.cells[i] for column in columns[:keys])
-        rows += [r"\midrule"] * bool(rows)
-        rows.append(rf"\multicolumn{{2}}{{@{{}}{paragraph(TEXT_WIDTH)}@{{}}}}{{{columns[0].head} {said}}} \\*")
+        said = ", ".join(f"{column.head} {column.cells[i]}" for column in columns[:keys])
+        rows += [r"\addlinespace[5pt]"] * bool(rows)
+        rows.append(rf"\multicolumn{{2}}{{@{{}}{paragraph(TEXT_WIDTH)}@{{}}}}{{\bfseries {said}}} \\*")
         fields = [(column.head, column.cells[i]) for column in columns[keys:] if column.cells[i]]
         rows += [row(field) for field in fields]
     return Part(f"@{{}}{paragraph(names)}{paragraph(contents)}@{{}}", [], rows)
@@ -194,8 +209,8 @@ def paragraph(width: float) -> str:
 def wrapped(head: str, width: float) -> list[str]:
     r"""Part a head into lines, as ``widths.lines`` counts them; fonts go on in the next line.
 
-    >>> print(*wrapped(r"vanishing slope, \texttt{a b}", 38.0), sep="|")
-    vanishing|slope, \texttt{a}|\texttt{b}
+    >>> print(*wrapped(r"vanishing slope, \texttt{a b}", 10.0), sep="|")
+    vanishing|slope,|\texttt{a}|\texttt{b}
     """
     out, now, word, token_before, at, size = [], "", "", "", 0.0, 0.0
     fonts: list[str] = []
