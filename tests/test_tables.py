@@ -292,7 +292,7 @@ def test_equal_values_are_printed_as_what_they_are():
     runs.loc[runs["activation"] == "relu", "test_accuracy"] = 0.1
     table = TABLES["performance"].make(build_cells(runs, steps, layers))
     assert "0.100 (5 of 5 alike, share in [0.57, 1.00])" in table.wide.to_string()
-    assert r"0.100 (5 of 5 alike, share in [0.57, 1.00])" in layout.to_latex(table)
+    assert r"0.100 (5 of 5 alike, share in [0.57,~1.00])" in layout.to_latex(table)
     row = table.frame[table.frame["activation"] == "relu"].iloc[0]
     assert (row["median"], row["share"]) == (0.1, 1.0)
     assert math.isnan(row["low"])
