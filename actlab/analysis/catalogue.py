@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from actlab.analysis import style
-from actlab.analysis.escaping import code, tex
+from actlab.analysis.escaping import code
+from actlab.analysis.latex.writing import Formula
 from actlab.analysis.layout import Table, to_csv, to_latex, write_table
 from actlab.analysis.looks import LineStyle, looks_of
 from actlab.naming import drawn_name, file_stem
@@ -24,7 +25,7 @@ Looks = Mapping[str, Sequence[str] | None]
 WINDOW = 5.0  # graphs show [−5, 5] both ways, or farther out where a kink lies there
 VALUE, SLOPE, FLAT = "φ", "φ′", "#DDE6EE"
 SLOPE_COLOUR = "#444444"
-MATHS = {"C0": r"$C^0$", "C1": r"$C^1$"}
+MATHS = {"C0": r"$C^0$", "C1": r"$C^1$", r"C$\infty$": r"$C^\infty$"}
 
 
 def write_catalogue(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, out: Path) -> list[Path]:
@@ -103,12 +104,10 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
     """Write the three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
     paths = write_table(table, folder)
     wide = table.wide.copy()
-    marks = {f"formula of {name}": latex or r"\varphi(z)" for name, latex in (formulas or {}).items()}
     if formulas:
-        wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": list(marks)})
+        typeset = [Formula(latex or r"\varphi(z)") for latex in formulas.values()]
+        wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": typeset})
     text = to_latex(replace(table, wide=wide))
-    for mark, latex in sorted(marks.items(), key=lambda pair: -len(pair[0])):
-        text = text.replace(f" {tex(mark)} ", f" ${latex}$ ")
     for symbol, maths in MATHS.items():
         text = text.replace(symbol, maths)
     (folder / f"{table.name}.tex").write_text(text, encoding="utf-8", newline="\n")

@@ -17,10 +17,10 @@ SPECIAL = {
     "_": r"\_",
     "{": r"\{",
     "}": r"\}",
-    "~": r"\textasciitilde{}",
+    "~": r"$\sim$",
 }
 SPECIAL |= {"^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-SPECIAL |= {"`": r"\textasciigrave{}", "*": r"\textasteriskcentered{}"}
+SPECIAL |= {"`": r"\textasciigrave{}", "*": r"\textasteriskcentered{}", "|": r"\textbar{}"}
 LETTERS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
 )
@@ -30,8 +30,18 @@ for name in LETTERS.split():
     SPECIAL[unicodedata.lookup(f"GREEK {size} LETTER {spelt}")] = rf"$\{name}$"
 SPECIAL |= {"±": r"$\pm$", "−": "$-$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≥": r"$\geq$", "≤": r"$\leq$"}
 SPECIAL |= {"∞": r"$\infty$", "–": "--", "φ": r"$\varphi$", "·": r"$\cdot$", "²": r"$^2$", "‖": r"$\Vert$"}
-SPECIAL |= {"√": r"$\surd$", "→": r"$\to$", "×": r"$\times$", "∪": r"$\cup$", "∅": r"$\emptyset$", "₁": r"$_1$"}
-SPECIAL |= {"₂": r"$_2$", "∂": r"$\partial$", "′": "$'$", "″": "$''$", "½": r"$\frac{1}{2}$"}
+SPECIAL |= {
+    "√": r"$\surd$",
+    "→": r"$\to$",
+    "×": r"$\times$",
+    "∪": r"$\cup$",
+    "∅": r"$\emptyset$",
+    "¹": "$^1$",
+    "³": "$^3$",
+}
+SPECIAL |= {"⁻": "$^-$", "⁰": "$^0$"} | {chr(0x2070 + i): f"$^{i}$" for i in range(4, 10)}
+SPECIAL |= {chr(0x2080 + i): f"$_{i}$" for i in range(10)}
+SPECIAL |= {"∂": r"$\partial$", "′": "$'$", "″": "$''$", "½": r"$\frac{1}{2}$"}
 ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0307": ".", "\u0308": '"'}
 ACCENTS |= {"\u0306": "u", "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c", "\u0331": "b"}
 """LaTeX's commands for combining marks; all of them work with every font encoding."""
@@ -47,6 +57,9 @@ BOLD, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"\*([^*]+)\*")
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
 INNER = re.compile(rf"(;\s*)([{''.join(FORMULA)}])")  # where a spreadsheet parts cells by semicolons
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+SUBSCRIPT = re.compile(r"\$(\\[a-z]+)\$\\_([A-Za-z0-9])(?![A-Za-z0-9\\])")  # σ_w
+# 1.1e−19, as it is once its signs are LaTeX
+POWER = re.compile(r"(?<![\w.,/{\\])(?<!\w[-$])(\$-\$)?(\d(?:\.\d+)?)e(\$-\$|[-+])?0*(\d{1,4})(?!\w|[./-]\w)")
 
 
 def one_line(text: str) -> str:
@@ -102,13 +115,26 @@ def tex(markdown: str) -> str:
     \textbf{\texttt{leaky\_relu}} 50 \% $\pm$ 1 $^\dagger$
     >>> print(tex("Ωé ☃ 北京"))
     $\Omega$\'{e} :snowman2: BeiJing
+    >>> print(tex("1.1e−19 [−2e−20, 1.5e6]"))
+    $1.1\times10^{-19}$ [$-2\times10^{-20}$, $1.5\times10^{6}$]
     """
-    parts = []
+    parts = [""]
     for text, kind in tokens(unicodedata.normalize("NFC", one_line(markdown))):
         letters = "".join("*" if kind == "other" and one == "*" else in_latex(one) for one in text)
-        parts.append(rf"\texttt{{{letters}}}" if kind == "code" else letters)
+        if kind == "code":
+            parts += [rf"\texttt{{{letters}}}", ""]
+        else:
+            parts[-1] += letters
+    parts[::2] = [SUBSCRIPT.sub(r"$\1_\2$", POWER.sub(in_powers, text)) for text in parts[::2]]
     bold = BOLD.sub(lambda match: around("textbf", match), "".join(parts))
     return EMPHASIS.sub(lambda match: around("emph", match), bold)
+
+
+def in_powers(match: re.Match[str]) -> str:
+    """Write a number in powers of ten."""
+    minus, sign = "-" * bool(match[1]), "-" * (match[3] in ("$-$", "-"))
+    times = "" if match[2] == "1" else rf"{match[2]}\times"
+    return rf"${minus}{times}10^{{{sign}{match[4]}}}$"
 
 
 def around(command: str, match: re.Match[str]) -> str:

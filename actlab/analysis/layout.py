@@ -6,15 +6,17 @@ The long table holds the numbers themselves.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actlab.analysis.escaping import code, one_line, plain, safe_cell, tex
+from actlab.analysis.escaping import code, one_line, plain, safe_cell
+from actlab.analysis.latex import writing as latex
 from actlab.later import pd
 from actlab.measures import about
 from actlab.naming import show
@@ -336,32 +338,22 @@ def to_markdown(table: Table) -> str:
     return f"### {table.title}\n\n{pipe_table(table.wide)}\n\n{table.note}\n"
 
 
-# A float longer than this does not fit on a page: it becomes a longtable.
-ROWS_PER_PAGE = 40
-
-
-def row_of_latex(cells: Iterable[object]) -> str:
-    r"""Write a row of a LaTeX table; what begins one must not be taken for an argument of the line break before it.
-
-    >>> print(row_of_latex(["[0, 1]", "a"]))
-    {}[0, 1] & a \\
-    """
-    row = " & ".join(tex(str(cell)) for cell in cells)
-    return f"{'{}' * row.startswith(('[', '*'))}{row} \\\\"
-
-
 def to_latex(table: Table) -> str:
-    """Write the wide table in LaTeX with booktabs rules, caption and label; long ones as a ``longtable``."""
-    columns = "l" * table.wide.shape[1]
-    rows = [row_of_latex(row) for row in table.wide.itertuples(index=False)]
-    head = [r"\toprule", row_of_latex(table.wide.columns), r"\midrule"]
-    caption = rf"\caption{{{tex(table.title)}. {tex(table.note)}}}"
-    label = rf"\label{{tab:{table.name}}}"
-    if len(rows) > ROWS_PER_PAGE:
-        begin = ["% needs \\usepackage{booktabs,longtable}", rf"\begin{{longtable}}{{{columns}}}"]
-        lines = [*begin, caption, label + r" \\", *head, r"\endhead", *rows, r"\bottomrule", r"\end{longtable}"]
-    else:
-        begin = ["% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering", caption, label]
-        tabular = [rf"\begin{{tabular}}{{{columns}}}", *head, *rows, r"\bottomrule", r"\end{tabular}"]
-        lines = [*begin, *tabular, r"\end{table}"]
-    return "\n".join([*lines, ""])
+    """Write the wide table in LaTeX, so that it fits the text width of an article, with caption, label and note."""
+    rows = [list(row) for row in table.wide.itertuples(index=False)]
+    heads = [str(head) for head in table.wide.columns]
+    return latex.document(table.title, table.note, heads, rows, table.name, keys_of(table))
+
+
+def keys_of(table: Table) -> int:
+    """Count the first columns of a wide table that say what a row is of.
+
+    >>> frame = pd.DataFrame({"activation": ["relu"], "depth": [2], "mean": [0.5], "low": [0.4]})
+    >>> wide = pd.DataFrame({"activation": ["`relu`"], "depth": ["2"], "loss": ["0.5"]})
+    >>> keys_of(Table("Loss", "", frame, wide))
+    2
+    """
+    names = list(table.frame)
+    keys = names[: names.index("mean")] if {"mean", "low"} <= {*names} else []
+    heads = {plain(words(str(key)) + more) for key in keys for more in ("", " (selected)")}
+    return len(list(itertools.takewhile(lambda head: head in heads, map(str, table.wide.columns))))

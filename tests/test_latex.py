@@ -1,0 +1,165 @@
+"""What is written for a paper compiles there and fits: all tables of ours, and tables that nobody wants."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from actlab.activations import CATALOGUE
+from actlab.analysis import escaping, layout
+from actlab.analysis.latex import plan, widths, writing
+from actlab.analysis.layout import Table
+from tests.test_outputs import STRANGE
+
+RESULTS = Path(__file__).parents[1] / "results"
+PREAMBLE = "\\documentclass{article}\n\\usepackage{array,booktabs,longtable}\n"
+FITS = 345.0
+
+
+def typeset(folder, body, passes=1):
+    """Compile an article; return what it complains of: boxes too wide by more than a point, characters that miss."""
+    if not shutil.which("pdflatex"):
+        why = "no pdflatex here: Debian's texlive-latex-base"
+        assert not os.environ.get("ACTLAB_LATEX"), why
+        pytest.skip(why)
+    (folder / "paper.tex").write_text(f"{PREAMBLE}\\begin{{document}}\n{body}\n\\end{{document}}\n", encoding="ascii")
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "paper.tex"]
+    for _ in range(passes):
+        done = subprocess.run(words, cwd=folder, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-1500:]
+    log = (folder / "paper.log").read_text(errors="replace")
+    wide = [one for one in re.findall(r"Overfull \\hbox \(([\d.]+)pt.*", log) if float(one) > 1]
+    tall = re.findall(r"Float too large.*|Overfull \\vbox.*|Missing character.*", log)
+    return wide + tall
+
+
+def test_every_committed_table_fits_an_article(tmp_path):
+    paths = sorted(RESULTS.glob("*/tables/*.tex"))
+    assert len(paths) > 20
+    names = [f"{path.parts[-3]}-{path.name}" for path in paths]
+    for path, name in zip(paths, names, strict=True):
+        shutil.copy(path, tmp_path / name)
+    body = "\n".join(rf"\typeout{{{name}}}\input{{{name}}}\clearpage" for name in names)
+    assert typeset(tmp_path, body) == []
+
+
+LONG = "a_label(of=a,reader=who+knows.no-end)" * 6
+NAMES = [
+    *map(escaping.code, CATALOGUE),
+    *map(escaping.plain, STRANGE),
+    *map(escaping.code, STRANGE),
+    *(escaping.code(one) for one in (LONG, "x" * 300, "лебедь" * 30, "αβσφ−×√₀₁₉⁻³′″∂∞", "a|b", "e5 1e5 1.5e−300")),
+    *(escaping.plain(one) for one in (LONG, "x" * 300, "σ_w²/√n × 10⁻³ − |φ′(z₁₂)| ≥ ½ ∈ ℝ", "1e5 file1e5 1.5e−300")),
+]
+
+
+def strange(columns, rows, keys, name="strange"):
+    """Make a table with names that nobody chose for it, in cells, heads, title and note."""
+    named = [NAMES[i % len(NAMES)] for i in range(rows * keys)]
+    heads = [f"key {i}" for i in range(keys)] + [f"{NAMES[7 * i % len(NAMES)]} {i}" for i in range(columns)]
+    cells = ["0.972 [0.970, 0.974]", "18 of 20 trained: 1.1e−19 (−2e−20 to 0.897)", "−3.2e−9 [−4.0e−9, 1.5e6] †", ""]
+    body = [
+        [*named[i * keys : (i + 1) * keys], *(cells[(i + j) % len(cells)] for j in range(columns))] for i in range(rows)
+    ]
+    wide = pd.DataFrame(body, columns=heads)
+    frame = pd.DataFrame(columns=[*heads[:keys], "mean", "low"])
+    return Table(f"A table {NAMES[-2]}", " ".join(NAMES), frame, wide, name)
+
+
+def of_settings(columns):
+    """Make a table that is very long, and wide: four keys, of which the first ones stay for many rows."""
+    keys = [
+        (f"`leaky_relu(negative_slope={slope})`", f"`{start}`", str(width), str(rate))
+        for slope in (0.1, 0.2, 0.3)
+        for start in ("he_normal", "constant(value=-0.5)")
+        for width in (64, 256, 512)
+        for rate in ("0.001", "1e-05", "0.1")
+    ]
+    heads = ["activation", "weight init", "width", "learning rate", *(f"depth {i}{more}" for i, more in columns)]
+    body = [[*key, *(f"−0.{i:04d} [−0.9999, 1.2e−{i % 300}]" for i, _ in columns)] for key in keys]
+    frame = pd.DataFrame(columns=["activation", "weight_init", "width", "learning_rate", "mean", "low"])
+    return Table("Slopes", "95 % intervals over 5 seeds.", frame, pd.DataFrame(body, columns=heads), "slopes")
+
+
+ODD = [
+    strange(1, len(NAMES), 1),
+    strange(12, 30, 3),
+    strange(40, 4, 1),
+    strange(0, 5, 1),
+    strange(3, 0, 2),
+    of_settings([(i, more) for i in range(12) for more in ("", ", predicted", ", deviation")]),
+    of_settings([(3, "")]),
+]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """Write them all, once."""
+    return [layout.to_latex(table) for table in ODD]
+
+
+def test_tables_that_nobody_wants_compile_and_fit(tmp_path, texts):
+    for i, text in enumerate(texts):
+        (tmp_path / f"t{i}.tex").write_text(text, encoding="ascii")
+    assert typeset(tmp_path, "\n".join(rf"\input{{t{i}}}\clearpage" for i in range(len(texts)))) == []
+
+
+def test_no_text_is_wider_than_it_is_reckoned_to_be(tmp_path):
+    """Widths are added up without TeX; here TeX measures them."""
+    texts = [writing.in_cell(name, 1e6) for name in NAMES]
+    texts += [writing.in_cell(writing.Formula(one.latex)) for one in CATALOGUE.values() if one.latex]
+    texts += [
+        *map(escaping.tex, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"),
+        *escaping.SPECIAL.values(),
+    ]
+    texts += [*(rf"\texttt{{{one}}}" for one in texts[-30:]), *(rf"\textbf{{{one}}}" for one in texts[: len(NAMES)])]
+    body = "\n".join(
+        rf"\setbox0\hbox{{{writing.SMALL} {one}}}\typeout{{width {i}: \the\wd0}}" for i, one in enumerate(texts)
+    )
+    typeset(tmp_path, body)
+    log = (tmp_path / "paper.log").read_text(errors="replace")
+    true = {int(i): float(width) for i, width in re.findall(r"^width (\d+): ([\d.]+)pt", log, re.MULTILINE)}
+    assert len(true) == len(texts)
+    short = {
+        text: (true[i], widths.natural(text))
+        for i, text in enumerate(texts)
+        if true[i] > 1.01 * widths.natural(text) + 0.05
+    }
+    assert not short
+    assert sum(map(widths.natural, texts)) < 1.2 * sum(true.values())
+
+
+def test_blocks_hold_every_column_once_and_none_is_too_wide():
+    for table in ODD:
+        keys = max(layout.keys_of(table), 1)
+        columns = [
+            plan.column(writing.in_cell(head, 75.0), [writing.in_cell(one) for one in table.wide[head]])
+            for head in table.wide.columns
+        ]
+        cut = plan.plan(columns, keys)
+        for one in cut.blocks:
+            assert sum(one.widths) + plan.GAP * (len(one.widths) - 1) <= plan.TEXT_WIDTH + 1e-9
+            assert list(one.columns[: keys - cut.lifted]) == list(range(cut.lifted, keys))
+        values = [i for one in cut.blocks for i in one.columns if i >= keys]
+        assert values == list(range(keys, len(columns))) or not cut.blocks
+
+
+def test_a_table_says_what_it_is_what_it_needs_and_all_that_its_cells_say(texts):
+    for table, text in zip(ODD, texts, strict=True):
+        what, needs, *_ = text.splitlines()
+        assert what.startswith("% ")
+        assert what.endswith(rf"\input{{{table.name}}}.")
+        named = re.search(r"\\usepackage\{([a-z,]+)\}", needs)[1].split(",")
+        assert ("longtable" in named) == (r"\begin{longtable}" in text)
+        assert ("array" in named) == (r"\arraybackslash" in text)
+        assert text.isascii()
+        assert text.count(r"\label{") == 1
+        assert text.count(r"\toprule") == text.count(r"\bottomrule") * (2 if "longtable" in named else 1)
+    text = layout.to_latex(of_settings([(i, "") for i in range(9)]))
+    for i in range(9):
+        assert text.count(rf"$-$0.{i:04d} [$-$0.9999,~") == 54
+    assert all(text.count(rf"\texttt{{leaky\_relu(negative\_slope={one})}}") for one in (0.1, 0.2, 0.3))
