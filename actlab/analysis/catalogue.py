@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) ->
     paths = write_table(table, folder)
     wide = table.wide.copy()
     if formulas:
-        typeset = [Formula(latex or r"\varphi(z)") for latex in formulas.values()]
+        typeset: Any = [Formula(latex or r"\varphi(z)") for latex in formulas.values()]
         wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": typeset})
     text = to_latex(replace(table, wide=wide))
     for symbol, maths in MATHS.items():

@@ -21,7 +21,7 @@ from actlab.naming import counted
 
 Row = Mapping[str, Any]
 COLUMNS = ("id", "activation", "statement", "form", "estimate", "low", "high", "verdict", "condition")
-NOT_YET = "not yet tried"
+NOT_YET, NOT_HERE = "not yet tried", "not tried by a study here"
 CHECKED = "✓"
 LEGEND = f"{CHECKED}: what is stated there is computed from the catalogue's own function, by `tests/test_story.py`."
 TITLE = "Nine activations: what each is said to repair, why, and what was measured"
@@ -57,6 +57,15 @@ def verdicts(folder: Path) -> pd.DataFrame:
             raise ClaimsError(f"{path}: has no column {missing[0]}; `actlab report {path.parents[1]}` writes it again")
         frames.append(frame.assign(study=path.parents[1].name, file=str(path.with_suffix(".md"))))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*COLUMNS, "study", "file"])
+
+
+def untried(known: pd.DataFrame) -> str:
+    """Say of a claim that no study has judged: whether there are any studies here is another matter.
+
+    >>> untried(pd.DataFrame(columns=COLUMNS))
+    'not tried by a study here'
+    """
+    return NOT_HERE if known.empty else NOT_YET
 
 
 def belongs(claim: str, to: str) -> bool:
@@ -112,13 +121,13 @@ def summary(row: Row, known: pd.DataFrame) -> str:
 
     >>> row = {"name": "relu", "claims": {"R1": "cheap"}}
     >>> summary(row, pd.DataFrame(columns=COLUMNS))
-    '1 not yet tried'
+    '1 not tried by a study here'
     """
     counts: dict[str, int] = {}
     for _, _, ones in judged(row, known):
-        for word in [one["verdict"] for one in ones] or [NOT_YET]:
+        for word in [one["verdict"] for one in ones] or [untried(known)]:
             counts[word] = counts.get(word, 0) + 1
-    order = ("supported", "contradicted", "true only if", "inconclusive", NOT_YET)
+    order = ("supported", "contradicted", "true only if", "inconclusive", untried(known))
     words = sorted(counts, key=lambda word: order.index(word) if word in order else -1)
     return ", ".join(f"{counts[word]} {word}" for word in words)
 
@@ -137,7 +146,7 @@ def table(rows: Sequence[Row], known: pd.DataFrame) -> Table:
             "derivation_latex": "; ".join(step["latex"] for step in row["steps"]),
             "said_too_loosely": "; ".join(f"{one['said']} {one['holds']}" for one in row["corrections"]),
             "measured": "; ".join(
-                f"{claim} {said}: {', '.join(map(measured, ones)) or NOT_YET}"
+                f"{claim} {said}: {', '.join(map(measured, ones)) or untried(known)}"
                 for claim, said, ones in judged(row, known)
             ),
         }
@@ -216,7 +225,7 @@ def findings(row: Row, known: pd.DataFrame, out: Path) -> tuple[str, ...]:
     lines = []
     for claim, said, ones in judged(row, known):
         if not ones:
-            lines.append(f"{claim}, *{plain(said)}*: {NOT_YET}")
+            lines.append(f"{claim}, *{plain(said)}*: {untried(known)}")
         for one in ones:
             what = plain(measured(one))
             lines.append(f"{one['id']}, *{plain(one['statement'])}*: **{what}** ([{one['study']}]({link(one, out)}))")
@@ -268,7 +277,7 @@ def found_in_terminal(row: Row, known: pd.DataFrame, width: int) -> list[str]:
     lines = []
     for claim, said, ones in judged(row, known):
         if not ones:
-            lines.append(wrapped(f"    {claim:<4}", f"{said}: {NOT_YET}", width))
+            lines.append(wrapped(f"    {claim:<4}", f"{said}: {untried(known)}", width))
         for one in ones:
             lines.append(wrapped(f"    {one['id']:<4}", f"{one['statement']}: {measured(one)} ({one['study']})", width))
     return lines

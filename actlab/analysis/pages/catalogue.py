@@ -16,7 +16,7 @@ from actlab.analysis.escaping import bare
 from actlab.analysis.pages.graphs import DECIMALS, Entry, about, chart, constants
 from actlab.analysis.pages.mathml import FormulaError, by_cases, mathml, parts
 from actlab.analysis.pages.shell import environment, html_page
-from actlab.analysis.story import CHECKED, NOT_YET, Row
+from actlab.analysis.story import CHECKED, Row, untried
 from actlab.naming import show
 
 TITLE = "Activation functions: what each is, what it is said to repair, and what was measured"
@@ -191,7 +191,7 @@ def findings(row: Row, known: pd.DataFrame, out: Path) -> list[dict[str, str]]:
     lines = []
     for claim, said, ones in story.judged(row, known):
         if not ones:
-            lines.append({"id": claim, "said": said, "verdict": NOT_YET, "rest": "", "study": "", "link": ""})
+            lines.append({"id": claim, "said": said, "verdict": untried(known), "rest": "", "study": "", "link": ""})
         for one in ones:
             verdict, _, rest = story.measured(one).partition(": ")
             kind = verdict if verdict in VERDICTS else "true only if"
