@@ -191,7 +191,10 @@ def plan(columns: Sequence[Column], keys: int) -> Plan:
     found = [Plan(0, (), records_cost(columns, keys))] if len(columns[0].cells) else []
     for lifted in range(keys):
         kept, values = range(lifted, keys), range(keys, len(columns))
-        over = 1.6 * groups(columns, lifted)
+        heads = groups(columns, lifted)
+        if lifted and 2 * heads > len(columns[0].cells):
+            break  # a line over every row tells no rows apart
+        over = 1.6 * heads
         together = [[keys + i for i in family] for family in families([columns[i].head for i in values])]
         single = [[i] for i in values]
         for parts in (together, single) if len(single) > len(together) else (together,):

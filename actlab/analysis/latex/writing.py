@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from actlab.analysis.escaping import tex
 from actlab.analysis.latex import widths
-from actlab.analysis.latex.plan import GAP, TEXT_WIDTH, WORD, Block, Column, Plan, column, plan, records_widths
+from actlab.analysis.latex.plan import GAP, TEXT_WIDTH, WORD, Block, Column, Plan, column, groups, plan, records_widths
 
 SMALL = r"\fontsize{8}{9.5}\selectfont\frenchspacing"
 LINES_OF_A_FLOAT = 46
@@ -82,7 +82,8 @@ def document(
     caption = widths.broken(tex(title), WORD)
     label = "tab:" + re.sub(r"[^\w.:-]", "-", name, flags=re.ASCII)
     below = widths.broken(tex(note), WORD)
-    height = sum(map(heights, cut.blocks)) if cut.blocks else cut.cost
+    over_rows = 1.6 * groups(columns, cut.lifted)
+    height = sum(heights(one) + over_rows for one in cut.blocks) if cut.blocks else cut.cost
     height += widths.lines(below, TEXT_WIDTH)
     write = in_a_float if height <= LINES_OF_A_FLOAT else over_pages
     body = write(caption, label, below, columns, keys, cut)
