@@ -9,8 +9,9 @@ from typing import Any
 
 from actlab import limits, sources
 from actlab.activations import CATALOGUE, STORY, Activation, ActivationError, check
+from actlab.cli.output import at_work
 from actlab.cli.terminal import one_line, out, say
-from actlab.naming import brief, nearest, show
+from actlab.naming import brief, counted, listed, nearest, show
 from actlab.outputs import making
 
 WIDEST = 100  # characters of a line of running text
@@ -121,9 +122,11 @@ def describe(words: list[str], out_dir: Path | None) -> None:
         if words:  # of the whole catalogue it would take half a minute, and fill twenty screens
             from actlab.cli.theory_block import DEFINITIONS, theory_block
 
+            at_work(f"computing what theory says of {listed([one.name for one in records])}")
             texts = [f"{text}\n{theory_block(one)}" for text, one in zip(texts, records, strict=True)] + [DEFINITIONS]
         say("\n\n".join(texts))
     if out_dir is not None:
+        at_work(f"computing curves and theory of {counted(len(records), 'activation')}")
         from actlab.analysis import initial_weights
         from actlab.analysis.catalogue import write_catalogue
         from actlab.analysis.layout import write_table

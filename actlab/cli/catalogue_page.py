@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from actlab import limits
 from actlab.activations import STORY, Activation
+from actlab.cli.output import at_work
 from actlab.cli.terminal import one_line, say
+from actlab.naming import counted
 from actlab.outputs import making
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def write(words: list[str], story_only: bool, out_dir: Path | None) -> None:
     records = asked(words or (list(STORY) if story_only else []))
     if story_only:
         in_story(records)
+    at_work(f"computing curves and theory of {counted(len(records), 'activation')}")
     text = page(records, out_dir, whole=not words)
     with making(out_dir) as made:
         path = write_page(text, made.at)

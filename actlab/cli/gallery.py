@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from actlab.cli import completion
-from actlab.cli.output import note
-from actlab.cli.terminal import err, one_line, say
+from actlab.cli.output import at_work, note
+from actlab.cli.terminal import one_line, say
 from actlab.naming import MOST_LINE, shortened
 from actlab.outputs import making
 
@@ -56,8 +56,8 @@ def gallery(folders: Folders, out_file: Out = None) -> None:
             wrong.append(str(error))
     if wrong:
         raise StoreError("\n".join(wrong))
-    if err.is_terminal and len(studies) > 1:  # large ones take seconds each
-        note(f"reading {len(studies)} studies")
+    if len(studies) > 1:  # large ones take seconds each
+        at_work(f"reading {len(studies)} studies")
     cards = [card_of(one) for one in studies.values()]
     for card in cards:
         if card.status == DAMAGED:

@@ -98,6 +98,12 @@ def note(line: str) -> None:
     err.print(line)
 
 
+def at_work(line: str) -> None:
+    """Say on a terminal what takes more than a moment; nothing where nobody looks on."""
+    if err.is_terminal:
+        err.print(one_line(line))
+
+
 def plan_as_json(planned: "Plan", totals: "Mapping[str, Any]") -> str:
     """Write a plan as JSON: its runs with their settings, its data, and what it costs (see ``analysis.answers``)."""
     from actlab.analysis.answers import PlanAnswer
