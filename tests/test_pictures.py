@@ -130,3 +130,18 @@ def test_a_title_of_no_figure_is_refused(tmp_path):
     (tmp_path / "x.yaml").write_text("study: x\ndata: {name: digits}\nreport: {titles: {accuracy_by_dept: Mine}}\n")
     with pytest.raises(StudyError, match=r"report\.titles: .*accuracy_by_depth"):
         actlab.study_of(tmp_path / "x.yaml")
+
+
+def test_a_map_counts_the_seeds_that_have_no_value(tmp_path):
+    """A gradient that is 0 has no logarithm: what is left of the seeds is not drawn as if it were all of them."""
+    runs, steps, layers = frames(("relu", "tanh"), (6,), (1e-3,), seeds=3)
+    column = next(name for name in ("log10_signal_grad_norm", "signal_grad_norm") if name in layers)
+    last = runs.loc[(runs["activation"] == "tanh") & (runs["seed"] == 0), "run"].item()
+    layers.loc[(layers["run"] == last) & (layers["step"] > 0), column] = 0.0 if column == "signal_grad_norm" else np.nan
+    drawing = FIGURES["layers_over_training"].make(build_cells(runs, steps, layers))
+    frame = drawing.frame[drawing.frame["measure"] == "signal_grad_norm"]
+    lost = frame[(frame["activation"] == "tanh") & (frame["step"] > 0)]
+    assert len(lost)
+    assert (lost["missing"] == 1).all()
+    assert (frame.drop(index=lost.index)["missing"] == 0).all()
+    assert "`tanh` (up to 1 of 3 runs)" in drawing.caption

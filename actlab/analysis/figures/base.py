@@ -18,7 +18,7 @@ MOST_PANELS = 20
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
-MOST_LAYERS = 25  # a line through more points looks the same
+MOST_LAYERS = 50  # a line through more points looks the same
 
 
 def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.DataFrame:

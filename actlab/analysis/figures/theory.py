@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from actlab.analysis.cells import Cells
 from actlab.analysis.deviations import PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, SCATTER, Drawing, Spec, drawing, subject
@@ -38,7 +40,7 @@ def predictions(cells: Cells) -> Drawing | None:
     some = (frame["measure"] != "dead_fraction") | (by[["mean", PREDICTED]].transform("max").max(axis=1) > 0)
     frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
-    frame = by_factors(frame, log)
+    frame = within_range(by_factors(frame, log))
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
     caption = (
         f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: the spread (one standard deviation) that "
@@ -60,6 +62,21 @@ def by_factors(frame: pd.DataFrame, log: Sequence[str]) -> pd.DataFrame:
     factor = frame["predicted_high"] / frame[PREDICTED].where(frame[PREDICTED] > 0)
     low = (frame[PREDICTED] / factor).where(factor.notna(), frame["predicted_low"])
     return frame.assign(predicted_low=frame["predicted_low"].where(~frame["measure"].isin(log), low))
+
+
+def within_range(frame: pd.DataFrame) -> pd.DataFrame:
+    """Cut a prediction's spread off where its measure ends: no share is below 0, or above 1.
+
+    >>> one = {"measure": "dead_fraction", "predicted": 0.1, "predicted_low": -0.1, "predicted_high": 0.3}
+    >>> within_range(pd.DataFrame([one]))["predicted_low"].tolist()
+    [0.0]
+    """
+    if not is_predicted(frame):
+        return frame
+    ranges = [about(name).range for name in frame["measure"]]
+    least = [-np.inf if low is None else low for low, _ in ranges]
+    most = [np.inf if high is None else high for _, high in ranges]
+    return frame.assign(**{name: frame[name].clip(least, most) for name in ("predicted_low", "predicted_high")})
 
 
 @figure

@@ -88,7 +88,8 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
         elif len(rows):
             parts.append(f"it {how.replace(' towards the input', '')} that{which}")
     if len(rest):
-        parts.append(f"that is not decided {count_or_names(rest, names)}")
+        what = "that is" if parts else f"whether the signal's gradient changes by more than {FACTOR} is"
+        parts.append(f"{what} not decided {count_or_names(rest, names)}")
     return Finding(f"{begin} {'; '.join(parts)}.", "vanishing_slopes", FIGURES)
 
 
