@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from os import PathLike
 from os.path import expanduser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,10 +185,14 @@ def study_of(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = 
     """
     from actlab import sources
     from actlab.engine import trusting
+    from actlab.naming import brief
     from actlab.study.first_look import look
     from actlab.study.reading import read
+    from actlab.study.source import StudyError
 
     parts = {"tables": find_parts("tables", "TABLES"), "figures": find_parts("figures", "FIGURES")}
+    if not isinstance(config, Mapping | str | PathLike):
+        raise StudyError(f"config: expected the path of a YAML file, or a mapping, not {brief(config)}")
     file = None if isinstance(config, Mapping) else Path(expanduser(config))
     with sources.only(trusting.to_run(file, overrides) if file is not None else None):
         study = read(config, overrides, parts, look)

@@ -31,7 +31,7 @@ MAKERS = {
 
 
 def with_bases(name):
-    return {name} | {one for base in CLASSES.get(name, ()) for one in with_bases(base)}
+    return {name} | {one for base in CLASSES.get(name, set()) - {name} for one in with_bases(base)}
 
 
 def is_error(name):

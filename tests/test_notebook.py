@@ -247,3 +247,9 @@ def test_without_anyone_to_look_on_nothing_is_shown(capsys):
     own = [].append
     with notebook.followed(own) as tell:
         assert tell is own
+
+
+@pytest.mark.parametrize("config", [None, [1, 2], 5])
+def test_what_is_no_study_is_answered(config):
+    with pytest.raises(actlab.StudyError, match="config: expected the path of a YAML file, or a mapping, not"):
+        actlab.study_of(config)

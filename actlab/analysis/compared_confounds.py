@@ -96,4 +96,4 @@ def few_seeds(studies: Sequence[Study], compared: Compared, frame: pd.DataFrame,
         if study.name in shown and study.folder and 0 < len(seeds) < FEWEST and not split_varies(study.runs):
             more = more_repeats(pd.DataFrame({SEED: sorted(seeds)}))["seeds"]
             ways.append(code(commands.resume(Path(study.folder), more)))
-    return f"For intervals, more seeds: {listed(ways)}." if ways else ""
+    return f"For intervals, more seeds: {'; '.join(ways)}." if ways else ""

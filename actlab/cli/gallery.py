@@ -1,6 +1,7 @@
 """``actlab gallery``: an index page over studies; folders are only read, and none of their code is run."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,20 +43,9 @@ def gallery(folders: Folders, out_file: Out = None) -> None:
     is damaged, or not finished, has a card that says so.
     """
     from actlab.analysis.pages.gallery import DAMAGED, page
-    from actlab.engine.files import StoreError
-    from actlab.engine.whereabouts import studies_in
 
     at = place(folders[0], out_file)
-    studies: dict[str, Path] = {}
-    wrong = []
-    for folder in folders:
-        try:
-            for one in studies_in(folder):
-                studies.setdefault(os.path.realpath(one), one)
-        except StoreError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise StoreError("\n".join(wrong))
+    studies = found(folders)
     if len(studies) > 1:  # large ones take seconds each
         at_work(f"reading {len(studies)} studies")
     cards = [card_of(one) for one in studies.values()]
@@ -66,6 +56,28 @@ def gallery(folders: Folders, out_file: Out = None) -> None:
     with making(at.parent) as made:
         (made.at / at.name).write_text(text, encoding="utf-8", newline="\n")
     say(one_line(at))
+
+
+def found(folders: Sequence[Path]) -> dict[str, Path]:
+    """Find the studies in some folders, each once: by its place on the disk, the folder as it was named.
+
+    Raises:
+        StoreError: a folder is no study, and holds none; all of these are named.
+    """
+    from actlab.engine.files import StoreError
+    from actlab.engine.whereabouts import studies_in
+
+    studies: dict[str, Path] = {}
+    wrong = []
+    for folder in folders:
+        try:
+            for one in studies_in(folder):
+                studies.setdefault(os.path.realpath(one), one)
+        except StoreError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise StoreError("\n".join(wrong))
+    return studies
 
 
 def place(first: Path, out_file: Path | None) -> Path:

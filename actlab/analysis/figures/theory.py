@@ -74,8 +74,8 @@ def within_range(frame: pd.DataFrame) -> pd.DataFrame:
     if not is_predicted(frame):
         return frame
     ranges = [about(name).range for name in frame["measure"]]
-    least = [-np.inf if low is None else low for low, _ in ranges]
-    most = [np.inf if high is None else high for _, high in ranges]
+    least = np.array([-np.inf if low is None else low for low, _ in ranges])
+    most = np.array([np.inf if high is None else high for _, high in ranges])
     return frame.assign(**{name: frame[name].clip(least, most) for name in ("predicted_low", "predicted_high")})
 
 

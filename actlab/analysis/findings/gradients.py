@@ -68,10 +68,10 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     known = last["low"].notna()
     if not known.any():
         lowest, highest = (numbered(rows, names).removeprefix(": ") for rows in (last.head(1), last.tail(1)))
-        text = (
-            f"{begin} no slope of the signal's gradient has an interval; towards the input the lowest {kind(last)} is "
-            f"{lowest}, the highest {highest}."
+        ends = (
+            f"lowest {kind(last)} is {lowest}, the highest {highest}" if len(last) > 1 else f"{kind(last)} is {lowest}"
         )
+        text = f"{begin} no slope of the signal's gradient has an interval; towards the input the {ends}."
         return Finding(text, "vanishing_slopes", FIGURES)
     shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]
     keeps = last[known & (last["low"] >= -HALVED) & (last["high"] <= HALVED)]
@@ -130,7 +130,8 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     near = int((judged["standard_errors"].abs() <= BEYOND).sum())
     off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
     cells_of_frame = counted(len(frame), "cell")
-    number = f"all {cells_of_frame}" if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
+    everywhere = f"all {cells_of_frame}" if len(frame) > 1 else "the one cell"
+    number = everywhere if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
     of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
     text = (
         "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "

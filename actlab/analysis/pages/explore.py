@@ -184,7 +184,8 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     )
     dash = alt.StrokeDash("a:N", title=None).scale(domain=labels, range=[STROKES[looks[one].dash] for one in labels])
     pointed = alt.selection_point(name="pointed", fields=["a"], on="pointerover", nearest=True, empty=False)
-    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(tickMinStep=1, format="d")
+    whole = {"tickMinStep": 1, "format": "d", "labelExpr": "datum.value % 1 ? '' : datum.label"}  # there is no layer 1½
+    across = alt.X("layer:Q", title="layer").scale(nice=False, zero=False).axis(**whole)
     up = alt.Y("v:Q", title=None).scale(zero=False)
     base = rows(values, fields).encode(x=across, y=up, color=colour.legend(legend))
     ends = {"v": "min(v)", "v2": "max(v)", "layer": "min(layer)", "layer2": "max(layer)"}
