@@ -45,7 +45,7 @@ def gallery(folders: Folders, out_file: Out = None) -> None:
     from actlab.analysis.pages.gallery import DAMAGED, page
 
     at = place(folders[0], out_file)
-    studies = found(folders)
+    studies = studies_of(folders)
     if len(studies) > 1:  # large ones take seconds each
         at_work(f"reading {len(studies)} studies")
     cards = [card_of(one) for one in studies.values()]
@@ -58,7 +58,7 @@ def gallery(folders: Folders, out_file: Out = None) -> None:
     say(one_line(at))
 
 
-def found(folders: Sequence[Path]) -> dict[str, Path]:
+def studies_of(folders: Sequence[Path]) -> dict[str, Path]:
     """Find the studies in some folders, each once: by its place on the disk, the folder as it was named.
 
     Raises:

@@ -99,7 +99,7 @@ def note(line: str) -> None:
 
 
 def at_work(line: str) -> None:
-    """Say on a terminal what takes more than a moment; nothing where nobody looks on."""
+    """Say on a terminal what takes more than a moment; elsewhere nothing."""
     if err.is_terminal:
         err.print(one_line(line))
 
