@@ -15,7 +15,7 @@ question: What do networks look like before they are trained?
 data: {name: iris}
 model: {activation: tanh, depth: 3, width: 8}
 train: {optimizer: sgd, batch_size: 16}
-measure: {keep_layers: all}
+measure: {keep_layers: all, probes: [signal_grad_norm, dead_fraction, act_mean]}
 sweep: {matrix: {train.steps: [0, 3]}, seeds: 2}
 report: {tables: [], figures: [], html: false}
 """
