@@ -6,7 +6,7 @@ Neither room knows the other; here, and in ``actlab.reporting``, they meet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,26 +56,7 @@ class Results(stored.Results):
 
     In a notebook, or at a prompt, it shows its question, what was found, what to doubt and the table of final
     performance. ``findings()`` gives the sentences alone, ``figure(name)`` draws.
-
-    Attributes:
-        is_part: ``where`` has chosen some of the runs.
     """
-
-    is_part: bool = False
-
-    def where(self, conditions: str | Sequence[str]) -> Results:
-        """Return the same study with those runs alone of which some conditions hold, in every frame.
-
-        Args:
-            conditions: as ``"activation=relu,depth=10.."``, on the columns of ``final()`` and the keys of the YAML
-                (see ``actlab.where``).
-
-        Raises:
-            WhereError: one cannot be read, or names a key or value that this study does not have.
-
-        >>> load("results/depth").where("activation=relu,depth=10..").findings()  # doctest: +SKIP
-        """
-        return replace(of(super().where(conditions)), is_part=True)
 
     def findings(self) -> Findings:
         """Say what was found and what to doubt, as the report does: sentences that rules make of its tables.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from actlab.engine import prediction_files
 from actlab.engine.frames import with_final
@@ -43,6 +43,7 @@ class Results:
         damage: what is damaged and left out, a line each; empty unless that was asked for.
         untrained: a line where planned runs are not stored.
         left_out: the stored runs that the study does not ask for any more, which are in no frame, and why.
+        is_part: ``where`` has chosen some of the runs.
     """
 
     path: Path
@@ -58,12 +59,13 @@ class Results:
     untrained: tuple[str, ...] = ()
     left_out: Mapping[str, Why] = field(repr=False, default_factory=dict)
     predictions: pd.DataFrame = field(repr=False, default_factory=lambda: pd.DataFrame())
+    is_part: bool = False
 
     def final(self) -> pd.DataFrame:
         """Return ``runs`` with each measure of ``steps`` at the last record (of layers their mean); NaN if diverged."""
         return with_final(self.runs, self.steps)
 
-    def where(self, conditions: str | Sequence[str]) -> Results:
+    def where(self, conditions: str | Sequence[str]) -> Self:
         """Return the same study with those runs alone of which some conditions hold, in every frame.
 
         Args:
@@ -82,7 +84,15 @@ class Results:
             for frame in (self.steps, self.layers, self.histograms)
         )
         predictions = prediction_files.of_frame(self.predictions, runs)
-        return replace(self, runs=runs, steps=steps, layers=layers, histograms=histograms, predictions=predictions)
+        return replace(
+            self,
+            runs=runs,
+            steps=steps,
+            layers=layers,
+            histograms=histograms,
+            predictions=predictions,
+            is_part=True,
+        )
 
     def weights(self, run: str | Mapping[str, Any] | pd.Series, step: int | None = None) -> dict[str, np.ndarray]:
         """Read a run's trained weights, which a study keeps by ``measure.keep_weights``, as arrays by name.
