@@ -107,7 +107,7 @@ def test_evaluation_mode_is_the_walks_forward_pass(norm, residual, dropout, per)
     with jax.enable_x64(True):
         program, numbers = a_program(norm, residual, dropout, per), some_numbers()
         weights = some_weights(program, numbers)
-        splits = {"train": rows(20)[0], "validation": rows(6, 1)[0], "test": rows(6, 2)[0]}
+        splits = {"train": rows(20)[0], "validation": rows(6, 1)[0], "test": rows(5, 2)[0]}
         with jax.disable_jit():
             outputs, _, _ = recording.forward_splits(program, weights, numbers, splits, DEPTH, jnp.int32(1))
         module = a_module(program, weights)
