@@ -19,6 +19,7 @@ AT_EDGE = 0.125  # decades: as wide is drawn what lies beyond the outermost edge
 NEAREST = 0.03  # of a layer's values at most may be nearer to 0 than the axis shows, but for those of the middle bin
 LEAST = 0.02  # of a layer, for each decade: where every layer has less, may be beyond the axis
 FINEST = -4  # log10 of the innermost edge
+OF_BIN = ("bin", "from", "to", "count", "mean", "n")
 
 
 def both_ends(histograms: pd.DataFrame, steps: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +61,12 @@ def shares(counts: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     ends = [bounds(str(name))[i] for name, i in zip(pooled["measure"], pooled["bin"], strict=True)]
     pooled["from"], pooled["to"] = np.array(ends, float).reshape(-1, 2).T
     pooled["mean"] = pooled["count"] / pooled.groupby(by, dropna=False)["count"].transform("sum")
-    return pooled[[*by, "bin", "from", "to", "count", "mean", "n"]]
+    return pooled[[*by, *OF_BIN]]
+
+
+def keys_of(frame: pd.DataFrame) -> list[str]:
+    """List the columns of shares that say which layer they are of: all but those of a bin."""
+    return [str(name) for name in frame if name not in OF_BIN]
 
 
 def outermost(measure: str) -> list[int]:
@@ -125,7 +131,7 @@ def axis_of(frame: pd.DataFrame) -> Axis:
 def innermost(frame: pd.DataFrame, low: np.ndarray, high: np.ndarray) -> float:
     """Choose log10 of what is nearest to 0 on an axis: of several powers of ten the largest that hides little."""
     inner = np.log10(np.where(low > 0, low, -high).clip(10.0**FINEST))  # of each bin, the end that is nearer to 0
-    by = [name for name in frame if name not in ("bin", "from", "to", "count", "mean", "n")]
+    by = keys_of(frame)
     sides = frame[frame["bin"] != len(high) // 2]
     for near in range(-1, FINEST, -1):
         hidden = sides["mean"].where(inner[sides["bin"]] < near - 1e-6, 0.0)

@@ -28,8 +28,8 @@ from actlab.naming import counted
 
 __all__ = ["RULES", "doubts_about"]
 
-SCOPE, OF_TRAINING = ("data", "width"), ("optimizer", "batch_size", "steps")
-"""Settings of which it is said where they have one value alone."""
+SCOPE, TRAINING = ("data", "width"), ("optimizer", "batch_size", "steps")
+"""Settings of which it is said where they have one value alone; the latter of networks that are trained."""
 MANY = 20  # cells, of which one is expected to be missed by its interval
 MISSED = 0.05
 
@@ -52,7 +52,7 @@ def repeats(cells: Cells, tables: Tables) -> str:
 
 def scope(cells: Cells, tables: Tables) -> str:
     """Name the settings of a study that have one value alone."""
-    asked = SCOPE if cells.untrained else (*SCOPE, *OF_TRAINING)
+    asked = SCOPE if cells.untrained else (*SCOPE, *TRAINING)
     one = [key for key in asked if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
     each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
     return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""

@@ -165,7 +165,13 @@ def headline(
 def headline_text(
     study: Mapping[str, Any], cells: Cells, table: Table, tables: Mapping[str, Table | None] | None = None
 ) -> str:
-    """Write the answer for the terminal, of tables that are made: ``tables`` are those that the report shows."""
+    """Write the answer for the terminal, of tables that are made: ``tables`` are those that the report shows.
+
+    Networks that are not trained have no performance to show.
+    """
+    said = [str(study.get("question", "")).strip(), "", *answer_lines(*answer(cells, tables or {}))]
+    if cells.untrained:
+        return "\n".join(said).strip()
     whole = table.frame[~bimodal.not_means(table.frame) & ~some_lack_values(table.frame)]
     ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
@@ -182,10 +188,7 @@ def headline_text(
         selected_in_short(cells),
     ]
     lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
-    said = answer_lines(*answer(cells, tables or {}))
-    if cells.untrained:
-        return "\n".join([str(study.get("question", "")).strip(), "", *said]).strip()
-    return "\n".join([str(study.get("question", "")).strip(), "", *said, "", table.title, body, *lines]).strip()
+    return "\n".join([*said, "", table.title, body, *lines]).strip()
 
 
 def answer_lines(sentences: Sequence[str], doubts: Sequence[str]) -> list[str]:

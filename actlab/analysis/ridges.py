@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
-from actlab.analysis.binned import GAP, Axis, axis_of
+from actlab.analysis.binned import GAP, Axis, axis_of, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import setting, words
 from actlab.measures import about
@@ -115,8 +115,7 @@ def outline(
 def share_at_zero(frame: pd.DataFrame, axis: Axis) -> pd.Series:
     """Take the share of each bin that the axis does not tell from 0, summed by row of the picture."""
     inside = frame["mean"].where(np.isnan(axis.left[frame["bin"]]), 0.0)
-    by = [name for name in frame if name not in ("bin", "from", "to", "count", "mean", "n")]
-    return inside.groupby([frame[name] for name in by], dropna=False).sum()
+    return inside.groupby([frame[name] for name in keys_of(frame)], dropna=False).sum()
 
 
 def scale(axes: Axes, axis: Axis, layers: Sequence[Any]) -> None:

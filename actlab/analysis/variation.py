@@ -98,8 +98,9 @@ def of_what(runs: pd.DataFrame, keys: Sequence[str], estimates: pd.DataFrame, te
     if runs.empty or not (estimates["n"] > 1).any():
         return ""
     splits, seeds = (numbers_of(runs, keys, name) for name in (SPLIT, SEED))
-    drawn = "initialisation, batch order and dropout" if any_dropout(runs) else "initialisation and batch order"
-    drawn = "initialisation" if untrained(runs) else drawn
+    drawn = "initialisation"
+    if not untrained(runs):
+        drawn += ", batch order and dropout" if any_dropout(runs) else " and batch order"
     rows = f" with {span(test_rows)} test rows" if test_rows else ""
     said = estimates["low"].notna().any() if "low" in estimates else True
     begin, of = ("Intervals speak", "of") if said else ("Runs differ", "in")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlab.analysis.binned import AT_EDGE, LEAST, both_ends, outermost, shares
+from actlab.analysis.binned import AT_EDGE, LEAST, both_ends, keys_of, outermost, shares
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import RIDGES, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import code
@@ -61,7 +61,7 @@ def beyond(frame: pd.DataFrame) -> str:
     outer = frame[[i in outermost(name) for i, name in frame[["bin", "measure"]].itertuples(index=False)]]
     if outer.empty:
         return "Nothing lies beyond the outermost bins."
-    by = [name for name in frame if name not in ("bin", "from", "to", "count", "mean", "n")]
+    by = keys_of(frame)
     most = outer.groupby(by, dropna=False, sort=False)["mean"].sum()
     where = dict(zip(by, np.atleast_1d(most.index[int(most.argmax())]), strict=True))
     place = f"{code(str(where['activation']))}, layer {where['layer']}, {WHEN[where['at']]}"
