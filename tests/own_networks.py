@@ -47,10 +47,12 @@ def measured(phi, network, x_MxF, y_M, task):
         unit = z / np.linalg.norm(z, axis=1, keepdims=True)
         cosines = unit @ unit.T
         norm_M = np.linalg.norm(delta, axis=1)
+        with np.errstate(divide="ignore"):  # where the network is certain to the last digit, a row's error is 0
+            log10_norm_M = np.log10(norm_M)
         found.append(
             {
                 "log10_signal_grad_norm": np.log10(np.sqrt(np.mean(norm_M**2))),
-                "log10_median": np.median(np.log10(norm_M)),
+                "log10_median": np.median(log10_norm_M),
                 "log10_weight_grad_norm": np.log10(np.linalg.norm(inputs[l].T @ delta) / rows),
                 "preact_second_moment": np.mean(z**2),
                 "preact_mean_share": np.var(z.mean(axis=0)) / np.mean(z**2),
