@@ -34,6 +34,10 @@ def leaned(z, *, alpha=0.3):
 
 def cubed(z):
     return z**3
+
+
+def steep(z):
+    return jnp.exp(jnp.minimum(z * z, 80.0))
 """
 
 
@@ -203,6 +207,13 @@ def test_rows_are_drawn_to_the_point_up_to_the_bound_that_is_said_and_run_away_a
 
 
 # What is refused
+
+
+def test_a_second_moment_beyond_all_numbers_is_named(study):
+    message = refused(study, matrix("[act.py:steep]", "[variance_preserving]"))
+    assert message.endswith(
+        "variance_preserving needs second_moment of steep: 1.5e+51 is above 1e+30; name another initializer"
+    )
 
 
 def test_a_study_without_a_point_is_told_what_to_exclude(study):

@@ -96,6 +96,14 @@ def test_without_a_moment_the_reason_stands_there():
     assert math.isnan(theory_row(steep)["sigma_w"])
 
 
+def test_where_one_row_underflows_the_others_stand():
+    """E φ(Z)² is 1.5e51: weights that keep it are so small that V(0), where φ(0) = 1, is next to nothing."""
+    steep = replace(CATALOGUE["relu"], name="steep", exact=lambda z: jnp.exp(jnp.minimum(z * z, 80.0)))
+    text = " ".join(theory_block(steep).split())
+    assert "variance_preserving: fixed points of V: expected a variance from" in text
+    assert "critical: fixed points of V: 1 (stable), 1.0337 (unstable)" in text
+
+
 def test_a_row_of_the_table():
     found = theory_row(CATALOGUE["tanh"])
     assert (round(found["sigma_w"], 4), round(found["sigma_b"] ** 2, 4), found["q"]) == (1.4674, 0.1510, 1.0)

@@ -184,7 +184,11 @@ def notes(phi: Any, at: At, scales: DepthScales, others: Sequence[str]) -> Itera
     """Yield what a row's numbers do not say: what is the same, further fixed points, and why there is no number."""
     if others:
         yield f"here the same as {' and '.join(others)}"
-    points = fixed_points(phi, *at[:2])
+    try:
+        points = fixed_points(phi, *at[:2])
+    except TheoryError as error:  # a row has what is known all the same
+        yield f"fixed points of V: {error}"
+        points = ()
     if any(one.q > 0.0 and one.stability != "neutral" for one in points) and len(points) > 1:
         yield f"fixed points of V: {', '.join(map(fixed, points))}"
     names = {"q": "q*", "c": "c*", "xi_q": "ξ_q", "xi_c": "ξ_c"}

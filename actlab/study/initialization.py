@@ -15,7 +15,7 @@ from actlab.nn.initializers import ACTIVATION_FACTS, BIASES, INITIALIZERS, Initi
 from actlab.study.choices import AUTO
 from actlab.study.criticals import refuse_biases, without_point
 from actlab.study.faults import error_at_key, errors_about
-from actlab.study.fields import Choice, display_name
+from actlab.study.fields import LARGEST, Choice, display_name
 from actlab.study.reading import Source
 from actlab.study.sections import ModelConfig
 from actlab.theory.criticality import CriticalPoint
@@ -81,7 +81,8 @@ def initialize(
     Raises:
         StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
-    weights = resolved_weights(model.weight_init, record, parameters)
+    with errors_about(source, "model.weight_init"):
+        weights = resolved_weights(model.weight_init, record, parameters)
     initializer = INITIALIZERS.find(weights.name)
     if initializer.from_point:
         return at_critical_point(model, weights, record, parameters, x_NxF, source)
@@ -250,13 +251,22 @@ def try_at(name: str, options: tuple[tuple[str, Any], ...], fans: tuple[tuple[in
 
 
 def resolved_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
-    """Return the initializer that ``auto`` stands for, and the options that follow from the activation filled in."""
+    """Return the initializer that ``auto`` stands for, and the options that follow from the activation filled in.
+
+    Raises:
+        ValueError: what follows is too large a number for an option.
+    """
     automatic = choice.name == AUTO
     initializer = INITIALIZERS.find(record.weight_init if automatic else choice.name)
     options = dict(choice.options)
     for name in ACTIVATION_FACTS:
         wanted = name in initializer.needed or (automatic and name in initializer.defaults)
         fact = activation_fact(name, record, parameters) if wanted and name not in options else None
+        if fact is not None and LARGEST < abs(fact) < math.inf:
+            of = f"{name} of {display_name(record.name)}"
+            raise ValueError(
+                f"{initializer.name} needs {of}: {fact:.2g} is above {LARGEST:g}; name another initializer"
+            )
         if fact is not None:
             options[name] = fact
     return Choice(name=record.weight_init if automatic else choice.name, options=options)
