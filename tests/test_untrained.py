@@ -56,7 +56,7 @@ def test_its_report_says_nothing_of_training(tmp_path, of_drawn):
     text = (tmp_path / "report.md").read_text()
     assert "No network was trained: nothing here speaks of what training does to them." in text
     assert "Intervals speak of initialisation (5 seeds)" in text
-    for word in ("Trained at", "target loss", "batch order", "final"):
+    for word in ("Trained at", "target loss", "batch order", "final", "at the end", "At the end"):
         assert word not in text
     assert not {path.stem for path in (tmp_path / "tables").iterdir()} & set(OF_TRAINING)
     slopes = pd.read_csv(tmp_path / "tables" / "vanishing_slopes.csv")

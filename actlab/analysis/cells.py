@@ -87,6 +87,11 @@ class Cells:
         """Whether networks are measured as they were drawn, and none is trained."""
         return untrained(self.runs)
 
+    @property
+    def at_last(self) -> str:
+        """When the last record is, in words."""
+        return "at initialisation" if self.untrained else "at the end"
+
 
 def handed_out(cells: Cells) -> Cells:
     """Return cells for a function of the user's to have: what it alters in them, no other part of a report sees."""

@@ -24,7 +24,7 @@ from actlab.naming import counted
 RATE, OPTIMIZER = "learning_rate", "optimizer"
 FIGURES = ("dying", "weakening")
 SOURCES = (
-    ("dead_units", "dead_fraction", ("Units are", "No unit is", "dead at the end")),
+    ("dead_units", "dead_fraction", ("Units are", "No unit is", "dead {at_last}")),
     ("death", "ever_dead_fraction", ("Units were", "No unit was", "dead at some evaluation")),
 )
 """Tables that say which units died, the measure of each, and what it is."""
@@ -63,6 +63,7 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
     table, (units, no_unit, when), frame = dead(tables)
     if frame.empty:
         return None
+    when = when.format(at_last=cells.at_last)
     keys = varied(frame, keys_of(cells, frame, all_values=True))
     die = frame.groupby("activation", sort=False)["mean"].max() > 0
     without = frame.drop_duplicates("activation")
@@ -140,7 +141,7 @@ def weak(cells: Cells, tables: Tables) -> Finding | None:
     if most.empty:
         return None
     text = (
-        "With activations of which no unit is dead, some are weak at the end, with a derivative next to 0 on every "
-        f"row: {largest(most, keys)}."
+        f"With activations of which no unit is dead, some are weak {cells.at_last}, with a derivative next to 0 on "
+        f"every row: {largest(most, keys)}."
     )
     return Finding(text, "dead_units", FIGURES[::-1])

@@ -41,7 +41,7 @@ def dead_units(cells: Cells) -> Table | None:
     wide = pivot_beside(sort_rows(printed, others[:-1], cells.ranks), others, ["depth"], 3)
     defined = [name for name in measures if name in ("dead_fraction", "no_gradient_fraction")]
     defined = list(dict.fromkeys(["dead_fraction", *defined, "weak_fraction", "network_dead"]))
-    note = f"At the end, mean over all hidden layers. {definitions(*defined)}."
+    note = f"{cells.at_last.capitalize()}, mean over all hidden layers. {definitions(*defined)}."
     if len(printed) < len(frame):
         note = f"{note} Rows that are 0 throughout are in the CSV only."
     note = f"{note} {theory_note(cells, frame)}".strip()
