@@ -120,7 +120,7 @@ def celu_in_alpha(z: Array, alpha: Array | float) -> Array:
     kinks=(0.0,),
     saturates="low",
     reference="Barron 2017, arXiv:1704.07483",
-    look=("#117733", "o", "dotted"),
+    look=("#048455", ">", "dotted"),
 )
 def celu(z: Array, *, alpha: float = 1.0) -> Array:
     """Continuously differentiable ELU: z if z ≥ 0 else α(e^(z/α) − 1), C¹ for every α > 0.
@@ -152,7 +152,7 @@ def softplus_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="low",
     reference="Dugas et al. 2001, NeurIPS 13",
-    look=("#44AA99", "8", "solid"),
+    look=("#44AA99", "8", "dashdot"),
 )
 def softplus(z: Array) -> Array:
     """Softplus: ln(1 + e^z), whose derivative is the sigmoid.
@@ -197,7 +197,7 @@ def squareplus_and_derivative(z: Array, b: Array | float) -> tuple[Array, Array]
     smoothness="C∞",
     saturates="low",
     reference="Barron 2021, arXiv:2112.11687",
-    look=("#1B9AAA", ">", "dashdot"),
+    look=("#499AB7", ">", "dashdot"),
 )
 def squareplus(z: Array, *, b: float = 4.0) -> Array:
     """Squareplus: (z + √(z² + b))/2, softplus without an exponential; its left tail decays like b/(4|z|). b > 0.

@@ -135,7 +135,7 @@ def where_steep(z: Array, slope: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Hendrycks & Gimpel 2016, arXiv:1606.08415",
-    look=("#B25C8B", "H", "dotted"),
+    look=("#B25C8B", "p", "dotted"),
 )
 def quick_gelu(z: Array) -> Array:
     """GELU's sigmoid approximation: z·σ(1.702z), which is swish at β = 1.702.
@@ -192,7 +192,7 @@ def swish(z: Array, *, beta: float = 1.0) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118",
-    look=("#AA5577", "+", "dotted"),
+    look=("#AA5577", "+", "dashdot"),
 )
 def silu(z: Array) -> Array:
     """Sigmoid linear unit: z·σ(z), swish with β fixed at 1.
@@ -224,7 +224,7 @@ def silu(z: Array) -> Array:
     saturates="low",
     weight_init="he_normal",
     reference="Howard et al. 2019, arXiv:1905.02244 (MobileNetV3)",
-    look=("#661100", "d", "dashdot"),
+    look=("#661100", "d", "dotted"),
 )
 def hard_swish(z: Array) -> Array:
     """Hard swish: z times the hard sigmoid; φ'(−3) = 0, φ'(3) = 1.

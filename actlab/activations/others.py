@@ -22,7 +22,7 @@ from actlab.later import Array, jnp
     smoothness="C∞",
     saturates="none",
     reference="Sitzmann et al. 2020, arXiv:2006.09661 (SIREN)",
-    look=("#999933", "*", "dashdot"),
+    look=("#424224", "*", "solid"),
 )
 def sine(z: Array, *, omega: float = 1.0) -> Array:
     """Sine: sin(ωz); SIREN takes ω = 30 in its first layer.
@@ -62,7 +62,7 @@ def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
     smoothness="C∞",
     saturates="none",
     reference="Ziyin, Hartwig & Ueda 2020, arXiv:2006.08195",
-    look=("#6B6B1F", "H", "dashdot"),
+    look=("#555C2E", "H", "dotted"),
 )
 def snake(z: Array, *, alpha: float = 1.0) -> Array:
     """Snake: z + sin²(αz)/α, α learned and not 0: periodic, yet never falling.
@@ -96,7 +96,7 @@ def tanhshrink_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="none",
     reference="PyTorch, torch.nn.Tanhshrink",
-    look=("#5F7285", "h", "dotted"),
+    look=("#5F7285", "P", "solid"),
 )
 def tanhshrink(z: Array) -> Array:
     """Tanh shrinkage: z − tanh z, weak around 0 where the others are strong.
@@ -137,7 +137,7 @@ def softshrink_and_derivative(z: Array, threshold: Array | float) -> tuple[Array
     kinks=(-0.5, 0.5),
     saturates="none",
     reference="Donoho 1995, IEEE Trans. Inf. Theory 41(3)",
-    look=("#8899AA", "x", "dashdot"),
+    look=("#454A54", "x", "dashdot"),
 )
 def softshrink(z: Array, *, threshold: float = 0.5) -> Array:
     """Soft thresholding: sign(z)·max(|z| − θ, 0); φ'(±θ) = 0. Its flat set lies in the middle.
@@ -169,7 +169,7 @@ def gaussian_and_derivative(z: Array) -> tuple[Array, Array]:
     smoothness="C∞",
     saturates="both",
     reference="Broomhead & Lowe 1988, Complex Systems 2",
-    look=("#BFB34A", "<", "dotted"),
+    look=("#BFB34A", "*", "dashdot"),
 )
 def gaussian(z: Array) -> Array:
     """Gaussian bump: e^(−z²).
@@ -197,7 +197,7 @@ def gaussian(z: Array) -> Array:
     kinks=(0.0,),
     saturates="none",
     reference="Jarrett et al. 2009, ICCV (rectification by absolute value)",
-    look=("#4D4D1A", "d", "solid"),
+    look=("#4D4D1A", "x", "dashdot"),
 )
 def absolute(z: Array) -> Array:
     """Absolute value: |z|, slope ±1 everywhere; φ'(0) = −1, the left one.

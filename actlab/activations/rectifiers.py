@@ -145,7 +145,7 @@ def relu6_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="both",
     weight_init="he_normal",
     reference="Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10",
-    look=("#004C78", "d", "dashdot"),
+    look=("#003A78", "d", "dashdot"),
 )
 def relu6(z: Array) -> Array:
     """ReLU capped at 6: min(max(0, z), 6); φ'(0) = φ'(6) = 0.
@@ -174,7 +174,7 @@ def relu6(z: Array) -> Array:
     kinks=(0.0,),
     saturates="low",
     reference="So et al. 2021, arXiv:2109.08668 (Primer)",
-    look=("#1F4E8C", "H", "dotted"),
+    look=("#1F4E8C", "s", "solid"),
 )
 def relu_squared(z: Array) -> Array:
     """Squared ReLU: max(0, z)². Its slope grows with z: no initialisation keeps a deep network's signal stable.

@@ -47,7 +47,7 @@ def sigmoid(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="the control of this project for what sigmoid's mean does",
-    look=("#A63D00", ">", "dashdot"),
+    look=("#A63D00", ">", "solid"),
 )
 def centred_sigmoid(z: Array) -> Array:
     """Sigmoid moved to zero mean: σ(z) − ½. The derivative is sigmoid's, so what differs is the mean alone.
@@ -101,7 +101,7 @@ def tanh(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="LeCun et al. 1998, Efficient BackProp",
-    look=("#C66A3A", "H", "dashdot"),
+    look=("#B78870", "H", "solid"),
 )
 def scaled_tanh(z: Array) -> Array:
     """LeCun's tanh: 1.7159·tanh(⅔z), scaled so that φ(±1) = ±1.
@@ -186,7 +186,7 @@ def softsign_and_derivative(z: Array) -> tuple[Array, Array]:
     saturates="both",
     weight_init="glorot_normal",
     reference="Glorot & Bengio 2010, AISTATS",
-    look=("#F5C242", "8", "dashdot"),
+    look=("#F5C242", "8", "dotted"),
 )
 def softsign(z: Array) -> Array:
     """Softsign: z/(1 + |z|); φ'' jumps from 2 to −2 at 0.
@@ -222,7 +222,7 @@ def slope_within(z: Array, bound: float, slope: float) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Collobert 2004, Large scale machine learning, thesis",
-    look=("#B88A00", "*", "dashdot"),
+    look=("#7A8100", "*", "dashdot"),
 )
 def hard_tanh(z: Array) -> Array:
     """Hard tanh: z clipped to [−1, 1]; φ'(±1) = 0.
@@ -253,7 +253,7 @@ def hard_tanh(z: Array) -> Array:
     saturates="both",
     weight_init="glorot_normal",
     reference="Howard et al. 2019, arXiv:1905.02244 (other papers use a slope of 0.2)",
-    look=("#F28E4B", "d", "dotted"),
+    look=("#C5A048", "d", "dotted"),
 )
 def hard_sigmoid(z: Array) -> Array:
     """Hard sigmoid: z/6 + ½ clipped to [0, 1]; φ'(±3) = 0.
