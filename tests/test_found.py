@@ -14,7 +14,9 @@ from actlab.analysis.document import document
 from actlab.analysis.findings import decided, gradients, outcomes, units
 from actlab.analysis.layout import Table
 from actlab.analysis.making import Made, make_shipped
+from actlab.analysis.outscored import how_far
 from actlab.analysis.sections import Items, markdown
+from actlab.measures import about
 from tests.synthetic import frames
 
 RULE = {"report": {"select": {"over": "train.learning_rate", "by": "validation_loss"}}}
@@ -368,6 +370,48 @@ def test_a_rate_at_the_end_of_its_grid_is_doubted_where_some_rate_trains():
     assert "Of two values of learning rate, either is an end" in doubts.ends_of_grid(at_rate(two, 1e-2, [1e-2]), {})
     assert doubts.ends_of_grid(report.study_cells(ALL, {}, *two), {}) == ""
     assert "best of 3 values on the seeds that are shown" in doubts.lucky(at_rate(made, 3e-3, [3e-3]), {})
+
+
+def scored(made, best, scores):
+    """A study whose rule chooses the rate ``best``; ``scores`` are the test accuracies by rate, a seed each."""
+    runs, steps, layers = made
+    place = runs.groupby("learning_rate").cumcount()
+    accuracy = [scores[rate][i] for rate, i in zip(runs["learning_rate"], place, strict=True)]
+    loss = np.where(runs["learning_rate"] == best, 0.1, 1.0)
+    runs = runs.assign(validation_loss=loss, status="ok", trained=True, test_accuracy=accuracy)
+    return report.study_cells(RULE, {}, runs, steps, layers)
+
+
+def test_a_rate_that_scores_better_than_the_selected_one_is_said_with_both_numbers():
+    made = frames(("relu",), (2,), (1e-3, 1e-2), seeds=7, steps=100)
+    low, high = [0.80, 0.81, 0.83, 0.82, 0.80, 0.81, 0.82], [0.95, 0.97, 0.95, 0.96, 0.97, 0.96, 0.95]
+    text = doubts.outscored(scored(made, 1e-3, {1e-3: low, 1e-2: high}), {})
+    assert text.startswith(
+        "Selected by validation loss, not by what is shown: in 1 of 1 cell another learning rate has a clearly better "
+        "test accuracy: the only cell 0.959 ["
+    )
+    assert re.search(r"at 0.01 \(7 runs\), 0.813 \[\S+ \S+ at the selected 0.001\.", text)
+    assert doubts.outscored(scored(made, 1e-3, {1e-3: high, 1e-2: low}), {}) == ""  # the selected one is the better
+    near = [x + 0.01 for x in low]  # for certain, and no difference that matters
+    assert doubts.outscored(scored(made, 1e-3, {1e-3: low, 1e-2: near}), {}) == ""
+    wide = [0.5, 0.99, 0.7, 0.99, 0.99, 0.8, 0.99]  # better by much in the mean, and by luck
+    assert doubts.outscored(scored(made, 1e-3, {1e-3: low, 1e-2: wide}), {}) == ""
+    assert doubts.outscored(report.study_cells(ALL, {}, *made), {}) == ""
+
+
+def test_of_few_runs_all_must_score_better_and_be_so_many_that_luck_would_not_do_it():
+    def rows(values):
+        return pd.DataFrame({"seed": range(len(values)), "value": values, "status": "ok"})
+
+    accuracy, loss = about("test_accuracy"), about("test_loss")
+    twenty = np.linspace(0.85, 0.90, 20)
+    assert how_far(rows([0.95, 0.96, 0.97]), rows(twenty), accuracy) == pytest.approx(0.085)
+    assert math.isnan(how_far(rows([0.95, 0.96, 0.89]), rows(twenty), accuracy))  # one is not better
+    assert math.isnan(how_far(rows([0.95, 0.96, 0.97]), rows(twenty[:3]), accuracy))  # 1 in 20 by luck
+    assert math.isnan(how_far(rows([0.901, 0.902, 0.903]), rows([0.9] * 20), accuracy))  # no difference that matters
+    assert how_far(rows([0.1, 0.1, 0.1]), rows(1 - twenty + 0.1), loss) == pytest.approx(math.log(2.25))
+    lost = rows([0.95, 0.96, 0.97]).assign(status=["ok", "ok", "diverged"])
+    assert math.isnan(how_far(lost, rows(twenty), accuracy))
 
 
 def test_diverged_and_censored_runs_are_counted(cells, selected):

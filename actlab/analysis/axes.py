@@ -42,8 +42,13 @@ def line_label(column: str, value: Any) -> str:
 
 
 def is_predicted(rows: pd.DataFrame) -> bool:
-    """Whether anything of what is drawn together is predicted."""
-    return "predicted" in rows and bool(rows["predicted"].notna().any())
+    """Whether anything of what is drawn together is predicted, be it a bound."""
+    return "predicted" in rows and bool((rows["predicted"].notna() | bounded(rows)).any())
+
+
+def bounded(rows: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether theory has two bounds alone."""
+    return rows["predicted"].isna() & rows["predicted_low"].notna() & rows["predicted_high"].notna()
 
 
 def title(text: str) -> str:
@@ -62,7 +67,7 @@ def curve(
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
-    if len(at) > MARKED:
+    if len(at) > MARKED and "markevery" not in line:
         settings["marker"] = ""
     if band and np.isfinite(low).any():
         ranged = rows[RANGED].to_numpy(bool)[order] if RANGED in rows else np.zeros(len(at), bool)
@@ -87,7 +92,16 @@ def points(axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, size: float 
 
 
 def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float = 0.0) -> None:
-    """Draw a prediction dashed, and shaded (``alpha``) the spread that one network is expected to have about it."""
+    """Draw a prediction dashed, and shaded (``alpha``) the spread that one network is expected to have about it.
+
+    Where theory has two bounds alone, both are dashed, and shaded is what lies between them.
+    """
+    there = rows[bounded(rows)].sort_values(x) if "predicted_low" in rows else rows.head(0)
+    if len(there):
+        at, low, high = (there[name].to_numpy(float) for name in (x, "predicted_low", "predicted_high"))
+        shade(axes, at, low, high, colour, BAND)
+        for bound in (low, high):
+            axes.plot(at, bound, color=colour, linewidth=1.0, linestyle=style.DASHES["dashed"], marker="")
     there = rows[rows["predicted"].notna()]
     order = np.argsort(there[x].to_numpy(float), kind="stable")
     names = (x, "predicted", "predicted_low", "predicted_high")
@@ -98,6 +112,18 @@ def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float 
         shade(axes, at, low, high, colour, alpha)
     single = {"marker": "_", "markersize": 9.0} if len(at) == 1 else {"marker": ""}
     axes.plot(at, mean, color=colour, linestyle=style.DASHES["dashed"], linewidth=1.0, **single)
+
+
+def keys_of_theory(ends: bool) -> list[Line2D]:
+    """Explain a picture of theory: dashed without markers what is predicted, points what was measured at init.
+
+    Args:
+        ends: whether the end is drawn as well, as solid lines.
+    """
+    grey: dict[str, Any] = {"color": "#444444"}
+    solid = [Line2D([], [], label="at the end", **grey)] if ends else []
+    dashed = Line2D([], [], label="predicted", linestyle=style.DASHES["dashed"], **grey)
+    return [*solid, dashed, Line2D([], [], label="measured at init", ls="", marker="o", markersize=3, **grey)]
 
 
 def shade(
@@ -140,6 +166,17 @@ def of_shares(axes: Axes, measure: str) -> None:
     """Let the y axis of what is a share reach from 0 to 1, the same in every figure."""
     if about(measure).range == (0.0, 1.0):
         axes.set_ylim(-0.03, 1.03)
+
+
+CHANCE: dict[str, Any] = {"color": "#777777", "linewidth": 1.0, "linestyle": style.DASHES["dotted"]}
+
+
+def chance(axes: Axes, rows: pd.DataFrame) -> list[float]:
+    """Draw what a network scores that learned nothing, where the rows have it; list it."""
+    values = sorted(set(rows["chance"].dropna().round(6))) if "chance" in rows else []
+    for value in values:
+        axes.axhline(value, zorder=0.6, marker="", **CHANCE)
+    return values
 
 
 def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:

@@ -55,6 +55,7 @@ class Cells:
         lacking: {measure: how many runs were stored before it was measured}.
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
         test_rows: how many rows the test splits have, of each data set; empty where that is not known.
+        chance: {data set's content: test accuracy of always saying the most frequent class}, of those that have one.
         predictions: what theory predicts of step 0 by settings, measure and layer; empty where a study has none.
         histograms: how many values lie in each bin, by run, step, layer and measure; empty where none were measured.
         formats: what the study asks of its figures.
@@ -77,6 +78,7 @@ class Cells:
     lacking: Mapping[str, int] = field(default_factory=dict, repr=False)
     tuning: Tuning | None = None
     test_rows: tuple[int, ...] = ()
+    chance: Mapping[str, float] = field(default_factory=dict, repr=False)
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     histograms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     formats: Formats = field(default_factory=Formats)
@@ -117,6 +119,7 @@ def build_cells(
     predictions: pd.DataFrame | None = None,
     formats: Formats | None = None,
     histograms: pd.DataFrame | None = None,
+    chance: Mapping[str, float] | None = None,
 ) -> Cells:
     """Sort the frames, find the cells, and apply the selection rule.
 
@@ -132,11 +135,12 @@ def build_cells(
         predictions: what theory predicts of them, rows in any order.
         formats: what is asked of figures.
         histograms: the frame of that name, rows in any order.
+        chance: see ``Cells``.
     """
     lacking = lacking or {}
     counts = pd.DataFrame() if histograms is None else histograms
     more: dict[str, Any] = {"test_rows": tuple(test_rows), "predictions": predictions_of(runs, predictions)}
-    more |= {"histograms": counts, "formats": formats or Formats()}
+    more |= {"histograms": counts, "formats": formats or Formats(), "chance": chance or {}}
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)

@@ -21,6 +21,7 @@ from actlab.analysis.findings.outcomes import ranking
 from actlab.analysis.intervals import FEWEST, wilson_bounds
 from actlab.analysis.layout import Table, in_markdown, records, words
 from actlab.analysis.notes import listed
+from actlab.analysis.outscored import of_selection
 from actlab.analysis.tables.times import TIME
 from actlab.analysis.variation import SEED, SPLIT, numbers_of, of_what
 from actlab.later import pd
@@ -109,6 +110,15 @@ def lucky(cells: Cells, tables: Tables) -> str:
     return f"The selected {plain(words(cells.over))}{said.removeprefix('It')}" if said else ""
 
 
+def outscored(cells: Cells, tables: Tables) -> str:
+    """Say where the selected value has a clearly worse score on the test split than another."""
+    said = of_selection(cells) if cells.select is not None else ""
+    if not said:
+        return ""
+    by = plain(words(cells.select.by)) if cells.select else ""
+    return f"Selected by {by}, not by what is shown: {said}. These cells can do better than is shown."
+
+
 def diverged(cells: Cells, tables: Tables) -> str:
     """Say how many runs diverged, in how many cells, and how many of those that are shown."""
     lost = cells.runs["status"] != "ok"
@@ -194,6 +204,7 @@ RULES: tuple[Callable[[Cells, Tables], str], ...] = (
     different_starts,
     ends_of_grid,
     lucky,
+    outscored,
     diverged,
     censored,
     uneven,

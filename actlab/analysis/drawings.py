@@ -55,6 +55,7 @@ class Spec:
         log: the measures whose axis is logarithmic.
         labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none.
         looks: {activation: its look}.
+        most: how many columns a grid has; of more, some are drawn, evenly spread.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Spec:
     log: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, LineStyle] = field(default_factory=dict, repr=False)
+    most: int = MOST_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def drawing(
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
         page = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
         if rows["mean"].notna().any():
-            picture = few(rows, spec.columns).reset_index(drop=True)
+            picture = few(rows, spec.columns, spec.most).reset_index(drop=True)
             pages[file_name(page, pages)] = in_words(picture, (spec.lines, spec.panels, spec.x))
     runs = cells.runs if cells.over in keys else cells.selected
     of_runs = [key for key in keys if key in runs]
@@ -131,8 +133,8 @@ def drawing(
         sentences.append(f"{MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
     if cells.select is not None and cells.over not in keys:
         sentences.append(selection_note(cells))
-    if spec.columns and (number := frame[spec.columns].nunique()) > MOST_COLUMNS:
-        sentences.append(f"{MOST_COLUMNS} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
+    if spec.columns and (number := frame[spec.columns].nunique()) > spec.most:
+        sentences.append(f"{spec.most} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec)
 
 
@@ -194,11 +196,11 @@ def file_name(page: str, taken: Container[str]) -> str:
     return next(one for one in numbered if one not in taken)
 
 
-def few(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Keep the rows of at most ``MOST_COLUMNS`` values of a column, evenly spread, with the first and the last."""
+def few(rows: pd.DataFrame, column: str, most: int = MOST_COLUMNS) -> pd.DataFrame:
+    """Keep the rows of at most so many values of a column, evenly spread, with the first and the last."""
     if not column:
         return rows
-    return rows[rows[column].isin(evenly(in_order(rows[column]), MOST_COLUMNS))]
+    return rows[rows[column].isin(evenly(in_order(rows[column]), most))]
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:

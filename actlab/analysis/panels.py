@@ -18,12 +18,15 @@ from matplotlib.ticker import MaxNLocator
 from actlab.analysis import style
 from actlab.analysis.axes import (
     BAND,
+    CHANCE,
     arrangement,
+    chance,
     curve,
     decades_scale,
     depth_axis,
     drawn,
     is_predicted,
+    keys_of_theory,
     legend,
     line_label,
     log_scale,
@@ -50,6 +53,7 @@ from actlab.analysis.drawings import (
     WHEN,
     Spec,
     as_drawn,
+    in_order,
 )
 from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
@@ -106,6 +110,8 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         of_shares(axes, measure)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
+        for value in chance(axes, rows):
+            ends["chance"] = (value, CHANCE["color"])
         if ends and axes is grid[-1]:
             style.lay_out(figure)  # positions are known only then
             name_lines(axes, ends)
@@ -210,12 +216,11 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
-    if "at" in frame:
-        ends = {"at the end": "solid", **({"predicted": "dashed"} if theory else {"at init": "dotted"})}
-        for name, dash in list(ends.items())[alone:]:
+    if theory:
+        handles += keys_of_theory(not alone)
+    elif "at" in frame:
+        for name, dash in list({"at the end": "solid", "at init": "dotted"}.items())[alone:]:
             handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
-        if theory:
-            handles.append(Line2D([], [], color="#444444", label="measured at init", ls="", marker="o", markersize=3))
     legend(figure, handles, words(lines))
     return figure
 
@@ -223,13 +228,17 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw rows (``panels``) by ``columns``, in each panel a measure against ``x``, a line for each of ``lines``.
 
-    Layers are coloured by their place in the network, from the input (dark) to the output (light).
+    Layers are coloured by their place in the network, from the input (dark) to the output (light). Where theory is
+    drawn, it alone is dashed: lines of what was measured are solid, and told apart by markers.
     """
-    lines = spec.lines
+    lines, theory = spec.lines, is_predicted(frame)
     down, across = list(dict.fromkeys(frame[spec.panels])), list(dict.fromkeys(frame[spec.columns]))
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
-    below = 0.5 + 0.19 * math.ceil(len(values) / 6) if lines != "layer" else 0.7
+    if theory:
+        looks = {value: replace(look, dash="solid") for value, look in looks.items()}
+    ticks = in_order(frame[spec.x]) if spec.x == "depth" else []
+    below = 0.5 + 0.19 * math.ceil((len(values) + 3 * theory) / 6) if lines != "layer" else 0.7
     alpha = min(BAND, 0.6 / len(values))  # many bands must not bury the lines
     figure = style.new_figure(max(2.2 * len(across) + 0.5, 3.8), 1.8 * len(down) + below)
     grid = figure.subplots(len(down), len(across), squeeze=False, sharex="col", sharey="row")
@@ -244,15 +253,18 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 line = panel[panel[lines] == value]
                 if len(line):
                     marker = "" if lines == "layer" else looks[value].marker
-                    small = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
+                    small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
+                    small |= {"markevery": 1} if theory else {}
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
             if i == 0:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
-            if i == len(down) - 1:
-                axes.set_xlabel(about(spec.x).axis)
-            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            if ticks:
+                depth_axis(axes, ticks, spec.x)
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            axes.set_xlabel(about(spec.x).axis if i == len(down) - 1 else "")
         grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
         if of_row["measure"].iloc[0] in spec.log:
             log_scale(grid[i, 0], drawn(of_row))
@@ -264,10 +276,11 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles = [Line2D([], [], label=name, color=colour, linewidth=2) for name, colour in names]
         legend(figure, [*handles, Line2D([], [], label="where all layers begin", **START)], "")
         return figure
-    handles = [
-        Line2D([], [], label=line_label(lines, value), **{**style.line(looks[value]), "markersize": 4})
-        for value in values
-    ]
+    ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
+    line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
+    handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
+    if theory:
+        handles += keys_of_theory(ends)
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 

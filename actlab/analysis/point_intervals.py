@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actlab.analysis import style
-from actlab.analysis.axes import legend, line_label, looks_of, of_shares
+from actlab.analysis.axes import CHANCE, chance, legend, line_label, looks_of, of_shares
 from actlab.analysis.drawings import RANGED, WHEN, Spec, in_order
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
@@ -31,6 +31,7 @@ KEYS: Mapping[str, dict[str, Any]] = {
     PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
     LOST: {"marker": "x", "linestyle": "none", "markersize": 4.0},
     MISSING: {"marker": "_", "linestyle": "none", "markersize": 5.0},
+    "chance": CHANCE,
 }
 """What else the legend explains, of what occurs."""
 
@@ -60,7 +61,7 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
         )
         for one, look in looks.items()
     ]
-    handles += [Line2D([], [], color="#555555", label=key, **look) for key, look in KEYS.items() if key in seen]
+    handles += [Line2D([], [], **({"color": "#555555"} | look), label=key) for key, look in KEYS.items() if key in seen]
     legend(figure, handles, "" if spec.lines == "activation" else words(spec.lines))
     return figure
 
@@ -68,7 +69,7 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
 def panel(axes: Axes, spec: Spec, frame: pd.DataFrame, groups: list[Any], looks: Mapping[Any, LineStyle]) -> set[str]:
     """Draw one panel; return which of ``KEYS`` occur in it."""
     measure, at = str(frame["measure"].iloc[0]), str(frame["at"].iloc[0])
-    seen: set[str] = set()
+    seen = {"chance"} if chance(axes, frame) else set()
     nowhere: list[tuple[float, str, LineStyle]] = []
     step, order = (1 - BETWEEN) / len(looks), list(looks)
     for row in records(frame):

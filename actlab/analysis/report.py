@@ -36,6 +36,7 @@ from actlab.analysis.stages import tuning_of
 from actlab.analysis.tables import TABLES
 from actlab.analysis.tables.outcomes import LOSS_SCALE
 from actlab.analysis.variation import BOTH, EITHER, over_repeats
+from actlab.data.look import chance_accuracy
 from actlab.measures import from_plain
 from actlab.outputs import making
 from actlab.study.selection import select_rule
@@ -142,12 +143,18 @@ def study_cells(
     measures = from_plain(manifest.get("measures", {}))
     stated = (manifest.get("activations"), of_manifest(manifest), lacking, tuning_of(study, manifest))
     more = (rows_of_test(manifest), predictions, of_report(study.get("report")), histograms)
-    return build_cells(runs, steps, layers, rule, measures, *stated, *more)
+    return build_cells(runs, steps, layers, rule, measures, *stated, *more, chance=chances(manifest))
 
 
 def rows_of_test(manifest: Mapping[str, Any]) -> tuple[int, ...]:
     """List how many rows the test splits of a study's data sets have; manifests of old say nothing."""
     return tuple(sorted({int(about["rows"]["test"]) for about in manifest.get("data") or ()}))
+
+
+def chances(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """Return the test accuracy of always saying the most frequent class, by the data sets' contents."""
+    each = {str(about.get("content", "")): chance_accuracy(about) for about in manifest.get("data") or ()}
+    return {content: right for content, right in each.items() if right is not None}
 
 
 def headline(

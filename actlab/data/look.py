@@ -79,11 +79,21 @@ def chance(about: Mapping[str, Any]) -> str:
     >>> chance({"classes": {"a": {"train": 3, "test": 1}, "b": {"train": 2, "test": 3}}})
     'test accuracy 0.25, by always saying the most frequent class of the training rows'
     """
-    if "classes" not in about:
+    right = chance_accuracy(about)
+    if right is None:
         return "test R² 0 or just below, by always saying the mean of the training rows"
-    counts = about["classes"].values()
-    right = max(counts, key=lambda one: one["train"])["test"] / sum(one["test"] for one in counts)
     return f"test accuracy {right:.2g}, by always saying the most frequent class of the training rows"
+
+
+def chance_accuracy(about: Mapping[str, Any]) -> float | None:
+    """Return the share of the test rows that are of the training rows' most frequent class; None without classes.
+
+    >>> chance_accuracy({"classes": {"a": {"train": 3, "test": 1}, "b": {"train": 2, "test": 3}}})
+    0.25
+    """
+    counts = list(about.get("classes", {}).values())
+    rows = sum(one["test"] for one in counts)
+    return max(counts, key=lambda one: one["train"])["test"] / rows if rows else None
 
 
 def source_of(about: Mapping[str, Any]) -> dict[str, str]:

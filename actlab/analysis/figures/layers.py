@@ -23,6 +23,7 @@ from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 from actlab.naming import counted
 
+MOST_DEPTHS = 3  # more panels are too small to read
 FEWEST = 4  # layers and records that make a map
 
 
@@ -47,6 +48,7 @@ def moments(cells: Cells) -> Drawing | None:
         log=geometric,
         labels={f"{name},{at}": f"{about(name).axis}\n{when}" for name in measures for at, when in WHEN.items()},
         looks=cells.looks,
+        most=MOST_DEPTHS,
     )
     caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)

@@ -11,12 +11,15 @@ from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures.base import in_one_picture, intervals, over_training
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
+from actlab.analysis.outscored import of_selection
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
 from actlab.analysis.tables import outcomes as tables
 from actlab.analysis.tables.base import order, without
 from actlab.later import pd
 from actlab.measures import about
+
+CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
 
 
 @figure
@@ -25,13 +28,32 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     table = tables.final_performance(cells)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    frame, apart = with_seeds(table.frame, cells), ""
+    frame, apart = with_chance(with_seeds(table.frame, cells), cells), ""
     if (frame["seeds"] != "").any():
         apart = (
             " Where some runs trained and others did not, each run is a point: no line leads through what lies between."
         )
-    caption = f"Final metric on the test split{scale}. {mean_of(frame)}.{apart}"
+    said = of_selection(cells)
+    caption = " ".join(
+        [
+            f"Final metric on the test split{scale}. {mean_of(frame)}.{apart}",
+            *([CHANCE] if "chance" in frame else []),
+            *([f"{said[0].upper()}{said[1:]}."] if said else []),
+        ]
+    )
     return drawing(cells, frame, spec, table.title, caption)
+
+
+def with_chance(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add to accuracies what a network has that always says the most frequent class, where that is known."""
+    if "data_content" not in cells.selected:
+        return frame
+    keys = cell_keys(cells)
+    runs = cells.selected.assign(chance=cells.selected["data_content"].map(dict(cells.chance)))
+    each = runs.groupby(keys, dropna=False)["chance"].agg(lambda one: one.iloc[0] if one.nunique() == 1 else math.nan)
+    out = frame.merge(each.reset_index(), on=keys, how="left")
+    out["chance"] = out["chance"].where(out["measure"] == "test_accuracy")
+    return out if out["chance"].notna().any() else frame
 
 
 def with_seeds(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
@@ -118,7 +140,7 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     """Final metric and vanishing slope as points with intervals, activations beside one another at each depth."""
     if cells.selected["depth"].nunique() < 2:
         return None
-    final = with_seeds(tables.final_performance(cells).frame, cells).assign(at="final")
+    final = with_chance(with_seeds(tables.final_performance(cells).frame, cells), cells).assign(at="final")
     slopes = gradients.vanishing_slopes(cells)
     parts = [final]
     if slopes is not None:
@@ -126,9 +148,10 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
         parts.append(own[[name for name in final if name in own]])
     frame = pd.concat(parts, ignore_index=True)
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
+    lacking = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] > 0)
+    hollow = "; hollow where some runs have no value" * bool(lacking.any())
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
-    caption = (
-        f"{mean_of(frame).replace('dashed edges', 'dashed')}; hollow where some runs have no value. Below the axis "
-        f"stand cells without any{undefined}."
-    )
+    below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
+    caption = f"{mean_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
+    caption += f" {CHANCE}" * ("chance" in frame)
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)
