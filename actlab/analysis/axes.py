@@ -48,6 +48,8 @@ def is_predicted(rows: pd.DataFrame) -> bool:
 
 def bounded(rows: pd.DataFrame) -> pd.Series:
     """Tell of each row whether theory has two bounds alone."""
+    if "predicted_low" not in rows:
+        return pd.Series(False, rows.index)
     return rows["predicted"].isna() & rows["predicted_low"].notna() & rows["predicted_high"].notna()
 
 
@@ -96,7 +98,7 @@ def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float 
 
     Where theory has two bounds alone, both are dashed, and shaded is what lies between them.
     """
-    there = rows[bounded(rows)].sort_values(x) if "predicted_low" in rows else rows.head(0)
+    there = rows[bounded(rows)].sort_values(x)
     if len(there):
         at, low, high = (there[name].to_numpy(float) for name in (x, "predicted_low", "predicted_high"))
         shade(axes, at, low, high, colour, BAND)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from actlab.analysis import style
 from actlab.analysis.escaping import code
@@ -26,6 +27,9 @@ Looks = Mapping[str, Sequence[str] | None]
 WINDOW = 5.0  # graphs show [−5, 5] both ways, or farther out where a kink lies there
 VALUE, SLOPE, FLAT = "φ", "φ′", "#DDE6EE"
 SLOPE_COLOUR = "#444444"
+EDGED = [withStroke(linewidth=1.8, foreground="white")]
+"""Dashes with a white edge, which are seen on a dark line too."""
+NEARLY = 1.25  # of the window: what leaves it by no more is drawn whole
 MATHS = {"C0": r"$C^0$", "C1": r"$C^1$", r"C$\infty$": r"$C^\infty$"}
 
 
@@ -75,7 +79,8 @@ def write_graphs(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, o
             axes = figure.subplots()
             draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
             shown = drawn_name(name)
-            axes.set_title(f"{shown}\n${latex[name]}$" if latex[name] else shown)
+            formula = latex[name].replace(r"\frac", r"\dfrac")  # else a fraction's letters are too small to read
+            axes.set_title(f"{shown}\n${formula}$" if formula else shown, pad=10 if r"\dfrac" in formula else None)
             written[str(name)] = style.save(figure, out / "figures" / stems[name])
     return written
 
@@ -198,7 +203,8 @@ def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: b
     """Draw φ in its activation's colour, φ′ dashed in grey, and a shade where φ is flat by definition."""
     seen = curve[curve["z"].abs() <= reach + 1e-9]
     z, value, slope = (seen[name].to_numpy() for name in ("z", "value", "derivative"))
-    low, high = max(min(value.min(), slope.min()), -reach), min(max(value.max(), slope.max()), reach)
+    ends = (min(value.min(), slope.min()), max(value.max(), slope.max()))
+    low, high = (end if abs(end) <= NEARLY * reach else math.copysign(reach, end) for end in ends)
     margin = 0.08 * (high - low)
     axes.set(xlim=(-reach, reach), ylim=(low - margin, high + margin))
     for start, end in flat_stretches(curve):
@@ -206,8 +212,9 @@ def draw(axes: Axes, curve: pd.DataFrame, colour: str, reach: float, labelled: b
     axes.axhline(0.0, color="#999999", linewidth=0.6, zorder=1)
     axes.axvline(0.0, color="#999999", linewidth=0.6, zorder=1)
     for begin, end in intervals(slope):  # a jump of φ′ is a jump, not a steep line
-        axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, linestyle=(0, (3, 1.5)), linewidth=1.1, zorder=3)
-    axes.plot(z, value, color=colour, linewidth=1.9, zorder=2.5)  # where both are 0, dashes are seen on it
+        dashes: dict[str, Any] = {"linestyle": (0, (3, 1.5)), "linewidth": 1.1, "path_effects": EDGED}
+        axes.plot(z[begin:end], slope[begin:end], color=SLOPE_COLOUR, zorder=3, **dashes)
+    axes.plot(z, value, color=colour, linewidth=2.5, zorder=2.5)  # where both are 0, dashes are seen on it
     if labelled:
         axes.set_xlabel("z")
         handles = [axes.lines[-1], axes.lines[2]]
