@@ -4,6 +4,7 @@ Two one-thread workers train the same shape with one activation after the other,
 that of ReLU in the same round over the activation's own time.
 """
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -15,12 +16,8 @@ from benchmarks import race
 from benchmarks.rates import Shape, loop_rate
 
 
-def main() -> None:
-    """Race, print, write."""
-    parser = race.parser(__doc__, rounds=9)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--all", action="store_true", help="the whole catalogue, not only the story's")
-    arguments = parser.parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     names = sorted(CATALOGUE, key=lambda name: CATALOGUE[name].order)
     names = names if arguments.all else [*names[:9], "tanh", "gelu_tanh", "linear"]
     pool = worker_pools.local(2)
@@ -33,10 +30,21 @@ def main() -> None:
             }
             rows += [(name, number, rate / 1e9, rate / rates["relu"]) for name, rate in rates.items()]
     pool.shutdown()
-    frame = pd.DataFrame(rows, columns=["activation", "round", "gflops", "speed_beside_relu"])
+    frame = pd.DataFrame(rows, columns=["activation", "round", "gflops", "speed_over_relu"])
     frame = frame[frame["round"] >= 0]
-    table = race.medians(frame, ["activation"], ["speed_beside_relu"])
-    figure = race.bars(names, frame, "activation", "speed_beside_relu", "training steps per second, relative to relu")
+    return frame
+
+
+def main() -> None:
+    """Race, print, write."""
+    parser = race.parser(__doc__, rounds=9)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--all", action="store_true", help="the whole catalogue, not only the story's")
+    arguments = parser.parse_args()
+    frame = race.rounds("activations", arguments, measured)
+    table = race.medians(frame, ["activation"], ["speed_over_relu"])
+    names = list(dict.fromkeys(frame["activation"]))
+    figure = race.bars(names, frame, "activation", "speed_over_relu", "training steps per second, relative to relu")
     title = f"Whole training steps, width {arguments.width}, depth 20, batch 128, Adam"
     race.finish("activations", title, frame, table, figure, arguments.out)
 

@@ -8,6 +8,7 @@ With `--depths` no other revision takes part: a step and a record of a shallow r
 200 layers are raced against the same run in a study of its own depth.
 """
 
+import argparse
 import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -75,6 +76,23 @@ def among_deeper(server: Server, widths: Sequence[int], rounds: int) -> pd.DataF
     return pd.DataFrame(row for row in rows if row["round"] >= 0)
 
 
+def measured_depths(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race shallow runs of a deeper study; a row for each round."""
+    with revisions.servers(revisions.HERE) as (this,):
+        return among_deeper(this, arguments.widths, arguments.rounds)
+
+
+def measured_shapes(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
+    shapes = [(arguments.depth, width) for width in arguments.widths]
+    shapes += [(DEEP[0], width) for width in DEEP[1] if width in arguments.widths]
+    with (
+        revisions.checkout(arguments.revision, arguments.base) as base,
+        revisions.servers(revisions.HERE, base) as started,
+    ):
+        return against_base(dict(zip(("this", "base"), started, strict=True)), shapes, arguments.rounds)
+
+
 def main() -> None:
     """Race, print, write."""
     parser = race.parser(__doc__, rounds=7)
@@ -84,19 +102,12 @@ def main() -> None:
     parser.add_argument("--depths", action="store_true", help="shallow runs vs themselves in a deeper study")
     arguments = parser.parse_args()
     if arguments.depths:
-        with revisions.servers(revisions.HERE) as (this,):
-            frame = among_deeper(this, arguments.widths, arguments.rounds)
+        frame = race.rounds("against_depths", arguments, measured_depths)
         table = race.medians(frame, ["depth", "width"], ["step_over_alone", "record_over_alone"])
         title = f"Seconds in a study whose deepest network has {DEEPEST} layers, over those in a study of its own depth"
         race.finish("against_depths", title, frame, table, None, arguments.out)
         return
-    shapes = [(arguments.depth, width) for width in arguments.widths]
-    shapes += [(DEEP[0], width) for width in DEEP[1] if width in arguments.widths]
-    with (
-        revisions.checkout(arguments.revision, arguments.base) as base,
-        revisions.servers(revisions.HERE, base) as started,
-    ):
-        frame = against_base(dict(zip(("this", "base"), started, strict=True)), shapes, arguments.rounds)
+    frame = race.rounds("against", arguments, measured_shapes)
     both = [f"{name}_{what}" for what in ("share", "record_over_products") for name in ("this", "base")]
     table = race.medians(frame, ["depth", "width"], ["steps_over_base", "record_over_base", *both])
     title = f"This checkout vs revision {arguments.revision}: batch {BATCH}, relu, Adam"

@@ -7,6 +7,7 @@ compiled programs, once with the folder that the first left. Ratios are to the b
 round, compiled from scratch.
 """
 
+import argparse
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "prelu", "elu", "selu", 
 DEPTHS = (2, 10, 20, 50, 100, 200)
 ONE = ("base", "relu", "20")  # the program that the gates are ratios to
 ALSO = (("relu", 2), ("relu", 200), ("prelu", 20), ("mish", 20))  # other programs of the base
+KEYS = ["revision", "activation", "depth", "from_disk"]
 
 
 def compile_seconds(folder: Path, shape: Shape) -> tuple[float, float]:
@@ -88,14 +90,8 @@ def shape_of(width: int, depth: int, activation: str) -> dict[str, Any]:
     return {"width": width, "depth": depth, "activation": activation}
 
 
-def main() -> None:
-    """Race, print, write."""
-    parser = race.parser(__doc__, rounds=3)
-    revisions.add_arguments(parser)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--activations", nargs="+", default=list(ACTIVATIONS))
-    parser.add_argument("--depths", type=int, nargs="+", default=list(DEPTHS))
-    arguments = parser.parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     rows = []
     with (
         revisions.checkout(arguments.revision, arguments.base) as path,
@@ -108,12 +104,23 @@ def main() -> None:
                     for cached in (False, True):
                         rest, xla = server.ask(op, cache=cache, **request)
                         rows.append((*named, cached, number, rest, xla, rest + xla))
-    keys = ["revision", "activation", "depth", "from_disk"]
-    frame = pd.DataFrame(rows, columns=[*keys, "round", "rest_s", "xla_s", "total_s"])
-    is_one = frame[keys[:3]].eq(list(ONE)).all(axis=1) & ~frame["from_disk"]
+    frame = pd.DataFrame(rows, columns=[*KEYS, "round", "rest_s", "xla_s", "total_s"])
+    is_one = frame[KEYS[:3]].eq(list(ONE)).all(axis=1) & ~frame["from_disk"]
     one = frame[is_one].set_index("round")["total_s"]
     frame["over_one_program"] = frame["total_s"] / frame["round"].map(one)
-    table = race.medians(frame, keys, ["rest_s", "xla_s", "total_s", "over_one_program"])
+    return frame
+
+
+def main() -> None:
+    """Race, print, write."""
+    parser = race.parser(__doc__, rounds=3)
+    revisions.add_arguments(parser)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--activations", nargs="+", default=list(ACTIVATIONS))
+    parser.add_argument("--depths", type=int, nargs="+", default=list(DEPTHS))
+    arguments = parser.parse_args()
+    frame = race.rounds("compiling", arguments, measured)
+    table = race.medians(frame, KEYS, ["rest_s", "xla_s", "total_s", "over_one_program"])
     title = f"Seconds to compile, width {arguments.width}: a study of this checkout vs programs of the base"
     race.finish("compiling", title, frame, table, None, arguments.out)
 

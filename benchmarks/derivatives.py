@@ -4,6 +4,7 @@ Training steps with each catalogue activation as it is, and with what JAX makes 
 one-thread process. A ratio is of seconds in the same round, below 1 where the closed form is faster.
 """
 
+import argparse
 import tempfile
 import time
 from dataclasses import replace
@@ -51,22 +52,28 @@ def seconds(width: int, name: str, rounds: int) -> list[tuple[float, float]]:
     return timings
 
 
-def main() -> None:
-    """Race, print, write."""
-    from actlab.activations import CATALOGUE
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     from actlab.engine import worker_pools
 
-    parser = race.parser(__doc__, rounds=9)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--activations", nargs="+", default=list(CATALOGUE), choices=list(CATALOGUE))
-    arguments = parser.parse_args()
     rows = []
     for name in arguments.activations:
         with worker_pools.Processes() as processes:
             raced = processes.open().submit(seconds, arguments.width, name, arguments.rounds).result()
         rows += [(name, number, *took, took[0] / took[1]) for number, took in enumerate(raced)]
     columns = ["activation", "round", "closed_form_s", "automatic_s", "closed_over_automatic"]
-    frame = pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def main() -> None:
+    """Race, print, write."""
+    from actlab.activations import CATALOGUE
+
+    parser = race.parser(__doc__, rounds=9)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--activations", nargs="+", default=list(CATALOGUE), choices=list(CATALOGUE))
+    arguments = parser.parse_args()
+    frame = race.rounds("derivatives", arguments, measured)
     table = race.medians(frame, ["activation"], ["closed_over_automatic"])
     title = f"A training step with closed-form derivatives vs automatic ones, width {arguments.width}"
     race.finish("derivatives", title, frame, table, None, arguments.out)

@@ -7,6 +7,7 @@ Seconds are the command's, wall and CPU (its workers included); outside training
 from the manifest. A ratio is of one round.
 """
 
+import argparse
 import json
 import os
 import resource
@@ -106,10 +107,22 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     walls = pd.DataFrame(wide["wall_s"]).groupby(level=["study", "round"]).ffill()
     scripts = walls.filter(like="PyTorch")
     if "PyTorch, eager" in scripts:
-        by_round["base_beside_eager"] = scripts["PyTorch, eager"] / walls["base"]
+        by_round["eager_over_base"] = scripts["PyTorch, eager"] / walls["base"]
     if not scripts.empty:
-        by_round["this_beside_the_faster"] = scripts.min(axis=1) / walls["this"]
+        by_round["faster_over_this"] = scripts.min(axis=1) / walls["this"]
     return by_round.reset_index()
+
+
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
+    revisions.compile_bytecode(revisions.HERE)
+    rows: list[dict[str, Any]] = []
+    with revisions.checkout(arguments.revision, arguments.base) as base:
+        for number in range(arguments.rounds):
+            for name in arguments.studies:
+                checkouts = {"this": revisions.HERE, "base": base}
+                rows += race_once(number, name, contestants(name, checkouts, arguments.scripts, arguments.torch))
+    return pd.DataFrame(rows)
 
 
 def main() -> None:
@@ -120,14 +133,7 @@ def main() -> None:
     parser.add_argument("--scripts", nargs="*", choices=list(SCRIPTS), default=list(SCRIPTS))
     parser.add_argument("--torch", default=sys.executable, metavar="PYTHON", help="a Python that has PyTorch")
     arguments = parser.parse_args()
-    revisions.compile_bytecode(revisions.HERE)
-    rows: list[dict[str, Any]] = []
-    with revisions.checkout(arguments.revision, arguments.base) as base:
-        for number in range(arguments.rounds):
-            for name in arguments.studies:
-                checkouts = {"this": revisions.HERE, "base": base}
-                rows += race_once(number, name, contestants(name, checkouts, arguments.scripts, arguments.torch))
-    frame = pd.DataFrame(rows)
+    frame = race.rounds("first_study", arguments, measured)
     keys = ["study", "contestant", "cached"]
     title = f"From command to table on two cores, this checkout and revision {arguments.revision}"
     race.finish("first_study", title, frame, race.medians(frame, keys, SECONDS, digits=1), None, arguments.out)

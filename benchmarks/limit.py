@@ -5,6 +5,7 @@ weights, one with many rows, one with many programs to compile. What the workers
 per second. No compiled program is on the disk: a worker holds most while it compiles.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -48,9 +49,8 @@ def peak_memory(command: list[str], environment: dict[str, str]) -> float:
     return most
 
 
-def main() -> None:
-    """Measure, print, write."""
-    arguments = race.parser(__doc__, rounds=2).parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     rows = []
     for number in range(arguments.rounds):
         for shape, data_rows, activations, limits in CASES:
@@ -74,6 +74,13 @@ def main() -> None:
     columns = ["depth", "width", "rows", "programs", "memory", "round", "runs_per_call", "eval_chunks", "held_mb"]
     frame = pd.DataFrame(rows, columns=columns)
     frame["held_over_given"] = frame["held_mb"] / frame["memory"].str.removesuffix("GB").astype(float) / 1e3
+    return frame
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=2).parse_args()
+    frame = race.rounds("limit", arguments, measured)
     by = ["depth", "width", "rows", "programs", "memory", "runs_per_call", "eval_chunks"]
     table = race.medians(frame, by, ["held_mb"], digits=0).merge(race.medians(frame, by, ["held_over_given"]), on=by)
     race.finish("limit", "What all workers together hold, vs --memory", frame, table, None, arguments.out)

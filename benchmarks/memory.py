@@ -3,6 +3,7 @@
 Each figure is the largest resident size that a worker of its own came to while it compiled a shape and trained a batch.
 """
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pandas as pd
 from actlab.engine import worker_pools
 from benchmarks import race
 from benchmarks.rates import STUDY, Shape
+
+DIGITS_ROWS = 1797
 
 
 def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float, float]:
@@ -38,9 +41,18 @@ def most_bytes(folder: Path, shape: Shape, runs: int, rows: int) -> tuple[float,
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, planned.worker_bytes
 
 
-def main() -> None:
-    """Measure, print, write."""
-    arguments = race.parser(__doc__, rounds=2).parse_args()
+def called(activation: str, depth: int, width: int, runs: int, rows: int) -> str:
+    """Name a case by its shape, and by what else it differs in from most.
+
+    >>> called("relu", 20, 64, 16, 1797)
+    'relu, 20 layers of 64, 16 runs per call'
+    """
+    more = [f", {runs} runs per call"] * (runs > 1) + [f", {rows:,} rows"] * (rows != DIGITS_ROWS)
+    return f"{activation}, {depth} layers of {width}{''.join(more)}"
+
+
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Measure; a row for each round."""
     cases = [
         (Shape(16, 2), 4, 0),
         (Shape(64, 10), 1, 0),
@@ -57,29 +69,25 @@ def main() -> None:
             pool = worker_pools.local(1)
             short = shape._replace(steps=40, every=20)
             with tempfile.TemporaryDirectory() as folder:
-                measured, predicted = pool.submit(most_bytes, Path(folder), short, runs, data_rows).result()
+                held, predicted = pool.submit(most_bytes, Path(folder), short, runs, data_rows).result()
             pool.shutdown(kill_workers=True)
-            rows.append(
-                (shape.activation, shape.depth, shape.width, runs, data_rows or 1797, number, measured, predicted)
-            )
+            size = (shape.depth, shape.width, runs, data_rows or DIGITS_ROWS)
+            rows.append((shape.activation, *size, number, held, predicted))
     columns = ["activation", "depth", "width", "runs_per_call", "rows", "round", "measured_mb", "predicted_mb"]
     frame = pd.DataFrame(rows, columns=columns)
     frame[["measured_mb", "predicted_mb"]] /= 1e6
     frame["predicted_over_measured"] = frame["predicted_mb"] / frame["measured_mb"]
+    return frame
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=2).parse_args()
+    frame = race.rounds("memory", arguments, measured)
     values = ["measured_mb", "predicted_mb"]
     by = ["activation", "depth", "width", "runs_per_call", "rows"]
     table = race.medians(frame, by, values, digits=0).merge(race.medians(frame, by, ["predicted_over_measured"]), on=by)
-    named = frame.assign(
-        case=frame["activation"]
-        + ", depth "
-        + frame["depth"].astype(str)
-        + ", width "
-        + frame["width"].astype(str)
-        + ", runs per call "
-        + frame["runs_per_call"].astype(str)
-        + ", rows "
-        + frame["rows"].astype(str)
-    )
+    named = frame.assign(case=[called(*row) for row in frame[by].itertuples(index=False)])
     names = list(dict.fromkeys(named["case"]))
     figure = race.bars(names, named, "case", "predicted_over_measured", "memory predicted / measured")
     race.finish("memory", "What a worker holds at most", frame, table, figure, arguments.out)

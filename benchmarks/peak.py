@@ -4,6 +4,8 @@ One and two one-thread processes multiply matrices (batch × width by width × w
 peak that the other benchmarks divide by is the faster of the two, two processes at once, measured in their own race.
 """
 
+import argparse
+
 import pandas as pd
 
 from actlab.engine import worker_pools
@@ -11,9 +13,8 @@ from benchmarks import race
 from benchmarks.rates import numpy_rate, xla_rate
 
 
-def main() -> None:
-    """Race, print, write."""
-    arguments = race.parser(__doc__, rounds=7).parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     pool = worker_pools.local(2)
     rows = []
     for width in (16, 32, 64, 128, 256, 512):
@@ -26,6 +27,13 @@ def main() -> None:
     frame = pd.DataFrame(
         rows, columns=["library", "width", "round", "one_process_gflops", "two_processes_gflops", "two_over_one"]
     )
+    return frame
+
+
+def main() -> None:
+    """Race, print, write."""
+    arguments = race.parser(__doc__, rounds=7).parse_args()
+    frame = race.rounds("peak", arguments, measured)
     table = race.medians(frame, ["library", "width"], list(frame.columns[3:]))
     wide = frame.pivot(index=["width", "round"], columns="library", values="two_processes_gflops").reset_index()
     figure = race.lines(wide, "width", {"numpy": "NumPy", "xla": "XLA"}, "GFLOP/s of two processes")

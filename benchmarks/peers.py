@@ -5,6 +5,7 @@ cores, one after the other in each round. Only the matmul operations of training
 of training steps per second. What each arrangement is stands in `CONTESTANTS`.
 """
 
+import argparse
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,11 +33,8 @@ CONTESTANTS: dict[str, tuple[int, int, Callable[..., float], tuple[Any, ...]]] =
 }
 
 
-def main() -> None:
-    """Race, print, write."""
-    parser = race.parser(__doc__, rounds=7)
-    parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 256])
-    arguments = parser.parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     results = []
     for width in arguments.widths:
         pools = {
@@ -65,6 +63,15 @@ def main() -> None:
     own = frame[frame["arrangement"] == next(iter(CONTESTANTS))].set_index(["width", "round"])["gflops"]
     frame = frame.join(own.rename("own"), on=["width", "round"])
     frame["actlab_is_faster_by"] = frame.pop("own") / frame["gflops"]
+    return frame
+
+
+def main() -> None:
+    """Race, print, write."""
+    parser = race.parser(__doc__, rounds=7)
+    parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 256])
+    arguments = parser.parse_args()
+    frame = race.rounds("peers", arguments, measured)
     table = race.medians(frame, ["width", "arrangement"], ["gflops", "actlab_is_faster_by"])
     race.finish("peers", "The same training loop, depth 20, batch 128, Adam", frame, table, draw(frame), arguments.out)
 

@@ -4,6 +4,7 @@ Each figure comes from a process of its own, after the imports: reading the YAML
 jobs.
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -40,9 +41,8 @@ def plan_seconds(folder: Path) -> tuple[float, float, int, int]:
     return read - begin, time.perf_counter() - read, len(planned.runs), len(jobs)
 
 
-def main() -> None:
-    """Measure, print, write."""
-    arguments = race.parser(__doc__, rounds=5).parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     rows = []
     for number in range(arguments.rounds):
         pool = worker_pools.local(1)
@@ -51,6 +51,13 @@ def main() -> None:
         pool.shutdown(kill_workers=True)
     frame = pd.DataFrame(rows, columns=["round", "reading_s", "planning_s", "runs", "jobs"])
     frame["total_s"] = frame["reading_s"] + frame["planning_s"]
+    return frame
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=5).parse_args()
+    frame = race.rounds("planning", arguments, measured)
     table = race.medians(frame, ["runs", "jobs"], ["reading_s", "planning_s", "total_s"])
     race.finish("planning", "Seconds to plan", frame, table, None, arguments.out)
 

@@ -13,13 +13,17 @@ from matplotlib.figure import Figure
 from actlab.analysis import style
 
 RESULTS = Path(__file__).parent / "results"
+EARLIER = {"lane": "runs_per_call", "pieces": "eval_chunks", "speed_beside_relu": "speed_over_relu"}
+"""What columns were called before, and are called now."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+MARKERS = "osD^vP<"
 
 
 def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
     """Make a parser of the arguments that every benchmark takes."""
     command = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("--rounds", type=int, default=rounds, help=f"rounds of the race [default: {rounds}]")
+    command.add_argument("--stored", action="store_true", help="no race: table and figure of the rounds that --out has")
     command.add_argument("--out", type=Path, default=RESULTS, help="folder for the CSV and the figure")
     return command
 
@@ -27,6 +31,15 @@ def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
 def together(pool: Executor, workers: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
     """Call a function in every worker at once; return what each returns."""
     return [future.result() for future in [pool.submit(function, *arguments) for _ in range(workers)]]
+
+
+def rounds(
+    name: str, arguments: argparse.Namespace, measured: Callable[[argparse.Namespace], pd.DataFrame]
+) -> pd.DataFrame:
+    """Measure, or read what was measured before; a row for each round."""
+    if not arguments.stored:
+        return measured(arguments)
+    return pd.read_csv(arguments.out / f"{name}.csv").rename(columns=EARLIER)
 
 
 def medians(frame: pd.DataFrame, by: Sequence[str], values: Sequence[str], digits: int = 2) -> pd.DataFrame:
@@ -74,11 +87,12 @@ def lines(
         many = len(values) > 3
         figure = style.new_figure(6.6 if many else 4.2, 2.9)
         axes = figure.subplots()
-        for name, colour in zip(called, COLOURS, strict=False):
+        for name, colour, marker in zip(called, COLOURS, MARKERS, strict=False):
             grouped = frame.groupby(x)[name]
             middle = grouped.median()
             whiskers = [middle - grouped.min(), grouped.max() - middle]
-            axes.errorbar(middle.index, middle, yerr=whiskers, color=colour, marker="o", capsize=2, label=called[name])
+            look: dict[str, Any] = {"color": colour, "marker": marker, "capsize": 2}
+            axes.errorbar(middle.index, middle, yerr=whiskers, label=called[name], **look)
         for goal in goals:
             axes.axhline(goal, color="#888888", linewidth=0.7, linestyle="--")
         axes.set_xscale("log", base=2)

@@ -1,9 +1,11 @@
 """How cost grows with depth, width and the number of runs: `python -m benchmarks.scaling`.
 
 Training steps alone for depth (2 to 200, width 64) and width (16 to 512, depth 10), in two one-thread workers; whole
-small runs, records and rows included, for their number (1 to 2,000). The ideal line grows with the matmul operations.
+small runs, records and rows included, for their number (1 to 2,000). The dashed line has the cost per matmul operation
+of the largest: where a measured cost lies below it, an operation is cheaper there.
 """
 
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -41,9 +43,8 @@ def runs_seconds(folder: Path, runs: int) -> tuple[float, float]:
     return time.perf_counter() - begin, sum(run.flops for run in job.runs)
 
 
-def main() -> None:
-    """Measure, print, write."""
-    arguments = race.parser(__doc__, rounds=3).parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Measure; a row for each round."""
     rows = []
     pool = worker_pools.local(2)
     with tempfile.TemporaryDirectory() as folder:
@@ -63,6 +64,13 @@ def main() -> None:
     frame = pd.DataFrame(rows, columns=["axis", "value", "round", "seconds", "matmul_flops"])
     frame = frame[frame["round"] > 0].reset_index(drop=True)  # the first compiles
     frame["gflops_a_worker"] = frame["matmul_flops"] / frame["seconds"] / 1e9
+    return frame
+
+
+def main() -> None:
+    """Measure, print, write."""
+    arguments = race.parser(__doc__, rounds=3).parse_args()
+    frame = race.rounds("scaling", arguments, measured)
     table = race.medians(frame, ["axis", "value"], ["seconds"], digits=5).merge(
         race.medians(frame, ["axis", "value"], ["gflops_a_worker"], digits=1), on=["axis", "value"]
     )
@@ -71,18 +79,24 @@ def main() -> None:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Draw cost on log axes, with the line of the operations through the largest."""
+    """Draw cost on log axes with whiskers over rounds, and what would cost as much per operation as the largest."""
     with style.apply():
-        figure = style.new_figure(8.4, 2.9)
+        figure = style.new_figure(8.4, 3.1)
         for axes, (axis, rows) in zip(figure.subplots(1, 3), frame.groupby("axis", sort=False), strict=True):
-            middle = rows.groupby("value")[["seconds", "matmul_flops"]].median()
-            ideal = middle["matmul_flops"] * (middle["seconds"] / middle["matmul_flops"]).iloc[-1]
-            axes.loglog(middle.index, middle["seconds"], color=race.COLOURS[0], marker="o", label="measured")
-            axes.loglog(middle.index, ideal, color="#888888", linestyle="--", linewidth=0.9, label="ideal")
+            grouped = rows.groupby("value")
+            middle, low, high = (getattr(grouped["seconds"], how)() for how in ("median", "min", "max"))
+            operations = grouped["matmul_flops"].median()
+            in_proportion = operations * (middle / operations).iloc[-1]
+            whiskers = {"yerr": [middle - low, high - middle], "capsize": 2}
+            axes.errorbar(middle.index, middle, **whiskers, color=race.COLOURS[0], marker="o", label="measured")
+            dashed = {"color": "#888888", "linestyle": "--", "linewidth": 0.9}
+            axes.plot(middle.index, in_proportion, **dashed, label="at the cost per operation of the largest")
+            axes.set_xscale("log")
+            axes.set_yscale("log")
             axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
             axes.minorticks_off()
             axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds per step")
-            axes.legend()
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return figure
 
 

@@ -7,6 +7,7 @@ over the base's in the same round. The last command is what happens between the 
 reading. With more than one core, a second process draws too: that is not measured here.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -101,11 +102,8 @@ def small_study(path: Path, folder: Path) -> Path:
     return folder
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = race.parser(__doc__, rounds=5)
-    revisions.add_arguments(parser)
-    arguments = parser.parse_args()
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
     one_core()
     rows = []
     with revisions.checkout(arguments.revision, arguments.base) as older, tempfile.TemporaryDirectory() as folder:
@@ -121,6 +119,15 @@ def main() -> None:
     this, base = (taken[taken["checkout"] == name].drop(columns="checkout") for name in checkouts)
     frame = this.merge(base, on=["command", "round"], suffixes=("_this", "_base"))
     frame["ratio"] = frame["cpu_s_this"] / frame["cpu_s_base"]
+    return frame
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = race.parser(__doc__, rounds=5)
+    revisions.add_arguments(parser)
+    arguments = parser.parse_args()
+    frame = race.rounds("startup", arguments, measured)
     table = race.medians(frame, ["command"], ["cpu_s_this", "wall_s_this", "cpu_s_base", "ratio"])
     title = f"Commands that train nothing, one core, vs {arguments.revision}"
     race.finish("startup", title, frame, table, None, arguments.out)

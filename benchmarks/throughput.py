@@ -6,6 +6,7 @@ with a record every 250 steps. Only the matmul operations of training count. A f
 rate over the peak rate of its own round, so that a machine that is slow for a while is slow for both.
 """
 
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def rounds(shape: Shape, number: int, folder: Path) -> list[dict[str, float]]:
     return rows[1:]
 
 
+def measured(arguments: argparse.Namespace) -> pd.DataFrame:
+    """Race; a row for each round."""
+    rows = []
+    for width in arguments.widths:
+        shape = Shape(width, arguments.depth, arguments.batch, every=arguments.every)
+        with tempfile.TemporaryDirectory() as folder:
+            rows += rounds(shape, arguments.rounds, Path(folder))
+    return pd.DataFrame(rows)
+
+
 def main() -> None:
     """Race, print, write."""
     parser = race.parser(__doc__, rounds=7)
@@ -49,12 +60,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--every", type=int, default=250, help="steps between two records")
     arguments = parser.parse_args()
-    rows = []
-    for width in arguments.widths:
-        shape = Shape(width, arguments.depth, arguments.batch, every=arguments.every)
-        with tempfile.TemporaryDirectory() as folder:
-            rows += rounds(shape, arguments.rounds, Path(folder))
-    frame = pd.DataFrame(rows)
+    frame = race.rounds("throughput", arguments, measured)
     table = race.medians(frame, ["width"], ["loop_share", "whole_share", "record_over_its_products"])
     title = (
         f"Training vs the peak: depth {arguments.depth}, batch {arguments.batch}, relu, Adam; "

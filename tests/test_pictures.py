@@ -1,11 +1,15 @@
 """Properties of what is on a picture: nothing leaves its axes, shares reach from 0 to 1, lines keep their colours."""
 
+import math
+
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
 import actlab
+from actlab.analysis import axes as on_axes
 from actlab.analysis import panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.figures import FIGURES
@@ -148,12 +152,14 @@ def test_a_map_counts_the_seeds_that_have_no_value(tmp_path):
 
 
 def test_two_bounds_of_theory_are_dashed_without_markers_and_one_law_is_one_line():
-    rows = pd.DataFrame({"depth": [2, 5, 9], "predicted": math.nan, "predicted_low": 0.1, "predicted_high": [0.2, 0.3, 0.4]})
+    rows = pd.DataFrame(
+        {"depth": [2, 5, 9], "predicted": math.nan, "predicted_low": 0.1, "predicted_high": [0.2, 0.3, 0.4]}
+    )
     for frame, lines in ((rows, 2), (rows.assign(predicted=0.15, predicted_low=math.nan), 1)):
-        assert axes.is_predicted(frame)
+        assert on_axes.is_predicted(frame)
         panel = style.new_figure(2, 2).subplots()
-        axes.predicted(panel, frame, "depth", "#000000")
+        on_axes.predicted(panel, frame, "depth", "#000000")
         assert [(one.is_dashed(), one.get_marker()) for one in panel.lines] == [(True, "")] * lines
         assert len(panel.collections) == (lines == 2)  # what lies between
-    assert not axes.is_predicted(rows.assign(predicted_low=math.nan))
-    assert not axes.is_predicted(rows[["depth", "predicted"]])  # a headline's frame has no bounds
+    assert not on_axes.is_predicted(rows.assign(predicted_low=math.nan))
+    assert not on_axes.is_predicted(rows[["depth", "predicted"]])  # a headline's frame has no bounds
