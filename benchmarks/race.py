@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from actlab.analysis import style
 
 RESULTS = Path(__file__).parent / "results"
-EARLIER = {"lane": "runs_per_call", "pieces": "eval_chunks", "speed_beside_relu": "speed_over_relu"}
-"""What columns were called before, and are called now."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 MARKERS = "osD^vP<"
 
@@ -39,7 +37,7 @@ def rounds(
     """Measure, or read what was measured before; a row for each round."""
     if not arguments.stored:
         return measured(arguments)
-    return pd.read_csv(arguments.out / f"{name}.csv").rename(columns=EARLIER)
+    return pd.read_csv(arguments.out / f"{name}.csv")
 
 
 def medians(frame: pd.DataFrame, by: Sequence[str], values: Sequence[str], digits: int = 2) -> pd.DataFrame:
