@@ -284,7 +284,7 @@ def test_a_stored_run_begins_with_the_very_network_that_a_worker_begins_with(fol
     assert sum(len(group.runs) for group in groups) == 3 * 2 * 2
     for group in groups[-1:]:  # of the user's activation, normalised
         with jax.enable_x64(True):
-            batch = run_batch.RunBatch(group, group.runs, folder)
+            batch = run_batch.RunBatch(group, group.runs, folder, wanted=("start",))
             begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)
         for i, run in enumerate(group.runs):
             network = actlab.model(run.id[:10], study=folder)

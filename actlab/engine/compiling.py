@@ -18,6 +18,7 @@ from actlab.nn.training import Program
 from actlab.study.jobs import Shape
 
 COMPILERS = 2  # programs that a worker compiles at a time
+ALL = tuple(field.name for field in fields(Programs))
 
 Tell = Callable[[Sequence[str]], None]
 """Called with the names of the programs that are ready."""
@@ -38,6 +39,7 @@ def compiled_programs(
     sizes: tuple[int, int],
     turn: int,
     tell: Tell = lambda ready: None,
+    wanted: Sequence[str] = ALL,
 ) -> Programs:
     """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
 
@@ -51,6 +53,7 @@ def compiled_programs(
         sizes: inputs and outputs of the network.
         turn: see ``run_job``.
         tell: see ``segments``.
+        wanted: names of the programs that are called; of one device the others are None.
     """
     tell([])
     several = jax.local_device_count() > 1
@@ -61,14 +64,15 @@ def compiled_programs(
     dtype, precision = (jax.config.values[f"jax_{name}"] for name in ("enable_x64", "default_matmul_precision"))
     forms = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), (numbers, data, call))
     made_from = {
-        field.name: (field.name, spec_of(field.name, shape.spec), shape.activations, shape.optimizer, sizes, forms)
-        for field in fields(Programs)
+        name: (name, spec_of(name, shape.spec), shape.activations, shape.optimizer, sizes, forms) for name in wanted
     }
-    ready: dict[str, Any] = {name: None if traced else compiled.kept(made_from[name]) for name in made_from}
-    if None in ready.values():
+    ready: dict[str, Any] = {
+        name: None if traced or name not in wanted else compiled.kept(made_from[name]) for name in ALL
+    }
+    if any(ready[name] is None for name in wanted):
         jitted = programs(program, *sizes)
         arguments = arguments_of(jitted, numbers, data, call, program)
-        missing = [name for name in arguments if ready[name] is None][:: 1 if turn % 2 == 0 else -1]
+        missing = [name for name in arguments if name in wanted and ready[name] is None][:: 1 if turn % 2 == 0 else -1]
         telling = Lock()
 
         def lower(name: str) -> Any:

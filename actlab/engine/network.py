@@ -128,7 +128,7 @@ def of_trusted_run(folder: Path, name: str, weights: Mapping[str, Any] | None, s
     if weights is not None:
         return assembled(weights, *own)
     with jax.enable_x64(shape.spec.dtype == "float64"):
-        batch = run_batch.RunBatch(group, (run,), folder)  # as a worker begins
+        batch = run_batch.RunBatch(group, (run,), folder, wanted=("start",))  # as a worker begins
         begun = turned(batch.begin().state["training"]["parameters"], group.shape.spec.runs_per_call)
         begun = jax.tree.map(lambda leaf: leaf[0], begun)
         network = assembled(begun, *own)

@@ -31,7 +31,7 @@ KEPT_SHAPES = 2  # whose programs a worker keeps
 
 log = logging.getLogger("actlab.job")
 
-COMPILED: dict[tuple[Program, tuple[int, ...], str], Programs] = {}
+COMPILED: dict[tuple[Program, tuple[int, ...], str, Sequence[str]], Programs] = {}
 
 
 @dataclass
@@ -112,9 +112,15 @@ class RunBatch:
     learned: tuple[str, ...] | None = None  # columns of the learned parameters, if not of their own names
 
     def __init__(
-        self, job: Job, runs: tuple[Run, ...], folder: Path, turn: int = 0, tell: compiling.Tell = lambda ready: None
+        self,
+        job: Job,
+        runs: tuple[Run, ...],
+        folder: Path,
+        turn: int = 0,
+        tell: compiling.Tell = lambda ready: None,
+        wanted: Sequence[str] = compiling.ALL,
     ) -> None:
-        """Compile, unless this worker has done so for the job's shape before."""
+        """Compile the programs that are wanted, unless this worker has done so for the job's shape before."""
         shape, sources_folder = job.shape, folder / "sources"
         self.runs = runs
         self.call = (np.int32(job.depth), np.int32(job.activation))
@@ -129,12 +135,12 @@ class RunBatch:
         )
         dataset = rows(shape, sources_folder)
         sizes = (dataset.train.x.shape[1], len(dataset.classes) or 1)
-        key = (self.program, (*sizes, *(len(x) for x, _ in self.data.values())), environment.flags())
+        key = (self.program, (*sizes, *(len(x) for x, _ in self.data.values())), environment.flags(), wanted)
         if key not in COMPILED:
             if len(COMPILED) == KEPT_SHAPES:
                 COMPILED.pop(next(iter(COMPILED)))
             made_for = (shape, self.program, self.numbers, self.data, self.call, sizes, turn)
-            COMPILED[key] = compiling.compiled_programs(*made_for, tell)
+            COMPILED[key] = compiling.compiled_programs(*made_for, tell, wanted)
         self.programs = COMPILED[key]
 
     def begin(self) -> Snapshot:

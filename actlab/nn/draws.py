@@ -112,9 +112,10 @@ def one_positive(
     Returns:
         the three, with ones of theirs replaced: which of a unit's fan_in + 1 numbers is uniform.
 
+    >>> import numpy as np
     >>> nothing = jnp.zeros((2, 3)), jnp.zeros((2, 3, 3)), jnp.zeros((2, 3))
-    >>> first, kernel, bias = one_positive(jax.random.key(0), *nothing, jnp.ones(2))
-    >>> [int(jnp.sum(jnp.any(w > 0, axis=0) ^ (b > 0))) for w, b in zip((first, kernel[1]), bias)]
+    >>> first, kernel, bias = map(np.asarray, jax.jit(one_positive)(jax.random.key(0), *nothing, jnp.ones(2)))
+    >>> [int(np.sum(np.any(w > 0, axis=0) ^ (b > 0))) for w, b in zip((first, kernel[1]), bias)]
     [3, 3]
 
     Reference: Lu et al. 2019, arXiv:1903.06733.
