@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 TESTS ?= tests
 
-.PHONY: quickstart test check moments index findings notebook clean install-lowest install-newest test-lowest test-newest
+.PHONY: quickstart test check lint types examples moments index findings notebook clean install-lowest install-newest test-lowest test-newest
 quickstart: .venv/installed
 	$(BIN)/actlab run configs/quickstart.yaml
 
@@ -12,11 +12,17 @@ quickstart: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests
 
-# What CI runs before the tests: lint, types, and the examples in the docstrings.
-check: .venv/installed-dev
+# What CI runs before the tests: lint, types, and the examples in the docstrings; with -j 2 side by side.
+check: lint types examples
+
+lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev
 	$(BIN)/mypy
+
+examples: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 -c pyproject.toml --doctest-modules actlab
 
 # What theory says of each activation, for plans that compile nothing: after a change to one, or to how it is found.
