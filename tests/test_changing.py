@@ -48,7 +48,7 @@ study: s
 data: {name: iris}
 model: {depth: 3, width: 8}
 train: {steps: 12, batch_size: 16}
-measure: {every: 4, evaluate_every: 8}
+measure: {every: 4, evaluate_every: 8, probes: [signal_grad_norm, dead_fraction]}
 sweep:
   matrix: {model.activation: [relu, prelu]}
   seeds: 2
@@ -186,7 +186,7 @@ OTHERS = {
     "measure.every=8": "measure.every: 4",
     "measure.evaluate_every=4": "measure.evaluate_every: 8",
     "measure.probe_rows=64": "measure.probe_rows: 90",
-    "measure.probes=[act_mean]": "measure.probes: default",
+    "measure.probes=[act_mean]": "measure.probes: [signal_grad_norm, dead_fraction]",
     "measure.keep_layers=ends": "measure.keep_layers: all",
     "measure={every: 6, evaluate_every: 12}": "measure.every: 4; measure.evaluate_every: 8",
     "model.width=5": "model.width: 8",

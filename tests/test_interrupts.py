@@ -30,7 +30,7 @@ study: s
 data: {name: iris}
 model: {depth: 3, width: 8, activation: prelu}
 train: {steps: 4, batch_size: 16}
-measure: {every: 4, evaluate_every: 4}
+measure: {every: 4, evaluate_every: 4, probes: [signal_grad_norm, dead_fraction]}
 sweep: {seeds: 1}
 report: {tables: [performance], figures: [], html: false}
 """

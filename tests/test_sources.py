@@ -469,9 +469,10 @@ PYTHONS = pythons()
 
 @pytest.mark.parametrize("version", thinned(PYTHONS, 3))
 def test_every_supported_python_reads_the_same_tokens(version, tmp_path):
-    """The tokenizer by itself, on actlab's own files and on what is rarely written."""
+    """The tokenizer by itself, on every sixth of actlab's own files and on what is rarely written."""
     package = Path(sources.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
+    for number, path in enumerate(sorted(package.rglob("*.py"))[::6]):
+        shutil.copy(path, tmp_path / f"{number}-{path.name}")
     (tmp_path / "tricky.py").write_text(TRICKY)
     done = subprocess.run(
         [PYTHONS[version], "-c", ALONE, statements.__file__, str(tmp_path)], capture_output=True, text=True

@@ -23,7 +23,7 @@ STUDY = """study: two
 data: {name: iris}
 model: {width: 8, depth: 3}
 train: {steps: 20, batch_size: 16}
-measure: {every: 20, evaluate_every: 20}
+measure: {every: 20, evaluate_every: 20, probes: [signal_grad_norm, dead_fraction]}
 sweep:
   matrix:
     model.activation: [relu, prelu]

@@ -6,6 +6,8 @@ import pytest
 import actlab
 from actlab.analysis import report
 from actlab.analysis.parts import OF_TRAINING
+from actlab.engine import worker_pools
+from tests.serial import SerialExecutor
 from tests.synthetic import frames
 from tests.typed import typed
 
@@ -21,7 +23,8 @@ report: {tables: [], figures: [], html: false}
 """
 
 
-def test_it_is_the_first_record_of_a_run_that_is_trained(tmp_path):
+def test_it_is_the_first_record_of_a_run_that_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_pools, "local", lambda *_: SerialExecutor())
     (tmp_path / "drawn.yaml").write_text(STUDY)
     results = actlab.run(tmp_path / "drawn.yaml", out=tmp_path / "drawn")
     steps = results.runs.set_index("run")["steps"]
