@@ -286,6 +286,7 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
     """Draw maps of a measure by layer and step, one an activation, medians over seeds, in one scale."""
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
     whole = {end: alt.expr(f"{SHARES} ? {value} : null") for end, value in (("domainMin", 0), ("domainMax", 1))}
+    across, down = (120, 130) if len(labels) > 3 else (240, 200)
     chart = (
         rows(values, fields, but=["s"])
         .transform_filter("datum.seed < 0")
@@ -298,7 +299,7 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
             .legend(orient="bottom", gradientLength=200),
             tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")],
         )
-        .properties(width=120, height=130)
+        .properties(width=across, height=down)
         .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
         .add_params(*top(values))
         .properties(title=titled(OF_DEPTH), description="A measure by layer and step, a map an activation")
