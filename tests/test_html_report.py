@@ -174,12 +174,12 @@ def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_
     assert "It opens at depth 5, the deepest at which a network trained, at initialisation." in part.body
     assert "Dotted: of the layers between, nothing is kept." in part.body
     assert {"name": "d", "value": 5} in part.charts["by-layer"]["params"]
-    assert cells.runs.set_index("run").loc[shown(cells), ["activation", "depth"]].tolist() == ["elu", 5]
+    assert cells.runs.set_index("run").loc[opened_with(cells), ["activation", "depth"]].tolist() == ["elu", 5]
     whole = explore(build_cells(runs, steps, layers), Rule())
     assert "Dotted" not in whole.body
 
 
-def shown(cells):
+def opened_with(cells):
     """Return the run that is shown at first."""
     data = run_list(STUDY, cells, Rule()).data["run-data"]
     return data["rows"][data["first"]][0]
