@@ -164,7 +164,7 @@ class Results(stored.Results):
         shapes = {name: getattr(self, name) for name in ("runs", "steps", "layers", "histograms", "predictions")}
         frames = ", ".join(f"{name} {len(one)} × {one.shape[1]}" for name, one in shapes.items() if len(one))
         what = f"Results of study {self.study.get('study')} in {self.path}: {counted(len(self.runs), 'run')}"
-        lines = [f"{what}{' of it' if self.is_part else ''}", f"frames: {frames or 'empty'}"]
+        lines = [f"{what}{' of it' if self.is_part else ''}", f"frames: {frames or 'empty'}", *self._to_know()]
         if self.runs.empty:
             return "\n".join(lines)
         cells, table, tables = self._answered
@@ -180,7 +180,12 @@ class Results(stored.Results):
             return framed([paragraph(plain(repr(self)))])
         cells, table, _ = self._answered
         said = self.findings()
-        return summary(self.study, self.path, cells, table, (said.sentences, said.doubts), self.figures)
+        answer = said.sentences, said.doubts
+        return summary(self.study, self.path, cells, table, answer, self.figures, self._to_know())
+
+    def _to_know(self) -> tuple[str, ...]:
+        """List what is damaged or missing, and what else a reader should know."""
+        return *(f"damaged: {line}" for line in self.damage), *self.notes
 
 
 def of(one: stored.Results) -> Results:

@@ -14,7 +14,7 @@ from actlab import cli
 from actlab.activations import CATALOGUE, ActivationError, activation, parameter_grids
 from actlab.activations.parameter_grids import Slider, slider
 from actlab.analysis.pages.catalogue import write_page
-from actlab.analysis.pages.graphs import COLOURS, PHI, SLOPE
+from actlab.analysis.pages.graphs import CURVES, PHI, SLOPE
 from actlab.analysis.pages.mathml import FormulaError, by_cases, mathml, parts
 from actlab.cli import catalogue_page
 from actlab.theory.story import CHAIN, ROWS
@@ -239,7 +239,7 @@ def test_sliders_move_the_curve_and_its_derivative(own, tmp_path):
         open_page(browser, own)
         alpha, z = browser.find_elements("css selector", "#graph-prelu input[type=range]")
         before = drawn(browser)
-        assert len(before) > len(COLOURS)
+        assert len(before) > len(CURVES)
         browser.execute_script(move, alpha, "0.5")
         browser.execute_script(move, z, "-2")
         until(lambda: any("φ(−2) = −1" in one for one in drawn(browser)))

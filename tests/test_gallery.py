@@ -228,7 +228,17 @@ def test_the_headline_is_the_first_figure_that_is_there_in_the_smaller_file(tmp_
     assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
     (at / "mine.svg").write_bytes(b"x" * 9)
     (at / "mine.png").write_bytes(b"x" * 8)
-    assert headline(study, tmp_path) == (at / "mine.png", "T")
+    assert headline(study, tmp_path) == (at / "mine.png", "T", True)
+    (tmp_path / "report.md").write_text("![Drawn of one depth](figures/mine.png)\n")
+    assert headline(study, tmp_path)[1] == "Drawn of one depth"
+    (at / "mine.png").write_bytes(PNG[:16] + struct.pack(">II", 900, 100))
+    (at / "mine.svg").write_bytes(b"x" * 99)
+    assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"  # the other is too flat for a card
+    (at / "gradient_norms-a.svg").write_text('<svg width="3pt" height="9pt">')
+    (at / "trained_by_depth.png").unlink()
+    assert headline(study, tmp_path) == (at / "mine.png", "Drawn of one depth", False)
+    (at / "gradient_norms-a.svg").write_bytes(b"x")
+    (at / "mine.png").write_bytes(b"x" * 8)
     monkeypatch.setattr(gallery, "MOST_PICTURE", 7)
     assert headline(study, tmp_path)[0].name == "gradient_norms-a.svg"
     monkeypatch.undo()

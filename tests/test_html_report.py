@@ -7,6 +7,7 @@ import pytest
 from actlab.analysis import report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.pages import library, report_page
+from actlab.analysis.pages.explore import explore
 from actlab.analysis.pages.run_list import run_list
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
@@ -136,12 +137,13 @@ def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):
 
 
 def test_a_click_on_a_run_shows_its_curves_and_yaml(browser):
-    before = drawn(browser, "curves"), browser.find_element("css selector", "#run pre").text
+    yaml = browser.find_element("css selector", "#run pre")  # folded
+    before = drawn(browser, "curves"), yaml.get_attribute("textContent")
     button = browser.find_elements("css selector", "#run-table tbody button")[-1]
     button.send_keys("\ue007")
     until(lambda: drawn(browser, "curves") != before[0])
     assert button.text in browser.find_element("css selector", "#run h3").text
-    assert browser.find_element("css selector", "#run pre").text != before[1]
+    assert yaml.get_attribute("textContent") != before[1] != ""
 
 
 def test_pictures_and_numbers_can_be_kept(browser, pages):
@@ -157,13 +159,41 @@ def test_pictures_and_numbers_can_be_kept(browser, pages):
 def test_a_study_without_layers_has_a_page(browser, pages):
     open_page(browser, pages / "bare" / "report.html")
     heads = [one.text for one in browser.find_elements("css selector", "h2")]
-    assert heads[:2] == ["What was found", "What to doubt"]
-    assert "The runs" in heads
-    assert "Explore the layers" not in heads
+    assert heads == ["What was found", "What to doubt", "Tables", "The runs", "What was run", "How it was made"]
     assert browser.get_log("browser") == []
 
 
 # Without a browser
+
+
+def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_alone():
+    runs, steps, layers = frames(("relu", "elu"), (2, 5, 9), (1e-3,))
+    runs["trained"] = (runs["depth"] < 9) & (runs["activation"] == "elu")
+    cells = build_cells(runs, steps, layers[layers["layer"] != 3])
+    part = explore(cells, Rule())
+    assert "It opens at depth 5, the deepest at which a network trained, at initialisation." in part.body
+    assert "Dotted: of the layers between, nothing is kept." in part.body
+    assert {"name": "d", "value": 5} in part.charts["by-layer"]["params"]
+    assert cells.runs.set_index("run").loc[opened_with(cells), ["activation", "depth"]].tolist() == ["elu", 5]
+    whole = explore(build_cells(runs, steps, layers), Rule())
+    assert "Dotted" not in whole.body
+
+
+def opened_with(cells):
+    """Return the run that is shown at first."""
+    data = run_list(STUDY, cells, Rule()).data["run-data"]
+    return data["rows"][data["first"]][0]
+
+
+def test_the_rule_of_selection_stands_once_in_a_report(tmp_path):
+    asked = {"tables": ["performance"], "figures": ["accuracy_by_depth"]}
+    chosen = {"over": "train.learning_rate", "by": "validation_loss"}
+    made = frames(("relu", "elu"), (2, 5), (1e-3, 1e-2))
+    report.write(tmp_path, STUDY | {"report": asked | {"select": chosen, "html": False}}, MANIFEST, *made)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert text.count("lowest mean final validation loss") == 1
+    assert text.index("lowest mean final validation loss") < text.index("## What was found")
+    assert text.count("At each cell's selected learning rate.") == 2
 
 
 def test_the_same_study_gives_the_same_bytes_in_few_of_them(tmp_path, monkeypatch):

@@ -148,6 +148,14 @@ def test_results_say_what_their_report_says(made):
     assert "frames: runs" in text
 
 
+def test_what_is_missing_or_damaged_is_shown_with_the_results(made):
+    notes = replace(made, notes=("3 of 9 planned runs are not trained yet",), damage=(f"parts/1: {HOSTILE}",))
+    for shown in (repr(notes), notes._repr_html_()):
+        assert "3 of 9 planned runs are not trained yet" in shown
+        assert "damaged: parts/1" in shown
+    assert "<script" not in notes._repr_html_()
+
+
 def test_a_part_of_the_runs_speaks_of_these_alone(made):
     part = made.where("activation=relu")
     assert isinstance(part, results.Results)
@@ -166,7 +174,7 @@ def test_texts_of_strangers_are_shown_as_they_are(made):
         assert "<script" not in page
         assert "<strong>b</strong>" not in page
         assert 'href="javascript' not in page
-        assert page.startswith('<div class="actlab tex2jax_ignore mathjax_ignore">')
+        assert page.startswith('<div class="actlab tex2jax_ignore mathjax_ignore" ')
         assert "&lt;script&gt;" in page
 
 

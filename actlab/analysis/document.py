@@ -56,14 +56,14 @@ def document(
         if drawing or not lost(key, made)
     }
     return [
-        Section(1, plain(name), (Text(plain(str(study.get("question", "")))), Text(totals(cells)))),
+        Section(1, plain(name), (Text(plain(str(study.get("question", "")))), Text(of_which_runs(cells)))),
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *what_to_doubt(cells, tables, incomplete),
         *not_made(made),
         *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
-        *(figure_section(drawing) for drawing in drawn.values() if drawing),
+        *(figure_section(drawing, cells) for drawing in drawn.values() if drawing),
         Section(2, "Tables", (*not_applicable(tables), *no_more(made))),
-        *(table_section(table) for table in tables.values() if table),
+        *(table_section(table, cells) for table in tables.values() if table),
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
         Section(2, "How it was made", how_it_was_made(name, manifest)),
     ]
@@ -100,6 +100,18 @@ def totals(cells: Cells) -> str:
     number = len(runs.drop_duplicates(cells.keys)) if cells.keys else 1
     several = f"{counted(len(runs), 'run')}: {counted(number, 'cell')} and {repeats(runs)}."
     return of_stages(cells) or several
+
+
+def of_which_runs(cells: Cells) -> str:
+    """Say how many runs there are, and how those that are shown were chosen: once, for all that stands below."""
+    return f"{totals(cells)} {selection_note(cells)}" if cells.select is not None else totals(cells)
+
+
+def below_the_rule(text: str, cells: Cells) -> str:
+    """Refer to the rule of selection where a note states it: it stands at the report's head."""
+    if cells.select is None:
+        return text.replace(f" {selection_note(cells)}", "")  # nothing was: said of what was run
+    return text.replace(selection_note(cells), f"At each cell's selected {plain(words(cells.over))}.")
 
 
 def repeats(runs: pd.DataFrame) -> str:
@@ -166,7 +178,8 @@ def settings_table(cells: Cells) -> list[Text | Grid]:
     if each := by_initialisation(runs, cells.ranks):
         blocks.append(Text(f"`auto` weight initialisation was {each}."))
     predicted = of_study(cells)
-    return [*blocks, Text(selection_note(cells)), *([Text(predicted)] if predicted else [])]
+    nothing = [Text(selection_note(cells))] if cells.select is None else []
+    return [*blocks, *nothing, *([Text(predicted)] if predicted else [])]
 
 
 def data_notes(manifest: Mapping[str, Any], most: int = 12) -> list[Items]:
@@ -243,19 +256,19 @@ def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
     return [Text(f"Unit death of {code(label)} is not known: {plain(why)}.") for label, why in reasons.items() if why]
 
 
-def table_section(table: Table) -> Section:
+def table_section(table: Table, cells: Cells) -> Section:
     """Put a table together with its note and where its numbers are."""
-    blocks = (Grid(table.wide), Text(table.note, f"tables/{table.name}.csv"))
+    blocks = (Grid(table.wide), Text(below_the_rule(table.note, cells), f"tables/{table.name}.csv"))
     return Section(3, table.title, blocks, anchor(TABLE, table.name))
 
 
-def figure_section(drawing: Drawing) -> Section:
+def figure_section(drawing: Drawing, cells: Cells) -> Section:
     """Put a figure's pictures together with its caption and where its numbers are."""
     pictures = tuple(
         Picture(drawing.title, f"figures/{drawing.stem(page)}.{drawing.formats.in_pages}", drawing.spec, rows)
         for page, rows in drawing.pages.items()
     )
-    numbers = Text(drawing.caption, f"figures/{drawing.name}.csv")
+    numbers = Text(below_the_rule(drawing.caption, cells), f"figures/{drawing.name}.csv")
     return Section(3, drawing.title, (*pictures, numbers), anchor(FIGURE, drawing.name))
 
 

@@ -25,14 +25,18 @@ NOT_YET, NOT_HERE = "not yet tried", "not tried by a study here"
 CHECKED = "✓"
 LEGEND = f"{CHECKED}: what is stated there is computed from the catalogue's own function, by `tests/test_story.py`."
 TITLE = "Nine activations: what each is said to repair, why, and what was measured"
-INTRO = (
+TOLD = (
     "A widely read overview tells activation functions as a chain: each repairs the fault of the one before. Here is "
     "that chain with its derivations, with what in it is said too loosely, and with the verdicts of this project's "
-    "studies. Everywhere z is a pre-activation, h = φ(z) an activation, Z standard normal; weights have the variance "
+    "studies."
+)
+NOTATION = (
+    "Everywhere z is a pre-activation, h = φ(z) an activation, Z standard normal; weights have the variance "
     "σ_w²/n, n the number of inputs, biases are 0; q is the mean square of z, V(q) = σ_w² E φ(√q Z)² that of the next "
     "layer, and χ = σ_w² E φ′(√q Z)² what a layer does to the squared norm of a gradient: it vanishes with depth where "
     "χ < 1, and a norm changes by ½ log₁₀ χ decades per layer."
 )
+INTRO = f"{TOLD} {NOTATION}"
 
 
 def verdicts(folder: Path) -> pd.DataFrame:

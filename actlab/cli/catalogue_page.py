@@ -62,18 +62,23 @@ def page(records: Sequence[Activation], out_dir: Path, whole: bool = False) -> s
 
     from actlab.activations import properties
     from actlab.analysis import story
+    from actlab.analysis.catalogue import all_looks
     from actlab.analysis.pages import catalogue
-    from actlab.cli.activations import gaussian_moments
+    from actlab.cli.activations import gaussian_moments, looks
     from actlab.cli.theory_block import theory_row
     from actlab.later import pd
     from actlab.theory.story import CHAIN, ROWS
 
+    styles = all_looks(looks(records))
     table = properties.table(records)
     moments = [gaussian_moments(record) for record in records]
     for column in moments[0]:
         table[column] = [one[column] for one in moments]
     return catalogue.page(
-        [entry(record, kinks) for record, kinks in zip(records, table["kinks"], strict=True)],
+        [
+            entry(record, kinks, styles[record.name].colour)
+            for record, kinks in zip(records, table["kinks"], strict=True)
+        ],
         table,
         pd.DataFrame(map(theory_row, records)),
         {name: asdict(row) for name, row in ROWS.items() if any(record.name == name for record in records)},
@@ -83,12 +88,13 @@ def page(records: Sequence[Activation], out_dir: Path, whole: bool = False) -> s
     )
 
 
-def entry(record: Activation, kinks: str) -> "Entry":
+def entry(record: Activation, kinks: str, colour: str) -> "Entry":
     """Compute an activation's curves, and put them beside what its record says.
 
     Args:
         record: the activation.
         kinks: where it has some, as the table of properties writes them.
+        colour: its own.
     """
     from actlab.activations import parameter_grids
     from actlab.analysis.pages.graphs import Entry
@@ -97,4 +103,4 @@ def entry(record: Activation, kinks: str) -> "Entry":
     over = parameter_grids.sliders(record)
     shared = ("name", "family", "formula", "latex", "cases", "derivative_formula", "derivative_latex", "reference")
     said = {name: getattr(record, name) for name in (*shared, "weight_init", "parameters", "learnable")}
-    return Entry(**said, z=z, sliders=over, curves=tuple(parameter_grids.curves(record, z, over)))
+    return Entry(**said, z=z, sliders=over, curves=tuple(parameter_grids.curves(record, z, over)), colour=colour)

@@ -124,7 +124,7 @@ def card_of(folder: Path) -> "Card":
         damage = tuple(contents.damage_lines())
         status = DAMAGED if damage else EMPTY
         return Card(folder, name_of(folder, study), status, asked(study), 0, planned, notes=damage)
-    begun = contents.missing or (planned is None and not (folder / "report.md").is_file())
+    begun = results.untrained or (planned is None and not (folder / "report.md").is_file())  # as its frames were read
     wrong = list(results.damage)
     try:
         said = measured(results)

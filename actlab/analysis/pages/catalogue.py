@@ -20,6 +20,7 @@ from actlab.analysis.story import CHECKED, Row, untried
 from actlab.naming import show
 
 TITLE = "Activation functions: what each is, what it is said to repair, and what was measured"
+ALONE = "{}: what it is, and what is known of it"
 HEIGHT, SLIDER = 400, 42  # pixels: room for a graph and for each slider, kept until they are drawn
 VERDICTS = ("supported", "contradicted", "inconclusive")
 
@@ -69,12 +70,15 @@ def page(
     for one in shown:
         if not one["row"]:
             others.setdefault(one["entry"].family, []).append(one)
+    alone = len(entries) == 1  # then there is no chain, and nothing to stand beside
+    title = ALONE.format(names[0]) if alone else TITLE
     body = (
         environment()
         .get_template("catalogue.html.j2")
         .render(
-            title=TITLE,
-            intro=inline(story.INTRO) if in_story else "",
+            title=title,
+            alone=alone,
+            intro=inline(story.NOTATION if alone else story.INTRO) if in_story else "",
             story=in_story,
             others=others,
             counts={one["id"]: story.summary(one["row"], known) for one in in_story},
@@ -90,7 +94,7 @@ def page(
             inline=inline,
         )
     )
-    return html_page(TITLE, body, {f"graph-{stems[entry.name]}": chart(entry) for entry in entries})
+    return html_page(title, body, {f"graph-{stems[entry.name]}": chart(entry) for entry in entries})
 
 
 def one_of(table: pd.DataFrame, i: int) -> dict[str, str]:

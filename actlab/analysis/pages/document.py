@@ -20,6 +20,10 @@ MARKS = re.compile(r"[\\`*_&<>!]|\]\(")
 """What a line must have for Markdown to make anything of it."""
 SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
 """An estimate that stands on one line."""
+LONG = 60
+"""Letters of a cell from which on it has a width of its own."""
+MOST_PICTURES = 2
+"""Of one section; of more, all but the first are folded."""
 
 
 def html(
@@ -42,20 +46,35 @@ def html(
     parts: list[str] = []
     for section, name in zip(sections, anchors(sections), strict=True):
         parts.append(f'<h{section.level} id="{name}">{inline(section.heading)}</h{section.level}>')
-        parts += [in_html(block, folder, files, settings) for block in section.blocks]
+        blocks = [in_html(block, folder, files, settings, section.heading) for block in section.blocks]
+        pictures = [i for i, block in enumerate(section.blocks) if isinstance(block, Picture) and blocks[i]]
+        if len(pictures) > MOST_PICTURES:
+            blocks[pictures[1]] = others("".join(blocks[i] for i in pictures[1:]), len(pictures) - 1)
+            blocks = [block for i, block in enumerate(blocks) if i not in pictures[2:]]
+        parts += blocks
         parts += [below[section.heading]] if below and section.level == 2 and section.heading in below else []
         if section.level == 1:
             parts.append(contents(sections))
     return "\n".join(part for part in parts if part)
 
 
+def others(pictures: str, number: int) -> str:
+    """Fold the pictures of a section away, behind its first."""
+    return f'<details class="pictures"><summary>{number} more of these: show them</summary>{pictures}</details>'
+
+
 def in_html(
-    block: Text | Items | Grid | Picture, folder: Path, files: Mapping[str, Path], settings: Collection[str]
+    block: Text | Items | Grid | Picture,
+    folder: Path,
+    files: Mapping[str, Path],
+    settings: Collection[str],
+    heading: str = "",
 ) -> str:
-    """Render one block."""
+    """Render one block; a picture's title is not said again where it is the heading above."""
     match block:
         case Text(text, named):
-            return paragraph(text) + (download(folder / named) if named and (folder / named).is_file() else "")
+            kept = f" {download(folder / named)}</p>" if named and (folder / named).is_file() else "</p>"
+            return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
             lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in block.lines()]
             return "\n".join(("<ul>", *lines, "</ul>"))
@@ -64,7 +83,7 @@ def in_html(
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return body if len(frame) < FOLD_FROM else folded
         case Picture(title, file):
-            return picture(title, files[file]) if file in files else ""
+            return picture(title, files[file], title != heading) if file in files else ""
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +158,7 @@ def cell(text: str) -> str:
     >>> cell("0.912 [0.900, 0.921] †")
     '<td class="n">0.912 [0.900, 0.921] †</td>'
     """
-    kind = ' class="n"' if SHORT.fullmatch(text) else ""
+    kind = ' class="n"' if SHORT.fullmatch(text) else ' class="long"' if len(text) > LONG else ""
     return f"<td{kind}>{inline(text)}</td>"
 
 
@@ -172,16 +191,23 @@ def pictures_of(sections: Sequence[Section], folder: Path, most: int) -> dict[st
     return files
 
 
-def picture(title: str, path: Path) -> str:
-    """Render a picture that the page holds itself, with a button to keep it; of a PDF, which is none, the button."""
+def picture(title: str, path: Path, titled: bool = True) -> str:
+    """Render a picture that the page holds itself, with a button to keep it; of a PDF, which is none, the button.
+
+    Args:
+        title: what it shows.
+        path: its file.
+        titled: whether that is written below it.
+    """
+    said = f"{escape(title)} " if titled else ""
     if path.suffix == ".pdf":
-        return f"<p>{escape(title)}</p>{download(path)}"
+        return f"<p>{said}{download(path)}</p>"
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     name = path.suffix[1:].upper()
     return (
         f'<figure><img alt="{escape(title)}" src="data:{kind};base64,{data}">'
-        f'<figcaption>{escape(title)} <button class="keep" data-name="{escape(path.name)}">{name}</button>'
+        f'<figcaption>{said}<button class="keep" data-name="{escape(path.name)}">{name}</button>'
         "</figcaption></figure>"
     )
 
@@ -190,4 +216,4 @@ def download(path: Path) -> str:
     """Render a button that gives a file; the page holds it compressed."""
     packed = base64.b64encode(gzip.compress(path.read_bytes(), mtime=0)).decode()
     kind = path.suffix[1:].upper()
-    return f'<p><button class="keep" data-name="{escape(path.name)}" data-gzip="{packed}">{kind}</button></p>'
+    return f'<button class="keep" data-name="{escape(path.name)}" data-gzip="{packed}">{kind}</button>'

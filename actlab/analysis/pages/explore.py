@@ -31,10 +31,12 @@ MEASURES = (
 """What is offered, in this order, of what a study has."""
 MOST_MEASURES = 5
 MOST_SHOWN = 12  # activations, before the reader asks for others
-START_DEPTH = 30
 SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds"]}
 """When the seeds behind a line are seen."""
+SHARES = "indexof(shares, measure) >= 0"
+"""Whether a share is drawn, of which all can be seen to be between 0 and 1."""
 OF_DEPTH = "names[measure] + ', depth ' + d"
+NOT_KEPT = [2, 3]  # dashes of a line between layers that are no neighbours
 STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
 
@@ -60,12 +62,15 @@ def explore(cells: Cells, rule: Rule) -> Part:
     labels = [label for label in cells.ranks if label in set(cells.selected["activation"])]
     columns = {"layer": "layer"} | {column: f"m{i}" for i, column in enumerate(measures)}
     records = in_arrays(frame, ["a", "d", *names.values(), "seed", "s"], columns)
-    start = next((d for d in reversed(depths) if d <= START_DEPTH), depths[0])
-    first = usual(cells.selected, others)
+    there = cells.selected[cells.selected["depth"].isin(depths)]
+    start, first, why = opening(there, others)
+    early = about(measures[0]).range != (0.0, 1.0)  # units die in training
+    begin, when = (steps[0], "at initialisation") if early else (steps[-1], cells.at_last)
     shown = labels[:MOST_SHOWN]
     named = {f"m{i}": axis(column) for i, column in enumerate(measures)}
-    values: dict[str, Any] = {"names": named}
-    values |= {"d": start, "s": steps[0], "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
+    shares = [f"m{i}" for i, column in enumerate(measures) if about(column).range == (0.0, 1.0)]
+    values: dict[str, Any] = {"names": named, "shares": shares}
+    values |= {"d": start, "s": begin, "measure": "m0", "seeds": False, "shown": [drawn(one) for one in shown]}
     values |= {name: setting(first[key]) for key, name in names.items()}
     looks = {drawn(label): cells.looks[label] for label in labels}
     charts = {"by-layer": profile(values, looks, list(columns.values()))} | (
@@ -74,7 +79,7 @@ def explore(cells: Cells, rule: Rule) -> Part:
     controls = [
         choice("measure", "measure", named, "m0"),
         slider("depth", "d", depths, start, field="d") if len(depths) > 1 else fixed("d", start),
-        slider("step", "s", steps, steps[0]) if len(steps) > 1 else fixed("s", steps[0]),
+        slider("step", "s", steps, begin) if len(steps) > 1 else fixed("s", steps[0]),
         *(
             choice(words(key), name, {one: one for one in options(cells.selected, key)}, setting(first[key]), name)
             for key, name in names.items()
@@ -82,20 +87,24 @@ def explore(cells: Cells, rule: Rule) -> Part:
         '<label><input type="checkbox" data-signal="seeds"> every seed</label>',
         boxes("activations", "shown", [drawn(one) for one in labels], [drawn(one) for one in shown]),
     ]
+    chosen_by = f", each network at its selected {words(cells.over)}" if cells.select is not None else ""
+    gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
     body = [
-        "<p>Medians over seeds; pointing at a line shows the seeds behind it.",
+        f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Medians over seeds; pointing at a line shows the seeds "
+        "behind it.",
         f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
         f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers">{"".join(controls)}'
         '<span role="status" class="soft"></span></form>',
         '<figure><div class="chart" id="by-layer"></div>',
         "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
-        "depths and steps, so that they stand still while these are changed.</figcaption></figure>",
+        "depths and steps, so that they stand still while these are changed; shares go from 0 to 1."
+        f"{' Dotted: of the layers between, nothing is kept.' if gaps else ''}</figcaption></figure>",
     ]
     if "map" in charts:
         body += [
             '<figure><div class="chart" id="map"></div>',
             "<figcaption>By layer and step, one map an activation, all in one scale; the step that is set above plays "
-            "no part here.</figcaption></figure>",
+            f"no part here.{' Layers of which nothing is kept have no row.' if gaps else ''}</figcaption></figure>",
         ]
     return Part("\n".join(body), charts, {"layers": records})
 
@@ -133,13 +142,33 @@ def by_layer(cells: Cells, measures: Sequence[str], names: Mapping[str, str], ru
     return frame.sort_values(order, kind="stable").reset_index(drop=True), total
 
 
-def usual(runs: pd.DataFrame, others: Sequence[str]) -> dict[str, Any]:
-    """Return the values of the other settings that most activations have, of several such the first."""
+def opening(runs: pd.DataFrame, others: Sequence[str]) -> tuple[int, dict[str, Any], str]:
+    """Choose what is shown first: the deepest networks some of which trained, in the setting in which most of them did.
+
+    Args:
+        runs: those that can be shown.
+        others: their settings besides activation and depth.
+
+    Returns:
+        the depth; the values of the other settings; and why, in words.
+
+    >>> runs = pd.DataFrame({"depth": [2, 9, 9], "trained": [True, True, False], "status": "ok", "rate": [1, 1, 2]})
+    >>> opening(runs.assign(activation="relu"), ["rate"])
+    (9, {'rate': 1}, 'at depth 9, the deepest at which a network trained')
+    """
+    trained = runs["trained"].astype(bool) & (runs["status"] == "ok") if "trained" in runs else runs["depth"] < 0
+    depth = int(runs.loc[trained, "depth"].max() if trained.any() else runs["depth"].max())
+    why = f"at depth {depth}"
+    if runs["depth"].nunique() > 1:
+        why += ", the deepest" + (" at which a network trained" if trained.any() else "")
     if not others:
-        return {}
-    counts = runs.groupby(list(others), dropna=False, sort=False)["activation"].nunique()
-    best = counts.idxmax()
-    return dict(zip(others, best if isinstance(best, tuple) else (best,), strict=True))
+        return depth, {}, why
+    cells = runs.assign(trained=trained)[runs["depth"] == depth].groupby(list(others), dropna=False, sort=False)
+    best = cells.agg(trained=("trained", "sum"), of=("activation", "nunique")).sort_values(
+        ["trained", "of"], ascending=False, kind="stable"
+    )
+    first = best.index[0]
+    return depth, dict(zip(others, first if isinstance(first, tuple) else (first,), strict=True)), why
 
 
 def options(runs: pd.DataFrame, key: str) -> list[str]:
@@ -171,7 +200,7 @@ def titled(text: str) -> Any:
 
 def chosen(values: Mapping[str, Any], but: Sequence[str] = ()) -> str:
     """Write which rows are drawn: those with the values that are set."""
-    names = [name for name in values if name not in ("names", "measure", "seeds", "shown", *but)]
+    names = [name for name in values if name not in ("names", "shares", "measure", "seeds", "shown", *but)]
     return " && ".join([*(f"datum.{name} === {name}" for name in names), "indexof(shown, datum.a) >= 0"])
 
 
@@ -192,17 +221,21 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     extent = (  # of all that a reader can slide to, so that the axes stand still: it is not seen
         rows(values, fields, but=["d", "s"])
         .transform_aggregate(**ends)
+        .transform_calculate(v=f"{SHARES} ? 0 : datum.v", v2=f"{SHARES} ? 1 : datum.v2")
         .mark_rule(opacity=0)
         .encode(x=across, x2="layer2:Q", y=up, y2="v2:Q")
     )
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:Q")]
-    seeds = (
-        base.transform_filter("datum.seed >= 0")
-        .mark_line(strokeWidth=1)
-        .encode(detail="seed:N", opacity={"condition": {"test": SEEN, "value": 0.5}, "value": 0})
-    )
+    behind = {"opacity": {"condition": {"test": SEEN, "value": 0.5}, "value": 0}}
+    of_seeds = in_pieces(base.transform_filter("datum.seed >= 0"))
     medians = base.transform_filter("datum.seed < 0")
-    lines = medians.mark_line(strokeWidth=2.2).encode(strokeDash=dash.legend(legend))
+    pieces = in_pieces(medians)
+    seeds = of_seeds.mark_line(strokeWidth=1).encode(detail=["seed:N", "piece:N"], **behind)
+    lines = pieces.mark_line(strokeWidth=2.2).encode(strokeDash=dash.legend(legend), detail="piece:N")
+    between = (
+        across_gaps(of_seeds).mark_rule(strokeDash=NOT_KEPT).encode(**behind),
+        across_gaps(pieces).mark_rule(strokeDash=NOT_KEPT, strokeWidth=1.4, opacity=0.8),
+    )
     points = (
         medians.mark_point(filled=True, size=36, opacity=1)
         .encode(tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")])
@@ -210,7 +243,7 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
         .add_params(pointed)
     )
     return (
-        alt.layer(extent, seeds, lines, points)
+        alt.layer(extent, *(one.encode(x2="layer0:Q", y2="v0:Q") for one in between), seeds, lines, points)
         .add_params(*top(values))
         .properties(
             title=titled(f"{OF_DEPTH} + ', step ' + s"),
@@ -233,9 +266,27 @@ def rows(values: Mapping[str, Any], fields: Sequence[str], but: Sequence[str] = 
     )
 
 
+def in_pieces(chart: Any) -> Any:
+    """Number the pieces of a line: it is one as long as layers are neighbours."""
+    along: dict[str, Any] = {"sort": [alt.SortField("layer")], "groupby": ["a", "seed"], "frame": [None, 0]}
+    return (
+        chart.transform_window(layer0="lag(layer)", v0="lag(v)", **along)
+        .transform_calculate(gap="isValid(datum.layer0) && datum.layer - datum.layer0 > 1 ? 1 : 0")
+        .transform_window(piece="sum(gap)", **along)
+    )
+
+
+def across_gaps(chart: Any) -> Any:
+    """Lead from piece to piece: to ``layer`` and ``v`` from ``layer0`` and ``v0``, which are the same elsewhere."""
+    ends = {f"{name}0": f"datum.gap ? datum.{name}0 : datum.{name}" for name in ("layer", "v")}
+    return chart.transform_calculate(**ends)
+
+
 def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
     """Draw maps of a measure by layer and step, one an activation, medians over seeds, in one scale."""
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
+    whole = {end: alt.expr(f"{SHARES} ? {value} : null") for end, value in (("domainMin", 0), ("domainMax", 1))}
+    across, down = (120, 130) if len(labels) > 3 else (240, 200)
     chart = (
         rows(values, fields, but=["s"])
         .transform_filter("datum.seed < 0")
@@ -243,10 +294,12 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
         .encode(
             x=alt.X("s:O", title="step").axis(labelAngle=0, labelOverlap=True),
             y=alt.Y("layer:O", title="layer", sort="descending").axis(labelOverlap=True),
-            color=alt.Color("v:Q", title=None).scale(scheme="viridis").legend(orient="bottom", gradientLength=200),
+            color=alt.Color("v:Q", title=None)
+            .scale(scheme="viridis", **whole)
+            .legend(orient="bottom", gradientLength=200),
             tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")],
         )
-        .properties(width=120, height=130)
+        .properties(width=across, height=down)
         .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
         .add_params(*top(values))
         .properties(title=titled(OF_DEPTH), description="A measure by layer and step, a map an activation")

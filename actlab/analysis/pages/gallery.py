@@ -7,7 +7,9 @@ report has written.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,12 @@ MOST_LETTERS = 600
 """Of what was found: sentences that go beyond are folded, but never the first."""
 MOST_NAMED = 12
 """Activations; more are folded."""
+MOST_REPORT = 2_000_000
+"""Bytes of a report in which the titles of its pictures are looked for."""
+SHAPES = (1.2, 2.5)
+"""Width by height of a picture that a card has room for."""
+TITLED = re.compile(r"^!\[(.+)\]\(figures/(.+)\.(?:png|svg|pdf)\)$", re.MULTILINE)
+SIZE = re.compile(rb'\b(width|height)="([\d.]+)(?:pt|px)?"')
 MOST_PICTURE = 500_000
 """Bytes of a figure; a larger one is left to the report."""
 
@@ -53,7 +61,8 @@ class Card:
         activations: their labels, in the story's order.
         facts: {what: numbers}, as texts.
         findings: sentences in Markdown.
-        figure: the file of its headline figure, and what that shows; None without one.
+        figure: the file of its headline figure, what that shows, and whether it has a shape that a card has room for;
+            None without one.
         notes: what is damaged or missing, as plain lines.
     """
 
@@ -67,7 +76,7 @@ class Card:
     activations: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
-    figure: tuple[Path, str] | None = None
+    figure: tuple[Path, str, bool] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -98,16 +107,25 @@ def labels(cells: Cells) -> tuple[str, ...]:
     return tuple(map(str, different(cells, "activation")))
 
 
-def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str] | None:
-    """Find the first figure of a study's report that is there as a picture, in the smaller of its two files.
+def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str, bool] | None:
+    """Find the first figure of a study's report that suits a card, else the first that is there as a picture.
+
+    Of the two files of a figure it is the smaller one.
 
     Args:
         study: resolved.
         folder: its own; a link in it is not followed.
 
     Returns:
-        the file, and what the figure shows.
+        the file, what the figure shows, and whether it suits a card: is neither tall nor flat.
     """
+    found = list(pictures(study, folder))
+    return next((one for one in found if one[2]), found[0] if found else None)
+
+
+def pictures(study: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str, bool]]:
+    """List what ``headline`` chooses from, in the report's order."""
+    titles = titles_of(folder / "report.md")
     wanted = study.get("report") or {}
     asked = wanted.get("figures")
     asked = [asked] if isinstance(asked, str) else asked
@@ -117,10 +135,35 @@ def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str] | None:
         there = [path for path in there if not is_link_inside(folder, path) and path.is_file()]
         there = [path for path in there if path.stat().st_size <= MOST_PICTURE]
         if there:
-            title = (wanted.get("titles") or {}).get(name)
+            path = min(there, key=lambda path: path.stat().st_size)
+            title = titles.get(path.stem) or (wanted.get("titles") or {}).get(name)
             about = summary(FIGURES[name].make).rstrip(".") if name in FIGURES else words(name)
-            return min(there, key=lambda path: path.stat().st_size), str(title or about[:1].upper() + about[1:])
-    return None
+            shape = width_by_height(path)
+            suits = shape is None or SHAPES[0] <= shape <= SHAPES[1]
+            yield path, str(title or about[:1].upper() + about[1:]), suits
+
+
+def titles_of(report: Path) -> dict[str, str]:
+    """Read from a report what its pictures are called: {name of the file: title}."""
+    try:
+        text = report.read_bytes()[:MOST_REPORT].decode(errors="replace") if not report.is_symlink() else ""
+    except OSError:
+        return {}
+    return {name: title for title, name in TITLED.findall(text)}
+
+
+def width_by_height(path: Path) -> float | None:
+    """Read from the head of a picture by how much it is wider than high; None where it does not say."""
+    with path.open("rb") as file:
+        head = file.read(2000)
+    width: float
+    height: float
+    if head.startswith(b"\x89PNG") and len(head) >= 24:
+        width, height = struct.unpack(">II", head[16:24])
+    else:
+        said = {name: float(number) for name, number in SIZE.findall(head.partition(b"<svg")[2].partition(b">")[0])}
+        width, height = said.get(b"width", 0.0), said.get(b"height", 0.0)
+    return width / height if height else None
 
 
 def files_of(folder: Path, name: str, suffix: str) -> list[Path]:
@@ -180,8 +223,14 @@ def shown_as(one: Card, out: Path) -> dict[str, Any]:
         "first": one.findings[:first],
         "more": one.findings[first:],
         "folded": len(one.activations) > MOST_NAMED,
-        "figure": picture(one_line(one.figure[1]), one.figure[0]) if one.figure else "",
+        "figure": picture(in_short(*one.figure[1:]), one.figure[0]) if one.figure else "",
+        "cut": one.figure is not None and not one.figure[2],
     }
+
+
+def in_short(title: str, whole: bool) -> str:
+    """Say what a picture shows, and of one of which a card shows a part that it does."""
+    return one_line(title) + ("" if whole else " (a part: the report has the whole)")
 
 
 def in_words(one: Card) -> str:

@@ -16,7 +16,8 @@ from actlab.analysis.catalogue import short
 
 DECIMALS = 5  # of what is drawn
 PHI, SLOPE = "φ", "φ′"
-COLOURS = {PHI: "#3b82f6", SLOPE: "#d9730d"}  # a contrast of 3 with a page's ground, be that white or nearly black
+CURVES = (PHI, SLOPE)
+INK = "currentColor"  # dashes in it are seen on φ where both are 0
 MARGIN = 0.08
 STATED = re.compile(r"(\w+) (?:= |learned from )[-−]?[0-9.]+")
 CONSTANT = re.compile(r"\w+ = [-−]?[0-9]+(?:\.[0-9]+)?")
@@ -36,6 +37,7 @@ class Entry:
         z: the points [N] of its graph.
         sliders: {parameter: what it takes}.
         curves: φ and φ' at each combination of those.
+        colour: that of the activation in every figure: φ is drawn in it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Entry:
     z: np.ndarray = field(repr=False)
     sliders: Mapping[str, Slider] = field(default_factory=dict)
     curves: Sequence[Curve] = field(default=(), repr=False)
+    colour: str = INK
 
 
 def about(entry: Entry) -> str:
@@ -99,7 +102,7 @@ def points(entry: Entry) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for curve in entry.curves:
         at = {f"p{i}": value for i, value in enumerate(curve.parameters.values())}
-        for what, y, jumps in zip(COLOURS, (curve.value, curve.derivative), curve.jumps, strict=True):
+        for what, y, jumps in zip(CURVES, (curve.value, curve.derivative), curve.jumps, strict=True):
             rows += [
                 at | {"curve": what, "from": begin, "y": [rounded(one) for one in y[begin:end]]}
                 for begin, end in stretches(y, jumps)
@@ -155,10 +158,11 @@ def chart(entry: Entry) -> dict[str, Any]:
     step = round(float(entry.z[1] - entry.z[0]), 9)
     x = {"field": "z", "type": "quantitative", "title": "z", "scale": {"domain": [-reach, reach], "nice": False}}
     y = {"field": "y", "type": "quantitative", "title": None, "scale": {"domain": limits(entry), "nice": False}}
-    domain = {"domain": list(COLOURS)}
+    domain = {"domain": list(CURVES)}
     curve = {"field": "curve", "type": "nominal"}
-    colour = curve | {"scale": domain | {"range": list(COLOURS.values())}, "legend": None}
+    colour = curve | {"scale": domain | {"range": [entry.colour, INK]}, "legend": None}
     dash = curve | {"scale": domain | {"range": [[1, 0], [6, 4]]}, "legend": None}
+    width = {"condition": {"test": f"datum.curve === '{PHI}'", "value": 3}, "value": 1.4}
     values = [
         {"filter": "datum.curve !== 'flat'"},
         {"calculate": "slice(grid, datum.from, datum.from + length(datum.y))", "as": "z"},
@@ -190,8 +194,11 @@ def chart(entry: Entry) -> dict[str, Any]:
             axis("x"),
             {
                 "transform": values,
-                "mark": {"type": "line", "clip": True, "strokeWidth": 2.5},
-                "encoding": {"x": x, "y": y, "color": colour, "strokeDash": dash, "detail": {"field": "from"}},
+                "mark": {"type": "line", "clip": True},
+                "encoding": {
+                    **{"x": x, "y": y, "color": colour, "strokeDash": dash, "strokeWidth": width},
+                    "detail": {"field": "from"},
+                },
             },
             {
                 "transform": near,
@@ -206,10 +213,9 @@ def chart(entry: Entry) -> dict[str, Any]:
                         "text": {"field": "said", "type": "nominal"},
                         "x": {"value": 0},
                         "y": {"value": 20 * i - 46},
-                        "color": colour,
                     },
                 }
-                for i, what in enumerate(COLOURS)
+                for i, what in enumerate(CURVES)
             ),
         ],
     }

@@ -1,4 +1,4 @@
-"""A study's answer as a notebook shows it: a few lines of HTML, without style or script of its own.
+"""A study's answer as a notebook shows it: a few lines of HTML, without a script of its own.
 
 Texts of strangers are shown as they are: none is HTML here, and none is a formula for MathJax, which notebooks have.
 """
@@ -32,6 +32,7 @@ def summary(
     table: Table,
     answer: tuple[Sequence[str], Sequence[str]],
     figures: Sequence[str],
+    notes: Sequence[str] = (),
 ) -> str:
     """Show a study: its question, what was found, what to doubt, the table of final performance, names of figures.
 
@@ -44,6 +45,7 @@ def summary(
         table: of final performance.
         answer: what was found, and what to doubt.
         figures: their names.
+        notes: what is damaged or missing, and what else a reader should know, as plain lines.
     """
     name, question = plain(str(study.get("study", "study"))), plain(str(study.get("question", "")))
     head = f"**{name}**: {question}" if question else f"**{name}**"
@@ -52,6 +54,7 @@ def summary(
     where = f"Folder: {code(str(folder))}."
     parts = [
         paragraph(f"{head}\n\n{totals(cells)}"),
+        *([in_html(Items(tuple(map(plain, notes))), Path(), {}, ())] if notes else []),
         lists(*answer),
         *([] if cells.untrained else [f"{shown}\n{folded('About this table', table.note)}"]),
         paragraph(" ".join([where, *([drawn] if drawn else [])])),
@@ -65,5 +68,8 @@ def folded(name: str, text: str) -> str:
 
 
 def framed(parts: Sequence[str]) -> str:
-    """Put parts one below the other, out of the reach of MathJax: by the class that its versions each know."""
-    return "\n".join(['<div class="actlab tex2jax_ignore mathjax_ignore">', *parts, "</div>"])
+    """Put parts one below the other, out of the reach of MathJax: by the class that its versions each know.
+
+    What is wider than the notebook scrolls by itself.
+    """
+    return "\n".join(['<div class="actlab tex2jax_ignore mathjax_ignore" style="overflow-x: auto">', *parts, "</div>"])

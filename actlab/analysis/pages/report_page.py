@@ -22,8 +22,8 @@ MOST_BYTES = 6_000_000
 """Of a page: what is repeated is thinned until it has no more."""
 LAYERS, RUNS = "Explore the layers", "The runs"
 SCRIPTS = ("keep.js", "tables.js", "controls.js", "runs.js")
-BEFORE = ("Tables", "Figures", "How it was made")
-"""What a reader explores by hand stands before the first of these headings."""
+BEFORE = {LAYERS: ("Tables", "What was run", "How it was made"), RUNS: ("What was run", "How it was made")}
+"""What a reader explores by hand stands before the first of these headings: behind the pictures, behind the tables."""
 
 
 log = logging.getLogger("actlab.pages")
@@ -65,8 +65,10 @@ def page(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, fo
     """Make the page by a rule."""
     parts = {LAYERS: explore(cells, rule), RUNS: run_list(study, cells, rule)}
     parts = {heading: part for heading, part in parts.items() if part.body}
-    at = next((i for i, one in enumerate(sections) if one.level == 2 and one.heading in BEFORE), len(sections))
-    document = [*sections[:at], *(Section(2, heading) for heading in parts), *sections[at:]]
+    document = list(sections)
+    for heading in parts:
+        before = (i for i, one in enumerate(document) if one.level == 2 and one.heading in BEFORE[heading])
+        document.insert(next(before, len(document)), Section(2, heading))
     settings = [plain(words(one.column)) for one in cells.settings]
     below = {heading: part.body for heading, part in parts.items()}
     charts = {name: spec for part in parts.values() for name, spec in part.charts.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.layout import number, setting, words
-from actlab.analysis.pages.explore import Part
+from actlab.analysis.pages.explore import Part, opening
 from actlab.analysis.pages.thinning import Rule, as_plain, rounded, spread
 from actlab.later import Later, pd
 from actlab.naming import counted
@@ -24,8 +24,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73")
 def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     """Make the part on single runs.
 
-    Its data, for ``runs.js``: ``heads``; ``filters``, how many of these are settings; ``rows`` of texts; ``curves``,
-    {name: one array a run}; pieces of ``yaml``, and the ``slots`` between them.
+    Its data, for ``runs.js``: ``heads``; ``filters``, how many of these are settings; ``rows`` of texts; ``first``,
+    which of them is shown at first; ``curves``, {name: one array a run}; pieces of ``yaml``, and the ``slots`` between.
     """
     runs = cells.runs.sort_values(["seed", "run"], kind="stable")
     total = len(runs)
@@ -41,7 +41,9 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     steps, curves = curves_of(cells.steps, list(runs["run"]), rule.points)
     swept = [one for one in cells.settings if one in varied or len(said_of(study, one.key)) > 1]
     pieces, slots = yaml_of(study, swept, runs)
+    first = shown_first(cells, runs)
     data = {
+        "first": first,
         "heads": ["run", *map(words, [*columns, *outcomes])],
         "filters": len(columns) + 1,
         "rows": [list(row) for row in zip(*texts, strict=True)],
@@ -51,14 +53,38 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
         "slots": slots,
     }
     kept = f" {counted(len(runs), 'run')} of {total}, those with the lowest seeds, are kept here." * (len(runs) < total)
-    body = (
-        f"<p>A click on a run shows its curves and its YAML.{kept}</p>\n"
-        '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
-        '<section id="run" aria-live="polite"><h3></h3><figure><div class="chart" id="curves"></div>'
+    losses = (
+        '<figure><div class="chart" id="curves"></div>'
         "<figcaption>Loss at the recorded steps; between evaluations that of the minibatches.</figcaption></figure>"
-        '<h4>Its YAML</h4><pre tabindex="0"><code></code></pre></section>'
     )
-    return Part(body, {"curves": loss_curves(steps, curves)}, data={"run-data": data})
+    shows = "its YAML: nothing was trained, so that it has no curves" if cells.untrained else "its curves and its YAML"
+    body = (
+        f"<p>A click on a run shows {shows}.{kept}</p>\n"
+        '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
+        f'<section id="run" aria-live="polite"><h3></h3>{"" if cells.untrained else losses}'
+        '<details><summary>Its YAML</summary><pre tabindex="0"><code></code></pre></details></section>'
+    )
+    charts = {} if cells.untrained else {"curves": loss_curves(steps, curves, first)}
+    return Part(body, charts, data={"run-data": data})
+
+
+def shown_first(cells: Cells, runs: pd.DataFrame) -> int:
+    """Choose the run that is shown at first: of the deepest that trained, at the selected value of what was swept.
+
+    Args:
+        cells: the study's.
+        runs: those that are listed.
+
+    Returns:
+        its place among these.
+    """
+    selected = runs[runs["run"].isin(cells.selected["run"])]
+    if selected.empty:
+        return 0
+    depth, _, _ = opening(selected, [])
+    there = selected[selected["depth"] == depth]
+    trained = there[there["trained"].astype(bool)] if "trained" in there else there.iloc[:0]
+    return list(runs["run"]).index((there if trained.empty else trained)["run"].iloc[0])
 
 
 def curves_of(steps: pd.DataFrame, runs: Sequence[str], most: int) -> tuple[list[list[int]], dict[str, list[Any]]]:
@@ -152,12 +178,12 @@ def label_of(said: Any) -> Any:
     return said.rpartition(":")[2] if isinstance(said, str) and ".py:" in said else said
 
 
-def loss_curves(steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """Draw the losses of one run: the first one, until ``runs.js`` gives those of another."""
-    first = [
+def loss_curves(steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]], first: int) -> dict[str, Any]:
+    """Draw the losses of one run, the ``first``, until ``runs.js`` gives those of another."""
+    rows = [
         {"of": of, "step": step, "loss": loss}
         for name, of in CURVES.items()
-        for step, loss in zip(steps[curves["at"][0]], curves.get(name, [()])[0], strict=False)
+        for step, loss in zip(steps[curves["at"][first]], curves[name][first] if name in curves else (), strict=False)
         if loss is not None
     ]
     chart = (
@@ -173,4 +199,4 @@ def loss_curves(steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]])
         )
         .properties(width="container", height=240, description="The losses of one run by step")
     )
-    return dict(chart.to_dict()) | {"datasets": {"curve": first}}
+    return dict(chart.to_dict()) | {"datasets": {"curve": rows}}

@@ -27,7 +27,7 @@ class Rule:
 
     seeds: int = 10
     steps: int = 12
-    layers: int = 24
+    layers: int = 50
     runs: int = 4000
     points: int = 24
     pictures: int = 2_200_000

@@ -53,7 +53,9 @@ def final_performance(cells: Cells, also: Sequence[str] = ()) -> Table:
     what = " and ".join(f"{words(name)}{scales.get(name, '')}" for name in names)
     note = notes(cells, frame, f"Final {what}.", selected=True, marks=True)
     metrics = " and ".join(map(words, names))
-    return Table(f"{metrics[0].upper()}{metrics[1:]} by activation and depth", note, frame, wide)
+    depths = sorted(set(cells.runs["depth"]))
+    by = "activation and depth" if len(depths) > 1 else f"activation, depth {depths[0]}"
+    return Table(f"{metrics[0].upper()}{metrics[1:]} by {by}", note, frame, wide)
 
 
 @table

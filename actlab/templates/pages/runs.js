@@ -12,12 +12,13 @@ for (const [i, head] of runs.heads.entries()) {
 }
 const show = (i, move = true) => {
   const [name] = runs.rows[i];
-  place.querySelector("h3").textContent = `Run ${name}`;
+  const settings = runs.heads.slice(1, runs.filters).map((head, j) => `${head} ${runs.rows[i][j + 1]}`);
+  place.querySelector("h3").textContent = `Run ${name}: ${settings.join(", ")}`;
   place.querySelector("code").textContent = runs.yaml.map((piece, j) =>
     piece + (j < runs.slots[i].length ? JSON.stringify(runs.slots[i][j]) : "")).join("");
   const rows = Object.entries(splits).flatMap(([key, of]) =>
     (runs.curves[key]?.[i] ?? []).map((loss, j) => ({ of, step: runs.steps[runs.curves.at[i]][j], loss })));
-  const view = window.views.curves;
+  const view = window.views?.curves;
   view?.data("curve", rows.filter((row) => row.loss !== null)).runAsync();
   for (const row of list.tBodies[0].rows) row.toggleAttribute("aria-selected", row.dataset.run === name);
   if (move) place.scrollIntoView({ block: "nearest" });
@@ -42,4 +43,5 @@ window.attach(list, runs.rows.map((texts, i) => ({
     return row;
   },
 })), 25);
-document.addEventListener("drawn", () => show(0, false));
+show(runs.first, false);
+document.addEventListener("drawn", () => show(runs.first, false));

@@ -22,6 +22,7 @@ const choice = (name, values, changed) => {
 window.attach = (table, rows, most = Infinity) => {
   const heads = [...table.tHead.rows[0].cells];
   const filters = new Map();
+  const scroll = table.closest(".scroll");
   let [by, down, shown] = [-1, false, most];
   const controls = document.createElement("div");
   controls.className = "controls";
@@ -31,15 +32,21 @@ window.attach = (table, rows, most = Infinity) => {
   const more = document.createElement("button");
   more.type = "button";
   more.textContent = "Show more rows";
+  const chosen = () => rows.filter((row) => [...filters].every(([i, value]) => row.texts[i] === value));
   const show = () => {
-    const left = rows.filter((row) => [...filters].every(([i, value]) => row.texts[i] === value));
+    const left = chosen();
     if (by >= 0) {
       left.sort((a, b) => compare(a.texts[by], b.texts[by]) * (down && !(Number.isNaN(number(a.texts[by])) !== Number.isNaN(number(b.texts[by]))) ? -1 : 1));
     }
     table.tBodies[0].replaceChildren(...left.slice(0, shown).map((row) => (row.made ??= row.make())));
-    const count = Math.min(shown, left.length);
-    said.textContent = count < rows.length ? `${count} of ${rows.length} rows` : "";
+    tell();
     more.hidden = left.length <= shown;
+  };
+  const tell = () => {
+    const wide = scroll.scrollWidth > scroll.clientWidth;
+    const count = Math.min(shown, chosen().length);
+    said.textContent = [count < rows.length ? `${count} of ${rows.length} rows` : "", wide ? "more columns to the right →" : ""]
+      .filter(Boolean).join("; ");
   };
   heads.forEach((head, i) => {
     const button = document.createElement("button");
@@ -73,17 +80,18 @@ window.attach = (table, rows, most = Infinity) => {
         head.hidden = hide;
         for (const row of rows) (row.made ??= row.make()).cells[i].hidden = hide;
       });
+      tell();
     }));
   }
   more.addEventListener("click", () => {
     shown += most;
     show();
   });
-  const scroll = table.closest(".scroll");
   controls.append(said);
   scroll.before(controls);
   scroll.after(more);
   show();
+  new ResizeObserver(tell).observe(scroll); // a narrower window, or one that was folded
 };
 
 for (const table of document.querySelectorAll("table.sortable")) {
