@@ -37,7 +37,7 @@ study: s
 data: {name: iris}
 model: {depth: 3, width: 8}
 train: {steps: 40, batch_size: 16}
-measure: {every: 4, evaluate_every: 8}
+measure: {every: 4, evaluate_every: 8, probes: [signal_grad_norm, dead_fraction]}
 sweep:
   matrix: {model.activation: [relu, prelu], train.learning_rate: [1e-2, 1e30]}
   seeds: 3

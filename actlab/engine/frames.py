@@ -26,7 +26,10 @@ def in_order(tables: list[pa.Table], settings: Sequence[Setting]) -> pa.Table:
     Args:
         tables: their rows.
         settings: what rows are sorted by, an activation by its place in the story; then come seed and run.
+
+    Columns that only some parts have, as a learned parameter's, come behind those of all, whichever part is read first.
     """
+    tables = sorted(tables, key=lambda one: (one.num_columns, one.column_names))
     rows = with_later_settings(pa.concat_tables(tables, promote_options="permissive"), settings)
     own = [one.column for one in settings if one.key]
     at = own.index("activation") if "activation" in own else 0
