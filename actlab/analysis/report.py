@@ -256,7 +256,8 @@ def tables_read(
     """
     asked = (study.get("report") or {}).get("tables")
     asked = [asked] if isinstance(asked, str) else asked
-    names = [name for name in read if name in TABLES and (asked is None or name in asked)]
+    there = [name for name in read if name in TABLES]
+    names = [name for name in there if (TABLES[name].default if asked is None else name in asked)]
     tables = {} if cells.selected.empty else {name: TABLES[name].make(cells) for name in names}
     if folder is not None and study.get("claims"):
         tables |= {CLAIMS: stored_verdicts(folder / "tables")}
