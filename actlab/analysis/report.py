@@ -96,16 +96,19 @@ def write(
     if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
         asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
+        name = str(study.get("study", ""))
         made = make_shipped(folder, cells, *asked)
         drawn = [drawing for drawing in made.figures.values() if drawing]
         progress(0, sum(len(drawing.pages) for drawing in drawn))
-        paths = [path for table in made.tables.values() if table for path in write_table(table, output.at / "tables")]
+        paths = [
+            path for table in made.tables.values() if table for path in write_table(table, output.at / "tables", name)
+        ]
         if drawn:
             paths += write_figures(drawn, output.at / "figures", helper, progress)
         if own:
-            paths += make_own(made, cells, *asked, output.at)
+            paths += make_own(made, cells, *asked, output.at, name)
             if study.get("claims"):
-                file, name = folder / str(study["claims"]), str(study.get("study"))
+                file = folder / str(study["claims"])
                 paths += make_claims(made, cells, file, name, find, output.at)
         elif not cells.selected.empty:
             made.left_out = [name for names in asked for name in names or () if own_name(name)]

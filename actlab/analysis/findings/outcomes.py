@@ -119,9 +119,9 @@ def counts(cells: Cells, tables: Tables) -> Finding | None:
         each = [f"{every.sum()} of the {counted(len(frame), 'cell')}"]
     rest = {"some runs trained and others did not": (~every & ~none).sum(), "none did": none.sum()}
     more = ", and ".join(f"in {number} {what}" for what, number in rest.items() if number)
-    begin = (
-        f"Every run trained in {listed(each)}" if every.any() else f"In none of {len(frame)} cells did every run train"
-    )
+    begin = f"Every run trained in {listed(each)}"
+    if not every.any():
+        begin = f"In none of {counted(len(frame), 'cell')} did every run train"
     return Finding(f"{begin}; {more}.", "performance", FIGURES)
 
 

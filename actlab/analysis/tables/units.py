@@ -101,7 +101,7 @@ def dead_networks(cells: Cells) -> Table | None:
     frame[[*BORN]] = frame[[*BORN]].fillna(0).astype(int)
     wide = pivot(frame, keys, ["at"], 2)
     wide["born dead"] = [str(row["born_dead"]) for row in records(frame.drop_duplicates(keys))]
-    wide["of them dead at the end"] = [str(row["stayed_dead"]) for row in records(frame.drop_duplicates(keys))]
+    wide["still dead at the end"] = [str(row["stayed_dead"]) for row in records(frame.drop_duplicates(keys))]
     note = (
         f"Share of networks with a wholly dead layer, before training and {cells.at_last}, with Wilson's interval. "
         f"{definitions('network_dead')}."
