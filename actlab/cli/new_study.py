@@ -222,7 +222,9 @@ def learned(rows: "Data") -> str:
 
     score = chance_accuracy(described(rows))
     if score is not None:
-        return f"test_accuracy tells how well it learns; always the most frequent class of the training rows: {score:.2g}"
+        return (
+            f"test_accuracy tells how well it learns; always the most frequent class of the training rows: {score:.2g}"
+        )
     return "test_r2 tells how well it learns; always the mean: 0"
 
 

@@ -73,6 +73,6 @@ def plain(value: Any, key: str, depth: int) -> Any:
         write = "write it to a file" if name.isidentifier() else "write it as `def f(z): ...` to a file"
         named = f"'act.py:{name if name.isidentifier() else 'f'}'"
         way = f"{write}, which workers read (in a notebook by %%writefile act.py), and name it {named}"
-        kind = "a function" if name.isidentifier() else "a function without a name"
-        raise StudyError(f"{place}: is {kind}; {way}")
+        what = "a function" if name.isidentifier() else "a function without a name"
+        raise StudyError(f"{place}: is {what}; {way}")
     raise StudyError(f"{place}: expected a text, a number, a list or a mapping, not {type(value).__name__}")

@@ -1,6 +1,6 @@
 """What of a very long table is set in a paper: what differs, at a few values of each setting; the CSV has all of it.
 
-A key that is the same in all rows goes into the caption. Of a table of more than ``MOST_LINES``, about five pages,
+A key that is the same in all rows goes into the caption. Of a table of more than ``MOST_LINES``, six or seven pages,
 those parts are left out one after the other that a reader misses the least, until the rest fits; the note says which.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from actlab.analysis.latex.plan import families
 
-MOST_LINES = 270.0
+MOST_LINES = 345.0
 THINNED = 3
 """Values that are kept of a setting that is a number: the least, one in the middle, the greatest."""
 SIZES = ("width", "depth")
@@ -69,6 +69,8 @@ def shortened(
     while len(groups) > 1 and lines(heads, rows) > MOST_LINES:
         gone = len(groups.pop())
         heads, rows = heads[:-gone], [row[:-gone] for row in rows]
+    while len(heads) > keys + 1 and lines(heads, rows) > MOST_LINES:
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
     if len(heads) < columns:
         said.append(f"the first {len(heads) - keys} of {columns - keys} columns")
     length = lines(heads, rows)

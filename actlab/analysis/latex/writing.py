@@ -22,8 +22,8 @@ LINES_OF_A_FLOAT = 46
 LOOSE = 0.27
 """Between two rows that wrap, in lines."""
 INTERVAL = re.compile(r"([\[(])([\d$][^\s\[\](),]*), ([\d$][^\s\[\](),]*)([\])])")
-LONG_NUMBER, DIGITS = re.compile(r"\d+\.\d{6,}$"), 40.0
-"""A setting with all its digits, and how wide it may be before it is broken."""
+LONG_NUMBER = re.compile(r"^(\d+\.\d{7})(\d{4,})$")
+"""A setting with all its digits, which may be broken where no word may."""
 PACKAGES = {"array": r"\arraybackslash", "booktabs": r"\toprule", "longtable": r"\begin{longtable}"}
 
 
@@ -82,7 +82,7 @@ def document(
         ASCII, to ``\input``.
     """
     every = [list(row) for row in rows]
-    heads, kept, left_out = shortened(heads, every, keys, lambda *some: tall(*laid_out(*some, keys)))
+    heads, kept, left_out = shortened(heads, every, keys, lambda *some: tall(*laid_out(some[0], some[1], keys)))
     if left_out:
         note = f"Shown are {'; '.join(left_out)}; all {len(every)} rows are in {plain(name)}.csv. {note}"
     title, heads, kept, keys = constant_keys(title, heads, kept, keys)
@@ -103,7 +103,7 @@ def document(
 
 def laid_out(heads: Sequence[str], rows: Sequence[Sequence[object]], keys: int) -> tuple[list[Column], int, Plan]:
     """Measure the columns of a table and choose its cut; gives how many keys it has, too."""
-    texts = [[in_cell(cell, DIGITS if LONG_NUMBER.match(str(cell)) else WORD) for cell in row] for row in rows]
+    texts = [[LONG_NUMBER.sub(r"\1\\allowbreak{}\2", in_cell(cell)) for cell in row] for row in rows]
     columns = [column(in_cell(head, 75.0), [row[i] for row in texts]) for i, head in enumerate(heads)]
     keys = enough(texts, keys, len(columns) - 1)
     return columns, keys, plan(columns, keys)
