@@ -56,11 +56,11 @@ class InHand:
 class TimeLeft:
     """What is learned from one look to the next.
 
-    >>> one, left = InHand(work=20.0, done=0.0, programs="p", compiling=False), TimeLeft()
-    >>> for second in range(9):
-    ...     seconds = left.look(second, {"a": InHand(20.0, 2.0 * second, "p", False)}, [Waiting(20.0, "p")], {})
+    >>> one, left = InHand(work=40.0, done=0.0, programs="p", compiling=False), TimeLeft()
+    >>> for second in range(13):
+    ...     seconds = left.look(second, {"a": InHand(40.0, 2.0 * second, "p", False)}, [Waiting(20.0, "p")], {})
     >>> round(seconds)
-    12
+    18
     """
 
     def __init__(self) -> None:
