@@ -209,9 +209,14 @@ def options_of(
     names = [one.name for one in first]
     if names != list(positional) and sorted(names) == sorted(positional):
         raise error(f"{name}: takes ({', '.join(names)}); expected the order ({', '.join(positional)})")
+    stars = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    plain = [one for one in others if one.kind not in stars]
+    as_options = [one.name if one.default is one.empty else f"{one.name}={brief(one.default)}" for one in plain]
     for one in others:
         if one.kind is not one.KEYWORD_ONLY:
-            raise error(f"{name}: {one.name} must be keyword-only: {name}({', '.join(positional)}, *, {one.name}=1.0)")
+            raise error(
+                f"{name}: {one.name} must be keyword-only: {name}({', '.join([*positional, '*', *as_options])})"
+            )
         if one.default is not one.empty and not isinstance(one.default, int | float):
             raise error(f"{name}: {one.name} needs a number as its default, or True or False, not {brief(one.default)}")
     return {one.name: None if one.default is one.empty else one.default for one in others}

@@ -75,6 +75,11 @@ def follow(request, said):
         return Request(tuple(words), flow_of(data))
     if more := re.search(r"; add '([^']*)'", flat):
         return Request((*words, more[1]), text)
+    if unquoted := re.search(r": ([\w.]+): expected [^;]* as a text; write (\S+) without quotes", flat):
+        data = load(text)
+        holder, key = reach(data, unquoted[1])
+        holder[key] = load(unquoted[2])
+        return Request(tuple(words), flow_of(data))
     meant = re.search(r"did you mean ((?:'[^']*' ?)+)", flat)
     assert meant, said
     found = re.findall(r"'([^']*)'", meant[1])

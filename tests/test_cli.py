@@ -31,19 +31,22 @@ def test_lines_tell_once_that_tables_and_figures_are_written(capsys):
     tell(Progress(1.0, 4, 4, 2, 2, {}))
     for written in range(4):
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=written, to_write=3))
-    trained, *writing = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    trained, *writing = printed.err.splitlines()
+    assert not printed.out  # which is for what was asked for
     assert trained.startswith("4/4 runs, 2/2 jobs")
     assert writing == ["writing tables and 3 figures", "writing tables and 3 figures (3/3)"]
 
 
 def test_a_bar_tells_how_many_pictures_are_drawn(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "out", Console(force_terminal=True, width=120))
+    monkeypatch.setattr(progress, "err", Console(force_terminal=True, width=120, stderr=True))
     with progress.progress_display(0.0) as tell:
         tell(Progress(0.5, 2, 4, 1, 2, {}))
         tell(Progress(1.0, 4, 4, 2, 2, {}, written=1, to_write=3))
-    stdout = capsys.readouterr().out
-    assert "writing tables and figures" in stdout
-    assert "1/3" in stdout
+    shown = capsys.readouterr()
+    assert not shown.out
+    assert "writing tables and figures" in shown.err
+    assert "1/3" in shown.err
 
 
 def test_a_message_takes_the_place_of_a_live_line(monkeypatch, capsys):
@@ -54,7 +57,7 @@ def test_a_message_takes_the_place_of_a_live_line(monkeypatch, capsys):
             console.print("12 stored runs")
             assert capsys.readouterr().err == f"{before}12 stored runs\n"
     monkeypatch.setattr(terminal.PlainConsole, "live", False)
-    monkeypatch.setattr(progress, "out", Console(force_terminal=True, width=120))
+    monkeypatch.setattr(progress, "err", Console(force_terminal=True, width=120, stderr=True))
     with progress.progress_display(0.0):
         assert terminal.PlainConsole.live
     assert not terminal.PlainConsole.live
@@ -124,7 +127,7 @@ def test_plain_lines_grow_rarer_repeat_nothing_and_end_with_the_last(capsys):
         now += 0.5
     lines(STATES["reporting"])
     lines.close()
-    said = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().err.splitlines()
     assert len(said) < 250
     assert len(set(said)) == len(said)
     assert said[0] == "compiling 2 of 8 programs, 0:02"
@@ -138,7 +141,7 @@ def test_what_was_told_last_is_said_when_a_run_ends_early(capsys):
     lines(STATES["saving"])
     lines(replace(STATES["saving"], runs_done=50))
     lines.close()
-    saving, last = capsys.readouterr().out.splitlines()
+    saving, last = capsys.readouterr().err.splitlines()
     assert saving.startswith("saving (Ctrl-C: at once), 48/162 runs")
     assert last.startswith("saving (Ctrl-C: at once), 50/162 runs")
 

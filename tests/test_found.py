@@ -16,6 +16,7 @@ from actlab.analysis.layout import Table
 from actlab.analysis.making import Made, make_shipped
 from actlab.analysis.outscored import how_far
 from actlab.analysis.sections import Items, markdown
+from actlab.analysis.tables import TABLES
 from actlab.measures import about
 from tests.synthetic import frames
 
@@ -78,13 +79,19 @@ def test_how_deep_networks_train(selected):
         *shares("sigmoid", (2, 0.5), (5, 0.0), (10, 0.0)),
     )
     assert said(outcomes.trained, selected, trained=some) == (
-        "At depth 10, the deepest here, at least 80 % of the runs trained with `relu` (20 of 20 runs [0.99, 1.01]); so "
-        "many did at most at depth 5 with `elu` (5 of 20 runs [0.24, 0.26] at depth 10); at no depth with `sigmoid` "
-        "(10 of 20 runs [0.49, 0.51] at depth 2)."
+        "At depth 10, the deepest here, networks still train with `relu` (20 of 20 runs [0.99, 1.01]). With `elu` they "
+        "train up to depth 5: at depth 10 5 of 20 runs [0.24, 0.26]. With `sigmoid` they train at no depth: at depth 2 "
+        "10 of 20 runs [0.49, 0.51]. Counted is a depth at which at least 80 % of the runs trained."
     )
     none = table(*shares("relu", (2, 1.0), (5, 0.5)), *shares("elu", (2, 1.0), (5, 0.25)))
     text = said(outcomes.trained, selected, trained=none)
-    assert text.startswith("At least 80 % of the runs trained at most at depth 2 with `relu` (10 of 20 runs")
+    assert text.startswith(
+        "With `relu` and `elu` networks train up to depth 2: at depth 5 10 of 20 runs [0.49, 0.51] with `relu` and 5 of"
+    )
+    uneven = table(*shares("relu", (2, 1.0), (5, 0.5)), *shares("elu", (2, 1.0), (3, 0.25)))
+    assert "next 10 of 20 runs [0.49, 0.51] with `relu` (depth 5) and 5 of" in said(
+        outcomes.trained, selected, trained=uneven
+    )
     shallow = table(*shares("relu", (2, 1.0)), *shares("elu", (2, 1.0)), *shares("sigmoid", (2, 0.1)))
     assert said(outcomes.trained, selected, trained=shallow) == (
         "Trained at depth 2: 20 of 20 runs [0.99, 1.01] each of `relu` and `elu`; 2 of 20 runs [0.09, 0.11] of "
@@ -115,14 +122,14 @@ def test_without_shares_cells_are_counted(selected):
         ("relu", 2, 0.9, 20, {}), ("relu", 5, 0.8, 20, {}), ("elu", 2, 0.9, 7, {}), ("elu", 5, 0.1, 0, {})
     )
     assert said(outcomes.trained, selected, performance=mixed) == (
-        "Every run trained in 2 of 2 cells of `relu` and 0 of 2 cells of `elu`; in 1 some did and others did not; in 1 "
-        "none did."
+        "Every run trained in 2 of the 2 cells of `relu` and 0 of the 2 cells of `elu`; in 1 some runs trained and "
+        "others did not, and in 1 none did."
     )
     every = performances(("relu", 2, 0.9, 20, {}), ("elu", 2, 0.9, 20, {}))
     assert said(outcomes.trained, selected, performance=every) == "Every run of every cell trained."
     lame = performances(("relu", 2, 0.9, 0, {}), ("elu", 2, 0.9, 3, {}))
     assert said(outcomes.trained, selected, performance=lame) == (
-        "In no cell of 2 did every run train; in 1 some did and others did not; in 1 none did."
+        "In none of 2 cells did every run train; in 1 some runs trained and others did not, and in 1 none did."
     )
 
 
@@ -135,14 +142,14 @@ def test_the_best_and_what_the_ties_rule_says_of_the_others(selected):
         ("sigmoid", 5, 0.80, 20, BEHIND),
     )
     assert said(outcomes.best, selected, performance=both) == (
-        "Among the 3 cells at depth 5 of which all runs trained the highest mean test accuracy is 0.900 [0.890, 0.910] "
-        "with `relu`; as good (within ±0.02): `elu`; worse: `sigmoid`, by 0.100 [0.0500, 0.150]."
+        "Of the 3 cells at depth 5 in which every run trained, the highest mean test accuracy is 0.900 [0.890, 0.910] "
+        "with `relu`. As good (within ±0.02): `elu`. Worse: `sigmoid`, by 0.100 [0.0500, 0.150]."
     )
     open_ = performances(("relu", 5, 0.90, 20, BEST), ("elu", 5, 0.89, 20, BEHIND | {"undecided": True}))
     text = said(outcomes.best, selected, performance=open_)
-    assert text.endswith("not decided: `elu`.")
-    assert "worse" not in text
-    assert "as good" not in text
+    assert text.endswith("Not decided: `elu`.")
+    assert "Worse" not in text
+    assert "As good" not in text
     assert said(outcomes.best, selected, performance=performances(("relu", 5, 0.9, 20, {}))) is None
 
 
@@ -154,18 +161,19 @@ def slope(activation, mean, half=0.005, depth=10, **more):
 def test_a_signal_vanishes_grows_or_keeps_its_size_where_the_interval_says_so(selected):
     rows = [slope("sigmoid", -0.6), slope("sigmoid", -0.9, depth=5), slope("relu", 0.0), slope("elu", 0.1)]
     assert said(gradients.slopes, selected, vanishing_slopes=table(*rows)) == (
-        "At initialisation and depth 10 the signal's gradient shrinks towards the input by more than a factor of 2 in "
-        "ten layers: −0.6000 [−0.6050, −0.5950] decades per layer with `sigmoid`; it grows by more than that: 0.1000 "
-        "[0.0950, 0.1050] decades per layer with `elu`; it changes by less than that with `relu`."
+        "Before training, at depth 10, the gradient on its way back to the input shrinks: −0.6000 [−0.6050, −0.5950] "
+        "decades per layer with `sigmoid`; it grows: 0.1000 [0.0950, 0.1050] decades per layer with `elu`; it keeps "
+        "its size with `relu`. To shrink or grow is by more than a factor of 2 in ten layers; a decade is a factor of "
+        "10."
     )
     # The threshold lies within the interval: on neither side.
     open_ = said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", -0.03), slope("elu", 0.0)))
     assert "shrinks" not in open_
-    assert open_.endswith("that is not decided with `relu`.")
+    assert "it may do either or keep its size with `relu`, where that is not decided." in open_
     lone = {"n": 3, "runs": 3, "low": math.nan, "high": math.nan, "median": -0.6, "least": -0.7, "greatest": -0.5}
     few = table(slope("sigmoid", -0.6) | lone, slope("relu", -0.6) | lone | {"median": 0.0})
     text = said(gradients.slopes, selected, vanishing_slopes=few)
-    assert "no slope of the signal's gradient has an interval" in text
+    assert "no slope of the gradient has an interval" in text
     assert "the lowest median is −0.600 (−0.700 to −0.500) decades per layer with `sigmoid`" in text
     assert said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", 0.0) | {"at": "final"})) is None
 
@@ -182,16 +190,16 @@ def test_what_theory_says_of_the_slopes(selected):
     near, off = {"predicted": -0.59, "standard_errors": 1.0}, {"predicted": 0.05, "standard_errors": -8.0}
     rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
     assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
-        "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "
-        "2 of 3 cells: in 1 of them "
-        "the mean is within 3 standard errors, and the furthest off, in decades per layer, is `relu`: "
-        "measured 0.0000 [−0.0050, 0.0050], "
-        "predicted 0.0500."
+        "Mean-field theory predicts the gradient's slope before training in 2 of 3 cells. In 1 of these the measured "
+        "mean is within 3 standard errors of what is predicted; the furthest off is `relu`: 0.0000 [−0.0050, 0.0050] "
+        "decades per layer measured, 0.0500 predicted."
     )
     assert "(theory −0.590) decades per layer" in said(gradients.slopes, selected, vanishing_slopes=table(*rows))
     assert said(gradients.predicted, selected, vanishing_slopes=table(slope("relu", 0.0))) is None
     lost = table(slope("relu", 0.0) | near, slope("elu", 0.0) | near | {"n": 19})
-    assert "in all of the 1 of which every run has one" in said(gradients.predicted, selected, vanishing_slopes=lost)
+    assert "In all of the 1 in which every run has a slope" in said(
+        gradients.predicted, selected, vanishing_slopes=lost
+    )
 
 
 def dead(activation, mean, rate=1e-3, measure="dead_fraction", **more):
@@ -201,33 +209,35 @@ def dead(activation, mean, rate=1e-3, measure="dead_fraction", **more):
 def test_whose_units_die_and_at_which_rates(cells):
     rows = [dead("relu", 0.1), dead("relu", 0.4, 1e-2), dead("elu", 0.0), dead("elu", 0.0, 1e-2)]
     assert said(units.deaths, cells, dead_units=table(*rows)) == (
-        "Units are dead at the end: the largest mean share of a cell is 0.400 [0.390, 0.410] with `relu` (learning "
-        "rate 0.01); with `relu` the largest is 0.100 [0.090, 0.110] at the lowest learning rate (0.001); none with "
-        "`elu` in any run."
+        "Units are dead at the end: in the worst cell the mean share is 0.400 [0.390, 0.410] with `relu` (learning "
+        "rate 0.01). With `relu` the worst cell has 0.100 [0.090, 0.110] at the lowest learning rate (0.001). None is "
+        "with `elu` in any run."
     )
     diverged = [*rows, dead("relu", 0.9, 1e-1, n=3, diverged=17)]
     text = said(units.deaths, cells, dead_units=table(*diverged))
-    assert "0.400 [0.390, 0.410] with `relu` (learning rate 0.01), among the cells without a diverged run" in text
-    assert "none with `elu` in any run that did not diverge" in text
+    assert "0.400 [0.390, 0.410] with `relu` (learning rate 0.01) (cells with a diverged run are left out)" in text
+    assert "None is with `elu` in any run that did not diverge" in text
     assert said(units.deaths, cells, dead_units=table(*rows[2:])) == "No unit is dead at the end in any run."
     ever = table(dead("relu", 0.2, measure="ever_dead_fraction"))
-    assert said(units.deaths, cells, death=ever).startswith("Units were dead at some evaluation: the largest mean")
+    assert said(units.deaths, cells, death=ever).startswith(
+        "Units were dead at some evaluation: in the worst cell the mean share is 0.2"
+    )
     only = table(dead("relu", 0.2, n=3), dead("elu", 0.0))
     assert said(units.deaths, cells, dead_units=only) == (
-        "Units are dead at the end with `relu`; none with `elu` in any run that did not diverge."
+        "Units are dead at the end with `relu`. None is with `elu` in any run that did not diverge."
     )
 
 
 def test_how_many_come_back(cells):
     rows = [dead("relu", 0.1, measure="revival_rate"), dead("relu", 0.5, 1e-2, measure="revival_rate")]
     assert said(units.revived, cells, death=table(*rows, dead("elu", 0.9, measure="revival_rate", n=4))) == (
-        "Of the units that were dead at some evaluation, in the 2 cells in which every run had such units, the mean "
-        "share that is alive at the end is from 0.100 [0.090, 0.110] with `relu` (learning rate 0.001) to 0.500 "
-        "[0.490, 0.510] with `relu` (learning rate 0.01)."
+        "Of the units that were dead at some evaluation, this mean share is alive again at the end: from 0.100 [0.090, "
+        "0.110] with `relu` (learning rate 0.001) to 0.500 [0.490, 0.510] with `relu` (learning rate 0.01) (in the 2 "
+        "cells in which every run had dead units)."
     )
     none = table(dead("relu", 0.0, measure="revival_rate"))
     assert said(units.revived, cells, death=none).endswith(
-        "in the only cell in which every run had such units, none is alive at the end."
+        "is alive at the end (in the one cell in which every run had dead units)."
     )
     assert said(units.revived, cells, death=table(dead("relu", 0.5, measure="revival_rate", n=2))) is None
 
@@ -237,9 +247,36 @@ def test_units_are_weak_where_none_is_dead_and_that_is_known(cells):
     weak = [dead(name, 0.3, measure="weak_fraction") for name in ("relu", "elu", "sigmoid")]
     text = said(units.weak, cells, dead_units=table(*rows, *weak))
     assert text.endswith(
-        "a derivative next to 0 on every row: the largest mean share of a cell is 0.300 [0.290, 0.310] with `elu`."
+        "derivative is next to 0 on every row: in the worst cell the mean share is 0.300 [0.290, 0.310] with `elu`."
     )
     assert said(units.weak, cells, dead_units=table(rows[0], weak[0])) is None
+
+
+def test_networks_born_dead_are_counted_with_what_becomes_of_them(cells):
+    rows = [
+        estimate(share, activation="relu", depth=depth, learning_rate=1e-3, at="init", measure="network_dead")
+        | {"born_dead": round(20 * share), "stayed_dead": round(20 * share), "born_trained": 0}
+        for depth, share in ((2, 0.1), (5, 0.5))
+    ]
+    assert said(units.born_dead, cells, dead_networks=table(*rows)) == (
+        "12 of 40 networks with `relu` are born dead, that is, have a hidden layer that is dead before training (in "
+        "the worst cell, depth 5: 10 of 20 runs [0.49, 0.51]). Of these 12, all are still dead at the end, and none "
+        "trained."
+    )
+    alive = table(*({**row, "mean": 0.0, "born_dead": 0} for row in rows))
+    assert said(units.born_dead, cells, dead_networks=alive) is None
+
+
+def test_the_table_of_dead_networks_follows_each_run():
+    runs, steps, layers = frames(("relu",), (2, 5), (1e-3,), seeds=5)
+    first, last = runs["run"].iloc[[0, -1]]  # dead at both ends; alive at first
+    steps["network_dead"] = ((steps["run"] == first) | ((steps["run"] == last) & (steps["step"] > 0))).astype(float)
+    frame = TABLES["dead_networks"].make(report.study_cells(ALL, {}, runs, steps, layers)).frame
+    by = frame.set_index(["depth", "at"])
+    assert by["mean"].to_dict() == {(2, "init"): 0.2, (2, "final"): 0.2, (5, "init"): 0.0, (5, "final"): 0.2}
+    assert by.loc[(slice(None), "init"), ["born_dead", "stayed_dead"]].to_numpy().tolist() == [[1, 1], [0, 0]]
+    steps["network_dead"] = 0.0
+    assert TABLES["dead_networks"].make(report.study_cells(ALL, {}, runs, steps, layers)) is None
 
 
 def verdicts():
@@ -251,11 +288,15 @@ def verdicts():
 
 def test_claims_come_first_with_those_that_are_contradicted(cells):
     text = said(decided.claims, cells, claims=verdicts())
-    assert text.startswith("Of 3 claims 1 is supported, 1 is contradicted and 1 is inconclusive. Contradicted: A2 (")
-    assert r"\`A2\` is \*large\*; claimed at least 0.5, found −0.910 [−0.9" in text
+    assert text.startswith("Of 3 claims 1 is supported, 1 is contradicted and 1 is inconclusive. Contradicted: A2, ")
+    assert r"A2, `relu`: \`A2\` is \*large\* (claimed at least 0.5, found −0.910 [−0.9" in text
+    assert text.index("Contradicted: A2, ") < text.index("Inconclusive: A3, ") < text.index("Supported: A1, ")
+    lone = verdicts()
+    lone = replace(lone, frame=lone.frame.head(1))
+    assert said(decided.claims, cells, claims=lone).startswith("The one claim of this study is supported: A1, `relu`: ")
     tables = {"claims": verdicts(), "trained": table(*shares("relu", (2, 1.0), (5, 1.0)))}
     assert [one.table for one in findings.found_in(cells, tables)] == ["claims", "trained"]
-    assert doubts.undecided(cells, tables) == "Inconclusive: A3."
+    assert doubts.undecided(cells, tables) == r"Claims that these runs do not decide: A3 (\`A3\` is \*large\*)."
 
 
 def test_stored_verdicts_are_those_that_were_decided(tmp_path):
@@ -430,7 +471,7 @@ def test_diverged_and_censored_runs_are_counted(cells, selected):
 def test_cells_of_which_some_runs_trained_are_named(selected):
     mixed = performances(("relu", 2, 0.9, 20, {}), ("elu", 2, 0.5, 7, {}), ("elu", 5, 0.5, 7, {}))
     assert doubts.uneven(selected, {"performance": mixed}) == (
-        "In 2 cells some runs trained and others did not, and a mean of all is of neither: `elu` (depth 2, 5)."
+        "In 2 cells some runs trained and others did not, and the mean describes neither of them: `elu` (depth 2, 5)."
     )
     assert doubts.uneven(selected, {"performance": performances(("relu", 2, 0.9, 20, {}))}) == ""
 
@@ -438,7 +479,7 @@ def test_cells_of_which_some_runs_trained_are_named(selected):
 def test_that_extremes_were_picked_is_said_of_many_cells():
     names = ("sigmoid", "relu", "elu", "selu", "gelu")
     many = report.study_cells({}, {}, *frames(names, (2, 3, 4, 5), (1e-3,), seeds=5, steps=50, every=50))
-    assert "of the 20 that a table may have about 1 are expected to miss" in doubts.picked(many, {})
+    assert "one time in twenty: of the 20 cells of a table about 1." in doubts.picked(many, {})
     few = report.study_cells({}, {}, *frames(names, (2,), (1e-3,), seeds=5, steps=50))
     assert doubts.picked(few, {}) == ""
 
@@ -449,5 +490,13 @@ def test_cells_outside_theory_are_counted_with_their_reasons(cells):
         {"cell": ["a", "b"], "activation": ["relu", "elu"], "assumption": ["outside theory: dropout", ""]}
     )
     there = replace(cells, predictions=made.assign(**of_theory))
-    assert doubts.outside(there, {}) == "Theory predicts nothing of 1 of 2 cells that begin differently: dropout (1)."
+    said_so = "Theory predicts nothing of 1 of the 2 different networks before training"
+    assert doubts.outside(there, {}).startswith(said_so)
+    assert doubts.outside(there, {}).endswith(": dropout.")
+    deep = [f"outside theory: depth/width is {ratio}; theory is drawn up to 0.5" for ratio in (0.8, 1)]
+    both = replace(cells, predictions=made.assign(**of_theory | {"measure": "", "assumption": deep}))
+    assert doubts.outside(both, {}).endswith(
+        "2 of the 2 different networks before training: too deep for their width (theory is drawn up to a depth of "
+        "0.5 × width)."
+    )
     assert doubts.outside(cells, {}) == ""

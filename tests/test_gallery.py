@@ -195,7 +195,7 @@ def test_the_page_goes_beside_the_studies_or_where_it_is_asked_for(studies, monk
     ("words", "said"),
     [
         (["results/notes"], "results/notes: is not a study's folder (it needs manifest.json and study.yaml), and"),
-        (["results/notes.txt"], "results/notes.txt: is no folder"),
+        (["results/notes.txt"], "results/notes.txt: is a file; a folder is wanted"),
         (["results", "results/mde"], "results/mde: there is no such folder; did you mean 'results/made'?"),
         (["results", "--out", "page.md"], "--out page.md: expected a name that ends in .html"),
         ([], "Missing argument 'DIR'"),

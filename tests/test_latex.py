@@ -11,7 +11,7 @@ import pytest
 
 from actlab.activations import CATALOGUE
 from actlab.analysis import escaping, layout
-from actlab.analysis.latex import plan, widths, writing
+from actlab.analysis.latex import plan, shortened, widths, writing
 from actlab.analysis.layout import Table
 from tests.test_outputs import STRANGE
 
@@ -106,6 +106,60 @@ def test_tables_that_nobody_wants_compile_and_fit(tmp_path, texts):
     for i, text in enumerate(texts):
         (tmp_path / f"t{i}.tex").write_text(text, encoding="ascii")
     assert typeset(tmp_path, "\n".join(rf"\input{{t{i}}}\clearpage" for i in range(len(texts)))) == []
+
+
+def test_tables_of_two_studies_have_labels_of_their_own_and_onecolumn_helps(tmp_path):
+    """In an article of two columns, as its documentation says."""
+    for study in ("one", "two"):
+        text = layout.to_latex(of_settings([(3, "")]), study)
+        assert rf"\label{{tab:{study}:slopes}}" in text
+        (tmp_path / f"{study}.tex").write_text(text, encoding="ascii")
+    body = r"\twocolumn Words.\onecolumn\input{one}\clearpage\input{two}"
+    assert typeset(tmp_path, body) == []
+    assert "multiply defined" not in (tmp_path / "paper.log").read_text(errors="replace")
+
+
+def long_table(widths, depths, columns=2):
+    """Make a table of 500 rows or so: activations by width and depth."""
+    names = ["`relu`", "`elu`", "`tanh`", "`selu`"]
+    keys = [(name, str(width), str(depth)) for name in names for width in widths for depth in depths]
+    heads = ["activation", "width", "depth", *(f"measure {i}" for i in range(columns))]
+    body = [[*key, *(f"0.{i:04d}" for i in range(columns))] for key in keys]
+    return heads, body
+
+
+def test_a_table_of_many_pages_is_shortened_and_says_so():
+    def lines(heads, rows):
+        return len(rows) * len(heads)
+
+    heads, body = long_table((64, 256), (2, 5))
+    assert shortened.shortened(heads, body, 3, lambda *_: 5.0) == (heads, body, [])
+    left, rows, said = shortened.shortened(*long_table((64, 128, 256, 512), range(2, 20)), 3, lines)
+    assert {row[1] for row in rows} == {"64", "256", "512"}
+    assert {row[2] for row in rows} == {"2", "11", "19"}
+    assert said == ["of 4 values of width 64, 256 and 512", "of 18 values of depth 2, 11 and 19"]
+    _, rows, said = shortened.shortened(*long_table((64, 128, 256, 512), range(2, 20), 30), 3, lines)
+    assert {(row[1], row[2]) for row in rows} == {("512", "19")}
+    assert said == ["of width 512 alone", "of depth 19 alone"]
+    left, rows, said = shortened.shortened(*long_table((64,), (5,), 300), 3, lines)
+    assert said == [f"the first {len(left) - 3} of 300 columns"]
+    assert lines(left, rows) <= shortened.MOST_LINES
+    _, rows, said = shortened.shortened(*long_table((64,), (5,), 1), 3, lambda heads, rows: 200.0 * len(rows))
+    assert (len(rows), said) == (1, ["the first 1 of 4 rows"])
+
+
+def test_a_key_that_does_not_vary_stands_in_the_caption():
+    text = layout.to_latex(
+        Table(
+            "Loss",
+            "",
+            pd.DataFrame(columns=["activation", "depth", "mean", "low"]),
+            pd.DataFrame({"activation": ["`relu`"] * 2, "depth": ["2", "5"], "loss": ["0.1", "0.2"]}),
+            "loss",
+        )
+    )
+    assert r"\caption{Loss (activation \texttt{relu})}" in text
+    assert text.count("relu") == 2  # and in the comment
 
 
 def test_no_text_is_wider_than_it_is_reckoned_to_be(tmp_path):

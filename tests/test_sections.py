@@ -9,6 +9,7 @@ from actlab.analysis.figures import FIGURES
 from actlab.analysis.making import Made
 from actlab.analysis.sections import FOLD_FROM, Grid, Items, Link, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
+from actlab.analysis.why_not import NEEDS, not_applicable
 from tests.synthetic import frames
 
 
@@ -64,5 +65,7 @@ def test_a_picture_can_be_drawn_from_what_the_report_holds(cells, tmp_path):
 def test_what_does_not_apply_is_named_below_its_heading(cells, tmp_path):
     sections = document({}, {}, cells, Made(tmp_path, {"selection": None}, {"dying": None}))
     by_heading = {one.heading: one.blocks for one in sections}
-    assert by_heading["Tables"] == (Text("Not applicable to this study: selection."),)
-    assert by_heading["Figures"] == (Text("Not applicable to this study: dying."),)
+    assert by_heading["Tables"] == (Text(not_applicable(["selection"])),)
+    assert by_heading["Figures"] == (Text(not_applicable(["dying"])),)
+    assert {*NEEDS} <= {*TABLES, *FIGURES}
+    assert "dying (needs dead units measured" in not_applicable(["dying"])

@@ -51,6 +51,12 @@ REQUESTS = [
     # a bare or misspelt key, or what others call it; the value is kept
     override("seeds=3"),
     override("depth=2"),
+    # a value alone
+    override("my_act.py:snake"),
+    override("./my_act.py:snake:alpha=2"),
+    override("relu"),
+    override("relu,tanh"),
+    override("adam"),
     override("detph=2"),
     override("learning_rat=0.1"),
     override("lr=0.1"),
@@ -131,6 +137,8 @@ REQUESTS = [
     model("residual: yes"),
     model("depth: '2'"),
     train("learning_rate: '1e-3'"),
+    model("depth: '2'"),
+    model("activation: relu, depth: '2'"),
     train("learning_rate: '0,001'"),
     train("steps: 4.0"),
     swept("model.depth: 3"),

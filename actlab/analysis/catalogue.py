@@ -108,12 +108,12 @@ def all_looks(looks: Looks) -> dict[str, LineStyle]:
 
 def write(table: Table, folder: Path, formulas: dict[str, str] | None = None) -> list[Path]:
     """Write the three files of a table; in LaTeX, formulas are set as such and the remaining symbols translated."""
-    paths = write_table(table, folder)
+    paths = write_table(table, folder, "catalogue")
     wide = table.wide.copy()
     if formulas:
         typeset: Any = [Formula(latex or r"\varphi(z)") for latex in formulas.values()]
         wide = wide.drop(columns="φ′(z)").assign(**{"φ(z)": typeset})
-    text = to_latex(replace(table, wide=wide))
+    text = to_latex(replace(table, wide=wide), "catalogue")
     for symbol, maths in MATHS.items():
         text = text.replace(symbol, maths)
     (folder / f"{table.name}.tex").write_text(text, encoding="utf-8", newline="\n")

@@ -264,6 +264,7 @@ def those_with(rows: pd.DataFrame, cells: pd.DataFrame, keys: Iterable[str], mos
     told = []
     for key in keys:
         values = list(dict.fromkeys(rows[key]))
+        values = values if isinstance(values[0], str) else sorted(values)
         if len(values) < cells[key].nunique(dropna=False) and len(values) <= most:
             named = [str(in_markdown(value, key)) for value in values]
             told.append(heading(key, values[0]) if len(values) == 1 and not isinstance(values[0], str) else "")

@@ -23,6 +23,7 @@ from actlab.analysis.parts import WITHDRAWN
 from actlab.analysis.sections import Grid, Items, Link, Picture, Section, Text
 from actlab.analysis.stages import of_stages
 from actlab.analysis.variation import SPLIT, in_ranges, repeats_of, split_varies
+from actlab.analysis.why_not import not_applicable
 from actlab.data.look import heading, lines
 from actlab.later import pd
 from actlab.naming import counted
@@ -60,9 +61,9 @@ def document(
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *what_to_doubt(cells, tables, incomplete),
         *not_made(made),
-        *([Section(2, "Figures", not_applicable(drawn))] if drawn else []),
+        *([Section(2, "Figures", lacking(drawn))] if drawn else []),
         *(figure_section(drawing, cells) for drawing in drawn.values() if drawing),
-        Section(2, "Tables", (*not_applicable(tables), *no_more(made))),
+        Section(2, "Tables", (*lacking(tables), *no_more(made))),
         *(table_section(table, cells) for table in tables.values() if table),
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
         Section(2, "How it was made", how_it_was_made(name, manifest)),
@@ -155,10 +156,10 @@ def not_made(made: Made) -> list[Section]:
     return [Section(2, "What this report lacks", (Items(tuple(items)),))] if items else []
 
 
-def not_applicable(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ...]:
+def lacking(made: Mapping[str, Table | Drawing | None]) -> tuple[Text, ...]:
     """Name what has nothing to say of this study."""
-    none = [words(key) for key, one in made.items() if one is None]
-    return (Text(f"Not applicable to this study: {', '.join(map(plain, none))}."),) if none else ()
+    said = not_applicable(key for key, one in made.items() if one is None)
+    return (Text(said),) if said else ()
 
 
 def no_more(made: Made) -> tuple[Text, ...]:

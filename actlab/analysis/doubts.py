@@ -6,6 +6,7 @@ report, and gives a sentence or two, or nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import cells_named, epochs, initialisations, parameters, same_seeds, that_chose
-from actlab.analysis.deviations import MOST_REASONS, inside_or_not
+from actlab.analysis.deviations import MOST_REASONS, inside_or_not, those_with
 from actlab.analysis.escaping import plain
 from actlab.analysis.findings.base import Tables, keys_of, named, varied
 from actlab.analysis.findings.decided import open_claims
@@ -31,6 +32,7 @@ __all__ = ["RULES", "doubts_about"]
 
 SCOPE, TRAINING = ("data", "width"), ("optimizer", "batch_size", "steps")
 """Settings of which it is said where they have one value alone; the latter of networks that are trained."""
+DEEP = re.compile(r"depth/width is .*; theory is drawn up to ([\d.]+)$")
 MANY = 20  # cells, of which one is expected to be missed by its interval
 MISSED = 0.05
 
@@ -56,7 +58,7 @@ def scope(cells: Cells, tables: Tables) -> str:
     asked = SCOPE if cells.untrained else (*SCOPE, *TRAINING)
     one = [key for key in asked if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
     each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
-    return f"All runs have {listed(each)}: nothing here speaks of others." if each else ""
+    return f"All runs have {listed(each)}: other values may give other results." if each else ""
 
 
 def untrained(cells: Cells, tables: Tables) -> str:
@@ -70,8 +72,9 @@ def picked(cells: Cells, tables: Tables) -> str:
     if number < MANY or cells.selected.groupby(cell_keys(cells), dropna=False).size().max() < FEWEST:
         return ""
     return (
-        f"Each interval holds by itself: of the {number} that a table may have about {MISSED * number:.0f} are "
-        "expected to miss, and a cell that is named as the most or the furthest was picked for it."
+        f"A 95 % interval misses the true value one time in twenty: of the {number} cells of a table about "
+        f"{MISSED * number:.0f}. What is named as the largest, the least or the best was picked for it, in part by "
+        "chance: measured again it is likely to be less extreme."
     )
 
 
@@ -159,7 +162,7 @@ def uneven(cells: Cells, tables: Tables) -> str:
         return ""
     those = together(rows, varied(frame, keys_of(cells, frame)))
     number = counted(len(rows), "cell")
-    return f"In {number} some runs trained and others did not, and a mean of all is of neither: {those}."
+    return f"In {number} some runs trained and others did not, and the mean describes neither of them: {those}."
 
 
 def together(rows: pd.DataFrame, keys: Sequence[str]) -> str:
@@ -182,14 +185,28 @@ def outside(cells: Cells, tables: Tables) -> str:
     """Say how many cells are outside theory, and the reasons of most of them."""
     if cells.predictions.empty:
         return ""
-    all_of, _ = inside_or_not(cells)
-    why = all_of.loc[all_of["outside"] != "", "outside"].value_counts(sort=True)
-    if why.empty:
+    all_of, keys = inside_or_not(cells)
+    all_of = all_of.assign(outside=all_of["outside"].map(in_general))
+    out = all_of[all_of["outside"] != ""]
+    if out.empty:
         return ""
-    each = [f"{plain(str(reason))} ({number})" for reason, number in why.head(MOST_REASONS).items()]
-    each += [counted(len(why) - len(each), "other reason")] if len(why) > len(each) else []
-    which = f"{why.sum()} of {counted(len(all_of), 'cell')} that {'begin' if len(all_of) > 1 else 'begins'} differently"
-    return f"Theory predicts nothing of {which}: {'; '.join(each)}."
+    groups = sorted(out.groupby("outside", sort=False), key=lambda one: -len(one[1]))
+    own = [key for key in keys if not key.endswith("_used")]
+    each = []
+    for reason, rows in groups[:MOST_REASONS]:
+        number = f"{len(rows)}" if len(groups) > 1 else ""
+        each.append(f"{number}{those_with(rows, all_of, own)}: {plain(str(reason))}".lstrip(": "))
+    rest = sum(len(rows) for _, rows in groups[MOST_REASONS:])
+    each += [f"{rest} for other reasons"] if rest else []
+    which = f"{len(out)} of the {len(all_of)} different networks" if len(all_of) > 1 else "the networks"
+    text = f"Theory predicts nothing of {which} before training"
+    return f"{text}{': ' if len(groups) > 1 or not each[0].startswith('(') else ' '}{'; '.join(each)}."
+
+
+def in_general(reason: str) -> str:
+    """Say why theory predicts nothing, without the number of the one setting, so that settings of one kind are one."""
+    reason = DEEP.sub(r"too deep for their width (theory is drawn up to a depth of \1 × width)", reason)
+    return re.sub(r" in layer \d+$", " in some layer", reason)
 
 
 def undecided(cells: Cells, tables: Tables) -> str:

@@ -287,20 +287,29 @@ def heading(name: str, value: Any) -> str:
     return f"{plain(words(name))} {in_markdown(value, name)}"
 
 
-def write_table(table: Table, folder: Path) -> list[Path]:
-    """Write ``<name>.csv`` (long, numeric), ``.md`` and ``.tex`` (for people): the same bytes for the same table."""
+def write_table(table: Table, folder: Path, study: str = "") -> list[Path]:
+    """Write ``<name>.csv`` (long, numeric), ``.md`` and ``.tex`` (for people): the same bytes for the same table.
+
+    Args:
+        table: the table.
+        folder: where.
+        study: whose it is, for its label in LaTeX.
+
+    Returns:
+        the files written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for suffix, text in texts_of(table).items():
+    for suffix, text in texts_of(table, study).items():
         path = folder / f"{table.name}.{suffix}"
         path.write_text(text, encoding="utf-8", newline="\n")
         paths.append(path)
     return paths
 
 
-def texts_of(table: Table) -> dict[str, str]:
+def texts_of(table: Table, study: str = "") -> dict[str, str]:
     """Write a table as text: as ``csv``, ``md`` and ``tex``."""
-    return {"csv": to_csv(table.frame), "md": to_markdown(table), "tex": to_latex(table)}
+    return {"csv": to_csv(table.frame), "md": to_markdown(table), "tex": to_latex(table, study)}
 
 
 def to_csv(frame: pd.DataFrame, floats: str = FLOATS) -> str:
@@ -338,11 +347,11 @@ def to_markdown(table: Table) -> str:
     return f"### {table.title}\n\n{pipe_table(table.wide)}\n\n{table.note}\n"
 
 
-def to_latex(table: Table) -> str:
+def to_latex(table: Table, study: str = "") -> str:
     """Write the wide table in LaTeX, so that it fits the text width of an article, with caption, label and note."""
     rows = [list(row) for row in table.wide.itertuples(index=False)]
     heads = [str(head) for head in table.wide.columns]
-    return latex.document(table.title, table.note, heads, rows, table.name, keys_of(table))
+    return latex.document(table.title, table.note, heads, rows, table.name, keys_of(table), study)
 
 
 def keys_of(table: Table) -> int:

@@ -104,7 +104,12 @@ def make_shipped(folder: Path, cells: Cells, tables: Sequence[str] | None, figur
 
 
 def make_own(
-    made: Made, cells: Cells, tables: Sequence[str] | None, figures: Sequence[str] | None, at: Path
+    made: Made,
+    cells: Cells,
+    tables: Sequence[str] | None,
+    figures: Sequence[str] | None,
+    at: Path,
+    study: str = "",
 ) -> list[Path]:
     """Make the tables and figures that come from files of the user's, and write each.
 
@@ -113,6 +118,7 @@ def make_own(
         cells: the study's.
         tables, figures: those asked for.
         at: where ``tables/`` and ``figures/`` are written.
+        study: its name.
 
     Returns:
         the files written.
@@ -120,7 +126,7 @@ def make_own(
     paths: list[Path] = []
     wanted = dict.fromkeys(tables or ())
     for asked in filter(own_name, wanted):
-        table = made.attempt(asked, partial(own_table, asked, made.folder, wanted, cells, at / "tables"))
+        table = made.attempt(asked, partial(own_table, asked, made.folder, wanted, cells, at / "tables", study))
         made.tables |= {table[0].name: table[0]} if table else {}
         paths += table[1] if table else []
     wanted = dict.fromkeys(figures or ())
@@ -132,11 +138,11 @@ def make_own(
 
 
 def own_table(
-    asked: str, folder: Path, wanted: Iterable[str], cells: Cells, at: Path
+    asked: str, folder: Path, wanted: Iterable[str], cells: Cells, at: Path, study: str
 ) -> tuple[Table, list[Path]] | None:
     """Make a table of the user's and write it; None where it does not apply."""
     table = find(TABLES, asked, folder, wanted).make(handed_out(cells))
-    return (table, write_table(table, at)) if table else None
+    return (table, write_table(table, at, study)) if table else None
 
 
 def own_figure(
@@ -178,4 +184,4 @@ def make_claims(
     failed = table.frame[table.frame["verdict"] == claims.FAILED]
     made.undecided = dict(zip(failed["id"], failed["condition"], strict=True))
     made.tables = {CLAIMS: table, **made.tables}
-    return write_table(table, at / "tables")
+    return write_table(table, at / "tables", study)

@@ -96,16 +96,19 @@ def write(
     if cells.selected.empty:  # of a study in two stages, which has trained no fresh seed yet
         asked, own = (["selection"], []), False
     with making(folder, ("tables", "figures")) as output:
+        name = str(study.get("study", ""))
         made = make_shipped(folder, cells, *asked)
         drawn = [drawing for drawing in made.figures.values() if drawing]
         progress(0, sum(len(drawing.pages) for drawing in drawn))
-        paths = [path for table in made.tables.values() if table for path in write_table(table, output.at / "tables")]
+        paths = [
+            path for table in made.tables.values() if table for path in write_table(table, output.at / "tables", name)
+        ]
         if drawn:
             paths += write_figures(drawn, output.at / "figures", helper, progress)
         if own:
-            paths += make_own(made, cells, *asked, output.at)
+            paths += make_own(made, cells, *asked, output.at, name)
             if study.get("claims"):
-                file, name = folder / str(study["claims"]), str(study.get("study"))
+                file = folder / str(study["claims"])
                 paths += make_claims(made, cells, file, name, find, output.at)
         elif not cells.selected.empty:
             made.left_out = [name for names in asked for name in names or () if own_name(name)]
@@ -256,7 +259,8 @@ def tables_read(
     """
     asked = (study.get("report") or {}).get("tables")
     asked = [asked] if isinstance(asked, str) else asked
-    names = [name for name in read if name in TABLES and (asked is None or name in asked)]
+    there = [name for name in read if name in TABLES]
+    names = [name for name in there if (TABLES[name].default if asked is None else name in asked)]
     tables = {} if cells.selected.empty else {name: TABLES[name].make(cells) for name in names}
     if folder is not None and study.get("claims"):
         tables |= {CLAIMS: stored_verdicts(folder / "tables")}

@@ -302,4 +302,4 @@ def write_story(
     """
     path = at / "story.md"
     path.write_text(markdown(page(rows, chain, known, out, pictures)), encoding="utf-8", newline="\n")
-    return [*write_table(table(rows, known), at / "tables"), path]
+    return [*write_table(table(rows, known), at / "tables", "catalogue"), path]

@@ -138,8 +138,8 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="a column of runs, steps or layers",
-            show_default="dead_fraction, without --preset",
+            help="a column of runs, steps or layers; none with --preset",
+            show_default="dead_fraction",
             autocompletion=completion.metrics,
         ),
     ] = None,

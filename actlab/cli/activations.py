@@ -138,7 +138,9 @@ def describe(words: list[str], out_dir: Path | None) -> None:
             table[column] = [moments[record.name][column] for record in records]
         with making(out_dir, ("tables", "figures")) as made:
             paths = write_catalogue(table, properties.curves(records), looks(records), made.at)
-            paths += write_table(initial_weights.table(pd.DataFrame(map(theory_row, records))), made.at / "tables")
+            paths += write_table(
+                initial_weights.table(pd.DataFrame(map(theory_row, records))), made.at / "tables", "catalogue"
+            )
         for path in paths:
             say(one_line(made.final(path)))
 

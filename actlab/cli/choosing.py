@@ -4,10 +4,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from actlab.naming import counted
+from actlab.naming import counted, listed
 
 if TYPE_CHECKING:
     from actlab.engine.results import Results
+
+
+def runs_of(results: "Results", name: str) -> list[str]:
+    """List the runs of an activation, by its label, or by what it is called in its file."""
+    labels = results.runs["activation"].astype(str)
+    called = labels.str.partition("(")[0]
+    is_it = (labels == name) | (called == name) | (called.str.rpartition(":")[2] == name)
+    return [str(one) for one in results.runs.loc[is_it, "run"]]
 
 
 def one_run(results: "Results", begins: str) -> str:
@@ -17,8 +25,14 @@ def one_run(results: "Results", begins: str) -> str:
         BadParameter: there is none, or several; one that is stored and not asked for any more is said to be left out.
     """
     names = [name for name in results.runs["run"] if name.startswith(begins)]
-    if len(names) == 1:
+    of_activation = runs_of(results, begins)
+    if len(names) == 1 and (not of_activation or of_activation == names):
         return str(names[0])
+    if of_activation:
+        also = f", and how {counted(len(names), 'run')} begin" if names else ""
+        what = f"'{begins}' is the name of an activation, of {counted(len(of_activation), 'run')}{also}"
+        hashes = listed([*dict.fromkeys([*names, *of_activation])], 8)
+        raise typer.BadParameter(f"{results.path}: {what}; choose one by its hash: {hashes}")
     from actlab.engine.earlier import why_left_out
 
     if not names and (why := why_left_out(results.left_out, begins)):

@@ -218,10 +218,13 @@ def beside(rows: Path, asked: Request) -> str:
 
 def learned(rows: "Data") -> str:
     """Say which column tells how well something is learned, and what one scores that has learned nothing."""
-    from actlab.data.guess import constant_score
+    from actlab.data.look import chance_accuracy, described
 
-    if rows.classes:
-        return f"test_accuracy tells how well it learns; always the most frequent class: {constant_score(rows):.2f}"
+    score = chance_accuracy(described(rows))
+    if score is not None:
+        return (
+            f"test_accuracy tells how well it learns; always the most frequent class of the training rows: {score:.2g}"
+        )
     return "test_r2 tells how well it learns; always the mean: 0"
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from actlab import awake
-from actlab.cli.terminal import PlainConsole, out, say
+from actlab.cli.terminal import PlainConsole, err
 from actlab.engine.how_far import LiveProgress, doing, duration, per_time
 from actlab.naming import counted
 
@@ -19,9 +19,14 @@ FIRST = 2.0  # seconds after which the first plain line comes
 class PlainProgress:
     """Progress as plain lines: one in five seconds at most, ever fewer in a long run, and the last one always."""
 
-    def __init__(self, begin: float | None = None, now: Callable[[], float] = awake.seconds) -> None:
-        """Start the clock."""
-        self.now = now
+    def __init__(
+        self,
+        begin: float | None = None,
+        now: Callable[[], float] = awake.seconds,
+        print_line: Callable[[str], None] = lambda text: err.print(text),
+    ) -> None:
+        """Start the clock; lines stand on standard error, unless they are what a command is for."""
+        self.now, self.print_line = now, print_line
         self.begin = now() if begin is None else begin
         self.due = self.begin + FIRST
         self.phase = self.last = ""
@@ -44,7 +49,7 @@ class PlainProgress:
         self.due = now + min(max((now - self.begin) / part, least), most)
         text = self.words(state, now - self.begin)
         if text != self.last:
-            say(text)
+            self.print_line(text)
         self.last = text
 
     def words(self, state: "Progress", elapsed: float) -> str:
@@ -85,7 +90,7 @@ def progress_display(begin: float) -> Iterator[Any]:
     Args:
         begin: when the command began, in ``awake.seconds``.
     """
-    if not out.is_terminal:
+    if not err.is_terminal:
         plain = PlainProgress(begin)
         try:
             yield plain
@@ -94,8 +99,8 @@ def progress_display(begin: float) -> Iterator[Any]:
         return
     from rich.live import Live
 
-    live = LiveProgress(begin, out)
-    with Live(get_renderable=live.draw, console=out, refresh_per_second=4):
+    live = LiveProgress(begin, err)
+    with Live(get_renderable=live.draw, console=err, refresh_per_second=4):
         PlainConsole.live = True
         try:
             yield live

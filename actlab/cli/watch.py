@@ -95,7 +95,7 @@ def follow_on_terminal(folder: Path, watching: "Watch[RunSoFar]") -> "Sight[RunS
 
 def follow_in_lines(folder: Path, watching: "Watch[RunSoFar]") -> "Sight[RunSoFar]":
     """Print a line now and then, and all that is seen at the end."""
-    lines = PlainProgress()
+    lines = PlainProgress(print_line=say)
     state = ""
     while True:
         sight = watching.look()

@@ -8,9 +8,6 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from actlab import data
 from actlab.data import files, guess_columns, guess_target, guess_text
@@ -136,14 +133,3 @@ def with_target(
             unsure.append(re.sub(r"data\.drop: \[(.+?)\] leaves", r"\1 in drop leaves", text).replace("data.", ""))
     unsure += guess_columns.doubtful_numbers(sheet, columns, target, spec)
     return Guess(spec, why, tuple(dict.fromkeys(unsure)), rows)
-
-
-def constant_score(rows: Data) -> float:
-    """Return the share of rows that are right where the most frequent class is always said.
-
-    >>> from actlab import data
-    >>> round(constant_score(data.load("iris")), 2)
-    0.33
-    """
-    counts: Any = np.bincount(rows.train.y)
-    return float(counts.max() / counts.sum())

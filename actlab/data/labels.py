@@ -56,7 +56,8 @@ def encoded(column: Any, task: str, sheet: Sheet, decimal_given: bool) -> tuple[
     if quantity:
         values = numbers(column, sheet)
         fractions = (values != np.round(values)) | (np.abs(values) > 2**53)
-        raise_at_first(fractions, column, sheet, "a label (text or an integer)")
+        way = "data.task: regression takes quantities"
+        raise_at_first(fractions, column, sheet, "a label (text or an integer)", way=way)
         column = column.astype(np.int64)
         whole = True
     values = plain_integers(column) if whole else one_spelling(column, sheet, decimal_given)

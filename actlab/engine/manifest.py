@@ -42,8 +42,15 @@ LINES = ("solid", "dashed", "dotted", "dashdot")
 Check = Callable[[Any], bool]
 
 
+MOST_ABOVE = 3
+"""Folders above what is asked for that may be the study's."""
+
+
 def nearest_folder(folder: Path) -> str:
-    """End the message about a folder that is not there: with the study's folder whose name is nearest."""
+    """End the message about what is no study's folder: with the one that it lies in, or whose name is nearest."""
+    for above in itertools.islice(folder.parents, MOST_ABOVE):
+        if above != Path() and (above / MANIFEST).is_file():
+            return f"; did you mean '{shortened(str(above))}'?"
     name = folder.stem if folder.suffix in (".yaml", ".yml") else folder.name
     there: dict[str, str] = {}
     for above in (folder.parent, Path("results")):
@@ -63,13 +70,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         StoreError: there is no such folder, it is not a study's, or its manifest is not one; names file and key.
     """
     if not folder.is_dir():
-        raise StoreError(f"{folder}: there is no such folder{nearest_folder(folder)}")
+        what = "is a file; a study's folder is wanted" if folder.exists() else "there is no such folder"
+        raise StoreError(f"{folder}: {what}{nearest_folder(folder)}")
     path = folder / MANIFEST
     try:
         text = content_of(path, MOST_BYTES).decode()
         manifest = json.loads(text, object_pairs_hook=once, parse_constant=no_constant, parse_int=whole_number)
     except FileNotFoundError:
-        raise StoreError(f"{folder}: is not a study's folder (it has no {MANIFEST}){lost(folder)}") from None
+        raise StoreError(
+            f"{folder}: is not a study's folder (it has no {MANIFEST}){lost(folder) or nearest_folder(folder)}"
+        ) from None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from None
     except RecursionError:

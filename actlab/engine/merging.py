@@ -23,7 +23,7 @@ from actlab.engine.contents import Contents
 from actlab.engine.control import LOCK
 from actlab.engine.earlier import left_out_line, pruning, write_earlier
 from actlab.engine.files import DamageError, StoreError, write_text
-from actlab.engine.manifest import EARLIER_DATA, LATER, PREDICTIONS, SELECTION, write_manifest
+from actlab.engine.manifest import EARLIER_DATA, LATER, MANIFEST, PREDICTIONS, SELECTION, write_manifest
 from actlab.engine.planned import write_planned
 from actlab.engine.store import Stored
 from actlab.later import Later
@@ -31,6 +31,9 @@ from actlab.outputs import HIDDEN, OutputError, remove_left
 from actlab.sources import COPIES
 from actlab.study import settings, union
 from actlab.study.yaml_text import dumped
+
+MOST_FOUND = 8
+"""Of the studies in a folder that is none itself, how many are named."""
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,7 +163,10 @@ def check_names(folders: Sequence[Path], out: Path) -> None:
         StoreError: they are, or it is.
     """
     if len(folders) < 2:
-        raise StoreError(f"{', '.join(map(str, folders)) or 'nothing'}: one folder cannot be merged; name two or more")
+        inside = sorted(path.parent for one in folders for path in one.glob(f"*/{MANIFEST}"))[:MOST_FOUND]
+        those = f", as the studies in it: {' '.join(map(str, inside))}" if len(inside) > 1 else ""
+        what = ", ".join(map(str, folders)) or "nothing"
+        raise StoreError(f"{what}: one folder cannot be merged; name two or more{those}")
     real = [os.path.realpath(path) for path in folders]
     for i, one in enumerate(real):
         if one in real[:i]:

@@ -9,9 +9,9 @@ import heapq
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-EVIDENCE = 6.0  # seconds that workers must have trained, all together, before anything is said
-LEAST_SHARE = 0.02  # of all work that they must have done then
-LONGEST_WAIT = 40.0  # seconds of training after which less of a share will do
+EVIDENCE = 10.0  # seconds that workers must have trained, all together, before anything is said
+LEAST_SHARE = 0.05  # of all work that they must have done then
+LONGEST_WAIT = 60.0  # seconds of training after which less of a share will do
 HALF_LIFE = 20.0, 600.0  # seconds after which a pace counts half: at first, and in a study of hours
 SMOOTH = 4.0  # seconds over which what is said follows what is thought
 LOADING = 0.5  # seconds in which a worker has programs that another has compiled, before any has done so
@@ -56,11 +56,11 @@ class InHand:
 class TimeLeft:
     """What is learned from one look to the next.
 
-    >>> one, left = InHand(work=20.0, done=0.0, programs="p", compiling=False), TimeLeft()
-    >>> for second in range(9):
-    ...     seconds = left.look(second, {"a": InHand(20.0, 2.0 * second, "p", False)}, [Waiting(20.0, "p")], {})
+    >>> one, left = InHand(work=40.0, done=0.0, programs="p", compiling=False), TimeLeft()
+    >>> for second in range(13):
+    ...     seconds = left.look(second, {"a": InHand(40.0, 2.0 * second, "p", False)}, [Waiting(20.0, "p")], {})
     >>> round(seconds)
-    12
+    18
     """
 
     def __init__(self) -> None:

@@ -54,8 +54,8 @@ def studies_in(folder: Path) -> list[Path]:
     if is_study(folder):
         return [folder]
     if not folder.is_dir():
-        there = folder.exists()
-        raise StoreError(f"{folder}: {'is no folder' if there else 'there is no such folder'}{nearest_folder(folder)}")
+        what = "is a file; a folder is wanted" if folder.exists() else "there is no such folder"
+        raise StoreError(f"{folder}: {what}{nearest_folder(folder)}")
     try:
         inside = [folder / name for name in sorted(os.listdir(folder)) if not name.startswith(".")]
     except OSError as error:

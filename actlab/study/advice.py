@@ -260,10 +260,8 @@ def choice_with(option: str, value: str) -> str:
     >>> choice_with("negative_slope", "0.2")
     'model.activation={name: leaky_relu, negative_slope: 0.2}'
     """
-    for key, registry in CHOSEN.items():
-        if found := takers(registry)(option):
-            return f"{key}={{name: {found[0]}, {option}: {value}}}"
-    return ""
+    found = ((key, takers(registry)(option)) for key, registry in CHOSEN.items())
+    return next((f"{key}={{name: {names[0]}, {option}: {value}}}" for key, names in found if names), "")
 
 
 def in_steps(key: str) -> str:
@@ -377,17 +375,21 @@ def as_number(text: str, whole: bool) -> str | None:
 def instead(kind: str, value: Any) -> str:
     """End the message about a value of the wrong kind: with the one that was meant, where that can be told.
 
-    >>> instead("int_type", 1e3), instead("bool_type", "yes"), instead("float_type", "1e-3"), instead("int_type", "x")
-    ("; did you mean '1000'?", "; did you mean 'true'?", "; did you mean '0.001'?", '')
+    >>> instead("int_type", 1e3), instead("bool_type", "yes"), instead("float_type", "1%"), instead("int_type", "8")
+    ("; did you mean '1000'?", "; did you mean 'true'?", "; did you mean '0.01'?", ' as a text; write 8 without quotes')
     """
     found = None
     if kind in ("int_type", "float_type", "int_from_float"):
         if isinstance(value, str):
             found = as_number(value, kind != "float_type")
+            if found is not None and re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", value.strip(), re.IGNORECASE):
+                return f" as a text; write {value.strip()} without quotes"
         elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
             found = str(int(value))
     elif kind == "bool_type":
         text = folded(str(value)) if isinstance(value, str | int | float) else ""
+        if text in ("true", "false") and isinstance(value, str):
+            return f" as a text; write {text} without quotes (in Python {text.capitalize()})"
         found = same({"1": "yes", "0": "no"}.get(text, text), ["true", "false"])
     elif kind in ("list_type", "tuple_type") and isinstance(value, str | int | float):
         found = flow([value])

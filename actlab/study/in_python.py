@@ -69,9 +69,10 @@ def plain(value: Any, key: str, depth: int) -> Any:
         if isinstance(value, kind):
             return kind(value)  # of a subclass the value alone
     if callable(value):
-        name = getattr(value, "__name__", "f")
-        way = (
-            f"write it to a file, which workers read (in a notebook by %%writefile act.py), and name it 'act.py:{name}'"
-        )
-        raise StudyError(f"{place}: is a function; {way}")
+        name = str(getattr(value, "__name__", ""))
+        write = "write it to a file" if name.isidentifier() else "write it as `def f(z): ...` to a file"
+        named = f"'act.py:{name if name.isidentifier() else 'f'}'"
+        way = f"{write}, which workers read (in a notebook by %%writefile act.py), and name it {named}"
+        what = "a function" if name.isidentifier() else "a function without a name"
+        raise StudyError(f"{place}: is {what}; {way}")
     raise StudyError(f"{place}: expected a text, a number, a list or a mapping, not {type(value).__name__}")

@@ -38,6 +38,8 @@ def check_words(overrides: Sequence[str]) -> None:
         if parts := several_in_one(text):
             quoted = " ".join(f"'{part}'" for part in parts)
             raise StudyError(f"override {shortened(text)}: is several overrides in one word; did you mean {quoted}?")
+        if found := value_alone(text):
+            raise StudyError(f"override {shortened(text)}: expected key.sub=value; did you mean '{shortened(found)}'?")
         following = [*overrides[i + 1 : i + 3], "", ""]
         if found := one_in_several(text, *following[:2]):
             raise StudyError(
@@ -45,6 +47,18 @@ def check_words(overrides: Sequence[str]) -> None:
             )
         if "=" not in text and text.endswith((".yaml", ".yml")):
             raise StudyError(f"override {shortened(text)}: is another study's file; give each a command of its own")
+
+
+def value_alone(text: str) -> str:
+    """Write the override whose value alone was written: a function of one's own, or names of one kind; empty if none.
+
+    >>> value_alone("act.py:f"), value_alone("relu,tanh"), value_alone("adam"), value_alone("seed"), value_alone("a=b")
+    ('model.activation=act.py:f', 'model.activation=relu,tanh', 'train.optimizer=adam', '', '')
+    """
+    if match := re.fullmatch(r"([^=\s]+\.py:[^\W\d]\w*)((?::.+)?)(?:=.*)?", text):
+        return f"model.activation={match[1]}{match[2]}"
+    names = text.split(",")
+    return next((f"{key}={text}" for key, known in CHOSEN.items() if all(name in known for name in names)), "")
 
 
 def several_in_one(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from actlab import jax_settings, near_functions, sources
 from actlab.aliases import close, same
 from actlab.naming import brief, nearest, shortened, show
 from actlab.study.advice import (
+    CHOSEN,
     LISTS,
     also,
     below,
@@ -40,6 +41,16 @@ __all__ = ["Place", "Source", "Study", "StudyError", "of_key", "read", "resolved
 
 FIRST_KEYS = {"data": "name", "model": "activation", "train": "optimizer", "sweep": "seeds", "report": "tables"}
 """Of each section: what is meant where one value stands in its place."""
+
+AS_IN = {
+    "data": "name: digits",
+    "model": "activation: relu, depth: 10",
+    "train": "learning_rate: 0.001, steps: 500",
+    "measure": "every: 25",
+    "sweep": "seeds: 5",
+    "report": "tables: [performance]",
+}
+"""What a section looks like."""
 
 ROWS = (".csv", ".tsv", ".parquet", ".npz")
 """Endings of files that are no study."""
@@ -323,10 +334,15 @@ def reason(
         return f"expected a mapping, or null, not {brief(value)}; did you mean 'null'?"
     if value is None and kind.endswith("_type") and dotted.count(".") == 1:
         return f"expected {EXPECTED.get(kind, 'a value')}; leave it out, or give it a value"
-    if kind in ("model_type", "dict_type") and dotted in FIRST_KEYS and isinstance(value, str | int):
-        key = f"{dotted}.{FIRST_KEYS[dotted]}"
-        way = f"did you mean '{key}={flow(value)}'?" if override else below(key, value)
-        return f"expected a mapping, not {brief(value)}; {way}"
+    if kind in ("model_type", "dict_type") and dotted in AS_IN:
+        first = f"{dotted}.{FIRST_KEYS[dotted]}" if dotted in FIRST_KEYS else ""
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        known = CHOSEN.get(first)
+        named = isinstance(value, str) and (known is None or value in known or any(one in value for one in "./:"))
+        if first and (whole if dotted == "sweep" else named):
+            way = f"did you mean '{first}={flow(value)}'?" if override else below(first, value)
+            return f"expected a mapping, not {brief(value)}; {way}"
+        return f"expected a mapping, as in {dotted}: {{{AS_IN[dotted]}}}, not {brief(value)}"
     if kind == "value_error":
         return str(one["ctx"]["error"])
     if kind == "literal_error":

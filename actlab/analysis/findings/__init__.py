@@ -15,14 +15,14 @@ from actlab.analysis.findings.base import Finding, Rule
 from actlab.analysis.findings.decided import claims
 from actlab.analysis.findings.gradients import predicted, slopes
 from actlab.analysis.findings.outcomes import best, trained
-from actlab.analysis.findings.units import deaths, revived, weak
+from actlab.analysis.findings.units import born_dead, deaths, revived, weak
 from actlab.analysis.layout import Table
 
 __all__ = ["OF_RULES", "READ", "RULES", "Finding", "found_in", "nothing"]
 
-RULES: tuple[Rule, ...] = (claims, trained, best, slopes, predicted, deaths, revived, weak)
+RULES: tuple[Rule, ...] = (born_dead, claims, trained, best, slopes, predicted, deaths, revived, weak)
 MOST = 6
-OF_RULES = ("trained", "performance", "vanishing_slopes", "dead_units", "death")
+OF_RULES = ("trained", "performance", "vanishing_slopes", "dead_units", "death", "dead_networks")
 """The tables that rules read; and that of the claims."""
 READ = (*OF_RULES, "convergence")
 """Those that doubts read too."""

@@ -31,7 +31,7 @@ from actlab.naming import counted
 
 HALVED = math.log10(2) / 10
 """The slope that matters, in decades per layer."""
-FACTOR = "a factor of 2 in ten layers"
+SCALE = "To shrink or grow is by more than a factor of 2 in ten layers; a decade is a factor of 10."
 BEYOND = 3.0  # standard errors
 SIX = 6  # digits to which slopes of the same networks agree
 FIGURES = ("vanishing_slopes", "gradient_norms")
@@ -64,33 +64,25 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     last = last.assign(_=middle(last)).sort_values("_", kind="stable")
     names = varied(last, keys)
     names = names if last["depth"].nunique() == 1 else without(names, "depth")
-    begin = f"At initialisation and {at_depth(last)}"
+    begin = f"Before training, at {at_depth(last)},"
     known = last["low"].notna()
     if not known.any():
         lowest, highest = (numbered(rows, names).removeprefix(": ") for rows in (last.head(1), last.tail(1)))
         ends = (
             f"lowest {kind(last)} is {lowest}, the highest {highest}" if len(last) > 1 else f"{kind(last)} is {lowest}"
         )
-        text = f"{begin} no slope of the signal's gradient has an interval; towards the input the {ends}."
+        text = f"{begin} no slope of the gradient has an interval; on its way back to the input the {ends}."
         return Finding(text, "vanishing_slopes", FIGURES)
     shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]
     keeps = last[known & (last["low"] >= -HALVED) & (last["high"] <= HALVED)]
     rest = last.drop(index=[*shrinks.index, *grows.index, *keeps.index])
-    texts = [
-        (shrinks, "shrinks towards the input by more than", numbered(shrinks, names)),
-        (grows, "grows towards the input by more than", numbered(grows, names)),
-        (keeps, "changes towards the input by less than", f" {count_or_names(keeps, names)}"),
-    ]
-    parts: list[str] = []
-    for rows, how, which in texts:
-        if len(rows) and not parts:
-            parts.append(f"the signal's gradient {how} {FACTOR}{which}")
-        elif len(rows):
-            parts.append(f"it {how.replace(' towards the input', '')} that{which}")
+    texts = [("shrinks", numbered(shrinks, names)), ("grows", numbered(grows, names))]
+    texts += [("keeps its size", f" {count_or_names(keeps, names)}" if len(keeps) else "")]
+    parts = [f"{how}{which}" for how, which in texts if which]
     if len(rest):
-        what = "that is" if parts else f"whether the signal's gradient changes by more than {FACTOR} is"
-        parts.append(f"{what} not decided {count_or_names(rest, names)}")
-    return Finding(f"{begin} {'; '.join(parts)}.", "vanishing_slopes", FIGURES)
+        parts.append(f"may do either or keep its size {count_or_names(rest, names)}, where that is not decided")
+    text = f"{begin} the gradient on its way back to the input {'; it '.join(parts)}. {SCALE}"
+    return Finding(text, "vanishing_slopes", FIGURES)
 
 
 def numbered(rows: pd.DataFrame, names: Sequence[str]) -> str:
@@ -132,12 +124,11 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     cells_of_frame = counted(len(frame), "cell")
     everywhere = f"all {cells_of_frame}" if len(frame) > 1 else "the one cell"
     number = everywhere if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
-    of = "of them" if len(judged) == len(there) else f"of the {len(judged)} of which every run has one"
+    of = "of these" if len(judged) == len(there) else f"of the {len(judged)} in which every run has a slope"
     text = (
-        "Mean-field theory's slope of the signal's gradient at initialisation stands beside a measured one in "
-        f"{number}: in {'all' if near == len(judged) else near or 'none'} {of} the mean is within {BEYOND:g} "
-        "standard errors, and "
-        f"the furthest off, in decades per layer, is {called(off, varied(frame, keys))}: measured {estimate(off)}, "
-        f"predicted {predicted_text(off)}."
+        f"Mean-field theory predicts the gradient's slope before training in {number}. In "
+        f"{'all' if near == len(judged) else near or 'none'} {of} the measured mean is within {BEYOND:g} standard "
+        f"errors of what is predicted; the furthest off is {called(off, varied(frame, keys))}: {estimate(off)} decades "
+        f"per layer measured, {predicted_text(off)} predicted."
     )
     return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

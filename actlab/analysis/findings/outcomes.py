@@ -47,25 +47,36 @@ def trained(cells: Cells, tables: Tables) -> Finding | None:
         return Finding(text, "trained", FIGURES)
     last = deepest(frame, others)
     whole = last[last["at_grid_end"]]
-    most = f"at least {100 * TRAINED_SHARE:.0f} % of the runs trained"
     parts = []
     if len(whole):
-        parts.append(f"at {at_depth(last)}, the deepest here, {most} with {named(whole, names)} ({least(whole)})")
+        deep = f"At {at_depth(last)}, the deepest here,"
+        parts.append(f"{deep} networks still train with {named(whole, names)} ({least(whole)}).")
     rest = last[~last["at_grid_end"]].sort_values("deepest_trained_depth", ascending=False, kind="stable")
     for _, rows in rest.groupby("deepest_trained_depth", sort=False, dropna=False):
         depth = float(rows["deepest_trained_depth"].iloc[0])
         beyond = next_deeper(frame, rows, others, depth)
-        each = [
-            f"{called(row, names)} ({of_runs(row)} at depth {row['depth']:g})"
-            for row in records(beyond.head(MOST_NAMED))
-        ]
-        of = listed([*each, f"{len(beyond) - MOST_NAMED} more"] if len(beyond) > MOST_NAMED else each)
-        parts.append(f"at no depth with {of}" if math.isnan(depth) else f"at most at depth {depth:g} with {of}")
-    if len(rest):
-        first = len(parts) - rest["deepest_trained_depth"].nunique(dropna=False)
-        parts[first] = f"{'so many did' if first else most} {parts[first]}"
-    text = "; ".join(parts)
-    return Finding(f"{text[0].upper()}{text[1:]}.", "trained", FIGURES)
+        which = listed([called(row, names) for row in records(beyond.head(MOST_NAMED))] + more_than_named(beyond))
+        far = "at no depth" if math.isnan(depth) else f"up to depth {depth:g}"
+        parts.append(f"With {which} {'they' if parts else 'networks'} train {far}: {of_next(beyond, names)}.")
+    parts.append(f"Counted is a depth at which at least {100 * TRAINED_SHARE:.0f} % of the runs trained.")
+    return Finding(" ".join(parts), "trained", FIGURES)
+
+
+def more_than_named(rows: pd.DataFrame) -> list[str]:
+    """Count what is not named of many."""
+    return [f"{len(rows) - MOST_NAMED} more"] if len(rows) > MOST_NAMED else []
+
+
+def of_next(rows: pd.DataFrame, names: list[str]) -> str:
+    """Write how many runs trained at the next depth, of several cells each one's."""
+    if len(rows) == 1:
+        row = records(rows)[0]
+        return f"at depth {row['depth']:g} {of_runs(row)}"
+    each = [f"{of_runs(row)} with {called(row, names)}" for row in records(rows.head(MOST_NAMED))]
+    depths = rows["depth"].nunique() == 1
+    if not depths:
+        each = [f"{text} (depth {row['depth']:g})" for text, row in zip(each, records(rows), strict=False)]
+    return f"{f'at depth {rows.depth.iloc[0]:g} ' if depths else 'next '}{listed([*each, *more_than_named(rows)])}"
 
 
 def next_deeper(frame: pd.DataFrame, rows: pd.DataFrame, others: list[str], depth: float) -> pd.DataFrame:
@@ -103,13 +114,15 @@ def counts(cells: Cells, tables: Tables) -> Finding | None:
         return Finding(f"{which} run of every cell trained.", "performance", FIGURES)
     groups = [(in_markdown(name, "activation"), rows.index) for name, rows in frame.groupby("activation", sort=False)]
     if 1 < len(groups) <= MOST_NAMED:
-        each = [f"{every[at].sum()} of {counted(len(at), 'cell')} of {name}" for name, at in groups]
+        each = [f"{every[at].sum()} of the {counted(len(at), 'cell')} of {name}" for name, at in groups]
     else:
-        each = [f"{every.sum()} of {counted(len(frame), 'cell')}"]
-    rest = {"some did and others did not": (~every & ~none).sum(), "none did": none.sum()}
-    more = [f"in {number} {what}" for what, number in rest.items() if number]
-    begin = f"Every run trained in {listed(each)}" if every.any() else f"In no cell of {len(frame)} did every run train"
-    return Finding(f"{'; '.join([begin, *more])}.", "performance", FIGURES)
+        each = [f"{every.sum()} of the {counted(len(frame), 'cell')}"]
+    rest = {"some runs trained and others did not": (~every & ~none).sum(), "none did": none.sum()}
+    more = ", and ".join(f"in {number} {what}" for what, number in rest.items() if number)
+    begin = f"Every run trained in {listed(each)}"
+    if not every.any():
+        begin = f"In none of {counted(len(frame), 'cell')} did every run train"
+    return Finding(f"{begin}; {more}.", "performance", FIGURES)
 
 
 def ranking(frame: pd.DataFrame) -> pd.DataFrame:
@@ -152,17 +165,17 @@ def one_column(rows: pd.DataFrame, names: list[str], where: list[str]) -> str:
     place = listed([only_value(rows, key) for key in [*where, "depth"]])
     decimals = 3 if measure == "test_accuracy" else None
     parts = [
-        f"Among the {counted(len(rows), 'cell')} at {place} of which all runs trained the {extreme} mean "
+        f"Of the {counted(len(rows), 'cell')} at {place} in which every run trained, the {extreme} mean "
         f"{words(measure)} is {with_numbers(top, names, lambda row: bimodal.estimate(row, decimals))}"
     ]
     if len(good):
-        parts.append(f"as good (within {margin.words}): {named(good, names)}")
+        parts.append(f"As good (within {margin.words}): {named(good, names)}")
     if len(worse):
         furthest = records(worse.head(1))[0]
         how = "a factor of " if margin.ratio else ""
         gap = f"{how}{number(furthest['behind'])} [{number(furthest['behind_low'])}, {number(furthest['behind_high'])}]"
-        which = f"{called(furthest, names)}{' the furthest' * (len(worse) > 1)}, by {gap}"
-        parts.append(f"worse: {counted(len(worse), 'cell')} ({which})" if len(worse) > 1 else f"worse: {which}")
+        which = f"{called(furthest, names)}{' the most' * (len(worse) > 1)}, by {gap}"
+        parts.append(f"Worse: {counted(len(worse), 'cell')}, {which}" if len(worse) > 1 else f"Worse: {which}")
     if len(open_):
-        parts.append(f"not decided: {named(open_, names)}")
-    return f"{'; '.join(parts)}."
+        parts.append(f"Not decided: {named(open_, names)}")
+    return f"{'. '.join(parts)}."

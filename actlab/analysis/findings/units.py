@@ -12,6 +12,7 @@ from actlab.analysis.findings.base import (
     kind,
     middle,
     named,
+    of_runs,
     only_value,
     varied,
     whole,
@@ -28,6 +29,35 @@ SOURCES = (
     ("death", "ever_dead_fraction", ("Units were", "No unit was", "dead at some evaluation")),
 )
 """Tables that say which units died, the measure of each, and what it is."""
+
+
+def born_dead(cells: Cells, tables: Tables) -> Finding | None:
+    """How many networks are born dead, of each initialiser or activation; where the most are; what becomes of them."""
+    if "dead_networks" not in tables:
+        return None
+    frame = tables["dead_networks"].frame
+    keys = varied(frame, keys_of(cells, frame, all_values=True))
+    frame = frame[(frame["at"] == "init") & (frame["n"] > 0)]
+    if not frame["born_dead"].any():
+        return None
+    by = "weight_init" if "weight_init" in keys else "activation"
+    rest = [key for key in keys if key != by and (key != "activation" or frame["activation"].nunique() > 1)]
+    parts: list[str] = []
+    for value, rows in frame.groupby(by, sort=False, dropna=False):
+        text = (
+            f"{rows['born_dead'].sum():.0f} of {counted(int(rows['n'].sum()), 'network')} with {in_markdown(value, by)}"
+        )
+        text += "" if parts else " are born dead, that is, have a hidden layer that is dead before training"
+        most = records(rows.loc[[rows["mean"].idxmax()]])[0]
+        worst = f" (in the worst cell, {called(most, rest)}: {of_runs(most)})" if most["mean"] > 0 and rest else ""
+        parts.append(f"{text}{worst}")
+    born, stayed, trained = (int(frame[name].sum()) for name in ("born_dead", "stayed_dead", "born_trained"))
+    text = f"{'; '.join(parts)}."
+    became = ""
+    if not cells.untrained:
+        still, did = ("all" if count == born else count or "none" for count in (stayed, trained))
+        became = f" Of these {born}, {still} {'is' if still == 1 else 'are'} still dead at the end, and {did} trained."
+    return Finding(f"{text}{became}", "dead_networks")
 
 
 def in_cell(row: Row) -> str:
@@ -54,8 +84,8 @@ def greatest(frame: pd.DataFrame) -> pd.DataFrame:
 
 def largest(most: pd.DataFrame, keys: list[str]) -> str:
     """Write the largest share of units of any cell, of several activations each one's."""
-    several = "s of a cell, by activation, are" if len(most) > 1 else " of a cell is"
-    return f"the largest {kind(most)} share{several} {with_numbers(most, keys, in_cell)}"
+    where = "in the worst cell of each" if len(most) > 1 else "in the worst cell"
+    return f"{where} the {kind(most)} share is {with_numbers(most, keys, in_cell)}"
 
 
 def deaths(cells: Cells, tables: Tables) -> Finding | None:
@@ -73,18 +103,18 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
         return Finding(f"{no_unit} {when} in any {sound}.", table)
     full = frame[whole(frame)]
     most = greatest(full[full["activation"].map(die)])
-    none = f"; none with {named(without, ['activation'])} in any {sound}" if len(without) else ""
+    none = f" None is with {named(without, ['activation'])} in any {sound}." if len(without) else ""
     if most.empty or not (most["_"] > 0).any():
         dying = frame.drop_duplicates("activation")
-        text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}{none}."
+        text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}.{none}"
         return Finding(text, table, FIGURES)
-    partly = "" if len(full) == len(frame) else ", among the cells without a diverged run"
-    text = f"{units} {when}: {largest(most, keys)}{partly}"
-    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}.", table, FIGURES)
+    partly = "" if len(full) == len(frame) else " (cells with a diverged run are left out)"
+    text = f"{units} {when}: {largest(most, keys)}{partly}."
+    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}", table, FIGURES)
 
 
 def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
-    """Say how many units die at most at the other end of the grid of learning rates, of the activation that has most.
+    """Say how many units die in the worst cell at the ends of the grid of rates, of the activation that has most.
 
     Rates are compared within one optimizer, whatever the other settings.
     """
@@ -103,7 +133,7 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
         texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
     under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
     name = in_markdown(top["activation"], "activation")
-    return f"; with {name}{under} the largest is {' and '.join(texts)}"
+    return f" With {name}{under} the worst cell has {' and '.join(texts)}."
 
 
 def revived(cells: Cells, tables: Tables) -> Finding | None:
@@ -118,14 +148,14 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
         return None
     ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
     low, high = records(ordered.iloc[[0, -1]])
-    among = f"the {counted(len(full), 'cell')}" if len(full) > 1 else "the only cell"
-    begin = f"Of the units that were dead at some evaluation, in {among} in which every run had such units,"
+    among = f"the {counted(len(full), 'cell')}" if len(full) > 1 else "the one cell"
+    known = f"(in {among} in which every run had dead units)"
     if high["_"] == 0:
-        return Finding(f"{begin} none is alive at the end.", "death")
+        return Finding(f"No unit that was dead at some evaluation is alive at the end {known}.", "death")
     ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
-    text = f"{begin} the {kind(full)} share that is alive at the end is {span}."
-    return Finding(text, "death", FIGURES[:1])
+    text = f"Of the units that were dead at some evaluation, this {kind(full)} share is alive again at the end: {span}"
+    return Finding(f"{text} {known}.", "death", FIGURES[:1])
 
 
 def weak(cells: Cells, tables: Tables) -> Finding | None:
@@ -141,7 +171,7 @@ def weak(cells: Cells, tables: Tables) -> Finding | None:
     if most.empty:
         return None
     text = (
-        f"With activations of which no unit is dead, some are weak {cells.at_last}, with a derivative next to 0 on "
-        f"every row: {largest(most, keys)}."
+        f"Activations without a dead unit have weak ones {cells.at_last}, whose derivative is next to 0 on every row: "
+        f"{largest(most, keys)}."
     )
     return Finding(text, "dead_units", FIGURES[::-1])

@@ -11,14 +11,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actlab.analysis.escaping import tex
+from actlab.analysis.escaping import plain, tex
 from actlab.analysis.latex import widths
 from actlab.analysis.latex.plan import GAP, TEXT_WIDTH, WORD, Block, Column, Plan, column, groups, plan, records_widths
+from actlab.analysis.latex.shortened import constant_keys, shortened
 
 SMALL = r"\fontsize{8}{9.5}\selectfont\frenchspacing"
 LINES_OF_A_FLOAT = 46
 """What does not fit on a page breaks over several."""
+LOOSE = 0.27
+"""Between two rows that wrap, in lines."""
 INTERVAL = re.compile(r"([\[(])([\d$][^\s\[\](),]*), ([\d$][^\s\[\](),]*)([\])])")
+LONG_NUMBER = re.compile(r"^(\d+\.\d{7})(\d{4,})$")
+"""A setting with all its digits, which may be broken where no word may."""
 PACKAGES = {"array": r"\arraybackslash", "booktabs": r"\toprule", "longtable": r"\begin{longtable}"}
 
 
@@ -60,27 +65,30 @@ def in_words(formula: str) -> str:
 
 
 def document(
-    title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[object]], name: str, keys: int
+    title: str, note: str, heads: Sequence[str], rows: Sequence[Sequence[object]], name: str, keys: int, study: str = ""
 ) -> str:
-    r"""Write a table.
+    r"""Write a table; of one that would fill many pages, a part, and which.
 
     Args:
         title: Markdown, of the caption.
         note: Markdown, below the table.
         heads: Markdown, a column each.
         rows: Markdown or ``Formula``, a cell each.
-        name: of the label, ``tab:<name>``, and of the file.
+        name: of the file, and of the label, ``tab:<study>:<name>``.
         keys: how many of the first columns say what a row is of.
+        study: whose table it is; without one the label is ``tab:<name>``.
 
     Returns:
         ASCII, to ``\input``.
     """
-    texts = [[in_cell(cell) for cell in row] for row in rows]
-    columns = [column(in_cell(head, 75.0), [row[i] for row in texts]) for i, head in enumerate(heads)]
-    keys = enough(texts, keys, len(columns) - 1)
-    cut = plan(columns, keys)
+    every = [list(row) for row in rows]
+    heads, kept, left_out = shortened(heads, every, keys, lambda *some: tall(*laid_out(some[0], some[1], keys)))
+    if left_out:
+        note = f"Shown are {'; '.join(left_out)}; all {len(every)} rows are in {plain(name)}.csv. {note}"
+    title, heads, kept, keys = constant_keys(title, heads, kept, keys)
+    columns, keys, cut = laid_out(heads, kept, keys)
     caption = widths.broken(tex(title), WORD)
-    label = "tab:" + re.sub(r"[^\w.:-]", "-", name, flags=re.ASCII)
+    label = "tab:" + re.sub(r"[^\w.:-]", "-", f"{study}:{name}" if study else name, flags=re.ASCII)
     below = widths.broken(tex(note), WORD)
     over_rows = 1.6 * groups(columns, cut.lifted)
     height = sum(heights(one) + over_rows for one in cut.blocks) if cut.blocks else cut.cost
@@ -91,6 +99,21 @@ def document(
     packages = ",".join(package for package, command in PACKAGES.items() if command in text)
     first = rf"% {one_comment(caption)}: a table of actlab, for \input{{{one_comment(name)}}}."
     return f"{first}\n% It needs \\usepackage{{{packages}}} in the preamble.\n{text}\n"
+
+
+def laid_out(heads: Sequence[str], rows: Sequence[Sequence[object]], keys: int) -> tuple[list[Column], int, Plan]:
+    """Measure the columns of a table and choose its cut; gives how many keys it has, too."""
+    texts = [[LONG_NUMBER.sub(r"\1\\allowbreak{}\2", in_cell(cell)) for cell in row] for row in rows]
+    columns = [column(in_cell(head, 75.0), [row[i] for row in texts]) for i, head in enumerate(heads)]
+    keys = enough(texts, keys, len(columns) - 1)
+    return columns, keys, plan(columns, keys)
+
+
+def tall(columns: Sequence[Column], keys: int, cut: Plan) -> float:
+    """Count the lines of a table, with the space between rows that wrap."""
+    between = sum(LOOSE * len(columns[0].cells) for one in cut.blocks if any(one.wraps))
+    over_rows = 1.6 * groups(columns, cut.lifted)
+    return between + (sum(heights(one) + over_rows for one in cut.blocks) if cut.blocks else cut.cost)
 
 
 def enough(rows: Sequence[Sequence[str]], keys: int, most: int) -> int:

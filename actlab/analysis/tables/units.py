@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.deviations import joined, networks, pivot_beside, theory_note
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.layout import Table
+from actlab.analysis.layout import Table, pivot, records
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
 from actlab.analysis.predictions import in_spreads
@@ -22,6 +22,9 @@ DEATHS = (
     "revival_rate",
     "weak_fraction",
 )
+
+BORN = ("born_dead", "stayed_dead", "born_trained")
+"""Of a cell's networks: how many were born dead, how many of these were dead at the end, and how many trained."""
 
 
 @table
@@ -76,6 +79,34 @@ def death(cells: Cells) -> Table | None:
         *filter(None, [theory_note(cells, frame)]),
     ]
     return Table("How units died", notes(cells, frame, " ".join(sentences)), frame, wide)
+
+
+@table(default=False)
+def dead_networks(cells: Cells) -> Table | None:
+    """Networks with a wholly dead layer: before training (born dead), at the end, and whether those born so trained."""
+    if "network_dead" not in cells.steps:
+        return None
+    keys = cell_keys(cells, cells.keys)
+    at = {name: records_at(cells.steps, cells.runs, name, ["network_dead"]) for name in ("init", "final")}
+    runs = cells.runs[["run", "trained", *keys]]
+    for name, values in at.items():
+        runs = runs.merge(values[["run", "network_dead"]].rename(columns={"network_dead": name}), "left", on="run")
+    born = runs[runs["init"] == 1]
+    if born.empty:
+        return None
+    born = born.assign(born_dead=1, stayed_dead=born["final"] == 1, born_trained=born["trained"].astype(bool))
+    values = pd.concat([long(values, ["network_dead"]).assign(at=name) for name, values in at.items()])
+    frame = order(summarise(values, cells.runs, keys), cells, keys, ["at"])
+    frame = frame.merge(born.groupby(keys, dropna=False)[[*BORN]].sum().reset_index(), "left", on=keys)
+    frame[[*BORN]] = frame[[*BORN]].fillna(0).astype(int)
+    wide = pivot(frame, keys, ["at"], 2)
+    wide["born dead"] = [str(row["born_dead"]) for row in records(frame.drop_duplicates(keys))]
+    wide["still dead at the end"] = [str(row["stayed_dead"]) for row in records(frame.drop_duplicates(keys))]
+    note = (
+        f"Share of networks with a wholly dead layer, before training and {cells.at_last}, with Wilson's interval. "
+        f"{definitions('network_dead')}."
+    )
+    return Table("Networks with a dead layer", notes(cells, frame, note), frame, wide)
 
 
 def with_births(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
