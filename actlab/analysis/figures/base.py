@@ -10,9 +10,11 @@ from actlab.analysis.deviations import is_predicted, means_note, with_prediction
 from actlab.analysis.drawings import evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
-from actlab.analysis.layout import setting, words
+from actlab.analysis.layout import records, setting, words
+from actlab.analysis.notes import NO_LOGARITHM, listed
 from actlab.analysis.tables.base import order
 from actlab.later import pd
+from actlab.measures import LOG10
 
 MOST_PANELS = 20
 NAMED = ("activation", "optimizer", "weight_init", "data")
@@ -37,6 +39,22 @@ def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
     drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
     without = ", without which a cell is outside theory" if "outside" in frame else ""
     return f"{drawn}{without}. {means_note(frame, cells)}".strip()
+
+
+def without_logarithm(frame: pd.DataFrame) -> str:
+    """Say of which activations some runs have no norm where others have, and what is drawn there; else nothing.
+
+    >>> rows = {"activation": ["selu", "relu"], "measure": "signal_grad_norm", "runs": 3, "missing": [2, 0]}
+    >>> without_logarithm(pd.DataFrame(rows)).partition(" A ")[0]
+    'In places without a norm, which is 0 there or not finite: `selu` (up to 2 of 3 runs).'
+    """
+    norms = frame["measure"].map(lambda name: str(name).removeprefix(LOG10).endswith("grad_norm"))
+    some = frame[(frame["missing"] > 0) & norms]
+    if some.empty:
+        return ""
+    worst = some.loc[some.groupby("activation", sort=False)["missing"].idxmax()]
+    each = [f"{code(str(row['activation']))} (up to {row['missing']} of {row['runs']} runs)" for row in records(worst)]
+    return f"In places without a norm, which is 0 there or not finite: {listed(each)}. {NO_LOGARITHM}"
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
