@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
@@ -299,7 +300,7 @@ def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
         axes.set_ylabel(left)
 
 
-def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
+def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:
     """Add one legend for the whole figure, below it, as wide as the figure."""
     if not handles:
         return

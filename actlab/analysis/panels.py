@@ -4,7 +4,7 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from actlab.analysis import style
@@ -43,7 +44,6 @@ from actlab.analysis.drawings import (
     FACETS,
     GRID,
     MAP,
-    MAPS,
     NAMED_LINES,
     PROFILE,
     RANGED,
@@ -56,9 +56,9 @@ from actlab.analysis.drawings import (
     in_order,
 )
 from actlab.analysis.estimates import LOGS
-from actlab.analysis.layout import setting, words
+from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.maps import heat_maps, share_map, tiles
+from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
@@ -150,23 +150,57 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
     for axes, rows in zip(grid, panels, strict=True):
         for place, value in enumerate(values):
-            for _, row in rows[rows[lines] == value].iterrows():
-                if np.isfinite(row["low"]):
-                    dash = style.DASHES["dashed" if row[RANGED] else "solid"]
-                    ends, at = [row["low"], row["high"]], [place, place]
-                    axes.plot(ends, at, color=looks[value].colour, linewidth=1.2, linestyle=dash, marker="")
-                axes.plot([row["mean"]], [place], marker=looks[value].marker, color=looks[value].colour)
-                if is_predicted(rows) and np.isfinite(row["predicted"]):  # an upright dashed stroke, a spread about it
-                    ends = [row["predicted_low"], row["predicted_high"]]
-                    axes.fill_betweenx([place - 0.35, place + 0.35], *ends, color="#000000", alpha=0.08, linewidth=0)
-                    stroke = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]}
-                    axes.plot([row["predicted"]] * 2, [place - 0.35, place + 0.35], marker="", **stroke)
+            of_value = rows[rows[lines] == value]
+            for row in records(of_value):
+                dot(axes, row, place, looks[value], is_predicted(rows))
+            if not of_value["mean"].notna().any():
+                at: dict[str, Any] = {
+                    "transform": axes.get_yaxis_transform(),
+                    "va": "center",
+                    "color": "#666666",
+                    "fontsize": 7,
+                }
+                at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
+                axes.text(0.02, place, why_empty(of_value), **at)
         axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
     grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
     grid[0].set_ylim(len(values) - 0.5, -0.5)
+    if is_predicted(frame):
+        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
+        legend(figure, [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="its spread", **SPREAD)], "")
     return figure
+
+
+STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
+SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
+
+
+def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory: bool) -> None:
+    """Draw an estimate as a dot with its interval, and behind it an upright stroke where it is predicted."""
+    if theory and np.isfinite(row["predicted"]):
+        ends = [row["predicted_low"], row["predicted_high"]]
+        axes.fill_betweenx([place - 0.35, place + 0.35], *ends, **SPREAD)
+        axes.plot([row["predicted"]] * 2, [place - 0.42, place + 0.42], marker="", **STROKE)
+    if np.isfinite(row["low"]):
+        dash = style.DASHES["dashed" if row[RANGED] else "solid"]
+        axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
+    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in "x+" else {}
+    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
+
+
+def why_empty(rows: pd.DataFrame) -> str:
+    """Say why there is no dot in a row.
+
+    >>> why_empty(pd.DataFrame([{"runs": 5, "diverged": 0, "missing": 5}])), why_empty(pd.DataFrame())
+    ('undefined: a norm is 0 or not finite (5 of 5 runs)', 'not run')
+    """
+    if rows.empty:
+        return "not run"
+    lost = {name: int(rows[name].sum()) for name in ("diverged", "missing")}
+    word = "diverged" if lost["diverged"] > lost["missing"] else "undefined: a norm is 0 or not finite"
+    return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"
 
 
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -350,7 +384,6 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     NAMED_LINES: named_lines,
     FACETS: facets,
     GRID: grid_of_lines,
-    MAPS: heat_maps,
     MAP: share_map,
     SCATTER: scatter,
     PROFILE: profile,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted, means_note, with_predictions
-from actlab.analysis.drawings import evenly
+from actlab.analysis.drawings import FRAMED, evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.layout import records, setting, words
@@ -20,6 +20,11 @@ MOST_PANELS = 20
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
+MARKS = (
+    "Blank: not in the grid. Hatched: all runs diverged. In brackets: how many did not, where some did; faded where "
+    "these are fewer than half."
+)
+SELECTED = " Framed: the selected rate, at which all other figures and tables show these networks."
 MOST_LAYERS = 50  # a line through more points looks the same
 
 
@@ -122,6 +127,16 @@ def in_short(value: object) -> str:
     """
     constant = re.fullmatch(r"constant\(value=(.+)\)", setting(value))
     return constant[1].replace("-", "−", 1) if constant else setting(value)
+
+
+def with_selected(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Say of which cells the swept value is the selected one, where there was one to select: ``FRAMED``."""
+    if cells.selection.empty or cells.over not in frame:
+        return frame
+    keys = [key for key in cells.selection if key in frame and key in (*cells.keys, cells.over)]
+    chosen = cells.selection.loc[cells.selection["selected"], keys].drop_duplicates().assign(**{FRAMED: True})
+    out = frame.merge(chosen, on=keys, how="left")
+    return out.assign(**{FRAMED: out[FRAMED].eq(True)})
 
 
 def one_depth(depths: pd.Series) -> int:

@@ -6,9 +6,9 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import DOTS, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import DOTS, FRAMED, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import long, summarise
-from actlab.analysis.figures.base import in_one_picture, intervals, over_training
+from actlab.analysis.figures.base import MARKS, SELECTED, in_one_picture, intervals, over_training, with_selected
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
 from actlab.analysis.outscored import of_selection
@@ -93,13 +93,14 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     frame = frame.assign(median=math.nan)  # few runs or many: one map has one statistic
+    frame = with_selected(frame, cells)
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
         f"mean final {words(metric)} of those that did not diverge, at every learning rate; "
-        f"{span(frame['runs'])} runs each. Grey: no such run, or all diverged."
+        f"{span(frame['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
     )
     return drawing(
         cells,
