@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgba
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
@@ -190,12 +190,9 @@ def tile(
         elif "grey" not in here:
             shade[i, j] = height
         if look.numbers and not hatch:
-            face = (
-                UNKNOWN
-                if "grey" in here
-                else to_rgba(colours.cmap(colours.norm(height)), FADED if "faint" in here else 1.0)
-            )
-            axes.add_patch(box(i, j, facecolor=face, edgecolor=EDGE, linewidth=0.4))
+            face = UNKNOWN if "grey" in here else colours.cmap(colours.norm(height))
+            face_and_alpha = (face, FADED if "faint" in here else 1.0)
+            axes.add_patch(box(i, j, facecolor=face_and_alpha, edgecolor=EDGE, linewidth=0.4))
             dark = not here & {"grey", "faint"} and low + 0.55 * (high - low) < height
             ink = SOFT if "grey" in here else "white" if dark else INK
             text = written(height, share) + f"\n({cell['n']:g})" * ("lost" in here)

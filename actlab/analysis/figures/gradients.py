@@ -48,5 +48,11 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
-    caption = f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. {without_logarithm(frame)}".strip()
+    kept = sorted(frame["layer"].unique())
+    if len(kept) < kept[-1]:
+        drawn += " Strokes on them: the layers that were kept; what lies between is drawn straight."
+    caption = (
+        f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
+        f"vanishes would press all others flat. {without_logarithm(frame)}"
+    ).strip()
     return drawing(cells, frame, spec, title, caption)
