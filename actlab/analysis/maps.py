@@ -46,7 +46,7 @@ BAR: Mapping[str, Any] = {"fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 
 
 
 @dataclass(frozen=True)
-class Look:
+class MapStyle:
     """How the maps of a picture are drawn.
 
     Attributes:
@@ -76,19 +76,19 @@ def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
     wide, tall = look.size(across, down)
     figure = style.new_figure(0.4 + LETTER * LETTERS * longest + wide, 0.8 + tall)
     axes = figure.subplots()
-    found = tile(axes, spec, frame, (across, down), look)
+    occurring = tile(axes, spec, frame, (across, down), look)
     axes.set_xlabel(about(spec.x).axis)
-    legend(figure, keys(found, frame), "")
+    legend(figure, keys(occurring, frame), "")
     return figure
 
 
-def look_of(spec: Spec, frame: pd.DataFrame, across: int, down: int, cell: float = CELL) -> Look:
+def look_of(spec: Spec, frame: pd.DataFrame, across: int, down: int, cell: float = CELL) -> MapStyle:
     """Choose the look of all maps of a picture: numbers where there is room for them."""
     scales = {str(name): scale(spec, of) for name, of in frame.groupby("measure", sort=False)}
     numbers = not spec.log and across <= MOST_ACROSS and down <= MOST_DOWN
     left = frame.loc[(frame["diverged"] > 0) & (frame["n"] < frame["runs"]), "n"]
     two_digits = numbers and bool((left > 9).any())  # "(17)" is wider than ".93"
-    return Look(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if two_digits else cell)
+    return MapStyle(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if two_digits else cell)
 
 
 def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -118,14 +118,14 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     if look.numbers and isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=0.02, wspace=0.0)
     grid = figure.subplots(rows, columns, squeeze=False)
-    found: set[str] = set()
+    occurring: set[str] = set()
     for i, j in np.ndindex(rows, columns):
         place, measure = i * beside + j // len(measures), str(measures[j % len(measures)])
         axes: Any = grid[i, j]
         if place >= len(values):
             continue
         there = frame[(frame[spec.panels] == values[place]) & (frame["measure"] == measure)]
-        found |= tile(axes, spec, there, sides[measure], look)
+        occurring |= tile(axes, spec, there, sides[measure], look)
         axes.set_title(heads[values[place], measure], fontsize=7.5)
         if look.numbers:  # every map has the same axes
             axes.tick_params(labelleft=j == 0, labelbottom=False)
@@ -136,7 +136,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
         if name in spec.log:
             bar.ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
-    legend(figure, keys(found, frame), "")
+    legend(figure, keys(occurring, frame), "")
     return figure
 
 
@@ -166,7 +166,7 @@ def shades(spec: Spec, frame: pd.DataFrame) -> pd.Series:
 
 
 def tile(
-    axes: Axes, spec: Spec, frame: pd.DataFrame, sides: tuple[Sequence[Any], Sequence[Any]], look: Look
+    axes: Axes, spec: Spec, frame: pd.DataFrame, sides: tuple[Sequence[Any], Sequence[Any]], look: MapStyle
 ) -> set[str]:
     """Draw one map.
 
@@ -174,7 +174,7 @@ def tile(
         which marks it has that a key must say.
     """
     across, down = sides
-    found: set[str] = set()
+    occurring: set[str] = set()
     shade = np.full((len(down), len(across)), np.nan)
     colours = next(iter(look.scales.values())) if frame.empty else look.scales[str(frame["measure"].iloc[0])]
     low, high = colours.get_clim()
@@ -184,7 +184,7 @@ def tile(
     for cell, height in zip(records(frame), shades(spec, frame), strict=True):
         i, j = down.index(cell[spec.lines]), across.index(cell[spec.x])
         here = set(marks(cell, height))
-        found |= here
+        occurring |= here
         if hatch := next((HATCHES[one] for one in HATCHES if one in here), ""):
             axes.add_patch(box(i, j, hatch=hatch, facecolor="white", edgecolor="#9A9A9A", linewidth=0))
         elif "grey" not in here:
@@ -217,7 +217,7 @@ def tile(
         axis.set_ticks(at, [short(side[i]) for i in at])
     axes.tick_params(length=0, labelsize=LETTERS)
     axes.grid(False)
-    return found
+    return occurring
 
 
 def marks(cell: Mapping[str, Any], height: float) -> Iterator[str]:
@@ -252,7 +252,7 @@ def written(value: float, share: bool) -> str:
     return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 0.995 else text.replace("-", "−")
 
 
-def keys(found: set[str], frame: pd.DataFrame) -> list[Artist]:
+def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
     """Make the key of the marks that occur."""
     hatched: dict[str, Any] = {"facecolor": "white", "edgecolor": "#9A9A9A", "linewidth": 0}
     framed = "framed: selected rate"
@@ -267,7 +267,7 @@ def keys(found: set[str], frame: pd.DataFrame) -> list[Artist]:
         "without": Patch(hatch=HATCHES["without"], **hatched, label="no value: 0 or not finite"),
         "grey": Patch(facecolor=UNKNOWN, label="at least half begin with a dead layer"),
     }
-    return [one for name, one in made.items() if name in found]
+    return [one for name, one in made.items() if name in occurring]
 
 
 def span_of(numbers: set[int]) -> str:
