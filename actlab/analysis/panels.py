@@ -4,7 +4,7 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +51,6 @@ from actlab.analysis.drawings import (
     MAP,
     NAMED_LINES,
     PROFILE,
-    RANGED,
     RIDGES,
     SCATTER,
     TILES,
@@ -64,7 +63,7 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
-from actlab.analysis.point_intervals import point_intervals
+from actlab.analysis.point_intervals import SPREAD, STROKE, dot, point_intervals, why_empty
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
@@ -176,36 +175,6 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
         measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
         legend(figure, [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="its spread", **SPREAD)], "")
     return figure
-
-
-STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
-SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
-
-
-def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory: bool) -> None:
-    """Draw an estimate as a dot with its interval, and behind it an upright stroke where it is predicted."""
-    if theory and np.isfinite(row["predicted"]):
-        ends = [row["predicted_low"], row["predicted_high"]]
-        axes.fill_betweenx([place - 0.35, place + 0.35], *ends, **SPREAD)
-        axes.plot([row["predicted"]] * 2, [place - 0.42, place + 0.42], marker="", **STROKE)
-    if np.isfinite(row["low"]):
-        dash = style.DASHES["dashed" if row[RANGED] else "solid"]
-        axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
-    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in "x+" else {}
-    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
-
-
-def why_empty(rows: pd.DataFrame) -> str:
-    """Say why there is no dot in a row.
-
-    >>> why_empty(pd.DataFrame([{"runs": 5, "diverged": 0, "missing": 5}])), why_empty(pd.DataFrame())
-    ('undefined: a norm is 0 or not finite (5 of 5 runs)', 'not run')
-    """
-    if rows.empty:
-        return "not run"
-    lost = {name: int(rows[name].sum()) for name in ("diverged", "missing")}
-    word = "diverged" if lost["diverged"] > lost["missing"] else "undefined: a norm is 0 or not finite"
-    return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"
 
 
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
