@@ -102,14 +102,30 @@ def file_stem(name: str) -> str:
     return f"{begin}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
-def drawn_name(name: str) -> str:
-    """Write a name as a picture has room for, without what Matplotlib would take for a formula.
+def drawn_name(name: str, most: int = MOST_DRAWN) -> str:
+    """Write a name as a picture has room for, without what Matplotlib would take for a formula; parameters are kept.
 
     >>> drawn_name("relu"), drawn_name("a$b"), drawn_name("long" * 20 + "er")
     ('relu', 'a\\\\$b', 'longlonglonglonglo…nglonglonglonger')
+    >>> drawn_name("act.py:" + "long" * 20 + "(slope=0.25)")
+    'act.py:longl…nglonglong(slope=0.25)'
     """
-    cut = name if len(name) <= MOST_DRAWN else f"{name[:18]}…{name[-16:]}"
-    return " ".join(cut.replace("$", r"\$").split("\n"))
+    head, bracket, parameters = name.partition("(")
+    kept = bracket + parameters if len(parameters) <= most // 2 else ""
+    head = head if kept else name
+    if len(name) > most:
+        room = most - 6 - len(kept)
+        head = f"{head[: room - room // 2 + 1]}…{head[len(head) - room // 2 + 1 :]}" if len(head) > room else head
+    return " ".join((head + (kept if head != name else "")).replace("$", r"\$").split("\n"))
+
+
+def few_digits(name: str) -> str:
+    """Round the numbers of a name to four digits.
+
+    >>> few_digits("leaky_relu(negative_slope=0.3333333333333333)"), few_digits("f(a=1e-07,b=1.23456e-07)")
+    ('leaky_relu(negative_slope=0.3333)', 'f(a=1e-07,b=1.235e-07)')
+    """
+    return re.sub(r"(?<==)-?\d+\.\d{4,}(?:e[-+]?\d+)?", lambda number: f"{float(number[0]):.4g}", name)
 
 
 def show(value: Any) -> str:

@@ -2,16 +2,19 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from actlab.analysis import report
 from actlab.analysis.cells import build_cells
-from actlab.analysis.pages import library, report_page
-from actlab.analysis.pages.explore import explore
+from actlab.analysis.drawings import as_drawn
+from actlab.analysis.pages import explore, library, report_page
 from actlab.analysis.pages.run_list import run_list
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
 from actlab.engine.store import load
+from actlab.measures import LOG10
 from actlab.study.plan import plan
 from actlab.study.reading import read
 from tests.browser import asked_for, chromium, open_page, until
@@ -170,12 +173,12 @@ def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_
     runs, steps, layers = frames(("relu", "elu"), (2, 5, 9), (1e-3,))
     runs["trained"] = (runs["depth"] < 9) & (runs["activation"] == "elu")
     cells = build_cells(runs, steps, layers[layers["layer"] != 3])
-    part = explore(cells, Rule())
+    part = explore.explore(cells, Rule())
     assert "It opens at depth 5, the deepest at which a network trained, at initialisation." in part.body
     assert "Dotted: of the layers between, nothing is kept." in part.body
     assert {"name": "d", "value": 5} in part.charts["by-layer"]["params"]
     assert cells.runs.set_index("run").loc[opened_with(cells), ["activation", "depth"]].tolist() == ["elu", 5]
-    whole = explore(build_cells(runs, steps, layers), Rule())
+    whole = explore.explore(build_cells(runs, steps, layers), Rule())
     assert "Dotted" not in whole.body
 
 
@@ -214,6 +217,20 @@ def test_a_study_can_do_without_its_page(pages):
     report.write(pages / "bare", STUDY | {"report": {"html": False, "tables": [], "figures": []}}, MANIFEST, *made)
     assert not (pages / "bare" / "report.html").exists()
     assert (pages / "bare" / "report.md").exists()
+
+
+@pytest.mark.parametrize("name", ["depth", "depth_maps"])
+def test_what_is_explored_is_what_figures_draw(name):
+    """Where a seed's gradient is exactly 0, as of relu in ``depth_maps``, too: they had two rules for it."""
+    results = load(f"results/{name}")
+    cells = report.study_cells(results.study, results.manifest, results.runs, results.steps, results.layers)
+    made, _ = explore.by_layer(cells, [f"{LOG10}signal_grad_norm", "act_var"], {}, Rule())
+    ends = {"init": 0, "final": made["s"].max()}
+    drawn = as_drawn(pd.read_csv(f"results/{name}/figures/gradient_norms.csv")).assign(s=lambda it: it["at"].map(ends))
+    both = drawn.merge(made[made["seed"] < 0].rename(columns={"a": "activation", "d": "depth"}))
+    assert len(both) >= 0.8 * len(drawn)
+    np.testing.assert_allclose(10 ** both[f"{LOG10}signal_grad_norm"], both["mean"], rtol=1e-5)
+    assert name == "depth" or ((both["missing"] > 0) & both["mean"].notna()).any()
 
 
 @pytest.mark.parametrize("name", ["born_dead", "gradient_decay"])

@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.text import Text
 
 import actlab
 from actlab.analysis import axes as on_axes
 from actlab.analysis import panels, report, style
 from actlab.analysis.cells import build_cells
+from actlab.analysis.drawings import FACETS, TILES, Spec, drawing
 from actlab.analysis.figures import FIGURES
+from actlab.naming import drawn_name, few_digits
 from actlab.study.selection import Select
 from actlab.study.source import StudyError
 from tests.synthetic import frames
@@ -163,3 +166,39 @@ def test_two_bounds_of_theory_are_dashed_without_markers_and_one_law_is_one_line
         assert len(panel.collections) == (lines == 2)  # what lies between
     assert not on_axes.is_predicted(rows.assign(predicted_low=math.nan))
     assert not on_axes.is_predicted(rows[["depth", "predicted"]])  # a headline's frame has no bounds
+
+
+def test_every_mark_of_a_map_has_one_meaning_and_a_key():
+    cell = {"activation": "relu", "depth": 2, "rate": 0.1, "measure": "weak_fraction"}
+    cell |= {"mean": 0.5, "n": 20, "runs": 20, "diverged": 0, "greyed": False, "framed": False}
+    kinds = {
+        "plain": {},
+        "framed: selected rate": {"framed": True},
+        "(k): k runs left, the others diverged": {"n": 15, "diverged": 5},
+        "faded: fewer than half left": {"n": 1, "diverged": 19},
+        "all diverged": {"n": 0, "diverged": 20, "mean": np.nan},
+        "no value: 0 or not finite": {"n": 0, "mean": np.nan},
+        "at least half begin with a dead layer": {"greyed": True},
+    }
+    rows = [cell | {"rate": 0.1 * i} | more for i, more in enumerate(kinds.values(), 1)]
+    many = [one | {"activation": f"f{i}", "depth": depth} for one in rows for i in range(6) for depth in (2, 20)]
+    spec = Spec(TILES, x="rate", lines="depth", panels="activation")
+    with style.apply():
+        figure = panels.render(spec, pd.DataFrame(many[:-6]))
+        texts = [text for text in figure.findobj(Text) if text.get_text()]
+        looks = [(p.get_hatch(), p.get_facecolor()[:3]) for p in figure.axes[0].patches if p.get_zorder() < 2]
+        assert figure.get_tightbbox().width <= 6.6
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*kinds} - {"plain"}
+    assert min(text.get_fontsize() for text in texts) >= 7
+    assert len([one for one in figure.axes[-1].patches if one.get_zorder() < 2]) < len(looks)  # blank: not in the grid
+    assert len({*looks[::2]}) == 4  # a shade, two hatches, grey
+
+
+def test_titles_keep_names_as_they_are_typed_and_round_numbers(cells):
+    frame = pd.concat(FIGURES["gradient_norms"].make(cells).frame.assign(weight_gain=g) for g in (3**-0.5, 1.0))
+    frame = frame.assign(weight_init="lecun_normal")
+    made = drawing(cells, frame, Spec(FACETS, x="layer", lines="depth"), "Norms", "", ["weight_init", "weight_gain"])
+    heads = ["weight init lecun_normal, weight gain 0.5774", "weight init lecun_normal, weight gain 1"]
+    assert [made.heads[page] for page in made.pages] == heads
+    long = "mine.py:" + "a" * 60 + "(slope=0.3333333333333333)"
+    assert drawn_name(few_digits(long)).endswith("(slope=0.3333)")

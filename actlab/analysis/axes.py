@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
-from actlab.analysis.layout import setting
+from actlab.analysis.layout import number, setting
 from actlab.analysis.looks import MARKERS, LineStyle, from_palette
 from actlab.measures import about
 
@@ -69,7 +70,9 @@ def curve(
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
-    if len(at) > MARKED and "markevery" not in line:
+    if x == "layer" and (np.diff(at) > 1).any():  # not all layers are kept: what is drawn between them is a guess
+        settings |= {"marker": settings["marker"] or "|", "markersize": settings.get("markersize", 4.0)}
+    elif len(at) > MARKED and "markevery" not in line:
         settings["marker"] = ""
     if band and np.isfinite(low).any():
         ranged = rows[RANGED].to_numpy(bool)[order] if RANGED in rows else np.zeros(len(at), bool)
@@ -226,6 +229,69 @@ def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None
     axes.set_xlabel(about(name).axis)
 
 
+def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
+    """Tick the x axis at layers: the first, round numbers, and the last."""
+    step = next(k * 10**n for n in range(9) for k in (1, 2, 5) if last / (k * 10**n) <= most - 1)
+    axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
+
+
+SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 0.3, 1, 3, 10, 30, 100)] + [0.0]
+
+
+def spread_out(axes: Axes, values: pd.Series) -> None:
+    """Let both axes reach over the same values, in decades beyond .1 where a few lie far from most of them."""
+    known = values[np.isfinite(values)]
+    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
+    pad = 0.06 * (high - low)
+    if known.abs().max() > 5 * max(known.abs().quantile(0.9), 0.05):
+        axes.set_xscale("symlog", linthresh=0.1, linscale=0.8)
+        axes.set_yscale("symlog", linthresh=0.1, linscale=0.8)
+        axis: Any
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator(SYMLOG_TICKS))
+            axis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+            axis.set_minor_locator(NullLocator())
+        low, high = (1.25 * end if abs(end) > 0.1 else end + math.copysign(0.02, end) for end in (low, high))
+        pad = 0.0
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_ylim(low - pad, high + pad)
+    axes.set_box_aspect(1)
+
+
+FAR_ABOVE, ABOVE = 2.0, 0.5  # decades beyond nearly all heights: what is cut off, and where
+
+
+def cut_at(heights: pd.Series) -> float:
+    """Choose the height at which a logarithmic axis may end, where a few heights lie decades above nearly all others.
+
+    >>> cut_at(pd.Series([1.0] * 99 + [1e6])) < 10, cut_at(pd.Series([1.0, 2.0, 30.0]))
+    (True, inf)
+    """
+    logs = np.log10(heights[(heights > 0) & np.isfinite(heights)])
+    if len(logs) < 20 or logs.max() - logs.quantile(0.98) < FAR_ABOVE:
+        return math.inf
+    return float(10 ** (logs.quantile(0.98) + ABOVE))
+
+
+def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) -> None:
+    """Say at the upper end of an axis how far up it goes where it is cut."""
+    most = rows[["mean", "high"]].to_numpy(float)
+    if (most > top).any():
+        at = rows[x].to_numpy(float)[np.nanargmax(np.fmax(*most.T))]
+        look: dict[str, Any] = {"ha": "right", "va": "top", "fontsize": 7, "color": colour}
+        text = f"to {number(float(np.nanmax(most)), 2)} ▲"
+        axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
+
+
+def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, top: float) -> None:
+    """Draw the line of each seed thin: where they are few, an interval says less."""
+    line = line.sort_values(x)
+    seeds = [[float(one) for one in str(texts).split()] for texts in line["each"]]
+    for i in range(min(map(len, seeds))):
+        heights = np.minimum([of_step[i] for of_step in seeds], top)
+        axes.plot(line[x].to_numpy(float), heights, color=look.colour, linewidth=0.5, alpha=0.6, marker="", zorder=1.8)
+
+
 def separate_labels(
     heights: Sequence[float], gap: float, low: float = -math.inf, high: float = math.inf
 ) -> list[float]:
@@ -299,7 +365,7 @@ def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
         axes.set_ylabel(left)
 
 
-def legend(figure: Figure, handles: Sequence[Line2D], name: str) -> None:
+def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:
     """Add one legend for the whole figure, below it, as wide as the figure."""
     if not handles:
         return

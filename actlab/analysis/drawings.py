@@ -21,16 +21,17 @@ from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import selection_note
 from actlab.analysis.variation import of_what
 from actlab.later import pd
-from actlab.measures import LOG10
-from actlab.naming import file_stem
+from actlab.measures import LOG10, about
+from actlab.naming import few_digits, file_stem
 
 INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
-NAMED_LINES, FACETS, GRID, MAPS, MAP, SCATTER = "named lines", "facets", "grid", "maps", "map", "scatter"
+NAMED_LINES, FACETS, GRID, MAP, SCATTER = "named lines", "facets", "grid", "map", "scatter"
 PROFILE, TILES, RIDGES, DOTS = "profile", "tiles", "ridges", "dots"
 GREYED = "greyed"
-"""Of a map's cells: whether they are drawn in grey."""
+FRAMED = "framed"
+"""Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 12
 MOST_COLUMNS = 6  # of a grid
@@ -43,8 +44,8 @@ class Spec:
     Attributes:
         kind: ``named lines``: a panel for each measure and time (``at``), lines named at their ends; ``facets``: a
             panel for each value of ``panels``, dashed at init where the frame has ``at``, or what is predicted;
-            ``grid``: rows (``panels``) by ``columns`` of panels; ``maps``: as many maps of ``lines`` by ``x``; ``map``:
-            one; ``scatter``: a panel for each measure against its prediction (``x``), their difference below;
+            ``grid``: rows (``panels``) by ``columns`` of panels; ``map``: one map of ``lines`` by ``x``;
+            ``scatter``: a panel for each measure against its prediction (``x``), their difference below;
             ``profile``: one panel, decades by layer from the last to the first, lines named where they end;
             ``tiles``: for each value of ``panels`` the maps of ``lines`` by ``x``, one of each measure.
             ``ridges``: for each value of ``panels`` the histograms of ``lines``, one above the other; ``dots``: a panel
@@ -78,6 +79,7 @@ class Drawing:
         frame: the numbers, with intervals; written as ``<name>.csv``.
         pages: {what they show, as ``data=wine``: rows of ``frame``}: a picture for each setting without a place in one.
         spec: how such rows are drawn.
+        heads: {page: what it shows, in words}.
         name: its name in YAML and on disk; the decorator says it.
         formats: the files that the study asks for.
     """
@@ -87,6 +89,7 @@ class Drawing:
     frame: pd.DataFrame = field(repr=False)
     pages: dict[str, pd.DataFrame] = field(repr=False)
     spec: Spec
+    heads: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
     formats: Formats = field(default_factory=Formats)
 
@@ -119,11 +122,18 @@ def drawing(
     placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
     others = [key for key in keys if key not in placed and key in frame]
     pages: dict[str, pd.DataFrame] = {}
+    heads: dict[str, str] = {}
+    brief = {key: in_brief(frame[key]) for key in others}
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
-        page = "-".join(f"{key}={setting(value)}" for key, value in zip(others, values, strict=True))
+        texts = {key: brief[key][setting(value)] for key, value in zip(others, values, strict=True)}
         if rows["mean"].notna().any():
             picture = few(rows, spec.columns, spec.most).reset_index(drop=True)
-            pages[file_name(page, pages)] = in_words(picture, (spec.lines, spec.panels, spec.x))
+            page = file_name("-".join(f"{key}={text}" for key, text in texts.items()), pages)
+            pages[page] = in_words(picture, (spec.lines, spec.panels, spec.x))
+            heads[page] = ", ".join(
+                (about(text).label or words(text)) if key == "measure" else f"{words(key)} {text}"
+                for key, text in texts.items()
+            )
     runs = cells.runs if cells.over in keys else cells.selected
     of_runs = [key for key in keys if key in runs]
     sentences = [caption, *filter(None, [of_what(runs, of_runs, frame, cells.test_rows)])]
@@ -135,7 +145,7 @@ def drawing(
         sentences.append(selection_note(cells))
     if spec.columns and (number := frame[spec.columns].nunique()) > spec.most:
         sentences.append(f"{spec.most} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
-    return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec)
+    return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec, heads)
 
 
 def some_of_all(
@@ -183,6 +193,17 @@ def in_words(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """
     missing = [name for name in columns if name in frame and frame[name].isna().any()]
     return frame.assign(**{name: [setting(value) for value in frame[name]] for name in missing})
+
+
+def in_brief(values: pd.Series) -> dict[str, str]:
+    """Write settings with four digits of their numbers, or with all where these would not tell them apart.
+
+    >>> in_brief(pd.Series([1 / 3, 0.1])), in_brief(pd.Series([1.00001, 1.00002]))
+    ({'0.3333333333333333': '0.3333', '0.1': '0.1'}, {'1.00001': '1.00001', '1.00002': '1.00002'})
+    """
+    full = list(dict.fromkeys(map(setting, values)))
+    short = [few_digits(f"={one}").removeprefix("=") for one in full]
+    return dict(zip(full, short if len(set(short)) == len(full) else full, strict=True))
 
 
 def file_name(page: str, taken: Container[str]) -> str:

@@ -1,135 +1,149 @@
-"""Maps: a shade for each pair of two settings, or of layer and step; one scale for all maps of a measure."""
+"""Maps: a shade for each pair of two settings, or of layer and step; one scale for all maps of a measure.
+
+Every mark has one meaning in all of them, and a key says those that occur: blank is not in the grid, hatched diverged,
+dotted without a value, grey begins with a dead layer, faded is what fewer than half of the runs are left of, and framed
+the selected rate. A picture is no wider than a page, so that its letters keep their size there.
+"""
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import arrangement, line_label, name_edges
-from actlab.analysis.drawings import GREYED, Spec, in_order
+from actlab.analysis.axes import legend, line_label, name_edges
+from actlab.analysis.drawings import FRAMED, GREYED, Spec, in_order
 from actlab.analysis.layout import records, setting
 from actlab.measures import LOG10, about
 
-UNKNOWN = "#E3E3E3"
-MOST_NUMBERS = 60  # cells of a map that have their number in them
+UNKNOWN = "#D9D9D9"
+INK, SOFT, EDGE = "#222222", "#707070", "#CFCFCF"
+PAGE = 6.5  # inches between the margins of an article
+LETTERS = 7.0  # points, at least, on such a page
+LETTER = 0.0084  # inches that a letter is wide, for each point of its size
+CELL, WIDE = 0.163, 0.34  # inches: a cell is at least and at most so wide
+ROW, TWO_LINES = 0.2, 0.25  # inches: a row of one line, or of two
+MOST_ACROSS, MOST_DOWN = 20, 24  # cells of a map that have their number in them
 MOST_TICKS = 9
+FADED = 0.35
 SHADES = {"trained": "Blues", "test_accuracy": "Greens", "test_loss": "Purples"}
 OF_UNITS, OF_NORMS = "YlOrBr", "viridis"
+HATCHES: Mapping[str, str] = {"diverged": "/////", "without": "....."}
+BAR: Mapping[str, Any] = {"fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
 
 
-def heat_map(
-    axes: Axes,
-    frame: pd.DataFrame,
-    x: str,
-    y: str,
-    across: Sequence[Any],
-    down: Sequence[Any],
-    top: float,
-    colours: str = OF_UNITS,
-) -> None:
-    """Draw a map of ``mean`` from 0 to ``top``, every cell with its number; grey where the frame says so."""
-    cells = {(row[y], row[x]): row for row in records(frame)}
-    shade = np.full((len(down), len(across)), np.nan)
-    for i, j in np.ndindex(shade.shape):
-        cell = cells.get((down[i], across[j]))
-        if cell is None:
-            continue
-        grey = bool(cell.get(GREYED, False))
-        shade[i, j] = math.nan if grey else cell["mean"]
-        if grey:
-            axes.axvspan(j - 0.5, j + 0.5, (i) / len(down), (i + 1) / len(down), color=UNKNOWN, linewidth=0)
-        text = "" if math.isnan(cell["mean"]) else f"{cell['mean']:.2f}".removeprefix("0")
-        text += f"\n{cell['diverged']:g} div." if cell["diverged"] else ""
-        ink = "#888888" if grey else "white" if cell["mean"] > 0.6 * top else "#222222"
-        axes.text(j, i, text.strip(), ha="center", va="center", fontsize=6.5, color=ink, linespacing=0.9)
-    edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
-    known = np.ma.masked_invalid(shade)
-    axes.pcolormesh(*edges, known, cmap=colours, vmin=0, vmax=top, edgecolors="white", linewidth=0.5, alpha=0.9)
-    axes.set_xticks(range(len(across)), [setting(one) for one in across])
-    axes.set_yticks(range(len(down)), [setting(one) for one in down])
-    axes.grid(False)
-    axes.tick_params(length=0)
+@dataclass(frozen=True)
+class MapStyle:
+    """How the maps of a picture are drawn.
 
+    Attributes:
+        scales: {measure: its one scale}.
+        numbers: whether cells have their number in them.
+        two_lines: whether some have how many runs are left below it.
+        cell: inches that a cell is wide.
+    """
 
-def heat_maps(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw shares over two settings, one map for each value of ``panels``; diverged runs are counted in the cell."""
-    values = list(dict.fromkeys(frame[spec.panels]))
-    across, down = in_order(frame[spec.x]), in_order(frame[spec.lines])
-    rows, columns = arrangement(len(values))
-    wide, tall = max(0.62 * len(across), 1.2), max(0.3 * len(down), 0.6)
-    heads = [textwrap.fill(str(value), max(int(wide * 12), 16)) for value in values]
-    lines = max(head.count("\n") for head in heads)
-    figure = style.new_figure((wide + 0.45) * columns + 0.9, (tall + 0.65 + 0.13 * lines) * rows + 0.5)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes, value, head in zip(grid.flat, values, heads, strict=False):
-        heat_map(axes, frame[frame[spec.panels] == value], spec.x, spec.lines, across, down, 1.0)
-        axes.set_title(head)
-    name_edges(grid, len(values), about(spec.x).axis, about(spec.lines).axis)
-    return figure
+    scales: Mapping[str, ScalarMappable]
+    numbers: bool
+    two_lines: bool
+    cell: float
+
+    def size(self, across: Sequence[Any], down: Sequence[Any]) -> tuple[float, float]:
+        """Return width and height of a map in inches."""
+        if not self.numbers:
+            return 2.75, 1.5
+        return self.cell * len(across), max((TWO_LINES if self.two_lines else ROW) * len(down), 0.5)
 
 
 def share_map(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw shares as one map: a row for each value of ``lines``, a column for each of ``x``."""
     down, across = list(dict.fromkeys(frame[spec.lines]))[::-1], in_order(frame[spec.x])
     longest = max(len(str(value)) for value in down)
-    figure = style.new_figure(1.0 + 0.065 * longest + 0.62 * len(across), 0.8 + 0.24 * len(down))
+    look = look_of(spec, frame, len(across), len(down), 0.42)
+    wide, tall = look.size(across, down)
+    figure = style.new_figure(0.4 + LETTER * LETTERS * longest + wide, 0.8 + tall)
     axes = figure.subplots()
-    heat_map(axes, frame, spec.x, spec.lines, across, down, 1.0, SHADES["trained"])
+    occurring = tile(axes, spec, frame, (across, down), look)
     axes.set_xlabel(about(spec.x).axis)
+    legend(figure, keys(occurring, frame), "")
     return figure
+
+
+def look_of(spec: Spec, frame: pd.DataFrame, across: int, down: int, cell: float = CELL) -> MapStyle:
+    """Choose the look of all maps of a picture: numbers where there is room for them."""
+    scales = {str(name): scale(spec, of) for name, of in frame.groupby("measure", sort=False)}
+    numbers = not spec.log and across <= MOST_ACROSS and down <= MOST_DOWN
+    left = frame.loc[(frame["diverged"] > 0) & (frame["n"] < frame["runs"]), "n"]
+    two_digits = numbers and bool((left > 9).any())  # "(17)" is wider than ".93"
+    return MapStyle(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if two_digits else cell)
 
 
 def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw for each value of ``panels`` the maps of all measures side by side, with numbers where there is room.
 
     Shares have the scale from 0 to 1, and measures of ``log`` one in decades, which stands below where there are no
-    numbers; what is not known is grey.
+    numbers.
     """
     values, measures = list(dict.fromkeys(frame[spec.panels])), list(dict.fromkeys(frame["measure"]))
-    sides = {name: (in_order(of[spec.x]), in_order(of[spec.lines])) for name, of in frame.groupby("measure")}
-    numbers = not spec.log and max(len(across) * len(down) for across, down in sides.values()) <= MOST_NUMBERS
-    beside = 2 if len(values) > 4 else 1
-    rows = math.ceil(len(values) / beside)
-    wide = max(0.3 * max(len(across) for across, _ in sides.values()), 1.8) if numbers else 2.7
-    tall = max(0.2 * max(len(down) for _, down in sides.values()), 1.0) if numbers else 1.5
+    sides = {str(name): (in_order(of[spec.x]), in_order(of[spec.lines])) for name, of in frame.groupby("measure")}
+    look = look_of(spec, frame, *(max(len(side[i]) for side in sides.values()) for i in (0, 1)))
+    wide, tall = (max(sizes) for sizes in zip(*(look.size(*side) for side in sides.values()), strict=True))
+    room, gap = PAGE - 0.42, 0.05
+    rows = math.ceil(len(values) / max(int(room // (wide + gap)) // len(measures), 1))
+    beside = math.ceil(len(values) / rows)
     columns = beside * len(measures)
-    figure = style.new_figure(columns * (wide + 0.35) + 0.5, rows * (tall + 0.4) + (0.5 if numbers else 1.2))
+    most = max(len(across) for across, _ in sides.values())
+    look = replace(look, cell=max(look.cell, min(WIDE, (room / columns - gap) / most)))
+    wide = look.cell * most if look.numbers else wide
+    heads = {(value, name): head_of(spec, value, str(name), len(measures)) for value in values for name in measures}
+    letters = max(int(max(wide, 1.0) / (LETTER * 7.5)), 12)
+    heads = {at: "\n".join(textwrap.wrap(text, letters)) for at, text in heads.items()}
+    high = tall + 0.12 + 0.125 * max(text.count("\n") + 1 for text in heads.values())
+    high += 0.0 if look.numbers else 0.18
+    figure = style.new_figure(max(columns * (wide + gap) + 0.42, 3.6), rows * high + (1.1 if look.numbers else 1.2))
+    engine = figure.get_layout_engine()
+    if look.numbers and isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(w_pad=0.02, wspace=0.0)
     grid = figure.subplots(rows, columns, squeeze=False)
-    scales = {name: scale(spec, frame[frame["measure"] == name]) for name in measures}
+    occurring: set[str] = set()
     for i, j in np.ndindex(rows, columns):
-        place, measure = i * beside + j // len(measures), measures[j % len(measures)]
+        place, measure = i * beside + j // len(measures), str(measures[j % len(measures)])
         axes: Any = grid[i, j]
         if place >= len(values):
-            axes.set_visible(False)
             continue
         there = frame[(frame[spec.panels] == values[place]) & (frame["measure"] == measure)]
-        tile(axes, spec, there, sides[measure], scales[measure], numbers)
-        head = line_label(spec.panels, values[place])
-        head = head if len(measures) == 1 else f"{head}: {about(measure).words}"
-        axes.set_title(textwrap.fill(head, int(wide * 14)), fontsize=7.5)
-        if place + beside >= len(values):
-            axes.set_xlabel(about(spec.x).axis)
-        if j == 0:
-            axes.set_ylabel(about(spec.lines).axis)
-    for j, name in enumerate(measures * beside) if not numbers else ():
-        bar = figure.colorbar(scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
+        occurring |= tile(axes, spec, there, sides[measure], look)
+        axes.set_title(heads[values[place], measure], fontsize=7.5)
+        if look.numbers:  # every map has the same axes
+            axes.tick_params(labelleft=j == 0, labelbottom=False)
+    name_edges(grid, len(values) * len(measures), about(spec.x).axis, about(spec.lines).axis)
+    for j, name in enumerate(measures * beside) if not look.numbers else ():
+        bar = figure.colorbar(look.scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
         bar.set_label(about(name).axis, fontsize=7.5)
         if name in spec.log:
             bar.ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
+    legend(figure, keys(occurring, frame), "")
     return figure
 
 
-BAR: Mapping[str, Any] = {"fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
+def head_of(spec: Spec, value: Any, measure: str, measures: int) -> str:
+    """Write what a map is of."""
+    head = line_label(spec.panels, value)
+    return head if measures == 1 else f"{head}: {about(measure).words}"
 
 
 def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:
@@ -145,47 +159,133 @@ def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:
 
 def shades(spec: Spec, frame: pd.DataFrame) -> pd.Series:
     """Take what a map shades: log10 of measures that have an axis of decades."""
-    if str(frame["measure"].iloc[0]) not in spec.log:
+    if frame.empty or str(frame["measure"].iloc[0]) not in spec.log:
         return frame["mean"]
     log10 = np.log10(frame["mean"].where(frame["mean"] > 0))
     return frame[LOG10 + "mean"].fillna(log10) if LOG10 + "mean" in frame else log10
 
 
 def tile(
-    axes: Axes,
-    spec: Spec,
-    frame: pd.DataFrame,
-    sides: tuple[Sequence[Any], Sequence[Any]],
-    scale: ScalarMappable,
-    numbers: bool,
-) -> None:
-    """Draw one of many maps."""
+    axes: Axes, spec: Spec, frame: pd.DataFrame, sides: tuple[Sequence[Any], Sequence[Any]], look: MapStyle
+) -> set[str]:
+    """Draw one map.
+
+    Returns:
+        which marks it has that a key must say.
+    """
     across, down = sides
+    occurring: set[str] = set()
     shade = np.full((len(down), len(across)), np.nan)
-    if len(frame):
-        heights = shades(spec, frame)
-        places = [down.index(one) for one in frame[spec.lines]], [across.index(one) for one in frame[spec.x]]
-        shade[places] = heights
-    axes.set_facecolor(UNKNOWN)
-    edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
-    low, high = scale.get_clim()
+    colours = next(iter(look.scales.values())) if frame.empty else look.scales[str(frame["measure"].iloc[0])]
+    low, high = colours.get_clim()
     assert low is not None  # scales are made with both ends
     assert high is not None
-    look: dict[str, Any] = {"edgecolors": "white", "linewidth": 0.4} if numbers else {}
-    axes.pcolormesh(*edges, np.ma.masked_invalid(shade), cmap=scale.cmap, vmin=low, vmax=high, **look)
-    for i, j in np.argwhere(np.isfinite(shade)) if numbers else ():
-        dark = low + 0.6 * (high - low) < shade[i, j]
-        ink = "white" if dark else "#222222"
-        text = f"{shade[i, j]:.2f}".removeprefix("0").replace("-", "−")
-        axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=ink)
+    share = not frame.empty and about(str(frame["measure"].iloc[0])).range == (0.0, 1.0)
+    for cell, height in zip(records(frame), shades(spec, frame), strict=True):
+        i, j = down.index(cell[spec.lines]), across.index(cell[spec.x])
+        here = set(marks(cell, height))
+        occurring |= here
+        if hatch := next((HATCHES[one] for one in HATCHES if one in here), ""):
+            axes.add_patch(box(i, j, hatch=hatch, facecolor="white", edgecolor="#9A9A9A", linewidth=0))
+        elif "grey" not in here:
+            shade[i, j] = height
+        if look.numbers and not hatch:
+            face = UNKNOWN if "grey" in here else colours.cmap(colours.norm(height))
+            face_and_alpha = (face, FADED if "faint" in here else 1.0)
+            axes.add_patch(box(i, j, facecolor=face_and_alpha, edgecolor=EDGE, linewidth=0.4))
+            dark = not here & {"grey", "faint"} and low + 0.55 * (high - low) < height
+            ink = SOFT if "grey" in here else "white" if dark else INK
+            text = written(height, share) + f"\n({cell['n']:g})" * ("lost" in here)
+            axes.text(j, i, text, ha="center", va="center", fontsize=LETTERS, color=ink, linespacing=0.95, zorder=5)
+        if "framed" in here:
+            frames: dict[str, Any] = {"facecolor": "none", "zorder": 4}
+            axes.add_patch(box(i, j, 0.02, edgecolor="white", linewidth=2.4, **frames))
+            axes.add_patch(box(i, j, 0.02, edgecolor="black", linewidth=1.2, **frames))
     known = shade[np.isfinite(shade)]
-    if not numbers and len(known) and not known.any() and about(str(frame["measure"].iloc[0])).range == (0.0, 1.0):
-        axes.text(0.5, 0.5, "0 throughout", transform=axes.transAxes, ha="center", va="center", color="#777777")
+    if not look.numbers:
+        edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
+        # Without a line about them cells would leave seams where a renderer softens their edges.
+        shown: dict[str, Any] = {"cmap": colours.cmap, "vmin": low, "vmax": high, "linewidth": 0.3}
+        axes.pcolormesh(*edges, np.ma.masked_invalid(shade), edgecolors="face", **shown)
+        if len(known) and not known.any() and share:
+            axes.text(0.5, 0.5, "0 throughout", transform=axes.transAxes, ha="center", va="center", color="#777777")
+    axes.set_xlim(-0.5, len(across) - 0.5)
+    axes.set_ylim(-0.5, len(down) - 0.5)
     for axis, side in ((axes.xaxis, across), (axes.yaxis, down)):
-        at = range(len(side)) if numbers else round_places(side)
+        at = fitting(side, look.cell) if look.numbers and axis is axes.xaxis else range(len(side))
+        at = at if look.numbers else round_places(side)
         axis.set_ticks(at, [short(side[i]) for i in at])
-    axes.tick_params(length=0, labelsize=6)
+    axes.tick_params(length=0, labelsize=LETTERS)
     axes.grid(False)
+    return occurring
+
+
+def marks(cell: Mapping[str, Any], height: float) -> Iterator[str]:
+    """Say which marks a cell has: see ``keys``."""
+    if bool(cell.get(FRAMED, False)):
+        yield "framed"
+    if not np.isfinite(height):
+        yield "diverged" if cell["diverged"] and cell["diverged"] >= cell["runs"] else "without"
+        return
+    if bool(cell.get(GREYED, False)):
+        yield "grey"
+    if cell["diverged"] and cell["n"] < cell["runs"]:
+        yield "lost"
+        if 2 * cell["n"] < cell["runs"] and not bool(cell.get(GREYED, False)):
+            yield "faint"
+
+
+def box(i: int, j: int, inside: float = 0.0, **look: Any) -> Rectangle:
+    """Make the box of a cell, or one a little inside of it."""
+    return Rectangle((j - 0.5 + inside, i - 0.5 + inside), 1 - 2 * inside, 1 - 2 * inside, **look)
+
+
+def written(value: float, share: bool) -> str:
+    """Write a number with few letters: a share without the 0 before its point, and 0 and 1 themselves as they are.
+
+    >>> written(0.934, True), written(1.0, True), written(0.999, True), written(0.0, True), written(-0.25, False)
+    ('.93', '1', '1.0', '0', '−.25')
+    """
+    if share and value in (0.0, 1.0):
+        return f"{value:.0f}"
+    text = f"{value:.2f}" if abs(value) < 0.995 else f"{value:.1f}"
+    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 0.995 else text.replace("-", "−")
+
+
+def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
+    """Make the key of the marks that occur."""
+    hatched: dict[str, Any] = {"facecolor": "white", "edgecolor": "#9A9A9A", "linewidth": 0}
+    framed = "framed: selected rate"
+    if FRAMED in frame and (numbers := {bool(one): set(of) for one, of in frame.groupby(FRAMED)["runs"]}).get(True):
+        inside, outside = (span_of(numbers.get(one, set())) for one in (True, False))
+        framed += f" ({inside} runs, others {outside})" if outside and inside != outside else ""
+    made: dict[str, Artist] = {
+        "framed": Patch(facecolor="white", edgecolor="black", linewidth=1.2, label=framed),
+        "lost": Line2D([], [], linestyle="none", label="(k): k runs left, the others diverged"),
+        "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half left"),
+        "diverged": Patch(hatch=HATCHES["diverged"], **hatched, label="all diverged"),
+        "without": Patch(hatch=HATCHES["without"], **hatched, label="no value: 0 or not finite"),
+        "grey": Patch(facecolor=UNKNOWN, label="at least half begin with a dead layer"),
+    }
+    return [one for name, one in made.items() if name in occurring]
+
+
+def span_of(numbers: set[int]) -> str:
+    """Write which numbers there are.
+
+    >>> span_of({3}), span_of({3, 20}), span_of(set())
+    ('3', '3 to 20', '')
+    """
+    if not numbers:
+        return ""
+    least, most = min(numbers), max(numbers)
+    return f"{least}" if least == most else f"{least} to {most}"
+
+
+def fitting(side: Sequence[Any], cell: float) -> list[int]:
+    """Choose the places to tick that have room for their texts: all, or every second, third, ..."""
+    widest = max(len(short(one)) for one in side) * LETTER * LETTERS + 0.04
+    return list(range(0, len(side), math.ceil(widest / cell)))
 
 
 def round_places(side: Sequence[Any], most: int = MOST_TICKS) -> list[int]:
@@ -208,11 +308,13 @@ def round_places(side: Sequence[Any], most: int = MOST_TICKS) -> list[int]:
 def short(value: Any) -> str:
     """Write a setting with few letters.
 
-    >>> short(0.00003), short(0.1), short(20)
-    ('3e−5', '0.1', '20')
+    >>> short(0.00003), short(0.1), short(20), short(1 / 3)
+    ('3e−5', '.1', '20', '.333')
     """
     text = setting(value)
-    if isinstance(value, float) and 0 < abs(value) < 0.01:
-        digits, power = f"{value:.0e}".split("e")
-        return f"{digits}e−{abs(int(power))}" if float(f"{value:.0e}") == value else text
+    if isinstance(value, float) and 0 < abs(value) < 0.001:
+        digits, power = f"{value:.2g}".split("e") if "e" in f"{value:.2g}" else f"{value:.0e}".split("e")
+        return f"{digits}e−{abs(int(power))}"
+    if isinstance(value, float) and 0 < abs(value) < 1:
+        return f"{value:.3g}".replace("0.", ".", 1).replace("-", "−")
     return text

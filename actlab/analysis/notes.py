@@ -25,6 +25,10 @@ PARTLY = (
     "Where some runs of a cell have no value, how many have one stands first, then the median of those (least to "
     "greatest), or their share, without an interval: they are no sample of all."
 )
+NO_LOGARITHM = (
+    "A norm of exactly 0, as a dead layer's, has no logarithm and counts as no value: where some runs have such a norm "
+    "the median of the others is shown, and where all have, nothing."
+)
 PHRASES = {
     "actlab": "with actlab {}",
     "jax": "with JAX {}",

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from actlab.analysis import style
@@ -22,20 +23,25 @@ from actlab.analysis.axes import (
     arrangement,
     chance,
     curve,
+    cut_at,
     decades_scale,
     depth_axis,
     drawn,
+    each_seed,
     is_predicted,
     keys_of_theory,
+    layer_axis,
     legend,
     line_label,
     log_scale,
     looks_of,
+    mark_cut,
     name_edges,
     name_lines,
     of_shares,
     points,
     predicted,
+    spread_out,
     title,
 )
 from actlab.analysis.drawings import (
@@ -43,10 +49,8 @@ from actlab.analysis.drawings import (
     FACETS,
     GRID,
     MAP,
-    MAPS,
     NAMED_LINES,
     PROFILE,
-    RANGED,
     RIDGES,
     SCATTER,
     TILES,
@@ -56,10 +60,10 @@ from actlab.analysis.drawings import (
     in_order,
 )
 from actlab.analysis.estimates import LOGS
-from actlab.analysis.layout import setting, words
+from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.maps import heat_maps, share_map, tiles
-from actlab.analysis.point_intervals import point_intervals
+from actlab.analysis.maps import share_map, tiles
+from actlab.analysis.point_intervals import SPREAD, STROKE, dot, point_intervals, why_empty
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
@@ -150,22 +154,26 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
     for axes, rows in zip(grid, panels, strict=True):
         for place, value in enumerate(values):
-            for _, row in rows[rows[lines] == value].iterrows():
-                if np.isfinite(row["low"]):
-                    dash = style.DASHES["dashed" if row[RANGED] else "solid"]
-                    ends, at = [row["low"], row["high"]], [place, place]
-                    axes.plot(ends, at, color=looks[value].colour, linewidth=1.2, linestyle=dash, marker="")
-                axes.plot([row["mean"]], [place], marker=looks[value].marker, color=looks[value].colour)
-                if is_predicted(rows) and np.isfinite(row["predicted"]):  # an upright dashed stroke, a spread about it
-                    ends = [row["predicted_low"], row["predicted_high"]]
-                    axes.fill_betweenx([place - 0.35, place + 0.35], *ends, color="#000000", alpha=0.08, linewidth=0)
-                    stroke = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]}
-                    axes.plot([row["predicted"]] * 2, [place - 0.35, place + 0.35], marker="", **stroke)
+            of_value = rows[rows[lines] == value]
+            for row in records(of_value):
+                dot(axes, row, place, looks[value], is_predicted(rows))
+            if not of_value["mean"].notna().any():
+                at: dict[str, Any] = {
+                    "transform": axes.get_yaxis_transform(),
+                    "va": "center",
+                    "color": "#666666",
+                    "fontsize": 7,
+                }
+                at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
+                axes.text(0.02, place, why_empty(of_value), **at)
         axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
     grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
     grid[0].set_ylim(len(values) - 0.5, -0.5)
+    if is_predicted(frame):
+        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
+        legend(figure, [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="its spread", **SPREAD)], "")
     return figure
 
 
@@ -213,7 +221,10 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
             log_scale(axes, shown, 1.0 if alone else 3.0)
     if not log:
         of_shares(grid.flat[0], measure)
-    grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if x == "layer":
+        layer_axis(grid.flat[0], int(frame[x].max()))
+    else:
+        grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     if theory:
@@ -244,6 +255,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid = figure.subplots(len(down), len(across), squeeze=False, sharex="col", sharey="row")
     for i, one in enumerate(down):
         of_row = frame[frame[spec.panels] == one]
+        log = of_row["measure"].iloc[0] in spec.log
+        top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
         for j, other in enumerate(across):
             axes = grid[i, j]
             panel = of_row[of_row[spec.columns] == other]
@@ -252,9 +265,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             for value in values:
                 line = panel[panel[lines] == value]
                 if len(line):
-                    marker = "" if lines == "layer" else looks[value].marker
+                    marker = "o" if lines == "layer" else looks[value].marker
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
                     small |= {"markevery": 1} if theory else {}
+                    mark_cut(axes, line, spec.x, top, looks[value].colour)
+                    line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
+                    if "each" in line:
+                        each_seed(axes, line, spec.x, looks[value], top)
+                        line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
@@ -262,12 +280,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if ticks:
                 depth_axis(axes, ticks, spec.x)
+            elif spec.x == "layer" and len(panel):
+                layer_axis(axes, int(panel["layer"].max()), 4)
             else:
                 axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.set_xlabel(about(spec.x).axis if i == len(down) - 1 else "")
         grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
-        if of_row["measure"].iloc[0] in spec.log:
-            log_scale(grid[i, 0], drawn(of_row))
+        if log:
+            log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":
@@ -303,8 +323,8 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
     others = values[MOST_NAMED:] if len(values) > MOST_NAMED + 1 else []
     looks |= {value: replace(looks[value], colour="#A6A6A6") for value in others}
     panels = [rows for _, rows in frame.groupby("measure", sort=False)]
-    figure = style.new_figure(max(3.3 * len(panels), 4.6), 5.0 + 0.19 * math.ceil(len(values) / 6))
-    grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(2, 1))
+    figure = style.new_figure(max(3.3 * len(panels), 4.6), 4.9 + 0.19 * math.ceil(len(values) / 6))
+    grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(3, 1))
     for (above, below), rows in zip(grid.T, panels, strict=True):
         record = about(str(rows["measure"].iloc[0]))
         ends = [float(rows[["mean", spec.x]].min().min()), float(rows[["mean", spec.x]].max().max())]
@@ -323,7 +343,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
                 below.annotate(str(value), (last[spec.x], last["deviation"]), color="#555555", **at)
         above.set_title(record.words)
         below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
-        above.xaxis.set_major_locator(MaxNLocator(5))
+        spread_out(above, pd.concat([rows["mean"], rows[spec.x]]))
     grid[0, 0].set_ylabel("measured")
     grid[1, 0].set_ylabel("deviation [spreads]")
     handles = [
@@ -350,7 +370,6 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     NAMED_LINES: named_lines,
     FACETS: facets,
     GRID: grid_of_lines,
-    MAPS: heat_maps,
     MAP: share_map,
     SCATTER: scatter,
     PROFILE: profile,

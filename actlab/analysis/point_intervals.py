@@ -117,3 +117,33 @@ def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[
     face: dict[str, Any] = {"markerfacecolor": "white"} if some else {}
     axes.plot([x], [row["mean"]], color=look.colour, marker=look.marker or "o", markersize=4.0, **face)
     return seen | ({PARTLY} if some else set())
+
+
+STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
+SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
+
+
+def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory: bool) -> None:
+    """Draw an estimate as a dot with its interval, and behind it an upright stroke where it is predicted."""
+    if theory and np.isfinite(row["predicted"]):
+        ends = [row["predicted_low"], row["predicted_high"]]
+        axes.fill_betweenx([place - 0.35, place + 0.35], *ends, **SPREAD)
+        axes.plot([row["predicted"]] * 2, [place - 0.42, place + 0.42], marker="", **STROKE)
+    if np.isfinite(row["low"]):
+        dash = style.DASHES["dashed" if row[RANGED] else "solid"]
+        axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
+    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in "x+" else {}
+    axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
+
+
+def why_empty(rows: pd.DataFrame) -> str:
+    """Say why there is no dot in a row.
+
+    >>> why_empty(pd.DataFrame([{"runs": 5, "diverged": 0, "missing": 5}])), why_empty(pd.DataFrame())
+    ('undefined: a norm is 0 or not finite (5 of 5 runs)', 'not run')
+    """
+    if rows.empty:
+        return "not run"
+    lost = {name: int(rows[name].sum()) for name in ("diverged", "missing")}
+    word = "diverged" if lost["diverged"] > lost["missing"] else "undefined: a norm is 0 or not finite"
+    return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"

@@ -146,7 +146,11 @@ def raster(figure: Figure, box: Bbox, dpi: int) -> Image.Image:
     """Draw a figure in dots, with a palette."""
     dots = io.BytesIO()
     figure.savefig(dots, format="rgba", dpi=dpi, bbox_inches=box)
-    pixels = np.frombuffer(dots.getbuffer(), np.uint8).reshape(-1, int(box.width * dpi), 4)
+    pixels = np.frombuffer(dots.getbuffer(), np.uint8)
+    # Matplotlib rounds both sides down, of products that differ from these by an ulp.
+    width, height = int(box.width * dpi), int(box.height * dpi)
+    fits = (one for one in (width, width + 1, width - 1) if pixels.size % (4 * one) == 0)
+    pixels = pixels.reshape(-1, next(one for one in fits if abs(pixels.size // (4 * one) - height) <= 1), 4)
     return in_palette(pixels[..., :3])
 
 

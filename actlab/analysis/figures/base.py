@@ -7,17 +7,24 @@ from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted, means_note, with_predictions
-from actlab.analysis.drawings import evenly
+from actlab.analysis.drawings import FRAMED, evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
-from actlab.analysis.layout import setting, words
+from actlab.analysis.layout import records, setting, words
+from actlab.analysis.notes import NO_LOGARITHM, listed
 from actlab.analysis.tables.base import order
 from actlab.later import pd
+from actlab.measures import LOG10
 
 MOST_PANELS = 20
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
+MARKS = (
+    "Blank: not in the grid. Hatched: all runs diverged. In brackets: how many did not, where some did; faded where "
+    "these are fewer than half."
+)
+SELECTED = " Framed: the selected rate, at which all other figures and tables show these networks."
 MOST_LAYERS = 50  # a line through more points looks the same
 
 
@@ -37,6 +44,22 @@ def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
     drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
     without = ", without which a cell is outside theory" if "outside" in frame else ""
     return f"{drawn}{without}. {means_note(frame, cells)}".strip()
+
+
+def without_logarithm(frame: pd.DataFrame) -> str:
+    """Say of which activations some runs have no norm where others have, and what is drawn there; else nothing.
+
+    >>> rows = {"activation": ["selu", "relu"], "measure": "signal_grad_norm", "runs": 3, "missing": [2, 0]}
+    >>> without_logarithm(pd.DataFrame(rows)).partition(" A ")[0]
+    'In places without a norm, which is 0 there or not finite: `selu` (up to 2 of 3 runs).'
+    """
+    norms = frame["measure"].map(lambda name: str(name).removeprefix(LOG10).endswith("grad_norm"))
+    some = frame[(frame["missing"] > 0) & norms]
+    if some.empty:
+        return ""
+    worst = some.loc[some.groupby("activation", sort=False)["missing"].idxmax()]
+    each = [f"{code(str(row['activation']))} (up to {row['missing']} of {row['runs']} runs)" for row in records(worst)]
+    return f"In places without a norm, which is 0 there or not finite: {listed(each)}. {NO_LOGARITHM}"
 
 
 def over_training(cells: Cells, measures: Sequence[str]) -> pd.DataFrame:
@@ -104,6 +127,16 @@ def in_short(value: object) -> str:
     """
     constant = re.fullmatch(r"constant\(value=(.+)\)", setting(value))
     return constant[1].replace("-", "−", 1) if constant else setting(value)
+
+
+def with_selected(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Say of which cells the swept value is the selected one, where there was one to select: ``FRAMED``."""
+    if cells.selection.empty or cells.over not in frame:
+        return frame
+    keys = [key for key in cells.selection if key in frame and key in (*cells.keys, cells.over)]
+    chosen = cells.selection.loc[cells.selection["selected"], keys].drop_duplicates().assign(**{FRAMED: True})
+    out = frame.merge(chosen, on=keys, how="left")
+    return out.assign(**{FRAMED: out[FRAMED].eq(True)})
 
 
 def one_depth(depths: pd.Series) -> int:

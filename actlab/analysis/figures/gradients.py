@@ -6,7 +6,7 @@ from actlab.analysis.cells import Cells
 from actlab.analysis.deviations import is_predicted
 from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available
-from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers
+from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers, without_logarithm
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
@@ -48,5 +48,11 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
-    caption = f"{mean_of(frame)}. {drawn} Layer 1 is next to the input; a norm of exactly 0 leaves a gap."
+    kept = sorted(frame["layer"].unique())
+    if len(kept) < kept[-1]:
+        drawn += " Strokes on them: the layers that were kept; what lies between is drawn straight."
+    caption = (
+        f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
+        f"vanishes would press all others flat. {without_logarithm(frame)}"
+    ).strip()
     return drawing(cells, frame, spec, title, caption)

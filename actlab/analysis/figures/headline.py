@@ -10,7 +10,7 @@ from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, DEVIATION, is_predicted, joined, networks
 from actlab.analysis.drawings import PROFILE, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import is_of_training, one_depth, thin_layers
+from actlab.analysis.figures.base import is_of_training, one_depth, thin_layers, without_logarithm
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
@@ -65,6 +65,7 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
         frame = frame.merge(losses(runs, keys), on=keys, how="left")
         what += "Beside each name the median training loss: all norms fall with it, and only the slope speaks of depth."
         title = f"The gradient on its way back through {depth} hidden layers, at the end of training"
+    what = f"{what} {without_logarithm(frame)}".strip()
     frame = frame.assign(measure=RELATIVE)
     spec = Spec(PROFILE, x="layer", lines=lines, looks=cells.looks, log=(RELATIVE,))
     return drawing(cells, frame, spec, title, what, [key for key in keys if key in cells.selected_keys])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import GRID, TILES, WHEN, Drawing, Spec, drawing, subject
-from actlab.analysis.escaping import code
 from actlab.analysis.estimates import (
     at_both_ends,
     available,
@@ -14,12 +13,10 @@ from actlab.analysis.estimates import (
     parameter_columns,
     summarise,
 )
-from actlab.analysis.figures.base import intervals, legend_of_theory, one_depth, thin_layers
-from actlab.analysis.layout import records
-from actlab.analysis.notes import listed, mean_of
+from actlab.analysis.figures.base import intervals, legend_of_theory, one_depth, thin_layers, without_logarithm
+from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
-from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 from actlab.naming import counted
 
@@ -74,28 +71,11 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
         f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
-        f"runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale.{lost(frame)}"
-    )
+        "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale. "
+        f"{without_logarithm(frame)}"
+    ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
     return drawing(cells, frame, spec, title, caption)
-
-
-def lost(frame: pd.DataFrame) -> str:
-    """Say of which activations some runs have no value in places where others have: maps show the others alone.
-
-    >>> rows = {"activation": ["selu", "relu"], "measure": "signal_grad_norm", "runs": 3, "missing": [2, 0]}
-    >>> lost(pd.DataFrame(rows)).partition(": ")[2]
-    '`selu` (up to 2 of 3 runs).'
-    """
-    some = frame[(frame["missing"] > 0) & (frame["measure"] == "signal_grad_norm")]
-    if some.empty:
-        return ""
-    worst = some.loc[some.groupby("activation", sort=False)["missing"].idxmax()]
-    each = [f"{code(str(row['activation']))} (up to {row['missing']} of {row['runs']} runs)" for row in records(worst)]
-    return (
-        " Of the norm of the gradient some runs have none in places (it is 0, or not finite), and the map shows the "
-        f"others there: {listed(each)}."
-    )
 
 
 @figure

@@ -6,9 +6,10 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import DOTS, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import DOTS, FRAMED, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import long, summarise
-from actlab.analysis.figures.base import in_one_picture, intervals, over_training
+from actlab.analysis.figures.base import MARKS, SELECTED, in_one_picture, intervals, over_training, with_selected
+from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
 from actlab.analysis.outscored import of_selection
@@ -93,13 +94,14 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     frame = frame.assign(median=math.nan)  # few runs or many: one map has one statistic
+    frame = with_selected(frame, cells)
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
         f"mean final {words(metric)} of those that did not diverge, at every learning rate; "
-        f"{span(frame['runs'])} runs each. Grey: no such run, or all diverged."
+        f"{span(frame['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
     )
     return drawing(
         cells,
@@ -115,9 +117,12 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
 def training_curves(cells: Cells) -> Drawing | None:
     """Training and validation loss over steps."""
     losses = ("train_loss", "validation_loss")
-    frame = intervals(over_training(cells, losses), cells, ["measure", "step"])
+    values = over_training(cells, losses)
+    frame = intervals(values, cells, ["measure", "step"])
     if frame.empty:
         return None
+    if few := int(frame["runs"].max()) < FEWEST:
+        frame = with_each(frame, values, cells)
     spec = Spec(
         GRID,
         x="step",
@@ -129,10 +134,19 @@ def training_curves(cells: Cells) -> Drawing | None:
         looks=cells.looks,
     )
     caption = (
-        f"{mean_of(frame)}; diverged runs are left out. Training loss is the minibatch mean since the last "
-        "record, and of the whole split at evaluations."
+        f"{mean_of(frame, not few)}{'; each seed thin' * few}; diverged runs are left out. An axis that few heights "
+        "would press flat is cut, with a mark that says how far up they go. Training loss is the minibatch mean since "
+        "the last record, and of the whole split at evaluations."
     )
     return drawing(cells, frame, spec, "Loss over training", caption)
+
+
+def with_each(frame: pd.DataFrame, values: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add the values of all seeds, in their order, to the estimates made of them."""
+    by = [*cell_keys(cells), "measure", "step"]
+    each = values.merge(cells.selected[["run", "seed", *cell_keys(cells)]], on="run").sort_values("seed", kind="stable")
+    texts = each.groupby(by, dropna=False)["value"].agg(lambda one: " ".join(f"{x:.5g}" for x in one))
+    return frame.merge(texts.rename("each").reset_index(), on=by, how="left")
 
 
 @figure(default=False)

@@ -93,7 +93,8 @@ def predicted_slopes(cells: Cells) -> Drawing | None:
     caption = (
         "Slopes of log10 gradient norms per layer towards the input, at initialisation: a point for each cell. Above: "
         "measured against predicted by mean-field theory; they are equal on the line. Below: the difference, in the "
-        "standard deviation that one network of the cell's width is expected to have; shaded within two of them. "
+        "standard deviation that one network of the cell's width is expected to have; shaded within two of them. Where "
+        "a few slopes lie far out, axes are linear to ±.1 and in decades beyond. "
         f"{mean_of(frame)}."
     )
     return drawing(cells, frame.reset_index(drop=True), spec, "Slopes, measured and predicted", caption, [])

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.drawings import FACETS, GREYED, MAPS, NAMED_LINES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.figures.base import (
+    MARKS,
+    SELECTED,
     in_one_picture,
     in_short,
     intervals,
@@ -15,6 +17,7 @@ from actlab.analysis.figures.base import (
     only_nonzero,
     over_training,
     thin_layers,
+    with_selected,
 )
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.parts import figure
@@ -99,13 +102,15 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
         return None
     others = [key for key in cells.keys if key != "learning_rate"]
     panels = subject(cells, others)
-    means = f"{mean_of(frame, False)}, of means over hidden layers; *div.*: runs that diverged."
+    means = f"{mean_of(frame, False)}, of means over hidden layers. {MARKS}"
     said = [definition(measure), means, *left_out]
     frame = with_born_dead(frame, cells, keys)
     if GREYED in frame and frame[GREYED].any():
         said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
+    frame = with_selected(frame, cells)
+    said += [SELECTED.strip()] * (FRAMED in frame)
     frame, panels, shown = in_one_picture(frame, panels, [key for key in others if key != "depth"])
-    spec = Spec(MAPS, x="learning_rate", lines="depth", panels=panels)
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
     return drawing(cells, frame, spec, title, " ".join(said), [key for key in cells.keys if key not in shown])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -13,8 +14,7 @@ from typing import TYPE_CHECKING
 from actlab.analysis.drawings import Drawing, Spec
 from actlab.analysis.layout import to_csv
 from actlab.later import Later, pd
-from actlab.measures import about
-from actlab.naming import drawn_name
+from actlab.naming import MOST_DRAWN, drawn_name, few_digits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,33 +85,23 @@ def draw_page(drawing: Drawing, page: str) -> Figure:
     """Draw one picture of a figure, with its title."""
     with style.apply():
         picture = panels.render(*with_drawn_names(drawing.spec, drawing.pages[page]))
-        settings = page_in_words(page)
-        settings = settings if len(settings) <= MOST_IN_TITLE else f"{settings[:70]}…{settings[-30:]}"
-        picture.suptitle(f"{drawing.title} ({settings})" if page else drawing.title)
+        settings = drawn_name(drawing.heads.get(page, page), MOST_IN_TITLE)
+        # An average letter is .6 of the size of a font, which is 10 points; a title is no wider than what it is of.
+        letters = max(int(picture.get_size_inches()[0] * 72 / 6.0), 24)
+        text = f"{drawing.title} ({settings})" if settings else drawing.title
+        lines = [text] if len(text) <= letters else [drawing.title, settings]
+        picture.suptitle("\n".join(part for one in lines for part in textwrap.wrap(one, letters)))
         return picture
-
-
-def page_in_words(page: str) -> str:
-    """Write which of a figure's pictures one is: a measure by its name alone.
-
-    >>> page_in_words("measure=signal_grad_norm"), page_in_words("batch_size=32-norm=layer")
-    ('signal gradient norm', 'batch size=32, norm=layer')
-    """
-    words = []
-    for part in page.split("-"):
-        key, _, value = part.partition("=")
-        one = about(value)
-        words.append(one.label or one.words if key == "measure" else part.replace("_", " "))
-    return ", ".join(words)
 
 
 def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame]:
     """Put names as a picture has room for into the place of those that are too long, or would be formulas."""
     columns = {name for name in (spec.x, spec.lines, spec.panels, spec.columns) if name in rows}
     names = [one for column in columns for one in rows[column].unique() if isinstance(one, str)]
+    composed = set(rows["panel"]) if "panel" in columns else set()  # of several settings: a title has lines for them
     new: dict[str, str] = {}
     for name in dict.fromkeys(names):
-        if (short := drawn_name(name)) != name:
+        if (short := drawn_name(few_digits(name), MOST_IN_TITLE if name in composed else MOST_DRAWN)) != name:
             taken = {*names, *new.values()}
             new[name] = next(one for i in count(1) if (one := f"{short} ({i})" if i > 1 else short) not in taken)
     if not new:

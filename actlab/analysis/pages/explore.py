@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from actlab.analysis.cells import Cells
+from actlab.analysis.drawings import as_drawn
+from actlab.analysis.estimates import long, records_at, summarise
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
+from actlab.analysis.notes import NO_LOGARITHM
 from actlab.analysis.pages.controls import boxes, choice, fixed, slider
 from actlab.analysis.pages.thinning import Rule, in_arrays, kept_layers, spread
 from actlab.analysis.variation import split_varies
@@ -90,14 +95,15 @@ def explore(cells: Cells, rule: Rule) -> Part:
     chosen_by = f", each network at its selected {words(cells.over)}" if cells.select is not None else ""
     gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
     body = [
-        f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Medians over seeds; pointing at a line shows the seeds "
-        "behind it.",
+        f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Drawn is what figures draw of all seeds; pointing at a "
+        "line shows the seeds behind it.",
         f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
         f'<form class="controls" data-charts="{" ".join(charts)}" data-rows="layers">{"".join(controls)}'
         '<span role="status" class="soft"></span></form>',
         '<figure><div class="chart" id="by-layer"></div>',
         "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
-        "depths and steps, so that they stand still while these are changed; shares go from 0 to 1."
+        "depths and steps, so that they stand still while these are changed; shares go from 0 to 1. Means over seeds, "
+        f"geometric of norms; the median where runs are few, or some have no value. {escape(NO_LOGARITHM)}"
         f"{' Dotted: of the layers between, nothing is kept.' if gaps else ''}</figcaption></figure>",
     ]
     if "map" in charts:
@@ -115,31 +121,48 @@ def offered(layers: pd.DataFrame) -> list[str]:
 
 
 def by_layer(cells: Cells, measures: Sequence[str], names: Mapping[str, str], rule: Rule) -> tuple[pd.DataFrame, int]:
-    """Make the rows that are drawn: medians over all seeds, ``seed`` −1, and those of the seeds that are kept.
+    """Make the rows that are drawn: what figures draw of all seeds, ``seed`` −1, and the seeds that are kept.
 
     Returns:
         the rows, sorted; and how many there would be without the rule.
     """
     runs = cells.selected.sort_values(["seed", "run"], kind="stable")
-    about_runs = runs[["run", "activation", "depth", *names]].copy()
-    about_runs["activation"] = [drawn(str(one)) for one in about_runs["activation"]]
-    for key in names:
-        about_runs[key] = [setting(value) for value in about_runs[key]]
     keys = ["activation", "depth", *names]
+    about_runs = runs[["run", *keys]].copy()
+    for key in keys:
+        if key != "depth":
+            about_runs[key] = [drawn(str(one)) if key == "activation" else setting(one) for one in about_runs[key]]
     repeat = about_runs.groupby(keys, dropna=False).cumcount()
     about_runs["seed"] = repeat if split_varies(runs) else runs["seed"]
-    merged = cells.layers[["run", "step", "layer", *measures]].merge(about_runs, on="run")
-    total = len(merged)
+    layers = cells.layers[cells.layers["run"].isin(runs["run"])]
+    total = len(layers) + len(layers.merge(about_runs, on="run").drop_duplicates([*keys, "step", "layer"]))
+    merged = layers[["run", "step", "layer", *measures]].merge(about_runs, on="run")
     merged = kept_layers(merged[merged["step"].isin(spread(merged["step"], rule.steps))], rule.layers)
-    at = [*keys, "step", "layer"]
-    medians = merged.groupby(at, dropna=False)[list(measures)].median().reset_index()
+    overall = estimates(merged, runs.assign(**{key: about_runs[key] for key in keys}), measures, keys)
     kept = merged["seed"].isin(sorted(set(about_runs["seed"]))[: rule.seeds])
-    total += len(medians)
-    frame = pd.concat([medians.assign(seed=-1), merged[kept].drop(columns="run")], ignore_index=True)
+    frame = pd.concat([overall.assign(seed=-1), merged[kept].drop(columns="run")], ignore_index=True)
     new = {"activation": "a", "depth": "d", "step": "s"} | dict(names)
     frame = frame.rename(columns=new)
     order = ["a", "d", *names.values(), "seed", "s", "layer"]
     return frame.sort_values(order, kind="stable").reset_index(drop=True), total
+
+
+def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
+    """Take of each cell, step and layer what a figure draws of it: ``keys``, ``step``, ``layer`` and the measures."""
+    names = [name.removeprefix(LOG10) for name in measures]
+    at_step = [
+        records_at(layers[layers["step"].isin([0, step])], runs, int(step), names).assign(step=step)
+        for step in sorted(set(layers["step"]))
+    ]
+    values = long(pd.concat(at_step, ignore_index=True), names)
+    frame = as_drawn(summarise(values, runs, keys))
+    with np.errstate(divide="ignore"):
+        logs = np.log10(frame["mean"].where(frame["mean"] > 0))
+    logs = frame[LOG10 + "mean"].fillna(logs) if LOG10 + "mean" in frame else logs
+    logged = frame["measure"].isin([name.removeprefix(LOG10) for name in measures if name.startswith(LOG10)])
+    frame = frame.assign(mean=frame["mean"].where(~logged, logs))
+    wide = frame.pivot(index=[*keys, "step", "layer"], columns="measure", values="mean").reset_index()
+    return wide.rename(columns={name.removeprefix(LOG10): name for name in measures})
 
 
 def opening(runs: pd.DataFrame, others: Sequence[str]) -> tuple[int, dict[str, Any], str]:
@@ -238,7 +261,7 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
     )
     points = (
         medians.mark_point(filled=True, size=36, opacity=1)
-        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")])
+        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g")])
         .properties(name="points")
         .add_params(pointed)
     )
@@ -283,7 +306,7 @@ def across_gaps(chart: Any) -> Any:
 
 
 def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequence[str]) -> dict[str, Any]:
-    """Draw maps of a measure by layer and step, one an activation, medians over seeds, in one scale."""
+    """Draw maps of a measure by layer and step, one an activation, in one scale."""
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:O"), alt.Tooltip("s:O", title="step")]
     whole = {end: alt.expr(f"{SHARES} ? {value} : null") for end, value in (("domainMin", 0), ("domainMax", 1))}
     across, down = (120, 130) if len(labels) > 3 else (240, 200)
@@ -297,7 +320,7 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
             color=alt.Color("v:Q", title=None)
             .scale(scheme="viridis", **whole)
             .legend(orient="bottom", gradientLength=200),
-            tooltip=[*told, alt.Tooltip("v:Q", title="median", format=".4~g")],
+            tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g")],
         )
         .properties(width=across, height=down)
         .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)

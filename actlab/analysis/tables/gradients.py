@@ -6,7 +6,7 @@ from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted, pivot_beside, theory_note, with_predictions
 from actlab.analysis.estimates import at_both_ends, available, summarise
 from actlab.analysis.layout import Table
-from actlab.analysis.notes import notes
+from actlab.analysis.notes import NO_LOGARITHM, notes
 from actlab.analysis.parts import table
 from actlab.analysis.tables.base import along_the_network, by_cell, order, place_note
 
@@ -24,8 +24,8 @@ def gradient_norms(cells: Cells) -> Table | None:
     frame = order(frame, cells, keys, ["measure", "at", "position"])
     wide = pivot_beside(frame, [*keys, "measure", "at"], ["position"])
     note = (
-        "Means over seeds are geometric, with intervals of log10; a norm of exactly 0 has no logarithm and is counted "
-        f"as undefined. {place_note(frame)} {theory_note(cells, frame)}"
+        f"Means over seeds are geometric, with intervals of log10. {NO_LOGARITHM} {place_note(frame)} "
+        f"{theory_note(cells, frame)}"
     ).strip()
     return Table("Gradient norms", notes(cells, frame, note, selected=True, asked=names), frame, wide)
 
