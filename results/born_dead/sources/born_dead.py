@@ -37,7 +37,7 @@ DEAD = "network_dead"
 FEWER = 0.1  # of all networks
 NEAR = 0.01  # of the best constant predictor's loss
 COLLAPSED = 0.9
-NAMES = {HE: "He, measured", ASYMMETRIC: "randomised asymmetric, measured"}
+NAMES = {HE: "He", ASYMMETRIC: "randomised asymmetric"}
 
 
 def networks(cells: Cells, at: str = "init") -> pd.DataFrame:
@@ -163,7 +163,9 @@ def networks_born_dead(cells: Cells) -> Table:
     texts = []
     for data, init in ((data, init) for data in frame["data"].unique() for init in (HE, ASYMMETRIC)):
         rows = frame[(frame["data"] == data) & (frame["init"] == init)]
-        texts.append(rows[SETTING].assign(networks=NAMES[init], text=[share(row) for _, row in rows.iterrows()]))
+        texts.append(
+            rows[SETTING].assign(networks=f"{NAMES[init]}, measured", text=[share(row) for _, row in rows.iterrows()])
+        )
         if init == HE:
             said = [
                 number(row.lower_bound) if data == RAY else f"{number(row.lower_bound)} to {number(row.upper_bound)}"
@@ -240,16 +242,18 @@ def share(row: pd.Series) -> str:
 def born_dead_by_depth(cells: Cells) -> Drawing:
     """Share of networks born dead by depth, a panel for each width, with theory's bounds."""
     frame = shares(cells)
-    measured = frame.assign(networks=frame["init"].map(NAMES))
-    lines = [measured]
-    for column, name in (("lower_bound", "He, theory: at least"), ("upper_bound", "He, theory: at most")):
-        bound = measured[measured["init"] == HE].assign(networks=name)
-        lines.append(bound.assign(mean=bound[column], low=np.nan, high=np.nan))
-    drawn = pd.concat(lines, ignore_index=True).drop(columns=["init", "lower_bound", "upper_bound"])
-    labels = {LINE: "share, x of either sign", RAY: "share, x ≥ 0"}
-    spec = Spec(GRID, x="depth", lines="networks", panels="data", columns="width", labels=labels)
+    exact = frame["lower_bound"] == frame["upper_bound"]
+    drawn = frame.assign(
+        initialiser=frame["init"].map(NAMES),
+        predicted=frame["lower_bound"].where(exact),
+        predicted_low=frame["lower_bound"].mask(exact),
+        predicted_high=frame["upper_bound"].mask(exact),
+    ).drop(columns=["init", "lower_bound", "upper_bound"])
+    labels = {LINE: "share of networks,\nx of either sign", RAY: "share of networks,\nx ≥ 0"}
+    spec = Spec(GRID, x="depth", lines="initialiser", panels="data", columns="width", labels=labels)
     caption = (
-        "Share of networks with a hidden layer that is 0 on the whole training split before training, with Wilson's "
-        "95 % interval; theory for weights that are symmetric about 0, whose bounds are one on a single ray (x ≥ 0)."
+        "Share of networks with a hidden layer that is 0 on the whole training split before training. Points: "
+        "measured, with Wilson's 95 % interval. Dashed: predicted for He's weights, which are symmetric about 0: the "
+        "probability on a single ray (x ≥ 0), and on both sides of 0 the two bounds that it lies between, shaded."
     )
     return drawing(cells, drawn, spec, "Networks born dead", caption, [*SETTING, "weight_init"])
