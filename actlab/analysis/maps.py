@@ -196,6 +196,7 @@ def tile(
             dark = not here & {"grey", "faint"} and low + 0.55 * (high - low) < height
             ink = SOFT if "grey" in here else "white" if dark else INK
             text = written(height, share) + f"\n({cell['n']:g})" * ("lost" in here)
+            occurring |= {"percent"} if share else set()
             axes.text(j, i, text, ha="center", va="center", fontsize=LETTERS, color=ink, linespacing=0.95, zorder=5)
         if "framed" in here:
             frames: dict[str, Any] = {"facecolor": "none", "zorder": 4}
@@ -241,13 +242,15 @@ def box(i: int, j: int, inside: float = 0.0, **look: Any) -> Rectangle:
 
 
 def written(value: float, share: bool) -> str:
-    """Write a number with few letters: a share without the 0 before its point, and 0 and 1 themselves as they are.
+    """Write a number with few letters: a share in percent, of which 100 has too many; others without the 0 in front.
 
-    >>> written(0.934, True), written(1.0, True), written(0.999, True), written(0.0, True), written(-0.25, False)
-    ('.93', '1', '1.0', '0', '−.25')
+    >>> written(0.934, True), written(1.0, True), written(0.999, True), written(0.001, True), written(-0.25, False)
+    ('93', 'all', '>99', '<1', '−.25')
     """
-    if share and value in (0.0, 1.0):
-        return f"{value:.0f}"
+    if share and value == 1:
+        return "all"
+    if share:
+        return "<1" if 0 < value < 0.005 else ">99" if value >= 0.995 else f"{100 * value:.0f}"
     text = f"{value:.2f}" if abs(value) < 0.995 else f"{value:.1f}"
     return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 0.995 else text.replace("-", "−")
 
@@ -260,6 +263,7 @@ def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
         inside, outside = (span_of(numbers.get(one, set())) for one in (True, False))
         framed += f" ({inside} runs, others {outside})" if outside and inside != outside else ""
     made: dict[str, Artist] = {
+        "percent": Line2D([], [], linestyle="none", label="numbers: percent"),
         "framed": Patch(facecolor="white", edgecolor="black", linewidth=1.2, label=framed),
         "lost": Line2D([], [], linestyle="none", label="(k): k runs left, the others diverged"),
         "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half left"),
