@@ -4,8 +4,8 @@
 """
 
 import os
-import re
 import random
+import re
 import shutil
 import signal
 import socket
