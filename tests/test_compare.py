@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -176,6 +177,13 @@ def test_formats_carry_the_numbers(study):
     np.testing.assert_allclose(back["mean"], frame["mean"], rtol=1e-9)
     assert [row["n"] for row in json.loads(format(frame, "json"))] == frame["n"].tolist()
     assert r"\texttt{sigmoid}" in format(frame, "latex")
+    labels = set()
+    for metric in ("dead_fraction", "test_accuracy"):
+        frame = one(study, metric, over=["learning_rate"])
+        frame.attrs["studies"] = ["one", "two"]
+        labels |= set(re.findall(r"\\label{(tab:one-two:\w+)}", format(frame, "latex")))
+        assert "select none" not in format(frame, "latex")
+    assert len(labels) == 2  # both go into one paper
     single = frames(("relu",), (2,), (1e-3,), seeds=1)
     assert json.loads(format(one(single, "dead_fraction"), "json"))[0]["low"] is None  # no NaN in JSON
 

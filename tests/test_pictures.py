@@ -15,6 +15,9 @@ from actlab.analysis import panels, report, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import FACETS, TILES, Spec, drawing
 from actlab.analysis.figures import FIGURES
+from actlab.analysis.figures.writing import draw_page
+from actlab.analysis.formats import of_report
+from actlab.analysis.run_summary import run_summary
 from actlab.naming import drawn_name, few_digits
 from actlab.study.selection import Select
 from actlab.study.source import StudyError
@@ -131,6 +134,27 @@ def test_a_study_says_how_its_figures_are_written_and_what_they_are_called(tmp_p
     report.write(tmp_path / "a", study | {"report": study["report"] | {"figure_format": ["png"]}}, {}, *made)
     left = {path.suffix for path in (tmp_path / "a" / "figures").iterdir()}
     assert left == {".csv", ".png"}  # nothing outlives its reason
+
+
+def test_a_title_is_drawn_as_it_is_written_and_a_pdf_is_linked(tmp_path):
+    """Two dollars are no formula; what few viewers show is linked, not shown."""
+    asked = {"figure_format": ["pdf"], "titles": {"accuracy_by_depth": "costs $5 and $6"}}
+    study = {"study": "x", "report": {"tables": [], "figures": ["accuracy_by_depth"], "html": False, **asked}}
+    made = frames(("relu", "elu"), (2, 5), seeds=2)
+    report.write(tmp_path, study, {}, *made)
+    assert "\n[costs $5 and $6](figures/accuracy_by_depth.pdf)" in (tmp_path / "report.md").read_text()
+    cells = build_cells(*made, formats=of_report(study["report"]))
+    drawing = FIGURES["accuracy_by_depth"].make(cells)
+    title = draw_page(drawing, next(iter(drawing.pages))).get_suptitle()
+    assert title.startswith(r"costs \$5 and \$6 (")
+
+
+def test_the_figure_of_a_run_is_written_as_the_study_says(tmp_path):
+    runs, steps, layers = frames(("relu",), (5,), (1e-3,), seeds=1)
+    formats = of_report({"figure_format": ["svg", "pdf"]})
+    _, first = run_summary(runs["run"].item(), runs, steps, layers, tmp_path, formats=formats)
+    assert first.suffix == ".svg"
+    assert {path.suffix for path in tmp_path.iterdir()} == {".svg", ".pdf"}
 
 
 def test_a_title_of_no_figure_is_refused(tmp_path):

@@ -202,6 +202,7 @@ def compare_results(
     if not asked.get("metric") and not asked.get("preset"):
         asked["metric"] = "dead_fraction"
     table = compare(studies, by=keys, where=conditions, over=averaged, own=own, **asked)
+    table.attrs["studies"] = [str(one.study.get("study", one.path.name)) for one in results]
     table.attrs["notes"] = [f"{one.path}: {line}" for one in results for line in (*one.damage, *one.notes)]
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from actlab.study.settings import joined
 
 TIMES = ("final", "init", "max")
 FORMATS = ("markdown", "csv", "latex", "json")
+TURNED_OFF = "; `--select none` turns it off."
 NUMBERS = ("measure", *ESTIMATE, *LOGS, *COUNTS, *COLUMNS, *TRAINED, *bimodal.COLUMNS, "every")
 """Columns of a comparison that are no keys."""
 LOST = (
@@ -61,8 +63,12 @@ def format(frame: pd.DataFrame, style: str = "markdown") -> str:
         ratios = "scale" in frame and bool((frame["scale"] == RATIO).all())
         metric = f"{metric}: {'ratio to' if ratios else 'difference from'} {against}"
     text = note(frame)
-    table = layout.Table(metric.capitalize(), text, frame, wide, "compare")
-    return layout.to_latex(table) if style == "latex" else f"{layout.pipe_table(wide)}\n\n{text}\n"
+    if style != "latex":
+        return f"{layout.pipe_table(wide)}\n\n{text}\n"
+    title = f"{metric[:1].upper()}{metric[1:]} by {listed([layout.words(key) for key in keys_of(frame)])}"
+    name = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+    text = text.replace(TURNED_OFF, ".")  # a paper's readers have no command line
+    return layout.to_latex(layout.Table(title, text, frame, wide, name), "+".join(frame.attrs.get("studies", ())))
 
 
 def keys_of(frame: pd.DataFrame) -> list[str]:
@@ -273,7 +279,7 @@ def sentences(
         by_rule.setdefault(selection_note(cells), []).append(name)
     for rule, names in by_rule.items():
         whose = f" of {plain(listed(names))}" if several else ""
-        out.append(f"{rule} This is the rule of the study{whose}; `--select none` turns it off.")
+        out.append(f"{rule} This is the rule of the study{whose}{TURNED_OFF}")
     if compared.turned_off:
         whose = f" of {plain(listed(compared.turned_off))}" if several else ""
         out.append(f"The rule of the study{whose} is turned off: nothing was selected by it.")

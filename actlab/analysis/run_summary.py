@@ -16,6 +16,7 @@ from actlab.analysis.binned import axis_of, both_ends, shares
 from actlab.analysis.cells import settings_in
 from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
+from actlab.analysis.formats import Formats
 from actlab.analysis.layout import number, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.ridges import ridge, scale
@@ -36,8 +37,9 @@ def run_summary(
     folder: Path,
     settings: Sequence[Setting] = UNSTATED,
     histograms: pd.DataFrame | None = None,
+    formats: Formats | None = None,
 ) -> tuple[str, Path]:
-    """Write the text of one run, and its figure as ``run-<run>.png`` and ``.svg``.
+    """Write the text of one run, and its figure as ``run-<run>.png`` and ``.svg``, or as what the study asks for.
 
     Args:
         run: the run's hash, in full.
@@ -45,9 +47,10 @@ def run_summary(
         folder: where the figure goes.
         settings: what is known of the columns that are settings.
         histograms: the study's, where it has some: the figure has a row of those of the run.
+        formats: what the study asks of its figures.
 
     Returns:
-        the text, and the path of the PNG.
+        the text, and the path of the figure.
 
     Raises:
         KeyError: there is no such run.
@@ -63,8 +66,9 @@ def run_summary(
         binned = pd.DataFrame() if counts.empty else shares(counts, [])
         picture = all_panels(row, by_step, by_layer, binned)
         picture.suptitle(f"{drawn_name(row['activation'])}, depth {row['depth']}, seed {row['seed']} (run {run})")
-        png, _ = style.save(picture, folder / f"run-{run}")
-    return text(row, [one.column for one in settings_in(runs, settings)]), png
+        formats = formats or Formats()
+        first, *_ = style.save(picture, folder / f"run-{run}", formats.suffixes, formats.dpi)
+    return text(row, [one.column for one in settings_in(runs, settings)]), first
 
 
 def text(row: dict[str, Any], keys: Iterable[str]) -> str:

@@ -100,6 +100,6 @@ def markdown(sections: Sequence[Section]) -> str:
                     rows, body = len(frame), pipe_table(frame)
                     folded = f"<details><summary>{counted(rows, 'row')}: show {name}</summary>\n\n{body}\n\n</details>"
                     parts.append(body if rows < FOLD_FROM else folded)
-                case Picture(title, file):
-                    parts.append(f"![{title}]({file})")
+                case Picture(title, file):  # a PDF is shown by few, and opened by all
+                    parts.append(f"{'!' * (not file.endswith('.pdf'))}[{title}]({file})")
     return "\n\n".join(part for part in parts if part) + "\n"

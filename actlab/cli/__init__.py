@@ -210,6 +210,7 @@ def show(
     folder: Folder, run_name: Annotated[str, typer.Argument(metavar="RUN", help="its hash, or how that begins")]
 ) -> None:
     """Show one run: its numbers, and one figure."""
+    from actlab.analysis.formats import of_report
     from actlab.analysis.report import run_summary
     from actlab.engine import kept, store
     from actlab.study.settings import of_manifest
@@ -220,8 +221,9 @@ def show(
     name = one_run(results, run_name)
     frames = (results.runs, results.steps, results.layers)
     with making(results.path, ("figures",)) as made:
-        about = (made.at / "figures", of_manifest(results.manifest), results.histograms)
-        text, figure = run_summary(name, *frames, *about)
+        asked = of_report(results.study.get("report"))
+        settings, counts = of_manifest(results.manifest), results.histograms
+        text, figure = run_summary(name, *frames, made.at / "figures", settings, counts, asked)
     say(text)
     say(f"\n{one_line(made.final(figure))}")
     if where := kept.whereabouts(results, name):

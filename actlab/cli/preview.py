@@ -117,8 +117,8 @@ def preview(
     )
     if total.compile_seconds:
         say(
-            f"Compiling before that: about {cost.clock(total.compile_seconds)} at most; "
-            "a program that was compiled here before takes none."
+            f"Compiling before that: about {cost.clock(total.compile_seconds)} where nothing else keeps cores busy; "
+            "a program that was compiled here before takes none. Predictions, tables and figures come after it."
         )
     if of_theory > planned.worker_bytes:
         number = predicting.most_processes(of_theory, asked.memory or limits.free_memory())

@@ -88,8 +88,9 @@ def draw_page(drawing: Drawing, page: str) -> Figure:
         settings = drawn_name(drawing.heads.get(page, page), MOST_IN_TITLE)
         # An average letter is .6 of the size of a font, which is 10 points; a title is no wider than what it is of.
         letters = max(int(picture.get_size_inches()[0] * 72 / 6.0), 24)
-        text = f"{drawing.title} ({settings})" if settings else drawing.title
-        lines = [text] if len(text) <= letters else [drawing.title, settings]
+        title = drawing.title.replace("$", r"\$")  # Matplotlib would take two of them for a formula
+        text = f"{title} ({settings})" if settings else title
+        lines = [text] if len(text) <= letters else [title, settings]
         picture.suptitle("\n".join(part for one in lines for part in textwrap.wrap(one, letters)))
         return picture
 
