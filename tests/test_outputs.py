@@ -104,7 +104,7 @@ def test_a_strange_question_and_strange_labels_in_a_report(tmp_path):
             "## What was found",
             "## What to doubt",
             "## Tables",
-            "### Test accuracy by activation and depth",
+            "### Test accuracy by activation, depth 2",
             "## What was run",
             "## How it was made",
         ], name
