@@ -250,7 +250,7 @@ def test_claims_of_the_study(claim, contradicting, stored):
     one = claim(contradicted)
     assert one.verdict == "contradicted"
     if claim in (study.as_computed_on_a_ray, study.within_bounds_on_a_line):
-        assert "not so at width 2, depth 2" in one.evidence
+        assert "settings: width 2, depth 2" in one.condition
 
 
 def test_every_claim_of_the_study_is_tried():

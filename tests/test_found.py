@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import doubts, findings, report
-from actlab.analysis.claims import AT_LEAST, as_table, judge
+from actlab.analysis.claims import AT_LEAST, AT_MOST, as_table, judge
 from actlab.analysis.document import document
 from actlab.analysis.findings import decided, gradients, outcomes, units
-from actlab.analysis.layout import Table
+from actlab.analysis.judging import judge_law
+from actlab.analysis.layout import Table, records
 from actlab.analysis.making import Made, make_shipped
 from actlab.analysis.outscored import how_far
 from actlab.analysis.sections import Items, markdown
@@ -288,15 +289,41 @@ def verdicts():
 
 def test_claims_come_first_with_those_that_are_contradicted(cells):
     text = said(decided.claims, cells, claims=verdicts())
-    assert text.startswith("Of 3 claims 1 is supported, 1 is contradicted and 1 is inconclusive. Contradicted: A2, ")
-    assert r"A2, `relu`: \`A2\` is \*large\* (claimed at least 0.5, found −0.910 [−0.9" in text
-    assert text.index("Contradicted: A2, ") < text.index("Inconclusive: A3, ") < text.index("Supported: A1, ")
+    assert text.startswith(
+        "Of 3 claims 1 is supported, 1 is contradicted and 1 is inconclusive. Contradicted is A2, `relu`: "
+        r"\`A2\` is \*large\*; claimed is at least 0.5, found −0.910 [−0.9"
+    )
+    assert text.index("Contradicted is A2, ") < text.index("Inconclusive is A3, ") < text.index("Supported is A1, ")
     lone = verdicts()
     lone = replace(lone, frame=lone.frame.head(1))
-    assert said(decided.claims, cells, claims=lone).startswith("The one claim of this study is supported: A1, `relu`: ")
+    assert said(decided.claims, cells, claims=lone).startswith("The one claim of this study is supported. A1, `relu`: ")
     tables = {"claims": verdicts(), "trained": table(*shares("relu", (2, 1.0), (5, 1.0)))}
     assert [one.table for one in findings.found_in(cells, tables)] == ["claims", "trained"]
     assert doubts.undecided(cells, tables) == r"Claims that these runs do not decide: A3 (\`A3\` is \*large\*)."
+
+
+def test_a_claim_is_said_in_one_sentence_with_its_unit_its_exceptions_and_why_nothing_is_decided(cells):
+    slopes = [-0.3, -0.31, -0.3, -0.32, -0.31]
+    both = {"A": slopes, "B (2 left out)": [-one for one in slopes]}
+    made = [
+        judge("U", "", "vanishes (fast)", AT_MOST, -0.03, slopes, "slope", "vanishing_slope"),
+        judge("C", "", "vanishes", AT_MOST, -0.03, both, "slope", "vanishing_slope"),
+        judge("E", "", "comes back", AT_LEAST, 0.01, [0.0] * 20, "share", "revival_rate"),
+        judge("F", "", "comes back", AT_LEAST, 0.01, [0.1, 0.2], "share", "revival_rate"),
+        judge_law("L", "", "keeps", 1.0, [1.0, 0.0, 1.0], "whether", "network", ["star_relu"]),
+    ]
+    unit = "decades per layer"
+    assert [decided.in_words(row) for row in records(as_table(made, [], 0, 30).frame)] == [
+        f"U: vanishes (fast); claimed is at most −0.03, found −0.308 [−0.321, −0.298] {unit}",
+        f"C: vanishes; claimed is at most −0.03 {unit}; supported at A: −0.308 [−0.325, −0.295]; contradicted at B: "
+        "0.308 [0.295, 0.325]",
+        "E: comes back; claimed is at least 0.01, found 0 in all 20 seeds: equal values have no interval, and decide "
+        "nothing",
+        "F: comes back; claimed is at least 0.01, found 0.150 in 2 seeds: too few for an interval",
+        r"L: keeps; claimed is exactly 1 of every case, found 0 to 1.00; not so in 1 of 3 networks: star\_relu",
+    ]
+    many = as_table([*made, *made], [], 0, 30)
+    assert said(decided.claims, cells, claims=many).endswith(" And 6 more in the table.")
 
 
 def test_stored_verdicts_are_those_that_were_decided(tmp_path):

@@ -54,8 +54,9 @@ class Verdict:
         estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
         verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``; ``failed`` is for actlab to say.
         condition: of a claim under several conditions what holds under each, with its interval, those under which it is
-            true first; of a claim that failed, why.
+            true first; of others, in parentheses, what makes them false; of a claim that failed, why.
         evidence: what the number is, with its unit.
+        unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Verdict:
     verdict: str
     condition: str
     evidence: str
+    unit: str = ""
 
 
 Claim = Callable[[Cells], Verdict]
@@ -184,7 +186,7 @@ def judge(
     method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
-    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence)
+    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit)
 
 
 def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval], verdict: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -18,13 +19,21 @@ from actlab.analysis.claims import (
     at_least,
 )
 from actlab.analysis.intervals import UNBOUNDED, Interval, quantity_of
+from actlab.analysis.notes import listed
 from actlab.analysis.stats import difference
 from actlab.later import pd
 from actlab.measures import Measure, about
 
 
 def judge_law(
-    id: str, activation: str, statement: str, value: float, samples: ArrayLike, evidence: str, unit: str = "value"
+    id: str,
+    activation: str,
+    statement: str,
+    value: float,
+    samples: ArrayLike,
+    evidence: str,
+    unit: str = "value",
+    exceptions: Sequence[str] = (),
 ) -> Verdict:
     """Judge a claim that is said of every value: one exception contradicts it, and no interval is needed.
 
@@ -33,6 +42,7 @@ def judge_law(
         value: what each of them is said to be, exactly.
         samples: all that were measured, one a run: not their means over seeds. What is not finite is left out.
         unit: what one of them is of, for the sentence that counts exceptions.
+        exceptions: of what these are, by name, for the same sentence.
 
     Returns:
         the verdict, with the least and the greatest value in place of an interval; *inconclusive* without a value.
@@ -42,6 +52,8 @@ def judge_law(
     >>> one = judge_law("R", "relu", "none comes back", 0.0, [0.0, 0.25], "revived", "run")
     >>> one.verdict, one.condition
     ('contradicted', '(not so in 1 of 2 runs)')
+    >>> judge_law("R", "", "none comes back", 0.0, [0.0, 0.25], "revived", "run", ["relu"]).condition
+    '(not so in 1 of 2 runs: relu)'
     """
     x = np.sort(np.asarray(samples, np.float64).ravel())
     x = x[np.isfinite(x)]
@@ -50,7 +62,8 @@ def judge_law(
         return Verdict(id, activation, statement, EXACTLY, value, *nothing, INCONCLUSIVE, "", evidence)
     wrong = int((x != value).sum())
     numbers = (float(x.mean()), float(x[0]), float(x[-1]), len(x), "mean, least and greatest of all")
-    condition = f"(not so in {wrong} of {len(x)} {unit}s)" if wrong else ""
+    which = f": {listed(exceptions)}" if exceptions else ""
+    condition = f"(not so in {wrong} of {len(x)} {unit}s{which})" if wrong else ""
     verdict = CONTRADICTED if wrong else SUPPORTED
     return Verdict(id, activation, statement, EXACTLY, value, *numbers, verdict, condition, evidence)
 
@@ -107,4 +120,5 @@ def judge_any_pair(
     """
     one = largest_difference(values, of)
     numbers = (one.mean, one.low, one.high, one.n, one.method)
-    return Verdict(id, "", statement, AT_LEAST, effect, *numbers, at_least(effect, one), "", evidence)
+    unit = (about(of) if isinstance(of, str) else of).unit
+    return Verdict(id, "", statement, AT_LEAST, effect, *numbers, at_least(effect, one), "", evidence, unit)

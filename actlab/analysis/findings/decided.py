@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -23,7 +24,7 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.base import Finding, Row, Tables
-from actlab.analysis.intervals import Interval
+from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import Table, number, records
 from actlab.analysis.notes import listed
 from actlab.analysis.parts import CLAIMS
@@ -39,8 +40,17 @@ VERDICTS = {
 }
 ORDER = (CONTRADICTED, ONLY_IF, FAILED, INCONCLUSIVE, SUPPORTED)
 """What surprises is said first."""
-ENDS_IN_PARENTHESES = re.compile(r" \([^()]*\)$")
-MOST_STATED, MOST_IDS, MOST_LONG = 4, 12, 240
+BEGIN = {
+    SUPPORTED: "Supported is",
+    CONTRADICTED: "Contradicted is",
+    ONLY_IF: "True only under some of the conditions is",
+    INCONCLUSIVE: "Inconclusive is",
+    FAILED: "Not decided, since it failed, is",
+}
+PARENTHESES = re.compile(r" \([^()]*\)")
+LEAST, AND_NOT = "; least favourable: ", f"; {CONTRADICTED} at "
+"""How evidence ends of a claim under several conditions; and what stands between those where it is true and not."""
+MOST_STATED, MOST_LONG = 4, 240
 
 
 def claims(cells: Cells, tables: Tables) -> Finding | None:
@@ -51,7 +61,7 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
     numbers = frame["verdict"].value_counts()
     if len(numbers) == 1:
         which = f"All {len(frame)} claims of this study are" if len(frame) > 1 else "The one claim of this study is"
-        begin = f"{which} {VERDICTS[numbers.index[0]]}:"
+        begin = f"{which} {VERDICTS[numbers.index[0]]}."
     else:
         each = [
             f"{numbers[one]} {'are' if numbers[one] > 1 else 'is'} {VERDICTS[one]}"
@@ -61,35 +71,60 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
         begin = f"Of {counted(len(frame), 'claim')} {listed(each)}."
     ordered = frame.sort_values("verdict", key=lambda one: one.map(ORDER.index), kind="stable")
     sentences = []
-    for verdict in ORDER:
-        those = records(ordered.head(MOST_STATED)[ordered["verdict"].head(MOST_STATED) == verdict])
-        if those:
-            head = "" if len(numbers) == 1 else f"{VERDICTS[verdict].capitalize()}: "
-            sentences.append(f"{head}{'; '.join(map(in_words, those))}.")
-    more = [plain(str(one)) for one in ordered["id"].iloc[MOST_STATED:MOST_IDS]]
-    more += [f"{len(frame) - MOST_IDS} more"] if len(frame) > MOST_IDS else []
-    rest = [f"Not said here: {listed(more)}."] if more else []
+    for row in records(ordered.head(MOST_STATED)):
+        head = "" if len(numbers) == 1 else f"{BEGIN[row['verdict']]} "
+        sentences.append(f"{head}{in_words(row)}.")
+    rest = [f"And {len(frame) - MOST_STATED} more in the table."] if len(frame) > MOST_STATED else []
     return Finding(" ".join([begin, *sentences, *rest]), CLAIMS)
 
 
 def in_words(row: Row) -> str:
-    """State a claim, with what it claims of a number and what was found."""
-    id, statement, condition = (plain(str(row[name])) if row[name] else "" for name in ("id", "statement", "condition"))
-    if row["verdict"] == FAILED:
-        return f"{id} ({condition})"
+    """State a claim, with what it claims of a number and what was found; its verdict stands before it."""
     one = Verdict(**{field.name: row[field.name] for field in fields(Verdict)})
-    found = with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
-    if one.form == EXACTLY and one.low == one.high == one.effect:
-        number_of = f"a law: holds in all {one.n} cases"
-    elif one.form == EXACTLY:
-        number_of = f"a law: {claimed(one)}, found {number(one.low)} to {number(one.high)} in {one.n} cases"
-    elif one.verdict in (ONLY_IF, INCONCLUSIVE) and 0 < len(condition) <= MOST_LONG:
-        number_of = f"claimed {claimed(one)}, found: {condition[1:-1] if condition.startswith('(') else condition}"
-    else:
-        number_of = f"claimed {claimed(one)}, found {found}{' where it fits least' * bool(condition)}"
-    whose = f"{code(one.activation)}: " if one.activation else ""
-    joint = f"{statement[:-1]}; " if ENDS_IN_PARENTHESES.search(statement) else f"{statement} ("
-    return f"{id}, {whose}{joint}{number_of})"
+    if one.verdict == FAILED:
+        return f"{plain(one.id)}: {plain(one.condition)}"
+    whose = f", {code(one.activation)}" if one.activation else ""
+    return f"{plain(one.id)}{whose}: {plain(one.statement)}; {plain(with_its_number(one))}"
+
+
+def with_its_number(one: Verdict) -> str:
+    """Say what a claim asks of its number, and what that was found to be: with its unit, and where it fits least.
+
+    >>> from dataclasses import replace
+    >>> some = Verdict("R", "relu", "units die", "at least", 0.01, 0.3, 0.2, 0.4, 20, "t", SUPPORTED, "", "share")
+    >>> with_its_number(replace(some, evidence="share; least favourable: sgd (2 runs)", unit="decades / layer"))
+    'claimed is at least 0.01, found 0.300 [0.200, 0.400] decades per layer at sgd, where it fits least'
+    >>> with_its_number(replace(some, low=math.nan, high=math.nan))
+    'claimed is at least 0.01, found 0.300 in all 20 seeds: equal values have no interval, and decide nothing'
+    """
+    inner = one.condition[1:-1] if one.condition.startswith("(") else one.condition
+    asked, unit = f"claimed is {claimed(one)}", f" {one.unit.replace(' / ', ' per ')}" if one.unit else ""
+    if one.form == EXACTLY:
+        if one.low == one.high == one.effect:
+            return f"a law, which holds in all {one.n} cases"
+        return f"{asked} of every case, found {number(one.low)} to {number(one.high)}; {inner}" if one.n else asked
+    least = PARENTHESES.sub("", one.evidence.partition(LEAST)[2])
+    if least and one.verdict in (ONLY_IF, INCONCLUSIVE):
+        texts = under_conditions(one, PARENTHESES.sub("", inner), least)
+        if len(texts) <= MOST_LONG:
+            return f"{asked}{unit}; {texts}"
+    told = f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}{unit}"
+    if one.n and math.isnan(one.low):
+        few = f"{number(one.estimate)}{unit} in {counted(one.n, 'seed')}: too few for an interval"
+        alike = f"{number(one.estimate)}{unit} in all {one.n} seeds: equal values have no interval, and decide nothing"
+        told = few if one.n < FEWEST else alike
+    where = f" at {least}, where it fits least" if least else ""
+    return f"{asked}, found {told}{where}{f'; {inner}' if inner and not least else ''}"
+
+
+def under_conditions(one: Verdict, texts: str, least: str) -> str:
+    """Say under which conditions a claim was found true and under which not; of many the one where it fits least."""
+    if one.verdict == INCONCLUSIVE:
+        return f"{texts}{' (too few for one, or all alike)' * ('no interval' in texts)}"
+    holds, _, fails = texts.partition(AND_NOT)
+    least_of = with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
+    fails = fails if len(fails) <= MOST_LONG // 2 else f"others, the furthest {least}: {least_of}"
+    return f"{SUPPORTED} at {holds}{AND_NOT}{fails}"
 
 
 def open_claims(tables: Tables) -> str:
@@ -114,5 +149,10 @@ def stored_verdicts(folder: Path) -> Table | None:
         return None
     rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
     kinds: dict[str, Callable[[str], Any]] = {"str": str, "float": lambda text: float(text or "nan"), "int": int}
-    made = [Verdict(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Verdict)}) for row in rows]
+    # Without the apostrophes that spreadsheets are given.
+    rows = [{name: text.replace("; '", "; ") for name, text in row.items()} for row in rows]
+    made = [
+        Verdict(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Verdict) if one.name in row})
+        for row in rows
+    ]
     return as_table(made, [], 0, 0)
