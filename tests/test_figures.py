@@ -354,6 +354,17 @@ def test_activations_that_cannot_die_are_named_not_drawn(cells):
     assert "No such unit with `sigmoid`, `prelu`" in drawing.caption
 
 
+def test_a_caption_announces_no_range_of_cells_whose_runs_are_drawn_one_by_one():
+    runs, *others = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=6)
+    lost = (runs["depth"] == 5) & (runs["seed"] < 3)
+    runs = runs.assign(trained=~lost, test_accuracy=runs["test_accuracy"].mask(lost, 0.1))
+    cells = build_cells(runs, *others, Select())
+    for name in ("accuracy_by_depth", "intervals_by_depth"):
+        caption = FIGURES[name].make(cells).caption
+        assert "95 % intervals" in caption
+        assert "range" not in caption, name
+
+
 def test_other_settings_get_pictures_of_their_own():
     study = frames(("relu", "elu"), (2, 5), (1e-3,), seeds=2, data=("digits", "wine"), optimizer=("adam", "sgd"))
     drawing = FIGURES["accuracy_by_depth"].make(build_cells(*study, Select()))

@@ -37,12 +37,18 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     said = of_selection(cells)
     caption = " ".join(
         [
-            f"Final metric on the test split{scale}. {mean_of(frame)}.{apart}",
+            f"Final metric on the test split{scale}. {estimates_of(frame)}.{apart}",
             *([CHANCE] if "chance" in frame else []),
             *([f"{said[0].upper()}{said[1:]}."] if said else []),
         ]
     )
     return drawing(cells, frame, spec, table.title, caption)
+
+
+def estimates_of(frame: pd.DataFrame) -> str:
+    """Say what estimates are drawn: those of cells whose runs are not drawn one by one."""
+    drawn = frame[frame["seeds"] == ""]
+    return mean_of(drawn) if len(drawn) else "Runs as they are"
 
 
 def with_chance(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
@@ -166,6 +172,6 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     hollow = "; hollow where some runs have no value" * bool(lacking.any())
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
-    caption = f"{mean_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
+    caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)
