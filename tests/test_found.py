@@ -177,6 +177,8 @@ def test_a_signal_vanishes_grows_or_keeps_its_size_where_the_interval_says_so(se
     assert "no slope of the gradient has an interval" in text
     assert "the lowest median is −0.600 (−0.700 to −0.500) decades per layer with `sigmoid`" in text
     assert said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", 0.0) | {"at": "final"})) is None
+    lost = said(gradients.slopes, selected, vanishing_slopes=table(*rows, slope("gelu", math.nan) | {"n": 0}))
+    assert "with `relu`; it has no slope in 1 further cell, where no run has a defined one. To shrink" in lost
 
 
 def test_what_differs_in_its_training_alone_begins_as_one_network(cells):
@@ -192,9 +194,11 @@ def test_what_theory_says_of_the_slopes(selected):
     rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
     assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
         "Mean-field theory predicts the gradient's slope before training in 2 of 3 cells. In 1 of these the measured "
-        "mean is within 3 standard errors of what is predicted; the furthest off is `relu`: 0.0000 [−0.0050, 0.0050] "
-        "decades per layer measured, 0.0500 predicted."
+        "mean is within 3 standard errors of what is predicted; the furthest off, by 8 of them, is `relu`: 0.0000 "
+        "[−0.0050, 0.0050] decades per layer measured, 0.0500 predicted."
     )
+    noisy = slope("elu", 0.5) | {"predicted": 0.1, "standard_errors": 2.0}  # the most decades, and next to no errors
+    assert "by 8 of them, is `relu`" in said(gradients.predicted, selected, vanishing_slopes=table(*rows, noisy))
     assert "(theory −0.590) decades per layer" in said(gradients.slopes, selected, vanishing_slopes=table(*rows))
     assert said(gradients.predicted, selected, vanishing_slopes=table(slope("relu", 0.0))) is None
     lost = table(slope("relu", 0.0) | near, slope("elu", 0.0) | near | {"n": 19})
@@ -204,7 +208,8 @@ def test_what_theory_says_of_the_slopes(selected):
 
 
 def dead(activation, mean, rate=1e-3, measure="dead_fraction", **more):
-    return estimate(mean, min(0.01, mean), activation=activation, depth=5, learning_rate=rate, measure=measure, **more)
+    more = {"activation": activation, "depth": 5, "learning_rate": rate, "measure": measure} | more
+    return estimate(mean, min(0.01, mean), **more)
 
 
 def test_whose_units_die_and_at_which_rates(cells):
@@ -227,6 +232,27 @@ def test_whose_units_die_and_at_which_rates(cells):
     assert said(units.deaths, cells, dead_units=only) == (
         "Units are dead at the end with `relu`. None is with `elu` in any run that did not diverge."
     )
+
+
+def test_the_worst_cell_is_no_cell_that_begins_dead_and_is_named(cells):
+    rows = [dead("relu", 0.3, depth=2), dead("relu", 0.9), dead("relu", 0.4, 1e-2, depth=2), dead("relu", 0.9, 1e-2)]
+    of_run = cells.steps["run"].map(cells.runs.set_index("run")[["depth", "seed"]].apply(tuple, axis=1))
+    lost = of_run.isin([(5, 0)])  # one of two networks of depth 5
+    some = replace(cells, steps=cells.steps.assign(network_dead=lost.astype(float)))
+    text = said(units.deaths, some, dead_units=table(*rows))
+    assert text == (
+        "Units are dead at the end: in the worst cell the mean share is 0.400 [0.390, 0.410] with `relu` (depth 2, "
+        "learning rate 0.01) (cells that begin with a dead layer in at least half of the runs are left out). With "
+        "`relu` the worst cell has 0.300 [0.290, 0.310] at the lowest learning rate (0.001, depth 2)."
+    )
+    assert "0.900" in said(units.deaths, cells, dead_units=table(*rows))
+
+
+def test_a_finding_points_to_a_figure_only_where_that_draws_it(cells):
+    at_end, ever = table(dead("relu", 0.2)), table(dead("relu", 0.2, measure="ever_dead_fraction"))
+    assert units.deaths(cells, {"dead_units": at_end}).figures == units.FIGURES
+    assert units.deaths(cells, {"death": ever}).figures == ()
+    assert units.revived(cells, {"death": table(dead("relu", 0.2, measure="revival_rate"))}).figures == ()
 
 
 def test_how_many_come_back(cells):
@@ -263,6 +289,10 @@ def test_networks_born_dead_are_counted_with_what_becomes_of_them(cells):
         "12 of 40 networks with `relu` are born dead, that is, have a hidden layer that is dead before training (in "
         "the worst cell, depth 5: 10 of 20 runs [0.49, 0.51]). Of these 12, all are still dead at the end, and none "
         "trained."
+    )
+    tied = table(*({**row, "mean": 0.5} for row in rows))
+    assert "(in the 2 worst cells, depth 2; depth 5: 10 of 20 runs [0.09, 0.11] each)" in said(
+        units.born_dead, cells, dead_networks=tied
     )
     alive = table(*({**row, "mean": 0.0, "born_dead": 0} for row in rows))
     assert said(units.born_dead, cells, dead_networks=alive) is None
@@ -320,7 +350,7 @@ def test_a_claim_is_said_in_one_sentence_with_its_unit_its_exceptions_and_why_no
         "E: comes back; claimed is at least 0.01, found 0 in all 20 seeds: equal values have no interval, and decide "
         "nothing",
         "F: comes back; claimed is at least 0.01, found 0.150 in 2 seeds: too few for an interval",
-        r"L: keeps; claimed is exactly 1 of every case, found 0 to 1.00; not so in 1 of 3 networks: star\_relu",
+        "L: keeps; claimed is exactly 1 of every case, found 0 to 1.00; not so in 1 of 3 networks: star_relu",
     ]
     many = as_table([*made, *made], [], 0, 30)
     assert said(decided.claims, cells, claims=many).endswith(" And 6 more in the table.")
@@ -517,7 +547,9 @@ def test_cells_outside_theory_are_counted_with_their_reasons(cells):
         {"cell": ["a", "b"], "activation": ["relu", "elu"], "assumption": ["outside theory: dropout", ""]}
     )
     there = replace(cells, predictions=made.assign(**of_theory))
-    said_so = "Theory predicts nothing of 1 of the 2 different networks before training"
+    said_so = (
+        "Mean-field theory of signals and gradients predicts nothing of 1 of the 2 different networks before training"
+    )
     assert doubts.outside(there, {}).startswith(said_so)
     assert doubts.outside(there, {}).endswith(": dropout.")
     deep = [f"outside theory: depth/width is {ratio}; theory is drawn up to 0.5" for ratio in (0.8, 1)]
@@ -526,4 +558,6 @@ def test_cells_outside_theory_are_counted_with_their_reasons(cells):
         "2 of the 2 different networks before training: too deep for their width (theory is drawn up to a depth of "
         "0.5 × width)."
     )
+    born = table({"born_dead": 3})
+    assert doubts.outside(both, {"dead_networks": born}).endswith("to be born dead is another theory's matter.")
     assert doubts.outside(cells, {}) == ""

@@ -125,14 +125,18 @@ def outscored(cells: Cells, tables: Tables) -> str:
 def diverged(cells: Cells, tables: Tables) -> str:
     """Say how many runs diverged, in how many cells, and how many of those that are shown."""
     lost = cells.runs["status"] != "ok"
-    if not lost.any():
-        return ""
     keys = cell_keys(cells, cells.keys)
-    number = len(cells.runs.loc[lost, keys].drop_duplicates())
+    number, which, runs = int(lost.sum()), cells.runs.loc[lost, keys].drop_duplicates(), len(cells.runs)
+    if cells.tuning is not None:  # of which those at selected values are none of ``runs``
+        there = cells.selection[cells.selection["selected"]]
+        number, runs = number + int(there["diverged"].sum()), runs + int(there["runs"].sum())
+        which = pd.concat([which, there.loc[there["diverged"] > 0, keys]]).drop_duplicates()
+    if not number:
+        return ""
     here = int((cells.selected["status"] != "ok").sum())
-    text = f"{lost.sum()} of {counted(len(cells.runs), 'run')} diverged, in {counted(number, 'cell')}"
+    text = f"{number} of {counted(runs, 'run')} diverged, in {counted(len(which), 'cell')}"
     if cells.untrained:
-        return f"{lost.sum()} of {counted(len(cells.runs), 'run')}, in {counted(number, 'cell')}, have no finite loss."
+        return f"{number} of {counted(runs, 'run')}, in {counted(len(which), 'cell')}, have no finite loss."
     if cells.select is not None:
         return f"{text}, {here or 'none'} of them at selected values; what diverged enters no mean at the end."
     return f"{text}: they enter no mean at the end."
@@ -199,8 +203,10 @@ def outside(cells: Cells, tables: Tables) -> str:
     rest = sum(len(rows) for _, rows in groups[MOST_REASONS:])
     each += [f"{rest} for other reasons"] if rest else []
     which = f"{len(out)} of the {len(all_of)} different networks" if len(all_of) > 1 else "the networks"
-    text = f"Theory predicts nothing of {which} before training"
-    return f"{text}{': ' if len(groups) > 1 or not each[0].startswith('(') else ' '}{'; '.join(each)}."
+    text = f"Mean-field theory of signals and gradients predicts nothing of {which} before training"
+    text = f"{text}{': ' if len(groups) > 1 or not each[0].startswith('(') else ' '}{'; '.join(each)}."
+    born = "dead_networks" in tables and bool(tables["dead_networks"].frame["born_dead"].any())
+    return f"{text} How likely networks are to be born dead is another theory's matter." if born else text
 
 
 def in_general(reason: str) -> str:

@@ -21,9 +21,9 @@ from actlab.analysis.figures.base import (
 )
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.parts import figure
+from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
 
-HALF = 0.5
 OF_INIT = {"weight_gain": "gain ", "bias_init": "bias "}
 
 
@@ -118,7 +118,5 @@ def with_born_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd
     """Say of which cells half of the networks or more have a wholly dead layer at initialisation."""
     if "network_dead" not in cells.steps:
         return frame
-    there = records_at(cells.steps, cells.runs, "init", ["network_dead"]).merge(cells.runs[["run", *keys]], on="run")
-    share = there.groupby(list(keys), dropna=False)["network_dead"].mean().rename("born_with_dead_layer").reset_index()
-    out = frame.merge(share, on=list(keys), how="left")
+    out = frame.merge(begin_dead(cells, keys), on=list(keys), how="left")
     return out.assign(**{GREYED: out["born_with_dead_layer"] >= HALF})

@@ -57,10 +57,12 @@ def slopes_at_init(cells: Cells, tables: Tables) -> tuple[pd.DataFrame, list[str
 def slopes(cells: Cells, tables: Tables) -> Finding | None:
     """Whose signal vanishes, whose explodes, whose keeps its size, by intervals, in the deepest networks."""
     frame, keys = slopes_at_init(cells, tables)
+    lines = lines_of(frame, keys)
     frame = frame[frame["n"] > 0] if len(frame) else frame
     if frame.empty:
         return None
     last = deepest(frame, without(keys, "depth"))
+    without_slope = lines - lines_of(last, keys)
     last = last.assign(_=middle(last)).sort_values("_", kind="stable")
     names = varied(last, keys)
     names = names if last["depth"].nunique() == 1 else without(names, "depth")
@@ -81,8 +83,16 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     parts = [f"{how}{which}" for how, which in texts if which]
     if len(rest):
         parts.append(f"may do either or keep its size {count_or_names(rest, names)}, where that is not decided")
+    if without_slope:
+        parts.append(f"has no slope in {counted(without_slope, 'further cell')}, where no run has a defined one")
     text = f"{begin} the gradient on its way back to the input {'; it '.join(parts)}. {SCALE}"
     return Finding(text, "vanishing_slopes", FIGURES)
+
+
+def lines_of(frame: pd.DataFrame, keys: Sequence[str]) -> int:
+    """Count the cells of a table that differ in more than their depth."""
+    others = without(keys, "depth")
+    return len(frame[others].drop_duplicates()) if others else min(len(frame), 1)
 
 
 def numbered(rows: pd.DataFrame, names: Sequence[str]) -> str:
@@ -120,7 +130,7 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     if judged.empty:
         return None
     near = int((judged["standard_errors"].abs() <= BEYOND).sum())
-    off = records(judged.loc[[(judged["mean"] - judged[PREDICTED]).abs().idxmax()]])[0]
+    off = records(judged.loc[[judged["standard_errors"].abs().idxmax()]])[0]
     cells_of_frame = counted(len(frame), "cell")
     everywhere = f"all {cells_of_frame}" if len(frame) > 1 else "the one cell"
     number = everywhere if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
@@ -128,7 +138,8 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     text = (
         f"Mean-field theory predicts the gradient's slope before training in {number}. In "
         f"{'all' if near == len(judged) else near or 'none'} {of} the measured mean is within {BEYOND:g} standard "
-        f"errors of what is predicted; the furthest off is {called(off, varied(frame, keys))}: {estimate(off)} decades "
-        f"per layer measured, {predicted_text(off)} predicted."
+        f"errors of what is predicted; the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
+        f"{called(off, varied(frame, keys))}: {estimate(off)} decades per layer measured, {predicted_text(off)} "
+        "predicted."
     )
     return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.findings.base import (
+    MOST_LONG,
     Finding,
     Row,
     Tables,
@@ -19,6 +20,7 @@ from actlab.analysis.findings.base import (
     with_numbers,
 )
 from actlab.analysis.layout import estimate, in_markdown, records, words
+from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
 from actlab.naming import counted
 
@@ -48,8 +50,8 @@ def born_dead(cells: Cells, tables: Tables) -> Finding | None:
             f"{rows['born_dead'].sum():.0f} of {counted(int(rows['n'].sum()), 'network')} with {in_markdown(value, by)}"
         )
         text += "" if parts else " are born dead, that is, have a hidden layer that is dead before training"
-        most = records(rows.loc[[rows["mean"].idxmax()]])[0]
-        worst = f" (in the worst cell, {called(most, rest)}: {of_runs(most)})" if most["mean"] > 0 and rest else ""
+        most = rows[rows["mean"] == rows["mean"].max()]
+        worst = f" ({worst_of(most, rest)})" if rows["mean"].max() > 0 and rest else ""
         parts.append(f"{text}{worst}")
     born, stayed, trained = (int(frame[name].sum()) for name in ("born_dead", "stayed_dead", "born_trained"))
     text = f"{'; '.join(parts)}."
@@ -58,6 +60,16 @@ def born_dead(cells: Cells, tables: Tables) -> Finding | None:
         still, did = ("all" if count == born else count or "none" for count in (stayed, trained))
         became = f" Of these {born}, {still} {'is' if still == 1 else 'are'} still dead at the end, and {did} trained."
     return Finding(f"{text}{became}", "dead_networks")
+
+
+def worst_of(rows: pd.DataFrame, keys: list[str]) -> str:
+    """Write how many runs of the worst cell it is, or of each of several that are as bad."""
+    first = records(rows)[0]
+    if len(rows) == 1:
+        return f"in the worst cell, {called(first, keys)}: {of_runs(first)}"
+    each = [called(row, keys) for row in records(rows.head(MOST_LONG))]
+    more = [f"{len(rows) - MOST_LONG} more"] * (len(rows) > MOST_LONG)
+    return f"in the {len(rows)} worst cells, {'; '.join([*each, *more])}: {of_runs(first)} each"
 
 
 def in_cell(row: Row) -> str:
@@ -95,6 +107,7 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
         return None
     when = when.format(at_last=cells.at_last)
     keys = varied(frame, keys_of(cells, frame, all_values=True))
+    figures = FIGURES if table == "dead_units" else ()  # they draw what is dead at the end
     die = frame.groupby("activation", sort=False)["mean"].max() > 0
     without = frame.drop_duplicates("activation")
     without = without[~without["activation"].map(die)]
@@ -102,15 +115,28 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
     if not die.any():
         return Finding(f"{no_unit} {when} in any {sound}.", table)
     full = frame[whole(frame)]
+    at_birth = half_begin_dead(cells, full)
+    full = full[~at_birth]
     most = greatest(full[full["activation"].map(die)])
     none = f" None is with {named(without, ['activation'])} in any {sound}." if len(without) else ""
     if most.empty or not (most["_"] > 0).any():
         dying = frame.drop_duplicates("activation")
         text = f"{units} {when} with {named(dying[dying['activation'].map(die)], ['activation'])}.{none}"
-        return Finding(text, table, FIGURES)
-    partly = "" if len(full) == len(frame) else " (cells with a diverged run are left out)"
+        return Finding(text, table, figures)
+    left_out = ["with a diverged run"] * (not whole(frame).all())
+    left_out += ["that begin with a dead layer in at least half of the runs"] * bool(at_birth.any())
+    partly = f" (cells {' and cells '.join(left_out)} are left out)" if left_out else ""
     text = f"{units} {when}: {largest(most, keys)}{partly}."
-    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}", table, FIGURES)
+    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}", table, figures)
+
+
+def half_begin_dead(cells: Cells, frame: pd.DataFrame) -> pd.Series:
+    """Say which cells have a wholly dead layer before training in half of the runs, as the figure greys them."""
+    keys = [key for key in cell_keys(cells, cells.keys) if key in frame]
+    if "network_dead" not in cells.steps or not len(frame):
+        return pd.Series(False, index=frame.index)
+    there = frame[keys].merge(begin_dead(cells, keys), "left", on=keys)["born_with_dead_layer"]
+    return pd.Series((there >= HALF).to_numpy(), index=frame.index)
 
 
 def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
@@ -122,6 +148,7 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
         return ""
     rows = frame[frame["activation"] == top["activation"]]
     rows = rows[rows[OPTIMIZER] == top[OPTIMIZER]] if OPTIMIZER in keys else rows
+    names = [key for key in keys if key not in ("activation", RATE, OPTIMIZER)]
     rows = rows.assign(_=middle(rows)).sort_values("_", ascending=False, kind="stable")
     ends = {"lowest": rows[RATE].min(), "highest": rows[RATE].max()}
     ends = {end: rate for end, rate in ends.items() if rate != top[RATE]}
@@ -130,7 +157,8 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
     texts = []
     for end, rate in ends.items():
         row = records(rows[rows[RATE] == rate].head(1))[0]
-        texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)})")
+        which = f", {called(row, names)}" if names else ""
+        texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)}{which})")
     under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
     name = in_markdown(top["activation"], "activation")
     return f" With {name}{under} the worst cell has {' and '.join(texts)}."
@@ -148,14 +176,17 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
         return None
     ordered = full.assign(_=middle(full)).sort_values("_", kind="stable")
     low, high = records(ordered.iloc[[0, -1]])
+    lowest = ordered[ordered["_"] == low["_"]]
     among = f"the {counted(len(full), 'cell')}" if len(full) > 1 else "the one cell"
     known = f"(in {among} in which every run had dead units)"
     if high["_"] == 0:
         return Finding(f"No unit that was dead at some evaluation is alive at the end {known}.", "death")
     ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
+    if 1 < len(lowest) < len(ordered):
+        ends[0] = f"{in_cell(low)} in {counted(len(lowest), 'cell')}, as with {called(low, keys)},"
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]
     text = f"Of the units that were dead at some evaluation, this {kind(full)} share is alive again at the end: {span}"
-    return Finding(f"{text} {known}.", "death", FIGURES[:1])
+    return Finding(f"{text} {known}.", "death")
 
 
 def weak(cells: Cells, tables: Tables) -> Finding | None:

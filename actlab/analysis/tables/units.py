@@ -25,6 +25,8 @@ DEATHS = (
 
 BORN = ("born_dead", "stayed_dead", "born_trained")
 """Of a cell's networks: how many were born dead, how many of these were dead at the end, and how many trained."""
+HALF = 0.5
+"""The share of networks that begin with a dead layer from which on no learning rate is to blame for dead units."""
 
 
 @table
@@ -107,6 +109,12 @@ def dead_networks(cells: Cells) -> Table | None:
         f"{definitions('network_dead')}."
     )
     return Table("Networks with a dead layer", notes(cells, frame, note), frame, wide)
+
+
+def begin_dead(cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """List by cell the share of networks that have a wholly dead layer before training: no rate mends those."""
+    there = records_at(cells.steps, cells.runs, "init", ["network_dead"]).merge(cells.runs[["run", *keys]], on="run")
+    return there.groupby(list(keys), dropna=False)["network_dead"].mean().rename("born_with_dead_layer").reset_index()
 
 
 def with_births(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
