@@ -19,6 +19,7 @@ from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
 from actlab.analysis.layout import Table, number
 from actlab.analysis.parts import ReportError, users_failures
+from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
 from actlab.errors import ActlabError
 from actlab.later import pd
@@ -298,16 +299,17 @@ def decide(
         else:
             undecided.append(f"{name_of(claim.claim)} ({', '.join(name for name in by_study if name not in there)})")
     verdicts = [replace(one, condition=short(one.condition)) if one.verdict == FAILED else one for one in verdicts]
-    return as_table(verdicts, undecided, number_diverged, number_of_runs)
+    return as_table(verdicts, undecided, number_diverged, number_of_runs, but_for(cells))
 
 
-def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: int, runs: int) -> Table:
+def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: int, runs: int, but: str = "") -> Table:
     """Tabulate verdicts.
 
     Args:
         verdicts: in their order.
         undecided: claims that could not be asked, with the studies that they lack.
         diverged, runs: how many of the runs that claims are given diverged, and how many these are.
+        but: which of the study's runs these are not.
     """
     frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
     wide = pd.DataFrame(
@@ -337,7 +339,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"A mean of fewer than {FEWEST} numbers, or of equal ones, has no interval and decides nothing"
         + ("; a share of runs has one all the same (Wilson's; of a difference Newcombe's)." if shares else "."),
-        f"{diverged or 'None'} of the {counted(runs, 'run')} that claims are asked of diverged"
+        f"{diverged or 'None'} of the {counted(runs, 'run')} that claims are asked of{but} diverged"
         + (
             ": at the end they have no value, and enter no mean of it; at the start they have one, and *trained* is "
             "false of them: means at initialisation and shares of runs that trained may count them."

@@ -21,7 +21,7 @@ from actlab.analysis.making import Made, own_name
 from actlab.analysis.notes import selection_note
 from actlab.analysis.parts import WITHDRAWN
 from actlab.analysis.sections import Grid, Items, Link, Picture, Section, Text
-from actlab.analysis.stages import of_stages
+from actlab.analysis.stages import but_for, of_stages
 from actlab.analysis.variation import SPLIT, in_ranges, repeats_of, split_varies
 from actlab.analysis.why_not import not_applicable
 from actlab.data.look import heading, lines
@@ -218,7 +218,7 @@ def diverged_runs(cells: Cells) -> list[Text | Grid]:
     frame = sort_rows(rows.reset_index(), keys, cells.ranks)
     wide = pd.DataFrame({plain(words(key)): [in_markdown(value, key) for value in frame[key]] for key in keys})
     wide["seeds"], wide["first step"] = frame["seeds"].to_numpy(), [setting(float(step)) for step in frame["first"]]
-    of = f"{len(diverged)} of {counted(len(cells.runs), 'run')}"
+    of = f"{len(diverged)} of {counted(len(cells.runs), 'run')}{but_for(cells)}"
     text = f"{of} diverged (a minibatch loss, or the whole split's, was not finite):"
     return [Text(text), Grid(wide, "the diverged runs")]
 

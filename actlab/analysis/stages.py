@@ -69,6 +69,14 @@ def superseded(runs: pd.DataFrame, tuning: Tuning, selection: pd.DataFrame, keys
     return runs["seed"].isin(tuning.seeds) & at
 
 
+def but_for(cells: Cells) -> str:
+    """Say which runs of a study in two stages are none of ``cells.runs``; empty where there is one stage."""
+    if cells.tuning is None:
+        return ""
+    number = int(cells.selection.loc[cells.selection["selected"], "runs"].sum())
+    return f" (all but the {counted(number, 'tuning run')} at selected values)"
+
+
 def of_stages(cells: Cells) -> str:
     """Say how many runs a study in two stages has, of which seeds; empty where there is one stage."""
     if cells.tuning is None:
