@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats as sps
 
-from actlab.analysis import censored, compare, confounds, report
+from actlab.analysis import censored, compare, confounds, doubts, report
 from actlab.analysis.cells import build_cells
-from actlab.analysis.stages import Tuning
+from actlab.analysis.stages import Tuning, but_for, of_stages
 from actlab.analysis.tables import TABLES
 from actlab.study.selection import Select
 from tests.synthetic import frames
@@ -247,6 +248,15 @@ def tuned_on_other_seeds(diverged=False):
     return build_cells(
         runs, steps, layers, Select(), tuning=Tuning((1_000_000, 1_000_001, 1_000_002), frozenset(chosen))
     )
+
+
+def test_there_is_one_count_of_the_runs_of_two_stages():
+    cells = tuned_on_other_seeds(diverged=True)
+    all_of = int(cells.selection["runs"].sum()) + len(cells.selected)
+    tuning = re.match(r"(\d+) tuning runs: .* (\d+) fresh runs", of_stages(cells))
+    assert sum(map(int, tuning.groups())) == all_of
+    assert f" of {all_of} runs diverged, in " in doubts.diverged(cells, {})
+    assert f"(all but the {all_of - len(cells.runs)} tuning runs at selected values)" == but_for(cells).strip()
 
 
 def test_fresh_seeds_of_cells_that_a_table_leaves_out_did_not_choose():
