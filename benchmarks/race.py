@@ -83,7 +83,7 @@ def lines(
     called = values if isinstance(values, Mapping) else {name: in_words(name) for name in values}
     with style.apply():
         many = len(values) > 3
-        figure = style.new_figure(6.6 if many else 4.2, 2.9)
+        figure = style.new_figure(style.WIDEST if many else 4.2, 2.9)
         axes = figure.subplots()
         for name, colour, marker in zip(called, COLOURS, MARKERS, strict=False):
             grouped = frame.groupby(x)[name]

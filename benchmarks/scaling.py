@@ -81,7 +81,7 @@ def main() -> None:
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw cost on log axes with whiskers over rounds, and what would cost as much per operation as the largest."""
     with style.apply():
-        figure = style.new_figure(8.4, 3.1)
+        figure = style.new_figure(style.WIDEST, 3.0)
         for axes, (axis, rows) in zip(figure.subplots(1, 3), frame.groupby("axis", sort=False), strict=True):
             grouped = rows.groupby("value")
             middle, low, high = (getattr(grouped["seconds"], how)() for how in ("median", "min", "max"))

@@ -31,7 +31,7 @@ from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"
 INK, SOFT, EDGE = "#222222", "#707070", "#CFCFCF"
-PAGE = 6.5  # inches between the margins of an article
+PAGE = style.WIDEST
 LETTERS = 7.0  # points, at least, on such a page
 LETTER = 0.0084  # inches that a letter is wide, for each point of its size
 CELL, WIDE = 0.163, 0.34  # inches: a cell is at least and at most so wide

@@ -103,7 +103,7 @@ def all_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame, b
     names = [name for name in HISTOGRAMS if len(binned) and (binned["measure"] == name).any()]
     kept = evenly(sorted(set(binned["layer"])), MOST_LINES) if names else []
     below = (0.55 + 0.2 * len(kept)) if names else 0.0
-    figure = style.new_figure(8.2, 5.6 + below)
+    figure = style.new_figure(style.WIDEST, 5.6 + below)
     if not names:
         four_panels(figure, row, steps, layers)
         return figure
@@ -138,7 +138,7 @@ def four_panels(figure: Figure | SubFigure, row: dict[str, Any], steps: pd.DataF
     over_training(grid[1, 1], layers, which, f"{about(which).axis} by layer")
     for axes in grid.flat:
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=6.5, handlelength=2.0, frameon=True, framealpha=0.85, edgecolor="none")
+            axes.legend(fontsize=7, handlelength=2.0, frameon=True, framealpha=0.85, edgecolor="none")
 
 
 def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:
