@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from actlab.analysis import style
 from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
-from actlab.analysis.drawings import RANGED, WHEN, Spec, in_order
+from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
@@ -179,6 +179,10 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
                 }
                 at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
                 axes.text(0.02, place, why_empty(of_value), **at)
+        if SCALE[0] in rows and rows[SCALE[0]].notna().all():
+            low, high = float(rows[SCALE[0]].min()), float(rows[SCALE[1]].max())
+            pad = 0.05 * (high - low)
+            axes.set_xlim(low - pad, high + pad) if pad else None
         axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
@@ -186,5 +190,9 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     grid[0].set_ylim(len(values) - 0.5, -0.5)
     if is_predicted(frame):
         measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
-        legend(figure, [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="its spread", **SPREAD)], "")
+        legend(
+            figure,
+            [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)],
+            "",
+        )
     return figure

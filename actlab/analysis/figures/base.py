@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.deviations import is_predicted, means_note, with_predictions
+from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, with_predictions
 from actlab.analysis.drawings import FRAMED, evenly
 from actlab.analysis.escaping import code
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
 from actlab.analysis.tables.base import order
+from actlab.analysis.variation import SEED
 from actlab.later import pd
 from actlab.measures import LOG10
 
@@ -44,6 +47,43 @@ def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
     drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
     without = ", without which a cell is outside theory" if "outside" in frame else ""
     return f"{drawn}{without}. {means_note(frame, cells)}".strip()
+
+
+def expected_of_means(
+    frame: pd.DataFrame, cells: Cells, keys: Sequence[str], factors: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Turn the spread of one network about its prediction into that of a mean over so many: ±2 of it over √n.
+
+    Points are means, and a shade of one network's spread would make them look nearer than they are.
+
+    Args:
+        frame: estimates with their predictions, ``predicted_low`` and ``predicted_high`` one spread to either side.
+        cells: the study's.
+        keys: what makes a cell.
+        factors: the measures whose spread is a factor either way.
+    """
+    if not is_predicted(frame):
+        return frame
+    networks = cells.selected.groupby(list(keys), dropna=False)[SEED].nunique().rename("networks").reset_index()
+    n = frame[list(keys)].merge(networks, "left", on=list(keys))["networks"].set_axis(frame.index)
+    times = WITHIN / np.minimum(n, frame["n"]).clip(lower=1) ** 0.5
+    predicted, by_factor = frame[PREDICTED], frame["measure"].isin(factors) & (frame[PREDICTED] > 0)
+    new = {}
+    for name in BAND[1:]:
+        steps = predicted + times * (frame[name] - predicted)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            powers = predicted * (frame[name] / predicted).where(by_factor) ** times
+        new[name] = powers.where(by_factor, steps).where(predicted.notna(), frame[name])
+        if LOG10 + name in frame:
+            logs = frame[LOG10 + PREDICTED]
+            new[LOG10 + name] = logs + times * (frame[LOG10 + name] - logs)
+    return frame.assign(**new)
+
+
+OF_MEANS = (
+    "two standard errors about the prediction: twice the standard deviation that one network of this width is expected "
+    "to have, over √n of the n networks that a point is the mean of"
+)
 
 
 def without_logarithm(frame: pd.DataFrame) -> str:

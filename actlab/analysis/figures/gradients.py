@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted
 from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available
-from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers, without_logarithm
+from actlab.analysis.figures.base import (
+    OF_MEANS,
+    expected_of_means,
+    intervals,
+    legend_of_theory,
+    thin_layers,
+    without_logarithm,
+)
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
@@ -19,10 +26,12 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     if table is None:
         return None
     frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
+    frame = expected_of_means(frame, cells, cell_keys(cells))
+    shaded = f" Shaded: {OF_MEANS}." * (is_predicted(frame) and frame["depth"].nunique() == 1)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}"
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
