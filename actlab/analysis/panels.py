@@ -19,6 +19,7 @@ from actlab.analysis import style
 from actlab.analysis.axes import (
     BAND,
     CHANCE,
+    MARKED,
     arrangement,
     chance,
     curve,
@@ -52,6 +53,7 @@ from actlab.analysis.drawings import (
     RIDGES,
     SCATTER,
     TILES,
+    TRAINED,
     WHEN,
     Spec,
     as_drawn,
@@ -157,13 +159,15 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     theory, alone = is_predicted(frame), set(frame.get("at", [])) == {"init"}
     values = list(dict.fromkeys(frame[spec.panels]))
     colours = style.sequence(frame[lines].unique())
+    own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
     rows, columns = arrangement(len(values))
     figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
     for axes, value in zip(grid.flat, values, strict=False):
         panel = frame[frame[spec.panels] == value]
         for name, line in reversed(list(panel.groupby(lines))):
-            look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "")
+            colour = own[value].colour if own else colours[name]
+            look = LineStyle(colour, "o" if line[x].nunique() == 1 else "")
             if "at" in line:
                 init = line[line["at"] == "init"]
                 if theory:
@@ -173,8 +177,10 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
                     curve(axes, init, x, look, False, linewidth=1.2, linestyle=style.DASHES["dotted"])
                 line = line[line["at"] == "final"]
             if len(line):
-                curve(axes, line, x, look, linewidth=1.2)
-        axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
+                single = bool(some_of(line, lines, False)) and line["n"].max() == 1
+                curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
+        head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        axes.set_title("\n".join([head, *some_of(panel, lines, len(colours) > 1)]))
         bars = panel.index[(panel["at"] != "init") | theory] if "at" in panel else panel.index
         shown = drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
         if beyond:
@@ -189,13 +195,35 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
+    handles = [] if own else handles
     if theory:
         handles += keys_of_theory(not alone)
     elif "at" in frame:
         for name, dash in list({"at the end": "solid", "at init": "dotted"}.items())[alone:]:
             handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
-    legend(figure, handles, words(lines))
+    legend(figure, handles, "" if own else words(lines))
     return figure
+
+
+def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
+    """Say of which lines not all runs are drawn: those that trained, or that have a value.
+
+    >>> row = {"at": "final", "depth": 30, "mean": 1.0, "n": 1, "runs": 3}
+    >>> some_of(pd.DataFrame([row]), "depth", False), some_of(pd.DataFrame([row]), "depth", True)
+    (['1 of 3 runs'], ['depth 30: 1 of 3 runs'])
+    """
+    panel = panel[panel["mean"].notna() & ((panel["at"] != "init") if "at" in panel else True)]
+    texts: list[str] = []
+    if not {"n", "runs"} <= set(panel):
+        return texts
+    for value, line in panel.groupby(lines):
+        numbers = sorted({int(line["n"].min()), int(line["n"].max())})
+        runs = int(line["runs"].max())
+        text = str(line[TRAINED].iloc[0]) if TRAINED in line else ""
+        if not text and numbers[0] < runs:
+            text = f"{' to '.join(map(str, numbers))} of {runs} runs"
+        texts += [f"{words(lines)} {setting(value)}: {text}" if several else text] if text else []
+    return texts
 
 
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -239,7 +267,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 if len(line):
                     marker = "o" if lines == "layer" else looks[value].marker
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
-                    small |= {"markevery": 1} if theory else {}
+                    small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     mark_cut(axes, line, spec.x, top, looks[value].colour)
                     line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
                     if "each" in line:
@@ -248,6 +276,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
+                at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
+                axes.text(0.98, 0.98, panel[TRAINED].iloc[0] if TRAINED in panel else "", **at)
             if i == 0 or folds > 1:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if ticks:

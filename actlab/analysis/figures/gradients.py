@@ -11,6 +11,7 @@ from actlab.analysis.figures.base import (
     expected_of_means,
     intervals,
     legend_of_theory,
+    of_those_trained,
     thin_layers,
     without_logarithm,
 )
@@ -52,8 +53,9 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     """Draw a norm by layer on a log axis: geometric means."""
     if not available(cells.layers, [measure]):
         return None
-    frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
+    values = thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells)
+    frame = intervals(values, cells, ["at", "layer"], trained=True)
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,), looks=cells.looks)
     drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
@@ -62,6 +64,6 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
         drawn += " Strokes on them: the layers that were kept; what lies between is drawn straight."
     caption = (
         f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
-        f"vanishes would press all others flat. {without_logarithm(frame)}"
+        f"vanishes would press all others flat. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     return drawing(cells, frame, spec, title, caption)

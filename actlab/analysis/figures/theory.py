@@ -41,7 +41,7 @@ def predictions(cells: Cells) -> Drawing | None:
     frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
     frame = within_range(expected_of_means(by_factors(frame, log), cells, cell_keys(cells), log))
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log)
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log, looks=cells.looks)
     caption = (
         f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: {OF_MEANS}; on a log axis the same factor "
         "either way."
