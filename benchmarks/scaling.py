@@ -96,6 +96,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
             axes.minorticks_off()
             axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds per step")
+        figure.supxlabel(race.WHISKERS, fontsize=7)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return figure
 

@@ -250,9 +250,12 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     )
     for axes in set(places.flat) - set(grid.flat):
         axes.set_visible(False)
-    for i, j in np.ndindex(grid.shape):
-        grid[i, j].sharey(grid[i, 0]) if j else None
-        grid[i, j].sharex(grid[0, j]) if i else None
+    panel_of: Any
+    for (i, j), panel_of in np.ndenumerate(grid):
+        if j:
+            panel_of.sharey(grid[i, 0])
+        if i:
+            panel_of.sharex(grid[0, j])
     for i, one in enumerate(down):
         of_row = frame[frame[spec.panels] == one]
         log = of_row["measure"].iloc[0] in spec.log

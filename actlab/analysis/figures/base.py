@@ -117,7 +117,7 @@ def expected_of_means(
         return frame
     networks = cells.selected.groupby(list(keys), dropna=False)[SEED].nunique().rename("networks").reset_index()
     n = frame[list(keys)].merge(networks, "left", on=list(keys))["networks"].set_axis(frame.index)
-    times = WITHIN / np.minimum(n, frame["n"]).clip(lower=1) ** 0.5
+    times = WITHIN / n.where(n < frame["n"], frame["n"]).clip(lower=1) ** 0.5
     predicted, by_factor = frame[PREDICTED], frame["measure"].isin(factors) & (frame[PREDICTED] > 0)
     new = {}
     for name in BAND[1:]:
