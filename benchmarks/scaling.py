@@ -88,15 +88,21 @@ def draw(frame: pd.DataFrame) -> Figure:
             operations = grouped["matmul_flops"].median()
             in_proportion = operations * (middle / operations).iloc[-1]
             whiskers = {"yerr": [middle - low, high - middle], "capsize": 2}
-            axes.errorbar(middle.index, middle, **whiskers, color=race.COLOURS[0], marker="o", label="measured")
+            axes.errorbar(
+                middle.index,
+                middle,
+                **whiskers,
+                color=race.COLOURS[0],
+                marker="o",
+                label="measured; whiskers: lowest to highest round",
+            )
             dashed = {"color": "#888888", "linestyle": "--", "linewidth": 0.9}
-            axes.plot(middle.index, in_proportion, **dashed, label="at the cost per operation of the largest")
+            axes.plot(middle.index, in_proportion, **dashed, label="at the largest's cost per operation")
             axes.set_xscale("log")
             axes.set_yscale("log")
-            axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
+            axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index], rotation=30)
             axes.minorticks_off()
             axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds per step")
-        figure.supxlabel(race.WHISKERS, fontsize=7)
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return figure
 
