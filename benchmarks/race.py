@@ -15,6 +15,7 @@ from actlab.analysis import style
 RESULTS = Path(__file__).parent / "results"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
 MARKERS = "osD^vP<"
+WHISKERS = "Whiskers: from the lowest to the highest round"
 
 
 def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
@@ -83,7 +84,7 @@ def lines(
     called = values if isinstance(values, Mapping) else {name: in_words(name) for name in values}
     with style.apply():
         many = len(values) > 3
-        figure = style.new_figure(6.6 if many else 4.2, 2.9)
+        figure = style.new_figure(style.WIDEST if many else 4.2, 2.9)
         axes = figure.subplots()
         for name, colour, marker in zip(called, COLOURS, MARKERS, strict=False):
             grouped = frame.groupby(x)[name]
@@ -101,22 +102,24 @@ def lines(
             axes.set_ylim(0, 1.08 * max(axes.dataLim.y1, *goals, 0))
         axes.set(xlabel=in_words(x), ylabel=ylabel)
         figure.legend(loc="outside right center") if many else axes.legend()
+        figure.supxlabel(WHISKERS, fontsize=7)
         return figure
 
 
 def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel: str) -> Figure:
     """Draw one bar per name: the median over rounds, whiskers from the lowest to the highest."""
     with style.apply():
-        figure = style.new_figure(4.6, 0.7 + 0.22 * len(names))
+        figure = style.new_figure(4.6, 0.9 + 0.22 * len(names))
         axes = figure.subplots()
         grouped = frame.groupby(by)[value]
         middle, low, high = (getattr(grouped, how)().loc[list(names)] for how in ("median", "min", "max"))
         places = list(range(len(names)))[::-1]
         axes.barh(places, middle, color=COLOURS[0], height=0.62)
         axes.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="none", ecolor="#333333", capsize=2)
-        axes.set_yticks(places, [in_words(name) for name in names])
+        axes.set_yticks(places, names if by == "activation" else [in_words(name) for name in names])
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(xlabel)
+        figure.supxlabel(WHISKERS, fontsize=7)
         return figure
 
 

@@ -81,19 +81,26 @@ def main() -> None:
 def draw(frame: pd.DataFrame) -> Figure:
     """Draw cost on log axes with whiskers over rounds, and what would cost as much per operation as the largest."""
     with style.apply():
-        figure = style.new_figure(8.4, 3.1)
+        figure = style.new_figure(style.WIDEST, 3.0)
         for axes, (axis, rows) in zip(figure.subplots(1, 3), frame.groupby("axis", sort=False), strict=True):
             grouped = rows.groupby("value")
             middle, low, high = (getattr(grouped["seconds"], how)() for how in ("median", "min", "max"))
             operations = grouped["matmul_flops"].median()
             in_proportion = operations * (middle / operations).iloc[-1]
             whiskers = {"yerr": [middle - low, high - middle], "capsize": 2}
-            axes.errorbar(middle.index, middle, **whiskers, color=race.COLOURS[0], marker="o", label="measured")
+            axes.errorbar(
+                middle.index,
+                middle,
+                **whiskers,
+                color=race.COLOURS[0],
+                marker="o",
+                label="measured; whiskers: lowest to highest round",
+            )
             dashed = {"color": "#888888", "linestyle": "--", "linewidth": 0.9}
-            axes.plot(middle.index, in_proportion, **dashed, label="at the cost per operation of the largest")
+            axes.plot(middle.index, in_proportion, **dashed, label="at the largest's cost per operation")
             axes.set_xscale("log")
             axes.set_yscale("log")
-            axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index])
+            axes.set_xticks(list(middle.index), [f"{value:,}" for value in middle.index], rotation=30)
             axes.minorticks_off()
             axes.set(xlabel=str(axis), ylabel="seconds" if axis == "runs" else "seconds per step")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -212,7 +212,7 @@ def test_every_mark_of_a_map_has_one_meaning_and_a_key():
         texts = [text for text in figure.findobj(Text) if text.get_text()]
         looks = [(p.get_hatch(), p.get_facecolor()[:3]) for p in figure.axes[0].patches if p.get_zorder() < 2]
         assert figure.get_tightbbox().width <= 6.6
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*kinds} - {"plain"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {*kinds, "numbers: percent"} - {"plain"}
     assert min(text.get_fontsize() for text in texts) >= 7
     assert len([one for one in figure.axes[-1].patches if one.get_zorder() < 2]) < len(looks)  # blank: not in the grid
     assert len({*looks[::2]}) == 4  # a shade, two hatches, grey

@@ -235,7 +235,7 @@ def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
     axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
 
 
-SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 0.3, 1, 3, 10, 30, 100)] + [0.0]
+SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]
 
 
 def spread_out(axes: Axes, values: pd.Series) -> None:
@@ -342,14 +342,12 @@ def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
 
 
 def arrangement(number: int) -> tuple[int, int]:
-    """Choose rows and columns for so many panels: at most five columns, as few gaps as may be.
+    """Choose rows and columns for so many panels: at most three columns, which a page has room for.
 
-    >>> arrangement(3), arrangement(6), arrangement(10), arrangement(11)
-    ((1, 3), (2, 3), (2, 5), (3, 4))
+    >>> arrangement(3), arrangement(4), arrangement(10)
+    ((1, 3), (2, 2), (4, 3))
     """
-    if number <= 5:
-        return 1, number
-    columns = min((5, 4, 3) if number <= 9 else (5, 4), key=lambda n: (-number % n, -n))
+    columns = 2 if number == 4 else min(number, 3)
     return math.ceil(number / columns), columns
 
 
@@ -369,8 +367,13 @@ def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:
     """Add one legend for the whole figure, below it, as wide as the figure."""
     if not handles:
         return
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    columns = max(1, min(len(handles), int(figure.get_size_inches()[0] / (0.45 + 0.068 * longest))))
+    widths = [0.45 + 0.068 * len(str(handle.get_label())) for handle in handles]
+
+    def wide(columns: int) -> float:
+        return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))
+
+    room = figure.get_size_inches()[0]
+    columns = next((number for number in range(len(widths), 1, -1) if wide(number) <= room), 1)
     figure.legend(
         handles=list(handles), loc="outside lower center", ncols=columns, title=name or None, title_fontsize=8
     )

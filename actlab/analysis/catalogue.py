@@ -252,7 +252,7 @@ def intervals(slope: np.ndarray) -> list[tuple[int, int]]:
 
 
 def overview(
-    properties: pd.DataFrame, curves: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle], columns: int = 6
+    properties: pd.DataFrame, curves: Mapping[str, pd.DataFrame], styles: Mapping[str, LineStyle], columns: int = 5
 ) -> Figure:
     """Draw all activations on one page, small, in story order."""
     rows = -(-len(properties) // columns)
@@ -262,7 +262,7 @@ def overview(
         reach = window(kinks)
         draw(axes, curves[name], styles[name].colour, reach, labelled=False)
         axes.set_title(drawn_name(name), fontsize=7.5, pad=3)
-        axes.tick_params(labelsize=5.5, length=2, pad=1.5)
+        axes.tick_params(labelsize=7, length=2, pad=1.5)
         axes.locator_params(axis="y", nbins=4)
         axes.set_xticks([-reach, 0, reach])
     for axes in panels[len(properties) :]:

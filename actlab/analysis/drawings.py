@@ -32,6 +32,11 @@ PROFILE, TILES, RIDGES, DOTS = "profile", "tiles", "ridges", "dots"
 GREYED = "greyed"
 FRAMED = "framed"
 """Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
+TRAINED = "of_trained"
+"""How many of how many runs trained, where these alone are drawn: ``8 of 20 trained``; else empty."""
+SCALE = ("scale_low", "scale_high")
+"""How far the axis of a measure reaches in pictures that differ by width only."""
+HEIGHTS = ("mean", "low", "high", "least", "greatest", "predicted", "predicted_low", "predicted_high")
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 12
 MOST_COLUMNS = 6  # of a grid
@@ -139,6 +144,8 @@ def drawing(
     sentences = [caption, *filter(None, [of_what(runs, of_runs, frame, cells.test_rows)])]
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
+    if "width" in others:
+        pages = on_one_scale(pages, [key for key in others if key != "width"])
     if len(pages) > MOST_PAGES:
         sentences.append(f"{MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
     if cells.select is not None and cells.over not in keys:
@@ -146,6 +153,21 @@ def drawing(
     if spec.columns and (number := frame[spec.columns].nunique()) > spec.most:
         sentences.append(f"{spec.most} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec, heads)
+
+
+def on_one_scale(pages: Mapping[str, pd.DataFrame], alike: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Give pictures that are alike in some settings the range of all of them, by measure: columns ``SCALE``.
+
+    >>> pages = {str(width): pd.DataFrame([{"width": width, "measure": "a", "mean": 1 / width}]) for width in (1, 2)}
+    >>> on_one_scale(pages, [])["2"].to_dict("records")
+    [{'width': 2, 'measure': 'a', 'mean': 0.5, 'scale_low': 0.5, 'scale_high': 1.0}]
+    """
+    all_of = pd.concat(pages.values())
+    heights = all_of[[name for name in HEIGHTS if name in all_of]].astype(float)
+    ends = all_of[[*alike, "measure"]].assign(**{SCALE[0]: heights.min(axis=1), SCALE[1]: heights.max(axis=1)})
+    by = ends.groupby([*alike, "measure"], dropna=False)
+    ranges = by.agg({SCALE[0]: "min", SCALE[1]: "max"}).reset_index()
+    return {page: rows.merge(ranges, "left", on=[*alike, "measure"]) for page, rows in pages.items()}
 
 
 def some_of_all(

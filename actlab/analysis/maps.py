@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -25,13 +26,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import legend, line_label, name_edges
-from actlab.analysis.drawings import FRAMED, GREYED, Spec, in_order
+from actlab.analysis.drawings import FRAMED, GREYED, RANGED, Spec, in_order
 from actlab.analysis.layout import records, setting
 from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"
 INK, SOFT, EDGE = "#222222", "#707070", "#CFCFCF"
-PAGE = 6.5  # inches between the margins of an article
+PAGE = style.WIDEST
 LETTERS = 7.0  # points, at least, on such a page
 LETTER = 0.0084  # inches that a letter is wide, for each point of its size
 CELL, WIDE = 0.163, 0.34  # inches: a cell is at least and at most so wide
@@ -41,6 +42,11 @@ MOST_TICKS = 9
 FADED = 0.35
 SHADES = {"trained": "Blues", "test_accuracy": "Greens", "test_loss": "Purples"}
 OF_UNITS, OF_NORMS = "YlOrBr", "viridis"
+OVERLAYS: Mapping[str, Mapping[str, Any]] = {
+    "some": {"facecolor": "none", "edgecolor": "white", "hatch": "////"},
+    "faint": {"facecolor": "white", "alpha": 1 - FADED},
+}
+"""What is laid over cells without numbers of which some runs, or more than half, have no value."""
 HATCHES: Mapping[str, str] = {"diverged": "/////", "without": "....."}
 BAR: Mapping[str, Any] = {"fraction": 0.05, "aspect": 30, "shrink": 0.9, "pad": 0.02}
 
@@ -86,9 +92,14 @@ def look_of(spec: Spec, frame: pd.DataFrame, across: int, down: int, cell: float
     """Choose the look of all maps of a picture: numbers where there is room for them."""
     scales = {str(name): scale(spec, of) for name, of in frame.groupby("measure", sort=False)}
     numbers = not spec.log and across <= MOST_ACROSS and down <= MOST_DOWN
-    left = frame.loc[(frame["diverged"] > 0) & (frame["n"] < frame["runs"]), "n"]
+    left = frame.loc[lost(frame) & (frame["n"] < frame["runs"]), "n"]
     two_digits = numbers and bool((left > 9).any())  # "(17)" is wider than ".93"
     return MapStyle(scales, numbers, numbers and bool((left > 0).any()), max(cell, 0.23) if two_digits else cell)
+
+
+def lost(frame: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether some of its runs diverged, or have no value."""
+    return frame["diverged"] + frame.get("missing", 0) > 0
 
 
 def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -176,6 +187,7 @@ def tile(
     across, down = sides
     occurring: set[str] = set()
     shade = np.full((len(down), len(across)), np.nan)
+    overlaid: dict[str, list[Rectangle]] = {mark: [] for mark in OVERLAYS}
     colours = next(iter(look.scales.values())) if frame.empty else look.scales[str(frame["measure"].iloc[0])]
     low, high = colours.get_clim()
     assert low is not None  # scales are made with both ends
@@ -184,6 +196,9 @@ def tile(
     for cell, height in zip(records(frame), shades(spec, frame), strict=True):
         i, j = down.index(cell[spec.lines]), across.index(cell[spec.x])
         here = set(marks(cell, height))
+        if not look.numbers and "lost" in here:  # nothing but a pattern has room
+            here = here - {"lost"} | (set() if "faint" in here else {"some"})
+            overlaid["faint" if "faint" in here else "some"].append(box(i, j))
         occurring |= here
         if hatch := next((HATCHES[one] for one in HATCHES if one in here), ""):
             axes.add_patch(box(i, j, hatch=hatch, facecolor="white", edgecolor="#9A9A9A", linewidth=0))
@@ -203,6 +218,9 @@ def tile(
             axes.add_patch(box(i, j, 0.02, edgecolor="white", linewidth=2.4, **frames))
             axes.add_patch(box(i, j, 0.02, edgecolor="black", linewidth=1.2, **frames))
     known = shade[np.isfinite(shade)]
+    for mark, drawn in OVERLAYS.items():
+        if overlaid[mark]:
+            axes.add_collection(PatchCollection(overlaid[mark], **drawn, linewidth=0, zorder=2))
     if not look.numbers:
         edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
         # Without a line about them cells would leave seams where a renderer softens their edges.
@@ -230,7 +248,7 @@ def marks(cell: Mapping[str, Any], height: float) -> Iterator[str]:
         return
     if bool(cell.get(GREYED, False)):
         yield "grey"
-    if cell["diverged"] and cell["n"] < cell["runs"]:
+    if cell["diverged"] + cell.get("missing", 0) and cell["n"] < cell["runs"]:
         yield "lost"
         if 2 * cell["n"] < cell["runs"] and not bool(cell.get(GREYED, False)):
             yield "faint"
@@ -262,10 +280,17 @@ def keys(occurring: set[str], frame: pd.DataFrame) -> list[Artist]:
     if FRAMED in frame and (numbers := {bool(one): set(of) for one, of in frame.groupby(FRAMED)["runs"]}).get(True):
         inside, outside = (span_of(numbers.get(one, set())) for one in (True, False))
         framed += f" ({inside} runs, others {outside})" if outside and inside != outside else ""
+    of_lost = frame[lost(frame) & (frame["n"] < frame["runs"])]
+    median = RANGED in of_lost and bool((of_lost[RANGED] & of_lost["mean"].notna()).any())
+    left = "median of the k runs left" if median else "k runs left"
+    why = "diverged" if "missing" not in of_lost or not of_lost["missing"].any() else "diverged or have no value"
     made: dict[str, Artist] = {
         "percent": Line2D([], [], linestyle="none", label="numbers: percent"),
         "framed": Patch(facecolor="white", edgecolor="black", linewidth=1.2, label=framed),
-        "lost": Line2D([], [], linestyle="none", label="(k): k runs left, the others diverged"),
+        "lost": Line2D([], [], linestyle="none", label=f"(k): {left}, the others {why}"),
+        "some": Patch(
+            **{**OVERLAYS["some"], "facecolor": "#A6A6A6", "linewidth": 0}, label="at least half, not all, have a value"
+        ),
         "faint": Patch(facecolor="#F9DCB8", label="faded: fewer than half left"),
         "diverged": Patch(hatch=HATCHES["diverged"], **hatched, label="all diverged"),
         "without": Patch(hatch=HATCHES["without"], **hatched, label="no value: 0 or not finite"),

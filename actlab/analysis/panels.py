@@ -13,13 +13,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import (
     BAND,
     CHANCE,
+    MARKED,
     arrangement,
     chance,
     curve,
@@ -41,7 +41,6 @@ from actlab.analysis.axes import (
     of_shares,
     points,
     predicted,
-    spread_out,
     title,
 )
 from actlab.analysis.drawings import (
@@ -54,34 +53,28 @@ from actlab.analysis.drawings import (
     RIDGES,
     SCATTER,
     TILES,
+    TRAINED,
     WHEN,
     Spec,
     as_drawn,
     in_order,
 )
 from actlab.analysis.estimates import LOGS
-from actlab.analysis.layout import records, setting, words
+from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
-from actlab.analysis.point_intervals import SPREAD, STROKE, dot, point_intervals, why_empty
+from actlab.analysis.point_intervals import dots, panels_of, point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
+from actlab.analysis.scatter import scatter
 from actlab.measures import DECADES_PER_LAYER, LOG10, about
 
-MOST_NAMED = 11  # in a legend of points: the story's
-FAR = 3.0  # spreads
 AS_THEORY = ": measured (points), predicted (dashed)"
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a frame as the specification says: medians and ranges where means have no interval."""
     return KINDS[spec.kind](spec, as_drawn(frame))
-
-
-def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """Split the rows by measure, and by time where there are several."""
-    by = ["measure", *(["at"] if "at" in frame else [])]
-    return [rows for _, rows in frame.groupby(by, sort=False)]
 
 
 def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -92,10 +85,12 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
     longest = max(len(str(value)) for value in values)
-    width = 4.6 + 0.062 * longest
-    figure = style.new_figure(min(width * len(panels), 12.5), max(3.4, 0.17 * len(values) + 0.9))
+    below = len(panels) > 1  # beside one another they would be too narrow for a page
+    high = max(2.3, 0.15 * len(values) + 0.55) * len(panels) + 0.5 if below else max(3.4, 0.17 * len(values) + 0.9)
+    figure = style.new_figure(min((5.4 if below else 4.6) + 0.062 * longest, style.WIDEST), high)
     shared = frame.groupby("measure").ngroups == 1
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=shared)[0]
+    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=below, sharey=shared)[:, 0]
+    all_ends = []
     for axes, rows in zip(grid, panels, strict=True):
         measure = str(rows["measure"].iloc[0])
         ends = {}
@@ -107,8 +102,8 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 last = line.sort_values(x)["mean"].dropna().iloc[-1]
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         depth_axis(axes, sorted(frame[x].unique()), x)
-        if axes is grid[0] or not shared:
-            axes.set_ylabel(about(measure).axis)
+        axes.set_xlabel(about(x).axis if axes is grid[-1] else "")
+        axes.set_ylabel(about(measure).axis)
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         of_shares(axes, measure)
@@ -116,9 +111,10 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
-        if ends and axes is grid[-1]:
-            style.lay_out(figure)  # positions are known only then
-            name_lines(axes, ends)
+        all_ends.append(ends)
+    style.lay_out(figure)  # positions are known only then
+    for axes, ends in zip(grid, all_ends, strict=True):
+        name_lines(axes, ends)
     return figure
 
 
@@ -145,38 +141,6 @@ def draw_beside(
     predicted(axes, line, x, look.colour)
 
 
-def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw, where depth does not vary, a row for each value of ``lines``, a dot and its interval."""
-    lines, panels = spec.lines, panels_of(frame)
-    values = list(dict.fromkeys(frame[lines]))
-    looks = looks_of(lines, values, spec.looks)
-    figure = style.new_figure(2.0 + 3.2 * len(panels), 0.9 + 0.24 * len(values))
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
-    for axes, rows in zip(grid, panels, strict=True):
-        for place, value in enumerate(values):
-            of_value = rows[rows[lines] == value]
-            for row in records(of_value):
-                dot(axes, row, place, looks[value], is_predicted(rows))
-            if not of_value["mean"].notna().any():
-                at: dict[str, Any] = {
-                    "transform": axes.get_yaxis_transform(),
-                    "va": "center",
-                    "color": "#666666",
-                    "fontsize": 7,
-                }
-                at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
-                axes.text(0.02, place, why_empty(of_value), **at)
-        axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
-        if "at" in rows:
-            axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
-    grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
-    grid[0].set_ylim(len(values) - 0.5, -0.5)
-    if is_predicted(frame):
-        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
-        legend(figure, [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="its spread", **SPREAD)], "")
-    return figure
-
-
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw small multiples, one for each of ``panels``: a measure against ``x``, a line for each of ``lines``.
 
@@ -195,25 +159,29 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     theory, alone = is_predicted(frame), set(frame.get("at", [])) == {"init"}
     values = list(dict.fromkeys(frame[spec.panels]))
     colours = style.sequence(frame[lines].unique())
+    own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
     rows, columns = arrangement(len(values))
-    figure = style.new_figure(max(2.15 * columns + 0.5, 4.2), 1.75 * rows + 0.75)
+    figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
     for axes, value in zip(grid.flat, values, strict=False):
         panel = frame[frame[spec.panels] == value]
         for name, line in reversed(list(panel.groupby(lines))):
-            look = LineStyle(colours[name], "o" if line[x].nunique() == 1 else "")
+            colour = own[value].colour if own else colours[name]
+            look = LineStyle(colour, "o" if line[x].nunique() == 1 else "")
             if "at" in line:
                 init = line[line["at"] == "init"]
                 if theory:
                     predicted(axes, init, x, look.colour, BAND if alone else 0.0)
-                    points(axes, init, x, look, 2.0, bars=alone)
+                    points(axes, init, x, look, 2.0)
                 else:
                     curve(axes, init, x, look, False, linewidth=1.2, linestyle=style.DASHES["dotted"])
                 line = line[line["at"] == "final"]
             if len(line):
-                curve(axes, line, x, look, linewidth=1.2)
-        axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
-        bars = panel.index[(panel["at"] != "init") | alone] if "at" in panel else panel.index
+                single = bool(some_of(line, lines, False)) and line["n"].max() == 1
+                curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
+        head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        axes.set_title("\n".join([head, *some_of(panel, lines, len(colours) > 1)]))
+        bars = panel.index[(panel["at"] != "init") | theory] if "at" in panel else panel.index
         shown = drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
         if beyond:
             decades_scale(axes, shown, 3.0)
@@ -227,13 +195,35 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         grid.flat[0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
+    handles = [] if own else handles
     if theory:
         handles += keys_of_theory(not alone)
     elif "at" in frame:
         for name, dash in list({"at the end": "solid", "at init": "dotted"}.items())[alone:]:
             handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
-    legend(figure, handles, words(lines))
+    legend(figure, handles, "" if own else words(lines))
     return figure
+
+
+def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
+    """Say of which lines not all runs are drawn: those that trained, or that have a value.
+
+    >>> row = {"at": "final", "depth": 30, "mean": 1.0, "n": 1, "runs": 3}
+    >>> some_of(pd.DataFrame([row]), "depth", False), some_of(pd.DataFrame([row]), "depth", True)
+    (['1 of 3 runs'], ['depth 30: 1 of 3 runs'])
+    """
+    panel = panel[panel["mean"].notna() & ((panel["at"] != "init") if "at" in panel else True)]
+    texts: list[str] = []
+    if not {"n", "runs"} <= set(panel):
+        return texts
+    for value, line in panel.groupby(lines):
+        numbers = sorted({int(line["n"].min()), int(line["n"].max())})
+        runs = int(line["runs"].max())
+        text = str(line[TRAINED].iloc[0]) if TRAINED in line else ""
+        if not text and numbers[0] < runs:
+            text = f"{' to '.join(map(str, numbers))} of {runs} runs"
+        texts += [f"{words(lines)} {setting(value)}: {text}" if several else text] if text else []
+    return texts
 
 
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -251,8 +241,21 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     ticks = in_order(frame[spec.x]) if spec.x == "depth" else []
     below = 0.5 + 0.19 * math.ceil((len(values) + 3 * theory) / 6) if lines != "layer" else 0.7
     alpha = min(BAND, 0.6 / len(values))  # many bands must not bury the lines
-    figure = style.new_figure(max(2.2 * len(across) + 0.5, 3.8), 1.8 * len(down) + below)
-    grid = figure.subplots(len(down), len(across), squeeze=False, sharex="col", sharey="row")
+    folds, columns = arrangement(len(across))
+    width = min(max(2.2 * columns + 0.5, 3.8), style.WIDEST)
+    figure = style.new_figure(width, 1.8 * len(down) * folds + below)
+    places = figure.subplots(len(down) * folds, columns, squeeze=False)
+    grid = np.array(
+        [[places[i * folds + j // columns, j % columns] for j in range(len(across))] for i in range(len(down))]
+    )
+    for axes in set(places.flat) - set(grid.flat):
+        axes.set_visible(False)
+    panel_of: Any
+    for (i, j), panel_of in np.ndenumerate(grid):
+        if j:
+            panel_of.sharey(grid[i, 0])
+        if i:
+            panel_of.sharex(grid[0, j])
     for i, one in enumerate(down):
         of_row = frame[frame[spec.panels] == one]
         log = of_row["measure"].iloc[0] in spec.log
@@ -267,7 +270,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 if len(line):
                     marker = "o" if lines == "layer" else looks[value].marker
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
-                    small |= {"markevery": 1} if theory else {}
+                    small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
                     mark_cut(axes, line, spec.x, top, looks[value].colour)
                     line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
                     if "each" in line:
@@ -276,7 +279,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
-            if i == 0:
+                at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
+                axes.text(0.98, 0.98, panel[TRAINED].iloc[0] if TRAINED in panel else "", **at)
+            if i == 0 or folds > 1:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if ticks:
                 depth_axis(axes, ticks, spec.x)
@@ -284,8 +289,11 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 layer_axis(axes, int(panel["layer"].max()), 4)
             else:
                 axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-            axes.set_xlabel(about(spec.x).axis if i == len(down) - 1 else "")
-        grid[i, 0].set_ylabel(spec.labels.get(one, title(one)))
+            last = i == len(down) - 1 and j + columns >= len(across)
+            axes.set_xlabel(about(spec.x).axis if last else "")
+            axes.tick_params(labelleft=j % columns == 0, labelbottom=last or (spec.x == "layer" and folds > 1))
+            if j % columns == 0:
+                axes.set_ylabel(spec.labels.get(one, title(one)))
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
         else:
@@ -313,57 +321,6 @@ def start_of(axes: Axes, panel: pd.DataFrame, x: str) -> None:
     first = panel.loc[panel[x] == panel[x].min(), "mean"].dropna()
     if len(first) and first.max() - first.min() <= 1e-6 * abs(first.max()):
         axes.axhline(float(first.iloc[0]), zorder=0.8, **START)
-
-
-def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw, a panel for each measure, what was measured against what was predicted, and below it the deviations."""
-    lines = spec.lines
-    values = list(dict.fromkeys(frame[lines]))
-    looks = looks_of(lines, values, spec.looks)
-    others = values[MOST_NAMED:] if len(values) > MOST_NAMED + 1 else []
-    looks |= {value: replace(looks[value], colour="#A6A6A6") for value in others}
-    panels = [rows for _, rows in frame.groupby("measure", sort=False)]
-    figure = style.new_figure(max(3.3 * len(panels), 4.6), 4.9 + 0.19 * math.ceil(len(values) / 6))
-    grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", height_ratios=(3, 1))
-    for (above, below), rows in zip(grid.T, panels, strict=True):
-        record = about(str(rows["measure"].iloc[0]))
-        ends = [float(rows[["mean", spec.x]].min().min()), float(rows[["mean", spec.x]].max().max())]
-        above.plot(ends, ends, color="#999999", linewidth=0.8, linestyle=style.DASHES["dashed"], marker="", zorder=0.5)
-        below.axhspan(-2, 2, color="#000000", alpha=0.07, linewidth=0)
-        below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        for value in [*others, *(value for value in values if value not in others)]:
-            one = rows[rows[lines] == value]
-            points(above, one, spec.x, looks[value])
-            axes_of = {"color": looks[value].colour, "marker": looks[value].marker, "markersize": 3.0}
-            below.plot(one[spec.x], one["deviation"], linestyle="none", **axes_of)
-            far = one[one["deviation"].abs() > FAR]
-            if value in others and len(far):
-                last = far.loc[far["deviation"].abs().idxmax()]
-                at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 6.5}
-                below.annotate(str(value), (last[spec.x], last["deviation"]), color="#555555", **at)
-        above.set_title(record.words)
-        below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
-        spread_out(above, pd.concat([rows["mean"], rows[spec.x]]))
-    grid[0, 0].set_ylabel("measured")
-    grid[1, 0].set_ylabel("deviation [spreads]")
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=looks[value].colour,
-            marker=looks[value].marker,
-            linestyle="none",
-            markersize=4,
-            label=line_label(lines, value),
-        )
-        for value in values
-        if value not in others
-    ]
-    if others:
-        more = f"{len(others)} others, named below where far off"
-        handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
-    legend(figure, handles, "" if lines == "activation" else words(lines))
-    return figure
 
 
 KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {

@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from actlab.analysis import style
-from actlab.analysis.axes import CHANCE, chance, legend, line_label, looks_of, of_shares
-from actlab.analysis.drawings import RANGED, WHEN, Spec, in_order
+from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
+from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
@@ -41,7 +42,7 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
     values, groups = list(dict.fromkeys(frame[spec.lines])), in_order(frame[spec.x])
     looks = looks_of(spec.lines, values, spec.looks)
     panels = [rows for _, rows in frame.groupby(["measure", "at"], sort=False)]
-    width = min(max(1.0 + len(groups) * (0.25 + 0.1 * len(values)), 4.6), 12.5)
+    width = min(max(1.0 + len(groups) * (0.25 + 0.1 * len(values)), 4.6), style.WIDEST)
     figure = style.new_figure(width, 2.0 * len(panels) + 0.7)
     grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
     seen: set[str] = set()
@@ -119,6 +120,7 @@ def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[
     return seen | ({PARTLY} if some else set())
 
 
+UNFILLED = "x+|_1234"  # markers that are all edge
 STROKE: dict[str, Any] = {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
 SPREAD: dict[str, Any] = {"color": "#000000", "alpha": 0.08, "linewidth": 0}
 
@@ -132,7 +134,7 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
     if np.isfinite(row["low"]):
         dash = style.DASHES["dashed" if row[RANGED] else "solid"]
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
-    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in "x+" else {}
+    edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in UNFILLED else {}
     axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
 
 
@@ -147,3 +149,50 @@ def why_empty(rows: pd.DataFrame) -> str:
     lost = {name: int(rows[name].sum()) for name in ("diverged", "missing")}
     word = "diverged" if lost["diverged"] > lost["missing"] else "undefined: a norm is 0 or not finite"
     return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"
+
+
+def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """Split the rows by measure, and by time where there are several."""
+    by = ["measure", *(["at"] if "at" in frame else [])]
+    return [rows for _, rows in frame.groupby(by, sort=False)]
+
+
+def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
+    """Draw, where depth does not vary, a row for each value of ``lines``, a dot and its interval."""
+    lines, panels = spec.lines, panels_of(frame)
+    values = list(dict.fromkeys(frame[lines]))
+    looks = looks_of(lines, values, spec.looks)
+    # Titles, axis and key stand about the rows, which have room for a dot and its shade however few they are.
+    figure = style.new_figure(min(2.0 + 3.2 * len(panels), style.WIDEST), 1.65 + max(0.24 * len(values), 0.4))
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
+    for axes, rows in zip(grid, panels, strict=True):
+        for place, value in enumerate(values):
+            of_value = rows[rows[lines] == value]
+            for row in records(of_value):
+                dot(axes, row, place, looks[value], is_predicted(rows))
+            if not of_value["mean"].notna().any():
+                at: dict[str, Any] = {
+                    "transform": axes.get_yaxis_transform(),
+                    "va": "center",
+                    "color": "#666666",
+                    "fontsize": 7,
+                }
+                at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
+                axes.text(0.02, place, why_empty(of_value), **at)
+        if SCALE[0] in rows and rows[SCALE[0]].notna().all():
+            low, high = float(rows[SCALE[0]].min()), float(rows[SCALE[1]].max())
+            pad = 0.05 * (high - low)
+            axes.set_xlim(low - pad, high + pad) if pad else None
+        axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
+        if "at" in rows:
+            axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
+    grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
+    grid[0].set_ylim(len(values) - 0.5, -0.5)
+    if is_predicted(frame):
+        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
+        legend(
+            figure,
+            [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)],
+            "",
+        )
+    return figure

@@ -50,7 +50,7 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     frame = in_decades(frame)
     values = list(dict.fromkeys(frame.loc[frame["mean"].notna(), spec.lines]))
     looks = looks_of(spec.lines, values, spec.looks)
-    figure = style.new_figure(7.4, max(4.2, 0.17 * len(values) + 1.4))
+    figure = style.new_figure(style.WIDEST, max(4.2, 0.17 * len(values) + 1.4))
     axes = figure.subplots()
     draw(axes, spec, frame, looks)
     decades_scale(axes, drawn(frame), FEWEST_DECADES)
@@ -109,7 +109,7 @@ def magnify(axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, Lin
     way(inset, int(frame[spec.x].max()), 3)
     inset.yaxis.set_major_locator(FixedLocator([math.log10(k * 10.0**n) for n in range(-4, 4) for k in (1, 3)]))
     inset.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{10.0**y:.2g}"))
-    inset.tick_params(labelsize=6.5)
+    inset.tick_params(labelsize=7)
     inset.set_title("those near 1, magnified", fontsize=7.5)
 
 

@@ -25,7 +25,7 @@ ROW = 0.2  # inches
 SAID = 0.05  # share near 0 from which on a picture says it
 BEFORE = "#C4C4C4"
 STRIP = "#EFEFEF"
-PERCENT: dict[str, Any] = {"fontsize": 5.5, "color": "#444444", "va": "bottom"}
+PERCENT: dict[str, Any] = {"fontsize": 7, "color": "#444444", "va": "bottom"}
 
 
 def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -40,7 +40,9 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     layers = sorted(frame[spec.lines].unique())
     axis, measure = axis_of(frame), str(frame["measure"].iloc[0])
     rows, columns = arrangement(len(values))
-    figure = style.new_figure(max(2.35 * columns + 0.5, 4.4), (ROW * len(layers) + 0.55) * rows + 0.7)
+    figure = style.new_figure(
+        min(max(2.35 * columns + 0.5, 4.4), style.WIDEST), (ROW * len(layers) + 0.55) * rows + 0.7
+    )
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     said = bool((share_at_zero(frame, axis) >= SAID).any())
     for axes, value in zip(grid.flat, values, strict=False):

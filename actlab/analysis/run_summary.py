@@ -26,6 +26,7 @@ from actlab.study.settings import UNSTATED, Setting
 
 SPLITS = {"train": "#0072B2", "validation": "#E69F00", "test": "#009E73"}
 MOST_LINES = 8
+TALL, LONG = 6.4, 10  # inches of the four panels; letters of a name of which three stand side by side
 WORST_R2 = -1.0  # before training it may be anything: what is below would leave no room for the rest
 
 
@@ -103,11 +104,11 @@ def all_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame, b
     names = [name for name in HISTOGRAMS if len(binned) and (binned["measure"] == name).any()]
     kept = evenly(sorted(set(binned["layer"])), MOST_LINES) if names else []
     below = (0.55 + 0.2 * len(kept)) if names else 0.0
-    figure = style.new_figure(8.2, 5.6 + below)
+    figure = style.new_figure(style.WIDEST, TALL + below)
     if not names:
         four_panels(figure, row, steps, layers)
         return figure
-    parts: Any = figure.subfigures(2, 1, height_ratios=(5.6, below))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(TALL, below))
     above, rest = parts
     four_panels(above, row, steps, layers)
     for axes, name in zip(rest.subplots(1, len(names), squeeze=False)[0], names, strict=True):
@@ -138,7 +139,9 @@ def four_panels(figure: Figure | SubFigure, row: dict[str, Any], steps: pd.DataF
     over_training(grid[1, 1], layers, which, f"{about(which).axis} by layer")
     for axes in grid.flat:
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=6.5, handlelength=2.0, frameon=True, framealpha=0.85, edgecolor="none")
+            longest = max(map(len, axes.get_legend_handles_labels()[1]))
+            columns = 3 if longest <= LONG else 2
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, fontsize=7, columnspacing=1.2)
 
 
 def splits(axes: Axes, steps: pd.DataFrame, metric: str) -> None:

@@ -48,6 +48,7 @@ NOTHING: Any = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 """What files say of when and by what they were made."""
+WIDEST = 6.38  # inches: with its margins a picture fills a page of 6.5, on which letters have the size that they say
 AREA = 60  # pixels
 SCREEN = 110  # pixels of a page per inch
 RC: Any = {
@@ -56,8 +57,8 @@ RC: Any = {
     "axes.titlesize": 8.5,
     "axes.titley": 1.0,  # no ticks above a panel: else the place of its title is sought again at each look
     "axes.labelsize": 8.0,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
+    "xtick.labelsize": 7.2,  # of which exponents have .7
+    "ytick.labelsize": 7.2,
     "legend.fontsize": 7.5,
     "legend.frameon": False,
     "figure.titlesize": 10.0,

@@ -142,7 +142,7 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
     others = list(dict.fromkeys(descent["activation"]))[STORY:]
     descent = descent[~descent["activation"].isin(others)]
     names = list(dict.fromkeys(descent["activation"]))
-    figure = style.new_figure(7.2, 3.1)
+    figure = style.new_figure(style.WIDEST, 3.6)
     loss, unit = figure.subplots(1, 2)
     for name in reversed(names):
         curve = descent[descent["activation"] == name]
@@ -156,9 +156,9 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
     still = [name for name in names if not learns(descent)[name]]
     if still:
         text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
-        unit.annotate(text, (last, 0.0), (0, 5), textcoords="offset points", ha="right", va="bottom", fontsize=6.5)
+        unit.annotate(text, (last, 0.0), (0, 5), textcoords="offset points", ha="right", va="bottom", fontsize=7)
     handles, labels = loss.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center")
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4)
     if others:
-        figure.text(0.995, 0.01, f"{len(others)} more are in the table", ha="right", fontsize=6.5, color="#666666")
+        figure.text(0.995, 0.01, f"{len(others)} more are in the table", ha="right", fontsize=7, color="#666666")
     return figure

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.deviations import is_predicted, means_note, with_predictions
-from actlab.analysis.drawings import FRAMED, evenly
-from actlab.analysis.escaping import code
+from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, with_predictions
+from actlab.analysis.drawings import FRAMED, TRAINED, evenly
+from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
 from actlab.analysis.tables.base import order
+from actlab.analysis.variation import SEED
 from actlab.later import pd
 from actlab.measures import LOG10
 
@@ -28,13 +31,64 @@ SELECTED = " Framed: the selected rate, at which all other figures and tables sh
 MOST_LAYERS = 50  # a line through more points looks the same
 
 
-def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str]) -> pd.DataFrame:
-    """Take intervals by cell over the selected runs, in the order in which they are drawn."""
+def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str], trained: bool = False) -> pd.DataFrame:
+    """Take intervals by cell over the selected runs, in the order in which they are drawn.
+
+    Args:
+        values: one row for each run, measure and place.
+        cells: the study's.
+        within: what splits a cell further.
+        trained: whether, after initialisation, only those runs count that trained, of cells where some did and others
+            did not: a mean over both lies where no run is. ``TRAINED`` says how many these are.
+    """
     keys = cell_keys(cells)
-    frame = summarise(values, cells.selected, keys, own=cells.own)
+    others = left_out(cells, keys) if trained else cells.selected.head(0)
+    if others.empty:
+        frame = summarise(values, cells.selected, keys, own=cells.own)
+    else:
+        later = values["at"] != "init" if "at" in values else pd.Series(True, values.index)
+        kept = cells.selected[~cells.selected["run"].isin(others["run"])]
+        of_kept = values[later & ~values["run"].isin(others["run"])]
+        parts = [summarise(of_kept, kept, keys, own=cells.own).merge(how_many(others, keys), "left", on=keys)]
+        if not later.all():
+            parts.insert(0, summarise(values[~later], cells.selected, keys, own=cells.own))
+        frame = pd.concat(parts, ignore_index=True)
+        frame[TRAINED] = frame[TRAINED].fillna("")
     if "at" in within:
         frame = with_predictions(frame, values, cells, keys)
     return order(frame, cells, keys, within)
+
+
+def left_out(cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """List the selected runs that did not train where others of their cell did, with how many of how many did."""
+    trained = cells.selected["trained"].astype(bool) & (cells.selected["status"] == "ok")
+    runs = cells.selected.assign(number=trained.astype(int))
+    by = runs.groupby(list(keys), dropna=False)["number"]
+    number, size = by.transform("sum"), by.transform("size")
+    return runs.assign(number=number, size=size)[(number > 0) & ~trained]
+
+
+def how_many(others: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Write of each cell that has such runs how many trained: keys, ``TRAINED``."""
+    texts = [f"{number} of {size} trained" for number, size in zip(others["number"], others["size"], strict=True)]
+    return others[list(keys)].assign(**{TRAINED: texts}).drop_duplicates()
+
+
+def of_those_trained(frame: pd.DataFrame, cells: Cells) -> str:
+    """Say in which cells those runs alone are drawn that trained."""
+    if TRAINED not in frame or not (frame[TRAINED] != "").any():
+        return ""
+    keys = [key for key in cell_keys(cells) if frame[key].nunique(dropna=False) > 1]
+    there = frame[frame[TRAINED] != ""].drop_duplicates(keys)
+    names = [
+        ", ".join(in_short(row[key]) if key in NAMED else f"{words(key)} {in_short(row[key])}" for key in keys)
+        for row in records(there)
+    ]
+    each = [f"{plain(name)}: {text}" for name, text in zip(names, there[TRAINED], strict=True)]
+    return (
+        "Where some runs trained and others did not, those that trained are drawn after initialisation "
+        f"({'; '.join(each)})."
+    )
 
 
 def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
@@ -44,6 +98,43 @@ def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
     drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
     without = ", without which a cell is outside theory" if "outside" in frame else ""
     return f"{drawn}{without}. {means_note(frame, cells)}".strip()
+
+
+def expected_of_means(
+    frame: pd.DataFrame, cells: Cells, keys: Sequence[str], factors: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Turn the spread of one network about its prediction into that of a mean over so many: ±2 of it over √n.
+
+    Points are means, and a shade of one network's spread would make them look nearer than they are.
+
+    Args:
+        frame: estimates with their predictions, ``predicted_low`` and ``predicted_high`` one spread to either side.
+        cells: the study's.
+        keys: what makes a cell.
+        factors: the measures whose spread is a factor either way.
+    """
+    if not is_predicted(frame):
+        return frame
+    networks = cells.selected.groupby(list(keys), dropna=False)[SEED].nunique().rename("networks").reset_index()
+    n = frame[list(keys)].merge(networks, "left", on=list(keys))["networks"].set_axis(frame.index)
+    times = WITHIN / n.where(n < frame["n"], frame["n"]).clip(lower=1) ** 0.5
+    predicted, by_factor = frame[PREDICTED], frame["measure"].isin(factors) & (frame[PREDICTED] > 0)
+    new = {}
+    for name in BAND[1:]:
+        steps = predicted + times * (frame[name] - predicted)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            powers = predicted * (frame[name] / predicted).where(by_factor) ** times
+        new[name] = powers.where(by_factor, steps).where(predicted.notna(), frame[name])
+        if LOG10 + name in frame:
+            logs = frame[LOG10 + PREDICTED]
+            new[LOG10 + name] = logs + times * (frame[LOG10 + name] - logs)
+    return frame.assign(**new)
+
+
+OF_MEANS = (
+    "two standard errors about the prediction: twice the standard deviation that one network of this width is expected "
+    "to have, over √n of the n networks that a point is the mean of"
+)
 
 
 def without_logarithm(frame: pd.DataFrame) -> str:

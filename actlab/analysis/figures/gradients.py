@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from actlab.analysis.cells import Cells
+from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted
 from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available
-from actlab.analysis.figures.base import intervals, legend_of_theory, thin_layers, without_logarithm
+from actlab.analysis.figures.base import (
+    OF_MEANS,
+    expected_of_means,
+    intervals,
+    legend_of_theory,
+    of_those_trained,
+    thin_layers,
+    without_logarithm,
+)
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
@@ -19,10 +27,12 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     if table is None:
         return None
     frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
+    frame = expected_of_means(frame, cells, cell_keys(cells))
+    shaded = f" Shaded: {OF_MEANS}." * (is_predicted(frame) and frame["depth"].nunique() == 1)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}"
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
@@ -43,8 +53,9 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     """Draw a norm by layer on a log axis: geometric means."""
     if not available(cells.layers, [measure]):
         return None
-    frame = intervals(thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells), cells, ["at", "layer"])
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,))
+    values = thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells)
+    frame = intervals(values, cells, ["at", "layer"], trained=True)
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,), looks=cells.looks)
     drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
@@ -53,6 +64,6 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
         drawn += " Strokes on them: the layers that were kept; what lies between is drawn straight."
     caption = (
         f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
-        f"vanishes would press all others flat. {without_logarithm(frame)}"
+        f"vanishes would press all others flat. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     return drawing(cells, frame, spec, title, caption)

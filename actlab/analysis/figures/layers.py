@@ -13,7 +13,14 @@ from actlab.analysis.estimates import (
     parameter_columns,
     summarise,
 )
-from actlab.analysis.figures.base import intervals, legend_of_theory, one_depth, thin_layers, without_logarithm
+from actlab.analysis.figures.base import (
+    intervals,
+    legend_of_theory,
+    of_those_trained,
+    one_depth,
+    thin_layers,
+    without_logarithm,
+)
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
@@ -31,7 +38,7 @@ def moments(cells: Cells) -> Drawing | None:
     if not measures:
         return None
     values = thin_layers(at_both_ends(cells.layers, cells.selected, measures), cells, 12)
-    frame = intervals(values, cells, ["measure", "at", "layer"])
+    frame = intervals(values, cells, ["measure", "at", "layer"], trained=True)
     # All of one measure, then all of the next: so the panels come.
     frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     frame["panel"] = frame["measure"] + "," + frame["at"]
@@ -47,7 +54,8 @@ def moments(cells: Cells) -> Drawing | None:
         looks=cells.looks,
         most=MOST_DEPTHS,
     )
-    caption = f"Over units and probe rows. {mean_of(frame)}. {legend_of_theory(frame, cells)}".strip()
+    said = [f"{mean_of(frame)}.", legend_of_theory(frame, cells), of_those_trained(frame, cells)]
+    caption = " ".join(["Over units and probe rows.", *filter(None, said)])
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 
 
@@ -86,10 +94,12 @@ def learned_parameters(cells: Cells) -> Drawing | None:
         return None
     learns = cells.selected[cells.selected["learnable_per"].astype(bool) & (cells.selected["status"] == "ok")]
     values = long(cells.layers.loc[cells.layers["run"].isin(learns["run"]), ["run", "step", "layer", *names]], names)
-    frame = intervals(thin_layers(values.dropna(subset="value"), cells, 8), cells, ["measure", "layer", "step"])
+    values = thin_layers(values.dropna(subset="value"), cells, 8)
+    frame = intervals(values, cells, ["measure", "layer", "step"], trained=True)
     if frame.empty:
         return None
     frame["panel"] = frame["activation"] + ": " + frame["measure"]
     spec = Spec(GRID, x="step", lines="layer", panels="panel", columns="depth")
     caption = f"{mean_of(frame)}, of means over units where each has its own. At most 8 layers are drawn."
+    caption = f"{caption} {of_those_trained(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Learned parameters over training", caption)

@@ -36,7 +36,7 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     frame, left_out = only_nonzero(intervals(thin_layers(values, cells), cells, ["layer"]))
     if frame.empty:
         return None
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells))
+    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), looks=cells.looks)
     caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
@@ -49,7 +49,7 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     frame, left_out = only_nonzero(intervals(over_training(cells, ["dead_fraction"]), cells, ["step"]))
     if frame.empty:
         return None
-    spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells))
+    spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells), looks=cells.looks)
     caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
@@ -104,6 +104,8 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     panels = subject(cells, others)
     means = f"{mean_of(frame, False)}, of means over hidden layers. {MARKS}"
     said = [definition(measure), means, *left_out]
+    if frame["activation"].nunique() == 1:
+        title = f"{title}: {frame['activation'].iloc[0]}"
     frame = with_born_dead(frame, cells, keys)
     if GREYED in frame and frame[GREYED].any():
         said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
