@@ -139,6 +139,22 @@ def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):
     assert len([one for one in table.find_elements("css selector", "th") if one.is_displayed()]) < heads
 
 
+def test_what_is_no_number_is_last_in_both_orders(browser):
+    sort = """document.body.insertAdjacentHTML('beforeend', '<div class="scroll"><table id="sorted">'
+      + '<thead><tr><th>v</th></tr></thead><tbody></tbody></table></div>');
+      const made = document.getElementById('sorted');
+      window.attach(made, arguments[0].map((text) => ({ texts: [text], make: () => {
+        const row = document.createElement('tr'); row.insertCell().textContent = text; return row; } })));
+      const rows = () => [...made.tBodies[0].rows].map((row) => row.textContent);
+      const click = () => made.querySelector('th button').click();
+      click(); const up = rows(); click(); const down = rows(); made.parentElement.remove(); return [up, down]"""
+    none = {"20 of 20 diverged", "5 of 5 undefined", "–", "outside theory", "not run"}
+    numbers = ["−3", "4 of 20 diverged: 0.5", "≥ 2", "30"]
+    up, down = browser.execute_script(sort, ["30", *none, "−3", "≥ 2", "4 of 20 diverged: 0.5"])
+    assert (up[:4], down[:4]) == (numbers, numbers[::-1])
+    assert set(up[4:]) == set(down[4:]) == none
+
+
 def test_a_click_on_a_run_shows_its_curves_and_yaml(browser):
     yaml = browser.find_element("css selector", "#run pre")  # folded
     before = drawn(browser, "curves"), yaml.get_attribute("textContent")
