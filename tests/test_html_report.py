@@ -198,6 +198,29 @@ def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_
     assert "Dotted" not in whole.body
 
 
+def test_of_how_many_runs_a_line_is_goes_with_it_and_a_cell_that_partly_trained_is_marked():
+    runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,))
+    runs["trained"] = (runs["activation"] == "relu") & (runs["seed"] > 0)
+    one, last = runs["run"].iloc[0], layers["step"].max()
+    layers.loc[(layers["run"] == one) & (layers["step"] == last), "dead_fraction"] = np.nan
+    part = explore.explore(build_cells(runs, steps, layers), Rule())
+    lines = {(row["a"], row["s"]): row for row in part.datasets["layers"] if row["seed"] < 0}
+    measure = next(name for name in lines["relu", 0] if name.startswith("m") and lines["relu", last]["n"].get(name))
+    assert lines["relu", last] | {"of": 3, "n": {measure: 2}, "mixed": True, "trained": 2} == lines["relu", last]
+    assert {"n", "mixed"}.isdisjoint({*lines["relu", 0], *lines["elu", last]})
+    assert {row["s"] for row in part.datasets["layers"] if row["seed"] >= 0 and "mixed" in row} == {*steps["step"]} - {
+        0
+    }
+    assert part.data["layers-cells"] == [{"a": "relu", "d": 2, "of": 3}, {"a": "elu", "d": 2, "of": 3}]
+
+
+def test_of_settings_in_which_as_many_activations_train_a_page_opens_at_the_first_in_the_studys_order():
+    runs = pd.DataFrame({"rate": [2, 2, 1, 1], "trained": [True, True, True, False]})
+    runs = runs.assign(depth=2, status="ok", activation="relu")
+    assert explore.opening(runs, ["rate"], {"rate": ["2", "1"]})[1] == {"rate": 2}
+    assert explore.opening(runs, ["rate"], {"rate": ["1", "2"]})[1] == {"rate": 1}
+
+
 def opened_with(cells):
     """Return the run that is shown at first."""
     data = run_list(STUDY, cells, Rule()).data["run-data"]

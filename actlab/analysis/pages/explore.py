@@ -15,6 +15,7 @@ from actlab.analysis.estimates import long, records_at, summarise
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import NO_LOGARITHM
+from actlab.analysis.pages import dark
 from actlab.analysis.pages.controls import boxes, choice, fixed, slider
 from actlab.analysis.pages.thinning import Rule, as_plain, in_arrays, kept_layers, spread
 from actlab.analysis.variation import split_varies
@@ -114,6 +115,7 @@ def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_OR
     chosen_by = f", each network at its selected {words(cells.over)}" if cells.select is not None else ""
     gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
     body = [
+        dark.style(look.colour for look in looks.values()),
         f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Drawn is what figures draw of all seeds; pointing at a "
         "line shows the seeds behind it.",
         f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
@@ -248,16 +250,13 @@ def opening(
         return depth, {}, why
     there = runs.assign(trained=trained)[runs["depth"] == depth]
     share = there.groupby([*others, "activation"], dropna=False)["trained"].mean()
-    best = share.groupby(list(others), dropna=False).agg(
-        most=lambda one: (one >= 0.5).sum(), some=lambda one: (one > 0).sum(), of="size"
-    )
-    for key in others:
-        said = list(order.get(key, options(runs, key)))
-        place = {value: said.index(setting(value)) if setting(value) in said else len(said) for value in runs[key]}
-        best[f"{key}, in order"] = best.index.get_level_values(key).map(lambda value, place=place: place.get(value, 0))
-    ranks = [f"{key}, in order" for key in others]
-    first = best.sort_values(["most", "some", "of", *ranks], ascending=[False] * 3 + [True] * len(ranks)).index[0]
-    return depth, dict(zip(others, first if isinstance(first, tuple) else (first,), strict=True)), why
+    said = {key: list(order.get(key, options(runs, key))) for key in others}
+    ranked = []
+    for values, one in share.groupby(list(others), dropna=False):
+        texts = [(said[key], setting(value)) for key, value in zip(others, values, strict=True)]
+        place = [known.index(text) if text in known else len(known) for known, text in texts]
+        ranked.append((-(one >= 0.5).sum(), -(one > 0).sum(), -len(one), place, values))
+    return depth, dict(zip(others, min(ranked, key=lambda one: one[:4])[-1], strict=True)), why
 
 
 def options(runs: pd.DataFrame, key: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.layout import number, setting, words
+from actlab.analysis.pages import dark
 from actlab.analysis.pages.explore import Part, opening
 from actlab.analysis.pages.thinning import Rule, as_plain, rounded, spread
 from actlab.later import Later, pd
@@ -60,12 +61,12 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     )
     shows = "its YAML: nothing was trained, so that it has no curves" if cells.untrained else "its curves and its YAML"
     body = (
-        f"<p>A click on a run shows {shows}.{kept}</p>\n"
+        f"{dark.style(COLOURS)}<p>A click on a run shows {shows}.{kept}</p>\n"
         '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
         f'<section id="run" aria-live="polite"><h3></h3>{"" if cells.untrained else losses}'
         '<details><summary>Its YAML</summary><pre tabindex="0"><code></code></pre></details></section>'
     )
-    charts = {} if cells.untrained else {"curves": loss_curves(steps, curves, first, data["diverged"][first])}
+    charts = {} if cells.untrained else {"curves": loss_curves(steps, curves, first, diverged_at(runs)[first])}
     return Part(body, charts, data={"run-data": data})
 
 
