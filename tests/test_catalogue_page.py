@@ -203,6 +203,7 @@ def test_a_users_own_function_is_shown_and_harmless(own):
     assert EVIL in page.text  # shown as what it is
     assert page.counts["script"] == 1 + text.count('<script type="module">')
     assert "img" not in page.counts
+    assert "closed form in its record (of f by automatic differentiation), in float64" in page.text
     assert not page.handlers
     assert all(one.startswith(("#", "..", "data:,")) for one in page.links)
     *_, shift, z = page.charts["graph-f"]["params"]

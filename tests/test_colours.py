@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from actlab.activations import CATALOGUE
+from actlab.analysis.pages.dark import contrast, in_dark
 
 STORY = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish", "tanh", "linear")
 TOLD_APART = 10.0  # ΔE of CIEDE2000
@@ -74,6 +75,13 @@ def test_no_two_activations_of_the_story_have_one_colour_to_any_reader(vision):
     seen = {name: lab(np.clip(SEEN[vision] @ linear(CATALOGUE[name].look[0]), 0, 1)) for name in STORY}
     close = {(a, b): difference(seen[a], seen[b]) for a, b in combinations(STORY, 2)}
     assert min(close.values()) >= TOLD_APART, min(close, key=close.get)
+
+
+def test_on_dark_paper_all_are_seen_and_the_story_is_told_apart():
+    on_dark = {name: in_dark(record.look[0]) for name, record in CATALOGUE.items()}
+    assert min(map(contrast, on_dark.values())) >= 3.0
+    seen = {name: lab(linear(on_dark[name])) for name in STORY}
+    assert min(difference(seen[a], seen[b]) for a, b in combinations(STORY, 2)) >= TOLD_APART
 
 
 def test_what_looks_alike_in_colour_differs_in_marker_and_dash():

@@ -139,6 +139,22 @@ def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):
     assert len([one for one in table.find_elements("css selector", "th") if one.is_displayed()]) < heads
 
 
+def test_what_is_no_number_is_last_in_both_orders(browser):
+    sort = """document.body.insertAdjacentHTML('beforeend', '<div class="scroll"><table id="sorted">'
+      + '<thead><tr><th>v</th></tr></thead><tbody></tbody></table></div>');
+      const made = document.getElementById('sorted');
+      window.attach(made, arguments[0].map((text) => ({ texts: [text], make: () => {
+        const row = document.createElement('tr'); row.insertCell().textContent = text; return row; } })));
+      const rows = () => [...made.tBodies[0].rows].map((row) => row.textContent);
+      const click = () => made.querySelector('th button').click();
+      click(); const up = rows(); click(); const down = rows(); made.parentElement.remove(); return [up, down]"""
+    none = {"20 of 20 diverged", "5 of 5 undefined", "–", "outside theory", "not run"}
+    numbers = ["−3", "4 of 20 diverged: 0.5", "≥ 2", "30"]
+    up, down = browser.execute_script(sort, ["30", *none, "−3", "≥ 2", "4 of 20 diverged: 0.5"])
+    assert (up[:4], down[:4]) == (numbers, numbers[::-1])
+    assert set(up[4:]) == set(down[4:]) == none
+
+
 def test_a_click_on_a_run_shows_its_curves_and_yaml(browser):
     yaml = browser.find_element("css selector", "#run pre")  # folded
     before = drawn(browser, "curves"), yaml.get_attribute("textContent")
@@ -180,6 +196,28 @@ def test_a_page_opens_at_the_deepest_networks_that_trained_and_joins_neighbours_
     assert cells.runs.set_index("run").loc[opened_with(cells), ["activation", "depth"]].tolist() == ["elu", 5]
     whole = explore.explore(build_cells(runs, steps, layers), Rule())
     assert "Dotted" not in whole.body
+
+
+def test_of_how_many_runs_a_line_is_goes_with_it_and_a_cell_that_partly_trained_is_marked():
+    runs, steps, layers = frames(("relu", "elu"), (2,), (1e-3,))
+    runs["trained"] = (runs["activation"] == "relu") & (runs["seed"] > 0)
+    one, last = runs["run"].iloc[0], layers["step"].max()
+    layers.loc[(layers["run"] == one) & (layers["step"] == last), "dead_fraction"] = np.nan
+    part = explore.explore(build_cells(runs, steps, layers), Rule())
+    lines = {(row["a"], row["s"]): row for row in part.datasets["layers"] if row["seed"] < 0}
+    measure = next(name for name in lines["relu", 0] if name.startswith("m") and lines["relu", last]["n"].get(name))
+    assert lines["relu", last] | {"of": 3, "n": {measure: 2}, "mixed": True, "trained": 2} == lines["relu", last]
+    assert {"n", "mixed"}.isdisjoint({*lines["relu", 0], *lines["elu", last]})
+    seeds = [row for row in part.datasets["layers"] if row["seed"] >= 0 and "mixed" in row]
+    assert {row["s"] for row in seeds} == {*steps["step"]} - {0}
+    assert part.data["layers-cells"] == [{"a": "relu", "d": 2, "of": 3}, {"a": "elu", "d": 2, "of": 3}]
+
+
+def test_of_settings_in_which_as_many_activations_train_a_page_opens_at_the_first_in_the_studys_order():
+    runs = pd.DataFrame({"rate": [2, 2, 1, 1], "trained": [True, True, True, False]})
+    runs = runs.assign(depth=2, status="ok", activation="relu")
+    assert explore.opening(runs, ["rate"], {"rate": ["2", "1"]})[1] == {"rate": 2}
+    assert explore.opening(runs, ["rate"], {"rate": ["1", "2"]})[1] == {"rate": 1}
 
 
 def opened_with(cells):

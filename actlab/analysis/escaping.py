@@ -55,7 +55,7 @@ TOKENS = re.compile(r"\\(?P<escaped>[!-/:-@\[-`{-~])|&(?P<entity>lt|gt|amp);|`(?
 ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
 BOLD, EMPHASIS = re.compile(r"\*\*(.+?)\*\*"), re.compile(r"\*([^*]+)\*")
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
-INNER = re.compile(rf"(;\s*)([{''.join(FORMULA)}])")  # where a spreadsheet parts cells by semicolons
+INNER = re.compile(rf"(;\s*)([{re.escape(''.join(FORMULA))}])")  # where a spreadsheet parts cells by semicolons
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SUBSCRIPT = re.compile(r"\$(\\[a-z]+)\$\\_([A-Za-z0-9])(?![A-Za-z0-9\\])")  # σ_w
 # 1.1e−19, as it is once its signs are LaTeX
@@ -176,6 +176,8 @@ def safe_cell(value: object) -> object:
     ("'=1+1", '-0.5', 'relu', -1.0)
     >>> safe_cell("a;=1+1")
     "a;'=1+1"
+    >>> safe_cell("68 diverged; 3 settings left out")
+    '68 diverged; 3 settings left out'
     """
     if not isinstance(value, str):
         return value
@@ -183,3 +185,12 @@ def safe_cell(value: object) -> object:
     text = INNER.sub(r"\1'\2", UNSEEN.sub(WRONG, text))
     begins = text.lstrip(" \n\u00a0\u200b\ufeff")
     return f"'{text}" if begins.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
+
+
+def unguarded(text: str) -> str:
+    """Read a cell's text without the apostrophes that a spreadsheet needs behind a semicolon.
+
+    >>> unguarded(str(safe_cell("supported; =1+1"))), unguarded("68 diverged; '3 settings left out")
+    ('supported; =1+1', '68 diverged; 3 settings left out')
+    """
+    return re.sub(r"(;\s*)'(?=[^\w\s']|\d)", r"\1", text)

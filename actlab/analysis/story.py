@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from actlab.analysis.claims import ClaimsError
-from actlab.analysis.escaping import code, plain
+from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.layout import Table, number, with_bounds, write_table
 from actlab.analysis.sections import Grid, Items, Section, Text, markdown
 from actlab.naming import counted
@@ -107,7 +107,7 @@ def measured(one: Mapping[str, Any]) -> str:
     ('supported: 1.00 [0.90, 1.10]', 'inconclusive: 1.00 [0.90, 1.10] (contradicted at 2)')
     """
     low, high = float(one["low"]), float(one["high"])
-    condition = str(one["condition"]).replace("; '", "; ")  # a spreadsheet's apostrophe
+    condition = unguarded(str(one["condition"]))
     if one["verdict"] == "true only if":
         return f"true only if {condition.split('; contradicted')[0]}"
     if one["form"] == "exactly":

@@ -102,5 +102,5 @@ def entry(record: Activation, kinks: str, colour: str) -> "Entry":
     z = parameter_grids.points([float(one.replace("−", "-")) for one in kinks.split(", ") if one])
     over = parameter_grids.sliders(record)
     shared = ("name", "family", "formula", "latex", "cases", "derivative_formula", "derivative_latex", "reference")
-    said = {name: getattr(record, name) for name in (*shared, "weight_init", "parameters", "learnable")}
+    said = {name: getattr(record, name) for name in (*shared, "weight_init", "parameters", "learnable", "closed_form")}
     return Entry(**said, z=z, sliders=over, curves=tuple(parameter_grids.curves(record, z, over)), colour=colour)

@@ -22,7 +22,7 @@ from actlab.analysis.claims import (
     claimed,
     with_interval,
 )
-from actlab.analysis.escaping import code, plain
+from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
 from actlab.analysis.layout import Table, number, records
@@ -148,9 +148,7 @@ def stored_verdicts(folder: Path) -> Table | None:
     if not path.is_file():
         return None
     rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
-    kinds: dict[str, Callable[[str], Any]] = {"str": str, "float": lambda text: float(text or "nan"), "int": int}
-    # Without the apostrophes that spreadsheets are given.
-    rows = [{name: text.replace("; '", "; ") for name, text in row.items()} for row in rows]
+    kinds: dict[str, Callable[[str], Any]] = {"str": unguarded, "float": lambda text: float(text or "nan"), "int": int}
     made = [
         Verdict(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Verdict) if one.name in row})
         for row in rows

@@ -13,6 +13,7 @@ import pandas as pd
 from actlab.analysis import initial_weights, story
 from actlab.analysis.catalogue import comparison, file_stems
 from actlab.analysis.escaping import bare
+from actlab.analysis.pages import dark
 from actlab.analysis.pages.graphs import DECIMALS, Entry, about, chart, constants
 from actlab.analysis.pages.mathml import FormulaError, by_cases, mathml, parts
 from actlab.analysis.pages.shell import environment, html_page
@@ -89,12 +90,23 @@ def page(
             ids=[stems[name] for name in names],
             weights_note=weights.note,
             legend=inline(story.LEGEND),
+            computed=computed(entries),
             decimals=DECIMALS,
             checked=CHECKED,
             inline=inline,
         )
     )
+    body += dark.style(entry.colour for entry in entries)
     return html_page(title, body, {f"graph-{stems[entry.name]}": chart(entry) for entry in entries})
+
+
+def computed(entries: Sequence[Entry]) -> str:
+    """Say what curves and derivatives were computed by: who writes a function seldom states its derivative."""
+    without = [entry.name for entry in entries if not entry.closed_form]
+    if len(without) == len(entries):
+        return f"your function{'s' * (len(without) > 1)}, the derivative by automatic differentiation"
+    apart = f" (of {', '.join(without)} by automatic differentiation)" if without else ""
+    return f"the function itself, its derivative by the closed form in its record{apart}"
 
 
 def one_of(table: pd.DataFrame, i: int) -> dict[str, str]:

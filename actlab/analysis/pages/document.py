@@ -24,6 +24,8 @@ LONG = 60
 """Letters of a cell from which on it has a width of its own."""
 MOST_PICTURES = 2
 """Of one section; of more, all but the first are folded."""
+OF_CLAIMS, VERDICT = {"claim", "verdict"}, "verdict"
+"""The columns that a table of claims has; on a phone its rows are lists, which begin with the verdict."""
 
 
 def html(
@@ -79,7 +81,7 @@ def in_html(
             lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in block.lines()]
             return "\n".join(("<ul>", *lines, "</ul>"))
         case Grid(frame, name):
-            body = table(frame, settings)
+            body = table(frame, settings, VERDICT if set(frame) >= OF_CLAIMS else "")
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return body if len(frame) < FOLD_FROM else folded
         case Picture(title, file):
@@ -138,28 +140,46 @@ def contents(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Contents"><ul>{"".join(links)}</ul></nav>' if len(links) > 1 else ""
 
 
-def table(frame: pd.DataFrame, settings: Collection[str] = ()) -> str:
+def table(frame: pd.DataFrame, settings: Collection[str] = (), first: str = "") -> str:
     """Render a table of Markdown strings; columns of settings, and settings in headings, are marked for filters.
+
+    Args:
+        frame: the table.
+        settings: what settings are called at its head.
+        first: of one whose rows a phone shows as lists, the column that stands first there.
 
     >>> "data-filter>depth</th>" in table(pd.DataFrame({"depth": ["2"], "loss": ["0.1"]}), ["depth"])
     True
     """
     heads = "".join(heading(str(name), settings) for name in frame.columns)
-    rows = "\n".join(f"<tr>{''.join(map(cell, map(str, row)))}</tr>" for row in frame.itertuples(index=False))
+    names = [str(name) if first else "" for name in frame.columns]
+    rows = "\n".join(
+        f"<tr>{''.join(cell(str(one), name, name == first != '') for one, name in zip(row, names, strict=True))}</tr>"
+        for row in frame.itertuples(index=False)
+    )
+    stacked = " stacked" if first else ""
     return (
-        f'<div class="scroll" tabindex="0"><table class="sortable"><thead><tr>{heads}</tr></thead>\n'
+        f'<div class="scroll" tabindex="0"><table class="sortable{stacked}"><thead><tr>{heads}</tr></thead>\n'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
-def cell(text: str) -> str:
+def cell(text: str, head: str = "", first: bool = False) -> str:
     """Render a cell; an estimate is not broken into lines.
+
+    Args:
+        text: what it says.
+        head: the heading that it repeats where a phone shows rows as lists.
+        first: whether it stands first there.
 
     >>> cell("0.912 [0.900, 0.921] †")
     '<td class="n">0.912 [0.900, 0.921] †</td>'
     """
-    kind = ' class="n"' if SHORT.fullmatch(text) else ' class="long"' if len(text) > LONG else ""
-    return f"<td{kind}>{inline(text)}</td>"
+    kinds = ["n"] if SHORT.fullmatch(text) else ["long"] if len(text) > LONG else []
+    kinds += ["first"] * first
+    kind = f' class="{" ".join(kinds)}"' if kinds else ""
+    said = f' data-head="{escape(head)}"' if head else ""
+    return f"<td{kind}{said}>{inline(text)}</td>"
 
 
 def heading(name: str, settings: Collection[str]) -> str:
@@ -206,7 +226,7 @@ def picture(title: str, path: Path, titled: bool = True) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
     name = path.suffix[1:].upper()
     return (
-        f'<figure><img alt="{escape(title)}" src="data:{kind};base64,{data}">'
+        f'<figure><div class="wide" tabindex="0"><img alt="{escape(title)}" src="data:{kind};base64,{data}"></div>'
         f'<figcaption>{said}<button class="keep" data-name="{escape(path.name)}">{name}</button>'
         "</figcaption></figure>"
     )

@@ -15,8 +15,9 @@ from actlab.analysis.estimates import long, records_at, summarise
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import NO_LOGARITHM
+from actlab.analysis.pages import dark
 from actlab.analysis.pages.controls import boxes, choice, fixed, slider
-from actlab.analysis.pages.thinning import Rule, in_arrays, kept_layers, spread
+from actlab.analysis.pages.thinning import Rule, as_plain, in_arrays, kept_layers, spread
 from actlab.analysis.variation import split_varies
 from actlab.later import Later, pd
 from actlab.measures import LOG10, about
@@ -36,11 +37,18 @@ MEASURES = (
 """What is offered, in this order, of what a study has."""
 MOST_MEASURES = 5
 MOST_SHOWN = 12  # activations, before the reader asks for others
-SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds"]}
+SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds || datum.mixed"]}
 """When the seeds behind a line are seen."""
+FEW = "datum.mixed || (isValid(datum.n) && isValid(datum.n[measure]) && 2 * datum.n[measure] < datum.of)"
+"""Of which lines little can be said: of fewer than half the runs, or of some that trained and others that did not."""
+RUNS = "(isValid(datum.n) && isValid(datum.n[measure]) ? datum.n[measure] : datum.of)"
+"""Of how many runs a line is."""
+DIM = {"opacity": {"condition": {"test": FEW, "value": 0.4}, "value": 1}}
+THIN = {"strokeWidth": {"condition": {"test": FEW, "value": 1}, "value": 2.2}}
 SHARES = "indexof(shares, measure) >= 0"
 """Whether a share is drawn, of which all can be seen to be between 0 and 1."""
 OF_DEPTH = "names[measure] + ', depth ' + d"
+NO_ORDER: Mapping[str, Sequence[str]] = {}
 NOT_KEPT = [2, 3]  # dashes of a line between layers that are no neighbours
 STROKES: Mapping[str, list[int]] = {"solid": [1, 0], "dashed": [6, 3], "dotted": [2, 2], "dashdot": [7, 3, 2, 3]}
 
@@ -55,8 +63,14 @@ class Part:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def explore(cells: Cells, rule: Rule) -> Part:
-    """Make the part on layers; empty where a study has none."""
+def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_ORDER) -> Part:
+    """Make the part on layers; empty where a study has none.
+
+    Args:
+        cells: the study's.
+        rule: how much is kept.
+        order: {setting: its values as they are written, in the order in which the study names them}.
+    """
     measures = offered(cells.layers)
     if cells.layers.empty or not measures or cells.selected.empty:
         return Part()
@@ -66,9 +80,15 @@ def explore(cells: Cells, rule: Rule) -> Part:
     steps, depths = sorted(set(frame["s"])), sorted(set(frame["d"]))
     labels = [label for label in cells.ranks if label in set(cells.selected["activation"])]
     columns = {"layer": "layer"} | {column: f"m{i}" for i, column in enumerate(measures)}
-    records = in_arrays(frame, ["a", "d", *names.values(), "seed", "s"], columns)
+    of_cell = ["a", "d", *names.values()]
+    records = in_arrays(frame, [*of_cell, "seed", "s"], columns)
+    counts = counted_runs(cells, measures, names, steps)
+    for one in records:
+        about_runs = counts[tuple(one[name] for name in of_cell)][one["s"]]
+        one |= about_runs if one["seed"] < 0 else {"mixed": True} if "mixed" in about_runs else {}
+    there_are = [dict(zip(of_cell, key, strict=True)) | {"of": at[steps[0]]["of"]} for key, at in counts.items()]
     there = cells.selected[cells.selected["depth"].isin(depths)]
-    start, first, why = opening(there, others)
+    start, first, why = opening(there, others, order)
     early = about(measures[0]).range != (0.0, 1.0)  # units die in training
     begin, when = (steps[0], "at initialisation") if early else (steps[-1], cells.at_last)
     shown = labels[:MOST_SHOWN]
@@ -95,6 +115,7 @@ def explore(cells: Cells, rule: Rule) -> Part:
     chosen_by = f", each network at its selected {words(cells.over)}" if cells.select is not None else ""
     gaps = frame.groupby("d")["layer"].agg(lambda layers: layers.nunique() <= layers.max() - layers.min()).any()
     body = [
+        dark.style(look.colour for look in looks.values()),
         f"<p>{escape(f'It opens {why}, {when}{chosen_by}.')} Drawn is what figures draw of all seeds; pointing at a "
         "line shows the seeds behind it.",
         f"{escape(rule.in_words()) if len(frame) < total else ''}</p>",
@@ -103,16 +124,18 @@ def explore(cells: Cells, rule: Rule) -> Part:
         '<figure><div class="chart" id="by-layer"></div>',
         "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
         "depths and steps, so that they stand still while these are changed; shares go from 0 to 1. Means over seeds, "
-        f"geometric of norms; the median where runs are few, or some have no value. {escape(NO_LOGARITHM)}"
+        f"geometric of norms; the median where runs are few, or some have no value. Faint: of fewer than half the "
+        f"runs, or of some that trained and others that did not. {escape(NO_LOGARITHM)}"
         f"{' Dotted: of the layers between, nothing is kept.' if gaps else ''}</figcaption></figure>",
     ]
     if "map" in charts:
         body += [
             '<figure><div class="chart" id="map"></div>',
-            "<figcaption>By layer and step, one map an activation, all in one scale; the step that is set above plays "
-            f"no part here.{' Layers of which nothing is kept have no row.' if gaps else ''}</figcaption></figure>",
+            "<figcaption>By layer and step, one map an activation, all in one scale; grey where no run has a "
+            f"value; the step that is set above plays no part here."
+            f"{' Layers of which nothing is kept have no row.' if gaps else ''}</figcaption></figure>",
         ]
-    return Part("\n".join(body), charts, {"layers": records})
+    return Part("\n".join(body), charts, {"layers": records}, {"layers-cells": there_are})
 
 
 def offered(layers: pd.DataFrame) -> list[str]:
@@ -147,6 +170,40 @@ def by_layer(cells: Cells, measures: Sequence[str], names: Mapping[str, str], ru
     return frame.sort_values(order, kind="stable").reset_index(drop=True), total
 
 
+def counted_runs(
+    cells: Cells, measures: Sequence[str], names: Mapping[str, str], steps: Sequence[int]
+) -> dict[tuple[Any, ...], dict[int, dict[str, Any]]]:
+    """Count the runs behind each line, by what makes a cell and by step.
+
+    Returns:
+        ``of``, all runs of the cell; ``n``, of each measure how many have a value, where not all do; at steps after the
+        first of cells of which some trained and others did not ``mixed``, and ``trained``, how many did.
+    """
+    runs = cells.selected
+    keys = ["activation", "depth", *names]
+    written = runs[keys].assign(
+        **{key: runs[key].map(setting) for key in names}, activation=runs["activation"].map(lambda one: drawn(str(one)))
+    )
+    places = written.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    cell_of = dict(zip(runs["run"], places, strict=True))
+    layers = cells.layers[cells.layers["run"].isin(cell_of) & cells.layers["step"].isin(steps)]
+    there = layers[list(measures)].notna().groupby([layers["run"], layers["step"]]).any().reset_index()
+    by_cell = there.groupby([there["run"].map(cell_of), "step"])[list(measures)].sum().to_dict("index")
+    ok = runs["status"] == "ok"
+    trained = runs["trained"].astype(bool) & ok if "trained" in runs else ~ok
+    out: dict[tuple[Any, ...], dict[int, dict[str, Any]]] = {}
+    for place, at in runs.assign(trained=trained, ok=ok).groupby(places, sort=False):
+        key = tuple(map(as_plain, written.loc[at.index[0]]))
+        several = 0 < at["trained"].sum() < at["ok"].sum()
+        for step in steps:
+            row = by_cell.get((place, step), {})
+            n = {f"m{i}": int(row.get(name, 0)) for i, name in enumerate(measures) if row.get(name, 0) < len(at)}
+            said = {"of": len(at)} | ({"n": n} if n else {})
+            mixed = {"mixed": True, "trained": int(at["trained"].sum())} if several and step > 0 else {}
+            out.setdefault(key, {})[step] = said | mixed
+    return out
+
+
 def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str], keys: Sequence[str]) -> pd.DataFrame:
     """Take of each cell, step and layer what a figure draws of it: ``keys``, ``step``, ``layer`` and the measures."""
     names = [name.removeprefix(LOG10) for name in measures]
@@ -165,12 +222,17 @@ def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str],
     return wide.rename(columns={name.removeprefix(LOG10): name for name in measures})
 
 
-def opening(runs: pd.DataFrame, others: Sequence[str]) -> tuple[int, dict[str, Any], str]:
+def opening(
+    runs: pd.DataFrame, others: Sequence[str], order: Mapping[str, Sequence[str]] = NO_ORDER
+) -> tuple[int, dict[str, Any], str]:
     """Choose what is shown first: the deepest networks some of which trained, in the setting in which most of them did.
+
+    Where as many activations train in several settings, it is the first in the study's own order.
 
     Args:
         runs: those that can be shown.
         others: their settings besides activation and depth.
+        order: {setting: its values as they are written, in the order in which the study names them}.
 
     Returns:
         the depth; the values of the other settings; and why, in words.
@@ -186,12 +248,15 @@ def opening(runs: pd.DataFrame, others: Sequence[str]) -> tuple[int, dict[str, A
         why += ", the deepest" + (" at which a network trained" if trained.any() else "")
     if not others:
         return depth, {}, why
-    cells = runs.assign(trained=trained)[runs["depth"] == depth].groupby(list(others), dropna=False, sort=False)
-    best = cells.agg(trained=("trained", "sum"), of=("activation", "nunique")).sort_values(
-        ["trained", "of"], ascending=False, kind="stable"
-    )
-    first = best.index[0]
-    return depth, dict(zip(others, first if isinstance(first, tuple) else (first,), strict=True)), why
+    there = runs.assign(trained=trained)[runs["depth"] == depth]
+    share = there.groupby([*others, "activation"], dropna=False)["trained"].mean()
+    said = {key: list(order.get(key, options(runs, key))) for key in others}
+    ranked = []
+    for values, one in share.groupby(list(others), dropna=False):
+        texts = [(said[key], setting(value)) for key, value in zip(others, values, strict=True)]
+        place = [known.index(text) if text in known else len(known) for known, text in texts]
+        ranked.append((-(one >= 0.5).sum(), -(one > 0).sum(), -len(one), place, values))
+    return depth, dict(zip(others, min(ranked, key=lambda one: one[:4])[-1], strict=True)), why
 
 
 def options(runs: pd.DataFrame, key: str) -> list[str]:
@@ -249,19 +314,20 @@ def profile(values: Mapping[str, Any], looks: Mapping[str, LineStyle], fields: S
         .encode(x=across, x2="layer2:Q", y=up, y2="v2:Q")
     )
     told = [alt.Tooltip("a:N", title="activation"), alt.Tooltip("layer:Q")]
-    behind = {"opacity": {"condition": {"test": SEEN, "value": 0.5}, "value": 0}}
+    behind = {"opacity": {"condition": {"test": SEEN, "value": 0.6}, "value": 0}}
     of_seeds = in_pieces(base.transform_filter("datum.seed >= 0"))
     medians = base.transform_filter("datum.seed < 0")
     pieces = in_pieces(medians)
     seeds = of_seeds.mark_line(strokeWidth=1).encode(detail=["seed:N", "piece:N"], **behind)
-    lines = pieces.mark_line(strokeWidth=2.2).encode(strokeDash=dash.legend(legend), detail="piece:N")
+    lines = pieces.mark_line().encode(strokeDash=dash.legend(legend), detail="piece:N", **THIN, **DIM)
     between = (
         across_gaps(of_seeds).mark_rule(strokeDash=NOT_KEPT).encode(**behind),
-        across_gaps(pieces).mark_rule(strokeDash=NOT_KEPT, strokeWidth=1.4, opacity=0.8),
+        across_gaps(pieces).mark_rule(strokeDash=NOT_KEPT, strokeWidth=1.4).encode(**DIM),
     )
     points = (
-        medians.mark_point(filled=True, size=36, opacity=1)
-        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g")])
+        medians.transform_calculate(runs=f"{RUNS} + ' of ' + datum.of")
+        .mark_point(filled=True, size=36)
+        .encode(tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g"), alt.Tooltip("runs:N")], **DIM)
         .properties(name="points")
         .add_params(pointed)
     )
@@ -322,7 +388,7 @@ def layer_maps(values: Mapping[str, Any], labels: Sequence[str], fields: Sequenc
             .legend(orient="bottom", gradientLength=200),
             tooltip=[*told, alt.Tooltip("v:Q", title="estimate", format=".4~g")],
         )
-        .properties(width=across, height=down)
+        .properties(width=across, height=down, view=alt.ViewBackground(fill="#8f8f8f", fillOpacity=0.55))
         .facet(facet=alt.Facet("a:N", title=None, sort=list(labels)), columns=6)
         .add_params(*top(values))
         .properties(title=titled(OF_DEPTH), description="A measure by layer and step, a map an activation")

@@ -19,6 +19,7 @@ PHI, SLOPE = "φ", "φ′"
 CURVES = (PHI, SLOPE)
 INK = "currentColor"  # dashes in it are seen on φ where both are 0
 MARGIN = 0.08
+BEYOND = 1.03  # the axis by its reach: room for half a dot
 STATED = re.compile(r"(\w+) (?:= |learned from )[-−]?[0-9.]+")
 CONSTANT = re.compile(r"\w+ = [-−]?[0-9]+(?:\.[0-9]+)?")
 
@@ -38,6 +39,7 @@ class Entry:
         sliders: {parameter: what it takes}.
         curves: φ and φ' at each combination of those.
         colour: that of the activation in every figure: φ is drawn in it.
+        closed_form: whether its record states the derivative, which else is found by automatic differentiation.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Entry:
     sliders: Mapping[str, Slider] = field(default_factory=dict)
     curves: Sequence[Curve] = field(default=(), repr=False)
     colour: str = INK
+    closed_form: bool = True
 
 
 def about(entry: Entry) -> str:
@@ -155,8 +158,9 @@ def chart(entry: Entry) -> dict[str, Any]:
     chosen = [
         {"filter": f"abs(datum.p{i} - p{i}) < {one.step / 2:.9g}"} for i, one in enumerate(entry.sliders.values())
     ]
+    edge = round(reach * BEYOND, 3)
     step = round(float(entry.z[1] - entry.z[0]), 9)
-    x = {"field": "z", "type": "quantitative", "title": "z", "scale": {"domain": [-reach, reach], "nice": False}}
+    x = {"field": "z", "type": "quantitative", "title": "z", "scale": {"domain": [-edge, edge], "nice": False}}
     y = {"field": "y", "type": "quantitative", "title": None, "scale": {"domain": limits(entry), "nice": False}}
     domain = {"domain": list(CURVES)}
     curve = {"field": "curve", "type": "nominal"}

@@ -12,7 +12,7 @@ from actlab.analysis.escaping import plain
 from actlab.analysis.layout import words
 from actlab.analysis.pages.document import html
 from actlab.analysis.pages.explore import explore
-from actlab.analysis.pages.run_list import run_list
+from actlab.analysis.pages.run_list import order_of, run_list
 from actlab.analysis.pages.shell import html_page
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
@@ -63,7 +63,7 @@ def report_page(sections: Sequence[Section], study: Mapping[str, Any], cells: Ce
 
 def page(sections: Sequence[Section], study: Mapping[str, Any], cells: Cells, folder: Path, rule: Rule) -> str:
     """Make the page by a rule."""
-    parts = {LAYERS: explore(cells, rule), RUNS: run_list(study, cells, rule)}
+    parts = {LAYERS: explore(cells, rule, order_of(study, cells)), RUNS: run_list(study, cells, rule)}
     parts = {heading: part for heading, part in parts.items() if part.body}
     document = list(sections)
     for heading in parts:

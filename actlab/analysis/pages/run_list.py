@@ -8,6 +8,7 @@ from typing import Any
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.layout import number, setting, words
+from actlab.analysis.pages import dark
 from actlab.analysis.pages.explore import Part, opening
 from actlab.analysis.pages.thinning import Rule, as_plain, rounded, spread
 from actlab.later import Later, pd
@@ -31,7 +32,7 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     total = len(runs)
     runs = runs.head(rule.runs)
     varied = [one for one in cells.settings if one.column in cells.keys]
-    columns = [*(one.column for one in varied), "seed", "status"]
+    columns = ["status", *(one.column for one in varied), "seed"]
     outcomes = [name for name in OUTCOMES if name in runs and runs[name].notna().any()]
     runs = runs.sort_values(
         [*cells.keys, "seed"], key=lambda one: one.map(cells.ranks) if one.name == "activation" else one, kind="stable"
@@ -51,6 +52,7 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
         "curves": curves,
         "yaml": pieces,
         "slots": slots,
+        "diverged": diverged_at(runs),
     }
     kept = f" {counted(len(runs), 'run')} of {total}, those with the lowest seeds, are kept here." * (len(runs) < total)
     losses = (
@@ -59,13 +61,20 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     )
     shows = "its YAML: nothing was trained, so that it has no curves" if cells.untrained else "its curves and its YAML"
     body = (
-        f"<p>A click on a run shows {shows}.{kept}</p>\n"
+        f"{dark.style(COLOURS)}<p>A click on a run shows {shows}.{kept}</p>\n"
         '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
         f'<section id="run" aria-live="polite"><h3></h3>{"" if cells.untrained else losses}'
         '<details><summary>Its YAML</summary><pre tabindex="0"><code></code></pre></details></section>'
     )
-    charts = {} if cells.untrained else {"curves": loss_curves(steps, curves, first)}
+    charts = {} if cells.untrained else {"curves": loss_curves(steps, curves, first, diverged_at(runs)[first])}
     return Part(body, charts, data={"run-data": data})
+
+
+def diverged_at(runs: pd.DataFrame) -> list[int | None]:
+    """List the step at which each run diverged; None of one that did not, or of which that is not known."""
+    if "diverged_step" not in runs:
+        return [None] * len(runs)
+    return [int(one) if one == one else None for one in runs["diverged_step"].astype(float)]
 
 
 def shown_first(cells: Cells, runs: pd.DataFrame) -> int:
@@ -166,6 +175,12 @@ def said_of(study: Mapping[str, Any], key: str) -> list[Any]:
     return [*said, *(one[key] for one in sweep.get("include") or () if key in one)] if key else []
 
 
+def order_of(study: Mapping[str, Any], cells: Cells) -> dict[str, list[str]]:
+    """List of each setting of a study what it says of that, in its own order, as it is written."""
+    said = {one.column: [setting(label_of(value)) for value in said_of(study, one.key)[1:]] for one in cells.settings}
+    return {column: values for column, values in said.items() if values}
+
+
 def label_of(said: Any) -> Any:
     """Return what the runs call what a study says, as far as that can be seen from it.
 
@@ -178,15 +193,23 @@ def label_of(said: Any) -> Any:
     return said.rpartition(":")[2] if isinstance(said, str) and ".py:" in said else said
 
 
-def loss_curves(steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]], first: int) -> dict[str, Any]:
-    """Draw the losses of one run, the ``first``, until ``runs.js`` gives those of another."""
+def loss_curves(
+    steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]], first: int, diverged: int | None = None
+) -> dict[str, Any]:
+    """Draw the losses of one run, the ``first``, until ``runs.js`` gives those of another.
+
+    Its second data set, ``end``, has the last step, to which the axis reaches, and where the run ``diverged``.
+    """
     rows = [
         {"of": of, "step": step, "loss": loss}
         for name, of in CURVES.items()
         for step, loss in zip(steps[curves["at"][first]], curves[name][first] if name in curves else (), strict=False)
         if loss is not None
     ]
-    chart = (
+    end = alt.Chart(alt.NamedData("end")).encode(x=alt.X("step:Q"))
+    seen = {"condition": {"test": "datum.diverged", "value": 1}, "value": 0}
+    said = end.transform_calculate(said="'diverged at step ' + datum.step").encode(text="said:N", y=alt.value(2))
+    drawn = (
         alt.Chart(alt.NamedData("curve"))
         .mark_line(point=True, strokeWidth=2)
         .encode(
@@ -197,6 +220,12 @@ def loss_curves(steps: Sequence[Sequence[int]], curves: Mapping[str, list[Any]],
             .legend(orient="bottom"),
             tooltip=["of:N", "step:Q", alt.Tooltip("loss:Q", format=".4~g")],
         )
-        .properties(width="container", height=240, description="The losses of one run by step")
     )
-    return dict(chart.to_dict()) | {"datasets": {"curve": rows}}
+    chart = alt.layer(
+        drawn,
+        end.mark_rule(strokeDash=[5, 3], color="currentColor").encode(opacity=seen),
+        said.mark_text(align="right", baseline="top", dx=-5, fontSize=12).encode(opacity=seen),
+    ).properties(width="container", height=240, description="The losses of one run by step")
+    ends = [{"step": step} for step in steps[curves["at"][first]][-1:]]
+    ends += [{"step": diverged, "diverged": True}] if diverged is not None else []
+    return dict(chart.to_dict()) | {"datasets": {"curve": rows, "end": ends}}

@@ -19,7 +19,9 @@ const show = (i, move = true) => {
   const rows = Object.entries(splits).flatMap(([key, of]) =>
     (runs.curves[key]?.[i] ?? []).map((loss, j) => ({ of, step: runs.steps[runs.curves.at[i]][j], loss })));
   const view = window.views?.curves;
-  view?.data("curve", rows.filter((row) => row.loss !== null)).runAsync();
+  const end = runs.steps[runs.curves.at[i]].slice(-1).map((step) => ({ step }));
+  if (runs.diverged[i] !== null) end.push({ step: runs.diverged[i], diverged: true });
+  view?.data("curve", rows.filter((row) => row.loss !== null)).data("end", end).runAsync();
   for (const row of list.tBodies[0].rows) row.toggleAttribute("aria-selected", row.dataset.run === name);
   if (move) place.scrollIntoView({ block: "nearest" });
 };

@@ -1,7 +1,9 @@
 // Tables whose rows are sorted by a click on a heading, and filtered by the settings in them.
 // attach(table, rows): rows of {texts: [one a column], make: () => <tr>}; only those that are shown are made.
 const number = (text) => {
-  const plain = text.replace(/^\d+ of \d+ [^:]*: /, "").replace(/−/g, "-").replace(/^[<≤≥> ]+/, "");
+  const value = text.replace(/^\d+ of \d+ [^:]*: /, "");
+  if (/^\d+ of \d+ (diverged|undefined)/.test(value)) return NaN; // how many have no value is none
+  const plain = value.replace(/−/g, "-").replace(/^[<≤≥> ]+/, "");
   const found = /^-?(∞|\d+\.?\d*(e-?\d+)?)/.exec(plain);
   return found ? Number(found[0].replace("∞", "Infinity")) : NaN;
 };
