@@ -72,12 +72,12 @@ def likely(counted: pd.DataFrame, data: str) -> dict[str, bool]:
 def law(id: str, cells: Cells, data: str, statement: str, what: str) -> Verdict:
     """Judge that theory makes every setting's count likely."""
     found = likely(networks(cells), data)
-    unlikely = ", ".join(name for name, is_likely in found.items() if not is_likely)
+    unlikely = [name for name, is_likely in found.items() if not is_likely]
     evidence = (
         f"whether a setting's count of networks born dead is within the binomial interval of {what}, which holds for "
-        f"all settings at once with 95 %{f'; not so at {unlikely}' if unlikely else ''}"
+        "all settings at once with 95 %"
     )
-    return judge_law(id, "relu", statement, 1.0, [*map(float, found.values())], evidence, "setting")
+    return judge_law(id, "relu", statement, 1.0, [*map(float, found.values())], evidence, "setting", unlikely)
 
 
 def as_computed_on_a_ray(cells: Cells) -> Verdict:

@@ -41,7 +41,11 @@ def slope_at_init(cells: Cells, activation: str) -> pd.Series:
 def slope_of(cells: Cells) -> str:
     """Say what the slopes are, and which depths they are averaged over."""
     deep = sorted(int(depth) for depth in cells.runs["depth"].unique() if depth >= DEEP)
-    return f"vanishing slope at initialisation, decades per layer, mean over depths {', '.join(map(str, deep))}"
+    depths = f"vanishing slope at initialisation, decades per layer, mean over depths {', '.join(map(str, deep))}"
+    if cells.tuning is None:
+        return depths
+    tuning = counted(len(cells.tuning.seeds), "seed")
+    return f"{depths}; of the shown seeds and of the {tuning} that chose: at initialisation no rate matters yet"
 
 
 def sigmoid_vanishes(cells: Cells) -> Verdict:

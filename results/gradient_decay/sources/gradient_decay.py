@@ -19,6 +19,7 @@ MC4, of those that do not overflow, is what MC1 was.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -84,6 +85,8 @@ def theory_knows(cells: Cells, slope: str, id: str, what: str) -> Verdict:
         root_mean_square(table),
         f"root mean square of measured − predicted over {settings} of {asked} settings (of the others theory "
         f"has no prediction, or networks no slope), decades per layer, width {wide}{least}",
+        slope,
+        difference=True,
     )
 
 
@@ -107,7 +110,8 @@ def deviations_are_those_of_width(cells: Cells) -> Verdict:
     activation, initializer = map(str, by_setting.sort_values().index[-1])
     others = there[(there["activation"] != activation) | (there["weight_init"] != initializer)]
     without = [root_mean_square(others.assign(off=others[width])).mean() for width in (narrow, wide)]
-    return judge(
+    share = 100 * by_setting.max() / by_setting.sum()
+    one = judge(
         "MF3",
         "",
         "deviations from the theory of infinite width shrink with width",
@@ -115,9 +119,10 @@ def deviations_are_those_of_width(cells: Cells) -> Verdict:
         SHRINKS,
         of[wide] / of[narrow],
         f"deviation of the signal's slope at width {wide} over that at width {narrow}, root mean square over settings; "
-        f"of the squares at width {wide} {100 * by_setting.max() / by_setting.sum():.0f} % are of {activation}, "
+        f"of the squares at width {wide} {share:.0f} % are of {activation}, "
         f"{initializer}, and without it the ratio of the mean deviations is {without[1] / without[0]:.2f}",
     )
+    return replace(one, condition=f"({share:.0f} % of the squares at width {wide} are of {activation}, {initializer})")
 
 
 def spreads_are_right(cells: Cells) -> Verdict:
@@ -175,7 +180,7 @@ def critical_keeps_gradients(cells: Cells) -> Verdict:
     """MC1, a law: at a critical point gradients keep their size, whatever the activation."""
     first, without = critical_networks(cells)
     keeps = first["vanishing_slope"].abs() <= KEPT  # false where it overflowed
-    others = ", ".join(first.loc[~keeps, "activation"].unique())
+    others = list(first.loc[~keeps, "activation"].unique())
     return judge_law(
         "MC1",
         "",
@@ -183,9 +188,9 @@ def critical_keeps_gradients(cells: Cells) -> Verdict:
         1.0,
         keeps.astype(float),
         f"whether |vanishing slope| is at most {KEPT:.4f} at initialisation, in networks of "
-        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; not so of: {others or 'none'}; "
-        f"{without}",
+        f"{first['activation'].nunique()} activations, width {widths(cells)[1]}; {without}",
         "network",
+        others,
     )
 
 
@@ -204,6 +209,7 @@ def where_finite_critical_keeps_gradients(cells: Cells) -> Verdict:
         first.assign(size=first["vanishing_slope"].abs()).groupby("seed")["size"].max(),
         f"largest |vanishing slope| of {first['activation'].nunique()} activations, width {widths(cells)[1]}{worst}; "
         f"{without}",
+        "vanishing_slope",
     )
 
 
