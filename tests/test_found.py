@@ -93,6 +93,10 @@ def test_how_deep_networks_train(selected):
     assert "next 10 of 20 runs [0.49, 0.51] with `relu` (depth 5) and 5 of" in said(
         outcomes.trained, selected, trained=uneven
     )
+    later = table(*shares("relu", (2, 0.0), (5, 1.0)), *shares("elu", (2, 0.0), (5, 0.5)))
+    text = said(outcomes.trained, selected, trained=later)  # neither "still", nor the worse of elu's depths
+    assert text.startswith("At depth 5, the deepest here, networks train with `relu` (20 of 20 runs [0.99, 1.01]).")
+    assert "With `elu` they train at no depth: at depth 5 10 of 20 runs" in text
     shallow = table(*shares("relu", (2, 1.0)), *shares("elu", (2, 1.0)), *shares("sigmoid", (2, 0.1)))
     assert said(outcomes.trained, selected, trained=shallow) == (
         "Trained at depth 2: 20 of 20 runs [0.99, 1.01] each of `relu` and `elu`; 2 of 20 runs [0.09, 0.11] of "
@@ -193,9 +197,9 @@ def test_what_theory_says_of_the_slopes(selected):
     near, off = {"predicted": -0.59, "standard_errors": 1.0}, {"predicted": 0.05, "standard_errors": -8.0}
     rows = [slope("sigmoid", -0.6) | near, slope("relu", 0.0) | off, slope("elu", 0.0) | {"predicted": math.nan}]
     assert said(gradients.predicted, selected, vanishing_slopes=table(*rows)) == (
-        "Mean-field theory predicts the gradient's slope before training in 2 of 3 cells. In 1 of these the measured "
-        "mean is within 3 standard errors of what is predicted; the furthest off, by 8 of them, is `relu`: 0.0000 "
-        "[−0.0050, 0.0050] decades per layer measured, 0.0500 predicted."
+        "Mean-field theory predicts the gradient's slope before training in 2 of 3 cells of depth 3 or more. In 1 of "
+        "these the measured mean is within 3 standard errors of what is predicted; the furthest off, by 8 of them, is "
+        "`relu`: 0.0000 [−0.0050, 0.0050] decades per layer measured, 0.0500 predicted."
     )
     noisy = slope("elu", 0.5) | {"predicted": 0.1, "standard_errors": 2.0}  # the most decades, and next to no errors
     assert "by 8 of them, is `relu`" in said(gradients.predicted, selected, vanishing_slopes=table(*rows, noisy))

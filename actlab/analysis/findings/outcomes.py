@@ -50,7 +50,9 @@ def trained(cells: Cells, tables: Tables) -> Finding | None:
     parts = []
     if len(whole):
         deep = f"At {at_depth(last)}, the deepest here,"
-        parts.append(f"{deep} networks still train with {named(whole, names)} ({least(whole)}).")
+        lines = frame.merge(whole[others].drop_duplicates(), on=others) if others else frame
+        still = "still " * bool((lines["mean"] >= TRAINED_SHARE).all())  # not where a shallower depth does not train
+        parts.append(f"{deep} networks {still}train with {named(whole, names)} ({least(whole)}).")
     rest = last[~last["at_grid_end"]].sort_values("deepest_trained_depth", ascending=False, kind="stable")
     for _, rows in rest.groupby("deepest_trained_depth", sort=False, dropna=False):
         depth = float(rows["deepest_trained_depth"].iloc[0])
@@ -80,10 +82,12 @@ def of_next(rows: pd.DataFrame, names: list[str]) -> str:
 
 
 def next_deeper(frame: pd.DataFrame, rows: pd.DataFrame, others: list[str], depth: float) -> pd.DataFrame:
-    """Take of each line the row of the next depth after ``depth``; of lines that train at none, the least depth."""
+    """Take of each line the row of the next depth after ``depth``; of lines that train at none, their best."""
     lines = frame.merge(rows[others].drop_duplicates(), on=others) if others else frame
+    lines = lines.assign(order=-lines["mean"]) if math.isnan(depth) else lines.assign(order=lines["depth"])
     lines = lines if math.isnan(depth) else lines[lines["depth"] > depth]
-    return lines.loc[lines.groupby(others, dropna=False, sort=False)["depth"].idxmin()] if others else lines.head(1)
+    first = lines.groupby(others, dropna=False, sort=False)["order"].idxmin() if others else [lines["order"].idxmin()]
+    return lines.loc[first].drop(columns="order")
 
 
 def least(rows: pd.DataFrame) -> str:
