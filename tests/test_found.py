@@ -174,7 +174,7 @@ def test_a_signal_vanishes_grows_or_keeps_its_size_where_the_interval_says_so(se
     # The threshold lies within the interval: on neither side.
     open_ = said(gradients.slopes, selected, vanishing_slopes=table(slope("relu", -0.03), slope("elu", 0.0)))
     assert "shrinks" not in open_
-    assert "it may do either or keep its size with `relu`, where that is not decided." in open_
+    assert "it may shrink, grow or keep its size with `relu`, which is not decided." in open_
     lone = {"n": 3, "runs": 3, "low": math.nan, "high": math.nan, "median": -0.6, "least": -0.7, "greatest": -0.5}
     few = table(slope("sigmoid", -0.6) | lone, slope("relu", -0.6) | lone | {"median": 0.0})
     text = said(gradients.slopes, selected, vanishing_slopes=few)

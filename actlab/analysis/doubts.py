@@ -125,7 +125,7 @@ def outscored(cells: Cells, tables: Tables) -> str:
 def diverged(cells: Cells, tables: Tables) -> str:
     """Say how many runs diverged, in how many cells, and how many of those that are shown."""
     lost = cells.runs["status"] != "ok"
-    keys = cell_keys(cells, cells.keys)
+    keys = [key for key in cell_keys(cells, cells.keys) if cells.tuning is None or key in cells.selection]
     number, which, runs = int(lost.sum()), cells.runs.loc[lost, keys].drop_duplicates(), len(cells.runs)
     if cells.tuning is not None:  # of which those at selected values are none of ``runs``
         there = cells.selection[cells.selection["selected"]]

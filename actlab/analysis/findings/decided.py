@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,13 @@ def stored_verdicts(folder: Path) -> Table | None:
     rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
     kinds: dict[str, Callable[[str], Any]] = {"str": unguarded, "float": lambda text: float(text or "nan"), "int": int}
     made = [
-        Verdict(**{one.name: kinds[str(one.type)](row[one.name]) for one in fields(Verdict) if one.name in row})
+        Verdict(
+            **{
+                one.name: kinds[str(one.type)](row[one.name])
+                for one in fields(Verdict)
+                if one.name in row or one.default is MISSING
+            }
+        )
         for row in rows
     ]
     return as_table(made, [], 0, 0)

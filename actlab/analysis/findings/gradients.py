@@ -82,7 +82,7 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     texts += [("keeps its size", f" {count_or_names(keeps, names)}" if len(keeps) else "")]
     parts = [f"{how}{which}" for how, which in texts if which]
     if len(rest):
-        parts.append(f"may do either or keep its size {count_or_names(rest, names)}, where that is not decided")
+        parts.append(f"may shrink, grow or keep its size {count_or_names(rest, names)}, which is not decided")
     if without_slope:
         parts.append(f"has no slope in {counted(without_slope, 'further cell')}, where no run has a defined one")
     text = f"{begin} the gradient on its way back to the input {'; it '.join(parts)}. {SCALE}"
