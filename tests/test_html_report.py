@@ -268,7 +268,7 @@ def test_what_is_explored_is_what_figures_draw(name):
     both = drawn.merge(made[made["seed"] < 0].rename(columns={"a": "activation", "d": "depth"}))
     assert len(both) >= 0.8 * len(drawn)
     np.testing.assert_allclose(10 ** both[f"{LOG10}signal_grad_norm"], both["mean"], rtol=1e-5)
-    assert name == "depth" or ((both["missing"] > 0) & both["mean"].notna()).any()
+    assert both["of_trained"].fillna("").ne("").any()  # in both studies some runs trained and others did not
 
 
 @pytest.mark.parametrize("name", ["born_dead", "gradient_decay"])

@@ -188,7 +188,7 @@ def test_the_share_that_trained_stands_first_then_median_and_range_of_those():
     assert "k of n trained" in shown
     assert "*k of n" not in shown
     drawing = FIGURES["accuracy_by_depth"].make(build_cells(*study))
-    assert "of all runs, where some trained and others did not" in drawing.caption
+    assert "no line leads through what lies between" in drawing.caption
     assert not {*ties.COLUMNS, "n_trained", "trained_median"} & set(drawing.frame)
 
 

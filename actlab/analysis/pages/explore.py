@@ -212,6 +212,10 @@ def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str],
         for step in sorted(set(layers["step"]))
     ]
     values = long(pd.concat(at_step, ignore_index=True), names)
+    if "trained" in runs:  # where some runs trained and others did not, those that did, as ``figures.base.intervals``
+        trained = runs["trained"].astype(bool) & (runs["status"] == "ok")
+        others = ~trained & trained.groupby([runs[key] for key in keys], dropna=False).transform("any")
+        values = values[(values["step"] == 0) | ~values["run"].isin(runs.loc[others, "run"])]
     frame = as_drawn(summarise(values, runs, keys))
     with np.errstate(divide="ignore"):
         logs = np.log10(frame["mean"].where(frame["mean"] > 0))
