@@ -9,6 +9,7 @@ import pytest
 from actlab.analysis import report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import as_drawn
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.pages import explore, library, report_page
 from actlab.analysis.pages.run_list import run_list
 from actlab.analysis.pages.thinning import Rule
@@ -269,6 +270,25 @@ def test_what_is_explored_is_what_figures_draw(name):
     assert len(both) >= 0.8 * len(drawn)
     np.testing.assert_allclose(10 ** both[f"{LOG10}signal_grad_norm"], both["mean"], rtol=1e-5)
     assert both["of_trained"].fillna("").ne("").any()  # in both studies some runs trained and others did not
+
+
+def test_what_is_explored_is_what_figures_draw_where_some_seeds_have_no_norm():
+    runs, steps, layers = frames(("relu", "tanh"), (6,), (1e-3,), seeds=5)
+    lost = runs.loc[(runs["activation"] == "tanh") & (runs["seed"] < 2), "run"]
+    column = next(name for name in (f"{LOG10}signal_grad_norm", "signal_grad_norm") if name in layers)
+    nothing = -np.inf if column.startswith(LOG10) else 0.0
+    layers.loc[layers["run"].isin(lost) & (layers["step"] > 0), column] = nothing
+    runs = runs.assign(trained=True, status="ok")
+    if not column.startswith(LOG10):
+        with np.errstate(divide="ignore"):
+            layers[f"{LOG10}signal_grad_norm"] = np.log10(layers["signal_grad_norm"])
+    cells = build_cells(runs, steps, layers)
+    made, _ = explore.by_layer(cells, [f"{LOG10}signal_grad_norm"], {}, Rule())
+    drawn = as_drawn(FIGURES["gradient_norms"].make(cells).frame)
+    drawn = drawn[drawn["at"] == "final"].assign(s=made["s"].max())
+    both = drawn.merge(made[made["seed"] < 0].rename(columns={"a": "activation", "d": "depth"}))
+    assert ((both["missing"] == 2) & both["mean"].notna()).sum() == 6  # of tanh, in each layer
+    np.testing.assert_allclose(10 ** both[f"{LOG10}signal_grad_norm"], both["mean"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["born_dead", "gradient_decay"])

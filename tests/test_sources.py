@@ -468,10 +468,10 @@ PYTHONS = pythons()
 
 
 @pytest.mark.parametrize("version", thinned(PYTHONS, 3))
-def test_every_supported_python_reads_the_same_tokens(version, tmp_path):
-    """The tokenizer by itself, on every sixth of actlab's own files and on what is rarely written."""
+def test_every_supported_python_reads_the_same_tokens(version, tmp_path, pytestconfig):
+    """The tokenizer by itself, on every sixth of actlab's own files (--thorough: all) and on what is rarely written."""
     package = Path(sources.__file__).parents[1]
-    for number, path in enumerate(sorted(package.rglob("*.py"))[::6]):
+    for number, path in enumerate(sorted(package.rglob("*.py"))[:: 1 if pytestconfig.getoption("thorough") else 6]):
         shutil.copy(path, tmp_path / f"{number}-{path.name}")
     (tmp_path / "tricky.py").write_text(TRICKY)
     done = subprocess.run(

@@ -42,7 +42,7 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str], trained
             did not: a mean over both lies where no run is. ``TRAINED`` says how many these are.
     """
     keys = cell_keys(cells)
-    others = left_out(cells, keys) if trained else cells.selected.head(0)
+    others = of_untrained(cells.selected, keys) if trained else cells.selected.head(0)
     if others.empty:
         frame = summarise(values, cells.selected, keys, own=cells.own)
     else:
@@ -59,10 +59,10 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str], trained
     return order(frame, cells, keys, within)
 
 
-def left_out(cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
-    """List the selected runs that did not train where others of their cell did, with how many of how many did."""
-    trained = cells.selected["trained"].astype(bool) & (cells.selected["status"] == "ok")
-    runs = cells.selected.assign(number=trained.astype(int))
+def of_untrained(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """List the runs that did not train where others of their cell did, with how many of how many did."""
+    trained = runs["trained"].astype(bool) & (runs["status"] == "ok")
+    runs = runs.assign(number=trained.astype(int))
     by = runs.groupby(list(keys), dropna=False)["number"]
     number, size = by.transform("sum"), by.transform("size")
     return runs.assign(number=number, size=size)[(number > 0) & ~trained]

@@ -12,6 +12,7 @@ import numpy as np
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import as_drawn
 from actlab.analysis.estimates import long, records_at, summarise
+from actlab.analysis.figures.base import of_untrained
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import NO_LOGARITHM
@@ -212,10 +213,8 @@ def estimates(layers: pd.DataFrame, runs: pd.DataFrame, measures: Sequence[str],
         for step in sorted(set(layers["step"]))
     ]
     values = long(pd.concat(at_step, ignore_index=True), names)
-    if "trained" in runs:  # where some runs trained and others did not, those that did, as ``figures.base.intervals``
-        trained = runs["trained"].astype(bool) & (runs["status"] == "ok")
-        others = ~trained & trained.groupby([runs[key] for key in keys], dropna=False).transform("any")
-        values = values[(values["step"] == 0) | ~values["run"].isin(runs.loc[others, "run"])]
+    if "trained" in runs:  # where some runs trained and others did not, those that did
+        values = values[(values["step"] == 0) | ~values["run"].isin(of_untrained(runs, keys)["run"])]
     frame = as_drawn(summarise(values, runs, keys))
     with np.errstate(divide="ignore"):
         logs = np.log10(frame["mean"].where(frame["mean"] > 0))
