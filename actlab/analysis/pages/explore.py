@@ -41,8 +41,8 @@ MOST_SHOWN = 12  # activations, before the reader asks for others
 SEEN = {"or": [{"param": "pointed", "empty": False}, "seeds || datum.mixed"]}
 """When the seeds behind a line are seen."""
 FEW = "datum.mixed || (isValid(datum.n) && isValid(datum.n[measure]) && 2 * datum.n[measure] < datum.of)"
-"""Of which lines little can be said: of fewer than half the runs, or of some that trained and others that did not."""
-RUNS = "(isValid(datum.n) && isValid(datum.n[measure]) ? datum.n[measure] : datum.of)"
+"""Of which lines little can be said: of fewer than half the runs, or of those that trained where others did not."""
+RUNS = "(datum.mixed ? datum.trained : isValid(datum.n) && isValid(datum.n[measure]) ? datum.n[measure] : datum.of)"
 """Of how many runs a line is."""
 DIM = {"opacity": {"condition": {"test": FEW, "value": 0.4}, "value": 1}}
 THIN = {"strokeWidth": {"condition": {"test": FEW, "value": 1}, "value": 2.2}}
@@ -126,7 +126,7 @@ def explore(cells: Cells, rule: Rule, order: Mapping[str, Sequence[str]] = NO_OR
         "<figcaption>By layer: 1 is the first hidden layer, next to the input. The axes hold all "
         "depths and steps, so that they stand still while these are changed; shares go from 0 to 1. Means over seeds, "
         f"geometric of norms; the median where runs are few, or some have no value. Faint: of fewer than half the "
-        f"runs, or of some that trained and others that did not. {escape(NO_LOGARITHM)}"
+        f"runs, or of those alone that trained where others did not. {escape(NO_LOGARITHM)}"
         f"{' Dotted: of the layers between, nothing is kept.' if gaps else ''}</figcaption></figure>",
     ]
     if "map" in charts:
