@@ -93,8 +93,8 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
         return Finding(text, "vanishing_slopes", FIGURES)
     ways = [one for one in parts if one.startswith(("shrinks", "grows"))]
     others = [one for one in parts if one not in ways]
-    first, *rest = [*ways, *(["; it ".join(others)] if others else [])]
-    each = [f"{begin} {first}.", *(f"The gradient {one}." for one in rest)]
+    head, *tail = [*ways, *(["; it ".join(others)] if others else [])]
+    each = [f"{begin} {head}.", *(f"The gradient {one}." for one in tail)]
     each[-1] += f" {SCALE}"
     return Finding(each[0], "vanishing_slopes", FIGURES, tuple(each[1:]))
 
