@@ -4,6 +4,7 @@ import re
 import shlex
 
 import pytest
+import typer
 from ruamel.yaml import YAML
 
 from actlab import cli
@@ -83,7 +84,7 @@ def follow(request, said):
     meant = re.search(r"did you mean ((?:'[^']*' ?)+)", flat)
     assert meant, said
     found = re.findall(r"'([^']*)'", meant[1])
-    option = re.search(r"No such option: (\S+);", flat)
+    option = re.search(r"unknown option (\S+);", flat)
     wrong = re.search(r"override (.*?): (?:unknown|expected|is several|[\w.]+: )", flat)
     if option:
         at = next(i for i, word in enumerate(words) if word.partition("=")[0] == option[1])
@@ -240,7 +241,7 @@ WITHOUT_ANOTHER = {  # what a message says, and what it must not advise
     ("plan", "s.yaml", "sweep.exclude=relu"): ("a list of mappings", "did you mean"),
     ("plan", "s.yaml", "data.keep=null"): ("expected a list", "tuple"),
     ("plan", "s.yaml", "data.name=zzz.csv"): ("rows.csv", "did you mean"),
-    ("plan", "s.yaml", "--csv"): ("No such option", "data.name"),
+    ("plan", "s.yaml", "--csv"): ("unknown option --csv", "data.name"),
     ("runs", "folder", "--csv"): ("did you mean '--format=csv'?", "data.name"),
     ("compare", "folder", "--json"): ("did you mean '--format=json'?", "data.name"),
     ("show", "folder"): ("actlab runs folder", "did you mean"),
@@ -253,6 +254,33 @@ def test_nothing_is_advised_that_was_not_meant(answer):
     for words, (said_so, not_so) in WITHOUT_ANOTHER.items():
         code, said = answer(Request(words))
         assert (code, said_so in said, not_so in said) == (2, True, False), said
+
+
+OF_A_KIND = (  # options of one of some words, or a number
+    *("run s.yaml --executor zzz", "plan s.yaml --workers zzz", "compare x --select zzz", "compare x --format zzz"),
+    *("runs x --format zzz", "example --input zzz"),
+)
+
+
+def test_whatever_the_parser_refuses_is_one_line_in_our_words(answer):
+    """Of every command: without what it needs, with an unknown option, a word too many, an option with no value."""
+    commands, odd = typer.main.get_command(cli.app).commands, []
+    requests = [("zzz",), ("--zzz",), ("plan", "s.yaml", "--workers=0"), *(words.split() for words in OF_A_KIND)]
+    for name, command in commands.items():
+        options = [one for one in command.params if one.opts[0].startswith("--")]
+        arguments = [one for one in command.params if one not in options]
+        requests += [(name, "--zzz")]
+        requests += [(name,)] * any(one.required for one in command.params)
+        requests += [(name, *["x"] * (len(arguments) + 1))] * all(one.nargs == 1 for one in arguments)
+        for one in options:
+            flag = bool(getattr(one, "is_flag", False) or one.name == "help")
+            requests.append((name, f"{one.opts[0]}=zzz") if flag else (name, one.opts[0]))
+    for words in requests:
+        code, said = answer(Request(words))
+        if code != 2 or len(said.splitlines()) != 1 or not re.match(r"actlab: .+[^.]$", said.strip()):
+            odd.append((words, code, said))
+    assert not odd
+    assert len(requests) > 70
 
 
 def test_an_own_function_is_named_from_where_the_study_lies(answer, tmp_path):

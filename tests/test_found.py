@@ -70,7 +70,7 @@ def said(rule, cells, **tables):
     one = rule(cells, tables)
     if one is not None:
         assert one.table in tables
-    return one.text if one else None
+    return " ".join(part.text for part in one.each()) if one else None
 
 
 def test_how_deep_networks_train(selected):
@@ -332,7 +332,7 @@ def test_claims_come_first_with_those_that_are_contradicted(cells):
     lone = replace(lone, frame=lone.frame.head(1))
     assert said(decided.claims, cells, claims=lone).startswith("The one claim of this study is supported. A1, `relu`: ")
     tables = {"claims": verdicts(), "trained": table(*shares("relu", (2, 1.0), (5, 1.0)))}
-    assert [one.table for one in findings.found_in(cells, tables)] == ["claims", "trained"]
+    assert [one.table for one in findings.found_in(cells, tables)] == [*["claims"] * 4, "trained"]
     assert doubts.undecided(cells, tables) == r"Claims that these runs do not decide: A3 (\`A3\` is \*large\*)."
 
 
@@ -357,7 +357,11 @@ def test_a_claim_is_said_in_one_sentence_with_its_unit_its_exceptions_and_why_no
         "L: keeps; claimed is exactly 1 of every case, found 0 to 1.00; not so in 1 of 3 networks: star_relu",
     ]
     many = as_table([*made, *made], [], 0, 30)
-    assert said(decided.claims, cells, claims=many).endswith(" And 6 more in the table.")
+    assert said(decided.claims, cells, claims=many).startswith("Of 10 claims ")
+    first, *others = (one.text for one in findings.found_in(cells, {"claims": many}))
+    assert first.endswith(". Here are 4; all are in the table.")
+    assert all(len(re.findall(r"\b[UCEFL]: ", one)) == 1 for one in others)
+    assert len(others) == 4
 
 
 def test_stored_verdicts_are_those_that_were_decided(tmp_path):
@@ -372,7 +376,7 @@ def test_stored_verdicts_are_those_that_were_decided(tmp_path):
 def test_where_nothing_can_be_said_that_is_said(cells, tmp_path):
     assert findings.found_in(cells, {"trained": None}) == ()
     page = markdown(document({"study": "s"}, {}, cells, Made(tmp_path, {"selection": None}, {})))
-    assert f"## What was found\n\n{findings.nothing(cells)}\n\n## What to doubt\n" in page
+    assert f'## What was found\n\n{findings.nothing(cells)}\n\n<a id="doubts"></a>\n\n## What to doubt\n' in page
     assert f"- {findings.nothing(cells)}" in report.answer_lines(*report.answer(cells, {}))
 
 
@@ -398,7 +402,8 @@ def test_numbers_are_those_of_the_tables(selected, made):
 def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
     sections = document({"study": "s"}, {}, selected, made, ["3 runs are missing."])
     heads = [one.heading for one in sections if one.level == 2]
-    assert heads == ["What was found", "What to doubt", "Figures", "Tables", "What was run", "How it was made"]
+    assert heads[:4] == ["What was found", "What to doubt", "How to read", "Figures"]
+    assert heads[4:] == ["Tables", "What was run", "How it was made"]
     found = next(one for one in sections if one.heading == "What was found").blocks[0]
     assert isinstance(found, Items)
     assert 3 <= len(found.items) <= 6
@@ -407,7 +412,12 @@ def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
     links = [link.anchor for _, each in found.lines() for link in each]
     assert {"table-trained", "figure-trained_by_depth"} <= set(links) <= set(anchors)
     page = markdown(sections)
-    assert all(page.count(f'<a id="{one}"></a>') == 1 for one in links)
+    assert all(page.count(f'<a id="{one}"></a>') == 1 for one in [*links, "doubts", "reading"])
+    lifted = next(one for one in sections if one.heading == "How to read").blocks[0].items
+    assert lifted
+    for number, text in (re.fullmatch(r"\((\d+)\) (.*)", one).groups() for one in lifted):
+        assert page.count(text) == 1
+        assert len(re.findall(rf"\[How to read\]\(#reading\):[\d, ]*\b{number}\b", page)) >= 3
     assert next(one for one in sections if one.heading == "What to doubt").blocks[0].items[0] == "3 runs are missing."
 
 

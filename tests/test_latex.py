@@ -96,6 +96,21 @@ ODD = [
 ]
 
 
+def test_the_note_of_a_table_that_breaks_stands_above_it_and_a_very_long_one_below(texts):
+    """No page is a note alone: within the table's first head no page break falls."""
+    broken = {text: table for table, text in zip(ODD, texts, strict=True) if r"\begin{longtable}" in text}
+    assert broken
+    seen = set()
+    for text, table in broken.items():
+        above = text.partition(r"\endfirsthead")[0]
+        note = widths.broken(escaping.tex(table.note), plan.WORD)
+        short = widths.lines(note, plan.TEXT_WIDTH) <= writing.MOST_ABOVE
+        assert (note[-40:] in above, text.count(note[-40:])) == (short, 1)
+        assert not short or text.rstrip().endswith("\\end{longtable}\n\\endgroup")
+        seen.add(short)
+    assert seen == {True, False}
+
+
 @pytest.fixture(scope="module")
 def texts():
     """Write them all, once."""

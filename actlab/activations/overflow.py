@@ -19,7 +19,18 @@ SAID = {"div": "a division", "mul": "a product", "add": "a sum", "sub": "a diffe
 SAID |= {"pow": "a power", "square": "a square"}
 BOUND = 80.0
 """exp of it is within single precision, and far from its end."""
+TINY = 1e-12
+NEAR = 1e-3
+"""How far a function that divides by 0 somewhere is to keep away."""
 GRID = np.linspace(-6.0, 6.0, 25)
+
+
+class Step:
+    """One step of a function at a point: its name, what is wrong with it, and whether that is a division by 0."""
+
+    def __init__(self, name: str, trouble: str, by_zero: bool = False) -> None:
+        """Note them."""
+        self.name, self.trouble, self.by_zero = name, trouble, by_zero
 
 
 def why(record: Activation, z: float, parameters: Mapping[str, Any], dtype: Any) -> str:
@@ -54,27 +65,39 @@ def why(record: Activation, z: float, parameters: Mapping[str, Any], dtype: Any)
         return f"{text}; it is the catalogue's '{same}', written so that this does not happen"
     if any(step.name == "select_n" for step in steps) and np.isfinite(float(phi(at))):
         return (
-            f"{text}; both branches of a jnp.where are differentiated: give the one not taken a harmless input, as in "
-            "jnp.where(z > 0, z, f(jnp.where(z > 0, -1.0, z)))"
+            f"{text}; both branches of a jnp.where are differentiated: in jnp.where(c, f(z), g(z)) write "
+            "f(jnp.where(c, z, 0.5)) for f(z), and g(jnp.where(c, 0.5, z)) for g(z)"
         )
-    if found.name in GROWING:
-        bounded = (
-            f"jnp.minimum(..., {BOUND:g})" if found.name.startswith("exp") else f"jnp.clip(..., -{BOUND:g}, {BOUND:g})"
+    return f"{text}{instead(found, z)}"
+
+
+def instead(step: Step, z: float) -> str:
+    """Say what to write for a step that fails at z; empty where that is not known.
+
+    >>> instead(Step("log", "log(0) is -inf"), 0.0)
+    '; keep what goes into log positive: jnp.log(jnp.maximum(x, 1e-3)) for jnp.log(x)'
+    """
+    name = step.name
+    if name in GROWING:
+        bounded = f"jnp.minimum(x, {BOUND:g})" if name.startswith("exp") else f"jnp.clip(x, -{BOUND:g}, {BOUND:g})"
+        return f"; keep what goes into {name} within bounds: jnp.{name}({bounded}) for jnp.{name}(x)"
+    if name in ("sqrt", "log"):
+        return f"; keep what goes into {name} positive: jnp.{name}(jnp.maximum(x, 1e-3)) for jnp.{name}(x)"
+    if name == "rsqrt":
+        return "; keep what goes into a root positive: jnp.maximum(x, 1e-3) for x"
+    if name == "log1p":
+        return "; keep what goes into log1p above −1: jnp.log1p(jnp.maximum(x, -0.999)) for jnp.log1p(x)"
+    if name in ("pow", "square") or (name == "integer_pow" and not step.by_zero):
+        return (
+            "; keep what is raised positive, and within bounds: jnp.clip(x, 1e-3, 1e3) for x" if name == "pow" else ""
         )
-        return f"{text}; keep what goes into {found.name} within bounds, as by {bounded}"
-    if found.name in ("sqrt", "log", "rsqrt", "log1p"):
-        return f"{text}; keep what goes into {found.name} positive, as by jnp.maximum(..., 1e-6)"
-    if found.name == "div":
-        return f"{text}; keep what is divided by away from 0, and from overflowing"
-    return text
-
-
-class Step:
-    """One step of a function at a point: its name, and what is wrong with it."""
-
-    def __init__(self, name: str, trouble: str) -> None:
-        """Note them."""
-        self.name, self.trouble = name, trouble
+    if step.by_zero:
+        beyond = f"{z + NEAR:g}"
+        near = f"jnp.abs(z{f' - {z:g}' if z > 0 else f' + {-z:g}' if z < 0 else ''}) < {NEAR:g}"
+        return (
+            f"; keep z away from where it divides by 0: let the function begin with z = jnp.where({near}, {beyond}, z)"
+        )
+    return "; keep what is divided by from overflowing" if name == "div" else ""
 
 
 def walk(closed: Any, arguments: Sequence[Any]) -> Generator[Step, None, list[Any]]:
@@ -94,7 +117,7 @@ def walk(closed: Any, arguments: Sequence[Any]) -> Generator[Step, None, list[An
         else:
             results = step.primitive.bind(*given, **step.params)
             results = list(results) if step.primitive.multiple_results else [results]
-            yield Step(name, trouble(step, given, results))
+            yield Step(name, trouble(step, given, results), divides_by_zero(step, given))
         known.update(zip(step.outvars, results, strict=True))
     return [read(one) for one in jaxpr.outvars]
 
@@ -110,11 +133,21 @@ def trouble(step: Any, given: Sequence[Any], results: Sequence[Any]) -> str:
     result = np.asarray(results[0])
     if result.dtype.kind == "f" and not np.isfinite(result).all():
         return f"{said} is {float(result):g}"
-    if len(given) == 1 and name in ("sqrt", "rsqrt", "log", "log1p", "pow", "asin", "acos", "acosh", "atanh"):
-        slope = jax.grad(lambda one: step.primitive.bind(one, **step.params))(jnp.asarray(given[0]))
+    if name in ("sqrt", "rsqrt", "log", "log1p", "pow", "asin", "acos", "acosh", "atanh"):
+        rest = given[1:]
+        slope = jax.grad(lambda one: step.primitive.bind(one, *rest, **step.params))(jnp.asarray(given[0]))
         if not np.isfinite(slope):
-            return f"the slope of {name} at {float(given[0]):g} is {float(slope):g}"
+            power = f" to the power {float(rest[0]):g}" if rest else ""
+            return f"the slope of {name} at {float(given[0]):g}{power} is {float(slope):g}".replace("of pow at", "at")
     return ""
+
+
+def divides_by_zero(step: Any, given: Sequence[Any]) -> bool:
+    """Whether a step divides by 0, or so nearly that it overflows."""
+    name = step.primitive.name
+    if name == "integer_pow":
+        return bool(step.params["y"] < 0 and np.abs(np.asarray(given[0])) < TINY)
+    return bool(name == "div" and np.abs(np.asarray(given[1])) < TINY)
 
 
 def catalogue_name(phi: Phi, dtype: Any) -> str:

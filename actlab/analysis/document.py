@@ -20,6 +20,7 @@ from actlab.analysis.layout import Table, in_markdown, setting, words
 from actlab.analysis.making import Made, own_name
 from actlab.analysis.notes import selection_note
 from actlab.analysis.parts import WITHDRAWN
+from actlab.analysis.said_once import DOUBTS, READING, said_once
 from actlab.analysis.sections import Grid, Items, Link, Picture, Section, Text
 from actlab.analysis.stages import but_for, of_stages
 from actlab.analysis.variation import SPLIT, in_ranges, repeats_of, split_varies
@@ -56,15 +57,20 @@ def document(
         for key, drawing in made.figures.items()
         if drawing or not lost(key, made)
     }
+    doubts = doubts_about(cells, tables, incomplete)
+    notes = {anchor(TABLE, key): below_the_rule(one.note, cells) for key, one in tables.items() if one}
+    captions = {anchor(FIGURE, key): below_the_rule(one.caption, cells) for key, one in drawn.items() if one}
+    below, alike = said_once(captions | notes, doubts)
     return [
         Section(1, plain(name), (Text(plain(str(study.get("question", "")))), Text(of_which_runs(cells)))),
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
-        *what_to_doubt(cells, tables, incomplete),
+        *([Section(2, "What to doubt", (Items(doubts),), DOUBTS)] if doubts else []),
         *not_made(made),
+        *([Section(2, "How to read", (Items(alike),), READING)] if alike else []),
         *([Section(2, "Figures", lacking(drawn))] if drawn else []),
-        *(figure_section(drawing, cells) for drawing in drawn.values() if drawing),
+        *(figure_section(one, below[anchor(FIGURE, key)]) for key, one in drawn.items() if one),
         Section(2, "Tables", (*lacking(tables), *no_more(made))),
-        *(table_section(table, cells) for table in tables.values() if table),
+        *(table_section(one, below[anchor(TABLE, key)]) for key, one in tables.items() if one),
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
         Section(2, "How it was made", how_it_was_made(name, manifest)),
     ]
@@ -87,12 +93,6 @@ def what_was_found(
         figures = [name for name in one.figures if drawn.get(name)]
         links.append((Link(TABLE, anchor(TABLE, one.table)), *(Link(FIGURE, anchor(FIGURE, x)) for x in figures[:1])))
     return Items(tuple(one.text for one in said), tuple(links))
-
-
-def what_to_doubt(cells: Cells, tables: Mapping[str, Table | None], incomplete: Sequence[str]) -> list[Section]:
-    """Say what the findings do not bear."""
-    doubts = doubts_about(cells, tables, incomplete)
-    return [Section(2, "What to doubt", (Items(doubts),))] if doubts else []
 
 
 def totals(cells: Cells) -> str:
@@ -257,19 +257,19 @@ def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
     return [Text(f"Unit death of {code(label)} is not known: {plain(why)}.") for label, why in reasons.items() if why]
 
 
-def table_section(table: Table, cells: Cells) -> Section:
+def table_section(table: Table, note: str) -> Section:
     """Put a table together with its note and where its numbers are."""
-    blocks = (Grid(table.wide), Text(below_the_rule(table.note, cells), f"tables/{table.name}.csv"))
+    blocks = (Grid(table.wide), Text(note, f"tables/{table.name}.csv"))
     return Section(3, table.title, blocks, anchor(TABLE, table.name))
 
 
-def figure_section(drawing: Drawing, cells: Cells) -> Section:
+def figure_section(drawing: Drawing, caption: str) -> Section:
     """Put a figure's pictures together with its caption and where its numbers are."""
     pictures = tuple(
         Picture(drawing.title, f"figures/{drawing.stem(page)}.{drawing.formats.in_pages}", drawing.spec, rows)
         for page, rows in drawing.pages.items()
     )
-    numbers = Text(below_the_rule(drawing.caption, cells), f"figures/{drawing.name}.csv")
+    numbers = Text(caption, f"figures/{drawing.name}.csv")
     return Section(3, drawing.title, (*pictures, numbers), anchor(FIGURE, drawing.name))
 
 

@@ -58,7 +58,7 @@ def advice(error: Any, words: Sequence[str]) -> str:
         words: of the command line, without the program's name.
     """
     command = getattr(getattr(error, "ctx", None), "command", None)
-    if option := getattr(error, "option_name", ""):
+    if command is not None and (option := getattr(error, "option_name", "")):  # without: a known one, used wrongly
         return of_option(option, [one for each in getattr(command, "params", ()) for one in each.opts], words)
     param = getattr(getattr(error, "param", None), "name", "")
     if getattr(command, "name", "") == "show" and param == "run_name" and words[1:]:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from actlab.naming import counted, listed
+from actlab.aliases import close
+from actlab.commands import typed
+from actlab.naming import brief, counted, listed
 
 if TYPE_CHECKING:
     from actlab.engine.results import Results
@@ -37,8 +39,9 @@ def one_run(results: "Results", begins: str) -> str:
 
     if not names and (why := why_left_out(results.left_out, begins)):
         raise typer.BadParameter(f"{results.path}: {why}")
-    from actlab.naming import nearest
-
-    several = f"{counted(len(names), 'run')} begin with '{begins}'"
-    problem = several if names else f"there is no run '{begins}'"
-    raise typer.BadParameter(f"{results.path}: {problem}{nearest(begins, names or list(results.runs['run'][:8]))}")
+    if names:
+        several = f"{counted(len(names), 'run')} begin with {brief(begins)}"
+        raise typer.BadParameter(f"{results.path}: {several}; choose from {listed(names, 8)}")
+    meant = close(begins, [*results.runs["run"], *dict.fromkeys(results.runs["activation"].astype(str))])
+    way_out = f"did you mean '{meant}'?" if meant else f"its runs are listed by `{typed('runs', results.path)}`"
+    raise typer.BadParameter(f"{results.path}: there is no run {brief(begins)}; {way_out}")

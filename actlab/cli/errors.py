@@ -1,13 +1,12 @@
 """How a command says what is wrong, without a traceback."""
 
-import io
-import re
 import sys
 from errno import EACCES, EDQUOT, EINVAL, ELOOP, ENAMETOOLONG, ENOSPC, ENOTDIR, EROFS
 from pathlib import Path
 
 from actlab import interrupts, limits
 from actlab.cli.advice import advice
+from actlab.cli.refused import refusal
 from actlab.cli.terminal import err, one_line
 from actlab.errors import ERRORS, INCOMPLETE, WRONG
 from actlab.naming import message
@@ -25,13 +24,11 @@ def imported(code: int) -> tuple[type[Exception], ...]:
 def report_error(error: Exception) -> int:
     """Say what is wrong with a request, without a traceback; anything unexpected is raised again."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):  # the parser's own: a wrong option or argument
-        shown = io.StringIO()
-        error.show(shown)
-        way_out = advice(error, sys.argv[1:])
-        text = shown.getvalue().rstrip("\n")
-        if way_out:
-            text = re.sub(r" \((Possible options|Did you mean).*\)$|( Did you mean .*)?$", "", text).rstrip(".")
-        err.print(message(named("; ".join([text, *([way_out] if way_out else [])]))))
+        if type(error).__name__ == "NoArgsIsHelpError":  # `actlab` alone
+            error.show()
+        else:
+            words = sys.argv[1:]
+            err.print(message(f"actlab: {named(refusal(error, words, advice(error, words)))}"))
         return int(error.exit_code)
     if interrupts.state.asked is not None and not isinstance(error, imported(INCOMPLETE)):
         return interrupts.INTERRUPTED  # what an import, say, has made of KeyboardInterrupt

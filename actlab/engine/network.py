@@ -24,6 +24,7 @@ from actlab.study.fields import spelled_out
 from actlab.study.plan import block_of
 from actlab.study.reading import StudyError, parse, reason
 from actlab.study.sections import ModelConfig
+from actlab.study.source import as_key
 from actlab.study.yaml_text import bounded_load
 
 # The columns of ``runs`` that make a network, its weights apart.
@@ -72,7 +73,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
     try:
         config = ModelConfig.model_validate({**known, "activation": choice, "dropout": dropout})
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc']))}: {reason(one, one['loc'])}" for one in error.errors()]
+        lines = [f"{as_key(one['loc'])}: {reason(one, one['loc'])}" for one in error.errors()]
         raise StudyError("\n".join(lines)) from None
     function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
     options = block_of(config)

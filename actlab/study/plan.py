@@ -251,7 +251,9 @@ def load_data(study: Study, config: DataConfig) -> tuple[data.Data, str]:
         place = of_key(study.source, f"data.{error.key}")
         if place not in study.source.lines and place not in study.source.overridden:  # left at its default
             place = of_key(study.source, "data.name")
-        raise StudyError(f"{study.source.where(*place)}: data: {error}") from None
+        key = f"data.{error.key}"
+        key = "data" if error.key == "name" or key in str(error) else key
+        raise StudyError(f"{study.source.where(*place)}: {key}: {error}") from None
 
 
 def data_spec(config: DataConfig) -> data.DataSpec:

@@ -33,7 +33,7 @@ from actlab.study.overrides import check_words, override
 from actlab.study.paths import PathError, resolve_paths
 from actlab.study.schema import OneRuleError, StudyConfig, SweepConfig
 from actlab.study.sections import SECTIONS, SWEPT
-from actlab.study.source import Place, Source, StudyError, of_key, short_path
+from actlab.study.source import Place, Source, StudyError, as_key, of_key, short_path
 from actlab.study.sweep import Cell, expand, too_large
 from actlab.study.yaml_text import MOST_VALUES, YamlTextError, bounded_load, count_values, read_text
 
@@ -285,7 +285,7 @@ def error_message(
         unknown = (last,) if one["type"] == "extra_forbidden" else ()  # whatever its name
         way = way if unknown else [*way, last]
         place = (*within, *(part for part in way if part not in ("options", "function-before", "")), *unknown)
-        key = ".".join(str(part) for part in place)
+        key = as_key(place)
         at_line = source.where(*(at if at is not None else place))
         if at is not None:
             key = next((str(part) for part in at if isinstance(part, str) and "." in part), key)

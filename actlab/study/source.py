@@ -55,6 +55,16 @@ class Source:
         return (overridden or written or places)[0]
 
 
+def as_key(place: Place) -> str:
+    """Write a place as a key: which item of a list it is only where more follows, for messages quote a wrong item.
+
+    >>> as_key(("report", "figure_format", 1)), as_key(("sweep", "include", 0, "model.depth"))
+    ('report.figure_format', 'sweep.include[0].model.depth')
+    """
+    last = max((i for i, part in enumerate(place) if isinstance(part, str)), default=-1)
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place[: last + 1]).removeprefix(".")
+
+
 def of_key(source: Source, key: str) -> Place:
     """Return the place of a dotted key: in the sweep if it is swept, else in its section."""
     swept: Place = ("sweep", "matrix", key)

@@ -38,11 +38,11 @@ def found_in(cells: Cells, tables: Mapping[str, Table | None]) -> tuple[Finding,
         tables: those that its report shows, by name; None where one does not apply.
 
     Returns:
-        what they say, at most ``MOST``; nothing where none has anything to say.
+        what they say, of at most ``MOST`` rules, a sentence or two each; nothing where none has anything to say.
     """
     there = {name: table for name, table in tables.items() if table is not None and len(table.frame)}
     said = (rule(cells, there) for rule in RULES)
-    return tuple(one for one in said if one is not None)[:MOST]
+    return tuple(part for one in [one for one in said if one is not None][:MOST] for part in one.each())
 
 
 def nothing(cells: Cells) -> str:

@@ -33,11 +33,17 @@ class Finding:
         text: with numbers as the table prints them.
         table: its name.
         figures: names of figures that draw the same; the report points to those that it has.
+        more: what follows from the same table, a sentence or two each.
     """
 
     text: str
     table: str
     figures: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
+
+    def each(self) -> list[Finding]:
+        """Part it into findings of a sentence or two."""
+        return [Finding(text, self.table, self.figures) for text in (self.text, *self.more)]
 
 
 Rule = Callable[[Cells, Tables], Finding | None]

@@ -50,7 +50,7 @@ BEGIN = {
 PARENTHESES = re.compile(r" \([^()]*\)")
 LEAST, AND_NOT = "; least favourable: ", f"; {CONTRADICTED} at "
 """How evidence ends of a claim under several conditions; and what stands between those where it is true and not."""
-MOST_STATED, MOST_LONG = 4, 240
+MOST_STATED, MOST_LONG = 4, 150
 
 
 def claims(cells: Cells, tables: Tables) -> Finding | None:
@@ -74,8 +74,8 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
     for row in records(ordered.head(MOST_STATED)):
         head = "" if len(numbers) == 1 else f"{BEGIN[row['verdict']]} "
         sentences.append(f"{head}{in_words(row)}.")
-    rest = [f"And {len(frame) - MOST_STATED} more in the table."] if len(frame) > MOST_STATED else []
-    return Finding(" ".join([begin, *sentences, *rest]), CLAIMS)
+    few = f" Here are {MOST_STATED}; all are in the table." if len(frame) > MOST_STATED else ""
+    return Finding(f"{begin}{few}", CLAIMS, more=tuple(sentences))
 
 
 def in_words(row: Row) -> str:

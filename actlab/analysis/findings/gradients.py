@@ -32,6 +32,8 @@ from actlab.naming import counted
 HALVED = math.log10(2) / 10
 """The slope that matters, in decades per layer."""
 SCALE = "To shrink or grow is by more than a factor of 2 in ten layers; a decade is a factor of 10."
+LONG = 350
+"""Letters of what is said in one go."""
 BEYOND = 3.0  # standard errors
 SIX = 6  # digits to which slopes of the same networks agree
 FIGURES = ("vanishing_slopes", "gradient_norms")
@@ -85,8 +87,16 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
         parts.append(f"may shrink, grow or keep its size {count_or_names(rest, names)}, which is not decided")
     if without_slope:
         parts.append(f"has no slope in {counted(without_slope, 'further cell')}, where no run has a defined one")
-    text = f"{begin} the gradient on its way back to the input {'; it '.join(parts)}. {SCALE}"
-    return Finding(text, "vanishing_slopes", FIGURES)
+    begin += " the gradient on its way back to the input"
+    text = f"{begin} {'; it '.join(parts)}. {SCALE}"
+    if len(text) <= LONG:
+        return Finding(text, "vanishing_slopes", FIGURES)
+    ways = [one for one in parts if one.startswith(("shrinks", "grows"))]
+    others = [one for one in parts if one not in ways]
+    head, *tail = [*ways, *(["; it ".join(others)] if others else [])]
+    each = [f"{begin} {head}.", *(f"The gradient {one}." for one in tail)]
+    each[-1] += f" {SCALE}"
+    return Finding(each[0], "vanishing_slopes", FIGURES, tuple(each[1:]))
 
 
 def lines_of(frame: pd.DataFrame, keys: Sequence[str]) -> int:

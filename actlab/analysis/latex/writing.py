@@ -19,6 +19,8 @@ from actlab.analysis.latex.shortened import constant_keys, shortened
 SMALL = r"\fontsize{8}{9.5}\selectfont\frenchspacing"
 LINES_OF_A_FLOAT = 46
 """What does not fit on a page breaks over several."""
+MOST_ABOVE = 24
+"""Lines of a note that stands above a table which breaks: it is not parted itself."""
 LOOSE = 0.27
 """Between two rows that wrap, in lines."""
 INTERVAL = re.compile(r"([\[(])([\d$][^\s\[\](),]*), ([\d$][^\s\[\](),]*)([\])])")
@@ -150,7 +152,11 @@ def in_a_float(caption: str, label: str, note: str, columns: Sequence[Column], k
 
 
 def over_pages(caption: str, label: str, note: str, columns: Sequence[Column], keys: int, cut: Plan) -> list[str]:
-    """Write a table that breaks over pages, each block by itself under the same number."""
+    """Write a table that breaks over pages, each block by itself under the same number.
+
+    What its columns are stands below its caption, where no page break parts them; a note too long for that follows it.
+    """
+    above = bool(note) and widths.lines(note, TEXT_WIDTH) <= MOST_ABOVE
     lines = [
         r"\begingroup",
         rf"\sloppy{SMALL}\setlength{{\tabcolsep}}{{{GAP / 2:g}pt}}\setlength{{\LTcapwidth}}{{\textwidth}}",
@@ -159,18 +165,26 @@ def over_pages(caption: str, label: str, note: str, columns: Sequence[Column], k
         again = rf"\caption[]{{{caption} (continued)}}\\"
         first = again if i else rf"\caption{{{caption}}}\label{{{label}}}\\"
         lines += [r"\addtocounter{table}{-1}"] * bool(i)
-        lines += [rf"\begin{{longtable}}{{{part.shape}}}", first, r"\toprule", *part.head, r"\endfirsthead"]
+        said = [noted(note, part.across), r"\addlinespace[4pt]"] * (above and not i)
+        lines += [rf"\begin{{longtable}}{{{part.shape}}}", first, *said, r"\toprule", *part.head, r"\endfirsthead"]
         lines += [again, r"\toprule", *part.head, r"\endhead", r"\bottomrule", r"\endfoot"]
         lines += [*part.rows, r"\end{longtable}"]
-    lines += [rf"\par\vspace{{4pt}}\noindent{{\raggedright {note}\par}}"] * bool(note)
+    lines += [rf"\par\vspace{{4pt}}\noindent{{\raggedright {note}\par}}"] * bool(note and not above)
     return [*lines, r"\endgroup"]
+
+
+def noted(note: str, across: int) -> str:
+    """Write a note as a line of a table, as wide as the text whatever the columns are, as its caption is."""
+    box = rf"\makebox[0pt]{{\parbox[t]{{\textwidth}}{{\raggedright\strut {note}\strut}}}}"
+    return rf"\multicolumn{{{across}}}{{@{{}}c@{{}}}}{{{box}}} \\"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A block in LaTeX: the shapes of its columns, its head with the rule below, its rows."""
+    """A block in LaTeX: the shapes of its columns, how many there are, its head with the rule below, its rows."""
 
     shape: str
+    across: int
     head: list[str]
     rows: list[str]
 
@@ -202,7 +216,7 @@ def of_block(columns: Sequence[Column], one: Block, keys: int, lifted: int) -> P
             rows.append(r"\addlinespace[2.5pt]")
         before = key
         rows.append(row([column.cells[i] for column in chosen]))
-    return Part(f"@{{}}{shape}@{{}}", [*(row(line) for line in stacked), r"\midrule"], rows)
+    return Part(f"@{{}}{shape}@{{}}", len(chosen), [*(row(line) for line in stacked), r"\midrule"], rows)
 
 
 def over(columns: Sequence[Column], key: Sequence[str], across: int) -> str:
@@ -222,7 +236,7 @@ def of_records(columns: Sequence[Column], keys: int) -> Part:
         rows.append(rf"\multicolumn{{2}}{{@{{}}{paragraph(TEXT_WIDTH)}@{{}}}}{{\bfseries {said}}} \\*")
         fields = [(column.head, column.cells[i]) for column in columns[keys:] if column.cells[i]]
         rows += [row(field) for field in fields]
-    return Part(f"@{{}}{paragraph(names)}{paragraph(contents)}@{{}}", [], rows)
+    return Part(f"@{{}}{paragraph(names)}{paragraph(contents)}@{{}}", 2, [], rows)
 
 
 def paragraph(width: float) -> str:

@@ -13,6 +13,7 @@ from actlab.engine.cluster.common import ClusterError, shortened
 from actlab.naming import brief, nearest
 from actlab.study.fields import Section
 from actlab.study.reading import Source, StudyError, parse, reason
+from actlab.study.source import as_key
 
 MOST_JOBS, MOST_CORES, MOST_LINES = 10_000, 4096, 1000  # more of either is a slip, and would be tried all the same
 MOST_MISTAKES = 10  # that are listed
@@ -142,7 +143,7 @@ def read(path: Path) -> SlurmConfig:
 
 def mistake(source: Source, one: Any) -> str:
     """Put one mistake of a cluster file in words."""
-    key = shortened(".".join(str(part) for part in one["loc"]))
+    key = shortened(as_key(one["loc"]))
     if one["type"] == "extra_forbidden":
         why = f"unknown key{nearest(key, SlurmConfig.model_fields)}"
     elif one["type"] == "too_long":
