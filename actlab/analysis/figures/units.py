@@ -14,6 +14,7 @@ from actlab.analysis.figures.base import (
     in_short,
     intervals,
     is_of_training,
+    of_all,
     only_nonzero,
     over_training,
     thin_layers,
@@ -37,7 +38,8 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), looks=cells.looks)
-    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", of_all(cells, frame), *left_out]
+    caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
 
@@ -50,7 +52,8 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells), looks=cells.looks)
-    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", of_all(cells, frame), *left_out]
+    caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
 
