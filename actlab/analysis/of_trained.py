@@ -73,6 +73,13 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     return f"{row[TRAINED]}: {text}" if row.get(TRAINED) else text
 
 
+def all_count(runs: pd.DataFrame, keys: Sequence[str]) -> str:
+    """Say of dead units that all runs count, where some of a cell trained and others did not; else nothing."""
+    if of_untrained(runs, keys).empty:
+        return ""
+    return "All runs count, whether they trained or not: of those that trained alone, death would be left out."
+
+
 def note(frame: pd.DataFrame) -> str:
     """Say below a table what stands in such cells; nothing where there is none."""
     if not partly(frame).any():

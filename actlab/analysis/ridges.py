@@ -50,8 +50,8 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes, value in zip(grid.flat, values, strict=False):
         ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
         head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
-        some = frame.loc[(frame[spec.panels] == value) & partly(frame), TRAINED].unique()
-        axes.set_title("\n".join([head, *(f"at the end: {text}" for text in some)]))
+        some = frame[(frame[spec.panels] == value) & partly(frame)]
+        axes.set_title("\n".join([head, *([f"at the end: {some[TRAINED].iloc[0]}"] if len(some) else [])]))
     scale(grid.flat[0], axis, layers)
     name_edges(grid, len(values), about(measure).axis, about(spec.lines).axis)
     cut = bool((beyond(frame, axis)[["below", "above"]] >= CUT).any(axis=None))

@@ -15,14 +15,16 @@ from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.intervals import NO_INTERVAL
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
-from actlab.analysis.of_trained import how_many, of_untrained, partly, summarise_trained
+from actlab.analysis.of_trained import partly, summarise_trained
 from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.tables.base import order
 from actlab.analysis.variation import SEED
 from actlab.later import pd
 from actlab.measures import LOG10
+from actlab.naming import counted
 
 MOST_PANELS = 20
+MOST_NAMED = 8  # cells of a caption
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
@@ -104,18 +106,10 @@ def of_those_trained(frame: pd.DataFrame, cells: Cells) -> str:
         for row in records(there)
     ]
     each = [f"{plain(name)}: {text}" if name else text for name, text in zip(names, there[TRAINED], strict=True)]
+    if len(each) > MOST_NAMED:
+        each = [*each[:MOST_NAMED], f"and {counted(len(each) - MOST_NAMED, 'further cell')}"]
     when = " after initialisation" if "at" in frame and (frame["at"] == "init").any() else ""
     return f"Where some runs trained and others did not, those that trained are drawn{when} ({'; '.join(each)})."
-
-
-def of_all(cells: Cells, frame: pd.DataFrame) -> str:
-    """Say of dead units that runs count that did not train, where others did: without them death would be left out."""
-    keys = [key for key in cell_keys(cells) if key in frame]
-    others = of_untrained(cells.selected.merge(frame[keys].drop_duplicates(), on=keys), keys)
-    if others.empty:
-        return ""
-    said = of_those_trained(others[keys].merge(how_many(others, keys), on=keys), cells).partition("(")[2]
-    return f"All runs count, also where only some trained ({said}"
 
 
 def some_trained(frame: pd.DataFrame, cells: Cells) -> str:

@@ -120,6 +120,7 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     runs = cells.runs.assign(trained=cells.runs["trained"].astype(float))
     shares = summarise(long(runs[["run", "trained"]], ["trained"]), cells.runs, keys, own=cells.own)
     came_to = summarise_trained(long(runs[["run", metric]], [metric]), cells.runs, keys, cells.own)
+    came_to["runs"] = came_to[keys].merge(shares[[*keys, "runs"]], on=keys)["runs"]
     frame = order(pd.concat([shares, came_to], ignore_index=True), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     frame = frame.assign(median=math.nan)  # few runs or many: one map has one statistic

@@ -14,13 +14,13 @@ from actlab.analysis.figures.base import (
     in_short,
     intervals,
     is_of_training,
-    of_all,
     only_nonzero,
     over_training,
     thin_layers,
     with_selected,
 )
 from actlab.analysis.notes import definition, mean_of
+from actlab.analysis.of_trained import all_count
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
@@ -38,7 +38,7 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), looks=cells.looks)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}.", of_all(cells, frame), *left_out]
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
     caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
@@ -52,7 +52,7 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells), looks=cells.looks)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}.", of_all(cells, frame), *left_out]
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
     caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
@@ -106,7 +106,7 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     others = [key for key in cells.keys if key != "learning_rate"]
     panels = subject(cells, others)
     means = f"{mean_of(frame, False)}, of means over hidden layers. {MARKS}"
-    said = [definition(measure), means, *left_out]
+    said = [definition(measure), means, *filter(None, [all_count(cells.runs, keys)]), *left_out]
     if frame["activation"].nunique() == 1:
         title = f"{title}: {frame['activation'].iloc[0]}"
     frame = with_born_dead(frame, cells, keys)
