@@ -84,7 +84,9 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
         last = theory[theory["layer"] == depth].set_index(keys)["value"].rename("last")
         theory = theory.merge(last, on=keys)
         theory["value"] -= theory.pop("last")
-        frame = predicted_between(frame.assign(at="init"), theory, keys).drop(columns=["at", *BAND[1:]])
+        frame = predicted_between(frame.assign(at="init"), theory, keys).drop(
+            columns=["at", *BAND[1:]], errors="ignore"
+        )
         frame = order(frame, cells, keys, ["layer"])
     frame = frame.assign(measure=RELATIVE)
     spec = Spec(PROFILE, x="layer", lines=lines, looks=cells.looks, log=(RELATIVE,))
