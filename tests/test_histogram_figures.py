@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from actlab.analysis import panels, report, style
-from actlab.analysis.binned import LEAST, axis_of, both_ends, shares
+from actlab.analysis.binned import CUT, LEAST, axis_of, both_ends, shares
 from actlab.analysis.cells import build_cells
 from actlab.analysis.figures import FIGURES
 from actlab.measures import HISTOGRAMS, MEASURES
@@ -89,11 +89,33 @@ def test_bins_lie_in_order_without_gaps_but_the_one_about_0():
     np.testing.assert_allclose([axis.place(x) for x in low[inner]], axis.left[inner], atol=1e-9)
 
 
-def test_what_lies_beyond_all_edges_is_said(study, counts):
-    assert "Nothing lies beyond" in FIGURES["histograms"].make(build_cells(*study, histograms=counts)).caption
+def test_what_lies_beyond_all_edges_is_said(study, counts, drawing):
+    assert "Of no layer 1 % lie beyond an end of the axis" in drawing.caption
     one = counts[counts["layer"] == 5].head(1).assign(of="hist_z", bin=130, count=100)
-    caption = FIGURES["histograms"].make(build_cells(*study, histograms=pd.concat([counts, one]))).caption
-    assert "% of a layer's values lie beyond the outermost edges (pre-activations z: `" in caption
+    made = FIGURES["histograms"].make(build_cells(*study, histograms=pd.concat([counts, one])))
+    (frame,) = [rows for rows in pages_of(made, "hist_z") if (rows["bin"] == 130).any()]
+    share = frame.loc[frame["bin"] == 130, "mean"].item()
+    assert share > CUT
+    assert f"the most are {100 * share:.2g} % (pre-activations z: `" in made.caption
+    triangles = [line for axes in drawn(made, frame) for line in axes.get_lines() if line.get_marker() in "<>"]
+    assert [line.get_marker() for line in triangles] == [">"]
+    assert len(triangles[0].get_ydata()) == 1
+    assert 4 < triangles[0].get_ydata()[0] < 5  # the fifth row
+    assert axis_of(frame).high == axis_of(frame).place(1e4)  # beyond the edge no bin is drawn
+
+
+def test_at_the_end_those_are_counted_that_trained(study, counts):
+    runs = study[0]
+    untrained = (runs["depth"] == 5) & (runs["seed"] == 1) & (runs["activation"] == "relu")
+    runs = runs.assign(trained=~untrained, status="ok")
+    made = FIGURES["histograms"].make(build_cells(runs, *study[1:], histograms=counts))
+    n = made.frame.groupby(["activation", "at"])["n"].max()
+    assert (n["relu", "init"], n["relu", "final"], n["elu", "final"]) == (2, 1, 2)
+    assert (
+        "those that trained are drawn after initialisation (relu, learning rate 0.001: 1 of 2 trained" in made.caption
+    )
+    titles = [axes.get_title() for axes in drawn(made, pages_of(made, "hist_z")[0])]
+    assert titles == ["relu\nat the end: 1 of 2 trained", "elu"]
 
 
 def test_what_is_nearer_to_0_than_the_axis_shows_stands_beside_its_row(drawing):

@@ -283,6 +283,30 @@ def test_what_is_predicted_is_dashed_and_what_is_measured_at_init_are_points(cel
     assert "redicted by mean-field theory" in drawn.caption
 
 
+@pytest.mark.parametrize("name", ["gradient_norms", "moments", "predictions", "gradient_by_layer"])
+def test_theory_is_drawn_at_layers_that_were_not_kept(study, name):
+    """Straight from one kept layer to the next is not what theory says; what was measured is where it was kept."""
+    runs, steps, layers = study
+    kept = layers[layers["layer"].isin([1, 5])]
+    whole, few = (
+        FIGURES[name].make(build_cells(runs, steps, one, predictions=predictions_of(*study))) for one in (layers, kept)
+    )
+    places = [one for one in ("activation", "depth", "measure", "at", "layer") if one in whole.frame]
+    both = whole.frame.merge(few.frame, on=places, suffixes=("", "_few"))
+    both = both[both["predicted"].notna() & (both["depth"] == 5)]
+    between = ~both["layer"].isin([1, 5])
+    assert between.any()
+    assert len(both) == (whole.frame["predicted"].notna() & (whole.frame["depth"] == 5)).sum()
+    np.testing.assert_allclose(both["predicted_few"], both["predicted"], rtol=1e-12)
+    assert both.loc[between, "mean_few"].isna().all()
+    assert (both.loc[between, "runs_few"] == 0).all()
+    assert both.loc[~between, "mean_few"].notna().all()
+    if "predicted_low" in both:
+        np.testing.assert_allclose(both["predicted_low_few"], both["predicted_low"], rtol=1e-12)
+    marked = [line for axes in render(few).axes for line in axes.get_lines() if len(line.get_xdata()) == 2]
+    assert name != "gradient_by_layer" or {str(line.get_marker()) for line in marked} & set("os")
+
+
 def test_bands_are_the_spread_of_one_network(cells):
     drawn = FIGURES["predictions"].make(cells)
     rows = next(iter(drawn.pages.values()))

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from actlab.later import pd
-from actlab.measures import EDGES
 from actlab.measures.bins import bounds
 
 DELTA = "hist_delta"
 """The histogram whose bins are of log10: its first bin is what is exactly 0."""
 GAP = 0.25  # decades: half of what stands on an axis for all that is nearer to 0 than its innermost bins
-AT_EDGE = 0.125  # decades: as wide is drawn what lies beyond the outermost edge
+CUT = 0.01  # of a layer: where as much lies beyond an end of the axis, a picture marks it there
 NEAREST = 0.03  # of a layer's values at most may be nearer to 0 than the axis shows, but for those of the middle bin
 LEAST = 0.02  # of a layer, for each decade: where every layer has less, may be beyond the axis
 FINEST = -4  # log10 of the innermost edge
 OF_BIN = ("bin", "from", "to", "count", "mean", "n")
+"""The columns of shares that are of a bin."""
 
 
 def both_ends(histograms: pd.DataFrame, steps: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -69,23 +69,14 @@ def keys_of(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame if name not in OF_BIN]
 
 
-def outermost(measure: str) -> list[int]:
-    """List the bins that hold what lies beyond all edges: below −10⁴ and above 10⁴, or of δ the largest.
-
-    >>> outermost("hist_z"), outermost("hist_delta")
-    ([0, 130], [226])
-    """
-    last = len(EDGES[measure])
-    return [last] if measure == DELTA else [0, last]
-
-
 @dataclass(frozen=True)
 class Axis:
     """Where the bins of a histogram lie on an axis of decades, to both sides of 0 where the values have both signs.
 
     Attributes:
         inner: log10 of what is nearest to 0 of what the axis shows; NaN where the axis is of log10 itself.
-        left, right: both ends of each bin [B]; NaN of those that are nearer to 0, or are exactly 0.
+        left, right: both ends of each bin [B]; NaN of those that are nearer to 0, or are exactly 0; equal of what lies
+            beyond the outermost edge.
         low, high: the ends of the axis.
     """
 
@@ -117,8 +108,9 @@ def axis_of(frame: pd.DataFrame) -> Axis:
     left, right = (low.copy(), high.copy()) if measure == DELTA else in_decades(low, high, near)
     if measure == DELTA:
         left[0] = right[0] = math.nan  # δ = 0
-        left[1], right[-1] = right[1] - AT_EDGE, left[-1] + AT_EDGE
+        left[1], right[-1] = right[1], left[-1]
     wide = np.nan_to_num(right - left, nan=1.0)
+    wide[wide == 0] = 1.0
     seen = np.unique(frame.loc[frame["mean"] >= LEAST * wide[frame["bin"]], "bin"])
     ends = np.concatenate([left[seen], right[seen]])
     ends = ends[np.isfinite(ends)] if np.isfinite(ends).any() else np.array([-1.0, 1.0])
@@ -126,6 +118,20 @@ def axis_of(frame: pd.DataFrame) -> Axis:
     if measure != DELTA:  # 0 is always on it
         first, last = min(first, -GAP), max(last, GAP)
     return Axis(near, left, right, first, last)
+
+
+def beyond(frame: pd.DataFrame, axis: Axis) -> pd.DataFrame:
+    """Say of each layer which share lies beyond either end of an axis: ``keys_of(frame)``, ``below``, ``above``.
+
+    >>> one = {"measure": "hist_h", "at": "init", "layer": 1}
+    >>> rows = [one | {"bin": 65, "mean": 0.9}, one | {"bin": 100, "mean": 0.095}, one | {"bin": 130, "mean": 0.005}]
+    >>> beyond(pd.DataFrame(rows), axis_of(pd.DataFrame(rows)))[["below", "above"]].to_numpy().tolist()
+    [[0.0, 0.005]]
+    """
+    left, right = axis.left[frame["bin"]], axis.right[frame["bin"]]
+    cut = {"below": right <= axis.low + 1e-6, "above": left >= axis.high - 1e-6}
+    shares = frame.assign(**{side: frame["mean"].where(there, 0.0) for side, there in cut.items()})
+    return shares.groupby(keys_of(frame), dropna=False, sort=False)[[*cut]].sum().reset_index()
 
 
 def innermost(frame: pd.DataFrame, low: np.ndarray, high: np.ndarray) -> float:
@@ -145,14 +151,13 @@ def in_decades(low: np.ndarray, high: np.ndarray, near: float) -> tuple[np.ndarr
 
     >>> left, right = in_decades(np.array([-np.inf, -10, -1, 1, 10.0]), np.array([-10, -1, 1, 10, np.inf]), 0.0)
     >>> left.tolist()
-    [-1.375, -1.25, nan, 0.25, 1.25]
+    [-1.25, -1.25, nan, 0.25, 1.25]
     >>> right.tolist()
-    [-1.25, -0.25, nan, 1.25, 1.375]
+    [-1.25, -0.25, nan, 1.25, 1.25]
     """
     with np.errstate(divide="ignore"):
         away = [np.log10(np.abs(end)) - near + GAP for end in (low, high)]
     shown = (np.minimum(*away) >= GAP - 1e-6) & (np.sign(low) == np.sign(high))
     left, right = (np.sign(end) * distance for end, distance in zip((low, high), away, strict=True))
-    left = np.where(np.isinf(low), right - AT_EDGE, left)
-    right = np.where(np.isinf(high), left + AT_EDGE, right)
+    left, right = np.where(np.isinf(low), right, left), np.where(np.isinf(high), left, right)
     return np.where(shown, left, math.nan), np.where(shown, right, math.nan)

@@ -8,7 +8,7 @@ gives too. Measured minus predicted is told in that unit, so that gradients, mom
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from actlab.analysis.cells import Cells
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import LOGS
-from actlab.analysis.layout import heading, in_markdown, lay_out, number, pivot, power_of_ten, records, words
+from actlab.analysis.layout import estimate, heading, in_markdown, lay_out, number, pivot, power_of_ten, records, words
 from actlab.analysis.notes import listed
 from actlab.analysis.predictions import cells_of_runs, in_spreads, outside, settings_of
 from actlab.analysis.variation import SEED
@@ -150,9 +150,10 @@ def pivot_beside(
     rows: Sequence[str],
     columns: Sequence[str],
     decimals: Mapping[str, int] | int | None = None,
+    text: Callable[[Mapping[str, Any], int | None], str] = estimate,
 ) -> pd.DataFrame:
     """``layout.pivot``, in which columns ``predicted`` and ``deviation`` stand beside what has them."""
-    wide = pivot(frame, rows, columns, decimals)
+    wide = pivot(frame, rows, columns, decimals, text)
     if not is_predicted(frame):
         return wide
     places = decimals if isinstance(decimals, int) else None

@@ -26,8 +26,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import legend, line_label, name_edges
-from actlab.analysis.drawings import FRAMED, GREYED, RANGED, Spec, in_order
+from actlab.analysis.drawings import FRAMED, GREYED, RANGED, TRAINED, Spec, in_order
 from actlab.analysis.layout import records, setting
+from actlab.analysis.of_trained import partly
 from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"
@@ -121,6 +122,8 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     wide = look.cell * most if look.numbers else wide
     heads = {(value, name): head_of(spec, value, str(name), len(measures)) for value in values for name in measures}
     letters = max(int(max(wide, 1.0) / (LETTER * 7.5)), 12)
+    for row in records(frame[partly(frame)].drop_duplicates([spec.panels, "measure"])) if not look.numbers else ():
+        heads[row[spec.panels], row["measure"]] += f" ({row[TRAINED]})"
     heads = {at: "\n".join(textwrap.wrap(text, letters)) for at, text in heads.items()}
     high = tall + 0.12 + 0.125 * max(text.count("\n") + 1 for text in heads.values())
     high += 0.0 if look.numbers else 0.18

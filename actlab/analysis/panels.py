@@ -63,7 +63,8 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
-from actlab.analysis.point_intervals import dots, panels_of, point_intervals
+from actlab.analysis.of_trained import partly
+from actlab.analysis.point_intervals import RING, dots, panels_of, point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
@@ -99,6 +100,8 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             if line["mean"].notna().any():
                 drawn_line = each_run(axes, line, x, looks[value])
                 draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
+                some = line[partly(line)]
+                axes.plot(some[x], some["mean"], color=looks[value].colour, **RING)
                 last = line.sort_values(x)["mean"].dropna().iloc[-1]
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         depth_axis(axes, sorted(frame[x].unique()), x)
@@ -257,7 +260,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         if i:
             panel_of.sharex(grid[0, j])
     for i, one in enumerate(down):
-        of_row = frame[frame[spec.panels] == one]
+        of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
         log = of_row["measure"].iloc[0] in spec.log
         top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
         for j, other in enumerate(across):
@@ -311,6 +314,14 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles += keys_of_theory(ends)
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def with_range_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Let heights reach as far as the seeds do, where each is drawn."""
+    if "each" not in rows:
+        return rows
+    each = [[float(one) for one in str(texts).split()] for texts in rows["each"]]
+    return rows.assign(low=[min(one) for one in each], high=[max(one) for one in each])
 
 
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from actlab.analysis import style
 from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
-from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
+from actlab.analysis.drawings import RANGED, SCALE, TRAINED, WHEN, Spec, in_order
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
@@ -24,12 +24,14 @@ BETWEEN = 0.25  # of a group's width is left free
 BAND = "#F6F6F6"
 STRIP = 0.09  # of a panel's height, below all values: what has none
 LOST, MISSING = "all runs diverged", "no value"
-PARTLY, SEEDS = "of those with a value", "single runs"
+PARTLY, SEEDS, RINGED = "of those with a value", "single runs", "of those that trained"
+RING: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7.0, "markerfacecolor": "none"}
 KEYS: Mapping[str, dict[str, Any]] = {
     "95 % interval": {"linewidth": 1.1},
     "range": {"linewidth": 1.1, "linestyle": style.DASHES["dashed"]},
     SEEDS: {"marker": "o", "linestyle": "none", "markersize": 2.4, "markerfacecolor": "white"},
     PARTLY: {"marker": "o", "linestyle": "none", "markersize": 4.0, "markerfacecolor": "white"},
+    RINGED: RING,
     LOST: {"marker": "x", "linestyle": "none", "markersize": 4.0},
     MISSING: {"marker": "_", "linestyle": "none", "markersize": 5.0},
     "chance": CHANCE,
@@ -117,6 +119,9 @@ def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[
     some = row["diverged"] + row["missing"] > 0
     face: dict[str, Any] = {"markerfacecolor": "white"} if some else {}
     axes.plot([x], [row["mean"]], color=look.colour, marker=look.marker or "o", markersize=4.0, **face)
+    if row.get(TRAINED):
+        axes.plot([x], [row["mean"]], color=look.colour, **RING)
+        seen.add(RINGED)
     return seen | ({PARTLY} if some else set())
 
 
@@ -136,6 +141,8 @@ def dot(axes: Axes, row: Mapping[str, Any], place: int, look: LineStyle, theory:
         axes.plot([row["low"], row["high"]], [place] * 2, color=look.colour, linewidth=1.2, linestyle=dash, marker="")
     edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5} if look.marker not in UNFILLED else {}
     axes.plot([row["mean"]], [place], marker=look.marker, color=look.colour, markersize=5.0, **edge)
+    if row.get(TRAINED):
+        axes.plot([row["mean"]], [place], color=look.colour, **RING)
 
 
 def why_empty(rows: pd.DataFrame) -> str:

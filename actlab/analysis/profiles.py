@@ -24,7 +24,7 @@ from actlab.analysis.axes import (
     looks_of,
     name_lines,
 )
-from actlab.analysis.drawings import Spec
+from actlab.analysis.drawings import TRAINED, Spec
 from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
 from actlab.measures import LOG10
@@ -65,7 +65,8 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
         line = frame[frame[spec.lines] == value].sort_values(spec.x)
         name = line_label(spec.lines, value)
         if "loss" in line and np.isfinite(line["loss"].iloc[0]):
-            name += f" (loss {number(float(line['loss'].iloc[0]), 2)})"
+            some = f"; {line[TRAINED].iloc[0]}" if TRAINED in line and line[TRAINED].iloc[0] else ""
+            name += f" (loss {number(float(line['loss'].iloc[0]), 2)}{some})"
         ends[name] = (float(line["mean"].dropna().iloc[0]), looks[value].colour)
     name_lines(axes, ends)
     magnify(axes, spec, frame, looks)
@@ -78,7 +79,8 @@ def draw(axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineSt
     for value, look in looks.items():
         line = frame[frame[spec.lines] == value]
         solid = LineStyle(look.colour, look.marker)
-        curve(axes, line, spec.x, solid, True, min(BAND, 0.9 / len(looks)), linewidth=thick, markersize=2.2 * thick)
+        kept = line[line["runs"] > 0] if "runs" in line else line  # of other layers theory alone speaks
+        curve(axes, kept, spec.x, solid, True, min(BAND, 0.9 / len(looks)), linewidth=thick, markersize=2.2 * thick)
         if is_predicted(line):
             theory = line[line["predicted"].notna()].sort_values(spec.x)
             dashed = LINES["predicted by mean-field theory"] | {"color": dark(look.colour), "zorder": 3}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
-from actlab.analysis.binned import GAP, Axis, axis_of, keys_of
-from actlab.analysis.drawings import Spec
-from actlab.analysis.layout import setting, words
+from actlab.analysis.binned import CUT, GAP, Axis, axis_of, beyond, keys_of
+from actlab.analysis.drawings import TRAINED, Spec
+from actlab.analysis.layout import records, setting, words
+from actlab.analysis.of_trained import partly
 from actlab.measures import about
 
 TALL = 0.9  # of a row is the highest bin
@@ -25,6 +26,7 @@ ROW = 0.2  # inches
 SAID = 0.05  # share near 0 from which on a picture says it
 BEFORE = "#C4C4C4"
 STRIP = "#EFEFEF"
+MOST_TICKS = 7
 PERCENT: dict[str, Any] = {"fontsize": 7, "color": "#444444", "va": "bottom"}
 
 
@@ -47,10 +49,13 @@ def ridges(spec: Spec, frame: pd.DataFrame) -> Figure:
     said = bool((share_at_zero(frame, axis) >= SAID).any())
     for axes, value in zip(grid.flat, values, strict=False):
         ridge(axes, frame[frame[spec.panels] == value], layers, axis, looks[value].colour, said)
-        axes.set_title(title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}"))
+        head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        some = frame[(frame[spec.panels] == value) & partly(frame)]
+        axes.set_title("\n".join([head, *([f"at the end: {some[TRAINED].iloc[0]}"] if len(some) else [])]))
     scale(grid.flat[0], axis, layers)
     name_edges(grid, len(values), about(measure).axis, about(spec.lines).axis)
-    legend(figure, [*KEYS, *([zero_key(axis)] if said else [])], "")
+    cut = bool((beyond(frame, axis)[["below", "above"]] >= CUT).any(axis=None))
+    legend(figure, [*KEYS, *([CUT_KEY] if cut else []), *([zero_key(axis)] if said else [])], "")
     return figure
 
 
@@ -59,16 +64,22 @@ KEYS = (
     Line2D([], [], color="#333333", linewidth=1.2, label="at the end"),
 )
 
+BEYOND: Mapping[str, dict[str, Any]] = {
+    "init": {"color": "#8C8C8C", "markersize": 3.2},
+    "final": {"markersize": 3.2, "markeredgecolor": "#333333", "markeredgewidth": 0.3},
+}
+CUT_KEY = Line2D([], [], linestyle="none", marker=">", color="#555555", label=f"{100 * CUT:g} % or more lie beyond")
+
 
 def zero_key(axis: Axis) -> Line2D:
     """Say what the numbers beside the rows are."""
     what = "exactly 0" if math.isnan(axis.inner) else f"nearer to 0 than {10.0**axis.inner:g}"
-    return Line2D([], [], linestyle="none", label=f"right: % {what}")
+    return Line2D([], [], linestyle="none", label=f"right: % {what}, init → end")
 
 
 def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, colour: str, said: bool) -> None:
     """Draw the rows of one panel, each outline as high as any other: heights are of densities along the axis."""
-    shown = np.flatnonzero(np.isfinite(axis.left))
+    shown = np.flatnonzero(axis.right > axis.left)
     shown = shown[np.argsort(axis.left[shown], kind="stable")]
     negative = shown[axis.right[shown] < 0] if not math.isnan(axis.inner) else shown[:0]
     for at, look in (("init", {"fill": True, "color": BEFORE, "linewidth": 0}), ("final", {"color": colour})):
@@ -76,7 +87,7 @@ def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, co
             here = frame[(frame["layer"] == layer) & (frame["at"] == at)]
             share = np.zeros(len(axis.left))
             share[here["bin"]] = here["mean"]
-            with np.errstate(invalid="ignore"):
+            with np.errstate(invalid="ignore", divide="ignore"):
                 height = share / (axis.right - axis.left)
             if not (top := np.nanmax(height[shown], initial=0.0)):
                 continue
@@ -84,6 +95,14 @@ def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, co
             for side in (negative, np.setdiff1d(shown, negative)):
                 side = side[np.argsort(axis.left[side], kind="stable")]
                 outline(axes, row, axis.left[side], axis.right[side], height[side], look)
+    for part in records(beyond(frame, axis)):
+        place = layers.index(part["layer"]) + (0.5 if part["at"] == "init" else 0.18)
+        for end, x, marker in (("below", 0.015, "<"), ("above", 0.985, ">")):
+            if part[end] >= CUT:
+                mark: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "zorder": 4} | BEYOND[
+                    part["at"]
+                ]
+                axes.plot([x], [place], transform=axes.get_yaxis_transform(), **mark)
     if said:
         for row, layer in enumerate(layers):
             texts = []
@@ -130,12 +149,14 @@ def scale(axes: Axes, axis: Axis, layers: Sequence[Any]) -> None:
     most = math.floor(max(axis.high, -axis.low) + axis.inner - GAP + 1e-6)
     decades = range(int(axis.inner) + 1, most + 1)
     both = axis.low < -GAP
-    each = max(math.ceil(len(decades) / (2 if both else 4)), 1)
+    each = max(math.ceil((axis.high - axis.low) / MOST_TICKS), 1)
     shown = [k for k in decades if k % each == 0]
     values = [0.0, *(10.0**k for k in shown), *(-(10.0**k) for k in shown if both)]
     places = [0.0 if value == 0 else axis.place(value) for value in values]
     inside = [i for i, x in enumerate(places) if axis.low - 1e-6 <= x <= axis.high + 1e-6]
     axes.set_xticks([places[i] for i in inside], [written(values[i]) for i in inside])
+    between = [sign * axis.place(10.0**k) for k in decades for sign in (-1, 1)[not both :]]
+    axes.set_xticks([x for x in between if axis.low - 1e-6 <= x <= axis.high + 1e-6], minor=True)
 
 
 def written(value: float) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 
 from actlab.analysis import style
 from actlab.analysis.axes import curve, decades_scale, log_scale
-from actlab.analysis.binned import axis_of, both_ends, shares
+from actlab.analysis.binned import CUT, axis_of, both_ends, shares
 from actlab.analysis.cells import settings_in
 from actlab.analysis.drawings import evenly
 from actlab.analysis.estimates import natural
@@ -99,6 +99,9 @@ def as_typed(value: Any) -> Any:
     return float(f"{value:.12g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
+OF_HISTOGRAMS = "grey: at initialisation; blue: at the end; beside each row the share at 0, in %"
+
+
 def all_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame, binned: pd.DataFrame) -> Figure:
     """Draw the four panels of a run, and below them its histograms, where there are any."""
     names = [name for name in HISTOGRAMS if len(binned) and (binned["measure"] == name).any()]
@@ -117,7 +120,7 @@ def all_panels(row: dict[str, Any], steps: pd.DataFrame, layers: pd.DataFrame, b
         ridge(axes, shown, kept, axis, SPLITS["train"], said=True)
         scale(axes, axis, kept)
         axes.set(xlabel=about(name).axis, ylabel="layer")
-    rest.supxlabel("grey: at initialisation; blue: at the end; beside each row the share at 0, in %", fontsize=7.5)
+    rest.supxlabel(f"{OF_HISTOGRAMS}; a triangle: {100 * CUT:g} % or more beyond", fontsize=7.5)
     return figure
 
 

@@ -12,14 +12,19 @@ from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, me
 from actlab.analysis.drawings import FRAMED, TRAINED, evenly
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
+from actlab.analysis.intervals import NO_INTERVAL
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
+from actlab.analysis.of_trained import partly, summarise_trained
+from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.tables.base import order
 from actlab.analysis.variation import SEED
 from actlab.later import pd
 from actlab.measures import LOG10
+from actlab.naming import counted
 
 MOST_PANELS = 20
+MOST_NAMED = 8  # cells of a caption
 NAMED = ("activation", "optimizer", "weight_init", "data")
 """Settings of which the value alone says which it is."""
 DEEP = 30  # a network of a talk: beyond it, mean-field theory of usual widths says less
@@ -42,53 +47,75 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str], trained
             did not: a mean over both lies where no run is. ``TRAINED`` says how many these are.
     """
     keys = cell_keys(cells)
-    others = of_untrained(cells.selected, keys) if trained else cells.selected.head(0)
-    if others.empty:
-        frame = summarise(values, cells.selected, keys, own=cells.own)
-    else:
-        later = values["at"] != "init" if "at" in values else pd.Series(True, values.index)
-        kept = cells.selected[~cells.selected["run"].isin(others["run"])]
-        of_kept = values[later & ~values["run"].isin(others["run"])]
-        parts = [summarise(of_kept, kept, keys, own=cells.own).merge(how_many(others, keys), "left", on=keys)]
-        if not later.all():
-            parts.insert(0, summarise(values[~later], cells.selected, keys, own=cells.own))
-        frame = pd.concat(parts, ignore_index=True)
-        frame[TRAINED] = frame[TRAINED].fillna("")
+    make = summarise_trained if trained else summarise
+    frame = make(values, cells.selected, keys, own=cells.own)
     if "at" in within:
         frame = with_predictions(frame, values, cells, keys)
+    if {"at", "layer"} <= set(within):
+        frame = predicted_between(frame, predicted_layers(cells, keys), keys) if is_predicted(frame) else frame
     return order(frame, cells, keys, within)
 
 
-def of_untrained(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """List the runs that did not train where others of their cell did, with how many of how many did."""
-    trained = runs["trained"].astype(bool) & (runs["status"] == "ok")
-    runs = runs.assign(number=trained.astype(int))
-    by = runs.groupby(list(keys), dropna=False)["number"]
-    number, size = by.transform("sum"), by.transform("size")
-    return runs.assign(number=number, size=size)[(number > 0) & ~trained]
+def predicted_layers(cells: Cells, keys: Sequence[str]) -> pd.DataFrame:
+    """Take what theory predicts of all layers of cells: keys, ``measure``, ``layer``, ``value``, ``spread``."""
+    there = cells.predictions.loc[cells.predictions["layer"] > 0, ["cell", "measure", "layer", "value", "spread"]]
+    by_run = cells_of_runs(cells.selected, cells.predictions)[["run", "cell"]].merge(cells.selected[["run", *keys]])
+    by = [*keys, "measure", "layer"]
+    rows = there.merge(by_run[["cell", *keys]].drop_duplicates(), on="cell")
+    return rows.groupby(by, dropna=False)[["value", "spread"]].mean().reset_index()
 
 
-def how_many(others: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Write of each cell that has such runs how many trained: keys, ``TRAINED``."""
-    texts = [f"{number} of {size} trained" for number, size in zip(others["number"], others["size"], strict=True)]
-    return others[list(keys)].assign(**{TRAINED: texts}).drop_duplicates()
+def predicted_between(frame: pd.DataFrame, rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Add to estimates at init those layers that were not kept, of which theory speaks: rows of no run.
+
+    A line of theory that leads straight from one kept layer to the next is not what theory says.
+
+    Args:
+        frame: the estimates, with their predictions.
+        rows: what theory predicts of all layers, as ``predicted_layers`` gives it.
+        keys: what makes a cell.
+    """
+    by = [*keys, "measure"]
+    logged = rows["measure"].str.startswith(LOG10)
+    rows["measure"] = rows["measure"].str.removeprefix(LOG10)
+    spread = rows["spread"].where(rows["spread"] > 0)
+    for name, value in zip(BAND, (rows["value"], rows["value"] - spread, rows["value"] + spread), strict=True):
+        with np.errstate(over="ignore", under="ignore"):
+            rows[name] = (10.0**value).where(logged, value)
+        if LOG10 + name in frame:
+            rows[LOG10 + name] = value.where(logged)
+    of_theory = frame.loc[frame[PREDICTED].notna(), by].drop_duplicates()
+    rows = rows.drop(columns=["value", "spread"]).merge(of_theory, on=by)
+    kept = frame.loc[frame["at"] == "init", [*by, "layer"]]
+    rows = rows.merge(kept, "left", on=[*by, "layer"], indicator=True)
+    rows = rows[rows.pop("_merge") == "left_only"]
+    rows = rows.assign(at="init", method=NO_INTERVAL, **dict.fromkeys(("n", "runs", "diverged", "missing"), 0))
+    texts = {name: rows.get(name, "") for name in (TRAINED, "outside") if name in frame}
+    return pd.concat([frame, rows.assign(**texts)], ignore_index=True) if len(rows) else frame
 
 
 def of_those_trained(frame: pd.DataFrame, cells: Cells) -> str:
     """Say in which cells those runs alone are drawn that trained."""
-    if TRAINED not in frame or not (frame[TRAINED] != "").any():
+    some = partly(frame)
+    if not some.any():
         return ""
     keys = [key for key in cell_keys(cells) if frame[key].nunique(dropna=False) > 1]
-    there = frame[frame[TRAINED] != ""].drop_duplicates(keys)
+    there = frame[some].drop_duplicates(keys) if keys else frame[some].head(1)
     names = [
         ", ".join(in_short(row[key]) if key in NAMED else f"{words(key)} {in_short(row[key])}" for key in keys)
         for row in records(there)
     ]
-    each = [f"{plain(name)}: {text}" for name, text in zip(names, there[TRAINED], strict=True)]
-    return (
-        "Where some runs trained and others did not, those that trained are drawn after initialisation "
-        f"({'; '.join(each)})."
-    )
+    each = [f"{plain(name)}: {text}" if name else text for name, text in zip(names, there[TRAINED], strict=True)]
+    if len(each) > MOST_NAMED:
+        each = [*each[:MOST_NAMED], f"and {counted(len(each) - MOST_NAMED, 'further cell')}"]
+    when = " after initialisation" if "at" in frame and (frame["at"] == "init").any() else ""
+    return f"Where some runs trained and others did not, those that trained are drawn{when} ({'; '.join(each)})."
+
+
+def some_trained(frame: pd.DataFrame, cells: Cells) -> str:
+    """``of_those_trained`` of a figure in which a ring about a point says so."""
+    text = of_those_trained(frame, cells)
+    return f"Ringed: {text[0].lower()}{text[1:]}" if text else ""
 
 
 def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
@@ -116,8 +143,9 @@ def expected_of_means(
     if not is_predicted(frame):
         return frame
     networks = cells.selected.groupby(list(keys), dropna=False)[SEED].nunique().rename("networks").reset_index()
+    own = frame["n"].where(frame["n"] > 0, frame.groupby([*keys, "measure"], dropna=False)["n"].transform("max"))
     n = frame[list(keys)].merge(networks, "left", on=list(keys))["networks"].set_axis(frame.index)
-    times = WITHIN / n.where(n < frame["n"], frame["n"]).clip(lower=1) ** 0.5
+    times = WITHIN / n.where(n < own, own).clip(lower=1) ** 0.5
     predicted, by_factor = frame[PREDICTED], frame["measure"].isin(factors) & (frame[PREDICTED] > 0)
     new = {}
     for name in BAND[1:]:

@@ -12,6 +12,7 @@ from actlab.analysis.figures.base import (
     intervals,
     legend_of_theory,
     of_those_trained,
+    some_trained,
     thin_layers,
     without_logarithm,
 )
@@ -32,7 +33,7 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded}"
+        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
@@ -59,9 +60,9 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     drawn = "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
-    kept = sorted(frame["layer"].unique())
+    kept = sorted(frame.loc[frame["runs"] > 0, "layer"].unique())
     if len(kept) < kept[-1]:
-        drawn += " Strokes on them: the layers that were kept; what lies between is drawn straight."
+        drawn += " Strokes on them: the layers that were kept; what was measured is drawn straight between."
     caption = (
         f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
         f"vanishes would press all others flat. {of_those_trained(frame, cells)} {without_logarithm(frame)}"

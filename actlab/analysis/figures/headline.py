@@ -9,9 +9,18 @@ import numpy as np
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, DEVIATION, is_predicted, joined, networks
 from actlab.analysis.drawings import PROFILE, Drawing, Spec, drawing, subject
-from actlab.analysis.estimates import available, long, records_at, summarise
-from actlab.analysis.figures.base import is_of_training, one_depth, thin_layers, without_logarithm
+from actlab.analysis.estimates import available, long, records_at
+from actlab.analysis.figures.base import (
+    is_of_training,
+    of_those_trained,
+    one_depth,
+    predicted_between,
+    predicted_layers,
+    thin_layers,
+    without_logarithm,
+)
 from actlab.analysis.notes import mean_of
+from actlab.analysis.of_trained import of_untrained, summarise_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -46,7 +55,7 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
     values = thin_layers(relative(values, runs), cells)
     if depth < FEWEST_LAYERS or not np.isfinite(values["value"]).any():
         return None
-    frame = summarise(values.assign(measure=LOG10 + NORM), runs, keys, own=cells.own)
+    frame = summarise_trained(values.assign(measure=LOG10 + NORM), runs, keys, cells.own)
     if at == "init" and not cells.predictions.empty:
         there = networks(cells, long(records_at(cells.layers, runs, at, [NORM]), [NORM], at=at))
         frame = joined(frame, relative(there, runs, ("value", BAND[0])).assign(spread=np.nan), cells, keys)
@@ -62,10 +71,23 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
         what += "Solid: measured. Dashed: predicted by mean-field theory." * is_predicted(frame)
         title = f"The gradient on its way back through {depth} hidden layers, at initialisation"
     else:
-        frame = frame.merge(losses(runs, keys), on=keys, how="left")
+        others = of_untrained(runs, keys)["run"]
+        frame = frame.merge(losses(runs[~runs["run"].isin(others)], keys), on=keys, how="left")
         what += "Beside each name the median training loss: all norms fall with it, and only the slope speaks of depth."
         title = f"The gradient on its way back through {depth} hidden layers, at the end of training"
-    what = f"{what} {without_logarithm(frame)}".strip()
+    if (frame["layer"].nunique() < depth) and len(frame):
+        what += " Markers: the layers that were kept; what was measured is drawn straight between."
+    what = " ".join(filter(None, [what, of_those_trained(frame, cells), without_logarithm(frame)]))
+    if at == "init" and is_predicted(frame):
+        theory = predicted_layers(cells, keys)
+        theory = theory[theory["measure"] == LOG10 + NORM]
+        last = theory[theory["layer"] == depth].set_index(keys)["value"].rename("last")
+        theory = theory.merge(last, on=keys)
+        theory["value"] -= theory.pop("last")
+        frame = predicted_between(frame.assign(at="init"), theory, keys).drop(
+            columns=["at", *BAND[1:]], errors="ignore"
+        )
+        frame = order(frame, cells, keys, ["layer"])
     frame = frame.assign(measure=RELATIVE)
     spec = Spec(PROFILE, x="layer", lines=lines, looks=cells.looks, log=(RELATIVE,))
     return drawing(cells, frame, spec, title, what, [key for key in keys if key in cells.selected_keys])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
-from actlab.analysis.binned import AT_EDGE, LEAST, both_ends, keys_of, outermost, shares
+from actlab.analysis.binned import CUT, LEAST, axis_of, beyond, both_ends, shares
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import RIDGES, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import RIDGES, TRAINED, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import code
-from actlab.analysis.figures.base import one_depth, thin_layers
+from actlab.analysis.figures.base import of_those_trained, one_depth, thin_layers
+from actlab.analysis.layout import records
 from actlab.analysis.notes import span
+from actlab.analysis.of_trained import how_many, of_untrained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -33,21 +36,31 @@ def histograms(cells: Cells) -> Drawing | None:
     runs = runs[runs["depth"] == depth]
     counts = both_ends(cells.histograms, cells.steps, runs)
     keys = cell_keys(cells)
-    kept = thin_layers(counts, cells, MOST_ROWS).merge(runs[["run", *keys]], on="run")
+    others = of_untrained(runs, keys)
+    there = counts[(counts["at"] == "init") | ~counts["run"].isin(others["run"])]
+    kept = thin_layers(there, cells, MOST_ROWS).merge(runs[["run", *keys]], on="run")
     frame = order(shares(kept, keys), cells, keys, ["at", "layer", "bin"])
+    if len(others):
+        frame = frame.merge(how_many(others, keys), "left", on=keys)
+        frame[TRAINED] = frame[TRAINED].where(frame["at"] != "init").fillna("")
     frame = frame.sort_values("measure", key=lambda column: column.map(HISTOGRAMS.index), kind="stable")
     frame = frame.reset_index(drop=True)
     number = "one run" if frame["n"].max() == 1 else f"{span(frame['n'])} runs"
-    caption = (
-        f"Values of all units and probe rows of {number} a panel, counted together. Each outline is as high as any "
-        "other: places and widths compare, heights do not. Bins are of equal steps along the axis. Layer 1, below, is "
-        f"next to the input{thinned(counts, frame)}. {beyond(frame)} Where every layer has less than {100 * LEAST:g} % "
-        "for each decade the axis may end; NaN lies in no bin, and at the end runs that diverged are left out."
-    )
-    title = f"Histograms by layer, networks of {counted(depth, 'hidden layer')}"
+    said = [
+        f"Values of all units and probe rows of {number} a panel, counted together: where outlines lie further left "
+        "from row to row values shrink, and where they widen they spread. Each outline is as high as any other: places "
+        "and widths compare, heights do not. Bins are of equal steps along the axis. Layer 1, below, is next to "
+        "the input"
+        f"{thinned(counts, frame)}.",
+        of_those_trained(frame, cells),
+        f"Where every layer has less than {100 * LEAST:g} % for each decade the axis may end; NaN lies in no bin, and "
+        "at the end runs that diverged are left out.",
+    ]
+    caption = " ".join(filter(None, said))
+    title = f"How values spread by layer, networks of {counted(depth, 'hidden layer')}"
     spec = Spec(RIDGES, x="bin", lines="layer", panels=subject(cells), looks=cells.looks)
     made = drawing(cells, frame.assign(low=np.nan), spec, title, caption, [*cells.selected_keys, "measure"])
-    return replace(made, frame=frame)
+    return replace(made, frame=frame, caption=f"{made.caption} {cut(made.pages.values())}")
 
 
 def thinned(counts: pd.DataFrame, frame: pd.DataFrame) -> str:
@@ -56,16 +69,15 @@ def thinned(counts: pd.DataFrame, frame: pd.DataFrame) -> str:
     return f"; {shown} of {number} kept layers are drawn" if shown < number else ""
 
 
-def beyond(frame: pd.DataFrame) -> str:
-    """Say how much lies beyond the outermost edges of the bins, and where most."""
-    outer = frame[[i in outermost(name) for i, name in frame[["bin", "measure"]].itertuples(index=False)]]
-    if outer.empty:
-        return "Nothing lies beyond the outermost bins."
-    by = keys_of(frame)
-    most = outer.groupby(by, dropna=False, sort=False)["mean"].sum()
-    where = dict(zip(by, np.atleast_1d(most.index[int(most.argmax())]), strict=True))
+def cut(pages: Iterable[pd.DataFrame]) -> str:
+    """Say how much of a layer lies beyond an end of the axis of its picture, and where most."""
+    parts = pd.concat([beyond(rows, axis_of(rows)) for rows in pages], ignore_index=True)
+    most = parts[["below", "above"]].max(axis=1)
+    if not most.max() >= CUT:
+        return f"Of no layer {100 * CUT:g} % lie beyond an end of the axis."
+    where = records(parts.loc[[most.idxmax()]])[0]
     place = f"{code(str(where['activation']))}, layer {where['layer']}, {WHEN[where['at']]}"
     return (
-        f"Up to {100 * most.max():.2g} % of a layer's values lie beyond the outermost edges "
-        f"({about(where['measure']).words}: {place}), drawn as a bin of {AT_EDGE:g} decades."
+        f"A triangle at an end of the axis: {100 * CUT:g} % or more of the layer's values lie beyond it (grey: at "
+        f"init); the most are {100 * most.max():.2g} % ({about(where['measure']).words}: {place})."
     )

@@ -22,8 +22,10 @@ from actlab.analysis.figures.base import (
     without_logarithm,
 )
 from actlab.analysis.notes import mean_of
+from actlab.analysis.of_trained import summarise_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
+from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 from actlab.naming import counted
 
@@ -64,7 +66,8 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     """Dead units and signal gradient norm as maps: a row for each layer, a column for each record."""
     measures = available(cells.layers, ("dead_fraction", "signal_grad_norm"))
     depth = one_depth(cells.selected["depth"])
-    ok = cells.selected[(cells.selected["depth"] == depth) & (cells.selected["status"] == "ok")]
+    here = cells.selected["depth"] == depth
+    ok = cells.selected[here & (cells.selected["status"] == "ok")]
     there = in_one_form(cells.layers[cells.layers["run"].isin(ok["run"])], measures)
     if not measures or min(there["layer"].nunique(), there["step"].nunique()) < FEWEST:
         return None
@@ -72,15 +75,19 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     # What was not measured at a step is left out; a seed that has no value where others have is missing.
     values = values[values.groupby(["measure", "step"])["value"].transform("count") > 0]
     keys = cell_keys(cells)
-    frame = order(summarise(values, ok, keys, own=cells.own), cells, keys, ["layer", "step"])
+    units = values["measure"] == "dead_fraction"  # of all runs: without those that did not train, death is left out
+    parts = [summarise(values[units], ok, keys, own=cells.own)] if units.any() else []
+    if not units.all():
+        parts.append(summarise_trained(values[~units], cells.selected[here], keys, cells.own))
+    frame = order(pd.concat(parts, ignore_index=True), cells, keys, ["layer", "step"])
     if ((frame["measure"] == "dead_fraction").all() and frame["mean"].max() == 0) or frame.empty:
         return None
     frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
         f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
-        "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale. "
-        f"{without_logarithm(frame)}"
+        "runs are left out. Dead units are counted at evaluations, of all other runs. Every map of a measure has one "
+        f"scale. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
     return drawing(cells, frame, spec, title, caption)

@@ -6,12 +6,34 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import DOTS, FRAMED, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import (
+    DOTS,
+    FRAMED,
+    GRID,
+    MAP,
+    NAMED_LINES,
+    TILES,
+    TRAINED,
+    Drawing,
+    Spec,
+    drawing,
+    subject,
+)
 from actlab.analysis.estimates import long, summarise
-from actlab.analysis.figures.base import MARKS, SELECTED, in_one_picture, intervals, over_training, with_selected
+from actlab.analysis.figures.base import (
+    MARKS,
+    SELECTED,
+    in_one_picture,
+    intervals,
+    of_those_trained,
+    over_training,
+    some_trained,
+    with_selected,
+)
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
+from actlab.analysis.of_trained import summarise_trained
 from actlab.analysis.outscored import of_selection
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
@@ -96,8 +118,10 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     keys = cell_keys(cells, cells.keys)
     metric = "test_accuracy" if (cells.runs["task"] == "classification").all() else "test_loss"
     runs = cells.runs.assign(trained=cells.runs["trained"].astype(float))
-    values = long(runs[["run", "trained", metric]], ["trained", metric])
-    frame = order(summarise(values, cells.runs, keys, own=cells.own), cells, keys, [])
+    shares = summarise(long(runs[["run", "trained"]], ["trained"]), cells.runs, keys, own=cells.own)
+    came_to = summarise_trained(long(runs[["run", metric]], [metric]), cells.runs, keys, cells.own)
+    came_to["runs"] = came_to[keys].merge(shares[[*keys, "runs"]], on=keys)["runs"]
+    frame = order(pd.concat([shares, came_to], ignore_index=True), cells, keys, [])
     frame = frame.sort_values("measure", key=lambda column: column != "trained", kind="stable").reset_index(drop=True)
     frame = frame.assign(median=math.nan)  # few runs or many: one map has one statistic
     frame = with_selected(frame, cells)
@@ -106,8 +130,8 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
-        f"mean final {words(metric)} of those that did not diverge, at every learning rate; "
-        f"{span(frame['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
+        f"mean final {words(metric)} of those, or where none trained of those that did not diverge, at every learning "
+        f"rate; {span(shares['runs'])} runs each. {MARKS}{SELECTED * (FRAMED in frame)}"
     )
     return drawing(
         cells,
@@ -124,7 +148,7 @@ def training_curves(cells: Cells) -> Drawing | None:
     """Training and validation loss over steps."""
     losses = ("train_loss", "validation_loss")
     values = over_training(cells, losses)
-    frame = intervals(values, cells, ["measure", "step"])
+    frame = intervals(values, cells, ["measure", "step"], trained=True)
     if frame.empty:
         return None
     if few := int(frame["runs"].max()) < FEWEST:
@@ -140,10 +164,11 @@ def training_curves(cells: Cells) -> Drawing | None:
         looks=cells.looks,
     )
     caption = (
-        f"{mean_of(frame, not few)}{'; each seed thin' * few}; diverged runs are left out. An axis that few heights "
-        "would press flat is cut, with a mark that says how far up they go. Training loss is the minibatch mean since "
-        "the last record, and of the whole split at evaluations."
-    )
+        f"{mean_of(frame, not few)}{'; thin each seed, trained or not' * few}; diverged runs are left out. An axis "
+        "that few heights would press flat is cut, with a mark that says how far up they go. Training loss is the "
+        "minibatch mean since the last record, and of the whole split at evaluations. "
+        f"{of_those_trained(frame, cells)}"
+    ).strip()
     return drawing(cells, frame, spec, "Loss over training", caption)
 
 
@@ -165,8 +190,9 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     parts = [final]
     if slopes is not None:
         own = slopes.frame[slopes.frame["measure"] == "vanishing_slope"].assign(seeds="")
-        parts.append(own[[name for name in final if name in own]])
+        parts.append(own[[name for name in (*final, TRAINED) if name in own]])
     frame = pd.concat(parts, ignore_index=True)
+    frame = frame.assign(**{TRAINED: frame[TRAINED].fillna("")}) if TRAINED in frame else frame
     spec = Spec(DOTS, x="depth", lines=subject(cells), looks=cells.looks)
     lacking = (frame["diverged"] + frame["missing"] > 0) & (frame["n"] > 0)
     hollow = "; hollow where some runs have no value" * bool(lacking.any())
@@ -174,4 +200,5 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
     caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
     caption += f" {CHANCE}" * ("chance" in frame)
+    caption = f"{caption} {some_trained(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)

@@ -20,6 +20,7 @@ from actlab.analysis.figures.base import (
     with_selected,
 )
 from actlab.analysis.notes import definition, mean_of
+from actlab.analysis.of_trained import all_count
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
@@ -37,7 +38,8 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), looks=cells.looks)
-    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
+    caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
 
@@ -50,7 +52,8 @@ def dead_over_training(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="step", lines="depth", panels=subject(cells), looks=cells.looks)
-    caption = " ".join([definition("dead_fraction"), f"{mean_of(frame)}.", *left_out])
+    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
+    caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units over training", caption)
 
 
@@ -103,7 +106,7 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     others = [key for key in cells.keys if key != "learning_rate"]
     panels = subject(cells, others)
     means = f"{mean_of(frame, False)}, of means over hidden layers. {MARKS}"
-    said = [definition(measure), means, *left_out]
+    said = [definition(measure), means, *filter(None, [all_count(cells.runs, keys)]), *left_out]
     if frame["activation"].nunique() == 1:
         title = f"{title}: {frame['activation'].iloc[0]}"
     frame = with_born_dead(frame, cells, keys)

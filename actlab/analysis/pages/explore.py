@@ -12,10 +12,10 @@ import numpy as np
 from actlab.analysis.cells import Cells
 from actlab.analysis.drawings import as_drawn
 from actlab.analysis.estimates import long, records_at, summarise
-from actlab.analysis.figures.base import of_untrained
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.notes import NO_LOGARITHM
+from actlab.analysis.of_trained import of_untrained
 from actlab.analysis.pages import dark
 from actlab.analysis.pages.controls import boxes, choice, fixed, slider
 from actlab.analysis.pages.thinning import Rule, as_plain, in_arrays, kept_layers, spread

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from actlab.analysis import bimodal
+from actlab.analysis import bimodal, of_trained
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import at_the_end, same_seeds, that_chose
 from actlab.analysis.escaping import plain
@@ -93,13 +93,15 @@ def generalization(cells: Cells) -> Table | None:
     keys = cell_keys(cells)
     values = cells.selected[["run", *measures]].copy()
     values.loc[cells.selected["status"] != "ok", measures] = math.nan  # it may have met the target before it diverged
-    frame = order(by_cell(cells, long(values, measures), keys), cells, keys, ["measure"])
+    frame = of_trained.summarise_trained(long(values, measures), cells.selected, keys, cells.own)
+    frame = order(frame, cells, keys, ["measure"])
     frame = with_selected(frame, cells)
-    wide = pivot(frame, keys, ["measure"])
+    wide = pivot(frame, keys, ["measure"], text=of_trained.estimate)
     note = (
         "Test − train, at the end and at the first evaluation whose training loss is at most the data set's target "
-        "(*at target*; undefined for a run that never gets there). A network that learned nothing has no gap."
-    )
+        "(*at target*; undefined for a run that never gets there). A network that learned nothing has no gap. "
+        f"{of_trained.note(frame)}"
+    ).strip()
     return Table("Generalisation gaps", notes(cells, frame, note, selected=True), frame, wide)
 
 

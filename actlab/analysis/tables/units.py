@@ -9,6 +9,7 @@ from actlab.analysis.deviations import joined, networks, pivot_beside, theory_no
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.layout import Table, pivot, records
 from actlab.analysis.notes import definitions, notes
+from actlab.analysis.of_trained import all_count
 from actlab.analysis.parts import table
 from actlab.analysis.predictions import in_spreads
 from actlab.analysis.tables.base import order, without, without_zeros
@@ -49,7 +50,7 @@ def dead_units(cells: Cells) -> Table | None:
     note = f"{cells.at_last.capitalize()}, mean over all hidden layers. {definitions(*defined)}."
     if len(printed) < len(frame):
         note = f"{note} Rows that are 0 throughout are in the CSV only."
-    note = f"{note} {theory_note(cells, frame)}".strip()
+    note = " ".join(filter(None, [note, all_count(cells.runs, keys), theory_note(cells, frame)]))
     return Table("Dead and weak units", notes(cells, frame, note), frame, wide)
 
 
@@ -78,7 +79,7 @@ def death(cells: Cells) -> Table | None:
         f"{unseen if every else ''}.",
         f"{definitions('revival_rate')}.",
         *(["Cells in which no unit was ever dead are in the CSV only."] if len(printed) < len(frame) else []),
-        *filter(None, [theory_note(cells, frame)]),
+        *filter(None, [all_count(cells.runs, keys), theory_note(cells, frame)]),
     ]
     return Table("How units died", notes(cells, frame, " ".join(sentences)), frame, wide)
 
