@@ -75,11 +75,12 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     frame = order(summarise(values, ok, keys, own=cells.own), cells, keys, ["layer", "step"])
     if ((frame["measure"] == "dead_fraction").all() and frame["mean"].max() == 0) or frame.empty:
         return None
-    frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
+    frame = frame.sort_values("measure", kind="stable", ascending=False).reset_index(drop=True)  # the gradient first
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
         f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
-        "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale. "
+        "runs are left out. Dead units are counted at evaluations. Every map of a measure has one scale; that of norms "
+        "is finest about 1, so that what changes by a factor of 10 is seen beside what loses many decades. "
         f"{without_logarithm(frame)}"
     ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
