@@ -227,6 +227,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.set_ylabel(spec.labels.get(one, title(one)))
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
+        elif spec.fitted:
+            top = 1.05 * float(drawn(of_row).max())
+            grid[i, 0].set_ylim(-0.03 * top, min(top, 1.03))
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":

@@ -31,6 +31,7 @@ NEEDS = {
     "dead_by_depth": f"{UNITS}, {DEPTHS}, and several initialisers or biases",
     "dying": f"{UNITS}, and {RATES}",
     "weakening": f"weak units measured, and {RATES}",
+    "revival": "revived units measured by layer at several evaluations",
     "layers_over_training": "several layers at several steps",
     "accuracy_by_depth": DEPTHS,
     "trained_by_depth": DEPTHS,
