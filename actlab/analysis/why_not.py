@@ -30,7 +30,7 @@ NEEDS = {
     "dead_over_training": f"{UNITS} at several steps",
     "dead_by_depth": f"{UNITS}, {DEPTHS}, and several initialisers or biases",
     "dying": f"{UNITS}, and {RATES}",
-    "weakening": f"weak units measured, and {RATES}",
+    "weakening": f"weak units measured that are not dead, and {RATES}",
     "revival": "revived units measured by layer at several evaluations",
     "layers_over_training": "several layers at several steps",
     "accuracy_by_depth": DEPTHS,

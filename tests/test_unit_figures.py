@@ -1,9 +1,13 @@
-"""The picture of revival: of the units that were dead at some evaluation, the share that is alive again."""
+"""Pictures of units: which of those once dead are alive again, and which maps would only repeat others."""
+
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures.revival import comparable, counted_together
+from actlab.analysis.figures.units import unlike_dead
 
 KEYS = ["freeze_layers", "optimizer"]
 RUNS = pd.DataFrame(
@@ -47,3 +51,24 @@ def test_every_seed_has_the_same_settings(lost, seeds):
     assert len({tuple(of) for _, of in kept.groupby(["seed", "freeze_layers"])["depth"]}) == 1
     assert (said == "") == (not lost)
     assert f"{len(kept)} of 16 runs with optimizer sgd" in said or not lost
+
+
+def test_weak_units_that_are_the_dead_ones_are_not_drawn_twice():
+    runs = pd.DataFrame(
+        [
+            {"seed": seed, "activation": name, "depth": depth, "learning_rate": 0.1, "status": "ok"}
+            for seed in range(5)
+            for name in ("relu", "relu6", "leaky_relu")
+            for depth in (2, 5)
+        ]
+    )
+    runs["run"] = [str(i) for i in range(len(runs))]
+    dead = runs["activation"].map({"relu": 0.4, "relu6": 0.4, "leaky_relu": 0.0})
+    weak = dead + runs["activation"].map({"relu": 0.03, "relu6": 0.2, "leaky_relu": 0.03})
+    steps = runs[["run"]].assign(step=9, dead_fraction=dead, weak_fraction=weak)
+    keys = ["activation", "depth", "learning_rate"]
+    frame = summarise(long(steps[["run", "weak_fraction"]], ["weak_fraction"]), runs, keys)
+    left, said = unlike_dead(frame, SimpleNamespace(steps=steps, runs=runs), keys)
+    assert set(left["activation"]) == {"relu6", "leaky_relu"}  # what cannot die is drawn, however little is weak
+    assert "up to 0.03 more: relu. The CSV" in said
+    assert unlike_dead(left, SimpleNamespace(steps=steps, runs=runs), keys)[1] == ""
