@@ -60,7 +60,7 @@ def test_no_interval_leaves_its_axes(cells, name):
         assert ((there >= low) & (there <= high)).all(), axes.get_title()
 
 
-@pytest.mark.parametrize("name", ["accuracy_by_depth", "dead_fraction", "dead_over_training"])
+@pytest.mark.parametrize("name", ["dead_fraction", "dead_over_training"])
 def test_a_share_reaches_from_0_to_1_whatever_was_measured(cells, name):
     drawing = FIGURES[name].make(cells)
     with style.apply():

@@ -329,11 +329,9 @@ def separate_labels(
 
 def name_lines(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
     """Write each line's name at the right of the panel, at the height where it ends, without overlap."""
-    low, high = axes.get_ylim()
-    if axes.get_yscale() == "log":
-        scaled = [(math.log(y) - math.log(low)) / (math.log(high) - math.log(low)) for y, _ in ends.values()]
-    else:
-        scaled = [(y - low) / (high - low) for y, _ in ends.values()]
+    place = axes.yaxis.get_transform().transform
+    low, high = place(np.array(axes.get_ylim(), dtype=float))
+    scaled = [float((place(np.array([y]))[0] - low) / (high - low)) for y, _ in ends.values()]
     height = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     places = separate_labels(scaled, 0.145 / height, 0.0, 1.0)
     for (name, (_, colour)), y, was in zip(ends.items(), places, scaled, strict=True):

@@ -62,6 +62,7 @@ class Spec:
         labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none.
         looks: {activation: its look}.
         most: how many columns a grid has; of more, some are drawn, evenly spread.
+        fitted: whether a grid's axes of shares end, from 0 on, above what is drawn, and not at 1.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class Spec:
     labels: Mapping[str, str] = field(default_factory=dict)
     looks: Mapping[str, LineStyle] = field(default_factory=dict, repr=False)
     most: int = MOST_COLUMNS
+    fitted: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,26 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from actlab.analysis import style
 from actlab.analysis.axes import legend, line_label, name_edges
 from actlab.analysis.drawings import FRAMED, GREYED, RANGED, TRAINED, Spec, in_order
 from actlab.analysis.layout import records, setting
+from actlab.analysis.maps_of_layers import (
+    DECADES,
+    SPANNED,
+    WIDE_DECADE,
+    decades,
+    named_zero,
+    places_of,
+    zero_throughout,
+)
 from actlab.analysis.of_trained import partly
 from actlab.measures import LOG10, about
 
@@ -114,13 +123,17 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     look = look_of(spec, frame, *(max(len(side[i]) for side in sides.values()) for i in (0, 1)))
     wide, tall = (max(sizes) for sizes in zip(*(look.size(*side) for side in sides.values()), strict=True))
     room, gap = PAGE - 0.42, 0.05
-    rows = math.ceil(len(values) / max(int(room // (wide + gap)) // len(measures), 1))
-    beside = math.ceil(len(values) / rows)
+    each = places_of(spec, frame, values, measures, look.numbers)
+    measures, values = (list(dict.fromkeys(one[i] for one in each)) for i in (1, 0))
+    across = max(int(room // (wide + gap)) // len(measures), 1)  # of all maps of a value, where there are all
+    whole = len(each) == len(values) * len(measures)
+    rows = math.ceil(len(values) / across) if whole else math.ceil(len(each) / (across * len(measures)))
+    beside = math.ceil(len(values) / rows) if whole else across
     columns = beside * len(measures)
     most = max(len(across) for across, _ in sides.values())
     look = replace(look, cell=max(look.cell, min(WIDE, (room / columns - gap) / most)))
     wide = look.cell * most if look.numbers else wide
-    heads = {(value, name): head_of(spec, value, str(name), len(measures)) for value in values for name in measures}
+    heads = {(value, name): head_of(spec, value, name, len(measures)) for value, name in each}
     letters = max(int(max(wide, 1.0) / (LETTER * 7.5)), 12)
     for row in records(frame[partly(frame)].drop_duplicates([spec.panels, "measure"])) if not look.numbers else ():
         heads[row[spec.panels], row["measure"]] += f" ({row[TRAINED]})"
@@ -133,24 +146,23 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
         engine.set(w_pad=0.02, wspace=0.0)
     grid = figure.subplots(rows, columns, squeeze=False)
     occurring: set[str] = set()
-    for i, j in np.ndindex(rows, columns):
-        place, measure = i * beside + j // len(measures), str(measures[j % len(measures)])
-        axes: Any = grid[i, j]
-        if place >= len(values):
-            continue
-        there = frame[(frame[spec.panels] == values[place]) & (frame["measure"] == measure)]
+    axes: Any
+    for place, (axes, (value, measure)) in enumerate(zip(grid.flat, each, strict=False)):
+        there = frame[(frame[spec.panels] == value) & (frame["measure"] == measure)]
         occurring |= tile(axes, spec, there, sides[measure], look)
-        axes.set_title(heads[values[place], measure], fontsize=7.5)
+        axes.set_title(heads[value, measure], fontsize=7.5)
         if look.numbers:  # every map has the same axes
-            axes.tick_params(labelleft=j == 0, labelbottom=False)
-    name_edges(grid, len(values) * len(measures), about(spec.x).axis, about(spec.lines).axis)
-    for j, name in enumerate(measures * beside) if not look.numbers else ():
+            axes.tick_params(labelleft=place % columns == 0, labelbottom=False)
+    name_edges(grid, len(each), about(spec.x).axis, about(spec.lines).axis)
+    for j, name in enumerate(measures * (beside if whole else 1)) if not look.numbers else ():
         bar = figure.colorbar(look.scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
         bar.set_label(about(name).axis, fontsize=7.5)
         if name in spec.log:
-            bar.ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            low, high = look.scales[name].get_clim()
+            bar.ax.xaxis.set_major_locator(FixedLocator([one for one in DECADES if low <= one <= high]))
             bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
-    legend(figure, keys(occurring, frame), "")
+    left_out = [one for one in zero_throughout(spec, frame) if one not in each]
+    legend(figure, [*keys(occurring, frame), *named_zero(spec, left_out)], "")
     return figure
 
 
@@ -168,6 +180,8 @@ def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:
     known = (float(heights.min()), float(heights.max())) if len(heights) else (0.0, 1.0)
     share = about(name).range == (0.0, 1.0)
     colours = SHADES.get(name, OF_NORMS if name in spec.log else OF_UNITS)
+    if name in spec.log:  # decades: a network that loses twenty of them must not make all others one shade
+        return ScalarMappable(AsinhNorm(WIDE_DECADE, *known), colours)
     return ScalarMappable(Normalize(*((0.0, 1.0) if share else known)), colours)
 
 
@@ -227,8 +241,10 @@ def tile(
     if not look.numbers:
         edges = [np.arange(len(side) + 1) - 0.5 for side in (across, down)]
         # Without a line about them cells would leave seams where a renderer softens their edges.
-        shown: dict[str, Any] = {"cmap": colours.cmap, "vmin": low, "vmax": high, "linewidth": 0.3}
+        shown: dict[str, Any] = {"cmap": colours.cmap, "norm": colours.norm, "linewidth": 0.3}
         axes.pcolormesh(*edges, np.ma.masked_invalid(shade), edgecolors="face", **shown)
+        if isinstance(colours.norm, AsinhNorm) and len(known) and np.ptp(known) > SPANNED:
+            decades(axes, shade)
         if len(known) and not known.any() and share:
             axes.text(0.5, 0.5, "0 throughout", transform=axes.transAxes, ha="center", va="center", color="#777777")
     axes.set_xlim(-0.5, len(across) - 0.5)

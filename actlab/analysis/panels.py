@@ -18,10 +18,8 @@ from matplotlib.ticker import MaxNLocator
 from actlab.analysis import style
 from actlab.analysis.axes import (
     BAND,
-    CHANCE,
     MARKED,
     arrangement,
-    chance,
     curve,
     cut_at,
     decades_scale,
@@ -37,7 +35,6 @@ from actlab.analysis.axes import (
     looks_of,
     mark_cut,
     name_edges,
-    name_lines,
     of_shares,
     points,
     predicted,
@@ -54,7 +51,6 @@ from actlab.analysis.drawings import (
     SCATTER,
     TILES,
     TRAINED,
-    WHEN,
     Spec,
     as_drawn,
     in_order,
@@ -63,85 +59,17 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
-from actlab.analysis.of_trained import partly
-from actlab.analysis.point_intervals import RING, dots, panels_of, point_intervals
+from actlab.analysis.named_lines import draw_beside, named_lines
+from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
-from actlab.measures import DECADES_PER_LAYER, LOG10, about
-
-AS_THEORY = ": measured (points), predicted (dashed)"
+from actlab.measures import LOG10, about
 
 
 def render(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a frame as the specification says: medians and ranges where means have no interval."""
     return KINDS[spec.kind](spec, as_drawn(frame))
-
-
-def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
-    """Draw a measure against depth, one named line for each value of ``lines``; a panel per ``measure`` and ``at``."""
-    x, lines, panels = spec.x, spec.lines, panels_of(frame)
-    if frame[x].nunique() < 2:
-        return dots(spec, frame)
-    values = list(dict.fromkeys(frame[lines]))
-    looks = looks_of(lines, values, spec.looks)
-    longest = max(len(str(value)) for value in values)
-    below = len(panels) > 1  # beside one another they would be too narrow for a page
-    high = max(2.3, 0.15 * len(values) + 0.55) * len(panels) + 0.5 if below else max(3.4, 0.17 * len(values) + 0.9)
-    figure = style.new_figure(min((5.4 if below else 4.6) + 0.062 * longest, style.WIDEST), high)
-    shared = frame.groupby("measure").ngroups == 1
-    grid = figure.subplots(len(panels), 1, squeeze=False, sharex=below, sharey=shared)[:, 0]
-    all_ends = []
-    for axes, rows in zip(grid, panels, strict=True):
-        measure = str(rows["measure"].iloc[0])
-        ends = {}
-        for value in values:
-            line = rows[rows[lines] == value]
-            if line["mean"].notna().any():
-                drawn_line = each_run(axes, line, x, looks[value])
-                draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)))
-                some = line[partly(line)]
-                axes.plot(some[x], some["mean"], color=looks[value].colour, **RING)
-                last = line.sort_values(x)["mean"].dropna().iloc[-1]
-                ends[line_label(lines, value)] = (float(last), looks[value].colour)
-        depth_axis(axes, sorted(frame[x].unique()), x)
-        axes.set_xlabel(about(x).axis if axes is grid[-1] else "")
-        axes.set_ylabel(about(measure).axis)
-        if about(measure).unit == DECADES_PER_LAYER:
-            axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-        of_shares(axes, measure)
-        if "at" in rows:
-            axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
-        for value in chance(axes, rows):
-            ends["chance"] = (value, CHANCE["color"])
-        all_ends.append(ends)
-    style.lay_out(figure)  # positions are known only then
-    for axes, ends in zip(grid, all_ends, strict=True):
-        name_lines(axes, ends)
-    return figure
-
-
-def each_run(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle) -> pd.DataFrame:
-    """Draw the runs of cells that have them by themselves as points, and leave a gap there in the line."""
-    if "seeds" not in line or not (line["seeds"].fillna("") != "").any():
-        return line
-    apart = line["seeds"].fillna("") != ""
-    for at, texts in zip(line.loc[apart, x], line.loc[apart, "seeds"], strict=True):
-        runs = [float(text) for text in str(texts).split()]
-        hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 4.0, "linestyle": "none", "alpha": 0.8}
-        axes.plot([at] * len(runs), runs, color=look.colour, marker=look.marker or "o", **hollow)
-    return line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
-
-
-def draw_beside(
-    axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, theory: bool, alpha: float, **more: Any
-) -> None:
-    """Draw a line with its band; where a panel shows theory, points with intervals, and dashed what is predicted."""
-    if not theory:
-        curve(axes, line, x, look, True, alpha, **more)
-        return
-    points(axes, line, x, look, more.get("markersize", 3.5))
-    predicted(axes, line, x, look.colour)
 
 
 def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -299,6 +227,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.set_ylabel(spec.labels.get(one, title(one)))
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
+        elif spec.fitted:
+            top = 1.05 * float(drawn(of_row).max())
+            grid[i, 0].set_ylim(-0.03 * top, min(top, 1.03))
         else:
             of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
     if lines == "layer":

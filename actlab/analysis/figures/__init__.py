@@ -5,7 +5,7 @@ resulting frame is drawn (``drawings.Spec``); ``panels`` draws it. To add one, w
 of the tables, and decorate it with ``figure``; a study's YAML names it.
 """
 
-from actlab.analysis.figures import outcomes, headline, gradients, units, layers, histograms, theory  # noqa: F401, I001  (in the report's order)
+from actlab.analysis.figures import outcomes, headline, gradients, units, revival, layers, histograms, theory  # noqa: F401, I001  (in the report's order)
 from actlab.analysis.parts import FIGURES
 
 __all__ = ["FIGURES"]

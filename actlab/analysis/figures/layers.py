@@ -82,12 +82,13 @@ def layers_over_training(cells: Cells) -> Drawing | None:
     frame = order(pd.concat(parts, ignore_index=True), cells, keys, ["layer", "step"])
     if ((frame["measure"] == "dead_fraction").all() and frame["mean"].max() == 0) or frame.empty:
         return None
-    frame = frame.sort_values("measure", kind="stable").reset_index(drop=True)
+    frame = frame.sort_values("measure", kind="stable", ascending=False).reset_index(drop=True)  # the gradient first
     spec = Spec(TILES, x="step", lines="layer", panels=subject(cells), log=("signal_grad_norm",))
     caption = (
         f"Layer 1, below, is next to the input. {mean_of(frame, False)}; diverged "
         "runs are left out. Dead units are counted at evaluations, of all other runs. Every map of a measure has one "
-        f"scale. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
+        "scale; that of norms is finest about 1, so that what changes by a factor of 10 is seen beside what loses many "
+        f"decades. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     title = f"Layer by layer over training, networks of {counted(depth, 'hidden layer')}"
     return drawing(cells, frame, spec, title, caption)

@@ -42,6 +42,7 @@ from actlab.analysis.tables.base import order, without
 from actlab.later import pd
 from actlab.measures import about
 
+OF_ERRORS = "The axis has equal steps for equal ratios of errors: from .9 to .95 as far as from .95 to .975."
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
 
 
@@ -54,12 +55,14 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     frame, apart = with_chance(with_seeds(table.frame, cells), cells), ""
     if (frame["seeds"] != "").any():
         apart = (
-            " Where some runs trained and others did not, each run is a point: no line leads through what lies between."
+            " Where some runs trained and others did not, each run is a hollow point: no line leads through what lies "
+            "between."
         )
     said = of_selection(cells)
     caption = " ".join(
         [
             f"Final metric on the test split{scale}. {estimates_of(frame)}.{apart}",
+            *([OF_ERRORS] if (frame["measure"] == "test_accuracy").any() else []),
             *([CHANCE] if "chance" in frame else []),
             *([f"{said[0].upper()}{said[1:]}."] if said else []),
         ]

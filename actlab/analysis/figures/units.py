@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
 from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
+from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import available, long, records_at, summarise
 from actlab.analysis.figures.base import (
     MARKS,
+    NAMED,
     SELECTED,
     in_one_picture,
     in_short,
@@ -19,12 +22,15 @@ from actlab.analysis.figures.base import (
     thin_layers,
     with_selected,
 )
+from actlab.analysis.layout import records, words
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.of_trained import all_count
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
 
+ALIKE = 0.05
+"""Shares of units that look the same on two maps."""
 OF_INIT = {"weight_gain": "gain ", "bias_init": "bias "}
 
 
@@ -112,11 +118,45 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     frame = with_born_dead(frame, cells, keys)
     if GREYED in frame and frame[GREYED].any():
         said.append("Grey: at least half of the networks have a wholly dead layer as they are drawn; no rate mends it.")
+    whole, again = frame, ""
+    if measure == "weak_fraction":
+        frame, again = unlike_dead(frame, cells, keys)
+    if frame.empty:
+        return None
+    said += [again] if again else []
     frame = with_selected(frame, cells)
     said += [SELECTED.strip()] * (FRAMED in frame)
     frame, panels, shown = in_one_picture(frame, panels, [key for key in others if key != "depth"])
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
-    return drawing(cells, frame, spec, title, " ".join(said), [key for key in cells.keys if key not in shown])
+    made = drawing(cells, frame, spec, title, " ".join(said), [key for key in cells.keys if key not in shown])
+    return replace(made, frame=whole.drop(columns=set(whole) - set(made.frame))) if again else made
+
+
+def unlike_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """Leave out the maps of weak units that are maps of dead units over again, and say which these are.
+
+    A unit that is dead is weak. Cells of which fewer than half of the runs are left do not count.
+    """
+    if not available(cells.steps, ["dead_fraction"]):
+        return frame, ""
+    values = long(records_at(cells.steps, cells.runs, "final", ["dead_fraction"]), ["dead_fraction"])
+    dead = summarise(values, cells.runs, keys).rename(columns={"mean": "dead"})[[*keys, "dead"]]
+    both = frame.merge(dead, "left", on=list(keys))
+    apart = (both["mean"] - both["dead"]).abs().where(2 * both["n"] >= both["runs"])
+    maps = [key for key in keys if key not in ("depth", "learning_rate")]
+    by = both.assign(apart=apart).groupby(maps, dropna=False)  # the activation is always among them
+    most, some = by["apart"].transform("max"), by["dead"].transform("max")
+    again = ((most <= ALIKE) & (some > 0)).set_axis(frame.index)
+    if not again.any():
+        return frame, ""
+    names = [
+        ", ".join(in_short(value) if key in NAMED else f"{words(key)} {in_short(value)}" for key, value in row.items())
+        for row in records(frame.loc[again, maps].drop_duplicates())
+    ]
+    return frame[~again].reset_index(drop=True), (
+        f"Not drawn, since these weak units are the dead ones, up to {most[again.to_numpy()].max():.2g} more: "
+        f"{'; '.join(map(plain, names))}. The CSV has them."
+    )
 
 
 def with_born_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> pd.DataFrame:

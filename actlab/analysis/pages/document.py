@@ -22,6 +22,8 @@ SHORT = re.compile(r"\*{0,2}[−<≤≥]?\d[^a-z]{0,30}")
 """An estimate that stands on one line."""
 LONG = 60
 """Letters of a cell from which on it has a width of its own."""
+POINTS = re.compile(r'<svg[^>]* width="([\d.]+)pt"')
+"""How wide a drawing of lines is: pages enlarge it where they have room."""
 MOST_PICTURES = 2
 """Of one section; of more, all but the first are folded."""
 OF_CLAIMS, VERDICT = {"claim", "verdict"}, "verdict"
@@ -51,13 +53,27 @@ def html(
         blocks = [in_html(block, folder, files, settings, section.heading) for block in section.blocks]
         pictures = [i for i, block in enumerate(section.blocks) if isinstance(block, Picture) and blocks[i]]
         if len(pictures) > MOST_PICTURES:
-            blocks[pictures[1]] = others("".join(blocks[i] for i in pictures[1:]), len(pictures) - 1)
-            blocks = [block for i, block in enumerate(blocks) if i not in pictures[2:]]
-        parts += blocks
+            folded = others("".join(blocks[i] for i in pictures[1:]), len(pictures) - 1)
+            blocks = [*(block for i, block in enumerate(blocks) if i not in pictures[1:]), folded]
+        parts += beside(blocks, [bool(block) and block.startswith("<figure>") for block in blocks])
         parts += [below[section.heading]] if below and section.level == 2 and section.heading in below else []
         if section.level == 1:
             parts.append(contents(sections))
     return "\n".join(part for part in parts if part)
+
+
+def beside(blocks: Sequence[str], drawn: Sequence[bool]) -> list[str]:
+    """Put what is said of pictures beside them, where a page has room; what is neither follows.
+
+    >>> beside(["<figure>1</figure>", "<p>2</p>", "<details>3</details>"], [True, False, False])
+    ['<div class="beside"><div><figure>1</figure></div><div><p>2</p></div></div>', '<details>3</details>']
+    """
+    said = [one.startswith("<p>") for one in blocks]
+    if not any(drawn) or not any(said):
+        return list(blocks)
+    left, right = ("".join(one for one, here in zip(blocks, which, strict=True) if here) for which in (drawn, said))
+    rest = [one for one, a, b in zip(blocks, drawn, said, strict=True) if not a and not b]
+    return [f'<div class="beside"><div>{left}</div><div>{right}</div></div>', *rest]
 
 
 def others(pictures: str, number: int) -> str:
@@ -225,8 +241,11 @@ def picture(title: str, path: Path, titled: bool = True) -> str:
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     name = path.suffix[1:].upper()
+    size = POINTS.search(path.read_text(encoding="utf-8")[:2000]) if path.suffix == ".svg" else None
+    wide = f' style="--wide: {float(size[1]) * 4 / 3:.0f}px"' if size else ""
     return (
-        f'<figure><div class="wide" tabindex="0"><img alt="{escape(title)}" src="data:{kind};base64,{data}"></div>'
+        f'<figure><div class="wide" tabindex="0"><img alt="{escape(title)}"{wide} '
+        f'src="data:{kind};base64,{data}"></div>'
         f'<figcaption>{said}<button class="keep" data-name="{escape(path.name)}">{name}</button>'
         "</figcaption></figure>"
     )

@@ -40,7 +40,7 @@ MOST_NAMED = 12
 """Activations; more are folded."""
 MOST_REPORT = 2_000_000
 """Bytes of a report in which the titles of its pictures are looked for."""
-SHAPES = (1.2, 2.5)
+SHAPES = (0.75, 2.5)
 """Width by height of a picture that a card has room for."""
 TITLED = re.compile(r"^!\[(.+)\]\(figures/(.+)\.(?:png|svg|pdf)\)$", re.MULTILINE)
 SIZE = re.compile(rb'\b(width|height)="([\d.]+)(?:pt|px)?"')
@@ -108,7 +108,7 @@ def labels(cells: Cells) -> tuple[str, ...]:
 
 
 def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str, bool] | None:
-    """Find the first figure of a study's report that suits a card, else the first that is there as a picture.
+    """Find the first figure of a study's report that is there as a picture: a study says first what answers it.
 
     Of the two files of a figure it is the smaller one.
 
@@ -119,8 +119,7 @@ def headline(study: Mapping[str, Any], folder: Path) -> tuple[Path, str, bool] |
     Returns:
         the file, what the figure shows, and whether it suits a card: is neither tall nor flat.
     """
-    found = list(pictures(study, folder))
-    return next((one for one in found if one[2]), found[0] if found else None)
+    return next(pictures(study, folder), None)
 
 
 def pictures(study: Mapping[str, Any], folder: Path) -> Iterator[tuple[Path, str, bool]]:

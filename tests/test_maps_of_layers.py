@@ -1,0 +1,64 @@
+"""Maps of layers by steps: one scale shows small changes beside many lost decades, and what is 0 takes no room."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import QuadMesh
+
+from actlab.analysis import style
+from actlab.analysis.drawings import TILES, Spec
+from actlab.analysis.panels import render
+
+STEPS, LAYERS = range(0, 100, 4), range(1, 31)
+
+
+def rows(activation, measure, height):
+    places = [(step, layer) for step in STEPS for layer in LAYERS]
+    frame = pd.DataFrame(places, columns=["step", "layer"]).assign(activation=activation, measure=measure)
+    means = [height(step, layer) for step, layer in places]
+    return frame.assign(mean=means, low=np.nan, high=np.nan, n=3, runs=3, diverged=0, missing=0)
+
+
+@pytest.fixture(scope="module")
+def figure():
+    frame = pd.concat(
+        [
+            rows("sigmoid", "signal_grad_norm", lambda step, layer: 10.0 ** (layer / 1.5 - 20)),
+            rows("selu", "signal_grad_norm", lambda step, layer: 0.1 if layer < 15 else 1.0),
+            rows("sigmoid", "dead_fraction", lambda step, layer: 0.0),
+            rows("selu", "dead_fraction", lambda step, layer: 0.5),
+        ],
+        ignore_index=True,
+    )
+    spec = Spec(TILES, x="step", lines="layer", panels="activation", log=("signal_grad_norm",))
+    with style.apply():
+        figure = render(spec, frame)
+        figure.draw_without_rendering()
+    return figure
+
+
+def maps(figure):
+    return {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+
+
+def mesh(axes):
+    return next(one for one in axes.collections if isinstance(one, QuadMesh))
+
+
+def test_a_factor_of_ten_is_seen_beside_twenty_lost_decades(figure):
+    selu, sigmoid = (mesh(maps(figure)[f"{one}: signal gradient"]) for one in ("selu", "sigmoid"))
+    a, b = (selu.norm(one) for one in (-1.0, 0.0))
+    assert b - a > 0.2
+    assert [selu.norm(one) for one in (-20.0, 0.0)] == [sigmoid.norm(one) for one in (-20.0, 0.0)]  # one scale
+
+
+def test_lines_of_equal_height_where_one_map_spans_many_decades(figure):
+    drawn = {title: [text.get_text() for text in axes.texts] for title, axes in maps(figure).items()}
+    assert "$10^{-10}$" in drawn["sigmoid: signal gradient"]
+    assert drawn["selu: signal gradient"] == []
+
+
+def test_a_map_of_zeros_is_a_line_of_the_key(figure):
+    assert set(maps(figure)) == {"sigmoid: signal gradient", "selu: signal gradient", "selu: dead"}
+    keys = [text.get_text() for one in figure.legends for text in one.get_texts()]
+    assert keys == ["dead units, 0 throughout: sigmoid"]
