@@ -359,10 +359,10 @@ def test_a_caption_announces_no_range_of_cells_whose_runs_are_drawn_one_by_one()
     lost = (runs["depth"] == 5) & (runs["seed"] < 3)
     runs = runs.assign(trained=~lost, test_accuracy=runs["test_accuracy"].mask(lost, 0.1))
     cells = build_cells(runs, *others, Select())
-    for name in ("accuracy_by_depth", "intervals_by_depth"):
-        caption = FIGURES[name].make(cells).caption
-        assert "95 % intervals" in caption
-        assert "range" not in caption, name
+    one_by_one, of_trained = (FIGURES[name].make(cells).caption for name in ("accuracy_by_depth", "intervals_by_depth"))
+    assert "95 % intervals" in one_by_one
+    assert "range" not in one_by_one
+    assert "range (dashed) of fewer than 5 runs. Ringed:" in of_trained  # where 3 of 6 trained, these have one
 
 
 def test_other_settings_get_pictures_of_their_own():

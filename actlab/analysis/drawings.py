@@ -32,8 +32,6 @@ PROFILE, TILES, RIDGES, DOTS = "profile", "tiles", "ridges", "dots"
 GREYED = "greyed"
 FRAMED = "framed"
 """Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
-TRAINED = "of_trained"
-"""How many of how many runs trained, where these alone are drawn: ``8 of 20 trained``; else empty."""
 SCALE = ("scale_low", "scale_high")
 """How far the axis of a measure reaches in pictures that differ by width only."""
 HEIGHTS = ("mean", "low", "high", "least", "greatest", "predicted", "predicted_low", "predicted_high")

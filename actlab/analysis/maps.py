@@ -26,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from actlab.analysis import style
 from actlab.analysis.axes import legend, line_label, name_edges
-from actlab.analysis.drawings import FRAMED, GREYED, RANGED, TRAINED, Spec, in_order
+from actlab.analysis.drawings import FRAMED, GREYED, RANGED, Spec, in_order
 from actlab.analysis.layout import records, setting
 from actlab.analysis.maps_of_layers import (
     DECADES,
@@ -37,7 +37,7 @@ from actlab.analysis.maps_of_layers import (
     places_of,
     zero_throughout,
 )
-from actlab.analysis.of_trained import partly
+from actlab.analysis.of_trained import TRAINED, partly
 from actlab.measures import LOG10, about
 
 UNKNOWN = "#D9D9D9"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from actlab.analysis import bimodal
+from actlab.analysis import bimodal, of_trained
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.confounds import of_cells, of_table
 from actlab.analysis.crossed import CROSSED
@@ -59,7 +59,11 @@ def notes(
     """
     keys = cell_keys(cells, None if selected else cells.keys)
     runs = of_cells(cells.selected if selected else cells.runs, frame, [key for key in keys if key in frame])
-    at_init, all_in = "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame)
+    partly = of_trained.partly(frame)  # such estimates count those that trained alone: their cells have more runs
+    at_init, all_in = "at" in frame and bool((frame["at"] == "init").any()), all_have_values(frame) and not partly.any()
+    sizes = frame.loc[~partly, "runs"]
+    if partly.any():
+        sizes = runs.groupby([key for key in keys if key in frame], dropna=False).size()
     whole = frame[~bimodal.not_means(frame)]
     few = over_repeats(frame) != BOTH and all_too_few(frame) and all_in and (frame["n"] > 1).any()
     said = few and len(whole) > 0  # with the intervals
@@ -68,7 +72,7 @@ def notes(
         intervals_note(whole, f"{whose} over {over_repeats(frame)}") if len(whole) else "",
         bimodal.note(frame),
         of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
-        "" if said else f"{span(frame['runs'])} run{'s' * bool(frame['runs'].max() > 1)} per cell.",
+        "" if said else f"{span(sizes)} run{'s' * bool(sizes.max() > 1)} per cell.",
         diverged(runs, cells.runs, at_init, all_in, cells.selected),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),

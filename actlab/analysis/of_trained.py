@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actlab.analysis import layout
-from actlab.analysis.drawings import TRAINED
 from actlab.analysis.estimates import summarise
 from actlab.later import pd
 from actlab.measures import Measure
+
+TRAINED = "of_trained"
+"""How many of how many runs trained, where these alone are shown: ``8 of 20 trained``; else empty."""
 
 
 def of_untrained(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

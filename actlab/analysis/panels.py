@@ -50,7 +50,6 @@ from actlab.analysis.drawings import (
     RIDGES,
     SCATTER,
     TILES,
-    TRAINED,
     Spec,
     as_drawn,
     in_order,
@@ -60,6 +59,7 @@ from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.named_lines import draw_beside, named_lines
+from actlab.analysis.of_trained import TRAINED
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges

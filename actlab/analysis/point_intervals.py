@@ -14,10 +14,11 @@ from matplotlib.patches import Patch
 
 from actlab.analysis import style
 from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
-from actlab.analysis.drawings import RANGED, SCALE, TRAINED, WHEN, Spec, in_order
+from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
+from actlab.analysis.of_trained import TRAINED
 from actlab.measures import DECADES_PER_LAYER, about
 
 BETWEEN = 0.25  # of a group's width is left free

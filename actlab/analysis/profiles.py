@@ -24,9 +24,10 @@ from actlab.analysis.axes import (
     looks_of,
     name_lines,
 )
-from actlab.analysis.drawings import TRAINED, Spec
+from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
+from actlab.analysis.of_trained import TRAINED
 from actlab.measures import LOG10
 
 NEAR = 3.0  # decades

@@ -16,9 +16,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
 from actlab.analysis.binned import CUT, GAP, Axis, axis_of, beyond, keys_of
-from actlab.analysis.drawings import TRAINED, Spec
+from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting, words
-from actlab.analysis.of_trained import partly
+from actlab.analysis.of_trained import TRAINED, partly
 from actlab.measures import about
 
 TALL = 0.9  # of a row is the highest bin

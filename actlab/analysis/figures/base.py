@@ -9,13 +9,13 @@ import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, with_predictions
-from actlab.analysis.drawings import FRAMED, TRAINED, evenly
+from actlab.analysis.drawings import FRAMED, evenly
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.intervals import NO_INTERVAL
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
-from actlab.analysis.of_trained import partly, summarise_trained
+from actlab.analysis.of_trained import TRAINED, partly, summarise_trained
 from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.tables.base import order
 from actlab.analysis.variation import SEED

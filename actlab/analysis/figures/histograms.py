@@ -9,12 +9,12 @@ import numpy as np
 
 from actlab.analysis.binned import CUT, LEAST, axis_of, beyond, both_ends, shares
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import RIDGES, TRAINED, WHEN, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import RIDGES, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import code
 from actlab.analysis.figures.base import of_those_trained, one_depth, thin_layers
 from actlab.analysis.layout import records
 from actlab.analysis.notes import span
-from actlab.analysis.of_trained import how_many, of_untrained
+from actlab.analysis.of_trained import TRAINED, how_many, of_untrained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd

@@ -6,19 +6,7 @@ import math
 
 from actlab.analysis import bimodal
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.drawings import (
-    DOTS,
-    FRAMED,
-    GRID,
-    MAP,
-    NAMED_LINES,
-    TILES,
-    TRAINED,
-    Drawing,
-    Spec,
-    drawing,
-    subject,
-)
+from actlab.analysis.drawings import DOTS, FRAMED, GRID, MAP, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures.base import (
     MARKS,
@@ -33,7 +21,7 @@ from actlab.analysis.figures.base import (
 from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
-from actlab.analysis.of_trained import summarise_trained
+from actlab.analysis.of_trained import TRAINED, summarise_trained
 from actlab.analysis.outscored import of_selection
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
