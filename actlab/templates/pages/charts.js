@@ -50,3 +50,10 @@ Promise.all(drawn).then(() => {
   document.documentElement.dataset.drawn = String(drawn.length);
   document.dispatchEvent(new Event("drawn"));
 });
+// Paper is narrower than most windows: charts are drawn again at its width, so that their texts keep their size.
+const onPaper = (width) => {
+  for (const id of Object.keys(window.views)) document.getElementById(id).style.width = width;
+  window.dispatchEvent(new Event("resize"));
+};
+window.addEventListener("beforeprint", () => onPaper("680px"));
+window.addEventListener("afterprint", () => onPaper(""));
