@@ -51,9 +51,11 @@ Promise.all(drawn).then(() => {
   document.dispatchEvent(new Event("drawn"));
 });
 // Paper is narrower than most windows: charts are drawn again at its width, so that their texts keep their size.
-const onPaper = (width) => {
-  for (const id of Object.keys(window.views)) document.getElementById(id).style.width = width;
+const onPaper = (paper) => {
+  for (const place of Object.keys(window.views).map((id) => document.getElementById(id))) {
+    place.style.width = !paper ? "" : place.closest(".two") ? "370px" : "680px";
+  }
   window.dispatchEvent(new Event("resize"));
 };
-window.addEventListener("beforeprint", () => onPaper("680px"));
-window.addEventListener("afterprint", () => onPaper(""));
+window.addEventListener("beforeprint", () => onPaper(true));
+window.addEventListener("afterprint", () => onPaper(false));
