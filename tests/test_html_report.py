@@ -123,7 +123,8 @@ def test_on_paper_no_table_is_cut_or_lies_over_what_follows(browser):
         script = "return [...document.querySelectorAll('.scroll')].map(e => [e.clientWidth, e.clientHeight, e])"
         for width, height, place in browser.execute_script(script):
             inner = browser.execute_script("return [arguments[0].scrollWidth, arguments[0].scrollHeight]", place)
-            assert inner[0] <= width and inner[1] <= height
+            assert inner[0] <= width
+            assert inner[1] <= height
         assert not browser.find_element("id", "run-table").is_displayed()
         assert browser.find_element("css selector", ".paper").is_displayed()
     finally:

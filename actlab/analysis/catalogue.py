@@ -80,8 +80,7 @@ def write_graphs(properties: pd.DataFrame, curves: pd.DataFrame, looks: Looks, o
             draw(axes, by_name[name], styles[name].colour, window(kinks), labelled=True)
             shown = drawn_name(name)
             formula = latex[name].replace(r"\frac", r"\dfrac")  # else a fraction's letters are too small to read
-            spaced = {"pad": 10, "linespacing": 1.6} if r"\dfrac" in formula else {}
-            axes.set_title(f"{shown}\n${formula}$" if formula else shown, **spaced)
+            axes.set_title(f"{shown}\n${formula}$" if formula else shown, pad=10 if r"\dfrac" in formula else None)
             written[str(name)] = style.save(figure, out / "figures" / stems[name])
     return written
 
