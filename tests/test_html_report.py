@@ -115,6 +115,24 @@ def test_pointing_at_a_line_shows_its_seeds(browser):
     until(lambda: len(drawn(browser)) == 3 + 3)
 
 
+def test_on_paper_no_table_is_cut_or_lies_over_what_follows(browser):
+    paper = {"width": 800, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", paper)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        script = "return [...document.querySelectorAll('.scroll')].map(e => [e.clientWidth, e.clientHeight, e])"
+        for width, height, place in browser.execute_script(script):
+            inner = browser.execute_script("return [arguments[0].scrollWidth, arguments[0].scrollHeight]", place)
+            assert inner[0] <= width
+            assert inner[1] <= height
+        assert not browser.find_element("id", "run-table").is_displayed()
+        assert browser.find_element("css selector", ".paper").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert not browser.find_element("css selector", ".paper").is_displayed()
+
+
 def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):
     table = browser.find_element("css selector", "h3 + .controls + .scroll table")
     controls = browser.find_element("css selector", "h3 + .controls")

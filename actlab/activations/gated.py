@@ -150,7 +150,7 @@ def quick_gelu(z: Array) -> Array:
     family="gated",
     formula="z·σ(βz), β learned from 1",
     derivative_formula="σ(βz)·(1 + βz·(1 − σ(βz)))",
-    latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned}",
+    latex=r"z\,\sigma(\beta z), \quad \beta \text{ learned from } 1",
     derivative_latex=r"\sigma(\beta z)\,(1 + \beta z\,(1 - \sigma(\beta z)))",
     ranges={"beta": (0.0, 5.0)},
     value_and_derivative=lambda z, *, beta=1.0: swish_and_derivative(z, beta),

@@ -49,7 +49,7 @@ def snake_in_alpha(z: Array, alpha: Array | float) -> Array:
     family="periodic",
     formula="z + sin²(αz)/α, α learned from 1",
     derivative_formula="1 + sin(2αz)",
-    latex=r"z + \frac{1}{\alpha}\sin^2(\alpha z), \quad \alpha \text{ learned}",
+    latex=r"z + \frac{1}{\alpha}\sin^2(\alpha z), \quad \alpha \text{ learned from } 1",
     derivative_latex=r"1 + \sin(2 \alpha z)",
     ranges={"alpha": (0.1, 3.0)},
     value_and_derivative=lambda z, *, alpha=1.0: snake_and_derivative(z, alpha),

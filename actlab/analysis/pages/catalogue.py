@@ -23,6 +23,7 @@ from actlab.naming import show
 TITLE = "Activation functions: what each is, what it is said to repair, and what was measured"
 ALONE = "{}: what it is, and what is known of it"
 HEIGHT, SLIDER = 400, 42  # pixels: room for a graph and for each slider, kept until they are drawn
+INDEX = re.compile(r"(?<!\w)([^\W\d_]|[a-z]+(?=_[α-ω]))_(\w)(?!\w)")  # σ_w and swish_β, but not max_b
 VERDICTS = ("supported", "contradicted", "inconclusive")
 
 
@@ -152,6 +153,8 @@ def inline(text: str) -> str:
 
     >>> inline("χ = σ_w²/2 < α^k, see `describe leaky_relu`, <b>")
     'χ = σ<sub>w</sub>²/2 &lt; α<sup>k</sup>, see <code>describe leaky_relu</code>, &lt;b&gt;'
+    >>> inline("1 − (1 − p)^H, swish_β(z), leaky_relu")
+    '1 − (1 − p)<sup>H</sup>, swish<sub>β</sub>(z), leaky_relu'
     """
     pieces = re.split(r"`([^`]*)`", text)
     for i, piece in enumerate(pieces):
@@ -159,8 +162,8 @@ def inline(text: str) -> str:
         if i % 2:
             pieces[i] = f"<code>{piece}</code>"
         else:
-            piece = re.sub(r"(?<![\w])([^\W\d_])_(\w)(?!\w)", r"\1<sub>\2</sub>", piece.replace("²", "\0"))
-            pieces[i] = re.sub(r"(?<=\w)\^(−?\w)(?!\w)", r"<sup>\1</sup>", piece).replace("\0", "²")
+            piece = INDEX.sub(r"\1<sub>\2</sub>", piece.replace("²", "\0"))
+            pieces[i] = re.sub(r"(?<=[\w)])\^(−?\w)(?!\w)", r"<sup>\1</sup>", piece).replace("\0", "²")
     return "".join(pieces)
 
 

@@ -20,7 +20,10 @@ ATTRIBUTES = re.compile(
     "accent|accentunder|linethickness|movablelimits"
 )
 UNDER = ("lim", "max", "min")  # what is below them stands below them where a formula has a line of its own
-THIN = "0.1667em"
+THIN, THICK = "0.1667em", "0.2778em"
+SIGNS, ARROWS = ("−", "±"), ("⇒", "⇔", "⟹", "⟺", "→")
+NO_SUMMAND = tuple("([{=<>≤≥≈→∈,:")  # behind one of these a sign belongs to what follows
+SCRIPTED = ("msub", "msup", "msubsup")
 BREAKS = re.compile(r"\\q?quad(?![a-zA-Z])|(?:\\;)?(?=\\(?:Rightarrow|iff)(?![a-zA-Z]))")
 OPENING = re.compile(r"\\(?:left|begin)(?![a-zA-Z])|(?<!\\)\{")
 CLOSING = re.compile(r"\\(?:right|end)(?![a-zA-Z])|(?<!\\)\}")
@@ -102,7 +105,12 @@ def copied(element: ElementTree.Element) -> ElementTree.Element:
 
 
 def spaced(element: ElementTree.Element) -> None:
-    """Set the space around names of functions, bars and strokes, which the converter leaves to a guess."""
+    """Set the space around signs, names of functions, bars and strokes, which the converter leaves to a guess.
+
+    >>> 'form="prefix"' in mathml("f(-1)"), 'form="prefix"' in mathml("a-1")
+    (True, False)
+    """
+    before = None
     for one, follower in zip_longest(element, element[1:]):
         text = one.text or ""
         opens = follower is not None and (follower.text or "")[:1] in ("(", ")", ",", "")
@@ -113,6 +121,19 @@ def spaced(element: ElementTree.Element) -> None:
         elif one.tag == "mo" and text in ("|", "/", "‖"):
             one.set("lspace", "0")
             one.set("rspace", "0")
+            one.attrib.setdefault("stretchy", "false")  # each bar of a norm as high as its partner
+        elif one.tag == "mo" and text in SIGNS and (before is None or (before.text or "")[-1:] in NO_SUMMAND):
+            one.set("form", "prefix")
+        elif text in ARROWS:
+            one.tag = "mo"
+            one.set("lspace", THICK)
+            one.set("rspace", THICK)
         elif text == ":" and follower is not None and follower.text == "=":
-            one.text, follower.text, follower.tag = ":=", "", "mrow"
+            one.text, follower.text, follower.tag, one.tag = ":=", "", "mrow", "mo"
+            one.set("lspace", THICK)
+            one.set("rspace", THICK)
         spaced(one)
+        if one.tag in SCRIPTED and len(one) and one[0].tag == "mo" and len(one[0].text or "") > 1:  # log₁₀ χ
+            one[0].set("lspace", THIN if one is not element[0] else "0")
+            one[0].set("rspace", "0" if opens or follower is None else THIN)
+        before = one

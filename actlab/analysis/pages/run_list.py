@@ -62,6 +62,7 @@ def run_list(study: Mapping[str, Any], cells: Cells, rule: Rule) -> Part:
     shows = "its YAML: nothing was trained, so that it has no curves" if cells.untrained else "its curves and its YAML"
     body = (
         f"{dark.style(COLOURS)}<p>A click on a run shows {shows}.{kept}</p>\n"
+        f'<p class="paper">The list of {counted(len(runs), "run")} is left out on paper.</p>\n'
         '<div class="scroll" tabindex="0"><table id="run-table"><thead><tr></tr></thead><tbody></tbody></table></div>\n'
         f'<section id="run" aria-live="polite"><h3></h3>{"" if cells.untrained else losses}'
         '<details><summary>Its YAML</summary><pre tabindex="0"><code></code></pre></details></section>'

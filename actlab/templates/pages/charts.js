@@ -50,3 +50,12 @@ Promise.all(drawn).then(() => {
   document.documentElement.dataset.drawn = String(drawn.length);
   document.dispatchEvent(new Event("drawn"));
 });
+// Paper is narrower than most windows: charts are drawn again at its width, so that their texts keep their size.
+const onPaper = (paper) => {
+  for (const place of Object.keys(window.views).map((id) => document.getElementById(id))) {
+    place.style.width = !paper ? "" : place.closest(".two") ? "370px" : "680px";
+  }
+  window.dispatchEvent(new Event("resize"));
+};
+window.addEventListener("beforeprint", () => onPaper(true));
+window.addEventListener("afterprint", () => onPaper(false));
