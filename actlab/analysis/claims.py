@@ -140,7 +140,7 @@ def judge(
     statement: str,
     form: str,
     effect: float,
-    samples: ArrayLike | Mapping[str, ArrayLike],
+    samples: ArrayLike | Interval | Mapping[str, ArrayLike | Interval],
     evidence: str,
     of: str | Measure = "",
     difference: bool = False,
@@ -150,7 +150,8 @@ def judge(
     Args:
         id, activation, statement, form, effect, evidence: see ``Verdict``.
         samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
-            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out.
+            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out. What is an interval
+            already is taken as it is, as ``computed``.
         of: the measure that the numbers are of, by its name (a user's own: its record): its kind decides how intervals
             are made. Without one they are taken for unbounded.
         difference: whether they are differences of two values of it.
@@ -171,7 +172,10 @@ def judge(
     record = about(of) if isinstance(of, str) else of
     quantity = quantity_of(record) if of else UNBOUNDED
     quantity = quantity.difference if difference else quantity
-    intervals = {name: mean_interval(values, 1 - 0.05 / k, quantity) for name, values in by_condition.items()}
+    intervals = {
+        name: values if isinstance(values, Interval) else mean_interval(values, 1 - 0.05 / k, quantity)
+        for name, values in by_condition.items()
+    }
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
     verdict = INCONCLUSIVE
     if len(set(words.values())) == 1:

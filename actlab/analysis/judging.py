@@ -24,6 +24,19 @@ from actlab.analysis.stats import difference
 from actlab.later import pd
 from actlab.measures import Measure, about
 
+COMPUTED = "computed"
+"""The method of a number that is no estimate: it has no error beyond rounding, and no n."""
+
+
+def computed(value: float) -> Interval:
+    """Make a number that was computed, not measured on a sample, what ``judge`` takes: an interval of no width.
+
+    >>> from actlab.analysis.claims import AT_LEAST, judge
+    >>> judge("M1", "mish", "bounded below", AT_LEAST, -1.0, computed(-0.30884), "its least value").verdict
+    'supported'
+    """
+    return Interval(value, value, value, 1, COMPUTED)
+
 
 def judge_law(
     id: str,

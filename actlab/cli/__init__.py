@@ -28,6 +28,7 @@ from actlab.cli.preview import preview
 from actlab.cli.run import run
 from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
+from actlab.cli.trial import trial
 from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
@@ -203,6 +204,7 @@ def compare(
 app.command()(merge)
 app.command()(runs)
 app.command()(gallery)
+app.command()(trial)
 
 
 @app.command()
