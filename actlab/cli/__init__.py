@@ -18,6 +18,7 @@ from actlab import interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
 from actlab.cli.arguments import Conditions, Config, Folder, Memory, Out, Overrides, Partial, Workers
+from actlab.cli.assess import assess
 from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
 from actlab.cli.gallery import gallery
@@ -204,6 +205,7 @@ def compare(
 app.command()(merge)
 app.command()(runs)
 app.command()(gallery)
+app.command()(assess)
 app.command()(trial)
 
 
