@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from actlab.analysis.verdicts import Part
     from actlab.study.trial import Trial
 
-MANIFEST, NUMBERS = "trial.json", "measured.csv"
+MANIFEST, NUMBERS, PAGE = "trial.json", "measured.csv", "report.html"
+FILTERED = ("claim", "activation", "verdict")
+"""Columns by which the page's table is filtered."""
 QUICK = "_quick"
 """What the folder of a quick trial ends with: it never stands where the full one does."""
 
@@ -113,6 +115,8 @@ def write(out: Path) -> list[Path]:
     """
     from actlab.analysis import verdicts
     from actlab.analysis.layout import write_table
+    from actlab.analysis.pages.document import html
+    from actlab.analysis.pages.shell import html_page
     from actlab.analysis.sections import markdown
     from actlab.outputs import making
     from actlab.theory.story import CHAIN, ROWS
@@ -128,7 +132,9 @@ def write(out: Path) -> list[Path]:
         page = made.at / "report.md"
         sections = verdicts.page(title, table, parts, claims, names)
         page.write_text(markdown(sections), encoding="utf-8", newline="\n")
-    return [made.final(path) for path in (*paths, page)]
+        shown = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
+        (made.at / PAGE).write_text(shown, encoding="utf-8", newline="\n")
+    return [made.final(path) for path in (*paths, page, made.at / PAGE)]
 
 
 def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
@@ -143,4 +149,5 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else ({}, None)
     rule = str(study.get("claims") or f"sources/{folder.name}.py")
     scope = verdicts.scope_of(study) if study else ""
-    return verdicts.Part(folder.name, scope, rule, verdicts.again(Path(about["of"]), folder.name), found)
+    figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
+    return verdicts.Part(folder.name, scope, rule, verdicts.again(Path(about["of"]), folder.name), found, figures)

@@ -26,7 +26,9 @@ def outputs_are_off_centre(cells: Cells) -> Verdict:
     first = records_at(cells.layers, runs, "init", ["act_mean"]).merge(runs[["run", "seed"]], on="run")
     means = first.groupby("seed")["act_mean"].mean()
     evidence = "mean activation at initialisation, mean over layers, depths and rates"
-    return judge("S1a", "sigmoid", "outputs are not zero-centred", AT_LEAST, OFF, means, evidence, "act_mean")
+    return judge(
+        "S1a", "sigmoid", "outputs are not zero-centred", AT_LEAST, OFF, means, evidence, "act_mean", figure="moments"
+    )
 
 
 def gain_of_centring(cells: Cells, optimizer: str, depth: int) -> pd.Series:
@@ -44,7 +46,18 @@ def off_centre_hurts(cells: Cells) -> Verdict:
         for depth in sorted(cells.selected["depth"].unique())
     }
     evidence = "test accuracy, centred_sigmoid minus sigmoid, paired by seed, each at its selected rate"
-    return judge("S1b", "sigmoid", "that hurts", AT_LEAST, MATTERS, gains, evidence, "test_accuracy", difference=True)
+    return judge(
+        "S1b",
+        "sigmoid",
+        "that hurts",
+        AT_LEAST,
+        MATTERS,
+        gains,
+        evidence,
+        "test_accuracy",
+        difference=True,
+        figure="accuracy_by_depth",
+    )
 
 
 CLAIMS = [outputs_are_off_centre, off_centre_hurts]

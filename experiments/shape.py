@@ -1,4 +1,4 @@
-"""Shape: is mish bounded, is ELU smooth, is GELU convex, how near is swish to it? Computed from the catalogue's functions.
+"""Shape: is mish bounded, is ELU smooth, is GELU convex, how near is swish to it? Computed from the functions.
 
 Predictions. All of these follow from the formulas (``actlab describe --story`` derives them); here they are computed
 from the functions that networks are trained with, on a stated grid in float64, so that a formula and its code are tried

@@ -64,7 +64,7 @@ def test_a_formula_means_what_numpy_makes_of_it(text):
         ours = np.asarray(eval(formula.code, names))
     witness = eval(f"{text} + a*x", {"x": X, "a": 0.75, **WITNESS})
     np.testing.assert_allclose(ours, witness, rtol=1e-9, atol=1e-9)
-    assert eval(formula.text, {"x": X, "a": 0.75, **WITNESS}) == pytest.approx(witness, rel=1e-12, abs=1e-12)
+    assert eval(formula.text, {"z": X, "a": 0.75, **WITNESS}) == pytest.approx(witness, rel=1e-12, abs=1e-12)
 
 
 def test_its_file_is_a_users_own_activation(tmp_path):

@@ -77,8 +77,8 @@ class Formula:
     """A formula that was read.
 
     Attributes:
-        text: as it is shown: the expression, written again from its syntax tree.
-        code: the same as an expression of JAX's, of ``z`` and the parameters.
+        text: as it is shown, of ``z``: the expression, written again from its syntax tree.
+        code: the same as an expression of JAX's.
         parameters: {name: the value that it begins with}; all are learnable.
     """
 
@@ -91,7 +91,7 @@ class Formula:
         """Its name, where none is given: the words of the expression.
 
         >>> read("x * tanh(exp(x))").name
-        'x_tanh_exp_x'
+        'z_tanh_exp_z'
         """
         words = "_".join(re.findall(r"[A-Za-z0-9]+", self.text))[:40].rstrip("_")
         return words if words[:1].isalpha() else f"f_{words}"
@@ -100,7 +100,7 @@ class Formula:
         """Write the file of a function of that name, as ``own_activation.py:function`` are loaded.
 
         >>> print(read("a * x * tanh(exp(x)), a=1.5").source("bent"))
-        \"""a * x * tanh(exp(x))\"""
+        \"""a * z * tanh(exp(z))\"""
         <BLANKLINE>
         import jax
         import jax.numpy as jnp
@@ -110,7 +110,7 @@ class Formula:
         FAR = 80.0  # where exponentials are held: further out, slopes would be 0 times infinity
         <BLANKLINE>
         <BLANKLINE>
-        @actlab.activation(learnable=("a",))
+        @actlab.activation(formula="a * z * tanh(exp(z))", learnable=("a",))
         def bent(z, *, a=1.5):
             return a * z * jnp.tanh(jnp.exp(jnp.minimum(z, FAR)))
         <BLANKLINE>
@@ -128,7 +128,7 @@ class Formula:
             f"FAR = {FAR}  # where exponentials are held: further out, slopes would be 0 times infinity",
             "",
             "",
-            *([f"@actlab.activation(learnable=({learnable}))"] if self.parameters else []),
+            f'@actlab.activation(formula="{self.text}", learnable=({learnable}))',
             f"def {name or self.name}(z{', *' * bool(self.parameters)}{signature}):",
             f"    return {self.code}",
         ]
@@ -170,6 +170,9 @@ def read(text: str) -> Formula:
         raise FormulaError(f"{brief(text)}: an activation is a function of one input, x or z")
     if idle := [name for name in parameters if name not in used]:
         raise FormulaError(f"{listed(idle)}: has a value, and is not in the formula")
+    for node in ast.walk(expression):
+        if isinstance(node, ast.Name) and node.id in INPUTS:
+            node.id = "z"
     return Formula(ast.unparse(expression), code, {str(name): value for name, value in parameters.items()})
 
 

@@ -58,6 +58,7 @@ class Verdict:
             true first; of others, in parentheses, what makes them false; of a claim that failed, why.
         evidence: what the number is, with its unit.
         unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
+        figure: the name of the study's figure that shows it, if one does.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Verdict:
     condition: str
     evidence: str
     unit: str = ""
+    figure: str = ""
 
 
 Claim = Callable[[Cells], Verdict]
@@ -144,11 +146,12 @@ def judge(
     evidence: str,
     of: str | Measure = "",
     difference: bool = False,
+    figure: str = "",
 ) -> Verdict:
     """Judge a claim by the mean of some numbers, or under several conditions by each one's.
 
     Args:
-        id, activation, statement, form, effect, evidence: see ``Verdict``.
+        id, activation, statement, form, effect, evidence, figure: see ``Verdict``.
         samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
             1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out. What is an interval
             already is taken as it is, as ``computed``.
@@ -191,7 +194,7 @@ def judge(
     method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
-    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit)
+    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit, figure)
 
 
 def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval], verdict: str) -> str:

@@ -1,4 +1,4 @@
-"""All verdicts of a trial in one table, and the page that a teacher could hand out: each claim, its figure, its verdict.
+"""All verdicts of a trial in one table, and a page that a teacher could hand out: each claim, its figure, its verdict.
 
 Each claim leads to its rule (a file), its numbers (a folder), its figure and the command that makes them again.
 """
@@ -21,12 +21,13 @@ from actlab.analysis.claims import (
     claimed,
     with_interval,
 )
+from actlab.analysis.drawings import Spec
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
 from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import COMPUTED
 from actlab.analysis.layout import Table
-from actlab.analysis.sections import Grid, Items, Section, Text
+from actlab.analysis.sections import Grid, Items, Picture, Section, Text
 from actlab.analysis.story import belongs
 from actlab.later import pd
 from actlab.naming import counted
@@ -36,9 +37,11 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
+DRAWN = Spec("", "", "")
+"""Of a picture that a study has drawn already."""
 QUICK = (
-    "**A quick trial**: few seeds, few rates and short training, to see that everything runs. Its verdicts are not those "
-    "of the full one."
+    "**A quick trial**: few seeds, few rates and short training, to see that everything runs. Its verdicts are not "
+    "those of the full one."
 )
 
 
@@ -52,6 +55,7 @@ class Part:
         rule: the file that decides, from its folder on.
         again: the command that makes its numbers again.
         verdicts: in the file's order.
+        figures: those that are there, by name.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Part:
     rule: str
     again: str
     verdicts: tuple[Verdict, ...]
+    figures: frozenset[str] = frozenset()
 
 
 def read(folder: Path) -> tuple[Verdict, ...]:
@@ -203,7 +208,11 @@ def of_verdict(one: Verdict, part: Part) -> Section:
         + (f", [study]({part.name}/report.md)" if part.scope else "")
         + f"; again: `{part.again}`",
     ]
-    return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", (Items(tuple(lines)),), one.id.lower())
+    blocks: tuple[Items | Picture, ...] = (Items(tuple(lines)),)
+    if one.figure in part.figures:
+        title = f"{one.figure} of the study {part.name}"
+        blocks += (Picture(title, f"{part.name}/figures/{one.figure}.png", DRAWN, pd.DataFrame()),)
+    return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", blocks, one.id.lower())
 
 
 def again(trial: Path, only: str = "") -> str:
