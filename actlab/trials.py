@@ -69,7 +69,7 @@ def run(
     for done, path in enumerate(wanted):
         with shown(path.stem, done, len(wanted)) as progress:
             if path in trial.studies:
-                overrides = trial.config.quick if quick else ()
+                overrides = trial.overrides(path.stem, quick)
                 actlab.run(path, overrides, out=out / path.stem, progress=progress, **how)
             else:
                 compute(path, out / path.stem)

@@ -11,7 +11,7 @@ from actlab.study.fields import Section
 from actlab.study.reading import EXPECTED, parse
 from actlab.study.source import Source, StudyError, short_path
 
-FILE = "trial.yaml"
+FILE, ALL = "trial.yaml", "all"
 
 
 class TrialConfig(Section):
@@ -24,7 +24,9 @@ class TrialConfig(Section):
         [],
         description="files with claims on what they compute or measure themselves: a function `measure`, and `CLAIMS`",
     )
-    quick: list[str] = Field([], description="overrides that make every study small, as `sweep.seeds=5`")
+    quick: dict[str, list[str]] = Field(
+        {}, description="overrides that make studies small: `{all: [sweep.seeds=5], depth: [train.steps=100]}`"
+    )
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Trial:
     studies: tuple[Path, ...]
     computed: tuple[Path, ...]
     source: Source = field(repr=False, compare=False)
+
+    def overrides(self, study: str, quick: bool) -> tuple[str, ...]:
+        """Return what is overridden of a study: of a quick trial those of all, then its own."""
+        return (*self.config.quick.get(ALL, ()), *self.config.quick.get(study, ())) if quick else ()
 
 
 def read(folder: Path) -> Trial:
@@ -72,6 +78,11 @@ def read(folder: Path) -> Trial:
                 raise StudyError(f"{source.where(key, i)}: {key}: {short_path(one)}: no such file")
             if names.setdefault(one.stem, one) is not one:
                 raise StudyError(f"{source.where(key, i)}: {key}: another file is called '{one.stem}'; rename one")
+    for name in config.quick:
+        if name not in (ALL, *(one.stem for one in files["studies"])):
+            there = [ALL, *(one.stem for one in files["studies"])]
+            where = source.where("quick", name)
+            raise StudyError(f"{where}: quick: {name}: is no study of this trial{nearest(name, there)}")
     return Trial(config, path, files["studies"], files["computed"], source)
 
 
