@@ -65,7 +65,7 @@ def centring_trains_deeper(cells: Cells) -> Verdict:
 
 
 def activation_decides_depth(cells: Cells) -> Verdict:
-    """D1, as it is said: some two activations differ in how deep they train, under every optimizer and initialisation."""
+    """D1, as it is said: some two activations differ in how deep they train, whatever optimizer and initialisation."""
     depth = int(cells.selected["depth"].max())
     named = dict(conditions(cells, depth))
     level = 1 - 0.05 / max(len(named), 1)
