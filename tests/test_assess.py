@@ -1,4 +1,4 @@
-"""``actlab assess``: a study of a size that fits a budget, one's own function or formula first, and one row for each."""
+"""``actlab assess``: a study of a size that fits a budget, a function or formula first, and one row for each."""
 
 import re
 import sys

@@ -54,7 +54,7 @@ def folder(tmp_path):
         "trial: mine\ncomputed: size.py\n": r"trial.yaml:2: computed: expected a list",
         "trial: mine\ncomputed: [siez.py]\n": r"trial.yaml:2: computed: .*siez.py: no such file",
         "trial: mine\ncomputed: [size.py, ./size.py]\n": "another file is called 'size'",
-        "trial: mine\ncomputed: [size.py]\nquick: {sizes: [sweep.seeds=2]}\n": "trial.yaml:3: quick: sizes: is no study",
+        "trial: mine\ncomputed: [size.py]\nquick: {sizes: [a=2]}\n": "trial.yaml:3: quick: sizes: is no study",
         "computed: [size.py]\n": "trial: is missing",
     }.items(),
 )
