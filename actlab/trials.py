@@ -38,7 +38,7 @@ def run(
     out: Path,
     quick: bool = False,
     only: Iterable[str] = (),
-    shown: Callable[[str, int, int], AbstractContextManager[Any]] = lambda name, done, of: nullcontext(False),
+    followed: Callable[[str, int, int], AbstractContextManager[Any]] = lambda name, done, of: nullcontext(False),
     **how: Any,
 ) -> list[Path]:
     """Train every study of a trial that lacks something, compute what is computed, and write all verdicts.
@@ -48,8 +48,8 @@ def run(
         out: its folder; each study has one of its own below.
         quick: with the overrides that make every study small.
         only: the names of some of its parts; all by default.
-        shown: called with the name of a part, how many were done before it, and of how many; gives, for as long as that
-            takes, what is called with its progress (see ``actlab.run``).
+        followed: called with the name of a part, how many were done before it, and of how many; gives, for as
+            long as that takes, what is called with its progress (see ``actlab.run``).
         how: further arguments of ``actlab.run``, as ``workers``.
 
     Returns:
@@ -67,7 +67,7 @@ def run(
     about = {"config": trial.config.model_dump(), "quick": quick, "parts": names, "of": str(trial.path.parent)}
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     for done, path in enumerate(wanted):
-        with shown(path.stem, done, len(wanted)) as progress:
+        with followed(path.stem, done, len(wanted)) as progress:
             if path in trial.studies:
                 overrides = trial.overrides(path.stem, quick)
                 actlab.run(path, overrides, out=out / path.stem, progress=progress, **how)
@@ -132,8 +132,8 @@ def write(out: Path) -> list[Path]:
         page = made.at / "report.md"
         sections = verdicts.page(title, table, parts, claims, names)
         page.write_text(markdown(sections), encoding="utf-8", newline="\n")
-        shown = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
-        (made.at / PAGE).write_text(shown, encoding="utf-8", newline="\n")
+        text = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
+        (made.at / PAGE).write_text(text, encoding="utf-8", newline="\n")
     return [made.final(path) for path in (*paths, page, made.at / PAGE)]
 
 

@@ -41,6 +41,7 @@ FLOORS = {
     "analysis": 3,
     "notebook": 4,
     "reporting": 4,
+    "trials": 5,  # where the engine, the analysis and theory's story meet, as in `results`
     "results": 5,
     "cli": 4,
     "start": 5,

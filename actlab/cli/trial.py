@@ -48,11 +48,11 @@ def trial(
         raise typer.BadParameter(f"--out {one_line(where)}: holds the full trial; a quick one goes elsewhere")
 
     @contextmanager
-    def shown(name: str, done: int, of: int) -> Iterator[Any]:
+    def followed(name: str, done: int, of: int) -> Iterator[Any]:
         say(f"[{done + 1}/{of}] {name}")
         with progress_display(awake.seconds()) as progress:
             yield progress
 
-    paths = trials.run(read, where, quick, only or (), shown, workers=workers, note=note)
+    paths = trials.run(read, where, quick, only or (), followed, workers=workers, note=note)
     for path in paths:
         say(f"  {one_line(path)}")
