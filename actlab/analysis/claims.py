@@ -17,7 +17,7 @@ from actlab import sources
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
-from actlab.analysis.layout import Table, number
+from actlab.analysis.layout import Table, number, with_interval
 from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
@@ -219,13 +219,6 @@ def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval],
             parts.append(f"{'' if bare else f'{word} at '}{'; '.join(those)}")
     text = "; ".join(parts)
     return text if verdict == ONLY_IF else f"({text})"
-
-
-def with_interval(interval: Interval) -> str:
-    """Write an estimate with its interval, for a sentence."""
-    if not interval.known:
-        return f"{number(interval.mean)}, no interval" if interval.n else "–"
-    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def load(path: Path) -> tuple[Claim | Across, ...]:

@@ -19,14 +19,13 @@ from actlab.analysis.claims import (
     SUPPORTED,
     Verdict,
     claimed,
-    with_interval,
 )
 from actlab.analysis.drawings import Spec
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
 from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import COMPUTED
-from actlab.analysis.layout import Table
+from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text
 from actlab.analysis.story import belongs
 from actlab.later import pd

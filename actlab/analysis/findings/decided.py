@@ -20,12 +20,11 @@ from actlab.analysis.claims import (
     Verdict,
     as_table,
     claimed,
-    with_interval,
 )
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
-from actlab.analysis.layout import Table, number, records
+from actlab.analysis.layout import Table, number, records, with_interval
 from actlab.analysis.notes import listed
 from actlab.analysis.parts import CLAIMS
 from actlab.later import pd
