@@ -16,6 +16,8 @@ from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, INCONCLUSIVE, SUPPORTED, ClaimsError, judge
 from actlab.analysis.judging import capped, computed
 from actlab.analysis.parts import ReportError
+from actlab.engine.files import DamageError
+from actlab.sources import UntrustedError
 from actlab.study import trial as reading
 from actlab.study.selection import Select
 from actlab.study.source import StudyError
@@ -91,6 +93,68 @@ def test_what_is_computed_is_kept_with_its_rule_and_decided(folder):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert trials.write(out)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_what_was_measured_is_kept_while_its_file_is_the_same(folder):
+    """Races differ each time: numbers of a file that draws some stay, and another file has its own."""
+    drawn = OWN.replace("[0.5]", "[0.5 + id(object()) % 997 / 1e5 + __import__('time').perf_counter_ns() % 991 / 1e6]")
+    (folder / "size.py").write_text(drawn)
+    read = reading.read(folder)
+    kept = []
+    for text in (drawn, drawn, f"{drawn}# altered"):
+        (folder / "size.py").write_text(text)
+        trials.run(read, folder / "out")
+        kept.append((folder / "out" / "size" / "measured.csv").read_bytes())
+    assert kept[0] == kept[1] != kept[2]
+    about = json.loads((folder / "out" / "size" / "measured.json").read_text())
+    assert {"platform", "jax", "actlab"} <= set(about)
+
+
+def test_a_report_of_a_trial_decides_all_again_and_writes_the_same_bytes(folder):
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    shutil.rmtree(out / "tables")
+    (out / "size" / "tables" / "claims.csv").unlink()
+    (out / "report.md").unlink()
+    done = CliRunner().invoke(cli.app, ["report", str(out)])
+    assert done.exit_code == 0, done.output
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "why"),
+    [
+        ("measured.csv", DamageError, "is not what was measured"),
+        ("sources/size.py", UntrustedError, "altered"),
+    ],
+)
+def test_what_was_altered_is_not_decided_on(folder, name, error, why):
+    trials.run(reading.read(folder), folder / "out")
+    path = folder / "out" / "size" / name
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(error, match=why):
+        trials.report(folder / "out")
+
+
+def test_the_plan_of_a_trial_has_each_study_and_its_share(folder):
+    small = (
+        "study: {0}\ndata: {{name: iris}}\nmodel: {{width: 4, depth: 2}}\ntrain: {{steps: {1}}}\nsweep: {{seeds: 2}}\n"
+    )
+    for name, steps in (("short", 10), ("long", 30)):
+        (folder / f"{name}.yaml").write_text(small.format(name, steps))
+    lines = (folder / "trial.yaml").read_text() + "studies: [short.yaml, long.yaml]\nquick: {long: [train.steps=10]}\n"
+    (folder / "trial.yaml").write_text(lines)
+    run = CliRunner().invoke
+    done = run(cli.app, ["plan", str(folder), "--out", str(folder / "out")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"short +2 +2 +0 s +25%", done.output)
+    assert re.search(r"long +2 +2 +0 s +75%", done.output)
+    assert "Computed, without training: size." in done.output
+    quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
+    assert len(re.findall("50%", quick.output)) == 2, quick.output
+    assert not (folder / "out").exists()
+    assert run(cli.app, ["plan", str(folder), "model.depth=3"]).exit_code == 2
 
 
 @pytest.mark.parametrize(

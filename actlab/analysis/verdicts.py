@@ -55,6 +55,7 @@ class Part:
         again: the command that makes its numbers again.
         verdicts: in the file's order.
         figures: those that are there, by name.
+        study: whether it is a study, which has a report of its own.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Part:
     again: str
     verdicts: tuple[Verdict, ...]
     figures: frozenset[str] = frozenset()
+    study: bool = False
 
 
 def read(folder: Path) -> tuple[Verdict, ...]:
@@ -153,7 +155,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "measured": [measured(one) for one, _ in pairs],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one, _ in pairs],
             "scope": [plain(part.scope) for _, part in pairs],
-            "study": [f"[{part.name}]({part.name}/report.md)" if part.scope else part.name for _, part in pairs],
+            "study": [f"[{part.name}]({part.name}/report.md)" if part.study else part.name for _, part in pairs],
         }
     )
     missing = undecided(parts, claims)
@@ -202,9 +204,9 @@ def of_verdict(one: Verdict, part: Part) -> Section:
         f"Claimed: {claimed(one)}. Found: {measured(one)}" + (f" ({plain(one.method)})." if one.method else "."),
         *([f"Conditions: {plain(one.condition)}."] if one.condition else []),
         f"The number: {plain(one.evidence)}.",
-        f"Scope: {plain(part.scope)}." if part.scope else "Computed: no data, no seeds.",
+        f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
         f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
-        + (f", [study]({part.name}/report.md)" if part.scope else "")
+        + (f", [study]({part.name}/report.md)" if part.study else "")
         + f"; again: `{part.again}`",
     ]
     blocks: tuple[Items | Picture, ...] = (Items(tuple(lines)),)
@@ -214,6 +216,6 @@ def of_verdict(one: Verdict, part: Part) -> Section:
     return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", blocks, one.id.lower())
 
 
-def again(trial: Path, only: str = "") -> str:
-    """Write the command that makes a trial, or a part of it, again."""
-    return commands.typed("trial", trial, *(["--only", only] if only else []))
+def again(trial: Path, only: str, quick: bool = False) -> str:
+    """Write the command that makes a part of a trial again."""
+    return commands.typed("trial", trial, *(["--quick"] if quick else []), "--only", only)

@@ -20,7 +20,7 @@ from actlab.cli.terminal import one_line, say
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
-    from actlab.results import Results
+    from actlab.engine.results import Results
 
 
 class Budget(StrEnum):
@@ -39,6 +39,7 @@ def assess(
             metavar="FUNCTION_OR_FORMULA",
             help="my_act.py:function, or a formula as 'x * tanh(exp(x))', 'x * sigmoid(b * x), b=1'",
             show_default=False,
+            autocompletion=completion.activations,
         ),
     ],
     against: Annotated[
