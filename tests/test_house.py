@@ -39,9 +39,9 @@ FLOORS = {
     "study": 2,
     "engine": 3,
     "analysis": 3,
+    "trials": 3.5,  # where the engine, the analysis and theory's story meet
     "notebook": 4,
     "reporting": 4,
-    "trials": 5,  # where the engine, the analysis and theory's story meet, as in `results`
     "results": 5,
     "cli": 4,
     "start": 5,
