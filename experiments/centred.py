@@ -15,6 +15,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
+from actlab.analysis.judging import capped
 
 OFF = 0.25  # a mean activation: half of what a sigmoid has at z = 0
 MATTERS = 0.02  # of test accuracy
@@ -46,7 +47,7 @@ def off_centre_hurts(cells: Cells) -> Verdict:
         for depth in sorted(cells.selected["depth"].unique())
     }
     evidence = "test accuracy, centred_sigmoid minus sigmoid, paired by seed, each at its selected rate"
-    return judge(
+    verdict = judge(
         "S1b",
         "sigmoid",
         "that hurts",
@@ -58,6 +59,8 @@ def off_centre_hurts(cells: Cells) -> Verdict:
         difference=True,
         figure="accuracy_by_depth",
     )
+    rows = cells.selected[cells.selected["activation"].isin(["sigmoid", "centred_sigmoid"])]
+    return capped(verdict, cells, rows)
 
 
 CLAIMS = [outputs_are_off_centre, off_centre_hurts]

@@ -27,6 +27,7 @@ def test_its_study_is_one_that_runs_and_has_the_newcomer_first(budget):
     assert list(dict.fromkeys(labels)) == ["silu", "gelu"]
     own = actlab.study_of(study_of("silu", "assess_silu", [], budget))
     assert set(GRIDS[budget].against) < set(CATALOGUE)
+    assert own.config.model.weight_init.name != "auto"  # which has another rule for a function of one's own
     assert len(own.cells) == (1 + len(GRIDS[budget].against)) * len(GRIDS[budget].depths) * len(GRIDS[budget].rates)
 
 

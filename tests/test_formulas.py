@@ -117,7 +117,7 @@ def test_its_file_is_a_users_own_activation(tmp_path):
         "9**9**9 * x": "'9 ** 9': is 3.87e+08",
         "x ** 9**9": "3.87e+08",
         "x ** 65": "an exponent",
-        "1e999 * x": "inf",
+        "1e999 * x": "infinity",
         "x / (1 - 1)": "divides by 0",
         "9" * 400 + "* x": "no number",
         "-" * 60 + "x": "deep",

@@ -227,6 +227,8 @@ def bounded(node: ast.expr, value: Callable[[], float]) -> float:
         number = value()
     except (OverflowError, ZeroDivisionError, ValueError):
         raise FormulaError(f"{brief(ast.unparse(node))}: is no number") from None
+    if math.isinf(number):  # as 1e400, which the syntax tree holds no more
+        raise FormulaError(f"a number in it is too large to be told from infinity; numbers may be up to {LARGEST:,.0f}")
     if not abs(number) <= LARGEST:
         raise FormulaError(f"{brief(ast.unparse(node))}: is {number:.3g}; numbers may be up to {LARGEST:,.0f}")
     return number

@@ -5,6 +5,7 @@ Each claim leads to its rule (a file), its numbers (a folder), its figure and th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
+NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?(?=[;)]|$)")
+"""What is measured under a condition, behind its name."""
+MOST_PANELS = 4
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
 QUICK = (
@@ -184,6 +188,7 @@ def page(
     """
     brief = made.wide[["claim", "activation", "said", "measured", "verdict"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
+    brief["verdict"] = [NUMBERS.sub("", one) for one in brief["verdict"]]  # each claim's own section has them
     sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts")))]
     pairs = in_order(parts, claims)
     for claim, said in claims.items():
@@ -210,9 +215,10 @@ def of_verdict(one: Verdict, part: Part) -> Section:
         + f"; again: `{part.again}`",
     ]
     blocks: tuple[Items | Picture, ...] = (Items(tuple(lines)),)
-    if one.figure in part.figures:
-        title = f"{one.figure} of the study {part.name}"
-        blocks += (Picture(title, f"{part.name}/figures/{one.figure}.png", DRAWN, pd.DataFrame()),)
+    panels = sorted(name for name in part.figures if one.figure and name.partition("-")[0] == one.figure)
+    for name in panels[:MOST_PANELS]:
+        title = f"{name} of the study {part.name}"
+        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame()),)
     return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", blocks, one.id.lower())
 
 

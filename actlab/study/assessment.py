@@ -61,7 +61,7 @@ def study_of(activation: Any, name: str, against: Sequence[Any], budget: str) ->
         "study": name,
         "question": f"Where does {name.removeprefix('assess_')} stand among the known activations?",
         "data": {"name": "digits"},
-        "model": {"width": 64, "weight_init": "auto"},
+        "model": {"width": 64, "weight_init": "variance_preserving"},  # one rule for all, which any function has
         "train": {"optimizer": "adam", "batch_size": 64, "steps": grid.steps},
         "measure": {"every": every, "evaluate_every": every, "keep_layers": "log"},
         "sweep": {
