@@ -17,7 +17,7 @@ from typing import Any
 QUIET = (errno.EPIPE, errno.EIO, errno.EBADF)  # a reader that has left knows why: `| head -1`, a closed terminal
 unsaid: list[str] = []  # what was dropped, and is not in a study's log yet
 lost: list[str] = []  # what was dropped of standard output, unless its reader knows
-WRITERS = ("run", "report", "merge", "new", "show", "gallery")  # commands whose product is files
+WRITERS = ("run", "report", "merge", "new", "show", "gallery", "trial", "assess")  # commands whose product is files
 MAY_WRITE = ("describe", "example", "schema")  # those, with --out
 
 

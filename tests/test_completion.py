@@ -71,6 +71,8 @@ def test_every_argument_that_can_be_completed_is():
         "watch": {"folder"},
         "merge": {"folders"},
         "gallery": {"folders"},
+        "trial": {"folder"},
+        "assess": {"given", "against"},
         "new": {"template"},
         "compare": {"folders", "metric", "by", "preset", "text"},
     }.items():

@@ -28,6 +28,10 @@ NOT_RUN = {
     "pip install": "needs a network",
     "dask scheduler": "needs a cluster; tests/test_cluster.py starts one on this machine",
     "NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 dask worker": "needs a cluster, likewise",
+    "actlab trial": "trains; tests/test_trial.py",
+    "actlab plan configs/trial": "plans six studies; tests/test_trial.py has one with a small one",
+    "actlab report results/claims": "of a trial; tests/test_trial.py",
+    "actlab assess": "trains; tests/test_assess.py",
     'results.model("3f2a")': "needs a study that keeps weights; tests/test_weights.py has one",
     'results = actlab.run("my_depth.yaml", ["measure.keep_weights=final"])': "tests/test_weights.py trains this block",
 }

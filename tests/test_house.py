@@ -39,6 +39,7 @@ FLOORS = {
     "study": 2,
     "engine": 3,
     "analysis": 3,
+    "trials": 3.5,  # where the engine, the analysis and theory's story meet
     "notebook": 4,
     "reporting": 4,
     "results": 5,

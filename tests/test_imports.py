@@ -41,7 +41,17 @@ def heavy(imported):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["run", "--help"], ["gallery", "--help"], ["--show-completion"], ["rnu"]]
+    "words",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["gallery", "--help"],
+        ["trial", "--help"],
+        ["assess", "--help"],
+        ["--show-completion"],
+        ["rnu"],
+    ],
 )
 def test_what_the_parser_answers_needs_nothing(words, tmp_path):
     code = 2 if words == ["rnu"] else 0

@@ -17,7 +17,7 @@ from actlab import sources
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
-from actlab.analysis.layout import Table, number
+from actlab.analysis.layout import Table, number, with_interval
 from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
@@ -58,6 +58,7 @@ class Verdict:
             true first; of others, in parentheses, what makes them false; of a claim that failed, why.
         evidence: what the number is, with its unit.
         unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
+        figure: the name of the study's figure that shows it, if one does.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Verdict:
     condition: str
     evidence: str
     unit: str = ""
+    figure: str = ""
 
 
 Claim = Callable[[Cells], Verdict]
@@ -140,17 +142,19 @@ def judge(
     statement: str,
     form: str,
     effect: float,
-    samples: ArrayLike | Mapping[str, ArrayLike],
+    samples: ArrayLike | Interval | Mapping[str, ArrayLike | Interval],
     evidence: str,
     of: str | Measure = "",
     difference: bool = False,
+    figure: str = "",
 ) -> Verdict:
     """Judge a claim by the mean of some numbers, or under several conditions by each one's.
 
     Args:
-        id, activation, statement, form, effect, evidence: see ``Verdict``.
+        id, activation, statement, form, effect, evidence, figure: see ``Verdict``.
         samples: one number per seed; or {condition: such numbers}. Under k conditions each interval has the level
-            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out.
+            1 − .05/k, so that all of them hold at once with 95 %. What is not finite is left out. What is an interval
+            already is taken as it is, as ``computed``.
         of: the measure that the numbers are of, by its name (a user's own: its record): its kind decides how intervals
             are made. Without one they are taken for unbounded.
         difference: whether they are differences of two values of it.
@@ -171,7 +175,10 @@ def judge(
     record = about(of) if isinstance(of, str) else of
     quantity = quantity_of(record) if of else UNBOUNDED
     quantity = quantity.difference if difference else quantity
-    intervals = {name: mean_interval(values, 1 - 0.05 / k, quantity) for name, values in by_condition.items()}
+    intervals = {
+        name: values if isinstance(values, Interval) else mean_interval(values, 1 - 0.05 / k, quantity)
+        for name, values in by_condition.items()
+    }
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
     verdict = INCONCLUSIVE
     if len(set(words.values())) == 1:
@@ -187,7 +194,7 @@ def judge(
     method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
-    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit)
+    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit, figure)
 
 
 def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval], verdict: str) -> str:
@@ -212,13 +219,6 @@ def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval],
             parts.append(f"{'' if bare else f'{word} at '}{'; '.join(those)}")
     text = "; ".join(parts)
     return text if verdict == ONLY_IF else f"({text})"
-
-
-def with_interval(interval: Interval) -> str:
-    """Write an estimate with its interval, for a sentence."""
-    if not interval.known:
-        return f"{number(interval.mean)}, no interval" if interval.n else "–"
-    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def load(path: Path) -> tuple[Claim | Across, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from actlab.analysis.cells import Cells
 from actlab.analysis.claims import (
     AT_LEAST,
     CONTRADICTED,
@@ -23,6 +25,20 @@ from actlab.analysis.notes import listed
 from actlab.analysis.stats import difference
 from actlab.later import pd
 from actlab.measures import Measure, about
+from actlab.naming import show
+
+COMPUTED = "computed"
+"""The method of a number that is no estimate: it has no error beyond rounding, and no n."""
+
+
+def computed(value: float) -> Interval:
+    """Make a number that was computed, not measured on a sample, what ``judge`` takes: an interval of no width.
+
+    >>> from actlab.analysis.claims import AT_LEAST, judge
+    >>> judge("M1", "mish", "bounded below", AT_LEAST, -1.0, computed(-0.30884), "its least value").verdict
+    'supported'
+    """
+    return Interval(value, value, value, 1, COMPUTED)
 
 
 def judge_law(
@@ -122,3 +138,41 @@ def judge_any_pair(
     numbers = (one.mean, one.low, one.high, one.n, one.method)
     unit = (about(of) if isinstance(of, str) else of).unit
     return Verdict(id, "", statement, AT_LEAST, effect, *numbers, at_least(effect, one), "", evidence, unit)
+
+
+def at_grid_end(cells: Cells, rows: pd.DataFrame) -> pd.DataFrame:
+    """Find the cells that train, and whose selected value is an end of their grid: a better one may lie beyond it.
+
+    Args:
+        cells: of a study that selects.
+        rows: the selected runs that are looked at.
+
+    Returns:
+        one row per such cell, with its keys and the selected value.
+    """
+    by = cells.selected_keys
+    if cells.select is None or rows.empty or not by:
+        return pd.DataFrame(columns=[*by, cells.over])
+    grid = cells.selection.groupby(by, dropna=False)[cells.over].agg(["min", "max", "nunique"]).reset_index()
+    trains = cells.runs.groupby(by, dropna=False)["trained"].any().rename("trains").reset_index()
+    chosen = rows[[*by, cells.over]].drop_duplicates().merge(grid, on=by).merge(trains, on=by)
+    ends = (chosen[cells.over] == chosen["min"]) | (chosen[cells.over] == chosen["max"])
+    return chosen.loc[ends & (chosen["nunique"] > 1) & chosen["trains"], [*by, cells.over]].reset_index(drop=True)
+
+
+def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
+    """Cap a verdict at inconclusive where what it compares was selected at an end of its grid.
+
+    Args:
+        verdict: from ``judge``.
+        cells: the study's.
+        rows: the selected runs that it compares.
+    """
+    ends = at_grid_end(cells, rows)
+    if ends.empty or verdict.verdict == INCONCLUSIVE:
+        return verdict
+    where = "; ".join(
+        ", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in ends.to_dict("records")
+    )
+    why = f"{verdict.verdict}, but for selected values at an end of their grid: {where}"
+    return replace(verdict, verdict=INCONCLUSIVE, condition=f"({why}) {verdict.condition}".strip())

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis.escaping import code, one_line, plain, safe_cell
+from actlab.analysis.intervals import Interval
 from actlab.analysis.latex import writing as latex
 from actlab.later import pd
 from actlab.measures import about
@@ -189,6 +190,13 @@ def with_bounds(mean: float, low: float, high: float) -> str:
         return f"{number(mean)} [{number(low)}, {number(high)}]"
     decimals = max(min(1 - math.floor(math.log10(half)), 3 - math.floor(math.log10(largest))), 0)
     return "{} [{}, {}]".format(*(f"{x:.{decimals}f}".replace("-", "−") for x in (mean, low, high)))
+
+
+def with_interval(interval: Interval) -> str:
+    """Write an estimate with its interval, for a sentence."""
+    if not interval.known:
+        return f"{number(interval.mean)}, no interval" if interval.n else "–"
+    return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def without_interval(row: Mapping[str, Any], short: Callable[[float, str], str]) -> str:

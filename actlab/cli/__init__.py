@@ -18,6 +18,7 @@ from actlab import interrupts, jax_settings
 from actlab.cli import completion
 from actlab.cli.advice import at_home
 from actlab.cli.arguments import Conditions, Config, Folder, Memory, Out, Overrides, Partial, Workers
+from actlab.cli.assess import assess
 from actlab.cli.choosing import one_run
 from actlab.cli.errors import report_error
 from actlab.cli.gallery import gallery
@@ -28,6 +29,7 @@ from actlab.cli.preview import preview
 from actlab.cli.run import run
 from actlab.cli.runs import runs
 from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
+from actlab.cli.trial import of_trial, plan_trial, trial
 from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
 from actlab.docstrings import docstring
@@ -99,7 +101,14 @@ def plan(
     memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="print it all as JSON")] = False,
 ) -> None:
-    """Show what was understood of the data, the runs, the jobs, and the cost and memory expected; train nothing."""
+    """Show what was understood of the data, the runs, the jobs, and the cost and memory expected; train nothing.
+
+    Of a folder with a trial.yaml: what each of its studies will cost.
+    """
+    if of_trial(config):
+        if overrides or memory or as_json:
+            raise typer.BadParameter(f"{one_line(config)}: is a trial: its plan takes --out and --workers alone")
+        return plan_trial(config, out_dir, workers)
     preview(config, overrides, out_dir, workers, memory, as_json=as_json)
 
 
@@ -119,12 +128,13 @@ def report(
 
     Claims, and tables and figures of a user's own, are code: it is run only from the folder's sources/, and only as
     `actlab run` copied it there; which files is said first. Whoever writes into the folder is waited for, a minute at
-    most.
+    most. Of a trial's folder: the reports of all its studies, and its own.
     """
-
+    from actlab import trials
     from actlab.engine import control
 
-    for path in actlab.report(folder, partial=partial, own=not no_claims, trust=trust, tell=note):
+    write = trials.report if trials.is_trial(folder) else actlab.report
+    for path in write(folder, partial=partial, own=not no_claims, trust=trust, tell=note):
         say(one_line(path))
     control.log_dropped_output(folder)
 
@@ -203,6 +213,8 @@ def compare(
 app.command()(merge)
 app.command()(runs)
 app.command()(gallery)
+app.command()(assess)
+app.command()(trial)
 
 
 @app.command()

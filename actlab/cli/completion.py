@@ -202,6 +202,12 @@ def folders(incomplete: str) -> list[str]:
     return sorted({str(path) for path in found})
 
 
+def trials(incomplete: str) -> list[str]:
+    """Complete a folder with a trial.yaml: those in the folder that is begun, here and in ``configs/``."""
+    found = (path.parent for place in places(incomplete, "configs") for path in listing(place, "*/trial.yaml"))
+    return sorted(map(str, found))
+
+
 def galleries(incomplete: str) -> list[str]:
     """Complete a study's folder, or one that holds some."""
     above = (path.parents[1] for path in listing(Path(os.path.dirname(incomplete)), "*/*/manifest.json"))

@@ -20,12 +20,11 @@ from actlab.analysis.claims import (
     Verdict,
     as_table,
     claimed,
-    with_interval,
 )
 from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.findings.base import Finding, Row, Tables
 from actlab.analysis.intervals import FEWEST, Interval
-from actlab.analysis.layout import Table, number, records
+from actlab.analysis.layout import Table, number, records, with_interval
 from actlab.analysis.notes import listed
 from actlab.analysis.parts import CLAIMS
 from actlab.later import pd
@@ -145,11 +144,14 @@ def stored_verdicts(folder: Path) -> Table | None:
         folder: that of the report's tables.
     """
     path = folder / f"{CLAIMS}.csv"
-    if not path.is_file():
-        return None
+    return as_table(stored(path), [], 0, 0) if path.is_file() else None
+
+
+def stored(path: Path) -> list[Verdict]:
+    """Read verdicts from the CSV of a table of claims."""
     rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
     kinds: dict[str, Callable[[str], Any]] = {"str": unguarded, "float": lambda text: float(text or "nan"), "int": int}
-    made = [
+    return [
         Verdict(
             **{
                 one.name: kinds[str(one.type)](row[one.name])
@@ -159,4 +161,3 @@ def stored_verdicts(folder: Path) -> Table | None:
         )
         for row in rows
     ]
-    return as_table(made, [], 0, 0)

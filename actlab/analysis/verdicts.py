@@ -1,0 +1,227 @@
+"""All verdicts of a trial in one table, and a page that a teacher could hand out: each claim, its figure, its verdict.
+
+Each claim leads to its rule (a file), its numbers (a folder), its figure and the command that makes them again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from actlab import commands
+from actlab.analysis.claims import (
+    CONTRADICTED,
+    FAILED,
+    INCONCLUSIVE,
+    ONLY_IF,
+    SUPPORTED,
+    Verdict,
+    claimed,
+)
+from actlab.analysis.drawings import Spec
+from actlab.analysis.escaping import code, plain
+from actlab.analysis.findings.decided import stored
+from actlab.analysis.intervals import Interval
+from actlab.analysis.judging import COMPUTED
+from actlab.analysis.layout import Table, with_interval
+from actlab.analysis.sections import Grid, Items, Picture, Section, Text
+from actlab.analysis.story import belongs
+from actlab.later import pd
+from actlab.naming import counted
+
+COLUMNS = (
+    *("id", "activation", "statement", "verdict", "estimate", "low", "high", "n", "method", "condition", "scope"),
+    *("study", "form", "effect", "evidence"),
+)
+WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
+NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?(?=[;)]|$)")
+"""What is measured under a condition, behind its name."""
+MOST_PANELS = 4
+DRAWN = Spec("", "", "")
+"""Of a picture that a study has drawn already."""
+QUICK = (
+    "**A quick trial**: few seeds, few rates and short training, to see that everything runs. Its verdicts are not "
+    "those of the full one."
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A study, or a file of computed claims, whose verdicts are part of a trial.
+
+    Attributes:
+        name: of its folder in the trial's.
+        scope: on what its verdicts are: data, networks, training, seeds.
+        rule: the file that decides, from its folder on.
+        again: the command that makes its numbers again.
+        verdicts: in the file's order.
+        figures: those that are there, by name.
+        study: whether it is a study, which has a report of its own.
+    """
+
+    name: str
+    scope: str
+    rule: str
+    again: str
+    verdicts: tuple[Verdict, ...]
+    figures: frozenset[str] = frozenset()
+    study: bool = False
+
+
+def read(folder: Path) -> tuple[Verdict, ...]:
+    """Read the verdicts of a study's folder; none where it has no table of claims."""
+    path = folder / "tables" / "claims.csv"
+    return tuple(stored(path)) if path.is_file() else ()
+
+
+def measured(one: Verdict) -> str:
+    """Write what was measured or computed, with interval and n where it has them."""
+    interval = Interval(one.estimate, one.low, one.high, one.n, one.method)
+    if one.method.startswith(COMPUTED):
+        return with_interval(interval).partition(" [")[0]
+    return f"{with_interval(interval)}, n = {one.n}"
+
+
+def scope_of(study: Mapping[str, Any]) -> str:
+    """Say on what a study's verdicts are, from its resolved file: data, networks, training, repetitions.
+
+    >>> matrix = {"model.depth": [2, 10], "train.optimizer": ["sgd", {"name": "adam", "b1": 0.9}]}
+    >>> scope_of({"data": {"name": "digits"}, "model": {"width": 64}, "sweep": {"matrix": matrix, "seeds": 20}})
+    'digits; width 64; depth 2, 10; sgd, adam; 20 seeds'
+    """
+    matrix = (study.get("sweep") or {}).get("matrix") or {}
+
+    def values(key: str) -> list[str]:
+        section, _, name = key.partition(".")
+        given = matrix.get(key, [(study.get(section) or {}).get(name)])
+        names = [str(one.get("name")) if isinstance(one, Mapping) else str(one) for one in given if one is not None]
+        return list(dict.fromkeys(Path(one).name if "/" in one else one for one in names))
+
+    parts = []
+    for key, word in {
+        "data.name": "",
+        "model.width": "width ",
+        "model.depth": "depth ",
+        "model.weight_init": "",
+        "train.optimizer": "",
+        "train.steps": "steps ",
+    }.items():
+        if found := values(key):
+            parts.append(f"{word}{', '.join(found)}")
+    seeds = (study.get("sweep") or {}).get("seeds", 1)
+    parts.append(counted(len(seeds) if isinstance(seeds, list) else int(seeds), "seed"))
+    splits = matrix.get("data.seed", [])
+    return "; ".join([*parts, *([counted(len(splits), "split")] if len(splits) > 1 else [])])
+
+
+def in_order(parts: Sequence[Part], claims: Mapping[str, str]) -> list[tuple[Verdict, Part]]:
+    """Order verdicts as the story tells the claims; further ones come last."""
+    ids = list(claims)
+
+    def place(one: Verdict) -> tuple[int, str]:
+        return next((i for i, claim in enumerate(ids) if belongs(one.id, claim)), len(ids)), one.id
+
+    return sorted(((one, part) for part in parts for one in part.verdicts), key=lambda pair: place(pair[0]))
+
+
+def undecided(parts: Sequence[Part], claims: Mapping[str, str]) -> list[str]:
+    """List the claims that no part of the trial has a verdict on."""
+    ids = [one.id for part in parts for one in part.verdicts]
+    return [claim for claim in claims if not any(belongs(one, claim) for one in ids)]
+
+
+def count(verdicts: Sequence[Verdict]) -> str:
+    """Count verdicts by their word."""
+    counts = {word: sum(one.verdict == word for one in verdicts) for word in WORDS}
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+
+
+def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False) -> Table:
+    """Tabulate all verdicts.
+
+    Args:
+        parts: of the trial.
+        claims: {id: what is said}, of the story, in its order.
+        quick: whether the trial was a quick one.
+    """
+    rows = [{**vars(one), "scope": part.scope, "study": part.name} for one, part in in_order(parts, claims)]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    pairs = in_order(parts, claims)
+    wide = pd.DataFrame(
+        {
+            "claim": [plain(one.id) for one, _ in pairs],
+            "activation": [code(one.activation) if one.activation else "–" for one, _ in pairs],
+            "said": [plain(one.statement) for one, _ in pairs],
+            "claimed": ["–" if one.verdict == FAILED else claimed(one) for one, _ in pairs],
+            "measured": [measured(one) for one, _ in pairs],
+            "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one, _ in pairs],
+            "scope": [plain(part.scope) for _, part in pairs],
+            "study": [f"[{part.name}]({part.name}/report.md)" if part.study else part.name for _, part in pairs],
+        }
+    )
+    missing = undecided(parts, claims)
+    note = " ".join(
+        [
+            *([QUICK] if quick else []),
+            f"{counted(len(rows), 'verdict')}: {count([one for one, _ in pairs])}.",
+            "Supported: the whole interval agrees with what is claimed; contradicted: none of it does; *true only if*:",
+            "under the conditions named.",
+            *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
+        ]
+    )
+    return Table("All claims and their verdicts", note, frame, wide, "claims")
+
+
+def page(
+    title: str, made: Table, parts: Sequence[Part], claims: Mapping[str, str], names: Mapping[str, str]
+) -> list[Section]:
+    """Compose the page: the table, then each claim of the story with what was found.
+
+    Args:
+        title: the trial's question.
+        made: what ``table`` returns.
+        parts, claims: as it takes them.
+        names: {id: the activation that it is said of}.
+    """
+    brief = made.wide[["claim", "activation", "said", "measured", "verdict"]].copy()
+    brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
+    brief["verdict"] = [NUMBERS.sub("", one) for one in brief["verdict"]]  # each claim's own section has them
+    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts")))]
+    pairs = in_order(parts, claims)
+    for claim, said in claims.items():
+        whose = f"`{names[claim]}`: " if names.get(claim) else ""
+        found = [(one, part) for one, part in pairs if belongs(one.id, claim)]
+        blocks = () if found else (Text("No study here decides it."),)
+        sections.append(Section(2, f"{claim} · {whose}{plain(said)}", blocks))
+        sections += [of_verdict(one, part) for one, part in found]
+    rest = [(one, part) for one, part in pairs if not any(belongs(one.id, claim) for claim in claims)]
+    if rest:
+        sections += [Section(2, "Further claims"), *(of_verdict(one, part) for one, part in rest)]
+    return sections
+
+
+def of_verdict(one: Verdict, part: Part) -> Section:
+    """Compose what is said of one verdict."""
+    lines = [
+        f"Claimed: {claimed(one)}. Found: {measured(one)}" + (f" ({plain(one.method)})." if one.method else "."),
+        *([f"Conditions: {plain(one.condition)}."] if one.condition else []),
+        f"The number: {plain(one.evidence)}.",
+        f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
+        f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
+        + (f", [study]({part.name}/report.md)" if part.study else "")
+        + f"; again: `{part.again}`",
+    ]
+    blocks: tuple[Items | Picture, ...] = (Items(tuple(lines)),)
+    panels = sorted(name for name in part.figures if one.figure and name.partition("-")[0] == one.figure)
+    for name in panels[:MOST_PANELS]:
+        title = f"{name} of the study {part.name}"
+        blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame()),)
+    return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", blocks, one.id.lower())
+
+
+def again(trial: Path, only: str, quick: bool = False) -> str:
+    """Write the command that makes a part of a trial again."""
+    return commands.typed("trial", trial, *(["--quick"] if quick else []), "--only", only)

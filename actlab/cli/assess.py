@@ -1,0 +1,136 @@
+"""``actlab assess``: an activation of one's own, from a file or as a formula, put beside known ones."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import actlab
+from actlab import awake
+from actlab.cli import completion
+from actlab.cli.arguments import Workers
+from actlab.cli.output import at_work, note
+from actlab.cli.progress import progress_display
+from actlab.cli.terminal import one_line, say
+
+if TYPE_CHECKING:
+    from actlab.activations import Activation
+    from actlab.engine.results import Results
+
+
+class Budget(StrEnum):
+    """How long it may take, about, on two cores of a laptop."""
+
+    one = "1m"
+    five = "5m"
+    thirty = "30m"
+
+
+@actlab.with_trials
+def assess(
+    given: Annotated[
+        str,
+        typer.Argument(
+            metavar="FUNCTION_OR_FORMULA",
+            help="my_act.py:function, or a formula as 'x * tanh(exp(x))', 'x * sigmoid(b * x), b=1'",
+            show_default=False,
+            autocompletion=completion.activations,
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="the known ones, as relu,gelu,mish [default: 2, 4 or 9 of them, by the budget]",
+            autocompletion=completion.activations,
+        ),
+    ] = None,
+    budget: Annotated[Budget, typer.Option(help="about how long it may take on two cores")] = Budget.five,
+    name: Annotated[str | None, typer.Option(help="what a formula is called [default: its own words]")] = None,
+    out_dir: Annotated[Path | None, typer.Option("--out", help="its folder [default: results/assess_<name>]")] = None,
+    workers: Workers = None,
+) -> None:
+    """Put an activation of your own beside known ones: theory first, then training, and a page with a table of all.
+
+    A formula is of x, numbers, arithmetic and functions such as exp, tanh, erf and sigmoid; any other name is a
+    parameter that is learned, and needs the value that it begins with.
+    """
+    from actlab.cli.activations import asked
+    from actlab.study.assessment import study_of
+
+    begin = awake.seconds()
+    with function_of(given, name) as function:
+        (record,) = asked([function])
+        others = [one.strip() for one in (against or "").split(",") if one.strip()]
+        if others:
+            asked(others)
+        first_findings(record)
+        called = "assess_" + re.sub(r"[^a-z0-9_-]+", "_", record.name.lower()).strip("_")
+        study = study_of(choice(function), called, [choice(one) for one in others], budget.value)
+        with ExitStack() as until:
+            shown = until.enter_context(progress_display(begin))
+            results = actlab.run(study, out=out_dir, workers=workers, progress=shown, note=note)
+    tell(results)
+
+
+@contextmanager
+def function_of(given: str, name: str | None) -> Iterator[str]:
+    """Give an activation by the name that studies know it by; a formula is written as a file for that, for a while.
+
+    Raises:
+        FormulaError: it is none.
+    """
+    from actlab import sources
+    from actlab.activations import CATALOGUE
+    from actlab.activations.formulas import FormulaError, read
+
+    word = given.split(":")[0]
+    if sources.parse(given) or word in CATALOGUE or word.endswith(".py"):
+        yield given
+        return
+    formula = read(given)
+    called = name or formula.name
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", called):
+        raise FormulaError(f"--name {called}: expected letters, digits and _")
+    with tempfile.TemporaryDirectory(prefix="actlab-formula-") as folder:
+        path = Path(folder) / f"{called}.py"
+        path.write_text(formula.source(called), encoding="utf-8")
+        yield f"{path}:{called}"
+
+
+def choice(word: str) -> Any:
+    """Write an activation of the command line as a study's file has it."""
+    from actlab.notation import split_options
+
+    called, options = split_options(word)
+    return {"name": called, **options} if options else called
+
+
+def first_findings(record: "Activation") -> None:
+    """Print what is known of an activation before anything is trained, each part as soon as it is computed."""
+    from actlab.activations import properties
+    from actlab.cli.activations import gaussian_moments
+    from actlab.cli.theory_block import DEFINITIONS, theory_block
+
+    labels = ("E φ(Z)", "E φ(Z)²", "E φ'(Z)²")
+    say(properties.describe(record, dict(zip(labels, gaussian_moments(record).values(), strict=True))))
+    at_work(f"computing what theory says of {record.name}")
+    say(f"{theory_block(record)}\n\n{DEFINITIONS}\n")
+
+
+def tell(results: "Results") -> None:
+    """Print what was found, the table in which the newcomer stands among the known ones, and where the page is."""
+    from actlab.analysis.report import headline_tables, headline_text
+    from actlab.analysis.tables.standing import standing
+
+    frames = results.runs, results.steps, results.layers, results.predictions
+    cells, performance, tables = headline_tables(results.study, results.manifest, *frames, results.path)
+    say(f"\n{headline_text(results.study, cells, standing(cells) or performance, tables)}\n")
+    for name in ("report.md", "report.html"):
+        if (results.path / name).is_file():
+            say(f"  {one_line(results.path / name)}")

@@ -1,0 +1,100 @@
+"""A trial's file: the studies and computations whose claims together make one table, and how a quick one is smaller."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from actlab.naming import nearest
+from actlab.study.fields import Section
+from actlab.study.reading import EXPECTED, parse
+from actlab.study.source import Source, StudyError, short_path
+
+FILE, ALL = "trial.yaml", "all"
+
+
+class TrialConfig(Section):
+    """A whole trial file."""
+
+    trial: str = Field(pattern=r"^[a-z0-9_-]+$", description="its name, and that of its folder, `results/<trial>`")
+    question: str = Field("", description="what it is to decide")
+    studies: list[str] = Field([], description="files of studies with claims, in the order in which they are trained")
+    computed: list[str] = Field(
+        [],
+        description="files with claims on what they compute or measure themselves: a function `measure`, and `CLAIMS`",
+    )
+    quick: dict[str, list[str]] = Field(
+        {}, description="overrides that make studies small: `{all: [sweep.seeds=5], depth: [train.steps=100]}`"
+    )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A validated trial.
+
+    Attributes:
+        config: as its file says it.
+        path: of the file.
+        studies, computed: the files that it names; none is missing, no two have one name.
+    """
+
+    config: TrialConfig
+    path: Path
+    studies: tuple[Path, ...]
+    computed: tuple[Path, ...]
+    source: Source = field(repr=False, compare=False)
+
+    def overrides(self, study: str, quick: bool) -> tuple[str, ...]:
+        """Return what is overridden of a study: of a quick trial those of all, then its own."""
+        return (*self.config.quick.get(ALL, ()), *self.config.quick.get(study, ())) if quick else ()
+
+
+def read(folder: Path) -> Trial:
+    """Read and validate a trial.
+
+    Args:
+        folder: with a ``trial.yaml``; or that file.
+
+    Raises:
+        StudyError: with file, line, key and what was expected.
+    """
+    path = folder / FILE if folder.is_dir() else folder
+    if folder.is_dir() and not path.is_file():
+        raise StudyError(f"{short_path(folder)}: has no {FILE}, which names the studies of a trial")
+    raw, lines = parse(path)
+    source = Source(path, lines, {})
+    try:
+        config = TrialConfig.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError("\n".join(mistake(source, one) for one in error.errors())) from None
+    if not config.studies and not config.computed:
+        raise StudyError(f"{source.where()}: names neither studies nor computed claims")
+    files = {key: tuple(path.parent / name for name in getattr(config, key)) for key in ("studies", "computed")}
+    names: dict[str, Path] = {}
+    for key, ones in files.items():
+        for i, one in enumerate(ones):
+            if not one.is_file():
+                raise StudyError(f"{source.where(key, i)}: {key}: {short_path(one)}: no such file")
+            if names.setdefault(one.stem, one) is not one:
+                raise StudyError(f"{source.where(key, i)}: {key}: another file is called '{one.stem}'; rename one")
+    for name in config.quick:
+        if name not in (ALL, *(one.stem for one in files["studies"])):
+            there = [ALL, *(one.stem for one in files["studies"])]
+            where = source.where("quick", name)
+            raise StudyError(f"{where}: quick: {name}: is no study of this trial{nearest(name, there)}")
+    return Trial(config, path, files["studies"], files["computed"], source)
+
+
+def mistake(source: Source, one: Any) -> str:
+    """Say what is wrong with a value of a trial's file, and what was expected."""
+    place = tuple(one["loc"])
+    key = ".".join(map(str, place))
+    if one["type"] == "extra_forbidden":
+        why = f"unknown key{nearest(key, TrialConfig.model_fields)}"
+    elif one["type"] == "missing":
+        why = "is missing"
+    else:
+        expected = EXPECTED.get(one["type"])
+        why = f"expected {expected}" if expected else str(one["msg"]).lower()
+    return f"{source.where(*place)}: {key}: {why}"

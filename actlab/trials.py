@@ -1,0 +1,312 @@
+"""A trial: studies are trained and numbers computed, one after another; their verdicts make one table and one page.
+
+Here the engine, the story's claims and the analysis meet, which do not know each other.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actlab.later import pd
+
+if TYPE_CHECKING:
+    from actlab.analysis.verdicts import Part
+    from actlab.study.trial import Trial
+
+MANIFEST, PAGE = "trial.json", "report.html"
+NUMBERS, MEASURED = "measured.csv", "measured.json"
+"""What a computed part keeps: its numbers, and where and by which file they were made."""
+FILTERED = ("claim", "activation", "verdict")
+"""Columns by which the page's table is filtered."""
+QUICK = "_quick"
+"""What the folder of a quick trial ends with: it never stands where the full one does."""
+
+
+def default_folder(trial: Trial, quick: bool = False) -> Path:
+    """Return the folder that a trial is written into."""
+    return Path("results") / f"{trial.config.trial}{QUICK * quick}"
+
+
+def is_trial(folder: Path) -> bool:
+    """Whether a folder holds a trial's results."""
+    return (folder / MANIFEST).is_file()
+
+
+def is_quick(out: Path) -> bool:
+    """Whether a trial's folder holds a quick one."""
+    return bool(read_json(out / MANIFEST)["quick"])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what a trial keeps of itself.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
+    from actlab.engine.files import DamageError
+
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DamageError(f"{path}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise DamageError(f"{path}: is not what `actlab trial` wrote")
+    return found
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a study of a trial will cost.
+
+    Attributes:
+        name: of the study.
+        runs, to_train: how many it has, and how many of them are not stored yet.
+        seconds: that training them takes, about, on all workers.
+    """
+
+    name: str
+    runs: int
+    to_train: int
+    seconds: float
+
+
+def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = None) -> list[Share]:
+    """Plan every study of a trial, and estimate its time; nothing is trained.
+
+    Args:
+        trial, quick, workers: as ``run`` takes them.
+        out: the trial's folder, where runs may be stored already.
+
+    Raises:
+        StudyError, StoreError: see ``actlab.run``.
+    """
+    import actlab
+    from actlab.engine.scheduling import missing_runs
+    from actlab.engine.store import Stored
+    from actlab.engine.train_study import ExecutionConfig
+    from actlab.study import cost
+
+    found = []
+    for path in trial.studies:
+        study = actlab.study_of(path, trial.overrides(path.stem, quick))
+        stored = Stored(out / path.stem)
+        planned, number = ExecutionConfig(workers=workers).plan(study, stored)
+        to_come = {run.id for job in planned.later for run in job.runs}
+        missing = missing_runs(stored, planned) | to_come
+        time = cost.expected((*planned.groups, *planned.later), number, missing)
+        found.append(Share(path.stem, len(planned.runs) + len(to_come), len(missing), time.seconds))
+    return found
+
+
+def run(
+    trial: Trial,
+    out: Path,
+    quick: bool = False,
+    only: Iterable[str] = (),
+    followed: Callable[[str, int, int], AbstractContextManager[Any]] = lambda name, done, of: nullcontext(False),
+    **how: Any,
+) -> list[Path]:
+    """Train every study of a trial that lacks something, compute what is computed, and write all verdicts.
+
+    Args:
+        trial: from ``study.trial.read``.
+        out: its folder; each study has one of its own below.
+        quick: with the overrides that make every study small.
+        only: the names of some of its parts; all by default.
+        followed: called with the name of a part, how many were done before it, and of how many; gives, for as
+            long as that takes, what is called with its progress (see ``actlab.run``).
+        how: further arguments of ``actlab.run``, as ``workers``.
+
+    Returns:
+        the files written last: the table and the page.
+
+    Raises:
+        StudyError, RunError, ...: see ``actlab.run``; what was trained is stored, and the same call goes on.
+    """
+    import actlab
+
+    files = (*trial.studies, *trial.computed)
+    names = [path.stem for path in files]
+    wanted = [path for path in files if path.stem in (set(only) or names)]
+    out.mkdir(parents=True, exist_ok=True)
+    about = {"config": trial.config.model_dump(), "quick": quick, "parts": names, "of": str(trial.path.parent)}
+    (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    for done, path in enumerate(wanted):
+        with followed(path.stem, done, len(wanted)) as progress:
+            if path in trial.studies:
+                overrides = trial.overrides(path.stem, quick)
+                actlab.run(path, overrides, out=out / path.stem, progress=progress, **how)
+            else:
+                compute(path, out / path.stem)
+    return write(out)
+
+
+def compute(path: Path, folder: Path) -> None:
+    """Compute or measure what a file's claims are on, store the numbers, and decide the claims.
+
+    Numbers that the same file made before are kept: only its claims are decided again.
+
+    Raises:
+        ClaimsError: the file cannot be used, or has no function ``measure``.
+        ReportError: that function fails.
+    """
+    from actlab import sources
+    from actlab.analysis import claims
+    from actlab.analysis.layout import to_csv
+    from actlab.analysis.parts import users_failures
+    from actlab.checksums import file_sha256
+    from actlab.engine.environment import surroundings
+    from actlab.outputs import making
+
+    listed = claims.load(path)
+    own = {path.name: file_sha256(path)}
+    if not (folder / MEASURED).is_file() or read_json(folder / MEASURED).get(sources.COPIES) != own:
+        with sources.reading(), sources.contained():
+            measure = vars(sources.import_file(path)).get("measure")
+        if not callable(measure):
+            raise claims.ClaimsError(f"{path}: needs a function `measure`, which gives the numbers as a frame")
+        with users_failures("measure"):
+            numbers = measure()
+        with making(folder, (sources.COPIES,)) as made:
+            (made.at / NUMBERS).write_text(to_csv(numbers, "%.17g"), encoding="utf-8", newline="\n")
+            (made.at / sources.COPIES).mkdir()
+            shutil.copyfile(path, made.at / sources.COPIES / path.name)
+            about = {sources.COPIES: own, NUMBERS: file_sha256(made.at / NUMBERS), **surroundings()}
+            (made.at / MEASURED).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    decide(folder, listed)
+
+
+def decide(folder: Path, listed: Iterable[Any]) -> list[Path]:
+    """Decide claims on the numbers that a computed part keeps.
+
+    Args:
+        folder: the part's.
+        listed: its claims.
+
+    Returns:
+        the files written.
+
+    Raises:
+        DamageError: the numbers are not those that were measured.
+    """
+    from actlab.analysis import claims
+    from actlab.analysis.layout import write_table
+    from actlab.checksums import file_sha256
+    from actlab.engine.files import DamageError
+    from actlab.outputs import making
+
+    path = folder / NUMBERS
+    if not path.is_file() or file_sha256(path) != read_json(folder / MEASURED).get(NUMBERS):
+        raise DamageError(f"{path}: is not what was measured; remove its folder, and `actlab trial` measures again")
+    verdicts = [claims.decided(one, exact_numbers(path)) for one in listed if not isinstance(one, claims.Across)]
+    with making(folder, ("tables",)) as made:
+        return [made.final(one) for one in write_table(claims.as_table(verdicts, [], 0, 0), made.at / "tables")]
+
+
+def exact_numbers(path: Path) -> pd.DataFrame:
+    """Read a table of numbers and names to the last bit, which not every version of pandas does by itself."""
+    frame = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8")
+    for name in frame:
+        for kind in (int, lambda text: float(text or "nan")):
+            with suppress(ValueError):
+                frame[name] = [kind(text) for text in frame[name]]
+                break
+    return frame
+
+
+def report(
+    out: Path,
+    partial: bool = False,
+    own: bool = True,
+    trust: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Decide all claims again from what is stored, then write all reports, the table and the page: trains nothing.
+
+    Args:
+        out: a trial's folder.
+        partial, own, trust, tell: see ``actlab.report``; of every part.
+
+    Returns:
+        the files written.
+
+    Raises:
+        DamageError, StoreError, UntrustedError, ReportError, OutputError: see ``actlab.report``.
+    """
+    import actlab
+    from actlab import sources
+    from actlab.analysis import claims
+    from actlab.engine.manifest import MANIFEST as OF_STUDY
+
+    paths = []
+    for name in read_json(out / MANIFEST)["parts"]:
+        folder = out / name
+        if (folder / OF_STUDY).is_file():
+            paths += actlab.report(folder, partial=partial, own=own, trust=trust, tell=tell)
+        elif own and (folder / MEASURED).is_file():
+            way_out = "--trust runs it as it is, --no-claims runs none; `actlab trial` writes it again"
+            file = f"{sources.COPIES}/{name}.py"
+            files = None if trust else sources.vet(folder, [file], read_json(folder / MEASURED), way_out)
+            tell(f"Runs {folder / file} to decide its claims.")
+            with sources.only(files):
+                paths += decide(folder, claims.load(folder / file))
+    return [*paths, *write(out)]
+
+
+def write(out: Path) -> list[Path]:
+    """Write the table of all verdicts and its page, from what is stored.
+
+    Args:
+        out: a trial's folder.
+
+    Returns:
+        the files written.
+    """
+    from actlab.analysis import verdicts
+    from actlab.analysis.layout import write_table
+    from actlab.analysis.pages.document import html
+    from actlab.analysis.pages.shell import html_page
+    from actlab.analysis.sections import markdown
+    from actlab.outputs import making
+    from actlab.theory.story import CHAIN, ROWS
+
+    about = read_json(out / MANIFEST)
+    parts = [part for name in about["parts"] if (part := part_of(out / name, about)) is not None]
+    claims = {claim: said for row in ROWS.values() for claim, said in row.claims.items()} | CHAIN
+    names = {claim: row.name for row in ROWS.values() for claim in row.claims}
+    table = verdicts.table(parts, claims, about["quick"])
+    title = about["config"]["question"] or "All claims and their verdicts"
+    with making(out, ("tables",)) as made:
+        paths = write_table(table, made.at / "tables")
+        page = made.at / "report.md"
+        sections = verdicts.page(title, table, parts, claims, names)
+        page.write_text(markdown(sections), encoding="utf-8", newline="\n")
+        text = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
+        (made.at / PAGE).write_text(text, encoding="utf-8", newline="\n")
+    return [made.final(path) for path in (*paths, page, made.at / PAGE)]
+
+
+def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
+    """Read a part of a trial; None of one that was not run."""
+    from actlab.analysis import verdicts
+    from actlab.study.yaml_text import bounded_load
+
+    found = verdicts.read(folder)
+    if not found:
+        return None
+    again = verdicts.again(Path(about["of"]), folder.name, about["quick"])
+    path = folder / "study.yaml"
+    if not path.is_file():
+        kept = read_json(folder / MEASURED)
+        scope = f"{kept['platform']}, JAX {kept['jax']}"
+        return verdicts.Part(folder.name, scope, f"sources/{folder.name}.py", again, found)
+    study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
+    figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
+    rule = str(study.get("claims"))
+    return verdicts.Part(folder.name, verdicts.scope_of(study), rule, again, found, figures, study=True)

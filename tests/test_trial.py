@@ -1,0 +1,234 @@
+"""A trial: what its file may say, what is computed once and kept, and one table and page of what its parts decided."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import actlab
+from actlab import cli, trials
+from actlab.analysis import verdicts
+from actlab.analysis.cells import build_cells
+from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, INCONCLUSIVE, SUPPORTED, ClaimsError, judge
+from actlab.analysis.judging import capped, computed
+from actlab.analysis.parts import ReportError
+from actlab.engine.files import DamageError
+from actlab.sources import UntrustedError
+from actlab.study import trial as reading
+from actlab.study.selection import Select
+from actlab.study.source import StudyError
+from tests.synthetic import frames
+
+ROOT = Path(__file__).parents[1]
+OWN = """
+import pandas as pd
+from actlab.analysis.claims import AT_LEAST, judge
+from actlab.analysis.judging import computed
+
+def measure():
+    return pd.DataFrame({"value": [0.5]})
+
+def large(numbers):
+    return judge("M1z", "mish", "is large", AT_LEAST, 0.1, computed(numbers["value"].iloc[0]), "its value")
+
+CLAIMS = [large]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A trial without studies: what is computed alone."""
+    (tmp_path / "size.py").write_text(OWN)
+    (tmp_path / "trial.yaml").write_text("trial: mine\nquestion: How large?\ncomputed: [size.py]\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    {
+        "trial: mine\n": "names neither studies nor computed",
+        "trial: My Own\ncomputed: [size.py]\n": r"trial.yaml:1: trial:",
+        "trial: mine\ncomputd: [size.py]\n": r"trial.yaml:2: computd: unknown key; did you mean 'computed'",
+        "trial: mine\ncomputed: size.py\n": r"trial.yaml:2: computed: expected a list",
+        "trial: mine\ncomputed: [siez.py]\n": r"trial.yaml:2: computed: .*siez.py: no such file",
+        "trial: mine\ncomputed: [size.py, ./size.py]\n": "another file is called 'size'",
+        "trial: mine\ncomputed: [size.py]\nquick: {sizes: [a=2]}\n": "trial.yaml:3: quick: sizes: is no study",
+        "computed: [size.py]\n": "trial: is missing",
+    }.items(),
+)
+def test_a_wrong_file_is_answered_with_its_place(folder, text, why):
+    (folder / "trial.yaml").write_text(text)
+    with pytest.raises(StudyError, match=why):
+        reading.read(folder)
+
+
+def test_a_folder_without_one_is_no_trial(tmp_path):
+    with pytest.raises(StudyError, match=r"has no trial\.yaml"):
+        reading.read(tmp_path)
+
+
+def test_the_committed_trial_is_read_and_its_studies_exist():
+    trial = reading.read(ROOT / "configs" / "trial")
+    assert trial.overrides(trial.studies[0].stem, quick=False) == ()
+    for path in trial.studies:
+        actlab.study_of(path, trial.overrides(path.stem, quick=True))
+
+
+def test_what_is_computed_is_kept_with_its_rule_and_decided(folder):
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    assert pd.read_csv(out / "size" / "measured.csv")["value"].tolist() == [0.5]
+    assert (out / "size" / "sources" / "size.py").read_text() == OWN
+    table = pd.read_csv(out / "tables" / "claims.csv")
+    assert list(table.columns) == list(verdicts.COLUMNS)
+    assert table.loc[0, ["id", "verdict", "estimate", "method"]].tolist() == ["M1z", SUPPORTED, 0.5, "computed"]
+    page = (out / "report.md").read_text()
+    links = re.findall(r"\]\(([^#)]+)\)", page)
+    assert links
+    assert all((out / link).is_file() for link in links)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert trials.write(out)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_what_was_measured_is_kept_while_its_file_is_the_same(folder):
+    """Races differ each time: numbers of a file that draws some stay, and another file has its own."""
+    drawn = OWN.replace("[0.5]", "[0.5 + id(object()) % 997 / 1e5 + __import__('time').perf_counter_ns() % 991 / 1e6]")
+    (folder / "size.py").write_text(drawn)
+    read = reading.read(folder)
+    kept = []
+    for text in (drawn, drawn, f"{drawn}# altered"):
+        (folder / "size.py").write_text(text)
+        trials.run(read, folder / "out")
+        kept.append((folder / "out" / "size" / "measured.csv").read_bytes())
+    assert kept[0] == kept[1] != kept[2]
+    about = json.loads((folder / "out" / "size" / "measured.json").read_text())
+    assert {"platform", "jax", "actlab"} <= set(about)
+
+
+def test_a_report_of_a_trial_decides_all_again_and_writes_the_same_bytes(folder):
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    shutil.rmtree(out / "tables")
+    (out / "size" / "tables" / "claims.csv").unlink()
+    (out / "report.md").unlink()
+    done = CliRunner().invoke(cli.app, ["report", str(out)])
+    assert done.exit_code == 0, done.output
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "why"),
+    [
+        ("measured.csv", DamageError, "is not what was measured"),
+        ("sources/size.py", UntrustedError, "altered"),
+    ],
+)
+def test_what_was_altered_is_not_decided_on(folder, name, error, why):
+    trials.run(reading.read(folder), folder / "out")
+    path = folder / "out" / "size" / name
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(error, match=why):
+        trials.report(folder / "out")
+
+
+def test_the_plan_of_a_trial_has_each_study_and_its_share(folder):
+    small = (
+        "study: {0}\ndata: {{name: iris}}\nmodel: {{width: 4, depth: 2}}\ntrain: {{steps: {1}}}\nsweep: {{seeds: 2}}\n"
+    )
+    for name, steps in (("short", 10), ("long", 30)):
+        (folder / f"{name}.yaml").write_text(small.format(name, steps))
+    lines = (folder / "trial.yaml").read_text() + "studies: [short.yaml, long.yaml]\nquick: {long: [train.steps=10]}\n"
+    (folder / "trial.yaml").write_text(lines)
+    run = CliRunner().invoke
+    done = run(cli.app, ["plan", str(folder), "--out", str(folder / "out")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"short +2 +2 +0 s +25%", done.output)
+    assert re.search(r"long +2 +2 +0 s +75%", done.output)
+    assert "Computed, without training: size." in done.output
+    quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
+    assert len(re.findall("50%", quick.output)) == 2, quick.output
+    assert not (folder / "out").exists()
+    assert run(cli.app, ["plan", str(folder), "model.depth=3"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "why"),
+    [
+        (("def measure", "def measured"), ClaimsError, "needs a function `measure`"),
+        (("[0.5]", "[0.5 / 0]"), ReportError, "measure: .*size.py, line 7: ZeroDivisionError"),
+        (("CLAIMS", "CLAIM"), ClaimsError, "needs CLAIMS"),
+    ],
+)
+def test_a_file_that_computes_nothing_is_one_message_and_leaves_nothing(folder, change, error, why):
+    (folder / "size.py").write_text(OWN.replace(*change))
+    with pytest.raises(error, match=why):
+        trials.run(reading.read(folder), folder / "out")
+    assert not (folder / "out" / "size").exists()
+
+
+def test_a_quick_trial_never_stands_where_the_full_one_does(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    run = CliRunner().invoke
+    assert run(cli.app, ["trial", "."]).exit_code == 0
+    assert run(cli.app, ["trial", ".", "--quick"]).exit_code == 0
+    assert not trials.is_quick(Path("results/mine"))
+    assert trials.is_quick(Path("results/mine_quick"))
+    assert "quick trial" in Path("results/mine_quick/report.md").read_text()
+    assert "quick trial" not in Path("results/mine/report.md").read_text()
+    assert run(cli.app, ["trial", ".", "--quick", "--out", "results/mine"]).exit_code == 2
+    assert run(cli.app, ["trial", ".", "--only", "sise"]).exit_code == 2
+
+
+def test_all_parts_are_in_the_table_in_the_order_of_the_story(folder):
+    """A claim that no part decides is named; one that the story does not know comes last."""
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    other = OWN.replace('"M1z", "mish"', '"X9", ""')
+    (folder / "other.py").write_text(other)
+    (folder / "trial.yaml").write_text("trial: mine\ncomputed: [other.py, size.py]\n")
+    trials.run(reading.read(folder), out)
+    table = pd.read_csv(out / "tables" / "claims.csv")
+    assert table["id"].tolist() == ["M1z", "X9"]
+    note = (out / "tables" / "claims.md").read_text()
+    assert "Without a verdict: S1, S2" in note
+    assert "2 verdicts: 2 supported." in note
+
+
+def test_a_number_that_is_computed_is_judged_as_it_is():
+    assert judge("A", "", "s", AT_LEAST, 1.0, computed(1.0), "e").verdict == SUPPORTED
+    assert judge("A", "", "s", AT_LEAST, 1.0, computed(0.999), "e").verdict == CONTRADICTED
+    both = judge("A", "", "s", AT_MOST, 1.0, {"a": computed(0.5), "b": computed(2.0)}, "e")
+    assert (both.verdict, both.estimate) == ("true only if", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("best", "trains", "verdict"),
+    [(1e-3, True, INCONCLUSIVE), (1e-1, True, INCONCLUSIVE), (1e-2, True, SUPPORTED), (1e-3, False, SUPPORTED)],
+)
+def test_a_verdict_is_capped_where_a_better_rate_may_lie_beyond_the_grid(best, trains, verdict):
+    runs, steps, layers = frames(("relu", "gelu"), (5,), (1e-3, 1e-2, 1e-1), seeds=5)
+    runs = runs.assign(validation_loss=(runs["learning_rate"] != best).astype(float), trained=trains, status="ok")
+    cells = build_cells(runs, steps, layers, Select("train.learning_rate", "validation_loss"))
+    plain = judge("A", "relu", "s", AT_LEAST, 0.0, computed(1.0), "e")
+    one = capped(plain, cells, cells.selected[cells.selected["activation"] == "relu"])
+    assert one.verdict == verdict
+    assert ("at an end of their grid" in one.condition) == (verdict == INCONCLUSIVE)
+
+
+def test_what_was_stored_before_a_field_of_verdicts_was_there_is_read(tmp_path):
+    trial = {"config": {"question": "", "trial": "t"}, "quick": False, "parts": ["depth"], "of": "configs/trial"}
+    shutil.copytree(ROOT / "results" / "depth" / "tables", tmp_path / "depth" / "tables")
+    shutil.copy(ROOT / "results" / "depth" / "study.yaml", tmp_path / "depth" / "study.yaml")
+    (tmp_path / trials.MANIFEST).write_text(json.dumps(trial))
+    frame = pd.read_csv(tmp_path / "depth" / "tables" / "claims.csv").drop(columns="figure", errors="ignore")
+    frame.to_csv(tmp_path / "depth" / "tables" / "claims.csv", index=False)
+    trials.write(tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "claims.csv")
+    assert len(table) == len(frame)
+    assert table["scope"].str.contains("width 64; depth 2, 5, 10, 20, 30, 50").all()
