@@ -74,7 +74,7 @@ def cells_of(own: pd.DataFrame, **made: pd.DataFrame) -> Cells:
     nothing = pd.DataFrame(columns=["run", "step"])
     frames = {"runs": own, "steps": nothing, "layers": nothing, **made}
     keys = [name for name in frames["runs"] if name in ("activation", "depth", "optimizer", "weight_init", "width")]
-    about: dict[str, Any] = dict(keys=keys, settings=(), select=None, over="", selection=pd.DataFrame())
+    about: dict[str, Any] = {"keys": keys, "settings": (), "select": None, "over": "", "selection": pd.DataFrame()}
     return Cells(**frames, **about, selected=frames["runs"], selected_keys=keys, ranks={}, looks={})
 
 
@@ -323,7 +323,14 @@ def tried(case: Case, truth: str, repetitions: int = REPETITIONS, seeds: int = S
         counts["contradicted"] += one.verdict == CONTRADICTED
         counts["covered"] += not (one.low > value or one.high < value)
     study = case.claim.__module__.rpartition(".")[2]
-    return {"id": one.id, "claim": name, "study": study, "truth": truth, "value": value, "repetitions": repetitions} | counts
+    return {
+        "id": one.id,
+        "claim": name,
+        "study": study,
+        "truth": truth,
+        "value": value,
+        "repetitions": repetitions,
+    } | counts
 
 
 HEADINGS = (

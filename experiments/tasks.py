@@ -34,7 +34,7 @@ BETTER = 0.01  # of accuracy, or of R²
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
 IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
-"""A seed's is a mean over tasks: no flag of a run, so Wilson's interval, which would be twice as wide, is not for it."""
+"""A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
 
 
 def optimizers(cells: Cells) -> list[str]:

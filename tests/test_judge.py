@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from actlab.analysis import claims, documents
+from actlab.analysis import claims, claims_file, documents
 from actlab.analysis.intervals import wilson_bounds
 from actlab.study import trial
 from benchmarks import judge
@@ -36,7 +36,7 @@ def test_every_verdict_function_of_the_trials_studies_is_tried():
     named = {claims.name_of(case.claim) for case in judge.CASES}
     for study in trial.read(ROOT / "configs" / "trial").studies:
         said = study.read_text(encoding="utf-8").partition("claims: ")[2].split()[0]
-        listed = claims.load((study.parent / said).resolve())
+        listed = claims_file.load((study.parent / said).resolve())
         assert {claims.name_of(one) for one in listed} - named <= judge.LAWS, study.name
 
 
