@@ -195,7 +195,7 @@ def decide(folder: Path, listed: Iterable[Any]) -> list[Path]:
     Raises:
         DamageError: the numbers are not those that were measured.
     """
-    from actlab.analysis import claims, claims_file
+    from actlab.analysis import claims
     from actlab.analysis.layout import write_table
     from actlab.checksums import file_sha256
     from actlab.engine.files import DamageError
@@ -241,7 +241,7 @@ def report(
     """
     import actlab
     from actlab import sources
-    from actlab.analysis import claims, claims_file
+    from actlab.analysis import claims_file
     from actlab.engine.manifest import MANIFEST as OF_STUDY
 
     paths = []

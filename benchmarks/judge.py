@@ -72,10 +72,9 @@ def runs_of(factors: Mapping[str, tuple[Any, ...]], seeds: int) -> pd.DataFrame:
 def cells_of(own: pd.DataFrame, **made: pd.DataFrame) -> Cells:
     """Make cells of such runs, each at its selected rate."""
     nothing = pd.DataFrame(columns=["run", "step"])
-    frames = {"runs": own, "steps": nothing, "layers": nothing, **made}
-    keys = [name for name in frames["runs"] if name in ("activation", "depth", "optimizer", "weight_init", "width")]
-    about: dict[str, Any] = {"keys": keys, "settings": (), "select": None, "over": "", "selection": pd.DataFrame()}
-    return Cells(**frames, **about, selected=frames["runs"], selected_keys=keys, ranks={}, looks={})
+    runs, steps, layers = made.get("runs", own), made.get("steps", nothing), made.get("layers", nothing)
+    keys = [name for name in runs if name in ("activation", "depth", "optimizer", "weight_init", "width")]
+    return Cells(runs, steps, layers, keys, (), None, "", pd.DataFrame(), runs, keys, {}, {})
 
 
 def bounded(rng: np.random.Generator, mean: np.ndarray | float, spread: float, size: int) -> np.ndarray:
@@ -92,7 +91,7 @@ def of(runs: pd.DataFrame, activation: str, value: float, other: float) -> np.nd
     return np.where(runs["activation"] == activation, value, other)
 
 
-def first_records(runs: pd.DataFrame, **measures: np.ndarray) -> pd.DataFrame:
+def first_records(runs: pd.DataFrame, **measures: Any) -> pd.DataFrame:
     """Make the records of step 0."""
     return runs[["run"]].assign(step=0, **measures)
 
@@ -141,7 +140,7 @@ def gain_on_patterns(of_the_hardest: bool) -> Draw:
         family = runs["data"].str.partition("(")[0]
         steps = np.log2(hard / hard.groupby(family).transform("max"))
         gain = truth * (1.0 if of_the_hardest else steps) * (runs["activation"] == "gelu")
-        score = 0.6 + gain.to_numpy(float) + 0.03 * rng.normal(size=len(runs))
+        score = 0.6 + np.asarray(gain, float) + 0.03 * rng.normal(size=len(runs))
         return {"runs": runs.assign(test_accuracy=(score + 1) / 2, test_r2=score)}
 
     return draw
@@ -342,14 +341,15 @@ HEADINGS = (
 def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
     """Write the shares of each claim, with their intervals over the repetitions, for ``documents.rewrite``."""
     rows = []
-    for (id, claim, study), some in frame.groupby(["id", "claim", "study"], sort=False):
+    for claim, some in frame.groupby(frame["claim"].astype(str), sort=False):
+        id, study = some["id"].iloc[0], some["study"].iloc[0]
         by = some.set_index("truth")
         of_nothing = share(by, NOTHING, "supported") if NOTHING in by.index else "–"
         delta, planted = (f"{by.loc[truth, 'value']:.3g}".replace("-", "−") for truth in (AT_DELTA, PLANTED))
         wrong = (share(by, AT_DELTA, "supported"), share(by, AT_DELTA, "contradicted"))
         covered = f"{some['covered'].sum() / some['repetitions'].sum():.3f}"
         shares = (delta, of_nothing, *wrong, planted, share(by, PLANTED, "supported"), covered)
-        rows.append((f"{id} `{claim}`", study, *shares))
+        rows.append((f"{id} `{claim}`", str(study), *shares))
     return {"judge": lambda: documents.markdown_table(HEADINGS, rows)}
 
 

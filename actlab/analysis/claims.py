@@ -72,7 +72,8 @@ class Verdict:
     figure: str = ""
 
 
-Claim, Texts = Callable[[Cells], Verdict], Mapping[str, str]
+Claim = Callable[[Cells], Verdict]
+Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True)
