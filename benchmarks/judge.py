@@ -341,7 +341,8 @@ HEADINGS = (
 def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
     """Write the shares of each claim, with their intervals over the repetitions, for ``documents.rewrite``."""
     rows = []
-    for claim, some in frame.groupby(frame["claim"].astype(str), sort=False):
+    for claim in map(str, frame["claim"].unique()):
+        some = frame[frame["claim"] == claim]
         id, study = some["id"].iloc[0], some["study"].iloc[0]
         by = some.set_index("truth")
         of_nothing = share(by, NOTHING, "supported") if NOTHING in by.index else "–"
