@@ -197,9 +197,9 @@ def study_of(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = 
     with sources.only(trusting.to_run(file, overrides) if file is not None else None):
         study = read(config, overrides, parts, look)
         if study.config.claims:
-            from actlab.analysis import claims
+            from actlab.analysis import claims_file
 
-            claims.load(Path(study.config.claims))  # refused now rather than after hours of training
+            claims_file.load(Path(study.config.claims))  # refused now rather than after hours of training
     return study
 
 

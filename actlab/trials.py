@@ -157,14 +157,14 @@ def compute(path: Path, folder: Path) -> None:
         ReportError: that function fails.
     """
     from actlab import sources
-    from actlab.analysis import claims
+    from actlab.analysis import claims, claims_file
     from actlab.analysis.layout import to_csv
     from actlab.analysis.parts import users_failures
     from actlab.checksums import file_sha256
     from actlab.engine.environment import surroundings
     from actlab.outputs import making
 
-    listed = claims.load(path)
+    listed = claims_file.load(path)
     own = {path.name: file_sha256(path)}
     if not (folder / MEASURED).is_file() or read_json(folder / MEASURED).get(sources.COPIES) != own:
         with sources.reading(), sources.contained():
@@ -241,7 +241,7 @@ def report(
     """
     import actlab
     from actlab import sources
-    from actlab.analysis import claims
+    from actlab.analysis import claims_file
     from actlab.engine.manifest import MANIFEST as OF_STUDY
 
     paths = []
@@ -255,7 +255,7 @@ def report(
             files = None if trust else sources.vet(folder, [file], read_json(folder / MEASURED), way_out)
             tell(f"Runs {folder / file} to decide its claims.")
             with sources.only(files):
-                paths += decide(folder, claims.load(folder / file))
+                paths += decide(folder, claims_file.load(folder / file))
     return [*paths, *write(out)]
 
 

@@ -24,14 +24,17 @@ from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
 from actlab.analysis.estimates import records_at
 from actlab.analysis.intervals import Interval, Quantity
 from actlab.analysis.judging import capped, largest_difference
-from actlab.analysis.stats import difference
+from actlab.analysis.stats import paired_differences
 from actlab.analysis.tables.times import times_of
+from actlab.measures import Measure
 
 OFTEN = 0.6  # of the pairs: faster where it is so often
 STEADIER = 0.8  # times the spread over seeds
 BETTER = 0.01  # of accuracy, or of R²
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
+IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
+"""A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
 
 
 def optimizers(cells: Cells) -> list[str]:
@@ -63,7 +66,7 @@ def faster(cells: Cells, id: str, one: str, others: tuple[str, ...], statement: 
         for optimizer in optimizers(cells)
     }
     evidence = f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks"
-    verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, "trained")
+    verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, IMPROVEMENT)
     return capped(verdict, cells, chosen(cells, one, *others))
 
 
@@ -95,10 +98,8 @@ def best_gain(cells: Cells, one: str, other: str, optimizer: str) -> Interval:
     rows = rows[rows["optimizer"] == optimizer]
     tasks = rows["data"].unique()
     level = 1 - 0.025 / len(tasks)
-    each = []
-    for _, of_task in rows.groupby("data"):
-        wide = of_task.pivot_table("metric", "seed", "activation")
-        each.append(difference(wide[one], wide[other], level, Quantity(0.0, 1.0)).interval)
+    wide = rows.pivot_table("metric", "seed", ["data", "activation"])
+    each = paired_differences(wide, [((task, one), (task, other)) for task in tasks], level, Quantity(0.0, 1.0))
     known = [one for one in each if one.known]
     mean, low, high = (max(getattr(interval, end) for interval in known) for end in ("mean", "low", "high"))
     method = f"{known[0].method}, {100 * level:.2f} %, all {len(tasks)} tasks"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.analysis import claims, judging, report
+from actlab.analysis import claims, claims_file, judging, report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
     AT_LEAST,
@@ -586,21 +586,21 @@ def test_a_report_whose_claims_cannot_be_used_says_so(tmp_path):
 def test_bad_files(text, message, tmp_path):
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(claims.ClaimsError, match=message):
-        claims.load(tmp_path / "mine.py")
+        claims_file.load(tmp_path / "mine.py")
 
 
 @pytest.mark.parametrize("text", [OLD, "from actlab.analysis.cells import measured\n"])
 def test_a_file_of_an_earlier_version_is_told_what_a_claim_is_now(text, tmp_path):
     (tmp_path / "mine.py").write_text(text)
     with pytest.raises(claims.ClaimsError) as caught:
-        claims.load(tmp_path / "mine.py")
+        claims_file.load(tmp_path / "mine.py")
     assert str(caught.value).count("def claim(cells: actlab.analysis.cells.Cells)") == 1
     assert "`actlab run CONFIG`" in str(caught.value)
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(claims.ClaimsError, match="no such"):
-        claims.load(tmp_path / "mine.py")
+        claims_file.load(tmp_path / "mine.py")
 
 
 @pytest.mark.parametrize("given", [None, "supported", 0.3])

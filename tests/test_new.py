@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import actlab
-from actlab.analysis import claims
+from actlab.analysis import claims_file
 from actlab.analysis.cells import build_cells
 from actlab.cli import new_study as new
 from actlab.data import files
@@ -145,7 +145,7 @@ def test_the_claim_that_a_template_shows_is_one(tmp_path):
     (tmp_path / "claims.py").write_text(
         re.sub("(?m)^# ?", "", text.partition("again.\n#\n")[2].partition("# claims:")[0])
     )
-    (claim,) = claims.load(tmp_path / "claims.py")
+    (claim,) = claims_file.load(tmp_path / "claims.py")
     results = actlab.load(ROOT / "results" / "depth")
     cells = build_cells(results.runs, results.steps, results.layers, Select())
     verdict = claim(cells)

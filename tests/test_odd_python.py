@@ -245,7 +245,8 @@ def test_a_trial_ends_with_its_block_and_costs_nothing_without_one(tmp_path):
 
 
 def test_tables_and_claims_are_held_to_the_same_time(tmp_path, monkeypatch):
-    from actlab.analysis.claims import ClaimsError, decide, load
+    from actlab.analysis.claims import ClaimsError, decide
+    from actlab.analysis.claims_file import load
 
     monkeypatch.setenv(trial.VARIABLE, "0.3")
     cells = build_cells(*synthetic.frames(("relu",), (2,), seeds=1, rates=(1e-3,)))

@@ -1,5 +1,6 @@
 """Means and differences of samples: no influence of order or neighbours, pairs kept, what is missing counted."""
 
+import itertools
 import math
 
 import numpy as np
@@ -134,3 +135,18 @@ def test_equal_differences_are_no_interval_of_width_0():
 def test_several_cells_of_a_seed_cannot_be_paired():
     a, b = pd.Series([0.1, 0.2, 0.4, 0.3, 0.5], [0, 0, 1, 1, 2]), pd.Series([0.3, 0.1, 0.2, 0.5, 0.2], range(5))
     assert stats.difference(a, b).interval.method == "square-and-add"
+
+
+def test_differences_of_several_pairs_at_once_are_those_of_each():
+    rng = np.random.default_rng(5)
+    both = pd.MultiIndex.from_product([range(4), range(5)], names=["data_seed", "seed"])
+    for index in (pd.RangeIndex(20), both, pd.Index([0, *range(19)])):
+        x = pd.DataFrame(rng.random((20, 5)), index=index, columns=list("abcde"))
+        x.iloc[3, 0], x.iloc[5, 1] = np.nan, np.inf
+        x["c"], x["d"], x["e"] = x["b"], x["b"] + 0.1, np.nan
+        flags = (x > 0.5).astype(float)
+        for values, quantity in ((x, UNBOUNDED), (x.clip(0, 1), Quantity(0.0, 1.0)), (flags, FLAG)):
+            pairs = list(itertools.combinations(values, 2))
+            found = stats.paired_differences(values, pairs, 0.99, quantity)
+            single = [stats.difference(values[a], values[b], 0.99, quantity).interval for a, b in pairs]
+            assert [repr(one) for one in found] == [repr(one) for one in single]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import numbers
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from actlab import sources
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
 from actlab.analysis.layout import Table, number, with_interval
 from actlab.analysis.parts import ReportError, users_failures
+from actlab.analysis.seeds import what_would_decide
 from actlab.analysis.stages import but_for
 from actlab.analysis.stats import mean_interval
 from actlab.errors import ActlabError
@@ -27,15 +24,12 @@ from actlab.measures import Measure, about
 from actlab.naming import counted
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF = "supported", "contradicted", "inconclusive", "true only if"
-MOST_CLAIMS = 1000
 FAILED = "failed"
 AT_LEAST, AT_MOST, WITHIN, EXACTLY = "at least", "at most", "within", "exactly"
 SIGNATURE = """a claim is a function of the study's cells, or of several studies' ({name: cells}):
     def claim(cells: actlab.analysis.cells.Cells) -> actlab.analysis.claims.Verdict
     CLAIMS = [claim, across("depth", "dying_relu")(claim_on_both)]
 `judge` in actlab.analysis.claims makes the verdict; experiments/depth.py is an example"""
-OUTDATED = f"""{SIGNATURE}.
-A study's folder gets the current file by `actlab run CONFIG`, which trains only what is missing"""
 
 
 class ClaimsError(ActlabError, ValueError):
@@ -55,7 +49,7 @@ class Verdict:
         estimate, low, high, n, method: mean and interval; under several conditions those least favourable to the claim.
         verdict: ``supported``, ``contradicted``, ``inconclusive`` or ``true only if``; ``failed`` is for actlab to say.
         condition: of a claim under several conditions what holds under each, with its interval, those under which it is
-            true first; of others, in parentheses, what makes them false; of a claim that failed, why.
+            true first; of others, in parentheses, what makes them false or would decide; of one that failed, why.
         evidence: what the number is, with its unit.
         unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
         figure: the name of the study's figure that shows it, if one does.
@@ -79,6 +73,7 @@ class Verdict:
 
 
 Claim = Callable[[Cells], Verdict]
+Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -187,7 +182,13 @@ def judge(
         verdict = ONLY_IF
     elif CONTRADICTED in words.values():  # it is said of all conditions
         verdict = CONTRADICTED
-    condition = conditions_text(words, intervals, verdict) if k > 1 else ""
+    of_open = {name: interval for name, interval in intervals.items() if words[name] == INCONCLUSIVE}
+    more = {name: what_would_decide(effect, interval, form == WITHIN) for name, interval in of_open.items()}
+    condition = (
+        conditions_text(words, intervals, verdict, more)
+        if k > 1
+        else "".join(f"({one})" for one in more.values() if one)
+    )
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
@@ -197,13 +198,13 @@ def judge(
     return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit, figure)
 
 
-def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval], verdict: str) -> str:
-    """Say of every condition what holds under it, with its interval, and n where that differs among them.
+def conditions_text(words: Texts, intervals: Mapping[str, Interval], verdict: str, more: Texts) -> str:
+    """Say of every condition what holds under it, with its interval, n where that differs, and what ``more`` says.
 
     >>> a, b = Interval(0.9, 0.8, 0.95, 5, "logit t"), Interval(0.1, 0.05, 0.2, 5, "logit t")
-    >>> conditions_text({"A": SUPPORTED, "B": CONTRADICTED}, {"A": a, "B": b}, ONLY_IF)
+    >>> conditions_text({"A": SUPPORTED, "B": CONTRADICTED}, {"A": a, "B": b}, ONLY_IF, {})
     'A: 0.900 [0.800, 0.950]; contradicted at B: 0.100 [0.0500, 0.200]'
-    >>> conditions_text({"A": CONTRADICTED, "B": CONTRADICTED}, {"A": a, "B": b}, CONTRADICTED)
+    >>> conditions_text({"A": CONTRADICTED, "B": CONTRADICTED}, {"A": a, "B": b}, CONTRADICTED, {})
     '(contradicted at A: 0.900 [0.800, 0.950]; B: 0.100 [0.0500, 0.200])'
     """
     counts = len({one.n for one in intervals.values()}) > 1
@@ -211,6 +212,7 @@ def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval],
     for word in (SUPPORTED, CONTRADICTED, INCONCLUSIVE):
         those = [
             f"{name}: {with_interval(intervals[name])}{f', n = {intervals[name].n}' * counts}"
+            f"{f' ({more.get(name)})' * bool(more.get(name))}"
             for name in words
             if words[name] == word
         ]
@@ -219,50 +221,6 @@ def conditions_text(words: Mapping[str, str], intervals: Mapping[str, Interval],
             parts.append(f"{'' if bare else f'{word} at '}{'; '.join(those)}")
     text = "; ".join(parts)
     return text if verdict == ONLY_IF else f"({text})"
-
-
-def load(path: Path) -> tuple[Claim | Across, ...]:
-    """Load the functions that a study's file lists in ``CLAIMS``.
-
-    Raises:
-        ClaimsError: there is no such file, it does not run, lists nothing, or is written for an earlier version.
-    """
-    if not os.path.isfile(path):
-        raise ClaimsError(f"{path}: there is no such claims file")
-    try:
-        sources.tried(f"{__name__}:load", path)
-        with sources.reading(), sources.contained():
-            module = sources.import_file(path)
-    except sources.SourceError as error:
-        cause = error.__cause__
-        if isinstance(cause, ImportError) and (cause.name or "").startswith(__name__.rpartition(".")[0]):
-            raise ClaimsError(f"{error}; {OUTDATED}") from cause
-        raise ClaimsError(str(error)) from cause
-    listed: Any = vars(module).get("CLAIMS")
-    claims = tuple(listed) if type(listed) in (list, tuple) else ()
-    if not claims:
-        raise ClaimsError(f"{path}: needs CLAIMS, a list; {SIGNATURE}")
-    if len(claims) > MOST_CLAIMS:
-        raise ClaimsError(f"{path}: CLAIMS holds {len(claims):,} claims; it may hold {MOST_CLAIMS:,}")
-    for claim in claims:
-        if isinstance(claim, Across):
-            continue
-        try:
-            arguments = needed(claim) if callable(claim) else None
-        except (TypeError, ValueError):  # a built-in one may not say
-            arguments = None
-        if arguments is None or len(arguments) != 1:
-            takes = "is no function" if arguments is None else f"takes ({', '.join(arguments)})"
-            raise ClaimsError(f"{path}: {name_of(claim)} {takes}; {OUTDATED}")
-    return claims
-
-
-def needed(claim: Callable[..., Any]) -> list[str]:
-    """List the arguments that a claim must be given; none where that is not known."""
-    try:
-        return [one.name for one in inspect.signature(claim).parameters.values() if one.default is one.empty]
-    except (TypeError, ValueError):  # of some that are written in C
-        return []
 
 
 def decide(

@@ -22,7 +22,7 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.intervals import UNBOUNDED, Interval, quantity_of
 from actlab.analysis.notes import listed
-from actlab.analysis.stats import difference
+from actlab.analysis.stats import paired_differences
 from actlab.later import pd
 from actlab.measures import Measure, about
 from actlab.naming import show
@@ -110,7 +110,7 @@ def largest_difference(values: pd.DataFrame, of: str | Measure = "", level: floa
     if not pairs:
         return Interval(math.nan, math.nan, math.nan, 0, "none")
     each = 1 - (1 - level) / len(pairs)
-    found = [difference(values[a], values[b], each, quantity).interval for a, b in pairs]
+    found = paired_differences(values, pairs, each, quantity)
     measured = [one for one in found if one.n]
     known = [one for one in measured if one.known]
     if not known:

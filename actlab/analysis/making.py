@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from actlab import sources
-from actlab.analysis import claims
+from actlab.analysis import claims, claims_file
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.drawings import Drawing
 from actlab.analysis.figures import FIGURES
@@ -175,7 +175,7 @@ def make_claims(
     made: Made, cells: Cells, file: Path, study: str, find: Callable[[str], Cells | None], at: Path
 ) -> list[Path]:
     """Decide a study's claims and write their table, in which a claim that failed has a row that says so."""
-    listed = made.attempt(CLAIMS, lambda: claims.load(file))
+    listed = made.attempt(CLAIMS, lambda: claims_file.load(file))
     if listed is not None:
         table = claims.decide(listed, cells, study, find, made.short)
     else:

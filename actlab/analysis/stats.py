@@ -7,8 +7,9 @@ in which runs finished.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,8 +45,13 @@ def mean_interval(values: ArrayLike, level: float = 0.95, quantity: Quantity = U
     """
     x = np.asarray(values, np.float64).ravel()
     row = intervals_of(x, np.zeros(len(x), int), 1, quantity, level, *(split_and_seed(values) or ()))
-    fields = {name: column for name, column in row.items() if name not in COUNTS}
-    return Interval(**{name: column[0].item() if name != "method" else column[0] for name, column in fields.items()})
+    return one_of(row, 0)
+
+
+def one_of(columns: Mapping[str, np.ndarray], i: int) -> Interval:
+    """Take one interval of what ``intervals_of`` returns."""
+    fields = {name: column[i] for name, column in columns.items() if name not in COUNTS}
+    return Interval(**{name: value if name == "method" else value.item() for name, value in fields.items()})
 
 
 def grouped_intervals(
@@ -116,3 +122,36 @@ def difference(a: pd.Series, b: pd.Series, level: float = 0.95, quantity: Quanti
     if np.ptp(d) <= ROUNDING * max(np.abs(x).max(), np.abs(y).max()):  # equal but for the rounding of the subtraction
         d = np.full_like(d, np.sort(d)[0] if (x != y).all() else 0.0)
     return Difference(mean_interval(pd.Series(d, both), level, quantity.difference), dropped)
+
+
+def paired_differences(
+    values: pd.DataFrame, pairs: Sequence[tuple[Any, Any]], level: float = 0.95, quantity: Quantity = UNBOUNDED
+) -> list[Interval]:
+    """Bound the differences of several pairs of columns at once, each as ``difference`` does.
+
+    Args:
+        values: one row per seed, or per split and seed; one column per sample.
+        pairs: of columns.
+        level: coverage of each.
+        quantity: what kind all of them are.
+
+    >>> both = pd.DataFrame({"a": [0.9, 0.8, 0.7, 0.6, 0.8], "b": [0.5, 0.5, 0.2, 0.3, 0.1]})
+    >>> paired_differences(both, [("a", "b")]) == [difference(both["a"], both["b"]).interval]
+    True
+    """
+    if not values.index.is_unique:
+        return [difference(values[a], values[b], level, quantity).interval for a, b in pairs]
+    wide = values.to_numpy(float)
+    at = {name: i for i, name in enumerate(values)}
+    x, y = (wide[:, [at[pair[side]] for pair in pairs]].T for side in (0, 1))
+    x, y = (np.where(np.isfinite(x) & np.isfinite(y), side, np.nan) for side in (x, y))
+    d = x - y
+    for i in range(len(pairs)):
+        there = np.isfinite(d[i])
+        a, b, difference_of = x[i, there], y[i, there], d[i, there]
+        if there.any() and np.ptp(difference_of) <= ROUNDING * max(np.abs(a).max(), np.abs(b).max()):
+            d[i, there] = difference_of.min() if (a != b).all() else 0.0  # equal but for the subtraction's rounding
+    groups = np.repeat(np.arange(len(pairs)), len(values))
+    repeats = [np.tile(one, len(pairs)) for one in split_and_seed(values.iloc[:, 0]) or ()]
+    row = intervals_of(d.ravel(), groups, len(pairs), quantity.difference, level, *repeats)
+    return [one_of(row, i) for i in range(len(pairs))]
