@@ -124,7 +124,7 @@ def relu_units_die(cells: Cells) -> Verdict:
         )
         looked.append(runs)
     evidence = f"dead at the end / alive at the start, {over(pd.concat(looked) if looked else cells.runs.head(0))}"
-    return judge("R3a", "relu", "units die", AT_LEAST, SOME, died, evidence, "died_fraction")
+    return judge("R3a", "relu", "units die", AT_LEAST, SOME, died, evidence, "died_fraction", figure="dying")
 
 
 def dead_stay_dead(cells: Cells) -> Verdict:
