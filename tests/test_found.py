@@ -409,7 +409,7 @@ def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
     assert 3 <= len(found.items) <= 6
     anchors = [one.anchor for one in sections if one.anchor]
     assert len(set(anchors)) == len(anchors)
-    links = [link.anchor for _, each in found.lines() for link in each]
+    links = [link.anchor for _, each, _ in found.lines() for link in each]
     assert {"table-trained", "figure-trained_by_depth"} <= set(links) <= set(anchors)
     page = markdown(sections)
     assert all(page.count(f'<a id="{one}"></a>') == 1 for one in [*links, "doubts", "reading"])

@@ -92,7 +92,7 @@ def what_was_found(
     for one in said:
         figures = [name for name in one.figures if drawn.get(name)]
         links.append((Link(TABLE, anchor(TABLE, one.table)), *(Link(FIGURE, anchor(FIGURE, x)) for x in figures[:1])))
-    return Items(tuple(one.text for one in said), tuple(links))
+    return Items(tuple(one.text for one in said), tuple(links), tuple(one.under for one in said))
 
 
 def totals(cells: Cells) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, repeat
 
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import pipe_table
@@ -36,14 +36,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Items:
-    """A list of short texts, and the sections that each points to, where it does."""
+    """A list of short texts, the sections that each points to, where it does, and which stand below the one before."""
 
     items: tuple[str, ...]
     links: tuple[tuple[Link, ...], ...] = ()
+    under: tuple[bool, ...] = ()
 
-    def lines(self) -> list[tuple[str, tuple[Link, ...]]]:
-        """Pair the texts with their links."""
-        return list(zip_longest(self.items, self.links, fillvalue=()))  # type: ignore[arg-type]
+    def lines(self) -> list[tuple[str, tuple[Link, ...], bool]]:
+        """Pair the texts with their links, and with whether they stand below another."""
+        links, under = chain(self.links, repeat(())), chain(self.under, repeat(False))
+        return list(zip(self.items, links, under, strict=False))
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def markdown(sections: Sequence[Section]) -> str:
                 case Text(text, numbers):
                     parts.append(f"{text} [CSV]({numbers})" if numbers else text)
                 case Items():
-                    parts.append("\n".join(f"- {item}{pointers(links)}" for item, links in block.lines()))
+                    lines = [f"{'  ' * under}- {item}{pointers(links)}" for item, links, under in block.lines()]
+                    parts.append("\n".join(lines))
                 case Grid(frame, name):
                     rows, body = len(frame), pipe_table(frame)
                     folded = f"<details><summary>{counted(rows, 'row')}: show {name}</summary>\n\n{body}\n\n</details>"

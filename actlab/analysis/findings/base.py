@@ -34,16 +34,19 @@ class Finding:
         table: its name.
         figures: names of figures that draw the same; the report points to those that it has.
         more: what follows from the same table, a sentence or two each.
+        under: whether it is one of those that follow, and stands below the one before it.
     """
 
     text: str
     table: str
     figures: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
+    under: bool = False
 
     def each(self) -> list[Finding]:
         """Part it into findings of a sentence or two."""
-        return [Finding(text, self.table, self.figures) for text in (self.text, *self.more)]
+        rest = [Finding(text, self.table, self.figures, under=True) for text in self.more]
+        return [Finding(self.text, self.table, self.figures), *rest]
 
 
 Rule = Callable[[Cells, Tables], Finding | None]

@@ -94,14 +94,30 @@ def in_html(
             kept = f" {download(folder / named)}</p>" if named and (folder / named).is_file() else "</p>"
             return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
-            lines = [f"<li>{inline(item)}{pointers(to)}</li>" for item, to in block.lines()]
-            return "\n".join(("<ul>", *lines, "</ul>"))
+            return items(block)
         case Grid(frame, name):
             body = table(frame, settings, VERDICT if set(frame) >= OF_CLAIMS else "")
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return body if len(frame) < FOLD_FROM else folded
         case Picture(title, file):
             return picture(title, files[file], title != heading) if file in files else ""
+
+
+def items(block: Items) -> str:
+    """Render a list; those that stand below another are a list within its item."""
+    groups: list[list[str]] = []
+    for item, to, under in block.lines():
+        text = f"{inline(item)}{pointers(to)}"
+        if under and groups:
+            groups[-1].append(text)
+        else:
+            groups.append([text])
+    return "\n".join(("<ul>", *(f"<li>{head}{within(rest)}</li>" for head, *rest in groups), "</ul>"))
+
+
+def within(texts: Sequence[str]) -> str:
+    """Render a list within an item of another; nothing of nothing."""
+    return "\n".join(("\n<ul>", *(f"<li>{text}</li>" for text in texts), "</ul>\n")) if texts else ""
 
 
 @lru_cache(maxsize=1)
