@@ -43,8 +43,8 @@ MOST_PANELS = 4
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
 QUICK = (
-    "**A quick trial**: few seeds, few rates and short training, to see that everything runs. Its verdicts are not "
-    "those of the full one."
+    "**A quick trial**: few seeds, few rates and short training, some studies left out, to see that everything runs. "
+    "Its verdicts are not those of the full one."
 )
 
 
@@ -189,7 +189,7 @@ def page(
     brief = made.wide[["claim", "activation", "said", "measured", "verdict"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
     brief["verdict"] = [NUMBERS.sub("", one) for one in brief["verdict"]]  # each claim's own section has them
-    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts")))]
+    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
     pairs = in_order(parts, claims)
     for claim, said in claims.items():
         whose = f"`{names[claim]}`: " if names.get(claim) else ""
