@@ -38,7 +38,7 @@ def by_means(cells: Cells, activation: str, measure: str) -> pd.DataFrame:
 def regularisation_mends(cells: Cells) -> Verdict:
     """P3a: each means of regularisation makes PReLU's gap smaller."""
     wide = by_means(cells, "prelu", "generalization_gap_error")
-    gains = {name: wide[PLAIN] - wide[name] for name in wide if name != PLAIN}
+    gains = {str(name): wide[PLAIN] - wide[name] for name in wide if name != PLAIN}
     statement = "regularisation mends its overfitting (a smaller gap)"
     evidence = "gap in error rate at the end, prelu alone minus prelu regularised, paired by seed, 200 training rows"
     of = "generalization_gap_error"
@@ -49,7 +49,7 @@ def regularisation_mends(cells: Cells) -> Verdict:
 def regularisation_helps(cells: Cells) -> Verdict:
     """P3b: and it classifies better for it."""
     wide = by_means(cells, "prelu", "test_accuracy")
-    gains = {name: wide[name] - wide[PLAIN] for name in wide if name != PLAIN}
+    gains = {str(name): wide[name] - wide[PLAIN] for name in wide if name != PLAIN}
     statement = "regularisation makes it classify better"
     evidence = "test accuracy, prelu regularised minus prelu alone, paired by seed, 200 training rows"
     verdict = judge("P3b", "prelu", statement, AT_LEAST, MATTERS, gains, evidence, "test_accuracy", difference=True)

@@ -14,6 +14,8 @@ number of rows. Mish's gap at equal loss is that of swish and GELU.
 What was decided when: all effects and conditions are from before the first results.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from actlab.analysis.cells import Cells
@@ -28,9 +30,9 @@ PRELU, PER_UNIT, LEAKY = "prelu", "prelu(per=unit)", "leaky_relu(negative_slope=
 def gaps(cells: Cells, one: str, other: str, measure: str) -> dict[str, pd.Series]:
     """How much larger the gap of one is than the other's, pairs of one seed, at each number of training rows."""
     out: dict[str, pd.Series] = {}
-    for rows, some in cells.selected.groupby("train_rows"):
+    for rows, some in cells.selected.astype({"train_rows": int}).groupby("train_rows"):
         wide = some.pivot_table(measure, "seed", "activation")
-        out[f"{int(rows)} rows"] = wide[one] - wide[other]
+        out[f"{rows} rows"] = wide[one] - wide[other]
     return out
 
 
@@ -68,7 +70,7 @@ def prelu_is_as_leaky(cells: Cells) -> Verdict:
     return judged(cells, "P2c", "prelu", statement, WITHIN, MATTERS, pair, of)
 
 
-def mish_regularises(other: str, id: str) -> Verdict:
+def mish_regularises(other: str, id: str) -> Callable[[Cells], Verdict]:
     """Make the claim that mish's gap at equal training loss is smaller than another's."""
 
     def claim(cells: Cells) -> Verdict:

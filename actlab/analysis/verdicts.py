@@ -37,7 +37,7 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
-NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?(?=[;)]|$)")
+NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?( \([^()]*\))?(?=[;)]|$)")
 """What is measured under a condition, behind its name."""
 CAPPED = re.compile(r"\((would be '.*?)\) ?((?:[^()]|\([^()]*\))*|\(.*\))$")
 """A condition that begins with why the verdict is capped, and the rest of it."""
@@ -192,11 +192,11 @@ def page(
     """
     brief = made.wide[["claim", "activation", "said", "measured"]].rename(columns={"measured": LEAST})
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
-    found = [one for one, _ in in_order(parts, claims)]
-    brief["verdict"] = [f"**{one.verdict}**" for one in found]
-    brief["under which conditions"] = [NUMBERS.sub("", plain(one.condition)) for one in found]  # each section has them
-    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
     pairs = in_order(parts, claims)
+    brief["verdict"] = [f"**{one.verdict}**" for one, _ in pairs]
+    # Without numbers, which each claim's own section has.
+    brief["under which conditions"] = [NUMBERS.sub("", plain(one.condition)) for one, _ in pairs]
+    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
     for claim, said in claims.items():
         whose = f"`{names[claim]}`: " if names.get(claim) else ""
         found = [(one, part) for one, part in pairs if belongs(one.id, claim)]
