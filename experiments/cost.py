@@ -2,10 +2,10 @@
 
 Two kinds of code are raced. *Textbook*: the formula as it is written, differentiated automatically. *Catalogue*: what
 networks here are trained with, whose derivatives are closed forms that share what is expensive. The work is fixed: an
-array of ROWS × WIDTH float32, its activation and the pullback of a cotangent (forward and backward), jitted, on one
-thread. In each round all contestants take turns, and a figure is a ratio to another's time in the same round, so that a
-machine that is slow for a while is slow for all. The race is run RACES times, each in its own order; a verdict needs
-all of them to agree: the interval is from the lowest to the highest end of any.
+array of ROWS × WIDTH float32, its activation and the pullback of a cotangent (forward and backward), jitted, on as many
+threads as JAX takes. In each round all contestants take turns, and a figure is a ratio to another's time in the same
+round, so that a machine that is slow for a while is slow for all. The race is run RACES times, each in its own order; a
+verdict needs all of them to agree: the interval is from the lowest to the highest end of any.
 
 Whole training steps are another question (``python -m benchmarks.activations``): there matrix products hide much of it.
 
@@ -107,7 +107,7 @@ def said(activation: str, to: str) -> str:
     """Say what a ratio is."""
     return (
         f"seconds of {activation} over those of {to} in the same round of {ROUNDS}, forward and backward of "
-        f"{ROWS} × {WIDTH} float32 on one thread"
+        f"{ROWS} × {WIDTH} float32"
     )
 
 
