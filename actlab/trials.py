@@ -93,7 +93,7 @@ def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = N
     from actlab.study import cost
 
     found = []
-    for path in trial.studies:
+    for path in (one for one in trial.parts(quick) if one in trial.studies):
         study = actlab.study_of(path, trial.overrides(path.stem, quick))
         stored = Stored(out / path.stem)
         planned, number = ExecutionConfig(workers=workers).plan(study, stored)
@@ -131,9 +131,8 @@ def run(
     """
     import actlab
 
-    files = (*trial.studies, *trial.computed)
-    names = [path.stem for path in files]
-    wanted = [path for path in files if path.stem in (set(only) or names)]
+    names = [path.stem for path in (*trial.studies, *trial.computed)]
+    wanted = trial.parts(quick, tuple(only))
     out.mkdir(parents=True, exist_ok=True)
     about = {"config": trial.config.model_dump(), "quick": quick, "parts": names, "of": str(trial.path.parent)}
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -23,10 +23,10 @@ MATTERS = 0.02  # of test accuracy
 
 def outputs_are_off_centre(cells: Cells) -> Verdict:
     """S1, first half: the mean activation is far from zero at initialisation, in every network."""
-    runs = cells.runs[cells.runs["activation"] == "sigmoid"]
+    runs = cells.selected[cells.selected["activation"] == "sigmoid"]
     first = records_at(cells.layers, runs, "init", ["act_mean"]).merge(runs[["run", "seed"]], on="run")
     means = first.groupby("seed")["act_mean"].mean()
-    evidence = "mean activation at initialisation, mean over layers, depths and rates"
+    evidence = "mean activation at initialisation, mean over layers and depths"
     return judge(
         "S1a", "sigmoid", "outputs are not zero-centred", AT_LEAST, OFF, means, evidence, "act_mean", figure="moments"
     )
@@ -50,7 +50,7 @@ def off_centre_hurts(cells: Cells) -> Verdict:
     verdict = judge(
         "S1b",
         "sigmoid",
-        "that hurts",
+        "outputs that are not zero-centred hurt (test accuracy)",
         AT_LEAST,
         MATTERS,
         gains,

@@ -72,12 +72,19 @@ def test_its_file_is_a_users_own_activation(tmp_path):
     record = function_of(read("x * tanh(exp(x))"), tmp_path)
     check(record)
     assert not record.learnable
+
+
+def test_its_parameters_are_learned(tmp_path):
     learned = function_of(read("a*x*sigmoid(b*x), a=1.5, b=2"), tmp_path, "g")
-    check(learned)
     assert (learned.learnable, dict(learned.parameters)) == (("a", "b"), {"a": 1.5, "b": 2.0})
     z = np.float32([-3.0, 0.5, 2.0])
     witness = 1.5 * z / (1 + np.exp(-2 * z))
     np.testing.assert_allclose(learned.function(z, a=1.5, b=2.0), witness, rtol=1e-6)
+
+
+@pytest.mark.thorough
+def test_a_file_with_parameters_is_a_users_own_activation(tmp_path):
+    check(function_of(read("a*x*sigmoid(b*x), a=1.5, b=2"), tmp_path, "g"))
 
 
 @pytest.mark.parametrize(

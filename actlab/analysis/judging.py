@@ -27,6 +27,7 @@ from actlab.later import pd
 from actlab.measures import Measure, about
 from actlab.naming import show
 
+MOST_ENDS = 3  # named of the cells whose selected value is an end of its grid
 COMPUTED = "computed"
 """The method of a number that is no estimate: it has no error beyond rounding, and no n."""
 
@@ -171,8 +172,8 @@ def capped(verdict: Verdict, cells: Cells, rows: pd.DataFrame) -> Verdict:
     ends = at_grid_end(cells, rows)
     if ends.empty or verdict.verdict == INCONCLUSIVE:
         return verdict
-    where = "; ".join(
-        ", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in ends.to_dict("records")
-    )
-    why = f"{verdict.verdict}, but for selected values at an end of their grid: {where}"
+    named = [", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in ends.to_dict("records")]
+    more = f"; and {len(named) - MOST_ENDS} more" if len(named) > MOST_ENDS else ""
+    where = f"{'; '.join(named[:MOST_ENDS])}{more}"
+    why = f"would be '{verdict.verdict}', but for selected values at an end of their grid: {where}"
     return replace(verdict, verdict=INCONCLUSIVE, condition=f"({why}) {verdict.condition}".strip())

@@ -50,10 +50,11 @@ class Items:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table for people: Markdown strings, and what it is called where it is folded."""
+    """A table for people: Markdown strings, what it is called where it is folded, and whether a long one is."""
 
     frame: pd.DataFrame = field(repr=False)
     name: str = "the table"
+    fold: bool = True
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,18 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
-NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?(?=[;)]|$)")
+NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?( \([^()]*\))?(?=[;)]|$)")
 """What is measured under a condition, behind its name."""
+CAPPED = re.compile(r"\((would be '.*?)\) ?((?:[^()]|\([^()]*\))*|\(.*\))$")
+"""A condition that begins with why the verdict is capped, and the rest of it."""
+LEAST = "measured, where it fits least"
+"""Of several conditions, the number of one is in the table: that under which the claim fits least."""
 MOST_PANELS = 4
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
 QUICK = (
-    "**A quick trial**: few seeds, few rates and short training, to see that everything runs. Its verdicts are not "
-    "those of the full one."
+    "**A quick trial**: few seeds, few rates and short training, some studies left out, to see that everything runs. "
+    "Its verdicts are not those of the full one."
 )
 
 
@@ -186,11 +190,13 @@ def page(
         parts, claims: as it takes them.
         names: {id: the activation that it is said of}.
     """
-    brief = made.wide[["claim", "activation", "said", "measured", "verdict"]].copy()
+    brief = made.wide[["claim", "activation", "said", "measured"]].rename(columns={"measured": LEAST})
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
-    brief["verdict"] = [NUMBERS.sub("", one) for one in brief["verdict"]]  # each claim's own section has them
-    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts")))]
     pairs = in_order(parts, claims)
+    brief["verdict"] = [f"**{one.verdict}**" for one, _ in pairs]
+    # Without numbers, which each claim's own section has.
+    brief["under which conditions"] = [NUMBERS.sub("", plain(one.condition)) for one, _ in pairs]
+    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
     for claim, said in claims.items():
         whose = f"`{names[claim]}`: " if names.get(claim) else ""
         found = [(one, part) for one, part in pairs if belongs(one.id, claim)]
@@ -203,18 +209,48 @@ def page(
     return sections
 
 
+def by_condition(one: Verdict) -> tuple[str, list[tuple[str, str, str]]]:
+    """Take a verdict's condition apart: what is said of all of it, and rows (condition, number, verdict) if it has any.
+
+    >>> from actlab.analysis.claims import AT_MOST
+    >>> condition = "(would be 'true only if', but …) he: 0.1 [0, 0.2]; contradicted at lecun: 0.5 [0.4, 0.6]"
+    >>> head, rows = by_condition(Verdict("S", "", "s", AT_MOST, 0.3, 0.5, 0.4, 0.6, 5, "t", ONLY_IF, condition, "e"))
+    >>> head
+    "would be 'true only if', but …"
+    >>> rows
+    [('he', '0.1 [0, 0.2]', 'supported'), ('lecun', '0.5 [0.4, 0.6]', 'contradicted')]
+    """
+    head, rest = "", one.condition
+    if found := CAPPED.match(rest):
+        head, rest = found[1], found[2]
+    if not rest:
+        return head, []
+    word = SUPPORTED if rest and not rest.startswith("(") else ""
+    rows = []
+    for piece in rest.removeprefix("(").removesuffix(")" if rest.startswith("(") else "").split("; "):
+        begins = next((each for each in WORDS if piece.startswith(f"{each} at ")), "")
+        word = begins or word
+        name, _, number = piece.removeprefix(f"{begins} at ").rpartition(": ")
+        rows.append((name, number, word))
+    return (head, rows) if all(all(row) for row in rows) else (one.condition, [])
+
+
 def of_verdict(one: Verdict, part: Part) -> Section:
     """Compose what is said of one verdict."""
+    head, rows = by_condition(one)
     lines = [
         f"Claimed: {claimed(one)}. Found: {measured(one)}" + (f" ({plain(one.method)})." if one.method else "."),
-        *([f"Conditions: {plain(one.condition)}."] if one.condition else []),
+        *([f"It {plain(head)}." if head.startswith("would") else f"Conditions: {plain(head)}."] if head else []),
         f"The number: {plain(one.evidence)}.",
         f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
         f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
         + (f", [study]({part.name}/report.md)" if part.study else "")
         + f"; again: `{part.again}`",
     ]
-    blocks: tuple[Items | Picture, ...] = (Items(tuple(lines)),)
+    blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
+    if rows:
+        cells = [(plain(name), plain(number), word) for name, number, word in rows]
+        blocks += (Grid(pd.DataFrame(cells, columns=["condition", "found", "verdict"]), "the conditions"),)
     panels = sorted(name for name in part.figures if one.figure and name.partition("-")[0] == one.figure)
     for name in panels[:MOST_PANELS]:
         title = f"{name} of the study {part.name}"

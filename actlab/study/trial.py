@@ -1,5 +1,6 @@
 """A trial's file: the studies and computations whose claims together make one table, and how a quick one is smaller."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class TrialConfig(Section):
     quick: dict[str, list[str]] = Field(
         {}, description="overrides that make studies small: `{all: [sweep.seeds=5], depth: [train.steps=100]}`"
     )
+    quick_without: list[str] = Field([], description="studies that a quick trial has only where `--only` names them")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Trial:
     def overrides(self, study: str, quick: bool) -> tuple[str, ...]:
         """Return what is overridden of a study: of a quick trial those of all, then its own."""
         return (*self.config.quick.get(ALL, ()), *self.config.quick.get(study, ())) if quick else ()
+
+    def parts(self, quick: bool, only: Collection[str] = ()) -> tuple[Path, ...]:
+        """Return the files to train or compute: those that are named, or all; of a quick trial those that it has."""
+        without = self.config.quick_without if quick else ()
+        files = (*self.studies, *self.computed)
+        return tuple(path for path in files if (path.stem in only if only else path.stem not in without))
 
 
 def read(folder: Path) -> Trial:
@@ -78,11 +86,15 @@ def read(folder: Path) -> Trial:
                 raise StudyError(f"{source.where(key, i)}: {key}: {short_path(one)}: no such file")
             if names.setdefault(one.stem, one) is not one:
                 raise StudyError(f"{source.where(key, i)}: {key}: another file is called '{one.stem}'; rename one")
+    there = [one.stem for one in files["studies"]]
     for name in config.quick:
-        if name not in (ALL, *(one.stem for one in files["studies"])):
-            there = [ALL, *(one.stem for one in files["studies"])]
+        if name not in (ALL, *there):
             where = source.where("quick", name)
-            raise StudyError(f"{where}: quick: {name}: is no study of this trial{nearest(name, there)}")
+            raise StudyError(f"{where}: quick: {name}: is no study of this trial{nearest(name, [ALL, *there])}")
+    for i, name in enumerate(config.quick_without):
+        if name not in there:
+            where = source.where("quick_without", i)
+            raise StudyError(f"{where}: quick_without: {name}: is no study of this trial{nearest(name, there)}")
     return Trial(config, path, files["studies"], files["computed"], source)
 
 

@@ -95,10 +95,10 @@ def in_html(
             return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
             return items(block)
-        case Grid(frame, name):
+        case Grid(frame, name, fold):
             body = table(frame, settings, VERDICT if set(frame) >= OF_CLAIMS else "")
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
-            return body if len(frame) < FOLD_FROM else folded
+            return folded if fold and len(frame) >= FOLD_FROM else body
         case Picture(title, file):
             return picture(title, files[file], title != heading) if file in files else ""
 
