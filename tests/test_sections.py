@@ -69,3 +69,10 @@ def test_what_does_not_apply_is_named_below_its_heading(cells, tmp_path):
     assert by_heading["Figures"] == (Text(not_applicable(["dying"])),)
     assert {*NEEDS} <= {*TABLES, *FIGURES}
     assert "dying (needs dead units measured" in not_applicable(["dying"])
+
+
+def test_what_follows_from_an_item_stands_below_it():
+    block = Items(("a", "b <i>", "c", "d"), (), (False, True, True, False))
+    assert markdown([Section(1, "h", (block,))]) == "# h\n\n- a\n  - b <i>\n  - c\n- d\n"
+    page = in_html(block, Path(), {}, ())
+    assert "".join(page.split()) == "<ul><li>a<ul><li>b&lt;i&gt;</li><li>c</li></ul></li><li>d</li></ul>"
