@@ -353,7 +353,7 @@ def test_a_claim_is_said_in_one_sentence_with_its_unit_its_exceptions_and_why_no
         "0.308 [0.295, 0.325]",
         "E: comes back; claimed is at least 0.01, found 0 in all 20 seeds: equal values have no interval, and decide "
         "nothing",
-        "F: comes back; claimed is at least 0.01, found 0.150 in 2 seeds: too few for an interval",
+        "F: comes back; claimed is at least 0.01, found 0.150 in 2 seeds: too few for an interval; it takes 5 seeds",
         "L: keeps; claimed is exactly 1 of every case, found 0 to 1.00; not so in 1 of 3 networks: star_relu",
     ]
     many = as_table([*made, *made], [], 0, 30)

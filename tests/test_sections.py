@@ -1,5 +1,7 @@
 """A report is data before it is Markdown: who renders it finds texts, tables and what each picture is drawn from."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -7,6 +9,7 @@ from actlab.analysis import panels, report, style
 from actlab.analysis.document import document
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.making import Made
+from actlab.analysis.pages.document import in_html
 from actlab.analysis.sections import FOLD_FROM, Grid, Items, Link, Picture, Section, Text, markdown
 from actlab.analysis.tables import TABLES
 from actlab.analysis.why_not import NEEDS, not_applicable

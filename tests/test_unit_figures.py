@@ -2,12 +2,17 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from actlab.analysis.cells import build_cells
 from actlab.analysis.estimates import long, summarise
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.revival import comparable, counted_together
 from actlab.analysis.figures.units import unlike_dead
+from actlab.analysis.tables import TABLES
+from tests.synthetic import frames
 
 KEYS = ["freeze_layers", "optimizer"]
 RUNS = pd.DataFrame(
@@ -37,18 +42,17 @@ def test_units_of_all_depths_are_counted_together_by_layers_that_something_moves
     assert rates == {
         ("layer 2", 0): {0.5},
         ("layer 2", 1): {0.0},
-        ("layers 3 and up", 0): {0.5},
-        ("layers 3 and up", 1): {0.5},
+        ("layers above 2", 0): {0.5},
+        ("layers above 2", 1): {0.5},
     }
-    assert set(counted_together(RUNS, layers, ["optimizer"], frozen=0)["layers"]) == {"all hidden layers"}
 
 
-@pytest.mark.parametrize(("lost", "seeds"), [([0], {1, 2, 3}), ([], {0, 1, 2, 3}), ([0, 1, 2], {0, 1, 2, 3})])
-def test_every_seed_has_the_same_settings(lost, seeds):
+@pytest.mark.parametrize(("lost", "depths"), [([0], {2}), ([], {2, 5}), ([0, 1, 2], {2})])
+def test_all_lines_are_of_the_same_settings_in_every_seed(lost, depths):
     there = (RUNS["depth"] == 5) & (RUNS["freeze_layers"] == 0) & RUNS["seed"].isin(lost)
-    kept, said = comparable(RUNS.assign(status=RUNS["status"].mask(there, "diverged")), KEYS, "optimizer")
-    assert set(kept["seed"]) == seeds
-    assert len({tuple(of) for _, of in kept.groupby(["seed", "freeze_layers"])["depth"]}) == 1
+    kept, said = comparable(RUNS.assign(status=RUNS["status"].mask(there, "diverged")), "optimizer")
+    assert set(kept["seed"]) == {0, 1, 2, 3}
+    assert all(set(of) == depths for _, of in kept.groupby(["seed", "freeze_layers"])["depth"])
     assert (said == "") == (not lost)
     assert f"{len(kept)} of 16 runs with optimizer sgd" in said or not lost
 
@@ -70,5 +74,24 @@ def test_weak_units_that_are_the_dead_ones_are_not_drawn_twice():
     frame = summarise(long(steps[["run", "weak_fraction"]], ["weak_fraction"]), runs, keys)
     left, said = unlike_dead(frame, SimpleNamespace(steps=steps, runs=runs), keys)
     assert set(left["activation"]) == {"relu6", "leaky_relu"}  # what cannot die is drawn, however little is weak
-    assert "up to 0.03 more: relu. The CSV" in said
+    assert "up to 0.03 more where half of the runs are left or more: relu. The CSV" in said
     assert unlike_dead(left, SimpleNamespace(steps=steps, runs=runs), keys)[1] == ""
+
+
+def test_dead_units_by_depth_are_of_all_layers_whichever_were_kept():
+    runs, steps, layers = frames(("relu",), (2, 5), (1e-3,), seeds=6, weight_init=("he_normal", "lecun_normal"))
+    some = build_cells(runs, steps, layers[layers["layer"] != 1])
+    whole = build_cells(runs, steps, layers)
+    one, other = (FIGURES["dead_by_depth"].make(cells).frame["mean"] for cells in (some, whole))
+    assert len(one) == 4
+    assert (one == other).all()
+
+
+def test_a_map_of_revival_has_the_shares_of_the_table_of_deaths():
+    cells = build_cells(*frames(("relu",), (2, 5), (1e-3, 1e-2), seeds=6))
+    by = ["depth", "learning_rate"]
+    drawn = FIGURES["revival"].make(cells).frame.set_index(by)["mean"]
+    death = TABLES["death"].make(cells).frame
+    listed = death[death["measure"] == "revival_rate"].set_index(by)["mean"]
+    assert len(drawn) == 4
+    assert np.allclose(drawn, listed[drawn.index])

@@ -298,4 +298,7 @@ def unknown(name: str) -> str:
     """Say of a name that it stands for nothing, and what it could stand for."""
     if name in FUNCTIONS:
         return f"{name}: is a function; write {name}(x)"
-    return f"{brief(name)}: stands for nothing; a parameter needs the number that it begins with: '..., {name}=0.25'"
+    meant = f"{nearest(name, FUNCTIONS)} A" if len(name) > 2 else "; a"
+    return (
+        f"{brief(name)}: stands for nothing{meant} parameter needs the number that it begins with: '..., {name}=0.25'"
+    )

@@ -261,11 +261,16 @@ def outside_sentence(cells: pd.DataFrame, keys: Sequence[str]) -> str:
 
 
 def those_with(rows: pd.DataFrame, cells: pd.DataFrame, keys: Iterable[str], most: int = 6) -> str:
-    """Name the settings by which some cells are told from all, in parentheses; the names of few values only."""
+    """Name the settings by which some cells are told from all, in parentheses; the names of few values only.
+
+    >>> cells = pd.DataFrame({"leak": [float("nan"), "unit", 0.5], "depth": [2, 5, 5]})
+    >>> those_with(cells.head(2), cells, ["leak", "depth"])
+    ' (leak nan, unit)'
+    """
     told = []
     for key in keys:
         values = list(dict.fromkeys(rows[key]))
-        values = values if isinstance(values[0], str) else sorted(values)
+        values = values if any(isinstance(one, str) for one in values) else sorted(values)  # beside "" may be numbers
         if len(values) < cells[key].nunique(dropna=False) and len(values) <= most:
             named = [str(in_markdown(value, key)) for value in values]
             told.append(heading(key, values[0]) if len(values) == 1 and not isinstance(values[0], str) else "")

@@ -51,10 +51,10 @@ def what_would_decide(effect: float, interval: Interval, two_sided: bool = False
     >>> what_would_decide(0.1, Interval(0.101, 0.0, 0.2, 10, "Student t"))
     'no number of seeds would: the effect is about as large as δ'
     >>> what_would_decide(0.1, Interval(0.1, float("nan"), float("nan"), 3, "none"))
-    'it takes 5 seeds for an interval'
+    'it takes 5 seeds'
     """
     if 0 < interval.n < FEWEST and not interval.known:
-        return f"it takes {FEWEST} seeds for an interval"
+        return f"it takes {FEWEST} seeds"
     seeds = seeds_to_decide(effect, interval, two_sided)
     if math.isnan(seeds):
         return ""

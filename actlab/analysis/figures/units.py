@@ -67,15 +67,15 @@ def dead_over_training(cells: Cells) -> Drawing | None:
 def dead_by_depth(cells: Cells) -> Drawing | None:
     """Dead units at init against depth, one line per initialiser: of activations that can die."""
     names = [key for key in ("weight_init", "weight_gain", "bias_init") if key in cells.keys]
-    if not available(cells.layers, ["dead_fraction"]) or not names or cells.runs["depth"].nunique() < 2:
+    if not available(cells.steps, ["dead_fraction"]) or not names or cells.runs["depth"].nunique() < 2:
         return None
     keys = [key for key in cell_keys(cells, cells.keys) if key == "depth" or not is_of_training(cells, key)]
     runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
-    of_layers = long(records_at(cells.layers, runs, "init", ["dead_fraction"]), ["dead_fraction"])
-    values = of_layers.groupby(["run", "measure"])["value"].mean().reset_index()
+    values = long(records_at(cells.steps, runs, "init", ["dead_fraction"]), ["dead_fraction"])  # of all layers
     frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
     if frame.empty:
         return None
+    one = "" if frame["activation"].nunique() > 1 else f": {frame['activation'].iloc[0]}"
     frame["initialiser"] = [
         ", ".join(f"{OF_INIT.get(name, '')}{in_short(value)}" for name, value in zip(names, row, strict=True))
         for row in frame[names].itertuples(index=False)
@@ -85,7 +85,7 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
     if frame["activation"].nunique() > 1:
         frame["initialiser"] = frame["activation"] + ", " + frame["initialiser"]
-    return drawing(cells, frame, spec, "Dead units at initialisation by depth", " ".join(said), others)
+    return drawing(cells, frame, spec, f"Dead units at initialisation by depth{one}", " ".join(said), others)
 
 
 @figure
@@ -102,9 +102,9 @@ def weakening(cells: Cells) -> Drawing | None:
 
 def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     """Draw a fraction of units at the end, at every rate: a map per activation that has any such unit."""
-    if not available(cells.steps, [measure]) or "learning_rate" not in cells.keys:
+    if not available(cells.steps, made_of(measure)) or "learning_rate" not in cells.keys:
         return None
-    values = long(records_at(cells.steps, cells.runs, "final", [measure]), [measure])
+    values = at_the_end(cells, measure)
     keys = cell_keys(cells, cells.keys)
     frame, left_out = only_nonzero(sort_rows(summarise(values, cells.runs, keys), keys, cells.ranks))
     if frame.empty:
@@ -132,6 +132,20 @@ def by_depth_and_rate(cells: Cells, measure: str, title: str) -> Drawing | None:
     return replace(made, frame=whole.drop(columns=set(whole) - set(made.frame))) if again else made
 
 
+def made_of(measure: str) -> list[str]:
+    """List the measures that a fraction is made of: itself, or of the revival rate the two whose ratio it is."""
+    return ["revived_fraction", "ever_dead_fraction"] if measure == "revival_rate" else [measure]
+
+
+def at_the_end(cells: Cells, measure: str) -> pd.DataFrame:
+    """Take a fraction of units at the end: one row a run, as ``long`` gives them."""
+    rows = records_at(cells.steps, cells.runs, "final", made_of(measure))
+    if measure == "revival_rate":
+        ever = rows["ever_dead_fraction"]
+        rows = rows.assign(revival_rate=rows["revived_fraction"] / ever.where(ever > 0))[["run", measure]]
+    return long(rows, [measure])
+
+
 def unlike_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> tuple[pd.DataFrame, str]:
     """Leave out the maps of weak units that are maps of dead units over again, and say which these are.
 
@@ -154,8 +168,8 @@ def unlike_dead(frame: pd.DataFrame, cells: Cells, keys: Sequence[str]) -> tuple
         for row in records(frame.loc[again, maps].drop_duplicates())
     ]
     return frame[~again].reset_index(drop=True), (
-        f"Not drawn, since these weak units are the dead ones, up to {most[again.to_numpy()].max():.2g} more: "
-        f"{'; '.join(map(plain, names))}. The CSV has them."
+        f"Not drawn, since these weak units are the dead ones, up to {most[again.to_numpy()].max():.2g} more where "
+        f"half of the runs are left or more: {'; '.join(map(plain, names))}. The CSV has them."
     )
 
 
