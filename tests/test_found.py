@@ -461,6 +461,17 @@ def test_what_has_one_value_is_named(cells):
     assert "width" not in doubts.scope(both, {})
 
 
+def test_a_rate_that_nobody_chose_is_named_and_a_selected_one_is_not():
+    one = frames(("relu",), (2,), (1e-2,), seeds=1, bias_init="zeros", weight_gain=2.0, norm="layer")
+    text = doubts.scope(report.study_cells({}, {}, *one), {})
+    for part in ("depth 2", "learning rate 0.01", "weight gain 2", "norm layer"):
+        assert part in text, text
+    assert "bias" not in text  # zeros, as usual
+    chosen = report.study_cells(RULE, {}, *frames(("relu",), (2,), (1e-3, 1e-2), seeds=1))
+    fresh = replace(chosen, runs=chosen.runs[chosen.runs["learning_rate"] == 1e-2])  # as of seeds that chose nothing
+    assert "learning rate" not in doubts.scope(fresh, {})
+
+
 def at_rate(cells_frames, best, trains):
     """A study in which the rate ``best`` has the lowest validation loss, and runs train at the rates ``trains``."""
     runs, steps, layers = cells_frames

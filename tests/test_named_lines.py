@@ -57,6 +57,8 @@ def test_a_line_under_another_is_wider_and_the_key_says_so():
     figure = drawn({"a": [0.0, 0.1, 0.2], "b": [0.0, 0.1, 0.2], "c": [0.0, 0.1, 0.9]}, "dead_fraction")
     widths = [line.get_linewidth() for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     assert widths[0] > widths[1] == widths[2]
+    sizes = [line.get_markersize() for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
+    assert sizes[1] < sizes[0] <= 1.3 * sizes[1] + 1e-9  # larger ones look like errors
     assert keys(figure) == [UNDER]
     apart = drawn({"a": [0.0, 0.1, 0.2], "c": [0.0, 0.1, 0.9]}, "dead_fraction")
     assert keys(apart) == []

@@ -6,6 +6,7 @@ import pytest
 from actlab.analysis import panels, style
 from actlab.analysis.cells import build_cells
 from actlab.analysis.figures import FIGURES
+from actlab.analysis.maps import head_of
 from actlab.analysis.tables import TABLES
 from tests.synthetic import frames
 
@@ -99,7 +100,11 @@ def test_beside_the_share_that_trained_stands_what_those_came_to():
     runs, steps, layers = frames(("relu",), (4, 6), (1e-3, 1e-2), seeds=5)
     runs = runs.assign(status="ok", trained=(runs["depth"] == 4) | (runs["seed"] > 1))
     runs = runs.assign(test_accuracy=np.where(runs["trained"], 0.9, 0.1))
-    frame = FIGURES["trained_by_rate"].make(build_cells(runs, steps, layers)).frame
+    made = FIGURES["trained_by_rate"].make(build_cells(runs, steps, layers))
+    heads = {name: head_of(made.spec, "relu", name, 2) for name in ("trained", "test_accuracy")}
+    assert "of runs that trained, if any" in heads["test_accuracy"]
+    assert "of runs" not in heads["trained"]
+    frame = made.frame
     cell = frame[(frame["depth"] == 6) & (frame["learning_rate"] == 1e-2)].set_index("measure")
     assert cell.loc["test_accuracy", "mean"] == pytest.approx(0.9)
     assert cell.loc["trained", "mean"] == pytest.approx(3 / 5)

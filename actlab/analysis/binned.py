@@ -17,6 +17,7 @@ GAP = 0.25  # decades: half of what stands on an axis for all that is nearer to 
 CUT = 0.01  # of a layer: where as much lies beyond an end of the axis, a picture marks it there
 NEAREST = 0.03  # of a layer's values at most may be nearer to 0 than the axis shows, but for those of the middle bin
 LEAST = 0.02  # of a layer, for each decade: where every layer has less, may be beyond the axis
+SAID = 0.05  # share near 0 from which on a picture says it
 FINEST = -4  # log10 of the innermost edge
 OF_BIN = ("bin", "from", "to", "count", "mean", "n")
 """The columns of shares that are of a bin."""

@@ -30,8 +30,10 @@ from actlab.naming import counted
 
 __all__ = ["RULES", "doubts_about"]
 
-SCOPE, TRAINING = ("data", "width"), ("optimizer", "batch_size", "steps")
+SCOPE, TRAINING = ("data", "depth", "width"), ("optimizer", "learning_rate", "batch_size", "steps")
 """Settings of which it is said where they have one value alone; the latter of networks that are trained."""
+USUAL = {"weight_init": "auto", "weight_gain": 1, "bias_init": "zeros", "weight_decay": 0}
+"""Settings of which it is said where they have one other value alone; likewise those that are mostly unused."""
 DEEP = re.compile(r"depth/width is .*; theory is drawn up to ([\d.]+)$")
 MANY = 20  # cells, of which one is expected to be missed by its interval
 MISSED = 0.05
@@ -54,9 +56,13 @@ def repeats(cells: Cells, tables: Tables) -> str:
 
 
 def scope(cells: Cells, tables: Tables) -> str:
-    """Name the settings of a study that have one value alone."""
+    """Name the settings of a study that have one value alone, which was neither swept nor selected."""
     asked = SCOPE if cells.untrained else (*SCOPE, *TRAINING)
-    one = [key for key in asked if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
+    usual = {one.column: one.unused for one in cells.settings if one.unused}
+    usual |= {key: (value,) for key, value in USUAL.items() if key != "weight_decay" or not cells.untrained}
+    one = [key for key in (*asked, *usual) if key in cells.runs and cells.runs[key].nunique(dropna=False) == 1]
+    one = [key for key in one if cells.runs[key].iloc[0] not in usual.get(key, ())]
+    one = [key for key in one if cells.select is None or key != cells.over]
     each = [f"{plain(words(key))} {in_markdown(cells.runs[key].iloc[0], key)}" for key in one]
     return f"All runs have {listed(each)}: other values may give other results." if each else ""
 

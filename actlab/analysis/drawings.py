@@ -57,7 +57,8 @@ class Spec:
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.
         log: the measures whose axis is logarithmic.
-        labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none.
+        labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none. Of tiles
+            {measure: what its maps are of}.
         looks: {activation: its look}.
         most: how many columns a grid has; of more, some are drawn, evenly spread.
         fitted: whether a grid's axes of shares end, from 0 on, above what is drawn, and not at 1.

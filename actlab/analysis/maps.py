@@ -169,7 +169,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
 def head_of(spec: Spec, value: Any, measure: str, measures: int) -> str:
     """Write what a map is of."""
     head = line_label(spec.panels, value)
-    return head if measures == 1 else f"{head}: {about(measure).words}"
+    return head if measures == 1 else f"{head}: {spec.labels.get(measure, about(measure).words)}"
 
 
 def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:

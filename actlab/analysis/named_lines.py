@@ -37,8 +37,10 @@ ONE_RUN: dict[str, Any] = {
     **{"color": "#444444", "marker": "o", "markerfacecolor": "white", "markersize": 4.0, "linestyle": "none"},
 }
 UNDER = "wide: a line on which another lies"
-WIDER, ALIKE = 2.2, 0.012
-"""Points that a line is wider than one that lies upon it; of an axis, how near two lines are that look like one."""
+WIDER, LARGER, ALIKE = 2.2, 1.3, 0.012
+"""Points that a line is wider than one that lies upon it, and times that its markers are larger (were they more, they
+would look like errors); of an axis, how near two lines are that look like one."""
+MARKER = 3.5  # points
 ASIDE = 0.05
 """Of an axis: how wide the runs of all lines at one place are spread, so that none hides another's."""
 
@@ -129,7 +131,7 @@ def wider(upon: int) -> dict[str, Any]:
     """Choose width and markers of a line such that those that lie upon it leave it seen."""
     if not upon:
         return {}
-    return {"linewidth": 1.3 + WIDER * upon, "markersize": 3.5 + (WIDER + 0.5) * upon, "zorder": 1.9}
+    return {"linewidth": 1.3 + WIDER * upon, "markersize": LARGER * MARKER, "zorder": 1.9}
 
 
 def each_run(
@@ -170,5 +172,5 @@ def draw_beside(
     if not theory:
         curve(axes, line, x, look, True, alpha, **more)
         return
-    points(axes, line, x, look, more.get("markersize", 3.5))
+    points(axes, line, x, look, more.get("markersize", MARKER))
     predicted(axes, line, x, look.colour)

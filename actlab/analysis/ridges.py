@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import arrangement, legend, looks_of, name_edges, title
-from actlab.analysis.binned import CUT, GAP, Axis, axis_of, beyond, keys_of
+from actlab.analysis.binned import CUT, GAP, SAID, Axis, axis_of, beyond, keys_of
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.of_trained import TRAINED, partly
@@ -23,7 +23,7 @@ from actlab.measures import about
 
 TALL = 0.9  # of a row is the highest bin
 ROW = 0.2  # inches
-SAID = 0.05  # share near 0 from which on a picture says it
+PAD = 0.02  # of the axis, beyond either end of it: what piles up in an outermost bin stands free of the frame
 BEFORE = "#C4C4C4"
 STRIP = "#EFEFEF"
 MOST_TICKS = 7
@@ -79,7 +79,7 @@ def zero_key(axis: Axis) -> Line2D:
 
 def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, colour: str, said: bool) -> None:
     """Draw the rows of one panel, each outline as high as any other: heights are of densities along the axis."""
-    shown = np.flatnonzero(axis.right > axis.left)
+    shown = np.flatnonzero((axis.right > axis.left) & (axis.left >= axis.low - 1e-6) & (axis.right <= axis.high + 1e-6))
     shown = shown[np.argsort(axis.left[shown], kind="stable")]
     negative = shown[axis.right[shown] < 0] if not math.isnan(axis.inner) else shown[:0]
     for at, look in (("init", {"fill": True, "color": BEFORE, "linewidth": 0}), ("final", {"color": colour})):
@@ -97,7 +97,7 @@ def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, co
                 outline(axes, row, axis.left[side], axis.right[side], height[side], look)
     for part in records(beyond(frame, axis)):
         place = layers.index(part["layer"]) + (0.5 if part["at"] == "init" else 0.18)
-        for end, x, marker in (("below", 0.015, "<"), ("above", 0.985, ">")):
+        for end, x, marker in (("below", 0.01, "<"), ("above", 0.99, ">")):
             if part[end] >= CUT:
                 mark: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "none", "zorder": 4} | BEYOND[
                     part["at"]
@@ -113,7 +113,8 @@ def ridge(axes: Axes, frame: pd.DataFrame, layers: Sequence[Any], axis: Axis, co
             axes.text(1.01, row + 0.1, " → ".join(texts), transform=axes.get_yaxis_transform(), **PERCENT)
     if not math.isnan(axis.inner):
         axes.axvspan(-GAP, GAP, color=STRIP, linewidth=0, zorder=0)
-    axes.set_xlim(axis.low, axis.high)
+    pad = PAD * (axis.high - axis.low)
+    axes.set_xlim(axis.low - pad, axis.high + pad)
     axes.set_ylim(-0.08, len(layers))
     axes.grid(False, axis="y")
     axes.tick_params(axis="y", length=0)

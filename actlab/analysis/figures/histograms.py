@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from actlab.analysis.binned import CUT, LEAST, axis_of, beyond, both_ends, shares
+from actlab.analysis.binned import CUT, DELTA, LEAST, SAID, axis_of, beyond, both_ends, shares
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.drawings import RIDGES, WHEN, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import code
 from actlab.analysis.figures.base import of_those_trained, one_depth, thin_layers
 from actlab.analysis.layout import records
-from actlab.analysis.notes import span
+from actlab.analysis.notes import listed, span
 from actlab.analysis.of_trained import TRAINED, how_many, of_untrained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
@@ -53,6 +53,7 @@ def histograms(cells: Cells) -> Drawing | None:
         "the input"
         f"{thinned(counts, frame)}.",
         of_those_trained(frame, cells),
+        exactly_zero(frame, runs),
         f"Where every layer has less than {100 * LEAST:g} % for each decade the axis may end; NaN lies in no bin, and "
         "at the end runs that diverged are left out.",
     ]
@@ -67,6 +68,17 @@ def thinned(counts: pd.DataFrame, frame: pd.DataFrame) -> str:
     """Say that not all layers are drawn."""
     number, shown = counts["layer"].nunique(), frame["layer"].nunique()
     return f"; {shown} of {number} kept layers are drawn" if shown < number else ""
+
+
+def exactly_zero(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Say where gradients come from that are exactly 0, where a picture says how many are."""
+    if not ((frame["measure"] == DELTA) & (frame["bin"] == 0) & (frame["mean"] >= SAID)).any():
+        return ""
+    floats = listed(sorted(set(runs["dtype"]))) if "dtype" in runs else "float32"
+    return (
+        f"A signal gradient is exactly 0 behind a flat piece of the activation, or where {floats} rounds it to 0 "
+        "(underflow, mostly); of an activation without a flat piece (`gelu`, `selu`) it is the latter alone."
+    )
 
 
 def cut(pages: Iterable[pd.DataFrame]) -> str:

@@ -118,7 +118,8 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = with_selected(frame, cells)
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
-    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels)
+    of_those = {metric: f"{about(metric).words} of runs that trained, if any"}
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels, labels=of_those)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
         f"mean final {words(metric)} of those, or where none trained of those that did not diverge, at every learning "

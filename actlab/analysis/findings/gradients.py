@@ -147,11 +147,12 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     number += " of depth 3 or more" * bool((cells.runs["depth"] < 3).any())  # shallower ones have no slope
     of = "of these" if len(judged) == len(there) else f"of the {len(judged)} in which every run has a slope"
     where = f"{'all' if near == len(judged) else near or 'none'} {of}" if len(frame) > 1 or not near else "it"
+    by_what = "(the median, and the range) " * bool(off["n"] > 1 and math.isnan(off["low"]))
     text = (
         f"Mean-field theory predicts the gradient's slope before training in {number}. In "
         f"{where} the measured mean is within {BEYOND:g} standard "
         f"errors of what is predicted; the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
-        f"{called(off, varied(frame, keys))}: {estimate(off)} decades per layer measured, {predicted_text(off)} "
-        "predicted."
+        f"{called(off, varied(frame, keys))}: {estimate(off)} decades per layer {by_what}"
+        f"measured, {predicted_text(off)} predicted."
     )
     return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))
