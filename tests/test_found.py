@@ -11,6 +11,7 @@ import pytest
 from actlab.analysis import doubts, findings, report
 from actlab.analysis.claims import AT_LEAST, AT_MOST, as_table, judge
 from actlab.analysis.document import document
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.findings import decided, gradients, outcomes, units
 from actlab.analysis.judging import judge_law
 from actlab.analysis.layout import Table, records
@@ -508,6 +509,10 @@ def scored(made, best, scores):
 def test_a_rate_that_scores_better_than_the_selected_one_is_said_with_both_numbers():
     made = frames(("relu",), (2,), (1e-3, 1e-2), seeds=7, steps=100)
     low, high = [0.80, 0.81, 0.83, 0.82, 0.80, 0.81, 0.82], [0.95, 0.97, 0.95, 0.96, 0.97, 0.96, 0.95]
+    drawing = FIGURES["accuracy_by_depth"].make(scored(made, 1e-3, {1e-3: low, 1e-2: high}))
+    assert drawing.frame["outscored_by"].tolist() == ["learning rate"]
+    alike = FIGURES["accuracy_by_depth"].make(scored(made, 1e-2, {1e-3: low, 1e-2: high}))
+    assert "outscored_by" not in alike.frame
     text = doubts.outscored(scored(made, 1e-3, {1e-3: low, 1e-2: high}), {})
     assert text.startswith(
         "Selected by validation loss, not by what is shown: in 1 of 1 cell another learning rate has a clearly better "

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from actlab.analysis import style
 from actlab.analysis.accuracies import accuracy_scale
 from actlab.analysis.drawings import NAMED_LINES, Spec
-from actlab.analysis.named_lines import RUN, UNDER
+from actlab.analysis.named_lines import BETTER, FRAME, RUN, UNDER
 from actlab.analysis.panels import render
 
 
@@ -71,3 +71,11 @@ def test_single_runs_have_a_key_and_stand_beside_one_another():
     assert len(set(alone)) == 2
     heights = [text.get_position()[1] for text in figure.axes[0].texts]
     assert max(heights) < 0.6  # names point at the runs, not at what was left out of the line
+
+
+def test_cells_in_which_another_rate_does_clearly_better_are_framed():
+    by = ["", "learning rate", "learning rate"]
+    figure = drawn({"a": [0.9, 0.9, 0.5]}, "test_accuracy", seeds=["", "", "0.1 0.2 0.9"], outscored_by=by)
+    (frame,) = [line for line in figure.axes[0].lines if line.get_marker() == FRAME["marker"] and len(line.get_xdata())]
+    assert (list(frame.get_xdata()), list(frame.get_ydata())) == ([5, 10], [0.9, 0.2])
+    assert BETTER.format("learning rate") in keys(figure)

@@ -36,6 +36,8 @@ RUN = "hollow: one run, where some runs of a setting trained and others did not"
 ONE_RUN: dict[str, Any] = {
     **{"color": "#444444", "marker": "o", "markerfacecolor": "white", "markersize": 4.0, "linestyle": "none"},
 }
+BETTER = "framed: another {} does clearly better"
+FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
 UNDER = "wide: a line on which another lies"
 WIDER, LARGER, ALIKE = 2.2, 1.3, 0.012
 """Points that a line is wider than one that lies upon it, and times that its markers are larger (were they more, they
@@ -80,6 +82,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 some = line[partly(line)]
                 axes.plot(some[x], some["mean"], color=looks[value].colour, **RING)
                 keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if len(some) else {}
+                keys |= framed(axes, line, x, looks[value].colour)
                 last = line.sort_values(x)["mean"].dropna().iloc[-1] if not runs else float(np.median(runs))
                 ends[line_label(lines, value)] = (float(last), looks[value].colour)
         axes.set_xlabel(about(x).axis if axes is grid[-1] else "")
@@ -97,6 +100,18 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes, ends in zip(grid, all_ends, strict=True):
         name_lines(axes, ends)
     return figure
+
+
+def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dict[str, Any]]:
+    """Frame the cells of a line in which another value than the selected one does clearly better; say so in a key."""
+    there = line[line["outscored_by"].fillna("") != ""] if "outscored_by" in line else line[:0]
+    if there.empty:
+        return {}
+    texts = there["seeds"].fillna("") if "seeds" in there else pd.Series("", there.index)
+    each = [[float(one) for one in str(text).split()] for text in texts]
+    heights = [np.median(runs) if runs else mean for runs, mean in zip(each, there["mean"], strict=True)]
+    axes.plot(there[x], heights, color=colour, **FRAME)
+    return {BETTER.format(there["outscored_by"].iloc[0]): {"color": "#444444", **FRAME}}
 
 
 def heights_of(rows: pd.DataFrame) -> list[float]:

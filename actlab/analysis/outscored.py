@@ -45,6 +45,18 @@ def outscored(cells: Cells) -> pd.DataFrame:
     return found.sort_values("gap", ascending=False, kind="stable") if len(found) else found
 
 
+def with_outscored(frame: pd.DataFrame, cells: Cells) -> pd.DataFrame:
+    """Add to estimates of cells, where there is such a cell, ``outscored_by``: the key of which another is better."""
+    found, by = outscored(cells), list(cells.selected_keys)
+    if found.empty:
+        return frame
+    if not by:  # the only cell
+        return frame.assign(outscored_by=words(cells.over))
+    marked = found[by].assign(outscored_by=words(cells.over))
+    out = frame.merge(marked, "left", on=by)
+    return out.assign(outscored_by=out["outscored_by"].fillna(""))
+
+
 def compared(cells: Cells) -> Iterator[dict[str, Any]]:
     """Compare the runs of each cell at its selected value with those at every other, and yield what is clear."""
     by, over, shown = cells.selected_keys, cells.over, set(cells.selected["run"])

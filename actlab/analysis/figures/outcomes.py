@@ -22,7 +22,7 @@ from actlab.analysis.intervals import FEWEST
 from actlab.analysis.layout import words
 from actlab.analysis.notes import mean_of, span
 from actlab.analysis.of_trained import TRAINED, summarise_trained
-from actlab.analysis.outscored import of_selection
+from actlab.analysis.outscored import of_selection, with_outscored
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients
 from actlab.analysis.tables import outcomes as tables
@@ -40,7 +40,7 @@ def accuracy_by_depth(cells: Cells) -> Drawing | None:
     table = tables.final_performance(cells)
     spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
-    frame, apart = with_chance(with_seeds(table.frame, cells), cells), ""
+    frame, apart = with_outscored(with_chance(with_seeds(table.frame, cells), cells), cells), ""
     if (frame["seeds"] != "").any():
         apart = (
             " Where some runs trained and others did not, each run is a hollow point: no line leads through what lies "
@@ -118,7 +118,7 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = with_selected(frame, cells)
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
-    of_those = {metric: f"{about(metric).words} of runs that trained, if any"}
+    of_those = {metric: f"{about(metric).words} of runs that trained"}
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels, labels=of_those)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
