@@ -31,7 +31,6 @@ from actlab.analysis import documents
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import CONTRADICTED, ONLY_IF, SUPPORTED, Verdict, name_of
 from actlab.analysis.intervals import wilson_bounds
-from actlab.naming import show
 from experiments import centred, complexity, dying_relu, slopes, tasks, trainable
 
 REPETITIONS, SEEDS = 1_000, 20
@@ -349,7 +348,7 @@ def tables_of(frame: pd.DataFrame) -> dict[str, Callable[[], str]]:
         id, study = some["id"].iloc[0], some["study"].iloc[0]
         by = some.set_index("truth")
         of_nothing = share(by, NOTHING, "supported") if NOTHING in by.index else "–"
-        delta, planted = (show(float(by["value"][truth])) for truth in (AT_DELTA, PLANTED))
+        delta, planted = (f"{float(by['value'][truth]):.3g}".replace("-", "−") for truth in (AT_DELTA, PLANTED))
         wrong = (share(by, AT_DELTA, "supported"), share(by, AT_DELTA, "contradicted"))
         covered = f"{some['covered'].sum() / some['repetitions'].sum():.3f}"
         shares = (delta, of_nothing, *wrong, planted, share(by, PLANTED, "supported"), covered)
