@@ -268,7 +268,7 @@ def test_a_refusal_blames_the_key_that_is_at_fault(folder):
     assert refusal("data.name=gone.csv", "data.drop=[count]").startswith("override data.name=gone.csv: data:")
     assert refusal("data.categorical=refuse", "data.drop=[count]").startswith("s.yaml:3: data: ")
     assert refusal("data.missing=mean", "data.drop=[cuont]").startswith("override data.drop=[cuont]: data:")
-    assert refusal("data.drop=[count]", "data.target=z").startswith("override data.target=z: data:")
+    assert refusal("data.drop=[count]", "data.target=z").startswith("override data.target=z: data.target:")
     assert refusal("data.name=rows.parquet", "data.decimal='.'", "data.seed=1").startswith("override data.decimal")
     assert refusal("data.train_rows=1000", "data.seed=1").startswith("override data.train_rows=1000: data:")
 
