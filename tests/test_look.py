@@ -270,7 +270,7 @@ def test_a_refusal_blames_the_key_that_is_at_fault(folder):
     assert refusal("data.missing=mean", "data.drop=[cuont]").startswith("override data.drop=[cuont]: data:")
     assert refusal("data.drop=[count]", "data.target=z").startswith("override data.target=z: data.target:")
     assert refusal("data.name=rows.parquet", "data.decimal='.'", "data.seed=1").startswith("override data.decimal")
-    assert refusal("data.train_rows=1000", "data.seed=1").startswith("override data.train_rows=1000: data:")
+    assert refusal("data.train_rows=1000", "data.seed=1").startswith("override data.train_rows=1000: data.train_rows:")
 
 
 def test_data_of_one_content_are_described_once_whatever_their_columns_are_called(folder, monkeypatch, capsys):
