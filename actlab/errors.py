@@ -46,6 +46,9 @@ ERRORS: dict[str, Known] = {
     "DataError": Known("actlab.data.table", WRONG, "data cannot be read, or not as they are asked for"),
     "RareClassError": Known("actlab.data.splits", WRONG, "a class has too few rows to be split; a `DataError`"),
     "ActivationError": Known("actlab.activations.base", WRONG, "there is no such activation, or it cannot be used"),
+    "FormulaError": Known(
+        "actlab.activations.formulas", WRONG, "a text is no formula of an activation; an `ActivationError`"
+    ),
     "InitializerError": Known("actlab.nn.initializers", WRONG, "likewise, of an initializer"),
     "OptimizerError": Known("actlab.nn.optimizers", WRONG, "likewise, of an optimizer"),
     "MeasureError": Known("actlab.measures.base", WRONG, "likewise, of a measure"),
