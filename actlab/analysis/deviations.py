@@ -265,7 +265,7 @@ def those_with(rows: pd.DataFrame, cells: pd.DataFrame, keys: Iterable[str], mos
 
     >>> cells = pd.DataFrame({"leak": [float("nan"), "unit", 0.5], "depth": [2, 5, 5]})
     >>> those_with(cells.head(2), cells, ["leak", "depth"])
-    ' (leak nan, unit)'
+    ' (leak none, unit)'
     """
     told = []
     for key in keys:

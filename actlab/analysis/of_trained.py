@@ -69,7 +69,7 @@ def estimate(row: Mapping[str, Any], decimals: int | None = None) -> str:
     """Write an estimate as tables do, after how many runs trained where it is of those alone.
 
     >>> estimate({"mean": 0.5, "low": 0.4, "high": 0.6, "n": 8, "of_trained": "8 of 20 trained"})
-    '8 of 20 trained: 0.500 [0.400, 0.600]'
+    '8 of 20 trained: 0.50 [0.40, 0.60]'
     """
     text = layout.estimate(row, decimals)
     return f"{row[TRAINED]}: {text}" if row.get(TRAINED) else text
