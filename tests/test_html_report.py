@@ -284,8 +284,9 @@ def test_what_is_explored_is_what_figures_draw(name):
     made, _ = explore.by_layer(cells, [f"{LOG10}signal_grad_norm", "act_var"], {}, Rule())
     ends = {"init": 0, "final": made["s"].max()}
     drawn = as_drawn(pd.read_csv(f"results/{name}/figures/gradient_norms.csv")).assign(s=lambda it: it["at"].map(ends))
+    drawn = drawn[drawn["runs"] > 0]  # of the layers that were kept: theory is drawn between them, too
     both = drawn.merge(made[made["seed"] < 0].rename(columns={"a": "activation", "d": "depth"}))
-    assert len(both) >= 0.8 * len(drawn)
+    assert len(both) >= 0.8 * len(drawn) > 100
     np.testing.assert_allclose(10 ** both[f"{LOG10}signal_grad_norm"], both["mean"], rtol=1e-5)
     assert both["of_trained"].fillna("").ne("").any()  # in both studies some runs trained and others did not
 
