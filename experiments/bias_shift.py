@@ -34,9 +34,9 @@ def of_share(rows: pd.DataFrame) -> pd.Series:
     return rows["preact_mean_share"]
 
 
-def reductions(cells: Cells, value: Callable[[pd.DataFrame], pd.Series], other: str = "relu") -> dict[str, pd.Series]:
-    """How much less ELU has than another, mean over layers from the second on, pairs of one seed."""
-    out: dict[str, pd.Series] = {}
+def by_activation(cells: Cells, value: Callable[[pd.DataFrame], pd.Series]) -> dict[str, pd.DataFrame]:
+    """A number by seed and activation, mean over layers from the second on: as drawn, and trained by each optimizer."""
+    out: dict[str, pd.DataFrame] = {}
     for optimizer, runs in cells.selected.groupby("optimizer"):
         for at, words in (("init", "as drawn"), ("final", "after training")):
             if at == "init" and out:  # the same networks under each optimizer
@@ -44,8 +44,13 @@ def reductions(cells: Cells, value: Callable[[pd.DataFrame], pd.Series], other: 
             found = records_at(cells.layers, runs, at, ["act_mean", "act_var", "preact_mean_share"])
             found = found[found["layer"] > 1].merge(runs[["run", "seed", "activation"]], on="run")
             wide = found.assign(value=value(found)).pivot_table("value", "seed", "activation")
-            out[words if at == "init" else f"{words}, {optimizer}"] = wide[other] - wide["elu"]
+            out[words if at == "init" else f"{words}, {optimizer}"] = wide
     return out
+
+
+def reductions(cells: Cells, value: Callable[[pd.DataFrame], pd.Series], other: str = "relu") -> dict[str, pd.Series]:
+    """How much less ELU has than another, pairs of one seed."""
+    return {name: wide[other] - wide["elu"] for name, wide in by_activation(cells, value).items()}
 
 
 def means_are_nearer(cells: Cells) -> Verdict:
@@ -71,4 +76,12 @@ def leaky_is_enough(cells: Cells) -> Verdict:
     return judge("E1c", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
 
 
-CLAIMS = [means_are_nearer, shift_is_less, leaky_is_enough]
+def relu_shifts(cells: Cells) -> Verdict:
+    """C1b, the fault that ELU is to repair: ReLU's outputs shift the next layer's pre-activations."""
+    statement = "outputs shift the next layer's pre-activations (bias shift)"
+    evidence = "share of z² that is units' own mean over rows, mean over layers 2 to 10, by seed"
+    shares = {name: wide["relu"] for name, wide in by_activation(cells, of_share).items()}
+    return judge("C1b", "relu", statement, AT_LEAST, LESS, shares, evidence, "preact_mean_share", figure=FIGURE)
+
+
+CLAIMS = [means_are_nearer, shift_is_less, leaky_is_enough, relu_shifts]

@@ -74,4 +74,13 @@ def each_condition_is_needed(cells: Cells) -> Verdict:
     )
 
 
-CLAIMS = [mean_is_kept, variance_is_kept, each_condition_is_needed]
+def elu_drifts(cells: Cells) -> Verdict:
+    """C1a, the fault that SELU is to repair: under the same conditions ELU's variance drifts with depth."""
+    rows = last_layers(cells, "elu")
+    off = by_width(rows[rows["breach"] == ""].assign(off=lambda some: some["decades"].abs()), "off")
+    statement = "variance drifts with depth (a factor of 2 in 100 layers)"
+    evidence = "|log10 of the variance| of layer 100's activations at initialisation, by seed"
+    return judge("C1a", "elu", statement, AT_LEAST, FACTOR, off, evidence, figure=FIGURE)
+
+
+CLAIMS = [mean_is_kept, variance_is_kept, each_condition_is_needed, elu_drifts]
