@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from actlab.later import pd
 
 if TYPE_CHECKING:
+    from actlab.analysis.lineage import Link
     from actlab.analysis.verdicts import Part
     from actlab.study.trial import Trial
 
@@ -267,28 +268,54 @@ def write(out: Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.analysis import verdicts
+    from actlab.analysis import lineage, verdicts
     from actlab.analysis.layout import write_table
     from actlab.analysis.pages.document import html
     from actlab.analysis.pages.shell import html_page
     from actlab.analysis.sections import markdown
     from actlab.outputs import making
+    from actlab.study.trial import LINEAGE
     from actlab.theory.story import CHAIN, ROWS
 
     about = read_json(out / MANIFEST)
     parts = [part for name in about["parts"] if (part := part_of(out / name, about)) is not None]
     claims = {claim: said for row in ROWS.values() for claim, said in row.claims.items()} | CHAIN
     names = {claim: row.name for row in ROWS.values() for claim in row.claims}
+    chain = lineage.links(about["config"].get("lineage", []), [one for part in parts for one in part.verdicts])
+    if chain:
+        parts.append(decide_chain(out / LINEAGE, chain, about))
     table = verdicts.table(parts, claims, about["quick"])
     title = about["config"]["question"] or "All claims and their verdicts"
     with making(out, ("tables",)) as made:
         paths = write_table(table, made.at / "tables")
         page = made.at / "report.md"
-        sections = verdicts.page(title, table, parts, claims, names)
+        sections = verdicts.page(title, table, parts, claims, names, lineage.table(chain) if chain else None)
         page.write_text(markdown(sections), encoding="utf-8", newline="\n")
         text = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
         (made.at / PAGE).write_text(text, encoding="utf-8", newline="\n")
     return [made.final(path) for path in (*paths, page, made.at / PAGE)]
+
+
+def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) -> Part:
+    """Decide what is said of the chain from the verdicts on its links, and write it as any part of a trial has it.
+
+    Args:
+        folder: the chain's own.
+        chain: its links.
+        about: what the trial keeps of itself; it is the rule, too.
+    """
+    from actlab import commands
+    from actlab.analysis import claims, lineage, verdicts
+    from actlab.analysis.layout import write_table
+    from actlab.outputs import making
+    from actlab.theory.story import CHAIN
+
+    one = lineage.judge_chain("C1", CHAIN["C1"], chain)
+    with making(folder, ("tables",)) as made:
+        for table in (claims.as_table([one], [], 0, 0), lineage.table(chain)):
+            write_table(table, made.at / "tables")
+    again = commands.typed("trial", Path(about["of"]), *(["--quick"] if about["quick"] else []))
+    return verdicts.Part(folder.name, "the verdicts of this trial", f"../{MANIFEST}", again, (one,))
 
 
 def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:

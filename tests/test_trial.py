@@ -11,9 +11,19 @@ from typer.testing import CliRunner
 
 import actlab
 from actlab import cli, trials
-from actlab.analysis import verdicts
+from actlab.analysis import lineage, verdicts
 from actlab.analysis.cells import build_cells
-from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, INCONCLUSIVE, SUPPORTED, ClaimsError, judge
+from actlab.analysis.claims import (
+    AT_LEAST,
+    AT_MOST,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    ONLY_IF,
+    SUPPORTED,
+    ClaimsError,
+    Verdict,
+    judge,
+)
 from actlab.analysis.judging import capped, computed
 from actlab.analysis.parts import ReportError
 from actlab.engine.files import DamageError
@@ -59,6 +69,7 @@ def folder(tmp_path):
         "trial: mine\ncomputed: [size.py]\nquick: {sizes: [a=2]}\n": "trial.yaml:3: quick: sizes: is no study",
         "trial: mine\ncomputed: [size.py]\nquick_without: [size]\n": "trial.yaml:3: quick_without: size: is no study",
         "computed: [size.py]\n": "trial: is missing",
+        "trial: mine\ncomputed: [size.py]\nlineage: [{fault: R3a}]\n": "trial.yaml:3: lineage.0.repair: is missing",
         "trial: mine\ncomputed: [size.py]\nquick: {all: x}\n": "trial.yaml:3: quick.all: expected",
     }.items(),
 )
@@ -240,3 +251,62 @@ def test_what_was_stored_before_a_field_of_verdicts_was_there_is_read(tmp_path):
     table = pd.read_csv(tmp_path / "tables" / "claims.csv")
     assert len(table) == len(frame)
     assert table["scope"].str.contains("width 64; depth 2, 5, 10, 20, 30, 50").all()
+
+
+def verdict(claim, word, activation="relu"):
+    numbers = (0.5, 0.4, 0.6, 20, "Student t")
+    return Verdict(claim, activation, f"says {claim}", AT_LEAST, 0.1, *numbers, word, "", "a number")
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ((SUPPORTED, SUPPORTED), lineage.HOLDS),
+        ((SUPPORTED, CONTRADICTED), lineage.BREAKS),
+        ((CONTRADICTED, INCONCLUSIVE), lineage.BREAKS),
+        ((ONLY_IF, SUPPORTED), lineage.OPEN),
+        ((SUPPORTED, INCONCLUSIVE), lineage.OPEN),
+        ((SUPPORTED, None), lineage.OPEN),
+    ],
+)
+def test_a_link_holds_where_fault_and_repair_are_true_as_they_are_said(words, state):
+    there = [verdict(claim, word) for claim, word in zip(("F1", "R1"), words, strict=True) if word]
+    (link,) = lineage.links([{"fault": "F1", "repair": "R1"}], there)
+    assert link.state == state
+    made = lineage.table([link])
+    assert made.frame.loc[0, "link"] == state
+    assert f"1 link: 1 {state}" in made.note
+
+
+@pytest.mark.parametrize(
+    ("states", "word", "bounds"),
+    [
+        ((SUPPORTED, SUPPORTED), SUPPORTED, (1.0, 1.0)),
+        ((SUPPORTED, INCONCLUSIVE), INCONCLUSIVE, (0.5, 1.0)),
+        ((CONTRADICTED, INCONCLUSIVE), CONTRADICTED, (0.0, 0.5)),
+    ],
+)
+def test_the_chain_holds_where_every_link_does_and_open_ones_may_go_either_way(states, word, bounds):
+    there = [verdict("F", SUPPORTED), *(verdict(f"R{i}", one) for i, one in enumerate(states))]
+    named = [{"fault": "F", "repair": f"R{i}"} for i in range(len(states))]
+    one = lineage.judge_chain("C1", "each beats the one before", lineage.links(named, there))
+    assert (one.verdict, (one.low, one.high)) == (word, bounds)
+
+
+def test_a_trial_that_names_a_chain_decides_it_last_and_writes_its_table(folder):
+    (folder / "trial.yaml").write_text("trial: mine\ncomputed: [size.py]\nlineage: [{fault: M1z, repair: M9}]\n")
+    out = folder / "out"
+    trials.run(reading.read(folder), out)
+    table = pd.read_csv(out / "tables" / "claims.csv").set_index("id")
+    assert table.loc["C1", "verdict"] == INCONCLUSIVE
+    assert pd.read_csv(out / "lineage" / "tables" / "lineage.csv").loc[0, "fault_verdict"] == SUPPORTED
+    page = (out / "report.md").read_text()
+    assert "M9: no study here decides it" in page
+    assert all((out / link).is_file() for link in re.findall(r"\]\(([^#)]+)\)", page))
+
+
+def test_the_committed_chain_names_claims_that_its_files_have():
+    trial = reading.read(ROOT / "configs" / "trial")
+    text = "".join(path.read_text() for path in (ROOT / "experiments").glob("*.py"))
+    assert trial.config.lineage
+    assert all(f'"{one}"' in text for link in trial.config.lineage for one in (link.fault, link.repair))

@@ -180,7 +180,12 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
 
 
 def page(
-    title: str, made: Table, parts: Sequence[Part], claims: Mapping[str, str], names: Mapping[str, str]
+    title: str,
+    made: Table,
+    parts: Sequence[Part],
+    claims: Mapping[str, str],
+    names: Mapping[str, str],
+    chain: Table | None = None,
 ) -> list[Section]:
     """Compose the page: the table, then each claim of the story with what was found.
 
@@ -189,6 +194,7 @@ def page(
         made: what ``table`` returns.
         parts, claims: as it takes them.
         names: {id: the activation that it is said of}.
+        chain: what ``lineage.table`` returns, if the trial names one.
     """
     brief = made.wide[["claim", "activation", "said", "measured"]].rename(columns={"measured": LEAST})
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
@@ -197,6 +203,8 @@ def page(
     # Without numbers, which each claim's own section has.
     brief["under which conditions"] = [NUMBERS.sub("", plain(one.condition)) for one, _ in pairs]
     sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
+    if chain is not None:
+        sections.append(Section(2, chain.title, (Text(chain.note), Grid(chain.wide, "the chain", fold=False))))
     for claim, said in claims.items():
         whose = f"`{names[claim]}`: " if names.get(claim) else ""
         found = [(one, part) for one, part in pairs if belongs(one.id, claim)]

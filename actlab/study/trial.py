@@ -12,7 +12,15 @@ from actlab.study.fields import Section
 from actlab.study.reading import EXPECTED, parse
 from actlab.study.source import Source, StudyError, short_path
 
-FILE, ALL = "trial.yaml", "all"
+FILE, ALL, LINEAGE = "trial.yaml", "all", "lineage"
+"""A trial's file; what overrides of all studies are under; and the folder of what is decided of the chain."""
+
+
+class Link(Section):
+    """A fault, and what is said to repair it: ids of claims."""
+
+    fault: str = Field(description="the claim that says of an activation that it has the fault")
+    repair: str = Field(description="the claim that says of another that it repairs it")
 
 
 class TrialConfig(Section):
@@ -25,6 +33,7 @@ class TrialConfig(Section):
         [],
         description="files with claims on what they compute or measure themselves: a function `measure`, and `CLAIMS`",
     )
+    lineage: list[Link] = Field([], description="the chain: faults and their repairs, by ids of claims")
     quick: dict[str, list[str]] = Field(
         {}, description="overrides that make studies small: `{all: [sweep.seeds=5], depth: [train.steps=100]}`"
     )
@@ -84,6 +93,10 @@ def read(folder: Path) -> Trial:
         for i, one in enumerate(ones):
             if not one.is_file():
                 raise StudyError(f"{source.where(key, i)}: {key}: {short_path(one)}: no such file")
+            if one.stem == LINEAGE:
+                raise StudyError(
+                    f"{source.where(key, i)}: {key}: '{LINEAGE}' is the name of the chain; rename the file"
+                )
             if names.setdefault(one.stem, one) is not one:
                 raise StudyError(f"{source.where(key, i)}: {key}: another file is called '{one.stem}'; rename one")
     there = [one.stem for one in files["studies"]]
