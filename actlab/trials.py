@@ -25,12 +25,12 @@ NUMBERS, MEASURED = "measured.csv", "measured.json"
 """What a computed part keeps: its numbers, and where and by which file they were made."""
 FILTERED = ("claim", "activation", "verdict")
 """Columns by which the page's table is filtered."""
-QUICK = "_quick"
-"""What the folder of a quick trial ends with: it never stands where the full one does."""
 
 
 def default_folder(trial: Trial, quick: bool = False) -> Path:
     """Return the folder that a trial is written into."""
+    from actlab.study.trial import QUICK
+
     return Path("results") / f"{trial.config.trial}{QUICK * quick}"
 
 

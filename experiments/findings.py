@@ -32,10 +32,12 @@ from experiments.notable import (
 )
 from experiments.of_study import cells_of, setup, verdicts
 from experiments.phrases import code, mean_of, share_of, span_of
+from experiments.surprises import surprises
 from experiments.theory_findings import theory_findings
 
 RESULTS = Path(__file__).parents[1] / "results"
-BLOCK = "findings"
+BLOCK, OPENING = "findings", "surprises"
+TRIAL = "claims"
 
 
 def by_outcome(cells: Cells, layers: int) -> str:
@@ -332,10 +334,10 @@ def findings(folder: Path = RESULTS) -> str:
 
 def main(files: Sequence[str]) -> None:
     """Put today's findings into files, between their comments."""
-    text = findings()
+    texts = {BLOCK: findings(), OPENING: surprises(RESULTS / TRIAL, f"results/{TRIAL}")}
     for name in files:
         path = Path(name)
-        new = rewrite(path.read_text(encoding="utf-8"), {BLOCK: partial(str, text)})
+        new = rewrite(path.read_text(encoding="utf-8"), {block: partial(str, text) for block, text in texts.items()})
         path.write_text(new, encoding="utf-8", newline="\n")
 
 

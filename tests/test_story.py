@@ -144,7 +144,10 @@ def test_every_link_of_the_page_leads_somewhere():
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 30
     heads = {f"#{head}" for head in re.findall("^## (.+)$", text, re.MULTILINE)}
-    assert not [link for link in links if link not in heads and not (RESULTS / "catalogue" / link).exists()]
+    for link in links:
+        file, _, anchor = link.partition("#")
+        assert link in heads or (RESULTS / "catalogue" / file).exists(), link
+        assert not (file and anchor) or f'<a id="{anchor}">' in (RESULTS / "catalogue" / file).read_text(), link
 
 
 def test_every_claim_is_told_with_each_verdict_or_as_not_yet_tried(studies):
@@ -160,6 +163,21 @@ def test_every_claim_is_told_with_each_verdict_or_as_not_yet_tried(studies):
     assert {"R3a", "R3b", "V1", "D1a"} <= set(re.findall(r"\b[A-Z]\d[a-z]?\b", text))
     for claim in CHAIN:
         assert claim in text
+
+
+def test_a_trial_stands_in_the_place_of_single_studies_and_a_quick_one_nowhere(tmp_path):
+    row = dict.fromkeys(story.COLUMNS, "x") | {"estimate": 1.0, "low": 0.5, "high": 1.5}
+    for name, claims, more in (
+        ("alone", ("R3a", "V1"), {}),
+        ("claims", ("R3b",), {"scope": "digits", "study": "dying"}),
+        ("claims_quick", ("R1",), {"scope": "digits", "study": "cost"}),
+    ):
+        path = tmp_path / name / "tables" / "claims.csv"
+        path.parent.mkdir(parents=True)
+        pd.DataFrame([row | {"id": one} | more for one in claims]).to_csv(path, index=False)
+    known = story.verdicts(tmp_path)
+    assert known[["id", "study"]].to_numpy().tolist() == [["R3b", "dying"], ["V1", "alone"]]
+    assert known.loc[0, "file"].endswith("claims/report.md#r3b")
 
 
 def test_the_story_fits_a_terminal(studies, monkeypatch):

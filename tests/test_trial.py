@@ -264,7 +264,8 @@ def verdict(claim, word, activation="relu"):
         ((SUPPORTED, SUPPORTED), lineage.HOLDS),
         ((SUPPORTED, CONTRADICTED), lineage.BREAKS),
         ((CONTRADICTED, INCONCLUSIVE), lineage.BREAKS),
-        ((ONLY_IF, SUPPORTED), lineage.OPEN),
+        ((ONLY_IF, SUPPORTED), lineage.CONDITIONAL),
+        ((ONLY_IF, INCONCLUSIVE), lineage.OPEN),
         ((SUPPORTED, INCONCLUSIVE), lineage.OPEN),
         ((SUPPORTED, None), lineage.OPEN),
     ],
@@ -284,6 +285,7 @@ def test_a_link_holds_where_fault_and_repair_are_true_as_they_are_said(words, st
         ((SUPPORTED, SUPPORTED), SUPPORTED, (1.0, 1.0)),
         ((SUPPORTED, INCONCLUSIVE), INCONCLUSIVE, (0.5, 1.0)),
         ((CONTRADICTED, INCONCLUSIVE), CONTRADICTED, (0.0, 0.5)),
+        ((SUPPORTED, ONLY_IF), CONTRADICTED, (0.5, 0.5)),
     ],
 )
 def test_the_chain_holds_where_every_link_does_and_open_ones_may_go_either_way(states, word, bounds):

@@ -1,7 +1,8 @@
 """The lineage: of each fault in the chain who has it and how much, who is said to repair it, and how much is left.
 
 A link of the chain joins two claims that studies have decided: the fault, and its repair. It holds where both are
-supported as they are said, breaks where either is contradicted, and is open else.
+supported as they are said, breaks where either is contradicted, holds under conditions where one is true only under
+some, and is open else.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from actlab.analysis.claims import AT_LEAST, CONTRADICTED, SUPPORTED, Verdict, at_least
+from actlab.analysis.claims import AT_LEAST, CONTRADICTED, ONLY_IF, SUPPORTED, Verdict, at_least
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.later import pd
 from actlab.naming import counted
 
-HOLDS, BREAKS, OPEN = "holds", "breaks", "open"
+HOLDS, CONDITIONAL, BREAKS, OPEN = STATES = ("holds", "holds under conditions", "breaks", "open")
 COUNTED = "counted"
 """The method of how many links hold: its bounds let those that are open go either way."""
 NOTE = (
     "A link holds where the fault and its repair are both supported as they are said; it breaks where either is "
-    "contradicted; it is open else, as where one is true only under conditions. Each number is the estimate that its "
-    "claim was judged by, where that fits least; claims, data and conditions stand below under their ids."
+    "contradicted; it holds under conditions where one is true only under some; it is open else. Each number is the "
+    "estimate that its claim was judged by, where that fits least; data and conditions stand below under the ids."
 )
 
 
@@ -50,7 +51,9 @@ class Link:
         words = [one.verdict if one else "" for one in (self.fault, self.repair)]
         if CONTRADICTED in words:
             return BREAKS
-        return HOLDS if words == [SUPPORTED] * 2 else OPEN
+        if set(words) <= {SUPPORTED, ONLY_IF}:
+            return CONDITIONAL if ONLY_IF in words else HOLDS
+        return OPEN
 
     @property
     def name(self) -> str:
@@ -70,7 +73,7 @@ def links(named: Sequence[Mapping[str, str]], verdicts: Sequence[Verdict]) -> li
 
 
 def judge_chain(id: str, statement: str, chain: Sequence[Link]) -> Verdict:
-    """Judge the chain as it is said: every link holds.
+    """Judge the chain as it is said: every link holds, whatever the conditions.
 
     Returns:
         the verdict; its number is the share of links that hold, from those that do to those that may.
@@ -78,10 +81,11 @@ def judge_chain(id: str, statement: str, chain: Sequence[Link]) -> Verdict:
     >>> judge_chain("C1", "each beats the one before", [Link(None, None, ("R3a", "L1a"))]).verdict
     'inconclusive'
     """
-    of_state = {state: [one.name for one in chain if one.state == state] for state in (HOLDS, BREAKS, OPEN)}
-    k, most = len(of_state[HOLDS]), len(chain) - len(of_state[BREAKS])
+    of_state = {state: [one.name for one in chain if one.state == state] for state in STATES}
+    k = len(of_state[HOLDS])
+    most = k + len(of_state[OPEN])
     share = Interval(k / len(chain), k / len(chain), most / len(chain), len(chain), COUNTED)
-    named = [f"{state}: {', '.join(of_state[state])}" for state in (BREAKS, OPEN) if of_state[state]]
+    named = [f"{state}: {', '.join(of_state[state])}" for state in STATES[1:] if of_state[state]]
     condition = f"({k} of {len(chain)} links hold; {'; '.join(named)})" if named else ""
     evidence = "share of links whose fault and repair are both supported"
     numbers = (share.mean, share.low, share.high, share.n, share.method)
@@ -104,7 +108,7 @@ def table(chain: Sequence[Link]) -> Table:
         }
         for link in chain
     ]
-    count = {state: sum(one.state == state for one in chain) for state in (HOLDS, BREAKS, OPEN)}
+    count = {state: sum(one.state == state for one in chain) for state in STATES}
     note = f"{counted(len(chain), 'link')}: {', '.join(f'{n} {state}' for state, n in count.items() if n)}. {NOTE}"
     title = "The chain: who has which fault, and who repairs it"
     return Table(title, note, pd.DataFrame(rows), pd.DataFrame(wide), "lineage")

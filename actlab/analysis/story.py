@@ -18,10 +18,13 @@ from actlab.analysis.escaping import code, plain, unguarded
 from actlab.analysis.layout import Table, number, with_bounds, write_table
 from actlab.analysis.sections import Grid, Items, Section, Text, markdown
 from actlab.naming import counted
+from actlab.study.trial import QUICK
 
 Row = Mapping[str, Any]
 COLUMNS = ("id", "activation", "statement", "form", "estimate", "low", "high", "verdict", "condition")
 NOT_YET, NOT_HERE = "not yet tried", "not tried by a study here"
+STORY = re.compile(r"^([A-Z]+\d+).*$")
+"""An id, which begins with that of the story's claim that it decides, or a part of."""
 CHECKED = "✓"
 LEGEND = f"{CHECKED}: what is stated there is computed from the catalogue's own function, by `tests/test_story.py`."
 TITLE = "Nine activations: what each is said to repair, why, and what was measured"
@@ -42,6 +45,8 @@ INTRO = f"{TOLD} {NOTATION}"
 def verdicts(folder: Path) -> pd.DataFrame:
     """Read the claims that studies in a folder have judged, study by study.
 
+    What a trial decided stands in the place of what single studies say of the same claims; quick trials say nothing.
+
     Args:
         folder: with a folder for each study, as ``results``.
 
@@ -51,7 +56,7 @@ def verdicts(folder: Path) -> pd.DataFrame:
     Raises:
         ClaimsError: a ``claims.csv`` is no table of claims.
     """
-    frames = []
+    frames, trials = [], []
     for path in sorted(folder.glob("*/tables/claims.csv")):
         try:
             frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in ("low", "high")})
@@ -59,8 +64,16 @@ def verdicts(folder: Path) -> pd.DataFrame:
             raise ClaimsError(f"{path}: cannot be read ({error})") from None
         if missing := [name for name in COLUMNS if name not in frame]:
             raise ClaimsError(f"{path}: has no column {missing[0]}; `actlab report {path.parents[1]}` writes it again")
-        frames.append(frame.assign(study=path.parents[1].name, file=str(path.with_suffix(".md"))))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*COLUMNS, "study", "file"])
+        if "scope" in frame:
+            if not path.parents[1].name.endswith(QUICK):
+                page = str(path.parents[1] / "report.md")
+                trials.append(frame.assign(file=[f"{page}#{one.lower()}" for one in frame["id"]]))
+        else:
+            frames.append(frame.assign(study=path.parents[1].name, file=str(path.with_suffix(".md"))))
+    tried = {STORY.sub(r"\1", str(one)) for frame in trials for one in frame["id"]}
+    alone = [frame[[STORY.sub(r"\1", str(one)) not in tried for one in frame["id"]]] for frame in frames]
+    found = [frame for frame in [*trials, *alone] if len(frame)]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*COLUMNS, "study", "file"])
 
 
 def untried(known: pd.DataFrame) -> str:

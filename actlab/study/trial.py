@@ -14,6 +14,8 @@ from actlab.study.source import Source, StudyError, short_path
 
 FILE, ALL, LINEAGE = "trial.yaml", "all", "lineage"
 """A trial's file; what overrides of all studies are under; and the folder of what is decided of the chain."""
+QUICK = "_quick"
+"""What the folder of a quick trial ends with: it never stands where the full one does."""
 
 
 class Link(Section):

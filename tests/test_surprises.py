@@ -1,0 +1,54 @@
+"""What the README opens with: the rule by which verdicts surprise, on verdicts that are made up."""
+
+from dataclasses import asdict
+
+import pandas as pd
+import pytest
+
+from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED, WITHIN, Verdict
+from experiments.surprises import beyond, surprises, surprising
+
+
+def verdict(claim, activation, word, low=-0.1, high=0.1, form=AT_LEAST, effect=0.2, condition="", evidence="a gain"):
+    numbers = ((low + high) / 2, low, high, 20, "Student t")
+    return Verdict(claim, activation, f"says {claim}", form, effect, *numbers, word, condition, evidence)
+
+
+@pytest.mark.parametrize(
+    ("form", "low", "high", "far"),
+    [
+        (AT_LEAST, -0.1, 0.1, 0.5),
+        (AT_MOST, 0.3, 0.5, 0.5),
+        (WITHIN, 0.3, 0.5, 0.5),
+        (WITHIN, -0.5, -0.3, 0.5),
+        (AT_LEAST, 0.3, 0.5, -1.5),
+    ],
+)
+def test_how_far_the_whole_interval_lies_beyond_the_effect(form, low, high, far):
+    assert beyond(verdict("S1", "sigmoid", CONTRADICTED, low, high, form)) == pytest.approx(far)
+
+
+def test_what_is_contradicted_by_most_comes_first_once_for_each_activation_and_claim():
+    verdicts = [
+        verdict("S1a", "sigmoid", ONLY_IF, -9, -8),
+        verdict("R1", "relu", CONTRADICTED),
+        verdict("M2a", "mish", CONTRADICTED, -0.9, -0.8),
+        verdict("M3b", "mish", CONTRADICTED, -0.5, -0.4),  # mish has one
+        verdict("M2b", "gelu", CONTRADICTED, -0.4, -0.3),  # so has M2
+        verdict("G1", "gelu", SUPPORTED, -99, -98),
+        verdict("A1", "same", CONTRADICTED, -99, -98),  # of the trial itself
+        verdict("L1", "leaky_relu", INCONCLUSIVE, -99, -98),
+    ]
+    assert [one.id for one in surprising(verdicts)] == ["M2a", "R1", "S1a"]
+    assert [one.id for one in surprising(verdicts, 1)] == ["M2a"]
+
+
+def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
+    condition = "adam: 0.300 [0.250, 0.350]; contradicted at sgd: 0 [−0.100, 0.100]"
+    one = verdict("L2a", "leaky_relu", ONLY_IF, condition=condition, evidence="a gain; least favourable: sgd")
+    (tmp_path / "tables").mkdir()
+    pd.DataFrame([asdict(one)]).to_csv(tmp_path / "tables" / "claims.csv", index=False)
+    text = surprises(tmp_path, "results/claims")
+    assert "“says L2a” is **true only if** (adam). Measured at sgd: 0 [−0.100, 0.100], n = 20" in text
+    assert "the claim needs at least 0.2 (a gain; [L2a](results/claims/report.md#l2a))" in text
+    assert "**1 verdicts" not in text
