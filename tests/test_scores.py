@@ -14,7 +14,7 @@ SEEDS = 8
 
 @pytest.fixture
 def cells():
-    """Two tasks, a classification with 60 % in one class and a regression; relu constant, elu best, one run diverged."""
+    """Two tasks: a classification, 60 % in one class, and a regression; relu constant, elu best, one run diverged."""
     rows = [
         {
             "data": task,
