@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+import actlab
 from actlab.study import cost
 from actlab.study import plan as planning
 from actlab.study.reading import StudyError, read, resolved_yaml
@@ -227,3 +228,13 @@ def test_compiling_is_told_apart_from_training(planned):
     few, none = (cost.expected(plan.groups, 1, wanted) for wanted in ({next(iter(plan.runs))}, set()))
     assert 0 < few.compile_seconds <= one.compile_seconds
     assert none == cost.Cost(0.0, 0.0, 0.0)
+
+
+def test_measuring_counts_what_is_not_a_training_step():
+    """Of a network that is drawn and not trained, records and evaluations are the work but for one step."""
+    (cell,) = actlab.study_of(
+        {"study": "s", "data": {"name": "iris"}, "model": {"depth": 3, "width": 8}, "train": {"steps": 0, "batch_size": 16}}
+    ).cells
+    forward = 2 * 100 * (2 * 8**2 + 8 * 3 + 4 * 8)
+    record = cost.training_flops(cell, 4, 3) * cell.measure.probe_rows / 16
+    assert cost.measuring_flops(cell, 4, 3, 100) == record + forward

@@ -62,6 +62,21 @@ def training_flops(cell: Cell, features: int, outputs: int) -> float:
     return 2.0 * cell.train.batch_size * (hidden + ends)
 
 
+def measuring_flops(cell: Cell, features: int, outputs: int, rows: int) -> float:
+    """Count the matmul operations of all of a run's records and evaluations, which may be most of what it takes.
+
+    A record is one step's on the probe rows; an evaluation is forward alone, 2·N·((L − 1)·W² + W·C + F·W), on the N
+    rows of all splits.
+    """
+    depth, width = cell.model.depth, cell.model.width
+    forward = 2.0 * rows * ((depth - 1) * width**2 + width * outputs + features * width)
+    record = training_flops(cell, features, outputs) * cell.measure.probe_rows / cell.train.batch_size
+    records, evaluations = (
+        len(record_steps(cell.train.steps, every)) for every in (cell.measure.every, cell.measure.evaluate_every)
+    )
+    return records * record + evaluations * forward
+
+
 def clock(seconds: float) -> str:
     """Write seconds as a person says them.
 

@@ -19,7 +19,7 @@ from actlab.nn.blocks import Options
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.nn.spec import ProgramSpec
 from actlab.study import columns, identity, labels
-from actlab.study.cost import training_flops, weight_bytes
+from actlab.study.cost import measuring_flops, training_flops, weight_bytes
 from actlab.study.defaults import follow_rows
 from actlab.study.faults import error_at_key
 from actlab.study.jobs import FunctionKey, Job, Run, Shape, job_id
@@ -142,7 +142,9 @@ def plan(
         numbers, settings = numbers_of(resolved), columns.columns_of(resolved, checksums)
         settings["data"] = columns.data_label(cell.data, called[cell.data.name.name])
         steps = max(cell.train.steps, 1)  # what moves is measured a step later
-        flops = training_flops(cell, resolved.features, resolved.outputs) * steps
+        ends = resolved.features, resolved.outputs
+        rows = sum(len(split.y) for split in (resolved.data.train, resolved.data.validation, resolved.data.test))
+        flops = training_flops(cell, *ends) * steps + measuring_flops(cell, *ends, rows)
         identity.check_told_apart(study, cell, settings, own_identity, named)
         label = labels.prefixed(settings, "activation", prefixes)
         records[label] = resolved.activation
