@@ -21,6 +21,8 @@ from actlab.analysis.judging import capped
 MATTERS = 0.01  # of test accuracy
 FACTOR = 0.3010  # decades of the variance: a factor of 2
 FIGURE = "intervals_by_depth"
+WHOLE = ("", "alpha dropout")
+"""What breaks none of the conditions."""
 
 
 def breach(row: pd.Series) -> str:
@@ -32,10 +34,13 @@ def breach(row: pd.Series) -> str:
     return "raw inputs" if not row["standardize"] else "residual" if row["residual"] else ""
 
 
-def accuracies(cells: Cells) -> dict[str, pd.DataFrame]:
-    """Test accuracy by seed and activation at the selected rates, for each condition that is broken."""
+def accuracies(cells: Cells) -> dict[tuple[str, str], pd.DataFrame]:
+    """Test accuracy by seed and activation at the selected rates, for each optimizer and condition that is broken."""
     rows = cells.selected.assign(breach=cells.selected.apply(breach, axis=1))
-    return {str(name): some.pivot_table("test_accuracy", "seed", "activation") for name, some in rows.groupby("breach")}
+    return {
+        (str(optimizer), str(name)): some.pivot_table("test_accuracy", "seed", "activation")
+        for (optimizer, name), some in rows.groupby(["optimizer", "breach"])
+    }
 
 
 def stays_normalised(cells: Cells) -> Verdict:
@@ -43,20 +48,20 @@ def stays_normalised(cells: Cells) -> Verdict:
     rows = cells.selected[cells.selected["activation"] == "selu"]
     rows = rows[rows.apply(breach, axis=1) == ""]
     last = records_at(cells.layers, rows, "final", ["act_var"])
-    last = last[last["layer"] == last["layer"].max()].merge(rows[["run", "seed"]], on="run")
-    decades = np.log10(last.set_index("seed")["act_var"].astype(float))
+    last = last[last["layer"] == last["layer"].max()].merge(rows[["run", "seed", "optimizer"]], on="run")
+    last = last.assign(decades=np.log10(last["act_var"].astype(float)))
+    decades = {str(name): some.set_index("seed")["decades"] for name, some in last.groupby("optimizer")}
     evidence = "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate"
     return judge("U1c", "selu", "normalises itself through training", WITHIN, FACTOR, decades, evidence)
 
 
 def conditions_pay(cells: Cells) -> Verdict:
     """U2b: each breach costs accuracy; of dropout, against alpha dropout of the same rate."""
-    by_breach = {name: frame["selu"] for name, frame in accuracies(cells).items()}
-    whole, alpha = by_breach[""], by_breach["alpha dropout"]
+    selu = {at: frame["selu"] for at, frame in accuracies(cells).items()}
     costs = {
-        name: (alpha if "dropout" in name else whole) - one
-        for name, one in by_breach.items()
-        if name not in ("", "alpha dropout")
+        f"{name}, {optimizer}": selu[optimizer, "alpha dropout" if "dropout" in name else ""] - one
+        for (optimizer, name), one in selu.items()
+        if name not in WHOLE
     }
     evidence = "test accuracy of selu under its conditions (of dropout: with alpha dropout) minus without, by seed"
     verdict = judge(
@@ -76,8 +81,11 @@ def conditions_pay(cells: Cells) -> Verdict:
 
 def gelu_is_better_there(cells: Cells) -> Verdict:
     """U3: where a condition fails, GELU does better."""
-    gains = {name: frame["gelu"] - frame["selu"] for name, frame in accuracies(cells).items()}
-    gains = {name: one for name, one in gains.items() if name not in ("", "alpha dropout")}
+    gains = {
+        f"{name}, {optimizer}": frame["gelu"] - frame["selu"]
+        for (optimizer, name), frame in accuracies(cells).items()
+        if name not in WHOLE
+    }
     evidence = "test accuracy, gelu minus selu under the same breach, paired by seed, each at its selected rate"
     verdict = judge(
         "U3",
