@@ -7,8 +7,8 @@ Predictions. A mean of ½ in every unit adds a common shift to the next pre-acti
 larger in that direction (LeCun et al. 1998, Efficient BackProp): the control should reach a lower loss in the same
 steps, more so at greater depth.
 
-What was decided when: effects and conditions are from before the first results. These had rates selected at the ends of a
-grid from 1e-3 to 1e-1, which is why it reaches from 3e-4 to 1 now.
+What was decided when: effects and conditions are from before the first results. These had rates selected at the ends
+of a grid from 1e-3 to 1e-1, which is why it reaches from 3e-4 to 1 now.
 """
 
 import pandas as pd

@@ -8,8 +8,8 @@ task's target loss before the other of the same seed, a tie counting half, a net
 Predictions. E3: none; reports differ. M2: mish, swish and GELU are within .1 of one another in that probability. P1:
 PReLU's α leaves its start. W1: β alone is a scale, since swish_β(z) = swish_1(βz)/β; what may adapt is β·rms(z).
 
-What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid from
-1e-3 to 1e-1, which is why it reaches from 1e-4 to 3e-1 now.
+What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid
+from 1e-3 to 1e-1, which is why it reaches from 1e-4 to 3e-1 now.
 
 Reference: Agarwal et al. 2021, Deep reinforcement learning at the edge of the statistical precipice, NeurIPS.
 """
