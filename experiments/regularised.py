@@ -10,6 +10,8 @@ Predictions. Adam's decoupled decay of 0.1 does little in 400 steps; dropout mak
 What was decided when: all effects and conditions are from before the first results.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from actlab.analysis.cells import Cells
@@ -29,16 +31,27 @@ def means(row: pd.Series) -> str:
     return "decay, also on α" if row["decay_activation_parameters"] else "decay, not on α"
 
 
-def by_means(cells: Cells, activation: str, measure: str) -> pd.DataFrame:
-    """A measure by seed at the selected rates, one column for each means of regularisation."""
+def by_means(cells: Cells, activation: str, measure: str) -> dict[str, pd.DataFrame]:
+    """A measure by seed at the selected rates, one column for each means of regularisation, for each optimizer."""
     rows = cells.selected[cells.selected["activation"].str.startswith(activation)]
-    return rows.assign(means=rows.apply(means, axis=1)).pivot_table(measure, "seed", "means")
+    rows = rows.assign(means=rows.apply(means, axis=1))
+    return {str(name): some.pivot_table(measure, "seed", "means") for name, some in rows.groupby("optimizer")}
+
+
+def over_plain(by_optimizer: Mapping[str, pd.DataFrame]) -> dict[str, pd.Series]:
+    """Each means of regularisation minus none, pairs of one seed."""
+    return {
+        f"{name}, {optimizer}": wide[name] - wide[PLAIN]
+        for optimizer, wide in by_optimizer.items()
+        for name in wide
+        if name != PLAIN
+    }
 
 
 def regularisation_mends(cells: Cells) -> Verdict:
     """P3a: each means of regularisation makes PReLU's gap smaller."""
-    wide = by_means(cells, "prelu", "generalization_gap_error")
-    gains = {str(name): wide[PLAIN] - wide[name] for name in wide if name != PLAIN}
+    gaps = over_plain(by_means(cells, "prelu", "generalization_gap_error"))
+    gains = {name: -gap for name, gap in gaps.items()}
     statement = "regularisation mends its overfitting (a smaller gap)"
     evidence = "gap in error rate at the end, prelu alone minus prelu regularised, paired by seed, 200 training rows"
     of = "generalization_gap_error"
@@ -48,8 +61,7 @@ def regularisation_mends(cells: Cells) -> Verdict:
 
 def regularisation_helps(cells: Cells) -> Verdict:
     """P3b: and it classifies better for it."""
-    wide = by_means(cells, "prelu", "test_accuracy")
-    gains = {str(name): wide[name] - wide[PLAIN] for name in wide if name != PLAIN}
+    gains = over_plain(by_means(cells, "prelu", "test_accuracy"))
     statement = "regularisation makes it classify better"
     evidence = "test accuracy, prelu regularised minus prelu alone, paired by seed, 200 training rows"
     verdict = judge("P3b", "prelu", statement, AT_LEAST, MATTERS, gains, evidence, "test_accuracy", difference=True)
@@ -59,10 +71,11 @@ def regularisation_helps(cells: Cells) -> Verdict:
 def simpler_is_better(cells: Cells) -> Verdict:
     """P3c: a simpler activation, leaky ReLU at PReLU's start, mends it, too."""
     of = "generalization_gap_error"
-    gain = by_means(cells, "prelu", of)[PLAIN] - by_means(cells, "leaky_relu", of)[PLAIN]
+    prelu, leaky = (by_means(cells, name, of) for name in ("prelu", "leaky_relu"))
+    gains = {optimizer: prelu[optimizer][PLAIN] - leaky[optimizer][PLAIN] for optimizer in prelu}
     statement = "a simpler activation mends its overfitting (a smaller gap)"
     evidence = "gap in error rate at the end, prelu minus leaky_relu at α = 0.25, paired by seed, 200 training rows"
-    verdict = judge("P3c", "prelu", statement, AT_LEAST, MATTERS, gain, evidence, of, difference=True)
+    verdict = judge("P3c", "prelu", statement, AT_LEAST, MATTERS, gains, evidence, of, difference=True)
     return capped(verdict, cells, cells.selected)
 
 
