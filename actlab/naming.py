@@ -129,11 +129,13 @@ def few_digits(name: str) -> str:
 
 
 def show(value: Any) -> str:
-    """Write a number as a person would, all of its digits.
+    """Write a number as a person would, all of its digits; several, one a layer, between slashes.
 
-    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit")
-    ('0.2', '2', '0.3333333333333333', 'true', 'unit')
+    >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit"), show((0.3, 0.25))
+    ('0.2', '2', '0.3333333333333333', 'true', 'unit', '0.3/0.25')
     """
+    if isinstance(value, tuple):
+        return "/".join(map(show, value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

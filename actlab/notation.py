@@ -12,11 +12,17 @@ from actlab.naming import brief, show
 
 OPTION = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?", re.ASCII)
+NUMBERS = re.compile(rf"{NUMBER.pattern}(/{NUMBER.pattern})+", re.ASCII)
+"""Several numbers, one for each layer: ``0.3/0.25``."""
 WORDS = {"true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf"), ".nan": float("nan")}
 """What YAML takes for no text, beside numbers."""
 
 
-def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
+Option = float | bool | str | tuple[float, ...]
+"""What an option may be; several numbers are one for each hidden layer."""
+
+
+def split_options(text: str) -> tuple[str, dict[str, Option]]:
     """Split a name from its options; of a user's function, ``path/to/file.py:function`` is the name.
 
     Raises:
@@ -32,7 +38,7 @@ def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
     name, *pieces = text.split(":")
     while pieces and not OPTION.fullmatch(pieces[0]) and ".py" in f"{name}:{':'.join(pieces)}":
         name += f":{pieces.pop(0)}"
-    options: dict[str, float | bool | str] = {}
+    options: dict[str, Option] = {}
     for piece in pieces:
         if not (option := OPTION.fullmatch(piece)):
             raise ValueError(f"{brief(text)}: expected option=value after ':', not {brief(piece)}")
@@ -42,12 +48,16 @@ def split_options(text: str) -> tuple[str, dict[str, float | bool | str]]:
     return name, options
 
 
-def option_value(text: str) -> float | bool | str:
-    """Read the value of an option as YAML does: true, false, a number, or else a word.
+def option_value(text: str) -> Option:
+    """Read the value of an option as YAML does: true, false, a number, or else a word; or numbers, one a layer.
 
     >>> option_value("1e-3"), option_value("true"), option_value("unit"), option_value("infinity")
     (0.001, True, 'unit', 'infinity')
+    >>> option_value("0.3/0.25/1e-3")
+    (0.3, 0.25, 0.001)
     """
+    if NUMBERS.fullmatch(text):
+        return tuple(map(float, text.split("/")))
     return float(text) if NUMBER.fullmatch(text) else WORDS.get(text.lower(), text)
 
 

@@ -39,6 +39,7 @@ SPEC = {
     "clip": False,
     "freeze": False,
     "decay_activation_parameters": False,
+    "learn_activation_parameters": True,
     "probes": ("update_ratio", "act_mean", "dead_fraction"),
     "runs_per_call": 1,
     "eval_chunks": 1,

@@ -37,6 +37,7 @@ def a_program(norm="none", residual=False, dropout="none", per="layer", optimize
         "clip": False,
         "freeze": False,
         "decay_activation_parameters": False,
+        "learn_activation_parameters": True,
         "probes": (),
         "runs_per_call": 1,
         "eval_chunks": 1,

@@ -197,6 +197,7 @@ def one_run(
         "steps": steps,
         "weight_decay": 0.0,
         "decay_activation_parameters": False,
+        "learn_activation_parameters": True,
         "every": every,
         "evaluate_every": evaluate_every,
         "probe_rows": 256,

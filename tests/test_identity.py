@@ -102,6 +102,7 @@ VALUES = {
         "steps": [500, 1],
         "weight_decay": [None, 0, 0.0, 1e-2],
         "decay_activation_parameters": [False, True],
+        "learn_activation_parameters": [True, False],
         "schedule": [
             "constant",
             {"name": "constant", "warmup_steps": 0},
@@ -281,6 +282,7 @@ def test_a_default_is_for_good():
             "steps": "500",
             "weight_decay": "None",
             "decay_activation_parameters": "False",
+            "learn_activation_parameters": "True",
             "schedule": "name='constant' options={'warmup_steps': 0.0}",
             "clip_norm": "None",
             "freeze_layers": "0",

@@ -53,6 +53,7 @@ DIFFERENT = {
     "data.na_values": [None, ["?"], [], ["?, !"], ["?", "!"]],
     "model.activation": [
         *("relu", "v1.py:relu", "v2.py:relu", "leaky_relu", "prelu", {"name": "prelu", "per": "unit"}),
+        *({"name": "prelu", "alpha": [0.2, slope]} for slope in (0.3, 0.3 * NEAR)),
         *({"name": "leaky_relu", "negative_slope": slope} for slope in (0.2, 0.2 * NEAR)),
         *({"name": f"{file}.py:bent", "slope": slope} for file in ("v1", "v2") for slope in (0.2, 0.2 * NEAR)),
     ],
@@ -77,6 +78,7 @@ DIFFERENT = {
     "train.clip_norm": [None, 1.0, NEAR],
     "train.weight_decay": [0.0, 0.1, 0.1 * NEAR],
     "train.decay_activation_parameters": [False, True],
+    "train.learn_activation_parameters": [True, False],
 }
 FILE = """
 import numpy as np
@@ -161,7 +163,7 @@ def test_splits_are_repeats(planned):
 def test_what_differs_in_one_key_has_rows_of_its_own(planned, key):
     of_files = key.startswith("data.") and key not in ("data.name", "data.seed")
     base = BASE.replace("iris", "one/rows.csv") if of_files else BASE
-    if key == "train.decay_activation_parameters":
+    if key.endswith("_activation_parameters"):
         base = base.replace("he_normal", "he_normal, activation: prelu")
     cells, groups = cells_of(planned(key, DIFFERENT[key], base))
     assert groups == len(DIFFERENT[key])

@@ -336,6 +336,7 @@ PAIRS = {
     "train.clip_norm": ("null", "1.0", []),
     "train.weight_decay": ("0.0", "0.1", []),
     "train.decay_activation_parameters": ("false", "true", []),
+    "train.learn_activation_parameters": ("true", "false", []),
     "train.freeze_layers": ("0", "1", []),
     "measure.every": ("5", "10", []),
     "measure.evaluate_every": ("10", "20", []),

@@ -28,6 +28,7 @@ def planned(tmp_path):
     return make
 
 
+BY_LAYER = {"name": "prelu", "alpha": [0.3, 0.2]}
 NUMBERS = {
     "train.learning_rate": [1e-3, 1e-2],
     "model.weight_gain": [1.0, 1.5],
@@ -35,7 +36,14 @@ NUMBERS = {
     "train.steps": [4, 6],
     "model.weight_init": ["he_normal", "lecun_normal", {"name": "gaussian", "sigma_w": 1.2}],
     "model.bias_init": ["zeros", {"name": "constant", "value": 0.3}],
-    "model.activation": ["leaky_relu", {"name": "leaky_relu", "negative_slope": 0.3}, "relu", "tanh", "prelu"],
+    "model.activation": [
+        "leaky_relu",
+        {"name": "leaky_relu", "negative_slope": 0.3},
+        "relu",
+        "tanh",
+        "prelu",
+        BY_LAYER,
+    ],
     "model.depth": [2, 3, 200],
     "model.dropout": [{"rate": 0.1}, {"rate": 0.2}],
     "train.optimizer": ["adam", {"name": "adam", "b1": 0.5}],
@@ -54,6 +62,7 @@ SHAPES = {
     "train.optimizer": ["sgd", "adam"],
     "train.clip_norm": ["null", 1.0],
     "train.freeze_layers": [0, 1],
+    "train.learn_activation_parameters": ["true", "false"],
     "model.weight_init": ["he_normal", "he_uniform"],
     "data.name": ["iris", "wine"],
 }

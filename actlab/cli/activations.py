@@ -54,7 +54,9 @@ def asked(words: Iterable[str]) -> list[Activation]:
     records = []
     for choice in chosen.values():
         record = CATALOGUE.find(choice.name)
-        values = {name: float(choice.options[name]) for name in record.parameters}
+        if several := next((name for name in record.parameters if isinstance(choice.options[name], tuple)), ""):
+            raise ActivationError(f"{choice.name}: {several} by layer is of a network; give it one number here")
+        values = {name: choice.number(name) for name in record.parameters}
         if not (record is CATALOGUE.get(record.name) and values == record.parameters):
             check(record, values)
         shown = Choice(name=display_name(choice.name), options=choice.options).label(activation_options(record))

@@ -10,7 +10,7 @@ SUFFIXES = (".npz", ".csv", ".tsv", ".parquet")
 """Of data files."""
 
 
-def split_options(name: str) -> tuple[str, dict[str, float | bool | str]]:
+def split_options(name: str) -> tuple[str, dict[str, notation.Option]]:
     """Split a name from its options; a file has none, whatever its path.
 
     Raises:

@@ -20,12 +20,12 @@ from actlab.nn.blocks import Function, Options
 from actlab.nn.model import DeepMLP
 from actlab.nn.programs import turned
 from actlab.nn.weights import are_named, depth_of, shapes, stacked, statistics_of
+from actlab.notation import option_value
 from actlab.study.fields import spelled_out
 from actlab.study.plan import block_of
 from actlab.study.reading import StudyError, parse, reason
 from actlab.study.sections import ModelConfig
 from actlab.study.source import as_key
-from actlab.study.yaml_text import bounded_load
 
 # The columns of ``runs`` that make a network, its weights apart.
 SETTINGS = ("activation", "depth", "width", "norm", "residual", "dropout", "dropout_kind")
@@ -77,7 +77,7 @@ def of_settings(settings: Mapping[str, Any], weights: Mapping[str, Any]) -> Deep
         raise StudyError("\n".join(lines)) from None
     function = loading.function_of(activations.CATALOGUE.find(config.activation.name))
     options = block_of(config)
-    fixed = {name: float(config.activation.options[name]) for name in function.fixed}
+    fixed = {name: config.activation.number(name) for name in function.fixed}
     return assembled(weights, known.get("depth"), known.get("width"), function, fixed, options, config.dropout.rate)
 
 
@@ -244,7 +244,7 @@ def parsed(activation: Any) -> dict[str, Any]:
         return dict(mapping)
     name, options = re.fullmatch(r"([^(]*)(?:\((.*)\))?", str(activation), re.DOTALL).groups()  # type: ignore[union-attr]
     pairs = [one.partition("=") for one in (options or "").split(", ") if one]
-    return {"name": name, **{key: bounded_load(value, "activation")[0] for key, _, value in pairs}}
+    return {"name": name, **{key: option_value(value) for key, _, value in pairs}}
 
 
 def plain(value: Any) -> Any:

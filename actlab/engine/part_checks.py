@@ -73,7 +73,8 @@ KNOWN = {
     **{name: NUMBER for name, one in MEASURES.items() if one.per == "run"},
     **dict.fromkeys(("task", "dtype", "bias_init", "norm", "schedule", "learned", "learnable_per"), TEXT),
     **dict.fromkeys(("weight_init_used", "activation_name", "activation_family", *ENVIRONMENT[:-2]), TEXT),
-    **dict.fromkeys(("standardize", "residual", "decay_activation_parameters"), TRUTH),
+    **dict.fromkeys(("standardize", "residual"), TRUTH),
+    **dict.fromkeys(("decay_activation_parameters", "learn_activation_parameters"), TRUTH),
     WEIGHTS: PLACES,
 }
 """What some versions have written, or a study without it leaves out."""

@@ -37,7 +37,7 @@ INDEPENDENT = ("normal", "truncated_normal", "uniform", "orthogonal", "normalize
 like: a unit's z is Gaussian given its inputs, and two units' are uncorrelated. (Columns of one norm are uniform on a
 sphere, of which few coordinates are Gaussian.)"""
 
-Numbers = tuple[tuple[str, float], ...]
+Numbers = tuple[tuple[str, float | tuple[float, ...]], ...]
 Pieces = tuple[tuple[float, float], ...]
 
 
@@ -142,6 +142,8 @@ def outside(cell: Cell) -> str:
         return "normalisation"
     if spec.block.residual:
         return "residual connections"
+    if any(isinstance(value, tuple) for _, value in cell.parameters):
+        return "activation parameters by layer"
     return "" if spec.weight_distribution in INDEPENDENT else "weights that are not drawn independently of each other"
 
 

@@ -318,6 +318,17 @@ def numbers_for(program: Program, function: Function, run: Run) -> dict[str, Any
         numbers[name] = filled(numbers[name], program.spec.depth_bound)
     fixed = function.slots_of(numbers["fixed"], numbers.pop("flat_pieces", None) or ())
     numbers["fixed"] = filled(fixed, max(one.slots for one in program.functions))
-    learnable = [numbers["learnable"][parameter] for parameter in function.learnable]
-    numbers["learnable"] = filled(learnable, program.slots)
+    depth, bound = len(run.numbers["weight_std"]), program.spec.depth_bound
+    by_layer = [of_layers(numbers["learnable"][parameter], depth) for parameter in function.learnable]
+    layers = [filled([one[l] for one in by_layer], program.slots) for l in range(depth)]
+    numbers["learnable"] = (*layers, *[filled((), program.slots)] * (bound - depth))
     return numbers
+
+
+def of_layers(value: float | Sequence[float], depth: int) -> Sequence[float]:
+    """Give each hidden layer its start of an activation parameter: its own, or the one that all have.
+
+    >>> of_layers(0.25, 3), of_layers((0.3, 0.2), 2)
+    ((0.25, 0.25, 0.25), (0.3, 0.2))
+    """
+    return (value,) * depth if isinstance(value, float | int) else value

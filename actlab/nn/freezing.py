@@ -2,7 +2,7 @@
 
 How many is a number of the run, so that no program is compiled for another. It is a choice between two arrays, so that
 not even a NaN gets into a frozen layer. Such a choice moves last bits of what is chosen, so a program that freezes none
-is without.
+is without. Activation parameters alone are held in all layers by a program of its own, which moves none.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,3 +37,21 @@ def unless_frozen(l: Array | int, frozen: Array, was: Any, new: Any) -> Any:
     """
     stays = jnp.asarray(l, jnp.int32) < frozen.astype(jnp.int32)
     return jax.tree.map(lambda before, after: jnp.where(stays, before, after), was, new)
+
+
+def with_activation_of(was: Any, new: Any) -> Any:
+    """Return new arrays of a layer, with its activation parameters as they were; what has none is all new.
+
+    >>> with_activation_of({"bias": 1, "activation": 2}, {"bias": 3, "activation": 4}), with_activation_of({}, {})
+    ({'bias': 3, 'activation': 2}, {})
+    """
+    return {name: was[name] if name == "activation" else leaf for name, leaf in new.items()}
+
+
+def without_activation(gradients: Any) -> Any:
+    """Return the gradients of a layer with 0 for its activation parameters: no memory, and no part of their norm.
+
+    >>> without_activation({"bias": jnp.ones(1), "activation": jnp.ones(1)})["activation"]
+    Array([0.], dtype=float32)
+    """
+    return with_activation_of(jax.tree.map(jnp.zeros_like, gradients), gradients)

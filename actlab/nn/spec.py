@@ -25,6 +25,7 @@ class ProgramSpec:
         freeze: whether some of the first layers are frozen; how many is a number. Runs without have a program without:
             a choice between two arrays moves last bits of what is chosen.
         decay_activation_parameters: whether weight decay also pulls on learnable activation parameters.
+        learn_activation_parameters: whether training changes learnable activation parameters at all.
         probes: names of the measures to record.
         runs_per_call: how many runs one call advances.
         eval_chunks: in how many chunks a split is evaluated, to hold less in memory at a time.
@@ -44,6 +45,7 @@ class ProgramSpec:
     clip: bool
     freeze: bool
     decay_activation_parameters: bool
+    learn_activation_parameters: bool
     probes: tuple[str, ...]
     runs_per_call: int
     eval_chunks: int

@@ -22,8 +22,9 @@ from actlab.nn.spec import ProgramSpec
 GENERATOR = "threefry2x32"  # whatever JAX's default is set to, which its cache of traces does not heed
 
 Numbers = Mapping[str, Any]
-"""One run's numbers: seed; weight_std, bias_mean, bias_std [L], 0 beyond the run's depth; fixed [Q] and learnable [P],
-the activation's parameters; optimizer {name: scalar} with those of the schedule; dropout_rate; clip_norm;
+"""One run's numbers: seed; weight_std, bias_mean, bias_std [L], 0 beyond the run's depth; fixed [Q], the activation's
+parameters that are one for all layers, and learnable [L, P] or [P], what the others begin with; optimizer
+{name: scalar} with those of the schedule; dropout_rate; clip_norm;
 freeze_layers, how many of the first hidden layers training leaves as they are; weak_threshold, saturation_low,
 saturation_high."""
 
@@ -93,11 +94,11 @@ def start(program: Program, numbers: Numbers, depth: Array, features: int, outpu
     if program.spec.weight_distribution in draws.JOINT:
         key = jax.random.fold_in(begin_key, 3)  # none of those three
         first_FxW, kernel_LxWxW, bias_LxW = draws.one_positive(key, first_FxW, kernel_LxWxW, bias_LxW, used_L)
-    learnable = jnp.asarray(numbers["learnable"], dtype)
+    learnable_LxP = jnp.broadcast_to(jnp.asarray(numbers["learnable"], dtype), (bound, program.slots))
     layers = {
         "kernel": kernel_LxWxW,
         "bias": bias_LxW,
-        "activation": used_L[:, None] * learnable[None],
+        "activation": used_L[:, None] * learnable_LxP,
     }
     if program.spec.learnable_per == "unit":
         layers["activation"] = jnp.repeat(layers["activation"][..., None], width, axis=-1)
@@ -226,7 +227,7 @@ def take_step(
     """Take one step of minibatch descent, at step ``i``: up, down while renewing the memory, then move.
 
     Gradients of frozen layers are computed, and neither remembered, followed nor clipped together with the others: what
-    such a layer becomes is what it was, not that with a step of 0.
+    such a layer becomes is what it was, not that with a step of 0. Activation parameters that are not learned likewise.
     """
     over_runs, own = program.network.over_runs, numbers["optimizer"]
     thawed = freezing.thawed(program.spec.freeze, numbers, over_runs)
@@ -269,10 +270,9 @@ def take_step(
     end_memory = {name: thawed_ends(end_memory[name], renewed[name]) for name in memory}
 
     def move(parameters: Any, memory: Any, own: Any) -> Any:
-        switches = dict(program.spec.optimizer_switches)
-        return optimizers.move(
-            program.optimizer, switches, parameters, memory, i, own, program.spec.decay_activation_parameters
-        )
+        switches, decay = dict(program.spec.optimizer_switches), program.spec.decay_activation_parameters
+        moved = optimizers.move(program.optimizer, switches, parameters, memory, i, own, decay)
+        return moved if program.spec.learn_activation_parameters else freezing.with_activation_of(parameters, moved)
 
     def move_layer(l: Array, layers: Any) -> Any:
         def moved(row: Any, memory: Any) -> Any:
@@ -347,7 +347,8 @@ def minibatch_gradients(
     )
 
     def local(l: Array, pulled: dict[str, Any]) -> dict[str, Any]:
-        return {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}
+        gradients = {"bias": jnp.sum(pulled["z"], axis=-2), **pulled["layer"]}
+        return gradients if program.spec.learn_activation_parameters else freezing.without_activation(gradients)
 
     def weigh(h_below: Array, delta: Array) -> dict[str, Array]:
         return {"kernel": network.over_runs(walk.weight_gradient)(h_below, delta)}

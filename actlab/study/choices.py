@@ -14,13 +14,13 @@ from actlab.measures import HISTOGRAMS, JACOBIANS, PROBE_SETS, PROBES, Measure, 
 from actlab.naming import brief, listed, show
 from actlab.nn.initializers import BIASES, INITIALIZERS
 from actlab.nn.optimizers import OPTIMIZERS
-from actlab.notation import NUMBER
-from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, known, split_name
+from actlab.notation import NUMBER, Option
+from actlab.study.fields import USER_FUNCTION, Choice, OptionDefaults, checked, display_name, known, split_name
 
 MEASURES = (*PROBES, *HISTOGRAMS, *JACOBIANS)
 """What ``measure.probes`` may name."""
 
-SCHEDULES: dict[str, dict[str, float | bool | str]] = {
+SCHEDULES: dict[str, dict[str, Option]] = {
     "constant": {"warmup_steps": 0.0},
     "cosine": {"warmup_steps": 0.0},
 }
@@ -29,7 +29,7 @@ PER = ("layer", "unit")
 """Whose own learnable parameters of an activation are."""
 
 
-def activation_options(record: activations.Activation) -> dict[str, float | bool | str]:
+def activation_options(record: activations.Activation) -> dict[str, Option]:
     """Return an activation's options and defaults; with ``per: unit`` learnable parameters are each unit's own."""
     return {**record.parameters, **({"per": "layer"} if record.learnable else {})}
 
@@ -72,7 +72,8 @@ def refuse_option_of_others(
         if options and key not in others:
             verb = "has" if len(others) == 1 else "have"
             raise ValueError(f"{said}; its options are {', '.join(options)} ({listed(others)} {verb} {brief(key)})")
-        written = f"{{name: {others[0]}, {key}: {show(value)}}}"
+        own = list(value) if isinstance(value, tuple) else show(value)
+        written = f"{{name: {others[0]}, {key}: {own}}}"
         more = f" (as {listed(others[1:])} do)" if others[1:] else ""
         raise ValueError(f"{said}; did you mean '{written}'?{more}")
 
@@ -86,12 +87,57 @@ def checked_activation(choice: Choice) -> Choice:
     >>> checked_activation(Choice(name="leaky_relu")).options
     {'negative_slope': 0.01}
     """
-    options = activation_options(activations.CATALOGUE.find(choice.name))
+    record = activations.CATALOGUE.find(choice.name)
+    options = activation_options(record)
     refuse_option_of_others("activation", choice, options, takers(activations.CATALOGUE))
-    filled = checked(choice, "activation", options)
+    by_layer = {key: value for key, value in choice.options.items() if isinstance(value, tuple) and key in options}
+    for key, value in by_layer.items():
+        refuse_by_layer(record, key, value)
+    one_for_all = {key: value for key, value in choice.options.items() if key not in by_layer}
+    filled = checked(Choice(name=choice.name, options=one_for_all), "activation", options)
     if "per" in filled.options:
         known(str(filled.options["per"]), "value of 'per'", PER)
-    return filled
+    return Choice(name=choice.name, options={**filled.options, **by_layer})
+
+
+def refuse_by_layer(record: activations.Activation, option: str, numbers: tuple[float, ...]) -> None:
+    """Refuse an option of an activation that is given by layer and is none of its learnable parameters, or empty.
+
+    Raises:
+        ValueError: it is; says what is given by layer instead.
+    """
+    what = f"option {brief(option)} of activation {brief(display_name(record.name))}"
+    if option not in record.learnable:
+        swept = f"model.activation.{option}: {list(numbers)}"
+        raise ValueError(
+            f"{what}: only learnable parameters are given by layer; several values are swept by `{swept}` below "
+            "'sweep.matrix:', and `prelu` with `train.learn_activation_parameters: false` is a leaky ReLU with slopes "
+            "by layer"
+        )
+    if not numbers:
+        raise ValueError(f"{what}: expected a number, or as many as hidden layers, not an empty list")
+
+
+def checked_weight_init(choice: Choice) -> Choice:
+    """Ask for an initializer's options without a default (``sigma_w``); others may be given.
+
+    Raises:
+        ValueError: there is no such initializer, or its options are not those.
+
+    >>> checked_weight_init(Choice(name="he_normal")).options
+    {}
+    """
+    if choice.name == AUTO:
+        return checked(choice, "initializer", {})
+    if not sources.parse(choice.name):
+        known(choice.name, "initializer", [AUTO, *INITIALIZERS])
+    record = INITIALIZERS.find(choice.name)
+    for name in record.to_give:
+        if name not in choice.options:
+            example = f"{{name: {choice.name}, {name}: 1.5}}"
+            raise ValueError(f"initializer '{choice.name}' needs its {name}: {example}")
+    filled = checked(choice, "initializer", dict.fromkeys(record.options, 1.0))
+    return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
 
 
 def weight_init_defaults(name: str) -> Mapping[str, float]:

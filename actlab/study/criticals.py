@@ -8,6 +8,7 @@ from typing import Any
 from actlab import activations
 from actlab.nn.initializers import INITIALIZERS
 from actlab.study.advice import flow
+from actlab.study.by_layer import parameters_of
 from actlab.study.choices import AUTO, activation_options
 from actlab.study.fields import Choice, display_name
 from actlab.study.reading import Source, StudyError, of_key
@@ -77,9 +78,11 @@ def has_own_biases(model: ModelConfig) -> bool:
 def point_of(model: ModelConfig, q: Any) -> CriticalPoint | None:
     """Return the critical point of a model's activation at a q, or the one that suits it; None where there is none."""
     record = activations.CATALOGUE.find(model.activation.name)
-    parameters = tuple((name, float(model.activation.options[name])) for name in record.parameters)
+    parameters, by_layer = parameters_of(model.activation, record)
+    if by_layer:
+        return None
     try:
-        return critical(record, parameters, q)
+        return critical(record, tuple(parameters.items()), q)
     except TheoryError:
         return None
 

@@ -11,7 +11,7 @@ from actlab import sources
 from actlab.aliases import close, same
 from actlab.docstrings import docstring
 from actlab.naming import brief, nearest, show
-from actlab.notation import split_options
+from actlab.notation import Option, split_options
 
 USER_FUNCTION = r"^.+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 """How a user's own function is named; for editors."""
@@ -20,6 +20,9 @@ MOST = 2**30
 """Of whole numbers that count: steps, rows, and what comes every so many of them."""
 LARGEST = 1e30
 """Of other numbers, either sign: single precision ends at 3.4e38, and what is computed of them comes after."""
+
+A_VALUE = "expected a number, a word, true or false"
+"""Of an option that is not given by layer."""
 
 STATIC, NUMBER, LABEL = "static", "number", "label"
 """What a key is to a run: its program (or the shapes of its data); an argument of that; neither."""
@@ -90,21 +93,28 @@ class OptionDefaults:
 
 
 class Choice(Section):
-    """A name with options: ``he_normal``, or ``{name: gaussian, sigma_w: 1.5}``."""
+    """A name with options: ``he_normal``, or ``{name: gaussian, sigma_w: 1.5}``; several numbers are one a layer."""
 
     name: str
-    options: dict[str, float | bool | str] = {}
+    options: dict[str, Option] = {}
 
     @field_validator("options", mode="before")
     @classmethod
     def _plain_values(cls, options: Any) -> Any:
         """Say in one line what an option may be: of a union, pydantic has a line for each of its types."""
-        for key, value in options.items() if isinstance(options, dict) else ():
-            if not isinstance(value, str | bool | int | float):
-                raise ValueError(f"option {brief(key)}: expected a number, a word, true or false, not {brief(value)}")
-            if isinstance(value, int | float) and not abs(value) <= LARGEST:
-                raise ValueError(f"option {brief(key)}: expected a number of at most {LARGEST:g}, not {brief(value)}")
-        return options
+        if not isinstance(options, dict):
+            return options
+        for key, value in options.items():
+            by_layer = isinstance(value, list | tuple) and all(type(one) in (int, float) for one in value)
+            if not isinstance(value, str | bool | int | float) and not by_layer:
+                raise ValueError(f"option {brief(key)}: {A_VALUE}, not {brief(value)}")
+            for one in value if by_layer else (value,):
+                if isinstance(one, int | float) and not abs(one) <= LARGEST:
+                    raise ValueError(f"option {brief(key)}: expected a number of at most {LARGEST:g}, not {brief(one)}")
+        return {
+            key: tuple(map(float, value)) if isinstance(value, list | tuple) else value
+            for key, value in options.items()
+        }
 
     def __hash__(self) -> int:
         """Hash name and options, whatever the order of these: a section that holds a choice may be a key."""
@@ -117,7 +127,22 @@ class Choice(Section):
 
     def plain(self) -> Any:
         """Return the choice as it stands in a YAML file."""
-        return {"name": self.name, **self.options} if self.options else self.name
+        options = {key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()}
+        return {"name": self.name, **options} if options else self.name
+
+    def number(self, option: str) -> float:
+        """Return an option that is one number; of those by layer there is none.
+
+        Raises:
+            TypeError: it is something else.
+
+        >>> Choice(name="leaky_relu", options={"negative_slope": 0.2}).number("negative_slope")
+        0.2
+        """
+        value = self.options[option]
+        if isinstance(value, str | tuple):
+            raise TypeError(f"{self.name}: {option}: expected one number, not {brief(value)}")
+        return float(value)
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -183,7 +208,7 @@ def spelled_out(value: Any) -> Any:
     return {"name": plain["name"], **plain["options"]} if isinstance(plain, dict) and plain.get("options") else value
 
 
-def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str]) -> Choice:
+def checked(choice: Choice, kind: str, defaults: Mapping[str, Option]) -> Choice:
     """Fill a choice's options from ``defaults``; an unknown option, or one of another type, is refused."""
     for key, value in choice.options.items():
         if key not in defaults:
@@ -191,13 +216,17 @@ def checked(choice: Choice, kind: str, defaults: Mapping[str, float | bool | str
             others = f"; its options are {', '.join(defaults)}" if defaults else " (it takes none)"
             hint = f"; did you mean '{near}'?" if near else others
             raise ValueError(f"{kind} {brief(choice.name)} has no option {brief(key)}{hint}")
+        if isinstance(value, tuple):
+            raise ValueError(f"option {brief(key)}: {A_VALUE}, not {brief(list(value))}")
         wanted = type(defaults[key])
         if isinstance(value, bool) != (wanted is bool) or isinstance(value, str) != (wanted is str):
             name = {bool: "true or false", str: "a word"}.get(wanted, "a number")
             raise ValueError(f"option {brief(key)} of {kind} {brief(choice.name)} must be {name}, not {brief(value)}")
     filled = {**defaults, **choice.options}
-    numbers = {key: float(value) if not isinstance(value, bool | str) else value for key, value in filled.items()}
-    return Choice(name=choice.name, options=numbers)
+    return Choice(
+        name=choice.name,
+        options={key: float(value) if type(value) is int else value for key, value in filled.items()},
+    )
 
 
 def known(name: str, kind: str, valid: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """How hidden layers are drawn: weights and biases are resolved together, for an initializer may decide both."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -22,6 +22,12 @@ from actlab.theory.criticality import CriticalPoint
 from actlab.theory.errors import TheoryError
 from actlab.theory.moments import moments, preserving_slope
 from actlab.theory.points import critical
+
+ONE_PHI = (
+    "is of one φ, and here each layer begins with parameters of its own; give the activation one number for all "
+    "layers, or name an initializer such as he_normal"
+)
+"""Why an initializer is refused whose theory has the same φ in all layers."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +79,28 @@ def initialize(
     parameters: Mapping[str, float],
     x_NxF: np.ndarray,
     source: Source,
+    layers: Sequence[Mapping[str, float]] = (),
 ) -> Initialization:
     """Resolve how weights and biases are drawn: what ``auto`` stands for, and each layer's standard deviations.
 
-    ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope.
+    ``he_*`` asked for by name is He's for ReLU; ``auto`` gives it the activation's own negative slope, each layer's
+    where ``layers`` has the parameters of each: then gradients keep their size from layer to layer.
 
     Raises:
         StudyError: a standard deviation is not a positive number, or an initializer of the user's fails.
     """
     with errors_about(source, "model.weight_init"):
-        weights = resolved_weights(model.weight_init, record, parameters)
+        weights = resolved_weights(model.weight_init, record, parameters, layers)
     initializer = INITIALIZERS.find(weights.name)
     if initializer.from_point:
-        return at_critical_point(model, weights, record, parameters, x_NxF, source)
+        return at_critical_point(model, weights, record, parameters, x_NxF, source, layers)
     biases = biases_beside(initializer, model, source)
     fans = fans_of(model, x_NxF.shape[1])
-    std = partial(initializer.std, **weights.options)
     moments = partial(BIASES.find(biases.name).moments, **biases.options)
+    options_of_layers = [at_layer(weights.options, l) for l in range(model.depth)]
     with errors_about(source, "model.weight_init"):
-        try_at(weights.name, tuple(weights.options.items()), tuple(dict.fromkeys(fans)))
+        for own in {tuple(options.items()) for options in options_of_layers}:
+            try_at(weights.name, own, tuple(dict.fromkeys(fans)))
         follows = weights.name in INITIALIZERS and "second_moment" not in model.weight_init.options
         given = model.weight_init.options.get("second_moment")
         if isinstance(given, int | float) and not 0.0 < given < math.inf:
@@ -101,7 +110,8 @@ def initialize(
             raise ValueError(f"{weights.name} needs E φ(Z)² > 0, and of {name} it is 0; name another initializer")
         if follows and "second_moment" in weights.options:
             require_second_moment(weights.name, record, parameters)
-        weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std(*fan)) for fan in fans)
+        given_stds = [initializer.std(*fan, **own) for fan, own in zip(fans, options_of_layers, strict=True)]
+        weight_std = tuple(model.weight_gain * one_number(display_name(weights.name), std) for std in given_stds)
         if not all(0 < value < math.inf for value in weight_std):
             raise ValueError(f"{weights.name} gives standard deviations {weight_std[:3]}; expected positive numbers")
     with errors_about(source, "model.bias_init"):
@@ -112,7 +122,7 @@ def initialize(
         if not all(math.isfinite(value) for value in (*bias_mean, *bias_std)):
             raise ValueError(f"{biases.name} gives a mean or standard deviation that is not a finite number")
     if initializer.draws_biases:
-        bias_std = tuple(float(std(*fan)) for fan in fans)
+        bias_std = tuple(map(float, given_stds))
     slope = reported_slope(model, weights, record, parameters)
     return Initialization(weights, biases, weight_std, bias_mean, bias_std, variance_slope=slope)
 
@@ -148,6 +158,7 @@ def at_critical_point(
     parameters: Mapping[str, float],
     x_NxF: np.ndarray,
     source: Source,
+    layers: Sequence[Mapping[str, float]],
 ) -> Initialization:
     """Start a network at the activation's critical point: every layer's weights and biases, the first by the data.
 
@@ -155,9 +166,11 @@ def at_critical_point(
         StudyError: there is no such point, q is not positive, the study asks for other biases, or all rows are zero.
     """
     refuse_biases(model, source)
-    q = weights.options.get("q")
-    if q is not None and not 0.0 < float(q) < math.inf:
-        why = f"critical: q: {float(q):g}: expected E z² of a layer, a positive number; or leave q out"
+    if layers:
+        raise without_point(source, model, f"critical {ONE_PHI}")
+    q = weights.number("q") if "q" in weights.options else None
+    if q is not None and not 0.0 < q < math.inf:
+        why = f"critical: q: {q:g}: expected E z² of a layer, a positive number; or leave q out"
         raise error_at_key(source, "model.weight_init", why)
     try:
         point = critical(record, tuple(parameters.items()), q)
@@ -250,11 +263,25 @@ def try_at(name: str, options: tuple[tuple[str, Any], ...], fans: tuple[tuple[in
         sources.tried("actlab.nn.initializers:call", *named, dict(options), fans)
 
 
-def resolved_weights(choice: Choice, record: activations.Activation, parameters: Mapping[str, float]) -> Choice:
+def at_layer(options: Mapping[str, Any], l: int) -> dict[str, Any]:
+    """Return an initializer's options in hidden layer l, from 0.
+
+    >>> at_layer({"negative_slope": (0.3, 0.25)}, 1)
+    {'negative_slope': 0.25}
+    """
+    return {name: value[l] if isinstance(value, tuple) else value for name, value in options.items()}
+
+
+def resolved_weights(
+    choice: Choice,
+    record: activations.Activation,
+    parameters: Mapping[str, float],
+    layers: Sequence[Mapping[str, float]] = (),
+) -> Choice:
     """Return the initializer that ``auto`` stands for, and the options that follow from the activation filled in.
 
     Raises:
-        ValueError: what follows is too large a number for an option.
+        ValueError: what follows is too large a number for an option, or is of one φ, and layers differ.
     """
     automatic = choice.name == AUTO
     initializer = INITIALIZERS.find(record.weight_init if automatic else choice.name)
@@ -262,6 +289,11 @@ def resolved_weights(choice: Choice, record: activations.Activation, parameters:
     for name in ACTIVATION_FACTS:
         wanted = name in initializer.needed or (automatic and name in initializer.defaults)
         fact = activation_fact(name, record, parameters) if wanted and name not in options else None
+        if fact is not None and layers and name != "negative_slope":
+            raise ValueError(f"{initializer.name} {ONE_PHI}")
+        if fact is not None and layers and len(set(slopes := [own[str(record.he_slope)] for own in layers])) > 1:
+            options[name] = tuple(slopes)
+            continue
         if fact is not None and LARGEST < abs(fact) < math.inf:
             of = f"{name} of {display_name(record.name)}"
             raise ValueError(

@@ -62,8 +62,19 @@ def options_by_name(key: str) -> Options:
     return by_key[key]
 
 
-def option_schema(option: str, default: Any, bounds: Sequence[float] = (-LARGEST, LARGEST)) -> Schema:
-    """Describe the value of an option: a number within bounds, true or false, or one of some words."""
+def by_layer(name: str, option: str) -> bool:
+    """Whether an option may be several numbers, one for each hidden layer: a learnable parameter of an activation.
+
+    >>> by_layer("prelu", "alpha"), by_layer("leaky_relu", "negative_slope")
+    (True, False)
+    """
+    return name in CATALOGUE and option in CATALOGUE[name].learnable
+
+
+def option_schema(
+    option: str, default: Any, bounds: Sequence[float] = (-LARGEST, LARGEST), several: bool = False
+) -> Schema:
+    """Describe the value of an option: a number within bounds, or ``several``, true or false, or one of some words."""
     if isinstance(default, list):
         return {"enum": default, "default": default[0]}
     if isinstance(default, bool):
@@ -72,16 +83,27 @@ def option_schema(option: str, default: Any, bounds: Sequence[float] = (-LARGEST
     kind: Schema = {"type": "integer" if whole else "number", "minimum": bounds[0], "maximum": bounds[1]}
     if option in WHOLE:
         kind = {"type": "integer", "minimum": 0}
+    if several:
+        kind = {"anyOf": [kind, {"type": "array", "minItems": 1, "items": kind}]}
     return kind | ({"default": default} if default is not None else {})
 
 
-def written(option: str, default: Any) -> str:
+def written(option: str, default: Any, several: bool = False) -> str:
     """Describe an option behind a name in one word, as a pattern."""
+    if several:
+        return f"{option}={NUMBER}(/{NUMBER})*"
     if isinstance(default, list):
         return f"{option}=({'|'.join(default)})"
     if isinstance(default, bool):
         return f"{option}=([Tt]rue|TRUE|[Ff]alse|FALSE)"
     return f"{option}={'[0-9]+' if option in WHOLE else NUMBER}"
+
+
+def own_option(key: str) -> Schema:
+    """Describe the value of an option of a function that is not known: of an activation also several numbers."""
+    several = {"type": "array", "minItems": 1, "items": {"type": "number"}}
+    one = {"type": ["number", "boolean", "string"]}
+    return {"anyOf": [one, several]} if key == "model.activation" else one
 
 
 def choice_schema(key: str) -> Schema:
@@ -93,7 +115,7 @@ def choice_schema(key: str) -> Schema:
     ways: list[Schema] = [{"enum": bare}]
     for name, own in options.items():
         if own:
-            behind = "|".join(written(option, default) for option, default in own.items())
+            behind = "|".join(written(option, default, by_layer(name, option)) for option, default in own.items())
             ways.append({"type": "string", "pattern": f"^{name}{ONCE}(:({behind}))+$"})
     for name, own in options.items():
         ways.append(
@@ -103,7 +125,12 @@ def choice_schema(key: str) -> Schema:
                 "properties": {
                     "name": {"const": name},
                     **{
-                        option: option_schema(option, default, bounds.get(name, {}).get(option, (-LARGEST, LARGEST)))
+                        option: option_schema(
+                            option,
+                            default,
+                            bounds.get(name, {}).get(option, (-LARGEST, LARGEST)),
+                            by_layer(name, option),
+                        )
                         for option, default in own.items()
                     },
                 },
@@ -120,7 +147,7 @@ def choice_schema(key: str) -> Schema:
         named = {"type": "object", "required": ["name"], "properties": {"name": path}, "additionalProperties": False}
         ways += [path, named]
     if users:
-        value = {"type": ["number", "boolean", "string"]}
+        value = own_option(key)
         ways.append({"type": "string", "pattern": f"^{ONCE}{USER_FUNCTION[1:-1]}(:[A-Za-z_][A-Za-z0-9_]*=[^:]*)*$"})
         own_name = {"name": {"type": "string", "pattern": USER_FUNCTION}}
         ways.append({"type": "object", "required": ["name"], "properties": own_name, "additionalProperties": value})
@@ -207,9 +234,7 @@ def names_schema(names: Iterable[str]) -> Schema:
 def sweep_schema(stated: Mapping[str, Schema]) -> dict[str, Schema]:
     """Describe the keys of ``sweep``: every key of a run that may be swept, with what it may be."""
     values = {key: {"$ref": pointer(key.split("."))} for key in [*SWEPT, *deeper()]}
-    options = {
-        f"^{re.escape(key)}[.][A-Za-z_][A-Za-z0-9_]*$": {"type": ["number", "boolean", "string"]} for key in CHOICES
-    }
+    options = {f"^{re.escape(key)}[.][A-Za-z_][A-Za-z0-9_]*$": own_option(key) for key in CHOICES}
     lists = {"type": "array", "minItems": 1, "uniqueItems": True}
     matrix = {
         "type": "object",

@@ -16,6 +16,7 @@ from actlab.activations.flatness import FoundFlat
 from actlab.naming import counted
 from actlab.nn.optimizers import OPTIMIZERS
 from actlab.study.advice import below, flow
+from actlab.study.by_layer import check_lengths, layers_of, parameters_of
 from actlab.study.choices import AUTO
 from actlab.study.defaults import MOST_RECORDS
 from actlab.study.faults import error_at_key, error_together, errors_about
@@ -35,7 +36,8 @@ class Resolved:
         written: the cell as the study has it.
         cell: with values for ``auto`` and null.
         activation: its record.
-        parameters: the activation's parameters.
+        parameters: the activation's parameters; of those by layer their mean (see ``by_layer.Parameters``).
+        by_layer: those that hidden layers begin with, each its own.
         data: the rows.
         data_checksum: of their content, or of what generates them.
         initialization: of the hidden layers.
@@ -45,6 +47,7 @@ class Resolved:
     cell: Cell
     activation: activations.Activation
     parameters: Mapping[str, float]
+    by_layer: Mapping[str, tuple[float, ...]]
     data: data.Data
     data_checksum: str
     initialization: Initialization
@@ -74,8 +77,8 @@ class Resolved:
     @property
     def unknown_death(self) -> str:
         """Why it cannot be known where the activation is flat, and what to declare; empty where it is known."""
-        flat = self.activation.flat
-        return flat.why_unknown(self.parameters) if isinstance(flat, FoundFlat) else ""
+        flat, layers = self.activation.flat, layers_of(self.parameters, self.by_layer)
+        return next(filter(None, map(flat.why_unknown, layers)), "") if isinstance(flat, FoundFlat) else ""
 
     @property
     def outputs(self) -> int:
@@ -103,7 +106,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         raise error_together(
             source, keys, f"{expected}, not {train.batch_size}", "train.batch_size", training_rows, train.batch_size
         )
-    warmup = float(train.schedule.options["warmup_steps"])
+    warmup = train.schedule.number("warmup_steps")
     if warmup > max(train.steps - 1, 0):
         expected = f"warmup_steps: expected fewer than the {counted(train.steps, 'step')}"
         keys = ("train.schedule", "train.schedule.warmup_steps", "train.steps")
@@ -125,12 +128,15 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         old = getattr(cell.measure, written[0]) if written else train.steps
         raise error_together(source, about, why, about[0], every, old)
     record = activations.CATALOGUE.find(model.activation.name)
-    parameters = {name: float(model.activation.options[name]) for name in record.parameters}
-    if not (record is activations.CATALOGUE.get(record.name) and parameters == record.parameters):
-        with errors_about(source, "model.activation"):
-            check_once(record, tuple(parameters.items()))
+    check_lengths(model, source)
+    parameters, by_layer = parameters_of(model.activation, record)
+    layers = layers_of(parameters, by_layer)
+    for own in layers:
+        if not (record is activations.CATALOGUE.get(record.name) and own == record.parameters):
+            with errors_about(source, "model.activation"):
+                check_once(record, tuple(own.items()))
     check_seen(rows, model.dtype, source)
-    initialization = initialize(model, record, parameters, rows.train.x, source)
+    initialization = initialize(model, record, parameters, rows.train.x, source, layers if by_layer else ())
     resolved_cell = replace(
         cell,
         data=cell.data.model_copy(
@@ -151,7 +157,7 @@ def resolve(cell: Cell, rows: data.Data, data_checksum: str, source: Source) -> 
         train=train.model_copy(update={"weight_decay": weight_decay(train)}),
         measure=cell.measure.model_copy(update={"probe_rows": min(cell.measure.probe_rows, training_rows)}),
     )
-    return Resolved(cell, resolved_cell, record, parameters, rows, data_checksum, initialization)
+    return Resolved(cell, resolved_cell, record, parameters, by_layer, rows, data_checksum, initialization)
 
 
 def check_seen(rows: data.Data, dtype: str, source: Source) -> None:
@@ -213,13 +219,17 @@ def numbers_of(resolved: Resolved) -> dict[str, Any]:
     model, train = resolved.cell.model, resolved.cell.train
     record, parameters, begun = resolved.activation, resolved.parameters, resolved.initialization
     thresholds = moments(record, tuple(parameters.items()))
+    pieces = [
+        record.flat.pieces(own) if isinstance(record.flat, FoundFlat) else ()
+        for own in layers_of(parameters, resolved.by_layer)
+    ]
     return {
         "weight_std": begun.weight_std,
         "bias_mean": begun.bias_mean,
         "bias_std": begun.bias_std,
         "fixed": {name: value for name, value in parameters.items() if name not in record.learnable},
-        "learnable": {name: parameters[name] for name in record.learnable},
-        "flat_pieces": record.flat.pieces(parameters) if isinstance(record.flat, FoundFlat) else (),
+        "learnable": {name: resolved.by_layer.get(name, parameters[name]) for name in record.learnable},
+        "flat_pieces": pieces[0] if len(set(pieces)) == 1 else None,
         "optimizer": {
             **train.optimizer.numbers,
             "learning_rate": train.learning_rate,

@@ -29,6 +29,7 @@ from actlab.study.choices import (
     WeightInit,
     check_probe,
     checked_activation,
+    checked_weight_init,
     refuse_option_of_others,
     takers,
 )
@@ -166,18 +167,7 @@ class ModelConfig(Section):
     @field_validator("weight_init")
     @classmethod
     def _weight_init(cls, choice: Choice) -> Choice:
-        """Ask for the options without a default (``sigma_w``); others may be given."""
-        if choice.name == AUTO:
-            return checked(choice, "initializer", {})
-        if not sources.parse(choice.name):
-            known(choice.name, "initializer", [AUTO, *INITIALIZERS])
-        record = INITIALIZERS.find(choice.name)
-        for name in record.to_give:
-            if name not in choice.options:
-                example = f"{{name: {choice.name}, {name}: 1.5}}"
-                raise ValueError(f"initializer '{choice.name}' needs its {name}: {example}")
-        filled = checked(choice, "initializer", dict.fromkeys(record.options, 1.0))
-        return Choice(name=choice.name, options={key: filled.options[key] for key in choice.options})
+        return checked_weight_init(choice)
 
     @field_validator("bias_init")
     @classmethod
@@ -191,7 +181,7 @@ class TrainConfig(Section):
     """How it learns."""
 
     optimizer: Annotated[Optimizer, Key(STATIC, spec="optimizer_switches", of=lambda choice: choice.switches)] = Field(
-        Choice(name="adam", options=OPTIMIZERS["adam"].options),
+        Choice(name="adam", options={**OPTIMIZERS["adam"].options}),
         description="an [optimizer](#optimizers), with options: `{name: adam, b1: 0.9}`, or `path/to/file.py:function`",
     )
     learning_rate: Annotated[float, Key(NUMBER)] = Field(1e-3, ge=0, le=LARGEST, description="at its peak")
@@ -224,6 +214,11 @@ class TrainConfig(Section):
     decay_activation_parameters: Annotated[bool, Key(STATIC, unused=(False,))] = Field(
         False, description="whether weight decay also pulls on learnable activation parameters"
     )
+    learn_activation_parameters: Annotated[bool, Key(STATIC, unused=(True,))] = Field(
+        True,
+        description="whether training changes learnable activation parameters; false holds them as they begin, and "
+        "decay then spares them, too",
+    )
     freeze_layers: Annotated[int, Key(STATIC, spec="freeze", of=lambda layers: layers > 0, unused=(0,))] = Field(
         0,
         ge=0,
@@ -236,7 +231,7 @@ class TrainConfig(Section):
     @classmethod
     def _schedule(cls, choice: Choice) -> Choice:
         filled = checked(choice, "schedule", SCHEDULES[known(choice.name, "schedule", SCHEDULES)])
-        steps = float(filled.options["warmup_steps"])
+        steps = filled.number("warmup_steps")
         if steps < 0 or not steps.is_integer():
             raise ValueError(f"warmup_steps: expected a whole number ≥ 0, not {show(steps)}")
         return filled
@@ -251,7 +246,7 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _ends_its_warmup(self) -> "TrainConfig":
         if "steps" not in self.model_fields_set:
-            self.__dict__.update(steps=steps_beyond(float(self.schedule.options["warmup_steps"]), self.steps))
+            self.__dict__.update(steps=steps_beyond(self.schedule.number("warmup_steps"), self.steps))
         return self
 
 
