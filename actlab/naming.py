@@ -134,7 +134,7 @@ def show(value: Any) -> str:
     >>> show(0.2), show(2.0), show(1 / 3), show(True), show("unit"), show((0.3, 0.25))
     ('0.2', '2', '0.3333333333333333', 'true', 'unit', '0.3/0.25')
     """
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and value and all(type(one) is float for one in value):
         return "/".join(map(show, value))
     if isinstance(value, bool):
         return str(value).lower()
