@@ -46,7 +46,7 @@ sweep:
       - {{name: leaky_relu, negative_slope: 0.25}}
       - prelu
 {frozen}
-    train.learning_rate: [3e-4, 1e-3, 3e-3, 1e-2]
+    train.learning_rate: [{rates}]
   exclude: # slopes of another number of rows
 {exclude}
   include:
@@ -115,16 +115,17 @@ def final_slopes(cells: Cells) -> dict[int, list[float]]:
     return {rows: own.tolist() for rows, own in means.groupby("train_rows")}
 
 
-def study_of(slopes: dict[int, list[float]]) -> str:
-    """Write the study's file.
+def study_of(slopes: dict[int, list[float]], rates: Sequence[float]) -> str:
+    """Write the study's file: of slopes by layer for each number of training rows, and learning rates.
 
-    >>> [line for line in study_of({50: [0.3, 0.2], 200: [0.4, 0.1]}).splitlines() if "0.4" in line][1]
+    >>> [line for line in study_of({50: [0.3, 0.2], 200: [0.4, 0.1]}, [0.01]).splitlines() if "0.4" in line][1]
     '    - {data.train_rows: 50, model.activation: {name: prelu, alpha: [0.4, 0.1]}}'
     """
     frozen = {rows: f"{{name: prelu, alpha: {own}}}" for rows, own in slopes.items()}
     others = [(rows, one) for of, one in frozen.items() for rows in frozen if rows != of]
     return STUDY.format(
         rows=", ".join(map(str, slopes)),
+        rates=", ".join(f"{rate:g}" for rate in rates),
         frozen="\n".join(f"      - {one}" for one in frozen.values()),
         exclude="\n".join(f"    - {{data.train_rows: {rows}, model.activation: {one}}}" for rows, one in others),
     )
@@ -134,7 +135,8 @@ def main(results: str, file: str) -> None:
     """Write the study's file from what ``small_data`` measured."""
     found = actlab.load(results)
     cells = study_cells(found.study, found.manifest, found.runs, found.steps, found.layers, found.lacking)
-    Path(file).write_text(study_of(final_slopes(cells)), encoding="utf-8", newline="\n")
+    rates = found.study["sweep"]["matrix"]["train.learning_rate"]
+    Path(file).write_text(study_of(final_slopes(cells), rates), encoding="utf-8", newline="\n")
 
 
 def asked(words: Sequence[str]) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """Activation parameters by layer, learned from there or held there: what trains, how it is drawn, what is refused."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from actlab.engine.loading import function_of
 from actlab.engine.network import parsed
 from actlab.nn.initializers import INITIALIZERS
 from actlab.study.plan import plan
-from actlab.study.reading import StudyError, read
+from actlab.study.reading import StudyError, parse, read
 from actlab.where.matching import in_one_word, same_choice
+from experiments import frozen_slopes
 from tests.core import Runs, a_program, assert_same_bits, go, network, some_data, some_numbers
 from tests.test_training import DEPTH, OPTIMIZERS, SCHEDULE, WIDTH, bent_numbers, bent_program, loop, optimized
 
@@ -49,7 +52,7 @@ def test_held_parameters_stay_where_they_began_and_all_else_follows_the_obvious_
             assert before["layers"]["activation"][:, 0].tolist() == [[own] * WIDTH for own in start]  # of each unit
             assert_same_bits(before["layers"]["activation"], end["layers"]["activation"])
             assert not any(np.any(network(one, k, DEPTH)["layers"]["activation"]) for one in memory.values())
-            expected, log = loop(before, numbers[k], some_data("float64"), RULE, DECAYED, held=("activation",))
+            expected, log = loop(before, numbers[k], some_data("float64"), RULE, DECAYED, still=("activation",))
             assert_close(end, expected)
             assert {norm > OWN["clip_norm"] for *_, norm in log} == {True, False}  # that of the others alone
 
@@ -212,3 +215,20 @@ def test_what_cannot_be_is_refused_in_one_message(planned, overrides, words):
 def test_a_command_about_one_function_takes_one_number():
     with pytest.raises(ActivationError, match="alpha by layer is of a network; give it one number here"):
         asked(["prelu:alpha=0.3/0.2"])
+
+
+def test_the_frozen_study_is_what_its_program_writes_and_trains_as_small_data():
+    folder = Path(__file__).parents[1] / "configs" / "trial"
+    own, other = (parse(folder / f"{name}.yaml")[0] for name in ("frozen_slopes", "small_data"))
+    matrix, control = own["sweep"]["matrix"], other["sweep"]["matrix"]
+    slopes = [one["alpha"] for one in matrix["model.activation"] if isinstance(one, dict) and "alpha" in one]
+    by_rows = dict(zip(matrix["data.train_rows"], slopes, strict=True))
+    written = frozen_slopes.study_of(by_rows, matrix["train.learning_rate"])
+    assert (folder / "frozen_slopes.yaml").read_text(encoding="utf-8") == written
+    for key in ("data.train_rows", "train.learning_rate"):
+        assert matrix[key] == control[key]
+    assert own["train"].pop("learn_activation_parameters") is False
+    assert [own[key] for key in ("data", "model", "train", "measure")] == [
+        other[key] for key in ("data", "model", "train", "measure")
+    ]
+    assert [own["sweep"][key] for key in ("select", "seeds")] == [other["sweep"][key] for key in ("select", "seeds")]

@@ -242,7 +242,12 @@ def test_compiling_is_told_apart_from_training(planned):
 def test_measuring_counts_what_is_not_a_training_step():
     """Of a network that is drawn and not trained, records and evaluations are the work but for one step."""
     (cell,) = actlab.study_of(
-        {"study": "s", "data": {"name": "iris"}, "model": {"depth": 3, "width": 8}, "train": {"steps": 0, "batch_size": 16}}
+        {
+            "study": "s",
+            "data": {"name": "iris"},
+            "model": {"depth": 3, "width": 8},
+            "train": {"steps": 0, "batch_size": 16},
+        }
     ).cells
     forward = 2 * 100 * (2 * 8**2 + 8 * 3 + 4 * 8)
     record = cost.training_flops(cell, 4, 3) * cell.measure.probe_rows / 16

@@ -157,30 +157,30 @@ def rate(t, o):
     return o["learning_rate"] * (1 + np.cos(np.pi * passed)) / 2
 
 
-def above(parameters, frozen, held=()):
+def above(parameters, frozen, still=()):
     """Return the arrays of all layers but the first so many, and of the readout: views, to be written to.
 
-    ``held`` are left out: names of what no layer learns.
+    ``still`` are left out: names of what no layer learns.
     """
-    layers = {name: stack[frozen:] for name, stack in parameters["layers"].items() if name not in held}
+    layers = {name: stack[frozen:] for name, stack in parameters["layers"].items() if name not in still}
     return {**parameters, "layers": layers, "input": {} if frozen else parameters["input"]}
 
 
-def loop(parameters, numbers, data, rule, decayed, steps=STEPS, frozen=0, held=()):
-    """Train in NumPy all but the first so many layers, and but what is held in all of them.
+def loop(parameters, numbers, data, rule, decayed, steps=STEPS, frozen=0, still=()):
+    """Train in NumPy all but the first so many layers, and but what stays still in all of them.
 
     Notes every minibatch's loss, accuracy and gradient norm, and ‖ΔW_l‖/‖W_l‖.
     """
     x, y = data["train"]
     o = numbers["optimizer"]
     parameters = jax.tree.map(np.array, parameters)
-    memory = [{} for _ in jax.tree.leaves(above(parameters, frozen, held))]
-    moving = jax.tree.leaves_with_path(above(parameters, frozen, held))
+    memory = [{} for _ in jax.tree.leaves(above(parameters, frozen, still))]
+    moving = jax.tree.leaves_with_path(above(parameters, frozen, still))
     log = []
     for t, rows in enumerate(batches(numbers["seed"], steps)):
         loss = mean_loss(parameters, x[rows], y[rows])
         right = np.argmax(forward(parameters, x[rows])[2], axis=1) == y[rows]
-        steepest = jax.tree.leaves(above(gradients(parameters, x[rows], y[rows]), frozen, held))
+        steepest = jax.tree.leaves(above(gradients(parameters, x[rows], y[rows]), frozen, still))
         norm = np.sqrt(sum(np.sum(g**2) for g in steepest))
         before = [kernel.copy() for kernel in kernels_of(parameters)]
         for (path, theta), g, m in zip(moving, steepest, memory, strict=True):
