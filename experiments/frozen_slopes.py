@@ -2,8 +2,8 @@
 
 The control that ``small_data.py`` lacks: leaky ReLU with a slope for each layer, those that PReLU's α reached there,
 held from the first step to the last. Beside it stand PReLU itself and leaky ReLU at α = 0.25, on the same rows, rates
-and seeds; each number of training rows has slopes of its own. The study's file is written, from what ``small_data``
-measured (means over seeds at the selected rate, to three decimals), by
+and seeds, all trained by Adam; each number of training rows has slopes of its own. The study's file is written, from
+what ``small_data`` measured (means over seeds at the selected rate, to three decimals), by
 
     python -m experiments.frozen_slopes results/claims/small_data configs/trial/frozen_slopes.yaml
 
@@ -28,6 +28,8 @@ from actlab.analysis.report import study_cells
 
 MATTERS = 0.02  # of the error rate
 PRELU, OF = "prelu", "generalization_gap_error"
+OPTIMIZER = "adam"
+"""Slopes are those that one optimizer leads to; with another they are others."""
 
 STUDY = """\
 # yaml-language-server: $schema=../../actlab/study.schema.json
@@ -38,7 +40,7 @@ question: Is it learning its slopes that makes PReLU overfit where data are few?
 data: {{name: digits, standardize: true, seed: 0}}
 model: {{depth: 5, width: 64, weight_init: he_normal}}
 train: {{optimizer: adam, batch_size: 32, steps: 400, learn_activation_parameters: false}}
-measure: {{every: 20, evaluate_every: 20, keep_layers: all, probes: [signal_grad_norm]}}
+measure: {{every: 100, evaluate_every: 20, keep_layers: all, probes: [signal_grad_norm]}}
 sweep:
   matrix:
     data.train_rows: [{rows}]
@@ -108,7 +110,8 @@ CLAIMS = [learning_overfits, learning_is_as_having]
 
 def final_slopes(cells: Cells) -> dict[int, list[float]]:
     """Return PReLU's α by layer at the end, by training rows: means over seeds at the selected rate, three decimals."""
-    selected = cells.selected[(cells.selected["activation"] == PRELU) & (cells.selected["status"] == "ok")]
+    rows = cells.selected
+    selected = rows[(rows["activation"] == PRELU) & (rows["optimizer"] == OPTIMIZER) & (rows["status"] == "ok")]
     layers = cells.layers.merge(selected[["run", "train_rows"]].astype({"train_rows": int}), on="run")
     at_end = layers[layers["step"] == layers.groupby("run")["step"].transform("max")]
     means = at_end.astype({"alpha": float}).groupby(["train_rows", "layer"])["alpha"].mean().round(3)

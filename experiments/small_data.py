@@ -28,11 +28,11 @@ PRELU, PER_UNIT, LEAKY = "prelu", "prelu(per=unit)", "leaky_relu(negative_slope=
 
 
 def gaps(cells: Cells, one: str, other: str, measure: str) -> dict[str, pd.Series]:
-    """How much larger the gap of one is than the other's, pairs of one seed, at each number of training rows."""
+    """How much larger the gap of one is than the other's, pairs of one seed, by training rows and optimizer."""
     out: dict[str, pd.Series] = {}
-    for rows, some in cells.selected.astype({"train_rows": int}).groupby("train_rows"):
+    for (rows, optimizer), some in cells.selected.astype({"train_rows": int}).groupby(["train_rows", "optimizer"]):
         wide = some.pivot_table(measure, "seed", "activation")
-        out[f"{rows} rows"] = wide[one] - wide[other]
+        out[f"{rows} rows, {optimizer}"] = wide[one] - wide[other]
     return out
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import actlab
-from actlab import cli
+from actlab import cli, trials
 from actlab.engine import train_study
 from actlab.engine.scheduling import missing_runs
 from actlab.engine.store import Stored
@@ -16,6 +16,7 @@ from tests.typed import typed
 
 RESULTS = Path(__file__).parents[1] / "results"
 CONFIGS = RESULTS.parent / "configs"
+TRIAL = RESULTS / "claims"
 WORDS = rb"\\\\|[\s&~]+"  # what parts them in LaTeX
 STUDIES = sorted(path.parent.name for path in RESULTS.glob("*/manifest.json") if path.parent.name != "quickstart")
 
@@ -54,6 +55,30 @@ def test_a_study_is_small_and_whole(study):
     assert sum(sizes) < 8_000_000
     assert max(sizes) < 5_000_000
     assert (RESULTS / study / "report.md").exists()
+
+
+def test_every_verdict_of_the_trial_is_decided_again_from_what_was_measured(tmp_path, undrawn):
+    """Byte for byte, as `actlab report` does it, but for pictures."""
+    out = tmp_path / "claims"
+    shutil.copytree(TRIAL, out)
+    made = [path for path in tables(out) if not path.endswith(trials.NUMBERS)]
+    for path in made:
+        (out / path).unlink()
+    trials.report(out)
+    assert tables(out) == tables(TRIAL)
+
+
+def test_the_trial_is_whole_and_small():
+    """Full, with a verdict on every claim of the story, from the files of claims that stand in experiments/."""
+    about = trials.read_json(TRIAL / trials.MANIFEST)
+    assert not about["quick"]
+    assert not [name for name in about["parts"] if not (TRIAL / name / "tables" / "claims.csv").is_file()]
+    assert "Without a verdict" not in (TRIAL / "report.md").read_text(encoding="utf-8")
+    for copy in TRIAL.glob("*/sources/*.py"):
+        assert copy.read_bytes() == (RESULTS.parent / "experiments" / copy.name).read_bytes(), copy
+    sizes = [path.stat().st_size for path in TRIAL.rglob("*") if path.is_file() and path.name != "report.html"]
+    assert sum(sizes) < 25_000_000
+    assert max(sizes) < 5_000_000
 
 
 @pytest.mark.parametrize("name", ["prelu", "gelu"])
