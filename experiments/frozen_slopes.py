@@ -40,7 +40,7 @@ question: Is it learning its slopes that makes PReLU overfit where data are few?
 data: {{name: digits, standardize: true, seed: 0}}
 model: {{depth: 5, width: 64, weight_init: he_normal}}
 train: {{optimizer: adam, batch_size: 32, steps: 400, learn_activation_parameters: false}}
-measure: {{every: 100, evaluate_every: 20, keep_layers: all, probes: [signal_grad_norm]}}
+measure: {{every: 40, evaluate_every: 40, keep_layers: all, probes: [signal_grad_norm]}}
 sweep:
   matrix:
     data.train_rows: [{rows}]

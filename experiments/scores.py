@@ -82,13 +82,13 @@ def bootstrapped(statistic: Callable[..., float], *samples: Scores) -> Interval:
     return Interval(statistic(*samples), float(low), float(high), samples[0].size, METHOD)
 
 
-def laid_out(title: str, note: str, found: Mapping[tuple[str, str], Interval], name: str) -> Table:
+def laid_out(title: str, note: str, intervals: Mapping[tuple[str, str], Interval], name: str) -> Table:
     """Lay numbers out: activations down, optimizers across, best under the first optimizer first."""
     frame = pd.DataFrame(
         [
             {"activation": activation, "optimizer": optimizer, "measure": name, "text": with_interval(one)}
             | {key: getattr(one, key) for key in ("mean", "low", "high", "n", "method")}
-            for (optimizer, activation), one in found.items()
+            for (optimizer, activation), one in intervals.items()
         ]
     ).sort_values(["optimizer", "mean"], ascending=[True, False], ignore_index=True)
     order = list(dict.fromkeys(frame["activation"]))

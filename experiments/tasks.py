@@ -32,6 +32,7 @@ from actlab.measures import Measure
 OFTEN = 0.6  # of the pairs: faster where it is so often
 STEADIER = 0.8  # times the spread over seeds
 BETTER = 0.01  # of accuracy, or of R²
+FLOWS = 0.01  # decades per layer, as at initialisation (``slopes.py``)
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
 IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
@@ -91,6 +92,32 @@ def elu_is_steadier(cells: Cells) -> Verdict:
 def mish_is_faster(cells: Cells) -> Verdict:
     """M2, second half."""
     return faster(cells, "M2c", "mish", ("swish", "gelu"), "faster convergence than swish and gelu")
+
+
+def flows_better(cells: Cells, id: str, other: str) -> Verdict:
+    """Judge that mish's signal keeps its size better than another's through the layers of trained networks."""
+    rows = chosen(cells, "mish", other)
+    ended = records_at(cells.steps, rows[rows["status"] == "ok"], "final", ["vanishing_slope"])
+    ended = ended.merge(rows[["run", "seed", "data", "activation", "optimizer"]], on="run")
+    sizes = ended.assign(size=ended["vanishing_slope"].astype(float).abs())
+    gains: dict[str, pd.Series] = {}
+    for optimizer, some in sizes.groupby("optimizer"):
+        wide = some.pivot_table("size", ["seed", "data"], "activation")
+        gains[str(optimizer)] = (wide[other] - wide["mish"]).groupby("seed").mean()
+    statement = f"better gradient flow than {other} (after training)"
+    evidence = f"|slope| of {other} minus that of mish, decades per layer, at the end, mean over tasks, paired by seed"
+    verdict = judge(id, "mish", statement, AT_LEAST, FLOWS, gains, evidence)
+    return capped(verdict, cells, rows)
+
+
+def mish_flows_better_than_swish(cells: Cells) -> Verdict:
+    """M2d, the first half after training: at initialisation it is a constant of theory (``slopes.py``)."""
+    return flows_better(cells, "M2d", "swish")
+
+
+def mish_flows_better_than_gelu(cells: Cells) -> Verdict:
+    """M2e, of GELU."""
+    return flows_better(cells, "M2e", "gelu")
 
 
 def best_gain(cells: Cells, one: str, other: str, optimizer: str) -> Interval:
@@ -169,4 +196,6 @@ CLAIMS = [
     swish_adapts,
     swish_beats_gelu_somewhere,
     mish_is_faster,
+    mish_flows_better_than_swish,
+    mish_flows_better_than_gelu,
 ]

@@ -228,6 +228,8 @@ def test_the_frozen_study_is_what_its_program_writes_and_trains_as_small_data():
     for key in ("data.train_rows", "train.learning_rate"):
         assert matrix[key] == control[key]
     assert own["train"].pop("learn_activation_parameters") is False
+    assert own["train"].pop("optimizer") == frozen_slopes.OPTIMIZER
+    assert frozen_slopes.OPTIMIZER in control["train.optimizer"]
     assert [own[key] for key in ("data", "model", "train", "measure")] == [
         other[key] for key in ("data", "model", "train", "measure")
     ]

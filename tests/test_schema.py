@@ -204,6 +204,8 @@ def values_of(stated):
         wanted, properties = stated.get("required", []), stated.get("properties", {})
         values = {key: values_of(one) for key, one in properties.items()}
         return st.fixed_dictionaries({key: values.pop(key) for key in wanted}, optional=values).filter(bool)
+    if kind == "array":  # a learned parameter by layer
+        return st.lists(values_of(stated["items"]), min_size=1, max_size=2)
     low, high = stated.get("minimum", stated.get("exclusiveMinimum", 0)), stated.get("maximum", 9)
     if kind == "integer":
         return st.integers(low, min(high, low + 3))

@@ -101,9 +101,9 @@ def table(chain: Sequence[Link]) -> Table:
     wide = [
         {
             "fault": said(link.ids[0], link.fault),
-            "how much": found(link.fault),
+            "how much": measured_of(link.fault),
             "said to repair it": said(link.ids[1], link.repair),
-            "what is left, or gained": found(link.repair),
+            "what is left, or gained": measured_of(link.repair),
             "link": f"**{link.state}**",
         }
         for link in chain
@@ -127,7 +127,7 @@ def said(claim: str, one: Verdict | None) -> str:
     return f"[{claim}](#{claim.lower()}) {code(one.activation)}: {plain(one.statement)}"
 
 
-def found(one: Verdict | None) -> str:
+def measured_of(one: Verdict | None) -> str:
     """Write what was found, and its verdict."""
     if one is None:
         return "–"
