@@ -145,3 +145,12 @@ def test_what_is_at_a_limit_is_read():
 
 def test_comments_and_line_ends_do_not_reach_the_file():
     assert read('x # """\n').source("f") == read("x").source("f")
+
+
+@pytest.mark.parametrize("name", ["log", "sqrt", "log1p", "exp", "sinh", "pow"])
+def test_what_is_advised_of_a_formula_is_one(name):
+    """Each advice of ``overflow`` is a call of functions that formulas have."""
+    said = in_its_words(instead(Step(name, "too much"), 0.0))
+    assert "jnp" not in said
+    for text in re.findall(r"\w+\(.*?\)+(?= for|$)", said):
+        read(text)
