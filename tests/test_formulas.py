@@ -1,6 +1,7 @@
 """A formula means what NumPy makes of it, goes the way of a user's own file, and nothing but a formula is read."""
 
 import math
+import re
 
 import jax
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actlab.activations.base import CATALOGUE
-from actlab.activations.formulas import FUNCTIONS, LARGEST, MOST_CHARACTERS, FormulaError, read
+from actlab.activations.formulas import FUNCTIONS, LARGEST, MOST_CHARACTERS, FormulaError, in_its_words, read
 from actlab.activations.loading import check
+from actlab.activations.overflow import Step, instead
 
 X = np.linspace(-6.0, 6.0, 25) + 0.013
 ERF = np.vectorize(math.erf)

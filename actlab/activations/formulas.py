@@ -312,7 +312,9 @@ IN_FORMULAS = (
     (r"\bz\b", "x"),
 )
 """What stands in advice on a function of Python, and what a formula has for it."""
-OF_CASES = re.compile(r"; (?:both branches of a jnp\.where|keep z away from where it divides by 0).*?(z = .*)?$", re.DOTALL)
+OF_CASES = re.compile(
+    r"; (?:both branches of a jnp\.where|keep z away from where it divides by 0).*?(z = .*)?$", re.DOTALL
+)
 
 
 def in_its_words(message: str) -> str:

@@ -86,8 +86,9 @@ def function_of(given: str, name: str | None) -> Iterator[str]:
         FormulaError: it is none, or none that can be trained.
     """
     from actlab import sources
-    from actlab.activations import CATALOGUE, ActivationError
+    from actlab.activations import CATALOGUE
     from actlab.activations.formulas import FormulaError, in_its_words, read
+    from actlab.errors import ActlabError
 
     word = given.split(":")[0]
     if sources.parse(given) or word in CATALOGUE or word.endswith(".py"):
@@ -102,7 +103,7 @@ def function_of(given: str, name: str | None) -> Iterator[str]:
         path.write_text(formula.source(called), encoding="utf-8")
         try:
             yield f"{path}:{called}"
-        except ActivationError as error:  # of the file, of which the user knows nothing
+        except ActlabError as error:  # of the file, of which the user knows nothing
             if not str(error).startswith(f"{called}: "):
                 raise
             raise FormulaError(in_its_words(f"{given.strip()}{str(error).removeprefix(called)}")) from None
