@@ -9,10 +9,12 @@ import pytest
 from actlab.activations import CATALOGUE, Activation, properties
 from actlab.activations.formulas import read
 from actlab.activations.twins import twins
-from actlab.analysis import findings
+from actlab.analysis import findings, panels
 from actlab.analysis.cells import build_cells
+from actlab.analysis.figures import FIGURES
 from actlab.analysis.findings import gradients, outcomes
 from actlab.analysis.findings.base import tied
+from actlab.analysis.named_lines import UNDER
 from actlab.analysis.tables import TABLES
 from actlab.notation import ALWAYS, AT_FIRST
 from tests.synthetic import frames
@@ -100,3 +102,13 @@ def test_cells_that_are_alike_share_an_extreme():
     cells, _ = study(3, {})
     rows = pd.DataFrame({"activation": ["a", "b", "c"], "depth": [5, 5, 2], "_": [1.0, 1.0 + 1e-9, 0.5]})
     assert tied(rows, 0, "_", cells)["activation"].tolist() == ["a", "b"]
+
+
+def test_a_line_that_lies_under_another_has_a_key():
+    def keys(cells):
+        drawing = FIGURES["gradient_by_layer"].make(cells)
+        figure = panels.render(drawing.spec, drawing.frame)
+        return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+    assert UNDER in keys(study(3, {})[0])
+    assert UNDER not in keys(build_cells(*frames(("relu", "gelu"), (2, 5), (1e-3,), seeds=3), None))
