@@ -64,17 +64,17 @@ def alike(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((np.abs(a - b) <= ALIKE * np.maximum(1.0, np.abs(a))).all())
 
 
-def said(found: Mapping[str, str], write: Callable[[str], str] = str) -> str:
+def said(same: Mapping[str, str], write: Callable[[str], str] = str) -> str:
     """Put in words of which functions one computes the values; empty where of none.
 
     Args:
-        found: from ``twins``.
+        same: from ``twins``.
         write: writes a name.
 
     >>> said({"swish": "at first", "silu": "always"})
     'computes the same values as swish, silu on [−32, 32], derivative included, where learned parameters begin'
     """
-    if not found:
+    if not same:
         return ""
-    begin = ", where learned parameters begin" if AT_FIRST in found.values() else ""
-    return f"{BEGIN}{listed(map(write, found))} on {COMPARED_ON}, derivative included{begin}"
+    begin = ", where learned parameters begin" if AT_FIRST in same.values() else ""
+    return f"{BEGIN}{listed(map(write, same))} on {COMPARED_ON}, derivative included{begin}"
