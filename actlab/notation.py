@@ -16,6 +16,10 @@ NUMBERS = re.compile(rf"{NUMBER.pattern}(/{NUMBER.pattern})+", re.ASCII)
 """Several numbers, one for each layer: ``0.3/0.25``."""
 WORDS = {"true": True, "false": False, ".inf": float("inf"), "-.inf": -float("inf"), ".nan": float("nan")}
 """What YAML takes for no text, beside numbers."""
+ALWAYS, AT_FIRST = "always", "at first"
+"""What a manifest notes of two functions with the same values: whether learned parameters may part them."""
+COMPARED_ON = "[−32, 32]"
+"""Where it was seen that they have (see ``activations.twins``)."""
 
 
 Option = float | bool | str | tuple[float, ...]

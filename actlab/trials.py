@@ -18,6 +18,7 @@ from actlab.later import pd
 if TYPE_CHECKING:
     from actlab.analysis.lineage import Link
     from actlab.analysis.verdicts import Part
+    from actlab.study.reading import Study
     from actlab.study.trial import Trial
 
 MANIFEST, PAGE = "trial.json", "report.html"
@@ -69,12 +70,52 @@ class Share:
         name: of the study.
         runs, to_train: how many it has, and how many of them are not stored yet.
         seconds: that training them takes, about, on all workers.
+        lacks: why it cannot be planned here, and what installs what is missing; empty where it can.
     """
 
     name: str
     runs: int
     to_train: int
     seconds: float
+    lacks: str = ""
+
+
+def lacking(study: Study) -> str:
+    """Say which data set of a study needs a package that is not installed, and how to install it; empty where none.
+
+    Args:
+        study: from ``actlab.study_of``.
+    """
+    from actlab import data
+    from actlab.study.plan import load_data
+    from actlab.study.source import StudyError
+
+    optional = [one for one in data.DATASETS.values() if one.extra]
+    for config in dict.fromkeys(cell.data for cell in study.cells):
+        if config.name.name in [one.name for one in optional]:
+            try:
+                load_data(study, config)
+            except StudyError as error:
+                return str(error)
+    return ""
+
+
+def refuse_lacking(trial: Trial, files: Iterable[Path], quick: bool) -> None:
+    """Refuse a trial, before anything is trained, of which some study needs what is not installed.
+
+    Raises:
+        StudyError: names each such study, and what to install.
+    """
+    import actlab
+    from actlab import commands
+    from actlab.study.source import StudyError
+
+    each = {path.stem: lacking(actlab.study_of(path, trial.overrides(path.stem, quick))) for path in files}
+    if lacks := [why for why in each.values() if why]:
+        there = [path.stem for path in trial.parts(quick) if not each.get(path.stem)]
+        words = ("trial", trial.path.parent, *["--quick"] * quick, "--only")
+        rest = f"\n`{commands.typed(*words, there[0])}` decides one of the others without it" if there else ""
+        raise StudyError("\n".join(lacks) + rest)
 
 
 def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = None) -> list[Share]:
@@ -96,6 +137,9 @@ def shares(trial: Trial, out: Path, quick: bool = False, workers: int | None = N
     found = []
     for path in (one for one in trial.parts(quick) if one in trial.studies):
         study = actlab.study_of(path, trial.overrides(path.stem, quick))
+        if why := lacking(study):
+            found.append(Share(path.stem, 0, 0, 0.0, why))
+            continue
         stored = Stored(out / path.stem)
         planned, number = ExecutionConfig(workers=workers).plan(study, stored)
         to_come = {run.id for job in planned.later for run in job.runs}
@@ -134,6 +178,7 @@ def run(
 
     names = [path.stem for path in (*trial.studies, *trial.computed)]
     wanted = trial.parts(quick, tuple(only))
+    refuse_lacking(trial, [path for path in wanted if path in trial.studies], quick)
     out.mkdir(parents=True, exist_ok=True)
     about = {"config": trial.config.model_dump(), "quick": quick, "parts": names, "of": str(trial.path.parent)}
     (out / MANIFEST).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,9 @@ import actlab
 from actlab import cli
 from actlab.activations import CATALOGUE
 from actlab.analysis.cells import build_cells
+from actlab.analysis.document import document
+from actlab.analysis.making import make_shipped
+from actlab.analysis.sections import markdown
 from actlab.analysis.tables.outcomes import performance
 from actlab.analysis.tables.standing import standing
 from actlab.study.assessment import GRIDS, study_of
@@ -79,7 +82,12 @@ def test_a_function_of_the_catalogue_keeps_its_options(asked):
         (["x*tanh(x)", "--name", "my act"], "--name my act"),
         (["x*tanh(x)", "--against", "reulu"], "did you mean 'relu'"),
         (["no_such.py:f"], "no_such.py"),
-        (["log(x)"], "log(0) is -inf"),
+        (
+            ["log(x)"],
+            "log(x): its value at x = 0 is -inf (float32): log(0) is -inf; keep what goes into log positive: ",
+        ),
+        (["log(x)"], "log(max(x, 1e-3)) for log(x)"),
+        (["1 / x"], "a formula has no cases: write a function, my_act.py:f, in which z = jnp.where("),
     ],
 )
 def test_what_is_no_activation_is_refused_before_anything_is_trained(asked, words, why, tmp_path, monkeypatch):
@@ -107,3 +115,15 @@ def test_standing_has_the_performance_of_the_study_and_where_each_stops_to_train
 def test_standing_is_of_activation_and_depth_alone():
     cells = build_cells(*frames(("sigmoid", "relu"), (2, 5), seeds=5, optimizer=("sgd", "adam")), None)
     assert standing(cells) is None
+
+
+def test_the_page_begins_with_formula_and_standing(tmp_path):
+    rule = Select("train.learning_rate", "validation_loss")
+    cells = build_cells(*frames(("sigmoid", "relu"), (2, 5), seeds=5), rule)
+    made = make_shipped(tmp_path, cells, ["performance", "standing"], [])
+    notes = {"activations": {"sigmoid": {"order": 0, "formula": "1/(1+exp(-z))"}}}
+    page = markdown(document({"study": "assess_sigmoid"}, notes, cells, made))
+    places = [page.index(text) for text in ("1/(1+exp(-z))", "## Where each activation stands", "## What was found")]
+    assert places == sorted(places)
+    assert page.count("Where each activation stands") == 1
+    assert page.index("## What was found") < page.index("## Tables")

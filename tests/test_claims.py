@@ -1,6 +1,7 @@
 """Claims: a verdict follows the whole interval, and a study's claims file travels with its measurements."""
 
 import functools
+import itertools
 import math
 import re
 import shutil
@@ -24,13 +25,16 @@ from actlab.analysis.claims import (
     WITHIN,
     judge,
 )
+from actlab.analysis.conditions import by_condition, told_apart
 from actlab.analysis.intervals import Interval
 from actlab.analysis.parts import ReportError
+from actlab.analysis.seeds import RACES
 from actlab.analysis.stages import Tuning
 from actlab.analysis.stats import mean_interval
+from actlab.analysis.verdicts import measured
 from actlab.measures import Measure
 from actlab.study.selection import Select
-from experiments import depth, dying_relu, of_study, revival
+from experiments import cost, depth, dying_relu, of_study, revival
 from tests.synthetic import frames
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -127,6 +131,34 @@ def test_a_claim_under_k_conditions_has_wider_intervals_and_shows_the_least_favo
     assert one.evidence == "size; least favourable: B"
     assert judge("T", "relu", "it is small", AT_MOST, 0.5, {"A": ABOVE, "B": BELOW}, "size").evidence.endswith("A")
     assert judge("T", "relu", "it is 0", WITHIN, 0.5, {"A": [-2, -2.1], "B": [1, 1.1]}, "size").evidence.endswith("A")
+
+
+@pytest.mark.parametrize("form", [AT_LEAST, AT_MOST])
+def test_true_only_if_shows_the_number_where_it_holds_and_the_other_beside_it(form):
+    """The first number is one that supports the claim; the contradicting one is never shown alone."""
+    one = judge("T", "relu", "it is", form, 0.5, {"A": ABOVE, "B": BELOW, "C": ABOVE}, "size")
+    held, not_held = ("A", "B") if form == AT_LEAST else ("B", "A")
+    by_name = {name: number for name, number, _ in by_condition(one)[1]}
+    for text in (told_apart(one), measured(one), claims.as_table([one], [], 0, 3).wide["estimate"].iloc[0]):
+        holds, _, fails = text.partition("; it does not at ")
+        assert holds.startswith(f"it holds at {held}: {by_name[held]}")
+        assert fails.startswith(f"{not_held}: {by_name[not_held]}")
+    assert told_apart(judge("T", "", "it is", AT_LEAST, 0.5, {"A": ABOVE, "B": ABOVE}, "size")) == ""
+
+
+def test_what_is_measured_in_races_is_not_said_to_need_seeds():
+    interval = Interval(1.02, 0.98, 1.06, 20, f"Student t, all of 3 {RACES}")
+    one = judge("T", "", "it is dear", AT_LEAST, 1.01, {"A": interval, "B": interval}, "size")
+    assert one.verdict == INCONCLUSIVE
+    assert "rounds" in one.condition
+    assert "seeds" not in one.condition
+    assert cost.ratios(races(), "mish", "gelu").method.endswith(RACES)
+
+
+def races():
+    rows = itertools.product(("mish", "gelu"), (1, 2), range(6))
+    columns = ["activation", "race", "round", "seconds"]
+    return pd.DataFrame([(*row, 1 + 0.01 * i) for i, row in enumerate(rows)], columns=columns)
 
 
 def test_a_claim_has_the_interval_of_its_measures_kind():

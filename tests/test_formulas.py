@@ -1,6 +1,7 @@
 """A formula means what NumPy makes of it, goes the way of a user's own file, and nothing but a formula is read."""
 
 import math
+import re
 
 import jax
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actlab.activations.base import CATALOGUE
-from actlab.activations.formulas import FUNCTIONS, LARGEST, MOST_CHARACTERS, FormulaError, read
+from actlab.activations.formulas import FUNCTIONS, LARGEST, MOST_CHARACTERS, FormulaError, in_its_words, read
 from actlab.activations.loading import check
+from actlab.activations.overflow import Step, instead
 
 X = np.linspace(-6.0, 6.0, 25) + 0.013
 ERF = np.vectorize(math.erf)
@@ -145,3 +147,12 @@ def test_what_is_at_a_limit_is_read():
 
 def test_comments_and_line_ends_do_not_reach_the_file():
     assert read('x # """\n').source("f") == read("x").source("f")
+
+
+@pytest.mark.parametrize("name", ["log", "sqrt", "log1p", "exp", "sinh", "pow"])
+def test_what_is_advised_of_a_formula_is_one(name):
+    """Each advice of ``overflow`` is a call of functions that formulas have."""
+    said = in_its_words(instead(Step(name, "too much"), 0.0))
+    assert "jnp" not in said
+    for text in re.findall(r"\w+\(.*?\)+(?= for|$)", said):
+        read(text)

@@ -10,7 +10,7 @@ from actlab.analysis import report
 from actlab.analysis.cells import build_cells
 from actlab.analysis.drawings import as_drawn
 from actlab.analysis.figures import FIGURES
-from actlab.analysis.pages import explore, library, report_page
+from actlab.analysis.pages import explore, library, report_page, shell
 from actlab.analysis.pages.run_list import run_list
 from actlab.analysis.pages.thinning import Rule
 from actlab.analysis.sections import Section
@@ -131,6 +131,23 @@ def test_on_paper_no_table_is_cut_or_lies_over_what_follows(browser):
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert not browser.find_element("css selector", ".paper").is_displayed()
+
+
+def test_what_is_folded_on_a_screen_is_open_on_paper(browser, tmp_path):
+    """Whatever page: a folded table cannot be unfolded on paper."""
+    before = browser.current_url
+    path = tmp_path / "folded.html"
+    path.write_text(shell.html_page("folded", "<details><summary>30 rows</summary><p id=inside>them</p></details>"))
+    browser.get(path.as_uri())
+    seen = "return document.getElementById('inside').checkVisibility({contentVisibilityAuto: true})"
+    try:
+        assert not browser.execute_script(seen)
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert browser.execute_script(seen)
+        assert not browser.find_element("css selector", "summary").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+        browser.get(before)
 
 
 def test_a_tables_rows_and_columns_are_sorted_and_filtered(browser):

@@ -11,7 +11,7 @@ import pytest
 
 from actlab.activations import CATALOGUE
 from actlab.analysis import escaping, layout
-from actlab.analysis.latex import plan, shortened, widths, writing
+from actlab.analysis.latex import plan, shortened, unsaid, widths, writing
 from actlab.analysis.layout import Table
 from tests.test_outputs import STRANGE
 
@@ -161,6 +161,35 @@ def test_a_table_of_many_pages_is_shortened_and_says_so():
     assert lines(left, rows) <= shortened.MOST_LINES
     _, rows, said = shortened.shortened(*long_table((64,), (5,), 1), 3, lambda heads, rows: 200.0 * len(rows))
     assert (len(rows), said) == (1, ["the first 1 of 4 rows"])
+
+
+def test_what_says_next_to_nothing_takes_a_line_of_the_note_and_no_row_or_column():
+    lost = "20 of 20 diverged"
+    rows = [[name, "0.1", "", "0.3"] for name in ("`relu`", "`gelu`", "`swish`", "`mish`")]
+    rows[1][2] = "outside theory"
+    heads, body = ["activation", "died", "predicted", "weak"], [*rows, ["`elu`", lost, "", lost]]
+    left, kept, said = unsaid.unsaid(heads, body, 1)
+    assert left == ["activation", "died", "weak"]
+    assert lost not in str(kept)
+    assert said == [
+        "Every run of 1 row diverged, which is left out: activation `elu`.",
+        "Of predicted one row alone has a value, outside theory: activation `gelu`.",
+    ]
+    assert unsaid.unsaid(heads, [["`elu`", lost, lost, lost]], 1)[1:] == ([["`elu`", lost, lost, lost]], [])
+    assert unsaid.unsaid(heads[:2], [["`elu`", ""], ["`relu`", ""]], 1) == (
+        heads[:2],
+        [["`elu`", ""], ["`relu`", ""]],
+        [],
+    )
+    text = writing.document("Deaths", "A note.", heads, body, "death", 1, "one")
+    assert text.count("20 of 20 diverged") == 0
+    assert r"Every run of 1 row diverged, which is left out: activation \texttt{elu}" in text
+
+
+def test_a_note_behind_a_long_table_says_whose_it_is():
+    heads, body = long_table((64, 128), range(2, 20))
+    text = writing.document("Long", "A sentence of a note. " * 200, heads, body, "long", 3)
+    assert r"\textbf{Note to Table~\thetable.} A sentence" in text
 
 
 def test_a_key_that_does_not_vary_stands_in_the_caption():

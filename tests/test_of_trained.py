@@ -128,3 +128,12 @@ def test_many_such_cells_are_counted():
     caption = FIGURES["gradient_norms"].make(build_cells(runs, steps, layers)).caption
     assert caption.count("1 of 2 trained") == 8
     assert "and 2 further cells" in caption
+
+
+def test_how_many_runs_a_cell_has_is_said_once_where_few_trained():
+    """Of three seeds, of which one trained in some cells, a note has one number of runs per cell, and it is true."""
+    runs, steps, layers = frames(("sigmoid", "relu"), (5, 10), (1e-3,), seeds=3)
+    runs["trained"] = (runs["activation"] == "relu") | (runs["seed"] == 0)
+    note = TABLES["vanishing_slopes"].make(build_cells(runs, steps, layers, None)).note
+    assert note.count("runs per cell") == 1
+    assert "3 runs per cell, of which 1 to 3 count: too few for an interval" in note

@@ -2,19 +2,24 @@
 
 import io
 import json
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 from rich.console import ConsoleDimensions
 
 import actlab
+from actlab import cli
 from actlab.analysis import listing
 from actlab.cli import terminal
 from tests import synthetic
 from tests.typed import typed
 
+ROOT = Path(__file__).parents[1]
 LEAKY = "leaky_relu(negative_slope=0.2)"
 
 
@@ -194,3 +199,25 @@ def test_any_width_and_height_have_a_table():
             assert max(map(len, lines)) <= width, (width, height)
             assert len(lines) <= max(height - 1, 15)
             assert "relu" in "".join(lines)
+
+
+def options_of(command):
+    return {one for parameter in command.params for one in parameter.opts}
+
+
+def test_what_prints_json_has_the_option_json_and_the_page_on_it_names_the_command():
+    """The page's first sentence names all commands that have it, and no other."""
+    commands = typer.main.get_command(cli.app).commands
+    having = {name for name, command in commands.items() if "--json" in options_of(command)}
+    assert {name for name, command in commands.items() if "--format" in options_of(command)} <= having
+    first = (ROOT / "docs" / "json.md").read_text().split("\n\n")[1].partition(" print one document")[0]
+    assert set(re.findall(r"(\w+) --json", first)) == having
+
+
+def test_a_comparison_is_json_by_either_option(folder, call):
+    asked = ("compare", folder, "--metric", "train_loss", "--over", "learning_rate")
+    short, long = call(*asked, "--json"), call(*asked, "--format", "json")
+    assert short == long
+    assert short[0] == 0
+    assert isinstance(json.loads(short[1]), list)
+    assert call(*asked, "--json", "--format", "csv")[0] == 2

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +27,7 @@ from actlab.analysis.claims import (
 )
 from actlab.analysis.judging import capped, computed
 from actlab.analysis.parts import ReportError
+from actlab.data import DATASETS
 from actlab.engine.files import DamageError
 from actlab.sources import UntrustedError
 from actlab.study import trial as reading
@@ -312,3 +314,30 @@ def test_the_committed_chain_names_claims_that_its_files_have():
     text = "".join(path.read_text() for path in (ROOT / "experiments").glob("*.py"))
     assert trial.config.lineage
     assert all(f'"{one}"' in text for link in trial.config.lineage for one in (link.fault, link.repair))
+
+
+def test_a_study_that_needs_what_is_not_installed_is_named_and_the_others_are_planned(folder, monkeypatch):
+    """And the trial says so before anything is trained."""
+
+    def none(**options):
+        raise ModuleNotFoundError("No module named 'mnist1d'", name="mnist1d")
+
+    record = replace(DATASETS["mnist1d"], load=none)
+    monkeypatch.setitem(DATASETS.records, "mnist1d", record)
+    text = "study: {0}\ndata: {{name: {1}}}\nmodel: {{width: 4, depth: 2}}\ntrain: {{steps: 10}}\nsweep: {{seeds: 2}}\n"
+    for name, data in (("here", "iris"), ("there", "mnist1d")):
+        (folder / f"{name}.yaml").write_text(text.format(name, data))
+    (folder / "trial.yaml").write_text((folder / "trial.yaml").read_text() + "studies: [here.yaml, there.yaml]\n")
+    run, needed = CliRunner().invoke, "pip install 'actlab[data]'"
+    done = run(cli.app, ["plan", str(folder), "--out", str(folder / "out")])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"here +2 +2 +0 s +100%", done.output)
+    assert re.search(r"there +– +– +– +–", done.output)
+    assert needed in " ".join(done.output.split())
+    assert "1 study in" in done.output
+    monkeypatch.setattr(actlab, "run", lambda *args, **how: pytest.fail("it was trained"))
+    with pytest.raises(StudyError, match="mnist1d: needs mnist1d") as refused:
+        trials.run(reading.read(folder), folder / "out")
+    assert needed in str(refused.value)
+    assert f"actlab trial {folder} --only here" in str(refused.value)
+    assert not (folder / "out").exists()

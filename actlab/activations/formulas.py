@@ -302,3 +302,33 @@ def unknown(name: str) -> str:
     return (
         f"{brief(name)}: stands for nothing{meant} parameter needs the number that it begins with: '..., {name}=0.25'"
     )
+
+
+IN_FORMULAS = (
+    (r"jnp\.clip\(x, ([^,)]+), ([^,)]+)\)", r"min(max(x, \1), \2)"),
+    (r"jnp\.maximum", "max"),
+    (r"jnp\.minimum", "min"),
+    (r"jnp\.(\w+)\(", r"\1("),
+    (r"\bz\b", "x"),
+)
+"""What stands in advice on a function of Python, and what a formula has for it."""
+OF_CASES = re.compile(
+    r"; (?:both branches of a jnp\.where|keep z away from where it divides by 0).*?(z = .*)?$", re.DOTALL
+)
+
+
+def in_its_words(message: str) -> str:
+    """Write what was said of the file that a formula was written as in words of formulas, of x and without ``jnp``.
+
+    >>> in_its_words("f: its value at z = 0 is -inf: log(0) is -inf; write jnp.log(jnp.maximum(x, 1e-3))")
+    'f: its value at x = 0 is -inf: log(0) is -inf; write log(max(x, 1e-3))'
+    >>> in_its_words("f: 0/0; keep z away from where it divides by 0: begin with z = jnp.where(z == 0, 1.0, z)")
+    'f: 0/0; a formula has no cases: write a function, my_act.py:f, in which z = jnp.where(z == 0, 1.0, z) comes first'
+    """
+    cases = OF_CASES.search(message)
+    said = message[: cases.start()] if cases else message
+    for of_python, own in IN_FORMULAS:
+        said = re.sub(of_python, own, said)
+    if cases and cases[1]:
+        return f"{said}; a formula has no cases: write a function, my_act.py:f, in which {cases[1]} comes first"
+    return said

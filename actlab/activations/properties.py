@@ -27,6 +27,7 @@ from actlab.activations.inspect import (
     turning_points,
     vanishing_sides,
 )
+from actlab.activations.twins import BEGIN, said, twins
 from actlab.later import Array, jax, jnp, pd
 from actlab.naming import listed
 
@@ -294,6 +295,7 @@ def describe(record: Activation, moments: Mapping[str, float] | None = None) -> 
         "operations": f"{properties.operations}; {properties.operations_with_derivative} with derivative",
         **{name: number(value) for name, value in (moments or {}).items()},
         "weight init": record.weight_init,
+        "same as": said(twins(record)).removeprefix(BEGIN) if record.order == 0 else "",
         "reference": record.reference,
     }
     width = max(map(len, lines)) + 2

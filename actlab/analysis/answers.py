@@ -100,9 +100,12 @@ class PlanAnswer(Answer):
     jobs: int = Field(description="pieces of work that workers take")
     programs: int = Field(description="programs to compile")
     workers: int = Field(description="processes that train")
-    flops: float = Field(description="floating-point operations of the matrix products in training what is missing")
+    flops: float = Field(
+        description="floating-point operations of the matrix products in training and measuring what is missing"
+    )
     seconds: float = Field(
-        description="expected time for that training, in seconds: a rough guess for a laptop's cores"
+        description="expected time for that training, in seconds: a rough guess for a laptop's cores; predictions, "
+        "tables and figures, which come after it, are in no number here"
     )
     compile_seconds: float = Field(
         description="expected time to compile its programs before, in seconds, at most: those that the cache on the "

@@ -51,6 +51,7 @@ class Cells:
         selected_keys: ``keys`` without the selected one.
         ranks: the place of each activation label in the story, for sorting.
         looks: the colour, marker and dash of each activation label.
+        same_as: {activation: {another that computes the same values: whether always, or at first}}, as far as known.
         own: the records of the user's measures, by their columns.
         lacking: {measure: how many runs were stored before it was measured}.
         tuning: the first stage of a study in two: of its runs at the selected values, none is in ``runs``.
@@ -79,6 +80,7 @@ class Cells:
     tuning: Tuning | None = None
     test_rows: tuple[int, ...] = ()
     chance: Mapping[str, float] = field(default_factory=dict, repr=False)
+    same_as: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     histograms: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(), repr=False)
     formats: Formats = field(default_factory=Formats)
@@ -127,7 +129,7 @@ def build_cells(
         runs, steps, layers: a study's frames, rows in any order.
         select: the rule; it is dropped where its key does not vary.
         own: the records of the user's measures, as the manifest has them.
-        activations: {label: its ``order`` and ``look``}, as the manifest has them; older ones have none.
+        activations: {label: its ``order``, ``look`` and ``same_as``}, as the manifest has them; older ones have none.
         settings: what is known of the columns that are settings, likewise.
         lacking: {measure: how many runs were stored before it was measured}; what none has is left out of the frames.
         tuning: the first stage of a study in two: its runs choose, and the others are shown.
@@ -141,6 +143,7 @@ def build_cells(
     counts = pd.DataFrame() if histograms is None else histograms
     more: dict[str, Any] = {"test_rows": tuple(test_rows), "predictions": predictions_of(runs, predictions)}
     more |= {"histograms": counts, "formats": formats or Formats(), "chance": chance or {}}
+    more["same_as"] = {label: one["same_as"] for label, one in (activations or {}).items() if one.get("same_as")}
     empty = [column for name, count in lacking.items() if count == len(runs) for column in (name, LOG10 + name)]
     runs, steps, layers = (frame.drop(columns=empty, errors="ignore") for frame in (runs, steps, layers))
     runs = runs.sort_values("run", kind="stable").reset_index(drop=True)

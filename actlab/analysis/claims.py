@@ -269,6 +269,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         diverged, runs: how many of the runs that claims are given diverged, and how many these are.
         but: which of the study's runs these are not.
     """
+    from actlab.analysis.conditions import told_apart  # which reads verdicts, and has their words from here
+
     frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
     wide = pd.DataFrame(
         {
@@ -278,7 +280,9 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "evidence": [plain(one.evidence) for one in verdicts],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
             "estimate": [
-                f"{number(one.low)} to {number(one.high)}, n = {one.n}"
+                plain(told_apart(one))
+                if one.verdict == ONLY_IF and told_apart(one)
+                else f"{number(one.low)} to {number(one.high)}, n = {one.n}"
                 if one.form == EXACTLY and one.n
                 else f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
                 for one in verdicts
@@ -292,8 +296,8 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         "A claim is supported where the whole interval agrees with it, contradicted where none of it does, else",
         "inconclusive. Intervals: 95 %; of a claim that is judged under k conditions 1 − .05/k, and the estimate least",
         "favourable to it is shown, those of all conditions beside the verdict. *True only if*: supported under the",
-        "conditions named first, contradicted under others. What is contradicted under one condition and supported",
-        "under none is contradicted.",
+        "conditions named first, contradicted under others; of either the estimate least favourable is shown. What is",
+        "contradicted under one condition and supported under none is contradicted.",
         *(["*Exactly*: of every value; shown are the least and the greatest."] if laws else []),
         f"A mean of fewer than {FEWEST} numbers, or of equal ones, has no interval and decides nothing"
         + ("; a share of runs has one all the same (Wilson's; of a difference Newcombe's)." if shares else "."),

@@ -32,6 +32,8 @@ from actlab.study import started
 from actlab.study.settings import Setting
 
 TABLE, FIGURE = "table", "figure"
+STANDING = "standing"
+"""The table that answers of whoever asks for it, before anything else."""
 
 
 def document(
@@ -61,19 +63,33 @@ def document(
     notes = {anchor(TABLE, key): below_the_rule(one.note, cells) for key, one in tables.items() if one}
     captions = {anchor(FIGURE, key): below_the_rule(one.caption, cells) for key, one in drawn.items() if one}
     below, alike = said_once(captions | notes, doubts)
+    begin = (Text(plain(str(study.get("question", "")))), *formulas(manifest), Text(of_which_runs(cells)))
+    at_once = {key: one for key, one in tables.items() if key == STANDING and one}
+    rest = {key: one for key, one in tables.items() if key not in at_once}
     return [
-        Section(1, plain(name), (Text(plain(str(study.get("question", "")))), Text(of_which_runs(cells)))),
+        Section(1, plain(name), begin),
+        *(table_section(one, below[anchor(TABLE, key)], 2) for key, one in at_once.items()),
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *([Section(2, "What to doubt", (Items(doubts),), DOUBTS)] if doubts else []),
         *not_made(made),
         *([Section(2, "How to read", (Items(alike),), READING)] if alike else []),
         *([Section(2, "Figures", lacking(drawn))] if drawn else []),
         *(figure_section(one, below[anchor(FIGURE, key)]) for key, one in drawn.items() if one),
-        Section(2, "Tables", (*lacking(tables), *no_more(made))),
-        *(table_section(one, below[anchor(TABLE, key)]) for key, one in tables.items() if one),
+        Section(2, "Tables", (*lacking(rest), *no_more(made))),
+        *(table_section(one, below[anchor(TABLE, key)]) for key, one in rest.items() if one),
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
         Section(2, "How it was made", how_it_was_made(name, manifest)),
     ]
+
+
+def formulas(manifest: Mapping[str, Any]) -> list[Text]:
+    """Write the formulas that the user's own activations state.
+
+    >>> formulas({"activations": {"bent": {"order": 0, "formula": "z·tanh(z)"}, "relu": {"order": 2}}})
+    [Text(text='`bent`: φ(z) = `z·tanh(z)`', numbers='')]
+    """
+    own = {label: one.get("formula") for label, one in (manifest.get("activations") or {}).items()}
+    return [Text(f"{code(label)}: φ(z) = {code(str(text))}") for label, text in own.items() if text]
 
 
 def anchor(kind: str, name: str) -> str:
@@ -257,10 +273,10 @@ def unknown_death(manifest: Mapping[str, Any]) -> list[Text]:
     return [Text(f"Unit death of {code(label)} is not known: {plain(why)}.") for label, why in reasons.items() if why]
 
 
-def table_section(table: Table, note: str) -> Section:
+def table_section(table: Table, note: str, level: int = 3) -> Section:
     """Put a table together with its note and where its numbers are."""
     blocks = (Grid(table.wide), Text(note, f"tables/{table.name}.csv"))
-    return Section(3, table.title, blocks, anchor(TABLE, table.name))
+    return Section(level, table.title, blocks, anchor(TABLE, table.name))
 
 
 def figure_section(drawing: Drawing, caption: str) -> Section:

@@ -123,8 +123,16 @@ def heights_of(rows: pd.DataFrame) -> list[float]:
     return [*shown[names].to_numpy(float).ravel(), *alone, *rows.get("chance", [])]
 
 
-def beneath(axes: Axes, rows: pd.DataFrame, x: str, lines: str) -> dict[Any, int]:
-    """Count for each line how many of those drawn after it lie upon all of it, by the scale of an axis."""
+def beneath(axes: Axes, rows: pd.DataFrame, x: str, lines: str, alike: float = ALIKE) -> dict[Any, int]:
+    """Count for each line how many of those drawn after it lie upon all of it, by the scale of an axis.
+
+    Args:
+        axes: a panel with its scales.
+        rows: what is drawn in it.
+        x: the column along the horizontal axis.
+        lines: the column that tells lines apart.
+        alike: how near two lines are that look like one, of what the axis shows.
+    """
     place = axes.yaxis.get_transform().transform
     wide = rows.assign(mean=place(rows["mean"].to_numpy(float))).pivot_table("mean", x, lines, sort=False)
     known = wide.to_numpy(float)
@@ -138,7 +146,7 @@ def beneath(axes: Axes, rows: pd.DataFrame, x: str, lines: str) -> dict[Any, int
         for other in order[i + 1 :]:
             both = (wide[one] - wide[other]).abs()
             if wide[one].notna().sum() > 1 and wide[one].notna().equals(wide[other].notna() & wide[one].notna()):
-                out[one] = out.get(one, 0) + int(both.max() <= ALIKE * span)
+                out[one] = out.get(one, 0) + int(both.max() <= alike * span)
     return {one: number for one, number in out.items() if number}
 
 

@@ -65,14 +65,23 @@ def notes(
     if partly.any():
         sizes = runs.groupby([key for key in keys if key in frame], dropna=False).size()
     whole = frame[~bimodal.not_means(frame)]
+    number = f"{span(sizes)} run{'s' * bool(sizes.max() > 1)} per cell"
+    some = (
+        over_repeats(frame) != BOTH
+        and partly.any()
+        and len(whole) > 0
+        and all_too_few(whole)
+        and (whole["n"] > 1).any()
+    )
     few = over_repeats(frame) != BOTH and all_too_few(frame) and all_in and (frame["n"] > 1).any()
-    said = few and len(whole) > 0  # with the intervals
+    said = some or (few and len(whole) > 0)  # with the intervals
+    over = f"{whose} over {over_repeats(frame)}"
     sentences = [
         what,
-        intervals_note(whole, f"{whose} over {over_repeats(frame)}") if len(whole) else "",
+        intervals_note(whole, over, count_in=number if some else "") if len(whole) else "",
         bimodal.note(frame),
         of_what(runs, cells.selected_keys if selected else cells.keys, frame, cells.test_rows),
-        "" if said else f"{span(sizes)} run{'s' * bool(sizes.max() > 1)} per cell.",
+        "" if said else f"{number}.",
         diverged(runs, cells.runs, at_init, all_in, cells.selected),
         made_with(runs, cells.keys),
         selection_note(cells) if selected else every_value_note(cells),
@@ -113,8 +122,10 @@ def empty(cells: Cells, asked: Sequence[str]) -> str:
     )
 
 
-def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str:
+def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs", count_in: str = "") -> str:
     """Say how a table's intervals are made, and what stands where there is none.
+
+    ``count_in`` says how many runs cells have of which not all count, as those that did not train.
 
     >>> one = {"mean": 0.5, "n": 5, "method": "logit t"}
     >>> intervals_note(pd.DataFrame([one]))
@@ -125,7 +136,7 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
     partly = some_lack_values(frame)
     if partly.any():
         rest = frame[~partly & (frame["n"] > 0)]
-        return f"{intervals_note(rest, over, of)} {PARTLY}".strip() if len(rest) else PARTLY
+        return f"{intervals_note(rest, over, of, count_in)} {PARTLY}".strip() if len(rest) else PARTLY
     frame = frame.assign(independent=independent(frame))
     crossed = over_repeats(frame) == BOTH
     least, values, them = (EITHER, EITHER, "them") if crossed else (of, "values", of)
@@ -140,7 +151,8 @@ def intervals_note(frame: pd.DataFrame, over: str = "", of: str = "runs") -> str
         if all_too_few(frame):
             cell = least if of != "runs" or crossed else f"{'runs' if all_have_values(frame) else 'values'} per cell"
             few = span(frame.loc[frame["n"] > 0, "independent"])
-            sentences.append(f"{few} {cell}: too few for an interval; {shown}")
+            told = f"{count_in}, of which {few} count" if count_in else f"{few} {cell}"
+            sentences.append(f"{told}: too few for an interval; {shown}")
         elif methods:
             sentences.append(f"Fewer than {FEWEST} {values}, or equal ones, have none: {shown}")
         else:

@@ -27,14 +27,17 @@ from actlab.analysis.axes import (
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
+from actlab.analysis.named_lines import UNDER, WIDER, beneath
 from actlab.analysis.of_trained import TRAINED
 from actlab.measures import LOG10
 
 NEAR = 3.0  # decades
+THICK, EXACTLY = 1.7, 1e-3
+"""Points that a line is wide; of an axis, how near two lines are of which the one hides the other."""
 CORNER = (0.08, 0.08, 0.33, 0.36)
 """The place of the magnified lines below one that falls: left, bottom, width and height, in parts of the panel."""
 LINES: Mapping[str, dict[str, Any]] = {
-    "measured": {"color": "#666666", "linewidth": 1.7},
+    "measured": {"color": "#666666", "linewidth": THICK},
     "predicted by mean-field theory": {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]},
 }
 HEIGHTS = ("mean", "low", "high", "predicted")
@@ -53,13 +56,15 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     looks = looks_of(spec.lines, values, spec.looks)
     figure = style.new_figure(style.WIDEST, max(4.2, 0.17 * len(values) + 1.4))
     axes = figure.subplots()
-    draw(axes, spec, frame, looks)
     decades_scale(axes, drawn(frame), FEWEST_DECADES)
+    under = beneath(axes, frame, spec.x, spec.lines, EXACTLY)
+    draw(axes, spec, frame, looks, under)
     way(axes, int(frame[spec.x].max()))
     axes.set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
     axes.set_ylabel("signal gradient norm / that of the last hidden layer")
-    if is_predicted(frame):
-        legend(figure, [Line2D([], [], label=name, **look) for name, look in LINES.items()], "")
+    keys = dict(LINES) if is_predicted(frame) else {}
+    keys |= {UNDER: {"color": "#666666", "linewidth": THICK + WIDER}} if under else {}
+    legend(figure, [Line2D([], [], label=name, **look) for name, look in keys.items()], "")
     style.lay_out(figure)  # positions are known only then
     ends = {}
     for value in values:
@@ -70,18 +75,36 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
             name += f" (loss {number(float(line['loss'].iloc[0]), 2)}{some})"
         ends[name] = (float(line["mean"].dropna().iloc[0]), looks[value].colour)
     name_lines(axes, ends)
-    magnify(axes, spec, frame, looks)
+    magnify(axes, spec, frame, looks, under)
     return figure
 
 
-def draw(axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle], thick: float = 1.7) -> None:
-    """Draw all lines, measured ones solid in their colours, theory dashed in a dark shade of them."""
+def draw(
+    axes: Axes,
+    spec: Spec,
+    frame: pd.DataFrame,
+    looks: Mapping[Any, LineStyle],
+    under: Mapping[Any, int],
+    thick: float = THICK,
+) -> None:
+    """Draw all lines, measured ones solid in their colours, theory dashed in a dark shade of them.
+
+    Args:
+        axes: the panel.
+        spec, frame: what is drawn in it.
+        looks: of each line.
+        under: how many lines lie upon a line, which is so much wider (see ``named_lines.beneath``).
+        thick: how wide the others are, in points.
+    """
     axes.axhline(0.0, color="#999999", linewidth=0.8, zorder=0.5)
     for value, look in looks.items():
         line = frame[frame[spec.lines] == value]
         solid = LineStyle(look.colour, look.marker)
         kept = line[line["runs"] > 0] if "runs" in line else line  # of other layers theory alone speaks
-        curve(axes, kept, spec.x, solid, True, min(BAND, 0.9 / len(looks)), linewidth=thick, markersize=2.2 * thick)
+        upon = under.get(value, 0)
+        wide: dict[str, Any] = {"linewidth": thick + WIDER * upon, "markersize": (2.2 + 0.5 * upon) * thick}
+        wide |= {"zorder": 2 - 0.1 * upon} if upon else {}
+        curve(axes, kept, spec.x, solid, True, min(BAND, 0.9 / len(looks)), **wide)
         if is_predicted(line):
             theory = line[line["predicted"].notna()].sort_values(spec.x)
             dashed = LINES["predicted by mean-field theory"] | {"color": dark(look.colour), "zorder": 3}
@@ -96,7 +119,9 @@ def way(axes: Axes, last: int, ticks: int = 6) -> None:
     axes.set_xlim(last + 0.01 * last, 1 - 0.01 * last)
 
 
-def magnify(axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle]) -> None:
+def magnify(
+    axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, LineStyle], under: Mapping[Any, int]
+) -> None:
     """Draw most lines again, magnified, where a few that fall deep press them together, and there is room below."""
     ends = frame.groupby(spec.lines, sort=False)["mean"].agg(["min", "max"])
     near = ends[(ends["min"] > -NEAR) & (ends["max"] < NEAR)]
@@ -105,7 +130,7 @@ def magnify(axes: Axes, spec: Spec, frame: pd.DataFrame, looks: Mapping[Any, Lin
         return
     rows = frame[frame[spec.lines].isin(near.index)]
     inset = axes.inset_axes(CORNER)
-    draw(inset, spec, rows, {value: looks[value] for value in near.index}, 1.2)
+    draw(inset, spec, rows, {value: looks[value] for value in near.index}, under, 1.2)
     heights = drawn(rows).dropna()
     pad = 0.08 * (heights.max() - heights.min())
     inset.set_ylim(heights.min() - pad, heights.max() + pad)

@@ -11,6 +11,9 @@ POWER = (1.96 + 0.84) / 1.96
 """By how much an interval must be narrower than the distance to δ, for 4 of 5 such studies to decide."""
 MOST = 1000
 """Beyond so many seeds the effect is called about as large as δ."""
+RACES = "races"
+"""How the method of an interval ends that holds those of several races, each of rounds: it has no seeds."""
+OF_RACES = "more rounds decide it only where each race's own interval is as wide: where races differ they do not"
 ABOUT_DELTA = "no number of seeds would: the effect is about as large as δ"
 
 
@@ -52,7 +55,11 @@ def what_would_decide(effect: float, interval: Interval, two_sided: bool = False
     'no number of seeds would: the effect is about as large as δ'
     >>> what_would_decide(0.1, Interval(0.1, float("nan"), float("nan"), 3, "none"))
     'it takes 5 seeds'
+    >>> what_would_decide(0.1, Interval(0.2, 0.05, 0.35, 10, "Student t, all of 3 races"))
+    "more rounds decide it only where each race's own interval is as wide: where races differ they do not"
     """
+    if interval.method.endswith(RACES):
+        return OF_RACES
     if 0 < interval.n < FEWEST and not interval.known:
         return f"it takes {FEWEST} seeds"
     seeds = seeds_to_decide(effect, interval, two_sided)

@@ -21,6 +21,7 @@ from actlab.analysis.claims import (
     Verdict,
     claimed,
 )
+from actlab.analysis.conditions import by_condition, told_apart
 from actlab.analysis.drawings import Spec
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
@@ -39,10 +40,7 @@ COLUMNS = (
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
 NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?( \([^()]*\))?(?=[;)]|$)")
 """What is measured under a condition, behind its name."""
-CAPPED = re.compile(r"\((would be '.*?)\) ?((?:[^()]|\([^()]*\))*|\(.*\))$")
-"""A condition that begins with why the verdict is capped, and the rest of it."""
-LEAST = "measured, where it fits least"
-"""Of several conditions, the number of one is in the table: that under which the claim fits least."""
+BOTH = "Of several conditions the number is that under which a claim fits least; of *true only if* both are given."
 MOST_PANELS = 4
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
@@ -82,7 +80,9 @@ def read(folder: Path) -> tuple[Verdict, ...]:
 
 
 def measured(one: Verdict) -> str:
-    """Write what was measured or computed, with interval and n where it has them."""
+    """Write what was measured or computed, with interval and n where it has them; of *true only if* both sides."""
+    if both := told_apart(one):
+        return both
     interval = Interval(one.estimate, one.low, one.high, one.n, one.method)
     if one.method.startswith(COMPUTED):
         return with_interval(interval).partition(" [")[0]
@@ -172,7 +172,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             *([QUICK] if quick else []),
             f"{counted(len(rows), 'verdict')}: {count([one for one, _ in pairs])}.",
             "Supported: the whole interval agrees with what is claimed; contradicted: none of it does; *true only if*:",
-            "under the conditions named.",
+            f"under the conditions named. {BOTH}",
             *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
         ]
     )
@@ -196,7 +196,7 @@ def page(
         names: {id: the activation that it is said of}.
         chain: what ``lineage.table`` returns, if the trial names one.
     """
-    brief = made.wide[["claim", "activation", "said", "measured"]].rename(columns={"measured": LEAST})
+    brief = made.wide[["claim", "activation", "said", "measured"]].copy()
     brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
     pairs = in_order(parts, claims)
     brief["verdict"] = [f"**{one.verdict}**" for one, _ in pairs]
@@ -215,32 +215,6 @@ def page(
     if rest:
         sections += [Section(2, "Further claims"), *(of_verdict(one, part) for one, part in rest)]
     return sections
-
-
-def by_condition(one: Verdict) -> tuple[str, list[tuple[str, str, str]]]:
-    """Take a verdict's condition apart: what is said of all of it, and rows (condition, number, verdict) if it has any.
-
-    >>> from actlab.analysis.claims import AT_MOST
-    >>> condition = "(would be 'true only if', but …) he: 0.1 [0, 0.2]; contradicted at lecun: 0.5 [0.4, 0.6]"
-    >>> head, rows = by_condition(Verdict("S", "", "s", AT_MOST, 0.3, 0.5, 0.4, 0.6, 5, "t", ONLY_IF, condition, "e"))
-    >>> head
-    "would be 'true only if', but …"
-    >>> rows
-    [('he', '0.1 [0, 0.2]', 'supported'), ('lecun', '0.5 [0.4, 0.6]', 'contradicted')]
-    """
-    head, rest = "", one.condition
-    if found := CAPPED.match(rest):
-        head, rest = found[1], found[2]
-    if not rest:
-        return head, []
-    word = SUPPORTED if rest and not rest.startswith("(") else ""
-    rows = []
-    for piece in rest.removeprefix("(").removesuffix(")" if rest.startswith("(") else "").split("; "):
-        begins = next((each for each in WORDS if piece.startswith(f"{each} at ")), "")
-        word = begins or word
-        name, _, number = piece.removeprefix(f"{begins} at ").rpartition(": ")
-        rows.append((name, number, word))
-    return (head, rows) if all(all(row) for row in rows) else (one.condition, [])
 
 
 def of_verdict(one: Verdict, part: Part) -> Section:

@@ -181,8 +181,15 @@ def compare(
         typer.Option(help="dying: born, died, revived, ever dead and weak", autocompletion=completion.presets),
     ] = None,
     text: Annotated[
-        TextFormat, typer.Option("--format", help="of the table", autocompletion=completion.among(TextFormat))
-    ] = TextFormat.markdown,
+        TextFormat | None,
+        typer.Option(
+            "--format",
+            help="of the table",
+            show_default="markdown",
+            autocompletion=completion.among(TextFormat),
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False,
     partial: Partial = False,
 ) -> None:
     """Print one comparison table over one or several studies, with intervals and n.
@@ -193,6 +200,8 @@ def compare(
     """
     from actlab.analysis.compare import format as formatted
 
+    if as_json and text not in (None, TextFormat.json):
+        raise typer.BadParameter(f"--json and --format {text.value} are two formats; give one of them")
     frame = actlab.compare(
         *folders,
         metric=metric,
@@ -207,7 +216,7 @@ def compare(
     )
     for line in frame.attrs["notes"]:
         note(line)
-    say(formatted(frame, text.value))
+    say(formatted(frame, "json" if as_json else (text or TextFormat.markdown).value))
 
 
 app.command()(merge)

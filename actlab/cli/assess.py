@@ -83,11 +83,12 @@ def function_of(given: str, name: str | None) -> Iterator[str]:
     """Give an activation by the name that studies know it by; a formula is written as a file for that, for a while.
 
     Raises:
-        FormulaError: it is none.
+        FormulaError: it is none, or none that can be trained.
     """
     from actlab import sources
     from actlab.activations import CATALOGUE
-    from actlab.activations.formulas import FormulaError, read
+    from actlab.activations.formulas import FormulaError, in_its_words, read
+    from actlab.errors import ActlabError
 
     word = given.split(":")[0]
     if sources.parse(given) or word in CATALOGUE or word.endswith(".py"):
@@ -100,7 +101,12 @@ def function_of(given: str, name: str | None) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="actlab-formula-") as folder:
         path = Path(folder) / f"{called}.py"
         path.write_text(formula.source(called), encoding="utf-8")
-        yield f"{path}:{called}"
+        try:
+            yield f"{path}:{called}"
+        except ActlabError as error:  # of the file, of which the user knows nothing
+            if not str(error).startswith(f"{called}: "):
+                raise
+            raise FormulaError(in_its_words(f"{given.strip()}{str(error).removeprefix(called)}")) from None
 
 
 def choice(word: str) -> Any:

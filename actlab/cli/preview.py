@@ -118,8 +118,10 @@ def preview(
     if total.compile_seconds:
         say(
             f"Compiling before that: about {cost.clock(total.compile_seconds)} where nothing else keeps cores busy; "
-            "a program that was compiled here before takes none. Predictions, tables and figures come after it."
+            "a program that was compiled here before takes none."
         )
+    if missing or to_come:
+        say("Not counted in these times: theory's predictions, tables, figures and report, which come after it.")
     if of_theory > planned.worker_bytes:
         number = predicting.most_processes(of_theory, asked.memory or limits.free_memory())
         say(

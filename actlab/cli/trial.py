@@ -103,12 +103,17 @@ def show_shares(read: "Read", where: Path, quick: bool, workers: int | None) -> 
     table = Table(*("study", "runs", "to train", "time", "share"), box=None, pad_edge=False)
     for one in found:
         share = f"{one.seconds / whole:.0%}" if whole else "–"
-        table.add_row(one.name, f"{one.runs:,}", f"{one.to_train:,}", clock(one.seconds), share)
+        numbers = (f"{one.runs:,}", f"{one.to_train:,}", clock(one.seconds), share)
+        table.add_row(one.name, *(("–",) * 4 if one.lacks else numbers))
     out.print(table)
+    for one in found:
+        if one.lacks:
+            say(f"Not counted is {one.name}: {one_line(one.lacks)}")
     if read.computed:
         say(f"Computed, without training: {listed([path.stem for path in read.computed])}.")
+    number = counted(sum(not one.lacks for one in found), "study", "studies")
     say(
-        f"{counted(len(found), 'study', 'studies')} in {one_line(where)}: training takes about {clock(whole)} (a rough "
+        f"{number} in {one_line(where)}: training takes about {clock(whole)} (a rough "
         "guess for a laptop's cores). Compiling, predictions, tables and figures come on top of it; `actlab plan` of a "
         "study's own file says more."
     )

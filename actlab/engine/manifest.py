@@ -245,7 +245,11 @@ STARTED = record(
     {**dict.fromkeys(("sigma_w", "sigma_b", "q"), is_number), "stability": is_text},
 )
 ACTIVATION = record(
-    {"order": is_order}, {"family": is_text, "look": is_look, "unknown_death": is_text, "started": list_of(STARTED)}
+    {"order": is_order},
+    {
+        **{"family": is_text, "look": is_look, "unknown_death": is_text, "started": list_of(STARTED)},
+        **{"formula": is_text, "same_as": map_of(is_text)},
+    },
 )
 RUNS = matches("([0-9a-f]{12}( |$))*")
 SELECTED = record({"over": is_text, "by": is_text, "selected": RUNS, "others": RUNS}, {"value": is_text})

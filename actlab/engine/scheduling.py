@@ -18,6 +18,7 @@ from typing import Any
 from actlab import limits
 from actlab import sources as user_files
 from actlab.engine import control, earlier_sources, kept, stages, store
+from actlab.engine.activation_notes import activation_notes
 from actlab.engine.control import Progress
 from actlab.engine.earlier import Why
 from actlab.engine.files import StoreError
@@ -105,12 +106,7 @@ def prepare(
     stages.note_in(manifest, plan)
     manifest["settings"] = settings.to_plain(columns.settings())
     manifest["label_prefixes"] = plan.prefixes
-    manifest["activations"] = {
-        label: {"family": one.family, "order": one.order, "look": one.look}
-        | ({"unknown_death": plan.unknown_death[label]} if label in plan.unknown_death else {})
-        | ({"started": plan.started[label]} if plan.started.get(label) else {})
-        for label, one in plan.records.items()
-    }
+    manifest["activations"] = activation_notes(plan, {} if trains or not old else old.get("activations", {}))
     try:
         called = set_aside(folder, contents.damage) if contents else []
         store.create(folder, study_yaml, sources, manifest, plan.runs, earlier)

@@ -147,7 +147,7 @@ def plan(
         flops = training_flops(cell, *ends) * steps + measuring_flops(cell, *ends, rows)
         identity.check_told_apart(study, cell, settings, own_identity, named)
         label = labels.prefixed(settings, "activation", prefixes)
-        records[label] = resolved.activation
+        records[label] = replace(resolved.activation, parameters=resolved.parameters)
         if why := resolved.unknown_death:
             unknown_death[label] = why
         if (told := resolved.theory_facts) and told not in started.setdefault(label, []):

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from actlab.analysis.cells import Cells
 from actlab.analysis.escaping import plain
 from actlab.analysis.layout import Table, estimate, in_markdown, records, words
 from actlab.analysis.notes import listed
 from actlab.later import pd
+from actlab.notation import ALWAYS
 
 MOST_NAMED, MOST_LONG = 8, 2
 """Of more activations, or of more cells that several settings name, the first are named, and the others counted."""
 MOST_EXAMPLES = 3
 """Of more cells with numbers of their own likewise."""
+SHARED = 1e-6
+"""How near numbers are, relative to their size, that share an extreme."""
 BY_VALUE = ("data", "weight_init", "optimizer")
 """Settings that are named by their value alone: it says what it is."""
 
@@ -100,6 +105,27 @@ def named(rows: pd.DataFrame, keys: Sequence[str]) -> str:
     if len(names) > most + 1:  # one more is as short as its name
         names = [*names[:most], f"{len(names) - most} more"]
     return listed(names)
+
+
+def tied(rows: pd.DataFrame, extreme: Any, column: str, cells: Cells) -> pd.DataFrame:
+    """Take of some rows those that share an extreme: to six digits, or as one function under another name.
+
+    Args:
+        rows: of cells that differ in their activation, and maybe more.
+        extreme: the index of one of them, which is the largest or least.
+        column: what it is an extreme of.
+        cells: the study's, which know whose functions are the same.
+
+    Returns:
+        those rows, the extreme one among them, in their order.
+    """
+    one = rows.loc[extreme]
+    near = np.isclose(rows[column].astype(float), float(one[column]), rtol=SHARED, atol=0.0)
+    same = [name for name, when in cells.same_as.get(str(one["activation"]), {}).items() if when == ALWAYS]
+    same += [name for name, others in cells.same_as.items() if others.get(str(one["activation"])) == ALWAYS]
+    others = [key.column for key in cells.settings if key.column != "activation" and key.column in rows]
+    alike = rows["activation"].isin(same) & (rows[others] == one[others]).all(axis=1)
+    return rows[near | alike]
 
 
 def with_numbers(

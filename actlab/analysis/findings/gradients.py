@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.deviations import PREDICTED, predicted_text
@@ -20,6 +21,7 @@ from actlab.analysis.findings.base import (
     kind,
     middle,
     named,
+    tied,
     varied,
     whole,
 )
@@ -71,7 +73,7 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     begin = f"Before training, at {at_depth(last)},"
     known = last["low"].notna()
     if not known.any():
-        lowest, highest = (numbered(rows, names).removeprefix(": ") for rows in (last.head(1), last.tail(1)))
+        lowest, highest = (in_one(last, end, names, cells) for end in (last.index[0], last.index[-1]))
         ends = (
             f"lowest {kind(last)} is {lowest}, the highest {highest}" if len(last) > 1 else f"{kind(last)} is {lowest}"
         )
@@ -118,6 +120,12 @@ def numbered(rows: pd.DataFrame, names: Sequence[str]) -> str:
     return f" in {counted(len(rows), 'cell')}, the steepest {listed(texts)}"
 
 
+def in_one(rows: pd.DataFrame, extreme: Any, names: Sequence[str], cells: Cells) -> str:
+    """Write the slope that is an extreme, with all cells that have it."""
+    number = with_theory({str(key): value for key, value in rows.loc[extreme].items()})
+    return f"{number} decades per layer with {named(tied(rows, extreme, '_', cells), names)}"
+
+
 def count_or_names(rows: pd.DataFrame, names: Sequence[str]) -> str:
     """Name few cells, and count many."""
     return f"in {counted(len(rows), 'cell')}" if len(rows) > MOST_NAMED + 1 else f"with {named(rows, names)}"
@@ -140,7 +148,10 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     if judged.empty:
         return None
     near = int((judged["standard_errors"].abs() <= BEYOND).sum())
-    off = records(judged.loc[[judged["standard_errors"].abs().idxmax()]])[0]
+    judged = judged.assign(_=judged["standard_errors"].abs())
+    furthest = judged["_"].idxmax()
+    off = records(judged.loc[[furthest]])[0]
+    those = named(tied(judged, furthest, "_", cells), varied(frame, keys))
     cells_of_frame = counted(len(frame), "cell")
     everywhere = f"all {cells_of_frame}" if len(frame) > 1 else "the one cell"
     number = everywhere if len(there) == len(frame) else f"{len(there)} of {cells_of_frame}"
@@ -152,7 +163,7 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
         f"Mean-field theory predicts the gradient's slope before training in {number}. In "
         f"{where} the measured mean is within {BEYOND:g} standard "
         f"errors of what is predicted; the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
-        f"{called(off, varied(frame, keys))}: {estimate(off)} decades per layer {by_what}"
+        f"{those}: {estimate(off)} decades per layer {by_what}"
         f"measured, {predicted_text(off)} predicted."
     )
     return Finding(text, "vanishing_slopes", ("predicted_slopes", *FIGURES))

@@ -17,6 +17,7 @@ from actlab.analysis.findings.base import (
     named,
     of_runs,
     only_value,
+    tied,
     varied,
     with_numbers,
 )
@@ -145,9 +146,8 @@ def best(cells: Cells, tables: Tables) -> Finding | None:
     by = [*sorted(columns - {"depth"}), "measure"]
     groups = [rows for _, rows in marked.groupby(by, dropna=False, sort=False)] if len(marked) else []
     keys = [key for key in keys_of(cells, frame) if key not in columns]
-    texts = [
-        one_column(rows, varied(frame, keys), [key for key in by[:-1] if frame[key].nunique() > 1]) for rows in groups
-    ]
+    where = [key for key in by[:-1] if frame[key].nunique() > 1]
+    texts = [one_column(rows, varied(frame, keys), where, cells) for rows in groups]
     texts = [text for text in texts if text]
     if not texts:
         return None
@@ -156,15 +156,20 @@ def best(cells: Cells, tables: Tables) -> Finding | None:
     return Finding(" ".join(texts[:MOST_COLUMNS]) + rest, "performance", FIGURES[::-1])
 
 
-def one_column(rows: pd.DataFrame, names: list[str], where: list[str]) -> str:
+def one_column(rows: pd.DataFrame, names: list[str], where: list[str], cells: Cells) -> str:
     """Say of cells that were compared which is the best, as good, worse, and of which that is open (see ``ties``)."""
     measure = str(rows["measure"].iloc[0])
     record, top = about(measure), rows[rows["best"]]
     margin = margin_of(record)
     if top.empty or margin is None:
         return ""
+    if len(top) == 1:  # of one function under two names the one is as high as the other
+        top = tied(rows, top.index[0], "mean", cells)
+    rows = rows.assign(**{name: rows[name] & ~rows.index.isin(top.index) for name in ("undecided", "as_good")})
     open_, good = rows[rows["undecided"]], rows[rows["as_good"]]
-    worse = rows[~(rows["best"] | rows["undecided"] | rows["as_good"])].sort_values("behind", ascending=False)
+    worse = rows[~(rows.index.isin(top.index) | rows["undecided"] | rows["as_good"])].sort_values(
+        "behind", ascending=False
+    )
     extreme = "highest" if record.better == "higher" else "lowest"
     place = listed([only_value(rows, key) for key in [*where, "depth"]])
     decimals = 3 if measure == "test_accuracy" else None
@@ -176,9 +181,10 @@ def one_column(rows: pd.DataFrame, names: list[str], where: list[str]) -> str:
         parts.append(f"As good (within {margin.words}): {named(good, names)}")
     if len(worse):
         furthest = records(worse.head(1))[0]
+        those = named(tied(worse, worse.index[0], "behind", cells), names)
         how = "a factor of " if margin.ratio else ""
         gap = f"{how}{number(furthest['behind'])} [{number(furthest['behind_low'])}, {number(furthest['behind_high'])}]"
-        which = f"{called(furthest, names)}{' the most' * (len(worse) > 1)}, by {gap}"
+        which = f"{those}{' the most' * (len(worse) > 1)}, by {gap}"
         parts.append(f"Worse: {counted(len(worse), 'cell')}, {which}" if len(worse) > 1 else f"Worse: {which}")
     if len(open_):
         parts.append(f"Not decided: {named(open_, names)}")

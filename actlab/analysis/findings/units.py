@@ -15,6 +15,7 @@ from actlab.analysis.findings.base import (
     named,
     of_runs,
     only_value,
+    tied,
     varied,
     whole,
     with_numbers,
@@ -127,7 +128,7 @@ def deaths(cells: Cells, tables: Tables) -> Finding | None:
     left_out += ["that begin with a dead layer in at least half of the runs"] * bool(at_birth.any())
     partly = f" (cells {' and cells '.join(left_out)} are left out)" if left_out else ""
     text = f"{units} {when}: {largest(most, keys)}{partly}."
-    return Finding(f"{text}{by_rate(full, records(most)[0], keys)}{none}", table, figures)
+    return Finding(f"{text}{by_rate(full, most, keys, cells)}{none}", table, figures)
 
 
 def half_begin_dead(cells: Cells, frame: pd.DataFrame) -> pd.Series:
@@ -139,13 +140,14 @@ def half_begin_dead(cells: Cells, frame: pd.DataFrame) -> pd.Series:
     return pd.Series((there >= HALF).to_numpy(), index=frame.index)
 
 
-def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
+def by_rate(frame: pd.DataFrame, most: pd.DataFrame, keys: list[str], cells: Cells) -> str:
     """Say how many units die in the worst cell at the ends of the grid of rates, of the activation that has most.
 
     Rates are compared within one optimizer, whatever the other settings.
     """
     if RATE not in keys:
         return ""
+    top = records(most)[0]
     rows = frame[frame["activation"] == top["activation"]]
     rows = rows[rows[OPTIMIZER] == top[OPTIMIZER]] if OPTIMIZER in keys else rows
     names = [key for key in keys if key not in ("activation", RATE, OPTIMIZER)]
@@ -160,7 +162,7 @@ def by_rate(frame: pd.DataFrame, top: Row, keys: list[str]) -> str:
         which = f", {called(row, names)}" if names else ""
         texts.append(f"{in_cell(row)} at the {end} {words(RATE)} ({in_markdown(rate, RATE)}{which})")
     under = f" and {only_value(rows, OPTIMIZER)}" if OPTIMIZER in keys else ""
-    name = in_markdown(top["activation"], "activation")
+    name = named(tied(most, most.index[0], "_", cells), ["activation"])
     return f" With {name}{under} the worst cell has {' and '.join(texts)}."
 
 
@@ -181,7 +183,8 @@ def revived(cells: Cells, tables: Tables) -> Finding | None:
     known = f"(in {among} in which every run had dead units)"
     if high["_"] == 0:
         return Finding(f"No unit that was dead at some evaluation is alive at the end {known}.", "death")
-    ends = [f"{in_cell(one)} with {called(one, keys)}" for one in (low, high)]
+    each = [named(tied(ordered, ordered.index[end], "_", cells), keys) for end in (0, -1)]
+    ends = [f"{in_cell(one)} with {those}" for one, those in zip((low, high), each, strict=True)]
     if 1 < len(lowest) < len(ordered):
         ends[0] = f"{in_cell(low)} in {counted(len(lowest), 'cell')}, as with {called(low, keys)},"
     span = f"from {ends[0]} to {ends[1]}" if len(full) > 1 else ends[0]

@@ -15,6 +15,7 @@ from actlab.analysis.escaping import plain, tex
 from actlab.analysis.latex import widths
 from actlab.analysis.latex.plan import GAP, TEXT_WIDTH, WORD, Block, Column, Plan, column, groups, plan, records_widths
 from actlab.analysis.latex.shortened import constant_keys, shortened
+from actlab.analysis.latex.unsaid import unsaid
 
 SMALL = r"\fontsize{8}{9.5}\selectfont\frenchspacing"
 LINES_OF_A_FLOAT = 46
@@ -87,6 +88,8 @@ def document(
     heads, kept, left_out = shortened(heads, every, keys, lambda *some: tall(*laid_out(some[0], some[1], keys)))
     if left_out:
         note = f"Shown are {'; '.join(left_out)}; all {len(every)} rows are in {plain(name)}.csv. {note}"
+    heads, kept, said = unsaid(heads, kept, keys)
+    note = " ".join([*said, note]).strip()
     title, heads, kept, keys = constant_keys(title, heads, kept, keys)
     columns, keys, cut = laid_out(heads, kept, keys)
     caption = widths.broken(tex(title), WORD)
@@ -169,7 +172,8 @@ def over_pages(caption: str, label: str, note: str, columns: Sequence[Column], k
         lines += [rf"\begin{{longtable}}{{{part.shape}}}", first, *said, r"\toprule", *part.head, r"\endfirsthead"]
         lines += [again, r"\toprule", *part.head, r"\endhead", r"\bottomrule", r"\endfoot"]
         lines += [*part.rows, r"\end{longtable}"]
-    lines += [rf"\par\vspace{{4pt}}\noindent{{\raggedright {note}\par}}"] * bool(note and not above)
+    whose = r"\textbf{Note to Table~\thetable.} "  # which is known on its last page, where the text goes on
+    lines += [rf"\par\vspace{{4pt}}\noindent{{\raggedright {whose}{note}\par}}"] * bool(note and not above)
     return [*lines, r"\endgroup"]
 
 
