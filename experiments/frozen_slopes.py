@@ -2,7 +2,7 @@
 
 The control that ``small_data.py`` lacks: leaky ReLU with a slope for each layer, those that PReLU's α reached there,
 held from the first step to the last. Beside it stand PReLU itself and leaky ReLU at α = 0.25, on the same rows, rates
-and seeds, all trained by Adam; each number of training rows has slopes of its own. The study's file is written, from
+and seeds; each number of training rows has slopes of its own, under each optimizer. The study's file is written, from
 what ``small_data`` measured (means over seeds at the selected rate, to three decimals), by
 
     python -m experiments.frozen_slopes results/claims/small_data configs/trial/frozen_slopes.yaml
@@ -11,7 +11,8 @@ Prediction. Five numbers are next to nothing beside 20,000 weights: PReLU's gap 
 frozen at its final slopes, at every number of rows.
 
 What was decided when: effects and conditions are those of ``small_data.py``, and from before the first results of this
-study. The slopes are from runs of the same splits and seeds: they are read off training, no test row has a say in them.
+study; momentum was added when ``small_data`` had found that PReLU overfits under it, and not under Adam. The slopes
+are from runs of the same splits and seeds: they are read off training, no test row has a say in them.
 """
 
 import sys
@@ -28,8 +29,8 @@ from actlab.analysis.report import study_cells
 
 MATTERS = 0.02  # of the error rate
 PRELU, OF = "prelu", "generalization_gap_error"
-OPTIMIZER = "adam"
-"""Slopes are those that one optimizer leads to; with another they are others."""
+At = tuple[int, str]
+"""Where PReLU reached its slopes: training rows and optimizer."""
 
 STUDY = """\
 # yaml-language-server: $schema=../../actlab/study.schema.json
@@ -39,7 +40,7 @@ study: frozen_slopes
 question: Is it learning its slopes that makes PReLU overfit where data are few?
 data: {{name: digits, standardize: true, seed: 0}}
 model: {{depth: 5, width: 64, weight_init: he_normal}}
-train: {{optimizer: adam, batch_size: 32, steps: 400, learn_activation_parameters: false}}
+train: {{batch_size: 32, steps: 400, learn_activation_parameters: false}}
 measure: {{every: 40, evaluate_every: 40, keep_layers: all, probes: [signal_grad_norm]}}
 sweep:
   matrix:
@@ -48,8 +49,9 @@ sweep:
       - {{name: leaky_relu, negative_slope: 0.25}}
       - prelu
 {frozen}
+    train.optimizer: [{optimizers}]
     train.learning_rate: [{rates}]
-  exclude: # slopes of another number of rows
+  exclude: # slopes that were reached elsewhere
 {exclude}
   include:
     - {{model.activation: prelu, train.learn_activation_parameters: true}}
@@ -72,11 +74,11 @@ def is_frozen(activation: str) -> bool:
 
 
 def more_than_frozen(cells: Cells) -> dict[str, pd.Series]:
-    """How much larger PReLU's gap is than that with its final slopes frozen, pairs of one seed, by training rows."""
+    """How much larger PReLU's gap is than with its final slopes frozen, pairs of one seed, by rows and optimizer."""
     out: dict[str, pd.Series] = {}
-    for rows, some in cells.selected.astype({"train_rows": int}).groupby("train_rows"):
+    for (rows, optimizer), some in cells.selected.astype({"train_rows": int}).groupby(["train_rows", "optimizer"]):
         frozen = some[some["activation"].map(is_frozen)].set_index("seed")[OF]
-        out[f"{rows} rows"] = some[some["activation"] == PRELU].set_index("seed")[OF] - frozen
+        out[f"{rows} rows, {optimizer}"] = some[some["activation"] == PRELU].set_index("seed")[OF] - frozen
     return out
 
 
@@ -108,29 +110,37 @@ CLAIMS = [learning_overfits, learning_is_as_having]
 # The study's file
 
 
-def final_slopes(cells: Cells) -> dict[int, list[float]]:
-    """Return PReLU's α by layer at the end, by training rows: means over seeds at the selected rate, three decimals."""
-    rows = cells.selected
-    selected = rows[(rows["activation"] == PRELU) & (rows["optimizer"] == OPTIMIZER) & (rows["status"] == "ok")]
-    layers = cells.layers.merge(selected[["run", "train_rows"]].astype({"train_rows": int}), on="run")
+def final_slopes(cells: Cells) -> dict[At, list[float]]:
+    """Return PReLU's α by layer at the end: means over seeds at the selected rate, to three decimals."""
+    selected = cells.selected[(cells.selected["activation"] == PRELU) & (cells.selected["status"] == "ok")]
+    layers = cells.layers.merge(selected[["run", "train_rows", "optimizer"]].astype({"train_rows": int}), on="run")
     at_end = layers[layers["step"] == layers.groupby("run")["step"].transform("max")]
-    means = at_end.astype({"alpha": float}).groupby(["train_rows", "layer"])["alpha"].mean().round(3)
-    return {rows: own.tolist() for rows, own in means.groupby("train_rows")}
+    means = at_end.astype({"alpha": float}).groupby(["train_rows", "optimizer", "layer"])["alpha"].mean().round(3)
+    return {(rows, str(name)): own.tolist() for (rows, name), own in means.groupby(["train_rows", "optimizer"])}
 
 
-def study_of(slopes: dict[int, list[float]], rates: Sequence[float]) -> str:
-    """Write the study's file: of slopes by layer for each number of training rows, and learning rates.
+def study_of(slopes: dict[At, list[float]], rates: Sequence[float]) -> str:
+    """Write the study's file: of slopes by layer for each number of training rows and optimizer, and learning rates.
 
-    >>> [line for line in study_of({50: [0.3, 0.2], 200: [0.4, 0.1]}, [0.01]).splitlines() if "0.4" in line][1]
+    >>> made = study_of({(50, "adam"): [0.3, 0.2], (200, "adam"): [0.4, 0.1]}, [0.01])
+    >>> [line for line in made.splitlines() if "0.4" in line][1]
     '    - {data.train_rows: 50, model.activation: {name: prelu, alpha: [0.4, 0.1]}}'
     """
-    frozen = {rows: f"{{name: prelu, alpha: {own}}}" for rows, own in slopes.items()}
-    others = [(rows, one) for of, one in frozen.items() for rows in frozen if rows != of]
+    frozen = {at: f"{{name: prelu, alpha: {own}}}" for at, own in slopes.items()}
+    all_rows, optimizers = ([*dict.fromkeys(at[i] for at in slopes)] for i in (0, 1))
+    elsewhere = [
+        f"    - {{{key}: {other}, model.activation: {one}}}"
+        for (rows, optimizer), one in frozen.items()
+        for key, others, own in (("data.train_rows", all_rows, rows), ("train.optimizer", optimizers, optimizer))
+        for other in others
+        if other != own
+    ]
     return STUDY.format(
-        rows=", ".join(map(str, slopes)),
+        rows=", ".join(map(str, all_rows)),
+        optimizers=", ".join(map(str, optimizers)),
         rates=", ".join(f"{rate:g}" for rate in rates),
         frozen="\n".join(f"      - {one}" for one in frozen.values()),
-        exclude="\n".join(f"    - {{data.train_rows: {rows}, model.activation: {one}}}" for rows, one in others),
+        exclude="\n".join(elsewhere),
     )
 
 
