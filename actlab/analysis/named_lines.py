@@ -15,7 +15,7 @@ from actlab.analysis.axes import (
     CHANCE,
     chance,
     curve,
-    depth_axis,
+    drawn,
     is_predicted,
     legend,
     line_label,
@@ -25,6 +25,7 @@ from actlab.analysis.axes import (
     points,
     predicted,
 )
+from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly
@@ -66,7 +67,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes, rows in zip(grid, panels, strict=True):
         measure = str(rows["measure"].iloc[0])
         depth_axis(axes, sorted(frame[x].unique()), x)
-        of_shares(axes, measure)
+        of_shares(axes, measure, drawn(frame) if spec.fitted else None)
         if is_accuracy(measure):
             accuracy_scale(axes, heights_of(rows))
         ends = {}
