@@ -258,13 +258,16 @@ def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) ->
         axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
 
 
+EACH_SEED: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "marker": ""}
+
+
 def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, top: float) -> None:
     """Draw the line of each seed thin: where they are few, an interval says less."""
     line = line.sort_values(x)
     seeds = [[float(one) for one in str(texts).split()] for texts in line["each"]]
     for i in range(min(map(len, seeds))):
         heights = np.minimum([of_step[i] for of_step in seeds], top)
-        axes.plot(line[x].to_numpy(float), heights, color=look.colour, linewidth=0.5, alpha=0.6, marker="", zorder=1.8)
+        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED)
 
 
 def separate_labels(

@@ -20,6 +20,7 @@ from actlab.analysis.axes import (
     AT_END,
     AT_INIT,
     BAND,
+    EACH_SEED,
     MARKED,
     arrangement,
     curve,
@@ -216,6 +217,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                         each_seed(axes, line, spec.x, looks[value], top)
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
+            if len(panel) and not panel["mean"].notna().any():
+                in_middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center", "fontsize": 7}
+                axes.text(0.5, 0.5, why_no_line(panel), color="#555555", **in_middle)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
                 at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
@@ -246,6 +250,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
     line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
+    if "each" in frame:
+        handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED))
     if theory:
         layers = frame[frame["runs"] > 0] if "runs" in frame else frame
         by_depth = layers.groupby(spec.columns)[spec.x]
@@ -253,6 +259,16 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {})
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def why_no_line(panel: pd.DataFrame) -> str:
+    """Say in a panel without a line why there is none.
+
+    >>> why_no_line(pd.DataFrame({"n": [0, 3], "runs": 20})).replace(chr(10), " ")
+    'not drawn: at most 3 of 20 have a value'
+    """
+    most = int(panel["n"].max())
+    return f"not drawn: at most {most} of\n{panel['runs'].max():.0f} have a value" if most else "no value"
 
 
 def with_range_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:

@@ -215,11 +215,11 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
     grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
     grid[0].set_ylim(len(values) - 0.5, -0.5)
+    handles: list[Any] = []
     if is_predicted(frame):
-        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
-        legend(
-            figure,
-            [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)],
-            "",
-        )
+        handles += [Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")]
+        handles += [Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)]
+    if TRAINED in frame and (frame[TRAINED].fillna("") != "").any():
+        handles.append(Line2D([], [], color="#444444", label=f"ringed: {RINGED}", **RING))
+    legend(figure, handles, "")
     return figure

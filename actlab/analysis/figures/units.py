@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
-from actlab.analysis.deviations import PREDICTED, is_predicted
+from actlab.analysis.deviations import BAND, PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import available, long, records_at, summarise
@@ -91,7 +92,7 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
         for row in frame[names].itertuples(index=False)
     ]
     spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks, fitted=True)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}, of means over hidden layers, before training."]
+    said = [definition("dead_fraction"), f"Before training, of all hidden layers together. {mean_of(frame)}."]
     said += ["Dashed: what theory expects of networks of infinite width."] * is_predicted(frame)
     said += ["The axis ends above the greatest share.", *left_out]
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
@@ -111,13 +112,15 @@ def with_predicted_means(
         predictions: the study's, by layer; of a cell of which not all layers have one nothing is predicted.
         keys: what makes a cell.
     """
-    there = predictions[predictions["measure"].eq("dead_fraction") & predictions["layer"].gt(0)]
+    of_layers = predictions["measure"].eq("dead_fraction") & predictions["layer"].gt(0)
+    there = predictions.loc[of_layers, ["cell", "value"]]
     if there.empty:
         return frame
     of_run = cells_of_runs(runs, predictions)[["run", "cell"]].merge(runs[["run", *keys]], on="run")
     rows = there.merge(of_run[["cell", *keys]].drop_duplicates(), on="cell")
     means = rows.groupby(list(keys), dropna=False)["value"].agg(["mean", "count"]).reset_index()
     means[PREDICTED] = means["mean"].where(means["count"] == means["depth"])
+    means[list(BAND[1:])] = math.nan  # layers of one network die together: the spread of their mean is not known
     return frame.merge(means.drop(columns=["mean", "count"]), "left", on=list(keys))
 
 
