@@ -112,6 +112,8 @@ def with_predicted_means(
         predictions: the study's, by layer; of a cell of which not all layers have one nothing is predicted.
         keys: what makes a cell.
     """
+    if predictions.empty:
+        return frame
     of_layers = predictions["measure"].eq("dead_fraction") & predictions["layer"].gt(0)
     there = predictions.loc[of_layers, ["cell", "value"]]
     if there.empty:
