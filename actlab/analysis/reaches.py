@@ -68,7 +68,7 @@ def those_far_out(ends: Mapping[Any, tuple[float, float]]) -> set[Any]:
 
     >>> those_far_out({"relu": (-0.01, 0.01), "tanh": (-0.1, 0.0), "elu": (0.0, 0.1), "sigmoid": (-0.7, 0.1)})
     {'sigmoid'}
-    >>> those_far_out({"relu": (-0.2, 0.0), "tanh": (-0.1, 0.0), "elu": (0.0, 0.1), "sigmoid": (-0.7, 0.1)})
+    >>> those_far_out({"relu": (-0.3, 0.0), "tanh": (-0.1, 0.0), "elu": (0.0, 0.1), "sigmoid": (-0.7, 0.1)})
     set()
     """
     left = sorted(ends, key=lambda value: max(map(abs, ends[value])))
