@@ -9,7 +9,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 
 from actlab.analysis import panels, profiles, scatter, style
-from actlab.analysis.axes import EACH_SEED, curve
+from actlab.analysis.axes import EACH_SEED, NOT_KEPT, curve
 from actlab.analysis.catalogue import OVERVIEW, overview
 from actlab.analysis.drawings import FACETS, GRID, MULTIPLES, NAMED_LINES, PROFILE, Spec, drawing, on_one_scale
 from actlab.analysis.figures.base import of_kept_layers
@@ -93,6 +93,7 @@ def test_beside_theory_what_was_measured_of_few_layers_is_points_alone():
     axes = drawn(spec, rows.assign(**values, runs=kept.astype(int), n=5)).axes[0]
     measured = [one for one in axes.get_lines() if one.get_marker() == "o"]
     assert [one.get_linestyle() for one in measured] == ["None"]
+    assert not [one for one in axes.get_lines() if one.get_alpha() == NOT_KEPT["alpha"]]
     assert not [one for one in axes.collections if isinstance(one, PolyCollection)]
 
 
