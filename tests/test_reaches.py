@@ -21,8 +21,8 @@ from actlab.study.settings import OF_PREDICTION
 from benchmarks import race
 
 SLOPES = {"relu": 0.0, "elu": 0.01, "gelu": -0.02, "tanh": -0.05, "sigmoid": -0.63}
-LOOKS = {name: LineStyle(f"#0072{i}2", "o") for i, name in enumerate(SLOPES)}
-SLOPE_SPEC = Spec(MULTIPLES, x="depth", lines="activation", panels="activation", looks=LOOKS)
+STYLES = {name: LineStyle(f"#0072{i}2", "o") for i, name in enumerate(SLOPES)}
+SLOPE_SPEC = Spec(MULTIPLES, x="depth", lines="activation", panels="activation", looks=STYLES)
 
 
 def slopes(depths: tuple[int, ...], slope_of: dict[str, float] = SLOPES) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def test_beside_theory_what_was_measured_of_few_layers_is_points_alone():
     rows = pd.DataFrame({"layer": range(1, 31), "activation": "relu", "measure": "relative", "predicted": 1.0})
     kept = rows["layer"].isin([1, 2, 4, 8, 16, 30])
     values = {name: np.where(kept, value, math.nan) for name, value in (("mean", 1.0), ("low", 0.9), ("high", 1.1))}
-    spec = Spec(PROFILE, x="layer", lines="activation", looks=LOOKS)
+    spec = Spec(PROFILE, x="layer", lines="activation", looks=STYLES)
     axes = drawn(spec, rows.assign(**values, runs=kept.astype(int), n=5)).axes[0]
     measured = [one for one in axes.get_lines() if one.get_marker() == "o"]
     assert [one.get_linestyle() for one in measured] == ["None"]
@@ -186,7 +186,7 @@ def test_the_legend_has_all_that_is_drawn():
         {"step": [0, 50], "activation": "relu", "depth": 2, "measure": "train_loss", "mean": [2.0, 1.0]}
     )
     rows = rows.assign(low=math.nan, high=math.nan, n=3, runs=3, each=["2 2.1 1.9", "1 1.1 0.9"])
-    figure = drawn(Spec(GRID, "step", "activation", "measure", "depth", ("train_loss",), looks=LOOKS), rows)
+    figure = drawn(Spec(GRID, "step", "activation", "measure", "depth", ("train_loss",), looks=STYLES), rows)
     handles = {one.get_label(): one for one in figure.legends[0].legend_handles}
     assert handles["each seed"].get_linewidth() == EACH_SEED["linewidth"]
 
