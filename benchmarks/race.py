@@ -107,7 +107,7 @@ def lines(
 
 
 def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel: str) -> Figure:
-    """Draw one bar per name: the median over rounds, whiskers from the lowest to the highest."""
+    """Draw one bar per name: the median over rounds, whiskers from the lowest to the highest; of ratios a line at 1."""
     with style.apply():
         figure = style.new_figure(4.6, 0.9 + 0.22 * len(names))
         axes = figure.subplots()
@@ -117,6 +117,7 @@ def bars(names: Sequence[str], frame: pd.DataFrame, by: str, value: str, xlabel:
         axes.barh(places, middle, color=COLOURS[0], height=0.62)
         axes.errorbar(middle, places, xerr=[middle - low, high - middle], fmt="none", ecolor="#333333", capsize=2)
         axes.set_yticks(places, names if by == "activation" else [in_words(name) for name in names])
+        axes.axvline(1.0, color="#333333", linewidth=0.8, linestyle=style.DASHES["dashed"])
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(xlabel)
         figure.supxlabel(WHISKERS, fontsize=7)

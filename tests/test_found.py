@@ -403,8 +403,8 @@ def test_numbers_are_those_of_the_tables(selected, made):
 def test_a_report_answers_first_and_its_links_lead_somewhere(selected, made):
     sections = document({"study": "s"}, {}, selected, made, ["3 runs are missing."])
     heads = [one.heading for one in sections if one.level == 2]
-    assert heads[:4] == ["What was found", "What to doubt", "How to read", "Figures"]
-    assert heads[4:] == ["Tables", "What was run", "How it was made"]
+    assert heads[:4] == ["What was found", "What to doubt", "Figures", "Tables"]
+    assert heads[4:] == ["How to read", "What was run", "How it was made"]
     found = next(one for one in sections if one.heading == "What was found").blocks[0]
     assert isinstance(found, Items)
     assert 3 <= len(found.items) <= 6

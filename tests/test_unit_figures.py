@@ -11,6 +11,7 @@ from actlab.analysis.estimates import long, summarise
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.revival import comparable, counted_together
 from actlab.analysis.figures.units import unlike_dead
+from actlab.analysis.layout import words
 from actlab.analysis.tables import TABLES
 from tests.synthetic import frames
 
@@ -95,3 +96,14 @@ def test_a_map_of_revival_has_the_shares_of_the_table_of_deaths():
     listed = death[death["measure"] == "revival_rate"].set_index(by)["mean"]
     assert len(drawn) == 4
     assert np.allclose(drawn, listed[drawn.index])
+
+
+def test_frozen_layers_have_one_name_in_all_figures():
+    cells = build_cells(
+        *frames(("relu",), (5,), (1e-3, 1e-2), seeds=6, optimizer=("adam", "sgd"), freeze_layers=(0, 1))
+    )
+    revival = FIGURES["revival"].make(cells)
+    assert words(revival.spec.lines) == "freeze layers"
+    assert set(revival.frame["freeze_layers"]) == {0, 1}
+    panels = FIGURES["dying"].make(cells).frame["panel"].unique()
+    assert {name.partition(", ")[2] for name in panels} == {"freeze layers 0", "freeze layers 1"}

@@ -15,7 +15,6 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from actlab.analysis import style
 from actlab.analysis.drawings import RANGED
@@ -25,6 +24,12 @@ from actlab.measures import about
 
 BAND = 0.16
 MARKED = 8  # a longer line has no markers
+ENOUGH = 8  # layers that stand for all, where they are evenly spread
+AT_INIT: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "linestyle": "none"}
+AT_END = "s"
+"""Marks of what was measured where no lines can be drawn."""
+NOT_KEPT: dict[str, Any] = {"linewidth": 0.8, "linestyle": style.DASHES["dotted"], "alpha": 0.8}
+"""How points of layers are joined between which none was kept."""
 
 
 def looks_of(column: str, values: Sequence[Any], looks: Mapping[str, LineStyle]) -> dict[Any, LineStyle]:
@@ -70,9 +75,9 @@ def curve(
     order = np.argsort(rows[x].to_numpy(float), kind="stable")
     at, mean, low, high = (rows[name].to_numpy(float)[order] for name in (x, "mean", "low", "high"))
     settings = {**style.line(look), **line}
-    if x == "layer" and (np.diff(at) > 1).any():  # not all layers are kept: what is drawn between them is a guess
-        settings |= {"marker": settings["marker"] or "|", "markersize": settings.get("markersize", 4.0)}
-    elif len(at) > MARKED and "markevery" not in line:
+    if x == "layer" and unknown_between(at):
+        return across_gaps(axes, rows.iloc[order], x, settings, band)
+    if len(at) > MARKED and "markevery" not in line:
         settings["marker"] = ""
     if band and np.isfinite(low).any():
         ranged = rows[RANGED].to_numpy(bool)[order] if RANGED in rows else np.zeros(len(at), bool)
@@ -87,13 +92,38 @@ def curve(
     return drawn
 
 
-def points(axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, size: float = 3.0, bars: bool = True) -> None:
+def unknown_between(layers: np.ndarray) -> bool:
+    """Whether nothing is known of what lies between some layers: few are kept, and these are no neighbours.
+
+    Many layers, evenly spread, stand for those between them.
+
+    >>> unknown_between(np.array([1, 2, 3])), unknown_between(np.array([1, 2, 4, 8]))
+    (False, True)
+    """
+    apart = np.diff(np.unique(layers))
+    return bool((apart > 1).any()) and (len(apart) + 1 < ENOUGH or bool(apart.max() - apart.min() > 1))
+
+
+def across_gaps(axes: Axes, rows: pd.DataFrame, x: str, settings: Mapping[str, Any], bars: bool) -> Line2D:
+    """Draw what is known of some layers alone: points with their intervals, and between them dots that say so."""
+    look = LineStyle(settings["color"], settings["marker"] or "o")
+    face = {"markerfacecolor": settings["markerfacecolor"]} if "markerfacecolor" in settings else {}
+    points(axes, rows, x, look, settings.get("markersize", 3.0), bars, **face)
+    at, mean = (rows[name].to_numpy(float) for name in (x, "mean"))
+    (drawn_line,) = axes.plot(at, mean, color=look.colour, marker="", **NOT_KEPT)
+    return drawn_line
+
+
+def points(
+    axes: Axes, rows: pd.DataFrame, x: str, look: LineStyle, size: float = 3.0, bars: bool = True, **marker: Any
+) -> None:
     """Draw what was measured as points with their intervals, where lines are what was predicted."""
     at, mean, low, high = (rows[name].to_numpy(float) for name in (x, "mean", "low", "high"))
     known = np.isfinite(low) & np.isfinite(high)
     if bars and known.any():
         axes.vlines(at[known], low[known], high[known], color=look.colour, linewidth=0.8)
-    axes.plot(at, mean, color=look.colour, marker=look.marker or "o", markersize=size, linestyle="none")
+    settings = {"marker": look.marker or "o", "markersize": size, "linestyle": "none", **marker}
+    axes.plot(at, mean, color=look.colour, **settings)
 
 
 def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float = 0.0) -> None:
@@ -119,16 +149,25 @@ def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float 
     axes.plot(at, mean, color=colour, linestyle=style.DASHES["dashed"], linewidth=1.0, **single)
 
 
-def keys_of_theory(ends: bool) -> list[Line2D]:
+def keys_of_theory(
+    ends: bool, end: Mapping[str, Any] | None = None, init: Mapping[str, Any] | None = None
+) -> list[Line2D]:
     """Explain a picture of theory: dashed without markers what is predicted, points what was measured at init.
 
     Args:
-        ends: whether the end is drawn as well, as solid lines.
+        ends: whether the end is drawn as well.
+        end, init: how these are drawn, where not as a solid line and as points.
     """
-    grey: dict[str, Any] = {"color": "#444444"}
-    solid = [Line2D([], [], label="at the end", **grey)] if ends else []
-    dashed = Line2D([], [], label="predicted", linestyle=style.DASHES["dashed"], **grey)
-    return [*solid, dashed, Line2D([], [], label="measured at init", ls="", marker="o", markersize=3, **grey)]
+    dashed = Line2D([], [], label="predicted", linestyle=style.DASHES["dashed"], color="#444444")
+    at_end, at_init = keys_of_times(end or {}, init or {"marker": "o", "markersize": 3, "linestyle": "none"})
+    at_init.set_label("measured at init")
+    return [*([at_end] if ends else []), dashed, at_init]
+
+
+def keys_of_times(end: Mapping[str, Any], init: Mapping[str, Any]) -> tuple[Line2D, Line2D]:
+    """Explain what was measured at the end and at init, drawn as is said."""
+    grey: dict[str, Any] = {"color": "#444444", "markersize": 4}
+    return Line2D([], [], label="at the end", **grey | {**end}), Line2D([], [], label="at init", **grey | {**init})
 
 
 def shade(
@@ -167,10 +206,20 @@ def drawn(rows: pd.DataFrame, spreads: bool = False) -> pd.Series:
     return pd.concat([rows[name].astype(float) for name in names if name in rows], ignore_index=True)
 
 
-def of_shares(axes: Axes, measure: str) -> None:
-    """Let the y axis of what is a share reach from 0 to 1, the same in every figure."""
+def of_shares(axes: Axes, measure: str, heights: pd.Series | None = None) -> None:
+    """Let the y axis of what is a share reach from 0 to 1, or to the next round number above given heights."""
     if about(measure).range == (0.0, 1.0):
-        axes.set_ylim(-0.03, 1.03)
+        top = 1.0 if heights is None else round_share(float(heights.max()))
+        axes.set_ylim(-0.03 * top, 1.03 * top)
+
+
+def round_share(most: float) -> float:
+    """Choose where an axis of shares ends that is to hold one.
+
+    >>> round_share(0.43), round_share(0.06), round_share(0.97), round_share(float("nan"))
+    (0.5, 0.1, 1.0, 1.0)
+    """
+    return next((top for top in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8) if most <= top), 1.0)
 
 
 CHANCE: dict[str, Any] = {"color": "#777777", "linewidth": 1.0, "linestyle": style.DASHES["dotted"]}
@@ -182,80 +231,6 @@ def chance(axes: Axes, rows: pd.DataFrame) -> list[float]:
     for value in values:
         axes.axhline(value, zorder=0.6, marker="", **CHANCE)
     return values
-
-
-def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
-    """Make the y axis logarithmic, at least ``decades`` high: what hardly differs must look so."""
-    positive = values[(values > 0) & np.isfinite(values)]
-    axes.set_yscale("log")
-    if positive.empty:
-        return
-    low, high = math.log10(positive.min()), math.log10(positive.max())
-    pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
-    low, high = max(low - pad, -300.0), min(high + pad, 300.0)
-    axes.set_ylim(10.0**low, 10.0**high)
-    near = high - low <= 2
-    axes.yaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0) if near else (1.0,)))
-    if near and low > -3 and high < 4:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-
-
-def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:
-    """Make the y axis one of decades, at least so many high, where log10 is drawn: of what lies beyond float64."""
-    known = log10[np.isfinite(log10)]
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
-    if len(known):
-        low, high = float(known.min()), float(known.max())
-        pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
-        axes.set_ylim(low - pad, high + pad)
-
-
-def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None:
-    """Tick the x axis at the depths themselves, logarithmic if they are far apart; label those with room."""
-    if len(depths) > 1 and min(depths) > 0 and max(depths) / min(depths) >= 4:
-        axes.set_xscale("log")
-    texts, last = [], -math.inf
-    for depth in depths:
-        place = math.log(depth) if axes.get_xscale() == "log" else depth
-        span = (
-            (math.log(max(depths)) - math.log(min(depths))) if axes.get_xscale() == "log" else max(depths) - min(depths)
-        )
-        texts.append(f"{depth:g}" if span == 0 or place - last > 0.05 * span else "")
-        last = place if texts[-1] else last
-    axes.set_xticks(list(depths), texts)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(about(name).axis)
-
-
-def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
-    """Tick the x axis at layers: the first, round numbers, and the last."""
-    step = next(k * 10**n for n in range(9) for k in (1, 2, 5) if last / (k * 10**n) <= most - 1)
-    axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
-
-
-SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]
-
-
-def spread_out(axes: Axes, values: pd.Series) -> None:
-    """Let both axes reach over the same values, in decades beyond .1 where a few lie far from most of them."""
-    known = values[np.isfinite(values)]
-    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
-    pad = 0.06 * (high - low)
-    if known.abs().max() > 5 * max(known.abs().quantile(0.9), 0.05):
-        axes.set_xscale("symlog", linthresh=0.1, linscale=0.8)
-        axes.set_yscale("symlog", linthresh=0.1, linscale=0.8)
-        axis: Any
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(FixedLocator(SYMLOG_TICKS))
-            axis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
-            axis.set_minor_locator(NullLocator())
-        low, high = (1.25 * end if abs(end) > 0.1 else end + math.copysign(0.02, end) for end in (low, high))
-        pad = 0.0
-    axes.set_xlim(low - pad, high + pad)
-    axes.set_ylim(low - pad, high + pad)
-    axes.set_box_aspect(1)
 
 
 FAR_ABOVE, ABOVE = 2.0, 0.5  # decades beyond nearly all heights: what is cut off, and where
@@ -283,13 +258,16 @@ def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) ->
         axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
 
 
+EACH_SEED: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "marker": ""}
+
+
 def each_seed(axes: Axes, line: pd.DataFrame, x: str, look: LineStyle, top: float) -> None:
     """Draw the line of each seed thin: where they are few, an interval says less."""
     line = line.sort_values(x)
     seeds = [[float(one) for one in str(texts).split()] for texts in line["each"]]
     for i in range(min(map(len, seeds))):
         heights = np.minimum([of_step[i] for of_step in seeds], top)
-        axes.plot(line[x].to_numpy(float), heights, color=look.colour, linewidth=0.5, alpha=0.6, marker="", zorder=1.8)
+        axes.plot(line[x].to_numpy(float), heights, color=look.colour, zorder=1.8, **EACH_SEED)
 
 
 def separate_labels(

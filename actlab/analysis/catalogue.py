@@ -29,6 +29,7 @@ VALUE, SLOPE, FLAT = "φ", "φ′", "#DDE6EE"
 SLOPE_COLOUR = "#444444"
 EDGED = [withStroke(linewidth=1.8, foreground="white")]
 """Dashes with a white edge, which are seen on a dark line too."""
+OVERVIEW = f"{VALUE} and {SLOPE} against z: each panel has a scale of its own"
 NEARLY = 1.25  # of the window: what leaves it by no more is drawn whole
 MATHS = {"C0": r"$C^0$", "C1": r"$C^1$", r"C$\infty$": r"$C^\infty$"}
 
@@ -271,4 +272,5 @@ def overview(
     shade = panels[0].axvspan(0, 0, color=FLAT, linewidth=0)
     names = [f"{VALUE}, in its own colour", SLOPE, "flat by definition"]
     figure.legend([lines[-1], lines[2], shade], names, loc="outside lower center", ncols=3)
+    figure.suptitle(OVERVIEW)
     return figure

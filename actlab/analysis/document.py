@@ -72,11 +72,11 @@ def document(
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *([Section(2, "What to doubt", (Items(doubts),), DOUBTS)] if doubts else []),
         *not_made(made),
-        *([Section(2, "How to read", (Items(alike),), READING)] if alike else []),
         *([Section(2, "Figures", lacking(drawn))] if drawn else []),
         *(figure_section(one, below[anchor(FIGURE, key)]) for key, one in drawn.items() if one),
         Section(2, "Tables", (*lacking(rest), *no_more(made))),
         *(table_section(one, below[anchor(TABLE, key)]) for key, one in rest.items() if one),
+        *([Section(2, "How to read", (Items(alike),), READING)] if alike else []),  # what captions and notes point to
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
         Section(2, "How it was made", how_it_was_made(name, manifest)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ INSTEAD = {"mean": "median", "low": "least", "high": "greatest"}
 """What is drawn, as tables print it, where a mean has no interval."""
 RANGED = "ranged"
 NAMED_LINES, FACETS, GRID, MAP, SCATTER = "named lines", "facets", "grid", "map", "scatter"
-PROFILE, TILES, RIDGES, DOTS = "profile", "tiles", "ridges", "dots"
+PROFILE, TILES, RIDGES, DOTS, MULTIPLES = "profile", "tiles", "ridges", "dots", "multiples"
 GREYED = "greyed"
 FRAMED = "framed"
 """Of a map's cells: whether they are drawn in grey; whether theirs is the selected rate."""
@@ -38,6 +39,7 @@ HEIGHTS = ("mean", "low", "high", "least", "greatest", "predicted", "predicted_l
 WHEN = {"init": "at init", "final": "at the end"}
 MOST_PAGES = 12
 MOST_COLUMNS = 6  # of a grid
+LAYERS_OF_A_LINE = 3  # from so many on a line by layer says how a measure changes along the network
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class Spec:
             ``profile``: one panel, decades by layer from the last to the first, lines named where they end;
             ``tiles``: for each value of ``panels`` the maps of ``lines`` by ``x``, one of each measure.
             ``ridges``: for each value of ``panels`` the histograms of ``lines``, one above the other; ``dots``: a panel
-            for each measure and time, points with intervals, those of one ``x`` beside one another.
+            for each measure and time, points with intervals, those of one ``x`` beside one another; ``multiples``: a
+            panel for each value of ``panels``, at init points and dashed what is predicted, at the end a line; few that
+            would press all others flat have scales of their own.
         x: the column along the horizontal axis.
         lines: the column that has a line for each value; in a map, a row.
         panels, columns: the columns that have a panel for each value.
@@ -60,8 +64,8 @@ class Spec:
         labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none. Of tiles
             {measure: what its maps are of}.
         looks: {activation: its look}.
-        most: how many columns a grid has; of more, some are drawn, evenly spread.
-        fitted: whether a grid's axes of shares end, from 0 on, above what is drawn, and not at 1.
+        most: how many columns a grid has, or lines a facet; of more, some are drawn, evenly spread.
+        fitted: whether axes of shares end at a round number above what is drawn in all panels, and not at 1.
     """
 
     kind: str
@@ -127,13 +131,15 @@ def drawing(
     frame = frame.drop(columns=[*unused, *ties.COLUMNS, *bimodal.COLUMNS], errors="ignore")
     placed = {"activation", "depth", spec.x, spec.lines, spec.panels, spec.columns}
     others = [key for key in keys if key not in placed and key in frame]
+    some_of = spec.columns or (spec.lines if spec.kind == FACETS else "")
+    least = LAYERS_OF_A_LINE if some_of == "depth" and spec.x == "layer" else -math.inf
     pages: dict[str, pd.DataFrame] = {}
     heads: dict[str, str] = {}
     brief = {key: in_brief(frame[key]) for key in others}
     for values, rows in frame.groupby(others, dropna=False, sort=False) if others else [((), frame)]:
         texts = {key: brief[key][setting(value)] for key, value in zip(others, values, strict=True)}
         if rows["mean"].notna().any():
-            picture = few(rows, spec.columns, spec.most).reset_index(drop=True)
+            picture = few(rows, some_of, spec.most, least).reset_index(drop=True)
             page = file_name("-".join(f"{key}={text}" for key, text in texts.items()), pages)
             pages[page] = in_words(picture, (spec.lines, spec.panels, spec.x))
             heads[page] = ", ".join(
@@ -146,13 +152,13 @@ def drawing(
     if others:
         sentences.append(f"One picture for each setting of {', '.join(map(words, others))}.")
     if "width" in others:
-        pages = on_one_scale(pages, [key for key in others if key != "width"])
+        pages = on_one_scale(pages, [*(key for key in others if key != "width"), *({spec.lines} & set(frame))])
     if len(pages) > MOST_PAGES:
         sentences.append(f"{MOST_PAGES} of {len(pages)} are drawn; the CSV has them all.")
     if cells.select is not None and cells.over not in keys:
         sentences.append(selection_note(cells))
-    if spec.columns and (number := frame[spec.columns].nunique()) > spec.most:
-        sentences.append(f"{spec.most} of {number} {words(spec.columns)}s are drawn; the CSV has them all.")
+    if some_of and (number := frame[some_of].nunique()) > spec.most:
+        sentences.append(f"{spec.most} of {number} {words(some_of)}s are drawn; the CSV has them all.")
     return Drawing(title, " ".join(sentences), frame, some_of_all(pages, others), spec, heads)
 
 
@@ -240,11 +246,20 @@ def file_name(page: str, taken: Container[str]) -> str:
     return next(one for one in numbered if one not in taken)
 
 
-def few(rows: pd.DataFrame, column: str, most: int = MOST_COLUMNS) -> pd.DataFrame:
-    """Keep the rows of at most so many values of a column, evenly spread, with the first and the last."""
+def few(rows: pd.DataFrame, column: str, most: int = MOST_COLUMNS, least: float = -math.inf) -> pd.DataFrame:
+    """Keep the rows of at most so many values of a column, evenly spread, with the first and the last.
+
+    Where there are more, and as many from ``least`` on, it is from there on that they are chosen.
+
+    >>> few(pd.DataFrame({"depth": [2, 5, 10, 20, 30, 50]}), "depth", 3, 3)["depth"].tolist()
+    [5, 20, 50]
+    """
     if not column:
         return rows
-    return rows[rows[column].isin(evenly(in_order(rows[column]), most))]
+    values = in_order(rows[column])
+    beyond = [one for one in values if isinstance(one, str) or one >= least]
+    values = beyond if len(values) > most and len(beyond) >= most else values
+    return rows[rows[column].isin(evenly(values, most))]
 
 
 def in_order(values: Iterable[Any]) -> list[Any]:

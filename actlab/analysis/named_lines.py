@@ -15,7 +15,7 @@ from actlab.analysis.axes import (
     CHANCE,
     chance,
     curve,
-    depth_axis,
+    drawn,
     is_predicted,
     legend,
     line_label,
@@ -25,6 +25,7 @@ from actlab.analysis.axes import (
     points,
     predicted,
 )
+from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.drawings import WHEN, Spec
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.of_trained import partly
@@ -39,6 +40,11 @@ ONE_RUN: dict[str, Any] = {
 BETTER = "framed: another {} does clearly better"
 FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
 UNDER = "wide: a line on which another lies"
+UNDER_POINT = "large: a point on which another lies"
+KEYS_OF_THEORY: dict[str, dict[str, Any]] = {
+    "measured": {"color": "#444444", "marker": "o", "linestyle": "none"},
+    "predicted": {"color": "#444444", "linewidth": 1.0, "linestyle": style.DASHES["dashed"]},
+}
 WIDER, LARGER, ALIKE = 2.2, 1.3, 0.012
 """Points that a line is wider than one that lies upon it, and times that its markers are larger (were they more, they
 would look like errors); of an axis, how near two lines are that look like one."""
@@ -66,7 +72,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes, rows in zip(grid, panels, strict=True):
         measure = str(rows["measure"].iloc[0])
         depth_axis(axes, sorted(frame[x].unique()), x)
-        of_shares(axes, measure)
+        of_shares(axes, measure, drawn(frame) if spec.fitted else None)
         if is_accuracy(measure):
             accuracy_scale(axes, heights_of(rows))
         ends = {}
@@ -93,7 +99,9 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), "") + AS_THEORY * is_predicted(rows))
         for value in chance(axes, rows):
             ends["chance"] = (value, CHANCE["color"])
-        keys |= {UNDER: {"color": "#444444", "marker": "o", **wider(1)}} if under else {}
+        theory = is_predicted(rows)
+        keys |= KEYS_OF_THEORY if theory and "at" not in rows else {}
+        keys |= {UNDER_POINT if theory else UNDER: key_of_under(theory)} if under else {}
         all_ends.append(ends)
     legend(figure, [Line2D([], [], label=text, **look) for text, look in keys.items()], "")
     style.lay_out(figure)  # positions are known only then
@@ -155,6 +163,11 @@ def wider(upon: int) -> dict[str, Any]:
     if not upon:
         return {}
     return {"linewidth": 1.3 + WIDER * upon, "markersize": LARGER * MARKER, "zorder": 1.9}
+
+
+def key_of_under(theory: bool) -> dict[str, Any]:
+    """Show in a legend what others lie on: a wide line, or where theory has the lines a large point."""
+    return {"color": "#444444", "marker": "o", **wider(1)} | ({"linestyle": "none"} if theory else {})
 
 
 def each_run(

@@ -17,21 +17,21 @@ from matplotlib.ticker import MaxNLocator
 
 from actlab.analysis import style
 from actlab.analysis.axes import (
+    AT_END,
+    AT_INIT,
     BAND,
+    EACH_SEED,
     MARKED,
     arrangement,
     curve,
     cut_at,
-    decades_scale,
-    depth_axis,
     drawn,
     each_seed,
     is_predicted,
     keys_of_theory,
-    layer_axis,
+    keys_of_times,
     legend,
     line_label,
-    log_scale,
     looks_of,
     mark_cut,
     name_edges,
@@ -39,12 +39,15 @@ from actlab.analysis.axes import (
     points,
     predicted,
     title,
+    unknown_between,
 )
+from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale
 from actlab.analysis.drawings import (
     DOTS,
     FACETS,
     GRID,
     MAP,
+    MULTIPLES,
     NAMED_LINES,
     PROFILE,
     RIDGES,
@@ -58,6 +61,7 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
+from actlab.analysis.multiples import small_multiples
 from actlab.analysis.named_lines import draw_beside, named_lines
 from actlab.analysis.of_trained import TRAINED
 from actlab.analysis.point_intervals import point_intervals
@@ -88,6 +92,9 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         logs = [str(name) for name in frame if str(name).startswith(LOG10)]
         frame = frame.assign(**{name.removeprefix(LOG10): frame[name] for name in logs})
     theory, alone = is_predicted(frame), set(frame.get("at", [])) == {"init"}
+    kept = frame[frame["runs"] > 0] if "runs" in frame else frame  # of other layers theory alone speaks
+    gaps = x == "layer" and any(unknown_between(line[x].to_numpy()) for _, line in kept.groupby([spec.panels, lines]))
+    hollow = AT_INIT if gaps and not alone else {}
     values = list(dict.fromkeys(frame[spec.panels]))
     colours = style.sequence(frame[lines].unique())
     own = looks_of(spec.panels, values, spec.looks) if len(colours) == 1 and spec.panels == "activation" else {}
@@ -98,14 +105,15 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
         panel = frame[frame[spec.panels] == value]
         for name, line in reversed(list(panel.groupby(lines))):
             colour = own[value].colour if own else colours[name]
-            look = LineStyle(colour, "o" if line[x].nunique() == 1 else "")
+            look = LineStyle(colour, AT_END if gaps and not alone else "o" if line[x].nunique() == 1 else "")
             if "at" in line:
                 init = line[line["at"] == "init"]
                 if theory:
                     predicted(axes, init, x, look.colour, BAND if alone else 0.0)
-                    points(axes, init, x, look, 2.0)
+                    points(axes, init, x, LineStyle(colour, "o"), 3.0 if gaps else 2.0, **hollow)
                 else:
-                    curve(axes, init, x, look, False, linewidth=1.2, linestyle=style.DASHES["dotted"])
+                    dotted = {"linewidth": 1.2, "linestyle": style.DASHES["dotted"]}
+                    curve(axes, init, x, look, False, **dotted | ({"markersize": 3.0} | hollow if hollow else {}))
                 line = line[line["at"] == "final"]
             if len(line):
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
@@ -127,11 +135,12 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     name_edges(grid, len(values), about(x).axis, about(measure).axis)
     handles = [Line2D([], [], color=colour, label=setting(value), linewidth=2) for value, colour in colours.items()]
     handles = [] if own else handles
+    dotted = {"linestyle": style.DASHES["dotted"]}
+    end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
-        handles += keys_of_theory(not alone)
+        handles += keys_of_theory(not alone, end, hollow)
     elif "at" in frame:
-        for name, dash in list({"at the end": "solid", "at init": "dotted"}.items())[alone:]:
-            handles.append(Line2D([], [], color="#444444", label=name, linestyle=style.DASHES[dash]))
+        handles += keys_of_times(end, {**hollow, **dotted})[alone:]
     legend(figure, handles, "" if own else words(lines))
     return figure
 
@@ -208,6 +217,9 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                         each_seed(axes, line, spec.x, looks[value], top)
                         line = line.assign(low=np.nan, high=np.nan)
                     draw_beside(axes, line, spec.x, looks[value], is_predicted(of_row), alpha, **small)
+            if len(panel) and not panel["mean"].notna().any():
+                in_middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center", "fontsize": 7}
+                axes.text(0.5, 0.5, why_no_line(panel), color="#555555", **in_middle)
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
                 at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
@@ -227,11 +239,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
                 axes.set_ylabel(spec.labels.get(one, title(one)))
         if log:
             log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
-        elif spec.fitted:
-            top = 1.05 * float(drawn(of_row).max())
-            grid[i, 0].set_ylim(-0.03 * top, min(top, 1.03))
         else:
-            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]))
+            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
     if lines == "layer":
         colours = style.sequence(range(3)).values()
         names = zip(("first layer", "middle", "last layer"), colours, strict=True)
@@ -241,10 +250,25 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
     line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
+    if "each" in frame:
+        handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED))
     if theory:
-        handles += keys_of_theory(ends)
+        layers = frame[frame["runs"] > 0] if "runs" in frame else frame
+        by_depth = layers.groupby(spec.columns)[spec.x]
+        gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
+        handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {})
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def why_no_line(panel: pd.DataFrame) -> str:
+    """Say in a panel without a line why there is none.
+
+    >>> why_no_line(pd.DataFrame({"n": [0, 3], "runs": 20})).replace(chr(10), " ")
+    'not drawn: at most 3 of 20 have a value'
+    """
+    most = int(panel["n"].max())
+    return f"not drawn: at most {most} of\n{panel['runs'].max():.0f} have a value" if most else "no value"
 
 
 def with_range_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
@@ -275,4 +299,5 @@ KINDS: dict[str, Callable[[Spec, pd.DataFrame], Figure]] = {
     TILES: tiles,
     RIDGES: ridges,
     DOTS: point_intervals,
+    MULTIPLES: small_multiples,
 }

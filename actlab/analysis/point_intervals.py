@@ -15,10 +15,11 @@ from matplotlib.patches import Patch
 from actlab.analysis import style
 from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
 from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
-from actlab.analysis.layout import records, setting, words
+from actlab.analysis.layout import number, records, setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import UNKNOWN
 from actlab.analysis.of_trained import TRAINED
+from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
 BETWEEN = 0.25  # of a group's width is left free
@@ -159,6 +160,26 @@ def why_empty(rows: pd.DataFrame) -> str:
     return f"{word} ({max(lost.values())} of {int(rows['runs'].sum())} runs)"
 
 
+def beyond(row: Mapping[str, Any], above: bool) -> str:
+    """Write an estimate that lies beyond the axis, with an arrow to the side where it does.
+
+    >>> beyond({"mean": -2.34, "low": -2.36, "high": -2.31, "predicted": -2.23}, False)
+    '◂ −2.34 [−2.36, −2.31], predicted −2.23'
+    """
+    text = number(row["mean"])
+    text += f" [{number(row['low'])}, {number(row['high'])}]" if np.isfinite(row["low"]) else ""
+    theory = row.get("predicted", np.nan)
+    text += f", predicted {number(theory)}" if np.isfinite(theory) else ""
+    return f"{text} ▸" if above else f"◂ {text}"
+
+
+def say(axes: Axes, place: float, text: str, right: bool = False) -> None:
+    """Write a text into a row without a dot."""
+    look: dict[str, Any] = {"color": "#555555", "fontsize": 7, "va": "center", "ha": "right" if right else "left"}
+    look["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    axes.text(0.98 if right else 0.02, place, text, transform=axes.get_yaxis_transform(), **look)
+
+
 def panels_of(frame: pd.DataFrame) -> list[pd.DataFrame]:
     """Split the rows by measure, and by time where there are several."""
     by = ["measure", *(["at"] if "at" in frame else [])]
@@ -173,34 +194,32 @@ def dots(spec: Spec, frame: pd.DataFrame) -> Figure:
     # Titles, axis and key stand about the rows, which have room for a dot and its shade however few they are.
     figure = style.new_figure(min(2.0 + 3.2 * len(panels), style.WIDEST), 1.65 + max(0.24 * len(values), 0.4))
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True, sharex=frame["measure"].nunique() == 1)[0]
-    for axes, rows in zip(grid, panels, strict=True):
+    reaches = [(str(rows["measure"].iloc[0]), *scales(rows, lines)) for rows in panels]
+    for axes, rows, (measure, far, _) in zip(grid, panels, reaches, strict=True):
+        low, high = padded([ends for name, _, ends in reaches if name == measure])
         for place, value in enumerate(values):
             of_value = rows[rows[lines] == value]
-            for row in records(of_value):
-                dot(axes, row, place, looks[value], is_predicted(rows))
-            if not of_value["mean"].notna().any():
-                at: dict[str, Any] = {
-                    "transform": axes.get_yaxis_transform(),
-                    "va": "center",
-                    "color": "#666666",
-                    "fontsize": 7,
-                }
-                at |= {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.5}}
-                axes.text(0.02, place, why_empty(of_value), **at)
-        if SCALE[0] in rows and rows[SCALE[0]].notna().all():
-            low, high = float(rows[SCALE[0]].min()), float(rows[SCALE[1]].max())
-            pad = 0.05 * (high - low)
-            axes.set_xlim(low - pad, high + pad) if pad else None
-        axes.set_xlabel(about(str(rows["measure"].iloc[0])).axis)
+            known = bool(of_value["mean"].notna().any())
+            if known and value not in far:
+                for row in records(of_value):
+                    dot(axes, row, place, looks[value], is_predicted(rows))
+            else:
+                above = known and float(of_value["mean"].iloc[0]) > high
+                say(axes, place, beyond(of_value.iloc[0], above) if known else why_empty(of_value), above)
+        if high > low and (SCALE[0] in rows or any(some for name, some, _ in reaches if name == measure)):
+            axes.set_xlim(low, high)
+        if about(measure).unit == DECADES_PER_LAYER and axes.get_xlim()[0] < 0 < axes.get_xlim()[1]:
+            axes.axvline(0, color="#999999", linewidth=0.8, zorder=0.5)
+        axes.set_xlabel(about(measure).axis)
         if "at" in rows:
             axes.set_title(WHEN.get(str(rows["at"].iloc[0]), ""))
     grid[0].set_yticks(range(len(values)), [line_label(lines, value) for value in values])
     grid[0].set_ylim(len(values) - 0.5, -0.5)
+    handles: list[Any] = []
     if is_predicted(frame):
-        measured = Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")
-        legend(
-            figure,
-            [measured, Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)],
-            "",
-        )
+        handles += [Line2D([], [], color="#444444", marker="o", linewidth=1.2, label="measured, with its interval")]
+        handles += [Line2D([], [], label="predicted", **STROKE), Patch(label="±2 standard errors", **SPREAD)]
+    if TRAINED in frame and (frame[TRAINED].fillna("") != "").any():
+        handles.append(Line2D([], [], color="#444444", label=f"ringed: {RINGED}", **RING))
+    legend(figure, handles, "")
     return figure

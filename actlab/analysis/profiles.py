@@ -15,15 +15,18 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from actlab.analysis import style
 from actlab.analysis.axes import (
     BAND,
+    NOT_KEPT,
     curve,
-    decades_scale,
     drawn,
     is_predicted,
     legend,
     line_label,
     looks_of,
     name_lines,
+    points,
+    unknown_between,
 )
+from actlab.analysis.axis_scales import decades_scale
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
@@ -42,6 +45,7 @@ LINES: Mapping[str, dict[str, Any]] = {
 }
 HEIGHTS = ("mean", "low", "high", "predicted")
 FEWEST_DECADES = 2.0
+BETWEEN = "markers: layers that were kept; dots lead from one to the next"
 
 
 def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
@@ -62,8 +66,12 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
     way(axes, int(frame[spec.x].max()))
     axes.set_xlabel("hidden layer, from the last to the first: the way of the gradient →")
     axes.set_ylabel("signal gradient norm / that of the last hidden layer")
+    gaps = any(unknown_between(line[spec.x].to_numpy()) for _, line in kept_layers(frame).groupby(spec.lines))
     keys = dict(LINES) if is_predicted(frame) else {}
-    keys |= {UNDER: {"color": "#666666", "linewidth": THICK + WIDER}} if under else {}
+    if gaps and keys:
+        keys["measured"] = keys["measured"] | {"marker": "o", "markersize": 4, "linestyle": "none"}
+    keys |= {BETWEEN: {"color": "#444444", "marker": "o", "markersize": 4, **NOT_KEPT}} if gaps and not keys else {}
+    keys |= {UNDER: {"color": "#666666", "linewidth": THICK + WIDER}} if under and not gaps else {}
     legend(figure, [Line2D([], [], label=name, **look) for name, look in keys.items()], "")
     style.lay_out(figure)  # positions are known only then
     ends = {}
@@ -87,7 +95,7 @@ def draw(
     under: Mapping[Any, int],
     thick: float = THICK,
 ) -> None:
-    """Draw all lines, measured ones solid in their colours, theory dashed in a dark shade of them.
+    """Draw all lines, measured ones in their colours; theory dashed, where it lies on a line in a dark shade.
 
     Args:
         axes: the panel.
@@ -100,15 +108,34 @@ def draw(
     for value, look in looks.items():
         line = frame[frame[spec.lines] == value]
         solid = LineStyle(look.colour, look.marker)
-        kept = line[line["runs"] > 0] if "runs" in line else line  # of other layers theory alone speaks
+        kept = from_the_last(kept_layers(line), spec.x)
+        alone = unknown_between(kept[spec.x].to_numpy()) and is_predicted(line)  # theory has the line
         upon = under.get(value, 0)
-        wide: dict[str, Any] = {"linewidth": thick + WIDER * upon, "markersize": (2.2 + 0.5 * upon) * thick}
+        size = (2.2 + 0.5 * upon) * thick
+        wide: dict[str, Any] = {"linewidth": thick + WIDER * upon, "markersize": size}
         wide |= {"zorder": 2 - 0.1 * upon} if upon else {}
-        curve(axes, kept, spec.x, solid, True, min(BAND, 0.9 / len(looks)), **wide)
+        if alone:
+            points(axes, kept, spec.x, solid, size)
+        else:
+            curve(axes, kept, spec.x, solid, True, min(BAND, 0.9 / len(looks)), **wide)
         if is_predicted(line):
             theory = line[line["predicted"].notna()].sort_values(spec.x)
-            dashed = LINES["predicted by mean-field theory"] | {"color": dark(look.colour), "zorder": 3}
+            dashed = LINES["predicted by mean-field theory"] | {
+                "color": look.colour if alone else dark(look.colour),
+                "zorder": 3,
+            }
             axes.plot(theory[spec.x], theory["predicted"], marker="", **dashed)
+
+
+def kept_layers(line: pd.DataFrame) -> pd.DataFrame:
+    """Take the layers of which something was measured: of others theory alone speaks."""
+    return line[line["runs"] > 0] if "runs" in line else line
+
+
+def from_the_last(line: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Let the interval begin where the line does: relative to itself, the last layer is the same in all networks."""
+    last = line[x] == line[x].max()
+    return line.assign(**{name: line[name].where(~last, line[name].fillna(line["mean"])) for name in ("low", "high")})
 
 
 def way(axes: Axes, last: int, ticks: int = 6) -> None:
@@ -116,7 +143,7 @@ def way(axes: Axes, last: int, ticks: int = 6) -> None:
     each = max(round(last / ticks), 1)
     places = [one for one in range(last, 1, -each) if one - 1 > each / 2]
     axes.set_xticks([*places, 1])
-    axes.set_xlim(last + 0.01 * last, 1 - 0.01 * last)
+    axes.set_xlim(last + 0.01 * last, 1 - 0.015 * last)
 
 
 def magnify(

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from actlab.analysis import style
-from actlab.analysis.axes import curve, decades_scale, log_scale
+from actlab.analysis.axes import curve
+from actlab.analysis.axis_scales import decades_scale, log_scale
 from actlab.analysis.binned import CUT, axis_of, both_ends, shares
 from actlab.analysis.cells import settings_in
 from actlab.analysis.drawings import evenly

@@ -2,18 +2,26 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from actlab.analysis import style
-from actlab.analysis.axes import drawn, legend, line_label, looks_of, points, spread_out
+from actlab.analysis.axes import drawn, legend, line_label, looks_of, points
+from actlab.analysis.axis_scales import spread_out
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import words
 from actlab.measures import about
 
 MOST_NAMED = 11  # in a legend of points: the story's
+NEAR = 5.0  # standard errors
+ASIDE = 0.2  # of the width: nearer to an edge names are written towards the middle
 FAR, MOST_FAR = 3.0, 2  # standard errors, and how many are named
 
 
@@ -35,6 +43,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         below.axhspan(-2, 2, color="#000000", alpha=0.07, linewidth=0)
         below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         worst = rows[rows[lines].isin(others)].groupby(lines)["standard_errors"].agg(lambda one: one.abs().max())
+        named: list[tuple[str, float, float]] = []
         farthest = set(worst.nlargest(MOST_FAR).index)
         for value in [*others, *(value for value in values if value not in others)]:
             one = rows[rows[lines] == value]
@@ -44,11 +53,13 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
             far = one[one["standard_errors"].abs() > FAR]
             if value in farthest and len(far):
                 last = far.loc[far["standard_errors"].abs().idxmax()]
-                at = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 7}
-                below.annotate(str(value), (last[spec.x], last["standard_errors"]), color="#555555", **at)
+                named.append((str(value), float(last[spec.x]), float(last["standard_errors"])))
         above.set_title(record.words)
         below.set_xlabel(f"predicted [{record.unit}]" if record.unit else "predicted")
         spread_out(above, drawn(rows))
+        deviations_scale(below, rows["standard_errors"], bool(named))
+        for name, x, y in named:
+            name_beyond(below, name, x, y)
     grid[0, 0].set_ylabel("measured")
     grid[1, 0].set_ylabel("deviation\n[standard errors]")
     handles = [
@@ -69,3 +80,37 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def deviations_scale(axes: Axes, values: pd.Series, room: bool) -> None:
+    """Let the y axis hold all deviations: linear to ±5, and in decades beyond where a few lie far from all others.
+
+    Args:
+        axes: the panel.
+        values: in standard errors.
+        room: whether names are to stand beyond the outermost.
+    """
+    axes.margins(y=0.2 if room else 0.05)
+    known = values[np.isfinite(values)].abs()
+    if known.max() <= 2 * NEAR or known.quantile(0.9) > NEAR:
+        return
+    axes.set_yscale("symlog", linthresh=NEAR, linscale=1.1)
+    axes.yaxis.set_major_locator(FixedLocator([sign * k * NEAR for sign in (-1, 1) for k in (0, 0.4, 1, 5, 20, 200)]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def name_beyond(axes: Axes, name: str, x: float, y: float) -> None:
+    """Name a point on that side of it on which there are no others: away from 0, and towards the middle of the axes."""
+    place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
+    side = "left" if place < ASIDE else "right" if place > 1 - ASIDE else "center"
+    shift = {"left": -1, "right": 1, "center": 0}[side]
+    look: dict[str, Any] = {
+        "color": "#333333",
+        "fontsize": 7,
+        "ha": side,
+        "va": "top" if y < 0 else "bottom",
+        "zorder": 4,
+    }
+    look["path_effects"] = [withStroke(linewidth=2.0, foreground="white")]
+    axes.annotate(name, (x, y), xytext=(shift, math.copysign(3.5, y)), textcoords="offset points", **look)

@@ -33,6 +33,8 @@ MARKS = (
     "these are fewer than half."
 )
 SELECTED = " Framed: the selected rate, at which all other figures and tables show these networks."
+MOST_DEPTHS = 3  # lines or panels by layer: more are too many to follow, or too small to read
+NOT_ALL_KEPT = "Markers: the layers that were kept, of which alone something is known; dots lead from one to the next."
 MOST_LAYERS = 50  # a line through more points looks the same
 
 
@@ -200,6 +202,12 @@ def thin_layers(values: pd.DataFrame, cells: Cells, most: int = MOST_LAYERS) -> 
     layers = {depth: sorted(set(there)) for depth, there in values.groupby("depth")["layer"]}
     keep = [(depth, layer) for depth, there in layers.items() for layer in evenly(there, most)]
     return values.merge(pd.DataFrame(keep, columns=["depth", "layer"]), on=["depth", "layer"]).drop(columns="depth")
+
+
+def of_kept_layers(cells: Cells) -> str:
+    """Say that layers are missing between those that were kept of the selected runs; else nothing."""
+    of_run = cells.layers[cells.layers["run"].isin(cells.selected["run"])].groupby("run")["layer"]
+    return NOT_ALL_KEPT if (of_run.nunique() <= of_run.max() - of_run.min()).any() else ""
 
 
 def only_nonzero(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

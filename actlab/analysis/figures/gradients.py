@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import is_predicted
-from actlab.analysis.drawings import FACETS, NAMED_LINES, Drawing, Spec, drawing, subject
+from actlab.analysis.drawings import FACETS, MULTIPLES, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import at_both_ends, available
 from actlab.analysis.figures.base import (
+    MOST_DEPTHS,
     OF_MEANS,
     expected_of_means,
     intervals,
     legend_of_theory,
+    of_kept_layers,
     of_those_trained,
     some_trained,
     thin_layers,
@@ -30,10 +32,11 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
     frame = expected_of_means(frame, cells, cell_keys(cells))
     shaded = f" Shaded: {OF_MEANS}." * (is_predicted(frame) and frame["depth"].nunique() == 1)
-    spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
+    spec = Spec(MULTIPLES, x="depth", lines=subject(cells), panels=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
-        f"{mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)}"
+        "All have one scale; what would press all others flat has its own, or stands in numbers at the end beyond "
+        f"which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 
@@ -56,13 +59,11 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
         return None
     values = thin_layers(at_both_ends(cells.layers, cells.selected, [measure]), cells)
     frame = intervals(values, cells, ["at", "layer"], trained=True)
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=(measure,), looks=cells.looks)
-    drawn = "Lines: dotted at init, solid at the end."
+    kept = of_kept_layers(cells)
+    spec = Spec(FACETS, "layer", "depth", subject(cells), log=(measure,), looks=cells.looks, most=MOST_DEPTHS)
+    drawn = kept or "Lines: dotted at init, solid at the end."
     if is_predicted(frame):
-        drawn = f"{legend_of_theory(frame, cells)} Solid: at the end."
-    kept = sorted(frame.loc[frame["runs"] > 0, "layer"].unique())
-    if len(kept) < kept[-1]:
-        drawn += " Strokes on them: the layers that were kept; what was measured is drawn straight between."
+        drawn = f"{legend_of_theory(frame, cells)} {kept or 'Solid: at the end.'}"
     caption = (
         f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
         f"vanishes would press all others flat. {of_those_trained(frame, cells)} {without_logarithm(frame)}"

@@ -12,6 +12,7 @@ from actlab.analysis.drawings import PROFILE, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at
 from actlab.analysis.figures.base import (
     is_of_training,
+    of_kept_layers,
     of_those_trained,
     one_depth,
     predicted_between,
@@ -64,20 +65,22 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
         )
     frame = order(frame, cells, keys, ["layer"])
     lines = subject(cells, keys)
-    about = f"{mean_of(frame)}. "
     what = "Norm of the gradient with respect to z, relative to the last hidden layer's: where it falls to the right, "
-    what += f"the gradient vanishes on its way to the input. {about}"
+    what += f"the gradient vanishes on its way to the input. {mean_of(frame)}."
     if at == "init":
-        what += "Solid: measured. Dashed: predicted by mean-field theory." * is_predicted(frame)
         title = f"The gradient on its way back through {depth} hidden layers, at initialisation"
     else:
         others = of_untrained(runs, keys)["run"]
         frame = frame.merge(losses(runs[~runs["run"].isin(others)], keys), on=keys, how="left")
-        what += "Beside each name the median training loss: all norms fall with it, and only the slope speaks of depth."
+        what += (
+            " Beside each name the median training loss: all norms fall with it, and only the slope speaks of depth."
+        )
         title = f"The gradient on its way back through {depth} hidden layers, at the end of training"
-    if (frame["layer"].nunique() < depth) and len(frame):
-        what += " Markers: the layers that were kept; what was measured is drawn straight between."
-    what = " ".join(filter(None, [what, of_those_trained(frame, cells), without_logarithm(frame)]))
+    kept = of_kept_layers(cells)
+    if at == "init" and is_predicted(frame):
+        measured, kept = ("Markers: measured, at the layers that were kept.", "") if kept else ("Solid: measured.", "")
+        what += f" {measured} Dashed: predicted by mean-field theory."
+    what = " ".join(filter(None, [what, kept, of_those_trained(frame, cells), without_logarithm(frame)]))
     if at == "init" and is_predicted(frame):
         theory = predicted_layers(cells, keys)
         theory = theory[theory["measure"] == LOG10 + NORM]

@@ -14,8 +14,10 @@ from actlab.analysis.estimates import (
     summarise,
 )
 from actlab.analysis.figures.base import (
+    MOST_DEPTHS,
     intervals,
     legend_of_theory,
+    of_kept_layers,
     of_those_trained,
     one_depth,
     thin_layers,
@@ -29,7 +31,6 @@ from actlab.later import pd
 from actlab.measures import GEOMETRIC, about
 from actlab.naming import counted
 
-MOST_DEPTHS = 3  # more panels are too small to read
 FEWEST = 4  # layers and records that make a map
 
 
@@ -56,7 +57,7 @@ def moments(cells: Cells) -> Drawing | None:
         looks=cells.looks,
         most=MOST_DEPTHS,
     )
-    said = [f"{mean_of(frame)}.", legend_of_theory(frame, cells), of_those_trained(frame, cells)]
+    said = [f"{mean_of(frame)}.", legend_of_theory(frame, cells), of_kept_layers(cells), of_those_trained(frame, cells)]
     caption = " ".join(["Over units and probe rows.", *filter(None, said)])
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 

@@ -21,7 +21,7 @@ FROZEN = "freeze_layers"
 COUNTS = ["revived_fraction", "ever_dead_fraction"]
 RATE = "revival_rate"
 RANGE = ("least", "greatest")
-LAYERS, LINES = "layers", ("frozen_layers", "setting")
+LAYERS = "layers"
 
 
 @figure(default=False)
@@ -45,15 +45,17 @@ def revival(cells: Cells) -> Drawing | None:
     frame = summarise(values, samples, [*dict.fromkeys([*keys, columns])], own=cells.own)
     few = 2 * frame["n"] < frame["runs"]  # a share of one unit or two is all or nothing
     frame = frame.assign(**{name: frame[name].mask(few) for name in ("mean", "low", "high", "median", *RANGE)})
-    lines = LINES[0] if keys in ([FROZEN], [FROZEN, columns], [columns, FROZEN]) else LINES[1]
-    frame = frame.assign(**{lines: [line_of(row, keys, columns) for row in records(frame)]})
+    alone = [key for key in keys if key != columns] == [FROZEN]
+    lines = FROZEN if alone else "setting"  # called as in every table
+    frame = frame if alone else frame.assign(setting=[line_of(row, keys, columns) for row in records(frame)])
     frame = frame.sort_values([LAYERS, lines, columns, "step"], key=places, kind="stable").reset_index(drop=True)
     labels = {one: f"alive again, of units\nonce dead: {one}" for one in dict.fromkeys(frame[LAYERS])}
-    spec = Spec(GRID, "step", lines, LAYERS, columns, labels=labels, looks=cells.looks)
+    spec = Spec(GRID, "step", lines, LAYERS, columns, labels=labels, looks=cells.looks, fitted=True)
     caption = (
         "Alive again: of the units that were dead at this evaluation or an earlier one, the share that is not dead "
         "now. The units of all depths and learning rates of a seed are counted together. "
-        f"{mean_of(frame[~few])}. {said}"
+        f"{words(FROZEN).capitalize()}: how many hidden layers, from the input on, keep what they were drawn with. "
+        f"{mean_of(frame[~few])}. The axes end above the greatest share. {said}"
     )
     if few.any():
         caption += " Nothing is drawn where fewer than half of the seeds have a unit that was ever dead."
@@ -98,9 +100,6 @@ def counted_together(runs: pd.DataFrame, layers: pd.DataFrame, keys: Sequence[st
 def line_of(row: Mapping[str, object], keys: Sequence[str], columns: str) -> str:
     """Say which line of a panel a cell is."""
     rest = [key for key in keys if key != columns]
-    if rest == [FROZEN]:
-        number = int(str(row[FROZEN]))
-        return "none" if number == 0 else "layer 1" if number == 1 else f"layers 1 to {number}"
     each = (f"{'' if key in NAMED else words(key) + ' '}{in_short(row[key])}" for key in rest)
     return ", ".join(each) or "all"
 

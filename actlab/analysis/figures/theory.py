@@ -10,7 +10,14 @@ from actlab.analysis.cells import Cells, cell_keys
 from actlab.analysis.deviations import PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, SCATTER, Drawing, Spec, drawing, subject
 from actlab.analysis.estimates import available, long, records_at
-from actlab.analysis.figures.base import OF_MEANS, expected_of_means, intervals, legend_of_theory, thin_layers
+from actlab.analysis.figures.base import (
+    MOST_DEPTHS,
+    OF_MEANS,
+    expected_of_means,
+    intervals,
+    legend_of_theory,
+    thin_layers,
+)
 from actlab.analysis.notes import mean_of
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import theory as tables
@@ -41,7 +48,7 @@ def predictions(cells: Cells) -> Drawing | None:
     frame = frame[some & (by[PREDICTED].transform("count") > 0)].reset_index(drop=True)
     log = tuple(name for name in measures if about(name).over_seeds == GEOMETRIC)
     frame = within_range(expected_of_means(by_factors(frame, log), cells, cell_keys(cells), log))
-    spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), log=log, looks=cells.looks)
+    spec = Spec(FACETS, "layer", "depth", subject(cells), log=log, looks=cells.looks, most=MOST_DEPTHS)
     caption = (
         f"{legend_of_theory(frame, cells)} Points: {mean_of(frame)}. Shaded: {OF_MEANS}; on a log axis the same factor "
         "either way."
@@ -94,8 +101,8 @@ def predicted_slopes(cells: Cells) -> Drawing | None:
         "Slopes of log10 gradient norms per layer towards the input, at initialisation: a point for each cell. Above: "
         "measured against predicted by mean-field theory; they are equal on the line. Below: the difference, in the "
         "standard deviation that a mean over so many networks of the cell's width is expected to have (standard "
-        "errors); shaded within two of them. Where a few slopes lie far out, axes are linear to ±.1 and in decades "
-        "beyond. "
+        "errors); shaded within two of them. Where a few slopes lie far out, axes are linear to ±.1 (deviations: "
+        "±5) and in decades beyond. "
         f"{mean_of(frame)}."
     )
     return drawing(cells, frame.reset_index(drop=True), spec, "Slopes, measured and predicted", caption, [])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from actlab.analysis.cells import Cells, cell_keys, sort_rows
+from actlab.analysis.deviations import BAND, PREDICTED, is_predicted
 from actlab.analysis.drawings import FACETS, FRAMED, GREYED, NAMED_LINES, TILES, Drawing, Spec, drawing, subject
 from actlab.analysis.escaping import plain
 from actlab.analysis.estimates import available, long, records_at, summarise
@@ -17,6 +19,7 @@ from actlab.analysis.figures.base import (
     in_short,
     intervals,
     is_of_training,
+    of_kept_layers,
     only_nonzero,
     over_training,
     thin_layers,
@@ -26,6 +29,7 @@ from actlab.analysis.layout import records, words
 from actlab.analysis.notes import definition, mean_of
 from actlab.analysis.of_trained import all_count
 from actlab.analysis.parts import figure
+from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.tables.units import HALF, begin_dead
 from actlab.later import pd
 
@@ -44,7 +48,13 @@ def dead_fraction(cells: Cells) -> Drawing | None:
     if frame.empty:
         return None
     spec = Spec(FACETS, x="layer", lines="depth", panels=subject(cells), looks=cells.looks)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}.", all_count(cells.selected, cell_keys(cells)), *left_out]
+    said = [
+        definition("dead_fraction"),
+        f"{mean_of(frame)}.",
+        of_kept_layers(cells),
+        all_count(cells.selected, cell_keys(cells)),
+        *left_out,
+    ]
     caption = " ".join(filter(None, said))
     return drawing(cells, frame, spec, "Dead units by layer at the end", caption)
 
@@ -72,7 +82,8 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
     keys = [key for key in cell_keys(cells, cells.keys) if key == "depth" or not is_of_training(cells, key)]
     runs = cells.runs.drop_duplicates([*keys, *({"seed", "data_seed"} & set(cells.runs))])
     values = long(records_at(cells.steps, runs, "init", ["dead_fraction"]), ["dead_fraction"])  # of all layers
-    frame, left_out = only_nonzero(sort_rows(summarise(values, runs, keys, own=cells.own), keys, cells.ranks))
+    frame = with_predicted_means(summarise(values, runs, keys, own=cells.own), runs, cells.predictions, keys)
+    frame, left_out = only_nonzero(sort_rows(frame, keys, cells.ranks))
     if frame.empty:
         return None
     one = "" if frame["activation"].nunique() > 1 else f": {frame['activation'].iloc[0]}"
@@ -80,12 +91,39 @@ def dead_by_depth(cells: Cells) -> Drawing | None:
         ", ".join(f"{OF_INIT.get(name, '')}{in_short(value)}" for name, value in zip(names, row, strict=True))
         for row in frame[names].itertuples(index=False)
     ]
-    spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks)
-    said = [definition("dead_fraction"), f"{mean_of(frame)}, of means over hidden layers, before training.", *left_out]
+    spec = Spec(NAMED_LINES, x="depth", lines="initialiser", looks=cells.looks, fitted=True)
+    said = [definition("dead_fraction"), f"Before training, of all hidden layers together. {mean_of(frame)}."]
+    said += ["Dashed: what theory expects of networks of infinite width."] * is_predicted(frame)
+    said += ["The axis ends above the greatest share.", *left_out]
     others = [key for key in keys if key in cells.keys and key not in names and key != "activation"]
     if frame["activation"].nunique() > 1:
         frame["initialiser"] = frame["activation"] + ", " + frame["initialiser"]
     return drawing(cells, frame, spec, f"Dead units at initialisation by depth{one}", " ".join(said), others)
+
+
+def with_predicted_means(
+    frame: pd.DataFrame, runs: pd.DataFrame, predictions: pd.DataFrame, keys: Sequence[str]
+) -> pd.DataFrame:
+    """Add to shares of dead units at init, means over all hidden layers, what theory expects of them: ``predicted``.
+
+    Args:
+        frame: the shares by ``keys``, the depth among these.
+        runs: those of which they are.
+        predictions: the study's, by layer; of a cell of which not all layers have one nothing is predicted.
+        keys: what makes a cell.
+    """
+    if predictions.empty:
+        return frame
+    of_layers = predictions["measure"].eq("dead_fraction") & predictions["layer"].gt(0)
+    there = predictions.loc[of_layers, ["cell", "value"]]
+    if there.empty:
+        return frame
+    of_run = cells_of_runs(runs, predictions)[["run", "cell"]].merge(runs[["run", *keys]], on="run")
+    rows = there.merge(of_run[["cell", *keys]].drop_duplicates(), on="cell")
+    means = rows.groupby(list(keys), dropna=False)["value"].agg(["mean", "count"]).reset_index()
+    means[PREDICTED] = means["mean"].where(means["count"] == means["depth"])
+    means[list(BAND[1:])] = math.nan  # layers of one network die together: the spread of their mean is not known
+    return frame.merge(means.drop(columns=["mean", "count"]), "left", on=list(keys))
 
 
 @figure

@@ -91,8 +91,19 @@ def draw_page(drawing: Drawing, page: str) -> Figure:
         title = drawing.title.replace("$", r"\$")  # Matplotlib would take two of them for a formula
         text = f"{title} ({settings})" if settings else title
         lines = [text] if len(text) <= letters else [title, settings]
-        picture.suptitle("\n".join(part for one in lines for part in textwrap.wrap(one, letters)))
+        picture.suptitle("\n".join(part for one in lines for part in in_equal_lines(one, letters)))
         return picture
+
+
+def in_equal_lines(text: str, most: int) -> list[str]:
+    """Break a text into as few lines of at most so many letters as may be, none of which is one word left over.
+
+    >>> in_equal_lines("back through 30 hidden layers, at the end of training", 50)
+    ['back through 30 hidden layers,', 'at the end of training']
+    """
+    number = len(textwrap.wrap(text, most))
+    widths = range(max(len(text) // max(number, 1), 1), most)
+    return next((lines for w in widths if len(lines := textwrap.wrap(text, w)) <= number), textwrap.wrap(text, most))
 
 
 def with_drawn_names(spec: Spec, rows: pd.DataFrame) -> tuple[Spec, pd.DataFrame]:

@@ -24,6 +24,8 @@ LONG = 60
 """Letters of a cell from which on it has a width of its own."""
 POINTS = re.compile(r'<svg[^>]* width="([\d.]+)pt"')
 """How wide a drawing of lines is: pages enlarge it where they have room."""
+BROAD = 450
+"""Pixels from which on a picture is too wide for a phone: one that is smaller is shrunk to it."""
 MOST_PICTURES = 2
 """Of one section; of more, all but the first are folded."""
 OF_CLAIMS, VERDICT = {"claim", "verdict"}, "verdict"
@@ -257,14 +259,27 @@ def picture(title: str, path: Path, titled: bool = True) -> str:
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     data = base64.b64encode(path.read_bytes()).decode()
     name = path.suffix[1:].upper()
-    size = POINTS.search(path.read_text(encoding="utf-8")[:2000]) if path.suffix == ".svg" else None
-    wide = f' style="--wide: {float(size[1]) * 4 / 3:.0f}px"' if size else ""
+    pixels = width_of(path)
+    wide = f' style="--wide: {pixels:.0f}px"' if pixels else ""
+    broad = ' class="broad"' if pixels > BROAD else ""
     return (
-        f'<figure><div class="wide" tabindex="0"><img alt="{escape(title)}"{wide} '
+        f'<figure{broad}><div class="wide" tabindex="0"><img alt="{escape(title)}"{wide} '
         f'src="data:{kind};base64,{data}"></div>'
         f'<figcaption>{said}<button class="keep" data-name="{escape(path.name)}">{name}</button>'
         "</figcaption></figure>"
     )
+
+
+def width_of(path: Path) -> float:
+    """Read how wide a picture is on paper, in pixels of a page (96 an inch); 0 where it does not say."""
+    if path.suffix == ".svg":
+        size = POINTS.search(path.read_text(encoding="utf-8")[:2000])
+        return float(size[1]) * 4 / 3 if size else 0.0
+    from PIL import Image
+
+    with Image.open(path) as image:
+        dots = float(image.info.get("dpi", (0.0, 0.0))[0])
+        return image.width / dots * 96 if dots else 0.0
 
 
 def download(path: Path) -> str:

@@ -1,0 +1,86 @@
+"""The scales of axes: logarithmic ones, decades, depths, layers, and both ways where a few values lie far out."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from actlab.measures import about
+
+
+def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
+    """Make the y axis logarithmic, at least ``decades`` high: what hardly differs must look so."""
+    positive = values[(values > 0) & np.isfinite(values)]
+    axes.set_yscale("log")
+    if positive.empty:
+        return
+    low, high = math.log10(positive.min()), math.log10(positive.max())
+    pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
+    low, high = max(low - pad, -300.0), min(high + pad, 300.0)
+    axes.set_ylim(10.0**low, 10.0**high)
+    near = high - low <= 2
+    axes.yaxis.set_major_locator(LogLocator(numticks=6, subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+    if near and low > -3 and high < 4:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
+def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:
+    """Make the y axis one of decades, at least so many high, where log10 is drawn: of what lies beyond float64."""
+    known = log10[np.isfinite(log10)]
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"$10^{{{y:.0f}}}$"))
+    if len(known):
+        low, high = float(known.min()), float(known.max())
+        pad = max((decades - (high - low)) / 2, 0.05 * (high - low))
+        axes.set_ylim(low - pad, high + pad)
+
+
+def depth_axis(axes: Axes, depths: Sequence[float], name: str = "depth") -> None:
+    """Tick the x axis at the depths themselves, logarithmic if they are far apart; label those with room."""
+    if len(depths) > 1 and min(depths) > 0 and max(depths) / min(depths) >= 4:
+        axes.set_xscale("log")
+    texts, last = [], -math.inf
+    for depth in depths:
+        place = math.log(depth) if axes.get_xscale() == "log" else depth
+        span = (
+            (math.log(max(depths)) - math.log(min(depths))) if axes.get_xscale() == "log" else max(depths) - min(depths)
+        )
+        texts.append(f"{depth:g}" if span == 0 or place - last > 0.05 * span else "")
+        last = place if texts[-1] else last
+    axes.set_xticks(list(depths), texts)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(about(name).axis)
+
+
+def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
+    """Tick the x axis at layers: the first, round numbers, and the last."""
+    step = next(k * 10**n for n in range(9) for k in (1, 2, 5) if last / (k * 10**n) <= most - 1)
+    axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
+
+
+SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]
+
+
+def spread_out(axes: Axes, values: pd.Series) -> None:
+    """Let both axes reach over the same values, in decades beyond .1 where a few lie far from most of them."""
+    known = values[np.isfinite(values)]
+    low, high = min(float(known.min()), 0.0), max(float(known.max()), 0.0)
+    pad = 0.06 * (high - low)
+    if known.abs().max() > 5 * max(known.abs().quantile(0.9), 0.05):
+        axes.set_xscale("symlog", linthresh=0.1, linscale=0.8)
+        axes.set_yscale("symlog", linthresh=0.1, linscale=0.8)
+        axis: Any
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(FixedLocator(SYMLOG_TICKS))
+            axis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+            axis.set_minor_locator(NullLocator())
+        low, high = (1.25 * end if abs(end) > 0.1 else end + math.copysign(0.02, end) for end in (low, high))
+        pad = 0.0
+    axes.set_xlim(low - pad, high + pad)
+    axes.set_ylim(low - pad, high + pad)
+    axes.set_box_aspect(1)

@@ -1,0 +1,100 @@
+"""Small multiples against depth: a panel for each activation, in one scale but for those that would press all flat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from actlab.analysis import style
+from actlab.analysis.axes import (
+    arrangement,
+    curve,
+    is_predicted,
+    keys_of_theory,
+    keys_of_times,
+    legend,
+    looks_of,
+    name_edges,
+    points,
+    predicted,
+    title,
+)
+from actlab.analysis.axis_scales import depth_axis
+from actlab.analysis.drawings import Spec
+from actlab.analysis.layout import setting, words
+from actlab.analysis.looks import LineStyle
+from actlab.analysis.of_trained import partly
+from actlab.analysis.point_intervals import RING, RINGED, dots
+from actlab.analysis.reaches import padded, scales
+from actlab.measures import DECADES_PER_LAYER, about
+
+OWN = "own scale"
+DOTTED: dict[str, Any] = {"marker": "o", "markersize": 3, "linestyle": style.DASHES["dotted"]}
+OWN_GROUND = "#F4F4F4"
+
+
+def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
+    """Draw a panel for each value of ``panels``: at init points and what is predicted dashed, at the end a line.
+
+    Where ``x`` does not vary, rows with dots are drawn instead.
+    """
+    x, panels, measure = spec.x, spec.panels, str(frame["measure"].iloc[0])
+    if frame[x].nunique() < 2:
+        return dots(spec, frame)
+    values = list(dict.fromkeys(frame[panels]))
+    looks = looks_of(panels, values, spec.looks)
+    far, span = scales(frame, panels)
+    low, high = padded([(0.0, 0.0), span])
+    ends, theory = at_the_end(frame), is_predicted(frame)
+    rows, columns = arrangement(len(values))
+    figure = style.new_figure(min(max(2.1 * columns + 0.4, 4.2), style.WIDEST), 1.45 * rows + 0.8)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+    keys: dict[str, dict[str, Any]] = {}
+    for i, value in enumerate(values):
+        axes, panel = grid.flat[i], frame[frame[panels] == value]
+        some = one_panel(axes, panel, x, looks[value])
+        keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if some else {}
+        if about(measure).unit == DECADES_PER_LAYER:
+            axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
+        name = title(str(value) if panels == "activation" else f"{words(panels)} {setting(value)}")
+        axes.set_title(f"{name} ({OWN})" if value in far else name)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        if value in far:
+            axes.set_facecolor(OWN_GROUND)
+        else:
+            axes.set_ylim(low, high)
+        row = values[i - i % columns : i]
+        axes.tick_params(labelleft=value in far or all(one in far for one in row))
+        depth_axis(axes, sorted(frame[x].unique()), x)
+        axes.set_xlabel("")
+    name_edges(grid, len(values), about(x).axis, "")
+    figure.supylabel(about(measure).axis, fontsize=8)
+    handles = keys_of_theory(ends) if theory else keys_of_times({}, DOTTED)[not ends :]
+    legend(figure, [*handles, *(Line2D([], [], label=text, **look) for text, look in keys.items())], "")
+    return figure
+
+
+def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> bool:
+    """Draw one panel; return whether any of its estimates is of those runs alone that trained."""
+    init = panel[panel["at"] == "init"] if "at" in panel else panel
+    end = panel[panel["at"] == "final"] if "at" in panel else panel[:0]
+    if len(end):
+        curve(axes, end, x, LineStyle(look.colour, ""), linewidth=1.5)
+        some = end[partly(end)]
+        axes.plot(some[x], some["mean"], color=look.colour, **RING)
+    if is_predicted(panel):
+        predicted(axes, init, x, look.colour)
+    elif len(init):
+        curve(axes, init, x, LineStyle(look.colour, ""), False, linewidth=0.8, linestyle=DOTTED["linestyle"])
+    points(axes, init, x, LineStyle(look.colour, "o"), 3.0)
+    return bool(partly(end).any()) if len(end) else False
+
+
+def at_the_end(frame: pd.DataFrame) -> bool:
+    """Whether a frame has the end of training."""
+    return "at" in frame and bool((frame["at"] == "final").any())
