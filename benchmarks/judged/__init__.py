@@ -1,0 +1,25 @@
+"""Made-up measurements for the judge: ``judged/NAME.py`` has those of the claims in ``experiments/NAME.py``."""
+
+from benchmarks.judged import (
+    alphas,
+    bias_shift,
+    breaches,
+    centred,
+    complexity,
+    dying_relu,
+    frozen_slopes,
+    normalising,
+    regularised,
+    same,
+    saturation,
+    slopes,
+    small_data,
+    tasks,
+    trainable,
+)
+
+CASES = (
+    *(*slopes.CASES, *centred.CASES, *trainable.CASES, *complexity.CASES, *tasks.CASES, *dying_relu.CASES),
+    *(*normalising.CASES, *breaches.CASES, *alphas.CASES, *saturation.CASES, *bias_shift.CASES),
+    *(*small_data.CASES, *frozen_slopes.CASES, *regularised.CASES, *same.CASES),
+)
