@@ -19,6 +19,7 @@ import pandas as pd
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, Verdict, judge
 from actlab.analysis.estimates import records_at
+from actlab.analysis.judging import capped
 
 LESS = 0.1  # of the mean, in units of the root mean square; and of the share
 FIGURE = "moments"
@@ -57,7 +58,8 @@ def means_are_nearer(cells: Cells) -> Verdict:
     """E1a: mean activations are nearer to zero than ReLU's."""
     statement = "negative outputs bring mean activations nearer to zero than relu's"
     evidence = "|mean| / root mean square of activations, relu minus elu, mean over layers 2 to 10, paired by seed"
-    return judge("E1a", "elu", statement, AT_LEAST, LESS, reductions(cells, of_layers), evidence, figure=FIGURE)
+    verdict = judge("E1a", "elu", statement, AT_LEAST, LESS, reductions(cells, of_layers), evidence, figure=FIGURE)
+    return capped(verdict, cells, cells.selected)
 
 
 def shift_is_less(cells: Cells) -> Verdict:
@@ -65,7 +67,8 @@ def shift_is_less(cells: Cells) -> Verdict:
     statement = "negative outputs reduce the bias shift"
     evidence = "share of z² that is units' own mean over rows, relu minus elu, mean over layers 2 to 10, paired by seed"
     gains = reductions(cells, of_share)
-    return judge("E1b", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
+    verdict = judge("E1b", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
+    return capped(verdict, cells, cells.selected)
 
 
 def leaky_is_enough(cells: Cells) -> Verdict:
@@ -73,7 +76,8 @@ def leaky_is_enough(cells: Cells) -> Verdict:
     statement = "reduces the bias shift beside leaky relu, too"
     evidence = "share of z² that is units' own mean over rows, leaky_relu minus elu, mean over layers 2 to 10, by seed"
     gains = reductions(cells, of_share, "leaky_relu")
-    return judge("E1c", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
+    verdict = judge("E1c", "elu", statement, AT_LEAST, LESS, gains, evidence, "preact_mean_share", difference=True)
+    return capped(verdict, cells, cells.selected)
 
 
 def relu_shifts(cells: Cells) -> Verdict:
@@ -81,7 +85,8 @@ def relu_shifts(cells: Cells) -> Verdict:
     statement = "outputs shift the next layer's pre-activations (bias shift)"
     evidence = "share of z² that is units' own mean over rows, mean over layers 2 to 10, by seed"
     shares = {name: wide["relu"] for name, wide in by_activation(cells, of_share).items()}
-    return judge("C1b", "relu", statement, AT_LEAST, LESS, shares, evidence, "preact_mean_share", figure=FIGURE)
+    verdict = judge("C1b", "relu", statement, AT_LEAST, LESS, shares, evidence, "preact_mean_share", figure=FIGURE)
+    return capped(verdict, cells, cells.selected)
 
 
 CLAIMS = [means_are_nearer, shift_is_less, leaky_is_enough, relu_shifts]

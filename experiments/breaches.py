@@ -52,7 +52,8 @@ def stays_normalised(cells: Cells) -> Verdict:
     last = last.assign(decades=np.log10(last["act_var"].astype(float)))
     decades = {str(name): some.set_index("seed")["decades"] for name, some in last.groupby("optimizer")}
     evidence = "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate"
-    return judge("U1c", "selu", "normalises itself through training", WITHIN, FACTOR, decades, evidence)
+    verdict = judge("U1c", "selu", "normalises itself through training", WITHIN, FACTOR, decades, evidence)
+    return capped(verdict, cells, rows)
 
 
 def conditions_pay(cells: Cells) -> Verdict:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import WITHIN, Verdict, judge
+from actlab.analysis.judging import capped
 
 SAME = 0.01  # of test accuracy
 FIGURE = "intervals_by_depth"
@@ -41,7 +42,7 @@ def ties_independently(cells: Cells) -> Verdict:
     """A1: with independent draws, each at the rate that was selected for its name."""
     gains = {name: independent(wide) for name, wide in conditions(cells)}
     evidence = "test accuracy of gelu (even seeds) minus that of its copy (odd seeds), each at its selected rate"
-    return judge(
+    verdict = judge(
         "A1",
         "gelu",
         "ties with its copy, with independent draws",
@@ -53,6 +54,7 @@ def ties_independently(cells: Cells) -> Verdict:
         difference=True,
         figure=FIGURE,
     )
+    return capped(verdict, cells, cells.selected)
 
 
 CLAIMS = [ties_independently]

@@ -44,10 +44,13 @@ def trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 def sigmoid_does_not_train(cells: Cells) -> Verdict:
     """S3, second half: learning slows, so far that nothing is learned in the steps that others take."""
-    shares = {name: trained(rows)["sigmoid"] for name, rows in conditions(cells, DEEP)}
+    named = dict(conditions(cells, DEEP))
+    shares = {name: trained(rows)["sigmoid"] for name, rows in named.items()}
     statement = f"learning slows with depth (at most {FEW:.0%} of seeds train at {DEEP} layers)"
     evidence = f"share of seeds trained at {DEEP} layers, each condition at its selected rate"
-    return judge("S3b", "sigmoid", statement, AT_MOST, FEW, shares, evidence, "trained", figure=FIGURE)
+    verdict = judge("S3b", "sigmoid", statement, AT_MOST, FEW, shares, evidence, "trained", figure=FIGURE)
+    rows = pd.concat(named.values())
+    return capped(verdict, cells, rows[rows["activation"] == "sigmoid"])
 
 
 def centring_trains_deeper(cells: Cells) -> Verdict:
@@ -72,7 +75,8 @@ def activation_decides_depth(cells: Cells) -> Verdict:
     largest = {name: largest_difference(trained(rows), "trained", level) for name, rows in named.items()}
     statement = f"the choice of activation decides how deep a plain MLP trains (share of seeds at {depth} layers)"
     evidence = "the largest difference between any two of the activations, all pairs at once, paired by seed"
-    return judge("D1a", "", statement, AT_LEAST, MATTERS, largest, evidence, figure=FIGURE)
+    verdict = judge("D1a", "", statement, AT_LEAST, MATTERS, largest, evidence, figure=FIGURE)
+    return capped(verdict, cells, pd.concat(named.values()))
 
 
 def relu_trains_deeper(cells: Cells) -> Verdict:
