@@ -116,7 +116,10 @@ def final_slopes(cells: Cells) -> dict[At, list[float]]:
     layers = cells.layers.merge(selected[["run", "train_rows", "optimizer"]].astype({"train_rows": int}), on="run")
     at_end = layers[layers["step"] == layers.groupby("run")["step"].transform("max")]
     means = at_end.astype({"alpha": float}).groupby(["train_rows", "optimizer", "layer"])["alpha"].mean().round(3)
-    return {(rows, str(name)): own.tolist() for (rows, name), own in means.groupby(["train_rows", "optimizer"])}
+    reached: dict[At, list[float]] = {}
+    for (rows, optimizer), own in means.groupby(["train_rows", "optimizer"]):
+        reached[int(str(rows)), str(optimizer)] = own.tolist()
+    return reached
 
 
 def study_of(slopes: dict[At, list[float]], rates: Sequence[float]) -> str:
