@@ -101,6 +101,15 @@ def test_what_is_computed_and_what_is_a_law_have_pictures_too(one):
     assert verdict_figures.rows_of(failed("f", "why")) == ()
 
 
+def test_a_picture_says_what_its_rows_do_not_that_a_verdict_is_capped():
+    said = "(would be 'supported', but for selected values at an end of their grid: relu 0.1) adam: 0.3"
+    capped = replace(SOME, verdict=INCONCLUSIVE, condition=said)
+    assert verdict_figures.title(capped).endswith(
+        "is large — inconclusive (would be supported, but for selected values at an end of their grid)"
+    )
+    assert verdict_figures.title(SOME).endswith("is large — true only under some conditions")
+
+
 def test_verdicts_of_one_id_have_files_of_their_own():
     parts = [verdicts.Part(name, "", "", "", (SOME, replace(SOME, id="t/1"))) for name in "ab"]
     names = verdicts.figures_of(parts)

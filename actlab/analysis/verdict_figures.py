@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from typing import Any
 
@@ -41,6 +42,8 @@ ROW, HEAD = 0.21, 1.5  # inches: of a row, and of all that is no row
 DASHES = {False: style.DASHES["solid"], True: style.DASHES["dashed"]}
 """Of an interval; of the least and greatest of all values, of which a law is said."""
 WORDS = {ONLY_IF: "true only under some conditions"}
+WOULD = re.compile(r"\(would be '(.*?)', but for selected values at an end")
+"""How the condition of a verdict begins that is capped (``judging.capped``): its rows alone would say otherwise."""
 MARGIN = 0.06  # of the range, on either side
 LETTERS = {"title": 76, "row": 44, "axis": 90}  # that stand on a line
 
@@ -85,7 +88,10 @@ def draw(one: Verdict) -> Figure:
 def title(one: Verdict) -> str:
     """Say the claim, whose it is, and the verdict."""
     whose = f"{one.id}, {one.activation}" if one.activation else one.id
-    return f"{whose}: {one.statement} — {WORDS.get(one.verdict, one.verdict)}".replace("$", r"\$")
+    word = WORDS.get(one.verdict, one.verdict)
+    if would := WOULD.match(one.condition):
+        word = f"{word} (would be {WORDS.get(would[1], would[1])}, but for selected values at an end of their grid)"
+    return f"{whose}: {one.statement} — {word}".replace("$", r"\$")
 
 
 def edges(one: Verdict) -> tuple[float, ...]:
