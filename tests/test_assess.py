@@ -18,8 +18,8 @@ from actlab.activations import CATALOGUE
 from actlab.analysis.cells import build_cells
 from actlab.analysis.document import document
 from actlab.analysis.making import make_shipped
-from actlab.analysis.sections import markdown
 from actlab.analysis.places import places
+from actlab.analysis.sections import markdown
 from actlab.analysis.tables.outcomes import performance
 from actlab.analysis.tables.standing import standing
 from actlab.measures import about
