@@ -251,6 +251,7 @@ def decide(folder: Path, listed: Iterable[Any]) -> list[Path]:
         raise DamageError(f"{path}: is not what was measured; remove its folder, and `actlab trial` measures again")
     verdicts = [claims.decided(one, exact_numbers(path)) for one in listed if not isinstance(one, claims.Across)]
     with making(folder, ("tables",)) as made:
+        made.outdated = lambda: (folder / "tables").glob("*")
         return [made.final(one) for one in write_table(claims.as_table(verdicts, [], 0, 0), made.at / "tables")]
 
 
@@ -313,11 +314,12 @@ def write(out: Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.analysis import lineage, verdicts
+    from actlab.analysis import lineage, style, verdict_figures, verdicts
     from actlab.analysis.layout import write_table
     from actlab.analysis.pages.document import html
     from actlab.analysis.pages.shell import html_page
     from actlab.analysis.sections import markdown
+    from actlab.analysis.verdicts import FIGURES
     from actlab.outputs import making
     from actlab.study.trial import LINEAGE
     from actlab.theory.story import CHAIN, ROWS
@@ -331,14 +333,21 @@ def write(out: Path) -> list[Path]:
         parts.append(decide_chain(out / LINEAGE, chain, about))
     table = verdicts.table(parts, claims, about["quick"])
     title = about["config"]["question"] or "All claims and their verdicts"
+    named = verdicts.figures_of(parts)
+    by_id = {(part.name, one.id): one for part in parts for one in part.verdicts}
+    with making(out, (FIGURES,)) as made:  # first: a page shows what is in its place
+        saved = [style.save(verdict_figures.draw(by_id[key]), made.at / FIGURES / name) for key, name in named.items()]
+        made.outdated = lambda: [one for one in (out / FIGURES).glob("*") if one.suffix in (".png", ".svg")]
+    drawn = [made.final(path) for paths in saved for path in paths]
     with making(out, ("tables",)) as made:
         paths = write_table(table, made.at / "tables")
         page = made.at / "report.md"
-        sections = verdicts.page(title, table, parts, claims, names, lineage.table(chain) if chain else None)
+        of_chain = lineage.table(chain) if chain else None
+        sections = verdicts.page(title, table, parts, claims, names, named, of_chain)
         page.write_text(markdown(sections), encoding="utf-8", newline="\n")
         text = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
         (made.at / PAGE).write_text(text, encoding="utf-8", newline="\n")
-    return [made.final(path) for path in (*paths, page, made.at / PAGE)]
+    return [*drawn, *(made.final(path) for path in (*paths, page, made.at / PAGE))]
 
 
 def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) -> Part:

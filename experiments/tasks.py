@@ -16,15 +16,19 @@ Reference: Agarwal et al. 2021, Deep reinforcement learning at the edge of the s
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
+from actlab.analysis.drawings import FACETS, Drawing, Spec, drawing
 from actlab.analysis.estimates import records_at
+from actlab.analysis.figures.base import intervals
 from actlab.analysis.intervals import Interval, Quantity
 from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.parts import figure
 from actlab.analysis.stats import paired_differences
 from actlab.analysis.tables.times import times_of
 from actlab.measures import Measure
@@ -35,6 +39,7 @@ BETTER = 0.01  # of accuracy, or of R²
 FLOWS = 0.01  # decades per layer, as at initialisation (``slopes.py``)
 MOVED = 0.05  # of α, which begins at 0.25
 ADAPTED = 0.1  # of β·rms(z), between tasks
+ALPHA, BEND = "alpha_by_task", "bend_by_task"
 IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
 """A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
 
@@ -152,6 +157,37 @@ def last_layers(cells: Cells, activation: str, *measures: str) -> pd.DataFrame:
     )
 
 
+def by_task(cells: Cells, activation: str, of: tuple[str, ...], name: str, title: str, caption: str) -> Drawing | None:
+    """Draw the product of some layer measures over training: a panel for each task, a line for each layer."""
+    rows = cells.selected
+    runs = rows.loc[(rows["activation"] == activation) & (rows["status"] == "ok"), "run"]
+    if not {*of} <= {*cells.layers}:
+        return None
+    layers = cells.layers[cells.layers["run"].isin(runs)].dropna(subset=list(of))
+    values = layers[["run", "step", "layer"]].assign(measure=name, value=layers[list(of)].prod(axis=1))
+    frame = intervals(values, cells, ["measure", "layer", "step"], trained=True)
+    spec = Spec(FACETS, x="step", lines="layer", panels="data")
+    return drawing(cells, frame[frame["activation"] == activation], spec, title, caption) if len(frame) else None
+
+
+@figure(default=False)
+def alpha_by_task(cells: Cells) -> Drawing | None:
+    """P1: PReLU's α over training."""
+    caption = "Means over seeds, with intervals; α begins at 0.25."
+    return by_task(cells, "prelu", ("alpha",), "α", "α of PReLU over training, by task", caption)
+
+
+@figure(default=False)
+def bend_by_task(cells: Cells) -> Drawing | None:
+    """W1: swish's β·rms(z) over training."""
+    caption = "Means over seeds, with intervals. rms(z): over units and probe rows of a layer; β begins at 1."
+    if "preact_second_moment" not in cells.layers:
+        return None
+    layers = cells.layers.assign(rms=np.sqrt(cells.layers["preact_second_moment"].astype(float)))
+    title = "β·rms(z) of swish over training, by task"
+    return by_task(replace(cells, layers=layers), "swish", ("beta", "rms"), "β·rms(z)", title, caption)
+
+
 def prelu_moves(cells: Cells) -> Verdict:
     """P1: α leaves its start."""
     layers = last_layers(cells, "prelu", "alpha")
@@ -160,7 +196,9 @@ def prelu_moves(cells: Cells) -> Verdict:
         str(name): rows.groupby("seed")["moved"].mean() for name, rows in moved.groupby("optimizer")
     }
     evidence = "|α − 0.25| at the end, mean over layers and tasks, by seed"
-    return judge("P1a", "prelu", "learns α (it leaves its start)", AT_LEAST, MOVED, by_optimizer, evidence)
+    return judge(
+        "P1a", "prelu", "learns α (it leaves its start)", AT_LEAST, MOVED, by_optimizer, evidence, figure=ALPHA
+    )
 
 
 def prelu_learns_from_the_data(cells: Cells) -> Verdict:
@@ -172,7 +210,7 @@ def prelu_learns_from_the_data(cells: Cells) -> Verdict:
     }
     statement = "learns α from the data (it ends elsewhere on another task)"
     evidence = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
-    return judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence)
+    return judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence, figure=ALPHA)
 
 
 def swish_adapts(cells: Cells) -> Verdict:
@@ -185,7 +223,7 @@ def swish_adapts(cells: Cells) -> Verdict:
     }
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
     evidence = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
-    return judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure="learned_parameters")
+    return judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure=BEND)
 
 
 CLAIMS = [

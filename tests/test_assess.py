@@ -1,21 +1,28 @@
 """``actlab assess``: a study of a size that fits a budget, a function or formula first, and one row for each."""
 
+import math
 import re
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import actlab
-from actlab import cli
+from actlab import cli, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis.cells import build_cells
 from actlab.analysis.document import document
 from actlab.analysis.making import make_shipped
+from actlab.analysis.places import places
 from actlab.analysis.sections import markdown
 from actlab.analysis.tables.outcomes import performance
 from actlab.analysis.tables.standing import standing
+from actlab.measures import about
 from actlab.study.assessment import GRIDS, study_of
 from actlab.study.selection import Select
 from tests.synthetic import frames
@@ -46,10 +53,8 @@ def asked(monkeypatch):
     calls = []
 
     def run(study, **options):
-        (activation, *_), *_ = study["sweep"]["matrix"].values()
-        name = activation["name"] if isinstance(activation, dict) else activation
-        text = Path(name.split(":")[0]).read_text() if ".py" in name else ""
-        calls.append((study, text))
+        names = [one["name"] if isinstance(one, dict) else one for one in study["sweep"]["matrix"]["model.activation"]]
+        calls.append((study, "".join(Path(name.split(":")[0]).read_text() for name in names if ".py" in name)))
 
     monkeypatch.setattr(actlab, "run", run)
     monkeypatch.setattr(sys.modules["actlab.cli.assess"], "tell", lambda results: None)
@@ -72,6 +77,45 @@ def test_a_function_of_the_catalogue_keeps_its_options(asked):
     assert done.exit_code == 0, done.output
     first = asked[0][0]["sweep"]["matrix"]["model.activation"][0]
     assert first == {"name": "leaky_relu", "negative_slope": 0.3}
+
+
+def test_several_newcomers_stand_in_one_study(asked, monkeypatch):
+    """Functions of one file, and formulas, which have commas of their own; of each first findings are shown."""
+    shown = []
+    monkeypatch.setattr(sys.modules["actlab.cli.assess"], "first_findings", lambda record: shown.append(record.name))
+    own = ROOT / "experiments" / "literature_act.py"
+    words = [f"{own}:golu,serf", "x*tanh(x)", "b*x*sigmoid(x), b=1", "--name", "some", "--budget", "1m"]
+    done = CliRunner().invoke(cli.app, ["assess", *words])
+    assert done.exit_code == 0, done.output
+    ((study, text),) = asked
+    first = study["sweep"]["matrix"]["model.activation"]
+    assert first[:2] == [f"{own}:golu", f"{own}:serf"]
+    assert [name in text for name in ("z * jnp.tanh(z)", "b * z * jax.nn.sigmoid(z)")] == [True, True]
+    assert first[4:] == ["relu", "gelu"]
+    assert study["study"] == "assess_some"
+    assert study["question"].startswith("Where do golu, serf, ")
+    assert shown[:2] == ["golu", "serf"]
+    assert len(shown) == 4
+
+
+@pytest.mark.parametrize("name", ["golu", "serf", "smish", "logish", "sinlu"])
+def test_those_of_the_literature_are_new_and_safe_far_out(name):
+    """Values and slopes are finite wherever float32 is; at 0 and 1 they are what the papers' formulas give."""
+    function = vars(sources.import_file(ROOT / "experiments" / "literature_act.py"))[name]
+    assert name not in CATALOGUE
+    z = jnp.asarray([-1e30, -1e4, -100.0, -88.0, -1.0, 0.0, 1.0, 88.0, 1e4, 1e30], jnp.float32)
+    assert np.isfinite(function(z)).all()
+    assert np.isfinite(jax.vmap(jax.grad(function))(z)).all()
+    s = 1 / (1 + math.exp(-1.0))
+    gate = {
+        "golu": math.exp(-math.exp(-1.0)),
+        "serf": math.erf(math.log1p(math.e)),
+        "smish": math.tanh(math.log1p(s)),
+        "logish": math.log1p(s),
+        "sinlu": (1 + math.sin(1.0)) * s,
+    }
+    assert float(function(jnp.float32(1.0))) == pytest.approx(gate[name], rel=1e-6)
+    assert float(function(jnp.float32(0.0))) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -103,13 +147,41 @@ def test_standing_has_the_performance_of_the_study_and_where_each_stops_to_train
     rule = Select("train.learning_rate", "validation_loss")
     cells = build_cells(*frames(("sigmoid", "relu", "gelu"), (2, 5), seeds=5), rule)
     made, own = standing(cells), performance(cells)
-    assert made.wide["activation"].tolist() == own.wide["activation"].tolist()
+    shown = made.wide.set_index("activation").loc[own.wide["activation"]].reset_index()
     for name in own.wide:
-        assert made.wide[name].tolist() == own.wide[name].tolist()
+        assert shown[name].tolist() == own.wide[name].tolist()
     assert {"trains to depth", "decades per layer, init", "dead, end"} <= set(made.wide)
     relu = made.wide.set_index("activation").loc["`relu`"]
     assert relu["dead, end"] not in ("0", "–")
     assert made.wide.set_index("activation").loc["`gelu`", "dead, end"] == "0"
+
+
+def test_places_leave_open_what_the_seeds_do_and_follow_the_stated_rule():
+    draw = np.random.default_rng(0)
+    seeds = pd.Series(draw.normal(0.9, 0.02, 10))
+    noise = {name: draw.normal(0, 0.001, 10) for name in "abcd"}
+    scores = {"a": seeds + noise["a"], "b": seeds + noise["b"], "c": seeds - 0.1 + noise["c"], "d": seeds + 0.05}
+    found = places({"a": 20.0, "b": 20.0, "c": 20.0, "d": 10.0}, scores, about("test_accuracy"))
+    assert {name: one.text for name, one in found.items()} == {"a": "1–2", "b": "1–2", "c": "3", "d": "4"}
+    assert [one.order for one in found.values()] == [1, 2, 3, 4]
+    alike = places(dict.fromkeys("ab", 20.0), {"a": seeds, "b": seeds}, about("test_accuracy"))
+    assert {one.text for one in alike.values()} == {"1–2"}
+    few = places(dict.fromkeys("ab", 5.0), {"a": seeds[:3], "b": seeds[:3] - 0.5}, about("test_accuracy"))
+    assert {one.text for one in few.values()} == {"1–2"}, "three seeds have no interval"
+
+
+def test_places_are_those_of_the_rows_of_standing():
+    """By the table's own numbers: no row stands before one that trains deeper."""
+    rule = Select("train.learning_rate", "validation_loss")
+    made = standing(build_cells(*frames(("sigmoid", "relu", "gelu"), (2, 5), seeds=5), rule))
+    assert made.wide.columns[1] == "place"
+    rows = made.frame[made.frame["measure"] == "place"]
+    assert [f"`{name}`" for name in rows["activation"]] == made.wide["activation"].tolist()
+    assert (rows["low"] <= rows["high"]).all()
+    assert rows["mean"].tolist() == [1, 2, 3]
+    deepest = made.frame.drop_duplicates("activation", keep="first").set_index("activation")
+    assert "*place*" in made.note
+    assert set(deepest.index) == set(rows["activation"])
 
 
 def test_standing_is_of_activation_and_depth_alone():

@@ -7,6 +7,7 @@ import pytest
 
 from actlab.activations import CATALOGUE
 from actlab.analysis.pages.dark import contrast, in_dark
+from actlab.analysis.verdict_figures import DRAWN_AS
 
 STORY = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish", "tanh", "linear")
 TOLD_APART = 10.0  # ΔE of CIEDE2000
@@ -75,6 +76,13 @@ def test_no_two_activations_of_the_story_have_one_colour_to_any_reader(vision):
     seen = {name: lab(np.clip(SEEN[vision] @ linear(CATALOGUE[name].look[0]), 0, 1)) for name in STORY}
     close = {(a, b): difference(seen[a], seen[b]) for a, b in combinations(STORY, 2)}
     assert min(close.values()) >= TOLD_APART, min(close, key=close.get)
+
+
+@pytest.mark.parametrize("vision", SEEN)
+def test_verdicts_are_told_apart_by_colour_and_by_mark(vision):
+    seen = {word: lab(np.clip(SEEN[vision] @ linear(look["color"]), 0, 1)) for word, look in DRAWN_AS.items()}
+    assert min(difference(seen[a], seen[b]) for a, b in combinations(seen, 2)) >= TOLD_APART
+    assert len({look["marker"] for look in DRAWN_AS.values()}) == len(DRAWN_AS)
 
 
 def test_on_dark_paper_all_are_seen_and_the_story_is_told_apart():

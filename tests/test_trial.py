@@ -104,6 +104,7 @@ def test_what_is_computed_is_kept_with_its_rule_and_decided(folder):
     page = (out / "report.md").read_text()
     links = re.findall(r"\]\(([^#)]+)\)", page)
     assert links
+    assert "figures/M1z.png" in links
     assert all((out / link).is_file() for link in links)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert trials.write(out)
@@ -213,9 +214,11 @@ def test_all_parts_are_in_the_table_in_the_order_of_the_story(folder):
     other = OWN.replace('"M1z", "mish"', '"X9", ""')
     (folder / "other.py").write_text(other)
     (folder / "trial.yaml").write_text("trial: mine\ncomputed: [other.py, size.py]\n")
+    (out / "figures" / "of_old.png").touch()
     trials.run(reading.read(folder), out)
     table = pd.read_csv(out / "tables" / "claims.csv")
     assert table["id"].tolist() == ["M1z", "X9"]
+    assert {path.name for path in (out / "figures").iterdir()} == {"M1z.png", "M1z.svg", "X9.png", "X9.svg"}
     note = (out / "tables" / "claims.md").read_text()
     assert "Without a verdict: S1, S2" in note
     assert "2 verdicts: 2 supported." in note

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -37,6 +37,26 @@ class ClaimsError(ActlabError, ValueError):
 
 
 @dataclass(frozen=True)
+class Under:
+    """What was found under one of a claim's conditions.
+
+    Attributes:
+        condition: its name.
+        estimate, low, high, n, method, verdict: see ``Verdict``; its own.
+        more: what would decide, of one that is open.
+    """
+
+    condition: str
+    estimate: float
+    low: float
+    high: float
+    n: int
+    method: str
+    verdict: str
+    more: str = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What an experiment says of a claim.
 
@@ -53,6 +73,7 @@ class Verdict:
         evidence: what the number is, with its unit.
         unit: that of the estimate and of δ, by the measure's record; empty for a pure number.
         figure: the name of the study's figure that shows it, if one does.
+        under: what was found under each of several conditions, in the order in which they were given.
     """
 
     id: str
@@ -70,8 +91,12 @@ class Verdict:
     evidence: str
     unit: str = ""
     figure: str = ""
+    under: tuple[Under, ...] = ()
 
 
+COLUMNS = tuple(field.name for field in fields(Verdict) if field.name != "under")
+"""Of the table of claims; what was found under each condition is in a table beside it, ``CONDITIONS``."""
+CONDITIONS = "conditions"
 Claim = Callable[[Cells], Verdict]
 Texts = Mapping[str, str]
 
@@ -195,7 +220,13 @@ def judge(
     method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
-    return Verdict(id, activation, statement, form, effect, *numbers, verdict, condition, evidence, record.unit, figure)
+    said = (verdict, condition, evidence, record.unit, figure)
+    under = tuple(
+        Under(name, found.mean, found.low, found.high, found.n, found.method, words[name], more.get(name, ""))
+        for name, found in intervals.items()
+        if k > 1
+    )
+    return Verdict(id, activation, statement, form, effect, *numbers, *said, under)
 
 
 def conditions_text(words: Texts, intervals: Mapping[str, Interval], verdict: str, more: Texts) -> str:
@@ -271,7 +302,9 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
     """
     from actlab.analysis.conditions import told_apart  # which reads verdicts, and has their words from here
 
-    frame = pd.DataFrame([asdict(one) for one in verdicts], columns=[field.name for field in fields(Verdict)])
+    frame = pd.DataFrame([vars(one) for one in verdicts], columns=list(COLUMNS))
+    found = [{"id": one.id, **vars(each)} for one in verdicts for each in one.under]
+    beside = {CONDITIONS: pd.DataFrame(found, columns=["id", *(field.name for field in fields(Under))])}
     wide = pd.DataFrame(
         {
             "claim": [plain(one.id) for one in verdicts],
@@ -315,7 +348,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             else []
         ),
     ]
-    return Table("Claims", " ".join(sentences), frame, wide, "claims")
+    return Table("Claims", " ".join(sentences), frame, wide, "claims", beside if found else {})
 
 
 def decided(claim: Callable[[Any], Any], measured: Any) -> Verdict:
@@ -347,9 +380,11 @@ def wrong_in(verdict: Verdict) -> str:
     """Say what of a verdict is not what it is to be; empty where all is."""
     for field in fields(Verdict):
         value = getattr(verdict, field.name)
-        kind = {"str": str, "float": numbers.Real, "int": numbers.Integral}[str(field.type)]
+        kind = {"str": str, "float": numbers.Real, "int": numbers.Integral}.get(str(field.type), tuple)
         if not isinstance(value, kind) or isinstance(value, bool):
             return f"the verdict's {field.name} is {type(value).__name__}, not {field.type}"
+    if not all(isinstance(one, Under) for one in verdict.under):
+        return "the verdict's under holds something else than Under"
     words = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, ONLY_IF)
     return "" if verdict.verdict in words else f"the verdict is none of {', '.join(words)}"
 

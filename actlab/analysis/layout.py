@@ -38,6 +38,7 @@ class Table:
         frame: long and numeric, one row per estimate: keys, ``measure``, ``mean``, ``low``, ``high``, ``n``, ...
         wide: the same for people, as Markdown strings.
         name: its name in YAML and on disk; the decorator says it.
+        beside: further numbers by name, for who reads files: each is written as ``<table>-<name>.csv``.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Table:
     frame: pd.DataFrame = field(repr=False)
     wide: pd.DataFrame = field(repr=False)
     name: str = ""
+    beside: Mapping[str, pd.DataFrame] = field(default_factory=dict, repr=False)
 
 
 def words(name: str) -> str:
@@ -308,8 +310,10 @@ def write_table(table: Table, folder: Path, study: str = "") -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for suffix, text in texts_of(table, study).items():
-        path = folder / f"{table.name}.{suffix}"
+    texts = {f"{table.name}.{suffix}": text for suffix, text in texts_of(table, study).items()}
+    texts |= {f"{table.name}-{name}.csv": to_csv(frame) for name, frame in table.beside.items()}
+    for name, text in texts.items():
+        path = folder / name
         path.write_text(text, encoding="utf-8", newline="\n")
         paths.append(path)
     return paths

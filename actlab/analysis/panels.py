@@ -146,24 +146,28 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
 
 
 def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
-    """Say of which lines not all runs are drawn: those that trained, or that have a value.
+    """Say of which lines not all runs are drawn: those that trained, or that have a value; once, if of all the same.
 
     >>> row = {"at": "final", "depth": 30, "mean": 1.0, "n": 1, "runs": 3}
     >>> some_of(pd.DataFrame([row]), "depth", False), some_of(pd.DataFrame([row]), "depth", True)
     (['1 of 3 runs'], ['depth 30: 1 of 3 runs'])
+    >>> some_of(pd.DataFrame([row | {"layer": layer} for layer in (1, 2)]), "layer", True)
+    ['1 of 3 runs']
     """
     panel = panel[panel["mean"].notna() & ((panel["at"] != "init") if "at" in panel else True)]
-    texts: list[str] = []
+    texts: dict[str, str] = {}
     if not {"n", "runs"} <= set(panel):
-        return texts
+        return []
     for value, line in panel.groupby(lines):
         numbers = sorted({int(line["n"].min()), int(line["n"].max())})
         runs = int(line["runs"].max())
         text = str(line[TRAINED].iloc[0]) if TRAINED in line else ""
         if not text and numbers[0] < runs:
             text = f"{' to '.join(map(str, numbers))} of {runs} runs"
-        texts += [f"{words(lines)} {setting(value)}: {text}" if several else text] if text else []
-    return texts
+        texts[f"{words(lines)} {setting(value)}"] = text
+    if not several or (len(texts) > 1 and len(set(texts.values())) == 1):
+        return list(dict.fromkeys(filter(None, texts.values())))
+    return [f"{name}: {text}" for name, text in texts.items() if text]
 
 
 def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:

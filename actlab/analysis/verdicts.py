@@ -5,6 +5,7 @@ Each claim leads to its rule (a file), its numbers (a folder), its figure and th
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from actlab import commands
 from actlab.analysis.claims import (
+    CONDITIONS,
     CONTRADICTED,
     FAILED,
     INCONCLUSIVE,
@@ -22,7 +24,7 @@ from actlab.analysis.claims import (
     claimed,
 )
 from actlab.analysis.conditions import by_condition, told_apart
-from actlab.analysis.drawings import Spec
+from actlab.analysis.drawings import Spec, file_name
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
 from actlab.analysis.intervals import Interval
@@ -31,7 +33,7 @@ from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.sections import Grid, Items, Picture, Section, Text
 from actlab.analysis.story import belongs
 from actlab.later import pd
-from actlab.naming import counted
+from actlab.naming import counted, file_stem
 
 COLUMNS = (
     *("id", "activation", "statement", "verdict", "estimate", "low", "high", "n", "method", "condition", "scope"),
@@ -42,6 +44,7 @@ NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?( \([^()]*\))?
 """What is measured under a condition, behind its name."""
 BOTH = "Of several conditions the number is that under which a claim fits least; of *true only if* both are given."
 MOST_PANELS = 4
+FIGURES = "figures"
 DRAWN = Spec("", "", "")
 """Of a picture that a study has drawn already."""
 QUICK = (
@@ -185,6 +188,7 @@ def page(
     parts: Sequence[Part],
     claims: Mapping[str, str],
     names: Mapping[str, str],
+    figures: Mapping[tuple[str, str], str],
     chain: Table | None = None,
 ) -> list[Section]:
     """Compose the page: the table, then each claim of the story with what was found.
@@ -194,6 +198,7 @@ def page(
         made: what ``table`` returns.
         parts, claims: as it takes them.
         names: {id: the activation that it is said of}.
+        figures: what ``figures_of`` returns.
         chain: what ``lineage.table`` returns, if the trial names one.
     """
     brief = made.wide[["claim", "activation", "said", "measured"]].copy()
@@ -210,15 +215,26 @@ def page(
         found = [(one, part) for one, part in pairs if belongs(one.id, claim)]
         blocks = () if found else (Text("No study here decides it."),)
         sections.append(Section(2, f"{claim} · {whose}{plain(said)}", blocks))
-        sections += [of_verdict(one, part) for one, part in found]
+        sections += [of_verdict(one, part, figures) for one, part in found]
     rest = [(one, part) for one, part in pairs if not any(belongs(one.id, claim) for claim in claims)]
     if rest:
-        sections += [Section(2, "Further claims"), *(of_verdict(one, part) for one, part in rest)]
+        sections += [Section(2, "Further claims"), *(of_verdict(one, part, figures) for one, part in rest)]
     return sections
 
 
-def of_verdict(one: Verdict, part: Part) -> Section:
-    """Compose what is said of one verdict."""
+def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
+    """Name a picture for each verdict that has a number: {(part, id): the name of its files}, no two alike."""
+    names: dict[tuple[str, str], str] = {}
+    for part in parts:
+        for one in part.verdicts:
+            if math.isfinite(one.estimate) and (part.name, one.id) not in names:
+                names[part.name, one.id] = file_stem(file_name(one.id, names.values()))
+    return names
+
+
+def of_verdict(one: Verdict, part: Part, figures: Mapping[tuple[str, str], str]) -> Section:
+    """Compose what is said of one verdict, with its own picture before those of its study."""
+    heading = f"{one.id}: {plain(one.statement)} — {one.verdict}"
     head, rows = by_condition(one)
     lines = [
         f"Claimed: {claimed(one)}. Found: {measured(one)}" + (f" ({plain(one.method)})." if one.method else "."),
@@ -226,10 +242,13 @@ def of_verdict(one: Verdict, part: Part) -> Section:
         f"The number: {plain(one.evidence)}.",
         f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
         f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
+        + f", [of each condition]({part.name}/tables/claims-{CONDITIONS}.csv)" * bool(one.under)
         + (f", [study]({part.name}/report.md)" if part.study else "")
         + f"; again: `{part.again}`",
     ]
     blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
+    if (part.name, one.id) in figures:
+        blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame()),)
     if rows:
         cells = [(plain(name), plain(number), word) for name, number, word in rows]
         blocks += (Grid(pd.DataFrame(cells, columns=["condition", "found", "verdict"]), "the conditions"),)
@@ -237,7 +256,7 @@ def of_verdict(one: Verdict, part: Part) -> Section:
     for name in panels[:MOST_PANELS]:
         title = f"{name} of the study {part.name}"
         blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame()),)
-    return Section(3, f"{one.id}: {plain(one.statement)} — {one.verdict}", blocks, one.id.lower())
+    return Section(3, heading, blocks, one.id.lower())
 
 
 def again(trial: Path, only: str, quick: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""``actlab assess``: an activation of one's own, from a file or as a formula, put beside known ones."""
+"""``actlab assess``: activations of one's own, from a file or as a formula, put beside known ones."""
 
 import re
 import tempfile
@@ -17,6 +17,7 @@ from actlab.cli.arguments import Workers
 from actlab.cli.output import at_work, note
 from actlab.cli.progress import progress_display
 from actlab.cli.terminal import one_line, say
+from actlab.naming import MOST_NAME
 
 if TYPE_CHECKING:
     from actlab.activations import Activation
@@ -34,10 +35,10 @@ class Budget(StrEnum):
 @actlab.with_trials
 def assess(
     given: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="FUNCTION_OR_FORMULA",
-            help="my_act.py:function, or a formula as 'x * tanh(exp(x))', 'x * sigmoid(b * x), b=1'",
+            metavar="FUNCTION_OR_FORMULA...",
+            help="my_act.py:function (or :one,other), or formulas as 'x * tanh(exp(x))', 'x * sigmoid(b * x), b=1'",
             show_default=False,
             autocompletion=completion.activations,
         ),
@@ -51,11 +52,13 @@ def assess(
         ),
     ] = None,
     budget: Annotated[Budget, typer.Option(help="about how long it may take on two cores")] = Budget.five,
-    name: Annotated[str | None, typer.Option(help="what a formula is called [default: its own words]")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="what a formula, or the study of several, is called [default: their own words]")
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option("--out", help="its folder [default: results/assess_<name>]")] = None,
     workers: Workers = None,
 ) -> None:
-    """Put an activation of your own beside known ones: theory first, then training, and a page with a table of all.
+    """Put activations of your own beside known ones: theory first, then training, and a page with a table of all.
 
     A formula is of x, numbers, arithmetic and functions such as exp, tanh, erf and sigmoid; any other name is a
     parameter that is learned, and needs the value that it begins with.
@@ -64,18 +67,33 @@ def assess(
     from actlab.study.assessment import study_of
 
     begin = awake.seconds()
-    with function_of(given, name) as function:
-        (record,) = asked([function])
+    words = list(dict.fromkeys(word for one in given for word in several(one)))
+    with ExitStack() as files:
+        functions = [files.enter_context(function_of(word, name if len(words) == 1 else None)) for word in words]
+        records = asked(functions)
         others = [one.strip() for one in (against or "").split(",") if one.strip()]
         if others:
             asked(others)
-        first_findings(record)
-        called = "assess_" + re.sub(r"[^a-z0-9_-]+", "_", record.name.lower()).strip("_")
-        study = study_of(choice(function), called, [choice(one) for one in others], budget.value)
+        for record in records:
+            first_findings(record)
+        called = name if name and len(words) > 1 else "_".join(record.name for record in records)
+        called = "assess_" + re.sub(r"[^a-z0-9_-]+", "_", called.lower()).strip("_")[:MOST_NAME]
+        newcomers = [choice(function) for function in functions]
+        study = study_of(newcomers, called, [choice(one) for one in others], budget.value)
         with ExitStack() as until:
             shown = until.enter_context(progress_display(begin))
             results = actlab.run(study, out=out_dir, workers=workers, progress=shown, note=note)
     tell(results)
+
+
+def several(word: str) -> list[str]:
+    """Take functions of one file apart; a formula has commas of its own.
+
+    >>> several("act.py:f,g:alpha=2"), several("x * sigmoid(b * x), b=1")
+    (['act.py:f', 'act.py:g:alpha=2'], ['x * sigmoid(b * x), b=1'])
+    """
+    file, found, names = word.partition(".py:")
+    return [f"{file}{found}{one.strip()}" for one in names.split(",")] if found else [word]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The study that puts one activation beside known ones: how large it is for a budget, as the mapping of a YAML file."""
+"""The study that puts activations beside known ones: how large it is for a budget, as the mapping of a YAML file."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ FIGURES = (
 
 
 def study_of(activation: Any, name: str, against: Sequence[Any], budget: str) -> dict[str, Any]:
-    """Compose the study of one activation beside others.
+    """Compose the study of one activation, or several, beside others.
 
     Args:
-        activation: as a YAML file names it: ``path/to/file.py:function``, or a mapping with options.
+        activation: as a YAML file names it: ``path/to/file.py:function``, or a mapping with options; or a list of such.
         name: of the study.
         against: the others, likewise; those of the budget's grid if there are none.
         budget: one of ``GRIDS``.
@@ -54,19 +54,20 @@ def study_of(activation: Any, name: str, against: Sequence[Any], budget: str) ->
     >>> study_of("act.py:f", "assess_f", [], "1m")["sweep"]["matrix"]["model.activation"]
     ['act.py:f', 'relu', 'gelu']
     """
+    newcomers = activation if isinstance(activation, list) else [activation]
     grid = GRIDS[budget]
     others = list(against) or list(grid.against)
     every = grid.steps // 5
     return {
         "study": name,
-        "question": f"Where does {name.removeprefix('assess_')} stand among the known activations?",
+        "question": question(newcomers, name),
         "data": {"name": "digits"},
         "model": {"width": 64, "weight_init": "variance_preserving"},  # one rule for all, which any function has
         "train": {"optimizer": "adam", "batch_size": 64, "steps": grid.steps},
         "measure": {"every": every, "evaluate_every": every, "keep_layers": "log"},
         "sweep": {
             "matrix": {
-                "model.activation": [activation, *others],
+                "model.activation": [*newcomers, *others],
                 "model.depth": list(grid.depths),
                 "train.learning_rate": list(grid.rates),
             },
@@ -79,3 +80,15 @@ def study_of(activation: Any, name: str, against: Sequence[Any], budget: str) ->
         },
         "report": {"tables": list(TABLES), "figures": list(FIGURES)},
     }
+
+
+def question(newcomers: Sequence[Any], name: str) -> str:
+    """Ask where one stands, by the study's name, or several, by theirs.
+
+    >>> question(["relu"], "assess_relu"), question(["act.py:f", {"name": "relu6"}], "assess_both")
+    ('Where does relu stand among the known activations?', 'Where do f and relu6 stand among the known activations?')
+    """
+    if len(newcomers) == 1:
+        return f"Where does {name.removeprefix('assess_')} stand among the known activations?"
+    *names, last = (str(one["name"] if isinstance(one, dict) else one).rpartition(":")[2] for one in newcomers)
+    return f"Where do {', '.join(names)} and {last} stand among the known activations?"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from actlab.analysis.cells import Cells
 from actlab.analysis.claims import (
+    COLUMNS,
+    CONDITIONS,
     CONTRADICTED,
     EXACTLY,
     FAILED,
     INCONCLUSIVE,
     ONLY_IF,
     SUPPORTED,
+    Under,
     Verdict,
     as_table,
     claimed,
@@ -30,6 +33,7 @@ from actlab.analysis.parts import CLAIMS
 from actlab.later import pd
 from actlab.naming import counted
 
+T = TypeVar("T", Verdict, Under)
 VERDICTS = {
     SUPPORTED: "supported",
     CONTRADICTED: "contradicted",
@@ -79,7 +83,7 @@ def claims(cells: Cells, tables: Tables) -> Finding | None:
 
 def in_words(row: Row) -> str:
     """State a claim, with what it claims of a number and what was found; its verdict stands before it."""
-    one = Verdict(**{field.name: row[field.name] for field in fields(Verdict)})
+    one = Verdict(**{name: row[name] for name in COLUMNS})
     if one.verdict == FAILED:
         return f"{plain(one.id)}: {plain(one.condition)}"
     whose = f", {code(one.activation)}" if one.activation else ""
@@ -148,16 +152,22 @@ def stored_verdicts(folder: Path) -> Table | None:
 
 
 def stored(path: Path) -> list[Verdict]:
-    """Read verdicts from the CSV of a table of claims."""
-    rows = pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8").to_dict("records")
+    """Read verdicts from the CSV of a table of claims; what was found under their conditions from that beside it."""
+    beside = path.with_name(f"{path.stem}-{CONDITIONS}.csv")
+    under: dict[str, list[Under]] = {}
+    for row in of_text(beside) if beside.is_file() else []:
+        under.setdefault(unguarded(row["id"]), []).append(read_as(Under, row))
+    verdicts = [read_as(Verdict, row) for row in of_text(path)]
+    return [replace(one, under=tuple(under.get(one.id, ()))) for one in verdicts]
+
+
+def of_text(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a CSV, every cell as it is written."""
+    return records(pd.read_csv(path, keep_default_na=False, dtype=str, encoding="utf-8"))
+
+
+def read_as(kind: type[T], row: Row) -> T:
+    """Make a record of a row of texts; what is no field is left out, and a field that has a default may be missing."""
     kinds: dict[str, Callable[[str], Any]] = {"str": unguarded, "float": lambda text: float(text or "nan"), "int": int}
-    return [
-        Verdict(
-            **{
-                one.name: kinds[str(one.type)](row[one.name])
-                for one in fields(Verdict)
-                if one.name in row or one.default is MISSING
-            }
-        )
-        for row in rows
-    ]
+    there = [one for one in fields(kind) if str(one.type) in kinds and (one.name in row or one.default is MISSING)]
+    return kind(**{one.name: kinds[str(one.type)](row[one.name]) for one in there})

@@ -10,17 +10,24 @@ from actlab.analysis.estimates import available, records_at
 from actlab.analysis.layout import Table, estimate, records
 from actlab.analysis.notes import definitions, notes
 from actlab.analysis.parts import table
+from actlab.analysis.places import Place, places
 from actlab.analysis.tables.base import by_cell
 from actlab.analysis.tables.outcomes import final_performance, trained
 from actlab.later import pd
+from actlab.measures import about
 
 UNITS = ("dead_fraction", "weak_fraction")
 SLOPE = "vanishing_slope"
+PLACES = (
+    " *place*: one stands before another where it trains deeper, or as deep and its accuracy there is higher for "
+    "certain (the interval of the difference, by pairs of one seed, does not contain 0; 95 % for all pairs together). "
+    "A range, as 2–4, is what that leaves open: a tie. Rows stand in the order of that depth, then of mean accuracy."
+)
 
 
 @table(default=False)
 def standing(cells: Cells) -> Table | None:
-    """Activations, one row each: how deep they train, performance by depth, gradient slope, dead and weak units.
+    """Activations in order, one row each: place, how deep they train, accuracy by depth, gradients, weak units.
 
     It is made where activation and depth are all that varies.
     """
@@ -47,14 +54,38 @@ def standing(cells: Cells) -> Table | None:
         texts = {str(row["activation"]): in_cell(row) for row in records(frame)}
         wide[head] = [texts.get(str(one).strip("`"), "–") for one in wide["activation"]]
         frames.append(frame.assign(depth=deepest["depth"].max(), at=at))
+    found = places_of(cells, share.frame)
+    if len(found) > 1:
+        wide.insert(1, "place", [found[str(one).strip("`")].text for one in wide["activation"]])
+        order = {name: place.order for name, place in found.items()}
+        wide = wide.sort_values("activation", key=lambda names: names.str.strip("`").map(order), ignore_index=True)
+        rows = [(name, "place", one.order, one.low, one.high) for name, one in found.items()]
+        frames.append(pd.DataFrame(rows, columns=["activation", "measure", "mean", "low", "high"]))
     depth = int(deepest["depth"].max())
     what = (
         f"Final {outcome.title[0].lower()}{outcome.title[1:].partition(' by ')[0]} by depth, and at depth {depth} the "
         f"slope of the signal's gradient at initialisation and the units at the end. {definitions(*UNITS)}. *trains to "
         "depth*: the deepest network of which at least 80 % of runs trained; ≥ where that is the end of the grid."
+        f"{PLACES * (len(found) > 1)}"
     )
     note = notes(cells, outcome.frame, what, selected=True, marks=True)
     return Table("Where each activation stands", note, pd.concat(frames, ignore_index=True), wide)
+
+
+def places_of(cells: Cells, share: pd.DataFrame) -> dict[str, Place]:
+    """Give each activation its place, by how deep it trains and its accuracy there (at the least depth, if nowhere).
+
+    Args:
+        cells: the study's.
+        share: of runs that trained, with ``deepest_trained_depth``.
+    """
+    deepest = share.drop_duplicates("activation").set_index("activation")["deepest_trained_depth"].fillna(0.0)
+    least = cells.selected["depth"].min()
+    scores = {
+        str(name): rows[rows["depth"] == max(deepest[name], least)].set_index("seed")["test_accuracy"].astype(float)
+        for name, rows in cells.selected.groupby("activation", sort=False)
+    }
+    return places({str(name): float(depth) for name, depth in deepest.items()}, scores, about("test_accuracy"))
 
 
 def in_cell(row: Mapping[str, Any]) -> str:

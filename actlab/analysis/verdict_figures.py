@@ -1,0 +1,157 @@
+"""A picture for every verdict, from the verdict itself: a row for each condition, a point, its interval, and δ."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from actlab.analysis import style
+from actlab.analysis.claims import (
+    AT_LEAST,
+    AT_MOST,
+    CONTRADICTED,
+    EXACTLY,
+    INCONCLUSIVE,
+    ONLY_IF,
+    SUPPORTED,
+    WITHIN,
+    Under,
+    Verdict,
+    claimed,
+)
+from actlab.analysis.lineage import COUNTED
+
+DRAWN_AS: dict[str, dict[str, Any]] = {
+    SUPPORTED: {"color": "#0072B2", "marker": "o"},
+    CONTRADICTED: {"color": "#D55E00", "marker": "X"},
+    INCONCLUSIVE: {"color": "#707070", "marker": "D", "markerfacecolor": "white"},
+}
+"""By mark and colour, so that they are told apart by readers of every colour vision, and in print."""
+SIZE = {"o": 5.0, "X": 6.0, "D": 4.5}
+DELTA: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
+CLAIMED: dict[str, Any] = {"color": "#0072B2", "alpha": 0.07, "linewidth": 0, "zorder": 0.5}
+ROW, HEAD = 0.21, 1.5  # inches: of a row, and of all that is no row
+DASHES = {False: style.DASHES["solid"], True: style.DASHES["dashed"]}
+"""Of an interval; of the least and greatest of all values, of which a law is said."""
+WORDS = {ONLY_IF: "true only under some conditions"}
+WOULD = re.compile(r"\(would be '(.*?)', but for selected values at an end")
+"""How the condition of a verdict begins that is capped (``judging.capped``): its rows alone would say otherwise."""
+MARGIN = 0.06  # of the range, on either side
+LETTERS = {"title": 76, "row": 44, "axis": 90}  # that stand on a line
+
+
+def rows_of(one: Verdict) -> tuple[Under, ...]:
+    """Return what is drawn: what was found under each condition, or the verdict's own number; nothing of no number.
+
+    >>> from actlab.analysis.claims import judge
+    >>> some = judge("R", "relu", "is large", AT_LEAST, 0.1, [0.3, 0.31, 0.3, 0.32, 0.31], "its size")
+    >>> [(row.condition, row.verdict) for row in rows_of(some)]
+    [('', 'supported')]
+    """
+    under = one.under or (Under("", one.estimate, one.low, one.high, one.n, one.method, one.verdict),)
+    return under if any(math.isfinite(row.estimate) for row in under) else ()
+
+
+def draw(one: Verdict) -> Figure:
+    """Draw a verdict: an estimate and its interval for each condition; shaded what is claimed, dashed where it ends."""
+    rows = rows_of(one)
+    with style.apply():
+        names = [textwrap.fill(row.condition, LETTERS["row"]) for row in rows]
+        lines = sum(name.count("\n") for name in names)
+        figure = style.new_figure(style.WIDEST, HEAD + ROW * (len(rows) + lines / 2))
+        axes = figure.subplots()
+        low, high = span(one, rows)
+        axes.set_xlim(low, high)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        for begin, end in shaded(one, low, high):
+            axes.axvspan(begin, end, **CLAIMED)
+        for edge in edges(one):
+            axes.axvline(edge, **DELTA)
+        for place, row in enumerate(rows):
+            point(axes, place, row, DASHES[one.form == EXACTLY])
+        axes.set_yticks(range(len(rows)) if any(names) else [], names if any(names) else [])
+        axes.grid(False, axis="y")
+        axes.set_xlabel(axis(one))
+        figure.suptitle(textwrap.fill(title(one), LETTERS["title"]))
+        figure.legend(handles=legend(one, rows), loc="outside lower center", ncols=4, title=bars(one, rows))
+        return figure
+
+
+def title(one: Verdict) -> str:
+    """Say the claim, whose it is, and the verdict."""
+    whose = f"{one.id}, {one.activation}" if one.activation else one.id
+    word = WORDS.get(one.verdict, one.verdict)
+    if would := WOULD.match(one.condition):
+        word = f"{word} (would be {WORDS.get(would[1], would[1])}, but for selected values at an end of their grid)"
+    return f"{whose}: {one.statement} — {word}".replace("$", r"\$")
+
+
+def edges(one: Verdict) -> tuple[float, ...]:
+    """List where what is claimed ends: at δ; of "within" at −δ and δ."""
+    return (-one.effect, one.effect) if one.form == WITHIN else (one.effect,)
+
+
+def shaded(one: Verdict, low: float, high: float) -> list[tuple[float, float]]:
+    """List the part of the axis that agrees with the claim: of a law there is a line alone."""
+    each = {AT_LEAST: (one.effect, high), AT_MOST: (low, one.effect), WITHIN: (-one.effect, one.effect)}
+    return [each[one.form]] if one.form in each else []
+
+
+def span(one: Verdict, rows: tuple[Under, ...]) -> tuple[float, float]:
+    """Choose an axis that has all estimates, the ends of all intervals, and δ on it."""
+    ends = [*edges(one), *(x for row in rows for x in (row.estimate, row.low, row.high))]
+    finite = [x for x in ends if math.isfinite(x)]
+    low, high = min(finite), max(finite)
+    pad = MARGIN * (high - low) or MARGIN * abs(high) or 1.0
+    return low - pad, high + pad
+
+
+def point(axes: Axes, place: int, row: Under, dash: Any) -> None:
+    """Draw one condition: an interval without an end reaches the axis's."""
+    low, high = axes.get_xlim()
+    look = DRAWN_AS[row.verdict if row.verdict in DRAWN_AS else INCONCLUSIVE]
+    if not math.isfinite(row.estimate):
+        at: dict[str, Any] = {"va": "center", "ha": "center", "color": "#666666", "fontsize": 7}
+        axes.text((low + high) / 2, place, "no value", **at)
+        return
+    if not math.isnan(row.low):
+        ends = np.clip([row.low, row.high], low, high)
+        axes.plot(ends, [place] * 2, color=look["color"], marker="", linewidth=1.3, linestyle=dash)
+    edge = {"markeredgewidth": 1.0} if "markerfacecolor" in look else {"markeredgecolor": "white"}
+    axes.plot([row.estimate], [place], linestyle="none", markersize=SIZE[look["marker"]], **look | edge)
+
+
+def axis(one: Verdict) -> str:
+    """Say what the numbers are, with their unit."""
+    said = one.evidence.partition("; least favourable: ")[0].replace("$", r"\$")
+    more = f" ({one.unit})" if one.unit and one.unit.replace(" / ", " per ") not in said else ""
+    return textwrap.fill(f"{said}{more}", LETTERS["axis"])
+
+
+def legend(one: Verdict, rows: tuple[Under, ...]) -> list[Line2D | Patch]:
+    """Explain the marks that occur, and what is claimed."""
+    there = [word for word in DRAWN_AS if any(row.verdict == word for row in rows)]
+    marks = [Line2D([], [], label=word, **DRAWN_AS[word] | {"markersize": 5.0, "linewidth": 1.3}) for word in there]
+    said = f"claimed: {claimed(one)}"
+    law = one.form == EXACTLY
+    return [*marks, Line2D([], [], label=said, **DELTA) if law else Patch(label=said, **CLAIMED | {"alpha": 0.25})]
+
+
+def bars(one: Verdict, rows: tuple[Under, ...]) -> str | None:
+    """Say what the bars are; nothing where there are none."""
+    if not any(row.low < row.high for row in rows):
+        return None
+    if one.form == EXACTLY:
+        return "dashed: least to greatest of all"
+    if one.method == COUNTED:
+        return "bar: from those that hold to those that may"
+    level = f"{100 - 5 / len(rows):.1f} %, so that all hold at once" if len(rows) > 1 else "95 %"
+    return f"bars: intervals of {level}"

@@ -1,0 +1,116 @@
+"""A picture for every verdict: each condition's numbers, kept as data, drawn where they are and marked as decided."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from actlab.analysis import verdict_figures, verdicts
+from actlab.analysis.claims import (
+    AT_LEAST,
+    AT_MOST,
+    COLUMNS,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    WITHIN,
+    as_table,
+    failed,
+    judge,
+)
+from actlab.analysis.findings.decided import stored
+from actlab.analysis.judging import computed, judge_law
+from actlab.analysis.layout import write_table
+
+SAMPLES = {
+    "sgd, depth 5": [0.30, 0.31, 0.30, 0.32, 0.31],
+    "adam": [0.1, 0.11, 0.1, 0.12, 0.11],
+    "wide": [0.1, 0.5, 0.2, 0.3, 0.1],
+    "alike": [0.5] * 5,
+    "none": [math.nan],
+}
+WORDS = [SUPPORTED, CONTRADICTED, INCONCLUSIVE, INCONCLUSIVE, INCONCLUSIVE]
+SOME = judge("T1", "relu", "is large", AT_LEAST, 0.2, SAMPLES, "its size", "act_mean")
+
+
+def test_what_is_found_under_each_condition_is_kept_in_the_order_given():
+    assert [one.condition for one in SOME.under] == list(SAMPLES)
+    assert [one.verdict for one in SOME.under] == WORDS
+    assert judge("T", "", "s", AT_LEAST, 0.2, SAMPLES["adam"], "e").under == ()
+
+
+def test_it_is_stored_beside_the_table_of_claims_which_stays_as_it_was(tmp_path):
+    law = judge_law("L", "relu", "none", 0.0, [0.0], "e")
+    write_table(as_table([SOME, law], [], 0, 0), tmp_path)
+    assert (tmp_path / "claims.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    read, other = stored(tmp_path / "claims.csv")
+    assert other.under == ()
+    assert [one.condition for one in read.under] == list(SAMPLES)
+    assert [one.more for one in read.under] == [one.more for one in SOME.under]
+    for name in ("estimate", "low", "high", "n"):
+        there = [float(getattr(one, name)) for one in read.under]
+        assert np.allclose(there, [float(getattr(one, name)) for one in SOME.under], rtol=1e-9, equal_nan=True)
+    write_table(as_table([law], [], 0, 0), tmp_path / "other")
+    assert not (tmp_path / "other" / "claims-conditions.csv").exists()
+
+
+def test_a_point_stands_where_it_was_found_and_looks_as_it_was_decided():
+    (axes,) = verdict_figures.draw(SOME).axes
+    points = {line.get_ydata()[0]: line for line in axes.lines if len(line.get_ydata()) == 1}
+    for place, row in enumerate(SOME.under[:4]):
+        look = verdict_figures.DRAWN_AS[row.verdict]
+        assert points[place].get_xdata()[0] == row.estimate
+        assert points[place].get_marker() == look["marker"]
+        assert to_hex(points[place].get_color()) == look["color"].lower()
+    assert [text.get_text() for text in axes.texts] == ["no value"]
+    bars = [list(line.get_xdata()) for line in axes.lines if list(line.get_ydata()) == [0, 0]]
+    assert bars == [[SOME.under[0].low, SOME.under[0].high]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("form", "delta", "shaded"),
+    [(AT_LEAST, [0.2], (0.2, 1.0)), (AT_MOST, [0.2], (0.0, 0.2)), (WITHIN, [-0.2, 0.2], (-0.2, 0.2))],
+)
+def test_what_is_claimed_is_shaded_and_ends_at_delta(form, delta, shaded):
+    one = replace(SOME, form=form)
+    (axes,) = verdict_figures.draw(one).axes
+    dashed = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
+    assert dashed == delta
+    assert verdict_figures.shaded(one, 0.0, 1.0) == [shaded]
+    low, high = axes.get_xlim()
+    assert all(low < x < high for x in delta)
+
+
+def test_an_interval_without_an_end_reaches_the_end_of_the_axis():
+    (axes,) = verdict_figures.draw(replace(SOME, under=(replace(SOME.under[0], high=math.inf),))).axes
+    assert max(max(line.get_xdata()) for line in axes.lines if line.get_ydata()[0] == 0) == axes.get_xlim()[1]
+
+
+COMPUTED = judge("M", "mish", "s", AT_LEAST, 0.0, computed(0.0), "e")
+LAW = judge_law("L", "", "s", 0.0, [0.0, 1.0], "e")
+
+
+@pytest.mark.parametrize("one", [COMPUTED, LAW])
+def test_what_is_computed_and_what_is_a_law_have_pictures_too(one):
+    part = verdicts.Part("mine", "", "", "", (one, failed("f", "why")))
+    assert verdicts.figures_of([part]) == {("mine", one.id): one.id}
+    assert verdict_figures.draw(one).axes
+    assert verdict_figures.rows_of(failed("f", "why")) == ()
+
+
+def test_a_picture_says_what_its_rows_do_not_that_a_verdict_is_capped():
+    said = "(would be 'supported', but for selected values at an end of their grid: relu 0.1) adam: 0.3"
+    capped = replace(SOME, verdict=INCONCLUSIVE, condition=said)
+    assert verdict_figures.title(capped).endswith(
+        "is large — inconclusive (would be supported, but for selected values at an end of their grid)"
+    )
+    assert verdict_figures.title(SOME).endswith("is large — true only under some conditions")
+
+
+def test_verdicts_of_one_id_have_files_of_their_own():
+    parts = [verdicts.Part(name, "", "", "", (SOME, replace(SOME, id="t/1"))) for name in "ab"]
+    names = verdicts.figures_of(parts)
+    assert len({name.lower() for name in names.values()}) == len(names) == 4
