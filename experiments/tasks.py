@@ -91,7 +91,8 @@ def elu_is_steadier(cells: Cells) -> Verdict:
         ratios[optimizer] = pd.Series(np.log10(spread["elu"] / spread["relu"]), spread.index)
     statement = "converges more stably than relu (spread of the final metric over seeds)"
     evidence = "log10 of elu's standard deviation over relu's, one number a task"
-    return judge("E3b", "elu", statement, AT_MOST, math.log10(STEADIER), ratios, evidence)
+    verdict = judge("E3b", "elu", statement, AT_MOST, math.log10(STEADIER), ratios, evidence)
+    return capped(verdict, cells, chosen(cells, "elu", "relu"))
 
 
 def mish_is_faster(cells: Cells) -> Verdict:
@@ -196,9 +197,9 @@ def prelu_moves(cells: Cells) -> Verdict:
         str(name): rows.groupby("seed")["moved"].mean() for name, rows in moved.groupby("optimizer")
     }
     evidence = "|α − 0.25| at the end, mean over layers and tasks, by seed"
-    return judge(
-        "P1a", "prelu", "learns α (it leaves its start)", AT_LEAST, MOVED, by_optimizer, evidence, figure=ALPHA
-    )
+    statement = "learns α (it leaves its start)"
+    verdict = judge("P1a", "prelu", statement, AT_LEAST, MOVED, by_optimizer, evidence, figure=ALPHA)
+    return capped(verdict, cells, chosen(cells, "prelu"))
 
 
 def prelu_learns_from_the_data(cells: Cells) -> Verdict:
@@ -210,7 +211,8 @@ def prelu_learns_from_the_data(cells: Cells) -> Verdict:
     }
     statement = "learns α from the data (it ends elsewhere on another task)"
     evidence = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
-    return judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence, figure=ALPHA)
+    verdict = judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence, figure=ALPHA)
+    return capped(verdict, cells, chosen(cells, "prelu"))
 
 
 def swish_adapts(cells: Cells) -> Verdict:
@@ -223,7 +225,8 @@ def swish_adapts(cells: Cells) -> Verdict:
     }
     statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
     evidence = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
-    return judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure=BEND)
+    verdict = judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure=BEND)
+    return capped(verdict, cells, chosen(cells, "swish"))
 
 
 CLAIMS = [
