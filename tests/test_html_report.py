@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from selenium.webdriver.support.ui import WebDriverWait
 
 from actlab.analysis import report
 from actlab.analysis.cells import build_cells
@@ -143,7 +144,7 @@ def test_what_is_folded_on_a_screen_is_open_on_paper(browser, tmp_path):
     try:
         assert not browser.execute_script(seen)
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-        assert browser.execute_script(seen)
+        WebDriverWait(browser, 10).until(lambda _: browser.execute_script(seen))  # styles follow a frame later
         assert not browser.find_element("css selector", "summary").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
