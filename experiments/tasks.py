@@ -9,7 +9,7 @@ Predictions. E3: none; reports differ. M2: mish, swish and GELU are within .1 of
 PReLU's α leaves its start. W1: β alone is a scale, since swish_β(z) = swish_1(βz)/β; what may adapt is β·rms(z).
 
 What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid
-from 1e-3 to 1e-1, which is why it reaches from 1e-5 to 3e-1 now.
+from 1e-3 to 1e-1, which is why it reaches from 1e-5 to 1 now.
 
 Reference: Agarwal et al. 2021, Deep reinforcement learning at the edge of the statistical precipice, NeurIPS.
 """
