@@ -175,6 +175,7 @@ def test_places_are_those_of_the_rows_of_standing():
     rule = Select("train.learning_rate", "validation_loss")
     made = standing(build_cells(*frames(("sigmoid", "relu", "gelu"), (2, 5), seeds=5), rule))
     assert made.wide.columns[1] == "place"
+    assert made.frame["best"].dtype == bool  # which a terminal's legend asks all rows for
     rows = made.frame[made.frame["measure"] == "place"]
     assert [f"`{name}`" for name in rows["activation"]] == made.wide["activation"].tolist()
     assert (rows["low"] <= rows["high"]).all()

@@ -69,7 +69,10 @@ def standing(cells: Cells) -> Table | None:
         f"{PLACES * (len(found) > 1)}"
     )
     note = notes(cells, outcome.frame, what, selected=True, marks=True)
-    return Table("Where each activation stands", note, pd.concat(frames, ignore_index=True), wide)
+    frame = pd.concat(frames, ignore_index=True)
+    marks = ["best", "as_good", "undecided"]
+    frame[marks] = frame[marks].eq(True)  # of shares and places there are none
+    return Table("Where each activation stands", note, frame, wide)
 
 
 def places_of(cells: Cells, share: pd.DataFrame) -> dict[str, Place]:
