@@ -18,7 +18,6 @@ from actlab.analysis.judging import capped, largest_difference
 
 MATTERS = 0.02  # of test accuracy
 IN_USE = (0.01, 0.3)  # of α, from the first paper's to randomised leaky ReLU's (Maas et al. 2013, Xu et al. 2015)
-FIGURE = "intervals_by_depth"
 
 
 def slope(label: str) -> float:
@@ -36,7 +35,7 @@ def differ(cells: Cells, id: str, statement: str, least: float, most: float) -> 
         wide = rows[rows["optimizer"] == optimizer].pivot_table("test_accuracy", "seed", "alpha")
         largest[optimizer] = largest_difference(wide, "test_accuracy", 1 - 0.05 / len(optimizers))
     evidence = f"largest difference in test accuracy between any two α from {least:g} to {most:g}, all pairs at once"
-    verdict = judge(id, "leaky_relu", statement, AT_LEAST, MATTERS, largest, evidence, figure=FIGURE)
+    verdict = judge(id, "leaky_relu", statement, AT_LEAST, MATTERS, largest, evidence)
     return capped(verdict, cells, rows.drop(columns="alpha"))
 
 
@@ -71,7 +70,6 @@ def beyond_linear(cells: Cells) -> Verdict:
         evidence,
         "test_accuracy",
         difference=True,
-        figure=FIGURE,
     )
     return capped(verdict, cells, rows.drop(columns="alpha"))
 

@@ -20,7 +20,6 @@ from actlab.analysis.judging import capped
 
 MATTERS = 0.01  # of test accuracy
 FACTOR = 0.3010  # decades of the variance: a factor of 2
-FIGURE = "intervals_by_depth"
 WHOLE = ("", "alpha dropout")
 """What breaks none of the conditions."""
 
@@ -75,7 +74,6 @@ def conditions_pay(cells: Cells) -> Verdict:
         evidence,
         "test_accuracy",
         difference=True,
-        figure=FIGURE,
     )
     return capped(verdict, cells, cells.selected[cells.selected["activation"] == "selu"])
 
@@ -98,7 +96,6 @@ def gelu_is_better_there(cells: Cells) -> Verdict:
         evidence,
         "test_accuracy",
         difference=True,
-        figure=FIGURE,
     )
     return capped(verdict, cells, cells.selected)
 

@@ -61,6 +61,7 @@ claims: ../../experiments/frozen_slopes.py
 report:
   tables: [performance, learned_parameters, selection]
   figures: [learned_parameters]
+  figure_format: [png]
 """
 
 
