@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actlab.analysis.claims import AT_LEAST, CONTRADICTED, ONLY_IF, SUPPORTED, Verdict, at_least
+from actlab.analysis.conditions import told_apart
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import Table, with_interval
@@ -23,7 +24,8 @@ COUNTED = "counted"
 NOTE = (
     "A link holds where the fault and its repair are both supported as they are said; it breaks where either is "
     "contradicted; it holds under conditions where one is true only under some; it is open else. Each number is the "
-    "estimate that its claim was judged by, where that fits least; data and conditions stand below under the ids."
+    "estimate that its claim was judged by, where that fits least; of one that is true only under conditions, too, "
+    "where it holds. Data and conditions stand below under the ids."
 )
 
 
@@ -131,4 +133,5 @@ def measured_of(one: Verdict | None) -> str:
     """Write what was found, and its verdict."""
     if one is None:
         return "–"
-    return f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, **{one.verdict}**"
+    number = told_apart(one) or with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
+    return f"{number}, **{one.verdict}**"

@@ -1,0 +1,86 @@
+"""Normalising: does SELU keep mean 0 and variance 1 through 100 layers, and does it need its conditions for that?
+
+Its conditions are a plain network, LeCun's normal weights and standardised inputs. Each is taken away alone: raw inputs
+(pixels from 0 to 16), He's or Glorot's weights, residual connections. Networks as they are drawn; what training makes
+of it is another study's (``breaches.py``).
+
+Predictions. (0, 1) is a stable fixed point of mean and variance at σ_w = 1 (Klambauer et al. 2017): after 100 layers
+both are there, up to the spread of a finite width, and raw inputs are forgotten. At equal widths Glorot's weights are
+LeCun's but in the first layer. He's double every layer's variance: the fixed point is gone. A residual sum grows.
+
+What was decided when: all effects and conditions are from before the first results.
+"""
+
+import numpy as np
+import pandas as pd
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.claims import AT_LEAST, WITHIN, Verdict, judge
+from actlab.analysis.estimates import records_at
+
+NEAR_0 = 0.2  # of the mean, in units of the standard deviation that it is to have
+FACTOR = 0.3010  # decades of the variance: a factor of 2
+FIGURE = "moments"
+
+
+def breach(row: pd.Series) -> str:
+    """Name the one condition of SELU's that a network lacks; empty where it has all."""
+    if row["weight_init"] != "lecun_normal":
+        return f"{row['weight_init'].partition('_')[0].title()} weights"
+    return "raw inputs" if not row["standardize"] else "residual" if row["residual"] else ""
+
+
+def last_layers(cells: Cells, activation: str) -> pd.DataFrame:
+    """Mean and variance of the last layer as drawn, with the condition that is broken: one row a network."""
+    runs = cells.runs[cells.runs["activation"] == activation]
+    first = records_at(cells.layers, runs, "init", ["act_mean", "act_var"])
+    rows = first[first["layer"] == first["layer"].max()].merge(runs, on="run")
+    return rows.assign(breach=rows.apply(breach, axis=1), decades=np.log10(rows["act_var"].astype(float)))
+
+
+def by_width(rows: pd.DataFrame, column: str, prefix: str = "") -> dict[str, pd.Series]:
+    """One number a seed, for each width."""
+    return {f"{prefix}width {width}": some.set_index("seed")[column] for width, some in rows.groupby("width")}
+
+
+def mean_is_kept(cells: Cells) -> Verdict:
+    """U1a: under its conditions the mean stays near 0."""
+    rows = last_layers(cells, "selu")
+    means = by_width(rows[rows["breach"] == ""], "act_mean")
+    evidence = "mean activation of layer 100 at initialisation, by seed"
+    return judge("U1a", "selu", "keeps mean 0 (100 layers)", WITHIN, NEAR_0, means, evidence, "act_mean", figure=FIGURE)
+
+
+def variance_is_kept(cells: Cells) -> Verdict:
+    """U1b: and the variance near 1: within a factor of 2."""
+    rows = last_layers(cells, "selu")
+    decades = by_width(rows[rows["breach"] == ""], "decades")
+    evidence = "log10 of the variance of layer 100's activations at initialisation, by seed"
+    return judge(
+        "U1b", "selu", "keeps variance 1 (100 layers, a factor of 2)", WITHIN, FACTOR, decades, evidence, figure=FIGURE
+    )
+
+
+def each_condition_is_needed(cells: Cells) -> Verdict:
+    """U2a: with any one of them broken the variance is off by a factor of 2 at least."""
+    rows = last_layers(cells, "selu")
+    rows = rows.assign(off=rows["decades"].abs().where(rows["decades"].notna(), np.inf))
+    off: dict[str, pd.Series] = {}
+    for name, some in rows[rows["breach"] != ""].groupby("breach"):
+        off |= by_width(some, "off", f"{name}, ")
+    evidence = "|log10 of the variance| of layer 100's activations at initialisation, by seed"
+    return judge(
+        "U2a", "selu", "its conditions are needed to normalise", AT_LEAST, FACTOR, off, evidence, figure=FIGURE
+    )
+
+
+def elu_drifts(cells: Cells) -> Verdict:
+    """C1a, the fault that SELU is to repair: under the same conditions ELU's variance drifts with depth."""
+    rows = last_layers(cells, "elu")
+    off = by_width(rows[rows["breach"] == ""].assign(off=lambda some: some["decades"].abs()), "off")
+    statement = "variance drifts with depth (a factor of 2 in 100 layers)"
+    evidence = "|log10 of the variance| of layer 100's activations at initialisation, by seed"
+    return judge("C1a", "elu", statement, AT_LEAST, FACTOR, off, evidence, figure=FIGURE)
+
+
+CLAIMS = [mean_is_kept, variance_is_kept, each_condition_is_needed, elu_drifts]

@@ -1,0 +1,242 @@
+"""Tasks: do ELU, swish and mish converge faster or end better than what they follow, on ten tasks and two optimizers?
+
+A single task decides nothing of "in practice". So there are ten, real and generated, small and away from the ceiling;
+each network has a learning rate of its own, which three other seeds selected, and everything is asked under Adam and
+under SGD with momentum. *Faster* is the probability of improvement (Agarwal et al. 2021): how often a network meets its
+task's target loss before the other of the same seed, a tie counting half, a network that never does coming last.
+
+Predictions. E3: none; reports differ. M2: mish, swish and GELU are within .1 of one another in that probability. P1:
+PReLU's α leaves its start. W1: β alone is a scale, since swish_β(z) = swish_1(βz)/β; what may adapt is β·rms(z).
+
+What was decided when: all effects are from before the first results. These had rates selected at the ends of a grid
+from 1e-3 to 1e-1, which is why it reaches from 1e-5 to 1 now.
+
+Reference: Agarwal et al. 2021, Deep reinforcement learning at the edge of the statistical precipice, NeurIPS.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from actlab.analysis.cells import Cells
+from actlab.analysis.claims import AT_LEAST, AT_MOST, Verdict, judge
+from actlab.analysis.drawings import FACETS, Drawing, Spec, drawing
+from actlab.analysis.estimates import records_at
+from actlab.analysis.figures.base import intervals
+from actlab.analysis.intervals import Interval, Quantity
+from actlab.analysis.judging import capped, largest_difference
+from actlab.analysis.parts import figure
+from actlab.analysis.stats import paired_differences
+from actlab.analysis.tables.times import times_of
+from actlab.measures import Measure
+
+OFTEN = 0.6  # of the pairs: faster where it is so often
+STEADIER = 0.8  # times the spread over seeds
+BETTER = 0.01  # of accuracy, or of R²
+FLOWS = 0.01  # decades per layer, as at initialisation (``slopes.py``)
+MOVED = 0.05  # of α, which begins at 0.25
+ADAPTED = 0.1  # of β·rms(z), between tasks
+ALPHA, BEND = "alpha_by_task", "bend_by_task"
+IMPROVEMENT = Measure("probability of improvement", range=(0.0, 1.0))
+"""A seed's is a mean over tasks: no flag of a run, so Wilson's interval, twice as wide, is not for it."""
+
+
+def optimizers(cells: Cells) -> list[str]:
+    """The study's optimizers."""
+    return sorted(cells.selected["optimizer"].unique())
+
+
+def chosen(cells: Cells, *activations: str) -> pd.DataFrame:
+    """The selected runs of some activations, with the metric of their task: accuracy, or R²."""
+    rows = cells.selected[cells.selected["activation"].isin(activations)]
+    is_class = rows["task"] == "classification"
+    return rows.assign(metric=rows["test_accuracy"].where(is_class, rows["test_r2"]).astype(float))
+
+
+def wins(cells: Cells, one: str, other: str, optimizer: str) -> pd.Series:
+    """How often one meets the target before the other: by seed, the share of tasks, ties half."""
+    rows = times_of(chosen(cells, one, other))
+    rows = rows[rows["optimizer"] == optimizer].assign(time=lambda frame: frame["time"].replace(math.inf, 1e9))
+    wide = rows.pivot_table("time", ["seed", "data"], "activation")
+    won = (wide[one] < wide[other]) + 0.5 * (wide[one] == wide[other])
+    return won.groupby("seed").mean()
+
+
+def faster(cells: Cells, id: str, one: str, others: tuple[str, ...], statement: str) -> Verdict:
+    """Judge that one converges faster than each of some others, under each optimizer."""
+    by_condition = {
+        f"vs {other}, {optimizer}": wins(cells, one, other, optimizer)
+        for other in others
+        for optimizer in optimizers(cells)
+    }
+    evidence = f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks"
+    verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, IMPROVEMENT)
+    return capped(verdict, cells, chosen(cells, one, *others))
+
+
+def elu_is_faster(cells: Cells) -> Verdict:
+    """E3, first half."""
+    return faster(cells, "E3a", "elu", ("relu", "leaky_relu", "prelu"), "converges faster than relu and its repairs")
+
+
+def elu_is_steadier(cells: Cells) -> Verdict:
+    """E3, second half: a smaller spread over seeds than ReLU's, task by task."""
+    ratios: dict[str, pd.Series] = {}
+    for optimizer in optimizers(cells):
+        rows = chosen(cells, "elu", "relu")
+        spread = rows[rows["optimizer"] == optimizer].pivot_table("metric", "data", "activation", aggfunc="std")
+        ratios[optimizer] = pd.Series(np.log10(spread["elu"] / spread["relu"]), spread.index)
+    statement = "converges more stably than relu (spread of the final metric over seeds)"
+    evidence = "log10 of elu's standard deviation over relu's, one number a task"
+    verdict = judge("E3b", "elu", statement, AT_MOST, math.log10(STEADIER), ratios, evidence)
+    return capped(verdict, cells, chosen(cells, "elu", "relu"))
+
+
+def mish_is_faster(cells: Cells) -> Verdict:
+    """M2, second half."""
+    return faster(cells, "M2c", "mish", ("swish", "gelu"), "faster convergence than swish and gelu")
+
+
+def flows_better(cells: Cells, id: str, other: str) -> Verdict:
+    """Judge that mish's signal keeps its size better than another's through the layers of trained networks."""
+    rows = chosen(cells, "mish", other)
+    ended = records_at(cells.steps, rows[rows["status"] == "ok"], "final", ["vanishing_slope"])
+    ended = ended.merge(rows[["run", "seed", "data", "activation", "optimizer"]], on="run")
+    sizes = ended.assign(size=ended["vanishing_slope"].astype(float).abs())
+    gains: dict[str, pd.Series] = {}
+    for optimizer, some in sizes.groupby("optimizer"):
+        wide = some.pivot_table("size", ["seed", "data"], "activation")
+        gains[str(optimizer)] = (wide[other] - wide["mish"]).groupby("seed").mean()
+    statement = f"better gradient flow than {other} (after training)"
+    evidence = f"|slope| of {other} minus that of mish, decades per layer, at the end, mean over tasks, paired by seed"
+    verdict = judge(id, "mish", statement, AT_LEAST, FLOWS, gains, evidence)
+    return capped(verdict, cells, rows)
+
+
+def mish_flows_better_than_swish(cells: Cells) -> Verdict:
+    """M2d, the first half after training: at initialisation it is a constant of theory (``slopes.py``)."""
+    return flows_better(cells, "M2d", "swish")
+
+
+def mish_flows_better_than_gelu(cells: Cells) -> Verdict:
+    """M2e, of GELU."""
+    return flows_better(cells, "M2e", "gelu")
+
+
+def best_gain(cells: Cells, one: str, other: str, optimizer: str) -> Interval:
+    """The largest gain over all tasks at once: each task's interval is so wide that all of them hold with 97.5 %."""
+    rows = chosen(cells, one, other)
+    rows = rows[rows["optimizer"] == optimizer]
+    tasks = rows["data"].unique()
+    level = 1 - 0.025 / len(tasks)
+    wide = rows.pivot_table("metric", "seed", ["data", "activation"])
+    each = paired_differences(wide, [((task, one), (task, other)) for task in tasks], level, Quantity(0.0, 1.0))
+    known = [one for one in each if one.known]
+    mean, low, high = (max(getattr(interval, end) for interval in known) for end in ("mean", "low", "high"))
+    method = f"{known[0].method}, {100 * level:.2f} %, all {len(tasks)} tasks"
+    return Interval(mean, low, high, min(interval.n for interval in known), method)
+
+
+def swish_beats_gelu_somewhere(cells: Cells) -> Verdict:
+    """W3: more effective on some tasks, whichever: none is chosen afterwards."""
+    gains = {optimizer: best_gain(cells, "swish", "gelu", optimizer) for optimizer in optimizers(cells)}
+    statement = "more effective than gelu on some tasks"
+    evidence = "the largest gain in accuracy or R² of swish on gelu over ten tasks, paired by seed, all tasks at once"
+    verdict = judge("W3", "swish", statement, AT_LEAST, BETTER, gains, evidence)
+    return capped(verdict, cells, chosen(cells, "swish", "gelu"))
+
+
+def last_layers(cells: Cells, activation: str, *measures: str) -> pd.DataFrame:
+    """Layer measures at the end of the selected runs of an activation."""
+    rows = chosen(cells, activation)
+    rows = rows[rows["status"] == "ok"]
+    return records_at(cells.layers, rows, "final", list(measures)).merge(
+        rows[["run", "seed", "data", "optimizer"]], on="run"
+    )
+
+
+def by_task(cells: Cells, activation: str, of: tuple[str, ...], name: str, title: str, caption: str) -> Drawing | None:
+    """Draw the product of some layer measures over training: a panel for each task, a line for each layer."""
+    rows = cells.selected
+    runs = rows.loc[(rows["activation"] == activation) & (rows["status"] == "ok"), "run"]
+    if not {*of} <= {*cells.layers}:
+        return None
+    layers = cells.layers[cells.layers["run"].isin(runs)].dropna(subset=list(of))
+    values = layers[["run", "step", "layer"]].assign(measure=name, value=layers[list(of)].prod(axis=1))
+    frame = intervals(values, cells, ["measure", "layer", "step"], trained=True)
+    spec = Spec(FACETS, x="step", lines="layer", panels="data")
+    return drawing(cells, frame[frame["activation"] == activation], spec, title, caption) if len(frame) else None
+
+
+@figure(default=False)
+def alpha_by_task(cells: Cells) -> Drawing | None:
+    """P1: PReLU's α over training."""
+    caption = "Means over seeds, with intervals; α begins at 0.25."
+    return by_task(cells, "prelu", ("alpha",), "α", "α of PReLU over training, by task", caption)
+
+
+@figure(default=False)
+def bend_by_task(cells: Cells) -> Drawing | None:
+    """W1: swish's β·rms(z) over training."""
+    caption = "Means over seeds, with intervals. rms(z): over units and probe rows of a layer; β begins at 1."
+    if "preact_second_moment" not in cells.layers:
+        return None
+    layers = cells.layers.assign(rms=np.sqrt(cells.layers["preact_second_moment"].astype(float)))
+    title = "β·rms(z) of swish over training, by task"
+    return by_task(replace(cells, layers=layers), "swish", ("beta", "rms"), "β·rms(z)", title, caption)
+
+
+def prelu_moves(cells: Cells) -> Verdict:
+    """P1: α leaves its start."""
+    layers = last_layers(cells, "prelu", "alpha")
+    moved = layers.assign(moved=(layers["alpha"] - 0.25).abs())
+    by_optimizer: Mapping[str, pd.Series] = {
+        str(name): rows.groupby("seed")["moved"].mean() for name, rows in moved.groupby("optimizer")
+    }
+    evidence = "|α − 0.25| at the end, mean over layers and tasks, by seed"
+    statement = "learns α (it leaves its start)"
+    verdict = judge("P1a", "prelu", statement, AT_LEAST, MOVED, by_optimizer, evidence, figure=ALPHA)
+    return capped(verdict, cells, chosen(cells, "prelu"))
+
+
+def prelu_learns_from_the_data(cells: Cells) -> Verdict:
+    """P1, from the data: α ends elsewhere on another task."""
+    layers = last_layers(cells, "prelu", "alpha")
+    largest = {
+        str(name): largest_difference(rows.pivot_table("alpha", "seed", "data"), level=0.975)
+        for name, rows in layers.groupby("optimizer")
+    }
+    statement = "learns α from the data (it ends elsewhere on another task)"
+    evidence = "largest difference between any two tasks of α at the end, mean over layers, all pairs at once"
+    verdict = judge("P1b", "prelu", statement, AT_LEAST, MOVED, largest, evidence, figure=ALPHA)
+    return capped(verdict, cells, chosen(cells, "prelu"))
+
+
+def swish_adapts(cells: Cells) -> Verdict:
+    """W1: β·rms(z), which is what a unit sees of β, ends elsewhere on another task."""
+    layers = last_layers(cells, "swish", "beta", "preact_second_moment")
+    layers = layers.assign(bent=layers["beta"] * np.sqrt(layers["preact_second_moment"]))
+    largest = {
+        str(name): largest_difference(rows.pivot_table("bent", "seed", "data"), level=0.975)
+        for name, rows in layers.groupby("optimizer")
+    }
+    statement = "trainable β adapts to the task (β·rms(z) ends elsewhere on another task)"
+    evidence = "largest difference between any two tasks of β·rms(z) at the end, mean over layers, all pairs at once"
+    verdict = judge("W1", "swish", statement, AT_LEAST, ADAPTED, largest, evidence, figure=BEND)
+    return capped(verdict, cells, chosen(cells, "swish"))
+
+
+CLAIMS = [
+    elu_is_faster,
+    elu_is_steadier,
+    prelu_moves,
+    prelu_learns_from_the_data,
+    swish_adapts,
+    swish_beats_gelu_somewhere,
+    mish_is_faster,
+    mish_flows_better_than_swish,
+    mish_flows_better_than_gelu,
+]
