@@ -144,6 +144,8 @@ def test_run_notes_what_figures_need_of_each_activation(tmp_path):
     facts = manifest.read_manifest(tmp_path / "r")["activations"]
     (started,) = facts["bent"].pop("started")  # its initializer preserves variances
     assert started["slope"] == pytest.approx(0.5608, abs=1e-4)
+    same = facts["bent"].pop("same_as")
+    assert same == {"arctan": "always"}
     assert facts["bent"] == {"family": "gated", "order": 0, "look": ["#123456", "x", "dotted"]}
     assert facts["relu"]["look"] == list(GIVEN["relu"])
     assert facts["leaky_relu(negative_slope=0.2)"]["order"] == facts["relu"]["order"] + 1

@@ -37,7 +37,7 @@ def assess(
     given: Annotated[
         list[str],
         typer.Argument(
-            metavar="FUNCTION_OR_FORMULA...",
+            metavar="FUNCTION_OR_FORMULA",
             help="my_act.py:function (or :one,other), or formulas as 'x * tanh(exp(x))', 'x * sigmoid(b * x), b=1'",
             show_default=False,
             autocompletion=completion.activations,
