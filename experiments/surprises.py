@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, ONLY_IF, WITHIN, Verdict, claimed
-from actlab.analysis.findings.decided import AND_NOT, LEAST, stored
-from actlab.analysis.verdicts import NUMBERS, count, measured
+from actlab.analysis.conditions import told_apart
+from actlab.analysis.findings.decided import LEAST, stored
+from actlab.analysis.verdicts import count, measured
 from actlab.naming import counted
 
 MANY = 5
@@ -49,12 +50,12 @@ def surprising(verdicts: Sequence[Verdict], many: int = MANY) -> list[Verdict]:
 def line(one: Verdict, folder: str) -> str:
     """Write one as a line of a list, with a link to all that is known of it."""
     whose = f"`{one.activation}`: " if one.activation else ""
-    only = f" ({NUMBERS.sub('', one.condition.partition(AND_NOT)[0])})" if one.verdict == ONLY_IF else ""
     evidence, _, least = one.evidence.partition(LEAST)
-    at = f" at {least}" if least else ""
+    both = told_apart(one)
+    text = both or f"measured{f' at {least}' if least else ''}: {measured(one)}"
     return (
-        f"- {whose}“{one.statement}” is **{one.verdict}**{only}. Measured{at}: {measured(one)}, where the claim needs "
-        f"{claimed(one)} ({evidence}; [{one.id}]({folder}/report.md#{one.id.lower()}))."
+        f"- {whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: {text}, "
+        f"where the claim needs {claimed(one)} ({evidence}; [{one.id}]({folder}/report.md#{one.id.lower()}))."
     )
 
 

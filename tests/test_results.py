@@ -40,7 +40,7 @@ def test_tables_regenerate(study, tmp_path):
     assert tables(tmp_path / study) == tables(RESULTS / study)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", [name for name in STUDIES if not name.startswith("assess_")])
 def test_the_config_asks_for_what_is_stored(study):
     stored = Stored(RESULTS / study)
     planned, _ = train_study.ExecutionConfig().plan(actlab.study_of(CONFIGS / f"{study}.yaml"), stored)
@@ -61,11 +61,16 @@ def test_every_verdict_of_the_trial_is_decided_again_from_what_was_measured(tmp_
     """Byte for byte, as `actlab report` does it, but for pictures."""
     out = tmp_path / "claims"
     shutil.copytree(TRIAL, out)
-    made = [path for path in tables(out) if not path.endswith(trials.NUMBERS)]
-    for path in made:
+    for path in [path for path in tables(out) if not path.endswith(trials.NUMBERS)]:
         (out / path).unlink()
     trials.report(out)
-    assert tables(out) == tables(TRIAL)
+    made, stored = tables(out), tables(TRIAL)
+    pages = [
+        [line for line in found.pop("report.md").splitlines() if line and not line.startswith(b"![")]
+        for found in (made, stored)
+    ]
+    assert made == stored
+    assert pages[0] == pages[1]
 
 
 def test_the_trial_is_whole_and_small():

@@ -49,6 +49,7 @@ def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
     (tmp_path / "tables").mkdir()
     pd.DataFrame([asdict(one)]).to_csv(tmp_path / "tables" / "claims.csv", index=False)
     text = surprises(tmp_path, "results/claims")
-    assert "“says L2a” is **true only if** (adam). Measured at sgd: 0 [−0.100, 0.100], n = 20" in text
+    sides = "it holds at adam: 0.300 [0.250, 0.350]; it does not at sgd: 0 [−0.100, 0.100]"
+    assert f"“says L2a” is **true only under some conditions**: {sides}, where" in text
     assert "the claim needs at least 0.2 (a gain; [L2a](results/claims/report.md#l2a))" in text
     assert "**1 verdicts" not in text
