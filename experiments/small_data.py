@@ -2,8 +2,9 @@
 
 The generalisation gap is the test split's loss or error rate minus the training split's. PReLU's controls are leaky
 ReLU at its start (α = 0.25, never learned) and PReLU with an α for each unit, which has 64 times as many parameters to
-overfit with. Mish's are ReLU, GELU and swish, at equal training loss: else what learns less looks as if it overfitted
-less. Each cell has a learning rate of its own, selected on three other seeds.
+overfit with. Mish's are ReLU, GELU and swish, where each first meets the target's training loss: else what learns less
+looks as if it overfitted less. Each cell has a learning rate of its own, selected on three other seeds; where these
+rates differ a gap may be theirs, and ``equal_rates.py`` asks again at equal ones.
 
 Leaky ReLU frozen at the slopes that PReLU reaches here, layer by layer, tells learning α from having it: that is
 ``frozen_slopes.py``, whose study is written from what this one measures.
@@ -75,7 +76,7 @@ def mish_regularises(other: str, id: str) -> Callable[[Cells], Verdict]:
     """Make the claim that mish's gap at equal training loss is smaller than another's."""
 
     def claim(cells: Cells) -> Verdict:
-        statement = f"self-regularising (a smaller gap than {other}'s at equal training loss)"
+        statement = f"self-regularising (a smaller gap than {other}'s where each meets the target's training loss)"
         of = "generalization_gap_loss_at_target"
         return judged(cells, id, "mish", statement, AT_LEAST, LOSS, (other, "mish"), of)
 

@@ -72,7 +72,10 @@ def faster(cells: Cells, id: str, one: str, others: tuple[str, ...], statement: 
         for other in others
         for optimizer in optimizers(cells)
     }
-    evidence = f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks"
+    evidence = (
+        f"probability that {one} meets the target loss first, pairs of one seed and task, mean over tasks; ties count "
+        "½, among them all pairs of which neither meets it"
+    )
     verdict = judge(id, one, statement, AT_LEAST, OFTEN, by_condition, evidence, IMPROVEMENT)
     return capped(verdict, cells, chosen(cells, one, *others))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from actlab.analysis.claims import AT_LEAST, CONTRADICTED, ONLY_IF, SUPPORTED, Verdict, at_least
 from actlab.analysis.conditions import told_apart
 from actlab.analysis.escaping import code, plain
+from actlab.analysis.findings.decided import LEAST
 from actlab.analysis.intervals import Interval
 from actlab.analysis.layout import Table, with_interval
 from actlab.later import pd
@@ -89,7 +90,7 @@ def judge_chain(id: str, statement: str, chain: Sequence[Link]) -> Verdict:
     share = Interval(k / len(chain), k / len(chain), most / len(chain), len(chain), COUNTED)
     named = [f"{state}: {', '.join(of_state[state])}" for state in STATES[1:] if of_state[state]]
     condition = f"({k} of {len(chain)} links hold; {'; '.join(named)})" if named else ""
-    evidence = "share of links whose fault and repair are both supported"
+    evidence = "share of links whose fault and repair are both supported; bounds: those that are open break, or hold"
     numbers = (share.mean, share.low, share.high, share.n, share.method)
     return Verdict(id, "", statement, AT_LEAST, 1.0, *numbers, at_least(1.0, share), condition, evidence)
 
@@ -130,8 +131,8 @@ def said(claim: str, one: Verdict | None) -> str:
 
 
 def measured_of(one: Verdict | None) -> str:
-    """Write what was found, and its verdict."""
+    """Write what was found, its verdict, and what the number is."""
     if one is None:
         return "–"
     number = told_apart(one) or with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))
-    return f"{number}, **{one.verdict}**"
+    return f"{number}, **{one.verdict}** ({plain(one.evidence.partition(LEAST)[0])})"

@@ -13,8 +13,8 @@ MOST = 1000
 """Beyond so many seeds the effect is called about as large as δ."""
 RACES = "races"
 """How the method of an interval ends that holds those of several races, each of rounds: it has no seeds."""
-OF_RACES = "more rounds decide it only where each race's own interval is as wide: where races differ they do not"
-ABOUT_DELTA = "no number of seeds would: the effect is about as large as δ"
+OF_RACES = "more rounds decide it only where each race's own interval is as wide, not where races differ"
+ABOUT_DELTA = "no number of seeds would, since the effect is about as large as δ"
 
 
 def seeds_to_decide(effect: float, interval: Interval, two_sided: bool = False) -> float:
@@ -52,11 +52,11 @@ def what_would_decide(effect: float, interval: Interval, two_sided: bool = False
     >>> what_would_decide(0.1, Interval(0.2, 0.05, 0.35, 10, "Student t"))
     'about 46 seeds would decide'
     >>> what_would_decide(0.1, Interval(0.101, 0.0, 0.2, 10, "Student t"))
-    'no number of seeds would: the effect is about as large as δ'
+    'no number of seeds would, since the effect is about as large as δ'
     >>> what_would_decide(0.1, Interval(0.1, float("nan"), float("nan"), 3, "none"))
     'it takes 5 seeds'
     >>> what_would_decide(0.1, Interval(0.2, 0.05, 0.35, 10, "Student t, all of 3 races"))
-    "more rounds decide it only where each race's own interval is as wide: where races differ they do not"
+    "more rounds decide it only where each race's own interval is as wide, not where races differ"
     """
     if interval.method.endswith(RACES):
         return OF_RACES

@@ -175,7 +175,8 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             *([QUICK] if quick else []),
             f"{counted(len(rows), 'verdict')}: {count([one for one, _ in pairs])}.",
             "Supported: the whole interval agrees with what is claimed; contradicted: none of it does; *true only if*:",
-            f"under the conditions named. {BOTH}",
+            f"under the conditions named. {BOTH} Of several all are asked: a contradicted one, and none supported,",
+            "contradicts; one that is open, beside others that are supported, leaves it inconclusive.",
             *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
         ]
     )

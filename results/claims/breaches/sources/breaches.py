@@ -51,7 +51,8 @@ def stays_normalised(cells: Cells) -> Verdict:
     last = last.assign(decades=np.log10(last["act_var"].astype(float)))
     decades = {str(name): some.set_index("seed")["decades"] for name, some in last.groupby("optimizer")}
     evidence = "log10 of the variance of the last layer's activations at the end, by seed, at the selected rate"
-    verdict = judge("U1c", "selu", "normalises itself through training", WITHIN, FACTOR, decades, evidence)
+    statement = "keeps variance 1 through training (last of 10 layers, a factor of 2)"
+    verdict = judge("U1c", "selu", statement, WITHIN, FACTOR, decades, evidence)
     return capped(verdict, cells, rows)
 
 

@@ -20,6 +20,7 @@ from actlab.analysis.estimates import records_at
 
 KEPT = 0.0301  # decades a layer: halves or doubles every ten layers
 BETTER = 0.01  # decades a layer: over 30 layers a factor of 2
+INPUTS = 64  # of digits: with as many units Glorot's weights are LeCun's
 FIGURE = "vanishing_slopes"
 
 
@@ -31,6 +32,7 @@ def slopes(cells: Cells, activation: str) -> dict[str, pd.Series]:
     return {
         f"{str(init).partition('(')[0]}, width {width}": rows.set_index("seed")["vanishing_slope"]
         for (init, width), rows in first.groupby(["weight_init", "width"])
+        if not (str(init).startswith("glorot") and width == INPUTS)  # there they are LeCun's
     }
 
 

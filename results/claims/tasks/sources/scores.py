@@ -127,4 +127,4 @@ def improvements(cells: Cells) -> Table:
         for (optimizer, name), one in networks.items()
         if name != BEFORE
     }
-    return laid_out("Ends better than ReLU", note, found, "probability of improvement")
+    return laid_out("Probability of ending better than ReLU", note, found, "probability of improvement")
