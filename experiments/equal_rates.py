@@ -44,7 +44,7 @@ def regularisation_mends_at_equal_rates(cells: Cells) -> Verdict:
     gains = {
         f"{name.partition(', ')[2]}, {at}": wide[f"prelu, {PLAIN}"] - wide[name]
         for at, wide in by_network(cells).items()
-        for name in wide
+        for name in map(str, wide)
         if name.startswith("prelu") and not name.endswith(PLAIN)
     }
     statement = "regularisation mends its overfitting (a smaller gap), both at one rate"

@@ -10,7 +10,9 @@ from benchmarks.judged.normalising import BROKEN, WHOLE, last_variance
 from experiments import breaches
 
 TRAINED = WHOLE | {"dropout": 0.0, "dropout_kind": "standard"}
-DROPOUTS = tuple({"dropout": 0.1, "dropout_kind": kind} for kind in ("standard", "alpha"))
+DROPOUTS: tuple[dict[str, object], ...] = tuple(
+    {"dropout": 0.1, "dropout_kind": kind} for kind in ("standard", "alpha")
+)
 CONDITIONS = (TRAINED, *(TRAINED | one for one in (*BROKEN, *DROPOUTS)))
 SELU = named("selu") | {"optimizer": TWO, "conditions": CONDITIONS}
 
@@ -20,7 +22,7 @@ def cost(rng: np.random.Generator, runs: pd.DataFrame, truth: float) -> Mapping[
     whole = (runs["weight_init"] == "lecun_normal") & runs["standardize"] & ~runs["residual"]
     dropout = (runs["dropout"] > 0) & (runs["dropout_kind"] == "standard")
     mean = 0.9 - truth * (of(runs, "selu", 1.0, 0.0) * (~whole | dropout))
-    return {"runs": runs.assign(test_accuracy=bounded(rng, mean.to_numpy(), 0.012, len(runs)))}
+    return {"runs": runs.assign(test_accuracy=bounded(rng, np.asarray(mean), 0.012, len(runs)))}
 
 
 CASES = (

@@ -8,8 +8,13 @@ import pandas as pd
 from benchmarks.judged.made import Case, first_records, named
 from experiments import normalising
 
-WHOLE = {"weight_init": "lecun_normal", "standardize": True, "residual": False}
-BROKEN = ({"weight_init": "he_normal"}, {"weight_init": "glorot_normal"}, {"standardize": False}, {"residual": True})
+WHOLE: dict[str, object] = {"weight_init": "lecun_normal", "standardize": True, "residual": False}
+BROKEN: tuple[dict[str, object], ...] = (
+    {"weight_init": "he_normal"},
+    {"weight_init": "glorot_normal"},
+    {"standardize": False},
+    {"residual": True},
+)
 KEPT = {"width": (64, 256), "conditions": (WHOLE,)}
 LACKING = KEPT | {"conditions": tuple(WHOLE | one for one in BROKEN)}
 
