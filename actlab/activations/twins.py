@@ -33,7 +33,8 @@ def twins(record: Activation, among: Mapping[str, Activation] | None = None) -> 
     Returns:
         {name: ``ALWAYS``, or ``AT_FIRST`` where a learned parameter begins at such a value}.
 
-    >>> twins(Activation("mine", jax.nn.gelu, jax.nn.gelu, jax.grad(jax.nn.gelu)))
+    >>> known = {name: CATALOGUE[name] for name in ("relu", "gelu", "gelu_tanh")}
+    >>> twins(Activation("mine", jax.nn.gelu, jax.nn.gelu, jax.grad(jax.nn.gelu)), known)
     {'gelu_tanh': 'always'}
     """
     others = CATALOGUE.records if among is None else among
