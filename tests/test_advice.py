@@ -243,7 +243,6 @@ WITHOUT_ANOTHER = {  # what a message says, and what it must not advise
     ("plan", "s.yaml", "data.name=zzz.csv"): ("rows.csv", "did you mean"),
     ("plan", "s.yaml", "--csv"): ("unknown option --csv", "data.name"),
     ("runs", "folder", "--csv"): ("did you mean '--format=csv'?", "data.name"),
-    ("compare", "folder", "--json"): ("did you mean '--format=json'?", "data.name"),
     ("show", "folder"): ("actlab runs folder", "did you mean"),
     ("new", "z", "--data", "iris", "--target", "foo"): ("iris is no file", "Then look at"),
     ("new", "s", "--data", "rows.csv"): ("is there already", "unsure"),
