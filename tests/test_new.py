@@ -252,6 +252,16 @@ UNDERSTOOD = {
     ),
     "first.csv": ({"kind": KINDS, "a": X, "b": X**2}, {"target": "kind"}, ["classification of 'kind'"]),
     "first_named.csv": ({"Outcome": np.arange(ROWS) % 2, "a": X}, {"target": "Outcome"}, []),
+    "labels_last.csv": (
+        {"income": X, "a": X**2, "risk": KINDS},
+        {"target": "risk", "task": "classification"},
+        ["  unsure    target: risk is predicted, the last column, which holds labels; income may be meant by its name"],
+    ),
+    "named.csv": (
+        {"income": X, "a": X**2, "age": X},
+        {"target": "income", "task": "regression"},
+        ["  unsure    target: income is predicted by its name, which inputs have as often; the last column is age"],
+    ),
     "quantity.csv": ({"a": X, "price": 3 * X + 1}, {"target": "price", "task": "regression"}, ["regression of"]),
     "semicolons.csv": (
         "a;b;klasse\n" + "".join(f"{x};{x};{k}\n" for x, k in zip(COMMA, KINDS, strict=True)),

@@ -337,3 +337,15 @@ def test_compare_names_confounds_too():
     assert "Compared at different initialisations" in text
     assert "Left out, since they diverged: of `tanh` 1 of 3." in text
     assert "Left out" not in compare.format(compare.compare([("s", runs, steps, layers)], "trained", ["activation"]))
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_the_answer_fits_the_terminal_and_loses_no_number(width):
+    study = frames(("relu", "elu", "tanh"), (2, 10, 30, 50), (1e-3,), seeds=7)
+    wide = TABLES["performance"].make(build_cells(*study)).wide
+    cells = build_cells(*study)
+    shown = report.headline_text({}, cells, TABLES["performance"].make(cells), width=width)
+    assert max(map(len, shown.splitlines())) <= width
+    for number in wide.iloc[:, 1:].to_numpy().ravel():
+        assert number.replace("**", "").split()[0] in shown
+    assert " ".join(shown.split()).count("relu") >= " ".join(report.headline({}, {}, *study).split()).count("relu")

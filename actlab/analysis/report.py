@@ -173,19 +173,31 @@ def headline(
 
 
 def headline_text(
-    study: Mapping[str, Any], cells: Cells, table: Table, tables: Mapping[str, Table | None] | None = None
+    study: Mapping[str, Any],
+    cells: Cells,
+    table: Table,
+    tables: Mapping[str, Table | None] | None = None,
+    width: int = WIDE,
 ) -> str:
-    """Write the answer for the terminal, of tables that are made: ``tables`` are those that the report shows.
+    """Write the answer for the terminal, of tables that are made.
 
     Networks that are not trained have no performance to show.
+
+    Args:
+        study: as resolved.
+        cells: its numbers.
+        table: of final performance.
+        tables: those that the report shows.
+        width: of the terminal, in letters: sentences are broken there, and a wider table continues below.
     """
-    said = [str(study.get("question", "")).strip(), "", *answer_lines(*answer(cells, tables or {}))]
+    width = min(width, WIDE)
+    said = [str(study.get("question", "")).strip(), "", *answer_lines(*answer(cells, tables or {}), width)]
     if cells.untrained:
         return "\n".join(said).strip()
     whole = table.frame[~bimodal.not_means(table.frame) & ~some_lack_values(table.frame)]
     ranged = whole["median"].notna() & (whole["least"] < whole["greatest"])
     shown = table.wide.map(lambda text: bare(re.sub(r"\*\*(.+?)\*\*", r"\1 *", str(text))))
-    body = tabulate(shown.to_numpy().tolist(), list(map(bare, shown.columns)), "simple", disable_numparse=True)
+    body = "\n\n".join(blocks(list(map(bare, shown.columns)), shown.to_numpy().tolist(), width))
     text = " ".join(str(cell) for row in table.wide.to_numpy() for cell in row)
     few = EITHER if over_repeats(table.frame) == BOTH else "runs"
     legend = [
@@ -197,11 +209,37 @@ def headline_text(
         marks_note(table.frame, "*", cells.own),
         selected_in_short(cells),
     ]
-    lines = [line for sentence in legend for line in textwrap.wrap(sentence, WIDE)]
-    return "\n".join([*said, "", table.title, body, *lines]).strip()
+    lines = [line for sentence in legend for line in textwrap.wrap(sentence, width)]
+    return "\n".join([*said, "", *textwrap.wrap(table.title, width), body, *lines]).strip()
 
 
-def answer_lines(sentences: Sequence[str], doubts: Sequence[str]) -> list[str]:
+def blocks(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Write a table for the terminal, in as many blocks of columns as its width asks for; each begins with the first.
+
+    >>> print(*blocks(["activation", "depth 2", "depth 10"], [["relu", "0.97", "0.93"]], 20), sep="\\n\\n")
+    activation    depth 2
+    ------------  ---------
+    relu          0.97
+    <BLANKLINE>
+    activation    depth 10
+    ------------  ----------
+    relu          0.93
+    """
+
+    def written(columns: Sequence[int]) -> str:
+        cells = [[row[at] for at in (0, *columns)] for row in rows]
+        return tabulate(cells, [heads[at] for at in (0, *columns)], "simple", disable_numparse=True)
+
+    written_blocks, columns = [], list[int]()
+    for at in range(1, len(heads)):
+        if columns and max(map(len, written([*columns, at]).splitlines())) > width:
+            written_blocks.append(written(columns))
+            columns = []
+        columns.append(at)
+    return [*written_blocks, written(columns)]
+
+
+def answer_lines(sentences: Sequence[str], doubts: Sequence[str], width: int = WIDE) -> list[str]:
     """Write what was found and what to doubt for the terminal: the report's sentences, without its marks and links."""
     parts = [
         (head, list(map(bare, said)))
@@ -210,7 +248,7 @@ def answer_lines(sentences: Sequence[str], doubts: Sequence[str]) -> list[str]:
     ]
     lines = []
     for head, said in parts:
-        lines += ["", head, *(line for one in said for line in textwrap.wrap(f"- {one}", WIDE, **INDENTED))]
+        lines += ["", head, *(line for one in said for line in textwrap.wrap(f"- {one}", width, **INDENTED))]
     return lines[1:]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from actlab import awake, interrupts
 from actlab.cli.errors import imported
-from actlab.cli.terminal import one_line, say
+from actlab.cli.terminal import letters, one_line, say
 from actlab.errors import INCOMPLETE, WRONG
 from actlab.naming import counted, message
 
@@ -146,11 +146,11 @@ class Answering:
         """Print what a run came to, and what was written."""
         from actlab.analysis.document import unknown_death
         from actlab.analysis.marking import advice
-        from actlab.analysis.report import headline_tables, headline_text
+        from actlab.analysis.report import WIDE, headline_tables, headline_text
 
         frames = results.runs, results.steps, results.layers, results.predictions
         cells, table, tables = headline_tables(results.study, results.manifest, *frames, results.path)
-        say(headline_text(results.study, cells, table, tables))
+        say(headline_text(results.study, cells, table, tables, letters(WIDE)))
         for one in unknown_death(results.manifest):
             say(one.text)
         diverged = int((results.runs["status"] == "diverged").sum())

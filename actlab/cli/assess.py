@@ -16,7 +16,7 @@ from actlab.cli import completion
 from actlab.cli.arguments import Workers
 from actlab.cli.output import at_work, note
 from actlab.cli.progress import progress_display
-from actlab.cli.terminal import one_line, say
+from actlab.cli.terminal import letters, one_line, say
 from actlab.naming import MOST_NAME
 
 if TYPE_CHECKING:
@@ -149,12 +149,12 @@ def first_findings(record: "Activation") -> None:
 
 def tell(results: "Results") -> None:
     """Print what was found, the table in which the newcomer stands among the known ones, and where the page is."""
-    from actlab.analysis.report import headline_tables, headline_text
+    from actlab.analysis.report import WIDE, headline_tables, headline_text
     from actlab.analysis.tables.standing import standing
 
     frames = results.runs, results.steps, results.layers, results.predictions
     cells, performance, tables = headline_tables(results.study, results.manifest, *frames, results.path)
-    say(f"\n{headline_text(results.study, cells, standing(cells) or performance, tables)}\n")
+    say(f"\n{headline_text(results.study, cells, standing(cells) or performance, tables, letters(WIDE))}\n")
     for name in ("report.md", "report.html"):
         if (results.path / name).is_file():
             say(f"  {one_line(results.path / name)}")

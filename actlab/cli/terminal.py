@@ -90,6 +90,11 @@ def say(text: object = "") -> None:
     out.print(str(text))
 
 
+def letters(most: int) -> int:
+    """Return how many letters a line has room for: ``most`` where standard output is no terminal."""
+    return min(out.size.width, most) if out.is_terminal else most
+
+
 def prepare() -> None:
     """Have what a terminal or a pipe cannot show replaced, rather than end a command that has done its work."""
     codecs.register_error(ESCAPE, replaced)

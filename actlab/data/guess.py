@@ -73,6 +73,7 @@ def guess(path: Path, target: str | None = None) -> Guess:
     first: DataError | None = None
     for one in candidates[: 1 if named else MOST_TARGETS]:
         doubt = "" if named else guess_target.why_not_last(one, columns, sheet)
+        doubt = doubt or ("" if target else guess_target.by_name(one, columns))
         others = [name for name in candidates if name != one]
         try:
             return with_target(one, others, columns, sheet, spec, {**why, "target": doubt})

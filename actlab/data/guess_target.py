@@ -22,6 +22,8 @@ espece clase etiqueta objetivo salida precio especie
 """Names that targets have, the surest first."""
 SURE = NAMES[:6]
 """Names that nothing else has: a column that is called so and cannot be predicted is no reason to take another."""
+INPUTS_TOO = frozenset(["quality", "income", "grade", "rating", "cost", "amount", "value", "sales", "demand", "art"])
+"""Those of them that inputs have as often: where the last column holds labels, that one is predicted."""
 FEW = 20
 """As many different values a column of labels may have that does not say that it is one."""
 FEW_FRACTIONS = 10
@@ -41,6 +43,8 @@ def candidates(kinds: Mapping[str, str], sheet: Sheet, asked: str | None) -> tup
         return [chosen(asked, names, sheet.path)], True
     usable = [name for name in names if may_be_target(name, kinds[name], sheet)]
     ranks = {name: NAMES.index(word) for name in usable if (word := plain_word(name)) in NAMES}
+    if names[-1] in usable and kinds[names[-1]] == "text":
+        ranks = {name: rank for name, rank in ranks.items() if name == names[-1] or NAMES[rank] not in INPUTS_TOO}
     last_first = usable[::-1]
     for name in names if not ranks else ():
         if plain_word(name) in SURE and sheet.frame[name].nunique() < 2:
@@ -55,6 +59,27 @@ def candidates(kinds: Mapping[str, str], sheet: Sheet, asked: str | None) -> tup
         if texts == names[:1] and kinds[names[-1]] == "numbers" and not is_few(sheet.frame[names[-1]], sheet):
             last_first = [*texts, *(name for name in last_first if name not in texts)]
     return [*named, *(name for name in last_first if name not in named)], bool(named)
+
+
+def by_name(target: str, kinds: Mapping[str, str]) -> str:
+    """Say what is doubtful where names decide: one that inputs have as often, of the target or of another column.
+
+    >>> by_name("income", {"income": "numbers", "age": "numbers"})
+    'unsure: income is predicted by its name, which inputs have as often; the last column is age'
+    >>> by_name("risk", {"income": "numbers", "risk": "text"})
+    'unsure: risk is predicted, the last column, which holds labels; income may be meant by its name'
+    >>> by_name("species", {"species": "text", "age": "numbers"})
+    ''
+    """
+    last = [*kinds][-1]
+    if plain_word(target) in INPUTS_TOO and target != last:
+        ours = f"unsure: {as_yaml(target)} is predicted by its name, which inputs have as often"
+        return f"{ours}; the last column is {as_yaml(last)}"
+    others = [as_yaml(name) for name in kinds if name != target and plain_word(name) in INPUTS_TOO]
+    if others and target == last and plain_word(target) not in NAMES:
+        ours = f"unsure: {as_yaml(target)} is predicted, the last column, which holds labels"
+        return f"{ours}; {listed(others, 2)} may be meant by its name"
+    return ""
 
 
 def why_not_last(target: str, kinds: Mapping[str, str], sheet: Sheet) -> str:
