@@ -162,7 +162,8 @@ def predicted(cells: Cells, tables: Tables) -> Finding | None:
     text = (
         f"Mean-field theory predicts the gradient's slope before training in {number}. In "
         f"{where} the measured mean is within {BEYOND:g} standard "
-        f"errors of what is predicted; the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
+        f"errors of what is predicted (as theory expects of so many networks of that width); "
+        f"the furthest off, by {abs(off['standard_errors']):.3g} of them, is "
         f"{those}: {estimate(off)} decades per layer {by_what}"
         f"measured, {predicted_text(off)} predicted."
     )
