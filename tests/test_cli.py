@@ -158,3 +158,18 @@ def test_things_are_counted_by_one_function():
                     if counts and isinstance(after, ast.Constant) and re.match(rf" ({things})\b", str(after.value)):
                         found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert found == []
+
+
+@pytest.mark.parametrize("width", [40, 80, 110])
+def test_sentences_are_broken_between_words_and_what_is_copied_stays_whole(width):
+    said = (
+        "  features  64; constant (4): pixel_0_0, pixel_4_0, pixel_4_7, pixel_7_0; whole numbers (58): pixel_0_1\n"
+        "| a | " + "b " * 60 + "|\n"
+        "so: `actlab run results/quickstart/study.yaml sweep.seeds=5 train.steps=4000 --out results/quickstart`\n"
+        "Training: 232.6 GFLOP of matrix products; about 6 s (a rough guess for a laptop's cores); about 555 MiB of memory."
+    )
+    shown = terminal.broken(said, width)
+    assert shown.split() == said.split()
+    lines = shown.splitlines()
+    assert all(len(line) <= width for line in lines if "|" not in line and "`" not in line)
+    assert [line for line in lines if "|" in line or "`" in line] == said.splitlines()[1:3]

@@ -28,7 +28,7 @@ from actlab.cli.output import note
 from actlab.cli.preview import preview
 from actlab.cli.run import run
 from actlab.cli.runs import runs
-from actlab.cli.terminal import leave, one_line, out, prepare, say, undecoded
+from actlab.cli.terminal import leave, one_line, out, prepare, prose, say, undecoded
 from actlab.cli.trial import of_trial, plan_trial, trial
 from actlab.cli.watch import watch_study
 from actlab.compiler_flags import CLIENT_DEFAULTS
@@ -216,7 +216,8 @@ def compare(
     )
     for line in frame.attrs["notes"]:
         note(line)
-    say(formatted(frame, "json" if as_json else (text or TextFormat.markdown).value))
+    style = TextFormat.json if as_json else text or TextFormat.markdown
+    (prose if style == TextFormat.markdown else say)(formatted(frame, style.value))
 
 
 app.command()(merge)

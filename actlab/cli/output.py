@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from actlab.cli.terminal import err, one_line, out, say
+from actlab.cli.terminal import err, one_line, out, prose, say
 from actlab.naming import counted, listed, show
 
 MOST_SPLITS = 8  # that are named
@@ -24,7 +24,7 @@ def show_plan(name: str, planned: "Plan") -> None:
         by_activation.setdefault(planned.label(one, "activation"), []).append(one)
     listed = {activation: settings(runs) for activation, runs in by_activation.items()}
     common = {key: value for key, value in next(iter(listed.values())).items() if all_equal(key, listed)}
-    say(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()))
+    prose(f"study {name}: " + ", ".join(f"{key} {value}" for key, value in common.items()))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("activation", no_wrap=True)
     varying = [key for key in next(iter(listed.values())) if key not in common]
@@ -37,7 +37,7 @@ def show_plan(name: str, planned: "Plan") -> None:
         )
     out.print(table)
     if text := repeats([one.labels for one in planned.runs.values()]):
-        say(text)
+        prose(text)
 
 
 def repeats(labels: "Sequence[Mapping[str, Any]]") -> str:
@@ -58,13 +58,13 @@ def show_data(seen: "Sequence[Mapping[str, Any]]", most: int = 4) -> None:
     from actlab.data.look import heading, lines
 
     for about in seen[:most]:
-        say(f"data {one_line(heading(about))}")
+        prose(f"data {one_line(heading(about))}")
         for what, text in lines(about).items():
-            say(f"  {what:<9} {one_line(text)}")
+            prose(f"  {what:<9} {one_line(text)}")
         for text in about["unsure"]:
-            say(f"  unsure    {one_line(text)}")
+            prose(f"  unsure    {one_line(text)}")
     if len(seen) > most:
-        say(f"and {len(seen) - most} more; `actlab plan --json` lists them")
+        prose(f"and {len(seen) - most} more; `actlab plan --json` lists them")
     say()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import actlab
 from actlab import commands, limits
 from actlab.cli.output import note, outside_theory, plan_as_json, show_data, show_plan
-from actlab.cli.terminal import err, one_line, say
+from actlab.cli.terminal import err, one_line, prose, say
 from actlab.naming import counted, in_units
 
 
@@ -93,22 +93,22 @@ def preview(
     show_data(planned.data)
     show_plan(study.config.study, planned)
     for line in stages.lines(planned, told):
-        say(line)
+        prose(line)
     for line in say_followed(study.config, [run.labels for run in planned.runs.values()]):
-        say(f"{line}.")
+        prose(f"{line}.")
     for line in started.lines(planned.started):
-        say(one_line(line))
+        prose(one_line(line))
     if outside:
-        say(outside_theory(outside))
+        prose(outside_theory(outside))
     for label, why in planned.unknown_death.items():
-        say(f"Unit death of {one_line(label)} will not be known: {why}.")
+        prose(f"Unit death of {one_line(label)} will not be known: {why}.")
     if len(missing) < len(planned.runs):
         done = len(planned.runs) - len(missing)
-        say(f"{counted(done, 'run')} {'is' if done == 1 else 'are'} stored in {one_line(stored.folder)} already.")
+        prose(f"{counted(done, 'run')} {'is' if done == 1 else 'are'} stored in {one_line(stored.folder)} already.")
     if again := 0 if fresh else len(missing & stored.runs()):
-        say(one_line(kept.trained_again(stored.folder, again)))
+        prose(one_line(kept.trained_again(stored.folder, again)))
     then = f", and then {counted(len(to_come), 'run')} more" if to_come else ""
-    say(
+    prose(
         f"{counted(len(missing), 'run')} to train in {counted(len(jobs), 'job')} on {counted(number, 'worker')}"
         f"{' (or as many as the scheduler has)' if asked.scheduler else ''}{then}; "
         f"{counted(PROGRAMS * len({job.shape.programs for job in jobs}), 'program')} to compile.\n"
@@ -116,20 +116,20 @@ def preview(
         f"(a rough guess for a laptop's cores); about {planned.worker_bytes / 2**20:,.0f} MiB of memory per worker."
     )
     if total.compile_seconds:
-        say(
+        prose(
             f"Compiling before that: about {cost.clock(total.compile_seconds)} where nothing else keeps cores busy; "
             "a program that was compiled here before takes none."
         )
     if missing or to_come:
-        say("Not counted in these times: theory's predictions, tables, figures and report, which come after it.")
+        prose("Not counted in these times: theory's predictions, tables, figures and report, which come after it.")
     if of_theory > planned.worker_bytes:
         number = predicting.most_processes(of_theory, asked.memory or limits.free_memory())
-        say(
+        prose(
             f"Predictions after that: about {of_theory / 2**20:,.0f} MiB of memory per process, {number} at a time at "
             "most."
         )
     if weight_bytes:
-        say(f"Weights: about {in_units(weight_bytes)} on the disk (measure.keep_weights).")
+        prose(f"Weights: about {in_units(weight_bytes)} on the disk (measure.keep_weights).")
     try:
         kept.check_disk(stored.folder, planned, missing)
     except StoreError as error:

@@ -9,6 +9,7 @@ import codecs
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -93,6 +94,32 @@ def say(text: object = "") -> None:
 def letters(most: int) -> int:
     """Return how many letters a line has room for: ``most`` where standard output is no terminal."""
     return min(out.size.width, most) if out.is_terminal else most
+
+
+def prose(text: object) -> None:
+    """Print a text for people: on a terminal its sentences are broken between words, to the letter anywhere else."""
+    say(broken(str(text), out.size.width) if out.is_terminal else text)
+
+
+def broken(text: str, width: int) -> str:
+    """Break lines between words where they are longer than a width; rows of tables and what is to be copied stay whole.
+
+    >>> print(broken("  rows      1797: 1079 training, 359 test\\n| a | b |\\nrun `actlab run mine.yaml`", 30))
+      rows      1797: 1079
+                training, 359 test
+    | a | b |
+    run `actlab run mine.yaml`
+    """
+    lines = []
+    for line in text.split("\n"):
+        if len(line) <= width or line.startswith("|") or "`" in line:
+            lines.append(line)
+            continue
+        head = re.match(r" *(\S+ {2,})?", line)
+        assert head is not None  # it may be empty
+        hanging = " " * min(len(head[0]), width // 2)
+        lines += textwrap.wrap(line, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def prepare() -> None:

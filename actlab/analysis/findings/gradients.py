@@ -18,7 +18,6 @@ from actlab.analysis.findings.base import (
     called,
     deepest,
     keys_of,
-    kind,
     middle,
     named,
     tied,
@@ -74,10 +73,11 @@ def slopes(cells: Cells, tables: Tables) -> Finding | None:
     known = last["low"].notna()
     if not known.any():
         lowest, highest = (in_one(last, end, names, cells) for end in (last.index[0], last.index[-1]))
-        ends = (
-            f"lowest {kind(last)} is {lowest}, the highest {highest}" if len(last) > 1 else f"{kind(last)} is {lowest}"
+        ends = f"slopes from {lowest} to {highest}" if len(last) > 1 else f"a slope of {lowest}"
+        text = (
+            f"{begin} the gradient on its way back to the input has {ends}: below 0 it shrinks. Medians and ranges: so "
+            "few runs give no interval."
         )
-        text = f"{begin} no slope of the gradient has an interval; on its way back to the input the {ends}."
         return Finding(text, "vanishing_slopes", FIGURES)
     shrinks, grows = last[known & (last["high"] < -HALVED)], last[known & (last["low"] > HALVED)][::-1]
     keeps = last[known & (last["low"] >= -HALVED) & (last["high"] <= HALVED)]
