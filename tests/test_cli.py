@@ -166,7 +166,7 @@ def test_sentences_are_broken_between_words_and_what_is_copied_stays_whole(width
         "  features  64; constant (4): pixel_0_0, pixel_4_0, pixel_4_7, pixel_7_0; whole numbers (58): pixel_0_1\n"
         "| a | " + "b " * 60 + "|\n"
         "so: `actlab run results/quickstart/study.yaml sweep.seeds=5 train.steps=4000 --out results/quickstart`\n"
-        "Training: 232.6 GFLOP of matrix products; about 6 s (a rough guess for a laptop's cores); about 555 MiB of memory."
+        "Training: 232.6 GFLOP of matrix products; about 6 s (a rough guess for a laptop's cores); about 555 MiB each."
     )
     shown = terminal.broken(said, width)
     assert shown.split() == said.split()
