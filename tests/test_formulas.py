@@ -13,6 +13,7 @@ from actlab.activations.base import CATALOGUE
 from actlab.activations.formulas import FUNCTIONS, LARGEST, MOST_CHARACTERS, FormulaError, in_its_words, read
 from actlab.activations.loading import check
 from actlab.activations.overflow import Step, instead
+from tests.typed import typed
 
 X = np.linspace(-6.0, 6.0, 25) + 0.013
 ERF = np.vectorize(math.erf)
@@ -74,6 +75,18 @@ def test_its_file_is_a_users_own_activation(tmp_path):
     record = function_of(read("x * tanh(exp(x))"), tmp_path)
     check(record)
     assert not record.learnable
+
+
+def test_a_formula_is_described_as_the_function_that_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "act.py").write_text("import jax\n\n\ndef f(z):\n    return z * jax.nn.sigmoid(z)\n")
+    told = [typed(capsys, "describe", word)[1] for word in ("x * sigmoid(x)", "act.py:f")]
+    shape = [re.findall(r"(?m)^  ((?:range|turns at|shape|E φ|variance|critical).*)$", text) for text in told]
+    assert len(shape[0]) >= 7
+    assert shape[0] == shape[1]
+    code, _, problem = typed(capsys, "describe", "x * sigmoidd(x)")
+    assert code == 2
+    assert "did you mean 'sigmoid'" in problem
 
 
 def test_its_parameters_are_learned(tmp_path):

@@ -256,7 +256,7 @@ Activations = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="ACTIVATION",
-        help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name",
+        help="with options as leaky_relu:negative_slope=0.2; one of yours: path/to/file.py:name, or a formula",
         autocompletion=completion.activations,
     ),
 ]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from actlab import limits, sources
 from actlab.activations import CATALOGUE, STORY, Activation, ActivationError, check
+from actlab.cli.formula_files import function_of, is_formula
 from actlab.cli.output import at_work
 from actlab.cli.terminal import one_line, out, say
 from actlab.naming import brief, counted, listed, nearest, show
@@ -21,15 +23,19 @@ def asked(words: Iterable[str]) -> list[Activation]:
     """Look up activations, each at its options; without a word the whole catalogue.
 
     Args:
-        words: ``relu``, ``leaky_relu:negative_slope=0.2``, ``path/to/file.py:function:alpha=3``. The same one twice
-            counts once.
+        words: ``relu``, ``leaky_relu:negative_slope=0.2``, ``path/to/file.py:function:alpha=3``, ``x * sigmoid(x)``.
+            The same one twice counts once.
 
     Raises:
         ActivationError: there is no such activation, or it has no such option or value.
+        FormulaError: a formula is none.
     """
     words = list(words)
     if not words:
         return list(CATALOGUE.values())
+    if any(map(is_formula, words)):
+        with ExitStack() as files:
+            return asked([files.enter_context(function_of(word)) if is_formula(word) else word for word in words])
     from actlab.engine import devices
 
     devices.check()

@@ -1,9 +1,7 @@
 """``actlab assess``: activations of one's own, from a file or as a formula, put beside known ones."""
 
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,6 +62,7 @@ def assess(
     parameter that is learned, and needs the value that it begins with.
     """
     from actlab.cli.activations import asked
+    from actlab.cli.formula_files import function_of
     from actlab.study.assessment import study_of
 
     begin = awake.seconds()
@@ -94,37 +93,6 @@ def several(word: str) -> list[str]:
     """
     file, found, names = word.partition(".py:")
     return [f"{file}{found}{one.strip()}" for one in names.split(",")] if found else [word]
-
-
-@contextmanager
-def function_of(given: str, name: str | None) -> Iterator[str]:
-    """Give an activation by the name that studies know it by; a formula is written as a file for that, for a while.
-
-    Raises:
-        FormulaError: it is none, or none that can be trained.
-    """
-    from actlab import sources
-    from actlab.activations import CATALOGUE
-    from actlab.activations.formulas import FormulaError, in_its_words, read
-    from actlab.errors import ActlabError
-
-    word = given.split(":")[0]
-    if sources.parse(given) or word in CATALOGUE or word.endswith(".py"):
-        yield given
-        return
-    formula = read(given)
-    called = name or formula.name
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", called):
-        raise FormulaError(f"--name {called}: expected letters, digits and _")
-    with tempfile.TemporaryDirectory(prefix="actlab-formula-") as folder:
-        path = Path(folder) / f"{called}.py"
-        path.write_text(formula.source(called), encoding="utf-8")
-        try:
-            yield f"{path}:{called}"
-        except ActlabError as error:  # of the file, of which the user knows nothing
-            if not str(error).startswith(f"{called}: "):
-                raise
-            raise FormulaError(in_its_words(f"{given.strip()}{str(error).removeprefix(called)}")) from None
 
 
 def choice(word: str) -> Any:
