@@ -17,11 +17,12 @@ from actlab import cli, sources
 from actlab.activations import CATALOGUE
 from actlab.analysis.cells import build_cells
 from actlab.analysis.document import document
+from actlab.analysis.findings import found_in
 from actlab.analysis.making import make_shipped
 from actlab.analysis.places import places
 from actlab.analysis.sections import markdown
 from actlab.analysis.tables.outcomes import performance
-from actlab.analysis.tables.standing import standing
+from actlab.analysis.tables.standing import speeds_of, standing
 from actlab.measures import about
 from actlab.study.assessment import GRIDS, study_of
 from actlab.study.selection import Select
@@ -195,8 +196,51 @@ def test_the_page_begins_with_formula_and_standing(tmp_path):
     cells = build_cells(*frames(("sigmoid", "relu"), (2, 5), seeds=5), rule)
     made = make_shipped(tmp_path, cells, ["performance", "standing"], [])
     notes = {"activations": {"sigmoid": {"order": 0, "formula": "1/(1+exp(-z))"}}}
-    page = markdown(document({"study": "assess_sigmoid"}, notes, cells, made))
-    places = [page.index(text) for text in ("1/(1+exp(-z))", "## Where each activation stands", "## What was found")]
+    page = markdown(document({"study": "assess_sigmoid", "question": "Where does it stand?"}, notes, cells, made))
+    assert page.startswith("# Where does it stand?\n")
+    assert page.count("Where does it stand?") == 1
+    begin = ("1/(1+exp(-z))", "## Where each activation stands", "## What was found", "- Of 2 activations by the depth")
+    places = [page.index(text) for text in begin]
     assert places == sorted(places)
     assert page.count("Where each activation stands") == 1
     assert page.index("## What was found") < page.index("## Tables")
+
+
+def test_what_was_found_says_the_places_of_the_newcomer_first():
+    """By depth and accuracy, then by speed, with the numbers of the table; of none's own, those of all."""
+    rule = Select("train.learning_rate", "validation_loss")
+    runs, *others = frames(("sigmoid", "relu", "gelu"), (2, 5), seeds=5)
+    runs = runs.assign(activation_order=runs["activation_order"] + 1)  # as in the catalogue
+    own = runs.assign(activation_order=runs["activation_order"].where(runs["activation"] != "sigmoid", 0))
+    cells = build_cells(own, *others, rule)
+    table = standing(cells)
+    place, speed = found_in(cells, {"standing": table})
+    assert place.text.startswith("Of 3 activations by the depth to which they train, then by accuracy there, `sigmoid`")
+    assert "; of the known `" in place.text
+    assert speed.under
+    assert "by speed" in speed.text
+    for found, column in ((place, "place"), (speed, "place by speed")):
+        for row in table.wide.to_dict("records"):
+            assert re.search(rf"{row['activation']}.*? {row[column]}\b", found.text)
+    known = found_in(build_cells(runs, *others, rule), {"standing": table})
+    assert not any("known" in one.text for one in known)
+    assert found_in(cells, {}) == ()
+
+
+def test_few_seeds_are_said_to_bound_nothing():
+    rule = Select("train.learning_rate", "validation_loss")
+    cells = build_cells(*frames(("relu", "gelu"), (2, 5), seeds=3), rule)
+    assert "3 seeds bound no difference of accuracies" in found_in(cells, {"standing": standing(cells)})[0].text
+
+
+def test_places_by_speed_follow_the_ranks_of_times_and_never_is_last():
+    rule = Select("train.learning_rate", "validation_loss")
+    runs, *others = frames(("sigmoid", "relu", "gelu"), (2, 5), rates=(1e-3,), seeds=8)
+    soon = {"relu": 60.0, "gelu": 120.0}
+    times = runs["activation"].map(soon)
+    made = runs.assign(steps_to_target=times, target_reached=times.notna(), status="ok")
+    found = speeds_of(build_cells(made, *others, rule))
+    assert {name: one.text for name, one in found.items()} == {"relu": "1", "gelu": "2", "sigmoid": "3"}
+    none = build_cells(made.assign(target_reached=False), *others, rule)
+    assert speeds_of(none) == {}
+    assert "place by speed" not in standing(none).wide

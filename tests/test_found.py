@@ -51,8 +51,9 @@ def selected():
 
 @pytest.fixture(scope="module")
 def made(selected, tmp_path_factory):
-    """Return the tables that are read, and a figure, of a study with a selection."""
-    return make_shipped(tmp_path_factory.mktemp("made"), selected, [*findings.READ, "selection"], ["trained_by_depth"])
+    """Return the tables that are read, and a figure, of a study with a selection, without a place for each."""
+    tables = [*(name for name in findings.READ if name != findings.STANDING), "selection"]
+    return make_shipped(tmp_path_factory.mktemp("made"), selected, tables, ["trained_by_depth"])
 
 
 def shares(activation, *by_depth):
@@ -489,6 +490,10 @@ def test_a_rate_at_the_end_of_its_grid_is_doubted_where_some_rate_trains():
         "Some learning rate trains in 1 cell, and in 1 of these the selected one is an end of its grid (0.001 to "
         "0.01): a better one may lie beyond, for the only cell."
     )
+    several = frames(("relu", "elu"), (2,), (1e-3, 3e-3, 1e-2), seeds=2)
+    both = at_rate(several, 1e-2, [3e-3])
+    one = replace(both, runs=both.runs.assign(trained=both.runs["trained"] & (both.runs["activation"] == "relu")))
+    assert "trains in 1 of 2 cells, and in 1 of these" in doubts.ends_of_grid(one, {})
     assert doubts.ends_of_grid(at_rate(made, 3e-3, [3e-3]), {}) == ""
     assert doubts.ends_of_grid(at_rate(made, 1e-2, []), {}) == ""
     two = frames(("relu",), (2,), (1e-3, 1e-2), seeds=2)

@@ -259,6 +259,19 @@ def test_there_is_one_count_of_the_runs_of_two_stages():
     assert f"(all but the {all_of - len(cells.runs)} tuning runs at selected values)" == but_for(cells).strip()
 
 
+def test_a_cell_that_trains_at_its_selected_rate_alone_is_one_that_trains():
+    """Its tuning runs there are not shown, once fresh ones are; these say that it trains."""
+    runs, steps, layers = frames(("relu",), (2,), (1e-4, 1e-3, 1e-2), seeds=5)
+    runs = runs.assign(status="ok", seed=np.where(runs["seed"] < 3, runs["seed"], runs["seed"] + 999_997))
+    runs["validation_loss"] = np.where(runs["learning_rate"] == 1e-2, 0.1, 0.5)
+    runs["trained"] = runs["learning_rate"] == 1e-2
+    tuning = runs["seed"] >= 1_000_000
+    chosen = frozenset(runs.loc[tuning & runs["trained"], "run"])
+    staged = Tuning((1_000_000, 1_000_001), chosen)
+    cells = build_cells(runs[tuning | runs["trained"]], steps, layers, Select(), tuning=staged)
+    assert "trains in 1 cell, and in 1 of these" in doubts.ends_of_grid(cells, {})
+
+
 def test_fresh_seeds_of_cells_that_a_table_leaves_out_did_not_choose():
     cells = tuned_on_other_seeds()
     for name in ("vanishing_slopes", "learned_parameters", "performance", "selection"):

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from actlab.activations import CATALOGUE, properties
-from actlab.analysis.catalogue import write_catalogue
-from actlab.analysis.worked_example import worked_example_text, write_worked_example
+from actlab.analysis.catalogue import all_looks, write_catalogue
+from actlab.analysis.worked_example import descent_figure, worked_example_text, write_worked_example
 from actlab.nn import worked_example
 from tests.typed import typed
 
@@ -160,3 +160,17 @@ def test_drawing_needs_no_jax():
     code = "from actlab.analysis import initial_weights, story, worked_example"
     code += "; import sys; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_picture_says_what_it_leaves_out():
+    """How many, and of which of these the second unit never moves: a reader of the picture alone counts them too."""
+    names = [f"act_{i}" for i in range(12)]
+    rows = [(name, step, 1.0 / (1 + step), step * float(name != "act_10")) for name in names for step in (0, 1)]
+    descent = pd.DataFrame(rows, columns=["activation", "step", "loss", "z2"])
+    figure = descent_figure(descent, all_looks(dict.fromkeys(names)))
+    assert len(figure.axes[0].lines) == 9
+    assert figure.legends[0].get_title().get_text().replace("\n", " ") == (
+        "Drawn: the first 9 of 12. The other 3 are in the tables; of these the second unit never moves with act_10."
+    )
+    few = descent_figure(descent[descent["activation"].isin(names[:9])], all_looks(dict.fromkeys(names)))
+    assert few.legends[0].get_title().get_text() == ""

@@ -32,8 +32,6 @@ from actlab.study import started
 from actlab.study.settings import Setting
 
 TABLE, FIGURE = "table", "figure"
-STANDING = "standing"
-"""The table that answers of whoever asks for it, before anything else."""
 
 
 def document(
@@ -63,11 +61,13 @@ def document(
     notes = {anchor(TABLE, key): below_the_rule(one.note, cells) for key, one in tables.items() if one}
     captions = {anchor(FIGURE, key): below_the_rule(one.caption, cells) for key, one in drawn.items() if one}
     below, alike = said_once(captions | notes, doubts)
-    begin = (Text(plain(str(study.get("question", "")))), *formulas(manifest), Text(of_which_runs(cells)))
-    at_once = {key: one for key, one in tables.items() if key == STANDING and one}
+    question = str(study.get("question", ""))
+    at_once = {key: one for key, one in tables.items() if key == findings.STANDING and one}
+    title = at_once and question  # one function beside others is asked about, and no study that has a name
+    begin = (*([] if title else [Text(plain(question))]), *formulas(manifest), Text(of_which_runs(cells)))
     rest = {key: one for key, one in tables.items() if key not in at_once}
     return [
-        Section(1, plain(name), begin),
+        Section(1, plain(title or name), begin),
         *(table_section(one, below[anchor(TABLE, key)], 2) for key, one in at_once.items()),
         Section(2, "What was found", (what_was_found(cells, tables, drawn),)),
         *([Section(2, "What to doubt", (Items(doubts),), DOUBTS)] if doubts else []),

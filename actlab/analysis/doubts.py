@@ -93,8 +93,7 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
     grid = f"its grid ({low} to {high})"
     if cells.selection[over].nunique() == 2:
         return f"Of two values of {plain(words(over))}, either is an end of {grid}: a better one may lie beyond."
-    trains = that_chose(cells)
-    trains = trains.loc[trains["trained"].astype(bool), by].drop_duplicates()
+    trains = cells.runs.loc[cells.runs["trained"].astype(bool), by].drop_duplicates()  # of either stage
     rows = cells.selection.merge(trains, on=by) if by else cells.selection.head(len(cells.selection) * len(trains))
     groups = rows.groupby(by, dropna=False, sort=False)[over] if by else rows.groupby(lambda _: 0)[over]
     several = groups.transform("nunique") > 1
@@ -105,9 +104,11 @@ def ends_of_grid(cells: Cells, tables: Tables) -> str:
     if not number:
         return ""
     those = together(rows[at_end], varied(cells.selection, by))
+    all_cells = len(cells.selection[by].drop_duplicates()) if by else 1
+    some = f"{groups.ngroups} of " * (groups.ngroups < all_cells) + counted(all_cells, "cell")
     return (
-        f"Some {plain(words(over))} trains in {counted(groups.ngroups, 'cell')}, and in {number} of these the selected "
-        f"one is an end of {grid}: a better one may lie beyond, for {those}."
+        f"Some {plain(words(over))} trains in {some}, and in {number} of these the selected one is "
+        f"an end of {grid}: a better one may lie beyond, for {those}."
     )
 
 

@@ -2,8 +2,9 @@
 
 One stands before another where it trains deeper; of two that train equally deep, where its score at that depth is
 better for certain: the interval of their difference, by pairs of one seed, does not contain 0, at a level at which the
-intervals of all pairs that are compared hold together (Bonferroni). A place is a range: from one more than how many
-stand before, to how many are left when those behind are taken away. Those whose ranges meet may be tied.
+intervals of all pairs that are compared hold together (Bonferroni). Differences all alike, as ranks may be, have no
+interval: they are judged by exchanges within pairs. A place is a range: from one more than how many stand before, to
+how many are left when those behind are taken away. Those whose ranges meet may be tied.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from actlab.analysis import ties
+from actlab.analysis.censored import FEWEST_PAIRS, exchange_p_value
 from actlab.later import pd
 from actlab.measures import Measure
 
@@ -63,10 +65,19 @@ def places(depths: Mapping[str, float], scores: Mapping[str, pd.Series], record:
 
     def before(a: str, b: str) -> bool:
         """Whether one that is listed earlier stands before another for certain."""
-        return depths[a] > depths[b] or ties.gap(scores[a], scores[b], record, level).apart
+        if depths[a] > depths[b]:
+            return True
+        found = ties.gap(scores[a], scores[b], record, level)
+        return found.apart if found.interval.known else exchanged(scores[a], scores[b]) <= 1 - level
 
     ahead = {(a, b) for a, b in combinations(names, 2) if before(a, b)}
     return {
         name: Place(i, 1 + sum(b == name for _, b in ahead), len(names) - sum(a == name for a, _ in ahead))
         for i, name in enumerate(names, 1)
     }
+
+
+def exchanged(a: pd.Series, b: pd.Series) -> float:
+    """Take the p of equal scores by exchanges within pairs; 1 of too few."""
+    x, y = ties.paired(a, b)
+    return exchange_p_value(x, y) if len(x) >= FEWEST_PAIRS else 1.0

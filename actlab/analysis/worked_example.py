@@ -15,8 +15,9 @@ from actlab.analysis.catalogue import Looks, all_looks, short, write
 from actlab.analysis.escaping import code
 from actlab.analysis.layout import Table, number
 from actlab.analysis.looks import LineStyle
+from actlab.analysis.notes import listed
 
-STORY = 9  # the example's figure draws the first nine activations, which are the story's; the tables have all
+STORY = 9  # the example's figure draws the first nine activations, which are the story's: more lines cover each other
 
 
 def example_table(example: pd.DataFrame, x: float = 0.5) -> Table:
@@ -66,6 +67,25 @@ def learns(descent: pd.DataFrame) -> dict[str, bool]:
     """Tell whether descent ever moves the second unit, by activation."""
     moves = descent.groupby("activation", sort=False)["z2"].agg(lambda z: (z != z.iloc[0]).any())
     return {str(name): bool(moved) for name, moved in moves.items()}
+
+
+def left_out(descent: pd.DataFrame) -> str:
+    """Say how many activations the figure leaves out, where they are, and of which the second unit never moves.
+
+    >>> names = [f"act_{i}" for i in range(11)]
+    >>> descent = pd.DataFrame([(name, step, step * (name != "act_9")) for name in names for step in (0, 1)])
+    >>> left_out(descent.set_axis(["activation", "step", "z2"], axis=1))
+    'Drawn: the first 9 of 11. The other 2 are in the tables; of these the second unit never moves with act_9.'
+    >>> left_out(descent.set_axis(["activation", "step", "z2"], axis=1).head(6))
+    ''
+    """
+    moves = learns(descent)
+    others = list(moves)[STORY:]
+    if not others:
+        return ""
+    still = [name for name in others if not moves[name]]
+    text = f"Drawn: the first {STORY} of {len(moves)}. The other {len(others)} are in the tables"
+    return f"{text}; of these the second unit never moves with {listed(still)}." if still else f"{text}."
 
 
 def fate(moved: bool, loss: float) -> str:
@@ -139,10 +159,10 @@ def worked_example_text(example: pd.DataFrame, descent: pd.DataFrame, x: float =
 
 def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Figure:
     """Draw the loss of each activation and, right, the second unit's pre-activation, which ReLU leaves at its kink."""
-    others = list(dict.fromkeys(descent["activation"]))[STORY:]
-    descent = descent[~descent["activation"].isin(others)]
+    more = left_out(descent)
+    descent = descent[descent["activation"].isin(descent["activation"].unique()[:STORY])]
     names = list(dict.fromkeys(descent["activation"]))
-    figure = style.new_figure(style.WIDEST, 3.6)
+    figure = style.new_figure(style.WIDEST, 4.0 if more else 3.6)
     loss, unit = figure.subplots(1, 2)
     for name in reversed(names):
         curve = descent[descent["activation"] == name]
@@ -158,7 +178,6 @@ def descent_figure(descent: pd.DataFrame, styles: Mapping[str, LineStyle]) -> Fi
         text = textwrap.fill(f"never moves: {', '.join(still)}", 44)
         unit.annotate(text, (last, 0.0), (0, 5), textcoords="offset points", ha="right", va="bottom", fontsize=7)
     handles, labels = loss.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=4)
-    if others:
-        figure.text(0.995, 0.01, f"{len(others)} more are in the table", ha="right", fontsize=7, color="#666666")
+    title = {"title": textwrap.fill(more, 110), "title_fontsize": 8} if more else {}
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=5, **title)
     return figure

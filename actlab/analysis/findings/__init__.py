@@ -16,14 +16,18 @@ from actlab.analysis.findings.decided import claims
 from actlab.analysis.findings.gradients import predicted, slopes
 from actlab.analysis.findings.identical import one_function
 from actlab.analysis.findings.outcomes import best, trained
+from actlab.analysis.findings.standing import STANDING, standing
 from actlab.analysis.findings.units import born_dead, deaths, revived, weak
 from actlab.analysis.layout import Table
 
-__all__ = ["OF_RULES", "READ", "RULES", "Finding", "found_in", "nothing"]
+__all__ = ["OF_RULES", "READ", "RULES", "STANDING", "Finding", "found_in", "nothing"]
 
-RULES: tuple[Rule, ...] = (one_function, born_dead, claims, trained, best, slopes, predicted, deaths, revived, weak)
+RULES: tuple[Rule, ...] = (
+    *(standing, one_function, born_dead, claims, trained, best),
+    *(slopes, predicted, deaths, revived, weak),
+)
 MOST = 6
-OF_RULES = ("trained", "performance", "vanishing_slopes", "dead_units", "death", "dead_networks")
+OF_RULES = (STANDING, "trained", "performance", "vanishing_slopes", "dead_units", "death", "dead_networks")
 """The tables that rules read; and that of the claims."""
 READ = (*OF_RULES, "convergence")
 """Those that doubts read too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,15 +14,23 @@ from actlab.analysis.parts import table
 from actlab.analysis.places import Place, places
 from actlab.analysis.tables.base import by_cell
 from actlab.analysis.tables.outcomes import final_performance, trained
+from actlab.analysis.tables.times import times_of
 from actlab.later import pd
-from actlab.measures import about
+from actlab.measures import Measure, about
 
 UNITS = ("dead_fraction", "weak_fraction")
 SLOPE = "vanishing_slope"
+PLACE, SPEED = "place", "place_by_speed"
+"""Measures of the CSV: ``mean`` is the number in that order, ``low`` and ``high`` are the places that are left open."""
+RANK = Measure("mean_rank", "mean rank of the steps to the target", better="lower")
 PLACES = (
     " *place*: one stands before another where it trains deeper, or as deep and its accuracy there is higher for "
     "certain (the interval of the difference, by pairs of one seed, does not contain 0; 95 % for all pairs together). "
     "A range, as 2–4, is what that leaves open: a tie. Rows stand in the order of that depth, then of mean accuracy."
+)
+SPEEDS = (
+    " *place by speed*: likewise, by the mean over depths of the rank that the steps to the target have among those of "
+    "one seed; never is last."
 )
 
 
@@ -54,19 +63,22 @@ def standing(cells: Cells) -> Table | None:
         texts = {str(row["activation"]): in_cell(row) for row in records(frame)}
         wide[head] = [texts.get(str(one).strip("`"), "–") for one in wide["activation"]]
         frames.append(frame.assign(depth=deepest["depth"].max(), at=at))
-    found = places_of(cells, share.frame)
+    found, soon = places_of(cells, share.frame), speeds_of(cells)
     if len(found) > 1:
-        wide.insert(1, "place", [found[str(one).strip("`")].text for one in wide["activation"]])
+        for measure, each in {SPEED: soon, PLACE: found}.items():
+            if each:
+                shown = wide["activation"].map(lambda name, each=each: each[name.strip("`")].text)
+                wide.insert(1, measure.replace("_", " "), shown)
+                rows = [(name, measure, one.order, one.low, one.high) for name, one in each.items()]
+                frames.append(pd.DataFrame(rows, columns=["activation", "measure", "mean", "low", "high"]))
         order = {name: place.order for name, place in found.items()}
         wide = wide.sort_values("activation", key=lambda names: names.str.strip("`").map(order), ignore_index=True)
-        rows = [(name, "place", one.order, one.low, one.high) for name, one in found.items()]
-        frames.append(pd.DataFrame(rows, columns=["activation", "measure", "mean", "low", "high"]))
     depth = int(deepest["depth"].max())
     what = (
         f"Final {outcome.title[0].lower()}{outcome.title[1:].partition(' by ')[0]} by depth, and at depth {depth} the "
         f"slope of the signal's gradient at initialisation and the units at the end. {definitions(*UNITS)}. *trains to "
         "depth*: the deepest network of which at least 80 % of runs trained; ≥ where that is the end of the grid."
-        f"{PLACES * (len(found) > 1)}"
+        f"{PLACES * (len(found) > 1)}{SPEEDS * bool(soon)}"
     )
     note = notes(cells, outcome.frame, what, selected=True, marks=True)
     frame = pd.concat(frames, ignore_index=True)
@@ -89,6 +101,20 @@ def places_of(cells: Cells, share: pd.DataFrame) -> dict[str, Place]:
         for name, rows in cells.selected.groupby("activation", sort=False)
     }
     return places({str(name): float(depth) for name, depth in deepest.items()}, scores, about("test_accuracy"))
+
+
+def speeds_of(cells: Cells) -> dict[str, Place]:
+    """Give each activation its place by how soon its runs meet the target; none where no run does, or one stands alone.
+
+    Score: mean over depths of the rank of its time among all activations' at that depth, in one seed; ties share ranks.
+    """
+    times = times_of(cells.selected)
+    if not math.isfinite(times["time"].min()) or times["activation"].nunique() < 2:
+        return {}
+    ranks = times.assign(rank=times.groupby(["depth", "seed"])["time"].rank())
+    each = ranks.groupby(["activation", "seed"], sort=False)["rank"].mean()
+    scores = {str(name): rank.droplevel("activation") for name, rank in each.groupby("activation", sort=False)}
+    return places(dict.fromkeys(scores, 1.0), scores, RANK)
 
 
 def in_cell(row: Mapping[str, Any]) -> str:
