@@ -42,8 +42,6 @@ RESULTS = Path(__file__).parent / "results" / "judge.csv"
 COLUMNS = ["id", "claim", "study", "truth", "value", "repetitions", "supported", "contradicted", "covered"]
 LAWS = {name_of(dying_relu.leaky_never_dies)}
 """Claims that one exception contradicts: these have no interval, and no effect to plant."""
-UNTRIED = ("equal_rates",)
-"""Studies of the trial whose verdict functions are not tried yet, or not all of them."""
 
 
 def tried(case: Case, truth: str, repetitions: int = REPETITIONS) -> dict[str, Any]:

@@ -44,11 +44,25 @@ def test_every_verdict_function_of_the_trials_studies_is_tried(printed):
     """But laws, which one exception contradicts: they have no interval."""
     named = {(judge.study_of(case), claims.name_of(case.claim)) for case in judge.CASES}
     for file, _ in trials_studies():
-        if file.stem not in judge.UNTRIED:
-            untried = {name for one in claims_file.load(file) if (file.stem, name := claims.name_of(one)) not in named}
-            assert untried <= judge.LAWS, file.name
-    there = judge.stored()
-    assert {judge.study_of(case) for i, (case, _) in enumerate(judge.EVERY) if i not in there} <= set(judge.UNTRIED)
+        untried = {name for one in claims_file.load(file) if (file.stem, name := claims.name_of(one)) not in named}
+        assert untried <= judge.LAWS, file.name
+    assert set(judge.stored()) == set(range(len(judge.EVERY)))
+
+
+def test_a_claim_is_tried_under_the_conditions_that_it_has():
+    """Those of the committed trial, none left out and none that its study does not have: more make some verdict harder.
+
+    What a name says in brackets is measured. A claim that is asked under one condition has no row of conditions.
+    """
+    stored = pd.concat(
+        pd.read_csv(file) for file in (ROOT / "results" / "claims").glob("*/tables/claims-conditions.csv")
+    )
+    for case in judge.CASES:
+        runs = made.runs_of(case.factors, case.seeds)
+        one = case.claim(made.cells_of(runs, **case.draw(np.random.default_rng(0), runs, case.planted)))
+        there = stored.loc[stored["id"] == one.id, "condition"]
+        tried = {at.condition.partition(" (")[0] for at in one.under}
+        assert tried == {name.partition(" (")[0] for name in there}, one.id
 
 
 def test_a_claim_is_tried_with_as_many_seeds_as_its_study_has():

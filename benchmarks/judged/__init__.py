@@ -7,6 +7,7 @@ from benchmarks.judged import (
     centred,
     complexity,
     dying_relu,
+    equal_rates,
     frozen_slopes,
     normalising,
     regularised,
@@ -21,5 +22,5 @@ from benchmarks.judged import (
 CASES = (
     *(*slopes.CASES, *centred.CASES, *trainable.CASES, *complexity.CASES, *tasks.CASES, *dying_relu.CASES),
     *(*normalising.CASES, *breaches.CASES, *alphas.CASES, *saturation.CASES, *bias_shift.CASES),
-    *(*small_data.CASES, *frozen_slopes.CASES, *regularised.CASES, *same.CASES),
+    *(*small_data.CASES, *frozen_slopes.CASES, *regularised.CASES, *equal_rates.CASES, *same.CASES),
 )

@@ -6,14 +6,15 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.judged.made import TWO, Case, accuracy, bounded, named, of
-from benchmarks.judged.normalising import BROKEN, WHOLE, last_variance
+from benchmarks.judged.normalising import BROKEN, GLOROT, WHOLE, last_variance
 from experiments import breaches
 
 TRAINED = WHOLE | {"dropout": 0.0, "dropout_kind": "standard"}
 DROPOUTS: tuple[dict[str, object], ...] = tuple(
     {"dropout": 0.1, "dropout_kind": kind} for kind in ("standard", "alpha")
 )
-CONDITIONS = (TRAINED, *(TRAINED | one for one in (*BROKEN, *DROPOUTS)))
+BREACHES = tuple(one for one in BROKEN if one != GLOROT)  # of 64 units, whose Glorot weights are LeCun's
+CONDITIONS = (TRAINED, *(TRAINED | one for one in (*BREACHES, *DROPOUTS)))
 SELU = named("selu") | {"optimizer": TWO, "conditions": CONDITIONS}
 
 

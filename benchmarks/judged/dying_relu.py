@@ -51,7 +51,7 @@ CASES = (
     ),
     Case(
         dying_relu.dead_stay_dead,
-        DYING | {"optimizer": ("adam", "sgd"), "learning_rate": (0.1, 0.3)},
+        DYING | {"optimizer": ("adam", "sgd"), "learning_rate": (1e-3, 1e-2, 0.1, 0.3)},
         revived,
         0.02,
         None,

@@ -9,9 +9,10 @@ from benchmarks.judged.made import Case, first_records, named
 from experiments import normalising
 
 WHOLE: dict[str, object] = {"weight_init": "lecun_normal", "standardize": True, "residual": False}
+GLOROT: dict[str, object] = {"weight_init": "glorot_normal"}
 BROKEN: tuple[dict[str, object], ...] = (
     {"weight_init": "he_normal"},
-    {"weight_init": "glorot_normal"},
+    GLOROT,
     {"standardize": False},
     {"residual": True},
 )
