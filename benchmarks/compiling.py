@@ -45,7 +45,6 @@ def seconds_of(jobs: Sequence[Any]) -> tuple[float, float]:
     from actlab.engine import compiling, loading
     from actlab.engine import run_batch as engine
 
-    compiling.COMPILERS = 1
     jax.block_until_ready(jax.jit(lambda x: x + 1)(1.0))  # what the first compilation of a process costs besides
     xla: list[float] = []
 

@@ -11,7 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +22,7 @@ import numpy as np
 import pytest
 
 import actlab
-from actlab.engine import cache_folder, compiled
+from actlab.engine import cache_folder, compiled, compiling
 from actlab.engine.cache_folder import Refused, Unusable
 
 FUNCTION = jax.jit(lambda x: jnp.tanh(x @ x.T).sum())
@@ -542,3 +545,38 @@ def test_a_commands_own_process_leaves_a_folder_given_to_jax_to_the_workers(tmp_
 def test_a_folder_of_an_unknown_user_is_not_used():
     with pytest.raises(cache_folder.Refused, match="~nosuchuser/x: is of an unknown user"):
         cache_folder.programs_folder("~nosuchuser/x")
+
+
+@pytest.mark.parametrize(
+    ("turn", "most", "first"), [(None, 2, None), (0, 1, "train"), (1, 1, "measure"), (2, 1, "train")]
+)
+def test_workers_that_share_the_cores_compile_one_program_at_a_time(monkeypatch, turn, most, first):
+    """From opposite ends, so that one is done before another comes to it; a worker that is alone compiles two."""
+    working, seen, order = [], [], []
+
+    def kept(made_from, compile=None, lowered=None):
+        if compile is None:
+            return None
+        name = made_from[0]
+        order.append(name)
+        working.append(name)
+        if turn is None:
+            both.wait(10)  # for another to begin
+        else:
+            time.sleep(0.05)  # in which another could
+        seen.append(len(working))
+        working.remove(name)
+        return name
+
+    both = threading.Barrier(2)
+    shape = SimpleNamespace(activations=(), own_measures=(), optimizer=SimpleNamespace(source=None), spec=None)
+    names = ("train", "start", "evaluate", "measure")
+    monkeypatch.setattr(compiled, "kept", kept)
+    monkeypatch.setattr(compiling, "programs", lambda *_: None)
+    monkeypatch.setattr(compiling, "spec_of", lambda name, spec: spec)
+    monkeypatch.setattr(compiling, "arguments_of", lambda *_: dict.fromkeys(names))
+    made = compiling.compiled_programs(shape, None, None, None, (None, None), (2, 2), turn)
+    assert sorted(order) == sorted(names)
+    assert [getattr(made, name) for name in names] == list(names)
+    assert max(seen) == most
+    assert first in (None, order[0])

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from actlab import cli
 from actlab.engine import (
     compiling,
     control,
+    handover,
     loading,
     manifest,
     run_batch,
@@ -172,7 +174,9 @@ def test_interrupted_and_resumed_equals_uninterrupted(whole, serial, config, tmp
 
 
 class Observed(SerialExecutor):
-    """A worker that notes what becomes of it in the list ``events`` that its class has."""
+    """A worker that notes what becomes of it in the list ``events`` that its class has, and each job's turn."""
+
+    turns: ClassVar[list[int | None]] = []
 
     def __init__(self, workers):
         self.name = sum(event == "opened" for event, _ in self.events)
@@ -180,6 +184,8 @@ class Observed(SerialExecutor):
 
     def submit(self, function, /, *args):
         self.events.append((function.__name__, self.name))
+        if function is handover.run_job:
+            self.turns.append(args[-1])
         return super().submit(function, *args)
 
     def shutdown(self, wait=True, *, cancel_futures=False, kill_workers=False):
@@ -201,6 +207,7 @@ def test_workers_get_ready_while_the_study_is_planned(observed, config, tmp_path
     assert names[:5] == ["opened", "warm_up", "opened", "warm_up", "plan"]
     assert names.count("run_job") == 2
     assert {worker for name, worker in observed if name == "run_job"} == {0, 1}
+    assert Observed.turns[-2:] == [0, 1]  # so that each compiles from another end
     assert sorted(worker for name, worker in observed if name == "killed") == [0, 1]
 
 
@@ -208,6 +215,7 @@ def test_a_worker_without_a_job_is_not_kept(observed, config, tmp_path):
     one = ["sweep.seeds=2", "train.learning_rate=1e-2", "model.activation=prelu"]  # two runs, which are one job
     actlab.run(config, one, out=tmp_path / "r", workers=2)
     assert observed.index(("killed", 1)) < observed.index(("run_job", 0))
+    assert Observed.turns[-1] is None  # it is alone
 
 
 def test_no_worker_gets_ready_where_all_is_stored(whole, observed, config, tmp_path):

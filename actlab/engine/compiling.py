@@ -17,7 +17,7 @@ from actlab.nn.spec import ProgramSpec
 from actlab.nn.training import Program
 from actlab.study.jobs import Shape
 
-COMPILERS = 2  # programs that a worker compiles at a time
+COMPILERS = 2  # programs that a worker compiles at a time where it is alone; several share the cores
 ALL = tuple(field.name for field in fields(Programs))
 
 Tell = Callable[[Sequence[str]], None]
@@ -37,11 +37,11 @@ def compiled_programs(
     data: Any,
     call: tuple[Any, Any],
     sizes: tuple[int, int],
-    turn: int,
+    turn: int | None,
     tell: Tell = lambda ready: None,
     wanted: Sequence[str] = ALL,
 ) -> Programs:
-    """Compile programs for a run batch, several at a time: XLA, which takes most of it, leaves Python's lock alone.
+    """Compile programs for a run batch; a worker that is alone several at a time: XLA leaves Python's lock alone.
 
     Those of the catalogue's activations may lie on the disk whole. What a function of the user's computes also depends
     on what its file says of other packages, so that a program with one is always traced.
@@ -72,7 +72,9 @@ def compiled_programs(
     if any(ready[name] is None for name in wanted):
         jitted = programs(program, *sizes)
         arguments = arguments_of(jitted, numbers, data, call, program)
-        missing = [name for name in arguments if name in wanted and ready[name] is None][:: 1 if turn % 2 == 0 else -1]
+        missing = [name for name in arguments if name in wanted and ready[name] is None]
+        if turn and turn % 2:
+            missing.reverse()
         telling = Lock()
 
         def lower(name: str) -> Any:
@@ -91,7 +93,7 @@ def compiled_programs(
                 tell([name for name in ready if ready[name] is not None])
             return one
 
-        with ThreadPoolExecutor(COMPILERS) as pool:
+        with ThreadPoolExecutor(COMPILERS if turn is None else 1) as pool:
             ready |= dict(zip(missing, pool.map(made, missing), strict=True))
     return Programs(**ready)
 

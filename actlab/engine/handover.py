@@ -39,7 +39,7 @@ class Outcome:
     training_seconds: float
 
 
-def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
+def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int | None = None) -> Outcome:
     """Train a job's runs and store them, in the process that calls this (see ``worker.run_job``)."""
     from actlab.engine.worker_pools import write_log
 

@@ -63,7 +63,7 @@ def segments(
     runs: tuple[Run, ...],
     folder: Path,
     pace: Pace,
-    turn: int = 0,
+    turn: int | None = None,
     tell: compiling.Tell = lambda ready: None,
     keep: Keep | None = None,
 ) -> Iterator[Snapshot]:
@@ -116,7 +116,7 @@ class RunBatch:
         job: Job,
         runs: tuple[Run, ...],
         folder: Path,
-        turn: int = 0,
+        turn: int | None = None,
         tell: compiling.Tell = lambda ready: None,
         wanted: Sequence[str] = compiling.ALL,
     ) -> None:

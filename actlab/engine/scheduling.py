@@ -188,6 +188,7 @@ def execute(
     idle = [open_worker() for _ in range(min(workers, len(jobs)))]
     running: dict[Future[Outcome], tuple[Job, Executor]] = {}
     turn = 0  # how many jobs were handed out
+    alone = len(idle) == 1
     asked: float | None = None  # when it was seen that the jobs are to stop
     pause = 0.0  # the first look is at once: whoever follows learns that the jobs are handed out
     while running or tracker.waiting:
@@ -196,7 +197,8 @@ def execute(
         while tracker.waiting and idle and asked is None:
             worker = idle.pop()
             try:
-                future = worker.submit(run_job, tracker.waiting[0], folder.absolute(), lock_owner, turn)
+                own = None if alone else turn
+                future = worker.submit(run_job, tracker.waiting[0], folder.absolute(), lock_owner, own)
                 turn += 1
                 running[future] = (tracker.waiting[0], worker)
                 tracker.waiting.popleft()

@@ -38,7 +38,7 @@ LOOK_SECONDS = 0.25  # between two looks at the clock and at whether to stop
 log = logging.getLogger("actlab.job")
 
 
-def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
+def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int | None = None) -> Outcome:
     """Train a job's runs and store them: as one part, or as several where it takes longer than ``SAVE_SECONDS``.
 
     Args:
@@ -48,7 +48,8 @@ def run_job(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Ou
             else, the job ends: a worker that a killed run has left on a cluster must not write among what the next one
             writes.
         turn: of the first jobs every other one compiles its programs from the last to the first: two workers that begin
-            together then find what the other has compiled on the disk.
+            together then find what the other has compiled on the disk. One at a time, so that it is there when they
+            come to it. None of a worker that is alone, which compiles several at a time.
 
     Raises:
         MemoryError: it does not fit, on the device or beside it.
@@ -77,7 +78,7 @@ def freeze_gc() -> None:
     gc.freeze()
 
 
-def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int = 0) -> Outcome:
+def train_batches(job: Job, folder: Path, lock_owner: str | None, turn: int | None = None) -> Outcome:
     """Train run batch by run batch, looking up between segments: to report progress, to save, to stop if asked to."""
     begun, saved = awake.seconds(), time.monotonic()
     looked = -math.inf
