@@ -388,7 +388,8 @@ def test_both_numbers_of_a_link_are_of_one_condition_where_there_is_one():
         True,
     ]
     other = replace(repair, evidence="seconds of swish over those of gelu")
-    assert not lineage.links([{"fault": "F", "repair": "R"}], [fault, other])[0].alike
+    (unlike,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, other])
+    assert lineage.table([unlike]).wide.loc[0, "what is left, or gained"].startswith("(another measure) ")
     wide = lineage.table([link]).wide.iloc[0]
     assert "at catalogue" in wide["how much"]
     assert "at catalogue" in wide["what is left, or gained"]

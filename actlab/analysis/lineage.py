@@ -30,8 +30,8 @@ NOTE = (
     "contradicted; it holds under conditions where both are true under those that are named; it is open else. Where "
     "both were asked under the same conditions, both numbers are of one of these, which is named: one at which the "
     "link holds, if there is any, and of these the one that fits the repair least. Else each is of the condition that "
-    "its own claim fits least; of one that is true only under conditions, too, where it holds. Two measures are no "
-    "scale: a number of one is not to be subtracted from one of the other. Data and conditions stand under the ids."
+    "its own claim fits least; of one that is true only under conditions, too, where it holds. A number "
+    "of another measure is not to be compared with that beside it. Data and conditions stand under the ids."
 )
 
 
@@ -157,14 +157,13 @@ def table(chain: Sequence[Link]) -> Table:
         | {"condition": link.shown[0].condition if link.shown else "", "one_measure": link.alike, "link": link.state}
         for link in chain
     ]
-    measures = {True: "one", False: "two", None: "–"}
     wide = [
         {
             "fault": said(link.ids[0], link.fault),
             "how much": measured_of(link.fault, link.shown and link.shown[0]),
             "said to repair it": f"({BESIDE}) " * link.beside + said(link.ids[1], link.repair),
-            "what is left, or gained": measured_of(link.repair, link.shown and link.shown[1]),
-            "measures": measures[link.alike],
+            "what is left, or gained": "(another measure) " * (link.alike is False)
+            + measured_of(link.repair, link.shown and link.shown[1]),
             "link": f"**{link.state}**{at(link)}",
         }
         for link in chain
