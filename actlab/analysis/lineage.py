@@ -90,7 +90,7 @@ class Link:
         return [row.condition for row in rows if row.verdict == SUPPORTED]
 
     @property
-    def shown(self) -> tuple[Under, Under] | None:
+    def pair(self) -> tuple[Under, Under] | None:
         """The pair of numbers of one condition that stands for the link; None where no condition is of both."""
         if self.repair is None or not self.shared:
             return None
@@ -152,18 +152,22 @@ def judge_chain(id: str, statement: str, chain: Sequence[Link]) -> Verdict:
 def table(chain: Sequence[Link]) -> Table:
     """Tabulate the chain: one row a link."""
     rows = [
-        end("fault", link.ids[0], link.fault, link.shown and link.shown[0])
-        | end("repair", link.ids[1], link.repair, link.shown and link.shown[1])
-        | {"condition": link.shown[0].condition if link.shown else "", "one_measure": link.alike, "link": link.state}
+        end("fault", link.ids[0], link.fault, link.pair and link.pair[0])
+        | end("repair", link.ids[1], link.repair, link.pair and link.pair[1])
+        | {
+            "condition": link.pair[0].condition if link.pair else "",
+            "one_measure": link.alike,
+            "link": link.state,
+        }
         for link in chain
     ]
     wide = [
         {
             "fault": said(link.ids[0], link.fault),
-            "how much": measured_of(link.fault, link.shown and link.shown[0]),
+            "how much": measured_of(link.fault, link.pair and link.pair[0]),
             "said to repair it": f"({BESIDE}) " * link.beside + said(link.ids[1], link.repair),
             "what is left, or gained": "(another measure) " * (link.alike is False)
-            + measured_of(link.repair, link.shown and link.shown[1]),
+            + measured_of(link.repair, link.pair and link.pair[1]),
             "link": f"**{link.state}**{at(link)}",
         }
         for link in chain

@@ -2,7 +2,7 @@
 
 Claims that are contradicted come before those that are true only under conditions, the farther the whole interval lies
 beyond the smallest effect that matters the sooner, in units of it; one of each activation, and one of each of the
-story's claims. What is computed from a formula surprises nobody who reads it.
+story's claims. What is computed is left out: whoever reads the formula knows it.
 """
 
 import re
@@ -16,7 +16,7 @@ from actlab.analysis.intervals import COMPUTED
 MANY = 5
 RULE = "contradicted by most, in units of the smallest effect that matters; one of each activation"
 STORY = re.compile(r"(?!A)[A-Z]\d+")
-"""The story's claims; those under A are on the trial itself, and nobody teaches them."""
+"""The story's claims; those under A are on the trial itself, which is not taught."""
 
 
 def beyond(one: Verdict) -> float:

@@ -51,7 +51,7 @@ def page(
     """
     pairs = in_order(parts, claims)
     verdicts = [one for one, _ in pairs]
-    sections = [Section(1, plain(title), found(verdicts, claims, quick))]
+    sections = [Section(1, plain(title), opening(verdicts, claims, quick))]
     if chain is not None:
         blocks = (Text(chain.note), Grid(chain.wide, "the chain", fold=False, first="link", filtered=False))
         sections.append(Section(2, chain.title, blocks))
@@ -74,7 +74,7 @@ def page(
     return sections
 
 
-def found(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool) -> tuple[Text | Items, ...]:
+def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool) -> tuple[Text | Items, ...]:
     """Say what was found: how many claims were decided, how, and what of it surprises most."""
     decided = [claim for claim in claims if any(belongs(one.id, claim) for one in verdicts)]
     text = (
