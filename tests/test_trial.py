@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import actlab
 from actlab import cli, commands, trials
-from actlab.analysis import lineage, trial_page, verdicts
+from actlab.analysis import lineage, report, trial_page, verdicts
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
     AT_LEAST,
@@ -319,6 +319,9 @@ def test_a_study_of_a_trial_is_named_in_commands_where_it_stands(tmp_path):
     for quick, name in ((False, "mine"), (True, "mine_quick")):
         (tmp_path / "copy" / trials.MANIFEST).write_text(json.dumps({"config": {"trial": "mine"}, "quick": quick}))
         assert commands.home(folder, "depth") == Path("results") / name / "depth"
+    study = {"study": "depth", "report": {"tables": [], "figures": [], "html": False}}
+    report.write(folder, study, {}, *frames(("relu",), (2,), (0.1,), seeds=2))
+    assert "`actlab report results/mine_quick/depth`" in (folder / "report.md").read_text()
     (tmp_path / "copy" / trials.MANIFEST).write_text("[")
     assert commands.home(folder, "depth") == Path("results/depth")
     _, text = how_it_was_made(Path("results/my trial/depth"), {})
