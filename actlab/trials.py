@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from actlab import commands
 from actlab.later import pd
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from actlab.study.reading import Study
     from actlab.study.trial import Trial
 
-MANIFEST, PAGE = "trial.json", "report.html"
+MANIFEST, PAGE = commands.TRIAL, "report.html"
 NUMBERS, MEASURED = "measured.csv", "measured.json"
 """What a computed part keeps: its numbers, and where and by which file they were made."""
 FILTERED = ("claim", "activation", "verdict")
@@ -107,7 +108,6 @@ def refuse_lacking(trial: Trial, files: Iterable[Path], quick: bool) -> None:
         StudyError: names each such study, and what to install.
     """
     import actlab
-    from actlab import commands
     from actlab.study.source import StudyError
 
     each = {path.stem: lacking(actlab.study_of(path, trial.overrides(path.stem, quick))) for path in files}
@@ -314,7 +314,7 @@ def write(out: Path) -> list[Path]:
     Returns:
         the files written.
     """
-    from actlab.analysis import lineage, style, verdict_figures, verdicts
+    from actlab.analysis import lineage, style, trial_page, verdict_figures, verdicts
     from actlab.analysis.layout import write_table
     from actlab.analysis.pages.document import html
     from actlab.analysis.pages.shell import html_page
@@ -329,7 +329,7 @@ def write(out: Path) -> list[Path]:
     claims = {claim: said for row in ROWS.values() for claim, said in row.claims.items()} | CHAIN
     names = {claim: row.name for row in ROWS.values() for claim in row.claims}
     chain = lineage.links(about["config"].get("lineage", []), [one for part in parts for one in part.verdicts])
-    if chain:
+    if any(not one.beside for one in chain):
         parts.append(decide_chain(out / LINEAGE, chain, about))
     table = verdicts.table(parts, claims, about["quick"])
     title = about["config"]["question"] or "All claims and their verdicts"
@@ -343,9 +343,10 @@ def write(out: Path) -> list[Path]:
         paths = write_table(table, made.at / "tables")
         page = made.at / "report.md"
         of_chain = lineage.table(chain) if chain else None
-        sections = verdicts.page(title, table, parts, claims, names, named, of_chain)
-        page.write_text(markdown(sections), encoding="utf-8", newline="\n")
-        text = html_page(about["config"]["trial"], html(sections, out, FILTERED), scripts=("keep.js", "tables.js"))
+        about_page = (title, table, parts, claims, names, named, of_chain, about["quick"])
+        page.write_text(markdown(trial_page.page(*about_page)), encoding="utf-8", newline="\n")
+        body = html(trial_page.page(*about_page, kind="html"), out, FILTERED)
+        text = html_page(title, body, scripts=("keep.js", "tables.js"))
         (made.at / PAGE).write_text(text, encoding="utf-8", newline="\n")
     return [*drawn, *(made.final(path) for path in (*paths, page, made.at / PAGE))]
 
@@ -358,7 +359,6 @@ def decide_chain(folder: Path, chain: Sequence[Link], about: Mapping[str, Any]) 
         chain: its links.
         about: what the trial keeps of itself; it is the rule, too.
     """
-    from actlab import commands
     from actlab.analysis import claims, lineage, verdicts
     from actlab.analysis.layout import write_table
     from actlab.outputs import making
@@ -389,4 +389,5 @@ def part_of(folder: Path, about: Mapping[str, Any]) -> Part | None:
     study, _ = bounded_load(path.read_text(encoding="utf-8"), str(path))
     figures = frozenset(one.stem for one in (folder / "figures").glob("*.png"))
     rule = str(study.get("claims"))
-    return verdicts.Part(folder.name, verdicts.scope_of(study), rule, again, found, figures, study=True)
+    html = (folder / PAGE).is_file()
+    return verdicts.Part(folder.name, verdicts.scope_of(study), rule, again, found, figures, study=True, html=html)

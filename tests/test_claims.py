@@ -25,13 +25,14 @@ from actlab.analysis.claims import (
     WITHIN,
     judge,
 )
-from actlab.analysis.conditions import by_condition, told_apart
+from actlab.analysis.conditions import interval_of, measured, remark, told_apart, where, would_be
 from actlab.analysis.intervals import Interval
+from actlab.analysis.judging import computed
+from actlab.analysis.layout import with_interval
 from actlab.analysis.parts import ReportError
 from actlab.analysis.seeds import RACES
 from actlab.analysis.stages import Tuning
 from actlab.analysis.stats import mean_interval
-from actlab.analysis.verdicts import measured
 from actlab.measures import Measure
 from actlab.study.selection import Select
 from experiments import cost, depth, dying_relu, of_study, revival
@@ -138,12 +139,44 @@ def test_true_only_if_shows_the_number_where_it_holds_and_the_other_beside_it(fo
     """The first number is one that supports the claim; the contradicting one is never shown alone."""
     one = judge("T", "relu", "it is", form, 0.5, {"A": ABOVE, "B": BELOW, "C": ABOVE}, "size")
     held, not_held = ("A", "B") if form == AT_LEAST else ("B", "A")
-    by_name = {name: number for name, number, _ in by_condition(one)[1]}
+    by_name = {row.condition: with_interval(interval_of(row)) for row in one.under}
     for text in (told_apart(one), measured(one), claims.as_table([one], [], 0, 3).wide["estimate"].iloc[0]):
         holds, _, fails = text.partition("; it does not at ")
         assert holds.startswith(f"it holds at {held}: {by_name[held]}")
         assert fails.startswith(f"{not_held}: {by_name[not_held]}")
+    assert told_apart(replace(one, condition="as one likes")) == told_apart(one)  # of the numbers, not of a text
     assert told_apart(judge("T", "", "it is", AT_LEAST, 0.5, {"A": ABOVE, "B": ABOVE}, "size")) == ""
+
+
+@pytest.mark.parametrize("samples", [{"A": ABOVE, "B": BELOW}, {"A": ABOVE, "B": ABOVE}, {"A": ABOVE, "B": []}, ABOVE])
+def test_what_caps_a_verdict_is_told_apart_from_what_was_found_under_each_condition(samples):
+    one = judge("T", "relu", "it is", AT_LEAST, 0.5, samples, "size")
+    assert would_be(one) == one.verdict
+    assert remark(one) == ""
+    why = f"would be '{one.verdict}', but for selected values (at an end): a; b"
+    held = replace(one, verdict=INCONCLUSIVE, condition=f"({why}) {one.condition}".strip())
+    assert would_be(held) == one.verdict
+    if one.verdict != INCONCLUSIVE:
+        assert remark(held) == why
+
+
+def test_conditions_are_named_by_what_was_found_under_them():
+    one = judge("T", "relu", "it is", AT_LEAST, 0.5, {"A": BELOW, "B; at C": ABOVE, "D": []}, "size")
+    assert where(one) == "true at B; at C; contradicted at A; open at D"
+
+
+def test_what_is_computed_is_written_as_a_number_alone():
+    """It is no estimate: an interval from x to x, or an n, would say that it were one."""
+    samples = {"A": computed(0.5), "B": computed(0.1)}
+    for one in (
+        judge("T", "", "s", AT_LEAST, 0.3, samples, "e"),
+        judge("T", "", "s", AT_LEAST, 0.3, computed(0.5), "e"),
+    ):
+        assert one.method == "computed"
+        row = claims.as_table([one], [], 0, 3).wide.iloc[0]
+        texts = (measured(one), one.condition, told_apart(one), row["estimate"], row["verdict"])
+        assert not re.search(r"\[|n = ", " ".join(texts))
+        assert "0.500, computed" in row["estimate"]
 
 
 def test_what_is_measured_in_races_is_not_said_to_need_seeds():

@@ -1,12 +1,23 @@
 """What the README opens with: the rule by which verdicts surprise, on verdicts that are made up."""
 
-from dataclasses import asdict
-
-import pandas as pd
 import pytest
 
-from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, INCONCLUSIVE, ONLY_IF, SUPPORTED, WITHIN, Verdict
-from experiments.surprises import beyond, surprises, surprising
+from actlab.analysis.claims import (
+    AT_LEAST,
+    AT_MOST,
+    CONTRADICTED,
+    INCONCLUSIVE,
+    ONLY_IF,
+    SUPPORTED,
+    WITHIN,
+    Verdict,
+    judge,
+)
+from actlab.analysis.intervals import Interval
+from actlab.analysis.layout import write_table
+from actlab.analysis.surprises import beyond, surprising
+from actlab.analysis.verdicts import Part, table
+from experiments.surprises import surprises
 
 
 def verdict(claim, activation, word, low=-0.1, high=0.1, form=AT_LEAST, effect=0.2, condition="", evidence="a gain"):
@@ -44,10 +55,11 @@ def test_what_is_contradicted_by_most_comes_first_once_for_each_activation_and_c
 
 
 def test_a_line_has_the_claim_the_number_its_interval_and_a_link(tmp_path):
-    condition = "adam: 0.300 [0.250, 0.350]; contradicted at sgd: 0 [−0.100, 0.100]"
-    one = verdict("L2a", "leaky_relu", ONLY_IF, condition=condition, evidence="a gain; least favourable: sgd")
-    (tmp_path / "tables").mkdir()
-    pd.DataFrame([asdict(one)]).to_csv(tmp_path / "tables" / "claims.csv", index=False)
+    samples = {"adam": Interval(0.3, 0.25, 0.35, 20, "logit t"), "sgd": Interval(0.0, -0.1, 0.1, 20, "logit t")}
+    one = judge("L2a", "leaky_relu", "says L2a", AT_LEAST, 0.2, samples, "a gain")
+    assert one.verdict == ONLY_IF
+    part = Part("mine", "digits", "", "", (one,))
+    write_table(table([part], {"L2": "it is crucial"}), tmp_path / "tables")  # as a trial has it
     text = surprises(tmp_path, "results/claims")
     sides = "it holds at adam: 0.300 [0.250, 0.350]; it does not at sgd: 0 [−0.100, 0.100]"
     assert f"“says L2a” is **true only under some conditions**: {sides}, where" in text

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import actlab
-from actlab import cli, trials
-from actlab.analysis import lineage, verdicts
+from actlab import cli, commands, trials
+from actlab.analysis import lineage, report, trial_page, verdicts
 from actlab.analysis.cells import build_cells
 from actlab.analysis.claims import (
     AT_LEAST,
@@ -25,8 +25,15 @@ from actlab.analysis.claims import (
     Verdict,
     judge,
 )
+from actlab.analysis.document import how_it_was_made
+from actlab.analysis.findings.decided import stored
+from actlab.analysis.intervals import Interval
 from actlab.analysis.judging import capped, computed
+from actlab.analysis.layout import write_table
+from actlab.analysis.pages.document import html
+from actlab.analysis.pages.shell import beside
 from actlab.analysis.parts import ReportError
+from actlab.analysis.sections import Grid, Section, markdown
 from actlab.data import DATASETS
 from actlab.engine.files import DamageError
 from actlab.sources import UntrustedError
@@ -258,6 +265,69 @@ def test_what_was_stored_before_a_field_of_verdicts_was_there_is_read(tmp_path):
     assert table["scope"].str.contains("width 64; depth 2, 5, 10, 20, 30, 50").all()
 
 
+def test_what_was_found_under_conditions_stands_beside_the_table_of_all_verdicts(tmp_path):
+    """Of two studies that decide one id each has its own."""
+    parts = [
+        verdicts.Part(name, "", "", "", (under("S3a", "sigmoid", AT_LEAST, 1.0, x=x, y=0.0),))
+        for name, x in (("a", 2.0), ("b", 3.0))
+    ]
+    write_table(verdicts.table(parts, {"S3": "it vanishes"}), tmp_path)
+    frame = pd.read_csv(tmp_path / "claims-conditions.csv")
+    assert frame[["id", "study", "condition"]].to_numpy().tolist() == [
+        ["S3a", name, at] for name in "ab" for at in "xy"
+    ]
+    assert [[row.estimate for row in one.under] for one in stored(tmp_path / "claims.csv")] == [[2.0, 0.0], [3.0, 0.0]]
+
+
+def test_the_page_says_what_was_found_before_its_chain_its_ways_in_and_its_table():
+    bad = under("S3a", "sigmoid", AT_LEAST, 1.0, y=0.1, x=0.0)
+    both = under("L1a", "leaky_relu", AT_LEAST, 1.0, x=2.0, y=0.0)
+    parts = [verdicts.Part("mine", "digits", "", "actlab trial t", (bad, both), study=True, html=True)]
+    claims, names = {"S3": "it vanishes", "L1": "none dies", "D1": "depth"}, {"S3": "sigmoid", "L1": "leaky_relu"}
+    chain = lineage.table(lineage.links([{"fault": "S3a", "repair": "L1a"}], [bad, both]))
+    made = verdicts.table(parts, claims)
+    sections = trial_page.page("What is true?", made, parts, claims, names, {}, chain, kind="html")
+    heads = [one.heading for one in sections if one.level < 3]
+    ways = ["Find a claim", made.title, "`sigmoid`", r"`leaky_relu`", trial_page.OF_ALL]
+    assert heads == ["What is true?", chain.title, *ways]
+    begin = markdown(sections[:1])
+    assert "2 verdicts: 1 contradicted, 1 true only if" in begin
+    assert "“says S3a” is **contradicted**" in begin
+    page = markdown(sections)
+    assert page.count("[S3a](#s3a) ✗") == 2  # by activation, and by verdict
+    assert "| true at x; contradicted at y" in page
+    assert "mine/report.html" in page
+    assert "mine/report.md" in markdown(trial_page.page("?", made, parts, claims, names, {}))
+    (grid,) = [block for one in sections if one.anchor == "s3a" for block in one.blocks if isinstance(block, Grid)]
+    assert grid.frame["condition"].tolist() == ["y", "x"]  # as in the picture
+
+
+def test_on_a_phone_the_rows_of_the_chain_and_of_conditions_are_lists_without_empty_lines(tmp_path):
+    grid = Grid(pd.DataFrame({"link": ["**open**"], "where": [""]}), first="link", filtered=False)
+    text = html([Section(1, "t", (grid,))], tmp_path, ["link"])
+    assert 'class="sortable stacked"' in text
+    assert '<td class="first" data-head="link">' in text
+    assert "data-filter" not in text
+    assert '<td data-head="where"></td>' in text  # which the style hides there
+    assert ".stacked td:empty { display: none; }" in beside("page.css")
+
+
+def test_a_study_of_a_trial_is_named_in_commands_where_it_stands(tmp_path):
+    folder = tmp_path / "copy" / "depth"
+    folder.mkdir(parents=True)
+    assert commands.home(folder, "depth") == Path("results/depth")
+    for quick, name in ((False, "mine"), (True, "mine_quick")):
+        (tmp_path / "copy" / trials.MANIFEST).write_text(json.dumps({"config": {"trial": "mine"}, "quick": quick}))
+        assert commands.home(folder, "depth") == Path("results") / name / "depth"
+    study = {"study": "depth", "report": {"tables": [], "figures": [], "html": False}}
+    report.write(folder, study, {}, *frames(("relu",), (2,), (0.1,), seeds=2))
+    assert "`actlab report results/mine_quick/depth`" in (folder / "report.md").read_text()
+    (tmp_path / "copy" / trials.MANIFEST).write_text("[")
+    assert commands.home(folder, "depth") == Path("results/depth")
+    _, text = how_it_was_made(Path("results/my trial/depth"), {})
+    assert "`actlab report 'results/my trial/depth'`" in text.text
+
+
 def verdict(claim, word, activation="relu"):
     numbers = (0.5, 0.4, 0.6, 20, "Student t")
     return Verdict(claim, activation, f"says {claim}", AT_LEAST, 0.1, *numbers, word, "", "a number")
@@ -298,6 +368,63 @@ def test_the_chain_holds_where_every_link_does_and_open_ones_may_go_either_way(s
     named = [{"fault": "F", "repair": f"R{i}"} for i in range(len(states))]
     one = lineage.judge_chain("C1", "each beats the one before", lineage.links(named, there))
     assert (one.verdict, (one.low, one.high)) == (word, bounds)
+
+
+RATIO = "seconds of {} over those of relu; least favourable: textbook"
+
+
+def under(claim, activation, form, effect, **numbers):
+    samples = {name: Interval(x, x - 0.1, x + 0.1, 20, "logit t") for name, x in numbers.items()}
+    return judge(claim, activation, f"says {claim}", form, effect, samples, RATIO.format(activation))
+
+
+def test_both_numbers_of_a_link_are_of_one_condition_where_there_is_one():
+    """Never the catalogue's code beside the textbook's: the condition that fits the repair least, of both."""
+    fault = under("F", "gelu", AT_LEAST, 1.1, catalogue=2.8, textbook=2.4)
+    repair = under("R", "swish", AT_MOST, 1.5, catalogue=2.3, textbook=2.1)
+    (link,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, repair])
+    row = lineage.table([link]).frame.iloc[0]
+    assert row[["condition", "fault_estimate", "repair_estimate", "one_measure"]].tolist() == [
+        "catalogue",
+        2.8,
+        2.3,
+        True,
+    ]
+    other = replace(repair, evidence="seconds of swish over those of gelu")
+    (unlike,) = lineage.links([{"fault": "F", "repair": "R"}], [fault, other])
+    assert lineage.table([unlike]).wide.loc[0, "what is left, or gained"].startswith("(another measure) ")
+    wide = lineage.table([link]).wide.iloc[0]
+    assert "at catalogue" in wide["how much"]
+    assert "at catalogue" in wide["what is left, or gained"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "state", "common"),
+    [
+        ((2.0, 0.0), (2.0, 2.0), lineage.CONDITIONAL, ["x"]),
+        ((2.0, 2.0), (2.0, 0.0), lineage.CONDITIONAL, ["x"]),
+        ((2.0, 0.0), (0.0, 2.0), lineage.BREAKS, []),  # where the fault is, nothing repairs it
+        ((2.0, 2.0), (2.0, 2.0), lineage.HOLDS, ["x", "y"]),
+    ],
+)
+def test_a_link_holds_under_the_conditions_that_support_both_of_its_claims(a, b, state, common):
+    ends = [under(claim, "relu", AT_LEAST, 1.0, x=one[0], y=one[1]) for claim, one in (("F", a), ("R", b))]
+    (link,) = lineage.links([{"fault": "F", "repair": "R"}], ends)
+    assert (link.state, link.common) == (state, common)
+    said = lineage.table([link]).wide.loc[0, "link"]
+    assert said == (f"**{state}**: {'; '.join(common)}" if state == lineage.CONDITIONAL else f"**{state}**")
+
+
+def test_what_only_stands_beside_a_fault_reads_as_no_repair_and_is_not_counted():
+    there = [verdict("F", SUPPORTED), verdict("R", SUPPORTED), verdict("B", CONTRADICTED)]
+    named = [{"fault": "F", "repair": "R"}, {"fault": "F", "repair": "B", "beside": True}]
+    chain = lineage.links(named, there)
+    one = lineage.judge_chain("C1", "each beats the one before", chain)
+    assert (one.verdict, one.n) == (SUPPORTED, 1)
+    made = lineage.table(chain)
+    assert made.frame["link"].tolist() == [lineage.HOLDS, lineage.BESIDE]
+    assert made.wide.loc[1, "said to repair it"].startswith(f"({lineage.BESIDE}) ")
+    assert made.note.startswith("1 link: 1 holds.")
 
 
 def test_a_trial_that_names_a_chain_decides_it_last_and_writes_its_table(folder):

@@ -102,10 +102,10 @@ def test_what_is_computed_and_what_is_a_law_have_pictures_too(one):
 
 
 def test_a_picture_says_what_its_rows_do_not_that_a_verdict_is_capped():
-    said = "(would be 'supported', but for selected values at an end of their grid: relu 0.1) adam: 0.3"
-    capped = replace(SOME, verdict=INCONCLUSIVE, condition=said)
+    why = "selected values at an end of their grid"
+    capped = replace(SOME, verdict=INCONCLUSIVE, condition=f"(would be 'x', but for {why}: relu 0.1) {SOME.condition}")
     assert verdict_figures.title(capped).endswith(
-        "is large — inconclusive (would be supported, but for selected values at an end of their grid)"
+        f"is large — inconclusive (would be true only under some conditions, but for {why})"
     )
     assert verdict_figures.title(SOME).endswith("is large — true only under some conditions")
 
@@ -114,3 +114,25 @@ def test_verdicts_of_one_id_have_files_of_their_own():
     parts = [verdicts.Part(name, "", "", "", (SOME, replace(SOME, id="t/1"))) for name in "ab"]
     names = verdicts.figures_of(parts)
     assert len({name.lower() for name in names.values()}) == len(names) == 4
+
+
+def test_one_number_is_drawn_low_and_without_an_empty_side():
+    one = judge("T", "relu", "is large", AT_LEAST, 0.2, SAMPLES["adam"], "its size", "act_mean")
+    alone, several = verdict_figures.draw(one), verdict_figures.draw(SOME)
+    assert alone.get_figheight() < 1.35 < several.get_figheight()
+    assert not alone.axes[0].spines["left"].get_visible()
+    (legend,) = alone.legends
+    assert "interval of 95 %" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_what_all_conditions_end_with_is_written_once_and_all_stands_within_the_picture():
+    ends = "networks have a wholly dead layer)"
+    rows = [replace(row, condition=f"sgd at {i} (1 of {i} {ends}") for i, row in enumerate(SOME.under)]
+    figure = verdict_figures.draw(replace(SOME, under=tuple(rows), evidence="a long name of what it is, " * 6))
+    (axes,) = figure.axes
+    assert axes.get_yticklabels()[0].get_text() == "sgd at 0 (1 of 0 …)"
+    assert [text.get_text() for text in axes.texts if "…" in text.get_text()] == [f"… {ends[:-1]}"]
+    figure.canvas.draw()
+    box, whole = figure.get_tightbbox(), figure.get_size_inches()
+    assert box.x0 > -0.05
+    assert box.x1 < whole[0] + 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from actlab.analysis.cells import Cells, handed_out
 from actlab.analysis.escaping import code, plain
-from actlab.analysis.intervals import FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
-from actlab.analysis.layout import Table, number, with_interval
+from actlab.analysis.intervals import COMPUTED, FEWEST, NEWCOMBE, NOTHING, UNBOUNDED, WILSON, Interval, quantity_of
+from actlab.analysis.layout import Table, with_interval
 from actlab.analysis.parts import ReportError, users_failures
 from actlab.analysis.seeds import what_would_decide
 from actlab.analysis.stages import but_for
@@ -200,13 +200,7 @@ def judge(
         for name, values in by_condition.items()
     }
     words = {name: FORMS[form](effect, interval) for name, interval in intervals.items()}
-    verdict = INCONCLUSIVE
-    if len(set(words.values())) == 1:
-        verdict = next(iter(words.values()))
-    elif {SUPPORTED, CONTRADICTED} <= set(words.values()):
-        verdict = ONLY_IF
-    elif CONTRADICTED in words.values():  # it is said of all conditions
-        verdict = CONTRADICTED
+    verdict = overall(words.values())
     of_open = {name: interval for name, interval in intervals.items() if words[name] == INCONCLUSIVE}
     more = {name: what_would_decide(effect, interval, form == WITHIN) for name, interval in of_open.items()}
     condition = (
@@ -217,7 +211,7 @@ def judge(
     known = [name for name in intervals if intervals[name].n]
     least = min(known, key=lambda name: FAVOUR[form](intervals[name].mean), default="")
     one = intervals.get(least, NOTHING)
-    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known else one.method
+    method = f"{one.method}, {100 - 5 / k:.1f} %" if k > 1 and one.known and one.method != COMPUTED else one.method
     evidence = f"{evidence}; least favourable: {least}" if least else evidence
     numbers = (one.mean, one.low, one.high, one.n, method)
     said = (verdict, condition, evidence, record.unit, figure)
@@ -227,6 +221,20 @@ def judge(
         if k > 1
     )
     return Verdict(id, activation, statement, form, effect, *numbers, *said, under)
+
+
+def overall(words: Iterable[str]) -> str:
+    """Give the verdict on a claim that is said of all conditions, by the verdicts under each.
+
+    >>> overall([SUPPORTED, INCONCLUSIVE]), overall([CONTRADICTED, INCONCLUSIVE]), overall([SUPPORTED, CONTRADICTED])
+    ('inconclusive', 'contradicted', 'true only if')
+    """
+    match sorted({*words}):
+        case [word]:
+            return word
+        case [*some] if CONTRADICTED in some:
+            return ONLY_IF if SUPPORTED in some else CONTRADICTED
+    return INCONCLUSIVE
 
 
 def conditions_text(words: Texts, intervals: Mapping[str, Interval], verdict: str, more: Texts) -> str:
@@ -300,7 +308,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
         diverged, runs: how many of the runs that claims are given diverged, and how many these are.
         but: which of the study's runs these are not.
     """
-    from actlab.analysis.conditions import told_apart  # which reads verdicts, and has their words from here
+    from actlab.analysis.conditions import measured  # which reads verdicts, and has their words from here
 
     frame = pd.DataFrame([vars(one) for one in verdicts], columns=list(COLUMNS))
     found = [{"id": one.id, **vars(each)} for one in verdicts for each in one.under]
@@ -312,14 +320,7 @@ def as_table(verdicts: Sequence[Verdict], undecided: Sequence[str], diverged: in
             "statement": [plain(one.statement) for one in verdicts],
             "evidence": [plain(one.evidence) for one in verdicts],
             "claimed": ["–" if one.verdict == FAILED else claimed(one) for one in verdicts],
-            "estimate": [
-                plain(told_apart(one))
-                if one.verdict == ONLY_IF and told_apart(one)
-                else f"{number(one.low)} to {number(one.high)}, n = {one.n}"
-                if one.form == EXACTLY and one.n
-                else f"{with_interval(Interval(one.estimate, one.low, one.high, one.n, one.method))}, n = {one.n}"
-                for one in verdicts
-            ],
+            "estimate": [plain(measured(one)) for one in verdicts],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one in verdicts],
         }
     )

@@ -1,49 +1,50 @@
-"""A verdict's condition, which is one text, taken apart: what holds under each condition, with its number."""
+"""What was found of a claim, in words: its number, and under several conditions what holds under which."""
 
 from __future__ import annotations
 
-import re
-
 from actlab.analysis.claims import (
     CONTRADICTED,
-    FAILED,
+    EXACTLY,
     FAVOUR,
+    FORMS,
     INCONCLUSIVE,
     ONLY_IF,
     SUPPORTED,
+    Under,
     Verdict,
+    conditions_text,
+    overall,
 )
+from actlab.analysis.intervals import COMPUTED, Interval
+from actlab.analysis.layout import number, with_interval
 from actlab.naming import counted
 
-WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
-CAPPED = re.compile(r"\((would be '.*?)\) ?((?:[^()]|\([^()]*\))*|\(.*\))$")
-"""A condition that begins with why the verdict is capped, and the rest of it."""
+
+def interval_of(one: Verdict | Under) -> Interval:
+    """Return the number of a verdict, or of one condition, with its interval."""
+    return Interval(one.estimate, one.low, one.high, one.n, one.method)
 
 
-def by_condition(one: Verdict) -> tuple[str, list[tuple[str, str, str]]]:
-    """Take a verdict's condition apart: what is said of all of it, and rows (condition, number, verdict) if it has any.
+def measured(one: Verdict) -> str:
+    """Write what was measured, with interval and n; of *true only if* both sides; of what was computed a number alone.
 
-    >>> from actlab.analysis.claims import AT_MOST
-    >>> condition = "(would be 'true only if', but …) he: 0.1 [0, 0.2]; contradicted at lecun: 0.5 [0.4, 0.6]"
-    >>> head, rows = by_condition(Verdict("S", "", "s", AT_MOST, 0.3, 0.5, 0.4, 0.6, 5, "t", ONLY_IF, condition, "e"))
-    >>> head
-    "would be 'true only if', but …"
-    >>> rows
-    [('he', '0.1 [0, 0.2]', 'supported'), ('lecun', '0.5 [0.4, 0.6]', 'contradicted')]
+    >>> from actlab.analysis.claims import AT_LEAST, judge
+    >>> from actlab.analysis.judging import computed, judge_law
+    >>> measured(judge("M1", "mish", "bounded below", AT_LEAST, -1.0, computed(-0.30884), "its least value"))
+    '−0.309, computed'
+    >>> measured(judge_law("R", "relu", "none comes back", 0.0, [0.0, 0.25], "revived"))
+    '0 to 0.250, n = 2'
     """
-    head, rest = "", one.condition
-    if found := CAPPED.match(rest):
-        head, rest = found[1], found[2]
-    if not rest:
-        return head, []
-    word = SUPPORTED if rest and not rest.startswith("(") else ""
-    rows = []
-    for piece in rest.removeprefix("(").removesuffix(")" if rest.startswith("(") else "").split("; "):
-        begins = next((each for each in WORDS if piece.startswith(f"{each} at ")), "")
-        word = begins or word
-        name, _, number = piece.removeprefix(f"{begins} at ").rpartition(": ")
-        rows.append((name, number, word))
-    return (head, rows) if all(all(row) for row in rows) else (one.condition, [])
+    if both := told_apart(one):
+        return both
+    if one.form == EXACTLY and one.n:
+        return f"{number(one.low)} to {number(one.high)}, n = {one.n}"
+    return with_interval(interval_of(one)) + f", n = {one.n}" * (one.method != COMPUTED)
+
+
+def least_favourable(form: str, rows: list[Under]) -> Under:
+    """Choose the condition whose estimate fits a claim least."""
+    return min(rows, key=lambda row: FAVOUR[form](row.estimate))
 
 
 def told_apart(one: Verdict) -> str:
@@ -51,22 +52,58 @@ def told_apart(one: Verdict) -> str:
 
     Of several conditions on a side it is the number that fits the claim least; empty of any other verdict.
 
-    >>> from actlab.analysis.claims import AT_MOST
-    >>> condition = "he: 0.1 [0, 0.2]; orthogonal: 0.2 [0.1, 0.3]; contradicted at lecun: 0.5 [0.4, 0.6]"
-    >>> told_apart(Verdict("S", "", "s", AT_MOST, 0.3, 0.5, 0.4, 0.6, 5, "t", ONLY_IF, condition, "e"))
-    'it holds at orthogonal: 0.2 [0.1, 0.3] (and 1 condition more); it does not at lecun: 0.5 [0.4, 0.6]'
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
+    >>> samples["orthogonal"] = Interval(0.2, 0.1, 0.3, 5, "")
+    >>> told_apart(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
+    'it holds at orthogonal: 0.200 [0.100, 0.300] (and 1 condition more); it does not at lecun: 0.500 [0.400, 0.600]'
     """
-    rows = by_condition(one)[1] if one.verdict == ONLY_IF else []
-    sides = [[row[:2] for row in rows if row[2] == word] for word in (SUPPORTED, CONTRADICTED)]
-    if not all(sides):
+    sides = [[row for row in one.under if row.verdict == word] for word in (SUPPORTED, CONTRADICTED)]
+    if one.verdict != ONLY_IF or not all(sides):
         return ""
-
-    def fits(row: tuple[str, str]) -> float:
-        return FAVOUR[one.form](float(row[1].split(" ")[0].strip(",").replace("−", "-")))
-
+    several = len({row.n for row in one.under}) > 1
     texts = []
-    for those in sides:
-        name, number = min(those, key=fits)
-        more = f" (and {counted(len(those) - 1, 'condition')} more)" if len(those) > 1 else ""
-        texts.append(f"{name}: {number}{more}")
+    for rows in sides:
+        least = least_favourable(one.form, rows)
+        more = f" (and {counted(len(rows) - 1, 'condition')} more)" if len(rows) > 1 else ""
+        texts.append(f"{least.condition}: {with_interval(interval_of(least))}{f', n = {least.n}' * several}{more}")
     return f"it holds at {texts[0]}; it does not at {texts[1]}"
+
+
+def would_be(one: Verdict) -> str:
+    """Return the verdict that the numbers alone give: another one stands where it is capped (``judging.capped``).
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> would_be(judge("S", "", "s", AT_MOST, 0.3, [0.1, 0.11, 0.12, 0.1, 0.11], "e"))
+    'supported'
+    """
+    if one.under:
+        return overall(row.verdict for row in one.under)
+    return FORMS[one.form](one.effect, interval_of(one)) if one.form in FORMS else one.verdict
+
+
+def remark(one: Verdict) -> str:
+    """Return what a verdict's condition says of all of it, as why it is capped: not what was found under each."""
+    if one.under and would_be(one) == one.verdict:
+        return ""
+    words = {row.condition: row.verdict for row in one.under}
+    intervals = {row.condition: interval_of(row) for row in one.under}
+    more = {row.condition: row.more for row in one.under}
+    text = one.condition.removesuffix(conditions_text(words, intervals, would_be(one), more)) if words else ""
+    said = (text or one.condition).strip()
+    return said[1:-1] if said.startswith("(") and said.endswith(")") else said
+
+
+def where(one: Verdict) -> str:
+    """Name the conditions under which a claim is true, then those under which it is not, and those that are open.
+
+    >>> from actlab.analysis.claims import AT_MOST, judge
+    >>> samples = {"he": Interval(0.1, 0, 0.2, 5, ""), "lecun": Interval(0.5, 0.4, 0.6, 5, "")}
+    >>> where(judge("S", "", "s", AT_MOST, 0.3, samples, "e"))
+    'true at he; contradicted at lecun'
+    """
+    parts = []
+    for word, said in ((SUPPORTED, "true"), (CONTRADICTED, CONTRADICTED), (INCONCLUSIVE, "open")):
+        if names := [row.condition for row in one.under if row.verdict == word]:
+            parts.append(f"{said} at {'; '.join(names)}")
+    return "; ".join(parts)

@@ -6,6 +6,7 @@ It answers first: what was found, what to doubt, the pictures, the tables; then 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from actlab import commands
@@ -40,6 +41,7 @@ def document(
     cells: Cells,
     made: Made,
     incomplete: Sequence[str] = (),
+    home: Path | None = None,
 ) -> list[Section]:
     """Put the report together.
 
@@ -49,6 +51,7 @@ def document(
         cells: the study's.
         made: its tables and figures.
         incomplete: sentences, as Markdown, on runs that are planned and not here, and on parts that are left out.
+        home: the study's folder, as commands name it; by default ``results/<study>``.
     """
     name = str(study.get("study", "study"))
     tables = {key: table for key, table in made.tables.items() if table or not lost(key, made)}
@@ -78,7 +81,7 @@ def document(
         *(table_section(one, below[anchor(TABLE, key)]) for key, one in rest.items() if one),
         *([Section(2, "How to read", (Items(alike),), READING)] if alike else []),  # what captions and notes point to
         Section(2, "What was run", tuple(what_was_run(manifest, cells))),
-        Section(2, "How it was made", how_it_was_made(name, manifest)),
+        Section(2, "How it was made", how_it_was_made(home or Path("results") / name, manifest)),
     ]
 
 
@@ -289,7 +292,7 @@ def figure_section(drawing: Drawing, caption: str) -> Section:
     return Section(3, drawing.title, (*pictures, numbers), anchor(FIGURE, drawing.name))
 
 
-def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text]:
+def how_it_was_made(home: Path, manifest: Mapping[str, Any]) -> tuple[Items, Text]:
     """Say versions and platform, and how to make it again: facts that do not change from one report to the next."""
     versions = manifest.get("versions") or {}
     facts = {key: manifest.get(key) for key in ("python", "platform", "device", "devices", "git_revision", "revision")}
@@ -298,7 +301,7 @@ def how_it_was_made(name: str, manifest: Mapping[str, Any]) -> tuple[Items, Text
         *(plain(f"{words(key)}: {fact}") for key, fact in facts.items() if isinstance(fact, str | int | float)),
     ]
     again = (
-        f"{code(commands.typed('report', f'results/{name}'))} "
+        f"{code(commands.typed('report', home))} "
         "writes these tables and figures again from the stored measurements; "
         "`actlab run study.yaml --out .` in that folder trains what is missing."
     )

@@ -20,7 +20,7 @@ from actlab.analysis.claims import (
     Verdict,
     at_least,
 )
-from actlab.analysis.intervals import UNBOUNDED, Interval, quantity_of
+from actlab.analysis.intervals import COMPUTED, UNBOUNDED, Interval, quantity_of
 from actlab.analysis.notes import listed
 from actlab.analysis.stats import paired_differences
 from actlab.later import pd
@@ -28,8 +28,6 @@ from actlab.measures import Measure, about
 from actlab.naming import show
 
 MOST_ENDS = 3  # named of the cells whose selected value is an end of its grid
-COMPUTED = "computed"
-"""The method of a number that is no estimate: it has no error beyond rounding, and no n."""
 
 
 def computed(value: float) -> Interval:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from actlab.analysis.escaping import code, one_line, plain, safe_cell
-from actlab.analysis.intervals import Interval
+from actlab.analysis.intervals import COMPUTED, Interval
 from actlab.analysis.latex import writing as latex
 from actlab.later import pd
 from actlab.measures import about
@@ -195,7 +195,13 @@ def with_bounds(mean: float, low: float, high: float) -> str:
 
 
 def with_interval(interval: Interval) -> str:
-    """Write an estimate with its interval, for a sentence."""
+    """Write an estimate with its interval, for a sentence; of what was computed the number alone, which has none.
+
+    >>> with_interval(Interval(0.3, 0.3, 0.3, 1, COMPUTED)), with_interval(Interval(0.3, 0.2, 0.4, 5, "logit t"))
+    ('0.300, computed', '0.300 [0.200, 0.400]')
+    """
+    if interval.method == COMPUTED:
+        return f"{number(interval.mean)}, {COMPUTED}"
     if not interval.known:
         return f"{number(interval.mean)}, no interval" if interval.n else "–"
     return f"{number(interval.mean)} [{number(interval.low)}, {number(interval.high)}]"

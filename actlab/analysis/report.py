@@ -114,7 +114,7 @@ def write(
             made.left_out = [name for names in asked for name in names or () if own_name(name)]
             made.left_out += [CLAIMS] if study.get("claims") else []
         report = output.at / "report.md"
-        sections = document(study, manifest, cells, made, incomplete)
+        sections = document(study, manifest, cells, made, incomplete, commands.home(folder, name))
         report.write_text(markdown(sections), encoding="utf-8", newline="\n")
         pages = write_report(sections, study, cells, output.at) if wanted.get("html", True) else []
         output.outdated = lambda: [*outdated(folder, made), *([] if pages else [folder / PAGE])]

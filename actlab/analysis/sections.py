@@ -50,11 +50,21 @@ class Items:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table for people: Markdown strings, what it is called where it is folded, and whether a long one is."""
+    """A table for people.
+
+    Attributes:
+        frame: Markdown strings.
+        name: what it is called where it is folded.
+        fold: whether a long one is.
+        first: the column that stands first where a phone shows each row as a list; such a table is none without it.
+        filtered: whether its settings filter it.
+    """
 
     frame: pd.DataFrame = field(repr=False)
     name: str = "the table"
     fold: bool = True
+    first: str = ""
+    filtered: bool = True
 
 
 @dataclass(frozen=True)

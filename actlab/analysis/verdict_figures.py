@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from actlab.analysis.claims import (
     Verdict,
     claimed,
 )
+from actlab.analysis.conditions import remark, would_be
 from actlab.analysis.lineage import COUNTED
 
 DRAWN_AS: dict[str, dict[str, Any]] = {
@@ -38,14 +39,16 @@ DRAWN_AS: dict[str, dict[str, Any]] = {
 SIZE = {"o": 5.0, "X": 6.0, "D": 4.5}
 DELTA: dict[str, Any] = {"color": "#333333", "linewidth": 1.0, "linestyle": style.DASHES["dashed"], "zorder": 1.5}
 CLAIMED: dict[str, Any] = {"color": "#0072B2", "alpha": 0.07, "linewidth": 0, "zorder": 0.5}
-ROW, HEAD = 0.21, 1.5  # inches: of a row, and of all that is no row
+ROW, HEAD, ALONE = 0.21, 1.18, 0.72  # inches: of a row; of what is neither row nor text, where rows have names or not
+OF_TITLE, OF_AXIS = 0.17, 0.14  # inches: of a line of text
 DASHES = {False: style.DASHES["solid"], True: style.DASHES["dashed"]}
 """Of an interval; of the least and greatest of all values, of which a law is said."""
 WORDS = {ONLY_IF: "true only under some conditions"}
-WOULD = re.compile(r"\(would be '(.*?)', but for selected values at an end")
-"""How the condition of a verdict begins that is capped (``judging.capped``): its rows alone would say otherwise."""
+SHARED = 3
+"""Words that all names of conditions end with, from which on they are written once."""
 MARGIN = 0.06  # of the range, on either side
-LETTERS = {"title": 76, "row": 44, "axis": 90}  # that stand on a line
+LETTERS = {"title": 80, "row": 44, "axis": 90}  # that stand on a line
+NARROWER = 1.6  # letters by which the axis's line is shorter for each letter of a row's name beyond 14
 
 
 def rows_of(one: Verdict) -> tuple[Under, ...]:
@@ -64,9 +67,12 @@ def draw(one: Verdict) -> Figure:
     """Draw a verdict: an estimate and its interval for each condition; shaded what is claimed, dashed where it ends."""
     rows = rows_of(one)
     with style.apply():
-        names = [textwrap.fill(row.condition, LETTERS["row"]) for row in rows]
-        lines = sum(name.count("\n") for name in names)
-        figure = style.new_figure(style.WIDEST, HEAD + ROW * (len(rows) + lines / 2))
+        shorter, shared = shortened([row.condition for row in rows])
+        names = [textwrap.fill(name, LETTERS["row"]) for name in shorter]
+        heading, said = textwrap.fill(title(one), LETTERS["title"]), axis(one, names)
+        texts = OF_TITLE * (heading.count("\n") + 1) + OF_AXIS * (said.count("\n") + 1 + bool(shared))
+        lines = len(rows) + sum(name.count("\n") for name in names) / 2
+        figure = style.new_figure(style.WIDEST, (HEAD if any(names) else ALONE) + texts + ROW * lines)
         axes = figure.subplots()
         low, high = span(one, rows)
         axes.set_xlim(low, high)
@@ -76,22 +82,60 @@ def draw(one: Verdict) -> Figure:
         for edge in edges(one):
             axes.axvline(edge, **DELTA)
         for place, row in enumerate(rows):
-            point(axes, place, row, DASHES[one.form == EXACTLY])
+            point(axes, place, row, DASHES[of_law(one)])
         axes.set_yticks(range(len(rows)) if any(names) else [], names if any(names) else [])
+        axes.spines["left"].set_visible(any(names))
         axes.grid(False, axis="y")
-        axes.set_xlabel(axis(one))
-        figure.suptitle(textwrap.fill(title(one), LETTERS["title"]))
-        figure.legend(handles=legend(one, rows), loc="outside lower center", ncols=4, title=bars(one, rows))
+        axes.set_xlabel(said)
+        if shared:  # above the names, and ending where they do
+            axes.annotate(
+                shared, (0, 1), (-6, 3), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7.2
+            )
+        figure.suptitle(heading)
+        marks, beside = legend(one, rows), bars(one, rows)
+        if beside and not any(names):  # one row of marks has room for it
+            marks.append(Line2D([], [], label=beside, color="#333333", linewidth=1.3, linestyle=DASHES[of_law(one)]))
+        figure.legend(handles=marks, loc="outside lower center", ncols=5, title=beside if any(names) else None)
         return figure
+
+
+def of_law(one: Verdict) -> bool:
+    """Whether a verdict is on a law, whose bar is from the least to the greatest of all."""
+    return one.form == EXACTLY
+
+
+def shortened(names: Sequence[str]) -> tuple[list[str], str]:
+    """Write once what all names of conditions end with, where that is some words: shorter names, and what is shared.
+
+    >>> shortened(["sgd (0 of 9 networks are wholly dead)", "adam (5 of 9 networks are wholly dead)"])
+    (['sgd (0 …)', 'adam (5 …)'], '… of 9 networks are wholly dead')
+    >>> shortened(["depth 2", "depth 5"]), shortened(["at the end of training"])
+    ((['depth 2', 'depth 5'], ''), (['at the end of training'], ''))
+    """
+    words = [name.split() for name in names]
+    alike = 0
+    while all(len(one) > alike + 1 and one[-1 - alike] == words[0][-1 - alike] for one in words):
+        alike += 1
+    if len(names) < 2 or alike < SHARED:
+        return list(names), ""
+    begun = [" ".join(one[:-alike]) for one in words]
+    shared = " ".join(words[0][-alike:])
+    inside = all(name.count("(") > name.count(")") for name in begun) and shared.endswith(")")
+    return [f"{name} …{')' * inside}" for name in begun], f"… {shared.removesuffix(')') if inside else shared}"
 
 
 def title(one: Verdict) -> str:
     """Say the claim, whose it is, and the verdict."""
     whose = f"{one.id}, {one.activation}" if one.activation else one.id
     word = WORDS.get(one.verdict, one.verdict)
-    if would := WOULD.match(one.condition):
-        word = f"{word} (would be {WORDS.get(would[1], would[1])}, but for selected values at an end of their grid)"
+    if (would := would_be(one)) != one.verdict:  # its rows alone would say otherwise
+        word = f"{word} (would be {WORDS.get(would, would)}, but for {why(one)})"
     return f"{whose}: {one.statement} — {word}".replace("$", r"\$")
+
+
+def why(one: Verdict) -> str:
+    """Say in short why a verdict is not what its numbers alone make it."""
+    return remark(one).partition("', but for ")[2].partition(": ")[0] or "what stands beside it"
 
 
 def edges(one: Verdict) -> tuple[float, ...]:
@@ -129,11 +173,12 @@ def point(axes: Axes, place: int, row: Under, dash: Any) -> None:
     axes.plot([row.estimate], [place], linestyle="none", markersize=SIZE[look["marker"]], **look | edge)
 
 
-def axis(one: Verdict) -> str:
-    """Say what the numbers are, with their unit."""
+def axis(one: Verdict, names: Sequence[str] = ()) -> str:
+    """Say what the numbers are, with their unit, in lines that are as long as the axis: long names leave it less."""
     said = one.evidence.partition("; least favourable: ")[0].replace("$", r"\$")
     more = f" ({one.unit})" if one.unit and one.unit.replace(" / ", " per ") not in said else ""
-    return textwrap.fill(f"{said}{more}", LETTERS["axis"])
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    return textwrap.fill(f"{said}{more}", LETTERS["axis"] - int(NARROWER * max(longest - 14, 0)))
 
 
 def legend(one: Verdict, rows: tuple[Under, ...]) -> list[Line2D | Patch]:
@@ -141,17 +186,20 @@ def legend(one: Verdict, rows: tuple[Under, ...]) -> list[Line2D | Patch]:
     there = [word for word in DRAWN_AS if any(row.verdict == word for row in rows)]
     marks = [Line2D([], [], label=word, **DRAWN_AS[word] | {"markersize": 5.0, "linewidth": 1.3}) for word in there]
     said = f"claimed: {claimed(one)}"
-    law = one.form == EXACTLY
-    return [*marks, Line2D([], [], label=said, **DELTA) if law else Patch(label=said, **CLAIMED | {"alpha": 0.25})]
+    return [
+        *marks,
+        Line2D([], [], label=said, **DELTA) if of_law(one) else Patch(label=said, **CLAIMED | {"alpha": 0.25}),
+    ]
 
 
 def bars(one: Verdict, rows: tuple[Under, ...]) -> str | None:
     """Say what the bars are; nothing where there are none."""
     if not any(row.low < row.high for row in rows):
         return None
-    if one.form == EXACTLY:
+    if of_law(one):
         return "dashed: least to greatest of all"
     if one.method == COUNTED:
         return "bar: from those that hold to those that may"
-    level = f"{100 - 5 / len(rows):.1f} %, so that all hold at once" if len(rows) > 1 else "95 %"
-    return f"bars: intervals of {level}"
+    if len(rows) == 1:
+        return "interval of 95 %"
+    return f"bars: intervals of {100 - 5 / len(rows):.1f} %, so that all hold at once"

@@ -1,4 +1,4 @@
-"""All verdicts of a trial in one table, and a page that a teacher could hand out: each claim, its figure, its verdict.
+"""All verdicts of a trial in one table, and what its page says of each.
 
 Each claim leads to its rule (a file), its numbers (a folder), its figure and the command that makes them again.
 """
@@ -6,9 +6,8 @@ Each claim leads to its rule (a file), its numbers (a folder), its figure and th
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,17 @@ from actlab.analysis.claims import (
     INCONCLUSIVE,
     ONLY_IF,
     SUPPORTED,
+    Under,
     Verdict,
     claimed,
 )
-from actlab.analysis.conditions import by_condition, told_apart
+from actlab.analysis.conditions import interval_of, measured, remark
 from actlab.analysis.drawings import Spec, file_name
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.findings.decided import stored
-from actlab.analysis.intervals import Interval
-from actlab.analysis.judging import COMPUTED
+from actlab.analysis.intervals import COMPUTED
 from actlab.analysis.layout import Table, with_interval
-from actlab.analysis.sections import Grid, Items, Picture, Section, Text
+from actlab.analysis.sections import Grid, Items, Picture, Section
 from actlab.analysis.story import belongs
 from actlab.later import pd
 from actlab.naming import counted, file_stem
@@ -40,8 +39,6 @@ COLUMNS = (
     *("study", "form", "effect", "evidence"),
 )
 WORDS = (SUPPORTED, CONTRADICTED, ONLY_IF, INCONCLUSIVE, FAILED)
-NUMBERS = re.compile(r": (–|[−\d.e]+( \[[^]]*\])?)(, n = \d+)?( \([^()]*\))?(?=[;)]|$)")
-"""What is measured under a condition, behind its name."""
 BOTH = "Of several conditions the number is that under which a claim fits least; of *true only if* both are given."
 MOST_PANELS = 4
 FIGURES = "figures"
@@ -65,6 +62,7 @@ class Part:
         verdicts: in the file's order.
         figures: those that are there, by name.
         study: whether it is a study, which has a report of its own.
+        html: whether that is a page for a browser, too.
     """
 
     name: str
@@ -74,22 +72,21 @@ class Part:
     verdicts: tuple[Verdict, ...]
     figures: frozenset[str] = frozenset()
     study: bool = False
+    html: bool = False
+
+    def report(self, kind: str) -> str:
+        """Name the file of the study's report: of this kind where it has that, else its Markdown.
+
+        >>> Part("depth", "", "", "", (), study=True).report("html")
+        'report.md'
+        """
+        return "report.html" if kind == "html" and self.html else "report.md"
 
 
 def read(folder: Path) -> tuple[Verdict, ...]:
     """Read the verdicts of a study's folder; none where it has no table of claims."""
     path = folder / "tables" / "claims.csv"
     return tuple(stored(path)) if path.is_file() else ()
-
-
-def measured(one: Verdict) -> str:
-    """Write what was measured or computed, with interval and n where it has them; of *true only if* both sides."""
-    if both := told_apart(one):
-        return both
-    interval = Interval(one.estimate, one.low, one.high, one.n, one.method)
-    if one.method.startswith(COMPUTED):
-        return with_interval(interval).partition(" [")[0]
-    return f"{with_interval(interval)}, n = {one.n}"
 
 
 def scope_of(study: Mapping[str, Any]) -> str:
@@ -166,9 +163,12 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             "measured": [measured(one) for one, _ in pairs],
             "verdict": [f"**{one.verdict}** {plain(one.condition)}".strip() for one, _ in pairs],
             "scope": [plain(part.scope) for _, part in pairs],
-            "study": [f"[{part.name}]({part.name}/report.md)" if part.study else part.name for _, part in pairs],
+            "study": [f"[{part.name}](../{part.name}/report.md)" if part.study else part.name for _, part in pairs],
         }
     )
+    found = [{"id": one.id, "study": part.name, **vars(each)} for one, part in pairs for each in one.under]
+    columns = ["id", "study", *(field.name for field in fields(Under))]
+    beside = {CONDITIONS: pd.DataFrame(found, columns=columns)} if found else {}
     missing = undecided(parts, claims)
     note = " ".join(
         [
@@ -180,47 +180,7 @@ def table(parts: Sequence[Part], claims: Mapping[str, str], quick: bool = False)
             *([f"Without a verdict: {', '.join(missing)}."] if missing else []),
         ]
     )
-    return Table("All claims and their verdicts", note, frame, wide, "claims")
-
-
-def page(
-    title: str,
-    made: Table,
-    parts: Sequence[Part],
-    claims: Mapping[str, str],
-    names: Mapping[str, str],
-    figures: Mapping[tuple[str, str], str],
-    chain: Table | None = None,
-) -> list[Section]:
-    """Compose the page: the table, then each claim of the story with what was found.
-
-    Args:
-        title: the trial's question.
-        made: what ``table`` returns.
-        parts, claims: as it takes them.
-        names: {id: the activation that it is said of}.
-        figures: what ``figures_of`` returns.
-        chain: what ``lineage.table`` returns, if the trial names one.
-    """
-    brief = made.wide[["claim", "activation", "said", "measured"]].copy()
-    brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
-    pairs = in_order(parts, claims)
-    brief["verdict"] = [f"**{one.verdict}**" for one, _ in pairs]
-    # Without numbers, which each claim's own section has.
-    brief["under which conditions"] = [NUMBERS.sub("", plain(one.condition)) for one, _ in pairs]
-    sections = [Section(1, plain(title), (Text(made.note), Grid(brief, "the verdicts", fold=False)))]
-    if chain is not None:
-        sections.append(Section(2, chain.title, (Text(chain.note), Grid(chain.wide, "the chain", fold=False))))
-    for claim, said in claims.items():
-        whose = f"`{names[claim]}`: " if names.get(claim) else ""
-        found = [(one, part) for one, part in pairs if belongs(one.id, claim)]
-        blocks = () if found else (Text("No study here decides it."),)
-        sections.append(Section(2, f"{claim} · {whose}{plain(said)}", blocks))
-        sections += [of_verdict(one, part, figures) for one, part in found]
-    rest = [(one, part) for one, part in pairs if not any(belongs(one.id, claim) for claim in claims)]
-    if rest:
-        sections += [Section(2, "Further claims"), *(of_verdict(one, part, figures) for one, part in rest)]
-    return sections
+    return Table("All claims and their verdicts", note, frame, wide, "claims", beside)
 
 
 def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
@@ -233,31 +193,45 @@ def figures_of(parts: Sequence[Part]) -> dict[tuple[str, str], str]:
     return names
 
 
-def of_verdict(one: Verdict, part: Part, figures: Mapping[tuple[str, str], str]) -> Section:
-    """Compose what is said of one verdict, with its own picture before those of its study."""
+def of_verdict(
+    one: Verdict, part: Part, figures: Mapping[tuple[str, str], str], kind: str = "md", level: int = 4
+) -> Section:
+    """Compose what is said of one verdict, with its own picture before those of its study.
+
+    Args:
+        one: the verdict.
+        part: that it is of.
+        figures: what ``figures_of`` returns.
+        kind: of page, ``md`` or ``html``: links to a study's report go to one of the same kind, where it has that.
+        level: of its heading.
+    """
     heading = f"{one.id}: {plain(one.statement)} — {one.verdict}"
-    head, rows = by_condition(one)
+    head = remark(one)
+    again = "makes the numbers again and decides" if part.study else "computes what its rule lacks and decides"
     lines = [
-        f"Claimed: {claimed(one)}. Found: {measured(one)}" + (f" ({plain(one.method)})." if one.method else "."),
-        *([f"It {plain(head)}." if head.startswith("would") else f"Conditions: {plain(head)}."] if head else []),
+        f"Claimed: {claimed(one)}. Found: {plain(measured(one))}"
+        + (f" ({plain(one.method)})." if one.method and one.method != COMPUTED else "."),
+        *([f"It {plain(head)}." if head.startswith("would") else f"To know: {plain(head)}."] if head else []),
         f"The number: {plain(one.evidence)}.",
         f"{'Scope' if part.study else 'Computed without a network, on'}: {plain(part.scope)}.",
         f"[Rule]({part.name}/{part.rule}), [numbers]({part.name}/tables/claims.csv)"
         + f", [of each condition]({part.name}/tables/claims-{CONDITIONS}.csv)" * bool(one.under)
-        + (f", [study]({part.name}/report.md)" if part.study else "")
-        + f"; again: `{part.again}`",
+        + (f", [study]({part.name}/{part.report(kind)})" if part.study else ""),
+        f"`{part.again}` {again}.",
     ]
     blocks: tuple[Items | Grid | Picture, ...] = (Items(tuple(lines)),)
     if (part.name, one.id) in figures:
         blocks += (Picture(heading, f"{FIGURES}/{figures[part.name, one.id]}.png", DRAWN, pd.DataFrame()),)
-    if rows:
-        cells = [(plain(name), plain(number), word) for name, number, word in rows]
-        blocks += (Grid(pd.DataFrame(cells, columns=["condition", "found", "verdict"]), "the conditions"),)
+    if one.under:  # in the order of the picture
+        cells = [(plain(row.condition), with_interval(interval_of(row)), row.verdict, row.more) for row in one.under]
+        frame = pd.DataFrame(cells, columns=["condition", "found", "verdict", "what would decide"])
+        shown = frame if any(frame["what would decide"]) else frame.drop(columns="what would decide")
+        blocks += (Grid(shown, "the conditions", first="condition", filtered=False),)
     panels = sorted(name for name in part.figures if one.figure and name.partition("-")[0] == one.figure)
     for name in panels[:MOST_PANELS]:
         title = f"{name} of the study {part.name}"
         blocks += (Picture(title, f"{part.name}/figures/{name}.png", DRAWN, pd.DataFrame()),)
-    return Section(3, heading, blocks, one.id.lower())
+    return Section(level, heading, blocks, one.id.lower())
 
 
 def again(trial: Path, only: str, quick: bool = False) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from actlab import commands
 from actlab.naming import nearest
 from actlab.study.fields import Section
 from actlab.study.reading import EXPECTED, parse
@@ -14,7 +15,7 @@ from actlab.study.source import Source, StudyError, short_path
 
 FILE, ALL, LINEAGE = "trial.yaml", "all", "lineage"
 """A trial's file; what overrides of all studies are under; and the folder of what is decided of the chain."""
-QUICK = "_quick"
+QUICK = commands.QUICK
 """What the folder of a quick trial ends with: it never stands where the full one does."""
 
 
@@ -23,6 +24,9 @@ class Link(Section):
 
     fault: str = Field(description="the claim that says of an activation that it has the fault")
     repair: str = Field(description="the claim that says of another that it repairs it")
+    beside: bool = Field(
+        False, description="whether that claim only stands beside the fault: it is shown, and counts as no repair"
+    )
 
 
 class TrialConfig(Section):

@@ -154,11 +154,15 @@ def stored_verdicts(folder: Path) -> Table | None:
 def stored(path: Path) -> list[Verdict]:
     """Read verdicts from the CSV of a table of claims; what was found under their conditions from that beside it."""
     beside = path.with_name(f"{path.stem}-{CONDITIONS}.csv")
-    under: dict[str, list[Under]] = {}
+    under: dict[tuple[str, str], list[Under]] = {}
     for row in of_text(beside) if beside.is_file() else []:
-        under.setdefault(unguarded(row["id"]), []).append(read_as(Under, row))
-    verdicts = [read_as(Verdict, row) for row in of_text(path)]
-    return [replace(one, under=tuple(under.get(one.id, ()))) for one in verdicts]
+        under.setdefault(claim_of(row), []).append(read_as(Under, row))
+    return [replace(read_as(Verdict, row), under=tuple(under.get(claim_of(row), ()))) for row in of_text(path)]
+
+
+def claim_of(row: Row) -> tuple[str, str]:
+    """Say which claim a row is of: by its id, and in a trial's table by the study, too."""
+    return str(row.get("study", "")), unguarded(row["id"])
 
 
 def of_text(path: Path) -> list[dict[str, Any]]:

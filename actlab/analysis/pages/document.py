@@ -97,8 +97,9 @@ def in_html(
             return paragraph(text or " ").removesuffix("</p>") + kept
         case Items():
             return items(block)
-        case Grid(frame, name, fold):
-            body = table(frame, settings, VERDICT if set(frame) >= OF_CLAIMS else "")
+        case Grid(frame, name, fold, first, filtered):
+            stands_first = first or (VERDICT if set(frame) >= OF_CLAIMS else "")
+            body = table(frame, settings if filtered else (), stands_first)
             folded = f"<details><summary>{counted(len(frame), 'row')}: show {escape(name)}</summary>{body}</details>"
             return folded if fold and len(frame) >= FOLD_FROM else body
         case Picture(title, file):

@@ -1,0 +1,64 @@
+"""Which verdicts of a trial surprise most: what is taught, and contradicted by most.
+
+Claims that are contradicted come before those that are true only under conditions, the farther the whole interval lies
+beyond the smallest effect that matters the sooner, in units of it; one of each activation, and one of each of the
+story's claims. What is computed is left out: whoever reads the formula knows it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from actlab.analysis.claims import AT_LEAST, AT_MOST, CONTRADICTED, ONLY_IF, WITHIN, Verdict, claimed
+from actlab.analysis.conditions import measured, told_apart
+from actlab.analysis.findings.decided import LEAST
+from actlab.analysis.intervals import COMPUTED
+
+MANY = 5
+RULE = "contradicted by most, in units of the smallest effect that matters; one of each activation"
+STORY = re.compile(r"(?!A)[A-Z]\d+")
+"""The story's claims; those under A are on the trial itself, which is not taught."""
+
+
+def beyond(one: Verdict) -> float:
+    """How far the interval's nearer end lies beyond the effect that matters, in units of it; negative on its side.
+
+    >>> numbers = (0.0, -0.1, 0.1, 20, "Student t")
+    >>> beyond(Verdict("S", "", "", AT_LEAST, 0.2, *numbers, CONTRADICTED, "", ""))
+    0.5
+    """
+    nearest = {
+        AT_LEAST: one.effect - one.high,
+        AT_MOST: one.low - one.effect,
+        WITHIN: max(one.low, -one.high) - one.effect,
+    }[one.form]
+    return nearest / abs(one.effect) if one.effect else nearest
+
+
+def surprising(verdicts: Sequence[Verdict], many: int = MANY) -> list[Verdict]:
+    """Choose them, most surprising first."""
+    ranks = {CONTRADICTED: 0, ONLY_IF: 1}
+    measured_ones = [one for one in verdicts if one.form in (AT_LEAST, AT_MOST, WITHIN) and one.method != COMPUTED]
+    open_to = [one for one in measured_ones if one.verdict in ranks]
+    chosen: dict[tuple[str, str], Verdict] = {}
+    for one in sorted(open_to, key=lambda one: (ranks[one.verdict], -beyond(one))):
+        story = STORY.match(one.id)
+        if story and all(one.activation != name and story[0] != claim for name, claim in chosen):
+            chosen[one.activation, story[0]] = one
+    return list(chosen.values())[:many]
+
+
+def sentence(one: Verdict, page: str = "") -> str:
+    """Write one as an item of a list in Markdown, with a link to all that is known of it.
+
+    Args:
+        one: the verdict.
+        page: the page that it stands on; by default that on which the sentence does.
+    """
+    whose = f"`{one.activation}`: " if one.activation else ""
+    evidence, _, least = one.evidence.partition(LEAST)
+    both = told_apart(one)
+    text = both or f"measured{f' at {least}' if least else ''}: {measured(one)}"
+    return (
+        f"{whose}“{one.statement}” is **{'true only under some conditions' if both else one.verdict}**: {text}, "
+        f"where the claim needs {claimed(one)} ({evidence}; [{one.id}]({page}#{one.id.lower()}))."
+    )

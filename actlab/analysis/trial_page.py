@@ -1,0 +1,127 @@
+"""The page of a trial, which a teacher could hand out: what was found, the chain, and each claim with its evidence.
+
+It begins with its question, what was found and what of it surprises; every verdict leads to its rule, its numbers, its
+figure and the command that makes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from actlab.analysis.claims import CONTRADICTED, FAILED, INCONCLUSIVE, ONLY_IF, SUPPORTED, Verdict
+from actlab.analysis.conditions import where
+from actlab.analysis.escaping import code, plain
+from actlab.analysis.layout import Table
+from actlab.analysis.sections import Grid, Items, Section, Text
+from actlab.analysis.story import belongs
+from actlab.analysis.surprises import RULE, sentence, surprising
+from actlab.analysis.verdicts import QUICK, WORDS, Part, count, in_order, of_verdict
+from actlab.later import pd
+from actlab.naming import counted
+
+MARKS = {SUPPORTED: "✓", CONTRADICTED: "✗", ONLY_IF: "◐", INCONCLUSIVE: "?", FAILED: "failed"}
+"""What stands behind an id where many are listed."""
+OF_ALL = "Depth, and the chain"
+"""The heading of the story's claims that are of no activation."""
+FURTHER = "Further claims"
+
+
+def page(
+    title: str,
+    made: Table,
+    parts: Sequence[Part],
+    claims: Mapping[str, str],
+    names: Mapping[str, str],
+    figures: Mapping[tuple[str, str], str],
+    chain: Table | None = None,
+    quick: bool = False,
+    kind: str = "md",
+) -> list[Section]:
+    """Compose the page.
+
+    Args:
+        title: the trial's question.
+        made: what ``verdicts.table`` returns.
+        parts, claims: as it takes them.
+        names: {id: the activation that it is said of}.
+        figures: what ``verdicts.figures_of`` returns.
+        chain: what ``lineage.table`` returns, if the trial names one.
+        quick: whether the trial was a quick one.
+        kind: of page: ``md`` or ``html``.
+    """
+    pairs = in_order(parts, claims)
+    verdicts = [one for one, _ in pairs]
+    sections = [Section(1, plain(title), opening(verdicts, claims, quick))]
+    if chain is not None:
+        blocks = (Text(chain.note), Grid(chain.wide, "the chain", fold=False, first="link", filtered=False))
+        sections.append(Section(2, chain.title, blocks))
+    sections.append(Section(2, "Find a claim", (Text(legend(verdicts)), ways_in(verdicts, claims, names))))
+    sections.append(Section(2, made.title, (Text(made.note), Grid(all_of_them(made, verdicts), "the verdicts"))))
+    groups = dict.fromkeys(names.get(claim, "") for claim in claims)
+    for name in groups:
+        sections.append(Section(2, code(name) if name else OF_ALL))
+        for claim, said in claims.items():
+            if names.get(claim, "") != name:
+                continue
+            those = [(one, part) for one, part in pairs if belongs(one.id, claim)]
+            sections.append(
+                Section(3, f"{claim}: {plain(said)}", () if those else (Text("No study here decides it."),))
+            )
+            sections += [of_verdict(one, part, figures, kind) for one, part in those]
+    rest = [(one, part) for one, part in pairs if not any(belongs(one.id, claim) for claim in claims)]
+    if rest:
+        sections += [Section(2, FURTHER), *(of_verdict(one, part, figures, kind, 3) for one, part in rest)]
+    return sections
+
+
+def opening(verdicts: Sequence[Verdict], claims: Mapping[str, str], quick: bool) -> tuple[Text | Items, ...]:
+    """Say what was found: how many claims were decided, how, and what of it surprises most."""
+    decided = [claim for claim in claims if any(belongs(one.id, claim) for one in verdicts)]
+    text = (
+        f"The story makes {counted(len(claims), 'claim')}; {len(decided)} of them are decided here, some in several "
+        f"parts, by {counted(len(verdicts), 'verdict')}: {count(verdicts)}."
+    )
+    blocks: list[Text | Items] = [Text(QUICK)] if quick else []
+    blocks.append(Text(text))
+    if surprises := surprising(verdicts):
+        blocks.append(Text(f"Of what was measured, those that surprise most ({RULE}):"))
+        blocks.append(Items(tuple(sentence(one) for one in surprises)))
+    return tuple(blocks)
+
+
+def legend(verdicts: Sequence[Verdict]) -> str:
+    """Explain the marks that occur.
+
+    >>> legend([Verdict("S1", "", "", "at least", 0.2, 0.3, 0.25, 0.4, 5, "", SUPPORTED, "", "")])
+    '✓ supported'
+    """
+    return ", ".join(f"{mark} {word}" for word, mark in MARKS.items() if any(one.verdict == word for one in verdicts))
+
+
+def ways_in(verdicts: Sequence[Verdict], claims: Mapping[str, str], names: Mapping[str, str]) -> Items:
+    """List the verdicts by the activation that their claim is of, then by the word."""
+    of_claim = {claim: names.get(claim, "") for claim in claims}
+    groups: dict[str, list[Verdict]] = {}
+    for one in verdicts:
+        claim = next((claim for claim in claims if belongs(one.id, claim)), None)
+        head = FURTHER if claim is None else code(of_claim[claim]) if of_claim[claim] else OF_ALL
+        groups.setdefault(head, []).append(one)
+    words = {word: [one for one in verdicts if one.verdict == word] for word in WORDS}
+    lines = [("By activation", False), *((f"{head}: {links(ones)}", True) for head, ones in groups.items())]
+    lines.append(("By verdict", False))
+    lines += [(f"**{word}** ({len(ones)}): {links(ones)}", True) for word, ones in words.items() if ones]
+    return Items(tuple(text for text, _ in lines), under=tuple(below for _, below in lines))
+
+
+def links(verdicts: Sequence[Verdict]) -> str:
+    """Write ids as links to what is said of them, each with its mark."""
+    return ", ".join(f"[{plain(one.id)}](#{one.id.lower()}) {MARKS[one.verdict]}" for one in verdicts)
+
+
+def all_of_them(made: Table, verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """Shorten the table of all verdicts to what stands on the page: links, and conditions without their numbers."""
+    brief = made.wide[["claim", "activation", "said", "measured"]].copy()
+    brief["claim"] = [f"[{one}](#{one.lower()})" for one in brief["claim"]]
+    brief["verdict"] = [f"**{one.verdict}**" for one in verdicts]
+    brief["under which conditions"] = [plain(where(one)) for one in verdicts]
+    return brief
