@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from actlab.analysis import style
 from actlab.analysis.accuracies import accuracy_scale
+from actlab.analysis.axes import BETTER, FRAME
 from actlab.analysis.drawings import NAMED_LINES, Spec
-from actlab.analysis.named_lines import BETTER, FRAME, RUN, UNDER
+from actlab.analysis.named_lines import RUN, UNDER
 from actlab.analysis.panels import render
 
 
@@ -71,6 +72,13 @@ def test_single_runs_have_a_key_and_stand_beside_one_another():
     assert len(set(alone)) == 2
     heights = [text.get_position()[1] for text in figure.axes[0].texts]
     assert max(heights) < 0.6  # names point at the runs, not at what was left out of the line
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_single_runs_have_a_key_wherever_along_a_line_they_are(place):
+    seeds = ["", "", ""]
+    seeds[place] = "0.1 0.9"
+    assert RUN in keys(drawn({"a": [0.9, 0.9, 0.5]}, "test_accuracy", seeds=seeds))
 
 
 def test_cells_in_which_another_rate_does_clearly_better_are_framed():

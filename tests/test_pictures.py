@@ -96,8 +96,24 @@ def test_points_of_one_depth_stand_beside_one_another_and_0_is_no_missing_value(
     assert {(y, mark) for _, y, mark in found["relu"]} == {(0.0, "D")}
     (cross,) = [y for _, y, mark in found["elu"] if mark == "x"]
     assert axes.get_ylim()[0] < cross < -0.03  # below all that can be measured
-    assert axes.get_ylim()[1] == pytest.approx(1.03)
+    assert 0.0 in axes.get_yticks()  # from where up accuracies stand by their errors, up to the highest
+    assert max(float(tick) for tick in axes.get_yticks()) == 0.9
     assert min(axes.get_yticks()) >= 0
+
+
+def test_lines_too_many_to_follow_are_points_beside_one_another():
+    names = ("sigmoid", "relu", "prelu", "tanh", "elu", "gelu")
+    made = build_cells(*frames(names, (2, 5, 10), seeds=6), Select())
+    drawing = FIGURES["accuracy_by_depth"].make(made)
+    with style.apply():
+        figure = panels.render(drawing.spec, drawing.frame)
+    (axes,) = [one for one in figure.axes if one.get_visible()]
+    single = [line for line in axes.get_lines() if line.get_marker() not in ("", "None", None)]
+    places = [float(line.get_xdata()[0]) for line in single if len(line.get_xdata()) == 1]
+    assert len(places) == len(set(places)) == len(names) * 3  # none hides another
+    assert all(len(line.get_xdata()) <= 2 for line in axes.get_lines())  # nor leads a line across them
+    few = build_cells(*frames(names[:3], (2, 5, 10), seeds=6), Select())
+    assert FIGURES["accuracy_by_depth"].make(few).spec.kind != drawing.spec.kind
 
 
 def test_of_one_depth_the_points_are_drawn_by_another_figure():

@@ -62,3 +62,12 @@ def accuracy_scale(axes: Axes, heights: Sequence[float] | pd.Series) -> None:
     axes.yaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
+
+
+def heights_of(rows: pd.DataFrame) -> list[float]:
+    """List all that a panel shows: estimates, both ends of intervals, single runs, and chance."""
+    texts = rows["seeds"].fillna("") if "seeds" in rows else pd.Series(dtype=str)
+    alone = [float(one) for text in texts for one in str(text).split()]
+    shown = rows[texts.eq("")] if len(texts) else rows
+    names = [name for name in ("mean", "low", "high") if name in rows]
+    return [*shown[names].to_numpy(float).ravel(), *alone, *rows.get("chance", [])]

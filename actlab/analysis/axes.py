@@ -258,6 +258,22 @@ def mark_cut(axes: Axes, rows: pd.DataFrame, x: str, top: float, colour: str) ->
         axes.annotate(text, (at, top), xytext=(-2, 0), textcoords="offset points", **look)
 
 
+BETTER = "framed: another {} does clearly better"
+FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
+
+
+def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dict[str, Any]]:
+    """Frame the cells of a line in which another value than the selected one does clearly better; say so in a key."""
+    there = line[line["outscored_by"].fillna("") != ""] if "outscored_by" in line else line[:0]
+    if there.empty:
+        return {}
+    texts = there["seeds"].fillna("") if "seeds" in there else pd.Series("", there.index)
+    each = [[float(one) for one in str(text).split()] for text in texts]
+    heights = [np.median(runs) if runs else mean for runs, mean in zip(each, there["mean"], strict=True)]
+    axes.plot(there[x], heights, color=colour, **FRAME)
+    return {BETTER.format(there["outscored_by"].iloc[0]): {"color": "#444444", **FRAME}}
+
+
 EACH_SEED: dict[str, Any] = {"linewidth": 0.5, "alpha": 0.6, "marker": ""}
 
 
@@ -341,15 +357,21 @@ def name_edges(grid: np.ndarray, used: int, below: str, left: str) -> None:
 
 def legend(figure: Figure, handles: Sequence[Artist], name: str) -> None:
     """Add one legend for the whole figure, below it, as wide as the figure."""
-    if not handles:
-        return
-    widths = [0.45 + 0.068 * len(str(handle.get_label())) for handle in handles]
+    if handles:
+        columns = columns_of([str(handle.get_label()) for handle in handles], float(figure.get_size_inches()[0]))
+        place: dict[str, Any] = {"loc": "outside lower center", "title": name or None, "title_fontsize": 8}
+        figure.legend(handles=list(handles), ncols=columns, **place)
+
+
+def columns_of(labels: Sequence[str], room: float) -> int:
+    """Choose the columns of a legend: as many as there is room for, in inches.
+
+    >>> columns_of(["relu", "tanh"], 6.0), columns_of(["relu", "a long word of what a mark means"], 3.0)
+    (2, 1)
+    """
+    widths = [0.45 + 0.068 * len(label) for label in labels]
 
     def wide(columns: int) -> float:
         return sum(max(widths[i] for i in part) for part in np.array_split(np.arange(len(widths)), columns))
 
-    room = figure.get_size_inches()[0]
-    columns = next((number for number in range(len(widths), 1, -1) if wide(number) <= room), 1)
-    figure.legend(
-        handles=list(handles), loc="outside lower center", ncols=columns, title=name or None, title_fontsize=8
-    )
+    return next((number for number in range(len(widths), 1, -1) if wide(number) <= room), 1)

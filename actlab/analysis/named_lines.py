@@ -9,13 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from actlab.analysis import style
-from actlab.analysis.accuracies import SAID, accuracy_scale, is_accuracy
+from actlab.analysis.accuracies import SAID, accuracy_scale, heights_of, is_accuracy
 from actlab.analysis.axes import (
     BAND,
     CHANCE,
     chance,
     curve,
     drawn,
+    framed,
     is_predicted,
     legend,
     line_label,
@@ -37,8 +38,6 @@ RUN = "hollow: one run, where some runs of a setting trained and others did not"
 ONE_RUN: dict[str, Any] = {
     **{"color": "#444444", "marker": "o", "markerfacecolor": "white", "markersize": 4.0, "linestyle": "none"},
 }
-BETTER = "framed: another {} does clearly better"
-FRAME: dict[str, Any] = {"marker": "s", "linestyle": "none", "markersize": 8.0, "markerfacecolor": "none"}
 UNDER = "wide: a line on which another lies"
 UNDER_POINT = "large: a point on which another lies"
 KEYS_OF_THEORY: dict[str, dict[str, Any]] = {
@@ -82,7 +81,7 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             if line["mean"].notna().any():
                 aside = (i - (len(values) - 1) / 2) / len(values)
                 drawn_line, runs = each_run(axes, line, x, looks[value], aside)
-                keys |= {RUN: ONE_RUN} if runs else {}
+                keys |= {RUN: ONE_RUN} if one_by_one(line).any() else {}
                 wide = wider(under.get(value, 0))
                 draw_beside(axes, drawn_line, x, looks[value], is_predicted(rows), min(BAND, 0.9 / len(values)), **wide)
                 some = line[partly(line)]
@@ -108,27 +107,6 @@ def named_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     for axes, ends in zip(grid, all_ends, strict=True):
         name_lines(axes, ends)
     return figure
-
-
-def framed(axes: Axes, line: pd.DataFrame, x: str, colour: str) -> dict[str, dict[str, Any]]:
-    """Frame the cells of a line in which another value than the selected one does clearly better; say so in a key."""
-    there = line[line["outscored_by"].fillna("") != ""] if "outscored_by" in line else line[:0]
-    if there.empty:
-        return {}
-    texts = there["seeds"].fillna("") if "seeds" in there else pd.Series("", there.index)
-    each = [[float(one) for one in str(text).split()] for text in texts]
-    heights = [np.median(runs) if runs else mean for runs, mean in zip(each, there["mean"], strict=True)]
-    axes.plot(there[x], heights, color=colour, **FRAME)
-    return {BETTER.format(there["outscored_by"].iloc[0]): {"color": "#444444", **FRAME}}
-
-
-def heights_of(rows: pd.DataFrame) -> list[float]:
-    """List all that a panel shows: estimates, both ends of intervals, single runs, and chance."""
-    texts = rows["seeds"].fillna("") if "seeds" in rows else pd.Series(dtype=str)
-    alone = [float(one) for text in texts for one in str(text).split()]
-    shown = rows[texts.eq("")] if len(texts) else rows
-    names = [name for name in ("mean", "low", "high") if name in rows]
-    return [*shown[names].to_numpy(float).ravel(), *alone, *rows.get("chance", [])]
 
 
 def beneath(axes: Axes, rows: pd.DataFrame, x: str, lines: str, alike: float = ALIKE) -> dict[Any, int]:
@@ -185,10 +163,10 @@ def each_run(
     Returns:
         the line with its gaps, and the runs at its last place if these are drawn by themselves.
     """
-    if "seeds" not in line or not (line["seeds"].fillna("") != "").any():
-        return line, []
     line = line.sort_values(x)
-    apart = line["seeds"].fillna("") != ""
+    apart = one_by_one(line)
+    if not apart.any():
+        return line, []
     scale = axes.xaxis.get_transform()
     low, high = scale.transform(np.array(axes.get_xlim()))
     runs: list[float] = []
@@ -199,6 +177,15 @@ def each_run(
         axes.plot([float(place[0])] * len(runs), runs, alpha=0.8, **ONE_RUN | marker | {"color": look.colour})
     gaps = line.assign(**{name: line[name].mask(apart) for name in ("mean", "low", "high")})
     return gaps, runs if bool(apart.iloc[-1]) else []
+
+
+def one_by_one(line: pd.DataFrame) -> pd.Series:
+    """Tell of each estimate whether its runs are drawn instead.
+
+    >>> one_by_one(pd.DataFrame({"mean": [0.5, 0.9], "seeds": ["0.1 0.9", ""]})).tolist()
+    [True, False]
+    """
+    return line["seeds"].fillna("") != "" if "seeds" in line else pd.Series(False, line.index)
 
 
 def draw_beside(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from actlab.analysis import style
-from actlab.analysis.axes import CHANCE, chance, is_predicted, legend, line_label, looks_of, of_shares
+from actlab.analysis.accuracies import SAID, accuracy_scale, heights_of, is_accuracy
+from actlab.analysis.axes import (
+    CHANCE,
+    chance,
+    columns_of,
+    framed,
+    is_predicted,
+    legend,
+    line_label,
+    looks_of,
+    of_shares,
+)
 from actlab.analysis.drawings import RANGED, SCALE, WHEN, Spec, in_order
 from actlab.analysis.layout import number, records, setting, words
 from actlab.analysis.looks import LineStyle
@@ -22,11 +34,13 @@ from actlab.analysis.of_trained import TRAINED
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
+IN_ORDER = "at each, from left to right, in the order of the key"
 BETWEEN = 0.25  # of a group's width is left free
 BAND = "#F6F6F6"
+PLACE = "place"
 STRIP = 0.09  # of a panel's height, below all values: what has none
 LOST, MISSING = "all runs diverged", "no value"
-PARTLY, SEEDS, RINGED = "of those with a value", "single runs", "of those that trained"
+PARTLY, SEEDS, RINGED = "of those with a value", "one run each, where only some trained", "of those that trained"
 RING: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 7.0, "markerfacecolor": "none"}
 KEYS: Mapping[str, dict[str, Any]] = {
     "95 % interval": {"linewidth": 1.1},
@@ -45,15 +59,15 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
     """Draw a panel for each measure and time: at each value of ``x`` a point and its interval for each of ``lines``."""
     values, groups = list(dict.fromkeys(frame[spec.lines])), in_order(frame[spec.x])
     looks = looks_of(spec.lines, values, spec.looks)
-    panels = [rows for _, rows in frame.groupby(["measure", "at"], sort=False)]
+    panels = panels_of(frame)
     width = min(max(1.0 + len(groups) * (0.25 + 0.1 * len(values)), 4.6), style.WIDEST)
-    figure = style.new_figure(width, 2.0 * len(panels) + 0.7)
+    figure = style.new_figure(width, 1.0)
     grid = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
-    seen: set[str] = set()
+    seen: dict[str, Mapping[str, Any]] = {}
     for axes, rows in zip(grid, panels, strict=True):
         seen |= panel(axes, spec, rows, groups, looks)
     grid[-1].set_xticks(range(len(groups)), [setting(one) for one in groups])
-    grid[-1].set_xlabel(about(spec.x).axis)
+    grid[-1].set_xlabel(f"{about(spec.x).axis} ({IN_ORDER})" if len(values) > 1 else about(spec.x).axis)
     handles = [
         Line2D(
             [],
@@ -66,20 +80,29 @@ def point_intervals(spec: Spec, frame: pd.DataFrame) -> Figure:
         )
         for one, look in looks.items()
     ]
-    handles += [Line2D([], [], **({"color": "#555555"} | look), label=key) for key, look in KEYS.items() if key in seen]
+    order = {key: look for key, look in KEYS.items() if key in seen} | seen
+    handles += [Line2D([], [], **({"color": "#555555"} | {**look}), label=key) for key, look in order.items()]
+    rows_of_key = math.ceil(len(handles) / columns_of([str(one.get_label()) for one in handles], width))
+    figure.set_figheight(2.0 * len(panels) + (1.0 if len(panels) == 1 else 0.0) + 0.75 + 0.165 * rows_of_key)
     legend(figure, handles, "" if spec.lines == "activation" else words(spec.lines))
     return figure
 
 
-def panel(axes: Axes, spec: Spec, frame: pd.DataFrame, groups: list[Any], looks: Mapping[Any, LineStyle]) -> set[str]:
-    """Draw one panel; return which of ``KEYS`` occur in it."""
-    measure, at = str(frame["measure"].iloc[0]), str(frame["at"].iloc[0])
-    seen = {"chance"} if chance(axes, frame) else set()
-    nowhere: list[tuple[float, str, LineStyle]] = []
+def panel(
+    axes: Axes, spec: Spec, frame: pd.DataFrame, groups: list[Any], looks: Mapping[Any, LineStyle]
+) -> dict[str, Mapping[str, Any]]:
+    """Draw one panel; return what of it a key must say: ``KEYS`` that occur, and frames."""
+    measure = str(frame["measure"].iloc[0])
     step, order = (1 - BETWEEN) / len(looks), list(looks)
+    within = (np.array([order.index(one) for one in frame[spec.lines]]) - (len(order) - 1) / 2) * step
+    frame = frame.assign(**{PLACE: np.array([groups.index(one) for one in frame[spec.x]]) + within})
+    seen = {"chance"} if chance(axes, frame) else set()
+    keys: dict[str, Mapping[str, Any]] = {}
+    nowhere: list[tuple[float, str, LineStyle]] = []
+    if is_accuracy(measure):
+        accuracy_scale(axes, heights_of(frame))
     for row in records(frame):
-        look = looks[row[spec.lines]]
-        x = groups.index(row[spec.x]) + (order.index(row[spec.lines]) - (len(order) - 1) / 2) * step
+        look, x = looks[row[spec.lines]], row[PLACE]
         runs = [float(text) for text in str(row.get("seeds") or "").split()]
         if runs:
             axes.plot(
@@ -90,25 +113,36 @@ def panel(axes: Axes, spec: Spec, frame: pd.DataFrame, groups: list[Any], looks:
             seen |= point(axes, x, row, look)
         else:
             nowhere.append((x, LOST if row["diverged"] and row["diverged"] == row["runs"] else MISSING, look))
+    for value, look in looks.items():
+        keys |= framed(axes, frame[frame[spec.lines] == value], PLACE, look.colour)
     for i in range(1, len(groups), 2):
         axes.axvspan(i - 0.5, i + 0.5, color=BAND, linewidth=0, zorder=0)
     axes.set_xlim(-0.5, len(groups) - 0.5)
     axes.grid(False, axis="x")
-    of_shares(axes, measure)
+    if not is_accuracy(measure):
+        of_shares(axes, measure)
     if about(measure).unit == DECADES_PER_LAYER:
         axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
-    axes.set_ylabel(about(measure).axis)
-    axes.set_title(WHEN.get(at, at))
+    axes.set_ylabel(about(measure).axis + (f"\n({SAID})" if is_accuracy(measure) else ""))
+    if "at" in frame:
+        axes.set_title(WHEN.get(str(frame["at"].iloc[0]), ""))
     if nowhere:
-        low, high = axes.get_ylim()
-        below = low - STRIP * (high - low)
-        axes.axhspan(below, low, color=UNKNOWN, linewidth=0, zorder=0.4)
-        for x, why, look in nowhere:
-            axes.plot([x], [(low + below) / 2], color=look.colour, **KEYS[why])
-            seen.add(why)
-        axes.set_ylim(below, high)
-        axes.set_yticks([tick for tick in axes.get_yticks() if low <= tick <= high])
-    return seen
+        strip(axes, nowhere)
+        seen |= {why for _, why, _ in nowhere}
+    return {key: look for key, look in KEYS.items() if key in seen} | keys
+
+
+def strip(axes: Axes, nowhere: Sequence[tuple[float, str, LineStyle]]) -> None:
+    """Add a strip below an axis, and mark in it what has no value, as a key says why."""
+    scale = axes.yaxis.get_transform()
+    low, high = scale.transform(np.array(axes.get_ylim(), dtype=float))
+    below, middle = scale.inverted().transform(low - np.array([1.0, 0.5]) * STRIP * (high - low))
+    ends = axes.get_ylim()
+    axes.axhspan(below, ends[0], color=UNKNOWN, linewidth=0, zorder=0.4)
+    for x, why, look in nowhere:
+        axes.plot([x], [middle], color=look.colour, **KEYS[why])
+    axes.set_ylim(below, ends[1])
+    axes.set_yticks([tick for tick in axes.get_yticks() if ends[0] <= tick <= ends[1]])
 
 
 def point(axes: Axes, x: float, row: Mapping[str, Any], look: LineStyle) -> set[str]:

@@ -31,25 +31,29 @@ from actlab.later import pd
 from actlab.measures import about
 
 OF_ERRORS = "The axis has equal steps for equal ratios of errors: from .9 to .95 as far as from .95 to .975."
+MOST_FOLLOWED, MOST_BESIDE = 5, 80
+"""Lines that an eye can follow where they cross, and points that a picture has room for beside one another."""
 CHANCE = "Dotted: chance, the share of the test rows that the most frequent class of the training rows has."
 
 
 @figure
 def accuracy_by_depth(cells: Cells) -> Drawing | None:
-    """Test accuracy (or loss) against depth, one line per activation."""
+    """Test accuracy (or loss) against depth: lines, or points beside one another where they are many."""
     table = tables.final_performance(cells)
-    spec = Spec(NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
+    lines, depths = table.frame[subject(cells)].nunique(), table.frame["depth"].nunique()
+    beside = lines > MOST_FOLLOWED and depths > 1 and lines * depths <= MOST_BESIDE
+    spec = Spec(DOTS if beside else NAMED_LINES, x="depth", lines=subject(cells), looks=cells.looks)
     scale = f" ({tables.LOSS_SCALE})" if (table.frame["measure"] == "test_loss").any() else ""
     frame, apart = with_outscored(with_chance(with_seeds(table.frame, cells), cells), cells), ""
     if (frame["seeds"] != "").any():
-        apart = (
-            " Where some runs trained and others did not, each run is a hollow point: no line leads through what lies "
-            "between."
+        apart = " Where some runs trained and others did not, each run is a hollow point" + (
+            "." if beside else ": no line leads through what lies between."
         )
     said = of_selection(cells)
+    estimates = estimates_of(frame).replace("dashed edges", "dashed") if beside else estimates_of(frame)
     caption = " ".join(
         [
-            f"Final metric on the test split{scale}. {estimates_of(frame)}.{apart}",
+            f"Final metric on the test split{scale}. {estimates}.{apart}",
             *([OF_ERRORS] if (frame["measure"] == "test_accuracy").any() else []),
             *([CHANCE] if "chance" in frame else []),
             *([f"{said[0].upper()}{said[1:]}."] if said else []),
@@ -191,6 +195,7 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
     caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
+    caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     caption += f" {CHANCE}" * ("chance" in frame)
     caption = f"{caption} {some_trained(frame, cells)}".strip()
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)
