@@ -17,6 +17,7 @@ from actlab.analysis.drawings import FACETS, TILES, Spec, drawing
 from actlab.analysis.figures import FIGURES
 from actlab.analysis.figures.writing import draw_page
 from actlab.analysis.formats import of_report
+from actlab.analysis.named_lines import UNDER
 from actlab.analysis.run_summary import run_summary
 from actlab.naming import drawn_name, few_digits
 from actlab.study.selection import Select
@@ -114,6 +115,64 @@ def test_lines_too_many_to_follow_are_points_beside_one_another():
     assert all(len(line.get_xdata()) <= 2 for line in axes.get_lines())  # nor leads a line across them
     few = build_cells(*frames(names[:3], (2, 5, 10), seeds=6), Select())
     assert FIGURES["accuracy_by_depth"].make(few).spec.kind != drawing.spec.kind
+
+
+def drawn_of(study, name):
+    drawing = FIGURES[name].make(build_cells(*study, Select()))
+    with style.apply():
+        return panels.render(drawing.spec, drawing.frame), drawing
+
+
+def keys_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
+
+
+@pytest.fixture(scope="module")
+def none_trained():
+    """A study of which no deep sigmoid network trains, and relu and leaky_relu are all but alike."""
+    runs, steps, layers = frames(("sigmoid", "relu", "leaky_relu"), (3, 5), (1e-3,), seeds=6)
+    runs["trained"] = ~((runs["activation"] == "sigmoid") & (runs["depth"] == 5))
+    return runs, steps, layers
+
+
+@pytest.mark.parametrize("name", ["vanishing_slopes", "moments", "training_curves"])
+def test_the_end_of_networks_that_did_not_train_is_marked_and_the_mark_has_a_key(none_trained, name):
+    figure, drawing = drawn_of(none_trained, name)
+    assert any("no run trained" in key for key in keys_of(figure))
+    assert "of which no run trained" in drawing.caption
+    runs, steps, layers = none_trained
+    figure, drawing = drawn_of((runs.assign(trained=True), steps, layers), name)
+    assert not any("no run trained" in key for key in keys_of(figure))
+    assert "no run trained" not in drawing.caption
+
+
+def test_the_diamonds_stand_at_the_end_of_those_depths_alone(none_trained):
+    figure, _ = drawn_of(none_trained, "vanishing_slopes")
+    places = {
+        axes.get_title().split()[0]: [
+            float(x) for line in axes.get_lines() if line.get_marker() == "D" for x in line.get_xdata()
+        ]
+        for axes in figure.axes
+    }
+    assert places == {"sigmoid": [5.0], "relu": [], "leaky_relu": []}
+
+
+def test_panels_say_of_which_depths_no_run_trained(none_trained):
+    figure, _ = drawn_of(none_trained, "gradient_norms")
+    titles = [axes.get_title() for axes in figure.axes if axes.get_visible()]
+    assert [("depth 5: none trained" in title) for title in titles] == [True, False, False]
+
+
+@pytest.mark.parametrize("name", ["moments", "training_curves"])
+def test_in_a_grid_too_a_line_under_another_is_wider_and_the_key_says_so(name):
+    runs, steps, layers = frames(("relu", "tanh"), (3,), (1e-3,), seeds=6)
+    twice = [pd.concat([one, one.assign(run=one["run"] + "b")], ignore_index=True) for one in (runs, steps, layers)]
+    twice[0].loc[twice[0]["run"].str.endswith("b") & (twice[0]["activation"] == "relu"), "activation"] = "leaky_relu"
+    kept = twice[0][~((twice[0]["activation"] == "tanh") & twice[0]["run"].str.endswith("b"))]
+    figure, _ = drawn_of((kept, twice[1], twice[2]), name)
+    assert UNDER in keys_of(figure)
+    figure, _ = drawn_of((runs, steps, layers), name)
+    assert UNDER not in keys_of(figure) or name == "training_curves"
 
 
 def test_of_one_depth_the_points_are_drawn_by_another_figure():

@@ -29,6 +29,20 @@ def log_scale(axes: Axes, values: pd.Series, decades: float = 1.0) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
+def pressed_scale(axes: Axes, values: pd.Series) -> None:
+    """Let the y axis be linear to ±1, and in decades beyond, where a few values would press all others flat."""
+    known = values[np.isfinite(values)].abs()
+    if known.empty or known.max() <= PRESSED * max(float(known.quantile(0.9)), 1.0):
+        return
+    axes.set_yscale("symlog", linthresh=1.0, linscale=1.0)
+    most = math.ceil(math.log10(known.max()))
+    step = math.ceil(most / 4)
+    signs = (-1, 1) if values.min() < 0 else (1,)
+    axes.yaxis.set_major_locator(FixedLocator([0.0, *(s * 10.0**n for s in signs for n in range(0, most + 1, step))]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
 def decades_scale(axes: Axes, log10: pd.Series, decades: float = 1.0) -> None:
     """Make the y axis one of decades, at least so many high, where log10 is drawn: of what lies beyond float64."""
     known = log10[np.isfinite(log10)]
@@ -63,6 +77,8 @@ def layer_axis(axes: Axes, last: int, most: int = 6) -> None:
     axes.set_xticks([1, *(one for one in range(step, last, step) if one > 1 and last - one > step / 2), last])
 
 
+PRESSED = 5.0
+"""How many times as high as nine tenths of all values a few lie that would press these flat."""
 SYMLOG_TICKS = [sign * k for sign in (-1, 1) for k in (0.1, 1, 10, 100)] + [0.0]
 
 

@@ -28,13 +28,15 @@ from actlab.analysis.axis_scales import depth_axis
 from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
-from actlab.analysis.of_trained import partly
+from actlab.analysis.of_trained import partly, untrained
 from actlab.analysis.point_intervals import RING, RINGED, dots
 from actlab.analysis.reaches import padded, scales
 from actlab.measures import DECADES_PER_LAYER, about
 
 OWN = "own scale"
 DOTTED: dict[str, Any] = {"marker": "o", "markersize": 3, "linestyle": style.DASHES["dotted"]}
+UNTRAINED = "diamond: at the end, where no run trained"
+DIAMOND: dict[str, Any] = {"marker": "D", "linestyle": "none", "markersize": 6.0, "markerfacecolor": "none"}
 OWN_GROUND = "#F4F4F4"
 
 
@@ -57,8 +59,9 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
     keys: dict[str, dict[str, Any]] = {}
     for i, value in enumerate(values):
         axes, panel = grid.flat[i], frame[frame[panels] == value]
-        some = one_panel(axes, panel, x, looks[value])
-        keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if some else {}
+        one_panel(axes, panel, x, looks[value])
+        keys |= {f"ringed: {RINGED}": {"color": "#444444", **RING}} if partly(panel).any() else {}
+        keys |= {UNTRAINED: {"color": "#444444", **DIAMOND}} if untrained(panel).any() else {}
         if about(measure).unit == DECADES_PER_LAYER:
             axes.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         name = title(str(value) if panels == "activation" else f"{words(panels)} {setting(value)}")
@@ -79,20 +82,19 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> bool:
-    """Draw one panel; return whether any of its estimates is of those runs alone that trained."""
+def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> None:
+    """Draw one panel; at the end rings mark what is of those runs alone that trained, diamonds that none did."""
     init = panel[panel["at"] == "init"] if "at" in panel else panel
     end = panel[panel["at"] == "final"] if "at" in panel else panel[:0]
     if len(end):
         curve(axes, end, x, LineStyle(look.colour, ""), linewidth=1.5)
-        some = end[partly(end)]
-        axes.plot(some[x], some["mean"], color=look.colour, **RING)
+        for some, mark in ((end[partly(end)], RING), (end[untrained(end)], DIAMOND)):
+            axes.plot(some[x], some["mean"], color=look.colour, **mark)
     if is_predicted(panel):
         predicted(axes, init, x, look.colour)
     elif len(init):
         curve(axes, init, x, LineStyle(look.colour, ""), False, linewidth=0.8, linestyle=DOTTED["linestyle"])
     points(axes, init, x, LineStyle(look.colour, "o"), 3.0)
-    return bool(partly(end).any()) if len(end) else False
 
 
 def at_the_end(frame: pd.DataFrame) -> bool:

@@ -17,6 +17,9 @@ from actlab.measures import Measure
 TRAINED = "of_trained"
 """How many of how many runs trained, where these alone are shown: ``8 of 20 trained``; else empty."""
 
+NONE_TRAINED = "none_trained"
+"""Whether no run of a cell trained: what is shown of its end is of networks that learned little or nothing."""
+
 
 def of_untrained(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """List the runs that did not train where others of their cell did, with how many of how many did."""
@@ -58,6 +61,28 @@ def summarise_trained(
         parts.insert(0, summarise(values[~later], runs, keys, own=own))
     frame = pd.concat(parts, ignore_index=True)
     return frame.assign(**{TRAINED: frame[TRAINED].fillna("")})
+
+
+def with_none_trained(frame: pd.DataFrame, runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Say of estimates after initialisation whether no run of their cell trained; a column only where there is such.
+
+    >>> runs = pd.DataFrame({"depth": [2, 50], "trained": [True, False], "status": "ok", "steps": 9})
+    >>> frame = pd.DataFrame({"depth": [2, 50, 50], "at": ["final", "init", "final"]})
+    >>> with_none_trained(frame, runs, ["depth"])["none_trained"].tolist()
+    [False, False, True]
+    """
+    trained = runs["trained"].astype(bool) & (runs["status"] == "ok")
+    none = ~runs.assign(trained=trained).groupby(list(keys), dropna=False)["trained"].any()
+    if not none.any() or runs["steps"].max() == 0:  # of networks that are not trained at all nothing is to be said
+        return frame
+    out = frame.merge(none.rename(NONE_TRAINED).reset_index(), "left", on=list(keys))
+    later = out["at"] != "init" if "at" in out else True
+    return out.assign(**{NONE_TRAINED: out[NONE_TRAINED].eq(True) & later})
+
+
+def untrained(frame: pd.DataFrame) -> pd.Series:
+    """Tell of each estimate whether it is of a cell of which no run trained."""
+    return frame[NONE_TRAINED].eq(True) if NONE_TRAINED in frame else pd.Series(False, frame.index)
 
 
 def partly(frame: pd.DataFrame) -> pd.Series:

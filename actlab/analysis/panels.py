@@ -4,7 +4,7 @@ Nothing here computes a statistic. Every kind of figure has its function; ``rend
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,7 @@ from actlab.analysis.axes import (
     title,
     unknown_between,
 )
-from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale
+from actlab.analysis.axis_scales import decades_scale, depth_axis, layer_axis, log_scale, pressed_scale
 from actlab.analysis.drawings import (
     DOTS,
     FACETS,
@@ -62,8 +62,8 @@ from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
 from actlab.analysis.multiples import small_multiples
-from actlab.analysis.named_lines import draw_beside, named_lines
-from actlab.analysis.of_trained import TRAINED
+from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, named_lines
+from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
 from actlab.analysis.ridges import ridges
@@ -162,6 +162,7 @@ def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
         numbers = sorted({int(line["n"].min()), int(line["n"].max())})
         runs = int(line["runs"].max())
         text = str(line[TRAINED].iloc[0]) if TRAINED in line else ""
+        text = "none trained" if untrained(line).any() else text
         if not text and numbers[0] < runs:
             text = f"{' to '.join(map(str, numbers))} of {runs} runs"
         texts[f"{words(lines)} {setting(value)}"] = text
@@ -200,21 +201,31 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             panel_of.sharey(grid[i, 0])
         if i:
             panel_of.sharex(grid[0, j])
+    covered = False
     for i, one in enumerate(down):
         of_row = with_range_of_seeds(frame[frame[spec.panels] == one])
         log = of_row["measure"].iloc[0] in spec.log
         top = cut_at(drawn(of_row)) if log and spec.x == "step" else math.inf
+        if log:
+            log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
+        else:
+            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
+            pressed_scale(grid[i, 0], drawn(of_row))
         for j, other in enumerate(across):
             axes = grid[i, j]
             panel = of_row[of_row[spec.columns] == other]
             if lines == "layer":
                 looks = looks_of(lines, sorted(panel[lines].unique()), spec.looks)
+            under = beneath(axes, panel, spec.x, lines) if lines != "layer" and panel["mean"].notna().any() else {}
+            covered |= bool(under)
             for value in values:
                 line = panel[panel[lines] == value]
                 if len(line):
                     marker = "o" if lines == "layer" else looks[value].marker
                     small: dict[str, Any] = {"markersize": 2.2, "linewidth": 1.1, "marker": marker}
+                    small |= {"markerfacecolor": "white"} if untrained(line).any() and lines != "layer" else {}
                     small |= {"markevery": 1 if theory else max(len(line) // MARKED, 1)} if lines != "layer" else {}
+                    small |= seen_beneath(under.get(value, 0), small)
                     mark_cut(axes, line, spec.x, top, looks[value].colour)
                     line = line.assign(**{name: line[name].clip(upper=top) for name in ("mean", "low", "high")})
                     if "each" in line:
@@ -227,7 +238,8 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             if lines == "layer" and len(panel):
                 start_of(axes, panel, spec.x)
                 at = {"transform": axes.transAxes, "ha": "right", "va": "top", "fontsize": 7, "color": "#555555"}
-                axes.text(0.98, 0.98, panel[TRAINED].iloc[0] if TRAINED in panel else "", **at)
+                some = "none trained" if untrained(panel).any() else panel[TRAINED].iloc[0] if TRAINED in panel else ""
+                axes.text(0.98, 0.98, some, **at)
             if i == 0 or folds > 1:
                 axes.set_title(f"{words(spec.columns)} {setting(other)}")
             if ticks:
@@ -241,10 +253,6 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
             axes.tick_params(labelleft=j % columns == 0, labelbottom=last or (spec.x == "layer" and folds > 1))
             if j % columns == 0:
                 axes.set_ylabel(spec.labels.get(one, title(one)))
-        if log:
-            log_scale(grid[i, 0], drawn(of_row).clip(upper=top))
-        else:
-            of_shares(grid[i, 0], str(of_row["measure"].iloc[0]), drawn(frame) if spec.fitted else None)
     if lines == "layer":
         colours = style.sequence(range(3)).values()
         names = zip(("first layer", "middle", "last layer"), colours, strict=True)
@@ -254,6 +262,10 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
     ends = not theory or ("at" in frame and bool((frame["at"] == "final").any()))
     line_of: dict[str, Any] = {"markersize": 4, **({} if ends else {"linestyle": "none"})}
     handles = [Line2D([], [], label=line_label(lines, one), **{**style.line(looks[one]), **line_of}) for one in values]
+    if covered:
+        handles.append(Line2D([], [], color="#444444", marker="o", markersize=6, linewidth=3.5, label=UNDER))
+    if untrained(frame).any():
+        handles.append(Line2D([], [], **UNTRAINED))
     if "each" in frame:
         handles.append(Line2D([], [], label="each seed", color="#444444", **EACH_SEED))
     if theory:
@@ -263,6 +275,19 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {})
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
+
+
+def seen_beneath(upon: int, look: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose width and markers of a line such that so many that lie upon all of it leave it seen.
+
+    >>> seen_beneath(1, {"markersize": 2.0, "linewidth": 1.0})
+    {'markersize': 3.4, 'linewidth': 3.2, 'zorder': 1.9}
+    """
+    if not upon:
+        return {}
+    more = upon**0.6  # of eight lines one on another the lowest must not fill the panel
+    size, width = look["markersize"] + 1.4 * more, look["linewidth"] + WIDER * more
+    return {"markersize": size, "linewidth": width, "zorder": 2 - 0.1 * upon}
 
 
 def why_no_line(panel: pd.DataFrame) -> str:
@@ -283,6 +308,10 @@ def with_range_of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(low=[min(one) for one in each], high=[max(one) for one in each])
 
 
+UNTRAINED: dict[str, Any] = {
+    **{"label": "hollow: no run trained", "color": "#444444", "linestyle": "none"},
+    **{"marker": "o", "markersize": 4, "markerfacecolor": "white"},
+}
 START: dict[str, Any] = {"color": "#777777", "linewidth": 0.9, "linestyle": style.DASHES["dotted"]}
 
 

@@ -31,7 +31,7 @@ from actlab.analysis.drawings import Spec
 from actlab.analysis.layout import number
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.named_lines import UNDER, WIDER, beneath
-from actlab.analysis.of_trained import TRAINED
+from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.measures import LOG10
 
 NEAR = 3.0  # decades
@@ -80,6 +80,7 @@ def profile(spec: Spec, frame: pd.DataFrame) -> Figure:
         name = line_label(spec.lines, value)
         if "loss" in line and np.isfinite(line["loss"].iloc[0]):
             some = f"; {line[TRAINED].iloc[0]}" if TRAINED in line and line[TRAINED].iloc[0] else ""
+            some = "; none trained" if untrained(line).any() else some
             name += f" (loss {number(float(line['loss'].iloc[0]), 2)}{some})"
         ends[name] = (float(line["mean"].dropna().iloc[0]), looks[value].colour)
     name_lines(axes, ends)

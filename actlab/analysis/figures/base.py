@@ -15,7 +15,7 @@ from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
 from actlab.analysis.intervals import NO_INTERVAL
 from actlab.analysis.layout import records, setting, words
 from actlab.analysis.notes import NO_LOGARITHM, listed
-from actlab.analysis.of_trained import TRAINED, partly, summarise_trained
+from actlab.analysis.of_trained import TRAINED, partly, summarise_trained, untrained, with_none_trained
 from actlab.analysis.predictions import cells_of_runs
 from actlab.analysis.tables.base import order
 from actlab.analysis.variation import SEED
@@ -55,6 +55,7 @@ def intervals(values: pd.DataFrame, cells: Cells, within: Sequence[str], trained
         frame = with_predictions(frame, values, cells, keys)
     if {"at", "layer"} <= set(within):
         frame = predicted_between(frame, predicted_layers(cells, keys), keys) if is_predicted(frame) else frame
+    frame = with_none_trained(frame, cells.selected, keys) if trained else frame
     return order(frame, cells, keys, within)
 
 
@@ -118,6 +119,15 @@ def some_trained(frame: pd.DataFrame, cells: Cells) -> str:
     """``of_those_trained`` of a figure in which a ring about a point says so."""
     text = of_those_trained(frame, cells)
     return f"Ringed: {text[0].lower()}{text[1:]}" if text else ""
+
+
+def marked_untrained(frame: pd.DataFrame, how: str) -> str:
+    """Say how a figure marks what is of cells of which no run trained, where there are any.
+
+    >>> marked_untrained(pd.DataFrame({"none_trained": [True]}), "Hollow")
+    'Hollow: of cells of which no run trained.'
+    """
+    return f"{how}: of cells of which no run trained." if untrained(frame).any() else ""
 
 
 def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:

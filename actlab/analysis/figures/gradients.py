@@ -12,6 +12,7 @@ from actlab.analysis.figures.base import (
     expected_of_means,
     intervals,
     legend_of_theory,
+    marked_untrained,
     of_kept_layers,
     of_those_trained,
     some_trained,
@@ -19,6 +20,7 @@ from actlab.analysis.figures.base import (
     without_logarithm,
 )
 from actlab.analysis.notes import mean_of
+from actlab.analysis.of_trained import with_none_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables import gradients as tables
 
@@ -30,13 +32,14 @@ def vanishing_slopes(cells: Cells) -> Drawing | None:
     if table is None:
         return None
     frame = table.frame[table.frame["measure"] == "vanishing_slope"].reset_index(drop=True)
-    frame = expected_of_means(frame, cells, cell_keys(cells))
+    frame = with_none_trained(expected_of_means(frame, cells, cell_keys(cells)), cells.selected, cell_keys(cells))
     shaded = f" Shaded: {OF_MEANS}." * (is_predicted(frame) and frame["depth"].nunique() == 1)
     spec = Spec(MULTIPLES, x="depth", lines=subject(cells), panels=subject(cells), looks=cells.looks)
     caption = (
         "Slope of log10 signal gradient norm per layer towards the input: below 0 it vanishes, above it explodes. "
         "All have one scale; what would press all others flat has its own, or stands in numbers at the end beyond "
-        f"which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)}"
+        f"which it lies. {mean_of(frame)}. {legend_of_theory(frame, cells)}{shaded} {some_trained(frame, cells)} "
+        f"{marked_untrained(frame, 'Diamonds')}"
     ).strip()
     return drawing(cells, frame, spec, table.title, caption)
 

@@ -21,7 +21,7 @@ from actlab.analysis.figures.base import (
     without_logarithm,
 )
 from actlab.analysis.notes import mean_of
-from actlab.analysis.of_trained import of_untrained, summarise_trained
+from actlab.analysis.of_trained import of_untrained, summarise_trained, with_none_trained
 from actlab.analysis.parts import figure
 from actlab.analysis.tables.base import order
 from actlab.later import pd
@@ -57,6 +57,7 @@ def relative_norms(cells: Cells, at: str) -> Drawing | None:
     if depth < FEWEST_LAYERS or not np.isfinite(values["value"]).any():
         return None
     frame = summarise_trained(values.assign(measure=LOG10 + NORM), runs, keys, cells.own)
+    frame = with_none_trained(frame, runs, keys) if at != "init" else frame
     if at == "init" and not cells.predictions.empty:
         there = networks(cells, long(records_at(cells.layers, runs, at, [NORM]), [NORM], at=at))
         frame = joined(frame, relative(there, runs, ("value", BAND[0])).assign(spread=np.nan), cells, keys)

@@ -17,6 +17,7 @@ from actlab.analysis.figures.base import (
     MOST_DEPTHS,
     intervals,
     legend_of_theory,
+    marked_untrained,
     of_kept_layers,
     of_those_trained,
     one_depth,
@@ -57,7 +58,13 @@ def moments(cells: Cells) -> Drawing | None:
         looks=cells.looks,
         most=MOST_DEPTHS,
     )
-    said = [f"{mean_of(frame)}.", legend_of_theory(frame, cells), of_kept_layers(cells), of_those_trained(frame, cells)]
+    said = [
+        f"{mean_of(frame)}.",
+        marked_untrained(frame, "Hollow"),
+        legend_of_theory(frame, cells),
+        of_kept_layers(cells),
+        of_those_trained(frame, cells),
+    ]
     caption = " ".join(["Over units and probe rows.", *filter(None, said)])
     return drawing(cells, frame, spec, "Mean and variance of activations by layer", caption)
 

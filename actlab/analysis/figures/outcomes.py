@@ -13,6 +13,7 @@ from actlab.analysis.figures.base import (
     SELECTED,
     in_one_picture,
     intervals,
+    marked_untrained,
     of_those_trained,
     over_training,
     some_trained,
@@ -163,7 +164,7 @@ def training_curves(cells: Cells) -> Drawing | None:
         f"{mean_of(frame, not few)}{'; thin each seed, trained or not' * few}; diverged runs are left out. An axis "
         "that few heights would press flat is cut, with a mark that says how far up they go. Training loss is the "
         "minibatch mean since the last record, and of the whole split at evaluations. "
-        f"{of_those_trained(frame, cells)}"
+        f"{of_those_trained(frame, cells)} {marked_untrained(frame, 'Hollow')}"
     ).strip()
     return drawing(cells, frame, spec, "Loss over training", caption)
 
@@ -195,7 +196,7 @@ def intervals_by_depth(cells: Cells) -> Drawing | None:
     undefined = "; a slope is defined from depth 3 on" * (len(parts) > 1 and int(frame["depth"].min()) < 3)
     below = f" Below the axis stand cells without any{undefined}." * bool((frame["n"] == 0).any())
     caption = f"{estimates_of(frame).replace('dashed edges', 'dashed')}{hollow}.{below}"
-    caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     caption += f" {CHANCE}" * ("chance" in frame)
     caption = f"{caption} {some_trained(frame, cells)}".strip()
+    caption += f" {OF_ERRORS}" * bool((frame["measure"] == "test_accuracy").any())
     return drawing(cells, frame, spec, "Estimates with their intervals, by depth", caption)
