@@ -163,6 +163,20 @@ def test_panels_say_of_which_depths_no_run_trained(none_trained):
     assert [("depth 5: none trained" in title) for title in titles] == [True, False, False]
 
 
+@pytest.mark.parametrize("name", ["gradient_norms", "weight_gradient_norms"])
+def test_norms_by_layer_have_one_scale_and_the_panel_that_has_its_own_says_so(name):
+    names = ("sigmoid", "relu", "tanh", "elu", "gelu")
+    figure, drawing = drawn_of(frames(names, (3, 30), (1e-3,), seeds=6), name)
+    panels_of = {axes.get_title().split("\n")[0]: axes for axes in figure.axes if axes.get_visible()}
+    shared = {axes.get_ylim() for title, axes in panels_of.items() if "own scale" not in title}
+    assert len(shared) == 1
+    if name == "gradient_norms":
+        (own,) = [axes for title, axes in panels_of.items() if "own scale" in title]
+        assert own is panels_of["sigmoid (own scale)"]
+        assert own.get_facecolor() != panels_of["relu"].get_facecolor()
+    assert "one scale" in drawing.caption
+
+
 @pytest.mark.parametrize("name", ["moments", "training_curves"])
 def test_in_a_grid_too_a_line_under_another_is_wider_and_the_key_says_so(name):
     runs, steps, layers = frames(("relu", "tanh"), (3,), (1e-3,), seeds=6)

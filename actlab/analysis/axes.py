@@ -52,6 +52,11 @@ def is_predicted(rows: pd.DataFrame) -> bool:
     return "predicted" in rows and bool((rows["predicted"].notna() | bounded(rows)).any())
 
 
+def reaches_not(rows: pd.DataFrame) -> bool:
+    """Whether some of what is drawn together is outside theory."""
+    return "outside" in rows and bool((rows["outside"].fillna("") != "").any())
+
+
 def bounded(rows: pd.DataFrame) -> pd.Series:
     """Tell of each row whether theory has two bounds alone."""
     if "predicted_low" not in rows:
@@ -150,15 +155,17 @@ def predicted(axes: Axes, rows: pd.DataFrame, x: str, colour: str, alpha: float 
 
 
 def keys_of_theory(
-    ends: bool, end: Mapping[str, Any] | None = None, init: Mapping[str, Any] | None = None
+    ends: bool, end: Mapping[str, Any] | None = None, init: Mapping[str, Any] | None = None, some: bool = False
 ) -> list[Line2D]:
     """Explain a picture of theory: dashed without markers what is predicted, points what was measured at init.
 
     Args:
         ends: whether the end is drawn as well.
         end, init: how these are drawn, where not as a solid line and as points.
+        some: whether theory does not reach all that is drawn.
     """
-    dashed = Line2D([], [], label="predicted", linestyle=style.DASHES["dashed"], color="#444444")
+    text = "predicted, as far as theory reaches" if some else "predicted"
+    dashed = Line2D([], [], label=text, linestyle=style.DASHES["dashed"], color="#444444")
     at_end, at_init = keys_of_times(end or {}, init or {"marker": "o", "markersize": 3, "linestyle": "none"})
     at_init.set_label("measured at init")
     return [*([at_end] if ends else []), dashed, at_init]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import Any
 
 import pandas as pd
@@ -22,6 +23,7 @@ from actlab.analysis.axes import (
     name_edges,
     points,
     predicted,
+    reaches_not,
     title,
 )
 from actlab.analysis.axis_scales import depth_axis
@@ -67,19 +69,30 @@ def small_multiples(spec: Spec, frame: pd.DataFrame) -> Figure:
         name = title(str(value) if panels == "activation" else f"{words(panels)} {setting(value)}")
         axes.set_title(f"{name} ({OWN})" if value in far else name)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-        if value in far:
-            axes.set_facecolor(OWN_GROUND)
-        else:
+        if value not in far:
             axes.set_ylim(low, high)
-        row = values[i - i % columns : i]
-        axes.tick_params(labelleft=value in far or all(one in far for one in row))
+        own_or_shared(axes, value, far, values[i - i % columns : i])
         depth_axis(axes, sorted(frame[x].unique()), x)
         axes.set_xlabel("")
     name_edges(grid, len(values), about(x).axis, "")
     figure.supylabel(about(measure).axis, fontsize=8)
-    handles = keys_of_theory(ends) if theory else keys_of_times({}, DOTTED)[not ends :]
+    handles = keys_of_theory(ends, some=reaches_not(frame)) if theory else keys_of_times({}, DOTTED)[not ends :]
     legend(figure, [*handles, *(Line2D([], [], label=text, **look) for text, look in keys.items())], "")
     return figure
+
+
+def own_or_shared(axes: Axes, value: Any, far: Container[Any], before: Iterable[Any]) -> None:
+    """Set a panel apart that has a scale of its own; label the shared one once a row, at its first panel.
+
+    Args:
+        axes: the panel.
+        value: what it is of.
+        far: of which the panels have scales of their own.
+        before: what the panels to its left are of.
+    """
+    if value in far:
+        axes.set_facecolor(OWN_GROUND)
+    axes.tick_params(labelleft=value in far or all(one in far for one in before))
 
 
 def one_panel(axes: Axes, panel: pd.DataFrame, x: str, look: LineStyle) -> None:

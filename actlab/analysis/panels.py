@@ -38,6 +38,7 @@ from actlab.analysis.axes import (
     of_shares,
     points,
     predicted,
+    reaches_not,
     title,
     unknown_between,
 )
@@ -61,11 +62,12 @@ from actlab.analysis.estimates import LOGS
 from actlab.analysis.layout import setting, words
 from actlab.analysis.looks import LineStyle
 from actlab.analysis.maps import share_map, tiles
-from actlab.analysis.multiples import small_multiples
+from actlab.analysis.multiples import OWN, own_or_shared, small_multiples
 from actlab.analysis.named_lines import UNDER, WIDER, beneath, draw_beside, named_lines
 from actlab.analysis.of_trained import TRAINED, untrained
 from actlab.analysis.point_intervals import point_intervals
 from actlab.analysis.profiles import profile
+from actlab.analysis.reaches import far_out
 from actlab.analysis.ridges import ridges
 from actlab.analysis.scatter import scatter
 from actlab.measures import LOG10, about
@@ -81,7 +83,7 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
 
     Where the frame has ``at``, the end is a solid line with its interval and init a dotted one without. Where it has
     predictions, these are dashed, and init is points; if nothing else is drawn, with its interval, and the predictions
-    with their spread. On a log axis each panel has its own range: one vanishing gradient would flatten all others.
+    with their spread. All panels have one scale; on a log axis a few that would flatten all others have their own.
     Few layers lie upon many: the shallowest network is drawn last.
     """
     x, lines = spec.x, spec.lines
@@ -101,7 +103,10 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     rows, columns = arrangement(len(values))
     figure = style.new_figure(min(max(2.15 * columns + 0.5, 4.2), style.WIDEST), 1.7 * rows + 0.75)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=not log)
-    for axes, value in zip(grid.flat, values, strict=False):
+    heights = {value: heights_shown(frame[frame[spec.panels] == value], theory, alone) for value in values}
+    decades = {value: of if beyond else np.log10(of.where(of > 0)) for value, of in heights.items()}
+    far = far_out(decades) if log else set()
+    for i, (axes, value) in enumerate(zip(grid.flat, values, strict=False)):
         panel = frame[frame[spec.panels] == value]
         for name, line in reversed(list(panel.groupby(lines))):
             colour = own[value].colour if own else colours[name]
@@ -119,13 +124,15 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
                 single = bool(some_of(line, lines, False)) and line["n"].max() == 1
                 curve(axes, line, x, look, linewidth=0.6 if single else 1.2)
         head = title(str(value) if spec.panels == "activation" else f"{words(spec.panels)} {setting(value)}")
+        head = f"{head} ({OWN})" if value in far else head
         axes.set_title("\n".join([head, *some_of(panel, lines, len(colours) > 1)]))
-        bars = panel.index[(panel["at"] != "init") | theory] if "at" in panel else panel.index
-        shown = drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
+        shown = pd.concat([of for one, of in heights.items() if (one == value if value in far else one not in far)])
         if beyond:
             decades_scale(axes, shown, 3.0)
         elif log:
             log_scale(axes, shown, 1.0 if alone else 3.0)
+        if log:
+            own_or_shared(axes, value, far, values[i - i % columns : i])
     if not log:
         of_shares(grid.flat[0], measure)
     if x == "layer":
@@ -138,11 +145,17 @@ def facets(spec: Spec, frame: pd.DataFrame) -> Figure:
     dotted = {"linestyle": style.DASHES["dotted"]}
     end = {"marker": AT_END, **dotted} if gaps else {}
     if theory:
-        handles += keys_of_theory(not alone, end, hollow)
+        handles += keys_of_theory(not alone, end, hollow, reaches_not(frame))
     elif "at" in frame:
         handles += keys_of_times(end, {**hollow, **dotted})[alone:]
     legend(figure, handles, "" if own else words(lines))
     return figure
+
+
+def heights_shown(panel: pd.DataFrame, theory: bool, alone: bool) -> pd.Series:
+    """List the heights that a panel's lines reach, and its bars: those at init only where these have any."""
+    bars = panel.index[(panel["at"] != "init") | theory] if "at" in panel else panel.index
+    return drawn(panel.assign(low=panel["low"].loc[bars], high=panel["high"].loc[bars]), alone)
 
 
 def some_of(panel: pd.DataFrame, lines: str, several: bool) -> list[str]:
@@ -272,7 +285,7 @@ def grid_of_lines(spec: Spec, frame: pd.DataFrame) -> Figure:
         layers = frame[frame["runs"] > 0] if "runs" in frame else frame
         by_depth = layers.groupby(spec.columns)[spec.x]
         gaps = spec.x == "layer" and any(unknown_between(one.to_numpy()) for _, one in by_depth)
-        handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {})
+        handles += keys_of_theory(ends, {"linestyle": style.DASHES["dotted"]} if gaps else {}, some=reaches_not(frame))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
 

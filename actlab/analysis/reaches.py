@@ -54,6 +54,17 @@ def ends_of(rows: pd.DataFrame) -> tuple[float, float]:
     return float(heights.min()), float(heights.max())
 
 
+def far_out(logs: Mapping[Any, pd.Series]) -> set[Any]:
+    """Choose which of several panels of decades lie too far from 1 for one scale: ``those_far_out`` of log10 heights.
+
+    >>> logs = {name: pd.Series([-1.0, 0.0]) for name in ("relu", "tanh", "elu")}
+    >>> far_out(logs | {"sigmoid": pd.Series([-30.0, 0.0])})
+    {'sigmoid'}
+    """
+    known = {value: of[np.isfinite(of)] for value, of in logs.items()}
+    return those_far_out({value: (float(of.min()), float(of.max())) for value, of in known.items() if len(of)})
+
+
 def span_of(ends: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """Take how far several reach together.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from actlab.analysis.cells import Cells, cell_keys
-from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, with_predictions
+from actlab.analysis.deviations import BAND, PREDICTED, WITHIN, is_predicted, means_note, reasons_note, with_predictions
 from actlab.analysis.drawings import FRAMED, evenly
 from actlab.analysis.escaping import code, plain
 from actlab.analysis.estimates import columns_of, in_one_form, long, summarise
@@ -134,9 +134,8 @@ def legend_of_theory(frame: pd.DataFrame, cells: Cells) -> str:
     """Say how predictions are drawn, where a frame has any."""
     if not is_predicted(frame):
         return ""
-    drawn = "At init: points are measured, dashed lines predicted by mean-field theory"
-    without = ", without which a cell is outside theory" if "outside" in frame else ""
-    return f"{drawn}{without}. {means_note(frame, cells)}".strip()
+    drawn = "At init: points are measured, dashed lines predicted by mean-field theory."
+    return " ".join(filter(None, [drawn, reasons_note(frame, cells), means_note(frame, cells)]))
 
 
 def expected_of_means(

@@ -68,7 +68,7 @@ def norms_by_layer(cells: Cells, measure: str, title: str) -> Drawing | None:
     if is_predicted(frame):
         drawn = f"{legend_of_theory(frame, cells)} {kept or 'Solid: at the end.'}"
     caption = (
-        f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. Each panel has its own range: one gradient that "
-        f"vanishes would press all others flat. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
+        f"{mean_of(frame)}. {drawn} Layer 1 is next to the input. All panels have one scale; one that would press "
+        f"all others flat has its own, on grey. {of_those_trained(frame, cells)} {without_logarithm(frame)}"
     ).strip()
     return drawing(cells, frame, spec, title, caption)
