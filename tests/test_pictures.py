@@ -177,6 +177,39 @@ def test_norms_by_layer_have_one_scale_and_the_panel_that_has_its_own_says_so(na
     assert "one scale" in drawing.caption
 
 
+def test_maps_of_ten_activations_and_nine_rates_fit_a_page():
+    names = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish", "tanh")
+    rates = tuple(10.0 ** np.arange(-5, -0.5, 0.5))
+    figure, _ = drawn_of(frames(names, (2, 5, 10, 20, 30, 50), rates, seeds=1, steps=50), "trained_by_rate")
+    wide, high = figure.get_size_inches()
+    assert (wide <= style.WIDEST, high <= 9.5) == (True, True)
+    heads = [axes.get_title() for axes in figure.axes if axes.get_visible()]
+    assert heads[:4] == ["sigmoid: trained", "test accuracy of these", "tanh: trained", "test accuracy of these"]
+
+
+def test_maps_that_would_be_blank_by_a_quarter_have_their_own_columns():
+    """Two optimizers have rates of their own: a map of one has no columns for those of the other."""
+    made = {"measure": "weak_fraction", "runs": 3, "n": 3, "diverged": 0, "missing": 0, "mean": 0.5}
+    rates = {"adam": (0.001, 0.01), "sgd": (0.1, 1.0)}
+    grid = [
+        made | {"optimizer": name, "learning_rate": rate, "depth": depth}
+        for name, some in rates.items()
+        for rate in some
+        for depth in (2, 5)
+    ]
+    spec = Spec(TILES, x="learning_rate", lines="depth", panels="optimizer")
+    assert columns_of_maps(spec, grid) == [[".001", ".01"], [".1", "1"]]
+    shared = [row for row in grid if row["optimizer"] == "adam"]
+    shared += [row | {"optimizer": "sgd"} for row in shared]
+    assert columns_of_maps(spec, shared) == [[".001", ".01"]] * 2
+
+
+def columns_of_maps(spec, rows):
+    with style.apply():
+        figure = panels.render(spec, pd.DataFrame(rows).assign(low=np.nan, high=np.nan))
+    return [[text.get_text() for text in axes.get_xticklabels()] for axes in figure.axes if axes.get_visible()]
+
+
 @pytest.mark.parametrize("name", ["moments", "training_curves"])
 def test_in_a_grid_too_a_line_under_another_is_wider_and_the_key_says_so(name):
     runs, steps, layers = frames(("relu", "tanh"), (3,), (1e-3,), seeds=6)

@@ -62,7 +62,7 @@ class Spec:
         panels, columns: the columns that have a panel for each value.
         log: the measures whose axis is logarithmic.
         labels: {value of ``panels``: what its axis says}, of a grid; the value itself where it has none. Of tiles
-            {measure: what its maps are of}.
+            {measure: the head of its maps, which stand beside those of the first}.
         looks: {activation: its look}.
         most: how many columns a grid has, or lines a facet; of more, some are drawn, evenly spread.
         fitted: whether axes of shares end at a round number above what is drawn in all panels, and not at 1.

@@ -45,8 +45,8 @@ INK, SOFT, EDGE = "#222222", "#707070", "#CFCFCF"
 PAGE = style.WIDEST
 LETTERS = 7.0  # points, at least, on such a page
 LETTER = 0.0084  # inches that a letter is wide, for each point of its size
-CELL, WIDE = 0.163, 0.34  # inches: a cell is at least and at most so wide
-ROW, TWO_LINES = 0.2, 0.25  # inches: a row of one line, or of two
+CELL, WIDE = 0.159, 0.34  # inches: a cell is at least and at most so wide
+ROW, TWO_LINES = 0.2, 0.215  # inches: a row of one line, or of two
 MOST_ACROSS, MOST_DOWN = 20, 24  # cells of a map that have their number in them
 MOST_TICKS = 9
 FADED = 0.35
@@ -119,9 +119,10 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     numbers.
     """
     values, measures = list(dict.fromkeys(frame[spec.panels])), list(dict.fromkeys(frame["measure"]))
-    sides = {str(name): (in_order(of[spec.x]), in_order(of[spec.lines])) for name, of in frame.groupby("measure")}
+    sides, own = sides_of(spec, frame)
     look = look_of(spec, frame, *(max(len(side[i]) for side in sides.values()) for i in (0, 1)))
     wide, tall = (max(sizes) for sizes in zip(*(look.size(*side) for side in sides.values()), strict=True))
+    tall += 0.14 * own
     room, gap = PAGE - 0.42, 0.05
     each = places_of(spec, frame, values, measures, look.numbers)
     measures, values = (list(dict.fromkeys(one[i] for one in each)) for i in (1, 0))
@@ -133,7 +134,7 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     most = max(len(across) for across, _ in sides.values())
     look = replace(look, cell=max(look.cell, min(WIDE, (room / columns - gap) / most)))
     wide = look.cell * most if look.numbers else wide
-    heads = {(value, name): head_of(spec, value, name, len(measures)) for value, name in each}
+    heads = {(value, name): head_of(spec, value, name, measures, whole and look.numbers) for value, name in each}
     letters = max(int(max(wide, 1.0) / (LETTER * 7.5)), 12)
     for row in records(frame[partly(frame)].drop_duplicates([spec.panels, "measure"])) if not look.numbers else ():
         heads[row[spec.panels], row["measure"]] += f" ({row[TRAINED]})"
@@ -149,10 +150,10 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     axes: Any
     for place, (axes, (value, measure)) in enumerate(zip(grid.flat, each, strict=False)):
         there = frame[(frame[spec.panels] == value) & (frame["measure"] == measure)]
-        occurring |= tile(axes, spec, there, sides[measure], look)
+        occurring |= tile(axes, spec, there, sides[value, measure], look)
         axes.set_title(heads[value, measure], fontsize=7.5)
         if look.numbers:  # every map has the same axes
-            axes.tick_params(labelleft=place % columns == 0, labelbottom=False)
+            axes.tick_params(labelleft=place % columns == 0, labelbottom=own)
     name_edges(grid, len(each), about(spec.x).axis, about(spec.lines).axis)
     for j, name in enumerate(measures * (beside if whole else 1)) if not look.numbers else ():
         bar = figure.colorbar(look.scales[name], ax=list(grid[:, j]), location="bottom", **BAR)
@@ -166,10 +167,29 @@ def tiles(spec: Spec, frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def head_of(spec: Spec, value: Any, measure: str, measures: int) -> str:
-    """Write what a map is of."""
+def sides_of(spec: Spec, frame: pd.DataFrame) -> tuple[dict[tuple[Any, str], tuple[list[Any], list[Any]]], bool]:
+    """List the columns and the rows of each map, by what it is of and its measure.
+
+    All have the same; but where a quarter of their columns or more would be blank each has columns of its own.
+
+    Returns:
+        {(value of ``panels``, measure): columns, rows}, and whether the columns are each map's own.
+    """
+    of_measure = {str(name): (in_order(of[spec.x]), in_order(of[spec.lines])) for name, of in frame.groupby("measure")}
+    by: Any = frame.groupby([spec.panels, "measure"], sort=False)
+    each = {(value, str(name)): in_order(of[spec.x]) for (value, name), of in by}
+    blank = sum(1 - len(across) / len(of_measure[name][0]) for (_, name), across in each.items())
+    own = 4 * blank >= len(each)
+    pairs = [(value, name) for value in dict.fromkeys(frame[spec.panels]) for name in of_measure]
+    return {at: (each.get(at, []) if own else of_measure[at[1]][0], of_measure[at[1]][1]) for at in pairs}, own
+
+
+def head_of(spec: Spec, value: Any, measure: str, measures: Sequence[str], beside: bool) -> str:
+    """Write what a map is of; of one that stands ``beside`` that of the first measure what it adds to it."""
     head = line_label(spec.panels, value)
-    return head if measures == 1 else f"{head}: {spec.labels.get(measure, about(measure).words)}"
+    if beside and measure in spec.labels and measure != measures[0]:
+        return spec.labels[measure]
+    return head if len(measures) == 1 else f"{head}: {about(measure).words}"
 
 
 def scale(spec: Spec, frame: pd.DataFrame) -> ScalarMappable:

@@ -123,7 +123,7 @@ def trained_by_rate(cells: Cells) -> Drawing | None:
     frame = with_selected(frame, cells)
     others = without(cells.keys, "learning_rate")
     frame, panels, shown = in_one_picture(frame, subject(cells, others), without(others, "depth"), 10)
-    of_those = {metric: f"{about(metric).words} of runs that trained"}
+    of_those = {metric: f"{about(metric).words} of these"}
     spec = Spec(TILES, x="learning_rate", lines="depth", panels=panels, labels=of_those)
     caption = (
         "Share of seeds whose final training loss is at most half of the best constant predictor's, and beside it the "
