@@ -101,9 +101,9 @@ def test_beside_the_share_that_trained_stands_what_those_came_to():
     runs = runs.assign(status="ok", trained=(runs["depth"] == 4) | (runs["seed"] > 1))
     runs = runs.assign(test_accuracy=np.where(runs["trained"], 0.9, 0.1))
     made = FIGURES["trained_by_rate"].make(build_cells(runs, steps, layers))
-    heads = {name: head_of(made.spec, "relu", name, 2) for name in ("trained", "test_accuracy")}
-    assert "of these" in heads["test_accuracy"]
-    assert "of runs" not in heads["trained"]
+    names = ("trained", "test_accuracy")
+    heads = {name: head_of(made.spec, "relu", name, names, True) for name in names}
+    assert heads == {"trained": "relu: trained", "test_accuracy": "test accuracy of these"}
     frame = made.frame
     cell = frame[(frame["depth"] == 6) & (frame["learning_rate"] == 1e-2)].set_index("measure")
     assert cell.loc["test_accuracy", "mean"] == pytest.approx(0.9)

@@ -178,13 +178,17 @@ def test_norms_by_layer_have_one_scale_and_the_panel_that_has_its_own_says_so(na
 
 
 def test_maps_of_ten_activations_and_nine_rates_fit_a_page():
-    names = ("sigmoid", "relu", "leaky_relu", "prelu", "elu", "selu", "gelu", "swish", "mish", "tanh")
-    rates = tuple(10.0 ** np.arange(-5, -0.5, 0.5))
-    figure, _ = drawn_of(frames(names, (2, 5, 10, 20, 30, 50), rates, seeds=1, steps=50), "trained_by_rate")
+    sides = {"activation": list("abcdefghij"), "depth": range(6), "learning_rate": 10.0 ** np.arange(-5, -0.5, 0.5)}
+    rows = pd.MultiIndex.from_product(sides.values(), names=sides.keys()).to_frame(index=False)
+    rows = rows.assign(runs=3, n=2, diverged=1, missing=0, mean=0.5, low=np.nan, high=np.nan)
+    both = pd.concat([rows.assign(measure=name) for name in ("trained", "test_accuracy")], ignore_index=True)
+    labels = {"test_accuracy": "test accuracy of these"}
+    with style.apply():
+        figure = panels.render(Spec(TILES, "learning_rate", "depth", "activation", labels=labels), both)
     wide, high = figure.get_size_inches()
     assert (wide <= style.WIDEST, high <= 9.5) == (True, True)
     heads = [axes.get_title() for axes in figure.axes if axes.get_visible()]
-    assert heads[:4] == ["sigmoid: trained", "test accuracy of these", "tanh: trained", "test accuracy of these"]
+    assert heads[:4] == ["a: trained", "test accuracy of these", "b: trained", "test accuracy of these"]
 
 
 def test_maps_that_would_be_blank_by_a_quarter_have_their_own_columns():

@@ -44,7 +44,9 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         below.axhline(0, color="#999999", linewidth=0.8, zorder=0.5)
         worst = rows[rows[lines].isin(others)].groupby(lines)["standard_errors"].agg(lambda one: one.abs().max())
         named: list[tuple[str, float, float]] = []
-        farthest = set(worst.nlargest(MOST_FAR).index)
+        beyond = float(rows.loc[~rows[lines].isin(others), "standard_errors"].abs().max())
+        # A name beside points of others would be taken for theirs: those alone are named that lie further out.
+        farthest = set(worst[~(worst <= beyond)].nlargest(MOST_FAR).index)
         for value in [*others, *(value for value in values if value not in others)]:
             one = rows[rows[lines] == value]
             points(above, one, spec.x, looks[value])
@@ -76,7 +78,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         if value not in others
     ]
     if others:
-        more = f"{len(others)} others, named where farthest off"
+        more = f"{len(others)} others (their shapes mean nothing), named where they lie farthest off"
         handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
