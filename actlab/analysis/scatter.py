@@ -31,7 +31,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
     values = list(dict.fromkeys(frame[lines]))
     looks = looks_of(lines, values, spec.looks)
     others = values[MOST_NAMED:] if len(values) > MOST_NAMED + 1 else []
-    looks |= {value: replace(looks[value], colour="#A6A6A6") for value in others}
+    looks |= {value: replace(looks[value], colour="#A6A6A6", marker="o") for value in others}
     panels = [rows for _, rows in frame.groupby("measure", sort=False)]
     wide = min(max(3.3 * len(panels), 4.6), style.WIDEST)
     figure = style.new_figure(wide, (wide / len(panels) - 0.5) * 1.5 + 0.6 + 0.19 * math.ceil(len(values) / 4))
@@ -78,7 +78,7 @@ def scatter(spec: Spec, frame: pd.DataFrame) -> Figure:
         if value not in others
     ]
     if others:
-        more = f"{len(others)} others (their shapes mean nothing), named where they lie farthest off"
+        more = f"{len(others)} others, the farthest off named"
         handles.append(Line2D([], [], color="#A6A6A6", marker="o", linestyle="none", markersize=4, label=more))
     legend(figure, handles, "" if lines == "activation" else words(lines))
     return figure
@@ -92,7 +92,7 @@ def deviations_scale(axes: Axes, values: pd.Series, room: bool) -> None:
         values: in standard errors.
         room: whether names are to stand beyond the outermost.
     """
-    axes.margins(y=0.2 if room else 0.05)
+    axes.margins(y=0.3 if room else 0.05)
     known = values[np.isfinite(values)].abs()
     if known.max() <= 2 * NEAR or known.quantile(0.9) > NEAR:
         return
@@ -106,7 +106,7 @@ def name_beyond(axes: Axes, name: str, x: float, y: float) -> None:
     """Name a point on that side of it on which there are no others: away from 0, and towards the middle of the axes."""
     place = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
     side = "left" if place < ASIDE else "right" if place > 1 - ASIDE else "center"
-    shift = {"left": -1, "right": 1, "center": 0}[side]
+    shift = {"left": -1, "right": 1, "center": 6}[side]
     look: dict[str, Any] = {
         "color": "#333333",
         "fontsize": 7,
@@ -115,4 +115,5 @@ def name_beyond(axes: Axes, name: str, x: float, y: float) -> None:
         "zorder": 4,
     }
     look["path_effects"] = [withStroke(linewidth=2.0, foreground="white")]
-    axes.annotate(name, (x, y), xytext=(shift, math.copysign(3.5, y)), textcoords="offset points", **look)
+    look["arrowprops"] = {"arrowstyle": "-", "color": "#555555", "linewidth": 0.6, "shrinkA": 0.0, "shrinkB": 1.5}
+    axes.annotate(name, (x, y), xytext=(shift, math.copysign(8.0, y)), textcoords="offset points", **look)
